@@ -1,0 +1,68 @@
+"""Every error that kq raises for its callers to catch. A leaf: classes only.
+
+KqError
+├── BadInput                  what was asked for makes no sense; nothing was changed
+│   └── BadSetting            a KQ_* variable or option
+├── NotFound                  no such job, task or Agent
+├── Refused                   understood, and not done: the sentence says why
+├── ConnectionLost            no queue answers
+├── SessionFailed             a session could not be started
+├── MalformedMessage          bytes on the wire that are no message of ours
+├── RemoteFailed              a step on another machine failed (see kq.remote)
+└── IllegalTransition         a fault of the program; carries the task's story
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadInput",
+    "BadSetting",
+    "ConnectionLost",
+    "IllegalTransition",
+    "KqError",
+    "MalformedMessage",
+    "NotFound",
+    "Refused",
+    "RemoteFailed",
+    "SessionFailed",
+]
+
+
+class KqError(Exception):
+    """Root of the tree. `str()` of each is one sentence for people."""
+
+
+class BadInput(KqError):
+    """What was asked for makes no sense. Nothing was changed."""
+
+
+class BadSetting(BadInput):
+    """A KQ_* variable or a command-line option has no usable value."""
+
+
+class NotFound(KqError):
+    """No such job, task or Agent."""
+
+
+class Refused(KqError):
+    """Understood, and not done."""
+
+
+class ConnectionLost(KqError):
+    """No queue answers."""
+
+
+class SessionFailed(KqError):
+    """A session could not be started, or its server keeps dying."""
+
+
+class MalformedMessage(KqError):
+    """Bytes on the wire that are no message of ours."""
+
+
+class RemoteFailed(KqError):
+    """A step on another machine failed."""
+
+
+class IllegalTransition(KqError):
+    """A state followed another that it must not follow."""

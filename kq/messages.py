@@ -1,0 +1,373 @@
+"""Every message on the wire, typed, and who sends it. Decoding is by these types alone.
+
+Each class belongs to one direction: `…Request` a client to the server, `…Reply` back to it, `…Update` an Agent
+to the server, `…Order` the server to an Agent, `…Event` the server to all clients.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import msgspec
+
+from kq.records import AgentRecord, AttemptRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
+
+__all__ = [
+    "PROTOCOL_VERSION",
+    "AcknowledgeOrder",
+    "AdmitHostRequest",
+    "AgentActionRequest",
+    "AssignOrder",
+    "AttemptEnding",
+    "AttemptsReply",
+    "AttemptsRequest",
+    "BroadcastMessage",
+    "ChangesEvent",
+    "ClientRequest",
+    "DismissHostRequest",
+    "DoneReply",
+    "EndOrder",
+    "HeartbeatUpdate",
+    "HostAdmittedReply",
+    "JobActionRequest",
+    "LogUpdate",
+    "PauseQueueRequest",
+    "PriorityRequest",
+    "ProgressUpdate",
+    "RefusedReply",
+    "RegisterAgainOrder",
+    "RegisterUpdate",
+    "RequestMessage",
+    "ServerReply",
+    "SetAgentsRequest",
+    "SnapshotReply",
+    "SnapshotRequest",
+    "SpecReply",
+    "SpecRequest",
+    "StartTasksRequest",
+    "StopOrder",
+    "SubmitRequest",
+    "TasksReply",
+    "TasksRequest",
+    "UpdateMessage",
+]
+
+PROTOCOL_VERSION = 1
+"""Not the package's version: it changes only when a message does."""
+
+
+class _Message(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
+    pass
+
+
+# --- request port: clients to server ----------
+
+
+class _Request(_Message, frozen=True, kw_only=True):
+    request: int
+    """Chosen by the client; the reply carries it."""
+
+
+class SubmitRequest(_Request, frozen=True, kw_only=True, tag="submit"):
+    """Queue a job. Sent again with the same id, it is the same job. Answer: DoneReply."""
+
+    job_id: str
+    spec: JobSpec
+
+
+class JobActionRequest(_Request, frozen=True, kw_only=True, tag="job"):
+    """Start, stop or remove jobs. All are known or none is touched. Answer: DoneReply."""
+
+    action: str
+    """start, stop, remove."""
+    job_ids: tuple[str, ...]
+
+
+class StartTasksRequest(_Request, frozen=True, kw_only=True, tag="start-tasks"):
+    """Run single tasks of a job again. Answer: DoneReply."""
+
+    job_id: str
+    tasks: tuple[int, ...]
+
+
+class PriorityRequest(_Request, frozen=True, kw_only=True, tag="priority"):
+    """Change the priority of jobs. Answer: DoneReply."""
+
+    job_ids: tuple[str, ...]
+    priority: int
+
+
+class PauseQueueRequest(_Request, frozen=True, kw_only=True, tag="pause"):
+    """Give no more work to Agents, or give it again. Answer: DoneReply."""
+
+    paused: bool
+
+
+class SetAgentsRequest(_Request, frozen=True, kw_only=True, tag="agents-wanted"):
+    """How many local Agents to keep. Answer: DoneReply."""
+
+    count: int
+
+
+class AgentActionRequest(_Request, frozen=True, kw_only=True, tag="agent"):
+    """Drain, resume, restart or end Agents. Answer: DoneReply."""
+
+    action: str
+    """drain, resume, restart, end."""
+    agent_ids: tuple[str, ...]
+
+
+class SnapshotRequest(_Request, frozen=True, kw_only=True, tag="snapshot"):
+    """All jobs and Agents. Answer: SnapshotReply, several of them when there are many jobs."""
+
+    history: bool = False
+    """Whether jobs of earlier sessions are wanted too."""
+
+
+class TasksRequest(_Request, frozen=True, kw_only=True, tag="tasks"):
+    """The tasks of a job. Answer: TasksReply."""
+
+    job_id: str
+    first: int = 0
+    count: int = 1000
+
+
+class AttemptsRequest(_Request, frozen=True, kw_only=True, tag="attempts"):
+    """The attempts of a job that are over. Answer: AttemptsReply."""
+
+    job_id: str
+    task: int | None = None
+    """None: of all its tasks, the latest 1000."""
+
+
+class SpecRequest(_Request, frozen=True, kw_only=True, tag="spec"):
+    """What was submitted. Answer: SpecReply."""
+
+    job_id: str
+
+
+class AdmitHostRequest(_Request, frozen=True, kw_only=True, tag="admit"):
+    """Open the ports to `host` and make a key for its Agents. Answer: HostAdmittedReply."""
+
+    host: str
+    """A name for the key: Agents that use it may only speak for themselves."""
+    bind: str
+    """The local address to bind besides loopback; empty: loopback is enough (a tunnel)."""
+
+
+class DismissHostRequest(_Request, frozen=True, kw_only=True, tag="dismiss"):
+    """End the Agents of `host` and forget its key. Answer: DoneReply."""
+
+    host: str
+
+
+# --- request port: server to clients ----------
+
+
+class DoneReply(_Request, frozen=True, kw_only=True, tag="done"):
+    """It is done, and it is in the journal."""
+
+
+class RefusedReply(_Request, frozen=True, kw_only=True, tag="refused"):
+    """It is not done; nothing was changed."""
+
+    kind: str
+    """The name of a class in kq.errors."""
+    sentence: str
+
+
+class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-page"):
+    """A page of the snapshot. Events with a sequence number beyond `sequence` apply on top of it."""
+
+    sequence: int
+    jobs: tuple[JobRecord, ...]
+    agents: tuple[AgentRecord, ...]
+    queue: QueueRecord
+    more: bool
+    """Whether another page follows."""
+
+
+class TasksReply(_Request, frozen=True, kw_only=True, tag="tasks-page"):
+    tasks: tuple[TaskRecord, ...]
+
+
+class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-page"):
+    attempts: tuple[AttemptRecord, ...]
+
+
+class SpecReply(_Request, frozen=True, kw_only=True, tag="spec-is"):
+    spec: JobSpec
+
+
+class HostAdmittedReply(_Request, frozen=True, kw_only=True, tag="admitted"):
+    """The connection file for Agents of that host, as JSON text. It holds their secret key."""
+
+    connection: str
+
+
+# --- request and update port: Agents to server ----------
+
+
+class AttemptEnding(_Message, frozen=True, kw_only=True, tag="ended"):
+    """An attempt is over and its processes are gone. Repeated until acknowledged. Update port."""
+
+    agent: str
+    attempt: str
+    outcome: str
+    """completed, failed, stopped, timed-out, out-of-memory."""
+    exit_code: int | None = None
+    """Negative: the signal. None: the program could not be started."""
+    reason: str = ""
+    warning: str = ""
+    stop_rung: str = ""
+    processes_gone: int = 0
+    peak_memory: int | None = None
+    cpu_s: float | None = None
+    picture: str = ""
+    progress: float | None = None
+    duration_s: float = 0.0
+
+
+class RegisterUpdate(_Message, frozen=True, kw_only=True, tag="register"):
+    """An Agent is there, and asks for work. Request port. Answer: AcknowledgeOrder, or EndOrder."""
+
+    protocol: int
+    version: str
+    agent: str
+    host: str
+    pid: int
+    started: float
+    """When its process started, as the system counts it: with the pid it names one process."""
+    holding: str = ""
+    """The attempt that it runs."""
+    endings: tuple[AttemptEnding, ...] = ()
+    """What ended and was not acknowledged."""
+
+
+class HeartbeatUpdate(_Message, frozen=True, kw_only=True, tag="heartbeat"):
+    """An Agent lives. Update port. Answer: AcknowledgeOrder, by the request port."""
+
+    agent: str
+    beat: int
+    assigned: int
+    """The number of the last AssignOrder seen."""
+    holding: str = ""
+    endings: tuple[AttemptEnding, ...] = ()
+    cpu_percent: float | None = None
+    memory: int | None = None
+
+
+class ProgressUpdate(_Message, frozen=True, kw_only=True, tag="progress"):
+    """What an attempt's output said. Update port."""
+
+    agent: str
+    attempt: str
+    progress: float | None = None
+    picture: str = ""
+    warning: str = ""
+
+
+class LogUpdate(_Message, frozen=True, kw_only=True, tag="log"):
+    """Bytes of a file on a machine that does not share the data root. Update port."""
+
+    agent: str
+    attempt: str
+    kind: str
+    """log, or picture (whole, replacing the last)."""
+    offset: int
+    data: bytes
+    name: str = ""
+    """Of a picture: its file name."""
+
+
+# --- request port: server to Agents ----------
+
+
+class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
+    """Run this. Acknowledges every ending sent before."""
+
+    number: int
+    """Counts the orders to this Agent."""
+    attempt: str
+    commands: tuple[tuple[str, ...], ...]
+    cwd: str
+    environment: dict[str, str]
+    log_file: str
+    picture: str = ""
+    renderer: str = ""
+    timeout_s: float = 0.0
+    silence_s: float = 0.0
+    memory_limit: int = 0
+    temp_dir: str = ""
+
+
+class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
+    """The server heard a heartbeat or registration, and says what it wants: level, not edge."""
+
+    beat: int
+    """Of the heartbeat; the lease counts from when that was sent. 0: registered."""
+    want: str
+    """The attempt that this Agent should be running; anything else it runs is to be stopped."""
+    stop: bool = False
+    """Whether `want` is to be stopped."""
+    grace_s: float = 2.0
+    acknowledged: tuple[str, ...] = ()
+    """Attempts whose endings arrived."""
+
+
+# --- broadcast port: server to Agents (topic `a`, the Agent's id, a NUL) ----------
+
+
+class StopOrder(_Message, frozen=True, kw_only=True, tag="stop"):
+    """End this attempt: ask, wait, kill, see gone."""
+
+    attempt: str
+    grace_s: float
+
+
+class EndOrder(_Message, frozen=True, kw_only=True, tag="end"):
+    """End yourself, your render first. Also the answer to a registration that is refused."""
+
+    reason: str
+    grace_s: float = 2.0
+
+
+class RegisterAgainOrder(_Message, frozen=True, kw_only=True, tag="register-again"):
+    """The server does not know you (any more): register."""
+
+
+# --- broadcast port: server to clients (topic `c`) ----------
+
+
+class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
+    """What changed since the event before. A gap in `sequence` means: take a new snapshot."""
+
+    sequence: int
+    jobs: tuple[JobRecord, ...] = ()
+    removed_jobs: tuple[str, ...] = ()
+    agents: tuple[AgentRecord, ...] = ()
+    removed_agents: tuple[str, ...] = ()
+    queue: QueueRecord | None = None
+    stopping: bool = False
+    """The server ends; no more events follow."""
+
+
+ClientRequest = Union[  # noqa: UP007  # msgspec wants a union it can walk at run time; so spelled once
+    SubmitRequest, JobActionRequest, StartTasksRequest, PriorityRequest, PauseQueueRequest, SetAgentsRequest,
+    AgentActionRequest, SnapshotRequest, TasksRequest, AttemptsRequest, SpecRequest, AdmitHostRequest,
+    DismissHostRequest,
+]  # fmt: skip
+RequestMessage = Union[ClientRequest, RegisterUpdate]  # noqa: UP007
+"""What the server accepts on the request port."""
+ServerReply = Union[  # noqa: UP007
+    DoneReply, RefusedReply, SnapshotReply, TasksReply, AttemptsReply, SpecReply, HostAdmittedReply,
+]  # fmt: skip
+"""What a client accepts on the request port."""
+AgentOrder = Union[AssignOrder, AcknowledgeOrder, EndOrder]  # noqa: UP007
+"""What an Agent accepts on the request port."""
+UpdateMessage = Union[HeartbeatUpdate, ProgressUpdate, AttemptEnding, LogUpdate]  # noqa: UP007
+"""What the server accepts on the update port."""
+BroadcastMessage = Union[StopOrder, EndOrder, RegisterAgainOrder, ChangesEvent]  # noqa: UP007
+"""What is published on the broadcast port."""

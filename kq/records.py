@@ -1,0 +1,313 @@
+"""What is asked for (specs) and what is known (records), as immutable data. A leaf: shape, no behaviour.
+
+Times (`submitted`, `started`, `ended`, `completed`, `since`) are wall clock, in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import msgspec
+
+from kq.errors import BadInput
+from kq.frame_ranges import FrameChunks, parse_frames
+from kq.states import AgentState, JobState, TaskState
+
+__all__ = [
+    "AgentRecord",
+    "AttemptRecord",
+    "JobRecord",
+    "JobSpec",
+    "QueueRecord",
+    "SessionRecord",
+    "TaskRecord",
+    "attempt_id",
+    "new_job_id",
+    "task_commands",
+]
+
+_ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+_JOB_ID = re.compile(r"[0-9a-z]{4,32}")
+_PLACEHOLDER = re.compile(r"\{(frame|start|end)\}")
+
+MAX_ARGUMENT_BYTES = 128 * 1024
+"""Linux refuses a single argument or variable beyond this (MAX_ARG_STRLEN)."""
+MAX_ENVIRONMENT_BYTES = 1024 * 1024
+MAX_COMMANDS = 1000
+
+
+def new_job_id() -> str:
+    """A new job id: ten letters and digits, chosen by whoever submits, so that nobody waits for one.
+
+    Submitting the same id twice is one job; 10,000 jobs share 50 bits of chance.
+    """
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
+
+
+def attempt_id(job_id: str, task: int, attempt: int) -> str:
+    """The name of one run of one task, for example `3k9…/0/1`: also the path of its log below `logs/`."""
+    return f"{job_id}/{task}/{attempt}"
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What somebody submits."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    """Argument lists, run in order in each task; no shell sees them. `{frame}`, `{start}` and `{end}` are
+    filled when `frames` is given; other braces are left alone."""
+    frames: str = ""
+    """A frame range such as `1-10,20`; empty: one task without frames."""
+    chunk: int = 1
+    """Frames in one task."""
+    priority: int = 0
+    """Higher first; among equals, the order of submission."""
+    cwd: str = ""
+    environment: dict[str, str] = {}
+    """Added to the Agent's own environment."""
+    temp_dir: str = ""
+    """The folder with what the render needs (the scene it was submitted with)."""
+    after: tuple[str, ...] = ()
+    """Ids of jobs that must be Completed before this one starts."""
+    max_parallel: int = 0
+    """Most tasks at once; 0: no limit."""
+    retries: int = 0
+    """How often a failed task is tried again by itself."""
+    timeout_s: float = 0.0
+    """A task that runs longer than this fails; 0: no limit."""
+    silence_s: float = 0.0
+    """A task that neither writes nor uses the CPU for this long fails; 0: no limit."""
+    memory_limit: int = 0
+    """Bytes that a task's processes may use together; 0: no limit."""
+    picture: str = ""
+    """The picture file of a task, with the same placeholders, for renderers that do not say."""
+    renderer: str = ""
+    """Which output patterns apply (see kq/patterns.py); empty: those every renderer shares."""
+    node: str = ""
+    """The node in the desktop's graph, for people."""
+
+    def chunks(self) -> FrameChunks | None:
+        """The frames of each task, or None for a job without frames. Raises BadInput."""
+        if not self.frames.strip():
+            return None
+        return FrameChunks(parse_frames(self.frames), self.chunk)
+
+    def check(self) -> None:
+        """Raise BadInput when this cannot be a job: the sentence says what to change."""
+        if not self.name.strip():
+            raise BadInput("the job has no name: give it one")
+        if len(self.name) > 1000:
+            raise BadInput("the job's name is longer than 1000 letters: shorten it")
+        if not self.commands or any(not command or not command[0].strip() for command in self.commands):
+            raise BadInput("the command is empty: say which program to run")
+        if len(self.commands) > MAX_COMMANDS:
+            raise BadInput(f"the job has more than {MAX_COMMANDS} commands: divide it")
+        size = 0
+        for command in self.commands:
+            for argument in command:
+                _check_text(argument, "an argument of the command")
+        for key, value in self.environment.items():
+            if not key or "=" in key:
+                raise BadInput(f"environment variable name {key!r} cannot be used: it is empty or holds '='")
+            size += _check_text(key, "an environment variable's name")
+            size += _check_text(value, f"environment variable {key}")
+        if size > MAX_ENVIRONMENT_BYTES:
+            raise BadInput(
+                f"the job's environment holds {size:,} bytes: a process can start with "
+                f"{MAX_ENVIRONMENT_BYTES:,} at most, so pass large values in a file"
+            )
+        for text in (self.name, self.cwd, self.temp_dir, self.picture):
+            _check_text(text, "a path or the name of the job")
+        if self.chunk < 1:
+            raise BadInput(f"a chunk of {self.chunk} frames makes no sense: use 1 or more")
+        for label, number in (
+            ("max_parallel", self.max_parallel),
+            ("retries", self.retries),
+            ("timeout", self.timeout_s),
+            ("silence", self.silence_s),
+            ("memory limit", self.memory_limit),
+        ):
+            if number < 0 or number != number:
+                raise BadInput(f"{label} is {number}: use 0 (none) or more")
+        if abs(self.priority) > 1_000_000:
+            raise BadInput(f"priority {self.priority} is out of range: use -1000000 to 1000000")
+        self.chunks()
+
+
+def _check_text(text: str, what: str) -> int:
+    if "\0" in text:
+        raise BadInput(f"{what} holds a NUL character: remove it")
+    try:
+        size = len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{what} holds characters that cannot be written as UTF-8: {error.reason}") from error
+    if size >= MAX_ARGUMENT_BYTES:
+        raise BadInput(
+            f"{what} holds {size:,} bytes: a process can start with {MAX_ARGUMENT_BYTES:,} in one "
+            f"text at most, so pass it in a file"
+        )
+    return size + 1
+
+
+def check_job_id(job_id: str) -> None:
+    """Raise BadInput when `job_id` is not one that may name files."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise BadInput(f"{job_id[:40]!r} is no job id: use 4 to 32 letters (a-z) and digits")
+
+
+def fill(text: str, frames: range | None) -> str:
+    """`text` with `{frame}`, `{start}` and `{end}` filled from `frames`; unchanged when that is None."""
+    if frames is None:
+        return text
+    values = {"frame": str(frames[0]), "start": str(frames[0]), "end": str(frames[-1])}
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+def task_commands(spec: JobSpec, frames: range | None) -> tuple[tuple[str, ...], ...]:
+    """The argument lists of the task that renders `frames`."""
+    if frames is None:
+        return spec.commands
+    return tuple(tuple(fill(argument, frames) for argument in command) for command in spec.commands)
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a job now."""
+
+    id: str
+    name: str
+    state: JobState
+    submitted: float
+    order: int
+    """Its place in the order of submission."""
+    priority: int = 0
+    started: float | None = None
+    completed: float | None = None
+    """When its last task ended, however it ended."""
+    progress: float | None = None
+    """0 to 1; None when nothing of it has said."""
+    tasks: int = 1
+    tasks_waiting: int = 0
+    tasks_running: int = 0
+    tasks_completed: int = 0
+    tasks_failed: int = 0
+    tasks_cancelled: int = 0
+    agent: str = ""
+    """The Agents that run it now, else the last one that did."""
+    attempts: int = 0
+    log_file: str = ""
+    """The log of its latest attempt; empty before the first."""
+    exit_code: int | None = None
+    """Of the attempt that ended last; negative: the signal that ended it."""
+    reason: str = ""
+    """Why it waits, or why it failed: a sentence for people."""
+    warning: str = ""
+    """What looks wrong although the exit code does not say so."""
+    picture: str = ""
+    """The latest picture."""
+    peak_memory: int | None = None
+    """Bytes; the largest of its attempts."""
+    cpu_s: float | None = None
+    """CPU time of all its attempts."""
+    node: str = ""
+    temp_dir: str = ""
+    stopping: bool = False
+    """A stop was asked for and is not complete."""
+    unreported: bool = False
+    """Kept from an earlier session that did not end it: shown as cut off."""
+
+
+class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of one task now."""
+
+    job_id: str
+    index: int
+    state: TaskState
+    label: str = ""
+    """`frame 7`, `frames 1-10`, or empty."""
+    attempts: int = 0
+    agent: str = ""
+    started: float | None = None
+    ended: float | None = None
+    progress: float | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    warning: str = ""
+    log_file: str = ""
+    picture: str = ""
+    peak_memory: int | None = None
+    cpu_s: float | None = None
+    agent_losses: int = 0
+    retries_used: int = 0
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run of one task, over."""
+
+    job_id: str
+    task: int
+    attempt: int
+    agent: str
+    host: str
+    started: float
+    ended: float
+    outcome: str
+    """completed, failed, stopped, timed-out, out-of-memory, or agent-lost."""
+    exit_code: int | None = None
+    reason: str = ""
+    warning: str = ""
+    log_file: str = ""
+    stop_rung: str = ""
+    """How it was ended: empty (by itself), asked, or killed."""
+    processes_gone: int = 0
+    """How many processes were seen gone at the end."""
+    peak_memory: int | None = None
+    cpu_s: float | None = None
+
+
+class AgentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of an Agent now."""
+
+    id: str
+    host: str
+    pid: int
+    local: bool
+    state: AgentState
+    since: float
+    """When it came into its state."""
+    draining: bool = False
+    job: str = ""
+    task: int | None = None
+    cpu_percent: float | None = None
+    """Of its render's processes together; 100 is one core."""
+    memory: int | None = None
+    """Bytes, of its render's processes together."""
+    reason: str = ""
+
+
+class QueueRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The queue as a whole."""
+
+    paused: bool = False
+    agents_wanted: int = 0
+    trouble: str = ""
+    """What is wrong with the queue itself (Agents that cannot start, a full disk), or empty."""
+
+
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach a live session. Written to an owner-only file; holds keys when `secret_key` is set."""
+
+    session: str
+    protocol: int
+    pid: int
+    """The server's."""
+    host: str
+    request_port: int
+    update_port: int
+    broadcast_port: int
+    server_key: str
+    """The server's public CURVE key, Z85."""
+    public_key: str
+    secret_key: str
+    data_root: str
+    queue_dir: str

@@ -1,0 +1,112 @@
+"""Every KQ_* setting, read in one place from the environment. A leaf: no file is opened here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from kq.errors import BadSetting
+
+__all__ = ["Settings", "default_data_root"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one session. Durations are in seconds, sizes in bytes."""
+
+    data_root: Path
+    """KQ_DATA_ROOT: journals, logs and temporary folders live below it."""
+    num_agents: int = 2
+    """KQ_NUM_AGENTS: how many local Agents are kept alive."""
+    host: str = "127.0.0.1"
+    """KQ_HOST: the address at which remote Agents reach this machine."""
+    request_port: int = 0
+    update_port: int = 0
+    broadcast_port: int = 0
+    """KQ_REQUEST_PORT, KQ_UPDATE_PORT, KQ_BROADCAST_PORT: 0 lets the system choose."""
+    grace_s: float = 2.0
+    """KQ_GRACE_S: how long a render that was asked to stop may take before it is killed."""
+    heartbeat_s: float = 1.0
+    """KQ_HEARTBEAT_S: how often an Agent says what it holds."""
+    lease_s: float = 10.0
+    """KQ_LEASE_S: an Agent unheard for this long loses its task, and ends it on its own side."""
+    max_agent_losses: int = 3
+    """KQ_MAX_AGENT_LOSSES: how often a task is queued again after its Agent died."""
+    history_jobs: int = 10_000
+    """KQ_HISTORY_JOBS: finished jobs kept in the journal."""
+    history_days: float = 30.0
+    """KQ_HISTORY_DAYS: and for how long."""
+    nice: int = 5
+    """KQ_NICE: by how much renders yield to the desktop (0 to 19)."""
+    log_level: str = "info"
+    """KQ_LOG: debug, info, warning or error."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+        """The settings that `environment` (default: this process's) gives; `overrides` win when not None.
+
+        Raises:
+            BadSetting: names the variable, its value and what it should be.
+        """
+        env = os.environ if environment is None else environment
+        given = {name: value for name, value in overrides.items() if value is not None}
+        root = given.pop("data_root", None) or env.get("KQ_DATA_ROOT") or default_data_root(env)
+        values: dict[str, object] = {
+            "data_root": Path(str(root)).expanduser().absolute(),
+            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 1, 1000, "a positive number"),
+            "host": env.get("KQ_HOST") or "127.0.0.1",
+            "request_port": _whole(env, "KQ_REQUEST_PORT", 0, 0, 65535, "a port number"),
+            "update_port": _whole(env, "KQ_UPDATE_PORT", 0, 0, 65535, "a port number"),
+            "broadcast_port": _whole(env, "KQ_BROADCAST_PORT", 0, 0, 65535, "a port number"),
+            "grace_s": _seconds(env, "KQ_GRACE_S", 2.0),
+            "heartbeat_s": _seconds(env, "KQ_HEARTBEAT_S", 1.0, least=0.05),
+            "lease_s": _seconds(env, "KQ_LEASE_S", 10.0, least=0.5),
+            "max_agent_losses": _whole(env, "KQ_MAX_AGENT_LOSSES", 3, 0, 100, "a number of times"),
+            "history_jobs": _whole(env, "KQ_HISTORY_JOBS", 10_000, 0, 10**7, "a number of jobs"),
+            "history_days": _seconds(env, "KQ_HISTORY_DAYS", 30.0),
+            "nice": _whole(env, "KQ_NICE", 5, 0, 19, "a number from 0 to 19"),
+            "log_level": (env.get("KQ_LOG") or "info").lower(),
+        }
+        values.update(given)
+        settings = cls(**values)  # type: ignore[arg-type]  # each value was read for its field above
+        if settings.log_level not in ("debug", "info", "warning", "error"):
+            raise BadSetting(f"KQ_LOG is {settings.log_level!r}: use debug, info, warning or error")
+        if settings.num_agents < 1:
+            raise BadSetting(f"{settings.num_agents} Agents were asked for: use a positive number")
+        return settings
+
+
+def default_data_root(environment: Mapping[str, str]) -> Path:
+    """The per-user folder that holds kq's data when KQ_DATA_ROOT is not set."""
+    if sys.platform == "win32":
+        base = environment.get("LOCALAPPDATA")
+        return (Path(base) if base else Path.home() / "AppData" / "Local") / "katana-queue"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "katana-queue"
+    base = environment.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "katana-queue"
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: int, wanted: str) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise BadSetting(f"{name} is {text!r}: it must be {wanted} from {least} to {most}, or be left unset")
+    return int(text)
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float, least: float = 0.0) -> float:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not least <= value < 1e9:
+        raise BadSetting(f"{name} is {text!r}: it must be a number of at least {least:g}, or be left unset")
+    return value

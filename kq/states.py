@@ -1,0 +1,111 @@
+"""The states of jobs, tasks and Agents, and which may follow which. A leaf: data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+__all__ = [
+    "AGENT_TRANSITIONS",
+    "TASK_TRANSITIONS",
+    "AgentState",
+    "JobState",
+    "TaskState",
+    "derive_job_state",
+]
+
+
+class JobState(StrEnum):
+    """What people are told of a job: FarmAPI's five states."""
+
+    WAITING = "Waiting"
+    """Some of it is still to be run, and none of it runs now."""
+    RUNNING = "Running"
+    """At least one of its tasks is on an Agent, or is being stopped there."""
+    COMPLETED = "Completed"
+    """Every task ended well."""
+    CANCELLED = "Cancelled"
+    """Stopped by a person; nothing of it failed."""
+    FAILED = "Failed"
+    """All tasks are over, and at least one failed."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job stays as it is until somebody starts it again."""
+        return self in (JobState.COMPLETED, JobState.CANCELLED, JobState.FAILED)
+
+
+class TaskState(StrEnum):
+    """Where one task is. Unlike a job's, it tells running and being stopped apart."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    """Given to an Agent. From here on at most that Agent may run it."""
+    STOPPING = "Stopping"
+    """A stop was asked for; the Agent has not yet said that the processes are gone."""
+    COMPLETED = "Completed"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the task stays as it is until somebody starts it again."""
+        return self in (TaskState.COMPLETED, TaskState.CANCELLED, TaskState.FAILED)
+
+    @property
+    def is_on_agent(self) -> bool:
+        """Whether an Agent holds the task."""
+        return self in (TaskState.RUNNING, TaskState.STOPPING)
+
+
+class AgentState(StrEnum):
+    """Where one Agent is."""
+
+    STARTING = "Starting"
+    """Launched; it has not registered yet."""
+    IDLE = "Idle"
+    """Registered, and has asked for work."""
+    BUSY = "Busy"
+    """Holds a task."""
+    LOST = "Lost"
+    """Silent for longer than it should be; it may come back until its lease runs out."""
+    ENDING = "Ending"
+    """Told to end, or being ended; it gets no more work."""
+
+
+_T = TaskState
+TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
+    # FAILED from WAITING: its Agents died too often, so it is given up without another run.
+    _T.WAITING: frozenset({_T.RUNNING, _T.CANCELLED, _T.FAILED}),
+    # WAITING from RUNNING: the Agent was lost, or a retry is left.
+    _T.RUNNING: frozenset({_T.WAITING, _T.STOPPING, _T.COMPLETED, _T.FAILED}),
+    # WAITING from STOPPING: it was started again while it was being stopped.
+    _T.STOPPING: frozenset({_T.WAITING, _T.COMPLETED, _T.CANCELLED}),
+    _T.COMPLETED: frozenset({_T.WAITING}),
+    _T.CANCELLED: frozenset({_T.WAITING}),
+    _T.FAILED: frozenset({_T.WAITING}),
+}
+"""Which state of a task may follow which. Everything else is a fault of the program."""
+
+_A = AgentState
+AGENT_TRANSITIONS: Mapping[AgentState, frozenset[AgentState]] = {
+    _A.STARTING: frozenset({_A.IDLE, _A.BUSY, _A.ENDING}),
+    _A.IDLE: frozenset({_A.BUSY, _A.LOST, _A.ENDING}),
+    _A.BUSY: frozenset({_A.IDLE, _A.LOST, _A.ENDING}),
+    _A.LOST: frozenset({_A.IDLE, _A.BUSY, _A.ENDING}),
+    _A.ENDING: frozenset(),
+}
+"""Which state of an Agent may follow which. An Agent that is gone is forgotten: it has no state."""
+
+
+def derive_job_state(counts: Mapping[TaskState, int]) -> JobState:
+    """The state of a job whose tasks are counted by state in `counts`."""
+    if counts.get(TaskState.RUNNING) or counts.get(TaskState.STOPPING):
+        return JobState.RUNNING
+    if counts.get(TaskState.WAITING):
+        return JobState.WAITING
+    if counts.get(TaskState.FAILED):
+        return JobState.FAILED
+    if counts.get(TaskState.CANCELLED):
+        return JobState.CANCELLED
+    return JobState.COMPLETED
