@@ -1,6 +1,6 @@
 """Every message on the wire, typed, and who sends it. Decoding is by these types alone.
 
-Each class belongs to one direction: `…Request` a client to the server, `…Reply` back to it, `…Update` an Agent
+Each class has one direction: `…Request` a client to the server, `…Reply` back to it, `…Update` an Agent
 to the server, `…Order` the server to an Agent, `…Event` the server to all clients.
 """
 
@@ -17,6 +17,7 @@ __all__ = [
     "AcknowledgeOrder",
     "AdmitHostRequest",
     "AgentActionRequest",
+    "AgentOrder",
     "AssignOrder",
     "AttemptEnding",
     "AttemptsReply",
@@ -30,6 +31,7 @@ __all__ = [
     "HeartbeatUpdate",
     "HostAdmittedReply",
     "JobActionRequest",
+    "LeaveUpdate",
     "LogUpdate",
     "PauseQueueRequest",
     "PriorityRequest",
@@ -269,6 +271,13 @@ class ProgressUpdate(_Message, frozen=True, kw_only=True, tag="progress"):
     warning: str = ""
 
 
+class LeaveUpdate(_Message, frozen=True, kw_only=True, tag="leave"):
+    """An Agent ends of its own accord; its processes are gone. Update port."""
+
+    agent: str
+    reason: str
+
+
 class LogUpdate(_Message, frozen=True, kw_only=True, tag="log"):
     """Bytes of a file on a machine that does not share the data root. Update port."""
 
@@ -367,7 +376,7 @@ ServerReply = Union[  # noqa: UP007
 """What a client accepts on the request port."""
 AgentOrder = Union[AssignOrder, AcknowledgeOrder, EndOrder]  # noqa: UP007
 """What an Agent accepts on the request port."""
-UpdateMessage = Union[HeartbeatUpdate, ProgressUpdate, AttemptEnding, LogUpdate]  # noqa: UP007
+UpdateMessage = Union[HeartbeatUpdate, ProgressUpdate, AttemptEnding, LeaveUpdate, LogUpdate]  # noqa: UP007
 """What the server accepts on the update port."""
 BroadcastMessage = Union[StopOrder, EndOrder, RegisterAgainOrder, ChangesEvent]  # noqa: UP007
 """What is published on the broadcast port."""

@@ -213,8 +213,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     temp_dir: str = ""
     stopping: bool = False
     """A stop was asked for and is not complete."""
-    unreported: bool = False
-    """Kept from an earlier session that did not end it: shown as cut off."""
+    earlier: bool = False
+    """Kept from an earlier session."""
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,294 @@
+"""One job and its tasks as the core holds them. A task that never ran costs one byte."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+import msgspec
+
+from kq.errors import IllegalTransition
+from kq.records import JobRecord, JobSpec, TaskRecord
+from kq.states import TASK_TRANSITIONS, JobState, TaskState, derive_job_state
+
+__all__ = ["Job", "TaskDetail"]
+
+_STATES = tuple(TaskState)
+_CODE = {state: code for code, state in enumerate(_STATES)}
+_LEGAL = {(old, new) for old, following in TASK_TRANSITIONS.items() for new in following}
+_WAITING, _RUNNING, _STOPPING = (
+    _CODE[state] for state in (TaskState.WAITING, TaskState.RUNNING, TaskState.STOPPING)
+)
+_COMPLETED, _CANCELLED, _FAILED = (
+    _CODE[state] for state in (TaskState.COMPLETED, TaskState.CANCELLED, TaskState.FAILED)
+)
+
+
+class TaskDetail(msgspec.Struct, gc=False, omit_defaults=True):
+    """What is known of a task that was given to an Agent at least once. Times are wall clock."""
+
+    attempts: int = 0
+    agent: str = ""
+    started: float | None = None
+    ended: float | None = None
+    progress: float | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    warning: str = ""
+    log_file: str = ""
+    picture: str = ""
+    peak_memory: int | None = None
+    cpu_s: float | None = None
+    agent_losses: int = 0
+    retries_used: int = 0
+    restart: bool = False
+    """It was started again while it is being stopped."""
+
+
+class Job:
+    """A job, its tasks' states and details, and which of them to take next."""
+
+    def __init__(self, job_id: str, spec: JobSpec, order: int, submitted: float) -> None:
+        self.id = job_id
+        self.spec = spec
+        self.order = order
+        self.submitted = submitted
+        self.priority = spec.priority
+        self.chunks = spec.chunks()
+        self.total = 1 if self.chunks is None else len(self.chunks)
+        self.states = bytearray(self.total)
+        self.counts = [0] * len(_STATES)
+        self.counts[_WAITING] = self.total
+        self.details: dict[int, TaskDetail] = {}
+        self.latest: int | None = None
+        """The task that was given to an Agent last."""
+        self.started: float | None = None
+        self.completed: float | None = None
+        self.attempts = 0
+        self.peak_memory: int | None = None
+        self.cpu_s: float | None = None
+        self.reason = ""
+        self.warning = ""
+        self.picture = ""
+        self.exit_code: int | None = None
+        self.removing = False
+        self.earlier = False
+        self.epoch = 0
+        """Counts the times that many tasks changed at once; see kq/server/journal.py."""
+        self.listed_priority: int | None = None
+        """The priority under which kq/core/ready.py lists it; None: it does not."""
+        self.listed_age = False
+        self._next = 0
+        self._again: list[int] = []
+
+    # --- states ---------------------------------------------------------------
+
+    def task_state(self, index: int) -> TaskState:
+        """The state of task `index`."""
+        return _STATES[self.states[index]]
+
+    def set_task_state(self, index: int, new: TaskState) -> None:
+        """Move one task on. Raises IllegalTransition, with the task's story, when it must not go there."""
+        old = _STATES[self.states[index]]
+        if (old, new) not in _LEGAL:
+            raise IllegalTransition(
+                f"task {index} of job {self.id} cannot go from {old} to {new}: {self.details.get(index)}"
+            )
+        self.counts[_CODE[old]] -= 1
+        self.counts[_CODE[new]] += 1
+        self.states[index] = _CODE[new]
+        if new is TaskState.WAITING:
+            heapq.heappush(self._again, index)
+
+    def reset_tasks(self, old: frozenset[TaskState], new: TaskState) -> int:
+        """Move every task that is in one of `old` to `new` at once; returns how many those were."""
+        moved = 0
+        table = bytearray(range(256))
+        for state in old:
+            if (state, new) not in _LEGAL:
+                raise IllegalTransition(f"the tasks of job {self.id} cannot go from {state} to {new}")
+            code = _CODE[state]
+            moved += self.counts[code]
+            self.counts[_CODE[new]] += self.counts[code]
+            self.counts[code] = 0
+            table[code] = _CODE[new]
+        if moved:
+            self.epoch += 1
+            self.states = self.states.translate(table)
+            self._next, self._again = 0, []
+        return moved
+
+    def restore_states(self, states: bytes) -> None:
+        """Take the tasks' states from a journal."""
+        self.states = bytearray(states)
+        self.counts = [self.states.count(code) for code in range(len(_STATES))]
+        self._next, self._again = 0, []
+
+    @property
+    def state(self) -> JobState:
+        """The job's state, derived from its tasks'."""
+        counts = self.counts
+        if self.total == 1:
+            return _SINGLE[self.states[0]]
+        return derive_job_state(dict(zip(_STATES, counts, strict=True)))
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return self.counts[_WAITING]
+
+    @property
+    def on_agents(self) -> int:
+        """How many tasks are on Agents."""
+        return self.counts[_RUNNING] + self.counts[_STOPPING]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every task ended well."""
+        return self.counts[_COMPLETED] == self.total
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no task waits and none is on an Agent."""
+        return not (self.counts[_WAITING] or self.counts[_RUNNING] or self.counts[_STOPPING])
+
+    def indices(self, *states: TaskState) -> Iterator[int]:
+        """The tasks that are in one of `states`, in order."""
+        codes = {_CODE[state] for state in states}
+        if not any(self.counts[code] for code in codes):
+            return
+        for index, code in enumerate(self.states):
+            if code in codes:
+                yield index
+
+    # --- taking tasks -----------------------------------------------------------
+
+    def take_waiting(self) -> int:
+        """The waiting task with the lowest number. The caller moves it on at once."""
+        while self._again and self.states[self._again[0]] != _WAITING:
+            heapq.heappop(self._again)
+        self._next = found = self.states.find(_WAITING, self._next)
+        if found < 0:
+            self._next = self.total
+        if self._again and (found < 0 or self._again[0] < found):
+            return heapq.heappop(self._again)
+        return found
+
+    def detail(self, index: int) -> TaskDetail:
+        """The details of task `index`, made when there are none."""
+        detail = self.details.get(index)
+        if detail is None:
+            detail = self.details[index] = TaskDetail()
+        return detail
+
+    def frames(self, index: int) -> range | None:
+        """The frames of task `index`, or None."""
+        return None if self.chunks is None else self.chunks[index]
+
+    # --- records ----------------------------------------------------------------
+
+    def progress(self) -> float | None:
+        """0 to 1 over all tasks, or None when nothing is known."""
+        if self.is_complete:
+            return 1.0
+        done = float(self.total - self.waiting - self.on_agents) if self.total > 1 else 0.0
+        known = done > 0
+        if self.on_agents:
+            for index in self.running_indices():
+                progress = self.details[index].progress
+                if progress is not None:
+                    known = True
+                    done += progress
+        elif self.total == 1 and 0 in self.details and self.is_over:
+            return self.details[0].progress
+        return min(done / self.total, 1.0) if known else None
+
+    def running_indices(self) -> list[int]:
+        """The tasks that are on Agents, in order."""
+        if not self.on_agents:
+            return []
+        if self.total == 1:
+            return [0]
+        found: list[int] = []
+        for code in (_RUNNING, _STOPPING):
+            left, at = self.counts[code], -1
+            while left:
+                at = self.states.find(code, at + 1)
+                found.append(at)
+                left -= 1
+        return sorted(found)
+
+    def record(self) -> JobRecord:
+        """What people are told of the job."""
+        counts, spec = self.counts, self.spec
+        latest = None if self.latest is None else self.details.get(self.latest)
+        running = self.running_indices()
+        if len(running) > 1:
+            agent = ", ".join(sorted({self.details[index].agent for index in running[:8]}))
+        else:
+            agent = latest.agent if latest else ""
+        return JobRecord(
+            id=self.id,
+            name=spec.name,
+            state=self.state,
+            submitted=self.submitted,
+            order=self.order,
+            priority=self.priority,
+            started=self.started,
+            completed=self.completed,
+            progress=self.progress(),
+            tasks=self.total,
+            tasks_waiting=counts[_WAITING],
+            tasks_running=counts[_RUNNING] + counts[_STOPPING],
+            tasks_completed=counts[_COMPLETED],
+            tasks_failed=counts[_FAILED],
+            tasks_cancelled=counts[_CANCELLED],
+            agent=agent,
+            attempts=self.attempts,
+            log_file=latest.log_file if latest else "",
+            exit_code=self.exit_code,
+            reason=self.reason,
+            warning=self.warning,
+            picture=self.picture,
+            peak_memory=self.peak_memory,
+            cpu_s=self.cpu_s,
+            node=spec.node,
+            temp_dir=spec.temp_dir,
+            stopping=counts[_STOPPING] > 0,
+            earlier=self.earlier,
+        )
+
+    def task_label(self, index: int) -> str:
+        """`frame 7`, `frames 1-10`, or empty."""
+        frames = self.frames(index)
+        if frames is None:
+            return ""
+        return f"frame {frames[0]}" if len(frames) == 1 else f"frames {frames[0]}-{frames[-1]}"
+
+    def task_record(self, index: int) -> TaskRecord:
+        """What people are told of one task."""
+        detail = self.details.get(index) or _UNTOUCHED
+        return TaskRecord(
+            job_id=self.id,
+            index=index,
+            state=_STATES[self.states[index]],
+            label=self.task_label(index),
+            attempts=detail.attempts,
+            agent=detail.agent,
+            started=detail.started,
+            ended=detail.ended,
+            progress=detail.progress,
+            exit_code=detail.exit_code,
+            reason=detail.reason,
+            warning=detail.warning,
+            log_file=detail.log_file,
+            picture=detail.picture,
+            peak_memory=detail.peak_memory,
+            cpu_s=detail.cpu_s,
+            agent_losses=detail.agent_losses,
+            retries_used=detail.retries_used,
+        )
+
+
+_UNTOUCHED = TaskDetail()
+_SINGLE = tuple(derive_job_state({state: 1}) for state in _STATES)

@@ -1,0 +1,166 @@
+"""The queue's one state machine: `handle(event, now)` returns instructions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kq.core import events as ev
+from kq.core import instructions as do
+from kq.core import pool, reports, requests
+from kq.core.agents import Agent
+from kq.core.jobs import Job
+from kq.core.state import CoreSettings, CoreState, Instant
+from kq.records import AgentRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
+from kq.states import AgentState, TaskState
+
+__all__ = ["Core"]
+
+
+class Core:
+    """Jobs, tasks and Agents, and what to do next.
+
+    Not thread-safe: one thread calls it, in the order in which things happened.
+    """
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self.state = CoreState(settings)
+
+    def handle(self, event: ev.CoreEvent, now: Instant) -> list[do.Instruction]:
+        """Take one event; return what to do, in order.
+
+        Raises:
+            BadInput, NotFound, Refused: a client's wish makes no sense; nothing was changed.
+            IllegalTransition: a fault of the program.
+        """
+        state = self.state
+        state.out = []
+        _HANDLERS[type(event)](state, event, now)
+        if type(event) in _CHANGES_POOL:
+            pool.keep_agents(state, now)
+        state.dispatch(now)
+        return state.out
+
+    # --- looking ------------------------------------------------------------------
+
+    def job_ids(self) -> list[str]:
+        """All jobs, in order of submission."""
+        return list(self.state.jobs)
+
+    def has_job(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        return job_id in self.state.jobs
+
+    def job_entry(self, job_id: str) -> Job:
+        """The job as the core holds it, for the journal. Not to be changed. Raises NotFound."""
+        return self.state.job(job_id) if job_id not in self.state.jobs else self.state.jobs[job_id]
+
+    def job_record(self, job_id: str) -> JobRecord:
+        """What people are told of a job. Raises NotFound."""
+        return self.job_entry(job_id).record()
+
+    def job_spec(self, job_id: str) -> JobSpec:
+        """What was submitted. Raises NotFound."""
+        return self.state.job(job_id).spec
+
+    def task_records(self, job_id: str, first: int, count: int) -> list[TaskRecord]:
+        """What people are told of the tasks `first` and following. Raises NotFound."""
+        job = self.state.job(job_id)
+        return [job.task_record(index) for index in range(max(first, 0), min(first + count, job.total))]
+
+    def agent_ids(self) -> list[str]:
+        """All Agents, oldest first."""
+        return list(self.state.agents)
+
+    def agent(self, agent_id: str) -> Agent | None:
+        """The Agent as the core holds it. Not to be changed."""
+        return self.state.agents.get(agent_id)
+
+    def agent_record(self, agent_id: str) -> AgentRecord:
+        """What people are told of an Agent. Raises NotFound."""
+        return self.state.agents_of((agent_id,))[0].record()
+
+    def queue_record(self) -> QueueRecord:
+        """What people are told of the queue as a whole."""
+        return self.state.queue_record()
+
+    def launch_at(self) -> float | None:
+        """When (monotonic) a Tick is needed because an Agent's launch was put off, or None."""
+        state = self.state
+        return state.launch_not_before if state.launch_failures or state.launch_not_before else None
+
+    # --- coming back ----------------------------------------------------------------
+
+    def restore_job(self, job: Job) -> None:
+        """Take a job from the journal. Tasks on Agents need `restore_agent` as well, or `cut_off`."""
+        state = self.state
+        state.jobs[job.id] = job
+        state.next_order = max(state.next_order, job.order + 1)
+        for before in job.spec.after:
+            state.dependents.setdefault(before, set()).add(job.id)
+        state.offer(job)
+
+    def restore_agent(
+        self, agent_id: str, *, host: str, pid: int, process_started: float, local: bool, now: Instant
+    ) -> None:
+        """Take an Agent from the journal: it counts as lost until it is heard, and keeps what it ran."""
+        agent = Agent(agent_id, local=local, now=now.mono, wall=now.wall)
+        agent.host, agent.pid, agent.process_started = host, pid, process_started
+        agent.registered_at = now.mono
+        agent.state = AgentState.LOST
+        agent.reason = "the queue's server was started again"
+        for job in self.state.jobs.values():
+            for task in job.running_indices():
+                if job.details[task].agent == agent_id:
+                    agent.want = (job.id, task, job.details[task].attempts)
+        self.state.agents[agent_id] = agent
+        digits = agent_id[1:]
+        if agent_id.startswith("a") and digits.isdigit():
+            self.state.next_agent = max(self.state.next_agent, int(digits) + 1)
+
+    def requeue_unheld(self, now: Instant) -> list[do.Instruction]:
+        """After restoring: tasks whose Agent is not among the restored ones wait again."""
+        state = self.state
+        state.out = []
+        for job in list(state.jobs.values()):
+            for task in job.running_indices():
+                if job.details[task].agent not in state.agents:
+                    stopping = job.task_state(task) is TaskState.STOPPING
+                    state.move_task(job, task, TaskState.CANCELLED if stopping else TaskState.WAITING)
+                    state.after_task(job, now)
+        return state.out
+
+
+def _end_session(state: CoreState, event: ev.SessionEnding, now: Instant) -> None:
+    state.ending = True
+    for agent in state.agents.values():
+        if agent.state is not AgentState.ENDING:
+            reports.end_agent(state, agent, "the session is ending", now)
+
+
+def _tick(state: CoreState, event: ev.Tick, now: Instant) -> None:
+    pool.watch_leases(state, now)
+
+
+_HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] = {
+    ev.JobSubmitted: requests.submit,
+    ev.JobsStarted: requests.start_jobs,
+    ev.TasksStarted: requests.start_tasks,
+    ev.JobsStopped: requests.stop_jobs,
+    ev.JobsRemoved: requests.remove_jobs,
+    ev.PrioritySet: requests.set_priority,
+    ev.QueuePaused: requests.pause_queue,
+    ev.AgentsWanted: requests.want_agents,
+    ev.AgentsDrained: requests.drain_agents,
+    ev.AgentEndAsked: requests.end_agents,
+    ev.AgentRegistered: reports.registered,
+    ev.AgentHeard: reports.heard,
+    ev.AttemptProgressed: reports.attempt_progressed,
+    ev.AttemptEnded: reports.attempt_ended,
+    ev.AgentGone: reports.agent_gone,
+    ev.SessionEnding: _end_session,
+    ev.Tick: _tick,
+}
+_CHANGES_POOL: Iterable[type[ev.CoreEvent]] = frozenset(
+    {ev.AgentsWanted, ev.AgentEndAsked, ev.AgentGone, ev.AgentRegistered, ev.Tick}
+)

@@ -1,0 +1,197 @@
+"""What follows from the wishes of clients. Every wish is checked whole before anything changes. Pure."""
+
+from __future__ import annotations
+
+from kq.core import events as ev
+from kq.core import instructions as do
+from kq.core.jobs import Job
+from kq.core.state import CoreState, Instant
+from kq.errors import BadInput, NotFound, Refused
+from kq.records import check_job_id
+from kq.states import AgentState, TaskState
+
+__all__ = [
+    "drain_agents",
+    "end_agents",
+    "pause_queue",
+    "remove_jobs",
+    "set_priority",
+    "start_jobs",
+    "start_tasks",
+    "stop_jobs",
+    "submit",
+    "want_agents",
+]
+
+_T = TaskState
+_ENDED = frozenset({_T.COMPLETED, _T.CANCELLED, _T.FAILED})
+_UNDONE = frozenset({_T.CANCELLED, _T.FAILED})
+MAX_AGENTS = 1000
+
+
+def submit(state: CoreState, event: ev.JobSubmitted, now: Instant) -> None:
+    """A new job; the same id again changes nothing."""
+    if event.job_id in state.jobs:
+        return
+    if state.ending:
+        raise Refused("the session is ending: submit the job to the next one")
+    check_job_id(event.job_id)
+    event.spec.check()
+    for before in event.spec.after:
+        if before not in state.jobs:
+            raise NotFound(f"there is no job {before[:40]} to wait for")
+    job = Job(event.job_id, event.spec, state.next_order, now.wall)
+    state.next_order += 1
+    state.jobs[job.id] = job
+    for before in event.spec.after:
+        state.dependents.setdefault(before, set()).add(job.id)
+    state.explain_waiting(job)
+    state.out.append(do.JobChanged(job.id))
+    state.offer(job)
+
+
+def start_jobs(state: CoreState, event: ev.JobsStarted, now: Instant) -> None:
+    """Run again what is not Completed, or all when all is. What waits or runs is left alone."""
+    _refuse_when_ending(state)
+    for job in state.jobs_of(event.job_ids):
+        for task in list(job.indices(_T.STOPPING)):
+            job.detail(task).restart = True
+        moved = _reset(state, job, _UNDONE)
+        if not moved and job.is_over:
+            moved = _reset(state, job, _ENDED)
+        if moved:
+            _reopened(state, job)
+
+
+def _reset(state: CoreState, job: Job, which: frozenset[TaskState]) -> int:
+    touched = [index for index in job.indices(*which) if index in job.details]
+    moved = job.reset_tasks(which, _T.WAITING)
+    for index in touched:
+        _clear(job, index)
+    if moved:
+        state.out.append(do.TasksReset(job.id))
+    return moved
+
+
+def _clear(job: Job, index: int) -> None:
+    detail = job.details[index]
+    detail.agent_losses = detail.retries_used = 0
+    detail.reason = detail.warning = ""
+    detail.progress = detail.ended = None
+    detail.restart = False
+
+
+def _reopened(state: CoreState, job: Job) -> None:
+    job.reason = job.warning = ""
+    job.completed = job.exit_code = None
+    if not job.on_agents:
+        job.started = None
+    if job.earlier:
+        job.earlier = False
+    state.explain_waiting(job)
+    state.offer(job)
+
+
+def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
+    """Run single tasks again, Completed ones as well. What waits or runs is left alone."""
+    _refuse_when_ending(state)
+    job = state.job(event.job_id)
+    for task in event.tasks:
+        if not 0 <= task < job.total:
+            raise NotFound(f"job {job.spec.name} has no task {task}: it has {job.total}, counted from 0")
+    for task in event.tasks:
+        if job.task_state(task) is _T.STOPPING:
+            job.detail(task).restart = True
+        elif job.task_state(task).is_terminal:
+            if task in job.details:
+                _clear(job, task)
+            state.move_task(job, task, _T.WAITING)
+    _reopened(state, job)
+
+
+def stop_jobs(state: CoreState, event: ev.JobsStopped, now: Instant) -> None:
+    """Cancel what waits; have Agents end what runs."""
+    for job in state.jobs_of(event.job_ids):
+        _stop(state, job, now, "stopped")
+
+
+def _stop(state: CoreState, job: Job, now: Instant, reason: str) -> None:
+    if job.is_over:
+        return
+    for task in list(job.indices(_T.STOPPING)):
+        job.detail(task).restart = False
+    if job.reset_tasks(frozenset({_T.WAITING}), _T.CANCELLED):
+        state.out.append(do.TasksReset(job.id))
+    for task in list(job.indices(_T.RUNNING)):
+        stop_task(state, job, task)
+    job.reason = reason
+    state.after_task(job, now)
+
+
+def stop_task(state: CoreState, job: Job, task: int) -> None:
+    """Have the Agent that runs `task` end it."""
+    state.move_task(job, task, _T.STOPPING)
+    agent = state.agents.get(job.details[task].agent)
+    if agent is not None:
+        state.out.append(do.AskStop(agent.id, state.wanted_attempt(agent)))
+
+
+def remove_jobs(state: CoreState, event: ev.JobsRemoved, now: Instant) -> None:
+    """Forget jobs; what runs of them is stopped first, and they are forgotten when that is seen gone."""
+    for job in state.jobs_of(event.job_ids):
+        job.removing = True
+        if job.is_over:
+            state.forget(job)
+        else:
+            _stop(state, job, now, "being removed")
+
+
+def set_priority(state: CoreState, event: ev.PrioritySet, now: Instant) -> None:
+    """Change priorities; what waits is taken in the new order."""
+    if abs(event.priority) > 1_000_000:
+        raise BadInput(f"priority {event.priority} is out of range: use -1000000 to 1000000")
+    for job in state.jobs_of(event.job_ids):
+        if job.priority != event.priority:
+            job.priority = event.priority
+            state.out.append(do.JobChanged(job.id))
+            state.offer(job)
+
+
+def pause_queue(state: CoreState, event: ev.QueuePaused, now: Instant) -> None:
+    """Give no more work, or give it again."""
+    if state.paused is not event.paused:
+        state.paused = event.paused
+        state.out.append(do.QueueChanged())
+
+
+def want_agents(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
+    """Another number of local Agents; kq/core/pool.py keeps it."""
+    if not 0 <= event.count <= MAX_AGENTS:
+        raise BadInput(f"{event.count} Agents were asked for: use 0 to {MAX_AGENTS}")
+    if state.agents_wanted != event.count:
+        state.agents_wanted = event.count
+        state.out.append(do.QueueChanged())
+
+
+def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> None:
+    """Agents that take no more work, or take it again."""
+    for agent in state.agents_of(event.agent_ids):
+        if agent.draining is not event.draining:
+            agent.draining = event.draining
+            state.out.append(do.AgentChanged(agent.id))
+            state.agent_is_free(agent)
+
+
+def end_agents(state: CoreState, event: ev.AgentEndAsked, now: Instant) -> None:
+    """End Agents with what they run; the tasks wait again."""
+    for agent in state.agents_of(event.agent_ids):
+        if agent.state is not AgentState.ENDING:
+            agent.reason = "asked to end"
+            lost = agent.state is AgentState.LOST
+            state.set_agent_state(agent, AgentState.ENDING, now)
+            state.out.append(do.EndAgent(agent.id, "asked to end", force=lost))
+
+
+def _refuse_when_ending(state: CoreState) -> None:
+    if state.ending:
+        raise Refused("the session is ending: nothing more is started")

@@ -1,0 +1,65 @@
+"""Why a process could not be started, as one sentence for people. Only reads the file system, to tell."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from kq.errors import BadInput, KqError, Refused
+
+__all__ = ["check_arguments", "explain_failure"]
+
+
+def check_arguments(argv: Sequence[str]) -> None:
+    """Raise BadInput when `argv` can start nothing on any system."""
+    if not argv or not argv[0].strip():
+        raise BadInput("the command is empty: say which program to run")
+    if any("\0" in argument for argument in argv):
+        raise BadInput(f"an argument of {argv[0]!r} holds a NUL character: remove it")
+
+
+def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqError:
+    """What to raise for `error`, which starting `argv` in the folder `cwd` gave.
+
+    Returns:
+        BadInput when the command or the folder is wrong, Refused when the machine has no room for it now.
+    """
+    program = argv[0]
+    if cwd and not Path(cwd).is_dir():
+        what = "is not a folder" if Path(cwd).exists() else "does not exist"
+        return BadInput(f"the working folder {cwd!r} {what}: make it, or choose another")
+    if cwd and not os.access(cwd, os.X_OK):
+        return BadInput(f"the working folder {cwd!r} may not be entered by this user: change its permissions")
+    number = error.errno
+    if number == errno.E2BIG:
+        return BadInput(
+            f"the command {program!r} has more arguments and environment than a process can start with: "
+            f"pass long lists in a file"
+        )
+    if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return Refused(f"{program!r} could not be started, for this machine is out of room: {error.strerror}")
+    has_folder = os.sep in program or bool(os.altsep and os.altsep in program)
+    path = Path(cwd or ".", program) if has_folder else None
+    if number == errno.ENOENT:
+        if path is None:
+            return BadInput(
+                f"the program {program!r} is not found on PATH: install it, or write its whole path"
+            )
+        if path.exists():
+            return BadInput(
+                f"the program {program!r} cannot run, for the interpreter that it names is not installed: "
+                f"see its first line"
+            )
+        return BadInput(f"the program {program!r} does not exist: check the path")
+    if path is not None and path.is_dir():
+        return BadInput(f"the program {program!r} is a folder: write the path of a program")
+    if number in (errno.EACCES, errno.EPERM):
+        return BadInput(f"the program {program!r} may not be executed by this user: check its permissions")
+    if number == errno.ENOEXEC:
+        return BadInput(
+            f"the program {program!r} is not in a form that this system runs: "
+            f"a script needs a first line such as #!/bin/sh"
+        )
+    return BadInput(f"the program {program!r} could not be started: {error.strerror or error}")

@@ -1,0 +1,366 @@
+"""Children on Linux and macOS: started, watched, asked to stop. Twin of _windows.
+
+Ending whole trees is in _posix_ending.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kq.errors import NotFound
+from kq.process._failures import check_arguments, explain_failure
+from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
+
+assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
+
+if sys.platform == "linux":
+    from kq.process._table_linux import process_start_time
+else:
+    from kq.process._table_psutil import process_start_time
+
+__all__ = [
+    "Child",
+    "Watch",
+    "ask_to_stop",
+    "become_subreaper",
+    "is_running",
+    "keep_from_interrupts",
+    "known_children",
+    "lower_priority",
+    "own_id",
+    "spawn_render",
+    "spawn_service",
+    "watch",
+]
+
+_MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
+known_children: dict[int, Child] = {}
+"""Children that were started here and not reaped yet: whoever reaps asks here first, so no exit is lost."""
+
+
+class _End:
+    """Something to poll that becomes readable when a process has ended, and stays so."""
+
+    def __init__(self, pid: int, is_child: bool) -> None:
+        self._holder: socket.socket | _Queue | None = None
+        if sys.platform == "linux":
+            try:
+                self.fd = os.pidfd_open(pid)
+            except OSError:
+                # Kernels before 5.3 have no pidfd. If the process is gone instead, the thread says so at once.
+                self._holder = _near_end_of_waiter(pid, is_child)
+                self.fd = self._holder.fileno()
+        else:
+            self._holder = _Queue(pid)
+            self.fd = self._holder.fileno()
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            if self._holder is None:
+                os.close(self.fd)
+            else:
+                self._holder.close()
+        self.fd = -1
+
+
+def _near_end_of_waiter(pid: int, is_child: bool) -> socket.socket:
+    near_end, far_end = socket.socketpair()
+    # The far end is closed by the thread alone: that is what makes the near one readable.
+    waiter = threading.Thread(
+        target=_wait_and_tell, args=(pid, is_child, far_end), name=f"kq-wait-{pid}", daemon=True
+    )
+    waiter.start()
+    return near_end
+
+
+def _wait_and_tell(pid: int, is_child: bool, far_end: socket.socket) -> None:
+    with far_end:
+        started = process_start_time(pid)
+        if is_child and sys.platform == "linux":
+            try:
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            except ChildProcessError:
+                pass  # reaped already: it has ended
+            return
+        while started is not None and process_start_time(pid) == started:
+            time.sleep(0.5)
+
+
+if sys.platform != "linux":
+
+    class _Queue:
+        """A kernel event queue that becomes readable when the process `pid` has ended."""
+
+        def __init__(self, pid: int) -> None:
+            self._queue = select.kqueue()
+            ended = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, fflags=select.KQ_NOTE_EXIT)
+            try:
+                self._queue.control([ended], 0)
+            except ProcessLookupError:
+                # It has ended already: an event that is due at once makes the queue readable all the same.
+                self._queue.control([select.kevent(1, select.KQ_FILTER_TIMER, select.KQ_EV_ADD)], 0)
+            self.fileno = self._queue.fileno
+            self.close = self._queue.close
+
+
+class Child:
+    """A process that this one started and has not let go of. To be used from one thread.
+
+    `wake_fd` becomes readable when it has ended; `poll` then says how, and reaps it.
+    """
+
+    def __init__(self, pid: int, lifeline: int | None = None) -> None:
+        self.pid = pid
+        self.start_time = process_start_time(pid) or 0.0
+        self.lifeline = lifeline
+        """The write end of its stdin, when it was started with LIFELINE: closing that is its sign to end."""
+        self._end = _End(pid, is_child=True)
+        self._exit: Exit | None = None
+        known_children[pid] = self
+
+    @property
+    def id(self) -> ProcessId:
+        """The process, for good."""
+        return ProcessId(self.pid, self.start_time)
+
+    @property
+    def wake_fd(self) -> int:
+        """What to poll for readability; -1 once closed."""
+        return self._end.fd
+
+    def poll(self) -> Exit | None:
+        """How it ended, or None while it runs. Never waits."""
+        if self._exit is not None:
+            return self._exit
+        try:
+            pid, status, used = os.wait4(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            # Somebody else in this process reaped it: that it ended is all that can be said.
+            self._exit = Exit(None)
+        else:
+            if pid == 0:
+                return None
+            # What the parent held at the exec counts for the child: nothing below that is a measurement.
+            floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            peak = used.ru_maxrss * _MEMORY_UNIT if used.ru_maxrss > floor else None
+            self._exit = Exit(os.waitstatus_to_exitcode(status), peak, used.ru_utime + used.ru_stime)
+        known_children.pop(self.pid, None)
+        return self._exit
+
+    def close_lifeline(self) -> None:
+        """Give a service that was started with LIFELINE its sign to end."""
+        if self.lifeline is not None:
+            os.close(self.lifeline)
+            self.lifeline = None
+
+    def close(self) -> None:
+        """Let go of it: its lifeline and `wake_fd` are closed; a process that still runs is not ended."""
+        self.close_lifeline()
+        self._end.close()
+        known_children.pop(self.pid, None)
+
+
+class Watch:
+    """A process of somebody else, watched for its end. To be used from one thread."""
+
+    def __init__(self, process: ProcessId) -> None:
+        self.pid, self.start_time = process
+        self._end = _End(self.pid, is_child=False)
+
+    @property
+    def id(self) -> ProcessId:
+        """The process, for good."""
+        return ProcessId(self.pid, self.start_time)
+
+    @property
+    def wake_fd(self) -> int:
+        """What to poll for readability; -1 once closed."""
+        return self._end.fd
+
+    def poll(self) -> Exit | None:
+        """An Exit without a code once it is gone, or None while it runs."""
+        return None if is_running(self.pid, self.start_time) else Exit(None)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._end.close()
+
+
+def watch(pid: int, start_time: float) -> Watch:
+    """Watch a process that need not be a child.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    watched = Watch(ProcessId(pid, start_time))
+    # Looked at after opening, so that a pid given to another process meanwhile is noticed.
+    if is_running(pid, start_time):
+        return watched
+    watched.close()
+    raise NotFound(f"process {pid} is gone")
+
+
+def is_running(pid: int, start_time: float) -> bool:
+    """Whether that very process runs. One that ended and was not reaped yet counts as gone."""
+    return process_start_time(pid) == start_time
+
+
+def own_id() -> ProcessId:
+    """This process."""
+    return ProcessId(os.getpid(), process_start_time(os.getpid()) or 0.0)
+
+
+def spawn_render(argv: Sequence[str], *, cwd: str | Path, environment: Mapping[str, str], log: int) -> Child:
+    """Start a render: a session of its own, no input, its output straight into `log`, no other file open.
+
+    Args:
+        argv: the program and its arguments; no shell sees them. A name without a folder is looked up on the
+            PATH of `environment`.
+        cwd: its working folder.
+        environment: all of its environment.
+        log: a file descriptor, open for writing; it stays the caller's.
+
+    Raises:
+        BadInput: the command, the folder or the environment is wrong. Nothing runs then.
+        Refused: the machine has no room for another process now.
+    """
+    return _spawn(argv, str(cwd), environment, subprocess.DEVNULL, log, log)
+
+
+def spawn_service(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    stdin: int = NOWHERE,
+    stdout: int = NOWHERE,
+    stderr: int = NOWHERE,
+    cwd: str | Path | None = None,
+) -> Child:
+    """Start a program of kq's own, in a session of its own, so that no terminal's Ctrl-C reaches it.
+
+    Args:
+        argv: the program and its arguments.
+        environment: all of its environment.
+        stdin: NOWHERE, INHERIT, LIFELINE, or a file descriptor.
+        stdout: NOWHERE, INHERIT, or a file descriptor; likewise `stderr`.
+        cwd: its working folder; None: this process's.
+
+    Raises:
+        BadInput, Refused: as for `spawn_render`.
+    """
+    streams = {NOWHERE: subprocess.DEVNULL, INHERIT: None}
+    if stdin != LIFELINE:
+        return _spawn(
+            argv,
+            None if cwd is None else str(cwd),
+            environment,
+            streams.get(stdin, stdin),
+            streams.get(stdout, stdout),
+            streams.get(stderr, stderr),
+        )
+    read_end, write_end = os.pipe()
+    try:
+        child = spawn_service(
+            argv, environment=environment, stdin=read_end, stdout=stdout, stderr=stderr, cwd=cwd
+        )
+    except BaseException:
+        os.close(write_end)
+        raise
+    finally:
+        os.close(read_end)
+    child.lifeline = write_end
+    return child
+
+
+def _spawn(
+    argv: Sequence[str],
+    cwd: str | None,
+    environment: Mapping[str, str],
+    stdin: int | None,
+    stdout: int | None,
+    stderr: int | None,
+) -> Child:
+    check_arguments(argv)
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=environment,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            # With preexec_fn instead, a start would take three times as long, and more in a large process.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise explain_failure(error, argv, cwd) from error
+    # From here on Child reaps: Popen must neither wait for it nor warn that nobody did.
+    process.returncode = 0
+    return Child(process.pid)
+
+
+def ask_to_stop(child: Child) -> bool:
+    """Ask the child and its process group to end (SIGTERM). Returns at once.
+
+    Returns:
+        Whether there was anybody to ask.
+    """
+    if child.poll() is not None:
+        # Once reaped, its pid may name another group.
+        return False
+    try:
+        os.killpg(child.pid, signal.SIGTERM)
+        # One that somebody stopped hears nothing until it is continued.
+        os.killpg(child.pid, signal.SIGCONT)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def become_subreaper() -> bool:
+    """Make this process the parent of all descendants whose own parent ends.
+
+    Returns:
+        False where the system has no such thing: then a child that leaves its tree is found by its mark only.
+    """
+    if sys.platform != "linux":
+        return False
+    set_child_subreaper = 36
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+    libc.prctl.restype = ctypes.c_int
+    return int(libc.prctl(set_child_subreaper, 1, 0, 0, 0)) == 0
+
+
+def lower_priority(nice: int) -> None:
+    """Let this process, and all that it starts, yield to the desktop: in CPU time and when memory runs out.
+
+    Args:
+        nice: by how much, 0 (not at all) to 19.
+    """
+    if nice <= 0:
+        return
+    os.nice(nice)
+    if sys.platform == "linux":
+        try:
+            Path("/proc/self/oom_score_adj").write_text("300")
+        except OSError:
+            pass  # a container may forbid it; the priority above is what was asked for
+
+
+def keep_from_interrupts() -> None:
+    """Ignore Ctrl-C, which a terminal sends to all of its processes. Main thread only."""
+    # A handler, for SIG_IGN would be inherited by renders, some of which end by SIGINT.
+    signal.signal(signal.SIGINT, lambda _signal, _frame: None)

@@ -1,0 +1,152 @@
+"""The system's table of processes, read from /proc. Twin of _table_psutil. It changes no process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable
+
+from kq.process._types import MarkedProcess, Usage
+
+__all__ = [
+    "children_of",
+    "find_marked",
+    "process_start_time",
+    "tree_usage",
+    "walk",
+]
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110  # pathlib would cost start-up
+
+
+def _read(path: str) -> bytes:
+    """The whole file, or nothing when its process is gone or belongs to somebody else."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        parts = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    except OSError:
+        return b""  # ESRCH: it ended while it was read
+    finally:
+        os.close(fd)
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat from the third on (state, parent, …), or nothing."""
+    content = _read(f"/proc/{pid}/stat")
+    # The second field is the program's name in brackets; it may hold blanks and brackets itself.
+    return content[content.rfind(b")") + 2 :].split()
+
+
+_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _START, _RESIDENT = 0, 1, 11, 12, 19, 21
+
+
+def process_start_time(pid: int) -> float | None:
+    """When the process `pid` started, in clock ticks since boot; None once it has ended, reaped or not."""
+    fields = _stat(pid)
+    if not fields or fields[_STATE] in b"ZX":
+        return None
+    return float(fields[_START])
+
+
+def children_of(pid: int) -> list[int]:
+    """The pids of the children of `pid`, ended ones that were not reaped among them."""
+    if _HAS_CHILDREN_FILES:
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  # names are wanted, not paths
+        except OSError:
+            return []
+        children: list[int] = []
+        for thread in threads:
+            children += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
+        return children
+    return _parents().get(pid, [])
+
+
+def _parents() -> dict[int, list[int]]:
+    """The children of each process, by one pass over all."""
+    found: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit() and (fields := _stat(int(name))):
+            found.setdefault(int(fields[_PARENT]), []).append(int(name))
+    return found
+
+
+def walk(
+    roots: Iterable[int], keep: Collection[int], before: Callable[[int], None] | None = None
+) -> dict[int, float]:
+    """Running processes among `roots` and their descendants, without `keep` and what is below those.
+
+    Args:
+        before: called with each pid before its children are looked up.
+
+    Returns:
+        pid and start time of each; ended ones are left out, what is below them is not.
+    """
+    found: dict[int, float] = {}
+    seen = set(keep)
+    stack = [pid for pid in roots if pid not in seen]
+    lookup = children_of if _HAS_CHILDREN_FILES else None
+    table = {} if lookup else _parents()
+    while stack:
+        pid = stack.pop()
+        if pid in seen:
+            continue
+        seen.add(pid)
+        if before is not None:
+            before(pid)
+        started = process_start_time(pid)
+        if started is not None:
+            found[pid] = started
+        children = lookup(pid) if lookup else table.get(pid, [])
+        stack += [child for child in children if child not in seen]
+    return found
+
+
+def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
+    """Running processes of this user that were started with the variable `name` in their environment.
+
+    Args:
+        value: what it must be; None: anything.
+    """
+    start = os.fsencode(name) + b"="
+    user = os.geteuid()
+    found = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        if not entry.isdigit():
+            continue
+        content = _read(f"/proc/{entry}/environ")
+        at = 0 if content.startswith(start) else content.find(b"\0" + start) + 1
+        if not content or (at == 0 and not content.startswith(start)):
+            continue
+        end = content.find(b"\0", at)
+        marked = os.fsdecode(content[at + len(start) : end if end >= 0 else len(content)])
+        if value is not None and marked != value:
+            continue
+        try:
+            owner = os.stat(f"/proc/{entry}").st_uid  # noqa: PTH116
+        except OSError:
+            continue  # it ended meanwhile
+        started = process_start_time(int(entry))
+        if owner == user and started is not None:
+            found.append(MarkedProcess(int(entry), started, marked))
+    return found
+
+
+def tree_usage(roots: Iterable[int]) -> Usage:
+    """What `roots` and all their descendants use together now. About 30 microseconds for each process."""
+    ticks = pages = count = 0
+    for pid in walk(roots, ()):
+        fields = _stat(pid)
+        if fields and fields[_STATE] not in b"ZX":
+            # The two fields behind hold the time of children that were waited for.
+            ticks += sum(map(int, fields[_USER_TICKS : _SYSTEM_TICKS + 3]))
+            pages += int(fields[_RESIDENT])
+            count += 1
+    return Usage(ticks / _TICKS, pages * _PAGE, count)
