@@ -5,23 +5,24 @@ Ending whole trees is in _posix_ending.
 
 from __future__ import annotations
 
-import sys
-
-import ctypes
 import os
 import resource
 import select
 import signal
-import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from kq.errors import NotFound
 from kq.process._failures import check_arguments, explain_failure
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
+
+if TYPE_CHECKING:
+    import socket
 
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
 
@@ -50,16 +51,21 @@ known_children: dict[int, Child] = {}
 """Children that were started here and not reaped yet: whoever reaps asks here first, so no exit is lost."""
 
 
+class _Holder(Protocol):
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
 class _End:
     """Something to poll that becomes readable when a process has ended, and stays so."""
 
     def __init__(self, pid: int, is_child: bool) -> None:
-        self._holder: socket.socket | _Queue | None = None
+        self._holder: _Holder | None = None
         if sys.platform == "linux":
             try:
                 self.fd = os.pidfd_open(pid)
             except OSError:
-                # Kernels before 5.3 have no pidfd. If the process is gone instead, the thread says so at once.
+                # Kernels before 5.3 have no pidfd. If it is gone instead, the thread says so at once.
                 self._holder = _near_end_of_waiter(pid, is_child)
                 self.fd = self._holder.fileno()
         else:
@@ -76,6 +82,8 @@ class _End:
 
 
 def _near_end_of_waiter(pid: int, is_child: bool) -> socket.socket:
+    import socket
+
     near_end, far_end = socket.socketpair()
     # The far end is closed by the thread alone: that is what makes the near one readable.
     waiter = threading.Thread(
@@ -335,13 +343,16 @@ def become_subreaper() -> bool:
     Returns:
         False where the system has no such thing: then a child that leaves its tree is found by its mark only.
     """
-    if sys.platform != "linux":
+    if sys.platform == "linux":
+        import ctypes  # takes 3 ms, and the desktop does without
+
+        set_child_subreaper = 36
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+        libc.prctl.restype = ctypes.c_int
+        return int(libc.prctl(set_child_subreaper, 1, 0, 0, 0)) == 0
+    else:  # noqa: RET505  # mypy takes the line for another system to be unreachable otherwise
         return False
-    set_child_subreaper = 36
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
-    libc.prctl.restype = ctypes.c_int
-    return int(libc.prctl(set_child_subreaper, 1, 0, 0, 0)) == 0
 
 
 def lower_priority(nice: int) -> None:

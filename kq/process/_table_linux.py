@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable
 
 from kq.process._types import MarkedProcess, Usage
+
+assert sys.platform == "linux"  # so that mypy checks this file for the system that it is for
 
 __all__ = [
     "children_of",
@@ -15,8 +18,8 @@ __all__ = [
     "walk",
 ]
 
-_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 _HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110  # pathlib would cost start-up
 
 

@@ -1,0 +1,94 @@
+"""The only place that starts, watches and ends child processes. Sockets and messages never come here.
+
+_posix and _windows are twins: the same names, types and promises, chosen by the system.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kq.process._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
+
+if sys.platform == "win32":
+    from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
+    from kq.process._windows import (
+        Child,
+        TreeEnd,
+        Watch,
+        ask_to_stop,
+        become_subreaper,
+        descendants,
+        end_strays,
+        end_tree,
+        has_children,
+        has_strays,
+        is_running,
+        keep_from_interrupts,
+        lower_priority,
+        own_id,
+        reap_adopted,
+        spawn_render,
+        spawn_service,
+        watch,
+    )
+else:
+    from kq.process._posix import (
+        Child,
+        Watch,
+        ask_to_stop,
+        become_subreaper,
+        is_running,
+        keep_from_interrupts,
+        lower_priority,
+        own_id,
+        spawn_render,
+        spawn_service,
+        watch,
+    )
+    from kq.process._posix_ending import (
+        TreeEnd,
+        descendants,
+        end_strays,
+        end_tree,
+        has_children,
+        has_strays,
+        reap_adopted,
+    )
+
+    if sys.platform == "linux":
+        from kq.process._table_linux import children_of, find_marked, process_start_time, tree_usage
+    else:
+        from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
+
+__all__ = [
+    "INHERIT",
+    "LIFELINE",
+    "NOWHERE",
+    "Child",
+    "EndReport",
+    "Exit",
+    "MarkedProcess",
+    "ProcessId",
+    "TreeEnd",
+    "Usage",
+    "Watch",
+    "ask_to_stop",
+    "become_subreaper",
+    "children_of",
+    "descendants",
+    "end_strays",
+    "end_tree",
+    "find_marked",
+    "has_children",
+    "has_strays",
+    "is_running",
+    "keep_from_interrupts",
+    "lower_priority",
+    "own_id",
+    "process_start_time",
+    "reap_adopted",
+    "spawn_render",
+    "spawn_service",
+    "tree_usage",
+    "watch",
+]
