@@ -1,0 +1,106 @@
+# Opens the desktop on Windows. Makes its environment first, where that has not been done.
+# Works with Windows PowerShell 5.1 and later; if scripts are disabled on this machine:
+#   powershell -ExecutionPolicy Bypass -File start.ps1
+
+$ErrorActionPreference = 'Stop'
+$root = $PSScriptRoot
+$venv = Join-Path $root '.venv'
+$python = Join-Path $venv 'Scripts\python.exe'
+$requirements = Join-Path $root 'requirements\host.txt'
+$ready = Join-Path $venv '.ready-host'
+$incomplete = Join-Path $venv '.incomplete'
+
+$usage = @'
+Usage: .\start.ps1 [SCENE] [--node NAME] [--frame N] [--out DIR] [--agents N] [--headless]
+
+Opens the desktop with SCENE, a USD file or a saved project; without one, with the sample scene.
+With --headless it renders by itself: Katana Queue > Preview Render on a node, then saves the
+picture, the render log and a screenshot of the window, and ends.
+
+  --node NAME   the node to render (default: the scene's render node)
+  --frame N     the frame to render
+  --out DIR     where the picture, log and screenshot go (default: out)
+  --agents N    local agents to keep running (default: KQ_NUM_AGENTS, else 2)
+  --headless    render off screen and end
+  -h, --help    show this text and end
+'@
+
+function Write-Step([string] $text) {
+    [Console]::Error.WriteLine("==> $text")
+}
+
+function Stop-WithReason([string] $reason) {
+    [Console]::Error.WriteLine("start.ps1: $reason")
+    exit 1
+}
+
+# The interpreter's own path and version: a set-up counts for the Python it was made with only.
+function Find-Python {
+    $facts = 'import sys; sys.exit(1) if sys.version_info < (3, 11) else print(sys.executable)'
+    foreach ($candidate in @('py -3.11', 'py -3.12', 'py -3.13', 'python')) {
+        $words = -split $candidate
+        if (-not (Get-Command $words[0] -ErrorAction SilentlyContinue)) { continue }
+        $options = @($words | Select-Object -Skip 1) + @('-c', $facts)
+        # In Windows PowerShell, what a program writes to a redirected stderr would end the script.
+        $ErrorActionPreference = 'Continue'
+        $found = & $words[0] $options 2>$null
+        if ($LASTEXITCODE -eq 0 -and $found) { return "$found".Trim() }
+    }
+    return $null
+}
+
+function Get-Stamp {
+    $hash = (Get-FileHash -LiteralPath $requirements -Algorithm SHA256).Hash
+    $home_line = Get-Content -LiteralPath (Join-Path $venv 'pyvenv.cfg') | Where-Object { $_ -match '^(home|version)' }
+    return "$hash $($home_line -join ' ')"
+}
+
+function Test-Ready {
+    if (-not (Test-Path -LiteralPath $python)) { return $false }
+    if (-not (Test-Path -LiteralPath $ready)) { return $false }
+    if (Test-Path -LiteralPath $incomplete) { return $false }
+    return (Get-Content -LiteralPath $ready -Raw).Trim() -eq (Get-Stamp)
+}
+
+function Install-Environment {
+    $clock = [Diagnostics.Stopwatch]::StartNew()
+    $base = Find-Python
+    if (-not $base) { Stop-WithReason 'needs Python 3.11 or later, for example: winget install Python.Python.3.11' }
+
+    if ((Test-Path -LiteralPath $incomplete) -or -not (Test-Path -LiteralPath $python)) {
+        Write-Step "Making .venv with $base"
+        if (Test-Path -LiteralPath $venv) { Remove-Item -LiteralPath $venv -Recurse -Force }
+        $null = New-Item -ItemType Directory -Path $venv
+        $null = New-Item -ItemType File -Path $incomplete
+        & $base -m venv $venv
+        if ($LASTEXITCODE -ne 0) { Stop-WithReason "could not make $venv, see above" }
+    }
+    # Until the end of the set-up: an interrupted one starts again from nothing.
+    $null = New-Item -ItemType File -Path $incomplete -Force
+
+    Write-Step 'Installing Python packages from requirements\host.txt; this may take some minutes'
+    & $python -m pip install --quiet --no-input --disable-pip-version-check --only-binary ':all:' `
+        --require-hashes -r $requirements
+    if ($LASTEXITCODE -ne 0) { Stop-WithReason 'requirements\host.txt could not be installed, see above' }
+
+    # The project itself is used from its folder. Both files hold no absolute path, so the checkout may be moved.
+    Set-Content -LiteralPath (Join-Path $venv 'Lib\site-packages\katana_queue.pth') -Value '..\..\..' -Encoding ASCII
+    $kq = @('@echo off', '"%~dp0python.exe" -P -m kq %*')
+    Set-Content -LiteralPath (Join-Path $venv 'Scripts\kq.cmd') -Value $kq -Encoding ASCII
+
+    Set-Content -LiteralPath $ready -Value (Get-Stamp) -Encoding UTF8
+    Remove-Item -LiteralPath $incomplete
+    Write-Step "Ready after $([int] $clock.Elapsed.TotalSeconds) s"
+}
+
+if ($args -contains '--help' -or $args -contains '-h') {
+    Write-Output $usage
+    exit 0
+}
+
+if (-not (Test-Ready)) { Install-Environment }
+
+$env:KATANA_RESOURCES = (@("$root\plugins", "$root\resources", $env:KATANA_RESOURCES) | Where-Object { $_ }) -join ';'
+$env:PYTHONPATH = (@($root, $env:PYTHONPATH) | Where-Object { $_ }) -join ';'
+& $python -P -m host.app $args
+exit $LASTEXITCODE

@@ -1,0 +1,55 @@
+"""For every test: Qt off screen, a data root of its own on request, and guards against leaks.
+
+No fixture of a single room lives here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.leaks import LeakGuard, mark_descendants
+
+# Before anything imports Qt.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# A shared machine's pauses are no property of the code: no deadline. On CI a failure must come again.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the guards' patience as a setting."""
+    parser.addini("leak_grace_s", "how long what is already ending may take, in seconds", default="5")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the guards know this run's processes, wherever they are re-parented to."""
+    mark_descendants()
+
+
+@pytest.fixture(autouse=True)
+def leak_guard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fails a test after which threads, processes or sockets remain that were not there before it.
+
+    What is about to end is waited for. Fixtures of a wider scope than the test's are not this test's leak.
+    """
+    guard = LeakGuard(tmp_path_factory.getbasetemp(), grace_s=float(request.config.getini("leak_grace_s")))
+    yield
+    leaks = guard.leaks()
+    if leaks:
+        pytest.fail("The test left behind:\n  " + "\n  ".join(leaks), pytrace=False)
+
+
+@pytest.fixture
+def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty KQ_DATA_ROOT of the test's own, set in the environment too."""
+    root = tmp_path / "data root"  # the space is meant: artists have them
+    root.mkdir()
+    monkeypatch.setenv("KQ_DATA_ROOT", str(root))
+    return root

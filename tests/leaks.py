@@ -1,0 +1,130 @@
+"""Finds threads, processes and sockets that a test left behind; without /proc it sees less.
+
+Ends the processes it reports, so that one leak fails one test.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+__all__ = ["LeakGuard", "mark_descendants"]
+
+RUN_MARK = "KQ_TEST_RUN"
+"""An environment variable that all processes of one test run inherit, and no other run's have."""
+
+_T = TypeVar("_T")
+_PROC = Path("/proc")
+
+
+def mark_descendants() -> None:
+    """Mark this process's environment, so that processes started from now on can be told from others'."""
+    os.environ[RUN_MARK] = uuid.uuid4().hex
+
+
+class LeakGuard:
+    """What was there when it was made; `leaks` names what came since and stays.
+
+    Args:
+        base_temp: the folder below which this run's tests have their temporary folders.
+        grace_s: how long to wait for what is already ending: closing sockets linger, killed processes
+            wait to be reaped.
+    """
+
+    def __init__(self, base_temp: Path, *, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self._marks = (f"{RUN_MARK}={os.environ[RUN_MARK]}".encode(), os.fsencode(base_temp))
+        self._threads = set(threading.enumerate())
+        self._processes = _all_pids()
+        self._sockets = _open_sockets()
+
+    def leaks(self) -> list[str]:
+        """One line for each leaked thing. Waits for what is about to end, and kills leaked processes."""
+        processes = self._remaining(self._new_processes)
+        threads = self._remaining(self._new_threads)
+        sockets = self._remaining(self._new_sockets)
+        lines = [f"thread {thread.name!r}" for thread in threads]
+        lines += [_describe_and_kill(process) for process in processes]
+        lines += [f"socket {link}" for link in sorted(sockets)]
+        return lines
+
+    def _remaining(self, look: Callable[[], Iterable[_T]]) -> list[_T]:
+        """What `look` still finds when the grace is over; does not wait when it finds nothing."""
+        found = list(look())
+        if not found:
+            return found
+        gc.collect()
+        deadline = time.monotonic() + self._grace_s
+        while (found := list(look())) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return found
+
+    def _new_threads(self) -> list[threading.Thread]:
+        # A foreign thread that once called Python stays listed as a dummy after it has ended.
+        return [
+            thread
+            for thread in threading.enumerate()
+            if thread not in self._threads and not isinstance(thread, threading._DummyThread)
+        ]
+
+    def _new_sockets(self) -> set[str]:
+        return _open_sockets() - self._sockets
+
+    def _new_processes(self) -> list[psutil.Process]:
+        found = []
+        for pid in sorted(_all_pids() - self._processes):
+            try:
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE and self._is_of_this_run(process):
+                    found.append(process)
+            except psutil.Error:
+                continue  # it has ended meanwhile
+        return found
+
+    def _is_of_this_run(self, process: psutil.Process) -> bool:
+        """By descent; or, where it was re-parented, by its environment or its folder."""
+        if "multiprocessing.resource_tracker" in " ".join(process.cmdline()):
+            return False  # lives as long as the interpreter, by design
+        if any(parent.pid == os.getpid() for parent in process.parents()):
+            return True
+        try:
+            environment = (_PROC / str(process.pid) / "environ").read_bytes()
+            folder = os.fsencode(process.cwd())
+        except (OSError, psutil.Error):
+            return False  # another user's process, or a platform without /proc
+        return any(mark in environment or mark in folder for mark in self._marks)
+
+
+def _describe_and_kill(process: psutil.Process) -> str:
+    try:
+        text = f"process {process.pid}: {' '.join(process.cmdline()) or process.name()}"
+        process.kill()
+        process.wait(5)
+    except psutil.Error as error:
+        return f"process {process.pid}: {error}"
+    return text
+
+
+def _all_pids() -> set[int]:
+    return set(psutil.pids())
+
+
+def _open_sockets() -> set[str]:
+    """This process's sockets as `/proc` words them; empty on a platform without it."""
+    found = set()
+    for entry in _PROC.glob("self/fd/*"):
+        try:
+            link = str(entry.readlink())
+        except OSError:
+            continue  # closed since it was listed, as the listing's own descriptor is
+        if link.startswith("socket:"):
+            found.add(link)
+    return found

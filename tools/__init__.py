@@ -1,0 +1,1 @@
+"""What keeps the house in order: the steps of ./check. Never shipped, never imported by kq or host."""

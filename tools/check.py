@@ -1,0 +1,111 @@
+"""The steps of ./check, run one after the other so that every failure is shown, each with its time.
+
+What a step looks at lives in the tool it calls or in a module beside this one, never here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import doc_links, house_rules, powershell_grammar
+from tools.tree import ROOT, shell_scripts
+
+__all__ = ["main"]
+
+STEP_TIMEOUT_S = 900
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the summary: a name, and a run that returns its findings, "" when all is well."""
+
+    name: str
+    run: Callable[[], str]
+
+
+def command(*arguments: str | Path) -> Callable[[], str]:
+    """A run that calls a program; its output counts as findings when it exits with an error."""
+
+    def run() -> str:
+        try:
+            done = subprocess.run(
+                [str(part) for part in arguments],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=STEP_TIMEOUT_S,
+                check=False,
+            )
+        except FileNotFoundError:
+            return f"{arguments[0]} is not installed; ./check installs it when started as ./check"
+        except subprocess.TimeoutExpired:
+            return f"{arguments[0]} did not end within {STEP_TIMEOUT_S} s"
+        return "" if done.returncode == 0 else done.stdout.strip() or f"exit code {done.returncode}"
+
+    return run
+
+
+def module(name: str, *arguments: str | Path) -> Callable[[], str]:
+    """A run of a Python program of this environment."""
+    return command(sys.executable, "-m", name, *arguments)
+
+
+def program(name: str, *arguments: str | Path) -> Callable[[], str]:
+    """A run of a program that was installed beside this environment's Python."""
+    return command(Path(sys.executable).with_name(name), *arguments)
+
+
+def steps(with_tests: bool) -> list[Step]:
+    """Every step, in the order in which they run: the quickest to fail first."""
+    found = [
+        Step("format", module("ruff", "format", "--check", "--quiet", "--diff", ".")),
+        Step("lint", module("ruff", "check", "--quiet", ".")),
+        Step("house rules", house_rules.findings),
+        Step("docs links", doc_links.findings),
+        Step("PowerShell grammar", powershell_grammar.findings),
+        Step("shellcheck", command("shellcheck", "--external-sources", *shell_scripts())),
+        Step("import contracts", program("lint-imports")),
+        Step("types", module("mypy", "kq", "host", "tools")),
+        Step(
+            "plug-ins against Katana's stubs", module("mypy", "--config-file", "plugins/mypy.ini", "plugins")
+        ),
+    ]
+    if with_tests:
+        found.append(Step("fast tests", module("pytest", "-q", "-m", "not slow", "--no-header")))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the steps and print their findings. Returns 0 when there are none, else 1."""
+    parser = argparse.ArgumentParser(prog="./check", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--no-tests", action="store_true", help="leave out the fast tests")
+    options = parser.parse_args(arguments)
+    # A narrow terminal would wrap the tools' paths; colours would garble a log.
+    os.environ.update(COLUMNS="200", NO_COLOR="1")
+    began = time.monotonic()
+    failed = []
+    for step in steps(with_tests=not options.no_tests):
+        step_began = time.monotonic()
+        findings = step.run()
+        took = time.monotonic() - step_began
+        if findings:
+            failed.append(step.name)
+            print(f"\n{findings}\n")
+        print(f"{'FAILED' if findings else 'ok':>6} {took:6.1f} s  {step.name}", flush=True)
+    verdict = f"failed: {', '.join(failed)}" if failed else "all well"
+    print(f"{'check':>6} {time.monotonic() - began:6.1f} s  {verdict}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

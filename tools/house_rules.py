@@ -1,0 +1,164 @@
+"""Rules of the house that no linter knows: who may end processes, what plug-ins may import, how modules open.
+
+Reads source as a syntax tree; nothing is imported or run.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+from tools.tree import ROOT, python_files
+
+__all__ = ["findings", "longest_files", "opening", "plugin_imports", "process_control", "unfinished"]
+
+MAX_LINES = 450
+"""A file of more lines has, as a rule, a second reason to change."""
+
+OURS = ("kq", "host", "plugins", "resources", "tools", "tests", "benchmarks")
+SHIPPED = ("kq", "host", "plugins", "resources", "tools")
+
+_PLUGINS_MAY_IMPORT = {"Katana", "PySide6", "shiboken6"} | sys.stdlib_module_names
+_STARTS_OR_ENDS = re.compile(
+    r"kill|killpg|abort|fork|forkpty|system|popen|posix_spawnp?|startfile|(exec|spawn)[lv]p?e?"
+)
+_PSUTIL_ENDS = {"kill", "terminate", "suspend", "resume", "send_signal"}
+# Put together, so that this file passes its own rule.
+_UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
+
+
+def findings() -> str:
+    """One line `file:line: what` for each breach in the checkout; "" when there is none."""
+    return "\n".join(_all_findings(ROOT))
+
+
+def _all_findings(root: Path) -> Iterator[str]:
+    for path in python_files(*OURS, root=root):
+        source = path.read_text(encoding="utf-8")
+        name = path.relative_to(root)
+        try:
+            tree = ast.parse(source)
+        except SyntaxError as error:
+            yield f"{name}:{error.lineno}: {error.msg}"
+            continue
+        breaches = [*unfinished(source)]
+        if name.parts[0] in SHIPPED:
+            breaches += longest_files(source)
+            # errors.py draws its tree in the docstring; a shelf item's begins with lines that Katana reads.
+            if path.name != "errors.py" and "Shelves" not in name.parts:
+                breaches += opening(tree)
+        if name.parts[0] == "plugins":
+            breaches += plugin_imports(tree, neighbours(path, root))
+        if name.parts[0] == "kq" and name.parts[1] != "process":
+            breaches += process_control(tree)
+        for line, what in breaches:
+            yield f"{name}:{line}: {what}"
+
+
+def opening(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """A module with content opens with a docstring of at most three lines of text."""
+    text = ast.get_docstring(tree)
+    if not tree.body:
+        return
+    if text is None:
+        yield 1, "the module has no docstring that says what lives here and what never does"
+        return
+    if sum(bool(line.strip()) for line in text.splitlines()) > 3:
+        yield 1, "the module's docstring has more than three lines"
+
+
+def longest_files(source: str) -> Iterator[tuple[int, str]]:
+    """A file has at most MAX_LINES lines."""
+    lines = source.count("\n")
+    if lines > MAX_LINES:
+        yield lines, f"{lines} lines; past {MAX_LINES} a file wants a second room"
+
+
+def unfinished(source: str) -> Iterator[tuple[int, str]]:
+    """No comment puts work off."""
+    for token in tokenize.generate_tokens(StringIO(source).readline):
+        if token.type == tokenize.COMMENT and _UNFINISHED.search(token.string):
+            yield token.start[0], f"a comment puts work off: {token.string.strip()}"
+
+
+def neighbours(path: Path, root: Path) -> set[str]:
+    """The names under which the files of a plug-in's own folder may be imported by each other."""
+    inside = path.relative_to(root / "plugins").parts
+    if len(inside) < 2:
+        return set()
+    kind = root / "plugins" / inside[0]
+    return {
+        entry.stem
+        for folder in (kind, *(path.parents[n] for n in range(len(inside) - 2)))
+        for entry in folder.iterdir()
+        if entry.is_dir() or entry.suffix == ".py"
+    }
+
+
+def plugin_imports(tree: ast.Module, own: set[str]) -> Iterator[tuple[int, str]]:
+    """A plug-in imports kq.api, Katana, PySide6, the standard library and its own folder, nothing deeper.
+
+    Args:
+        tree: the plug-in file.
+        own: names that its own folder offers.
+    """
+    for node in ast.walk(tree):
+        for name in _imported_names(node):
+            first = name.partition(".")[0]
+            fine = (
+                first in _PLUGINS_MAY_IMPORT | own
+                if first != "kq"
+                else name == "kq.api" or name.startswith("kq.api.")
+            )
+            if not fine:
+                yield (
+                    getattr(node, "lineno", 1),
+                    f"a plug-in may not import {name}; of kq it may import kq.api only",
+                )
+
+
+def _imported_names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        if node.module == "kq":
+            yield from (f"kq.{alias.name}" for alias in node.names)
+        else:
+            yield node.module
+    elif isinstance(node, ast.Call) and node.args:
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        aim = node.args[0]
+        if (
+            called in {"import_module", "__import__"}
+            and isinstance(aim, ast.Constant)
+            and isinstance(aim.value, str)
+        ):
+            yield aim.value
+
+
+def process_control(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Outside kq/process nothing starts a process or ends one."""
+    imports_psutil = any("psutil" in _imported_names(node) for node in ast.walk(tree))
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 1)
+        for name in _imported_names(node):
+            if name.partition(".")[0] in {"subprocess", "multiprocessing", "pty"}:
+                yield line, f"{name} is for kq/process alone"
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            for alias in node.names:
+                if _STARTS_OR_ENDS.fullmatch(alias.name):
+                    yield line, f"os.{alias.name} is for kq/process alone"
+        if not isinstance(node, ast.Attribute):
+            continue
+        of_module = node.value.id if isinstance(node.value, ast.Name) else ""
+        if of_module == "os" and _STARTS_OR_ENDS.fullmatch(node.attr):
+            yield line, f"os.{node.attr} is for kq/process alone"
+        elif of_module == "signal" and node.attr == "pidfd_send_signal":
+            yield line, "signal.pidfd_send_signal is for kq/process alone"
+        elif imports_psutil and node.attr in _PSUTIL_ENDS:
+            yield line, f"psutil's {node.attr} is for kq/process alone"
