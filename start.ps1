@@ -34,25 +34,25 @@ function Stop-WithReason([string] $reason) {
     exit 1
 }
 
-# The interpreter's own path and version: a set-up counts for the Python it was made with only.
+# The launcher and its options, or nothing. Not the interpreter's path: on its way through a pipe a path with
+# letters beyond ASCII would suffer from the console's code page.
 function Find-Python {
-    $facts = 'import sys; sys.exit(1) if sys.version_info < (3, 11) else print(sys.executable)'
+    # In Windows PowerShell, what a program writes to a redirected stderr would otherwise end the script.
+    $ErrorActionPreference = 'Continue'
     foreach ($candidate in @('py -3.11', 'py -3.12', 'py -3.13', 'python')) {
-        $words = -split $candidate
-        if (-not (Get-Command $words[0] -ErrorAction SilentlyContinue)) { continue }
-        $options = @($words | Select-Object -Skip 1) + @('-c', $facts)
-        # In Windows PowerShell, what a program writes to a redirected stderr would end the script.
-        $ErrorActionPreference = 'Continue'
-        $found = & $words[0] $options 2>$null
-        if ($LASTEXITCODE -eq 0 -and $found) { return "$found".Trim() }
+        $launcher = (-split $candidate)[0]
+        $options = @(-split $candidate | Select-Object -Skip 1)
+        if (-not (Get-Command $launcher -ErrorAction SilentlyContinue)) { continue }
+        & $launcher @options -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
+        if ($LASTEXITCODE -eq 0) { return $candidate }
     }
-    return $null
 }
 
+# A set-up counts for these requirements and the Python it was made with only.
 function Get-Stamp {
     $hash = (Get-FileHash -LiteralPath $requirements -Algorithm SHA256).Hash
-    $home_line = Get-Content -LiteralPath (Join-Path $venv 'pyvenv.cfg') | Where-Object { $_ -match '^(home|version)' }
-    return "$hash $($home_line -join ' ')"
+    $made_with = Get-Content -LiteralPath (Join-Path $venv 'pyvenv.cfg') | Where-Object { $_ -match '^(home|version)' }
+    return "$hash $($made_with -join ' ')"
 }
 
 function Test-Ready {
@@ -69,10 +69,12 @@ function Install-Environment {
 
     if ((Test-Path -LiteralPath $incomplete) -or -not (Test-Path -LiteralPath $python)) {
         Write-Step "Making .venv with $base"
+        $launcher = (-split $base)[0]
+        $options = @(-split $base | Select-Object -Skip 1)
         if (Test-Path -LiteralPath $venv) { Remove-Item -LiteralPath $venv -Recurse -Force }
         $null = New-Item -ItemType Directory -Path $venv
         $null = New-Item -ItemType File -Path $incomplete
-        & $base -m venv $venv
+        & $launcher @options -m venv $venv
         if ($LASTEXITCODE -ne 0) { Stop-WithReason "could not make $venv, see above" }
     }
     # Until the end of the set-up: an interrupted one starts again from nothing.
@@ -102,5 +104,5 @@ if (-not (Test-Ready)) { Install-Environment }
 
 $env:KATANA_RESOURCES = (@("$root\plugins", "$root\resources", $env:KATANA_RESOURCES) | Where-Object { $_ }) -join ';'
 $env:PYTHONPATH = (@($root, $env:PYTHONPATH) | Where-Object { $_ }) -join ';'
-& $python -P -m host.app $args
+& $python -P -m host.app @args
 exit $LASTEXITCODE
