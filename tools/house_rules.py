@@ -23,7 +23,7 @@ MAX_LINES = 450
 OURS = ("kq", "host", "plugins", "resources", "tools", "tests", "benchmarks")
 SHIPPED = ("kq", "host", "plugins", "resources", "tools")
 
-_PLUGINS_MAY_IMPORT = {"Katana", "PySide6", "shiboken6"} | sys.stdlib_module_names
+_PLUGINS_MAY_IMPORT = {"Katana", "PySide6", "shiboken6", "plugins"} | sys.stdlib_module_names
 _STARTS_OR_ENDS = re.compile(
     r"kill|killpg|abort|fork|forkpty|system|popen|posix_spawnp?|startfile|(exec|spawn)[lv]p?e?"
 )
@@ -53,7 +53,7 @@ def _all_findings(root: Path) -> Iterator[str]:
             if path.name != "errors.py" and "Shelves" not in name.parts:
                 breaches += opening(tree)
         if name.parts[0] == "plugins":
-            breaches += plugin_imports(tree, neighbours(path, root))
+            breaches += plugin_imports(tree)
         if name.parts[0] == "kq" and name.parts[1] != "process":
             breaches += process_control(tree)
         for line, what in breaches:
@@ -86,34 +86,15 @@ def unfinished(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], f"a comment puts work off: {token.string.strip()}"
 
 
-def neighbours(path: Path, root: Path) -> set[str]:
-    """The names under which the files of a plug-in's own folder may be imported by each other."""
-    inside = path.relative_to(root / "plugins").parts
-    if len(inside) < 2:
-        return set()
-    kind = root / "plugins" / inside[0]
-    return {
-        entry.stem
-        for folder in (kind, *(path.parents[n] for n in range(len(inside) - 2)))
-        for entry in folder.iterdir()
-        if entry.is_dir() or entry.suffix == ".py"
-    }
-
-
-def plugin_imports(tree: ast.Module, own: set[str]) -> Iterator[tuple[int, str]]:
-    """A plug-in imports kq.api, Katana, PySide6, the standard library and its own folder, nothing deeper.
-
-    Args:
-        tree: the plug-in file.
-        own: names that its own folder offers.
-    """
+def plugin_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """A plug-in imports kq.api, Katana, PySide6, the standard library and other plug-ins, no deeper."""
     for node in ast.walk(tree):
         for name in _imported_names(node):
             first = name.partition(".")[0]
             fine = (
-                first in _PLUGINS_MAY_IMPORT | own
-                if first != "kq"
-                else name == "kq.api" or name.startswith("kq.api.")
+                name == "kq.api" or name.startswith("kq.api.")
+                if first == "kq"
+                else first in _PLUGINS_MAY_IMPORT
             )
             if not fine:
                 yield (
