@@ -1,0 +1,42 @@
+"""`python -m host.renderboot`: the command line of the render process. Decides only between job, standby and help."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from host.renderboot import job
+from host.renderboot.arguments import USAGE, parse
+from host.renderboot.errors import EXIT_OK, RenderBootError
+from host.renderboot.report import Report
+from host.renderboot.standby import stand_by
+
+
+def main(argv: list[str]) -> int:
+    """Run what the command line asks for.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 bad arguments, 143 stopped.
+    """
+    try:
+        if argv in (["--help"], ["-h"], ["-help"]):
+            sys.stdout.write(USAGE)
+            return EXIT_OK
+        if argv == ["--standby"]:
+            return stand_by()
+        return job.run(parse(argv, os.environ))
+    except RenderBootError as error:
+        Report().error(str(error))
+        return error.exit_code
+
+
+def _leave(code: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: tearing down the renderer's threads and scene takes longer than a stop may.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _leave(main(sys.argv[1:]))

@@ -1,0 +1,166 @@
+"""The `-key value` command line, Katana's way, read into one frozen record.
+
+Never opens the stage: what the stage says about resolution or camera is filled in later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from host.renderboot.errors import ArgumentError
+
+USAGE = """\
+usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
+       python -m host.renderboot --standby
+
+  -geolib3OpTree FILE      the composed stage to render (.usd, .usda, .usdc, .usdz)
+  -renderOutputFile PATH   the picture, .png or .exr; the other one is written beside it
+  -renderer NAME           the renderer plug-in (default: mitsuba)
+  -renderMethodType TYPE   previewRender, liveRender or diskRender (default: previewRender)
+  -renderMethodName NAME   a name for the log
+  -frame N                 the frame (default: the stage's first)
+  -camera PRIMPATH         the camera (default: the render settings', else the first, else one that frames the scene)
+  -width N, -height N      pixels (default: the render settings', else 640 by 360)
+  -samples N               samples for each pixel (default: the render settings', else 32)
+  -threads N               threads (default: KQ_THREADS, else all cores)
+  -tempDir DIR             where the picture goes when no -renderOutputFile is given
+  -katanaRoot, -pluginDsoPath, -host are accepted for Katana's sake and not used
+
+  --standby                load the renderer, print "kq_standby: ready", then read one line of JSON from
+                           stdin, {"argv": [...], "cwd": DIR, "env": {...}, "log": FILE}, and render that job
+"""
+
+RENDER_METHODS = ("previewRender", "liveRender", "diskRender")
+THREADS_VARIABLE = "KQ_THREADS"
+
+_ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath", "host"})
+_PICTURE_SUFFIXES = (".png", ".exr")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """One render, as asked for. None means: the stage decides."""
+
+    stage: Path
+    output: Path | None = None
+    renderer: str = "mitsuba"
+    method: str = "previewRender"
+    method_name: str = ""
+    frame: float | None = None
+    camera: str | None = None
+    width: int | None = None
+    height: int | None = None
+    samples: int | None = None
+    threads: int = 1
+    temp_dir: Path | None = None
+    unknown: tuple[str, ...] = field(default=())
+
+
+def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
+    """Read the command line.
+
+    Args:
+        argv: The arguments without the program's name.
+        environment: Where KQ_THREADS is looked up.
+
+    Raises:
+        ArgumentError: A value is missing or is not of its kind.
+    """
+    values, unknown = _pairs(argv)
+    stage = values.get("geolib3OpTree", "")
+    if not stage:
+        raise ArgumentError("No stage to render: give one with -geolib3OpTree FILE.")
+    method = values.get("renderMethodType", "previewRender")
+    if method not in RENDER_METHODS:
+        raise ArgumentError(f"-renderMethodType is one of {', '.join(RENDER_METHODS)}, not '{method}'.")
+    output = Path(values["renderOutputFile"]) if values.get("renderOutputFile") else None
+    if output is not None and output.suffix.lower() not in _PICTURE_SUFFIXES:
+        raise ArgumentError(f"-renderOutputFile '{output}' must end in .png or .exr.")
+    return Arguments(
+        stage=Path(stage),
+        output=output,
+        renderer=values.get("renderer") or "mitsuba",
+        method=method,
+        method_name=values.get("renderMethodName", ""),
+        frame=_number(values, "frame"),
+        camera=values.get("camera") or None,
+        width=_count(values, "width", 16384),
+        height=_count(values, "height", 16384),
+        samples=_count(values, "samples", 1_000_000),
+        threads=_threads(values, environment),
+        temp_dir=Path(values["tempDir"]) if values.get("tempDir") else None,
+        unknown=tuple(unknown),
+    )
+
+
+_KNOWN = _ACCEPTED_UNUSED | {
+    "renderer",
+    "geolib3OpTree",
+    "renderMethodType",
+    "renderMethodName",
+    "tempDir",
+    "threads",
+    "renderOutputFile",
+    "frame",
+    "camera",
+    "width",
+    "height",
+    "samples",
+}
+
+
+def _pairs(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    values: dict[str, str] = {}
+    unknown: list[str] = []
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("-"):
+            raise ArgumentError(f"'{word}' stands alone: arguments come as -key value.")
+        key = word.lstrip("-")
+        if key in _KNOWN:
+            if not words:
+                raise ArgumentError(f"-{key} needs a value.")
+            values[key] = words.pop(0)
+            continue
+        unknown.append(f"-{key}")
+        # Whether an unknown key takes a value is unknown too; a word that is no key can only be its value.
+        if words and not words[0].startswith("-"):
+            words.pop(0)
+    return values, unknown
+
+
+def _number(values: Mapping[str, str], key: str) -> float | None:
+    text = values.get(key)
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(f"-{key} needs a number, not '{text}'.") from None
+
+
+def _count(values: Mapping[str, str], key: str, most: int) -> int | None:
+    text = values.get(key)
+    if not text:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ArgumentError(f"-{key} needs a whole number from 1 to {most}, not '{text}'.")
+    return int(text)
+
+
+def _threads(values: Mapping[str, str], environment: Mapping[str, str]) -> int:
+    asked = _count(values, "threads", 1024)
+    if asked is not None:
+        return asked
+    text = environment.get(THREADS_VARIABLE, "")
+    if text:
+        if not text.isdecimal() or int(text) < 1:
+            raise ArgumentError(f"{THREADS_VARIABLE} needs a whole number from 1, not '{text}'.")
+        return int(text)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

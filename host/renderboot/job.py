@@ -1,0 +1,245 @@
+"""One render from arguments to exit code: the render thread works, this thread writes pictures and hears signals.
+
+Never knows which renderer it is, and reads no USD itself.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from types import FrameType
+
+from host.renderboot.arguments import Arguments
+from host.renderboot.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
+from host.renderboot.picture import write_exr, write_png
+from host.renderboot.renderers import Picture, Renderer, load_renderer
+from host.renderboot.report import Report
+from host.renderboot.scene import Scene
+from host.renderboot.stage.findings import Findings
+
+_LONGEST_PASS_S = 4.0
+"""Passes grow no longer than this, so that pictures keep coming."""
+_PICTURE_INTERVAL_S = 2.0
+"""How long the picture may be out of date while one pass goes on."""
+_LISTEN_S = 0.25
+"""How often progress is looked at; signals and finished passes do not wait for it."""
+_STOP_PATIENCE_S = 1.0
+"""How long a cancelled pass may take before the picture is taken without it."""
+
+
+class _Event(Enum):
+    PASS_DONE = auto()
+    ENDED = auto()
+    STOP = auto()
+
+
+def run(arguments: Arguments, renderer: Renderer | None = None, report: Report | None = None) -> int:
+    """Render one job. On the main thread, SIGTERM, SIGINT and CTRL_BREAK end it with the partial picture.
+
+    Args:
+        arguments: What to render.
+        renderer: One that is loaded already; None loads the one that the arguments name.
+        report: Where to say things; None makes one on stderr.
+
+    Returns:
+        The process's exit code: 0, 1 after an error that the last log line tells, 143 after a stop.
+    """
+    return _Job(arguments, renderer, report or Report()).run()
+
+
+@dataclass
+class _Outcome:
+    error: Exception | None = None
+
+
+class _Job:
+    def __init__(self, arguments: Arguments, renderer: Renderer | None, report: Report) -> None:
+        self._arguments = arguments
+        self._renderer = renderer
+        self._report = report
+        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._picture: Picture | None = None
+        self._samples = 0
+        self._outcome = _Outcome()
+        output = _output_of(arguments)
+        self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
+        self._written_at = 0.0
+
+    def run(self) -> int:
+        self._greet()
+        self._hear_signals()
+        # A daemon: a pass that does not heed its cancelling must not keep the process from ending.
+        worker = threading.Thread(target=self._work, name="render", daemon=True)
+        worker.start()
+        try:
+            ended = self._follow()
+            if not ended:
+                return self._stopped(worker)
+            if isinstance(self._outcome.error, StopRequested):
+                return self._stopped(worker)
+            if self._outcome.error is not None:
+                return self._failed(self._outcome.error)
+            return self._finished()
+        except RenderBootError as error:
+            self._stop.set()
+            if self._picture:
+                self._picture.cancel()
+            return self._failed(error)
+
+    # -- the main thread
+
+    def _greet(self) -> None:
+        arguments = self._arguments
+        name = f" '{arguments.method_name}'" if arguments.method_name else ""
+        self._report.say(f"{arguments.method}{name}: {arguments.stage}")
+        if arguments.unknown:
+            self._report.warn(f"unknown arguments are ignored: {', '.join(arguments.unknown)}")
+
+    def _hear_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        if hasattr(signal, "SIGBREAK"):
+            signal.signal(signal.SIGBREAK, self._on_signal)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+        self._events.put(_Event.STOP)
+
+    def _follow(self) -> bool:
+        """Until the render thread ends (True) or a stop is asked for (False)."""
+        while True:
+            try:
+                event = self._events.get(timeout=_LISTEN_S)
+            except queue.Empty:
+                event = None
+            if self._stop.is_set():
+                return False
+            if event is _Event.ENDED:
+                return True
+            picture = self._picture
+            if picture is None:
+                continue
+            self._report.progress(min(picture.samples_done() / self._samples, 0.999))
+            is_stale = time.monotonic() - self._written_at > _PICTURE_INTERVAL_S
+            if event is _Event.PASS_DONE or is_stale:
+                self._write_png(picture)
+
+    def _write_png(self, picture: Picture) -> None:
+        write_png(self._png, picture.pixels())
+        self._written_at = time.monotonic()
+        self._report.picture(str(self._png))
+
+    def _finished(self) -> int:
+        assert self._picture is not None
+        self._write_both(self._picture)
+        self._report.progress(1.0)
+        self._report.say(f"done: {self._samples} samples, {self._png} and {self._exr.name}")
+        return EXIT_OK
+
+    def _stopped(self, worker: threading.Thread) -> int:
+        picture = self._picture
+        if picture is None:
+            self._report.say("stopped: before the first sample, no picture")
+            return EXIT_STOPPED
+        picture.cancel()
+        worker.join(_STOP_PATIENCE_S)
+        done = picture.samples_done()
+        self._write_both(picture)
+        shown = f"{done:.0f}" if done >= 1 else f"{done:.2f}"
+        self._report.say(f"stopped: partial picture, {shown} of {self._samples} samples")
+        return EXIT_STOPPED
+
+    def _write_both(self, picture: Picture) -> None:
+        pixels = picture.pixels()
+        write_png(self._png, pixels)
+        self._report.picture(str(self._png))
+        write_exr(self._exr, pixels)
+
+    def _failed(self, error: Exception) -> int:
+        if isinstance(error, RenderBootError):
+            self._report.error(str(error))
+            return error.exit_code
+        self._report.error(f"The render failed unexpectedly ({type(error).__name__}): {error}.")
+        return EXIT_FAILED
+
+    # -- the render thread
+
+    def _work(self) -> None:
+        try:
+            self._render()
+        # Whatever goes wrong here must reach the main thread, which words it; nothing is swallowed.
+        except Exception as error:  # noqa: BLE001
+            self._outcome.error = error
+        self._events.put(_Event.ENDED)
+
+    def _render(self) -> None:
+        # USD is imported here, so that a bad argument is answered without it.
+        from host.renderboot.stage.reader import read_scene
+
+        findings = Findings()
+        renderer = self._renderer
+        if renderer is None:
+            with self._report.timed(f"renderer {self._arguments.renderer} loaded"):
+                renderer = load_renderer(self._arguments.renderer)
+        self._check_stop()
+        with self._report.timed("stage read"):
+            scene = read_scene(self._arguments, findings)
+        self._tell(findings)
+        self._describe(scene, renderer)
+        self._check_stop()
+        with self._report.timed("scene translated"):
+            picture = renderer.prepare(scene, self._arguments.threads, findings)
+        self._tell(findings)
+        self._check_stop()
+        self._samples = scene.settings.samples
+        self._picture = picture
+        with self._report.timed("rendered"):
+            self._passes(picture)
+
+    def _passes(self, picture: Picture) -> None:
+        done, size = 0, 1
+        while done < self._samples:
+            before = time.monotonic()
+            picture.render_pass(size)
+            self._check_stop()
+            took = max(time.monotonic() - before, 1e-6)
+            done += size
+            affordable = max(1, int(size * _LONGEST_PASS_S / took))
+            # 1, 1, 2, 4, 8...: each picture has twice the samples of the one before.
+            size = max(1, min(done, affordable, self._samples - done))
+            if done < self._samples:
+                self._events.put(_Event.PASS_DONE)
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise StopRequested("stopped")
+
+    def _tell(self, findings: Findings) -> None:
+        warnings, notes = findings.take()
+        for line in warnings:
+            self._report.warn(line)
+        for line in notes:
+            self._report.say(line)
+
+    def _describe(self, scene: Scene, renderer: Renderer) -> None:
+        settings = scene.settings
+        frame = f"frame {scene.frame:g}" if scene.frame is not None else "no frame range"
+        camera = scene.camera.path or "made to frame the scene"
+        self._report.say(
+            f"{renderer.name} {renderer.version}: {frame}, camera {camera}, {settings.width} by {settings.height}, "
+            f"{settings.samples} samples, {self._arguments.threads} threads"
+        )
+
+
+def _output_of(arguments: Arguments) -> Path:
+    if arguments.output:
+        return arguments.output
+    return (arguments.temp_dir or Path.cwd()) / f"{arguments.method_name or arguments.stage.stem}.png"

@@ -1,0 +1,117 @@
+"""Pictures on disk: sRGB PNG for people, half-float EXR for compositing, each replaced atomically.
+
+Pixels come as (height, width, 4) float32, scene-linear, premultiplied. Never knows where they were rendered.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from host.renderboot.errors import RenderBootError
+
+Pixels = npt.NDArray[np.float32]
+
+_EXR_LINES_PER_BLOCK = 16
+_EXR_ZIP = 3
+
+
+def write_png(path: Path, pixels: Pixels) -> None:
+    """Write an opaque 8-bit sRGB PNG (over black where nothing was hit).
+
+    Raises:
+        RenderBootError: The file cannot be written.
+    """
+    height, width = pixels.shape[:2]
+    encoded = (srgb(pixels[..., :3]) * 255.0 + 0.5).astype(np.uint8)
+    # Filter 2 (Up) on every line but the first: noise compresses no worse, gradients far better.
+    lines = np.empty((height, 1 + width * 3), np.uint8)
+    flat = encoded.reshape(height, width * 3)
+    lines[:, 0] = 2
+    lines[0, 1:] = flat[0]
+    lines[1:, 1:] = flat[1:] - flat[:-1]
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    _replace(
+        path,
+        b"\x89PNG\r\n\x1a\n"
+        + _png_chunk(b"IHDR", header)
+        + _png_chunk(b"sRGB", b"\0")
+        + _png_chunk(b"IDAT", zlib.compress(lines.tobytes(), 3))
+        + _png_chunk(b"IEND", b""),
+    )
+
+
+def write_exr(path: Path, pixels: Pixels) -> None:
+    """Write a half-float RGBA EXR, ZIP-compressed, scene-linear with Rec. 709 primaries.
+
+    Raises:
+        RenderBootError: The file cannot be written.
+    """
+    height, width = pixels.shape[:2]
+    # Values beyond half's largest would become infinities, which later filters spread.
+    half = np.clip(pixels, -65504.0, 65504.0).astype("<f2")
+    planes = np.ascontiguousarray(half[..., [3, 2, 1, 0]].transpose(0, 2, 1))  # each line: A, B, G, R
+    channels = b"".join(name + b"\0" + struct.pack("<iiii", 1, 0, 1, 1) for name in (b"A", b"B", b"G", b"R"))
+    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
+    header = struct.pack("<II", 20000630, 2)
+    header += _exr_attribute(b"channels", b"chlist", channels + b"\0")
+    header += _exr_attribute(b"compression", b"compression", bytes([_EXR_ZIP]))
+    header += _exr_attribute(b"dataWindow", b"box2i", window)
+    header += _exr_attribute(b"displayWindow", b"box2i", window)
+    header += _exr_attribute(b"lineOrder", b"lineOrder", b"\0")
+    header += _exr_attribute(b"pixelAspectRatio", b"float", struct.pack("<f", 1.0))
+    header += _exr_attribute(b"screenWindowCenter", b"v2f", struct.pack("<ff", 0.0, 0.0))
+    header += _exr_attribute(b"screenWindowWidth", b"float", struct.pack("<f", 1.0))
+    header += b"\0"
+    blocks = []
+    for top in range(0, height, _EXR_LINES_PER_BLOCK):
+        packed = _exr_zip(planes[top : top + _EXR_LINES_PER_BLOCK].tobytes())
+        blocks.append(struct.pack("<ii", top, len(packed)) + packed)
+    offsets = []
+    position = len(header) + 8 * len(blocks)
+    for block in blocks:
+        offsets.append(position)
+        position += len(block)
+    _replace(path, header + struct.pack(f"<{len(offsets)}Q", *offsets) + b"".join(blocks))
+
+
+def srgb(linear: Pixels) -> Pixels:
+    """The sRGB transfer curve, clipped to 0..1; anything that is not a number becomes black."""
+    clean = np.clip(np.nan_to_num(linear, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
+    return np.where(clean <= 0.0031308, clean * 12.92, 1.055 * np.power(clean, 1.0 / 2.4) - 0.055)
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _exr_attribute(name: bytes, kind: bytes, value: bytes) -> bytes:
+    return name + b"\0" + kind + b"\0" + struct.pack("<i", len(value)) + value
+
+
+def _exr_zip(raw: bytes) -> bytes:
+    """OpenEXR's ZIP: even bytes then odd bytes, differences of neighbours, deflate; raw when that is smaller."""
+    data = np.frombuffer(raw, np.uint8)
+    split = np.concatenate([data[0::2], data[1::2]]).astype(np.int16)
+    split[1:] = split[1:] - split[:-1] + 128
+    packed = zlib.compress((split & 0xFF).astype(np.uint8).tobytes(), 4)
+    return packed if len(packed) < len(raw) else raw
+
+
+def _replace(path: Path, content: bytes) -> None:
+    # Readers look at the picture while it renders: they see the old one or the new one, never a half.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RenderBootError(
+            f"The picture '{path}' cannot be written: {error.strerror or error}."
+        ) from error

@@ -1,0 +1,79 @@
+"""Which renderers there are, and what each must offer. A renderer is a package here with a `create()` function.
+
+To add one: a package beside `mitsuba`, and its line in `RENDERERS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from host.renderboot.errors import ArgumentError, RenderBootError
+from host.renderboot.picture import Pixels
+from host.renderboot.scene import Scene
+from host.renderboot.stage.findings import Findings
+
+
+class Picture(Protocol):
+    """One picture in the making. `render_pass` belongs to the render thread, the rest to any thread."""
+
+    def render_pass(self, samples: int) -> None:
+        """Add samples to every pixel; returns early after `cancel`."""
+
+    def cancel(self) -> None:
+        """Make a running and every later pass return as soon as it can."""
+
+    def samples_done(self) -> float:
+        """Samples for each pixel so far, parts of a running pass included."""
+
+    def pixels(self) -> Pixels:
+        """The picture so far: (height, width, 4), scene-linear, premultiplied."""
+
+
+class Renderer(Protocol):
+    """A renderer plug-in, loaded and ready."""
+
+    name: str
+    version: str
+
+    def prepare(self, scene: Scene, threads: int, findings: Findings) -> Picture:
+        """Translate the scene.
+
+        Raises:
+            RenderBootError: The renderer refuses it.
+        """
+
+
+@dataclass(frozen=True)
+class _Entry:
+    module: str
+    needs: str
+
+
+RENDERERS = {"mitsuba": _Entry("host.renderboot.renderers.mitsuba", "mitsuba")}
+
+
+def load_renderer(name: str) -> Renderer:
+    """Import a renderer and make it ready.
+
+    Args:
+        name: As in `-renderer`.
+
+    Raises:
+        ArgumentError: There is no such renderer plug-in.
+        RenderBootError: Its plug-in is here, but the renderer itself is not installed or does not load.
+    """
+    entry = RENDERERS.get(name)
+    if entry is None:
+        raise ArgumentError(f"There is no renderer '{name}'; renderers here: {', '.join(sorted(RENDERERS))}.")
+    try:
+        module = importlib.import_module(entry.module)
+    except ModuleNotFoundError as error:
+        raise RenderBootError(
+            f"The renderer '{name}' is not installed (no module '{error.name}'): pip install {entry.needs}."
+        ) from error
+    except ImportError as error:
+        raise RenderBootError(f"The renderer '{name}' is installed but does not load: {error}.") from error
+    renderer: Renderer = module.create()
+    return renderer

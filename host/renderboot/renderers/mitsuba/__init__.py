@@ -1,0 +1,10 @@
+"""The mitsuba renderer plug-in: a neutral scene as a mitsuba one. The only importer of mitsuba."""
+
+from __future__ import annotations
+
+from host.renderboot.renderers.mitsuba.plugin import MitsubaRenderer
+
+
+def create() -> MitsubaRenderer:
+    """The renderer, its variant chosen."""
+    return MitsubaRenderer()

@@ -1,0 +1,49 @@
+"""The neutral camera as a mitsuba sensor with its film."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from host.renderboot.renderers.mitsuba.engine import transform
+from host.renderboot.scene import Camera, PictureSettings
+
+_TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
+"""USD cameras look along -Z with +X to the right, mitsuba's along +Z with +X to the left."""
+
+
+def sensor(camera: Camera, settings: PictureSettings) -> dict[str, object]:
+    """The sensor's dictionary."""
+    result: dict[str, object] = {
+        "film": {
+            "type": "hdrfilm",
+            "width": settings.width,
+            "height": settings.height,
+            "pixel_format": "rgba",
+            "component_format": "float32",
+            "rfilter": {"type": "gaussian"},
+        },
+        "sampler": {"type": "independent"},
+        "near_clip": max(camera.near, 1e-6 * camera.far, 1e-9),
+        "far_clip": camera.far,
+    }
+    offset_x = camera.horizontal_offset / camera.horizontal_aperture
+    offset_y = camera.vertical_offset / camera.vertical_aperture
+    if camera.is_orthographic:
+        # Apertures count tenths of a scene unit.
+        half = camera.horizontal_aperture / 10.0 / 2.0
+        aspect = camera.vertical_aperture / camera.horizontal_aperture
+        window = np.eye(4)
+        window[0, 3], window[1, 3] = 2.0 * half * offset_x, 2.0 * half * aspect * offset_y
+        place = camera.transform @ window @ _TURN @ np.diag([half, half, 1.0, 1.0])
+        return {**result, "type": "orthographic", "to_world": transform(place)}
+    result["fov"] = math.degrees(2.0 * math.atan(camera.horizontal_aperture / 2.0 / camera.focal_length))
+    result["fov_axis"] = "x"
+    result["principal_point_offset_x"] = -offset_x
+    result["principal_point_offset_y"] = offset_y
+    result["to_world"] = transform(camera.transform @ _TURN)
+    if camera.lens_radius > 0.0:
+        lens = {"aperture_radius": camera.lens_radius, "focus_distance": camera.focus_distance}
+        return {**result, **lens, "type": "thinlens"}
+    return {**result, "type": "perspective"}

@@ -1,0 +1,28 @@
+"""mitsuba itself, imported once with its variant set: other modules say `from ...engine import mi`.
+
+Always `scalar_rgb`: the LLVM variants abort where the system's LLVM is not to their liking.
+"""
+
+from __future__ import annotations
+
+import drjit as dr
+import mitsuba as mi
+import numpy as np
+
+from host.renderboot.scene import Matrix
+
+mi.set_variant("scalar_rgb")
+mi.set_log_level(mi.LogLevel.Error)
+
+
+def transform(matrix: Matrix) -> mi.ScalarTransform4f:
+    """A mitsuba transform."""
+    return mi.ScalarTransform4f(np.ascontiguousarray(matrix, np.float64))
+
+
+def rgb(value: tuple[float, float, float]) -> dict[str, object]:
+    """A colour as mitsuba's dictionary."""
+    return {"type": "rgb", "value": [float(component) for component in value]}
+
+
+__all__ = ["dr", "mi", "rgb", "transform"]

@@ -1,0 +1,198 @@
+"""Neutral lights as mitsuba emitters. Shapes that glow let light from behind pass: their backs are not seen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from host.renderboot.renderers.mitsuba.engine import mi, rgb, transform
+from host.renderboot.renderers.mitsuba.textures import TextureLibrary
+from host.renderboot.scene import (
+    Array,
+    Colour,
+    CylinderLight,
+    DiskLight,
+    DistantLight,
+    DomeLight,
+    Light,
+    Matrix,
+    PointLight,
+    RectLight,
+    SphereLight,
+    SpotLight,
+)
+from host.renderboot.stage import implicit
+from host.renderboot.stage.findings import Findings
+
+_SUN_DISTANCE = 400.0
+"""How far a sun's disk stands, in radii of the scene: irradiance then varies by less than one percent across it."""
+_TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
+"""USD lights shine along -Z, mitsuba's rectangles and disks along +Z."""
+
+
+class LightBuilder:
+    """Makes emitters and glowing shapes for a scene of known size."""
+
+    def __init__(self, textures: TextureLibrary, findings: Findings, centre: Matrix, radius: float) -> None:
+        self._textures = textures
+        self._findings = findings
+        self._centre = centre
+        self._radius = radius
+
+    def build(self, lights: list[Light]) -> list[object]:
+        """All lights; domes are merged into the one environment that mitsuba allows."""
+        domes = [light for light in lights if isinstance(light, DomeLight)]
+        made: list[object] = [self._one(light) for light in lights if not isinstance(light, DomeLight)]
+        if domes:
+            made.append(self._environment(domes))
+        return [mi.load_dict(part) if isinstance(part, dict) else part for part in made]
+
+    def _one(self, light: Light) -> object:
+        if isinstance(light, DistantLight):
+            return self._distant(light)
+        if isinstance(light, PointLight):
+            return {
+                "type": "point",
+                "position": light.transform[:3, 3].tolist(),
+                "intensity": rgb(light.intensity),
+            }
+        if isinstance(light, SpotLight):
+            return _spot(light)
+        if isinstance(light, RectLight):
+            size = np.diag([light.width / 2.0, light.height / 2.0, 1.0, 1.0])
+            return self._glowing("rectangle", light.transform @ _TURN @ size, self._rect_radiance(light))
+        if isinstance(light, DiskLight):
+            size = np.diag([light.radius, light.radius, 1.0, 1.0])
+            return self._glowing("disk", light.transform @ _TURN @ size, rgb(light.radiance))
+        if isinstance(light, SphereLight):
+            return self._sphere(light)
+        if isinstance(light, CylinderLight):
+            return self._cylinder(light)
+        raise TypeError(f"no translation for {type(light).__name__}")
+
+    def _glowing(self, kind: str, matrix: Matrix, radiance: object, **more: object) -> dict[str, object]:
+        glow = {"type": "area", "radiance": radiance}
+        return {
+            "type": kind,
+            "to_world": transform(matrix),
+            "bsdf": {"type": "null"},
+            "emitter": glow,
+            **more,
+        }
+
+    def _rect_radiance(self, light: RectLight) -> object:
+        if light.texture is None:
+            return rgb(light.radiance)
+        pixels = self._textures.pixels(light.texture) * np.array(light.radiance, np.float32)
+        return {
+            "type": "bitmap",
+            "bitmap": mi.Bitmap(np.ascontiguousarray(pixels)),
+            "raw": True,
+            "wrap_mode": "clamp",
+        }
+
+    def _distant(self, light: DistantLight) -> dict[str, object]:
+        direction = -light.transform[:3, 2]
+        direction = direction / (np.linalg.norm(direction) or 1.0)
+        half = math.radians(min(light.angle, 170.0)) / 2.0
+        if half < 1e-4:
+            return {
+                "type": "directional",
+                "direction": direction.tolist(),
+                "irradiance": rgb(light.irradiance),
+            }
+        # A far disk of the sun's apparent size: soft shadows, which mitsuba's directional light has not.
+        distance = self._radius * _SUN_DISTANCE
+        radius = distance * math.tan(half)
+        area = math.pi * math.sin(half) ** 2
+        place = np.eye(4)
+        place[:3, :3] = _frame(direction) * radius
+        place[:3, 3] = self._centre - direction * distance
+        radiance = tuple(c / area for c in light.irradiance)
+        return self._glowing("disk", place, rgb((radiance[0], radiance[1], radiance[2])))
+
+    def _sphere(self, light: SphereLight) -> object:
+        scales = np.linalg.norm(light.transform[:3, :3], axis=0)
+        if np.ptp(scales) <= 1e-3 * scales.max():
+            size = np.diag([light.radius, light.radius, light.radius, 1.0])
+            rigid = np.eye(4)
+            rigid[:3, :3] *= scales.max()
+            rigid[:3, 3] = light.transform[:3, 3]
+            return self._glowing("sphere", rigid @ size, rgb(light.radiance))
+        return self._glowing_mesh(implicit.sphere(light.radius), light.transform, light.radiance)
+
+    def _cylinder(self, light: CylinderLight) -> object:
+        shape = implicit.cylinder(light.radius, light.radius, light.length, "X", capped=False)
+        return self._glowing_mesh(shape, light.transform, light.radiance)
+
+    def _glowing_mesh(self, shape: implicit.Shape, matrix: Matrix, radiance: Colour) -> object:
+        positions = shape.positions.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+        triangles = shape.triangles if np.linalg.det(matrix[:3, :3]) > 0 else shape.triangles[:, [0, 2, 1]]
+        properties = mi.Properties()
+        properties["bsdf"] = mi.load_dict({"type": "null"})
+        properties["emitter"] = mi.load_dict({"type": "area", "radiance": rgb(radiance)})
+        mesh = mi.Mesh("light", len(positions), len(triangles), props=properties)
+        values = mi.traverse(mesh)
+        values["vertex_positions"] = positions.astype(np.float32).ravel()
+        values["faces"] = np.ascontiguousarray(triangles, np.uint32).ravel()
+        values.update()
+        return mesh
+
+    # -- the environment
+
+    def _environment(self, domes: list[DomeLight]) -> dict[str, object]:
+        pictured = [dome for dome in domes if dome.texture or dome.pixels is not None]
+        plain = np.sum([dome.radiance for dome in domes if dome not in pictured] or [(0.0, 0.0, 0.0)], axis=0)
+        if not pictured:
+            return {"type": "constant", "radiance": rgb((float(plain[0]), float(plain[1]), float(plain[2])))}
+        for dome in pictured[1:]:
+            self._findings.warn("Only one textured dome is rendered: this one is left out", dome.path)
+        dome = pictured[0]
+        pixels = self._dome_pixels(dome) * np.array(dome.radiance, np.float32) + plain.astype(np.float32)
+        return {
+            "type": "envmap",
+            "bitmap": mi.Bitmap(np.ascontiguousarray(np.maximum(pixels, 0.0), np.float32)),
+            "to_world": transform(_rotation(dome.transform)),
+        }
+
+    def _dome_pixels(self, dome: DomeLight) -> Array:
+        if dome.pixels is not None:
+            return dome.pixels
+        if dome.texture is None:
+            raise TypeError("a dome without an image has no pixels")
+        pixels = self._textures.pixels(dome.texture)
+        # mitsuba's envmap refuses images of fewer than two rows or columns.
+        repeats = (max(1, -(-2 // pixels.shape[0])), max(1, -(-4 // pixels.shape[1])), 1)
+        return np.tile(pixels, repeats)
+
+
+def _spot(light: SpotLight) -> dict[str, object]:
+    turned = light.transform @ _TURN
+    place = np.eye(4)
+    place[:3, :3] = _frame(turned[:3, 2] / (np.linalg.norm(turned[:3, 2]) or 1.0))
+    place[:3, 3] = turned[:3, 3]
+    return {
+        "type": "spot",
+        "to_world": transform(place),
+        "intensity": rgb(light.intensity),
+        "cutoff_angle": light.angle,
+        # The fade must have some width: mitsuba divides by it.
+        "beam_width": light.angle * min(1.0 - light.softness, 0.995),
+    }
+
+
+def _frame(direction: Matrix) -> Matrix:
+    """A rotation whose third column is the direction."""
+    helper = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
+    first = np.cross(helper, direction)
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(direction, first), direction], axis=1)
+
+
+def _rotation(matrix: Matrix) -> Matrix:
+    """Only the turn: where a dome stands and how large it is does not matter."""
+    left, _, right = np.linalg.svd(matrix[:3, :3])
+    result = np.eye(4)
+    result[:3, :3] = left @ right
+    return result

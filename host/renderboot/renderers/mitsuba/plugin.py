@@ -1,0 +1,132 @@
+"""The plug-in: translates a scene, then renders it pass by pass, with a picture to be had at any moment."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from host.renderboot.errors import RenderBootError
+from host.renderboot.picture import Pixels
+from host.renderboot.renderers.mitsuba.camera import sensor
+from host.renderboot.renderers.mitsuba.engine import dr, mi
+from host.renderboot.renderers.mitsuba.lights import LightBuilder
+from host.renderboot.renderers.mitsuba.materials import MaterialLibrary
+from host.renderboot.renderers.mitsuba.shapes import ShapeBuilder
+from host.renderboot.renderers.mitsuba.textures import TextureLibrary
+from host.renderboot.scene import Scene, world_bounds
+from host.renderboot.stage.findings import Findings
+
+_DEPTH = 12
+_ROULETTE_DEPTH = 5
+
+
+class MitsubaRenderer:
+    """mitsuba 3, path tracing on the CPU."""
+
+    name = "mitsuba"
+    version = str(mi.__version__)
+
+    def prepare(self, scene: Scene, threads: int, findings: Findings) -> MitsubaPicture:
+        """Translate a scene; see `Renderer.prepare`."""
+        dr.set_thread_count(threads)
+        try:
+            return self._prepare(scene, findings)
+        except RuntimeError as error:
+            raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
+
+    def _prepare(self, scene: Scene, findings: Findings) -> MitsubaPicture:
+        textures = TextureLibrary(findings)
+        shapes = ShapeBuilder(MaterialLibrary(textures, findings), findings)
+        shapes.add(scene.root)
+        low, high = world_bounds(scene.root) or (np.zeros(3), np.ones(3))
+        radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
+        lights = LightBuilder(textures, findings, (low + high) / 2.0, radius).build(shapes.lights)
+        parts = {f"part{number}": part for number, part in enumerate([*shapes.shapes, *lights])}
+        whole = mi.load_dict(
+            {
+                "type": "scene",
+                "integrator": {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH},
+                "sensor": {**sensor(scene.camera, scene.settings)},
+                **parts,
+            }
+        )
+        return MitsubaPicture(whole, scene.camera.exposure_scale)
+
+
+class MitsubaPicture:
+    """Sums of weighted samples: finished passes in `_total`, the running one in the film."""
+
+    def __init__(self, scene: mi.Scene, exposure_scale: float) -> None:
+        self._scene = scene
+        self._sensor = scene.sensors()[0]
+        self._film = self._sensor.film()
+        self._integrator = scene.integrator()
+        self._exposure = exposure_scale
+        self._lock = threading.Lock()
+        self._is_running = False
+        self._is_cancelled = False
+        self._passes = 0
+        self._samples = 0.0
+        width, height = self._film.crop_size()
+        self._total = np.zeros((int(height), int(width), 5), np.float64)
+
+    def render_pass(self, samples: int) -> None:
+        """Render on the calling thread; mitsuba's own threads do the work."""
+        with self._lock:
+            if self._is_cancelled:
+                return
+            self._film.clear()
+            self._is_running = True
+        try:
+            self._integrator.render(
+                self._scene, self._sensor, seed=self._passes, spp=samples, develop=False, evaluate=False
+            )
+        except RuntimeError as error:
+            raise RenderBootError(f"mitsuba failed while rendering: {_short(error)}.") from error
+        with self._lock:
+            self._is_running = False
+            if not self._is_cancelled:
+                self._total += self._film_now()
+                self._samples += samples
+                self._passes += 1
+            else:
+                self._samples, self._total = self._with_film()
+
+    def cancel(self) -> None:
+        """See `Picture.cancel`."""
+        with self._lock:
+            self._is_cancelled = True
+        self._integrator.cancel()
+
+    def samples_done(self) -> float:
+        """See `Picture.samples_done`."""
+        with self._lock:
+            return self._with_film()[0] if self._is_running else self._samples
+
+    def pixels(self) -> Pixels:
+        """See `Picture.pixels`."""
+        with self._lock:
+            total = self._with_film()[1] if self._is_running else self._total
+        weight = total[..., 4:]
+        mean = np.divide(total[..., :4], weight, out=np.zeros_like(total[..., :4]), where=weight > 0)
+        mean[..., :3] *= self._exposure
+        return mean.astype(np.float32)
+
+    def _film_now(self) -> Pixels:
+        return np.array(self._film.bitmap(raw=True))
+
+    def _with_film(self) -> tuple[float, Pixels]:
+        """Finished samples and the running pass's so far; how many those are, their weight tells."""
+        film = self._film_now()
+        weight = float(self._total[..., 4].sum())
+        if self._samples and weight > 0:
+            running = float(film[..., 4].sum()) / (weight / self._samples)
+        else:
+            running = float((film[..., 4] > 0).mean())
+        return self._samples + running, self._total + film
+
+
+def _short(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".")

@@ -1,0 +1,128 @@
+"""Meshes and instances as mitsuba shapes. Places are baked into vertices, except where many share one shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from host.renderboot.renderers.mitsuba.engine import mi, transform
+from host.renderboot.renderers.mitsuba.materials import VERTEX_COLOUR, MaterialLibrary
+from host.renderboot.scene import Array, Group, Instances, Light, Matrix, Mesh, VertexColour
+from host.renderboot.stage.findings import Findings
+
+
+class ShapeBuilder:
+    """Collects the shapes of a scene; lights found inside instances are handed back with their places."""
+
+    def __init__(self, materials: MaterialLibrary, findings: Findings) -> None:
+        self._materials = materials
+        self._findings = findings
+        self._shared: dict[int, object | None] = {}
+        self.shapes: list[object] = []
+        self.lights: list[Light] = []
+        self.triangles = 0
+        self.instance_count = 0
+
+    def add(self, group: Group, places: Matrix | None = None) -> None:
+        """Add a group at each of the places, (n, 4, 4); None: once, where it is."""
+        for matrix in [np.eye(4)] if places is None else places:
+            for mesh in group.meshes:
+                self.shapes.append(self._shape(mesh, matrix))
+            self.lights += [_placed_light(light, matrix) for light in group.lights]
+        for instances in group.instances:
+            self._add_instances(instances, places)
+
+    def _add_instances(self, instances: Instances, places: Matrix | None) -> None:
+        matrices = instances.matrices
+        if places is not None:
+            matrices = (places[:, None] @ matrices[None]).reshape(-1, 4, 4)
+        prototype = instances.prototype
+        self.instance_count += len(matrices)
+        if len(matrices) == 1:
+            self.add(prototype, matrices)
+            return
+        # mitsuba's shape groups hold neither lights nor other instances: those are laid out one by one.
+        plain = [mesh for mesh in prototype.meshes if not mesh.material.emits]
+        others = [mesh for mesh in prototype.meshes if mesh.material.emits]
+        self.add(Group(prototype.path, others, prototype.lights, prototype.instances), matrices)
+        if not plain:
+            return
+        shared = self._shape_group(prototype, plain)
+        for matrix in matrices:
+            self.shapes.append(
+                mi.load_dict({"type": "instance", "group": shared, "to_world": transform(matrix)})
+            )
+
+    def _shape_group(self, prototype: Group, meshes: list[Mesh]) -> object:
+        key = id(prototype)
+        shared = self._shared.get(key)
+        if shared is None:
+            parts = {f"part{number}": self._shape(mesh, np.eye(4)) for number, mesh in enumerate(meshes)}
+            shared = mi.load_dict({"type": "shapegroup", **parts})
+            self._shared[key] = shared
+            self.shapes.append(shared)
+        return shared
+
+    def _shape(self, mesh: Mesh, matrix: Matrix) -> object:
+        placed = matrix @ mesh.transform
+        linear = placed[:3, :3]
+        positions = mesh.positions.astype(np.float64) @ linear.T + placed[:3, 3]
+        triangles = mesh.triangles
+        determinant = float(np.linalg.det(linear))
+        if determinant < 0.0:
+            triangles = triangles[:, [0, 2, 1]]
+        properties = mi.Properties()
+        properties["bsdf"] = self._materials.bsdf(mesh.material, is_closed=mesh.is_closed)
+        emission = self._materials.emission(mesh.material)
+        if emission is not None:
+            properties["emitter"] = emission
+        shape = mi.Mesh(
+            mesh.path or "mesh",
+            len(positions),
+            len(triangles),
+            has_vertex_normals=mesh.normals is not None,
+            has_vertex_texcoords=mesh.uvs is not None,
+            props=properties,
+        )
+        values = mi.traverse(shape)
+        values["vertex_positions"] = positions.astype(np.float32).ravel()
+        values["faces"] = np.ascontiguousarray(triangles, np.uint32).ravel()
+        if mesh.normals is not None:
+            values["vertex_normals"] = _placed_normals(mesh.normals, linear).ravel()
+        if mesh.uvs is not None:
+            # USD counts v upwards, mitsuba downwards.
+            values["vertex_texcoords"] = (
+                np.stack([mesh.uvs[:, 0], 1.0 - mesh.uvs[:, 1]], axis=1).astype(np.float32).ravel()
+            )
+        values.update()
+        self._add_colours(shape, mesh)
+        self.triangles += len(triangles)
+        return shape
+
+    def _add_colours(self, shape: object, mesh: Mesh) -> None:
+        wanted = mesh.material.diffuse_colour
+        if not isinstance(wanted, VertexColour):
+            return
+        colours = mesh.colours
+        if colours is None:
+            colours = np.tile(np.array(wanted.fallback, np.float32), (len(mesh.positions), 1))
+        shape.add_attribute(f"vertex_{VERTEX_COLOUR}", 3, colours.astype(np.float32).ravel())  # type: ignore[attr-defined]
+
+
+def _placed_normals(normals: Array, linear: Matrix) -> Array:
+    try:
+        inverse = np.linalg.inv(linear)
+    except np.linalg.LinAlgError:
+        # Flattened to nothing in one direction: any normal is as good as another.
+        return normals.astype(np.float32)
+    turned = normals.astype(np.float64) @ inverse
+    lengths = np.linalg.norm(turned, axis=1, keepdims=True)
+    result: Array = np.divide(turned, lengths, out=np.zeros_like(turned), where=lengths > 0).astype(
+        np.float32
+    )
+    return result
+
+
+def _placed_light(light: Light, matrix: Matrix) -> Light:
+    return replace(light, transform=matrix @ light.transform)

@@ -1,0 +1,129 @@
+"""Cameras: the stage's own at the frame, or one made to frame the scene. Apertures are conformed to the picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from pxr import Gf, Usd, UsdGeom
+
+from host.renderboot.scene import Camera, Matrix
+from host.renderboot.stage.values import matrix_of
+
+_THREE_QUARTER = (0.75, 0.5, 1.0)
+"""From where an unasked camera looks: right, above, front."""
+_FRAMING_MARGIN = 1.08
+
+
+def read_camera(prim: Usd.Prim, time: Usd.TimeCode) -> Camera:
+    """The camera at the frame; its lens in scene units."""
+    camera = UsdGeom.Camera(prim)
+    optics = camera.GetCamera(time)
+    near, far = optics.clippingRange.min, optics.clippingRange.max
+    # USD gives focal length and aperture in tenths of a scene unit.
+    diameter = optics.focalLength * Gf.Camera.FOCAL_LENGTH_UNIT / optics.fStop if optics.fStop > 0 else 0.0
+    has_focus = diameter > 0.0 and optics.focusDistance > 0.0
+    return Camera(
+        path=str(prim.GetPath()),
+        transform=orthonormal(matrix_of(optics.transform)),
+        horizontal_aperture=optics.horizontalAperture,
+        vertical_aperture=optics.verticalAperture,
+        horizontal_offset=optics.horizontalApertureOffset,
+        vertical_offset=optics.verticalApertureOffset,
+        focal_length=optics.focalLength,
+        is_orthographic=optics.projection == Gf.Camera.Orthographic,
+        near=near,
+        far=far,
+        lens_radius=diameter / 2.0 if has_focus else 0.0,
+        focus_distance=optics.focusDistance if has_focus else 0.0,
+        exposure_scale=float(camera.ComputeLinearExposureScale(time)),
+    )
+
+
+def conform(camera: Camera, aspect: float, policy: str) -> Camera:
+    """Fit the camera's window to the picture.
+
+    Args:
+        camera: As authored.
+        aspect: The picture's width by its height.
+        policy: UsdRender's aspectRatioConformPolicy; adjustPixelAspectRatio keeps the window.
+    """
+    width, height = camera.horizontal_aperture, camera.vertical_aperture
+    if width <= 0 or height <= 0 or policy == "adjustPixelAspectRatio":
+        return camera
+    is_wider = width / height > aspect
+    fixes_width = {
+        "expandAperture": is_wider,
+        "cropAperture": not is_wider,
+        "adjustApertureHeight": True,
+        "adjustApertureWidth": False,
+    }.get(policy, is_wider)
+    if fixes_width:
+        return replace(camera, vertical_aperture=width / aspect)
+    return replace(camera, horizontal_aperture=height * aspect)
+
+
+def framing_camera(low: Matrix, high: Matrix, aspect: float, *, up_is_z: bool) -> Camera:
+    """A three-quarter view that shows the whole box, a little air around it.
+
+    Args:
+        low: Least corner in world space.
+        high: Greatest corner.
+        aspect: The picture's width by its height.
+        up_is_z: Whether Z is up on this stage, else Y.
+    """
+    direction = np.array(_THREE_QUARTER)
+    up = np.array([0.0, 1.0, 0.0])
+    if up_is_z:
+        direction, up = np.array([direction[0], -direction[2], direction[1]]), np.array([0.0, 0.0, 1.0])
+    back = direction / np.linalg.norm(direction)
+    right = np.cross(up, back)
+    right /= np.linalg.norm(right)
+    true_up = np.cross(back, right)
+    box = np.array(
+        [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+    )
+    centre = (low + high) / 2.0
+    focal, height = 50.0, 24.0
+    half_y = height / 2.0 / focal / _FRAMING_MARGIN
+    half_x = half_y * aspect
+    x, y, z = (box - centre) @ right, (box - centre) @ true_up, (box - centre) @ back
+    # Slide the eye sideways until left and right (top and bottom) touch at one distance, then back until all fit.
+    eye_x, far_x = _slide(x, z, half_x)
+    eye_y, far_y = _slide(y, z, half_y)
+    distance = max(far_x, far_y)
+    size = float(np.linalg.norm(high - low)) or 1.0
+    distance = max(distance, float(z.max()) + size * 0.05)
+    transform = np.eye(4)
+    transform[:3, 0], transform[:3, 1], transform[:3, 2] = right, true_up, back
+    transform[:3, 3] = centre + right * eye_x + true_up * eye_y + back * distance
+    return Camera(
+        path="",
+        transform=transform,
+        horizontal_aperture=height * aspect,
+        vertical_aperture=height,
+        focal_length=focal,
+        near=size * 1e-4,
+        far=distance + size * 100.0,
+    )
+
+
+def _slide(across: Matrix, towards: Matrix, half: float) -> tuple[float, float]:
+    """Where to stand (sideways, back) so that all points lie within tan(half angle) = half."""
+    left = float((-across + half * towards).max())
+    right = float((across + half * towards).max())
+    return (right - left) / 2.0, (left + right) / (2.0 * half)
+
+
+def orthonormal(matrix: Matrix) -> Matrix:
+    """The same place and direction without scale, shear or mirroring, which do not change what a camera sees."""
+    back, up = matrix[:3, 2], matrix[:3, 1]
+    right = np.cross(up, back)
+    if not np.linalg.norm(back) or not np.linalg.norm(right):
+        return matrix
+    back = back / np.linalg.norm(back)
+    right = right / np.linalg.norm(right)
+    result = np.eye(4)
+    result[:3, 0], result[:3, 1], result[:3, 2] = right, np.cross(back, right), back
+    result[:3, 3] = matrix[:3, 3]
+    return result

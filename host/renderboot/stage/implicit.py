@@ -1,0 +1,154 @@
+"""Sphere, cube, cylinder, cone, capsule and plane as triangles with exact normals, in local space.
+
+Shapes are made from numbers only and cached: a thousand equal spheres share one set of arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from host.renderboot.scene import Array, Indices
+
+_AROUND = 64
+_ARC = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """Local triangles."""
+
+    positions: Array
+    normals: Array
+    uvs: Array
+    triangles: Indices
+
+
+@dataclass(frozen=True)
+class _Ring:
+    """One ring of a surface of revolution: radius, height, the normal's two parts, v."""
+
+    radius: float
+    height: float
+    outward: float
+    upward: float
+    v: float
+
+
+@lru_cache(maxsize=256)
+def sphere(radius: float) -> Shape:
+    """A sphere around the origin, pole along +Y so that pictures wrapped on it stand upright."""
+    return _revolved([_arc(radius, 0.0, -math.pi / 2, math.pi / 2, 0.0, 1.0)], "Y")
+
+
+@lru_cache(maxsize=256)
+def cylinder(
+    radius_bottom: float, radius_top: float, height: float, axis: str, *, capped: bool = True
+) -> Shape:
+    """A cylinder, or a cone's stump, centred at the origin."""
+    half = height / 2
+    slope = math.hypot(height, radius_bottom - radius_top) or 1.0
+    outward, upward = height / slope, (radius_bottom - radius_top) / slope
+    strips = [
+        [_Ring(radius_bottom, -half, outward, upward, 0.0), _Ring(radius_top, half, outward, upward, 1.0)]
+    ]
+    if capped and radius_bottom > 0:
+        strips.insert(0, [_Ring(0.0, -half, 0.0, -1.0, 0.0), _Ring(radius_bottom, -half, 0.0, -1.0, 1.0)])
+    if capped and radius_top > 0:
+        strips.append([_Ring(radius_top, half, 0.0, 1.0, 0.0), _Ring(0.0, half, 0.0, 1.0, 1.0)])
+    return _revolved(strips, axis)
+
+
+@lru_cache(maxsize=256)
+def capsule(radius_bottom: float, radius_top: float, height: float, axis: str) -> Shape:
+    """A capsule whose height does not count the two half spheres."""
+    half = height / 2
+    bottom = _arc(radius_bottom, -half, -math.pi / 2, 0.0, 0.0, 0.25)
+    top = _arc(radius_top, half, 0.0, math.pi / 2, 0.75, 1.0)
+    return _revolved([bottom, [bottom[-1], top[0]], top], axis)
+
+
+@lru_cache(maxsize=256)
+def cube(size: float) -> Shape:
+    """A cube around the origin; each face has the whole of the texture."""
+    h = size / 2
+    positions, normals = [], []
+    for axis in range(3):
+        for sign in (1.0, -1.0):
+            normal = np.zeros(3)
+            normal[axis] = sign
+            up = np.array([0.0, 1.0, 0.0]) if axis != 1 else np.array([0.0, 0.0, -sign])
+            right = np.cross(up, normal)
+            positions += [h * (normal + x * right + y * up) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+            normals += [normal] * 4
+    return _quads(np.array(positions), np.array(normals))
+
+
+@lru_cache(maxsize=256)
+def plane(width: float, length: float, axis: str) -> Shape:
+    """A rectangle facing its axis; width and length lie as USD's schema says."""
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
+    w, length_half = corners[:, 0] * width / 2, corners[:, 1] * length / 2
+    zero = np.zeros(4)
+    if axis == "X":
+        positions, normal = np.stack([zero, length_half, -w], 1), (1.0, 0.0, 0.0)
+    elif axis == "Y":
+        positions, normal = np.stack([w, zero, -length_half], 1), (0.0, 1.0, 0.0)
+    else:
+        positions, normal = np.stack([w, length_half, zero], 1), (0.0, 0.0, 1.0)
+    return _quads(positions, np.tile(np.array(normal), (4, 1)))
+
+
+def _quads(positions: Array, normals: Array) -> Shape:
+    count = len(positions) // 4
+    uvs = np.tile(np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32), (count, 1))
+    starts = np.arange(count)[:, None] * 4
+    triangles = np.concatenate([starts + [0, 1, 2], starts + [0, 2, 3]], axis=1).reshape(-1, 3)
+    return Shape(positions.astype(np.float32), normals.astype(np.float32), uvs, triangles.astype(np.uint32))
+
+
+def _arc(radius: float, centre: float, start: float, end: float, v_start: float, v_end: float) -> list[_Ring]:
+    steps = max(4, round(_ARC * (end - start) / math.pi))
+    rings = []
+    for step in range(steps + 1):
+        share = step / steps
+        angle = start + (end - start) * share
+        c, s = max(math.cos(angle), 0.0), math.sin(angle)
+        rings.append(_Ring(radius * c, centre + radius * s, c, s, v_start + (v_end - v_start) * share))
+    return rings
+
+
+def _revolved(strips: list[list[_Ring]], axis: str) -> Shape:
+    """Turn profiles, listed from the bottom up (caps from or to the axis), around an axis."""
+    angles = np.linspace(0.0, 2.0 * math.pi, _AROUND + 1)
+    cosine, sine = np.cos(angles), np.sin(angles)
+    positions, normals, uvs, triangles = [], [], [], []
+    base = 0
+    for strip in strips:
+        for ring in strip:
+            positions.append(
+                np.stack([ring.radius * cosine, ring.radius * sine, np.full_like(angles, ring.height)], 1)
+            )
+            normals.append(
+                np.stack([ring.outward * cosine, ring.outward * sine, np.full_like(angles, ring.upward)], 1)
+            )
+            uvs.append(np.stack([angles / (2.0 * math.pi), np.full_like(angles, ring.v)], 1))
+        columns = np.arange(_AROUND)
+        for row in range(len(strip) - 1):
+            a = base + row * (_AROUND + 1) + columns
+            b, c, d = a + 1, a + _AROUND + 2, a + _AROUND + 1
+            if strip[row].radius > 0:
+                triangles.append(np.stack([a, b, c], 1))
+            if strip[row + 1].radius > 0:
+                triangles.append(np.stack([a, c, d], 1))
+        base += len(strip) * (_AROUND + 1)
+    order = {"Z": [0, 1, 2], "X": [2, 0, 1], "Y": [1, 2, 0]}[axis]
+    return Shape(
+        np.concatenate(positions)[:, order].astype(np.float32),
+        np.concatenate(normals)[:, order].astype(np.float32),
+        np.concatenate(uvs).astype(np.float32),
+        np.concatenate(triangles).astype(np.uint32),
+    )

@@ -1,0 +1,238 @@
+"""UsdLux lights at one frame as neutral lights: intensity, exposure, colour and normalization already multiplied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pxr import Sdf, Usd, UsdGeom, UsdLux
+
+from host.renderboot.scene import (
+    Colour,
+    CylinderLight,
+    DiskLight,
+    DistantLight,
+    DomeLight,
+    ImageTexture,
+    Light,
+    Matrix,
+    PointLight,
+    RectLight,
+    SphereLight,
+    SpotLight,
+)
+from host.renderboot.stage.findings import Findings
+from host.renderboot.stage.values import colour_of, get
+
+_SMALLEST_RADIUS = 1e-6
+
+
+class LightReader:
+    """Reads lights at one frame; says what of them is not rendered."""
+
+    def __init__(self, time: Usd.TimeCode, findings: Findings) -> None:
+        self._time = time
+        self._findings = findings
+        self._kinds: dict[str, Callable[[Usd.Prim, Matrix, Colour], Light | None]] = {
+            "DistantLight": self._distant,
+            "SphereLight": self._sphere,
+            "RectLight": self._rect,
+            "DiskLight": self._disk,
+            "CylinderLight": self._cylinder,
+            "DomeLight": self._dome,
+            "DomeLight_1": self._dome,
+        }
+
+    def light(self, prim: Usd.Prim, transform: Matrix) -> Light | None:
+        """The light, or None when its kind cannot be rendered or it gives no light.
+
+        Args:
+            prim: A prim that has UsdLuxLightAPI.
+            transform: From the light's own space.
+        """
+        kind = str(prim.GetTypeName())
+        read = self._kinds.get(kind)
+        path = str(prim.GetPath())
+        if read is None:
+            self._findings.warn(f"Cannot render {kind} lights: skipped", path)
+            return None
+        api = UsdLux.LightAPI(prim)
+        self._mention_ignored(prim, api)
+        emission = self._emission(api)
+        if max(emission) <= 0.0:
+            self._findings.note("A light with no intensity gives no light", path)
+            return None
+        return read(prim, transform, emission)
+
+    def _emission(self, api: UsdLux.LightAPI) -> Colour:
+        colour = np.array(get(api.GetColorAttr(), self._time, (1.0, 1.0, 1.0)), np.float64)
+        if get(api.GetEnableColorTemperatureAttr(), self._time, False):
+            kelvin = float(get(api.GetColorTemperatureAttr(), self._time, 6500.0))
+            colour = colour * np.array(UsdLux.BlackbodyTemperatureAsRgb(kelvin))
+        intensity = float(get(api.GetIntensityAttr(), self._time, 1.0))
+        exposure = float(get(api.GetExposureAttr(), self._time, 0.0))
+        return colour_of(np.maximum(colour * intensity * 2.0**exposure, 0.0))
+
+    def _mention_ignored(self, prim: Usd.Prim, api: UsdLux.LightAPI) -> None:
+        path = str(prim.GetPath())
+        if api.GetFiltersRel().HasAuthoredTargets() and api.GetFiltersRel().GetTargets():
+            self._findings.warn("Light filters are not rendered", path)
+        links = (api.GetLightLinkCollectionAPI(), api.GetShadowLinkCollectionAPI())
+        if any(link and not get(link.GetIncludeRootAttr(), self._time, True) for link in links):
+            self._findings.warn(
+                "Light and shadow linking are not rendered: the light reaches everything", path
+            )
+        if any(float(get(a, self._time, 1.0)) != 1.0 for a in (api.GetDiffuseAttr(), api.GetSpecularAttr())):
+            self._findings.note("A light's diffuse and specular multipliers are not rendered", path)
+        shaping = UsdLux.ShapingAPI(prim)
+        if get(shaping.GetShapingIesFileAttr(), self._time, Sdf.AssetPath("")).path:
+            self._findings.warn("IES profiles are not rendered", path)
+        if float(get(shaping.GetShapingFocusAttr(), self._time, 0.0)) != 0.0:
+            self._findings.note("A light's shaping focus is not rendered", path)
+
+    def _is_normalized(self, prim: Usd.Prim) -> bool:
+        return bool(get(UsdLux.LightAPI(prim).GetNormalizeAttr(), self._time, False))
+
+    # -- kinds
+
+    def _distant(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
+        angle = float(get(UsdLux.DistantLight(prim).GetAngleAttr(), self._time, 0.53))
+        irradiance = emission
+        if angle > 0.0 and not self._is_normalized(prim):
+            irradiance = _times(emission, math.pi * math.sin(math.radians(min(angle, 180.0)) / 2.0) ** 2)
+        return DistantLight(str(prim.GetPath()), transform, irradiance, angle)
+
+    def _sphere(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
+        light = UsdLux.SphereLight(prim)
+        path = str(prim.GetPath())
+        radius = float(get(light.GetRadiusAttr(), self._time, 0.5))
+        scales = np.linalg.norm(transform[:3, :3], axis=0) * radius
+        is_point = (
+            bool(get(light.GetTreatAsPointAttr(), self._time, False))
+            or float(scales.max()) < _SMALLEST_RADIUS
+        )
+        area = _ellipsoid_area(scales)
+        # A sphere seen from afar shows a quarter of its surface as a disk.
+        if self._is_normalized(prim) or area <= 0.0:
+            intensity = _times(emission, 0.25)
+            radiance = _times(emission, 1.0 / area) if area > 0.0 else emission
+        else:
+            intensity = _times(emission, area / 4.0)
+            radiance = emission
+        cone = self._cone(prim)
+        if cone:
+            return self._spot(path, transform, intensity, cone)
+        if is_point:
+            return PointLight(path, transform, intensity)
+        return SphereLight(path, transform, radiance, radius)
+
+    def _rect(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
+        light = UsdLux.RectLight(prim)
+        path = str(prim.GetPath())
+        width = float(get(light.GetWidthAttr(), self._time, 1.0))
+        height = float(get(light.GetHeightAttr(), self._time, 1.0))
+        area = width * height * _area_scale(transform)
+        radiance = self._per_area(prim, emission, area, path)
+        if radiance is None:
+            return None
+        cone = self._cone(prim)
+        if cone:
+            return self._spot(path, transform, _times(radiance, area), cone)
+        texture = self._texture(prim, light.GetTextureFileAttr(), wrap_u=False)
+        return RectLight(path, transform, radiance, width, height, texture)
+
+    def _disk(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
+        path = str(prim.GetPath())
+        radius = float(get(UsdLux.DiskLight(prim).GetRadiusAttr(), self._time, 0.5))
+        area = math.pi * radius**2 * _area_scale(transform)
+        radiance = self._per_area(prim, emission, area, path)
+        if radiance is None:
+            return None
+        cone = self._cone(prim)
+        if cone:
+            return self._spot(path, transform, _times(radiance, area), cone)
+        return DiskLight(path, transform, radiance, radius)
+
+    def _cylinder(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
+        light = UsdLux.CylinderLight(prim)
+        path = str(prim.GetPath())
+        radius = float(get(light.GetRadiusAttr(), self._time, 0.5))
+        length = float(get(light.GetLengthAttr(), self._time, 1.0))
+        along, across, other = np.linalg.norm(transform[:3, :3], axis=0)
+        area = 2.0 * math.pi * radius * math.sqrt((across**2 + other**2) / 2.0) * length * along
+        if get(light.GetTreatAsLineAttr(), self._time, False):
+            self._findings.note("treatAsLine is rendered as a thin tube", path)
+        if self._cone(prim):
+            self._findings.note("A cone on a CylinderLight is not rendered", path)
+        radiance = self._per_area(prim, emission, area, path)
+        return None if radiance is None else CylinderLight(path, transform, radiance, radius, length)
+
+    def _dome(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
+        light = UsdLux.DomeLight(prim)
+        if prim.GetTypeName() == "DomeLight_1":
+            transform = transform @ self._pole(prim)
+        mapping = get(light.GetTextureFormatAttr(), self._time, "automatic")
+        if mapping not in ("automatic", "latlong"):
+            self._findings.warn(
+                f"A dome texture mapped as {mapping} is rendered as latlong", str(prim.GetPath())
+            )
+        texture = self._texture(prim, light.GetTextureFileAttr(), wrap_u=True)
+        return DomeLight(str(prim.GetPath()), transform, emission, texture)
+
+    # -- parts
+
+    def _per_area(self, prim: Usd.Prim, emission: Colour, area: float, path: str) -> Colour | None:
+        if area <= 0.0:
+            self._findings.warn("A light without any area gives no light", path)
+            return None
+        return _times(emission, 1.0 / area) if self._is_normalized(prim) else emission
+
+    def _cone(self, prim: Usd.Prim) -> tuple[float, float] | None:
+        """Half angle in degrees and softness, when the light is shaped to less than a half space."""
+        if not prim.HasAPI(UsdLux.ShapingAPI):
+            return None
+        shaping = UsdLux.ShapingAPI(prim)
+        angle = float(get(shaping.GetShapingConeAngleAttr(), self._time, 90.0))
+        softness = float(get(shaping.GetShapingConeSoftnessAttr(), self._time, 0.0))
+        return (max(angle, 0.01), min(max(softness, 0.0), 1.0)) if angle < 90.0 else None
+
+    def _spot(self, path: str, transform: Matrix, intensity: Colour, cone: tuple[float, float]) -> SpotLight:
+        self._findings.note(
+            "A light with a cone is rendered as a spot from its centre, with hard shadows", path
+        )
+        return SpotLight(path, transform, intensity, cone[0], cone[1])
+
+    def _pole(self, prim: Usd.Prim) -> Matrix:
+        pole = get(UsdLux.DomeLight_1(prim).GetPoleAxisAttr(), self._time, "scene")
+        is_z = pole == "Z" or (
+            pole == "scene" and UsdGeom.GetStageUpAxis(prim.GetStage()) == UsdGeom.Tokens.z
+        )
+        if not is_z:
+            return np.eye(4)
+        return np.array([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.float64)
+
+    def _texture(self, prim: Usd.Prim, attribute: Usd.Attribute, *, wrap_u: bool) -> ImageTexture | None:
+        asset = get(attribute, self._time, None)
+        if not isinstance(asset, Sdf.AssetPath) or not asset.path:
+            return None
+        file = asset.resolvedPath or asset.path
+        if not Path(file.partition("[")[0]).is_file():
+            self._findings.warn(f"Texture '{asset.path}' is missing", str(prim.GetPath()))
+            return None
+        return ImageTexture(file, str(prim.GetPath()), wrap_s="repeat" if wrap_u else "clamp", wrap_t="clamp")
+
+
+def _times(colour: Colour, factor: float) -> Colour:
+    return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
+
+
+def _area_scale(transform: Matrix) -> float:
+    return float(np.linalg.norm(np.cross(transform[:3, 0], transform[:3, 1])))
+
+
+def _ellipsoid_area(radii: Matrix) -> float:
+    """Thomsen's approximation, within about one percent."""
+    a, b, c = (float(r) ** 1.6075 for r in radii)
+    return float(4.0 * math.pi * ((a * b + a * c + b * c) / 3.0) ** (1.0 / 1.6075))

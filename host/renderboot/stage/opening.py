@@ -1,0 +1,52 @@
+"""Opening the stage file, with USD's own diagnostics turned into sentences. Reads nothing from the scene."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pxr import Tf, Usd, UsdUtils
+
+from host.renderboot.errors import RenderBootError
+from host.renderboot.stage.findings import Findings
+
+USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
+
+
+def open_stage(path: Path, findings: Findings) -> Usd.Stage:
+    """Open and compose the stage, everything loaded.
+
+    Args:
+        path: The stage file.
+        findings: Receives a warning for each layer, reference or payload that cannot be composed.
+
+    Raises:
+        RenderBootError: There is no such file, or it is not a USD file.
+    """
+    if not path.is_file():
+        raise RenderBootError(f"There is no stage file '{path}'.")
+    if path.suffix.lower() not in USD_SUFFIXES:
+        raise RenderBootError(
+            f"'{path}' is not a USD file: its name should end in {', '.join(USD_SUFFIXES)}."
+        )
+    # Held so that USD does not print its diagnostics in its own form besides ours.
+    delegate = UsdUtils.CoalescingDiagnosticDelegate()
+    try:
+        stage = Usd.Stage.Open(str(path), Usd.Stage.LoadAll)
+    except Tf.ErrorException as error:
+        raise RenderBootError(f"'{path}' cannot be read as USD: {_reason(error)}.") from error
+    finally:
+        delegate.TakeUncoalescedDiagnostics()
+    for error in stage.GetCompositionErrors():
+        findings.warn(_plain(str(error)))
+    return stage
+
+
+def _reason(error: Exception) -> str:
+    quoted = re.findall(r"'((?:[^'\\]|\\.)*)'\s*$", str(error), flags=re.MULTILINE)
+    return _plain(quoted[0]) if quoted else "it is damaged or of another kind"
+
+
+def _plain(text: str) -> str:
+    """USD writes files as @file@ and prims as <prim>; one line, no full stop."""
+    return " ".join(re.sub(r"@([^@]*)@", r"'\1'", text).split()).rstrip(".")

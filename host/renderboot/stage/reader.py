@@ -1,0 +1,134 @@
+"""A stage file and what was asked, made into one Scene: the seam between USD and every renderer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from pxr import Sdf, Usd, UsdGeom
+
+from host.renderboot.arguments import Arguments
+from host.renderboot.errors import RenderBootError
+from host.renderboot.scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, world_bounds
+from host.renderboot.stage.cameras import conform, framing_camera, read_camera
+from host.renderboot.stage.findings import Findings
+from host.renderboot.stage.opening import open_stage
+from host.renderboot.stage.settings import StageSettings, read_settings
+from host.renderboot.stage.traversal import StageWalk
+
+
+def read_scene(arguments: Arguments, findings: Findings) -> Scene:
+    """Read the stage file at the frame.
+
+    Args:
+        arguments: What was asked; what it leaves open, the stage's render settings answer.
+        findings: Receives what is missing or cannot be rendered.
+
+    Raises:
+        RenderBootError: No USD file, nothing to see in it, or no such camera.
+    """
+    stage = open_stage(arguments.stage, findings)
+    return read_stage(stage, arguments, findings)
+
+
+def read_stage(stage: Usd.Stage, arguments: Arguments, findings: Findings) -> Scene:
+    """As `read_scene`, for a stage that is open already."""
+    if not stage.GetPseudoRoot().GetAllChildren():
+        raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
+    time, frame = _time(stage, arguments.frame)
+    settings = read_settings(stage, time)
+    picture = _picture(arguments, settings)
+    walk = StageWalk(stage, time, settings.purposes, findings)
+    root = walk.walk()
+    bounds = world_bounds(root)
+    if bounds is None:
+        raise RenderBootError(
+            f"There is nothing to render in '{arguments.stage}': {walk.prims_seen} prims, "
+            "but no visible geometry for the purposes default and render."
+        )
+    camera = _Cameras(stage, time, settings, findings).choose(arguments.camera, walk.cameras)
+    aspect = picture.width / picture.height
+    up_is_z = UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z
+    if camera is None:
+        findings.note("No camera on the stage: one was made that frames everything")
+        camera = framing_camera(bounds[0], bounds[1], aspect, up_is_z=up_is_z)
+    else:
+        camera = conform(camera, aspect, settings.conform_policy)
+    if not _has_light(root):
+        findings.note("No light on the stage: a soft dome was added")
+        root.lights.append(_soft_dome(up_is_z=up_is_z))
+    return Scene(root, camera, picture, frame)
+
+
+@dataclass
+class _Cameras:
+    stage: Usd.Stage
+    time: Usd.TimeCode
+    settings: StageSettings
+    findings: Findings
+
+    def choose(self, asked: str | None, found: list[Usd.Prim]) -> Camera | None:
+        """The camera asked for, else the settings', else the first one found."""
+        if asked:
+            prim = self._prim(asked)
+            if prim is None:
+                there = ", ".join(str(prim.GetPath()) for prim in found) or "none"
+                raise RenderBootError(f"There is no camera '{asked}' on the stage; its cameras: {there}.")
+            return read_camera(prim, self.time)
+        if self.settings.camera:
+            prim = self._prim(self.settings.camera)
+            if prim is not None:
+                return read_camera(prim, self.time)
+            self.findings.warn(
+                f"The render settings' camera {self.settings.camera} does not exist", self.settings.prim
+            )
+        return read_camera(found[0], self.time) if found else None
+
+    def _prim(self, path: str) -> Usd.Prim | None:
+        if not Sdf.Path.IsValidPathString(path) or not path.startswith("/"):
+            return None
+        prim = self.stage.GetPrimAtPath(path)
+        return prim if prim and prim.IsA(UsdGeom.Camera) else None
+
+
+def _time(stage: Usd.Stage, frame: float | None) -> tuple[Usd.TimeCode, float | None]:
+    if frame is not None:
+        return Usd.TimeCode(frame), frame
+    if stage.HasAuthoredTimeCodeRange():
+        return Usd.TimeCode(stage.GetStartTimeCode()), stage.GetStartTimeCode()
+    # Without a range the earliest sample is still better than default values that may not exist.
+    return Usd.TimeCode.EarliestTime(), None
+
+
+def _picture(arguments: Arguments, settings: StageSettings) -> PictureSettings:
+    default = PictureSettings()
+    return PictureSettings(
+        width=arguments.width or settings.width or default.width,
+        height=arguments.height or settings.height or default.height,
+        samples=arguments.samples or settings.samples or default.samples,
+    )
+
+
+def _has_light(group: Group) -> bool:
+    if group.lights or any(mesh.material.emits for mesh in group.meshes):
+        return True
+    return any(_has_light(instances.prototype) for instances in group.instances)
+
+
+def _soft_dome(*, up_is_z: bool) -> DomeLight:
+    """A sky that is brighter above and to the front left, so that forms show without hard shadows."""
+    height, width = 32, 64
+    theta = (np.arange(height) + 0.5) / height * math.pi
+    phi = (np.arange(width) + 0.5) / width * 2.0 * math.pi
+    up = np.cos(theta)[:, None] * np.ones(width)
+    x = np.sin(theta)[:, None] * np.sin(phi)[None]
+    z = -np.sin(theta)[:, None] * np.cos(phi)[None]
+    key = np.clip(0.55 * up + 0.45 * z - 0.55 * x, 0.0, None) ** 3
+    sky = 0.35 + 0.4 * (up * 0.5 + 0.5)
+    tint = np.stack([sky * 0.97 + 1.7 * key, sky + 1.6 * key, sky * 1.05 + 1.45 * key], axis=-1)
+    transform = np.eye(4)
+    if up_is_z:
+        transform[:3, :3] = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+    pixels: Array = tint.astype(np.float32)
+    return DomeLight("", transform, (1.0, 1.0, 1.0), pixels=pixels)

@@ -1,0 +1,77 @@
+"""What the stage's UsdRender prims say: resolution, samples, camera, purposes. Command-line choices come later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pxr import Usd, UsdGeom, UsdRender
+
+SAMPLES_ATTRIBUTES = ("renderboot:samples", "mitsuba:samples")
+"""UsdRender has no attribute for samples; the first of these on RenderSettings or RenderProduct counts."""
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """None: the stage does not say."""
+
+    width: int | None = None
+    height: int | None = None
+    samples: int | None = None
+    camera: str | None = None
+    conform_policy: str = "expandAperture"
+    purposes: frozenset[str] = frozenset({"default", "render"})
+    prim: str = ""
+
+
+def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
+    """The stage's render settings: the ones its metadata names, else the first RenderSettings prim."""
+    settings = UsdRender.Settings.GetStageRenderSettings(stage)
+    if not settings:
+        found = next((prim for prim in stage.Traverse() if prim.IsA(UsdRender.Settings)), None)
+        if found is None:
+            return StageSettings()
+        settings = UsdRender.Settings(found)
+    bases: list[UsdRender.SettingsBase] = [settings]
+    for target in settings.GetProductsRel().GetForwardedTargets()[:1]:
+        product = UsdRender.Product.Get(stage, target)
+        if product:
+            bases.insert(0, product)
+    resolution = _authored(bases, "resolution", time)
+    policy = _authored(bases, "aspectRatioConformPolicy", time)
+    purposes = settings.GetIncludedPurposesAttr()
+    result = StageSettings(
+        width=int(resolution[0]) if resolution is not None and resolution[0] > 0 else None,
+        height=int(resolution[1]) if resolution is not None and resolution[1] > 0 else None,
+        samples=_samples(bases, time),
+        camera=_camera(bases),
+        prim=str(settings.GetPath()),
+        conform_policy=str(policy) if policy is not None else "expandAperture",
+    )
+    if purposes.HasAuthoredValue():
+        asked = {str(purpose) for purpose in purposes.Get(time)} | {str(UsdGeom.Tokens.default_)}
+        return StageSettings(**{**result.__dict__, "purposes": frozenset(asked)})
+    return result
+
+
+def _authored(bases: list[UsdRender.SettingsBase], name: str, time: Usd.TimeCode) -> object:
+    for base in bases:
+        attribute = base.GetPrim().GetAttribute(name)
+        if attribute and attribute.HasAuthoredValue():
+            return attribute.Get(time)
+    return None
+
+
+def _samples(bases: list[UsdRender.SettingsBase], time: Usd.TimeCode) -> int | None:
+    for name in SAMPLES_ATTRIBUTES:
+        value = _authored(bases, name, time)
+        if isinstance(value, int | float) and value >= 1:
+            return int(value)
+    return None
+
+
+def _camera(bases: list[UsdRender.SettingsBase]) -> str | None:
+    for base in bases:
+        targets = base.GetCameraRel().GetForwardedTargets()
+        if targets:
+            return str(targets[0])
+    return None

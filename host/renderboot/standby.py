@@ -1,0 +1,97 @@
+"""A process kept ready: everything loaded, one job awaited on stdin, rendered, and then the end.
+
+Never renders twice: a job must not find anything of the one before it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from host.renderboot import job
+from host.renderboot.arguments import parse
+from host.renderboot.errors import EXIT_OK, ArgumentError
+from host.renderboot.renderers import load_renderer
+from host.renderboot.report import Report
+
+READY_LINE = "kq_standby: ready"
+DEFAULT_RENDERER = "mitsuba"
+
+
+@dataclass(frozen=True)
+class StandbyJob:
+    """What one line of stdin says."""
+
+    argv: list[str]
+    cwd: str | None
+    env: dict[str, str]
+    log: str | None
+
+
+def stand_by() -> int:
+    """Load, say so on stdout, take one job.
+
+    Returns:
+        The job's exit code; 0 when stdin ends without one.
+    """
+    renderer = load_renderer(DEFAULT_RENDERER)
+    # Imported for its side effect of being loaded: USD is half of the start-up time.
+    from host.renderboot.stage import reader  # noqa: F401
+
+    sys.stdout.write(READY_LINE + "\n")
+    sys.stdout.flush()
+    line = sys.stdin.readline()
+    if not line.strip():
+        return EXIT_OK
+    asked = read_job(line)
+    if asked.log:
+        _redirect_output(Path(asked.log))
+    os.environ.update(asked.env)
+    if asked.cwd:
+        try:
+            os.chdir(asked.cwd)
+        except OSError as error:
+            raise ArgumentError(
+                f"The working folder '{asked.cwd}' cannot be entered: {error.strerror}."
+            ) from error
+    arguments = parse(asked.argv, os.environ)
+    ready = renderer if arguments.renderer == DEFAULT_RENDERER else None
+    return job.run(arguments, ready, Report())
+
+
+def read_job(line: str) -> StandbyJob:
+    """Read the line of JSON.
+
+    Raises:
+        ArgumentError: It is not a job.
+    """
+    try:
+        data = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ArgumentError(f"The standby job is not JSON: {error}.") from error
+    if not isinstance(data, dict):
+        raise ArgumentError("The standby job must be a JSON object.")
+    argv, cwd, env, log = data.get("argv"), data.get("cwd"), data.get("env") or {}, data.get("log")
+    if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
+        raise ArgumentError("The standby job's argv must be a list of strings.")
+    if not isinstance(env, dict) or not all(isinstance(v, str) for pair in env.items() for v in pair):
+        raise ArgumentError("The standby job's env must map strings to strings.")
+    if not all(value is None or isinstance(value, str) for value in (cwd, log)):
+        raise ArgumentError("The standby job's cwd and log must be strings.")
+    return StandbyJob(argv, cwd, env, log)
+
+
+def _redirect_output(log: Path) -> None:
+    """Send what this process and its libraries print to the job's log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        raise ArgumentError(f"The log '{log}' cannot be opened: {error.strerror}.") from error
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
