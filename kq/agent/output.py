@@ -1,0 +1,275 @@
+"""Reading the new end of a render's log: progress, pictures, what looks wrong. It never writes or waits.
+
+What lines mean is in kq.patterns. The render's bytes go straight into the file; they do not pass here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kq.patterns import OutputPatterns
+
+__all__ = ["OutputNews", "OutputReader"]
+
+MAX_LINE = 16 * 1024
+"""Bytes of a line that are looked at; the rest of a longer one is passed over."""
+_MAX_SENTENCE = 500
+_CATCH_UP = 64
+"""So many budgets behind is a burst, which is read bit by bit; further behind is a flood, of which only the
+newest part is read."""
+# NUL: what a log that was truncated under its writer is filled with.
+_LINE_ENDS = bytes.maketrans(b"\r\0", b"\n\n")
+_CONTROLS = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class OutputNews(msgspec.Struct, frozen=True):
+    """What the output has said up to now, as far as it was read."""
+
+    progress: float | None = None
+    """0 to 1."""
+    picture: str = ""
+    """The path that it named last, as it stands there: it may be relative to the render's folder."""
+    warning: str = ""
+    """The first line that looks like a failure, whatever the exit code may be."""
+    last_error: str = ""
+    """The last line that tells of an error, those apart which only say that there was one before."""
+    last_line: str = ""
+    """The last line that is not blank."""
+    grew: bool = False
+    """Whether anything was written since the reading before."""
+    more: bool = False
+    """Whether there is more to read already: read again soon."""
+    skipped: int = 0
+    """Bytes that were passed over, because the output came faster than it could be read."""
+
+
+class OutputReader:
+    """Reads one attempt's log while it is written. To be used from one thread.
+
+    Lines end with a line feed or a carriage return. Any bytes are accepted. At most one line is remembered,
+    and of that at most MAX_LINE bytes.
+    """
+
+    def __init__(self, path: Path | str, patterns: OutputPatterns) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            path: the log. It need not exist yet.
+            patterns: what its lines mean.
+        """
+        self._path = Path(path)
+        self._file: io.FileIO | None = None
+        self._patterns = patterns
+        self._offset = 0
+        self._pending = b""
+        """The start of a line whose end is not written yet."""
+        self._in_skipped_line = False
+        self._progress: float | None = None
+        self._provisional: float | None = None
+        self._picture = ""
+        self._warning = ""
+        self._last_error = ""
+        self._has_cause = False
+        self._last_line = b""
+        self._skipped = 0
+
+    def close(self) -> None:
+        """Close the file. Reading again opens it anew, from where it was."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def read(self, budget_bytes: int = 256 << 10) -> OutputNews:
+        """Read what was written since, as far as the budget goes: 256 KiB take some 4 milliseconds.
+
+        Returns:
+            Everything that is known up to now. A file that cannot be read counts as one that has not grown.
+        """
+        grew, more = self._read_on(budget_bytes)
+        self._provisional = None
+        if not grew and self._pending:
+            # A line that rests without an end is likely whole: some programs end it when they go on.
+            self._provisional = self._patterns.progress(self._pending)
+        return self._news(grew, more)
+
+    def finish(self, budget_bytes: int = 4 << 20) -> OutputNews:
+        """Read the rest, of which the last `budget_bytes` count, and take a line without an end for whole.
+
+        Returns:
+            The final news. The reader is closed.
+        """
+        grew, _ = self._read_on(budget_bytes, catch_up=1)
+        if self._pending:
+            self._take_lines(self._pending + b"\n")
+            self._pending = b""
+        self._provisional = None
+        self.close()
+        return self._news(grew, more=False)
+
+    def _news(self, grew: bool, more: bool) -> OutputNews:
+        return OutputNews(
+            self._progress if self._provisional is None else self._provisional,
+            self._picture,
+            self._warning,
+            self._last_error,
+            _sentence(self._last_line),
+            grew,
+            more,
+            self._skipped,
+        )
+
+    def _read_on(self, budget: int, catch_up: int = _CATCH_UP) -> tuple[bool, bool]:
+        """Whether the file grew, and whether more of it is there than was read."""
+        try:
+            file, size = self._current_file()
+            if size <= self._offset:
+                return False, False
+            behind = size - self._offset
+            if behind > budget * catch_up:
+                self._skip(behind - budget)
+            file.seek(self._offset)
+            chunk = file.read(min(budget, size - self._offset)) or b""
+        except OSError:
+            return False, False  # not there yet, or its disk is gone: the exit code still tells how it ended
+        self._offset += len(chunk)
+        self._take(chunk)
+        return bool(chunk), bool(chunk) and self._offset < size
+
+    def _current_file(self) -> tuple[io.FileIO, int]:
+        """The file that stands at the path now, and its size."""
+        if self._file is not None and self._is_replaced(self._file):
+            self.close()
+            self._start_again()
+        if self._file is None:
+            self._file = io.FileIO(self._path)
+        size = os.fstat(self._file.fileno()).st_size
+        if size < self._offset:
+            self._start_again()
+        return self._file, size
+
+    def _is_replaced(self, file: io.FileIO) -> bool:
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return False  # deleted: what is written goes on into the file that is open
+        return not os.path.samestat(there, os.fstat(file.fileno()))
+
+    def _start_again(self) -> None:
+        self._offset = 0
+        self._pending = b""
+        self._in_skipped_line = False
+
+    def _skip(self, count: int) -> None:
+        self._offset += count
+        self._skipped += count
+        self._pending = b""
+        self._in_skipped_line = True
+
+    def _take(self, chunk: bytes) -> None:
+        text = chunk.translate(_LINE_ENDS)
+        if self._in_skipped_line:
+            # The rest of a line whose start was not read, or was long enough.
+            end = text.find(b"\n")
+            if end < 0:
+                return
+            self._in_skipped_line = False
+            text = text[end + 1 :]
+        end = text.rfind(b"\n")
+        if end >= 0:
+            self._take_lines(self._pending + text[: end + 1])
+            self._pending = b""
+            text = text[end + 1 :]
+        room = MAX_LINE - len(self._pending)
+        self._pending += text[:room]
+        if len(text) > room:
+            self._take_lines(self._pending + b"\n")
+            self._pending = b""
+            self._in_skipped_line = True
+
+    def _take_lines(self, text: bytes) -> None:
+        """Look at whole lines, each with its line feed."""
+        low = text.lower()
+        self._take_last_of(text, low, "progress")
+        self._take_last_of(text, low, "picture")
+        self._take_error(text, low)
+        if not self._warning:
+            for line in _lines_with(self._patterns.keywords["failure"], text, low):
+                if self._patterns.is_failure(line):
+                    self._warning = _sentence(line)
+                    break
+        end = len(text)
+        while last := text[:end].rstrip():
+            end = last.rfind(b"\n") + 1
+            if last[end : end + MAX_LINE].strip():
+                self._last_line = last[end : end + MAX_LINE]
+                return
+
+    # What counts is the last of its kind: so lines are looked at from the end, and mostly very few of them.
+
+    def _take_last_of(self, text: bytes, low: bytes, kind: Literal["progress", "picture"]) -> None:
+        for line in _lines_with_from_end(self._patterns.keywords[kind], text, low):
+            if kind == "progress":
+                progress = self._patterns.progress(line)
+                if progress is not None:
+                    self._progress = progress
+                    return
+            else:
+                picture = self._patterns.picture(line)
+                if picture is not None:
+                    self._picture = picture
+                    return
+
+    def _take_error(self, text: bytes, low: bytes) -> None:
+        consequence = b""
+        for line in _lines_with_from_end(self._patterns.keywords["error"], text, low):
+            if self._patterns.is_error(line):
+                if not self._patterns.is_consequence(line):
+                    self._last_error = _sentence(line)
+                    self._has_cause = True
+                    return
+                consequence = consequence or line
+        if consequence and not self._has_cause:
+            self._last_error = _sentence(consequence)
+
+
+def _lines_with(words: Sequence[bytes], text: bytes, low: bytes) -> Iterator[bytes]:
+    """The lines that hold one of `words`, in order. `low` is `text` in lower case; both end a line."""
+    at = {word: found for word in words if (found := low.find(word)) >= 0}
+    while at:
+        nearest = min(at.values())
+        start = low.rfind(b"\n", 0, nearest) + 1
+        end = low.find(b"\n", nearest)
+        yield text[start : min(end, start + MAX_LINE)]
+        for word, found in list(at.items()):
+            if found < end:
+                at[word] = low.find(word, end)
+                if at[word] < 0:
+                    del at[word]
+
+
+def _lines_with_from_end(words: Sequence[bytes], text: bytes, low: bytes) -> Iterator[bytes]:
+    """As `_lines_with`, the last line first."""
+    at = {word: found for word in words if (found := low.rfind(word)) >= 0}
+    while at:
+        nearest = max(at.values())
+        start = low.rfind(b"\n", 0, nearest) + 1
+        end = low.find(b"\n", nearest)
+        yield text[start : min(end, start + MAX_LINE)]
+        for word, found in list(at.items()):
+            if found >= start:
+                at[word] = low.rfind(word, 0, start)
+                if at[word] < 0:
+                    del at[word]
+
+
+def _sentence(line: bytes) -> str:
+    """The line as text for people, without what steers a terminal."""
+    text = " ".join(_CONTROLS.sub("", line[: 4 * _MAX_SENTENCE].decode("utf-8", "replace")).split())
+    return text if len(text) <= _MAX_SENTENCE else text[: _MAX_SENTENCE - 1] + "…"
