@@ -75,7 +75,7 @@ def steps(with_tests: bool) -> list[Step]:
         Step("PowerShell grammar", powershell_grammar.findings),
         Step("shellcheck", command("shellcheck", "--external-sources", *shell_scripts())),
         Step("import contracts", program("lint-imports")),
-        Step("types", module("mypy", "kq", "host", "tools")),
+        Step("types; plug-ins against Katana's stubs", module("mypy", "kq", "host", "plugins", "tools")),
     ]
     if with_tests:
         found.append(Step("fast tests", module("pytest", "-q", "-m", "not slow", "--no-header")))
