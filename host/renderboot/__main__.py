@@ -1,4 +1,7 @@
-"""`python -m host.renderboot`: the command line of the render process. Decides only between job, standby and help."""
+"""`python -m host.renderboot`: the command line of the render process.
+
+Decides only between a job, standby and help.
+"""
 
 from __future__ import annotations
 

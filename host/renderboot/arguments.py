@@ -22,7 +22,8 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
   -renderMethodType TYPE   previewRender, liveRender or diskRender (default: previewRender)
   -renderMethodName NAME   a name for the log
   -frame N                 the frame (default: the stage's first)
-  -camera PRIMPATH         the camera (default: the render settings', else the first, else one that frames the scene)
+  -camera PRIMPATH         the camera (default: the render settings', else the first one found, else one is
+                           made that frames the scene)
   -width N, -height N      pixels (default: the render settings', else 640 by 360)
   -samples N               samples for each pixel (default: the render settings', else 32)
   -threads N               threads (default: KQ_THREADS, else all cores)

@@ -1,4 +1,4 @@
-"""One render from arguments to exit code: the render thread works, this thread writes pictures and hears signals.
+"""One render from arguments to exit code: one thread renders, the main one writes pictures and hears signals.
 
 Never knows which renderer it is, and reads no USD itself.
 """
@@ -149,8 +149,11 @@ class _Job:
         if picture is None:
             self._report.say("stopped: before the first sample, no picture")
             return EXIT_STOPPED
-        picture.cancel()
-        worker.join(_STOP_PATIENCE_S)
+        patience_ends = time.monotonic() + _STOP_PATIENCE_S
+        while worker.is_alive() and time.monotonic() < patience_ends:
+            # Again each time: a cancel that comes while a pass is only just beginning may be lost.
+            picture.cancel()
+            worker.join(0.05)
         done = picture.samples_done()
         self._write_both(picture)
         shown = f"{done:.0f}" if done >= 1 else f"{done:.2f}"
@@ -233,10 +236,9 @@ class _Job:
         settings = scene.settings
         frame = f"frame {scene.frame:g}" if scene.frame is not None else "no frame range"
         camera = scene.camera.path or "made to frame the scene"
-        self._report.say(
-            f"{renderer.name} {renderer.version}: {frame}, camera {camera}, {settings.width} by {settings.height}, "
-            f"{settings.samples} samples, {self._arguments.threads} threads"
-        )
+        size = f"{settings.width} by {settings.height}, {settings.samples} samples"
+        threads = f"{self._arguments.threads} threads"
+        self._report.say(f"{renderer.name} {renderer.version}: {frame}, camera {camera}, {size}, {threads}")
 
 
 def _output_of(arguments: Arguments) -> Path:

@@ -95,7 +95,7 @@ def _exr_attribute(name: bytes, kind: bytes, value: bytes) -> bytes:
 
 
 def _exr_zip(raw: bytes) -> bytes:
-    """OpenEXR's ZIP: even bytes then odd bytes, differences of neighbours, deflate; raw when that is smaller."""
+    """OpenEXR's ZIP: even then odd bytes, differences of neighbours, deflate; raw when that is smaller."""
     data = np.frombuffer(raw, np.uint8)
     split = np.concatenate([data[0::2], data[1::2]]).astype(np.int16)
     split[1:] = split[1:] - split[:-1] + 128

@@ -1,6 +1,6 @@
 """What is to be seen, told without USD and without a renderer: meshes, instances, materials, lights, camera.
 
-Matrices are 4 by 4 float64 for column vectors (M @ p), lengths are scene units, colours scene-linear Rec. 709.
+Matrices are 4 by 4 float64 for column vectors (M @ p); lengths are scene units, colours linear Rec. 709.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NEUTRAL_GREY: Colour = (0.18, 0.18, 0.18)
 
 @dataclass(frozen=True)
 class ImageTexture:
-    """One output of an image: `output` is 'rgb' or one channel letter; `uv_transform` is 3 by 3, row by row."""
+    """One output of an image: `output` is 'rgb' or a channel's letter; `uv_transform` is 3 by 3, by rows."""
 
     file: str
     prim: str
@@ -117,7 +117,7 @@ class Mesh:
     uvs: Array | None = None
     colours: Array | None = None
     is_closed: bool = True
-    """False when the surface has a border: a sheet, through which light must not refract as through a body."""
+    """False when the surface has a border: light does not refract through a sheet as through a body."""
 
 
 @dataclass(eq=False)
@@ -149,7 +149,7 @@ class Instances:
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """A light; it shines along its own -Z unless its kind says otherwise. Visible light, no unit conversion."""
+    """A light; it shines along its own -Z unless its kind says otherwise."""
 
     path: str
     transform: Matrix
@@ -216,7 +216,7 @@ class CylinderLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class DomeLight(Light):
-    """Light from everywhere; image: latitude-longitude with +Z at its centre, from a file or given as pixels."""
+    """Light from everywhere; its image is latitude by longitude with +Z at the centre."""
 
     radiance: Colour
     texture: ImageTexture | None = None
@@ -228,7 +228,7 @@ class DomeLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Looks along -Z with +Y up. Apertures, offsets and focal length share one unit; the rest are scene units."""
+    """Looks along -Z, +Y up. Apertures, offsets and focal length share one unit; the rest are scene units."""
 
     path: str
     transform: Matrix

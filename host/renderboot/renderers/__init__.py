@@ -1,4 +1,4 @@
-"""Which renderers there are, and what each must offer. A renderer is a package here with a `create()` function.
+"""Which renderers there are, and what each must offer. Each is a package here with a `create()` function.
 
 To add one: a package beside `mitsuba`, and its line in `RENDERERS`.
 """

@@ -1,4 +1,4 @@
-"""Cameras: the stage's own at the frame, or one made to frame the scene. Apertures are conformed to the picture."""
+"""Cameras: the stage's own at the frame, or one made to frame the scene; conformed to the picture's shape."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def framing_camera(low: Matrix, high: Matrix, aspect: float, *, up_is_z: bool) -
     half_y = height / 2.0 / focal / _FRAMING_MARGIN
     half_x = half_y * aspect
     x, y, z = (box - centre) @ right, (box - centre) @ true_up, (box - centre) @ back
-    # Slide the eye sideways until left and right (top and bottom) touch at one distance, then back until all fit.
+    # Slide the eye until left and right (top and bottom) touch at one distance, then back until all fit.
     eye_x, far_x = _slide(x, z, half_x)
     eye_y, far_y = _slide(y, z, half_y)
     distance = max(far_x, far_y)
@@ -116,7 +116,7 @@ def _slide(across: Matrix, towards: Matrix, half: float) -> tuple[float, float]:
 
 
 def orthonormal(matrix: Matrix) -> Matrix:
-    """The same place and direction without scale, shear or mirroring, which do not change what a camera sees."""
+    """The same place and direction without scale, shear or mirroring, which a camera does not see."""
     back, up = matrix[:3, 2], matrix[:3, 1]
     right = np.cross(up, back)
     if not np.linalg.norm(back) or not np.linalg.norm(right):

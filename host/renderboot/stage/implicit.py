@@ -106,7 +106,7 @@ def _quads(positions: Array, normals: Array) -> Shape:
     count = len(positions) // 4
     uvs = np.tile(np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32), (count, 1))
     starts = np.arange(count)[:, None] * 4
-    triangles = np.concatenate([starts + [0, 1, 2], starts + [0, 2, 3]], axis=1).reshape(-1, 3)
+    triangles = (starts + np.array([0, 1, 2, 0, 2, 3])).reshape(-1, 3)
     return Shape(positions.astype(np.float32), normals.astype(np.float32), uvs, triangles.astype(np.uint32))
 
 

@@ -1,4 +1,4 @@
-"""UsdLux lights at one frame as neutral lights: intensity, exposure, colour and normalization already multiplied."""
+"""UsdLux lights at one frame as neutral lights: intensity, exposure, colour and normalize multiplied out."""
 
 from __future__ import annotations
 

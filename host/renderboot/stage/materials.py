@@ -1,4 +1,4 @@
-"""UsdShade networks around UsdPreviewSurface, read into neutral materials. Other shaders are named and left out."""
+"""UsdShade networks around UsdPreviewSurface as neutral materials; other shaders are named and left out."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def displayed(colour: Colour | None, opacity: float, primvar: str | None = None)
         primvar: The primvar to read when the colour varies over the surface.
     """
     constant = colour or (0.5, 0.5, 0.5)
-    name = primvar or "#%02x%02x%02x" % tuple(int(max(0.0, min(1.0, c)) * 255) for c in constant)
+    name = primvar or " ".join(f"{component:.3g}" for component in constant)
     return Material(
         path=f"displayColor {name} {opacity:g}",
         diffuse_colour=VertexColour(primvar, constant) if primvar else constant,

@@ -68,7 +68,7 @@ class MeshReading:
         if not len(corners):
             return None
         normals = self._normals()
-        uvs = self.primvar(uv_primvar, 2)
+        uvs = self._uvs(uv_primvar)
         colours = self.primvar(colour_primvar, 3) if colour_primvar else None
         used = corners.reshape(-1)
         vertex_of_corner, first_corner = self._welded(used, [a for a in (normals, uvs, colours) if a])
@@ -89,6 +89,16 @@ class MeshReading:
         values = primvar.Get(self._time)
         indices = primvar.GetIndices(self._time) if primvar.IsIndexed() else None
         return self._attribute(name, values, indices, str(primvar.GetInterpolation()), width)
+
+    def _uvs(self, name: str) -> _Attribute | None:
+        """The texture coordinates asked for, else the mesh's first ones."""
+        found = self.primvar(name, 2)
+        if found:
+            return found
+        for primvar in UsdGeom.PrimvarsAPI(self._mesh.GetPrim()).GetPrimvarsWithValues():
+            if primvar.GetTypeName().role == "TextureCoordinate":
+                return self.primvar(str(primvar.GetPrimvarName()), 2)
+        return None
 
     def _read_topology(self) -> bool:
         points = self._mesh.GetPointsAttr().Get(self._time)
@@ -204,4 +214,5 @@ class MeshReading:
 
 def _unit(vectors: Array) -> Array:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    result: Array = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return result

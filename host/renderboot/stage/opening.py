@@ -37,8 +37,8 @@ def open_stage(path: Path, findings: Findings) -> Usd.Stage:
         raise RenderBootError(f"'{path}' cannot be read as USD: {_reason(error)}.") from error
     finally:
         delegate.TakeUncoalescedDiagnostics()
-    for error in stage.GetCompositionErrors():
-        findings.warn(_plain(str(error)))
+    for broken in stage.GetCompositionErrors():
+        findings.warn(_plain(str(broken)))
     return stage
 
 

@@ -124,9 +124,9 @@ def _soft_dome(*, up_is_z: bool) -> DomeLight:
     up = np.cos(theta)[:, None] * np.ones(width)
     x = np.sin(theta)[:, None] * np.sin(phi)[None]
     z = -np.sin(theta)[:, None] * np.cos(phi)[None]
-    key = np.clip(0.55 * up + 0.45 * z - 0.55 * x, 0.0, None) ** 3
-    sky = 0.35 + 0.4 * (up * 0.5 + 0.5)
-    tint = np.stack([sky * 0.97 + 1.7 * key, sky + 1.6 * key, sky * 1.05 + 1.45 * key], axis=-1)
+    key = np.clip(0.62 * up + 0.5 * z - 0.6 * x, 0.0, None) ** 6
+    sky = 0.16 + 0.5 * np.clip(up, 0.0, None) ** 0.7 - 0.06 * np.clip(-up, 0.0, None)
+    tint = np.stack([sky * 0.93 + 5.0 * key, sky + 4.7 * key, sky * 1.1 + 4.2 * key], axis=-1)
     transform = np.eye(4)
     if up_is_z:
         transform[:3, :3] = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]

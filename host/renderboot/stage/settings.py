@@ -1,12 +1,16 @@
-"""What the stage's UsdRender prims say: resolution, samples, camera, purposes. Command-line choices come later."""
+"""What the stage's UsdRender prims say: resolution, samples, camera, purposes.
+
+What the command line says instead is not known here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pxr import Usd, UsdGeom, UsdRender
 
-SAMPLES_ATTRIBUTES = ("renderboot:samples", "mitsuba:samples")
+SAMPLES_ATTRIBUTES = ("katana:samples", "mitsuba:samples")
 """UsdRender has no attribute for samples; the first of these on RenderSettings or RenderProduct counts."""
 
 
@@ -53,7 +57,7 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
     return result
 
 
-def _authored(bases: list[UsdRender.SettingsBase], name: str, time: Usd.TimeCode) -> object:
+def _authored(bases: list[UsdRender.SettingsBase], name: str, time: Usd.TimeCode) -> Any:
     for base in bases:
         attribute = base.GetPrim().GetAttribute(name)
         if attribute and attribute.HasAuthoredValue():

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
-from host.renderboot.scene import Group, Instances, Light, Material, Matrix, Mesh
+from host.renderboot.scene import Group, Instances, Material, Matrix, Mesh
 from host.renderboot.stage import implicit
 from host.renderboot.stage.findings import Findings
 from host.renderboot.stage.lights import LightReader
 from host.renderboot.stage.materials import MaterialReader, displayed
-from host.renderboot.stage.meshes import MeshReading
+from host.renderboot.stage.meshes import Ints, MeshReading
 from host.renderboot.stage.values import colour_of, get, matrix_of
 
 _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
@@ -121,15 +121,15 @@ class StageWalk:
             self._findings.note(
                 "Subdivision surfaces are rendered as their control meshes", str(prim.GetPath())
             )
-        parts: list[tuple[Usd.Prim, np.ndarray | None]] = []  # type: ignore[type-arg]
+        parts: list[tuple[Usd.Prim, Ints | None]] = []
         rest = np.ones(reading.face_count, bool)
         for subset in UsdShade.MaterialBindingAPI(prim).GetMaterialBindSubsets():
             if subset.GetElementTypeAttr().Get() != UsdGeom.Tokens.face:
                 continue
-            faces = np.asarray(get(subset.GetIndicesAttr(), self._time, []), np.int64)
-            faces = faces[(faces >= 0) & (faces < reading.face_count)]
-            rest[faces] = False
-            parts.append((subset.GetPrim(), faces))
+            listed: Ints = np.asarray(get(subset.GetIndicesAttr(), self._time, []), np.int64)
+            listed = listed[(listed >= 0) & (listed < reading.face_count)]
+            rest[listed] = False
+            parts.append((subset.GetPrim(), listed))
         if not parts:
             parts = [(prim, None)]
         elif rest.any():
@@ -213,7 +213,7 @@ class StageWalk:
     # -- instances
 
     def _instance(self, prim: Usd.Prim, place: _Place, group: Group) -> None:
-        """An instanceable prim: read once for each prototype, material and purpose that reach it from outside."""
+        """An instanceable prim: read once for each prototype, material and purpose that reach it."""
         bound = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial(UsdShade.Tokens.full)[0]
         outside = str(bound.GetPath()) if bound else ""
         colour = UsdGeom.PrimvarsAPI(prim).FindPrimvarWithInheritance("displayColor")
@@ -347,5 +347,3 @@ _IMPLICIT: dict[str, Callable[[Usd.Prim, Usd.TimeCode], implicit.Shape]] = {
     "Capsule_1": _capsule,
     "Plane": _plane,
 }
-
-__all__ = ["Light", "StageWalk"]

@@ -51,7 +51,8 @@ def _concave_faces(points: Points, counts: Ints, indices: Ints, starts: Ints) ->
     agreement = (turns * normals[of_face]).sum(axis=1)
     size = np.abs(agreement).max(initial=0.0)
     bad = np.unique(of_face[agreement < -1e-9 * size])
-    return faces[bad]
+    concave: Ints = faces[bad]
+    return concave
 
 
 def _ears(polygon: npt.NDArray[np.float64]) -> list[tuple[int, int, int]]:

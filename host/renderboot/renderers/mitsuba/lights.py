@@ -1,4 +1,7 @@
-"""Neutral lights as mitsuba emitters. Shapes that glow let light from behind pass: their backs are not seen."""
+"""Neutral lights as mitsuba emitters.
+
+Shapes that glow let light from behind pass, so that their backs are not seen as black cards.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from host.renderboot.stage import implicit
 from host.renderboot.stage.findings import Findings
 
 _SUN_DISTANCE = 400.0
-"""How far a sun's disk stands, in radii of the scene: irradiance then varies by less than one percent across it."""
+"""How far a sun's disk stands, in radii of the scene: irradiance across it varies by less than 1%."""
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD lights shine along -Z, mitsuba's rectangles and disks along +Z."""
 

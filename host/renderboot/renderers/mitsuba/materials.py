@@ -1,4 +1,7 @@
-"""UsdPreviewSurface as mitsuba BSDFs: principled for what is opaque, dielectric for what is clear, masks for cut-outs."""
+"""UsdPreviewSurface as mitsuba BSDFs.
+
+Principled for what is opaque, dielectric for what is clear, masks for cut-outs.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,8 @@ class MaterialLibrary:
         """An area light for the surface, or None when it does not glow. Each shape needs its own."""
         if not material.emits:
             return None
-        return mi.load_dict({"type": "area", "radiance": self._colour(material.emissive_colour)})
+        emitter: object = mi.load_dict({"type": "area", "radiance": self._colour(material.emissive_colour)})
+        return emitter
 
     def _build(self, material: Material, *, is_closed: bool) -> dict[str, object]:
         if material.transmits:
@@ -82,7 +86,7 @@ class MaterialLibrary:
         return bsdf
 
     def _from_specular_workflow(self, material: Material) -> tuple[ColourInput, ScalarInput, float]:
-        """A specular colour as metalness: what reflects more than any dielectric is a metal of that colour."""
+        """A specular colour as metalness: what reflects more than dielectrics do is a metal of that colour."""
         specular, diffuse = material.specular_colour, material.diffuse_colour
         if not isinstance(specular, tuple) or not isinstance(diffuse, tuple):
             self._findings.note(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.picture import Pixels
@@ -17,8 +19,10 @@ from host.renderboot.renderers.mitsuba.textures import TextureLibrary
 from host.renderboot.scene import Scene, world_bounds
 from host.renderboot.stage.findings import Findings
 
-_DEPTH = 12
-_ROULETTE_DEPTH = 5
+Sums = npt.NDArray[np.float64]
+
+_DEPTH = 10
+_ROULETTE_DEPTH = 4
 
 
 class MitsubaRenderer:
@@ -61,7 +65,8 @@ class MitsubaPicture:
         self._scene = scene
         self._sensor = scene.sensors()[0]
         self._film = self._sensor.film()
-        self._integrator = scene.integrator()
+        # Any: the stubs describe another variant's seeds.
+        self._integrator: Any = scene.integrator()
         self._exposure = exposure_scale
         self._lock = threading.Lock()
         self._is_running = False
@@ -85,13 +90,13 @@ class MitsubaPicture:
         except RuntimeError as error:
             raise RenderBootError(f"mitsuba failed while rendering: {_short(error)}.") from error
         with self._lock:
-            self._is_running = False
-            if not self._is_cancelled:
+            self._is_running, was_cancelled = False, bool(self._is_cancelled)
+            if was_cancelled:
+                self._samples, self._total = self._with_film()
+            else:
                 self._total += self._film_now()
                 self._samples += samples
                 self._passes += 1
-            else:
-                self._samples, self._total = self._with_film()
 
     def cancel(self) -> None:
         """See `Picture.cancel`."""
@@ -116,7 +121,7 @@ class MitsubaPicture:
     def _film_now(self) -> Pixels:
         return np.array(self._film.bitmap(raw=True))
 
-    def _with_film(self) -> tuple[float, Pixels]:
+    def _with_film(self) -> tuple[float, Sums]:
         """Finished samples and the running pass's so far; how many those are, their weight tells."""
         film = self._film_now()
         weight = float(self._total[..., 4].sum())

@@ -1,4 +1,7 @@
-"""Meshes and instances as mitsuba shapes. Places are baked into vertices, except where many share one shape."""
+"""Meshes and instances as mitsuba shapes.
+
+Places are baked into vertices, except where many share one shape.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from host.renderboot.renderers.mitsuba.engine import mi
+from host.renderboot.renderers.mitsuba.engine import mi, transform
 from host.renderboot.scene import Array, ImageTexture
 from host.renderboot.stage.findings import Findings
 
@@ -22,61 +22,66 @@ class TextureLibrary:
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._files: dict[tuple[str, str], Array] = {}
+        self._files: dict[tuple[str, str, str], mi.Bitmap] = {}
         self._textures: dict[tuple[object, ...], object] = {}
 
     def colour(self, texture: ImageTexture) -> object:
         """A three-channel texture of linear values."""
-        return self._texture(texture, "colour", self.pixels(texture))
+        if texture.output in _CHANNELS or not _is_unscaled(texture):
+            return self._texture(texture, "colour", mi.Bitmap(self.pixels(texture)))
+        # The common case: no copy through arrays, which for large images takes longer than reading them.
+        return self._texture(texture, "colour", self._image(texture, "RGB"))
 
     def scalar(self, texture: ImageTexture, shape: str = "") -> object:
         """A one-channel texture. `shape`: '' as it is, 'invert' for 1 - x."""
         channel = self._channel(texture)
-        return self._texture(texture, f"scalar {shape}", 1.0 - channel if shape == "invert" else channel)
+        values = 1.0 - channel if shape == "invert" else channel
+        return self._texture(texture, f"scalar {shape}", mi.Bitmap(values))
 
     def cutout(self, texture: ImageTexture, threshold: float) -> object:
         """0 below the threshold, 1 elsewhere."""
-        return self._texture(
-            texture, f"cutout {threshold}", (self._channel(texture) >= threshold).astype(np.float32)
-        )
+        mask = (self._channel(texture) >= threshold).astype(np.float32)
+        return self._texture(texture, f"cutout {threshold}", mi.Bitmap(mask))
 
     def normals(self, texture: ImageTexture) -> object:
         """A normal map in the 0..1 encoding, whatever scale and bias it was authored with."""
         vectors = self.pixels(texture)
-        if texture.scale == (1.0, 1.0, 1.0, 1.0) and texture.bias == (0.0, 0.0, 0.0, 0.0):
-            return self._texture(texture, "normal", vectors)
-        return self._texture(texture, "normal", (vectors + 1.0) / 2.0)
+        encoded = vectors if _is_unscaled(texture) else (vectors + 1.0) / 2.0
+        return self._texture(texture, "normal", mi.Bitmap(np.ascontiguousarray(encoded, np.float32)))
 
     def pixels(self, texture: ImageTexture) -> Array:
         """(height, width, 3), linear, scale and bias applied; grey when the file cannot be read."""
-        image = self._image(texture)
-        result = image[..., :3] * np.array(texture.scale[:3], np.float32) + np.array(
-            texture.bias[:3], np.float32
-        )
         if texture.output in _CHANNELS:
-            result = np.repeat(self._channel(texture), 3, axis=2)
-        return result.astype(np.float32)
+            return np.repeat(self._channel(texture), 3, axis=2)
+        result: Array = np.array(self._image(texture, "RGB"), np.float32)
+        if texture.scale != (1.0, 1.0, 1.0, 1.0):
+            result = result * np.array(texture.scale[:3], np.float32)
+        if texture.bias != (0.0, 0.0, 0.0, 0.0):
+            result = result + np.array(texture.bias[:3], np.float32)
+        return result
 
     def _channel(self, texture: ImageTexture) -> Array:
         index = _CHANNELS.get(texture.output, 0)
-        channel = self._image(texture)[..., index : index + 1]
-        return (channel * texture.scale[index] + texture.bias[index]).astype(np.float32)
+        channel = np.array(self._image(texture, "RGBA"), np.float32)[..., index : index + 1]
+        result: Array = np.ascontiguousarray(channel * texture.scale[index] + texture.bias[index], np.float32)
+        return result
 
-    def _image(self, texture: ImageTexture) -> Array:
-        key = (texture.file, texture.colour_space)
+    def _image(self, texture: ImageTexture, layout: str) -> mi.Bitmap:
+        """The file's pixels, linear, as RGB or RGBA of half floats."""
+        key = (texture.file, texture.colour_space, layout)
         if key not in self._files:
             try:
-                self._files[key] = _read(texture)
+                self._files[key] = _read(texture, layout)
             # mitsuba raises RuntimeError for every kind of damage; the picture goes on with grey.
             except (RuntimeError, OSError, KeyError, zipfile.BadZipFile) as error:
                 reason = str(error).strip().splitlines()[-1] if str(error).strip() else "it is damaged"
                 self._findings.warn(f"Texture '{texture.file}' cannot be read ({reason})", texture.prim)
-                self._files[key] = np.full((1, 1, 4), _NEUTRAL, np.float32)
+                self._files[key] = mi.Bitmap(np.full((1, 1, len(layout)), _NEUTRAL, np.float32))
         return self._files[key]
 
-    def _texture(self, texture: ImageTexture, use: str, pixels: Array) -> object:
-        key = (texture.file, texture.output, texture.colour_space, texture.scale, texture.bias, use)
-        key += (texture.wrap_s, texture.wrap_t, texture.uv_transform)
+    def _texture(self, texture: ImageTexture, use: str, bitmap: mi.Bitmap) -> object:
+        values = (texture.file, texture.output, texture.colour_space, texture.scale, texture.bias)
+        key = (*values, texture.wrap_s, texture.wrap_t, texture.uv_transform, use)
         if key in self._textures:
             return self._textures[key]
         wrap = texture.wrap_s
@@ -95,36 +100,28 @@ class TextureLibrary:
         self._textures[key] = mi.load_dict(
             {
                 "type": "bitmap",
-                "bitmap": mi.Bitmap(np.ascontiguousarray(pixels)),
+                "bitmap": bitmap,
                 "raw": True,
+                # Half the memory, and finer than what images are stored in.
+                "format": "fp16",
                 "wrap_mode": wrap,
-                "to_uv": mi.ScalarTransform4f(whole),
+                "to_uv": transform(whole),
             }
         )
         return self._textures[key]
 
 
-def _read(texture: ImageTexture) -> Array:
-    """RGBA float32, linear."""
+def _is_unscaled(texture: ImageTexture) -> bool:
+    return texture.scale == (1.0, 1.0, 1.0, 1.0) and texture.bias == (0.0, 0.0, 0.0, 0.0)
+
+
+def _read(texture: ImageTexture, layout: str) -> mi.Bitmap:
     bitmap = _bitmap(texture.file)
     is_eight_bit = bitmap.component_format() in (mi.Struct.Type.UInt8, mi.Struct.Type.UInt16)
     is_encoded = texture.colour_space == "srgb" or (texture.colour_space == "auto" and is_eight_bit)
-    image = np.array(bitmap)
-    if image.ndim == 2:
-        image = image[..., None]
-    if image.dtype.kind in "ui":
-        image = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
-    image = image.astype(np.float32)
-    if image.shape[2] == 1:
-        image = np.repeat(image, 3, axis=2)
-    elif image.shape[2] == 2:
-        image = np.concatenate([np.repeat(image[..., :1], 3, axis=2), image[..., 1:]], axis=2)
-    if image.shape[2] == 3:
-        image = np.concatenate([image, np.ones((*image.shape[:2], 1), np.float32)], axis=2)
-    if is_encoded:
-        colour = image[..., :3]
-        image[..., :3] = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    return np.ascontiguousarray(image[..., :4])
+    bitmap.set_srgb_gamma(is_encoded)
+    pixel_format = getattr(mi.Bitmap.PixelFormat, layout)
+    return bitmap.convert(pixel_format, mi.Struct.Type.Float16, srgb_gamma=False)
 
 
 def _bitmap(file: str) -> mi.Bitmap:
