@@ -76,7 +76,7 @@ class TreeEnd:
         return EndReport(self._gone, tuple(sorted(self._remaining)))
 
     def step(self) -> bool:
-        """Freeze, kill and reap what there is now. Takes a few milliseconds at most.
+        """Freeze, kill and reap what there is now. Takes some 0.3 milliseconds for each process.
 
         Returns:
             True when all is over: nothing is left, or what is left does not go.

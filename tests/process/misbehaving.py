@@ -1,0 +1,188 @@
+"""Renders that do not behave: `python misbehaving.py KIND PIDFILE`.
+
+Every process that it makes writes its pid into PIDFILE, a line each; the first one writes the line `ready`
+when all that it makes at once is there. Nothing in here ends by itself before 10 minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+LIFETIME_S = 600.0
+
+
+def note(text: str) -> None:
+    fd = os.open(PIDFILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(fd, f"{text}\n".encode())
+    os.close(fd)
+
+
+def sleep_on() -> None:
+    end = time.monotonic() + LIFETIME_S
+    while time.monotonic() < end:
+        time.sleep(60.0)
+
+
+def ignore_requests() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def child(body: Callable[[], None]) -> int:
+    """Fork a child that notes its pid before this returns, and then does `body`."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read_end)
+        note(str(os.getpid()))
+        os.close(write_end)
+        try:
+            body()
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    os.read(read_end, 1)
+    os.close(read_end)
+    return pid
+
+
+def obedient() -> None:
+    """No child; ends with code 3 when it is asked to."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(3))
+    note("ready")
+    sleep_on()
+
+
+def plain() -> None:
+    """One child, in the same group."""
+    child(sleep_on)
+    note("ready")
+    sleep_on()
+
+
+def setsid() -> None:
+    """One child, in a session of its own, which no signal to the group reaches."""
+
+    def body() -> None:
+        os.setsid()
+        sleep_on()
+
+    child(body)
+    note("ready")
+    sleep_on()
+
+
+def double_fork() -> None:
+    """A grandchild in a session of its own, whose parent has ended: it is in nobody's tree."""
+
+    def body() -> None:
+        os.setsid()
+        child(sleep_on)
+
+    os.waitpid(child(body), 0)
+    note("ready")
+    sleep_on()
+
+
+def ignore_term() -> None:
+    """It and its child ignore all that asks them to end."""
+    ignore_requests()
+    child(sleep_on)
+    note("ready")
+    sleep_on()
+
+
+def many() -> None:
+    """200 children, each tenth in a session of its own."""
+
+    def body() -> None:
+        os.setsid()
+        sleep_on()
+
+    for number in range(200):
+        child(sleep_on if number % 10 else body)
+    note("ready")
+    sleep_on()
+
+
+def forking() -> None:
+    """It forks a child every few milliseconds, and so does its first child; all of them ignore SIGTERM."""
+    ignore_requests()
+
+    def keep_forking() -> None:
+        for _ in range(2000):
+            child(sleep_on)
+            time.sleep(0.002)
+        sleep_on()
+
+    child(keep_forking)
+    note("ready")
+    keep_forking()
+
+
+def relay() -> None:
+    """A chain: each process forks the next one and ends, so that whoever is looked at is gone already."""
+    note("ready")
+    end = time.monotonic() + LIFETIME_S
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+
+
+def orphan() -> None:
+    """The first process ends at once, with code 0; a child in a session of its own stays."""
+
+    def body() -> None:
+        os.setsid()
+        sleep_on()
+
+    child(body)
+    note("ready")
+
+
+def stopped() -> None:
+    """A child that stands still (SIGSTOP)."""
+
+    def body() -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        sleep_on()
+
+    os.waitpid(child(body), os.WUNTRACED)
+    note("ready")
+    sleep_on()
+
+
+def threads() -> None:
+    """A child of a thread that is not the main one."""
+    import threading
+
+    threading.Thread(
+        target=subprocess.run, args=([sys.executable, __file__, "plain", PIDFILE],), daemon=True
+    ).start()
+    sleep_on()
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    "obedient": obedient,
+    "plain": plain,
+    "setsid": setsid,
+    "double-fork": double_fork,
+    "ignore-term": ignore_term,
+    "many": many,
+    "forking": forking,
+    "relay": relay,
+    "orphan": orphan,
+    "stopped": stopped,
+    "threads": threads,
+}
+
+if __name__ == "__main__":
+    kind, PIDFILE = sys.argv[1:]
+    note(str(os.getpid()))
+    KINDS[kind]()

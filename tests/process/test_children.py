@@ -1,0 +1,331 @@
+"""Starting real processes, and how they end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kq.errors import BadInput, NotFound
+from kq.process import (
+    LIFELINE,
+    NOWHERE,
+    Child,
+    Exit,
+    find_marked,
+    has_children,
+    is_running,
+    own_id,
+    process_start_time,
+    reap_adopted,
+    spawn_render,
+    spawn_service,
+    tree_usage,
+    watch,
+)
+from tests.process.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands are POSIX ones")
+
+
+def run(argv: list[str], tmp_path: Path, environment: dict[str, str] | None = None) -> tuple[Exit, str]:
+    """Run a render to its end; how it ended, and its log."""
+    log_file = tmp_path / "log"
+    with log_file.open("wb") as log:
+        child = spawn_render(
+            argv, cwd=tmp_path, environment=environment or dict(os.environ), log=log.fileno()
+        )
+    ended = wait(child)
+    return ended, log_file.read_text()
+
+
+def wait(child: Child) -> Exit:
+    """Wait as an Agent does: until `wake_fd` is readable."""
+    assert select.select([child.wake_fd], [], [], 60)[0]
+    ended = child.poll()
+    assert ended is not None
+    child.close()
+    return ended
+
+
+def _with_path() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def _open_descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 255])
+def test_the_exit_code_comes_back(code: int, tmp_path: Path) -> None:
+    """As the program gave it."""
+    assert run(["sh", "-c", f"exit {code}"], tmp_path)[0].code == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV])
+def test_a_signal_comes_back_negative(number: signal.Signals, tmp_path: Path) -> None:
+    """So that a crash is told from an exit code."""
+    assert run(["sh", "-c", f"kill -{int(number)} $$"], tmp_path)[0].code == -number
+
+
+def test_peak_memory_and_cpu_time_are_measured(tmp_path: Path) -> None:
+    """Of the process itself: what the parent held when it started it does not count."""
+    big = run(python("b = bytearray(300 << 20); b[::4096] = b'1' * len(b[::4096])"), tmp_path)[0]
+    assert big.peak_memory is not None
+    assert 300 << 20 <= big.peak_memory < 800 << 20
+    busy = run(python("import time\nwhile time.process_time() < 0.3: pass"), tmp_path)[0]
+    assert busy.cpu_s is not None
+    assert 0.25 <= busy.cpu_s < 30
+
+
+def test_a_small_process_is_not_given_its_parents_memory(tmp_path: Path) -> None:
+    """Linux counts what the parent held at the exec for the child: that is not told as the child's peak."""
+    held = bytearray(100 << 20)
+    held[::4096] = b"1" * len(held[::4096])
+    assert run(["true"], tmp_path)[0].peak_memory is None
+    del held
+
+
+def test_both_streams_go_into_the_log(tmp_path: Path) -> None:
+    """In the order written, with nothing in between; there is no input."""
+    ended, log = run(["sh", "-c", "echo out; echo err >&2; read x || echo no input"], tmp_path)
+    assert ended.code == 0
+    assert log == "out\nerr\nno input\n"
+
+
+def test_a_render_leads_a_session_and_group_of_its_own(tmp_path: Path) -> None:
+    """So that no terminal reaches it, and its group can be asked to stop."""
+    _, log = run(python("import os; print(os.getpid(), os.getpgid(0), os.getsid(0))"), tmp_path)
+    pid, group, session = map(int, log.split())
+    assert pid == group == session != os.getpid()
+
+
+def test_no_other_file_is_open_in_a_render(tmp_path: Path) -> None:
+    """Not even one that was made to be inherited: a lifeline held by a render would never end."""
+    read_end, write_end = os.pipe()
+    os.set_inheritable(write_end, True)
+    _, log = run(python("import os; print(*sorted(map(int, os.listdir('/dev/fd')))[:4])"), tmp_path)
+    os.close(read_end)
+    os.close(write_end)
+    # The fourth is the listing's own.
+    assert log.split() == ["0", "1", "2", "3"]
+
+
+def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
+    """All of it, and no more."""
+    assert run(["/usr/bin/env"], tmp_path, {"PATH": "/bin", "ONE": "ü"})[1] == "PATH=/bin\nONE=ü\n"
+
+
+def test_a_hundred_renders_leave_no_descriptor_behind(tmp_path: Path) -> None:
+    """Neither of those that ran nor of those that could not be started."""
+    with (tmp_path / "log").open("wb") as log:
+        before = _open_descriptors()
+        for _ in range(100):
+            child = spawn_render(["true"], cwd="/", environment=os.environ, log=log.fileno())
+            assert wait(child).code == 0
+            with pytest.raises(BadInput):
+                spawn_render(["/nowhere"], cwd="/", environment=os.environ, log=log.fileno())
+        assert _open_descriptors() == before
+
+
+UNUSABLE = {
+    "not on PATH": (["no-such-program"], ".", "the program 'no-such-program' is not found on PATH"),
+    "no such file": (["/nowhere/prog"], ".", "the program '/nowhere/prog' does not exist"),
+    "no such file below": (["./prog"], ".", "the program './prog' does not exist"),
+    "no interpreter": (["./script"], ".", "the interpreter that it names is not installed"),
+    "not executable": (["./plain.txt"], ".", "may not be executed"),
+    "no program": (["./nonsense"], ".", "is not in a form that this system runs"),
+    "a folder": (["/usr/bin"], ".", "the program '/usr/bin' is a folder"),
+    "empty": ([], ".", "the command is empty"),
+    "blank": ([" "], ".", "the command is empty"),
+    "NUL": (["echo", "a\0b"], ".", "holds a NUL character"),
+    "folder gone": (["true"], "gone", "gone' does not exist"),
+    "folder is a file": (["true"], "plain.txt", "plain.txt' is not a folder"),
+    "too long": (["echo"] + ["x" * 100_000] * 100, ".", "more arguments and environment"),
+}
+"""What cannot be started: the command, its folder, and what the sentence says."""
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_what_cannot_be_started_is_told_in_a_sentence(case: str, tmp_path: Path) -> None:
+    """It names the program or the folder, and what to do; nothing runs, and no zombie stays."""
+    (tmp_path / "script").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "script").chmod(0o755)
+    (tmp_path / "plain.txt").write_text("text")
+    (tmp_path / "nonsense").write_bytes(b"\x00\x01\x02")
+    (tmp_path / "nonsense").chmod(0o755)
+    argv, cwd, expected = UNUSABLE[case]
+    with (tmp_path / "log").open("wb") as log, pytest.raises(BadInput) as raised:
+        spawn_render(argv, cwd=tmp_path / cwd, environment=os.environ, log=log.fileno())
+    sentence = str(raised.value)
+    assert expected in sentence
+    assert ": " in sentence
+    assert "\n" not in sentence
+    assert not has_children()
+
+
+def test_it_is_not_polled_as_ended_while_it_runs(tmp_path: Path) -> None:
+    """And says so as often as it is asked, afterwards too."""
+    child = spawn_service(["sleep", "600"], environment=os.environ)
+    assert child.poll() is None
+    assert select.select([child.wake_fd], [], [], 0) == ([], [], [])
+    assert is_running(*child.id)
+    os.kill(child.pid, signal.SIGTERM)
+    assert select.select([child.wake_fd], [], [], 60)[0]
+    # Ended and not yet reaped counts as gone.
+    assert not is_running(*child.id)
+    assert child.poll() == child.poll()
+    child.close()
+
+
+def test_reaping_adopted_children_keeps_the_exit_of_known_ones() -> None:
+    """A process reaps what others left to it; a Child's exit code is still there when it is asked for."""
+    child = spawn_service(["sh", "-c", "exit 7"], environment=os.environ)
+    stranger = os.posix_spawn("/bin/true", ["true"], os.environ)
+    other = subprocess.Popen(["sh", "-c", "exit 9"])
+
+    def dead(pid: int) -> bool:
+        return process_start_time(pid) is None
+
+    wait_until(lambda: dead(child.pid) and dead(stranger) and dead(other.pid))
+    assert reap_adopted(keep={other.pid}) == 1
+    with pytest.raises(ChildProcessError):
+        os.waitpid(stranger, os.WNOHANG)
+    assert other.wait() == 9
+    assert child.poll() == Exit(7, None, child.poll().cpu_s)  # type: ignore[union-attr]
+    child.close()
+    assert not has_children()
+
+
+def test_somebody_elses_reaping_is_survived() -> None:
+    """Then it is known to have ended, and not how."""
+    child = spawn_service(["true"], environment=os.environ)
+    os.waitpid(child.pid, 0)
+    assert child.poll() == Exit(None)
+    child.close()
+
+
+def test_the_lifelines_end_reaches_a_service_and_what_it_started() -> None:
+    """The starter holds the only write end: when it lets go, or dies, all that share the read end know."""
+    service = "import subprocess, sys; sys.exit(subprocess.run(['cat']).returncode or 5)"
+    child = spawn_service([sys.executable, "-c", service], environment=os.environ, stdin=LIFELINE)
+    assert child.lifeline is not None
+    assert child.poll() is None
+    child.close_lifeline()
+    assert wait(child).code == 5
+
+
+def test_a_lifeline_ends_with_its_holder(tmp_path: Path) -> None:
+    """A holder that is killed cannot say goodbye: the system closes the pipe for it."""
+    holder = (
+        "import os, sys, time; from kq.process import *;"
+        "c = spawn_service(['sh', '-c', 'cat; sleep 0.1; echo ended > ' + sys.argv[1]], "
+        "environment=os.environ, stdin=LIFELINE); print(c.pid, flush=True); time.sleep(600)"
+    )
+    target = tmp_path / "ended"
+    environment = _with_path()
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(target)], stdout=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        started = process_start_time(pid)
+        assert started is not None
+        watched = watch(pid, started)
+        process.kill()
+    assert select.select([watched.wake_fd], [], [], 60)[0]
+    assert watched.poll() == Exit(None)
+    watched.close()
+    assert target.read_text() == "ended\n"
+
+
+def test_a_service_that_cannot_be_started_leaves_no_pipe_behind() -> None:
+    """Neither end of the lifeline stays open."""
+    before = _open_descriptors()
+    with pytest.raises(BadInput):
+        spawn_service(["/nowhere"], environment=os.environ, stdin=LIFELINE)
+    assert _open_descriptors() == before
+
+
+def test_a_services_streams_go_where_they_were_sent(tmp_path: Path) -> None:
+    """To descriptors, or nowhere."""
+    read_end, write_end = os.pipe()
+    child = spawn_service(
+        ["sh", "-c", "echo out; echo err >&2; pwd"],
+        environment=os.environ,
+        stdout=write_end,
+        stderr=NOWHERE,
+        cwd=tmp_path,
+    )
+    os.close(write_end)
+    wait(child)
+    assert os.read(read_end, 1000).decode().split() == ["out", str(tmp_path)]
+    os.close(read_end)
+
+
+def test_a_pid_that_means_another_process_is_not_watched() -> None:
+    """The start time tells two processes with one pid apart."""
+    me = own_id()
+    watch(*me).close()
+    with pytest.raises(NotFound, match=f"process {me.pid} is gone"):
+        watch(me.pid, me.start_time - 1.0)
+
+
+def test_marked_processes_are_found() -> None:
+    """By a variable in the environment that they were started with, by value or by name alone."""
+    mark = f"m{os.getpid()}"
+    child = spawn_service(["sleep", "600"], environment={**os.environ, "KQ_TEST_MARK": mark})
+    (found,) = find_marked("KQ_TEST_MARK", mark)
+    assert found.id == child.id
+    assert found.value == mark
+    assert child.pid in [process.pid for process in find_marked("KQ_TEST_MARK")]
+    assert find_marked("TEST_MARK", mark) == []
+    assert find_marked("KQ_TEST_MARK", mark[:-1]) == []
+    os.kill(child.pid, signal.SIGKILL)
+    wait(child)
+    assert find_marked("KQ_TEST_MARK", mark) == []
+
+
+def test_a_trees_use_of_the_machine_is_summed() -> None:
+    """CPU time and memory of all processes below a root."""
+    code = (
+        "import subprocess, sys, time\n"
+        "b = bytearray(60 << 20); b[::4096] = b'1' * len(b[::4096])\n"
+        "while time.process_time() < 0.2: pass\n"
+        "p = subprocess.Popen(['sleep', '600'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)\n"
+        "print('ready', flush=True); sys.stdin.read(); p.kill(); p.wait()"
+    )
+    read_end, write_end = os.pipe()
+    child = spawn_service(python(code), environment=os.environ, stdin=LIFELINE, stdout=write_end)
+    os.close(write_end)
+    assert os.read(read_end, 5) == b"ready"
+    os.close(read_end)
+    used = tree_usage([child.pid])
+    assert used.processes == 2
+    assert used.memory > 60 << 20
+    assert used.cpu_s >= 0.15
+    child.close_lifeline()
+    wait(child)
+    assert tree_usage([child.pid]).processes == 0
+
+
+def test_the_room_is_quick_to_import() -> None:
+    """The desktop imports it: what is slow to load is loaded when it is first needed."""
+    code = "import sys, kq.process; print(*sorted({'asyncio', 'psutil', 'ctypes', 'zmq'} & set(sys.modules)))"
+    done = subprocess.run(
+        python(code),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.split() == []
