@@ -17,6 +17,7 @@ from kq.process import (
     NOWHERE,
     Child,
     Exit,
+    end_tree,
     find_marked,
     has_children,
     is_running,
@@ -298,14 +299,14 @@ def test_marked_processes_are_found() -> None:
 def test_a_trees_use_of_the_machine_is_summed() -> None:
     """CPU time and memory of all processes below a root."""
     code = (
-        "import subprocess, sys, time\n"
+        "import os, subprocess, time\n"
         "b = bytearray(60 << 20); b[::4096] = b'1' * len(b[::4096])\n"
         "while time.process_time() < 0.2: pass\n"
         "p = subprocess.Popen(['sleep', '600'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)\n"
-        "print('ready', flush=True); sys.stdin.read(); p.kill(); p.wait()"
+        "os.write(1, b'ready'); time.sleep(600)"
     )
     read_end, write_end = os.pipe()
-    child = spawn_service(python(code), environment=os.environ, stdin=LIFELINE, stdout=write_end)
+    child = spawn_service(python(code), environment=os.environ, stdout=write_end)
     os.close(write_end)
     assert os.read(read_end, 5) == b"ready"
     os.close(read_end)
@@ -313,9 +314,9 @@ def test_a_trees_use_of_the_machine_is_summed() -> None:
     assert used.processes == 2
     assert used.memory > 60 << 20
     assert used.cpu_s >= 0.15
-    child.close_lifeline()
-    wait(child)
+    assert end_tree([child.id]).processes == 2
     assert tree_usage([child.pid]).processes == 0
+    child.close()
 
 
 def test_the_room_is_quick_to_import() -> None:
