@@ -15,6 +15,7 @@ libxkbcommon.so.0 libxkbcommon0
 libdbus-1.so.3 libdbus-1-3
 libfontconfig.so.1 libfontconfig1
 libatomic.so.1 libatomic1
+libgssapi_krb5.so.2 libgssapi-krb5-2
 NEEDS
     display) cat <<'NEEDS' ;;
 libxcb-cursor.so.0 libxcb-cursor0
