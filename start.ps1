@@ -81,8 +81,9 @@ function Install-Environment {
     $null = New-Item -ItemType File -Path $incomplete -Force
 
     Write-Step 'Installing Python packages from requirements\host.txt; this may take some minutes'
+    # --no-deps: the file names every package; what it leaves out of what a package asks for is left out on purpose.
     & $python -m pip install --quiet --no-input --disable-pip-version-check --only-binary ':all:' `
-        --require-hashes -r $requirements
+        --no-deps --require-hashes -r $requirements
     if ($LASTEXITCODE -ne 0) { Stop-WithReason 'requirements\host.txt could not be installed, see above' }
 
     # The project itself is used from its folder. Both files hold no absolute path, so the checkout may be moved.

@@ -196,8 +196,9 @@ install_requirements() {
         pip=("$python" -m pip --python "$venv/bin/python")
     fi
     say "Installing $(grep -c '==' "$root/$file") Python packages from $file; this may take some minutes"
+    # --no-deps: the file names every package; what it leaves out of what a package asks for is left out on purpose.
     "${pip[@]}" install --quiet --no-input --disable-pip-version-check --only-binary :all: \
-        --require-hashes -r "$root/$file" </dev/null || fail "$file could not be installed, see above"
+        --no-deps --require-hashes -r "$root/$file" </dev/null || fail "$file could not be installed, see above"
 }
 
 # The project itself is used from its folder. Both files hold no absolute path, so the checkout may be moved.
