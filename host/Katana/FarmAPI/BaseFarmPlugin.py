@@ -1,0 +1,105 @@
+"""What a farm plug-in implements, and what it tells about its jobs.
+
+Methods that a plug-in leaves out say so when they are called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from host.Katana.FarmAPI.FarmPluginManager import JobRequest
+
+__all__ = ["BaseFarmPlugin", "FarmPluginException", "Job", "JobNotFoundException"]
+
+
+class FarmPluginException(Exception):
+    """A farm plug-in could not do what it was asked."""
+
+
+class JobNotFoundException(FarmPluginException):
+    """A farm plug-in was asked about a job that it does not know."""
+
+    def __init__(self, jobId: str, contextMessage: str) -> None:
+        super().__init__(f"There is no job {jobId}: {contextMessage}")
+        self.jobId = jobId
+        self.contextMessage = contextMessage
+
+
+class Job:
+    """What a farm plug-in tells about one job. Times are epoch seconds, 0 where not yet."""
+
+    class State:
+        """The five states of a job. Their values are nobody's business."""
+
+        kWaiting: ClassVar[str] = "waiting"
+        kRunning: ClassVar[str] = "running"
+        kCompleted: ClassVar[str] = "completed"
+        kCancelled: ClassVar[str] = "cancelled"
+        kFailed: ClassVar[str] = "failed"
+        kAllStates: ClassVar[tuple[str, ...]] = (kWaiting, kRunning, kCompleted, kCancelled, kFailed)
+
+    def __init__(
+        self, jobId: str, name: str, startTime: int, endTime: int, state: str, renderLogFilename: str
+    ) -> None:
+        self.jobId = jobId
+        self.name = name
+        self.startTime = startTime
+        self.endTime = endTime
+        self.state = state
+        self.renderLogFilename = renderLogFilename
+
+
+class BaseFarmPlugin:
+    """Base of farm plug-ins. The desktop makes one of each and calls it from its render thread."""
+
+    class InstallationMetadata:
+        """Where the farm's machines have what a render needs.
+
+        `renderbootCommand`, a string or a list of arguments, stands in for this machine's where it is given.
+        """
+
+        def __init__(self, katanaRoot: str, renderPluginDsoPaths: Any, renderbootCommand: Any = None) -> None:
+            self.katanaRoot = katanaRoot
+            self.renderPluginDsoPaths = renderPluginDsoPaths
+            self.renderbootCommand = renderbootCommand
+
+    def copyRenderFiles(self, filenames: list[str], renderContextName: str) -> None:
+        """Take the files of a render to where the farm reads them."""
+        raise NotImplementedError(f"{type(self).__name__} has no copyRenderFiles")
+
+    def createTemporaryDirectory(self, renderContextName: str) -> str:
+        """Make a folder for a render and return its path."""
+        raise NotImplementedError(f"{type(self).__name__} has no createTemporaryDirectory")
+
+    def getEnvironmentForJob(self, renderContextName: str) -> dict[str, str]:
+        """Return what a render's environment has beyond its machine's own."""
+        raise NotImplementedError(f"{type(self).__name__} has no getEnvironmentForJob")
+
+    def getJobState(self, jobId: str) -> str:
+        """Return the state of a job, one of Job.State; raises JobNotFoundException."""
+        raise NotImplementedError(f"{type(self).__name__} has no getJobState")
+
+    def getJobs(self, filters: list[Any]) -> list[Job]:
+        """Return the jobs that pass `filters`."""
+        raise NotImplementedError(f"{type(self).__name__} has no getJobs")
+
+    def getRemoteInstallationMetadata(self) -> BaseFarmPlugin.InstallationMetadata:
+        """Return where the farm's machines have what a render needs."""
+        raise NotImplementedError(f"{type(self).__name__} has no getRemoteInstallationMetadata")
+
+    def getRenderLogFilename(self, jobId: str) -> str | None:
+        """Return the log file of a job, or None while there is none."""
+        raise NotImplementedError(f"{type(self).__name__} has no getRenderLogFilename")
+
+    def startJob(self, jobId: str) -> None:
+        """Start a job, or start it again."""
+        raise NotImplementedError(f"{type(self).__name__} has no startJob")
+
+    def stopJob(self, jobId: str) -> None:
+        """Stop a job."""
+        raise NotImplementedError(f"{type(self).__name__} has no stopJob")
+
+    def submitJob(self, jobRequest: JobRequest) -> str:
+        """Take a job and return its id."""
+        raise NotImplementedError(f"{type(self).__name__} has no submitJob")

@@ -1,0 +1,236 @@
+"""Finds the farm plug-ins, keeps one of each, and is the one way by which the desktop calls them.
+
+`farm` is a plug-in's name everywhere; None means the default farm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from host import command_line, session
+from host.Katana.FarmAPI.BaseFarmPlugin import BaseFarmPlugin, Job
+from host.Katana.Utils import Plugins
+from host.nodes.scene import active_scene
+
+__all__ = [
+    "CopyRenderFiles",
+    "CreateRenderContextName",
+    "CreateTemporaryDirectory",
+    "FarmPluginManagerException",
+    "GetDefaultFarm",
+    "GetFarmPluginNames",
+    "GetJobState",
+    "GetJobs",
+    "GetRenderLogFilename",
+    "Initialize",
+    "JobRequest",
+    "LoadFarmPlugins",
+    "PrepareRemoteCommand",
+    "SetDefaultFarm",
+    "StartJob",
+    "StopJob",
+    "SubmitJob",
+]
+
+_log = logging.getLogger("Katana.FarmAPI")
+
+# Which plug-in type Katana's own manager looks for is in no readable source; public plug-ins agree on this one.
+_PLUGIN_TYPE = "FarmPlugin"
+_PLUGIN_API = 1
+
+_farms: dict[str, BaseFarmPlugin] = {}
+_default_farm = ""
+_frames: dict[str, list[int]] = {}
+_counter = itertools.count(1)
+_lock = threading.Lock()
+
+
+class FarmPluginManagerException(Exception):
+    """A farm plug-in is missing, or did not give what the manager needs; the text is for the user."""
+
+
+class JobRequest:
+    """What a farm plug-in is asked to run: `commands`, in order, in `environment`, for `frames`."""
+
+    def __init__(
+        self,
+        nodeName: str,
+        renderContextName: str,
+        frames: list[int],
+        commands: list[str],
+        environment: Any,
+        tempDir: str,
+    ) -> None:
+        self.nodeName = nodeName
+        self.renderContextName = renderContextName
+        self.frames = frames
+        self.commands = commands
+        self.environment = environment
+        self.tempDir = tempDir
+
+
+def Initialize() -> None:
+    """Find and make the farm plug-ins."""
+    LoadFarmPlugins()
+
+
+def LoadFarmPlugins() -> None:
+    """Make one of each farm plug-in found in the folders `Plugins`; one that fails is reported and left out."""
+    global _default_farm
+    for plugin in Plugins.Load(_PLUGIN_TYPE, _PLUGIN_API, Plugins.DefaultPaths("Plugins")):
+        if plugin.name in _farms:
+            continue
+        try:
+            _farms[plugin.name] = plugin.data()
+        except Exception as error:  # noqa: BLE001  one plug-in that fails must leave the others
+            _log.error(
+                "The farm plug-in %s of %s could not be made: %s: %s",
+                plugin.name,
+                plugin.path,
+                type(error).__name__,
+                error,
+                exc_info=True,
+            )
+    if _default_farm not in _farms:
+        _default_farm = next(iter(_farms), "")
+
+
+def GetFarmPluginNames() -> list[str]:
+    """Return the names of the farms, in the order they were found."""
+    return list(_farms)
+
+
+def GetDefaultFarm() -> str:
+    """Return the name of the default farm, or an empty string where there is no farm."""
+    return _default_farm
+
+
+def SetDefaultFarm(farm: str) -> None:
+    """Make `farm` the default; raises FarmPluginManagerException when there is no such farm."""
+    global _default_farm
+    _plugin(farm)
+    _default_farm = farm
+
+
+def CreateRenderContextName(sequenceID: object = None) -> str:
+    """Return a new name for a render, fit for a folder's name, and note the current frame for it."""
+    with _lock:
+        number = next(_counter)
+        tail = f"_{sequenceID}" if sequenceID is not None else ""
+        name = f"render_{time.strftime('%Y%m%d_%H%M%S')}_{os.getpid()}_{number}{tail}"
+        _frames[name] = [round(active_scene().frame)]
+    return name
+
+
+def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) -> str:
+    """Have the farm make a folder for the render, and return its path; raises when it cannot be written."""
+    folder = _plugin(farm).createTemporaryDirectory(renderContextName)
+    if not folder or not Path(folder).is_dir():
+        raise FarmPluginManagerException(f"{_name(farm)} made no folder for the render: it gave {folder!r}.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FarmPluginManagerException(f"The render's folder {folder} cannot be written to.")
+    return folder
+
+
+def CopyRenderFiles(
+    renderFiles: list[str], renderContextName: str | None = None, farm: str | None = None
+) -> None:
+    """Have the farm take the files of a render to where it reads them."""
+    _plugin(farm).copyRenderFiles(renderFiles, renderContextName or CreateRenderContextName())
+
+
+def PrepareRemoteCommand(
+    localCommandLine: str, renderContextName: str, remoteTempDirectory: str, farm: str | None = None
+) -> str:
+    """Return `localCommandLine` as the farm's machines must run it.
+
+    The farm's own renderboot command, installation and folder take the place of this machine's.
+    """
+    del renderContextName
+    metadata = _plugin(farm).getRemoteInstallationMetadata()
+    arguments = command_line.split(localCommandLine)
+    local = session.renderboot_command()
+    if metadata.renderbootCommand and arguments[: len(local)] == local:
+        command = metadata.renderbootCommand
+        head = command_line.split(command) if isinstance(command, str) else [str(part) for part in command]
+        arguments = [*head, *arguments[len(local) :]]
+    _replace(arguments, "-katanaRoot", metadata.katanaRoot)
+    _replace(arguments, "-tempDir", remoteTempDirectory)
+    for folder in _folders(metadata.renderPluginDsoPaths):
+        arguments += ["-pluginDsoPath", folder]
+    return command_line.join(arguments)
+
+
+def SubmitJob(
+    nodeName: str, renderContextName: str, remoteTempDir: str, commands: list[str], farm: str | None = None
+) -> str:
+    """Hand a job to the farm and return its id."""
+    plugin = _plugin(farm)
+    environment = dict(session.render_environment())
+    environment.update(plugin.getEnvironmentForJob(renderContextName) or {})
+    with _lock:
+        frames = _frames.pop(renderContextName, None) or [round(active_scene().frame)]
+    request = JobRequest(nodeName, renderContextName, frames, commands, environment, remoteTempDir)
+    job_id = plugin.submitJob(request)
+    if not job_id:
+        raise FarmPluginManagerException(f"{_name(farm)} took the job but gave no id for it.")
+    return str(job_id)
+
+
+def StartJob(jobId: str, farm: str | None = None) -> None:
+    """Start a job, or start it again."""
+    _plugin(farm).startJob(jobId)
+
+
+def StopJob(jobId: str, farm: str | None = None) -> None:
+    """Stop a job."""
+    _plugin(farm).stopJob(jobId)
+
+
+def GetJobState(jobId: str, farm: str | None = None) -> str:
+    """Return the state of a job, one of Job.State."""
+    return _plugin(farm).getJobState(jobId)
+
+
+def GetRenderLogFilename(jobId: str, farm: str | None = None) -> str | None:
+    """Return the log file of a job, or None while there is none."""
+    return _plugin(farm).getRenderLogFilename(jobId)
+
+
+def GetJobs(filters: list[Any] | None = None, farm: str | None = None) -> list[Job]:
+    """Return the farm's jobs that pass `filters`."""
+    return _plugin(farm).getJobs(filters or [])
+
+
+def _name(farm: str | None) -> str:
+    return farm or _default_farm
+
+
+def _plugin(farm: str | None) -> BaseFarmPlugin:
+    name = _name(farm)
+    if name in _farms:
+        return _farms[name]
+    if not _farms:
+        raise FarmPluginManagerException(
+            "No farm plug-in is registered: KATANA_RESOURCES names no folder whose Plugins hold one."
+        )
+    raise FarmPluginManagerException(f"There is no farm called {name!r}; there are: {', '.join(_farms)}.")
+
+
+def _replace(arguments: list[str], key: str, value: str) -> None:
+    if value and key in arguments[:-1]:
+        arguments[arguments.index(key) + 1] = value
+
+
+def _folders(paths: Any) -> list[str]:
+    if not paths:
+        return []
+    if isinstance(paths, str):
+        return [part for part in paths.split(os.pathsep) if part]
+    return [str(path) for path in paths]

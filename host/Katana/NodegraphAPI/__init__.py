@@ -1,0 +1,198 @@
+"""NodegraphAPI: the nodes of the project, which are selected, and the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
+from host.Katana.NodegraphAPI._node import GroupNode, Node, Parameter, Port, view
+from host.nodes.scene import active_scene
+from host.nodes.types import NODE_TYPES, node_type
+
+__all__ = [
+    "CreateNode",
+    "GetAllEditedNodes",
+    "GetAllNodes",
+    "GetAllNodesByType",
+    "GetAllSelectedNodes",
+    "GetCurrentTime",
+    "GetInTime",
+    "GetKatanaSceneName",
+    "GetNode",
+    "GetNodePosition",
+    "GetNodeTypes",
+    "GetOutTime",
+    "GetProjectDir",
+    "GetProjectFile",
+    "GetRootNode",
+    "GetSourceFile",
+    "GetWorkingInTime",
+    "GetWorkingOutTime",
+    "GroupNode",
+    "IsNodeEdited",
+    "IsNodeSelected",
+    "Node",
+    "Parameter",
+    "Port",
+    "SetAllSelectedNodes",
+    "SetCurrentTime",
+    "SetInTime",
+    "SetNodeEdited",
+    "SetNodePosition",
+    "SetNodeSelected",
+    "SetOutTime",
+]
+
+
+def CreateNode(type: str, parent: GroupNode | None = None) -> Node:
+    """Add a node of the type `type`; raises GraphError when there is no such type."""
+    del parent
+    node = view(active_scene().graph.create(node_type(type)))
+    ExecuteCallbacksForType(Callbacks.Type.onNodeCreate, hash(node), nodeType=type, node=node)
+    return node
+
+
+def GetNode(nodeName: str) -> Node | None:
+    """Return the node called `nodeName`, or None."""
+    node = active_scene().graph.find(nodeName)
+    return None if node is None else view(node)
+
+
+def GetAllNodes(includeDeleted: bool = False, sortByName: bool = True) -> list[Node]:
+    """Return all nodes."""
+    del includeDeleted
+    nodes = [view(node) for node in active_scene().graph.nodes]
+    return sorted(nodes, key=Node.getName) if sortByName else nodes
+
+
+def GetAllNodesByType(nodeType: str, includeDeleted: bool = False, sortByName: bool = True) -> list[Node]:
+    """Return all nodes of the type `nodeType`."""
+    return [node for node in GetAllNodes(includeDeleted, sortByName) if node.getType() == nodeType]
+
+
+def GetNodeTypes() -> list[str]:
+    """Return the names of all node types."""
+    return list(NODE_TYPES)
+
+
+def GetRootNode() -> GroupNode:
+    """Return the node that holds all others."""
+    return GroupNode._root()
+
+
+def GetAllSelectedNodes() -> list[Node]:
+    """Return the selected nodes."""
+    return [view(node) for node in active_scene().selected]
+
+
+def SetAllSelectedNodes(nodelist: Sequence[Node]) -> None:
+    """Select exactly these nodes."""
+    active_scene().select(tuple(node._node for node in nodelist))
+
+
+def IsNodeSelected(node: Node) -> bool:
+    """Return whether `node` is selected."""
+    return node._node in active_scene().selected
+
+
+def SetNodeSelected(node: Node, selected: bool) -> None:
+    """Select `node` as well, or no longer."""
+    others = tuple(other for other in active_scene().selected if other is not node._node)
+    active_scene().select((*others, node._node) if selected else others)
+
+
+def GetAllEditedNodes() -> list[Node]:
+    """Return the nodes whose parameters are shown: one at most."""
+    edited = active_scene().edited
+    return [] if edited is None else [view(edited)]
+
+
+def IsNodeEdited(node: Node) -> bool:
+    """Return whether the parameters of `node` are shown."""
+    return active_scene().edited is node._node
+
+
+def SetNodeEdited(node: Node, edited: bool, exclusive: bool = False) -> None:
+    """Show the parameters of `node`, or no longer."""
+    del exclusive
+    if edited:
+        active_scene().edit(node._node)
+    elif IsNodeEdited(node):
+        active_scene().edit(None)
+
+
+def GetNodePosition(node: Node) -> tuple[int, int]:
+    """Return where `node` lies in the Node Graph."""
+    x, y = node._node.position
+    return round(x), round(y)
+
+
+def SetNodePosition(node: Node, xy: tuple[int, int]) -> None:
+    """Lay `node` elsewhere in the Node Graph."""
+    node._node.position = (float(xy[0]), float(xy[1]))
+
+
+def GetCurrentTime() -> float:
+    """Return the current frame."""
+    return active_scene().frame
+
+
+def SetCurrentTime(newTime: float, final: bool = True) -> None:
+    """Go to a frame."""
+    del final
+    active_scene().set_frame(float(newTime))
+
+
+def GetInTime() -> float:
+    """Return the project's first frame."""
+    return active_scene().project.first_frame
+
+
+def SetInTime(inTime: float, final: bool = True) -> None:
+    """Set the project's first frame."""
+    del final
+    active_scene().set_range(float(inTime), active_scene().project.last_frame)
+
+
+def GetOutTime() -> float:
+    """Return the project's last frame."""
+    return active_scene().project.last_frame
+
+
+def SetOutTime(outTime: float, final: bool = True) -> None:
+    """Set the project's last frame."""
+    del final
+    active_scene().set_range(active_scene().project.first_frame, float(outTime))
+
+
+def GetWorkingInTime() -> float:
+    """Return the first frame worked on: the project's."""
+    return GetInTime()
+
+
+def GetWorkingOutTime() -> float:
+    """Return the last frame worked on: the project's."""
+    return GetOutTime()
+
+
+def GetProjectFile() -> str:
+    """Return the path of the project file, or an empty string."""
+    path = active_scene().path
+    return "" if path is None else str(path)
+
+
+def GetSourceFile() -> str:
+    """Return the path of the project file, or an empty string."""
+    return GetProjectFile()
+
+
+def GetProjectDir() -> str:
+    """Return the folder of the project file, or an empty string."""
+    path = active_scene().path
+    return "" if path is None else str(path.parent)
+
+
+def GetKatanaSceneName() -> str | None:
+    """Return the project's name: its file's, without its ending, or None."""
+    path = active_scene().path
+    return None if path is None else path.stem

@@ -1,0 +1,390 @@
+"""Node, Port and Parameter as Katana's API shows them: thin views on host.nodes, equal when they show the same."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from host.nodes.graph import Node as GraphNode
+from host.nodes.parameters import Kind, ParameterSpec
+
+__all__ = ["GroupNode", "Node", "Parameter", "Port"]
+
+_nodes: weakref.WeakKeyDictionary[GraphNode, Node] = weakref.WeakKeyDictionary()
+_NUMBERS = (Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER)
+_OUT = "out"
+
+
+def view(node: GraphNode) -> Node:
+    """Return the one Node that shows `node`."""
+    found = _nodes.get(node)
+    if found is None:
+        found = Node._show(node)
+        _nodes[node] = found
+    return found
+
+
+class Node:
+    """A node of the project."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise TypeError("nodes are made by NodegraphAPI.CreateNode")
+
+    @classmethod
+    def _show(cls, node: GraphNode) -> Node:
+        self = cls.__new__(cls)
+        # The graph owns its nodes; holding one here would keep the weak table above from ever forgetting it.
+        self._reference = weakref.ref(node)
+        return self
+
+    _reference: weakref.ref[GraphNode]
+
+    @property
+    def _node(self) -> GraphNode:
+        node = self._reference()
+        if node is None:
+            raise ValueError("This node has been deleted.")
+        return node
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.getType()} node {self.getName()!r}>"
+
+    def getName(self) -> str:
+        """Return the node's name, unique in the project."""
+        return self._node.name
+
+    def setName(self, name: str, updateExpressions: bool = True) -> str:
+        """Rename the node and return the name it got: `name`, or the next free one like it."""
+        del updateExpressions
+        return self._node.graph.rename(self._node, name)
+
+    def getType(self) -> str:
+        """Return the node's type."""
+        return self._node.type.name
+
+    def getBaseType(self) -> str:
+        """Return the type that this one is built on: here, itself."""
+        return self._node.type.name
+
+    def getParameters(self) -> Parameter:
+        """Return the group of all parameters."""
+        return Parameter._show(self._node, None)
+
+    def getParameter(self, name: str) -> Parameter | None:
+        """Return the parameter at the dotted path `name`, or None."""
+        return self.getParameters().getChild(name)
+
+    def getParameterValue(self, name: str, time: float) -> Any:
+        """Return the value of the parameter `name` at `time`."""
+        parameter = self.getParameter(name)
+        return None if parameter is None else parameter.getValue(time)
+
+    def getInputPorts(self) -> list[Port]:
+        """Return the inputs."""
+        return [Port._show(self._node, name, Port.TYPE_CONSUMER) for name in self._node.input_names]
+
+    def getOutputPorts(self) -> list[Port]:
+        """Return the outputs: one."""
+        return [Port._show(self._node, _OUT, Port.TYPE_PRODUCER)]
+
+    def getInputPort(self, name: str) -> Port | None:
+        """Return the input called `name`, or None."""
+        return next((port for port in self.getInputPorts() if port.getName() == name), None)
+
+    def getOutputPort(self, name: str) -> Port | None:
+        """Return the output called `name`, or None."""
+        return next((port for port in self.getOutputPorts() if port.getName() == name), None)
+
+    def getInputPortByIndex(self, index: int) -> Port | None:
+        """Return an input by its place, or None."""
+        ports = self.getInputPorts()
+        return ports[index] if 0 <= index < len(ports) else None
+
+    def getOutputPortByIndex(self, index: int) -> Port | None:
+        """Return an output by its place, or None."""
+        ports = self.getOutputPorts()
+        return ports[index] if 0 <= index < len(ports) else None
+
+    def getNumInputPorts(self) -> int:
+        """Return how many inputs there are."""
+        return len(self._node.input_names)
+
+    def getNumOutputPorts(self) -> int:
+        """Return how many outputs there are."""
+        return 1
+
+    def isBypassed(self) -> bool:
+        """Return whether cooking passes this node over."""
+        return self._node.bypassed
+
+    def setBypassed(self, bypassed: bool) -> None:
+        """Have cooking pass this node over, or not."""
+        self._node.bypassed = bypassed
+
+    def isLocked(self, considerParents: bool = True) -> bool:
+        """Return whether the node is locked: never, here."""
+        del considerParents
+        return False
+
+    def isMarkedForDeletion(self) -> bool:
+        """Return whether the node is no longer in the project."""
+        node = self._reference()
+        return node is None or node.graph.find(node.name) is not node
+
+    def delete(self) -> bool:
+        """Take the node out of the project."""
+        if self.isMarkedForDeletion():
+            return False
+        self._node.graph.remove(self._node)
+        return True
+
+
+class GroupNode(Node):
+    """A node that holds nodes. The root node is the only one here."""
+
+    @classmethod
+    def _root(cls) -> GroupNode:
+        return cls.__new__(cls)
+
+    def getName(self) -> str:
+        """Return the root node's name."""
+        return "rootNode"
+
+    def getType(self) -> str:
+        """Return the root node's type."""
+        return "Group"
+
+    def getChildren(self) -> list[Node]:
+        """Return all nodes of the project."""
+        from host.Katana.NodegraphAPI import GetAllNodes
+
+        return GetAllNodes()
+
+    def getChild(self, name: str) -> Node | None:
+        """Return the node called `name`, or None."""
+        from host.Katana.NodegraphAPI import GetNode
+
+        return GetNode(name)
+
+    def getNumChildren(self) -> int:
+        """Return how many nodes there are."""
+        return len(self.getChildren())
+
+
+class Port:
+    """An input or the output of a node."""
+
+    TYPE_CONSUMER = 0
+    TYPE_PRODUCER = 1
+
+    def __init__(self) -> None:
+        raise TypeError("ports belong to nodes and are not made alone")
+
+    @classmethod
+    def _show(cls, node: GraphNode, name: str, port_type: int) -> Port:
+        self = cls.__new__(cls)
+        self._node = node
+        self._name = name
+        self._type = port_type
+        return self
+
+    _node: GraphNode
+    _name: str
+    _type: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Port) and (self._node, self._name, self._type) == (
+            other._node,
+            other._name,
+            other._type,
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self._node), self._name, self._type))
+
+    def __repr__(self) -> str:
+        return f"<Port {self._name!r} of {self._node.name!r}>"
+
+    def getName(self) -> str:
+        """Return the port's name."""
+        return self._name
+
+    def getNode(self) -> Node:
+        """Return the node it belongs to."""
+        return view(self._node)
+
+    def getType(self) -> int:
+        """Return TYPE_CONSUMER for an input, TYPE_PRODUCER for an output."""
+        return self._type
+
+    def getIndex(self) -> int:
+        """Return the port's place among the node's inputs or outputs."""
+        return self._node.input_names.index(self._name) if self._type == self.TYPE_CONSUMER else 0
+
+    def getConnectedPorts(self) -> list[Port]:
+        """Return the ports at the other ends."""
+        if self._type == self.TYPE_CONSUMER:
+            source = self._node.source(self._name)
+            return [] if source is None else [Port._show(source, _OUT, self.TYPE_PRODUCER)]
+        return [
+            Port._show(other, name, self.TYPE_CONSUMER)
+            for other in self._node.graph.nodes
+            for name, source in other.sources.items()
+            if source is self._node
+        ]
+
+    def getConnectedPort(self, index: int) -> Port | None:
+        """Return one of the ports at the other ends, or None."""
+        ports = self.getConnectedPorts()
+        return ports[index] if 0 <= index < len(ports) else None
+
+    def getNumConnectedPorts(self) -> int:
+        """Return how many connections there are."""
+        return len(self.getConnectedPorts())
+
+    def isConnected(self, other: Port) -> bool:
+        """Return whether this port and `other` are connected."""
+        return other in self.getConnectedPorts()
+
+    def connect(self, other: Port, doCycleCheck: bool = True) -> bool:
+        """Connect an input and an output; raises GraphError where that would close a circle."""
+        del doCycleCheck
+        if self._type == other._type:
+            return False
+        consumer, producer = (self, other) if self._type == self.TYPE_CONSUMER else (other, self)
+        self._node.graph.connect(producer._node, consumer._node, consumer._name)
+        return True
+
+    def disconnect(self, other: Port) -> bool:
+        """Take the connection to `other` away; False where there is none."""
+        if not self.isConnected(other):
+            return False
+        consumer = self if self._type == self.TYPE_CONSUMER else other
+        self._node.graph.disconnect(consumer._node, consumer._name)
+        return True
+
+
+class Parameter:
+    """A parameter: the group of a node, a value, a colour or vector, or a number in one."""
+
+    def __init__(self) -> None:
+        raise TypeError("parameters belong to nodes and are not made alone")
+
+    @classmethod
+    def _show(cls, node: GraphNode, spec: ParameterSpec | None, index: int | None = None) -> Parameter:
+        self = cls.__new__(cls)
+        self._node = node
+        self._spec = spec
+        self._index = index
+        return self
+
+    _node: GraphNode
+    _spec: ParameterSpec | None
+    _index: int | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Parameter) and (self._node, self._spec, self._index) == (
+            other._node,
+            other._spec,
+            other._index,
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self._node), self._spec, self._index))
+
+    def __repr__(self) -> str:
+        return f"<Parameter {self.getFullName()}>"
+
+    def getName(self) -> str:
+        """Return the name within its group."""
+        if self._spec is None:
+            return self._node.name
+        return self._spec.name if self._index is None else f"i{self._index}"
+
+    def getFullName(self, includeNodeName: bool = True) -> str:
+        """Return the dotted path, from the node's name on."""
+        parts = [self._node.name] if includeNodeName or self._spec is None else []
+        if self._spec is not None:
+            parts.append(self._spec.name)
+        if self._index is not None:
+            parts.append(self.getName())
+        return ".".join(parts)
+
+    def getNode(self) -> Node:
+        """Return the node it belongs to."""
+        return view(self._node)
+
+    def getParent(self) -> Parameter | None:
+        """Return the group or array it is in; None for a node's own group."""
+        if self._spec is None:
+            return None
+        return Parameter._show(self._node, None if self._index is None else self._spec)
+
+    def getType(self) -> str:
+        """Return `group`, `number`, `string` or `numberArray`."""
+        if self._spec is None:
+            return "group"
+        if self._spec.kind in (Kind.COLOR, Kind.VECTOR) and self._index is None:
+            return "numberArray"
+        return "number" if self._index is not None or self._spec.kind in _NUMBERS else "string"
+
+    def getChildren(self) -> list[Parameter]:
+        """Return what the group or the array holds."""
+        if self._spec is None:
+            return [Parameter._show(self._node, spec) for spec in self._node.specs]
+        if self.getType() == "numberArray":
+            return [Parameter._show(self._node, self._spec, index) for index in range(3)]
+        return []
+
+    def getNumChildren(self) -> int:
+        """Return how many parameters the group or the array holds."""
+        return len(self.getChildren())
+
+    def getChildByIndex(self, index: int) -> Parameter | None:
+        """Return a child by its place, or None."""
+        children = self.getChildren()
+        return children[index] if 0 <= index < len(children) else None
+
+    def getChild(self, name: str) -> Parameter | None:
+        """Return the child at the dotted path `name`, or None."""
+        first, _, rest = name.partition(".")
+        child = next((child for child in self.getChildren() if child.getName() == first), None)
+        return child.getChild(rest) if child is not None and rest else child
+
+    def getValue(self, time: float) -> Any:
+        """Return the value: a number or a string; None for groups and arrays. Nothing here is animated."""
+        del time
+        if self._spec is None or self.getType() == "numberArray":
+            return None
+        value = self._node.value(self._spec.name)
+        if self._index is not None:
+            assert isinstance(value, tuple)
+            return value[self._index]
+        return float(value) if isinstance(value, bool | int) else value
+
+    def setValue(
+        self, value: object, time: float, final: bool = True, sendNotifyMessage: bool = True
+    ) -> None:
+        """Set the value; raises ParameterError when it cannot be held."""
+        del time, final, sendNotifyMessage
+        if self._spec is None:
+            raise TypeError(f"{self.getFullName()} is a group and has no value.")
+        if self._index is not None:
+            whole = self._node.value(self._spec.name)
+            assert isinstance(whole, tuple)
+            parts: list[object] = list(whole)
+            parts[self._index] = value
+            self._node.set_value(self._spec.name, parts)
+        else:
+            self._node.set_value(self._spec.name, value)
+
+    def isAnimated(self) -> bool:
+        """Return whether the value changes with time: never, here."""
+        return False
+
+    def isExpression(self) -> bool:
+        """Return whether the value is an expression: never, here."""
+        return False

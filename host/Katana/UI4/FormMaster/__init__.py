@@ -1,0 +1,7 @@
+"""FormMaster: what plug-ins add to the menus of nodes."""
+
+from __future__ import annotations
+
+from host.Katana.UI4.FormMaster import NodeActionDelegate
+
+__all__ = ["NodeActionDelegate"]

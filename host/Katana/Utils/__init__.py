@@ -1,0 +1,7 @@
+"""Utils: the plug-in loader and the event module."""
+
+from __future__ import annotations
+
+from host.Katana.Utils import EventModule, Plugins
+
+__all__ = ["EventModule", "Plugins"]

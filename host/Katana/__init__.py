@@ -1,0 +1,38 @@
+"""The subset of Katana's Python API that plug-ins use: same names, same signatures as `types-katana`.
+
+What is not in Katana does not appear here; the desktop's own doings are in host.app and host.nodes.
+"""
+
+from __future__ import annotations
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from host.Katana import (
+    Configuration,
+    FarmAPI,
+    KatanaFile,
+    KatanaResources,
+    NodegraphAPI,
+    Shelves,
+    Utils,
+)
+from host.Katana import KatanaResources as ResourceFiles
+from host.Katana._callbacks import Callbacks
+
+from host.Katana import UI4  # isort: skip  the tabs need all of the above
+
+__all__ = [
+    "UI4",
+    "Callbacks",
+    "Configuration",
+    "FarmAPI",
+    "KatanaFile",
+    "KatanaResources",
+    "NodegraphAPI",
+    "QtCore",
+    "QtGui",
+    "QtWidgets",
+    "ResourceFiles",
+    "Shelves",
+    "Utils",
+]

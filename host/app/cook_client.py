@@ -1,0 +1,104 @@
+"""The desktop's end of the cook process: starts it, asks it, starts it again when it died.
+
+Called from worker threads only: every request waits for its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from host import session
+from host.nodes.errors import CookError
+
+_log = logging.getLogger("Katana.Cooking")
+
+
+class CookClient:
+    """One cook process, shared by all threads that ask it; they take turns."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._turn = threading.Lock()
+        self._closed = False
+
+    def warm_up(self) -> None:
+        """Start the process now rather than at the first request. Any thread."""
+        with self._turn:
+            self._ensure()
+
+    def request(self, **request: Any) -> dict[str, Any]:
+        """Ask for something (see host.nodes.cook_service) and return the answer. Never on Qt's thread.
+
+        Raises CookError with the sentence of what went wrong.
+        """
+        with self._turn:
+            process = self._ensure()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(json.dumps(request) + "\n")
+                process.stdin.flush()
+                line = process.stdout.readline()
+            except OSError:
+                line = ""
+            if not line:
+                code = process.wait()
+                self._process = None
+                raise CookError(
+                    f"Cooking the scene ended the cook process (exit code {code}): a file in it may be damaged."
+                )
+        answer: dict[str, Any] = json.loads(line)
+        if not answer["ok"]:
+            raise CookError(str(answer["error"]))
+        return answer
+
+    def close(self) -> None:
+        """End the process. A request that is being answered is given up. Any thread."""
+        self._closed = True
+        process = self._process
+        if process is None:
+            return
+        # The end of its stdin ends it; one that is deep in a large stage would take its time.
+        if process.stdin is not None:
+            try:
+                process.stdin.close()
+            except OSError:
+                pass  # it has died already, which is what was wanted
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _ensure(self) -> subprocess.Popen[str]:
+        if self._closed:
+            raise CookError("The desktop is closing.")
+        if self._process is None or self._process.poll() is not None:
+            environment = {**os.environ, **session.render_environment()}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "host.nodes.cook_service"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                encoding="utf-8",
+                errors="replace",
+            )
+            threading.Thread(
+                target=self._relay, args=(self._process,), name="cook-messages", daemon=True
+            ).start()
+        return self._process
+
+    @staticmethod
+    def _relay(process: subprocess.Popen[str]) -> None:
+        """What USD prints is for those who look closely: the answers carry what artists must know."""
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                _log.debug("%s", line.rstrip())

@@ -1,0 +1,110 @@
+"""The desktop as a whole: what starts when a session starts, in Katana's order, and what ends when it ends."""
+
+from __future__ import annotations
+
+import logging
+import runpy
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from host import katana_alias
+from host.app import messages, rendering, scene_queries
+from host.app.cook_client import CookClient
+from host.app.messages import MessageLog, Messages
+from host.app.monitor import Monitor
+from host.app.node_graph import NodeGraphTab
+from host.app.parameters_tab import ParametersTab
+from host.app.rendering import RenderSession
+from host.app.scene_queries import SceneQueries
+from host.app.user_settings import UserSettings
+from host.app.window import DesktopWindow
+from host.Katana import Configuration, KatanaResources
+from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
+from host.Katana.FarmAPI import FarmPluginManager
+from host.Katana.UI4.App import Tabs
+from host.Katana.Utils import EventModule, Plugins
+
+_log = logging.getLogger("Katana.Desktop")
+
+
+class Desktop(QObject):
+    """One session. Make it once QApplication exists; `start`, then run Qt's loop; `close` ends it."""
+
+    _events_queued = Signal()
+
+    def __init__(self, keeps_settings: bool = True, asks: bool = True) -> None:
+        super().__init__()
+        katana_alias.install()
+        self._closed = False
+        self.log = MessageLog(self)
+        messages.set_active_log(self.log)
+        self.cook = CookClient()
+        self.queries = SceneQueries(self.cook, self)
+        scene_queries.set_active_queries(self.queries)
+        self.renders = RenderSession(self.cook, self)
+        rendering.set_active_renders(self.renders)
+        self.settings = UserSettings(keeps_settings)
+        self._events_queued.connect(EventModule.ProcessAllEvents, Qt.ConnectionType.QueuedConnection)
+        self._waker = self._events_queued.emit
+        EventModule._wakers.append(self._waker)
+        Configuration.set("KATANA_UI_MODE", "1")
+        for name, tab in (
+            ("Monitor", Monitor),
+            ("Node Graph", NodeGraphTab),
+            ("Parameters", ParametersTab),
+            ("Messages", Messages),
+        ):
+            Tabs._register(name, tab)
+        self.window = DesktopWindow(self.settings, self.queries, self.renders, asks)
+
+    def start(self) -> None:
+        """Load the plug-ins, lay out the window and show it; `onStartupComplete` follows from Qt's loop."""
+        self._load_plugins()
+        ExecuteCallbacksForType(Callbacks.Type.onStartup)
+        FarmPluginManager.Initialize()
+        plugin_tabs = Tabs.LoadTabPlugins(Tabs.GetTabPluginSearchPaths())
+        self.window.shelf_bar.load()
+        self.window.resize(self.window.sizeHint())
+        self.window.lay_out(sorted(plugin_tabs))
+        self.window.restore_layout()
+        self.window.show()
+        # Once the window has been drawn: starting a queue must not hold up its first sight.
+        QTimer.singleShot(0, self._complete)
+
+    def close(self) -> None:
+        """End the session: plug-ins first, then what the desktop runs. Calling it again changes nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+        self.settings.save()
+        self.renders.close()
+        self.queries.close()
+        for monitor in Tabs.GetTabsByType("Monitor"):
+            if isinstance(monitor, Monitor):
+                monitor.close_watcher()
+        self.cook.close()
+        if self._waker in EventModule._wakers:
+            EventModule._wakers.remove(self._waker)
+        self.log.close()
+
+    def _complete(self) -> None:
+        if not self._closed:
+            ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+
+    def _load_plugins(self) -> None:
+        for folder in ("Plugins", "UIPlugins"):
+            for path in Plugins.DefaultPaths(folder):
+                for file in Plugins.ExpandPaths(path):
+                    Plugins.LoadModule(file)
+        for folder in KatanaResources.GetSearchPaths("Startup"):
+            script = Path(folder) / "init.py"
+            if script.is_file():
+                self._run_startup(script)
+
+    def _run_startup(self, script: Path) -> None:
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except Exception as error:  # noqa: BLE001  a start-up script that fails must leave the desktop whole
+            _log.error("The start-up script %s failed: %s: %s", script, type(error).__name__, error)

@@ -1,0 +1,161 @@
+"""Opening and saving: USD files and projects, with the questions and the errors that go with them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from host.app.scene_queries import SceneQueries
+from host.app.user_settings import UserSettings
+from host.Katana import KatanaFile
+from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
+from host.nodes import project as projects
+from host.nodes.errors import ProjectError
+from host.nodes.scene import active_scene
+from host.nodes.types.usd_in import USD_FILES
+
+_log = logging.getLogger("Katana.File")
+_USD = (".usd", ".usda", ".usdc", ".usdz")
+_PROJECTS = f"Projects (*{projects.SUFFIX})"
+
+
+class DocumentError(Exception):
+    """A file that cannot be opened or saved; its text is one sentence for the artist."""
+
+
+class Documents(QObject):
+    """Opens and saves what the window shows.
+
+    Signals:
+        opened: a file was opened, with its path.
+        failed: a file could not be opened or saved, or its scene does not cook, with the sentence.
+        recent_changed: the list of recent files has changed.
+    """
+
+    opened = Signal(str)
+    failed = Signal(str)
+    recent_changed = Signal()
+
+    def __init__(
+        self, settings: UserSettings, queries: SceneQueries, window: QWidget | None, asks: bool
+    ) -> None:
+        super().__init__(window)
+        self._settings = settings
+        self._queries = queries
+        self._window = window
+        self._asks = asks
+        queries.range_found.connect(self._on_range_found)
+        queries.query_failed.connect(lambda _node, sentence: self._fail(sentence))
+
+    def new(self) -> bool:
+        """Begin an empty project; False where the artist thought better of it."""
+        if not self.confirm_discard():
+            return False
+        KatanaFile.New()
+        return True
+
+    def open(self, path: str | Path) -> bool:
+        """Open a project or a USD file; False where that failed or the artist thought better of it."""
+        if not self.confirm_discard():
+            return False
+        try:
+            open_scene(path)
+        except (DocumentError, ProjectError) as error:
+            self._fail(str(error))
+            return False
+        absolute = str(Path(path).absolute())
+        self._settings.add_recent(absolute)
+        self.recent_changed.emit()
+        self.opened.emit(absolute)
+        renders = [node for node in active_scene().graph.nodes if node.type.is_render_node]
+        for node in renders[:1]:
+            self._queries.ask_for_range(node.name)
+        return True
+
+    def choose_and_open(self) -> bool:
+        """Ask for a file and open it."""
+        filters = f"Scenes (*{projects.SUFFIX} *.usd *.usda *.usdc *.usdz);;{_PROJECTS};;{USD_FILES}"
+        path, _ = QFileDialog.getOpenFileName(self._window, "Open", self._folder(), filters)
+        return bool(path) and self.open(path)
+
+    def save(self) -> bool:
+        """Save to the project's file, or ask for one where it has none yet."""
+        path = active_scene().path
+        return self.save_to(path) if path is not None else self.save_as()
+
+    def save_as(self) -> bool:
+        """Ask for a file and save to it."""
+        path, _ = QFileDialog.getSaveFileName(self._window, "Save As", self._folder(), _PROJECTS)
+        if not path:
+            return False
+        file = Path(path)
+        return self.save_to(file if file.suffix else file.with_suffix(projects.SUFFIX))
+
+    def save_to(self, path: Path) -> bool:
+        """Save to `path`; False where that failed."""
+        try:
+            KatanaFile.Save(str(path))
+        except ProjectError as error:
+            self._fail(str(error))
+            return False
+        self._settings.add_recent(str(path))
+        self.recent_changed.emit()
+        return True
+
+    def confirm_discard(self) -> bool:
+        """Return whether what has changed may be lost: the artist is asked, unless there is nothing to lose."""
+        if not self._asks or not active_scene().dirty or not active_scene().graph.nodes:
+            return True
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self._window,
+            "Unsaved changes",
+            "The project has changed since it was saved. Save it first?",
+            buttons.Save | buttons.Discard | buttons.Cancel,
+            buttons.Save,
+        )
+        if answer == buttons.Save:
+            return self.save()
+        return bool(answer == buttons.Discard)
+
+    def _folder(self) -> str:
+        path = active_scene().path or (Path(self._settings.recent[0]) if self._settings.recent else None)
+        return str(path.parent) if path is not None else ""
+
+    def _on_range_found(self, node: str, first: float, last: float) -> None:
+        del node
+        scene = active_scene()
+        if scene.path is not None:
+            return  # a project has a range of its own
+        scene.set_range(first, last)
+        if not first <= scene.frame <= last:
+            scene.set_frame(first)
+
+    def _fail(self, sentence: str) -> None:
+        _log.error("%s", sentence)
+        self.failed.emit(sentence)
+
+
+def open_scene(path: str | Path) -> None:
+    """Open a project, or a USD file as UsdIn, RenderSettings and Render. Raises DocumentError, ProjectError."""
+    file = Path(path).absolute()
+    if file.is_dir():
+        raise DocumentError(f"{file} is a folder: choose a USD file or a project in it.")
+    if not file.exists():
+        raise DocumentError(f"There is no file {file}.")
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(64).lstrip()
+    except OSError as error:
+        raise DocumentError(f"The file {file} cannot be read: {error.strerror}.") from error
+    if file.suffix.lower() not in _USD and (start.startswith(b"{") or file.suffix == projects.SUFFIX):
+        KatanaFile.Load(str(file))
+        return
+    if not start.startswith((b"#usda", b"PXR-USDC", b"PK")):
+        raise DocumentError(f"The file {file} is neither a USD file nor a project of this desktop.")
+    ExecuteCallbacksForType(Callbacks.Type.onSceneAboutToLoad, filename=str(file))
+    active_scene().open_project(projects.usd_project(file))
+    ExecuteCallbacksForType(Callbacks.Type.onSceneLoad, filename=str(file))

@@ -1,0 +1,256 @@
+"""The main job without a mouse: the same window off screen, the same menu action, and the results on disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QMenu
+
+from host.app import style
+from host.app.desktop import Desktop
+from host.app.monitor import Monitor
+from host.app.node_graph import NodeGraphTab
+from host.app.rendering import Phase, Render, RenderMethod
+from host.app.signals import SignalQuitter
+from host.Katana.FarmAPI import FarmPluginManager
+from host.Katana.UI4.App import Tabs
+from host.nodes.errors import SceneError
+from host.nodes.graph import Node
+from host.nodes.scene import active_scene
+
+_log = logging.getLogger("Katana.Headless")
+_SETTLE_MS = 50
+_SETTLE_LIMIT_S = 3.0
+
+
+class _MainJob(QObject):
+    """Renders one node and saves what came of it. Ends Qt's loop with `code` set."""
+
+    _saved = Signal(str)
+
+    def __init__(
+        self, desktop: Desktop, scene: Path, node: str | None, frame: float | None, out: Path
+    ) -> None:
+        super().__init__(desktop)
+        self._desktop = desktop
+        self._scene = scene
+        self._node = node
+        self._frame = frame
+        self._out = out
+        self._begun = time.monotonic()
+        self._ended = 0.0
+        self._render: Render | None = None
+        self.code = 0
+        self._saved.connect(self._on_saved)
+        desktop.renders.render_changed.connect(self._on_render_changed)
+
+    def begin(self) -> None:
+        """Open the scene, open the node's menu and choose Preview Render in the default farm's sub-menu."""
+        documents = self._desktop.window.documents
+        documents.failed.connect(self._fail)
+        if not documents.open(self._scene):
+            return
+        # From here on a scene that does not cook is told by the render itself.
+        documents.failed.disconnect(self._fail)
+        if self._frame is not None:
+            active_scene().set_frame(self._frame)
+        try:
+            node = self._find_node()
+        except SceneError as error:
+            self._fail(str(error))
+            return
+        tab = Tabs.FindTopTab("Node Graph")
+        assert isinstance(tab, NodeGraphTab)
+        active_scene().select((node,))
+        active_scene().edit(node)
+        menu = tab.build_node_menu(node)
+        farm = FarmPluginManager.GetDefaultFarm()
+        action = _find_action(menu, farm, RenderMethod.PREVIEW.label)
+        if action is None:
+            self._fail(
+                "No farm plug-in offers a Preview Render: KATANA_RESOURCES is "
+                f"{os.environ.get('KATANA_RESOURCES')!r}; see the messages above."
+            )
+            return
+        _say("Scene", f"{self._scene}, frame {active_scene().frame:g}")
+        _say("Menu", f"{node.name} > {farm} > {action.text()}")
+        action.trigger()
+
+    def _find_node(self) -> Node:
+        graph = active_scene().graph
+        if self._node:
+            return graph.node(self._node)
+        for node in graph.nodes:
+            if node.type.is_render_node:
+                return node
+        raise SceneError(f"The project {self._scene} has no Render node: name a node with --node.")
+
+    def _on_render_changed(self, render: Render) -> None:
+        self._render = render
+        if render.phase is Phase.REFUSED:
+            self._fail(render.reason)
+        elif render.phase is Phase.WAITING:
+            _say("Job", f"{render.job_id}, submitted after {render.submitted_at - self._begun:.1f} s")
+        elif render.ended and not self._ended:
+            self._ended = time.monotonic()
+            self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the window shows what has happened, so that the screenshot does; but not for ever."""
+        render = self._render
+        assert render is not None
+        monitor = Tabs.FindTopTab("Monitor")
+        picture_shown = isinstance(monitor, Monitor) and not monitor.view.image.isNull()
+        waited = time.monotonic() - self._ended > _SETTLE_LIMIT_S
+        state_shown = _shows_text(self._desktop, render.phase.value)
+        if waited or (state_shown and (picture_shown or render.phase is not Phase.COMPLETED)):
+            # One turn more, for what was just told to be painted.
+            QTimer.singleShot(_SETTLE_MS, self._take_screenshot)
+        else:
+            QTimer.singleShot(_SETTLE_MS, self._settle)
+
+    def _take_screenshot(self) -> None:
+        pixmap = self._desktop.window.grab()
+        image = pixmap.toImage()
+        render, out = self._render, self._out
+        assert render is not None
+
+        def save() -> None:
+            problems = []
+            if not image.save(str(out / "screenshot.png")):
+                problems.append(f"The screenshot cannot be written to {out / 'screenshot.png'}.")
+            problems += _copy(
+                render.picture, out / f"picture{render.picture.suffix if render.picture else ''}"
+            )
+            problems += _copy(Path(render.log_file) if render.log_file else None, out / "render.log")
+            self._saved.emit("\n".join(problems))
+
+        threading.Thread(target=save, name="save-results").start()
+
+    def _on_saved(self, problems: str) -> None:
+        render = self._render
+        assert render is not None
+        took = f"rendered in {render.ended_at - (render.started_at or render.submitted_at):.1f} s"
+        if (self._out / "picture.png").exists() and render.picture is not None:
+            monitor = Tabs.FindTopTab("Monitor")
+            size = ""
+            if isinstance(monitor, Monitor) and not monitor.view.image.isNull():
+                size = f"{monitor.view.image.width()} × {monitor.view.image.height()}, "
+            _say("Picture", f"{self._out / 'picture.png'}, {size}{took}")
+        if render.log_file:
+            _say("Log", f"{self._out / 'render.log'}")
+        _say("Window", f"{self._out / 'screenshot.png'}")
+        _say("Done", f"{render.phase.value.lower()} after {time.monotonic() - self._begun:.1f} s")
+        if render.phase is not Phase.COMPLETED:
+            reason = f": {render.reason}" if render.reason else "."
+            self._fail(f"The render of {render.node} was {render.phase.value.lower()}{reason}")
+        elif problems:
+            self._fail(problems)
+        else:
+            self._end(0)
+
+    def _fail(self, sentence: str) -> None:
+        print(f"katana-queue: {sentence}", file=sys.stderr, flush=True)
+        self._end(1)
+
+    def _end(self, code: int) -> None:
+        self.code = code
+        QApplication.exit(code)
+
+
+def run(scene: Path, node: str | None, frame: float | None, out: Path, why: str) -> int:
+    """Do the main job and return the exit code: 0 when the render completed."""
+    problem = _prepare(out)
+    if problem:
+        print(f"katana-queue: {problem}", file=sys.stderr)
+        return 2
+    application = QApplication(sys.argv[:1])
+    application.setQuitOnLastWindowClosed(False)
+    style.apply(application)
+    print(f"Katana Queue Desktop, off screen: {why}.", flush=True)
+    desktop = Desktop(keeps_settings=False, asks=False)
+    signalled: list[int] = []
+
+    def end(number: int) -> None:
+        signalled.append(number)
+        application.exit(128 + number)
+
+    quitter = SignalQuitter(end)
+    application.aboutToQuit.connect(desktop.close)
+    job = _MainJob(desktop, scene, node, frame, out)
+    desktop.start()
+    # After onStartupComplete, which start() has put into Qt's loop: as soon as an artist could click.
+    QTimer.singleShot(0, job.begin)
+    application.exec()
+    desktop.close()
+    quitter.close()
+    if signalled:
+        print(f"katana-queue: ended by signal {signalled[0]} before the render did.", file=sys.stderr)
+        return 128 + signalled[0]
+    return job.code
+
+
+def _prepare(out: Path) -> str:
+    """Make the folder for results; return what is wrong with it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return f"The folder {out} for results cannot be made: {error.strerror}."
+    if not os.access(out, os.W_OK | os.X_OK):
+        return f"The folder {out} for results is not writable."
+    for name in ("picture.png", "render.log", "screenshot.png"):
+        # What an earlier run left would pass for this one's.
+        try:
+            (out / name).unlink(missing_ok=True)
+        except OSError as error:
+            return f"The earlier result {out / name} cannot be replaced: {error.strerror}."
+    return ""
+
+
+def _find_action(menu: QMenu, *path: str) -> QAction | None:
+    found: QAction | None = None
+    current: QMenu | None = menu
+    for text in path:
+        if current is None:
+            return None
+        found = next((action for action in current.actions() if action.text().replace("&", "") == text), None)
+        submenu = found.menu() if found is not None else None
+        current = submenu if isinstance(submenu, QMenu) else None
+    return found
+
+
+def _shows_text(desktop: Desktop, text: str) -> bool:
+    """Return whether some list in a plug-in's tab shows `text`; true where there is no list at all."""
+    views = [view for view in desktop.window.findChildren(QAbstractItemView) if view.isVisible()]
+    tables = [view for view in views if view.model() is not None and view.model().columnCount() > 1]
+    if not tables:
+        return True
+    for view in tables:
+        model = view.model()
+        for row in range(min(model.rowCount(), 20)):
+            for column in range(model.columnCount()):
+                if text.lower() in str(model.index(row, column).data() or "").lower():
+                    return True
+    return False
+
+
+def _copy(source: Path | None, target: Path) -> list[str]:
+    if source is None or not source.is_file():
+        return []
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        return [f"{source} cannot be copied to {target}: {error.strerror}."]
+    return []
+
+
+def _say(what: str, text: str) -> None:
+    print(f"  {what:<8} {text}", flush=True)

@@ -1,0 +1,45 @@
+"""The desktop with a window that someone sees."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PySide6.QtWidgets import QApplication
+
+from host.app import style
+from host.app.desktop import Desktop
+from host.app.signals import SignalQuitter
+from host.nodes.scene import active_scene
+
+
+def run(scene: Path | None, node: str | None, frame: float | None) -> int:
+    """Open the window with `scene`, run until it is closed, and return the exit code."""
+    application = QApplication(sys.argv[:1])
+    application.setApplicationName("Katana Queue Desktop")
+    style.apply(application)
+    code = 0
+
+    def end(number: int) -> None:
+        nonlocal code
+        code = 128 + number
+        application.quit()
+
+    quitter = SignalQuitter(end)
+    desktop = Desktop()
+    application.aboutToQuit.connect(desktop.close)
+    desktop.start()
+    if scene is not None:
+        desktop.window.documents.open(scene)
+    if frame is not None:
+        active_scene().set_frame(frame)
+    found = active_scene().graph.find(node) if node else None
+    if node and found is None:
+        desktop.window.show_error(f"There is no node called {node!r} in this project.")
+    if found is not None:
+        active_scene().select((found,))
+        active_scene().edit(found)
+    application.exec()
+    desktop.close()
+    quitter.close()
+    return code

@@ -1,0 +1,95 @@
+"""The program: its arguments, and how it is set up before there is a window. Nothing of Qt at import time."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from host import session
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return number
+
+
+def _frame(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame number") from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of this program's arguments."""
+    result = argparse.ArgumentParser(
+        prog="katana-queue",
+        description="A small lighting desktop with a render queue. With a display it opens its window. "
+        "Without one it renders: it opens the same window off screen, chooses Preview Render from a node's "
+        "menu, waits for the picture, and saves picture, log and a screenshot.",
+    )
+    result.add_argument(
+        "scene", nargs="?", metavar="SCENE", help="a USD file or a saved project (default: the sample scene)"
+    )
+    result.add_argument("--node", metavar="NAME", help="the node to render (default: the first Render node)")
+    result.add_argument("--frame", type=_frame, metavar="N", help="the frame to render or show")
+    result.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="where results are saved (default: out)"
+    )
+    result.add_argument(
+        "--agents",
+        type=_positive,
+        metavar="N",
+        help="local agents of the queue (default: KQ_NUM_AGENTS or 2)",
+    )
+    result.add_argument(
+        "--headless", action="store_true", help="render off screen even if there is a display"
+    )
+    return result
+
+
+def has_display() -> bool:
+    """Return whether a window could be seen."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    chosen = os.environ.get("QT_QPA_PLATFORM", "")
+    if chosen and chosen.split(":")[0] not in ("offscreen", "minimal", "xcb", "wayland"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the desktop and return its exit code."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    if options.agents is not None:
+        os.environ["KQ_NUM_AGENTS"] = str(options.agents)
+    if not os.environ.get("KATANA_RESOURCES"):
+        os.environ["KATANA_RESOURCES"] = str(session.ROOT / "plugins")
+    os.environ.setdefault("KATANA_ROOT", str(session.ROOT))
+    scene = Path(options.scene) if options.scene else session.ROOT / "resources" / "scenes" / "sample.usda"
+    headless = options.headless or not has_display()
+    if headless:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        from host.app.headless import run
+
+        return run(scene, options.node, options.frame, options.out, why_headless(options.headless))
+    from host.app.interactive import run as run_window
+
+    return run_window(scene if scene.exists() or options.scene else None, options.node, options.frame)
+
+
+def why_headless(asked: bool) -> str:
+    """Return, for the artist, why there is no window."""
+    return "as asked" if asked else "there is no display"

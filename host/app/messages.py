@@ -1,0 +1,111 @@
+"""Messages: what plug-ins and the desktop report, gathered from logging and shown in a tab."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
+
+from host.app import style
+from host.Katana.UI4.Tabs import BaseTab
+
+_KEPT = 2000
+_COLORS = {
+    logging.ERROR: style.BAD.name(),
+    logging.WARNING: style.ACCENT.name(),
+    logging.INFO: style.TEXT.name(),
+}
+
+
+class MessageLog(QObject):
+    """Everything reported in this session, from any thread.
+
+    Signals:
+        message_added: level (as in logging) and the text, on Qt's thread.
+    """
+
+    message_added = Signal(int, str, float)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._kept: deque[tuple[int, str, float]] = deque(maxlen=_KEPT)
+        self._handler = _Handler(self)
+        self.message_added.connect(self._on_message_added)
+        for name in ("Katana", "host", "kq", "__plugins3__"):
+            logger = logging.getLogger(name)
+            logger.addHandler(self._handler)
+            if logger.level == logging.NOTSET:
+                logger.setLevel(logging.INFO)
+
+    @property
+    def messages(self) -> tuple[tuple[int, str, float], ...]:
+        """Level, text and epoch seconds of the latest messages."""
+        return tuple(self._kept)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for name in ("Katana", "host", "kq", "__plugins3__"):
+            logging.getLogger(name).removeHandler(self._handler)
+
+    def _on_message_added(self, level: int, text: str, moment: float) -> None:
+        self._kept.append((level, text, moment))
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: MessageLog) -> None:
+        super().__init__(logging.INFO)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._log.message_added.emit(record.levelno, record.getMessage(), record.created)
+        except RuntimeError:
+            return  # Qt has gone already; whoever listens on stderr still gets it
+
+
+_log: MessageLog | None = None
+
+
+def set_active_log(log: MessageLog | None) -> None:
+    """Make `log` the one that the tab shows."""
+    global _log
+    _log = log
+
+
+class Messages(BaseTab):
+    """Shows the messages of the session, latest last."""
+
+    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
+        super().__init__(parent, flags)
+        self._text = QPlainTextEdit(self)
+        self._text.setReadOnly(True)
+        self._text.setMaximumBlockCount(_KEPT)
+        self._text.setFont(style.fixed_font())
+        self._text.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self._text.setAccessibleName("Messages")
+        self._text.setPlaceholderText("Nothing has been reported in this session.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._text, 1)
+        if _log is not None:
+            for message in _log.messages:
+                self._add(*message)
+            _log.message_added.connect(self._add)
+
+    @property
+    def text(self) -> str:
+        """All that is shown."""
+        return self._text.toPlainText()
+
+    def _add(self, level: int, text: str, moment: float) -> None:
+        color = _COLORS.get(level, style.TEXT.name())
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", "<br>")
+        clock = time.strftime("%H:%M:%S", time.localtime(moment))
+        self._text.appendHtml(
+            f"<span style='color:{style.DIM_TEXT.name()}'>{clock}</span>&nbsp; "
+            f"<span style='color:{color}'>{escaped}</span>"
+        )

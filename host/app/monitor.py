@@ -1,0 +1,175 @@
+"""Monitor: the picture of the latest render as it comes, with what it is of and where it stands."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from host.app import style
+from host.app.picture_view import PictureView
+from host.app.picture_watch import PictureWatcher
+from host.app.rendering import Phase, Render, RenderSession, active_renders
+from host.Katana.UI4.Tabs import BaseTab
+
+_INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
+_COLORS = {
+    Phase.PREPARING: style.BUSY,
+    Phase.WAITING: style.DIM_TEXT,
+    Phase.RUNNING: style.BUSY,
+    Phase.COMPLETED: style.GOOD,
+    Phase.CANCELLED: style.DIM_TEXT,
+    Phase.FAILED: style.BAD,
+    Phase.REFUSED: style.BAD,
+}
+_SIGNS = {
+    Phase.PREPARING: "◌",
+    Phase.WAITING: "◷",
+    Phase.RUNNING: "●",
+    Phase.COMPLETED: "✔",
+    Phase.CANCELLED: "■",
+    Phase.FAILED: "✖",
+    Phase.REFUSED: "✖",
+}
+
+
+class Monitor(BaseTab):
+    """Follows the latest render that this desktop started."""
+
+    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
+        super().__init__(parent, flags)
+        self._render: Render | None = None
+        self._watcher = PictureWatcher(self)
+        self._watcher.picture_loaded.connect(self._on_picture_loaded)
+        self._view = PictureView(self)
+        self._view.set_notice(_INVITATION)
+        self._title = QLabel(self)
+        self._state = QLabel(self)
+        self._size = _dim_label(self)
+        self._pixel = _dim_label(self)
+        self._zoom = _dim_label(self)
+        self._error = QLabel(self)
+        self._error.setProperty("role", "bad")
+        self._error.setWordWrap(True)
+        self._error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._error.setContentsMargins(10, 6, 10, 6)
+        self._error.hide()
+        self._build()
+        self._clock = QTimer(self)
+        self._clock.setInterval(500)
+        self._clock.timeout.connect(self._show_state)
+        self._view.zoom_changed.connect(lambda zoom: self._zoom.setText(f"{zoom * 100:.0f} %"))
+        self._view.pixel_hovered.connect(self._pixel.setText)
+        self._session: RenderSession = active_renders()
+        self._session.render_started.connect(self._on_render_started)
+        self._session.render_changed.connect(self._on_render_changed)
+        if self._session.renders:
+            self._on_render_started(self._session.renders[-1])
+            self._on_render_changed(self._session.renders[-1])
+
+    @property
+    def view(self) -> PictureView:
+        """The picture."""
+        return self._view
+
+    @property
+    def message(self) -> str:
+        """The error that is shown, or an empty string."""
+        return self._error.text() if not self._error.isHidden() else ""
+
+    def _build(self) -> None:
+        top = QHBoxLayout()
+        top.setContentsMargins(10, 5, 6, 5)
+        top.setSpacing(14)
+        top.addWidget(self._title)
+        top.addWidget(self._state)
+        top.addStretch(1)
+        top.addWidget(self._size)
+        top.addWidget(self._zoom)
+        for text, tip, slot in (
+            ("Fit", "Show the whole picture (F)", self._view.fit),
+            ("1:1", "Show one picture pixel as one point (1)", self._view.show_actual_size),
+        ):
+            button = QToolButton(self)
+            button.setText(text)
+            button.setToolTip(tip)
+            button.clicked.connect(slot)
+            top.addWidget(button)
+        bottom = QHBoxLayout()
+        bottom.setContentsMargins(10, 3, 10, 3)
+        self._pixel.setFont(style.fixed_font())
+        bottom.addWidget(self._pixel)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(top)
+        layout.addWidget(self._error)
+        layout.addWidget(self._view, 1)
+        layout.addLayout(bottom)
+        self._pixel.setMinimumHeight(self._pixel.fontMetrics().height())
+
+    def close_watcher(self) -> None:
+        """Stop watching pictures."""
+        self._watcher.close()
+
+    def _on_render_started(self, render: Render) -> None:
+        self._render = render
+        self._error.hide()
+        self._clock.start()
+        self._show_state()
+
+    def _on_render_changed(self, render: Render) -> None:
+        if render is not self._render:
+            return
+        if render.picture is not None and not render.ended:
+            self._watcher.follow(render.picture)
+        elif render.picture is not None:
+            self._watcher.follow(render.picture)
+            self._watcher.finish()
+        if render.ended:
+            self._clock.stop()
+        if render.phase in (Phase.FAILED, Phase.REFUSED):
+            self._error.setText(
+                render.reason if render.phase is Phase.REFUSED else f"The render failed: {render.reason}"
+            )
+            self._error.show()
+            if self._view.image.isNull():
+                self._view.set_notice("No picture: the render did not get that far.")
+        else:
+            self._error.hide()
+        self._show_state()
+
+    def _on_picture_loaded(self, image: QImage, path: str) -> None:
+        if self._render is None or str(self._render.picture) != path:
+            return
+        self._view.set_image(image)
+        self._size.setText(f"{image.width()} × {image.height()}")
+
+    def _show_state(self) -> None:
+        render = self._render
+        if render is None:
+            return
+        self._title.setText(f"<b>{render.node}</b>&nbsp;&nbsp;frame {render.frame:g}")
+        if render.width and render.height and self._view.image.isNull():
+            self._size.setText(f"{render.width} × {render.height}")
+        color = _COLORS[render.phase].name()
+        self._state.setText(
+            f"<span style='color:{color}'>{_SIGNS[render.phase]} {render.phase.value}</span>{_elapsed(render)}"
+        )
+
+
+def _dim_label(parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    label.setProperty("role", "dim")
+    return label
+
+
+def _elapsed(render: Render) -> str:
+    """Seconds of rendering so far, or in all."""
+    if not render.started_at:
+        return ""
+    seconds = (render.ended_at or time.monotonic()) - render.started_at
+    minutes, rest = divmod(seconds, 60)
+    return f"&nbsp;&nbsp;{minutes:.0f}:{rest:04.1f}" if minutes else f"&nbsp;&nbsp;{rest:.1f} s"

@@ -1,0 +1,347 @@
+"""Node Graph: shows the scene's graph with NodeGraphQt, and turns what the artist does there into changes of it.
+
+The graph in host.nodes is the truth: what it refuses is shown as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from NodeGraphQt import NodeGraph
+from NodeGraphQt.constants import LayoutDirectionEnum, ViewerEnum
+from NodeGraphQt.widgets.viewer import NodeViewer
+from PySide6.QtCore import QPoint, QPointF, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent
+from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
+
+from host.app.node_item import NodePlate, ShownNode
+from host.Katana import NodegraphAPI
+from host.Katana.UI4.FormMaster import NodeActionDelegate
+from host.Katana.UI4.Tabs import BaseTab
+from host.Katana.UI4.Util import RenderMenu
+from host.nodes.errors import SceneError
+from host.nodes.graph import Change, GraphEvent, Node
+from host.nodes.scene import SceneChange, active_scene
+from host.nodes.types import NODE_TYPES
+
+_log = logging.getLogger("Katana.NodeGraph")
+
+
+class _Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
+    """NodeGraphQt's view, with the menus and keys of this desktop in place of its own."""
+
+    menu_requested = Signal(QPoint)
+    key_pressed = Signal(int)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.RMB_state = False
+        self.menu_requested.emit(event.pos())
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        keys = (Qt.Key.Key_Tab, Qt.Key.Key_Delete, Qt.Key.Key_Backspace, Qt.Key.Key_F, Qt.Key.Key_D)
+        if event.key() in keys and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            self.key_pressed.emit(int(event.key()))
+            return
+        super().keyPressEvent(event)
+
+    def focusNextPrevChild(self, next_child: bool) -> bool:
+        """Tab opens the node menu here, as in Katana; Shift+Tab still leaves the panel."""
+        return False if next_child else bool(super().focusNextPrevChild(next_child))
+
+
+class NodeGraphTab(BaseTab):
+    """The Node Graph."""
+
+    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
+        super().__init__(parent, flags)
+        self._shown: dict[Node, Any] = {}
+        self._syncing = False
+        self._menu: QMenu | None = None
+        self._viewer = _Viewer()
+        self._graph = NodeGraph(self, viewer=self._viewer)
+        self._graph.set_layout_direction(LayoutDirectionEnum.VERTICAL.value)
+        self._graph.set_background_color(38, 38, 38)
+        self._graph.set_grid_color(44, 44, 44)
+        self._graph.set_grid_mode(ViewerEnum.GRID_DISPLAY_DOTS.value)
+        self._graph.register_node(ShownNode)
+        self._viewer.setAccessibleName("Node Graph")
+        self._viewer.setParent(self)
+        self._viewer.setFrameShape(_Viewer.Shape.NoFrame)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._viewer)
+        self._viewer.menu_requested.connect(self._on_menu_requested)
+        self._viewer.key_pressed.connect(self._on_key_pressed)
+        self._viewer.moved_nodes.connect(self._on_moved)
+        self._graph.port_connected.connect(self._on_connected)
+        self._graph.port_disconnected.connect(self._on_disconnected)
+        self._graph.node_selection_changed.connect(lambda *_: self._on_selection_changed())
+        self._graph.node_selected.connect(lambda *_: self._on_selection_changed())
+        self._graph.node_double_clicked.connect(self._on_double_clicked)
+        scene = active_scene()
+        scene.observe(self._on_scene_changed)
+        scene.observe_graph(self._on_graph_changed)
+        self._show_all()
+
+    # What the scene says
+
+    def _on_scene_changed(self, change: SceneChange) -> None:
+        if change is SceneChange.REPLACED:
+            self._show_all()
+        elif change is SceneChange.SELECTION:
+            self._show_selection()
+
+    def _on_graph_changed(self, event: GraphEvent) -> None:
+        with self._quietly():
+            node = event.node
+            match event.change:
+                case Change.NODE_ADDED:
+                    self._add(node)
+                case Change.NODE_REMOVED:
+                    self._graph.remove_node(self._shown.pop(node), push_undo=False)
+                case Change.NODE_RENAMED:
+                    self._shown[node].set_name(node.name)
+                    self._shown[node].view.draw_node()
+                case Change.NODE_MOVED:
+                    self._shown[node].set_pos(*node.position)
+                case Change.CONNECTION:
+                    self._show_ports(node)
+                    self._show_connections(node)
+                case Change.BYPASSED:
+                    self._shown[node].view.disabled = node.bypassed
+                    self._shown[node].view.update()
+                case Change.VALUE:
+                    pass
+
+    def _show_all(self) -> None:
+        with self._quietly():
+            for shown in self._shown.values():
+                self._graph.remove_node(shown, push_undo=False)
+            self._shown.clear()
+            nodes = active_scene().graph.nodes
+            for node in nodes:
+                self._add(node)
+            for node in nodes:
+                self._show_connections(node)
+        self._show_selection()
+        self.frame_all()
+
+    def _add(self, node: Node) -> None:
+        shown = ShownNode()
+        shown.NODE_NAME = node.name
+        self._graph.add_node(shown, pos=list(node.position), selected=False, push_undo=False)
+        shown.set_name(node.name)
+        shown.set_color(*node.type.color)
+        shown.view.text_color = (232, 232, 232, 255)
+        shown.view.disabled = node.bypassed
+        shown.view.setToolTip(f"<b>{node.type.name}</b><br>{node.type.description}")
+        shown.add_output("out", display_name=False, color=(120, 120, 120))
+        self._shown[node] = shown
+        self._show_ports(node)
+        shown.view.draw_node()
+
+    def _show_ports(self, node: Node) -> None:
+        shown = self._shown[node]
+        names = set(node.input_names)
+        for name in list(shown.inputs()):
+            if name not in names:
+                shown.inputs()[name].clear_connections(push_undo=False, emit_signal=False)
+                shown.delete_input(name)
+        for name in node.input_names:
+            if name not in shown.inputs():
+                shown.add_input(name, display_name=False, color=(120, 120, 120))
+
+    def _show_connections(self, node: Node) -> None:
+        for name, port in self._shown[node].inputs().items():
+            source = node.source(name)
+            wanted = None if source is None else self._shown[source].outputs()["out"]
+            connected = port.connected_ports()
+            if connected == ([wanted] if wanted is not None else []):
+                continue
+            port.clear_connections(push_undo=False, emit_signal=False)
+            if wanted is not None:
+                port.connect_to(wanted, push_undo=False, emit_signal=False)
+
+    def _show_selection(self) -> None:
+        scene = active_scene()
+        with self._quietly():
+            selected, edited = set(scene.selected), scene.edited
+            for node, shown in self._shown.items():
+                shown.view.selected = node in selected
+                shown.view.edited = node is edited
+                shown.view.update()
+
+    # What the artist does
+
+    def _on_moved(self, moved: dict[Any, Any]) -> None:
+        plates = {shown.view: node for node, shown in self._shown.items()}
+        with self._quietly():
+            for plate in moved:
+                plates[plate].position = (float(plate.xy_pos[0]), float(plate.xy_pos[1]))
+
+    def _on_connected(self, consumer: Any, producer: Any) -> None:
+        self._change(
+            consumer,
+            lambda target: active_scene().graph.connect(self._node(producer.node()), target, consumer.name()),
+        )
+
+    def _on_disconnected(self, consumer: Any, producer: Any) -> None:
+        del producer
+        self._change(consumer, lambda target: active_scene().graph.disconnect(target, consumer.name()))
+
+    def _change(self, consumer: Any, change: Any) -> None:
+        if self._syncing:
+            return
+        target = self._node(consumer.node())
+        try:
+            change(target)
+        except SceneError as error:
+            _log.warning("%s", error)
+            with self._quietly():
+                self._show_connections(target)
+
+    def _on_selection_changed(self) -> None:
+        if self._syncing:
+            return
+        nodes = tuple(node for node, shown in self._shown.items() if shown.view.isSelected())
+        active_scene().select(nodes)
+        if len(nodes) == 1:
+            active_scene().edit(nodes[0])
+
+    def _on_double_clicked(self, shown: Any) -> None:
+        active_scene().edit(self._node(shown))
+
+    def _on_key_pressed(self, key: int) -> None:
+        if key == Qt.Key.Key_Tab:
+            at = self._viewer.mapFromGlobal(self._viewer.cursor().pos())
+            inside = self._viewer.rect().contains(at)
+            self._popup(self.build_create_menu(at if inside else self._viewer.rect().center()), at)
+        elif key == Qt.Key.Key_F:
+            self.frame_all()
+        elif key == Qt.Key.Key_D:
+            for node in active_scene().selected:
+                node.bypassed = not node.bypassed
+        else:
+            for node in active_scene().selected:
+                active_scene().graph.remove(node)
+
+    def _on_menu_requested(self, position: QPoint) -> None:
+        node = self.node_at(position)
+        if node is None:
+            self._popup(self.build_create_menu(position), position)
+            return
+        if node not in active_scene().selected:
+            active_scene().select((node,))
+        self._popup(self.build_node_menu(node), position)
+
+    def _popup(self, menu: QMenu, position: QPoint) -> None:
+        # Shown, not executed: the desktop goes on beneath an open menu.
+        menu.popup(self._viewer.mapToGlobal(position))
+
+    # Menus
+
+    def build_node_menu(self, node: Node) -> QMenu:
+        """Return the menu that a right-click on `node` opens; the panel keeps it until the next."""
+        menu = self._new_menu()
+        view = NodegraphAPI.GetNode(node.name)
+        assert view is not None
+        edit = menu.addAction("Edit Parameters")
+        edit.triggered.connect(lambda: active_scene().edit(node))
+        bypass = menu.addAction("Enable" if node.bypassed else "Disable")
+        bypass.setShortcut("D")
+        bypass.triggered.connect(lambda: setattr(node, "bypassed", not node.bypassed))
+        RenderMenu.AddRenderItemsToMenu(menu, view, view.getOutputPortByIndex(0), log=_log)
+        NodeActionDelegate.UpdateContextMenuWithDelegates(menu, view)
+        menu.addSeparator()
+        delete = menu.addAction("Delete")
+        delete.setShortcut("Del")
+        delete.triggered.connect(lambda: active_scene().graph.remove(node))
+        return menu
+
+    def build_create_menu(self, position: QPoint) -> QMenu:
+        """Return the menu of node types; what is chosen appears at `position` of the view."""
+        menu = self._new_menu()
+        where: QPointF = self._viewer.mapToScene(position)
+        category = ""
+        for node_type in NODE_TYPES.values():
+            if node_type.category != category:
+                category = node_type.category
+                menu.addSection(category)
+            action = menu.addAction(node_type.name)
+            action.setToolTip(node_type.description)
+            action.triggered.connect(lambda _=False, name=node_type.name: self._create(name, where))
+        return menu
+
+    def _create(self, type_name: str, where: QPointF) -> None:
+        view = NodegraphAPI.CreateNode(type_name, NodegraphAPI.GetRootNode())
+        NodegraphAPI.SetNodePosition(view, (round(where.x()) - 74, round(where.y()) - 16))
+        NodegraphAPI.SetAllSelectedNodes([view])
+        NodegraphAPI.SetNodeEdited(view, True)
+
+    def _new_menu(self) -> QMenu:
+        if self._menu is not None:
+            self._menu.close()
+            self._menu.deleteLater()
+        self._menu = QMenu(self)
+        return self._menu
+
+    @property
+    def menu(self) -> QMenu | None:
+        """The menu that was opened last."""
+        return self._menu
+
+    # Where things are
+
+    @property
+    def viewport(self) -> QWidget:
+        """The widget that takes the mouse."""
+        widget: QWidget = self._viewer.viewport()
+        return widget
+
+    def node_at(self, position: QPoint) -> Node | None:
+        """Return the node at a place of the view, if there is one."""
+        plates = {shown.view: node for node, shown in self._shown.items()}
+        for item in self._viewer.items(position):
+            current = item
+            while current is not None:
+                if isinstance(current, NodePlate):
+                    return plates.get(current)
+                current = current.parentItem()
+        return None
+
+    def place_of(self, node: Node) -> QPoint:
+        """Return where the middle of `node` is in the view."""
+        plate = self._shown[node].view
+        middle: QPointF = plate.sceneBoundingRect().center()
+        place: QPoint = self._viewer.mapFromScene(middle)
+        return place
+
+    def frame_all(self) -> None:
+        """Show all nodes, none larger than life."""
+        if not self._shown:
+            return
+        plates = [shown.view for shown in self._shown.values()]
+        self._viewer.zoom_to_nodes(plates)
+        if self._viewer.get_zoom() > 0:
+            self._viewer.reset_zoom()
+            self._viewer.center_selection(plates)
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        self.frame_all()
+
+    def _node(self, shown: Any) -> Node:
+        return next(node for node, candidate in self._shown.items() if candidate is shown)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Change what is shown without taking it for something the artist did."""
+        before, self._syncing = self._syncing, True
+        try:
+            yield
+        finally:
+            self._syncing = before

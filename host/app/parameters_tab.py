@@ -1,0 +1,198 @@
+"""Parameters: the values of the node that is edited."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from host.app.editors import CameraEditor, Editor, editor_for
+from host.app.scene_queries import active_queries
+from host.Katana.UI4.Tabs import BaseTab
+from host.nodes.errors import SceneError
+from host.nodes.graph import Change, GraphEvent, Node
+from host.nodes.scene import SceneChange, active_scene
+
+
+class ParametersTab(BaseTab):
+    """Shows the node that is edited, and changes it as the artist types."""
+
+    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
+        super().__init__(parent, flags)
+        self._node: Node | None = None
+        self._editors: dict[str, Editor] = {}
+        self._rows: dict[str, tuple[QLabel, Editor]] = {}
+        self._name: QLineEdit | None = None
+        self._error = QLabel(self)
+        self._error.setProperty("role", "bad")
+        self._error.setWordWrap(True)
+        self._error.setContentsMargins(12, 4, 12, 4)
+        self._error.hide()
+        self._area = QScrollArea(self)
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._area, 1)
+        layout.addWidget(self._error)
+        active_scene().observe(self._on_scene_changed)
+        active_scene().observe_graph(self._on_graph_changed)
+        active_queries().cameras_found.connect(self._on_cameras_found)
+        self._show_node()
+
+    @property
+    def node(self) -> Node | None:
+        """The node that is shown."""
+        return self._node
+
+    @property
+    def message(self) -> str:
+        """The refusal that is shown, or an empty string."""
+        return self._error.text() if not self._error.isHidden() else ""
+
+    def editor(self, name: str) -> Editor:
+        """Return the editor of a parameter of the node that is shown."""
+        return self._editors[name]
+
+    def _on_scene_changed(self, change: SceneChange) -> None:
+        if change is SceneChange.REPLACED or (
+            change is SceneChange.SELECTION and active_scene().edited is not self._node
+        ):
+            self._show_node()
+
+    def _on_graph_changed(self, event: GraphEvent) -> None:
+        if event.node is not self._node:
+            return
+        if event.change is Change.VALUE:
+            self._editors[event.detail].show_value(event.node.value(event.detail))
+            self._show_relevant()
+        elif event.change is Change.NODE_RENAMED and self._name is not None:
+            self._name.setText(event.node.name)
+        elif event.change is Change.CONNECTION:
+            self._ask_for_cameras()
+
+    def _show_node(self) -> None:
+        self._node = active_scene().edited
+        self._editors.clear()
+        self._rows.clear()
+        self._name = None
+        self._error.hide()
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(12, 10, 12, 10)
+        layout.setSpacing(8)
+        if self._node is None:
+            empty = QLabel("Select a node in the Node Graph to see its parameters.", page)
+            empty.setProperty("role", "dim")
+            empty.setWordWrap(True)
+            empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            layout.addStretch(1)
+            layout.addWidget(empty)
+            layout.addStretch(1)
+        else:
+            layout.addLayout(self._header(self._node, page))
+            self._add_parameters(self._node, page, layout)
+            layout.addStretch(1)
+        self._area.setWidget(page)
+        self._show_relevant()
+        self._ask_for_cameras()
+
+    def _header(self, node: Node, page: QWidget) -> QHBoxLayout:
+        header = QHBoxLayout()
+        header.setSpacing(8)
+        plate = QLabel(node.type.name, page)
+        red, green, blue = node.type.color
+        plate.setStyleSheet(
+            f"background: rgb({red},{green},{blue}); color: white; border-radius: 3px; padding: 3px 8px;"
+        )
+        plate.setToolTip(node.type.description)
+        self._name = QLineEdit(node.name, page)
+        self._name.setAccessibleName("Name")
+        self._name.setToolTip("The node's name.")
+        self._name.editingFinished.connect(self._on_renamed)
+        header.addWidget(plate)
+        header.addWidget(self._name, 1)
+        return header
+
+    def _add_parameters(self, node: Node, page: QWidget, layout: QVBoxLayout) -> None:
+        form, heading = self._new_form(layout), ""
+        for spec in node.specs:
+            if spec.page != heading:
+                heading = spec.page
+                title = QLabel(heading.upper(), page)
+                title.setProperty("role", "heading")
+                title.setContentsMargins(0, 8, 0, 0)
+                layout.addWidget(title)
+                form = self._new_form(layout)
+            editor = editor_for(spec, page)
+            editor.show_value(node.value(spec.name))
+            editor.value_edited.connect(lambda value, name=spec.name: self._on_edited(name, value))
+            label = QLabel(spec.label, page)
+            label.setBuddy(editor)
+            label.setToolTip(spec.hint)
+            label.setMinimumWidth(118)
+            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            form.addRow(label, editor)
+            self._editors[spec.name] = editor
+            self._rows[spec.name] = (label, editor)
+
+    @staticmethod
+    def _new_form(layout: QVBoxLayout) -> QFormLayout:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setHorizontalSpacing(10)
+        form.setVerticalSpacing(5)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        layout.addLayout(form)
+        return form
+
+    def _on_renamed(self) -> None:
+        if self._node is not None and self._name is not None:
+            self._name.setText(active_scene().graph.rename(self._node, self._name.text()))
+
+    def _on_edited(self, name: str, value: object) -> None:
+        if self._node is None:
+            return
+        try:
+            self._node.set_value(name, value)
+            self._error.hide()
+        except SceneError as error:
+            self._error.setText(str(error))
+            self._error.show()
+            self._editors[name].show_value(self._node.value(name))
+
+    def _show_relevant(self) -> None:
+        """Hide what does not matter for the kind that is chosen."""
+        if self._node is None:
+            return
+        for name, (label, editor) in self._rows.items():
+            condition = self._node.spec(name).shown_when
+            relevant = condition is None or self._node.value(condition[0]) in condition[1]
+            label.setVisible(relevant)
+            editor.setVisible(relevant)
+
+    def _ask_for_cameras(self) -> None:
+        if self._node is not None and any(
+            isinstance(editor, CameraEditor) for editor in self._editors.values()
+        ):
+            source = next(iter(self._node.sources.values()), None)
+            if source is not None:
+                active_queries().ask_for_cameras(source.name)
+
+    def _on_cameras_found(self, node: str, cameras: list[str]) -> None:
+        if self._node is None:
+            return
+        source = next(iter(self._node.sources.values()), None)
+        if source is not None and source.name == node:
+            for editor in self._editors.values():
+                if isinstance(editor, CameraEditor):
+                    editor.offer(cameras)

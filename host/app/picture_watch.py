@@ -1,0 +1,88 @@
+"""Watches the picture of a render and loads it anew each time the renderer replaces it. Its own thread."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage, QImageReader
+
+_INTERVAL_S = 0.15
+_Stamp = tuple[int, int, int]
+
+
+class PictureWatcher(QObject):
+    """Follows one picture at a time.
+
+    Reading runs on a thread of its own: pictures are large and may lie on a slow share. While no render runs
+    the thread sleeps until it is asked again.
+
+    Signals:
+        picture_loaded: a new state of the picture, as QImage, and its path. Emitted by the watching thread.
+    """
+
+    picture_loaded = Signal(QImage, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._wake = threading.Condition()
+        self._path: Path | None = None
+        self._live = False
+        self._closed = False
+        self._seen: _Stamp | None = None
+        self._thread = threading.Thread(target=self._run, name="picture-watch", daemon=True)
+        self._thread.start()
+
+    def follow(self, path: Path) -> None:
+        """Load `path` now and whenever it is replaced."""
+        with self._wake:
+            if path != self._path:
+                self._seen = None
+            self._path = path
+            self._live = True
+            self._wake.notify()
+
+    def finish(self) -> None:
+        """Look once more, and then only when asked again."""
+        with self._wake:
+            self._live = False
+            self._wake.notify()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if self._closed:
+                    return
+                path, live = self._path, self._live
+            if path is not None:
+                self._look(path)
+            with self._wake:
+                if self._closed:
+                    return
+                # Asked for something else while looking: look again before sleeping.
+                if (self._path, self._live) == (path, live):
+                    self._wake.wait(_INTERVAL_S if live else None)
+
+    def _look(self, path: Path) -> None:
+        try:
+            status = path.stat()
+        except OSError:
+            return  # not there yet
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if stamp == self._seen or status.st_size == 0:
+            return
+        reader = QImageReader(str(path))
+        reader.setAllocationLimit(0)
+        image = reader.read()
+        if image.isNull():
+            return  # half written by a renderer that does not replace its file in one step: the next look will do
+        self._seen = stamp
+        self.picture_loaded.emit(image, str(path))

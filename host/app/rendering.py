@@ -1,0 +1,293 @@
+"""The renders that this desktop started: submitting them off Qt's thread, and following what becomes of them.
+
+What a farm does with a job is the farm plug-in's; here are the node, the frame and the picture it belongs to.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from host.app import failure
+from host.app.cook_client import CookClient
+from host.app.submission import Submission, SubmissionError, Submitted, submit
+from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
+from host.Katana.FarmAPI import FarmPluginManager, Job
+from host.nodes.project import to_document
+from host.nodes.scene import active_scene
+
+_log = logging.getLogger("Katana.Render")
+
+_POLL_RUNNING_MS = 250
+_POLL_ENDED_MS = 1000
+"""An ended render may be started again in the queue's tab, and its picture should then come alive again."""
+
+_ENDED = (Job.State.kCompleted, Job.State.kCancelled, Job.State.kFailed)
+
+
+class RenderMethod(Enum):
+    """How a picture is asked for."""
+
+    PREVIEW = ("previewRender", "preview", "Preview Render")
+    DISK = ("diskRender", "disk", "Disk Render")
+
+    def __init__(self, type_name: str, method_name: str, label: str) -> None:
+        self.type_name = type_name
+        self.method_name = method_name
+        self.label = label
+
+
+class Phase(Enum):
+    """Where a render stands, in words for the artist."""
+
+    PREPARING = "Preparing"
+    WAITING = "Waiting"
+    RUNNING = "Rendering"
+    COMPLETED = "Completed"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+    REFUSED = "Not submitted"
+
+
+_PHASES = {
+    Job.State.kWaiting: Phase.WAITING,
+    Job.State.kRunning: Phase.RUNNING,
+    Job.State.kCompleted: Phase.COMPLETED,
+    Job.State.kCancelled: Phase.CANCELLED,
+    Job.State.kFailed: Phase.FAILED,
+}
+
+
+@dataclass
+class Render:
+    """One render. Changed on Qt's thread only.
+
+    `reason` says why it failed or was refused. Times are monotonic seconds, 0 where not yet.
+    """
+
+    node: str
+    farm: str
+    method: RenderMethod
+    frame: float
+    phase: Phase = Phase.PREPARING
+    job_id: str = ""
+    picture: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    log_file: str | None = None
+    reason: str = ""
+    asked_at: float = 0.0
+    submitted_at: float = 0.0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it unless it is started again."""
+        return self.phase in (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED, Phase.REFUSED)
+
+
+class RenderSession(QObject):
+    """Starts renders and follows them. Qt's thread.
+
+    Signals:
+        render_started: a render was asked for, with its Render.
+        render_changed: a render went on to another phase, with its Render.
+        message_posted: something to tell in the status bar.
+    """
+
+    render_started = Signal(object)
+    render_changed = Signal(object)
+    message_posted = Signal(str)
+    _done = Signal(object)
+
+    def __init__(self, cook: CookClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._cook = cook
+        self._renders: list[Render] = []
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._done.connect(self._on_done)
+        self._poll = QTimer(self)
+        self._poll.timeout.connect(self._on_poll)
+        self._worker = threading.Thread(target=self._run, name="render-submission", daemon=True)
+        self._worker.start()
+
+    @property
+    def renders(self) -> tuple[Render, ...]:
+        """All renders of this session, oldest first."""
+        return tuple(self._renders)
+
+    def start(self, node: str, farm: str, method: RenderMethod) -> Render:
+        """Take down the scene as it is and send a render of `node` on its way; returns at once."""
+        scene = active_scene()
+        render = Render(node, farm, method, scene.frame, asked_at=time.monotonic())
+        self._renders.append(render)
+        self.render_started.emit(render)
+        self.message_posted.emit(f"{method.label} of {node}, frame {scene.frame:g}: preparing …")
+        try:
+            submission = self._take_down(render)
+        except (SubmissionError, FarmPluginManager.FarmPluginManagerException) as error:
+            self._refuse(render, str(error))
+            return render
+        ExecuteCallbacksForType(
+            Callbacks.Type.onRenderSetup, renderMethodName=method.method_name, nodeName=node
+        )
+        self._work.put(lambda: self._submit(render, submission))
+        return render
+
+    def close(self) -> None:
+        """Stop following. What was submitted is the farm's."""
+        self._poll.stop()
+        self._work.put(None)
+
+    def _take_down(self, render: Render) -> Submission:
+        scene = active_scene()
+        node = scene.graph.find(render.node)
+        if node is None:
+            raise SubmissionError(f"There is no node called {render.node} any more.")
+        renderer = "mitsuba"
+        if node.type.is_render_node:
+            renderer = str(node.value("renderer"))
+        output = ""
+        if render.method is RenderMethod.DISK:
+            output = str(node.value("output"))
+            if not output:
+                raise SubmissionError(
+                    f"Node {node.name} has no Output: set where Disk Render writes its picture."
+                )
+            output = re.sub(r"#+", lambda marks: f"{round(scene.frame):0{len(marks[0])}d}", output)
+        return Submission(
+            node=node.name,
+            farm=render.farm,
+            method_type=render.method.type_name,
+            method_name=render.method.method_name,
+            context=FarmPluginManager.CreateRenderContextName(),
+            frame=scene.frame,
+            renderer=renderer,
+            document=to_document(scene.project),
+            output=output,
+        )
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+    def _submit(self, render: Render, submission: Submission) -> None:
+        """On the worker thread."""
+        try:
+            submitted = submit(submission, self._cook)
+        except SubmissionError as error:
+            sentence = str(error)
+            self._hand_over(lambda: self._refuse(render, sentence))
+        else:
+            self._hand_over(lambda: self._accept(render, submitted))
+
+    def _hand_over(self, step: Callable[[], None]) -> None:
+        """Have `step` run on Qt's thread. The session may have been closed meanwhile, and Qt with it."""
+        try:
+            self._done.emit(step)
+        except RuntimeError:
+            _log.debug("The desktop closed before a render was ready.")
+
+    def _on_done(self, step: Callable[[], None]) -> None:
+        step()
+
+    def _refuse(self, render: Render, sentence: str) -> None:
+        render.phase = Phase.REFUSED
+        render.reason = sentence
+        render.ended_at = time.monotonic()
+        _log.error("%s", sentence)
+        self.render_changed.emit(render)
+
+    def _accept(self, render: Render, submitted: Submitted) -> None:
+        for warning in submitted.warnings:
+            _log.warning("%s", warning)
+        render.job_id = submitted.job_id
+        render.picture = submitted.picture
+        render.width, render.height = submitted.width, submitted.height
+        render.submitted_at = time.monotonic()
+        render.phase = Phase.WAITING
+        self.message_posted.emit(f"{render.method.label} of {render.node} was submitted to {render.farm}.")
+        self.render_changed.emit(render)
+        self._on_poll()
+
+    def _on_poll(self) -> None:
+        followed = [render for render in self._renders if render.job_id and not render.ended]
+        latest = next((render for render in reversed(self._renders) if render.job_id), None)
+        if latest is not None and latest not in followed:
+            followed.append(latest)
+        for render in followed:
+            self._follow(render)
+        if any(not render.ended for render in followed):
+            self._poll.start(_POLL_RUNNING_MS)
+        elif followed:
+            self._poll.start(_POLL_ENDED_MS)
+        else:
+            self._poll.stop()
+
+    def _follow(self, render: Render) -> None:
+        try:
+            phase = _PHASES[FarmPluginManager.GetJobState(render.job_id, render.farm)]
+            log_file = FarmPluginManager.GetRenderLogFilename(render.job_id, render.farm)
+        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; a removed job is nothing to follow
+            if not render.ended:
+                self._end(render, Phase.FAILED)
+                render.reason = f"{render.farm} no longer knows of it: {error}"
+                self.render_changed.emit(render)
+            render.job_id = ""
+            return
+        render.log_file = log_file or render.log_file
+        if phase is render.phase:
+            return
+        if phase is Phase.RUNNING:
+            render.started_at, render.ended_at, render.reason = time.monotonic(), 0.0, ""
+        if phase in (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED):
+            self._end(render, phase)
+        render.phase = phase
+        if phase is Phase.FAILED:
+            log = render.log_file
+            self._work.put(lambda: self._find_reason(render, log))
+        else:
+            self.message_posted.emit(f"{render.method.label} of {render.node}: {phase.value.lower()}.")
+            self.render_changed.emit(render)
+
+    def _end(self, render: Render, phase: Phase) -> None:
+        render.phase = phase
+        render.ended_at = time.monotonic()
+
+    def _find_reason(self, render: Render, log_file: str | None) -> None:
+        """On the worker thread."""
+        reason = failure.reason(log_file)
+        self._hand_over(lambda: self._tell_reason(render, reason))
+
+    def _tell_reason(self, render: Render, reason: str) -> None:
+        if render.phase is not Phase.FAILED:
+            return
+        render.reason = reason
+        _log.error("The render of %s (job %s) failed: %s", render.node, render.job_id, reason)
+        self.render_changed.emit(render)
+
+
+_session: RenderSession | None = None
+
+
+def set_active_renders(session: RenderSession | None) -> None:
+    """Make `session` the one that menus start renders in."""
+    global _session
+    _session = session
+
+
+def active_renders() -> RenderSession:
+    """Return the session that menus start renders in."""
+    if _session is None:
+        raise RuntimeError("There is no desktop to render from.")
+    return _session

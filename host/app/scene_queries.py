@@ -1,0 +1,93 @@
+"""Questions about the cooked scene that panels ask: answered by the cook process, told on Qt's thread."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Signal
+
+from host.app.cook_client import CookClient
+from host.nodes.errors import CookError
+from host.nodes.project import to_document
+from host.nodes.scene import active_scene
+
+_log = logging.getLogger("Katana.Cooking")
+
+
+class SceneQueries(QObject):
+    """Asks, one question after the other, on a thread of its own.
+
+    Signals:
+        cameras_found: a node's name and the paths of the cameras in its scene.
+        range_found: a node's name, first and last frame that its scene declares.
+        query_failed: a node's name and the sentence why its scene does not cook.
+    """
+
+    cameras_found = Signal(str, list)
+    range_found = Signal(str, float, float)
+    query_failed = Signal(str, str)
+
+    def __init__(self, cook: CookClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._cook = cook
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._work.put(self._warm_up)
+        self._thread = threading.Thread(target=self._run, name="scene-queries", daemon=True)
+        self._thread.start()
+
+    def ask_for_cameras(self, node: str) -> None:
+        """Find the cameras in the scene of `node`; a scene that does not cook has none."""
+        document, frame = to_document(active_scene().project), active_scene().frame
+        self._work.put(lambda: self._describe(document, node, frame, False))
+
+    def ask_for_range(self, node: str) -> None:
+        """Find the frame range of the scene of `node`, and whether it cooks at all."""
+        document, frame = to_document(active_scene().project), active_scene().frame
+        self._work.put(lambda: self._describe(document, node, frame, True))
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._work.put(None)
+
+    def _warm_up(self) -> None:
+        try:
+            self._cook.warm_up()
+        except (CookError, OSError) as error:
+            _log.error("The cook process does not start: %s", error)
+
+    def _describe(self, document: dict[str, object], node: str, frame: float, with_range: bool) -> None:
+        try:
+            answer = self._cook.request(op="describe", project=document, node=node, frame=frame)
+        except CookError as error:
+            if with_range:
+                self.query_failed.emit(node, str(error))
+            return
+        self.cameras_found.emit(node, answer["cameras"])
+        if with_range and answer["range"] is not None:
+            self.range_found.emit(node, *answer["range"])
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except RuntimeError:
+                return  # the desktop has closed, and Qt's objects with it
+
+
+_queries: SceneQueries | None = None
+
+
+def set_active_queries(queries: SceneQueries | None) -> None:
+    """Make `queries` the one that panels ask."""
+    global _queries
+    _queries = queries
+
+
+def active_queries() -> SceneQueries:
+    """Return the one that panels ask."""
+    if _queries is None:
+        raise RuntimeError("There is no desktop to ask.")
+    return _queries

@@ -1,0 +1,48 @@
+"""The shelf bar: one button for each shelf item, shelf by shelf."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction, QIcon, QKeySequence
+from PySide6.QtWidgets import QLabel, QToolBar, QWidget
+
+from host.Katana import KatanaResources, Shelves
+
+
+class ShelfBar(QToolBar):
+    """Shows the shelves and runs their items."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Shelves", parent)
+        self.setObjectName("ShelfBar")
+        self.setIconSize(QSize(18, 18))
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setMovable(False)
+        self.setAccessibleName("Shelves")
+
+    def load(self) -> None:
+        """Read the shelves anew."""
+        self.clear()
+        shelves = [shelf for shelf in Shelves.GetShelves2(True) if shelf.getItems()]
+        for index, shelf in enumerate(shelves):
+            if index:
+                self.addSeparator()
+            label = QLabel(shelf.getName(), self)
+            label.setProperty("role", "heading")
+            label.setContentsMargins(4, 0, 6, 0)
+            self.addWidget(label)
+            for item in shelf.getItems():
+                self.addAction(self._action(item))
+        self.setVisible(bool(shelves))
+
+    def _action(self, item: Shelves.ShelfItem) -> QAction:
+        action = QAction(item.getName(), self)
+        path = KatanaResources.GetIconPath(item.getIconName()) if item.getIconName() else None
+        if path:
+            action.setIcon(QIcon(path))
+        if item.getKeyboardShortcut():
+            action.setShortcut(QKeySequence(item.getKeyboardShortcut()))
+        if item.getDescription():
+            action.setToolTip(item.getDescription())
+        action.triggered.connect(lambda: item.run())
+        return action

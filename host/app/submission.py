@@ -1,0 +1,125 @@
+"""A render's way to a farm: temporary folder, stage, command line, submission, in FarmAPI's order.
+
+No Qt here: it runs on a worker thread, because folders and files may be slow shares.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host import command_line, session
+from host.app.cook_client import CookClient
+from host.Katana.FarmAPI import FarmPluginManager
+from host.nodes.errors import SceneError
+
+_log = logging.getLogger("Katana.Render")
+
+
+class SubmissionError(Exception):
+    """A render that could not be submitted; its text is one sentence for the artist."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is to be rendered, taken down when the artist asked for it.
+
+    `document` is the project as project.to_document gives it; `output` is empty for pictures that belong to
+    the render's own folder.
+    """
+
+    node: str
+    farm: str
+    method_type: str
+    method_name: str
+    context: str
+    frame: float
+    renderer: str
+    document: dict[str, Any]
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A render that a farm has taken."""
+
+    job_id: str
+    picture: Path
+    width: int | None
+    height: int | None
+    warnings: tuple[str, ...]
+
+
+def submit(submission: Submission, cook: CookClient) -> Submitted:
+    """Take a render through to the farm. Raises SubmissionError. Never on Qt's thread."""
+    try:
+        folder = FarmPluginManager.CreateTemporaryDirectory(submission.context, submission.farm)
+        stage = str(Path(folder) / f"{submission.node}.usdc")
+        answer = cook.request(
+            op="export",
+            project=submission.document,
+            node=submission.node,
+            frame=submission.frame,
+            path=stage,
+        )
+        picture = _picture(submission, folder)
+        FarmPluginManager.CopyRenderFiles([stage], submission.context, submission.farm)
+        local = command_line.join(_arguments(submission, folder, stage, picture, answer["render"]))
+        command = FarmPluginManager.PrepareRemoteCommand(local, submission.context, folder, submission.farm)
+        job_id = FarmPluginManager.SubmitJob(
+            submission.node, submission.context, folder, [command], submission.farm
+        )
+    except (SceneError, FarmPluginManager.FarmPluginManagerException, SubmissionError) as error:
+        raise SubmissionError(str(error)) from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise SubmissionError(
+            f"{submission.node} was not submitted to {submission.farm}: {error.strerror or error}{where}."
+        ) from error
+    except Exception as error:
+        # A farm plug-in may raise anything; the artist gets a sentence, the log the rest.
+        _log.debug("Submission failed:", exc_info=True)
+        raise SubmissionError(
+            f"{submission.farm} did not take the render of {submission.node}: {_words(error)}"
+        ) from error
+    render = answer["render"]
+    return Submitted(job_id, picture, render["width"], render["height"], tuple(answer["warnings"]))
+
+
+def _picture(submission: Submission, folder: str) -> Path:
+    if not submission.output:
+        return Path(folder) / f"{submission.node}.{round(submission.frame):04d}.png"
+    output = Path(submission.output)
+    if not output.parent.is_dir():
+        raise SubmissionError(f"The picture cannot be written: the folder {output.parent} does not exist.")
+    if not os.access(output.parent, os.W_OK):
+        raise SubmissionError(f"The picture cannot be written: the folder {output.parent} is not writable.")
+    return output
+
+
+def _arguments(
+    submission: Submission, folder: str, stage: str, picture: Path, render: dict[str, Any]
+) -> list[str]:
+    arguments = [
+        *session.renderboot_command(),
+        *("-renderer", submission.renderer),
+        *("-geolib3OpTree", stage),
+        *("-renderMethodType", submission.method_type),
+        *("-renderMethodName", submission.method_name),
+        *("-tempDir", folder),
+        *("-katanaRoot", str(session.ROOT)),
+        *("-frame", f"{submission.frame:g}"),
+        *("-renderOutputFile", str(picture)),
+    ]
+    for key in ("camera", "width", "height", "samples"):
+        if render[key] is not None:
+            arguments += [f"-{key}", str(render[key])]
+    return arguments
+
+
+def _words(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,289 @@
+"""The main window: menus, shelf bar, timeline, and the tabs docked around each other."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtGui import QCloseEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QTabWidget,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from host.app.documents import Documents
+from host.app.rendering import RenderSession
+from host.app.scene_queries import SceneQueries
+from host.app.shelf_bar import ShelfBar
+from host.app.timeline import Timeline
+from host.app.user_settings import UserSettings
+from host.Katana.UI4.App import Tabs
+from host.Katana.UI4.App.MainWindow import KatanaWindow
+from host.nodes.scene import SceneChange, active_scene
+
+_log = logging.getLogger("Katana.Window")
+_MESSAGE_MS = 8000
+_LAYOUT_VERSION = 1
+
+
+class DesktopWindow(KatanaWindow):
+    """The window of the desktop. Its tabs come from the tab types; it does not know what they show."""
+
+    def __init__(
+        self, settings: UserSettings, queries: SceneQueries, renders: RenderSession, asks: bool
+    ) -> None:
+        super().__init__(None)
+        self.setObjectName("DesktopWindow")
+        self._settings = settings
+        self._docks: dict[str, QDockWidget] = {}
+        self.documents = Documents(settings, queries, self, asks)
+        self.setDockNestingEnabled(True)
+        self.setDockOptions(
+            KatanaWindow.DockOption.AllowNestedDocks
+            | KatanaWindow.DockOption.AllowTabbedDocks
+            | KatanaWindow.DockOption.AnimatedDocks
+        )
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self._banner = _Banner(self)
+        self.shelf_bar = ShelfBar(self)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.shelf_bar)
+        self._add_banner()
+        self._timeline = Timeline(self)
+        self._add_timeline()
+        self._build_menus()
+        self.statusBar().setSizeGripEnabled(False)
+        self.documents.failed.connect(self.show_error)
+        self.documents.opened.connect(self._on_opened)
+        self.documents.recent_changed.connect(self._fill_recent)
+        renders.message_posted.connect(self.show_message)
+        renders.render_started.connect(lambda _render: self._banner.hide())
+        active_scene().observe(self._on_scene_changed)
+        self._show_title()
+
+    def sizeHint(self) -> QSize:
+        return QSize(1600, 960)
+
+    # Saying things
+
+    def show_message(self, text: str) -> None:
+        """Say something in the status bar."""
+        self.statusBar().showMessage(text, _MESSAGE_MS)
+
+    def show_error(self, sentence: str) -> None:
+        """Say what went wrong, across the top of the window until it is closed."""
+        self._banner.show_sentence(sentence)
+
+    @property
+    def error(self) -> str:
+        """The error that is shown, or an empty string."""
+        return self._banner.sentence
+
+    # Tabs
+
+    def open_tab(self, name: str) -> QDockWidget | None:
+        """Open a tab of the type `name`, or bring forward the one that is open; None where the tab fails."""
+        dock = self._docks.get(name)
+        if dock is not None:
+            dock.show()
+            dock.raise_()
+            return dock
+        try:
+            tab = Tabs.CreateTab(name, self)
+        except Exception as error:  # noqa: BLE001  one plug-in's tab that fails must not keep the window from opening
+            sentence = f"The tab {name} does not open: {type(error).__name__}: {error}"
+            _log.error("%s", sentence, exc_info=True)
+            self.show_error(sentence)
+            return None
+        dock = QDockWidget(tab.getTabTitle(), self)
+        dock.setObjectName(f"tab:{name}")
+        dock.setFeatures(
+            QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
+        )
+        dock.setWidget(tab)
+        self._docks[name] = dock
+        Tabs.ApplySettings(tab.getWidget(), self._settings.get("tabs", {}).get(name, {}))
+        return dock
+
+    def lay_out(self, plugin_tabs: list[str]) -> None:
+        """Open the tabs as they were, or as a first-time artist needs them: plug-ins' tabs among them."""
+        remembered = self._settings.get("open_tabs")
+        names = ["Monitor", "Node Graph", "Parameters", *plugin_tabs, "Messages"]
+        if isinstance(remembered, list):
+            names = [name for name in Tabs.GetAvailableTabTypeNames() if name in remembered] or names
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        docks = {name: dock for name in names if (dock := self.open_tab(name)) is not None}
+        for name, dock in docks.items():
+            self.addDockWidget(right if name in ("Node Graph", "Parameters") else left, dock)
+        below = [dock for name, dock in docks.items() if name not in ("Monitor", "Node Graph", "Parameters")]
+        if "Monitor" in docks and below:
+            self.splitDockWidget(docks["Monitor"], below[0], Qt.Orientation.Vertical)
+        for dock in below[1:]:
+            self.tabifyDockWidget(below[0], dock)
+        if below:
+            below[0].raise_()
+        if "Node Graph" in docks and "Parameters" in docks:
+            self.splitDockWidget(docks["Node Graph"], docks["Parameters"], Qt.Orientation.Vertical)
+            self.resizeDocks([docks["Node Graph"], docks["Parameters"]], [480, 420], Qt.Orientation.Vertical)
+        if "Monitor" in docks and below:
+            self.resizeDocks([docks["Monitor"], below[0]], [580, 320], Qt.Orientation.Vertical)
+        if "Monitor" in docks and "Node Graph" in docks:
+            self.resizeDocks([docks["Monitor"], docks["Node Graph"]], [1080, 520], Qt.Orientation.Horizontal)
+        self._fill_tabs_menu()
+
+    def restore_layout(self) -> None:
+        """Take back size and arrangement from the last session, where there was one."""
+        geometry, state = self._settings.get("geometry"), self._settings.get("state")
+        if isinstance(geometry, str) and isinstance(state, str):
+            self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
+            self.restoreState(QByteArray.fromBase64(state.encode()), _LAYOUT_VERSION)
+
+    def keep_layout(self) -> None:
+        """Note size, arrangement and the tabs' own settings for the next session."""
+        self._settings.set("geometry", self.saveGeometry().toBase64().toStdString())
+        self._settings.set("state", self.saveState(_LAYOUT_VERSION).toBase64().toStdString())
+        self._settings.set("open_tabs", [name for name, dock in self._docks.items() if not dock.isHidden()])
+        kept = dict(self._settings.get("tabs", {}))
+        for tab in Tabs.GetAllTabs():
+            kept[Tabs.GetTabTypeName(tab)] = Tabs.GetSettings(tab)
+        self._settings.set("tabs", kept)
+
+    # Building
+
+    def _build_menus(self) -> None:
+        file_menu = self.menuBar().addMenu("&File")
+        for text, key, slot in (
+            ("&New", QKeySequence.StandardKey.New, self.documents.new),
+            ("&Open …", QKeySequence.StandardKey.Open, self.documents.choose_and_open),
+        ):
+            file_menu.addAction(text, key, slot)
+        self._recent_menu: QMenu = file_menu.addMenu("Open &Recent")
+        file_menu.addSeparator()
+        file_menu.addAction("&Save", QKeySequence.StandardKey.Save, self.documents.save)
+        file_menu.addAction("Save &As …", QKeySequence.StandardKey.SaveAs, self.documents.save_as)
+        file_menu.addSeparator()
+        file_menu.addAction("&Quit", QKeySequence.StandardKey.Quit, self.close)
+        self._tabs_menu: QMenu = self.menuBar().addMenu("&Tabs")
+        self._fill_recent()
+
+    def _fill_recent(self) -> None:
+        self._recent_menu.clear()
+        for path in self._settings.recent:
+            action = self._recent_menu.addAction(Path(path).name)
+            action.setToolTip(path)
+            action.triggered.connect(lambda _=False, path=path: self.documents.open(path))
+        self._recent_menu.setEnabled(bool(self._settings.recent))
+
+    def _fill_tabs_menu(self) -> None:
+        self._tabs_menu.clear()
+        for name in Tabs.GetAvailableTabTypeNames():
+            action = self._tabs_menu.addAction(Tabs.GetTabTitle(name))
+            icon = Tabs.GetTabMenuItemIcon(name)
+            if icon is not None:
+                action.setIcon(icon)
+            action.triggered.connect(lambda _=False, name=name: self._open_from_menu(name))
+
+    def _open_from_menu(self, name: str) -> None:
+        dock = self.open_tab(name)
+        if dock is not None and self.dockWidgetArea(dock) == Qt.DockWidgetArea.NoDockWidgetArea:
+            self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+            dock.show()
+
+    def _add_banner(self) -> None:
+        self.addToolBarBreak()
+        bar = QToolBar("Errors", self)
+        bar.setObjectName("ErrorBar")
+        bar.setMovable(False)
+        bar.addWidget(self._banner)
+        bar.setVisible(False)
+        self._banner.bar = bar
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
+
+    def _add_timeline(self) -> None:
+        bar = QToolBar("Timeline", self)
+        bar.setObjectName("TimelineBar")
+        bar.setMovable(False)
+        bar.addWidget(self._timeline)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
+        self._timeline_bar = bar
+
+    def timeline(self) -> Timeline:
+        """Return the timeline."""
+        return self._timeline
+
+    def isTimelineVisible(self) -> bool:
+        return not self._timeline_bar.isHidden()
+
+    def setTimelineVisible(self, timelineVisible: bool) -> None:
+        self._timeline_bar.setVisible(timelineVisible)
+
+    # What happens
+
+    def _on_opened(self, path: str) -> None:
+        self._banner.hide()
+        self.show_message(f"Opened {path}.")
+
+    def _on_scene_changed(self, change: SceneChange) -> None:
+        if change in (SceneChange.REPLACED, SceneChange.FILE):
+            self._show_title()
+
+    def _show_title(self) -> None:
+        scene = active_scene()
+        name = scene.path.name if scene.path is not None else "Untitled"
+        self.setWindowTitle(f"{name}[*] — Katana Queue Desktop")
+        self.setWindowModified(scene.dirty)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.documents.confirm_discard():
+            event.ignore()
+            return
+        self.keep_layout()
+        event.accept()
+
+
+class _Banner(QFrame):
+    """One sentence across the window, with a button that takes it away."""
+
+    bar: QToolBar
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("Banner")
+        self.setStyleSheet("#Banner { background: #5a2b27; border-radius: 3px; }")
+        self._label = QLabel(self)
+        self._label.setWordWrap(True)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        close = QToolButton(self)
+        close.setText("✕")
+        close.setAccessibleName("Close the message")
+        close.clicked.connect(self.hide)
+        layout = QHBoxLayout()
+        layout.setContentsMargins(12, 4, 4, 4)
+        layout.addWidget(self._label, 1)
+        layout.addWidget(close)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addLayout(layout)
+
+    @property
+    def sentence(self) -> str:
+        """What is shown, or an empty string."""
+        return self._label.text() if not self.bar.isHidden() else ""
+
+    def show_sentence(self, sentence: str) -> None:
+        """Show a sentence."""
+        self._label.setText(sentence)
+        self.setVisible(True)
+        self.bar.setVisible(True)
+
+    def hide(self) -> None:
+        """Take the sentence away."""
+        self.bar.setVisible(False)

@@ -1,0 +1,60 @@
+"""The cook process: takes requests as lines of JSON on stdin and answers each with one line on stdout.
+
+USD holds Python's lock while it composes, so a large stage cooked in the desktop would freeze its window.
+Ends when stdin does. Run as `python -m host.nodes.cook_service`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from host.nodes import cooking
+from host.nodes.errors import SceneError
+from host.nodes.project import from_document
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to one request: `{"ok": true, ...}`, or `{"ok": false, "error": sentence}`.
+
+    Requests have the keys `op` (`export` or `describe`), `project`, `node` and `frame`; export also `path`.
+    """
+    try:
+        project = from_document(request["project"])
+        scene = cooking.cook(project.graph, request["node"], request["frame"])
+        result: dict[str, Any] = {"ok": True, "warnings": scene.warnings}
+        if request["op"] == "export":
+            cooking.check_not_empty(scene, request["node"])
+            cooking.export(scene, request["path"])
+            result["render"] = asdict(cooking.describe(scene))
+        else:
+            result["cameras"] = cooking.cameras(scene)
+            result["range"] = cooking.frame_range(scene)
+        return result
+    except SceneError as error:
+        return {"ok": False, "error": str(error)}
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer requests until there are no more."""
+    for line in requests:
+        try:
+            reply = answer(json.loads(line))
+        except Exception as error:  # noqa: BLE001  one bad request must not end the service for the next
+            reply = {"ok": False, "error": f"Cooking failed unexpectedly: {type(error).__name__}: {error}."}
+        answers.write(json.dumps(reply) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Serve on the standard streams; whatever libraries print goes to stderr, out of the answers' way."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Cooking: composes the USD stage of a node from those it draws from, and exports it for a render.
+
+Each node has a layer of its own above its inputs' layers, so a node's opinions win over what came before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pxr import Sdf, Tf, Usd, UsdGeom, UsdRender
+
+from host.nodes.errors import CookError
+from host.nodes.graph import Graph, Node
+from host.nodes.node_type import CookContext
+from host.nodes.stage_metadata import copy_metadata
+from host.nodes.types.render import SAMPLES
+from host.nodes.usd_errors import words
+
+
+@dataclass
+class CookedScene:
+    """A cooked node: its stage, the layers which that stage is made of, and what the artist should know."""
+
+    stage: Any
+    layers: list[Any] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RenderDescription:
+    """What a cooked scene says about how to render it; None where it says nothing."""
+
+    camera: str | None
+    width: int | None
+    height: int | None
+    samples: int | None
+
+
+def cook(graph: Graph, name: str, frame: float) -> CookedScene:
+    """Compose the stage of the node `name` at `frame`.
+
+    Raises GraphError for an unknown name, CookError for what stops the cook. Never on Qt's thread: USD holds
+    the interpreter's lock while it works.
+    """
+    cooked: dict[int, Any] = {}
+    scene = CookedScene(None)
+    for node in _sources_first(graph.node(name)):
+        cooked[id(node)] = _cook_node(node, frame, cooked, scene)
+    scene.stage = _open(cooked[id(graph.node(name))], name)
+    for error in scene.stage.GetCompositionErrors():
+        scene.warnings.append(f"Node {name}: {words(error)}")
+    return scene
+
+
+def _sources_first(last: Node) -> list[Node]:
+    """Return the nodes that `last` draws from and itself, each after what it draws from.
+
+    Without recursion: a chain of nodes may be longer than Python's stack is deep.
+    """
+    order: list[Node] = []
+    seen: set[int] = set()
+    waiting: list[tuple[Node, bool]] = [(last, False)]
+    while waiting:
+        node, sources_done = waiting.pop()
+        if sources_done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting.append((node, True))
+            waiting.extend((source, False) for source in reversed(node.sources.values()))
+    return order
+
+
+def _cook_node(node: Node, frame: float, cooked: dict[int, Any], scene: CookedScene) -> Any:
+    inputs = tuple(cooked[id(source)] for source in node.sources.values())
+    if not inputs and node.type.needs_input:
+        raise CookError(f"Node {node.name} has no input: connect a node to it in the Node Graph.")
+    layer = Sdf.Layer.CreateAnonymous(f"{node.name}.usda")
+    scene.layers.append(layer)
+    layer.subLayerPaths = [source.identifier for source in inputs]
+    if inputs:
+        copy_metadata(inputs[0], layer)
+        if inputs[0].defaultPrim:
+            layer.defaultPrim = inputs[0].defaultPrim
+    if node.bypassed:
+        return layer
+    context = CookContext(node, frame, layer, inputs, lambda: _open(layer, node.name))
+    try:
+        node.type.cook(context)
+    except Tf.ErrorException as error:
+        raise CookError(f"Node {node.name} cannot be cooked: {words(error)}") from error
+    scene.warnings.extend(context.warnings)
+    return layer
+
+
+def _open(layer: Any, name: str) -> Any:
+    try:
+        return Usd.Stage.Open(layer)
+    except Tf.ErrorException as error:
+        raise CookError(f"Node {name} does not compose: {words(error)}") from error
+
+
+def describe(scene: CookedScene) -> RenderDescription:
+    """Return what the scene's render settings ask for."""
+    settings = UsdRender.Settings.GetStageRenderSettings(scene.stage)
+    if not settings:
+        return RenderDescription(None, None, None, None)
+    targets = settings.GetCameraRel().GetTargets()
+    attribute = settings.GetResolutionAttr()
+    width = height = None
+    if attribute.HasAuthoredValue():
+        width, height = (int(part) for part in attribute.Get())
+    samples = settings.GetPrim().GetAttribute(SAMPLES)
+    return RenderDescription(
+        camera=targets[0].pathString if targets else None,
+        width=width,
+        height=height,
+        samples=int(samples.Get()) if samples and samples.HasAuthoredValue() else None,
+    )
+
+
+def cameras(scene: CookedScene) -> list[str]:
+    """Return the paths of all cameras of the scene."""
+    return [prim.GetPath().pathString for prim in scene.stage.Traverse() if prim.IsA(UsdGeom.Camera)]
+
+
+def frame_range(scene: CookedScene) -> tuple[float, float] | None:
+    """Return the first and last frame that the scene declares, if it does."""
+    if not scene.stage.HasAuthoredTimeCodeRange():
+        return None
+    return float(scene.stage.GetStartTimeCode()), float(scene.stage.GetEndTimeCode())
+
+
+def check_not_empty(scene: CookedScene, name: str) -> None:
+    """Raise CookError when there is nothing in the scene that a renderer could show."""
+    predicate = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
+    for prim in Usd.PrimRange.Stage(scene.stage, predicate):
+        if prim.IsA(UsdGeom.Gprim) or prim.IsA(UsdGeom.PointInstancer):
+            return
+    raise CookError(f"The scene at node {name} is empty: there is no geometry in it to render.")
+
+
+def export(scene: CookedScene, path: str) -> None:
+    """Write the scene to `path` as one file that stands alone but for textures, which it names absolutely.
+
+    Raises CookError when the file cannot be written.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise CookError(f"The stage cannot be written to {path}: the folder {folder} does not exist.")
+    try:
+        written = scene.stage.Flatten().Export(path)
+    except Tf.ErrorException as error:
+        raise CookError(f"The stage cannot be written to {path}: {words(error)}") from error
+    if not written:
+        raise CookError(f"The stage cannot be written to {path}.")

@@ -1,0 +1,30 @@
+"""What can be wrong with a scene, in sentences an artist can act on.
+
+SceneError
+├── ParameterError   a value that its parameter cannot hold
+├── GraphError       a connection or a name that the graph refuses
+├── ProjectError     a project file that cannot be read or written
+└── CookError        a node that cannot be cooked, or a stage that cannot be exported
+"""
+
+from __future__ import annotations
+
+
+class SceneError(Exception):
+    """Base of everything the scene refuses. Its text is one sentence for the user."""
+
+
+class ParameterError(SceneError):
+    """A value that its parameter cannot hold."""
+
+
+class GraphError(SceneError):
+    """A node, name or connection that the graph refuses."""
+
+
+class ProjectError(SceneError):
+    """A project file that cannot be read or written."""
+
+
+class CookError(SceneError):
+    """A node that cannot be cooked, or whose stage cannot be exported."""

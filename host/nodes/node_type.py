@@ -1,0 +1,107 @@
+"""What a node type is: its ports, its parameters, its place in menus, and how it is cooked.
+
+The types themselves are in types/, one subject a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from host.nodes.errors import CookError
+from host.nodes.parameters import ParameterSpec, Value, Vector3
+
+if TYPE_CHECKING:
+    from host.nodes.graph import Node
+
+
+@dataclass
+class CookContext:
+    """What a node type sees while one node is cooked.
+
+    `layer` is the node's own USD layer, empty and already above its inputs' layers. `frame` is the frame
+    being cooked.
+    """
+
+    node: Node
+    frame: float
+    layer: Any
+    inputs: tuple[Any, ...]
+    open_stage: Callable[[], Any]
+    warnings: list[str] = field(default_factory=list)
+
+    @cached_property
+    def stage(self) -> Any:
+        """The stage of `layer` and its inputs; edits on it land in `layer`. Composed when first asked for."""
+        return self.open_stage()
+
+    def text(self, name: str) -> str:
+        """Return a parameter that holds text."""
+        value = self.node.value(name)
+        assert isinstance(value, str), f"{name} does not hold text"
+        return value.strip()
+
+    def number(self, name: str) -> float:
+        """Return a parameter that holds a number."""
+        value = self.node.value(name)
+        assert isinstance(value, int | float), f"{name} does not hold a number"
+        return float(value)
+
+    def integer(self, name: str) -> int:
+        """Return a parameter that holds a whole number."""
+        return int(self.number(name))
+
+    def flag(self, name: str) -> bool:
+        """Return a parameter that holds yes or no."""
+        return bool(self.node.value(name))
+
+    def vector(self, name: str) -> Vector3:
+        """Return a parameter that holds three numbers."""
+        value: Value = self.node.value(name)
+        assert isinstance(value, tuple), f"{name} does not hold three numbers"
+        return value
+
+    def file(self, name: str, what: str) -> str:
+        """Return a parameter that names an existing, readable file; raises CookError otherwise."""
+        path = self.text(name)
+        if not path:
+            raise self.error(f"has no {what}: choose one in its parameter {self.node.spec(name).label}.")
+        if Path(path).is_dir():
+            raise self.error(f"takes a {what}, and {path} is a folder.")
+        if not Path(path).is_file():
+            raise self.error(f"cannot find its {what} {path}.")
+        return path
+
+    def warn(self, sentence: str) -> None:
+        """Note something that the artist should know and that does not stop the render."""
+        self.warnings.append(f"Node {self.node.name}: {sentence}")
+
+    def error(self, sentence: str) -> CookError:
+        """Return the error to raise: `Node NAME` and the sentence."""
+        return CookError(f"Node {self.node.name} {sentence}")
+
+
+Cook = Callable[[CookContext], None]
+
+
+@dataclass(frozen=True)
+class NodeType:
+    """A type of node.
+
+    `inputs` are the ports; with `any_inputs` there are as many as are used, and one more. `needs_input` says
+    that the node cannot be cooked without one.
+    """
+
+    name: str
+    description: str
+    category: str
+    color: tuple[int, int, int]
+    parameters: tuple[ParameterSpec, ...]
+    cook: Cook
+    inputs: tuple[str, ...] = ("in",)
+    any_inputs: bool = False
+    needs_input: bool = True
+    is_render_node: bool = False

@@ -1,0 +1,113 @@
+"""Parameters: what a node type asks for, and which values each kind of parameter can hold.
+
+A parameter knows how its value looks in a project file; it never knows how it is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from host.nodes.errors import ParameterError
+
+Vector3: TypeAlias = tuple[float, float, float]
+Value: TypeAlias = bool | int | float | str | Vector3
+
+
+class Kind(Enum):
+    """What a parameter holds, and so which editor suits it."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    NUMBER = "number"
+    STRING = "string"
+    CHOICE = "choice"
+    FILE = "file"
+    """A path on disk, absolute in memory."""
+    CAMERA = "camera"
+    """The path of a camera in the incoming scene, or nothing."""
+    PATTERN = "pattern"
+    """Scene paths with `*` for one level and `**` for any number of levels."""
+    COLOR = "color"
+    """Linear red, green and blue."""
+    VECTOR = "vector"
+    """x, y and z."""
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One parameter that a node type offers.
+
+    `minimum` and `maximum` bound numbers; `choices` lists what a choice may be; `page` groups parameters
+    under a heading; `shown_when` names a choice parameter and the values at which this one matters.
+    """
+
+    name: str
+    kind: Kind
+    default: Value
+    label: str
+    hint: str = ""
+    page: str = ""
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    choices: tuple[str, ...] = ()
+    file_filter: str = ""
+    shown_when: tuple[str, tuple[str, ...]] | None = None
+
+    def check(self, value: object) -> Value:
+        """Return `value` as this parameter holds it, or raise ParameterError saying why it cannot."""
+        checked = self._of_kind(value)
+        if isinstance(checked, int | float) and not isinstance(checked, bool):
+            if not math.isfinite(checked):
+                raise ParameterError(f"{self.label} must be a finite number, and is {checked}.")
+            if not self.minimum <= checked <= self.maximum:
+                raise ParameterError(f"{self.label} must be {self._range()}, and is {checked:g}.")
+        return checked
+
+    def _of_kind(self, value: object) -> Value:
+        match self.kind:
+            case Kind.BOOLEAN:
+                if isinstance(value, bool):
+                    return value
+                if value in (0, 1):
+                    return bool(value)
+            case Kind.INTEGER:
+                if isinstance(value, int) and not isinstance(value, bool):
+                    return value
+                if isinstance(value, float) and value.is_integer():
+                    return int(value)
+            case Kind.NUMBER:
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    return float(value)
+            case Kind.CHOICE:
+                if value in self.choices:
+                    return str(value)
+                raise ParameterError(f"{self.label} must be one of {', '.join(self.choices)}, not {value!r}.")
+            case Kind.COLOR | Kind.VECTOR:
+                return self._vector(value)
+            case Kind.STRING | Kind.FILE | Kind.CAMERA | Kind.PATTERN:
+                if isinstance(value, str):
+                    return value
+        raise ParameterError(f"{self.label} takes a {self.kind.value}, not {value!r}.")
+
+    def _vector(self, value: object) -> Vector3:
+        if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3:
+            numbers = [float(part) for part in value if isinstance(part, int | float)]
+            if len(numbers) == 3 and all(math.isfinite(number) for number in numbers):
+                return numbers[0], numbers[1], numbers[2]
+        raise ParameterError(f"{self.label} takes three numbers, not {value!r}.")
+
+    def _range(self) -> str:
+        if math.isinf(self.maximum):
+            return f"{self.minimum:g} or more"
+        if math.isinf(self.minimum):
+            return f"{self.maximum:g} or less"
+        return f"between {self.minimum:g} and {self.maximum:g}"
+
+
+def stored(value: Value) -> object:
+    """Return `value` as a project file holds it."""
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,87 @@
+"""Placing things: which scene paths a pattern means, and where an object stands and looks.
+
+Shared by the node types that write transforms or choose prims.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pxr import Gf, Sdf, Usd, UsdGeom
+
+from host.nodes.node_type import CookContext
+from host.nodes.parameters import Vector3
+
+
+def pattern_regex(pattern: str) -> re.Pattern[str]:
+    """Return what matches the scene paths that `pattern` means.
+
+    `*` stands for any name or part of one, `**` (or `//`) for any number of levels, `?` for one letter.
+    """
+    pattern = pattern.strip().replace("//", "/**/")
+    out = ""
+    index = 0
+    while index < len(pattern):
+        if pattern.startswith("/**/", index):
+            out += "/(?:[^/]+/)*"
+            index += 4
+        elif pattern.startswith("**", index):
+            out += ".*"
+            index += 2
+        else:
+            character = pattern[index]
+            out += {"*": "[^/]*", "?": "[^/]"}.get(character, re.escape(character))
+            index += 1
+    return re.compile(out)
+
+
+def matching_prims(context: CookContext, pattern: str, schema: Any = None) -> list[Any]:
+    """Return the prims that `pattern` means, outermost only, and of `schema` where one is given.
+
+    Prims beneath a match are left out: what is set on a parent reaches them.
+    """
+    if not pattern:
+        raise context.error("has an empty path pattern: write for instance /World/** or /World/Table*.")
+    patterns = [pattern_regex(part) for part in pattern.split()]
+    found: list[Any] = []
+    iterator = iter(Usd.PrimRange.Stage(context.stage))
+    for prim in iterator:
+        path = prim.GetPath().pathString
+        if any(regex.fullmatch(path) for regex in patterns) and (schema is None or prim.IsA(schema)):
+            found.append(prim)
+            iterator.PruneChildren()
+    return found
+
+
+def scene_path(context: CookContext, name: str, default: str) -> str:
+    """Return the scene path in the parameter `name`, or `default`; raises CookError when it is no path."""
+    path = context.text(name) or default
+    if not path.startswith("/") or path == "/" or not Sdf.Path.IsValidPathString(path):
+        raise context.error(
+            f"cannot be placed at {path!r}: a scene path looks like /World/{context.node.name}."
+        )
+    return path
+
+
+def place(prim: Any, translate: Vector3, rotate: Vector3, scale: Vector3 = (1.0, 1.0, 1.0)) -> None:
+    """Give a prim that has no transform yet a translation, a rotation (degrees, x y z) and a scale."""
+    api = UsdGeom.XformCommonAPI(prim)
+    api.SetTranslate(Gf.Vec3d(*translate))
+    api.SetRotate(Gf.Vec3f(*rotate))
+    if scale != (1.0, 1.0, 1.0):
+        api.SetScale(Gf.Vec3f(*scale))
+
+
+def look_at(prim: Any, position: Vector3, target: Vector3, up_axis: str) -> bool:
+    """Stand the prim at `position` and turn its -z towards `target`; False when both are the same place."""
+    eye, centre = Gf.Vec3d(*position), Gf.Vec3d(*target)
+    direction = centre - eye
+    if direction.GetLength() < 1e-9:
+        return False
+    up = Gf.Vec3d(0, 0, 1) if up_axis == UsdGeom.Tokens.z else Gf.Vec3d(0, 1, 0)
+    if abs(Gf.Dot(direction.GetNormalized(), up)) > 0.9999:
+        up = Gf.Vec3d(0, 1, 0) if up_axis == UsdGeom.Tokens.z else Gf.Vec3d(0, 0, 1)
+    matrix = Gf.Matrix4d(1).SetLookAt(eye, centre, up).GetInverse()
+    UsdGeom.Xformable(prim).MakeMatrixXform().Set(matrix)
+    return True

@@ -1,0 +1,161 @@
+"""Projects on disk: a graph and its frames as JSON, written whole or not at all.
+
+The same document, as a dictionary, is how a graph travels to the cook process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from host.nodes.errors import ProjectError, SceneError
+from host.nodes.graph import Graph
+from host.nodes.parameters import Kind, stored
+from host.nodes.types import node_type
+
+SUFFIX = ".kqproject"
+FORMAT = "katana-queue-project"
+VERSION = 1
+
+
+@dataclass
+class Project:
+    """A graph with the frames it is worked on at."""
+
+    graph: Graph = field(default_factory=Graph)
+    frame: float = 1.0
+    first_frame: float = 1.0
+    last_frame: float = 1.0
+
+
+def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:
+    """Return `project` as JSON can hold it; files beneath `folder` are named relative to it."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "frame": project.frame,
+        "range": [project.first_frame, project.last_frame],
+        "nodes": [
+            {
+                "name": node.name,
+                "type": node.type.name,
+                "position": list(node.position),
+                "bypassed": node.bypassed,
+                "inputs": {port: source.name for port, source in node.sources.items()},
+                "parameters": {
+                    spec.name: _relative(stored(node.value(spec.name)), folder)
+                    if spec.kind is Kind.FILE
+                    else stored(node.value(spec.name))
+                    for spec in node.specs
+                },
+            }
+            for node in project.graph.nodes
+        ],
+    }
+
+
+def from_document(document: object, folder: Path | None = None) -> Project:
+    """Return the project that `document` describes; raises ProjectError saying what is wrong with it."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ProjectError("it is no project of this desktop.")
+    if document.get("version") != VERSION:
+        raise ProjectError(
+            f"it has version {document.get('version')!r}, and this desktop reads version {VERSION}."
+        )
+    try:
+        first, last = (float(value) for value in document["range"])
+        project = Project(Graph(), float(document["frame"]), first, last)
+        entries = list(document["nodes"])
+        for entry in entries:
+            _add_node(project.graph, entry, folder)
+        for entry in entries:
+            for port, source in entry["inputs"].items():
+                project.graph.connect(project.graph.node(source), project.graph.node(entry["name"]), port)
+    except SceneError as error:
+        raise ProjectError(str(error)) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProjectError(f"a part of it is missing or malformed ({error}).") from error
+    return project
+
+
+def _add_node(graph: Graph, entry: dict[str, Any], folder: Path | None) -> None:
+    name = str(entry["name"])
+    x, y = (float(value) for value in entry["position"])
+    node = graph.create(node_type(str(entry["type"])), name, (x, y))
+    if node.name != name:
+        raise ProjectError(f"the node name {name!r} is taken twice or is no name.")
+    node.bypassed = bool(entry.get("bypassed", False))
+    for parameter, value in entry["parameters"].items():
+        if node.spec(parameter).kind is Kind.FILE:
+            value = _absolute(value, folder)
+        node.set_value(parameter, value)
+
+
+def _relative(value: object, folder: Path | None) -> object:
+    """A project folder that is moved as a whole keeps working."""
+    if folder is None or not isinstance(value, str) or not value:
+        return value
+    try:
+        return Path(value).relative_to(folder).as_posix()
+    except ValueError:
+        return value
+
+
+def _absolute(value: object, folder: Path | None) -> object:
+    if folder is None or not isinstance(value, str) or not value or Path(value).is_absolute():
+        return value
+    return str(folder / value)
+
+
+def load(path: str | Path) -> Project:
+    """Read the project at `path`; raises ProjectError in one sentence."""
+    file = Path(path).absolute()
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProjectError(f"The project {file} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ProjectError(f"The project {file} cannot be read: it is not valid JSON ({error}).") from error
+    try:
+        return from_document(document, file.parent)
+    except ProjectError as error:
+        raise ProjectError(f"The project {file} cannot be opened: {error}") from error
+
+
+def save(project: Project, path: str | Path) -> None:
+    """Write `project` to `path`, replacing the file in one step; raises ProjectError in one sentence."""
+    file = Path(path).absolute()
+    text = json.dumps(to_document(project, file.parent), indent=2) + "\n"
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes the file private; a project is as readable as anything else the artist writes.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(file)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ProjectError(f"The project cannot be written to {file}: {error.strerror}.") from error
+
+
+def usd_project(path: str | Path) -> Project:
+    """Return a project that renders one USD file: UsdIn, RenderSettings, Render."""
+    project = Project()
+    graph = project.graph
+    usd_in = graph.create(node_type("UsdIn"), position=(0.0, -140.0))
+    settings = graph.create(node_type("RenderSettings"), position=(0.0, 0.0))
+    render = graph.create(node_type("Render"), position=(0.0, 140.0))
+    usd_in.set_value("file", str(Path(path).absolute()))
+    graph.connect(usd_in, settings)
+    graph.connect(settings, render)
+    return project

@@ -1,0 +1,165 @@
+"""The one open project of the desktop, as Katana has exactly one: its graph, file, frame and selection.
+
+Belongs to the thread that shows it. Reading and writing files is project.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from pathlib import Path
+
+from host.nodes import project as projects
+from host.nodes.graph import Change, Graph, GraphEvent, Node
+from host.nodes.project import Project
+
+
+class SceneChange(Enum):
+    """What changed about the scene as a whole."""
+
+    REPLACED = auto()
+    """Another project is open."""
+    FILE = auto()
+    """It was saved, or became dirty."""
+    FRAME = auto()
+    """The current frame, or the range worked on."""
+    SELECTION = auto()
+    """Which nodes are selected, or which one is edited."""
+
+
+class Scene:
+    """The open project. Observers of `graph` changes survive when another project is opened."""
+
+    def __init__(self) -> None:
+        self._project = Project()
+        self._path: Path | None = None
+        self._dirty = False
+        self._selected: list[str] = []
+        self._edited = ""
+        self._observers: list[Callable[[SceneChange], None]] = []
+        self._graph_observers: list[Callable[[GraphEvent], None]] = []
+        self._project.graph.observe(self._on_graph_changed)
+
+    def observe(self, observer: Callable[[SceneChange], None]) -> None:
+        """Call `observer` whenever the scene as a whole changes."""
+        self._observers.append(observer)
+
+    def observe_graph(self, observer: Callable[[GraphEvent], None]) -> None:
+        """Call `observer` whenever the open graph changes."""
+        self._graph_observers.append(observer)
+
+    def ignore(self, observer: Callable[..., None]) -> None:
+        """Stop calling `observer`."""
+        if observer in self._observers:
+            self._observers.remove(observer)
+        if observer in self._graph_observers:
+            self._graph_observers.remove(observer)
+
+    @property
+    def project(self) -> Project:
+        """The open project."""
+        return self._project
+
+    @property
+    def graph(self) -> Graph:
+        """The open project's graph."""
+        return self._project.graph
+
+    @property
+    def path(self) -> Path | None:
+        """The project file, once there is one."""
+        return self._path
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something has changed since the project was opened or saved."""
+        return self._dirty
+
+    @property
+    def frame(self) -> float:
+        """The current frame."""
+        return self._project.frame
+
+    def set_frame(self, frame: float) -> None:
+        """Go to `frame`."""
+        if frame != self._project.frame:
+            self._project.frame = frame
+            self._tell(SceneChange.FRAME)
+
+    def set_range(self, first: float, last: float) -> None:
+        """Work on the frames from `first` to `last`."""
+        if (first, last) != (self._project.first_frame, self._project.last_frame):
+            self._project.first_frame, self._project.last_frame = first, last
+            self._tell(SceneChange.FRAME)
+
+    @property
+    def selected(self) -> tuple[Node, ...]:
+        """The selected nodes, in the order they were selected."""
+        return tuple(node for name in self._selected if (node := self.graph.find(name)) is not None)
+
+    def select(self, nodes: tuple[Node, ...]) -> None:
+        """Select exactly `nodes`."""
+        names = [node.name for node in nodes]
+        if names != self._selected:
+            self._selected = names
+            self._tell(SceneChange.SELECTION)
+
+    @property
+    def edited(self) -> Node | None:
+        """The node whose parameters are shown."""
+        return self.graph.find(self._edited)
+
+    def edit(self, node: Node | None) -> None:
+        """Show the parameters of `node`."""
+        name = node.name if node is not None else ""
+        if name != self._edited:
+            self._edited = name
+            self._tell(SceneChange.SELECTION)
+
+    def open_project(self, project: Project, path: Path | None = None) -> None:
+        """Make `project`, read from `path` if it has a file, the open one."""
+        self._project.graph.ignore(self._on_graph_changed)
+        self._project = project
+        self._project.graph.observe(self._on_graph_changed)
+        self._path = path
+        self._dirty = False
+        self._selected = []
+        self._edited = ""
+        self._tell(SceneChange.REPLACED)
+
+    def save(self, path: Path) -> None:
+        """Write the open project to `path`; raises ProjectError."""
+        projects.save(self._project, path)
+        self._path = path
+        self._dirty = False
+        self._tell(SceneChange.FILE)
+
+    def mark_dirty(self) -> None:
+        """Note that the project differs from its file."""
+        if not self._dirty:
+            self._dirty = True
+            self._tell(SceneChange.FILE)
+
+    def _on_graph_changed(self, event: GraphEvent) -> None:
+        if event.change is Change.NODE_RENAMED:
+            self._selected = [event.node.name if name == event.detail else name for name in self._selected]
+            if self._edited == event.detail:
+                self._edited = event.node.name
+        self.mark_dirty()
+        for observer in tuple(self._graph_observers):
+            observer(event)
+        if event.change is Change.NODE_REMOVED:
+            self._selected = [name for name in self._selected if name != event.node.name]
+            self._tell(SceneChange.SELECTION)
+
+    def _tell(self, change: SceneChange) -> None:
+        for observer in tuple(self._observers):
+            observer(change)
+
+
+_scene = Scene()
+
+
+def active_scene() -> Scene:
+    """Return the scene of this desktop."""
+    return _scene

@@ -1,0 +1,56 @@
+"""Camera: adds a camera to the scene."""
+
+from __future__ import annotations
+
+from pxr import Gf, UsdGeom
+
+from host.nodes.node_type import CookContext, NodeType
+from host.nodes.parameters import Kind, ParameterSpec
+from host.nodes.placing import look_at, place, scene_path
+
+
+def _cook(context: CookContext) -> None:
+    path = scene_path(context, "path", f"/cameras/{context.node.name}")
+    camera = UsdGeom.Camera.Define(context.stage, path)
+    position = context.vector("position")
+    if context.text("aim") == "target":
+        axis = UsdGeom.GetStageUpAxis(context.stage)
+        if not look_at(camera.GetPrim(), position, context.vector("target"), axis):
+            raise context.error("stands where it looks: move its Position or its Target.")
+    else:
+        place(camera.GetPrim(), position, context.vector("rotate"))
+    camera.CreateFocalLengthAttr(context.number("focal_length"))
+    camera.CreateHorizontalApertureAttr(context.number("horizontal_aperture"))
+    camera.CreateVerticalApertureAttr(context.number("vertical_aperture"))
+    camera.CreateFStopAttr(context.number("f_stop"))
+    camera.CreateFocusDistanceAttr(context.number("focus_distance"))
+    near, far = context.number("near"), context.number("far")
+    if near >= far:
+        raise context.error(f"has its near clipping distance ({near:g}) beyond its far one ({far:g}).")
+    camera.CreateClippingRangeAttr(Gf.Vec2f(near, far))
+
+
+CAMERA = NodeType(
+    name="Camera",
+    description="Adds a camera.",
+    category="Scene",
+    color=(70, 97, 122),
+    needs_input=False,
+    parameters=(
+        ParameterSpec("path", Kind.STRING, "", "Path", "Scene path; empty: /cameras/ and the node's name."),
+        ParameterSpec("position", Kind.VECTOR, (0.0, 2.0, 10.0), "Position"),
+        ParameterSpec("aim", Kind.CHOICE, "target", "Aim", choices=("target", "rotation")),
+        ParameterSpec("target", Kind.VECTOR, (0.0, 0.0, 0.0), "Target", shown_when=("aim", ("target",))),
+        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", shown_when=("aim", ("rotation",))),
+        ParameterSpec("focal_length", Kind.NUMBER, 35.0, "Focal Length", "mm", "Lens", 1.0, 2000.0),
+        ParameterSpec(
+            "horizontal_aperture", Kind.NUMBER, 36.0, "Horizontal Aperture", "mm", "Lens", 0.1, 500.0
+        ),
+        ParameterSpec("vertical_aperture", Kind.NUMBER, 20.25, "Vertical Aperture", "mm", "Lens", 0.1, 500.0),
+        ParameterSpec("f_stop", Kind.NUMBER, 0.0, "F-Stop", "0: everything is sharp.", "Focus", 0.0, 128.0),
+        ParameterSpec("focus_distance", Kind.NUMBER, 10.0, "Focus Distance", "Scene units.", "Focus", 0.0),
+        ParameterSpec("near", Kind.NUMBER, 0.1, "Near", "Scene units.", "Clipping", 1e-6),
+        ParameterSpec("far", Kind.NUMBER, 100000.0, "Far", "Scene units.", "Clipping", 1e-6),
+    ),
+    cook=_cook,
+)

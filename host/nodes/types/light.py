@@ -1,0 +1,130 @@
+"""Light: adds one of USD's lights to the scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pxr import Gf, Sdf, UsdGeom, UsdLux
+
+from host.nodes.node_type import CookContext, NodeType
+from host.nodes.parameters import Kind, ParameterSpec
+from host.nodes.placing import look_at, place, scene_path
+
+_KINDS: dict[str, Any] = {
+    "rect": UsdLux.RectLight,
+    "sphere": UsdLux.SphereLight,
+    "disk": UsdLux.DiskLight,
+    "cylinder": UsdLux.CylinderLight,
+    "distant": UsdLux.DistantLight,
+    "dome": UsdLux.DomeLight,
+}
+_IMAGES = "Images (*.exr *.hdr *.png *.jpg *.jpeg *.tif *.tiff);;All files (*)"
+
+
+def _cook(context: CookContext) -> None:
+    kind = context.text("kind")
+    path = scene_path(context, "path", f"/lights/{context.node.name}")
+    light = _KINDS[kind].Define(context.stage, path)
+    _place(context, light.GetPrim(), kind)
+    light.CreateIntensityAttr(context.number("intensity"))
+    light.CreateExposureAttr(context.number("exposure"))
+    light.CreateColorAttr(Gf.Vec3f(*context.vector("color")))
+    if context.flag("use_temperature"):
+        light.CreateEnableColorTemperatureAttr(True)
+        light.CreateColorTemperatureAttr(context.number("temperature"))
+    light.CreateNormalizeAttr(context.flag("normalize"))
+    if kind == "rect":
+        light.CreateWidthAttr(context.number("width"))
+        light.CreateHeightAttr(context.number("height"))
+    elif kind in ("sphere", "disk"):
+        light.CreateRadiusAttr(context.number("radius"))
+    elif kind == "cylinder":
+        light.CreateRadiusAttr(context.number("radius"))
+        light.CreateLengthAttr(context.number("length"))
+    elif kind == "distant":
+        light.CreateAngleAttr(context.number("angle"))
+    if kind in ("dome", "rect") and context.text("texture"):
+        light.CreateTextureFileAttr(Sdf.AssetPath(context.file("texture", "texture")))
+        if kind == "dome":
+            light.CreateTextureFormatAttr(UsdLux.Tokens.latlong)
+
+
+def _place(context: CookContext, prim: Any, kind: str) -> None:
+    if kind == "dome":
+        place(prim, (0.0, 0.0, 0.0), context.vector("rotate"))
+        return
+    position = context.vector("position")
+    if context.text("aim") == "rotation":
+        place(prim, position, context.vector("rotate"))
+    elif not look_at(prim, position, context.vector("target"), UsdGeom.GetStageUpAxis(context.stage)):
+        raise context.error("stands where it looks: move its Position or its Target.")
+
+
+_PLACED = ("rect", "sphere", "disk", "cylinder", "distant")
+
+LIGHT = NodeType(
+    name="Light",
+    description="Adds a light.",
+    category="Scene",
+    color=(138, 118, 52),
+    needs_input=False,
+    parameters=(
+        ParameterSpec("kind", Kind.CHOICE, "rect", "Kind", choices=tuple(_KINDS)),
+        ParameterSpec("path", Kind.STRING, "", "Path", "Scene path; empty: /lights/ and the node's name."),
+        ParameterSpec("intensity", Kind.NUMBER, 10.0, "Intensity", "", "Light", 0.0),
+        ParameterSpec(
+            "exposure", Kind.NUMBER, 0.0, "Exposure", "Stops above the intensity.", "Light", -40.0, 40.0
+        ),
+        ParameterSpec("color", Kind.COLOR, (1.0, 1.0, 1.0), "Color", "", "Light"),
+        ParameterSpec("use_temperature", Kind.BOOLEAN, False, "Use Temperature", "", "Light"),
+        ParameterSpec("temperature", Kind.NUMBER, 6500.0, "Temperature", "Kelvin.", "Light", 1000.0, 20000.0),
+        ParameterSpec(
+            "normalize", Kind.BOOLEAN, False, "Normalize", "Keep the power whatever the size.", "Light"
+        ),
+        ParameterSpec(
+            "texture",
+            Kind.FILE,
+            "",
+            "Texture",
+            "An image of the surroundings, or on the light.",
+            "Light",
+            file_filter=_IMAGES,
+            shown_when=("kind", ("dome", "rect")),
+        ),
+        ParameterSpec(
+            "position", Kind.VECTOR, (0.0, 5.0, 5.0), "Position", "", "Place", shown_when=("kind", _PLACED)
+        ),
+        ParameterSpec("aim", Kind.CHOICE, "target", "Aim", "", "Place", choices=("target", "rotation")),
+        ParameterSpec(
+            "target", Kind.VECTOR, (0.0, 0.0, 0.0), "Target", "", "Place", shown_when=("aim", ("target",))
+        ),
+        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", "Degrees.", "Place"),
+        ParameterSpec("width", Kind.NUMBER, 2.0, "Width", "", "Size", 0.0, shown_when=("kind", ("rect",))),
+        ParameterSpec("height", Kind.NUMBER, 2.0, "Height", "", "Size", 0.0, shown_when=("kind", ("rect",))),
+        ParameterSpec(
+            "radius",
+            Kind.NUMBER,
+            0.5,
+            "Radius",
+            "",
+            "Size",
+            0.0,
+            shown_when=("kind", ("sphere", "disk", "cylinder")),
+        ),
+        ParameterSpec(
+            "length", Kind.NUMBER, 1.0, "Length", "", "Size", 0.0, shown_when=("kind", ("cylinder",))
+        ),
+        ParameterSpec(
+            "angle",
+            Kind.NUMBER,
+            0.53,
+            "Angle",
+            "Degrees.",
+            "Size",
+            0.0,
+            180.0,
+            shown_when=("kind", ("distant",)),
+        ),
+    ),
+    cook=_cook,
+)

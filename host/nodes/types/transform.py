@@ -1,0 +1,49 @@
+"""Transform: moves, turns and scales what a path pattern means, on top of where it already stands."""
+
+from __future__ import annotations
+
+from pxr import Gf, UsdGeom
+
+from host.nodes.node_type import CookContext, NodeType
+from host.nodes.parameters import Kind, ParameterSpec
+from host.nodes.placing import matching_prims
+
+
+def _cook(context: CookContext) -> None:
+    prims = matching_prims(context, context.text("apply_to"), UsdGeom.Xformable)
+    if not prims:
+        context.warn(f"its pattern {context.text('apply_to')} matches nothing that can be moved.")
+    # Two Transform nodes may act on one prim: the node's name keeps their operations apart.
+    suffix = context.node.name
+    for prim in prims:
+        xformable = UsdGeom.Xformable(prim)
+        before = xformable.GetOrderedXformOps()
+        resets = xformable.GetResetXformStack()
+        translate = xformable.AddTranslateOp(opSuffix=suffix)
+        translate.Set(Gf.Vec3d(*context.vector("translate")))
+        rotate = xformable.AddRotateXYZOp(opSuffix=suffix)
+        rotate.Set(Gf.Vec3f(*context.vector("rotate")))
+        scale = xformable.AddScaleOp(opSuffix=suffix)
+        scale.Set(Gf.Vec3f(*context.vector("scale")))
+        xformable.SetXformOpOrder([translate, rotate, scale, *before], resets)
+
+
+TRANSFORM = NodeType(
+    name="Transform",
+    description="Moves, turns and scales what a path pattern means.",
+    category="Edit",
+    color=(84, 92, 120),
+    parameters=(
+        ParameterSpec(
+            "apply_to",
+            Kind.PATTERN,
+            "/World",
+            "Apply To",
+            "Scene paths: * is one level, ** any number. What lies beneath moves along.",
+        ),
+        ParameterSpec("translate", Kind.VECTOR, (0.0, 0.0, 0.0), "Translate"),
+        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", "Degrees."),
+        ParameterSpec("scale", Kind.VECTOR, (1.0, 1.0, 1.0), "Scale"),
+    ),
+    cook=_cook,
+)
