@@ -17,7 +17,7 @@ Opens the desktop with SCENE, a USD file or a saved project; without one, with t
 With --headless it renders by itself: Katana Queue > Preview Render on a node, then saves the
 picture, the render log and a screenshot of the window, and ends.
 
-  --node NAME   the node to render (default: the scene's render node)
+  --node NAME   the node to render (default: the first Render node)
   --frame N     the frame to render
   --out DIR     where the picture, log and screenshot go (default: out)
   --agents N    local agents to keep running (default: KQ_NUM_AGENTS, else 2)
