@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from kq.errors import BadInput
 
@@ -14,67 +14,78 @@ __all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "parse_frames"]
 MAX_FRAMES = 1_000_000
 """More frames than this in one job are taken for a typing mistake."""
 
-_PART = re.compile(r"(-?\d{1,9})(?:-(-?\d{1,9})(?:x(\d{1,9}))?)?")
+_PART = re.compile(r"(-?[0-9]{1,9})(?:\s*-\s*(-?[0-9]{1,9})(?:\s*x\s*([0-9]{1,9}))?)?")
 
 
 def parse_frames(text: str) -> list[range]:
     """The frames that `text` names, as ranges in the order written.
 
-    Accepts single frames, `first-last` and `first-last` with a step (`1-10x2`), parted by commas; blanks are
-    ignored; negative frames are allowed.
+    Accepts single frames, `first-last` and `first-last` with a step (`1-10x2`), parted by commas; negative
+    frames are allowed. Blanks may stand around numbers and never part two of them: `1-10 20` is an error.
 
     Raises:
         BadInput: with the part that is wrong, and why.
     """
     ranges: list[range] = []
     for part in text.split(","):
-        compact = "".join(part.split())
-        match = _PART.fullmatch(compact)
+        written = part.strip()
+        shown = written if len(written) <= 40 else written[:37] + "..."
+        match = _PART.fullmatch(written)
         if match is None:
-            shown = compact if len(compact) <= 40 else compact[:37] + "..."
             raise BadInput(
-                f"frame range {shown!r} is not understood: write frames as 1-10, 20 or 1-100x5, parted by commas"
+                f"frame range {shown!r} is not understood: write frames as 1-10, 20 or 1-100x5, "
+                "parted by commas"
             )
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         step = 1 if match[3] is None else int(match[3])
         if last < first:
-            raise BadInput(f"frame range {compact!r} runs backwards: write {last}-{first}")
+            raise BadInput(f"frame range {shown!r} runs backwards: write {last}-{first}")
         if step < 1:
-            raise BadInput(f"frame range {compact!r} has a step of 0: use 1 or more")
+            raise BadInput(f"frame range {shown!r} has a step of 0: use 1 or more")
         ranges.append(range(first, last + 1, step))
     total = sum(map(len, ranges))
     if total > MAX_FRAMES:
         raise BadInput(
             f"{total:,} frames in one job are more than {MAX_FRAMES:,}: divide them among several jobs"
         )
+    if _may_overlap(ranges):
+        _refuse_doubles(ranges)
+    return ranges
+
+
+def _may_overlap(ranges: Sequence[range]) -> bool:
+    """Whether the ranges reach into each other; only then is each frame looked at."""
+    by_start = sorted(ranges, key=lambda each: each[0])
+    return any(after[0] <= before[-1] for before, after in pairwise(by_start))
+
+
+def _refuse_doubles(ranges: Sequence[range]) -> None:
     seen: set[int] = set()
     for each in ranges:
-        if len(ranges) > 1 and not seen.isdisjoint(each):
+        if not seen.isdisjoint(each):
             twice = next(frame for frame in each if frame in seen)
-            raise BadInput(f"frame {twice} is named twice in {text.strip()!r}: name each frame once")
-        if len(ranges) > 1:
-            seen.update(each)
-    return ranges
+            raise BadInput(f"frame {twice} is named twice: name each frame once")
+        seen.update(each)
 
 
 def format_frames(frames: Iterable[int]) -> str:
     """`frames` as text that `parse_frames` reads: neighbours joined as `first-last`."""
-    parts: list[str] = []
-    for run in _runs(frames):
-        parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
-    return ",".join(parts)
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _neighbours(frames))
 
 
-def _runs(frames: Iterable[int]) -> Iterator[list[int]]:
-    run: list[int] = []
+def _neighbours(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of frames that follow one another."""
+    first = last = None
     for frame in frames:
-        if run and frame != run[-1] + 1:
-            yield run
-            run = []
-        run.append(frame)
-    if run:
-        yield run
+        if first is None or last is None:
+            first = frame
+        elif frame != last + 1:
+            yield first, last
+            first = frame
+        last = frame
+    if first is not None and last is not None:
+        yield first, last
 
 
 class FrameChunks(Sequence[range]):

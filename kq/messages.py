@@ -242,6 +242,8 @@ class RegisterUpdate(_Message, frozen=True, kw_only=True, tag="register"):
     pid: int
     started: float
     """When its process started, as the system counts it: with the pid it names one process."""
+    assigned: int = 0
+    """The number of the last AssignOrder seen."""
     holding: str = ""
     """The attempt that it runs."""
     endings: tuple[AttemptEnding, ...] = ()

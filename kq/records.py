@@ -23,11 +23,15 @@ __all__ = [
     "SessionRecord",
     "TaskRecord",
     "attempt_id",
+    "check_job_id",
+    "check_priority",
     "new_job_id",
+    "parse_attempt_id",
     "task_commands",
 ]
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+_ATTEMPT_ID = re.compile(r"([0-9a-z]{4,32})/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 _JOB_ID = re.compile(r"[0-9a-z]{4,32}")
 _PLACEHOLDER = re.compile(r"\{(frame|start|end)\}")
 
@@ -35,6 +39,11 @@ MAX_ARGUMENT_BYTES = 128 * 1024
 """Linux refuses a single argument or variable beyond this (MAX_ARG_STRLEN)."""
 MAX_ENVIRONMENT_BYTES = 1024 * 1024
 MAX_COMMANDS = 1000
+MAX_COMMAND_BYTES = 768 * 1024
+"""All arguments of one command; with the environment they share the 2 MiB that Linux allows a new process."""
+MAX_AFTER = 1000
+MAX_PRIORITY = 1_000_000
+MAX_RETRIES = 100
 
 
 def new_job_id() -> str:
@@ -48,6 +57,12 @@ def new_job_id() -> str:
 def attempt_id(job_id: str, task: int, attempt: int) -> str:
     """The name of one run of one task, for example `3k9…/0/1`: also the path of its log below `logs/`."""
     return f"{job_id}/{task}/{attempt}"
+
+
+def parse_attempt_id(name: str) -> tuple[str, int, int] | None:
+    """Job, task and number of an attempt's name, or None when it is no such name."""
+    match = _ATTEMPT_ID.fullmatch(name)
+    return None if match is None else (match[1], int(match[2]), int(match[3]))
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -99,26 +114,53 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             raise BadInput("the job has no name: give it one")
         if len(self.name) > 1000:
             raise BadInput("the job's name is longer than 1000 letters: shorten it")
+        for what, text in (
+            ("the job's name", self.name),
+            ("the working folder", self.cwd),
+            ("the temporary folder", self.temp_dir),
+            ("the picture's path", self.picture),
+            ("the renderer's name", self.renderer),
+            ("the node's name", self.node),
+        ):
+            if text:
+                _check_text(text, what)
+        self._check_commands()
+        if self.environment:
+            self._check_environment()
+        self._check_numbers()
+        if len(self.after) > MAX_AFTER:
+            raise BadInput(f"the job waits for {len(self.after):,} jobs: {MAX_AFTER:,} are the most")
+        self.chunks()
+
+    def _check_commands(self) -> None:
         if not self.commands or any(not command or not command[0].strip() for command in self.commands):
             raise BadInput("the command is empty: say which program to run")
         if len(self.commands) > MAX_COMMANDS:
             raise BadInput(f"the job has more than {MAX_COMMANDS} commands: divide it")
-        size = 0
         for command in self.commands:
-            for argument in command:
-                _check_text(argument, "an argument of the command")
+            size = sum(_check_text(argument, "an argument of the command") for argument in command)
+            if size > MAX_COMMAND_BYTES:
+                raise BadInput(
+                    f"the command for {command[0][:80]!r} holds {size:,} bytes: a process can start with "
+                    f"{MAX_COMMAND_BYTES:,} at most, so pass long lists in a file"
+                )
+
+    def _check_environment(self) -> None:
+        size = 0
         for key, value in self.environment.items():
             if not key or "=" in key:
-                raise BadInput(f"environment variable name {key!r} cannot be used: it is empty or holds '='")
+                raise BadInput(
+                    f"environment variable name {key[:80]!r} cannot be used: it is empty or holds '='"
+                )
             size += _check_text(key, "an environment variable's name")
-            size += _check_text(value, f"environment variable {key}")
+            size += _check_text(value, f"environment variable {key[:80]}")
         if size > MAX_ENVIRONMENT_BYTES:
             raise BadInput(
                 f"the job's environment holds {size:,} bytes: a process can start with "
                 f"{MAX_ENVIRONMENT_BYTES:,} at most, so pass large values in a file"
             )
-        for text in (self.name, self.cwd, self.temp_dir, self.picture):
-            _check_text(text, "a path or the name of the job")
+
+    def _check_numbers(self) -> None:
         if self.chunk < 1:
             raise BadInput(f"a chunk of {self.chunk} frames makes no sense: use 1 or more")
         for label, number in (
@@ -128,20 +170,25 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             ("silence", self.silence_s),
             ("memory limit", self.memory_limit),
         ):
-            if number < 0 or number != number:
+            # Infinity has no form in the journal's JSON, and "no limit" is spelled 0.
+            if not 0 <= number < 2**62:
                 raise BadInput(f"{label} is {number}: use 0 (none) or more")
-        if abs(self.priority) > 1_000_000:
-            raise BadInput(f"priority {self.priority} is out of range: use -1000000 to 1000000")
-        self.chunks()
+        if self.retries > MAX_RETRIES:
+            raise BadInput(f"retries is {self.retries}: use 0 to {MAX_RETRIES}")
+        check_priority(self.priority)
 
 
 def _check_text(text: str, what: str) -> int:
+    """The bytes that `text` takes as an argument of a process. Raises BadInput."""
     if "\0" in text:
         raise BadInput(f"{what} holds a NUL character: remove it")
     try:
-        size = len(text.encode("utf-8", "surrogateescape"))
+        # Strictly: a file name that is no UTF-8 could neither be sent nor written down.
+        size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
-        raise BadInput(f"{what} holds characters that cannot be written as UTF-8: {error.reason}") from error
+        raise BadInput(
+            f"{what} holds bytes that are no UTF-8 ({text[:80]!a}): rename the file, or spell it in UTF-8"
+        ) from error
     if size >= MAX_ARGUMENT_BYTES:
         raise BadInput(
             f"{what} holds {size:,} bytes: a process can start with {MAX_ARGUMENT_BYTES:,} in one "
@@ -154,6 +201,12 @@ def check_job_id(job_id: str) -> None:
     """Raise BadInput when `job_id` is not one that may name files."""
     if not _JOB_ID.fullmatch(job_id):
         raise BadInput(f"{job_id[:40]!r} is no job id: use 4 to 32 letters (a-z) and digits")
+
+
+def check_priority(priority: int) -> None:
+    """Raise BadInput when `priority` is out of range."""
+    if abs(priority) > MAX_PRIORITY:
+        raise BadInput(f"priority {priority} is out of range: use -{MAX_PRIORITY} to {MAX_PRIORITY}")
 
 
 def fill(text: str, frames: range | None) -> str:

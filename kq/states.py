@@ -75,9 +75,8 @@ class AgentState(StrEnum):
 
 _T = TaskState
 TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
-    # FAILED from WAITING: its Agents died too often, so it is given up without another run.
-    _T.WAITING: frozenset({_T.RUNNING, _T.CANCELLED, _T.FAILED}),
-    # WAITING from RUNNING: the Agent was lost, or a retry is left.
+    _T.WAITING: frozenset({_T.RUNNING, _T.CANCELLED}),
+    # WAITING from RUNNING: its Agent was lost, or a retry is left. FAILED: also when too many were lost.
     _T.RUNNING: frozenset({_T.WAITING, _T.STOPPING, _T.COMPLETED, _T.FAILED}),
     # WAITING from STOPPING: it was started again while it was being stopped.
     _T.STOPPING: frozenset({_T.WAITING, _T.COMPLETED, _T.CANCELLED}),

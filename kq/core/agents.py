@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from kq.errors import IllegalTransition
-from kq.records import AgentRecord
+from kq.records import AgentRecord, attempt_id
 from kq.states import AGENT_TRANSITIONS, AgentState
 
-__all__ = ["Agent"]
+__all__ = ["STEADY_S", "Agent"]
+
+STEADY_S = 1.0
+"""An Agent that lived for so long did start; one that dies sooner could not."""
 
 
 class Agent:
     """An Agent, what it should run, and until when it may be silent. Times without a note are monotonic."""
+
+    __slots__ = (
+        "assign_number",
+        "assigned_at",
+        "cpu_percent",
+        "draining",
+        "end_asked",
+        "foreign",
+        "host",
+        "id",
+        "idle_beats",
+        "last_heard",
+        "launched_at",
+        "local",
+        "memory",
+        "pid",
+        "process_started",
+        "reason",
+        "registered_at",
+        "retiring",
+        "since",
+        "state",
+        "want",
+        "want_name",
+    )
 
     def __init__(self, agent_id: str, *, local: bool, now: float, wall: float) -> None:
         self.id = agent_id
@@ -27,8 +55,12 @@ class Agent:
         self.draining = False
         self.retiring = False
         """It ends as soon as it holds nothing: fewer Agents are wanted."""
+        self.end_asked = False
+        """Somebody wants it ended: that its task ends with it is no mark against the task."""
         self.want: tuple[str, int, int] | None = None
         """Job, task and number of the attempt that it should be running."""
+        self.want_name = ""
+        """The name of that attempt, or empty."""
         self.foreign = ""
         """An attempt that it runs though nobody wants it to; it was told to end it."""
         self.assign_number = 0
@@ -45,9 +77,25 @@ class Agent:
         if new is old:
             return False
         if new not in AGENT_TRANSITIONS[old]:
-            raise IllegalTransition(f"Agent {self.id} cannot go from {old} to {new}")
+            raise IllegalTransition(f"Agent {self.id} cannot go from {old} to {new}: it has {self.want}")
         self.state, self.since = new, wall
         return True
+
+    def give(self, job_id: str, task: int, attempt: int, now: float) -> None:
+        """From now on it should be running this attempt."""
+        self.want = (job_id, task, attempt)
+        self.want_name = attempt_id(job_id, task, attempt)
+        self.assigned_at = now
+        self.idle_beats = 0
+
+    def drop(self) -> None:
+        """It should be running nothing."""
+        self.want, self.want_name = None, ""
+        self.cpu_percent = self.memory = None
+
+    def is_steady(self, now: float) -> bool:
+        """Whether it registered, and has lived for a while since."""
+        return self.registered_at is not None and now - self.registered_at >= STEADY_S
 
     @property
     def is_free(self) -> bool:

@@ -107,6 +107,8 @@ class AgentRegistered(CoreEvent, frozen=True):
     local: bool
     holding: str = ""
     endings: tuple[AttemptEnding, ...] = ()
+    assigned: int = 0
+    """The number of the last Assign that it saw, of whichever server."""
 
 
 class AgentHeard(CoreEvent, frozen=True):
@@ -149,4 +151,4 @@ class SessionEnding(CoreEvent, frozen=True):
 
 
 class Tick(CoreEvent, frozen=True):
-    """Time passed."""
+    """Time passed. Expected once a second or so: what is longer counts as a pause of this process."""

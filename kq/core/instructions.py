@@ -36,7 +36,7 @@ class LaunchAgent(Instruction, frozen=True):
 
 
 class EndAgent(Instruction, frozen=True):
-    """End an Agent and all its processes. Answer: AgentGone.
+    """End an Agent and all its processes. Answer: AgentGone. Repeated while it is still heard.
 
     `force`: a local one is not asked first, since it no longer answers.
     """
@@ -47,7 +47,7 @@ class EndAgent(Instruction, frozen=True):
 
 
 class Assign(Instruction, frozen=True):
-    """Give a task to an Agent."""
+    """Give a task to an Agent. The same number again is the same order, in case the first was lost."""
 
     agent: str
     number: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 
 import msgspec
 
@@ -15,7 +14,7 @@ __all__ = ["Job", "TaskDetail"]
 
 _STATES = tuple(TaskState)
 _CODE = {state: code for code, state in enumerate(_STATES)}
-_LEGAL = {(old, new) for old, following in TASK_TRANSITIONS.items() for new in following}
+_FOLLOWING = tuple(frozenset(_CODE[new] for new in TASK_TRANSITIONS[old]) for old in _STATES)
 _WAITING, _RUNNING, _STOPPING = (
     _CODE[state] for state in (TaskState.WAITING, TaskState.RUNNING, TaskState.STOPPING)
 )
@@ -45,8 +44,42 @@ class TaskDetail(msgspec.Struct, gc=False, omit_defaults=True):
     """It was started again while it is being stopped."""
 
 
+_AGENTS_NAMED = 8
+
+
 class Job:
     """A job, its tasks' states and details, and which of them to take next."""
+
+    __slots__ = (
+        "_again",
+        "_next",
+        "attempts",
+        "chunks",
+        "completed",
+        "counts",
+        "cpu_s",
+        "details",
+        "earlier",
+        "epoch",
+        "exit_code",
+        "id",
+        "latest",
+        "listed_age",
+        "listed_priority",
+        "order",
+        "peak_memory",
+        "picture",
+        "priority",
+        "reason",
+        "removing",
+        "spec",
+        "started",
+        "states",
+        "submitted",
+        "total",
+        "unmet",
+        "warning",
+    )
 
     def __init__(self, job_id: str, spec: JobSpec, order: int, submitted: float) -> None:
         self.id = job_id
@@ -71,6 +104,8 @@ class Job:
         self.warning = ""
         self.picture = ""
         self.exit_code: int | None = None
+        self.unmet: dict[str, None] = {}
+        """The jobs it waits for that are not Completed, in the order in which it names them."""
         self.removing = False
         self.earlier = False
         self.epoch = 0
@@ -89,15 +124,16 @@ class Job:
 
     def set_task_state(self, index: int, new: TaskState) -> None:
         """Move one task on. Raises IllegalTransition, with the task's story, when it must not go there."""
-        old = _STATES[self.states[index]]
-        if (old, new) not in _LEGAL:
+        old, code = self.states[index], _CODE[new]
+        if code not in _FOLLOWING[old]:
             raise IllegalTransition(
-                f"task {index} of job {self.id} cannot go from {old} to {new}: {self.details.get(index)}"
+                f"task {index} of job {self.id} cannot go from {_STATES[old]} to {new}: "
+                f"{self.details.get(index)}"
             )
-        self.counts[_CODE[old]] -= 1
-        self.counts[_CODE[new]] += 1
-        self.states[index] = _CODE[new]
-        if new is TaskState.WAITING:
+        self.counts[old] -= 1
+        self.counts[code] += 1
+        self.states[index] = code
+        if code == _WAITING:
             heapq.heappush(self._again, index)
 
     def reset_tasks(self, old: frozenset[TaskState], new: TaskState) -> int:
@@ -105,9 +141,9 @@ class Job:
         moved = 0
         table = bytearray(range(256))
         for state in old:
-            if (state, new) not in _LEGAL:
-                raise IllegalTransition(f"the tasks of job {self.id} cannot go from {state} to {new}")
             code = _CODE[state]
+            if _CODE[new] not in _FOLLOWING[code]:
+                raise IllegalTransition(f"the tasks of job {self.id} cannot go from {state} to {new}")
             moved += self.counts[code]
             self.counts[_CODE[new]] += self.counts[code]
             self.counts[code] = 0
@@ -127,10 +163,9 @@ class Job:
     @property
     def state(self) -> JobState:
         """The job's state, derived from its tasks'."""
-        counts = self.counts
         if self.total == 1:
             return _SINGLE[self.states[0]]
-        return derive_job_state(dict(zip(_STATES, counts, strict=True)))
+        return derive_job_state(dict(zip(_STATES, self.counts, strict=True)))
 
     @property
     def waiting(self) -> int:
@@ -152,14 +187,30 @@ class Job:
         """Whether no task waits and none is on an Agent."""
         return not (self.counts[_WAITING] or self.counts[_RUNNING] or self.counts[_STOPPING])
 
-    def indices(self, *states: TaskState) -> Iterator[int]:
-        """The tasks that are in one of `states`, in order."""
-        codes = {_CODE[state] for state in states}
-        if not any(self.counts[code] for code in codes):
-            return
-        for index, code in enumerate(self.states):
-            if code in codes:
-                yield index
+    @property
+    def has_failed_tasks(self) -> bool:
+        """Whether a task of it is Failed now."""
+        return self.counts[_FAILED] > 0
+
+    # --- reasons ----------------------------------------------------------------
+
+    def explain(self, reason: str) -> bool:
+        """Say why it waits or is over; returns whether that is news. Why it failed outlives all else."""
+        if reason == self.reason or self.has_failed_tasks:
+            return False
+        self.reason = reason
+        return True
+
+    def explain_failure(self, index: int) -> None:
+        """Make the reason of a failed task the job's."""
+        label = self.task_label(index)
+        reason = self.details[index].reason
+        self.reason = f"{label}: {reason}" if label else reason
+
+    def first_failed(self) -> int | None:
+        """The failed task with the lowest number, or None."""
+        found = self.states.find(_FAILED)
+        return None if found < 0 else found
 
     # --- taking tasks -----------------------------------------------------------
 
@@ -188,19 +239,17 @@ class Job:
     # --- records ----------------------------------------------------------------
 
     def progress(self) -> float | None:
-        """0 to 1 over all tasks, or None when nothing is known."""
-        if self.is_complete:
-            return 1.0
-        done = float(self.total - self.waiting - self.on_agents) if self.total > 1 else 0.0
+        """0 to 1 over all tasks, or None when nothing is known. What was cancelled or failed is not done."""
+        if self.total == 1:
+            detail = self.details.get(0)
+            return 1.0 if self.is_complete else detail.progress if detail else None
+        done = float(self.counts[_COMPLETED])
         known = done > 0
-        if self.on_agents:
-            for index in self.running_indices():
-                progress = self.details[index].progress
-                if progress is not None:
-                    known = True
-                    done += progress
-        elif self.total == 1 and 0 in self.details and self.is_over:
-            return self.details[0].progress
+        for index in self.running_indices():
+            progress = self.details[index].progress
+            if progress is not None:
+                known = True
+                done += progress
         return min(done / self.total, 1.0) if known else None
 
     def running_indices(self) -> list[int]:
@@ -223,8 +272,10 @@ class Job:
         counts, spec = self.counts, self.spec
         latest = None if self.latest is None else self.details.get(self.latest)
         running = self.running_indices()
-        if len(running) > 1:
-            agent = ", ".join(sorted({self.details[index].agent for index in running[:8]}))
+        if running:
+            agent = ", ".join(dict.fromkeys(self.details[index].agent for index in running[:_AGENTS_NAMED]))
+            if len(running) > _AGENTS_NAMED:
+                agent += f" and {len(running) - _AGENTS_NAMED} more"
         else:
             agent = latest.agent if latest else ""
         return JobRecord(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
+from kq.core import attempts, pool, recovery, reports, requests
 from kq.core import events as ev
 from kq.core import instructions as do
-from kq.core import pool, reports, requests
 from kq.core.agents import Agent
 from kq.core.jobs import Job
 from kq.core.state import CoreSettings, CoreState, Instant
 from kq.records import AgentRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
-from kq.states import AgentState, TaskState
+from kq.states import AgentState
 
 __all__ = ["Core"]
 
@@ -53,7 +53,8 @@ class Core:
 
     def job_entry(self, job_id: str) -> Job:
         """The job as the core holds it, for the journal. Not to be changed. Raises NotFound."""
-        return self.state.job(job_id) if job_id not in self.state.jobs else self.state.jobs[job_id]
+        job = self.state.jobs.get(job_id)
+        return self.state.job(job_id) if job is None else job
 
     def job_record(self, job_id: str) -> JobRecord:
         """What people are told of a job. Raises NotFound."""
@@ -86,56 +87,48 @@ class Core:
 
     def launch_at(self) -> float | None:
         """When (monotonic) a Tick is needed because an Agent's launch was put off, or None."""
-        state = self.state
-        return state.launch_not_before if state.launch_failures or state.launch_not_before else None
+        return self.state.launch_due
+
+    @property
+    def next_agent(self) -> int:
+        """The number of the next local Agent, for the journal: a number is never used twice."""
+        return self.state.next_agent
 
     # --- coming back ----------------------------------------------------------------
 
+    def restore_numbering(self, next_agent: int) -> None:
+        """Number local Agents from `next_agent` on, as an earlier server would have."""
+        self.state.next_agent = max(self.state.next_agent, next_agent)
+
     def restore_job(self, job: Job) -> None:
-        """Take a job from the journal. Tasks on Agents need `restore_agent` as well, or `cut_off`."""
-        state = self.state
-        state.jobs[job.id] = job
-        state.next_order = max(state.next_order, job.order + 1)
-        for before in job.spec.after:
-            state.dependents.setdefault(before, set()).add(job.id)
-        state.offer(job)
+        """Take a job from the journal. All jobs come before the first Agent."""
+        recovery.restore_job(self.state, job)
 
     def restore_agent(
         self, agent_id: str, *, host: str, pid: int, process_started: float, local: bool, now: Instant
     ) -> None:
-        """Take an Agent from the journal: it counts as lost until it is heard, and keeps what it ran."""
+        """Take an Agent from the journal: it counts as lost until it is heard, and keeps what it ran.
+
+        Until every restored Agent was heard or is known gone, nothing is given to any: what they run may be
+        more than the journal knows.
+        """
         agent = Agent(agent_id, local=local, now=now.mono, wall=now.wall)
         agent.host, agent.pid, agent.process_started = host, pid, process_started
-        agent.registered_at = now.mono
-        agent.state = AgentState.LOST
-        agent.reason = "the queue's server was started again"
-        for job in self.state.jobs.values():
-            for task in job.running_indices():
-                if job.details[task].agent == agent_id:
-                    agent.want = (job.id, task, job.details[task].attempts)
-        self.state.agents[agent_id] = agent
-        digits = agent_id[1:]
-        if agent_id.startswith("a") and digits.isdigit():
-            self.state.next_agent = max(self.state.next_agent, int(digits) + 1)
+        recovery.restore_agent(self.state, agent, now)
 
     def requeue_unheld(self, now: Instant) -> list[do.Instruction]:
-        """After restoring: tasks whose Agent is not among the restored ones wait again."""
-        state = self.state
-        state.out = []
-        for job in list(state.jobs.values()):
-            for task in job.running_indices():
-                if job.details[task].agent not in state.agents:
-                    stopping = job.task_state(task) is TaskState.STOPPING
-                    state.move_task(job, task, TaskState.CANCELLED if stopping else TaskState.WAITING)
-                    state.after_task(job, now)
-        return state.out
+        """The last step of coming back: tasks whose Agent is not among the restored ones wait again."""
+        self.state.out = []
+        recovery.requeue_unheld(self.state, now)
+        return self.state.out
 
 
 def _end_session(state: CoreState, event: ev.SessionEnding, now: Instant) -> None:
     state.ending = True
     for agent in state.agents.values():
         if agent.state is not AgentState.ENDING:
-            reports.end_agent(state, agent, "the session is ending", now)
+            agent.end_asked = True
+            state.end_agent(agent, "the session is ending", now)
 
 
 def _tick(state: CoreState, event: ev.Tick, now: Instant) -> None:
@@ -155,12 +148,10 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.AgentEndAsked: requests.end_agents,
     ev.AgentRegistered: reports.registered,
     ev.AgentHeard: reports.heard,
-    ev.AttemptProgressed: reports.attempt_progressed,
-    ev.AttemptEnded: reports.attempt_ended,
+    ev.AttemptProgressed: attempts.attempt_progressed,
+    ev.AttemptEnded: attempts.attempt_ended,
     ev.AgentGone: reports.agent_gone,
     ev.SessionEnding: _end_session,
     ev.Tick: _tick,
 }
-_CHANGES_POOL: Iterable[type[ev.CoreEvent]] = frozenset(
-    {ev.AgentsWanted, ev.AgentEndAsked, ev.AgentGone, ev.AgentRegistered, ev.Tick}
-)
+_CHANGES_POOL = frozenset({ev.AgentsWanted, ev.AgentEndAsked, ev.AgentGone, ev.Tick})

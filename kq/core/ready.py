@@ -11,29 +11,39 @@ __all__ = ["OLDEST_EVERY", "ReadyJobs"]
 
 OLDEST_EVERY = 8
 """One assignment in so many goes to the job that was submitted first, whatever its priority."""
+_SWEEP_AT_LEAST = 64
 
 
 class ReadyJobs:
-    """Jobs with tasks to give, in two orders. Entries are checked when they come up, not when jobs change."""
+    """Jobs with tasks to give, in two orders. Entries are checked when they come up, not when jobs change.
+
+    Entries that never come up, since a long job stands before them, are swept when they are many: jobs that
+    are over or forgotten are not kept in memory by this.
+    """
 
     def __init__(self, is_eligible: Callable[[Job], bool]) -> None:
         self._is_eligible = is_eligible
         self._by_priority: list[tuple[int, int, int, Job]] = []
-        self._by_age: list[tuple[int, Job]] = []
+        self._by_age: list[tuple[int, int, Job]] = []
         self._turn = 0
         self._stamp = 0
-        """Parts entries of the same job, which are not to be compared."""
+        """Parts entries that are otherwise equal: jobs are not to be compared."""
+        self._sweep_at = _SWEEP_AT_LEAST
 
     def list_job(self, job: Job) -> None:
         """Make sure that `job` comes up; called whenever it may have become eligible."""
+        if job.listed_priority == job.priority and job.listed_age:
+            return
+        self._stamp += 1
         if job.listed_priority != job.priority:
             # An entry under the old priority may remain; it is dropped when it comes up.
             job.listed_priority = job.priority
-            self._stamp += 1
             heapq.heappush(self._by_priority, (-job.priority, job.order, self._stamp, job))
         if not job.listed_age:
             job.listed_age = True
-            heapq.heappush(self._by_age, (job.order, job))
+            heapq.heappush(self._by_age, (job.order, self._stamp, job))
+        if len(self._by_priority) + len(self._by_age) > self._sweep_at:
+            self._sweep()
 
     def next_job(self) -> Job | None:
         """The job whose task should be given next, or None. It stays listed."""
@@ -41,6 +51,10 @@ class ReadyJobs:
         if job is not None:
             self._turn = (self._turn + 1) % OLDEST_EVERY
         return job
+
+    def __len__(self) -> int:
+        """How many entries are kept."""
+        return len(self._by_priority) + len(self._by_age)
 
     def _most_important(self) -> Job | None:
         heap = self._by_priority
@@ -56,9 +70,25 @@ class ReadyJobs:
     def _oldest(self) -> Job | None:
         heap = self._by_age
         while heap:
-            job = heap[0][1]
+            job = heap[0][2]
             if self._is_eligible(job):
                 return job
             job.listed_age = False
             heapq.heappop(heap)
         return None
+
+    def _sweep(self) -> None:
+        """Drop entries without use. It is due only when there are twice as many as after the last time."""
+        jobs = {id(entry[-1]): entry[-1] for heap in (self._by_priority, self._by_age) for entry in heap}
+        self._by_priority, self._by_age = [], []
+        for job in jobs.values():
+            eligible = self._is_eligible(job)
+            job.listed_priority = job.priority if eligible else None
+            job.listed_age = eligible
+            if eligible:
+                self._stamp += 1
+                self._by_priority.append((-job.priority, job.order, self._stamp, job))
+                self._by_age.append((job.order, self._stamp, job))
+        heapq.heapify(self._by_priority)
+        heapq.heapify(self._by_age)
+        self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self))

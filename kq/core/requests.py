@@ -7,7 +7,7 @@ from kq.core import instructions as do
 from kq.core.jobs import Job
 from kq.core.state import CoreState, Instant
 from kq.errors import BadInput, NotFound, Refused
-from kq.records import check_job_id
+from kq.records import check_job_id, check_priority
 from kq.states import AgentState, TaskState
 
 __all__ = [
@@ -31,22 +31,24 @@ MAX_AGENTS = 1000
 
 def submit(state: CoreState, event: ev.JobSubmitted, now: Instant) -> None:
     """A new job; the same id again changes nothing."""
-    if event.job_id in state.jobs:
+    known = state.jobs.get(event.job_id)
+    if known is not None:
+        if known.removing:
+            raise Refused(f"job {known.spec.name} ({known.id}) is being removed: submit it under another id")
         return
     if state.ending:
         raise Refused("the session is ending: submit the job to the next one")
     check_job_id(event.job_id)
     event.spec.check()
     for before in event.spec.after:
-        if before not in state.jobs:
+        if before not in state.jobs or state.jobs[before].removing:
             raise NotFound(f"there is no job {before[:40]} to wait for")
     job = Job(event.job_id, event.spec, state.next_order, now.wall)
     state.next_order += 1
     state.jobs[job.id] = job
-    for before in event.spec.after:
-        state.dependents.setdefault(before, set()).add(job.id)
-    state.explain_waiting(job)
     state.out.append(do.JobChanged(job.id))
+    state.link(job)
+    state.explain_waiting(job)
     state.offer(job)
 
 
@@ -54,17 +56,32 @@ def start_jobs(state: CoreState, event: ev.JobsStarted, now: Instant) -> None:
     """Run again what is not Completed, or all when all is. What waits or runs is left alone."""
     _refuse_when_ending(state)
     for job in state.jobs_of(event.job_ids):
-        for task in list(job.indices(_T.STOPPING)):
-            job.detail(task).restart = True
+        again = [task for task in job.running_indices() if _start_again(job, task)]
         moved = _reset(state, job, _UNDONE)
         if not moved and job.is_over:
             moved = _reset(state, job, _ENDED)
         if moved:
             _reopened(state, job)
+        if again:
+            _say_again(state, job)
+
+
+def _start_again(job: Job, task: int) -> bool:
+    """Note that a task which is being stopped shall wait again afterwards; whether that is news."""
+    detail = job.details[task]
+    if job.task_state(task) is not _T.STOPPING or detail.restart:
+        return False
+    detail.restart = True
+    return True
+
+
+def _say_again(state: CoreState, job: Job) -> None:
+    job.explain("starts again when what ran before is gone")
+    state.out.append(do.JobChanged(job.id))
 
 
 def _reset(state: CoreState, job: Job, which: frozenset[TaskState]) -> int:
-    touched = [index for index in job.indices(*which) if index in job.details]
+    touched = [index for index in job.details if job.task_state(index) in which]
     moved = job.reset_tasks(which, _T.WAITING)
     for index in touched:
         _clear(job, index)
@@ -78,18 +95,21 @@ def _clear(job: Job, index: int) -> None:
     detail.agent_losses = detail.retries_used = 0
     detail.reason = detail.warning = ""
     detail.progress = detail.ended = None
-    detail.restart = False
 
 
 def _reopened(state: CoreState, job: Job) -> None:
+    """Tasks that were over wait again."""
     job.reason = job.warning = ""
+    failed = job.first_failed()
+    if failed is not None:
+        job.explain_failure(failed)
     job.completed = job.exit_code = None
     if not job.on_agents:
         job.started = None
-    if job.earlier:
-        job.earlier = False
+    job.earlier = False
     state.explain_waiting(job)
     state.offer(job)
+    state.tell_dependents(job)
 
 
 def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
@@ -99,14 +119,19 @@ def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
     for task in event.tasks:
         if not 0 <= task < job.total:
             raise NotFound(f"job {job.spec.name} has no task {task}: it has {job.total}, counted from 0")
+    again = reopened = False
     for task in event.tasks:
-        if job.task_state(task) is _T.STOPPING:
-            job.detail(task).restart = True
-        elif job.task_state(task).is_terminal:
+        if job.task_state(task).is_terminal:
             if task in job.details:
                 _clear(job, task)
             state.move_task(job, task, _T.WAITING)
-    _reopened(state, job)
+            reopened = True
+        elif task in job.details:
+            again |= _start_again(job, task)
+    if reopened:
+        _reopened(state, job)
+    if again:
+        _say_again(state, job)
 
 
 def stop_jobs(state: CoreState, event: ev.JobsStopped, now: Instant) -> None:
@@ -118,22 +143,20 @@ def stop_jobs(state: CoreState, event: ev.JobsStopped, now: Instant) -> None:
 def _stop(state: CoreState, job: Job, now: Instant, reason: str) -> None:
     if job.is_over:
         return
-    for task in list(job.indices(_T.STOPPING)):
-        job.detail(task).restart = False
-    if job.reset_tasks(frozenset({_T.WAITING}), _T.CANCELLED):
-        state.out.append(do.TasksReset(job.id))
-    for task in list(job.indices(_T.RUNNING)):
-        stop_task(state, job, task)
-    job.reason = reason
+    state.cancel_waiting(job, reason)
+    for task in job.running_indices():
+        if job.task_state(task) is _T.RUNNING:
+            _stop_task(state, job, task)
+        else:
+            job.details[task].restart = False
     state.after_task(job, now)
 
 
-def stop_task(state: CoreState, job: Job, task: int) -> None:
+def _stop_task(state: CoreState, job: Job, task: int) -> None:
     """Have the Agent that runs `task` end it."""
     state.move_task(job, task, _T.STOPPING)
-    agent = state.agents.get(job.details[task].agent)
-    if agent is not None:
-        state.out.append(do.AskStop(agent.id, state.wanted_attempt(agent)))
+    agent = state.agents[job.details[task].agent]
+    state.out.append(do.AskStop(agent.id, agent.want_name))
 
 
 def remove_jobs(state: CoreState, event: ev.JobsRemoved, now: Instant) -> None:
@@ -141,15 +164,14 @@ def remove_jobs(state: CoreState, event: ev.JobsRemoved, now: Instant) -> None:
     for job in state.jobs_of(event.job_ids):
         job.removing = True
         if job.is_over:
-            state.forget(job)
+            state.forget(job, now)
         else:
             _stop(state, job, now, "being removed")
 
 
 def set_priority(state: CoreState, event: ev.PrioritySet, now: Instant) -> None:
     """Change priorities; what waits is taken in the new order."""
-    if abs(event.priority) > 1_000_000:
-        raise BadInput(f"priority {event.priority} is out of range: use -1000000 to 1000000")
+    check_priority(event.priority)
     for job in state.jobs_of(event.job_ids):
         if job.priority != event.priority:
             job.priority = event.priority
@@ -186,10 +208,8 @@ def end_agents(state: CoreState, event: ev.AgentEndAsked, now: Instant) -> None:
     """End Agents with what they run; the tasks wait again."""
     for agent in state.agents_of(event.agent_ids):
         if agent.state is not AgentState.ENDING:
-            agent.reason = "asked to end"
-            lost = agent.state is AgentState.LOST
-            state.set_agent_state(agent, AgentState.ENDING, now)
-            state.out.append(do.EndAgent(agent.id, "asked to end", force=lost))
+            agent.end_asked = True
+            state.end_agent(agent, "it was asked to end", now, force=agent.state is AgentState.LOST)
 
 
 def _refuse_when_ending(state: CoreState) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -13,10 +14,15 @@ from kq.core.agents import Agent
 from kq.core.jobs import Job
 from kq.core.ready import ReadyJobs
 from kq.errors import NotFound
-from kq.records import QueueRecord, attempt_id
+from kq.records import QueueRecord
 from kq.states import AgentState, TaskState
 
 __all__ = ["CoreSettings", "CoreState", "Instant"]
+
+
+_ONLY_WAITING = frozenset({TaskState.WAITING})
+_WAITS_FOR = "waits for "
+_NAMES_SHOWN = 3
 
 
 class Instant(NamedTuple):
@@ -48,18 +54,31 @@ class CoreState:
         self.settings = settings
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
-        self.dependents: dict[str, set[str]] = {}
-        """Which jobs wait for a job."""
+        self.local_agents: dict[str, Agent] = {}
+        """Those among them that this machine runs."""
+        self.dependents: dict[str, dict[str, None]] = {}
+        """Which jobs named a job as one to wait for, in order."""
         self.free: OrderedDict[str, Agent] = OrderedDict()
         """Agents that may be given a task, longest idle first; checked when they come up."""
         self.ready = ReadyJobs(self.is_eligible)
+        self.held: dict[str, tuple[str, int, int]] = {}
+        """While jobs come back from the journal: what their Agents had."""
         self.paused = False
         self.ending = False
         self.agents_wanted = settings.agents_wanted
         self.next_order = 1
         self.next_agent = 1
         self.launch_failures = 0
+        """Times in a row that Agents were launched and did not come to live."""
+        self.launch_failed_at = 0.0
         self.launch_not_before = 0.0
+        self.launch_due: float | None = None
+        """When an Agent that is missing will be launched, if that was put off."""
+        self.watched_at: float | None = None
+        """When leases were looked at last."""
+        self.awaited: dict[str, None] = {}
+        """Agents of an earlier server that were not heard yet. What they run is not known for certain, so
+        nothing is given to anybody before."""
         self.trouble = ""
         self.out: list[do.Instruction] = []
 
@@ -87,17 +106,12 @@ class CoreState:
         """What people are told of the queue as a whole."""
         return QueueRecord(paused=self.paused, agents_wanted=self.agents_wanted, trouble=self.trouble)
 
-    def attempt_of(self, name: str) -> tuple[Job, int] | None:
-        """The job and task whose current attempt is called `name`, when an Agent has it."""
-        job_id, _, rest = name.partition("/")
-        task_text, _, number = rest.partition("/")
-        job = self.jobs.get(job_id)
-        if job is None or not (task_text.isdigit() and number.isdigit()) or int(task_text) >= job.total:
+    def attempt_of(self, agent_id: str, name: str) -> tuple[Job, int] | None:
+        """The job and task of the attempt `name`, when it is what `agent_id` should be running."""
+        agent = self.agents.get(agent_id)
+        if agent is None or agent.want is None or agent.want_name != name:
             return None
-        task = int(task_text)
-        if not job.task_state(task).is_on_agent or job.details[task].attempts != int(number):
-            return None
-        return job, task
+        return self.jobs[agent.want[0]], agent.want[1]
 
     # --- steps that handlers share ------------------------------------------------
 
@@ -105,11 +119,8 @@ class CoreState:
         """Whether a task of `job` may be given now."""
         if not job.waiting or job.removing:
             return False
-        if job.spec.max_parallel and job.on_agents >= job.spec.max_parallel:
-            return False
-        return not job.spec.after or all(
-            before in self.jobs and self.jobs[before].is_complete for before in job.spec.after
-        )
+        limit = job.spec.max_parallel
+        return not job.unmet and not (limit and job.on_agents >= limit)
 
     def offer(self, job: Job) -> None:
         """`job` may have something to give."""
@@ -122,100 +133,155 @@ class CoreState:
         self.out.append(do.TaskChanged(job.id, task))
 
     def after_task(self, job: Job, now: Instant) -> None:
-        """Draw the job-wide consequences of a task that ended or came back."""
-        if job.is_over:
-            job.completed = now.wall
-            if job.is_complete:
-                job.reason = ""
-                for dependent in self.dependents.get(job.id, ()):
-                    if dependent in self.jobs:
-                        self.explain_waiting(self.jobs[dependent])
-                        self.offer(self.jobs[dependent])
-            if job.removing:
-                self.forget(job)
-        else:
+        """Draw the job-wide consequences of tasks that ended, were cancelled or came back."""
+        if not job.is_over:
+            self.explain_waiting(job)
             self.offer(job)
+            return
+        job.completed = now.wall
+        if job.is_complete:
+            job.reason = ""
+        self.tell_dependents(job)
+        if job.removing:
+            self.forget(job, now)
+
+    def tell_dependents(self, job: Job) -> None:
+        """`job` is over, or is no longer: those that wait for it may go on, or have to wait."""
+        for dependent_id in self.dependents.get(job.id, ()):
+            dependent = self.jobs[dependent_id]
+            if job.is_complete:
+                dependent.unmet.pop(job.id, None)
+            else:
+                dependent.unmet[job.id] = None
+            self.explain_waiting(dependent)
+            self.offer(dependent)
 
     def explain_waiting(self, job: Job) -> None:
         """Say in the job's reason which jobs it waits for, if any."""
-        if not job.waiting or job.on_agents or not job.spec.after:
+        if not job.waiting or job.on_agents:
             return
-        names = []
-        for before in job.spec.after:
-            other = self.jobs.get(before)
-            if other is None:
-                names.append(f"{before} (removed)")
-            elif not other.is_complete:
-                names.append(f"{other.spec.name} ({other.state.value})")
-        reason = f"waits for {', '.join(names)}" if names else ""
-        if reason != job.reason:
-            job.reason = reason
+        reason = ""
+        if job.unmet:
+            names = []
+            for before in islice(job.unmet, _NAMES_SHOWN):
+                other = self.jobs[before]
+                names.append(f"{other.spec.name} ({other.state})" if other.is_over else other.spec.name)
+            more = len(job.unmet) - len(names)
+            reason = f"{_WAITS_FOR}{', '.join(names)}{f' and {more} more' if more else ''}"
+        elif not job.reason.startswith(_WAITS_FOR):
+            return
+        if job.explain(reason):
             self.out.append(do.JobChanged(job.id))
 
-    def forget(self, job: Job) -> None:
-        """Drop the job from everything."""
-        self.jobs.pop(job.id, None)
+    def link(self, job: Job) -> None:
+        """Note which jobs `job` waits for. One that is no longer known is not waited for."""
         for before in job.spec.after:
-            self.dependents.get(before, set()).discard(job.id)
+            other = self.jobs.get(before)
+            if other is not None:
+                self.dependents.setdefault(before, {})[job.id] = None
+                if not other.is_complete:
+                    job.unmet[before] = None
+
+    def forget(self, job: Job, now: Instant) -> None:
+        """Drop the job from everything. What waited for it and can no longer have it is cancelled."""
+        del self.jobs[job.id]
         self.out.append(do.JobRemoved(job.id))
-        for dependent in self.dependents.pop(job.id, ()):
-            if dependent in self.jobs:
-                self.explain_waiting(self.jobs[dependent])
+        for before in job.spec.after:
+            others = self.dependents.get(before)
+            if others is not None:
+                others.pop(job.id, None)
+                if not others:
+                    del self.dependents[before]
+        for dependent_id in self.dependents.pop(job.id, ()):
+            dependent = self.jobs[dependent_id]
+            if job.id in dependent.unmet:
+                del dependent.unmet[job.id]
+                if dependent.waiting:
+                    self.cancel_waiting(dependent, f"it waited for {job.spec.name}, which was removed")
+                    self.after_task(dependent, now)
+
+    def cancel_waiting(self, job: Job, reason: str) -> None:
+        """Cancel the tasks of `job` that no Agent has, and say why."""
+        moved = job.reset_tasks(_ONLY_WAITING, TaskState.CANCELLED)
+        explained = job.explain(reason)
+        if moved:
+            self.out.append(do.TasksReset(job.id))
+        elif explained:
+            self.out.append(do.JobChanged(job.id))
+
+    def add_agent(self, agent: Agent) -> None:
+        """Know the Agent from now on."""
+        self.agents[agent.id] = agent
+        if agent.local:
+            self.local_agents[agent.id] = agent
+
+    def forget_agent(self, agent: Agent) -> None:
+        """Drop the Agent from everything but the task that it has."""
+        for place in (self.agents, self.local_agents, self.free, self.awaited):
+            place.pop(agent.id, None)
+        self.out.append(do.AgentRemoved(agent.id))
+
+    def set_trouble(self, trouble: str) -> None:
+        """Say what is wrong with the queue as a whole, or that nothing is any more."""
+        if self.trouble != trouble:
+            self.trouble = trouble
+            self.out.append(do.QueueChanged())
 
     def set_agent_state(self, agent: Agent, new: AgentState, now: Instant) -> None:
         """Move an Agent on, and say so when that is a change."""
         if agent.set_state(new, now.wall):
             self.out.append(do.AgentChanged(agent.id))
 
+    def end_agent(self, agent: Agent, reason: str, now: Instant, *, force: bool = False) -> None:
+        """Have an Agent ended. It counts as there until AgentGone."""
+        agent.reason = reason
+        self.set_agent_state(agent, AgentState.ENDING, now)
+        self.out.append(do.EndAgent(agent.id, reason, force))
+
     def agent_is_free(self, agent: Agent) -> None:
         """The Agent may have become free for work."""
         if agent.is_free:
-            self.free.setdefault(agent.id, agent)
+            self.free[agent.id] = agent
 
     def dispatch(self, now: Instant) -> None:
         """Give tasks to free Agents while there are both."""
-        if self.paused or self.ending:
+        if self.paused or self.ending or self.awaited:
             return
         while self.free:
             agent = next(iter(self.free.values()))
-            if not agent.is_free or self.agents.get(agent.id) is not agent:
+            if not agent.is_free:
                 del self.free[agent.id]
                 continue
             job = self.ready.next_job()
             if job is None:
                 return
             del self.free[agent.id]
-            self._assign(job, agent, now)
+            task = job.take_waiting()
+            attempt = job.detail(task).attempts + 1
+            self.place(job, task, attempt, agent, now)
+            agent.assign_number += 1
+            self.out.append(do.Assign(agent.id, agent.assign_number, job.id, task, attempt))
 
-    def _assign(self, job: Job, agent: Agent, now: Instant) -> None:
-        task = job.take_waiting()
-        job.set_task_state(task, TaskState.RUNNING)
+    def place(self, job: Job, task: int, attempt: int, agent: Agent, now: Instant) -> None:
+        """From now on `agent` runs the waiting `task`, as its attempt number `attempt`."""
+        self.move_task(job, task, TaskState.RUNNING)
         detail = job.detail(task)
-        detail.attempts += 1
+        detail.attempts = attempt
         detail.agent = agent.id
         detail.started, detail.ended = now.wall, None
         detail.progress = detail.exit_code = None
         detail.reason = detail.warning = ""
         detail.log_file = os.path.join(  # noqa: PTH118  # a Path for each of 1,000,000 tasks costs ten times as much
-            self.settings.log_root, job.id, f"{task}.{detail.attempts}.log"
+            self.settings.log_root, job.id, f"{task}.{attempt}.log"
         )
         job.attempts += 1
         job.latest = task
         job.completed = None
         if job.started is None:
             job.started = now.wall
-        if job.total == 1 or job.on_agents == 1:
-            job.reason = ""
-        agent.want = (job.id, task, detail.attempts)
-        agent.assign_number += 1
-        agent.assigned_at = now.mono
-        agent.idle_beats = 0
-        agent.set_state(AgentState.BUSY, now.wall)
-        out = self.out
-        out.append(do.TaskChanged(job.id, task))
-        out.append(do.AgentChanged(agent.id))
-        out.append(do.Assign(agent.id, agent.assign_number, job.id, task, detail.attempts))
-
-    def wanted_attempt(self, agent: Agent) -> str:
-        """The name of the attempt that `agent` should be running, or empty."""
-        return "" if agent.want is None else attempt_id(*agent.want)
+        job.explain("")
+        if job.total == 1:
+            job.warning = ""
+        agent.give(job.id, task, attempt, now.mono)
+        if agent.state is not AgentState.ENDING:
+            self.set_agent_state(agent, AgentState.BUSY, now)

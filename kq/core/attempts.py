@@ -1,0 +1,221 @@
+"""What becomes of a task when its attempt ends, is lost, or never was: decided here alone. Pure."""
+
+from __future__ import annotations
+
+from kq.core import events as ev
+from kq.core import instructions as do
+from kq.core.agents import Agent
+from kq.core.jobs import Job, TaskDetail
+from kq.core.state import CoreState, Instant
+from kq.messages import AttemptEnding
+from kq.records import AttemptRecord
+from kq.states import AgentState, TaskState
+
+__all__ = ["attempt_ended", "attempt_progressed", "cut_off", "settle", "take_back"]
+
+_T, _A = TaskState, AgentState
+
+
+def attempt_progressed(state: CoreState, event: ev.AttemptProgressed, now: Instant) -> None:
+    """Progress, a picture or a warning of a running attempt; anything else is old and ignored."""
+    found = state.attempt_of(event.agent, event.attempt)
+    if found is None:
+        return
+    job, task = found
+    detail = job.details[task]
+    detail.progress = _fraction(event.progress, detail.progress)
+    if event.picture:
+        job.picture = detail.picture = event.picture
+    if event.warning:
+        job.warning = detail.warning = event.warning
+    state.out.append(do.TaskChanged(job.id, task))
+
+
+def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> None:
+    """An attempt is over. Told twice, it is over once."""
+    ending = event.ending
+    agent = state.agents.get(ending.agent)
+    if agent is None:
+        return
+    found = state.attempt_of(agent.id, ending.attempt)
+    if found is not None:
+        job, task = found
+        detail = job.details[task]
+        _note_ending(job, detail, ending, now)
+        state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host, now)))
+        agent.drop()
+        _move_on(state, job, task, ending, agent)
+        state.after_task(job, now)
+    elif agent.foreign and agent.foreign == ending.attempt:
+        agent.foreign = ""
+    else:
+        return
+    if agent.state is _A.BUSY:
+        settle(state, agent, now)
+    else:
+        state.out.append(do.AgentChanged(agent.id))
+
+
+def settle(state: CoreState, agent: Agent, now: Instant) -> None:
+    """Bring the Agent's state in line with what it holds, and let it work when it is free."""
+    if agent.state is _A.ENDING:
+        return
+    busy = agent.want is not None or bool(agent.foreign)
+    if not busy and agent.retiring:
+        state.end_agent(agent, "fewer Agents are wanted", now)
+        return
+    if agent.state is _A.LOST:
+        agent.reason = ""
+    state.set_agent_state(agent, _A.BUSY if busy else _A.IDLE, now)
+    state.agent_is_free(agent)
+
+
+def take_back(state: CoreState, agent: Agent, now: Instant) -> None:
+    """The Agent's order never ran and never will: the task waits again, as if it had not been given."""
+    if agent.want is None:
+        return
+    job, task = state.jobs[agent.want[0]], agent.want[1]
+    agent.drop()
+    _wait_or_cancel(state, job, task, "stopped")
+    state.after_task(job, now)
+
+
+def cut_off(state: CoreState, job: Job, task: int, reason: str, agent: Agent | None, now: Instant) -> None:
+    """The task's attempt is known gone without a word of how it ended.
+
+    Args:
+        reason: what became of the Agent, as the end of a sentence.
+        agent: the Agent that had it, or None when not even that is known any more.
+    """
+    detail = job.details[task]
+    ending = AttemptEnding(
+        agent=detail.agent,
+        attempt="",
+        outcome="agent-lost",
+        reason=reason,
+        # A silent Agent elsewhere ends its render itself, when its lease runs out; nobody sees it.
+        stop_rung="killed" if agent is not None and agent.local else "",
+    )
+    detail.ended = now.wall
+    state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host if agent else "", now)))
+    if agent is not None:
+        agent.drop()
+    if job.task_state(task) is _T.STOPPING:
+        _wait_or_cancel(state, job, task, "stopped")
+    else:
+        _lose(state, job, task, reason, mark=agent is not None and not agent.end_asked)
+    state.after_task(job, now)
+
+
+def _fraction(said: float | None, known: float | None) -> float | None:
+    """What was said, as 0 to 1; what was known when nothing usable was said."""
+    if said is None or said != said:
+        return known
+    return min(max(said, 0.0), 1.0)
+
+
+def _note_ending(job: Job, detail: TaskDetail, ending: AttemptEnding, now: Instant) -> None:
+    detail.ended = now.wall
+    detail.exit_code = job.exit_code = ending.exit_code
+    detail.reason = ending.reason
+    if ending.warning:
+        detail.warning = job.warning = ending.warning
+    if ending.picture:
+        detail.picture = job.picture = ending.picture
+    detail.progress = _fraction(ending.progress, detail.progress)
+    if ending.peak_memory is not None:
+        detail.peak_memory = max(ending.peak_memory, detail.peak_memory or 0)
+        job.peak_memory = max(job.peak_memory or 0, ending.peak_memory)
+    if ending.cpu_s is not None:
+        detail.cpu_s = ending.cpu_s
+        job.cpu_s = (job.cpu_s or 0.0) + ending.cpu_s
+
+
+def _attempt_record(job: Job, task: int, ending: AttemptEnding, host: str, now: Instant) -> AttemptRecord:
+    detail = job.details[task]
+    return AttemptRecord(
+        job_id=job.id,
+        task=task,
+        attempt=detail.attempts,
+        agent=ending.agent,
+        host=host,
+        started=now.wall if detail.started is None else detail.started,
+        ended=now.wall,
+        outcome=ending.outcome,
+        exit_code=ending.exit_code,
+        reason=ending.reason,
+        warning=ending.warning,
+        log_file=detail.log_file,
+        stop_rung=ending.stop_rung,
+        processes_gone=ending.processes_gone,
+        peak_memory=ending.peak_memory,
+        cpu_s=ending.cpu_s,
+    )
+
+
+def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent: Agent) -> None:
+    detail = job.details[task]
+    if ending.outcome == "completed":
+        detail.progress = 1.0
+        restart, detail.restart = detail.restart, False
+        state.move_task(job, task, _T.COMPLETED)
+        if restart:
+            detail.progress = None
+            state.move_task(job, task, _T.WAITING)
+    elif job.task_state(task) is _T.STOPPING:
+        _wait_or_cancel(state, job, task, ending.reason or "stopped")
+    elif ending.outcome == "stopped":
+        # Nobody asked for it here: its Agent was ended or lost us. That is not the render's failure.
+        _lose(state, job, task, ending.reason or "its Agent ended it", mark=not agent.end_asked)
+    elif detail.retries_used < job.spec.retries:
+        detail.retries_used += 1
+        _wait(state, job, task, f"try {detail.retries_used} of {job.spec.retries + 1} failed: {_why(ending)}")
+    else:
+        _fail(state, job, task, _why(ending))
+
+
+def _why(ending: AttemptEnding) -> str:
+    """A failure in words, even where the Agent found none."""
+    if ending.reason:
+        return ending.reason
+    if ending.outcome != "failed":
+        return ending.outcome
+    if ending.exit_code is None:
+        return "the program could not be started"
+    return f"signal {-ending.exit_code}" if ending.exit_code < 0 else f"exit code {ending.exit_code}"
+
+
+def _wait_or_cancel(state: CoreState, job: Job, task: int, reason: str) -> None:
+    """It is gone. One that was being stopped is cancelled, unless it was started again meanwhile."""
+    detail = job.details[task]
+    stopping = job.task_state(task) is _T.STOPPING
+    restart, detail.restart = detail.restart, False
+    if stopping and not restart:
+        detail.reason = reason
+        state.move_task(job, task, _T.CANCELLED)
+    else:
+        _wait(state, job, task, "")
+
+
+def _wait(state: CoreState, job: Job, task: int, reason: str) -> None:
+    detail = job.details[task]
+    detail.reason, detail.progress = reason, None
+    state.move_task(job, task, _T.WAITING)
+    if reason and not job.on_agents:
+        job.explain(reason)
+
+
+def _fail(state: CoreState, job: Job, task: int, reason: str) -> None:
+    job.details[task].reason = reason
+    state.move_task(job, task, _T.FAILED)
+    job.explain_failure(task)
+
+
+def _lose(state: CoreState, job: Job, task: int, reason: str, *, mark: bool) -> None:
+    """Its Agent is gone and the render did not fail. `mark`: whether that counts against the task."""
+    detail = job.details[task]
+    detail.agent_losses += mark
+    if mark and detail.agent_losses > state.settings.max_agent_losses:
+        _fail(state, job, task, f"given up after {detail.agent_losses} Agents were lost: {reason}")
+    else:
+        _wait(state, job, task, f"waits again: {reason}")

@@ -1,0 +1,81 @@
+"""Coming back after the server's death: from the journal, and from what its Agents still say. Pure."""
+
+from __future__ import annotations
+
+from kq.core.agents import STEADY_S, Agent
+from kq.core.attempts import cut_off, take_back
+from kq.core.jobs import Job
+from kq.core.state import CoreState, Instant
+from kq.records import parse_attempt_id
+from kq.states import AgentState, TaskState
+
+__all__ = ["requeue_unheld", "restore_agent", "restore_job", "take_up"]
+
+
+def restore_job(state: CoreState, job: Job) -> None:
+    """Take a job from the journal, with the tasks that Agents had when it was written."""
+    state.jobs[job.id] = job
+    state.next_order = max(state.next_order, job.order + 1)
+    state.link(job)
+    state.offer(job)
+    for task in job.running_indices():
+        detail = job.details[task]
+        held = state.held.get(detail.agent)
+        # An Agent has one task: were there two in the journal, the younger one is what it has.
+        if held is None or (detail.started or 0.0) > (state.jobs[held[0]].details[held[1]].started or 0.0):
+            state.held[detail.agent] = (job.id, task, detail.attempts)
+
+
+def restore_agent(state: CoreState, agent: Agent, now: Instant) -> None:
+    """Take an Agent from the journal: it counts as lost until it is heard, and keeps what it ran."""
+    agent.registered_at = now.mono - STEADY_S
+    agent.state = AgentState.LOST
+    agent.reason = "the queue's server was started again"
+    held = state.held.pop(agent.id, None)
+    if held is not None:
+        agent.give(*held, now.mono)
+    state.add_agent(agent)
+    state.awaited[agent.id] = None
+    digits = agent.id[1:]
+    if agent.id.startswith("a") and digits.isascii() and digits.isdigit():
+        state.next_agent = max(state.next_agent, int(digits) + 1)
+
+
+def requeue_unheld(state: CoreState, now: Instant) -> None:
+    """The last step: tasks that no restored Agent has wait again, and jobs know whom they wait for."""
+    state.held.clear()
+    for job in list(state.jobs.values()):
+        # Once more, for jobs that were restored before those they name.
+        state.link(job)
+        state.explain_waiting(job)
+        for task in job.running_indices():
+            agent = state.agents.get(job.details[task].agent)
+            if agent is None or agent.want is None or agent.want[:2] != (job.id, task):
+                cut_off(state, job, task, "it was cut off when the queue's server died", None, now)
+
+
+def take_up(state: CoreState, agent: Agent, name: str, now: Instant) -> None:
+    """Believe an Agent that has an attempt of which the journal knows nothing.
+
+    A server that dies loses its last notes. A number beyond the recorded one shows that it had given this
+    attempt, and that every earlier one was over; stopping it and giving it again would do work twice.
+    """
+    parts = parse_attempt_id(name)
+    job = None if parts is None else state.jobs.get(parts[0])
+    if parts is None or job is None or parts[1] >= job.total:
+        return
+    _, task, attempt = parts
+    detail = job.detail(task)
+    if attempt <= detail.attempts:
+        return
+    if agent.want is not None:
+        take_back(state, agent, now)
+    if job.task_state(task).is_on_agent:
+        holder = state.agents.get(detail.agent)
+        if holder is not None and holder.want is not None and holder.want[:2] == (job.id, task):
+            holder.drop()
+    detail.restart = False
+    if job.task_state(task) is not TaskState.WAITING:
+        state.move_task(job, task, TaskState.WAITING)
+    state.place(job, task, attempt, agent, now)
+    state.tell_dependents(job)
