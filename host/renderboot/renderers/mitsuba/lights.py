@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from host.renderboot.renderers.mitsuba.engine import mi, rgb, transform
+from host.renderboot.renderers.mitsuba.light_shares import shares
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
 from host.renderboot.scene import (
     Array,
@@ -45,44 +46,39 @@ class LightBuilder:
 
     def build(self, lights: list[Light]) -> list[object]:
         """All lights; domes are merged into the one environment that mitsuba allows."""
-        domes = [light for light in lights if isinstance(light, DomeLight)]
-        made: list[object] = [self._one(light) for light in lights if not isinstance(light, DomeLight)]
+        made: list[object] = []
+        domes: list[DomeLight] = []
+        dome_share = 0.0
+        for light, share in zip(lights, shares(lights, self._centre, self._radius), strict=True):
+            if isinstance(light, DomeLight):
+                domes.append(light)
+                dome_share += share
+            else:
+                made.append(self._one(light, share))
         if domes:
-            made.append(self._environment(domes))
+            made.append({**self._environment(domes), "sampling_weight": dome_share})
         return [mi.load_dict(part) if isinstance(part, dict) else part for part in made]
 
-    def _one(self, light: Light) -> object:
-        if isinstance(light, DistantLight):
-            return self._distant(light)
+    def _one(self, light: Light, share: float) -> object:
         if isinstance(light, PointLight):
-            return {
-                "type": "point",
-                "position": light.transform[:3, 3].tolist(),
-                "intensity": rgb(light.intensity),
-            }
+            place = light.transform[:3, 3].tolist()
+            point = {"type": "point", "position": place, "intensity": rgb(light.intensity)}
+            return {**point, "sampling_weight": share}
         if isinstance(light, SpotLight):
-            return _spot(light)
+            return {**_spot(light), "sampling_weight": share}
+        if isinstance(light, DistantLight):
+            return self._distant(light, share)
         if isinstance(light, RectLight):
             size = np.diag([light.width / 2.0, light.height / 2.0, 1.0, 1.0])
-            return self._glowing("rectangle", light.transform @ _TURN @ size, self._rect_radiance(light))
+            return _glowing("rectangle", light.transform @ _TURN @ size, self._rect_radiance(light), share)
         if isinstance(light, DiskLight):
             size = np.diag([light.radius, light.radius, 1.0, 1.0])
-            return self._glowing("disk", light.transform @ _TURN @ size, rgb(light.radiance))
+            return _glowing("disk", light.transform @ _TURN @ size, rgb(light.radiance), share)
         if isinstance(light, SphereLight):
-            return self._sphere(light)
+            return _sphere(light, share)
         if isinstance(light, CylinderLight):
-            return self._cylinder(light)
+            return _cylinder(light, share)
         raise TypeError(f"no translation for {type(light).__name__}")
-
-    def _glowing(self, kind: str, matrix: Matrix, radiance: object, **more: object) -> dict[str, object]:
-        glow = {"type": "area", "radiance": radiance}
-        return {
-            "type": kind,
-            "to_world": transform(matrix),
-            "bsdf": {"type": "null"},
-            "emitter": glow,
-            **more,
-        }
 
     def _rect_radiance(self, light: RectLight) -> object:
         if light.texture is None:
@@ -95,7 +91,7 @@ class LightBuilder:
             "wrap_mode": "clamp",
         }
 
-    def _distant(self, light: DistantLight) -> dict[str, object]:
+    def _distant(self, light: DistantLight, share: float) -> dict[str, object]:
         direction = -light.transform[:3, 2]
         direction = direction / (np.linalg.norm(direction) or 1.0)
         half = math.radians(min(light.angle, 170.0)) / 2.0
@@ -104,6 +100,7 @@ class LightBuilder:
                 "type": "directional",
                 "direction": direction.tolist(),
                 "irradiance": rgb(light.irradiance),
+                "sampling_weight": share,
             }
         # A far disk of the sun's apparent size: soft shadows, which mitsuba's directional light has not.
         distance = self._radius * _SUN_DISTANCE
@@ -113,34 +110,7 @@ class LightBuilder:
         place[:3, :3] = _frame(direction) * radius
         place[:3, 3] = self._centre - direction * distance
         radiance = tuple(c / area for c in light.irradiance)
-        return self._glowing("disk", place, rgb((radiance[0], radiance[1], radiance[2])))
-
-    def _sphere(self, light: SphereLight) -> object:
-        scales = np.linalg.norm(light.transform[:3, :3], axis=0)
-        if np.ptp(scales) <= 1e-3 * scales.max():
-            size = np.diag([light.radius, light.radius, light.radius, 1.0])
-            rigid = np.eye(4)
-            rigid[:3, :3] *= scales.max()
-            rigid[:3, 3] = light.transform[:3, 3]
-            return self._glowing("sphere", rigid @ size, rgb(light.radiance))
-        return self._glowing_mesh(implicit.sphere(light.radius), light.transform, light.radiance)
-
-    def _cylinder(self, light: CylinderLight) -> object:
-        shape = implicit.cylinder(light.radius, light.radius, light.length, "X", capped=False)
-        return self._glowing_mesh(shape, light.transform, light.radiance)
-
-    def _glowing_mesh(self, shape: implicit.Shape, matrix: Matrix, radiance: Colour) -> object:
-        positions = shape.positions.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
-        triangles = shape.triangles if np.linalg.det(matrix[:3, :3]) > 0 else shape.triangles[:, [0, 2, 1]]
-        properties = mi.Properties()
-        properties["bsdf"] = mi.load_dict({"type": "null"})
-        properties["emitter"] = mi.load_dict({"type": "area", "radiance": rgb(radiance)})
-        mesh = mi.Mesh("light", len(positions), len(triangles), props=properties)
-        values = mi.traverse(mesh)
-        values["vertex_positions"] = positions.astype(np.float32).ravel()
-        values["faces"] = np.ascontiguousarray(triangles, np.uint32).ravel()
-        values.update()
-        return mesh
+        return _glowing("disk", place, rgb((radiance[0], radiance[1], radiance[2])), share)
 
     # -- the environment
 
@@ -168,6 +138,41 @@ class LightBuilder:
         # mitsuba's envmap refuses images of fewer than two rows or columns.
         repeats = (max(1, -(-2 // pixels.shape[0])), max(1, -(-4 // pixels.shape[1])), 1)
         return np.tile(pixels, repeats)
+
+
+def _glowing(kind: str, matrix: Matrix, radiance: object, share: float) -> dict[str, object]:
+    glow = {"type": "area", "radiance": radiance, "sampling_weight": share}
+    return {"type": kind, "to_world": transform(matrix), "bsdf": {"type": "null"}, "emitter": glow}
+
+
+def _sphere(light: SphereLight, share: float) -> object:
+    scales = np.linalg.norm(light.transform[:3, :3], axis=0)
+    if np.ptp(scales) > 1e-3 * scales.max():
+        return _glowing_mesh(implicit.sphere(light.radius), light.transform, light.radiance, share)
+    place = np.eye(4)
+    place[:3, :3] *= scales.max() * light.radius
+    place[:3, 3] = light.transform[:3, 3]
+    return _glowing("sphere", place, rgb(light.radiance), share)
+
+
+def _cylinder(light: CylinderLight, share: float) -> object:
+    shape = implicit.cylinder(light.radius, light.radius, light.length, "X", capped=False)
+    return _glowing_mesh(shape, light.transform, light.radiance, share)
+
+
+def _glowing_mesh(shape: implicit.Shape, matrix: Matrix, radiance: Colour, share: float) -> object:
+    positions = shape.positions.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+    triangles = shape.triangles if np.linalg.det(matrix[:3, :3]) > 0 else shape.triangles[:, [0, 2, 1]]
+    properties = mi.Properties()
+    properties["bsdf"] = mi.load_dict({"type": "null"})
+    glow = {"type": "area", "radiance": rgb(radiance), "sampling_weight": share}
+    properties["emitter"] = mi.load_dict(glow)
+    mesh = mi.Mesh("light", len(positions), len(triangles), props=properties)
+    values = mi.traverse(mesh)
+    values["vertex_positions"] = positions.astype(np.float32).ravel()
+    values["faces"] = np.ascontiguousarray(triangles, np.uint32).ravel()
+    values.update()
+    return mesh
 
 
 def _spot(light: SpotLight) -> dict[str, object]:
