@@ -13,7 +13,8 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-_NAME = "Katana"
+_ALIASES = {"Katana": "host.Katana", "UI4": "host.Katana.UI4"}
+"""In Katana UI4 is a package of its own as well."""
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -23,9 +24,10 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         del path, target
-        if fullname != _NAME and not fullname.startswith(_NAME + "."):
+        real_name = _real_name(fullname)
+        if real_name is None:
             return None
-        real = importlib.util.find_spec("host." + fullname)
+        real = importlib.util.find_spec(real_name)
         if real is None:
             return None
         return importlib.machinery.ModuleSpec(
@@ -33,7 +35,9 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         )
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module("host." + spec.name)
+        real_name = _real_name(spec.name)
+        assert real_name is not None
+        module = importlib.import_module(real_name)
         spec.loader_state = module.__spec__
         return module
 
@@ -41,6 +45,11 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         # The import system has just put the alias's spec on the real module: put the real one back.
         assert module.__spec__ is not None
         module.__spec__ = module.__spec__.loader_state
+
+
+def _real_name(alias: str) -> str | None:
+    head, dot, rest = alias.partition(".")
+    return f"{_ALIASES[head]}{dot}{rest}" if head in _ALIASES else None
 
 
 _finder = _AliasFinder()

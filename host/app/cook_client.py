@@ -25,6 +25,7 @@ class CookClient:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._turn = threading.Lock()
+        self._relaying: threading.Thread | None = None
         self._closed = False
 
     def warm_up(self) -> None:
@@ -75,6 +76,12 @@ class CookClient:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._relaying is not None:
+            self._relaying.join()
+        with self._turn:
+            # Only once whoever was asking has had its answer, or the end of it.
+            if process.stdout is not None:
+                process.stdout.close()
 
     def _ensure(self) -> subprocess.Popen[str]:
         if self._closed:
@@ -90,9 +97,10 @@ class CookClient:
                 encoding="utf-8",
                 errors="replace",
             )
-            threading.Thread(
+            self._relaying = threading.Thread(
                 target=self._relay, args=(self._process,), name="cook-messages", daemon=True
-            ).start()
+            )
+            self._relaying.start()
         return self._process
 
     @staticmethod

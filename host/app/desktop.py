@@ -69,6 +69,7 @@ class Desktop(QObject):
         self.window.lay_out(sorted(plugin_tabs))
         self.window.restore_layout()
         self.window.show()
+        Tabs.FindTopTab("Node Graph", True)
         # Once the window has been drawn: starting a queue must not hold up its first sight.
         QTimer.singleShot(0, self._complete)
 
@@ -79,12 +80,12 @@ class Desktop(QObject):
         self._closed = True
         ExecuteCallbacksForType(Callbacks.Type.onShutdown)
         self.settings.save()
+        self.cook.close()
         self.renders.close()
         self.queries.close()
         for monitor in Tabs.GetTabsByType("Monitor"):
             if isinstance(monitor, Monitor):
                 monitor.close_watcher()
-        self.cook.close()
         if self._waker in EventModule._wakers:
             EventModule._wakers.remove(self._waker)
         self.log.close()

@@ -55,11 +55,9 @@ class _MainJob(QObject):
     def begin(self) -> None:
         """Open the scene, open the node's menu and choose Preview Render in the default farm's sub-menu."""
         documents = self._desktop.window.documents
-        documents.failed.connect(self._fail)
         if not documents.open(self._scene):
+            self._end(1)
             return
-        # From here on a scene that does not cook is told by the render itself.
-        documents.failed.disconnect(self._fail)
         if self._frame is not None:
             active_scene().set_frame(self._frame)
         try:
@@ -96,7 +94,7 @@ class _MainJob(QObject):
     def _on_render_changed(self, render: Render) -> None:
         self._render = render
         if render.phase is Phase.REFUSED:
-            self._fail(render.reason)
+            self._end(1)
         elif render.phase is Phase.WAITING:
             _say("Job", f"{render.job_id}, submitted after {render.submitted_at - self._begun:.1f} s")
         elif render.ended and not self._ended:
@@ -149,16 +147,16 @@ class _MainJob(QObject):
             _say("Log", f"{self._out / 'render.log'}")
         _say("Window", f"{self._out / 'screenshot.png'}")
         _say("Done", f"{render.phase.value.lower()} after {time.monotonic() - self._begun:.1f} s")
-        if render.phase is not Phase.COMPLETED:
-            reason = f": {render.reason}" if render.reason else "."
-            self._fail(f"The render of {render.node} was {render.phase.value.lower()}{reason}")
+        if render.phase is Phase.CANCELLED:
+            self._fail(f"The render of {render.node} was cancelled.")
         elif problems:
             self._fail(problems)
         else:
-            self._end(0)
+            # Why a render failed has been told as soon as it was known.
+            self._end(0 if render.phase is Phase.COMPLETED else 1)
 
     def _fail(self, sentence: str) -> None:
-        print(f"katana-queue: {sentence}", file=sys.stderr, flush=True)
+        _log.error("%s", sentence)
         self._end(1)
 
     def _end(self, code: int) -> None:

@@ -34,11 +34,7 @@ class MessageLog(QObject):
         self._kept: deque[tuple[int, str, float]] = deque(maxlen=_KEPT)
         self._handler = _Handler(self)
         self.message_added.connect(self._on_message_added)
-        for name in ("Katana", "host", "kq", "__plugins3__"):
-            logger = logging.getLogger(name)
-            logger.addHandler(self._handler)
-            if logger.level == logging.NOTSET:
-                logger.setLevel(logging.INFO)
+        logging.getLogger().addHandler(self._handler)
 
     @property
     def messages(self) -> tuple[tuple[int, str, float], ...]:
@@ -47,8 +43,7 @@ class MessageLog(QObject):
 
     def close(self) -> None:
         """Stop listening."""
-        for name in ("Katana", "host", "kq", "__plugins3__"):
-            logging.getLogger(name).removeHandler(self._handler)
+        logging.getLogger().removeHandler(self._handler)
 
     def _on_message_added(self, level: int, text: str, moment: float) -> None:
         self._kept.append((level, text, moment))

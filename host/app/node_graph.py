@@ -28,6 +28,7 @@ from host.nodes.scene import SceneChange, active_scene
 from host.nodes.types import NODE_TYPES
 
 _log = logging.getLogger("Katana.NodeGraph")
+_PIPE_COLOR = (150, 150, 150, 255)
 
 
 class _Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
@@ -70,6 +71,7 @@ class NodeGraphTab(BaseTab):
         self._graph.register_node(ShownNode)
         self._viewer.setAccessibleName("Node Graph")
         self._viewer.setParent(self)
+        self.setFocusProxy(self._viewer)
         self._viewer.setFrameShape(_Viewer.Shape.NoFrame)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -165,6 +167,10 @@ class NodeGraphTab(BaseTab):
             port.clear_connections(push_undo=False, emit_signal=False)
             if wanted is not None:
                 port.connect_to(wanted, push_undo=False, emit_signal=False)
+        for port in self._shown[node].inputs().values():
+            for pipe in port.view.connected_pipes:
+                pipe.color = _PIPE_COLOR
+                pipe.reset()
 
     def _show_selection(self) -> None:
         scene = active_scene()

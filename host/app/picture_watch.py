@@ -65,10 +65,8 @@ class PictureWatcher(QObject):
             if path is not None:
                 self._look(path)
             with self._wake:
-                if self._closed:
-                    return
                 # Asked for something else while looking: look again before sleeping.
-                if (self._path, self._live) == (path, live):
+                if not self._closed and (self._path, self._live) == (path, live):
                     self._wake.wait(_INTERVAL_S if live else None)
 
     def _look(self, path: Path) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from host.app import failure
 from host.app.cook_client import CookClient
-from host.app.submission import Submission, SubmissionError, Submitted, submit
+from host.app.submission import Prepared, Submission, SubmissionError, hand_in, prepare
 from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
 from host.Katana.FarmAPI import FarmPluginManager, Job
 from host.nodes.project import to_document
@@ -31,7 +31,8 @@ _POLL_RUNNING_MS = 250
 _POLL_ENDED_MS = 1000
 """An ended render may be started again in the queue's tab, and its picture should then come alive again."""
 
-_ENDED = (Job.State.kCompleted, Job.State.kCancelled, Job.State.kFailed)
+_JOIN_S = 2.0
+"""A folder on a share that does not answer must not keep the desktop from closing."""
 
 
 class RenderMethod(Enum):
@@ -145,9 +146,10 @@ class RenderSession(QObject):
         return render
 
     def close(self) -> None:
-        """Stop following. What was submitted is the farm's."""
+        """Stop following. What was submitted is the farm's. The cook process must have been closed."""
         self._poll.stop()
         self._work.put(None)
+        self._worker.join(_JOIN_S)
 
     def _take_down(self, render: Render) -> Submission:
         scene = active_scene()
@@ -184,12 +186,12 @@ class RenderSession(QObject):
     def _submit(self, render: Render, submission: Submission) -> None:
         """On the worker thread."""
         try:
-            submitted = submit(submission, self._cook)
+            prepared = prepare(submission, self._cook)
         except SubmissionError as error:
             sentence = str(error)
             self._hand_over(lambda: self._refuse(render, sentence))
         else:
-            self._hand_over(lambda: self._accept(render, submitted))
+            self._hand_over(lambda: self._hand_in(render, prepared))
 
     def _hand_over(self, step: Callable[[], None]) -> None:
         """Have `step` run on Qt's thread. The session may have been closed meanwhile, and Qt with it."""
@@ -208,12 +210,16 @@ class RenderSession(QObject):
         _log.error("%s", sentence)
         self.render_changed.emit(render)
 
-    def _accept(self, render: Render, submitted: Submitted) -> None:
-        for warning in submitted.warnings:
+    def _hand_in(self, render: Render, prepared: Prepared) -> None:
+        for warning in prepared.warnings:
             _log.warning("%s", warning)
-        render.job_id = submitted.job_id
-        render.picture = submitted.picture
-        render.width, render.height = submitted.width, submitted.height
+        try:
+            render.job_id = hand_in(prepared)
+        except SubmissionError as error:
+            self._refuse(render, str(error))
+            return
+        render.picture = prepared.picture
+        render.width, render.height = prepared.width, prepared.height
         render.submitted_at = time.monotonic()
         render.phase = Phase.WAITING
         self.message_posted.emit(f"{render.method.label} of {render.node} was submitted to {render.farm}.")

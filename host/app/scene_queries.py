@@ -49,8 +49,9 @@ class SceneQueries(QObject):
         self._work.put(lambda: self._describe(document, node, frame, True))
 
     def close(self) -> None:
-        """Ask no more."""
+        """Ask no more. The cook process must have been closed."""
         self._work.put(None)
+        self._thread.join()
 
     def _warm_up(self) -> None:
         try:

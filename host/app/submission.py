@@ -1,12 +1,14 @@
 """A render's way to a farm: temporary folder, stage, command line, submission, in FarmAPI's order.
 
-No Qt here: it runs on a worker thread, because folders and files may be slow shares.
+No Qt here: preparing runs on a worker thread, because folders and files may be on slow shares.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,20 +45,26 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """A render that a farm has taken."""
+class Prepared:
+    """A render whose stage lies in its folder, ready for the farm. `command` still names this machine."""
 
-    job_id: str
+    submission: Submission
+    folder: str
     picture: Path
+    command: str
     width: int | None
     height: int | None
     warnings: tuple[str, ...]
 
 
-def submit(submission: Submission, cook: CookClient) -> Submitted:
-    """Take a render through to the farm. Raises SubmissionError. Never on Qt's thread."""
-    try:
+def prepare(submission: Submission, cook: CookClient) -> Prepared:
+    """Make the render's folder, cook the stage into it, have the farm copy it. Never on Qt's thread.
+
+    Raises SubmissionError.
+    """
+    with _refusals(submission):
         folder = FarmPluginManager.CreateTemporaryDirectory(submission.context, submission.farm)
+        picture = _picture(submission, folder)
         stage = str(Path(folder) / f"{submission.node}.usdc")
         answer = cook.request(
             op="export",
@@ -65,15 +73,38 @@ def submit(submission: Submission, cook: CookClient) -> Submitted:
             frame=submission.frame,
             path=stage,
         )
-        picture = _picture(submission, folder)
         FarmPluginManager.CopyRenderFiles([stage], submission.context, submission.farm)
-        local = command_line.join(_arguments(submission, folder, stage, picture, answer["render"]))
-        command = FarmPluginManager.PrepareRemoteCommand(local, submission.context, folder, submission.farm)
-        job_id = FarmPluginManager.SubmitJob(
-            submission.node, submission.context, folder, [command], submission.farm
+        render = answer["render"]
+        command = command_line.join(_arguments(submission, folder, stage, picture, render))
+        return Prepared(
+            submission, folder, picture, command, render["width"], render["height"], tuple(answer["warnings"])
         )
-    except (SceneError, FarmPluginManager.FarmPluginManagerException, SubmissionError) as error:
+    raise AssertionError("unreachable: _refusals lets nothing pass in silence")
+
+
+def hand_in(prepared: Prepared) -> str:
+    """Give the render to the farm and return the job's id. Qt's thread, on which farm plug-ins submit.
+
+    Raises SubmissionError.
+    """
+    asked = prepared.submission
+    with _refusals(asked):
+        command = FarmPluginManager.PrepareRemoteCommand(
+            prepared.command, asked.context, prepared.folder, asked.farm
+        )
+        return FarmPluginManager.SubmitJob(asked.node, asked.context, prepared.folder, [command], asked.farm)
+    raise AssertionError("unreachable: _refusals lets nothing pass in silence")
+
+
+@contextmanager
+def _refusals(submission: Submission) -> Iterator[None]:
+    """Word whatever goes wrong on the way for the artist."""
+    try:
+        yield
+    except (SceneError, FarmPluginManager.FarmPluginManagerException) as error:
         raise SubmissionError(str(error)) from error
+    except SubmissionError:
+        raise
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise SubmissionError(
@@ -85,8 +116,6 @@ def submit(submission: Submission, cook: CookClient) -> Submitted:
         raise SubmissionError(
             f"{submission.farm} did not take the render of {submission.node}: {_words(error)}"
         ) from error
-    render = answer["render"]
-    return Submitted(job_id, picture, render["width"], render["height"], tuple(answer["warnings"]))
 
 
 def _picture(submission: Submission, folder: str) -> Path:

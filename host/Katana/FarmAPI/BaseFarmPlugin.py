@@ -21,7 +21,7 @@ class JobNotFoundException(FarmPluginException):
     """A farm plug-in was asked about a job that it does not know."""
 
     def __init__(self, jobId: str, contextMessage: str) -> None:
-        super().__init__(f"There is no job {jobId}: {contextMessage}")
+        super().__init__(contextMessage or f"There is no job {jobId}.")
         self.jobId = jobId
         self.contextMessage = contextMessage
 
