@@ -1,0 +1,227 @@
+"""The farm plug-in "Katana Queue": maps FarmAPI's calls to kq.api. Every call returns at once; it decides nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from Katana import FarmAPI
+
+from kq.api import (
+    JobRecord,
+    JobSpec,
+    JobState,
+    KqError,
+    QueueClient,
+    Session,
+    current_session,
+    split_command_line,
+)
+
+from .. import queue_session
+
+__all__ = ["KatanaQueueFarmPlugin"]
+
+_log = logging.getLogger("KatanaQueue")
+
+_STATES: Mapping[JobState, str] = {
+    JobState.WAITING: FarmAPI.Job.State.kWaiting,
+    JobState.RUNNING: FarmAPI.Job.State.kRunning,
+    JobState.COMPLETED: FarmAPI.Job.State.kCompleted,
+    JobState.CANCELLED: FarmAPI.Job.State.kCancelled,
+    JobState.FAILED: FarmAPI.Job.State.kFailed,
+}
+
+_ENVIRONMENT_PREFIXES = ("KATANA_", "OCIO", "PXR_", "USD_", "FN_", "FOUNDRY_", "LC_")
+"""Variables with which the desktop's own renders run, and which somebody may have changed since Agents started."""
+
+
+class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
+    """Submits to the queue of this UI session. All methods: Qt's thread, never waiting for the queue.
+
+    Later versions of Katana may pass more arguments than are named here; they are accepted and not used.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__()
+        self._temp_dirs: dict[str, Path] = {}
+
+    def submitJob(
+        self, jobRequest: FarmAPI.FarmPluginManager.JobRequest, *args: object, **kwargs: object
+    ) -> str:
+        """Queue the commands of `jobRequest` as one job, in their order.
+
+        Returns: the job's id, made here, so that nobody waits for the queue.
+
+        Raises:
+            FarmPluginException: the request makes no sense, or no queue runs.
+        """
+        client = _client()
+        request: Any = (
+            jobRequest  # the stubs name the constructor's arguments; the attributes bear the same names
+        )
+        try:
+            commands = tuple(tuple(split_command_line(command)) for command in request.commands)
+            options = _options(commands[-1]) if commands else {}
+            temp_dir = str(request.tempDir or "")
+            spec = JobSpec(
+                name=str(request.nodeName or request.renderContextName or "Render"),
+                commands=commands,
+                environment={str(key): str(value) for key, value in (request.environment or {}).items()},
+                cwd=temp_dir if os.path.isabs(temp_dir) else "",
+                temp_dir=temp_dir,
+                renderer=options.get("renderer", ""),
+                picture=options.get("renderOutputFile", ""),
+                node=str(request.nodeName or ""),
+            )
+            job_id, submitted = client.submit(spec)
+        except KqError as error:
+            raise FarmAPI.FarmPluginException(str(error)) from error
+        submitted.add_done_callback(_report(f"job {spec.name}"))
+        return job_id
+
+    def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
+        """Start a job that is over once more. Raises JobNotFoundException."""
+        client = _client()
+        record = _record(client, jobId, "it cannot be started")
+        client.start_jobs([jobId]).add_done_callback(_report(f"starting {record.name}"))
+
+    def stopJob(self, jobId: str, *args: object, **kwargs: object) -> None:
+        """Ask for a stop; the job's state tells when it is complete. Raises JobNotFoundException."""
+        client = _client()
+        record = _record(client, jobId, "it cannot be stopped")
+        client.stop_jobs([jobId]).add_done_callback(_report(f"stopping {record.name}"))
+
+    def getJobs(self, filters: list[Any] | None = None, *args: object, **kwargs: object) -> list[FarmAPI.Job]:
+        """The jobs whose state, id or node is in `filters`; all of them when it is empty."""
+        wanted = {str(each) for each in filters or ()}
+        records: Iterable[JobRecord] = _client().jobs()
+        return [
+            _as_farm_job(record)
+            for record in records
+            if not wanted or wanted & {_STATES[record.state], record.id, record.name}
+        ]
+
+    def getJobState(self, jobId: str, *args: object, **kwargs: object) -> str:
+        """One of FarmAPI.Job.State. Raises JobNotFoundException."""
+        return _STATES[_record(_client(), jobId, "its state is not known").state]
+
+    def getRenderLogFilename(self, jobId: str, *args: object, **kwargs: object) -> str | None:
+        """The log of the job's latest attempt; None before the first. Raises JobNotFoundException."""
+        return _record(_client(), jobId, "it has no render log").log_file or None
+
+    def createTemporaryDirectory(self, renderContextName: str, *args: object, **kwargs: object) -> str:
+        """A new folder below KQ_DATA_ROOT that only this user can read. Raises FarmPluginException."""
+        session = _session()
+        folder = (
+            session.settings.data_root / "renders" / f"{_file_name(renderContextName)}-{secrets.token_hex(4)}"
+        )
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            raise FarmAPI.FarmPluginException(
+                f"no temporary folder could be made at {folder} ({error.strerror}): make KQ_DATA_ROOT writable"
+            ) from error
+        self._temp_dirs[renderContextName] = folder
+        return str(folder)
+
+    def copyRenderFiles(
+        self, filenames: list[str], renderContextName: str, *args: object, **kwargs: object
+    ) -> list[str]:
+        """Copy `filenames` to the temporary folder of `renderContextName`; returns their new paths.
+
+        Raises:
+            FarmPluginException: names the file that cannot be copied.
+        """
+        folder = self._temp_dirs.get(renderContextName)
+        if folder is None:
+            folder = Path(self.createTemporaryDirectory(renderContextName))
+        copies = []
+        for filename in filenames:
+            copy = folder / Path(filename).name
+            try:
+                if not copy.exists() or not copy.samefile(filename):
+                    shutil.copy2(filename, copy)
+            except OSError as error:
+                raise FarmAPI.FarmPluginException(
+                    f"{filename} could not be copied to {folder}: {error.strerror or error}"
+                ) from error
+            copies.append(str(copy))
+        return copies
+
+    def getEnvironmentForJob(self, renderContextName: str, *args: object, **kwargs: object) -> dict[str, str]:
+        """The variables of this desktop that a render must see as they are now."""
+        return {key: value for key, value in os.environ.items() if key.startswith(_ENVIRONMENT_PREFIXES)}
+
+    def getRemoteInstallationMetadata(
+        self, *args: object, **kwargs: object
+    ) -> FarmAPI.BaseFarmPlugin.InstallationMetadata:
+        """Where Agents find Katana: the same paths as here."""
+        resources = os.environ.get("KATANA_RESOURCES", "").split(os.pathsep)
+        libraries = [
+            str(Path(folder) / "Libs") for folder in resources if folder and (Path(folder) / "Libs").is_dir()
+        ]
+        return FarmAPI.BaseFarmPlugin.InstallationMetadata(os.environ.get("KATANA_ROOT", ""), libraries, None)
+
+
+def _session() -> Session:
+    session = current_session()
+    if session is None:
+        reason = queue_session.trouble() or "it starts when the desktop has started"
+        raise FarmAPI.FarmPluginException(f"Katana Queue is not running: {reason}")
+    return session
+
+
+def _client() -> QueueClient:
+    return _session().client
+
+
+def _record(client: QueueClient, job_id: str, context: str) -> JobRecord:
+    record = client.job(job_id)
+    if record is None:
+        raise FarmAPI.JobNotFoundException(job_id, f"Katana Queue has no job {job_id}: {context}")
+    return record
+
+
+def _as_farm_job(record: JobRecord) -> FarmAPI.Job:
+    # FarmAPI knows no time of submission; until a job starts, that is the time to show.
+    started = record.submitted if record.started is None else record.started
+    return FarmAPI.Job(
+        record.id,
+        record.name,
+        int(started),
+        int(record.completed or 0),
+        _STATES[record.state],
+        record.log_file,
+    )
+
+
+def _options(command: tuple[str, ...]) -> dict[str, str]:
+    """The `-key value` pairs of a renderboot command."""
+    return {
+        key[1:]: value
+        for key, value in zip(command, command[1:], strict=False)
+        if re.fullmatch(r"-[A-Za-z]\w*", key) and not re.fullmatch(r"-[A-Za-z]\w*", value)
+    }
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("._")[:80] or "render"
+
+
+def _report(what: str) -> Any:
+    """A callback that logs why `what` failed: FarmAPI offers no way to say so after the call."""
+
+    def done(future: Future[None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            _log.error("Katana Queue: %s: %s", what, error)
+
+    return done

@@ -1,0 +1,281 @@
+"""What can be done with jobs: each action, its key, when it applies, and what it asks of the queue. Draws nothing."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QUrl, Signal
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from kq.api import JobRecord, JobSpec, JobState, KqError, QueueClient
+
+from .bridge import QueueBridge
+from .models.columns import elapsed_s, span_text
+from .models.jobs import JobsModel
+from .views.jobs_view import JobsView
+from .views.look import tool_icon
+
+__all__ = ["LONG_S", "JobActions"]
+
+LONG_S = 600.0
+"""A render that has run this long is not stopped without a question."""
+
+
+class JobActions(QObject):
+    """The actions, as attributes; `update_enabled` makes those available that apply.
+
+    Signals:
+        noticed(str): a sentence for people, about what was done or why not.
+    """
+
+    noticed = Signal(str)
+
+    def __init__(self, view: JobsView, model: JobsModel, bridge: QueueBridge, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._view, self._model, self._bridge, self._widget = view, model, bridge, parent
+        self._client: QueueClient | None = None
+        self._paused = False
+        self._icons: dict[QAction, str] = {}
+        self.start = self._action("Start", "play", "Ctrl+Return", self._start, "Run again what is over")
+        self.stop = self._action("Stop", "stop", "Ctrl+.", self._stop, "Stop what waits or runs")
+        self.stop_all = self._action("Stop All", "", "", self._stop_all, "Stop every job that waits or runs")
+        self.remove = self._action("Remove", "remove", "Delete", self._remove, "Take the job out of the list")
+        self.pause = self._action("Pause Queue", "pause", "", self._pause, "Start nothing more until resumed")
+        self.pause.setCheckable(True)
+        self.start_tasks = self._action(
+            "Start Task", "again", "", self._start_tasks, "Run the selected tasks again"
+        )
+        self.raise_priority = self._action(
+            "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1)
+        )
+        self.lower_priority = self._action(
+            "Lower Priority", "down", "Ctrl+Down", lambda: self._change_priority(-1)
+        )
+        self.submit_again = self._action(
+            "Submit Again",
+            "again",
+            "Ctrl+D",
+            self._submit_again,
+            "A new job of the same, with the scene as it was",
+        )
+        self.reveal_log = self._action("Reveal Log", "folder", "", self._reveal_log)
+        self.copy_log_path = self._action("Copy Log Path", "copy", "Ctrl+Shift+C", self._copy_log_path)
+        self.copy_command = self._action("Copy Command", "copy", "", self._copy_command)
+        self.open_picture = self._action("Open Picture", "picture", "Ctrl+O", self._open_picture)
+        self.follow_palette()
+        self.update_enabled()
+
+    def _action(self, text: str, glyph: str, keys: str, call: Callable[[], None], tip: str = "") -> QAction:
+        action = QAction(text, self)
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+            action.setShortcutContext(
+                Qt.ShortcutContext.WidgetShortcut
+            )  # Delete in a text field deletes text
+        shown = f" ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})" if keys else ""
+        action.setToolTip(f"{tip or text}{shown}")
+        action.triggered.connect(lambda _checked=False: call())
+        self._view.addAction(action)
+        if glyph:
+            self._icons[action] = glyph
+        return action
+
+    def follow_palette(self) -> None:
+        """Draw the icons in the palette's colours."""
+        for action, glyph in self._icons.items():
+            action.setIcon(tool_icon(glyph, self._widget.palette()))
+
+    def set_client(self, client: QueueClient | None) -> None:
+        """Act on this queue; on none, nothing applies."""
+        self._client = client
+        self.update_enabled()
+
+    def set_paused(self, paused: bool) -> None:
+        """Show whether the queue is paused."""
+        self._paused = paused
+        self.pause.setChecked(paused)
+        self.pause.setText("Resume Queue" if paused else "Pause Queue")
+
+    def update_enabled(self) -> None:
+        """Make those actions available that apply to what is selected now."""
+        client, jobs = self._client, self._selected()
+        tasks = self._view.selected_tasks() if client is not None else {}
+        live = client is not None
+        current = self._current()
+        log = bool(current is not None and current.log_file)
+        self.start.setEnabled(live and any(job.state.is_terminal for job in jobs))
+        self.stop.setEnabled(live and any(_can_stop(job) for job in jobs))
+        self.stop_all.setEnabled(
+            live and bool(self._model.count(JobState.WAITING) or self._model.count(JobState.RUNNING))
+        )
+        self.remove.setEnabled(live and bool(jobs))
+        self.pause.setEnabled(live)
+        self.start_tasks.setEnabled(live and bool(tasks))
+        for action in (self.raise_priority, self.lower_priority):
+            action.setEnabled(live and any(not job.state.is_terminal for job in jobs))
+        self.submit_again.setEnabled(live and bool(jobs))
+        self.copy_command.setEnabled(live and current is not None)
+        self.reveal_log.setEnabled(log)
+        self.copy_log_path.setEnabled(log)
+        self.open_picture.setEnabled(current is not None and bool(current.picture))
+
+    def _selected(self) -> list[JobRecord]:
+        """The selected jobs that there still are: one may go while its menu is open."""
+        found = (self._model.job(job_id) for job_id in self._view.selected_job_ids())
+        return [job for job in found if job is not None]
+
+    def _current(self) -> JobRecord | None:
+        return self._model.job(self._view.current()[0])
+
+    # --- on the queue -----------------------------------------------------------------------------------------
+
+    def _ask(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
+        """Ask the queue; say `done` when it is, and why not when it is not."""
+        if self._client is None:
+            return
+        try:
+            future = call(self._client)
+        except KqError as error:
+            self.noticed.emit(f"{what}: {error}")
+            return
+        self._bridge.watch(
+            future,
+            (lambda _result: self.noticed.emit(done)) if done else None,
+            lambda sentence: self.noticed.emit(f"{what}: {sentence}"),
+        )
+
+    def _start(self) -> None:
+        ids = [job.id for job in self._selected() if job.state.is_terminal]
+        if ids:
+            self._ask("Start", lambda client: client.start_jobs(ids))
+
+    def _stop(self) -> None:
+        self._stop_jobs([job for job in self._selected() if _can_stop(job)])
+
+    def _stop_all(self) -> None:
+        states = (JobState.WAITING, JobState.RUNNING)
+        jobs = [] if self._client is None else [job for job in self._client.jobs() if job.state in states]
+        self._stop_jobs(jobs, always_ask=len(jobs) > 1)
+
+    def _stop_jobs(self, jobs: list[JobRecord], always_ask: bool = False) -> None:
+        ids = [job.id for job in jobs]
+        question = _question("Stop", jobs, always_ask)
+        self._after_question(
+            question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_jobs(ids)), ids
+        )
+
+    def _remove(self) -> None:
+        jobs = self._selected()
+        ids = [job.id for job in jobs]
+        question = _question("Remove", jobs, always_ask=False)
+        self._after_question(
+            question, "Remove", lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)), ids
+        )
+
+    def _after_question(self, question: str, verb: str, call: Callable[[], None], ids: list[str]) -> None:
+        """Ask `question`, if there is one, without holding anything up; then `call`."""
+        if not ids:
+            return
+        if not question:
+            call()
+            return
+        box = QMessageBox(self._widget)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Katana Queue")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(question)
+        yes = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(yes)
+        box.accepted.connect(call)
+        box.open()
+
+    def _pause(self) -> None:
+        wanted = not self._paused
+        self.pause.setChecked(self._paused)  # the queue's answer checks it
+        self._ask("Pause Queue", lambda client: client.pause_queue(wanted))
+
+    def _start_tasks(self) -> None:
+        for job_id, tasks in self._view.selected_tasks().items():
+            self._ask("Start Task", lambda client, j=job_id, t=tasks: client.start_tasks(j, t))
+
+    def _change_priority(self, by: int) -> None:
+        groups: dict[int, list[str]] = defaultdict(list)
+        for job in self._selected():
+            if not job.state.is_terminal:
+                groups[job.priority + by].append(job.id)
+        for priority, ids in groups.items():
+            self._ask("Priority", lambda client, i=ids, p=priority: client.set_priority(i, p))
+
+    def _submit_again(self) -> None:
+        for job in self._selected():
+            self._with_spec("Submit Again", job.id, self._submit)
+
+    def _submit(self, spec: JobSpec) -> None:
+        self._ask(
+            "Submit Again",
+            lambda client: client.submit(spec)[1],
+            f"{spec.name} was submitted again, as it was then.",
+        )
+
+    def _with_spec(self, what: str, job_id: str, use: Callable[[JobSpec], None]) -> None:
+        if self._client is not None:
+            self._bridge.watch(
+                self._client.spec(job_id), use, lambda sentence: self.noticed.emit(f"{what}: {sentence}")
+            )
+
+    # --- on files -------------------------------------------------------------------------------------------------
+
+    def _log_paths(self) -> list[str]:
+        jobs = self._selected() or [job for job in (self._current(),) if job is not None]
+        return [job.log_file for job in jobs if job.log_file]
+
+    def _reveal_log(self) -> None:
+        folders = {str(Path(path).parent) for path in self._log_paths()[:5]}
+        for folder in folders:
+            if not QDesktopServices.openUrl(QUrl.fromLocalFile(folder)):
+                self.noticed.emit(f"No program shows folders here; the log is in {folder}.")
+
+    def _copy_log_path(self) -> None:
+        self._to_clipboard(self._log_paths(), "path", "paths")
+
+    def _copy_command(self) -> None:
+        job = self._current()
+        if job is not None:
+            self._with_spec("Copy Command", job.id, self._copy_commands_of)
+
+    def _copy_commands_of(self, spec: JobSpec) -> None:
+        self._to_clipboard([shlex.join(command) for command in spec.commands], "command", "commands")
+
+    def _to_clipboard(self, lines: Iterable[str], one: str, many: str) -> None:
+        found = list(lines)
+        if found:
+            QGuiApplication.clipboard().setText("\n".join(found))
+            self.noticed.emit(f"Copied the {one}." if len(found) == 1 else f"Copied {len(found)} {many}.")
+
+    def _open_picture(self) -> None:
+        job = self._current()
+        if job is not None and job.picture and not QDesktopServices.openUrl(QUrl.fromLocalFile(job.picture)):
+            self.noticed.emit(f"No program opens pictures here; the picture is {job.picture}.")
+
+
+def _can_stop(job: JobRecord) -> bool:
+    return not job.state.is_terminal and not job.stopping
+
+
+def _question(verb: str, jobs: list[JobRecord], always_ask: bool) -> str:
+    """What to ask before `jobs` are stopped or removed; empty when nothing much is lost."""
+    now_s = time.time()
+    running = [(elapsed_s(job, now_s) or 0.0, job) for job in jobs if job.state == JobState.RUNNING]
+    longest_s, longest = max(running, key=lambda each: each[0], default=(0.0, None))
+    if longest is not None and longest_s >= LONG_S:
+        if len(jobs) == 1:
+            return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} it?"
+        return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} all {len(jobs):,} jobs?"
+    return f"{verb} all {len(jobs):,} jobs that wait or run?" if always_ask else ""

@@ -1,0 +1,171 @@
+"""The one crossing from kq's thread to Qt's. Nothing else in the tab is called on kq's thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+
+from kq.api import AgentRecord, ConnectionStatus, JobRecord, KqError, QueueChange, QueueClient, QueueRecord
+
+__all__ = ["QueueBridge"]
+
+FRAME_MS = 16
+"""Changes are handed on at most this often: once a frame."""
+
+_Result = TypeVar("_Result")
+
+
+class QueueBridge(QObject):
+    """Hands what the queue tells to Qt's thread, joined to one change a frame.
+
+    Signals:
+        changed(QueueChange): on Qt's thread, at most once in FRAME_MS.
+    """
+
+    changed = Signal(object)
+    _woken = Signal()
+    _returned = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._lock = threading.Lock()
+        self._pending = _Pending()
+        self._posted = False
+        self._last_s = 0.0
+        self._remove_listener: Callable[[], None] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._deliver)
+        self._woken.connect(self._on_woken, Qt.ConnectionType.QueuedConnection)
+        self._returned.connect(self._on_returned, Qt.ConnectionType.QueuedConnection)
+
+    def attach(self, client: QueueClient) -> None:
+        """Listen to `client`, and no longer to the one before."""
+        self.detach()
+        with self._lock:
+            self._pending = _Pending()
+        self._remove_listener = client.add_listener(self._on_change)
+
+    def detach(self) -> None:
+        """Listen no more."""
+        if self._remove_listener is not None:
+            self._remove_listener()
+            self._remove_listener = None
+
+    def watch(
+        self,
+        future: Future[_Result],
+        done: Callable[[_Result], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Call `done` with the result of `future`, or `failed` with a sentence, on Qt's thread."""
+        future.add_done_callback(lambda over: self._emit(self._returned, (over, done, failed)))
+
+    def _on_change(self, change: QueueChange) -> None:
+        """kq's thread."""
+        with self._lock:
+            self._pending.add(change)
+            wake = not self._posted
+            self._posted = True
+        if wake:
+            self._emit(self._woken)
+
+    def _emit(self, signal: Any, *arguments: object) -> None:
+        try:
+            signal.emit(*arguments)
+        except RuntimeError:
+            # The tab was closed, and its C++ side deleted, between kq's call and here: nobody is left to tell.
+            pass
+
+    @Slot()
+    def _on_woken(self) -> None:
+        wait_ms = FRAME_MS - int((time.monotonic() - self._last_s) * 1000)
+        if wait_ms > 0:
+            self._timer.start(wait_ms)
+        else:
+            self._deliver()
+
+    @Slot()
+    def _deliver(self) -> None:
+        self._last_s = time.monotonic()
+        with self._lock:
+            pending, self._pending = self._pending, _Pending()
+            self._posted = False
+        change = pending.as_change()
+        if change is not None:
+            self.changed.emit(change)
+
+    @Slot(object)
+    def _on_returned(
+        self,
+        outcome: tuple[Future[Any], Callable[[Any], None] | None, Callable[[str], None] | None],
+    ) -> None:
+        future, done, failed = outcome
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            if done is not None:
+                done(future.result())
+        elif isinstance(error, KqError):
+            if failed is not None:
+                failed(str(error))
+        else:
+            raise error
+
+
+class _Pending:
+    """Changes that wait to be handed on, joined. Not thread-safe by itself."""
+
+    def __init__(self) -> None:
+        self._last: QueueChange | None = None
+        self._reset = False
+        self._jobs: dict[str, JobRecord] = {}
+        self._removed_jobs: set[str] = set()
+        self._agents: dict[str, AgentRecord] = {}
+        self._removed_agents: set[str] = set()
+        self._queue: QueueRecord | None = None
+
+    def add(self, change: QueueChange) -> None:
+        if change.reset:
+            self._reset = True
+            self._jobs.clear()
+            self._agents.clear()
+            self._removed_jobs.clear()
+            self._removed_agents.clear()
+        self._last = change
+        for job_id in change.removed_jobs:
+            self._jobs.pop(job_id, None)
+            self._removed_jobs.add(job_id)
+        for job in change.jobs:
+            self._jobs[job.id] = job
+            self._removed_jobs.discard(job.id)
+        for agent_id in change.removed_agents:
+            self._agents.pop(agent_id, None)
+            self._removed_agents.add(agent_id)
+        for agent in change.agents:
+            self._agents[agent.id] = agent
+            self._removed_agents.discard(agent.id)
+        if change.queue is not None:
+            self._queue = change.queue
+
+    def as_change(self) -> QueueChange | None:
+        if self._last is None:
+            return None
+        status: ConnectionStatus = self._last.status
+        return QueueChange(
+            status=status,
+            sentence=self._last.sentence,
+            jobs=tuple(self._jobs.values()),
+            removed_jobs=tuple(self._removed_jobs),
+            agents=tuple(self._agents.values()),
+            removed_agents=tuple(self._removed_agents),
+            queue=self._queue,
+            reset=self._reset,
+        )

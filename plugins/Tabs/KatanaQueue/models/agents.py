@@ -1,0 +1,142 @@
+"""The Agents as a Qt model: local ones first, then host by host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from kq.api import AgentRecord, AgentState, QueueChange
+
+from .columns import bytes_text, span_text
+
+__all__ = ["AgentsModel", "agent_state_text"]
+
+_Index = QModelIndex | QPersistentModelIndex
+_NO_INDEX = QModelIndex()
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+
+
+def agent_state_text(agent: AgentRecord) -> str:
+    """The state of an Agent for people: draining is told too."""
+    if agent.draining and agent.state in (AgentState.IDLE, AgentState.BUSY):
+        return f"{agent.state}, draining" if agent.state == AgentState.BUSY else "Drained"
+    return str(agent.state)
+
+
+class AgentsModel(QAbstractTableModel):
+    """A few rows, so each change is told row by row. `job_name` turns a job's id into what people call it."""
+
+    COLUMNS: tuple[tuple[str, int, bool], ...] = (
+        ("Agent", 150, False),
+        ("Host", 130, False),
+        ("State", 130, False),
+        ("Since", 80, True),
+        ("Job", 200, False),
+        ("CPU", 70, True),
+        ("Memory", 90, True),
+        ("Reason", 260, False),
+    )
+    STATE = 2
+    SINCE = 3
+
+    def __init__(self, job_name: Callable[[str], str], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._job_name = job_name
+        self._agents: list[AgentRecord] = []
+
+    def apply(self, change: QueueChange) -> None:
+        """Take in what the queue tells."""
+        if change.reset:
+            self.beginResetModel()
+            self._agents = sorted(change.agents, key=_place)
+            self.endResetModel()
+            return
+        for agent_id in change.removed_agents:
+            row = self._row(agent_id)
+            if row is not None:
+                self.beginRemoveRows(_NO_INDEX, row, row)
+                del self._agents[row]
+                self.endRemoveRows()
+        for agent in change.agents:
+            row = self._row(agent.id)
+            if row is None:
+                row = sum(_place(known) < _place(agent) for known in self._agents)
+                self.beginInsertRows(_NO_INDEX, row, row)
+                self._agents.insert(row, agent)
+                self.endInsertRows()
+            elif self._agents[row] != agent:
+                self._agents[row] = agent
+                self.dataChanged.emit(self.index(row, 0), self.index(row, len(self.COLUMNS) - 1))
+
+    def tick(self) -> None:
+        """Time has passed: the ages read otherwise."""
+        if self._agents:
+            last = len(self._agents) - 1
+            self.dataChanged.emit(self.index(0, self.SINCE), self.index(last, self.SINCE))
+
+    def agent(self, row: int) -> AgentRecord:
+        """The Agent in `row`."""
+        return self._agents[row]
+
+    def agents(self) -> list[AgentRecord]:
+        """All of them, from the top."""
+        return list(self._agents)
+
+    def _row(self, agent_id: str) -> int | None:
+        return next((row for row, agent in enumerate(self._agents) if agent.id == agent_id), None)
+
+    def rowCount(self, parent: _Index = _NO_INDEX) -> int:
+        """One row for each Agent."""
+        return 0 if parent.isValid() else len(self._agents)
+
+    def columnCount(self, parent: _Index = _NO_INDEX) -> int:
+        """See COLUMNS."""
+        return 0 if parent.isValid() else len(self.COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        """Titles."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.COLUMNS):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.COLUMNS[section][0]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _RIGHT if self.COLUMNS[section][2] else _LEFT
+        return None
+
+    def data(self, index: _Index, role: int = 0) -> Any:
+        """Texts."""
+        if not index.isValid() or index.row() >= len(self._agents):
+            return None
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            return self._text(self._agents[index.row()], index.column()) or None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _RIGHT if self.COLUMNS[index.column()][2] else _LEFT
+        return None
+
+    def _text(self, agent: AgentRecord, column: int) -> str:
+        match column:
+            case 0:
+                return agent.id
+            case 1:
+                return f"{agent.host} (this machine)" if agent.local else agent.host
+            case 2:
+                return agent_state_text(agent)
+            case 3:
+                return span_text(max(0.0, time.time() - agent.since))
+            case 4:
+                name = self._job_name(agent.job) if agent.job else ""
+                return f"{name}, task {agent.task + 1}" if name and agent.task else name
+            case 5:
+                return "" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%"
+            case 6:
+                return bytes_text(agent.memory)
+            case _:
+                return agent.reason
+
+
+def _place(agent: AgentRecord) -> tuple[bool, str, str]:
+    return (not agent.local, agent.host, agent.id)

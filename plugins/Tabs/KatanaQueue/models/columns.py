@@ -1,0 +1,188 @@
+"""The columns of the jobs list: title, width, text and order of each. Pure; no Qt, no state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from kq.api import JobRecord, TaskRecord
+
+__all__ = ["COLUMNS", "Column", "ColumnInfo", "bytes_text", "clock_text", "remaining_s", "span_text"]
+
+SortValue = float | str
+_LAST = float("inf")
+
+
+class Column(IntEnum):
+    """The columns, in their first order."""
+
+    NAME = 0
+    STATE = 1
+    PROGRESS = 2
+    PICTURE = 3
+    SUBMITTED = 4
+    ELAPSED = 5
+    REMAINING = 6
+    COMPLETED = 7
+    AGENT = 8
+    MEMORY = 9
+    REASON = 10
+    LOG_FILE = 11
+    PRIORITY = 12
+
+
+def clock_text(when_s: float | None, now_s: float) -> str:
+    """A moment as people write it: the nearer, the shorter."""
+    if when_s is None:
+        return ""
+    then = time.localtime(when_s)
+    now = time.localtime(now_s)
+    if then[:3] == now[:3]:
+        return time.strftime("%H:%M:%S", then)
+    if then[0] == now[0]:
+        return time.strftime("%d %b %H:%M", then)
+    return time.strftime("%d %b %Y", then)
+
+
+def span_text(seconds: float | None) -> str:
+    """A length of time: `0:07`, `12:40`, `3:05:10`, `2 d 4 h`."""
+    if seconds is None:
+        return ""
+    whole = max(0, int(seconds))
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days} d {hour} h"
+    if hours:
+        return f"{hours}:{minute:02}:{second:02}"
+    return f"{minute}:{second:02}"
+
+
+def bytes_text(count: float | None) -> str:
+    """A size in bytes: `512 kB`, `1.4 GB`."""
+    if count is None:
+        return ""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def elapsed_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
+    """How long it has run, or ran, in seconds; None before it started."""
+    if record.started is None:
+        return None
+    ended = record.completed if isinstance(record, JobRecord) else record.ended
+    return max(0.0, (now_s if ended is None else ended) - record.started)
+
+
+def remaining_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
+    """How long it will still take, by its progress so far; None when nothing tells."""
+    if record.state != "Running" or record.progress is None or record.started is None:
+        return None
+    if record.progress < 0.02 or now_s - record.started < 1.0:
+        return None
+    return (now_s - record.started) * (1.0 - record.progress) / record.progress
+
+
+def _remaining_text(record: JobRecord, now_s: float) -> str:
+    left = remaining_s(record, now_s)
+    return "" if left is None else f"~ {span_text(left)}"
+
+
+def progress_text(record: JobRecord) -> str:
+    """Tasks done of all, or the part that is done."""
+    if record.tasks > 1:
+        return f"{record.tasks_completed} / {record.tasks}"
+    return "" if record.progress is None else f"{int(record.progress * 100)}%"
+
+
+def _progress_value(record: JobRecord) -> float:
+    return -1.0 if record.progress is None else record.progress
+
+
+def _agent_text(record: JobRecord) -> str:
+    return f"{record.tasks_running} Agents" if record.tasks_running > 1 else record.agent
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """One column. `text(record, now_s)` is what it shows; `sort_value` its order, of one type per column."""
+
+    key: str
+    title: str
+    width: int
+    text: Callable[[JobRecord, float], str]
+    sort_value: Callable[[JobRecord], SortValue]
+    right: bool = False
+    """Whether its text stands at the right, as numbers do."""
+    hidden: bool = False
+    hint: str = ""
+
+
+COLUMNS: tuple[ColumnInfo, ...] = (
+    ColumnInfo("name", "Name", 200, lambda r, _: r.name, lambda r: r.name.casefold()),
+    ColumnInfo("state", "State", 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
+    ColumnInfo("progress", "Progress", 124, lambda r, _: progress_text(r), _progress_value),
+    ColumnInfo("picture", "Picture", 56, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
+    ColumnInfo(
+        "submitted", "Submitted", 92, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
+    ),
+    ColumnInfo(
+        "elapsed",
+        "Elapsed",
+        72,
+        lambda r, now: span_text(elapsed_s(r, now)),
+        # A running job's elapsed time grows by itself: its start orders it without being sorted again.
+        lambda r: -1.0 if r.started is None else (r.completed or 4e9) - r.started,
+        right=True,
+    ),
+    ColumnInfo(
+        "remaining",
+        "Remaining",
+        84,
+        _remaining_text,
+        lambda r: _LAST if r.progress is None or r.state != "Running" else -r.progress,
+        right=True,
+        hint="An estimate, from the progress so far",
+    ),
+    ColumnInfo(
+        "completed",
+        "Completed",
+        92,
+        lambda r, now: clock_text(r.completed, now),
+        lambda r: r.completed or _LAST,
+    ),
+    ColumnInfo("agent", "Agent", 110, lambda r, _: _agent_text(r), lambda r: r.agent),
+    ColumnInfo(
+        "memory",
+        "Peak Memory",
+        92,
+        lambda r, _: bytes_text(r.peak_memory),
+        lambda r: float(r.peak_memory or 0),
+        right=True,
+        hint="The most memory that the processes of one attempt used together",
+    ),
+    ColumnInfo("reason", "Reason", 260, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning),
+    ColumnInfo("log_file", "Log File", 220, lambda r, _: r.log_file, lambda r: r.log_file),
+    ColumnInfo(
+        "priority",
+        "Priority",
+        64,
+        lambda r, _: str(r.priority),
+        lambda r: float(r.priority),
+        right=True,
+        hidden=True,
+    ),
+)
+
+_STATE_ORDER = {"Running": 0.0, "Waiting": 1.0, "Failed": 2.0, "Cancelled": 3.0, "Completed": 4.0}
+
+
+def _state_text(record: JobRecord) -> str:
+    return "Stopping" if record.stopping else str(record.state)

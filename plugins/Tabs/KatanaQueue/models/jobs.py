@@ -1,0 +1,432 @@
+"""The jobs list as a Qt model: adapts kq's records, with the tasks of opened jobs as rows beneath them.
+
+A table, not a tree: Qt asks a tree for every one of 100,000 rows whenever it lays out, a table for those it paints.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+)
+
+from kq.api import JobRecord, JobState, QueueChange, TaskRecord
+
+from .columns import COLUMNS, Column
+from .job_order import Entry, JobFilter, JobOrder, SortBy, sorted_in_steps
+from .task_rows import TaskRows, task_text
+
+__all__ = ["RECORD_ROLE", "JobsModel"]
+
+RECORD_ROLE = int(Qt.ItemDataRole.UserRole)
+"""The JobRecord, TaskRecord or None (a task not known yet) of a row."""
+
+BUDGET_S = 0.004
+"""How long one step of a rebuild may keep Qt's thread."""
+AT_ONCE = 2000
+"""Up to so many jobs a rebuild is done on the spot: it takes less than a frame."""
+MAX_STRUCTURAL = 100
+"""Above so many rows to add, move or take out one by one, the list is rebuilt instead."""
+
+_Index = QModelIndex | QPersistentModelIndex
+_NO_INDEX = QModelIndex()
+# Enum members are slow to look up, and data() is called often.
+_DISPLAY = int(Qt.ItemDataRole.DisplayRole)
+_TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
+_ALIGNMENT = int(Qt.ItemDataRole.TextAlignmentRole)
+_ACCESSIBLE = int(Qt.ItemDataRole.AccessibleTextRole)
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+
+
+class JobsModel(QAbstractTableModel):
+    """All methods on Qt's thread.
+
+    Signals:
+        about_to_rearrange(): all rows will change place; remember what is selected, by id.
+        rearranged(): it is done; select again.
+        counts_changed(): how many jobs are in which state, or are shown, changed.
+        tasks_wanted(str, int, int): the tasks of a job, from a first one, so many, are looked at.
+    """
+
+    about_to_rearrange = Signal()
+    rearranged = Signal()
+    counts_changed = Signal()
+    tasks_wanted = Signal(str, int, int)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._records: dict[str, JobRecord] = {}
+        self._counts: dict[JobState, int] = dict.fromkeys(JobState, 0)
+        self._filter = JobFilter()
+        self._order = JobOrder()
+        self._open: dict[str, TaskRows] = {}
+        self._open_rows: list[int] = []  # rows of opened jobs, among jobs alone
+        self._open_ends: list[int] = []  # for each of them: the first row after its tasks, among all rows
+        self._rebuild: Iterator[list[Entry] | None] | None = None
+        self._rebuild_sort = self._order.sort_by
+        self._late: dict[str, JobRecord | None] = {}  # what came during a rebuild; None: removed
+        self._pending_records = self._records  # what a rebuild orders
+        self._timer = QTimer(self)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._step)
+
+    # --- what the queue tells ---------------------------------------------------------------------------------
+
+    def apply(self, change: QueueChange) -> None:
+        """Take in what the queue tells."""
+        if change.reset:
+            self._start_rebuild({job.id: job for job in change.jobs})
+            return
+        if self._rebuild is not None:
+            # Rows stand still until the rebuild is done; what is already known is shown as it is now.
+            self._late.update((job.id, job) for job in change.jobs)
+            self._late.update(dict.fromkeys(change.removed_jobs))
+            return
+        self._merge(change.jobs, change.removed_jobs)
+
+    def _merge(self, jobs: Iterable[JobRecord], removed: Iterable[str]) -> None:
+        changed: list[str] = []
+        moved: list[JobRecord] = []
+        hidden: list[str] = []
+        added: list[Entry] = []
+        order, records, counts, shown = self._order, self._records, self._counts, self._filter
+        gone = [job_id for job_id in removed if job_id in records]
+        for job in jobs:
+            old = records.get(job.id)
+            records[job.id] = job
+            counts[job.state] += 1
+            if old is not None:
+                counts[old.state] -= 1
+            if job.id not in order:
+                if shown.passes(job):
+                    added.append(order.sort_by.entry(job))
+            elif not shown.passes(job):
+                hidden.append(job.id)
+            elif order.has_moved(job):
+                moved.append(job)
+            else:
+                changed.append(job.id)
+        for job_id in gone:
+            counts[records.pop(job_id).state] -= 1
+            if job_id in order:
+                hidden.append(job_id)
+        if len(moved) + len(hidden) > MAX_STRUCTURAL:
+            self._start_rebuild(self._records)
+        else:
+            for job_id in hidden:
+                self._take_out(job_id)
+            for job in moved:
+                self._move(job)
+            self._add(added)
+            self._tell_changed(changed)
+        if jobs or gone:
+            self.counts_changed.emit()
+
+    def _add(self, added: list[Entry]) -> None:
+        """Groups what belongs into one gap: Qt hears of a thousand new jobs once."""
+        added.sort()
+        start = 0
+        while start < len(added):
+            gap = self._order.gap(added[start])
+            end = start + 1
+            while end < len(added) and self._order.gap(added[end]) == gap:
+                end += 1
+            group = added[start:end]
+            first = self._row_of_job_row(gap)
+            self.beginInsertRows(_NO_INDEX, first, first + len(group) - 1)
+            self._order.insert(group)
+            self._place_open()
+            self.endInsertRows()
+            start = end
+
+    def _take_out(self, job_id: str) -> None:
+        job_row = self._order.row(job_id)
+        if job_row is None:
+            return
+        first = self._row_of_job_row(job_row)
+        tasks = self._open.pop(job_id, None)
+        self.beginRemoveRows(_NO_INDEX, first, first + (tasks.shown if tasks else 0))
+        self._order.remove(job_id)
+        self._place_open()
+        self.endRemoveRows()
+
+    def _move(self, job: JobRecord) -> None:
+        old_row = self._order.row(job.id)
+        if old_row is None:
+            return
+        entry = self._order.sort_by.entry(job)
+        new_row = self._order.gap(entry)
+        source, target = self._row_of_job_row(old_row), self._row_of_job_row(new_row)
+        # A gap just before or after the row itself is no move.
+        moves = new_row not in (old_row, old_row + 1)
+        tasks = self._open.get(job.id)
+        if moves:
+            self.beginMoveRows(_NO_INDEX, source, source + (tasks.shown if tasks else 0), _NO_INDEX, target)
+        self._order.remove(job.id)
+        self._order.insert([entry])
+        self._place_open()
+        if moves:
+            self.endMoveRows()
+        self._tell_changed([job.id])
+
+    def _tell_changed(self, job_ids: list[str]) -> None:
+        if len(job_ids) > AT_ONCE:
+            if self.rowCount():
+                self.dataChanged.emit(self.index(0, 0), self.index(self.rowCount() - 1, len(COLUMNS) - 1))
+            return
+        last = len(COLUMNS) - 1
+        for job_id in job_ids:
+            job_row = self._order.row(job_id)
+            if job_row is not None:
+                row = self._row_of_job_row(job_row)
+                self.dataChanged.emit(self.index(row, 0), self.index(row, last))
+
+    # --- filter, sort, rebuild ----------------------------------------------------------------------------------
+
+    def set_filter(self, shown: JobFilter) -> None:
+        """Show what passes `shown`; the rows follow at once, or in steps when there are many."""
+        if shown != self._filter:
+            self._filter = shown
+            self._start_rebuild(self._records)
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Order the rows; at once, or in steps when there are many."""
+        if 0 <= column < len(COLUMNS):
+            wanted = SortBy(Column(column), order == Qt.SortOrder.DescendingOrder)
+            if wanted != self._rebuild_sort:
+                self._rebuild_sort = wanted
+                self._start_rebuild(self._records)
+
+    @property
+    def sort_by(self) -> SortBy:
+        """The order that was asked for last."""
+        return self._rebuild_sort
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether rows still follow a new filter, order or reset."""
+        return self._rebuild is not None
+
+    def _start_rebuild(self, records: dict[str, JobRecord]) -> None:
+        fresh = records is not self._records
+        if fresh:
+            self._late.clear()
+        elif self._rebuild is not None and self._pending_records is not self._records:
+            records = self._pending_records  # a reset is under way: order that
+        self._pending_records = records
+        self._rebuild = sorted_in_steps(records, self._filter, self._rebuild_sort)
+        if len(records) <= AT_ONCE:
+            self._step(budget_s=float("inf"))
+        else:
+            self._timer.start()
+
+    def _step(self, budget_s: float = BUDGET_S) -> None:
+        end_s = time.perf_counter() + budget_s
+        while self._rebuild is not None:
+            entries = next(self._rebuild)
+            if entries is not None:
+                self._finish_rebuild(entries)
+            elif time.perf_counter() > end_s:
+                return
+
+    def _finish_rebuild(self, entries: list[Entry]) -> None:
+        self._timer.stop()
+        self._rebuild = None
+        self.about_to_rearrange.emit()
+        self.beginResetModel()
+        if self._pending_records is not self._records:
+            self._records = self._pending_records
+            counts = dict.fromkeys(JobState, 0)
+            for record in self._records.values():
+                counts[record.state] += 1
+            self._counts = counts
+        self._order = JobOrder(self._rebuild_sort, entries)
+        self._open = {job_id: tasks for job_id, tasks in self._open.items() if job_id in self._order}
+        self._place_open()
+        self.endResetModel()
+        self.rearranged.emit()
+        late, self._late = self._late, {}
+        self._merge(
+            [job for job in late.values() if job is not None],
+            [job_id for job_id, job in late.items() if job is None],
+        )
+        self.counts_changed.emit()
+
+    # --- rows ------------------------------------------------------------------------------------------------------
+
+    def _place_open(self) -> None:
+        rows = sorted(row for job_id in self._open if (row := self._order.row(job_id)) is not None)
+        ends, offset = [], 0
+        for row in rows:
+            offset += self._open[self._order.id_at(row)].shown
+            ends.append(row + offset + 1)
+        self._open_rows, self._open_ends = rows, ends
+
+    def _row_of_job_row(self, job_row: int) -> int:
+        before = bisect_right(self._open_rows, job_row - 1)
+        if not before:
+            return job_row
+        return self._open_ends[before - 1] + job_row - self._open_rows[before - 1] - 1
+
+    def _locate(self, row: int) -> tuple[int, int | None]:
+        """The job row, and the task when `row` is one."""
+        at = bisect_right(self._open_ends, row)
+        if at < len(self._open_rows):
+            open_row = self._row_of_job_row(self._open_rows[at])
+            if row > open_row:
+                return self._open_rows[at], row - open_row - 1
+        if not at:
+            return row, None
+        return row - self._open_ends[at - 1] + self._open_rows[at - 1] + 1, None
+
+    def record(self, row: int) -> JobRecord | TaskRecord | None:
+        """What `row` shows; None for a task that is not known yet."""
+        job_row, task = self._locate(row)
+        job_id = self._order.id_at(job_row)
+        return self._records.get(job_id) if task is None else self._open[job_id].task(task)
+
+    def job_id(self, row: int) -> str:
+        """The job of `row`, or the job whose task it is."""
+        return self._order.id_at(self._locate(row)[0])
+
+    def task(self, row: int) -> int | None:
+        """The task in `row`; None when it is a job."""
+        return self._locate(row)[1]
+
+    def row(self, job_id: str) -> int | None:
+        """The row of a job; None when it is not shown."""
+        job_row = self._order.row(job_id)
+        return None if job_row is None else self._row_of_job_row(job_row)
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """A job, shown or not."""
+        return self._records.get(job_id)
+
+    def job_ids(self, first: int, last: int) -> list[str]:
+        """The jobs in rows `first` to `last`; those of tasks among them are not named."""
+        if not self._open_rows:
+            return self._order.ids(first, last)
+        return [self.job_id(row) for row in range(first, last + 1) if self.task(row) is None]
+
+    @property
+    def total(self) -> int:
+        """How many jobs there are, shown or not."""
+        return len(self._records)
+
+    @property
+    def shown(self) -> int:
+        """How many jobs are shown."""
+        return len(self._order)
+
+    def count(self, state: JobState) -> int:
+        """How many jobs are in `state`."""
+        return self._counts[state]
+
+    # --- tasks -------------------------------------------------------------------------------------------------------
+
+    def is_open(self, job_id: str) -> bool:
+        """Whether the tasks of a job have rows."""
+        return job_id in self._open
+
+    def expand(self, job_id: str) -> None:
+        """Give the tasks of a job rows beneath it."""
+        record, row = self._records.get(job_id), self.row(job_id)
+        if record is None or row is None or record.tasks < 2 or job_id in self._open:
+            return
+        tasks = TaskRows(record.tasks)
+        self.beginInsertRows(_NO_INDEX, row + 1, row + tasks.shown)
+        self._open[job_id] = tasks
+        self._place_open()
+        self.endInsertRows()
+        self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
+
+    def collapse(self, job_id: str) -> None:
+        """Take the rows of a job's tasks away."""
+        row, tasks = self.row(job_id), self._open.get(job_id)
+        if row is None or tasks is None:
+            return
+        self.beginRemoveRows(_NO_INDEX, row + 1, row + tasks.shown)
+        del self._open[job_id]
+        self._place_open()
+        self.endRemoveRows()
+        self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
+
+    def open_jobs(self) -> list[str]:
+        """The jobs whose tasks have rows."""
+        return list(self._open)
+
+    def want_tasks(self, first_row: int, last_row: int) -> None:
+        """Ask, by `tasks_wanted`, for what rows `first_row` to `last_row` show of tasks: they are in sight."""
+        for job_id, tasks in self._open.items():
+            row = self.row(job_id)
+            if row is None:
+                continue
+            first, last = max(first_row - row - 1, 0), min(last_row - row - 1, tasks.shown - 1)
+            if first <= last:
+                self.tasks_wanted.emit(job_id, first, last - first + 1)
+
+    def set_tasks(self, job_id: str, tasks: Iterable[TaskRecord]) -> None:
+        """Show `tasks` of an opened job; those of a job that was closed meanwhile are dropped."""
+        rows, row = self._open.get(job_id), self.row(job_id)
+        if rows is None or row is None:
+            return
+        changed = rows.update(tasks)
+        if changed is not None:
+            first, last = row + 1 + changed[0], row + 1 + changed[1]
+            self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
+
+    # --- Qt's questions ----------------------------------------------------------------------------------------------
+
+    def rowCount(self, parent: _Index = _NO_INDEX) -> int:
+        """Rows of jobs and of opened tasks."""
+        if parent.isValid():
+            return 0
+        return len(self._order) + (self._open_ends[-1] - self._open_rows[-1] - 1 if self._open_rows else 0)
+
+    def columnCount(self, parent: _Index = _NO_INDEX) -> int:
+        """The columns, hidden ones included."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        """Titles and hints."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(COLUMNS):
+            return None
+        if role in (_DISPLAY, _ACCESSIBLE):
+            return COLUMNS[section].title
+        if role == _TOOL_TIP:
+            return COLUMNS[section].hint or None
+        if role == _ALIGNMENT:
+            return _RIGHT if COLUMNS[section].right else _LEFT
+        return None
+
+    def data(self, index: _Index, role: int = 0) -> Any:
+        """Texts; the delegate draws from `record` and needs none of the other roles."""
+        if not index.isValid() or not 0 <= index.row() < self.rowCount():
+            return None
+        if role in (_DISPLAY, _TOOL_TIP, _ACCESSIBLE):
+            return self.text(index.row(), index.column(), time.time()) or None
+        if role == RECORD_ROLE:
+            return self.record(index.row())
+        if role == _ALIGNMENT:
+            return _RIGHT if COLUMNS[index.column()].right else _LEFT
+        return None
+
+    def text(self, row: int, column: int, now_s: float) -> str:
+        """What a cell says."""
+        job_row, task = self._locate(row)
+        job_id = self._order.id_at(job_row)
+        if task is not None:
+            return task_text(self._open[job_id], task, Column(column), now_s)
+        record = self._records.get(job_id)
+        return "" if record is None else COLUMNS[column].text(record, now_s)

@@ -1,0 +1,336 @@
+"""Reads logs on a thread of its own and tells Qt's: index, lines in sight, errors, search. Draws nothing.
+
+It works in bursts of a millisecond, because a busy Python thread would hold up every call that Qt makes to Python.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+
+from kq.api import OutputPatterns, load_patterns
+
+from .log_file import FileChange, LogFile, LogLine, LogTrouble
+from .log_scan import LineMarks, Search, SeverityScan, TextScan
+
+__all__ = ["LogReader", "LogState"]
+
+POLL_S = 0.2
+"""How often a log in sight is looked at for more."""
+BURST_S = 0.001
+REST_S = 0.0015
+_INDEX_STEP = 1 << 20
+MAX_COPIED = 200_000
+"""More lines than this are not put on the clipboard."""
+
+
+@dataclass(frozen=True)
+class LogState:
+    """What is known of the log now."""
+
+    path: str
+    generation: int
+    """Another number: another file, or the same begun anew."""
+    line_count: int = 0
+    size: int = 0
+    is_complete: bool = True
+    """Whether all lines are known; until then only the last ones can be shown."""
+    trouble: str = ""
+    """Why there is nothing to show."""
+    note: str = ""
+    """What happened to the file, for people."""
+    errors: LineMarks = field(default_factory=LineMarks, compare=False)
+    warnings: LineMarks = field(default_factory=LineMarks, compare=False)
+    is_scanned: bool = False
+    """Whether errors and warnings of all lines are known."""
+
+
+class LogReader(QObject):
+    """Follows one log at a time. Methods return at once; Qt's thread.
+
+    Signals:
+        state_changed(LogState): something is known that was not.
+        lines_ready(int, int, list): for a generation, the LogLines from a first one on.
+        tail_ready(int, list): for a generation, the last LogLines, while the others are not known.
+        found_changed(Search, LineMarks, bool): where a search has come; whether it is through.
+        copied(str): the text that `copy` asked for; empty when it was too much.
+    """
+
+    state_changed = Signal(object)
+    lines_ready = Signal(int, int, object)
+    tail_ready = Signal(int, object)
+    found_changed = Signal(object, object, bool)
+    copied = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._condition = threading.Condition()
+        self.destroyed.connect(partial(_end_thread, self._condition, ending := threading.Event()))
+        self._ending = ending
+        self._commands: list[Callable[[], None]] = []
+        self._wanted: tuple[int, int, int] | None = None  # generation, first line, count
+        self._is_active = True
+        self._thread: threading.Thread | None = None
+        # The worker's own:
+        self._file: LogFile | None = None
+        self._generation = 0
+        self._patterns: OutputPatterns = load_patterns("")
+        self._severity = SeverityScan(self._patterns)
+        self._search: TextScan | None = None
+        self._told: LogState | None = None
+        self._trouble = ""
+        self._note = ""
+        self._next_poll_s = 0.0
+        self._last_told_s = 0.0
+
+    def open(self, path: str) -> None:
+        """Follow the log at `path`; none when it is empty."""
+        self._post(lambda: self._open(path))
+
+    def set_renderer(self, renderer: str) -> None:
+        """Tell errors by this renderer's patterns from now on."""
+        self._post(lambda: self._set_patterns(load_patterns(renderer)))
+
+    def want(self, generation: int, first: int, count: int) -> None:
+        """Bring lines; an earlier wish that was not yet served is dropped."""
+        with self._condition:
+            self._wanted = (generation, first, count)
+            self._condition.notify()
+        self._start()
+
+    def search(self, search: Search | None) -> None:
+        """Look for `search` in all lines, those still to come too; None: look for nothing."""
+        self._post(lambda: self._set_search(search))
+
+    def copy(self, generation: int, first: int, last: int, from_column: int, to_column: int) -> None:
+        """Bring the text from a column of line `first` to a column of line `last`."""
+        self._post(lambda: self._copy(generation, first, last, from_column, to_column))
+
+    def set_active(self, is_active: bool) -> None:
+        """Whether the log is in sight: otherwise nothing is read."""
+        with self._condition:
+            self._is_active = is_active
+            self._next_poll_s = 0.0
+            self._condition.notify()
+
+    def close(self) -> None:
+        """End the thread. Returns at once: the thread may hang on a share."""
+        _end_thread(self._condition, self._ending)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the thread is gone, `timeout_s` after at most."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def _post(self, command: Callable[[], None]) -> None:
+        with self._condition:
+            self._commands.append(command)
+            self._condition.notify()
+        self._start()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._ending.clear()
+            # Daemon: a read that hangs on a share must not keep the desktop from quitting.
+            self._thread = threading.Thread(target=self._run, name="kq-log-reader", daemon=True)
+            self._thread.start()
+
+    # --- from here on: the reader's thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._sleep_until_due()
+                with self._condition:
+                    if self._ending.is_set():
+                        return
+                    commands, self._commands = self._commands, []
+                    wanted, self._wanted = self._wanted, None
+                    active = self._is_active
+                for command in commands:
+                    command()
+                if self._file is None:
+                    continue
+                try:
+                    self._look_for_change()
+                    if wanted is not None:
+                        self._read(*wanted)
+                    if active:
+                        self._work()
+                except LogTrouble as trouble:
+                    self._give_up(str(trouble))
+        except RuntimeError as error:
+            # The tab was closed, and its C++ side deleted, while a signal was being sent.
+            if not self._ending.is_set() and "deleted" not in str(error):
+                raise
+
+    def _sleep_until_due(self) -> None:
+        with self._condition:
+            while not (self._ending.is_set() or self._commands or self._wanted):
+                if not self._is_active or self._file is None:
+                    self._condition.wait()
+                    continue
+                if self._has_work():
+                    break
+                left_s = self._next_poll_s - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._condition.wait(left_s)
+        if self._has_work():
+            time.sleep(REST_S)
+
+    def _has_work(self) -> bool:
+        file = self._file
+        if file is None or self._trouble:
+            return False
+        if not file.is_complete:
+            return True
+        last = file.line_count
+        return self._severity.next_line < last or (self._search is not None and self._search.next_line < last)
+
+    def _open(self, path: str) -> None:
+        self._file = LogFile(path) if path else None
+        self._trouble, self._note = "", ""
+        self._begin()
+        if self._file is None:
+            self._tell(LogState("", self._generation, is_scanned=True))
+
+    def _begin(self) -> None:
+        self._generation += 1
+        self._severity = SeverityScan(self._patterns)
+        if self._search is not None:
+            self._search = TextScan(self._search.search)
+        self._next_poll_s = 0.0
+
+    def _set_patterns(self, patterns: OutputPatterns) -> None:
+        if patterns is not self._patterns:
+            self._patterns = patterns
+            if self._file is not None:
+                self._begin()
+
+    def _look_for_change(self) -> None:
+        file = self._file
+        if file is None or time.monotonic() < self._next_poll_s:
+            return
+        self._next_poll_s = time.monotonic() + POLL_S
+        last_line = file.line_count - 1
+        change = file.check()
+        if self._trouble:
+            self._trouble, self._note = "", "The log file is back."
+            self._begin()
+        elif change == FileChange.RESTARTED:
+            self._note = "The log file was begun anew: this is its new content."
+            self._begin()
+        elif change == FileChange.GREW:
+            self._severity.grown(last_line)
+            if self._search is not None:
+                self._search.grown(last_line)
+        if not file.is_complete and file.size - file.indexed > 8 * _INDEX_STEP:
+            lines = [LogLine(text, self._patterns.classify(text)) for text in file.tail(200)]
+            self.tail_ready.emit(self._generation, lines)
+        # The first stretch at once, so that a small log is whole when it is first told of.
+        if not file.is_complete:
+            file.advance(_INDEX_STEP)
+        self._tell_state()
+
+    def _work(self) -> None:
+        """One burst of what is left to do: index first, then the search that somebody waits for, then errors."""
+        file = self._file
+        if file is None:
+            return
+        end_s = time.perf_counter() + BURST_S
+        while time.perf_counter() < end_s:
+            if not file.is_complete:
+                file.advance(_INDEX_STEP)
+            elif self._search is not None and self._search.next_line < file.line_count:
+                self._search.step(file)
+                if self._search.next_line >= file.line_count:
+                    self._tell_found()
+            elif self._severity.next_line < file.line_count:
+                self._severity.step(file)
+            else:
+                break
+        if time.monotonic() - self._last_told_s > 0.05 or not self._has_work():
+            self._tell_state()
+            if self._search is not None and self._search.next_line < file.line_count:
+                self._tell_found()
+
+    def _read(self, generation: int, first: int, count: int) -> None:
+        if self._file is not None and generation == self._generation:
+            lines = [LogLine(text, self._patterns.classify(text)) for text in self._file.lines(first, count)]
+            self.lines_ready.emit(generation, first, lines)
+
+    def _set_search(self, search: Search | None) -> None:
+        self._search = TextScan(search) if search is not None else None
+        if self._search is not None and (self._file is None or not self._has_work()):
+            self._tell_found()
+
+    def _copy(self, generation: int, first: int, last: int, from_column: int, to_column: int) -> None:
+        if self._file is None or generation != self._generation:
+            return
+        if last - first > MAX_COPIED:
+            self.copied.emit("")
+            return
+        try:
+            lines = self._file.lines(first, last - first + 1)
+        except LogTrouble as trouble:
+            self._give_up(str(trouble))
+            return
+        if lines:
+            lines[-1] = lines[-1][:to_column]
+            lines[0] = lines[0][from_column:]
+            self.copied.emit("\n".join(lines))
+
+    def _give_up(self, sentence: str) -> None:
+        if sentence != self._trouble:
+            self._trouble = sentence
+            self._generation += 1
+            self._severity = SeverityScan(self._patterns)
+            self._tell_state()
+        self._next_poll_s = time.monotonic() + POLL_S
+
+    def _tell_state(self) -> None:
+        file = self._file
+        if file is None:
+            return
+        scanned = file.is_complete and self._severity.next_line >= file.line_count
+        shown = not self._trouble
+        state = LogState(
+            path=file.path,
+            generation=self._generation,
+            line_count=file.line_count if shown and file.is_complete else 0,
+            size=file.size,
+            is_complete=file.is_complete,
+            trouble=self._trouble,
+            note=self._note,
+            errors=self._severity.errors,
+            warnings=self._severity.warnings,
+            is_scanned=scanned,
+        )
+        self._last_told_s = time.monotonic()
+        if state != self._told or not scanned:
+            self._tell(state)
+
+    def _tell(self, state: LogState) -> None:
+        self._told = state
+        self.state_changed.emit(state)
+
+    def _tell_found(self) -> None:
+        search, file = self._search, self._file
+        if search is not None:
+            through = file is None or (file.is_complete and search.next_line >= file.line_count)
+            self.found_changed.emit(search.search, search.found, through)
+
+
+def _end_thread(condition: threading.Condition, ending: threading.Event, _destroyed: object = None) -> None:
+    """Without the reader itself: when Qt has deleted that, this is all that is left."""
+    with condition:
+        ending.set()
+        condition.notify()

@@ -1,0 +1,174 @@
+"""Finds lines in a log file, block by block: errors and warnings by the queue's patterns, or what a person seeks.
+
+Pure file access and matching; no Qt, no thread.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+
+from kq.api import OutputPatterns
+
+from .log_file import LONGEST, LogFile
+
+__all__ = ["BadPattern", "LineMarks", "Search", "SeverityScan", "TextScan"]
+
+BLOCK = 256 * 1024
+MAX_MARKS = 500_000
+"""So many lines are remembered; beyond, they are only counted."""
+
+
+class BadPattern(Exception):
+    """Why a regular expression cannot be used: one sentence for people."""
+
+
+class LineMarks:
+    """Numbers of lines, in ascending order."""
+
+    def __init__(self) -> None:
+        self.lines = array("Q")
+        self.count = 0
+        """All of them, those not remembered included."""
+
+    def add(self, line: int) -> None:
+        """Take in a line after all before."""
+        self.count += 1
+        if len(self.lines) < MAX_MARKS:
+            self.lines.append(line)
+
+    def cut(self, line: int) -> None:
+        """Forget `line` and what follows."""
+        keep = bisect_left(self.lines, line)
+        if self.count == len(self.lines):
+            self.count = keep
+        del self.lines[keep:]
+
+    def next(self, line: int) -> int | None:
+        """The first after `line`, or the first of all; None when there are none."""
+        if not self.lines:
+            return None
+        at = bisect_right(self.lines, line)
+        return self.lines[at if at < len(self.lines) else 0]
+
+    def previous(self, line: int) -> int | None:
+        """The last before `line`, or the last of all; None when there are none."""
+        return self.lines[bisect_left(self.lines, line) - 1] if self.lines else None
+
+    def place(self, line: int) -> int:
+        """How many there are up to `line`, itself included."""
+        return bisect_right(self.lines, line)
+
+
+class _Scan:
+    """Goes through a file line by line. The last line is looked at again when it may have grown."""
+
+    def __init__(self) -> None:
+        self.next_line = 0
+
+    def step(self, file: LogFile) -> bool:
+        """Look at one block; returns whether there is more."""
+        if self.next_line and self.next_line >= file.line_count:
+            return False
+        data, lines = file.block(self.next_line, BLOCK)
+        if not lines:
+            return False
+        self.look_at(data, self.next_line)
+        self.next_line += lines
+        return self.next_line < file.line_count
+
+    def grown(self, last_line: int) -> None:
+        """The file grew: what was its last line, `last_line`, may read otherwise now."""
+        if self.next_line > last_line >= 0:
+            self.next_line = last_line
+            self.forget(last_line)
+
+    def look_at(self, data: bytes, first_line: int) -> None:
+        raise NotImplementedError
+
+    def forget(self, line: int) -> None:
+        raise NotImplementedError
+
+
+class SeverityScan(_Scan):
+    """Errors and warnings of a log."""
+
+    def __init__(self, patterns: OutputPatterns) -> None:
+        super().__init__()
+        self.errors = LineMarks()
+        self.warnings = LineMarks()
+        self._patterns = patterns
+        words = sorted({*patterns.keywords["error"], *patterns.keywords["warning"]})
+        self._may_match = re.compile(b"|".join(map(re.escape, words)), re.IGNORECASE) if words else None
+
+    def look_at(self, data: bytes, first_line: int) -> None:
+        if self._may_match is None:
+            return
+        line, counted = first_line, 0
+        at = 0
+        # Most lines hold none of the words: only those that do are cut out and looked at.
+        while (match := self._may_match.search(data, at)) is not None:
+            start = data.rfind(b"\n", 0, match.start()) + 1
+            end = data.find(b"\n", match.start())
+            end = len(data) if end < 0 else end
+            line += data.count(b"\n", counted, start)
+            counted = start
+            kind = self._patterns.classify(data[start : min(end, start + LONGEST)].decode("utf-8", "replace"))
+            if kind == "error":
+                self.errors.add(line)
+            elif kind == "warning":
+                self.warnings.add(line)
+            at = end + 1
+
+    def forget(self, line: int) -> None:
+        self.errors.cut(line)
+        self.warnings.cut(line)
+
+
+class Search:
+    """What a person seeks. Raises BadPattern."""
+
+    def __init__(self, text: str, is_regex: bool = False, match_case: bool = False) -> None:
+        self.text, self.is_regex, self.match_case = text, is_regex, match_case
+        flags = 0 if match_case else re.IGNORECASE
+        if is_regex and re.search(r"\([^()]*[+*}][^()]*\)[+*{]", text):
+            # Such an expression can take years on one line, and Python cannot be interrupted in it.
+            raise BadPattern("The pattern repeats something that is repeated already: write it more simply.")
+        try:
+            pattern = text if is_regex else re.escape(text)
+            self.pattern = re.compile(pattern, flags)
+            # Lines are matched one by one: `^` and `$` mean theirs.
+            self.pattern_bytes = re.compile(pattern.encode("utf-8"), flags | re.MULTILINE)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise BadPattern(f"The pattern is not understood: {error}.") from error
+
+
+class TextScan(_Scan):
+    """Lines that hold what is sought, and how often it occurs."""
+
+    def __init__(self, search: Search) -> None:
+        super().__init__()
+        self.search = search
+        self.found = LineMarks()
+        self._by_line = search.is_regex
+
+    def look_at(self, data: bytes, first_line: int) -> None:
+        if self._by_line:
+            # A person's expression may span line ends (`\s`, `[^x]`) when it is given a whole block.
+            for number, line in enumerate(data.split(b"\n"), first_line):
+                if line and self.search.pattern_bytes.search(line[:LONGEST]):
+                    self.found.add(number)
+            return
+        line, counted, at = first_line, 0, 0
+        while (match := self.search.pattern_bytes.search(data, at)) is not None:
+            line += data.count(b"\n", counted, match.start())
+            counted = match.start()
+            self.found.add(line)
+            end = data.find(b"\n", match.end())
+            if end < 0:
+                break
+            at = end
+
+    def forget(self, line: int) -> None:
+        self.found.cut(line)

@@ -1,0 +1,159 @@
+"""Loads pictures on a thread of its own, because they may lie on a slow share. Draws nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QImage, QImageReader, QPixmap
+
+__all__ = ["PictureLoader"]
+
+THUMBNAIL = QSize(48, 22)
+MAX_KEPT = 2000
+LOOK_AGAIN_S = 1.0
+"""A picture that is being rendered is looked at again after so long."""
+
+
+class PictureLoader(QObject):
+    """Thumbnails and whole pictures, loaded in the background and kept.
+
+    Signals:
+        thumbnail_loaded(str): the thumbnail of a path is there, or changed.
+        picture_loaded(str, QImage, str): a whole picture, or a null image and a sentence that says why not.
+    """
+
+    thumbnail_loaded = Signal(str)
+    picture_loaded = Signal(str, QImage, str)
+    _loaded = Signal(str, QImage, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thumbnails: OrderedDict[str, QPixmap | None] = OrderedDict()
+        self._stamps: dict[str, tuple[int, int]] = {}  # the worker's: size and time of what was loaded
+        self._stale: set[str] = set()
+        self._ratio = 1.0
+        self._wanted: OrderedDict[tuple[str, bool], None] = OrderedDict()
+        self._condition = threading.Condition()
+        self._ending = threading.Event()
+        self.destroyed.connect(partial(_end_thread, self._condition, self._ending))
+        self._thread: threading.Thread | None = None
+        self._retry = QTimer(self)
+        self._retry.setSingleShot(True)
+        self._retry.setInterval(int(LOOK_AGAIN_S * 1000))
+        self._retry.timeout.connect(self._ask_for_stale)
+        self._loaded.connect(self._on_loaded, Qt.ConnectionType.QueuedConnection)
+
+    def thumbnail(self, path: str, ratio: float) -> QPixmap | None:
+        """The thumbnail of `path`, if it is there; asks for it if it is not."""
+        self._ratio = ratio
+        if path in self._thumbnails:
+            return self._thumbnails[path]
+        self._thumbnails[path] = None
+        while len(self._thumbnails) > MAX_KEPT:
+            old, _ = self._thumbnails.popitem(last=False)
+            self._stamps.pop(old, None)
+        self._ask(path, whole=False)
+        return None
+
+    def refresh(self, path: str) -> None:
+        """`path` may have changed: look again soon, if anybody looked at it before."""
+        if path in self._thumbnails:
+            self._stale.add(path)
+            if not self._retry.isActive():
+                self._retry.start()
+
+    def load_picture(self, path: str) -> None:
+        """Load the whole picture; `picture_loaded` brings it."""
+        self._ask(path, whole=True)
+
+    def close(self) -> None:
+        """End the thread. Returns at once: the thread may hang on a share."""
+        _end_thread(self._condition, self._ending)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the thread is gone, `timeout_s` after at most."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def _ask_for_stale(self) -> None:
+        stale, self._stale = self._stale, set()
+        for path in stale:
+            self._ask(path, whole=False)
+
+    def _ask(self, path: str, whole: bool) -> None:
+        with self._condition:
+            self._wanted[(path, whole)] = None
+            self._condition.notify()
+            if self._thread is None or not self._thread.is_alive():
+                self._ending.clear()
+                # Daemon: a read that hangs on a share must not keep the desktop from quitting.
+                self._thread = threading.Thread(target=self._run, name="kq-pictures", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not self._wanted and not self._ending.is_set():
+                    self._condition.wait()
+                if self._ending.is_set():
+                    return
+                (path, whole), _ = self._wanted.popitem(last=True)  # the latest asked is the one in sight
+            outcome = self._load(path, whole)
+            if outcome is None:
+                continue
+            try:
+                self._loaded.emit(path, outcome[0], outcome[1])
+            except RuntimeError:
+                return  # the tab is gone
+
+    def _load(self, path: str, whole: bool) -> tuple[QImage, str | None] | None:
+        """An image and, for a whole picture, a sentence; None when nothing changed."""
+        try:
+            status = Path(path).stat()
+        except OSError as error:
+            return (QImage(), f"The picture {path} cannot be read: {error.strerror}.") if whole else None
+        stamp = (status.st_size, status.st_mtime_ns)
+        if not whole and self._stamps.get(path) == stamp:
+            return None
+        reader = QImageReader(path)
+        reader.setAutoTransform(True)
+        if not whole and reader.size().isValid():
+            reader.setScaledSize(
+                reader.size().scaled(THUMBNAIL * self._ratio, Qt.AspectRatioMode.KeepAspectRatio)
+            )
+        image = reader.read()
+        if whole:
+            why = reader.errorString()
+            return image, "" if not image.isNull() else f"The picture {path} cannot be shown: {why}."
+        if image.isNull():
+            return None  # half written: the next change brings another look
+        self._stamps[path] = stamp
+        if not reader.scaledSize().isValid():
+            image = image.scaled(
+                THUMBNAIL * self._ratio,
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
+            )
+        image.setDevicePixelRatio(self._ratio)
+        return image, None
+
+    @Slot(str, QImage, object)
+    def _on_loaded(self, path: str, image: QImage, sentence: str | None) -> None:
+        if sentence is not None:
+            self.picture_loaded.emit(path, image, sentence)
+        elif path in self._thumbnails:
+            self._thumbnails[path] = QPixmap.fromImage(image)
+            self.thumbnail_loaded.emit(path)
+
+
+def _end_thread(condition: threading.Condition, ending: threading.Event, _destroyed: object = None) -> None:
+    """Without the loader itself: when Qt has deleted that, this is all that is left."""
+    with condition:
+        ending.set()
+        condition.notify()

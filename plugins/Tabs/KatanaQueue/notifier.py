@@ -1,0 +1,68 @@
+"""Tells when a job that ran long is over: by the system's tray where there is one, else by the tab's notice."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+
+from kq.api import JobRecord, JobState, QueueChange
+
+from .models.columns import elapsed_s, span_text
+from .models.jobs import JobsModel
+
+__all__ = ["LONG_ENOUGH_S", "Notifier"]
+
+LONG_ENOUGH_S = 60.0
+"""Somebody who waits for less has not looked away."""
+
+
+class Notifier(QObject):
+    """Signals:
+    noticed(str): a sentence for people.
+    """
+
+    noticed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.is_on = True
+        self._tray: QSystemTrayIcon | None = None
+
+    def observe(self, change: QueueChange, model: JobsModel) -> None:
+        """Look which jobs end with `change`, which `model` does not know yet."""
+        if not self.is_on or change.reset:
+            return
+        ended = [job for job in change.jobs if _ended_long(job, model.job(job.id))]
+        if not ended:
+            return
+        if len(ended) == 1:
+            job = ended[0]
+            took = span_text(elapsed_s(job, 0.0))
+            sentence = f"{job.name}: {str(job.state).lower()} after {took}."
+            if job.state == JobState.FAILED and job.reason:
+                sentence = f"{job.name}: failed after {took}: {job.reason}"
+        else:
+            failed = sum(job.state == JobState.FAILED for job in ended)
+            sentence = f"{len(ended)} renders are over" + (f", {failed} of them failed." if failed else ".")
+        self.noticed.emit(sentence)
+        self._show(sentence, any(job.state == JobState.FAILED for job in ended))
+
+    def _show(self, sentence: str, failed: bool) -> None:
+        if not QSystemTrayIcon.isSystemTrayAvailable():
+            return
+        if self._tray is None:
+            self._tray = QSystemTrayIcon(QApplication.windowIcon(), self)
+            self._tray.setToolTip("Katana Queue")
+        if self._tray.icon().isNull():
+            return  # without an icon the tray shows nothing, and Qt complains
+        self._tray.show()
+        icon = QSystemTrayIcon.MessageIcon.Warning if failed else QSystemTrayIcon.MessageIcon.Information
+        self._tray.showMessage("Katana Queue", sentence, icon)
+
+
+def _ended_long(job: JobRecord, before: JobRecord | None) -> bool:
+    if not job.state.is_terminal or before is None or before.state.is_terminal:
+        return False
+    if job.state == JobState.CANCELLED:
+        return False  # whoever stopped it knows
+    return (elapsed_s(job, 0.0) or 0.0) >= LONG_ENOUGH_S

@@ -1,0 +1,421 @@
+"""The Katana Queue tab: composes the list, the log, picture and Agents, and joins them to the queue. Draws nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from Katana import UI4, Utils
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
+from PySide6.QtGui import QAction, QCloseEvent, QHideEvent, QKeySequence, QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kq.api import (
+    AttemptRecord,
+    ConnectionStatus,
+    JobRecord,
+    JobState,
+    QueueChange,
+    QueueClient,
+    QueueRecord,
+    TaskRecord,
+    current_session,
+)
+
+from ... import queue_session
+from .actions import JobActions
+from .bridge import QueueBridge
+from .models.agents import AgentsModel
+from .models.jobs import JobsModel
+from .models.pictures import PictureLoader
+from .notifier import Notifier
+from .toolbar import make_toolbar
+from .views.agents_panel import AgentsPanel
+from .views.banner import Banner, EmptyPage, Notice
+from .views.filter_bar import FilterBar
+from .views.job_delegate import JobDelegate
+from .views.jobs_view import JobsView
+from .views.log_panel import LogPanel
+from .views.look import SPACING
+from .views.picture_panel import PicturePanel
+
+__all__ = ["JOB_SELECTED_EVENT", "KatanaQueueTab"]
+
+JOB_SELECTED_EVENT = "katana_queue_job_selected"
+"""Queued with `jobId` and `picture` when another job is selected, or its picture changed: a monitor may follow."""
+
+LOOK_FOR_SESSION_MS = 250
+TASKS_AGAIN_MS = 400
+
+
+class KatanaQueueTab(UI4.Tabs.BaseTab):
+    """Jobs above; log, picture and Agents of what is selected below."""
+
+    farm_name = "Katana Queue"
+    """The name that the farm plug-in has in menus; whoever registers the tab sets it."""
+
+    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
+        super().__init__(parent, flags)
+        self._client: QueueClient | None = None
+        self._status = ConnectionStatus.STARTING
+        self._sentence = ""
+        self._queue = QueueRecord()
+        self._shown: tuple[str, int | None] = ("", None)
+        self._shown_job: JobRecord | None = None
+        self._chosen_log = ""
+        self.bridge = QueueBridge(self)
+        self.model = JobsModel(self)
+        self.agents = AgentsModel(self._job_name, self)
+        self.pictures = PictureLoader(self)
+        self.notifier = Notifier(self)
+        self._make_widgets()
+        self._lay_out()
+        self._connect()
+        self._look_for_session()
+
+    # --- building ---------------------------------------------------------------------------------------------------
+
+    def _make_widgets(self) -> None:
+        self.delegate = JobDelegate(self.pictures, self)
+        self.view = JobsView(self.model, self.delegate, self)
+        self.actions_of_jobs = JobActions(self.view, self.model, self.bridge, self)
+        self.filter_bar = FilterBar(self)
+        self.banner = Banner(self)
+        self.empty = EmptyPage(self.farm_name, self)
+        self.notice = Notice(self)
+        self.log = LogPanel(self)
+        self.picture = PicturePanel(self.pictures, self)
+        self.agents_panel = AgentsPanel(self.agents, self.bridge, self)
+        self.notify_action = QAction("Notify When Long Jobs End", self, checkable=True)
+        self.notify_action.setChecked(True)
+        self.find_action = QAction("Filter Jobs", self)
+        self.find_action.setShortcut(QKeySequence("Ctrl+L"))
+        self.find_action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self.addAction(self.find_action)
+        self._clock = QTimer(self)
+        self._clock.setInterval(1000)
+        self._session_timer = QTimer(self)
+        self._session_timer.setInterval(LOOK_FOR_SESSION_MS)
+        self._tasks_timer = QTimer(self)
+        self._tasks_timer.setSingleShot(True)
+        self._tasks_timer.setInterval(TASKS_AGAIN_MS)
+
+    def _lay_out(self) -> None:
+        self._list = QStackedWidget(self)
+        self._list.addWidget(self.view)
+        self._list.addWidget(self.empty)
+        self.details = QTabWidget(self)
+        self.details.setDocumentMode(True)
+        self.details.addTab(self.log, "Log")
+        self.details.addTab(self.picture, "Picture")
+        self.details.addTab(self.agents_panel, "Agents")
+        self.splitter = QSplitter(Qt.Orientation.Vertical, self)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self._list)
+        self.splitter.addWidget(self.details)
+        self.splitter.setStretchFactor(0, 3)
+        self.splitter.setStretchFactor(1, 2)
+        self._summary = QLabel(self)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(SPACING + 2, 3, SPACING + 2, 3)
+        foot.addWidget(self.notice, 1)
+        foot.addWidget(self._summary)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        self._more = QToolButton(self)
+        layout.addWidget(make_toolbar(self, self.actions_of_jobs, self._more, self._fill_view_menu))
+        layout.addWidget(self.filter_bar)
+        layout.addWidget(self.banner)
+        layout.addWidget(self.splitter, 1)
+        layout.addLayout(foot)
+
+    def _connect(self) -> None:
+        self.bridge.changed.connect(self._on_change)
+        self.view.selection_changed.connect(self.actions_of_jobs.update_enabled)
+        self.view.current_changed.connect(self._show_current)
+        self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
+        self.view.customContextMenuRequested.connect(self._show_menu)
+        self.model.counts_changed.connect(self._show_counts)
+        self.model.tasks_wanted.connect(self._fetch_tasks)
+        self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
+        self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
+        self.filter_bar.filter_changed.connect(self.model.set_filter)
+        self.filter_bar.left.connect(self.view.setFocus)
+        self.empty.clear_filter_wanted.connect(self.filter_bar.clear)
+        self.find_action.triggered.connect(
+            lambda: self.filter_bar.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        )
+        for source in (self.actions_of_jobs, self.log, self.agents_panel, self.notifier):
+            source.noticed.connect(self.notice.say)
+        self.log.attempt_chosen.connect(self._choose_log)
+        self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
+        self.details.currentChanged.connect(lambda _at: self._follow_visibility())
+        self._clock.timeout.connect(self._tick)
+        self._session_timer.timeout.connect(self._look_for_session)
+        self._tasks_timer.timeout.connect(lambda: self.model.want_tasks(*self.view.visible_rows()))
+
+    # --- the queue --------------------------------------------------------------------------------------------------
+
+    def attach(self, client: QueueClient) -> None:
+        """Show the queue that `client` speaks to."""
+        self._client = client
+        self._session_timer.stop()
+        self.bridge.attach(client)
+
+    def _look_for_session(self) -> None:
+        """The tab may be restored before kq is started: look until it is."""
+        session = current_session()
+        if session is not None:
+            self.attach(session.client)
+            return
+        trouble = queue_session.trouble()
+        if trouble:
+            self.banner.show_text(f"Katana Queue could not start: {trouble}", "Failed")
+        else:
+            self.banner.show_text("Katana Queue starts when the desktop has started.", "Waiting")
+        self._show_counts()
+        self._session_timer.start()
+
+    def _on_change(self, change: QueueChange) -> None:
+        self.notifier.observe(change, self.model)
+        for job in change.jobs:
+            if job.picture:
+                self.pictures.refresh(job.picture)
+        if change.queue is not None:
+            self._queue = change.queue
+            self.actions_of_jobs.set_paused(change.queue.paused)
+            self.agents_panel.set_queue(change.queue)
+        self.model.apply(change)
+        self.agents.apply(change)
+        if change.status != self._status or change.sentence != self._sentence or change.reset:
+            self._set_status(change.status, change.sentence)
+        if change.queue is not None:
+            self._show_banner()
+        if any(self.model.is_open(job.id) for job in change.jobs) and not self._tasks_timer.isActive():
+            self._tasks_timer.start()
+
+    def _set_status(self, status: ConnectionStatus, sentence: str) -> None:
+        self._status, self._sentence = status, sentence
+        live = status == ConnectionStatus.CONNECTED
+        client = self._client if live else None
+        self.actions_of_jobs.set_client(client)
+        self.agents_panel.set_client(client)
+        self.delegate.is_stale = not live
+        self.agents_panel.table.setEnabled(live)
+        self.view.viewport().update()
+        self._show_banner()
+        self._show_counts()
+
+    def _show_banner(self) -> None:
+        say = self.banner.show_text
+        match self._status:
+            case ConnectionStatus.STARTING:
+                say(self._sentence or "Katana Queue is starting …", "Running", busy=True)
+            case ConnectionStatus.LOST:
+                why = self._sentence or "The connection to Katana Queue is gone; connecting again."
+                say(f"{why} What is shown may be old.", "Failed", busy=True)
+            case ConnectionStatus.ENDED:
+                say(self._sentence or "Katana Queue has ended.", "Cancelled")
+            case _ if self._queue.trouble:
+                say(self._queue.trouble, "warning")
+            case _ if self._queue.paused:
+                say("The queue is paused: nothing more is started until it is resumed.", "warning")
+            case _:
+                say("", "Waiting")
+
+    # --- what is selected -------------------------------------------------------------------------------------------
+
+    def _show_current(self) -> None:
+        job_id, task = self.view.current()
+        job = self.model.job(job_id)
+        row = self.view.currentIndex().row()
+        record: JobRecord | TaskRecord | None = self.model.record(row) if job is not None else None
+        other = (job_id, task) != self._shown
+        before, self._shown, self._shown_job = self._shown_job, (job_id, task), job
+        if other:
+            self._chosen_log = ""
+            self.log.set_attempts((), "")
+        if job is None or record is None:
+            self.log.show_log("", "Select a job to see its log." if job is None else "Loading the task …")
+            self.picture.show_picture("", "")
+            return
+        log_file = self._chosen_log or record.log_file
+        if log_file:
+            self.log.show_log(log_file)
+        else:
+            reason = f": {record.reason}" if record.reason else "."
+            self.log.show_log("", f"{job.name} has no log yet{reason}")
+        name = job.name if task is None else f"{job.name}, {self.model.text(row, 0, 0.0)}"
+        picture = record.picture or (job.picture if task is None else "")
+        self.picture.show_picture(picture, name)
+        if other or before is None or before.attempts != job.attempts:
+            self._fetch_attempts(job, task)
+        if other:
+            self._fetch_renderer(job_id)
+        if other or before is None or before.picture != job.picture:
+            Utils.EventModule.QueueEvent(JOB_SELECTED_EVENT, hash(job_id), jobId=job_id, picture=job.picture)
+        self.actions_of_jobs.update_enabled()
+
+    def _choose_log(self, path: str) -> None:
+        self._chosen_log = path
+        self._show_current()
+
+    def _fetch_attempts(self, job: JobRecord, task: int | None) -> None:
+        if self._client is None or job.attempts < 2:
+            return
+        shown = self._shown
+
+        def done(attempts: tuple[AttemptRecord, ...]) -> None:
+            if shown == self._shown and self._shown_job is not None:
+                record = self.model.record(self.view.currentIndex().row())
+                self.log.set_attempts(attempts, record.log_file if record is not None else "")
+
+        self.bridge.watch(self._client.attempts(job.id, task), done)
+
+    def _fetch_renderer(self, job_id: str) -> None:
+        """Which patterns tell errors in its log."""
+        if self._client is not None:
+            self.bridge.watch(
+                self._client.spec(job_id),
+                lambda spec: self.log.set_renderer(spec.renderer) if job_id == self._shown[0] else None,
+            )
+
+    def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
+        if self._client is not None:
+            self.bridge.watch(
+                self._client.tasks(job_id, first, count), lambda tasks: self.model.set_tasks(job_id, tasks)
+            )
+
+    def _job_name(self, job_id: str) -> str:
+        job = self.model.job(job_id)
+        return job_id if job is None else job.name
+
+    # --- texts and menus --------------------------------------------------------------------------------------------
+
+    def _show_counts(self) -> None:
+        counts = {state: self.model.count(state) for state in JobState}
+        self.filter_bar.set_counts(counts)
+        total, shown = self.model.total, self.model.shown
+        if not shown and not self.model.is_rebuilding:
+            if total:
+                self.empty.show_no_match(total)
+            else:
+                self.empty.show_how_to_start()
+            self._list.setCurrentWidget(self.empty)
+        else:
+            self._list.setCurrentWidget(self.view)
+        text = f"{total:,} jobs" if total != 1 else "1 job"
+        if shown != total:
+            text = f"{shown:,} of {text}"
+        self._summary.setText(text if total else "")
+        self.actions_of_jobs.update_enabled()
+
+    def _show_menu(self, at: QPoint) -> None:
+        acts = self.actions_of_jobs
+        acts.update_enabled()
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        tasks = [acts.start_tasks] if acts.start_tasks.isEnabled() else []
+        menu.addActions([acts.start, *tasks, acts.stop, acts.submit_again, acts.remove])
+        menu.addSeparator()
+        menu.addActions([acts.raise_priority, acts.lower_priority])
+        menu.addSeparator()
+        menu.addActions([acts.open_picture, acts.reveal_log, acts.copy_log_path, acts.copy_command])
+        menu.addSeparator()
+        menu.addActions([acts.stop_all, acts.pause])
+        menu.popup(self.view.viewport().mapToGlobal(at))
+
+    def _fill_view_menu(self, menu: QMenu) -> None:
+        menu.addMenu(self.view.columns_menu())
+        menu.addSeparator()
+        menu.addAction(self.find_action)
+        menu.addAction(self.log.find_action)
+        menu.addSeparator()
+        menu.addAction(self.notify_action)
+
+    def _tick(self) -> None:
+        """Elapsed and remaining times read otherwise: a second is over."""
+        if self.model.count(JobState.RUNNING):
+            self.view.viewport().update()
+        if self.agents_panel.isVisible():
+            self.agents.tick()
+
+    # --- Qt and Katana --------------------------------------------------------------------------------------------
+
+    def getSettings(self) -> dict[str, Any]:
+        """What Katana keeps with the layout."""
+        settings = dict(super().getSettings() or {})
+        settings["katanaQueue"] = {
+            "columns": self.view.layout_settings(),
+            "splitter": self.splitter.sizes(),
+            "details": self.details.currentIndex(),
+            "notify": self.notify_action.isChecked(),
+            "wrap": self.log.wrap_action.isChecked(),
+        }
+        return settings
+
+    def applySettings(self, settings: dict[str, Any]) -> None:
+        """Take back what `getSettings` gave, perhaps of another version: what is not understood is left."""
+        super().applySettings(settings)
+        own = settings.get("katanaQueue")
+        if not isinstance(own, dict):
+            return
+        if isinstance(own.get("columns"), dict):
+            self.view.apply_layout_settings(own["columns"])
+        sizes = own.get("splitter")
+        if (
+            isinstance(sizes, list | tuple)
+            and len(sizes) == 2
+            and all(isinstance(s, int) and s > 0 for s in sizes)
+        ):
+            self.splitter.setSizes(list(sizes))
+        if isinstance(own.get("details"), int):
+            self.details.setCurrentIndex(own["details"])
+        self.notify_action.setChecked(own.get("notify") is not False)
+        self.log.wrap_action.setChecked(own.get("wrap") is True)
+
+    def _follow_visibility(self) -> None:
+        """Files are looked at, and times counted, only while somebody sees them."""
+        visible = self.isVisible()
+        self.log.set_active(visible and self.details.currentWidget() is self.log)
+        if visible:
+            self._clock.start()
+        else:
+            self._clock.stop()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Now the tab is looked at."""
+        super().showEvent(event)
+        if self._client is not None:
+            self.bridge.attach(self._client)
+        self._follow_visibility()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks."""
+        super().hideEvent(event)
+        self._follow_visibility()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """The tab goes: its threads end with it. Shown again, it takes up where it was."""
+        self.bridge.detach()
+        self.log.reader.close()
+        self.pictures.close()
+        super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another palette, other icons."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_tasks_timer"):
+            self.actions_of_jobs.follow_palette()
+            self.filter_bar.follow_palette()
+            self.log.follow_palette()

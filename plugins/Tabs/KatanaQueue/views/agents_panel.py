@@ -1,0 +1,234 @@
+"""The Agents: what each does, and draining, restarting and removing them. Asks the queue through its bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from PySide6.QtCore import (
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSignalBlocker,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QAction, QPainter, QPalette
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QMenu,
+    QSpinBox,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kq.api import AgentRecord, KqError, QueueClient, QueueRecord
+
+from ..bridge import QueueBridge
+from ..models.agents import AgentsModel
+from .look import ROW_HEIGHT, SPACING, state_colour, state_pixmap
+
+__all__ = ["AgentsPanel"]
+
+
+class AgentsPanel(QWidget):
+    """Signals:
+    noticed(str): a sentence for people.
+    """
+
+    noticed = Signal(str)
+
+    def __init__(self, model: AgentsModel, bridge: QueueBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model, self._bridge = model, bridge
+        self._client: QueueClient | None = None
+        self._make_table()
+        self.drain = self._action(
+            "Drain", "Let it finish what it runs, and give it nothing more", self._drain
+        )
+        self.restart = self._action(
+            "Restart",
+            "End it with what it runs, and start it again",
+            lambda: self._ask("Restart", "restart_agents"),
+        )
+        self.remove = self._action(
+            "Remove", "End it with what it runs", lambda: self._ask("Remove", "end_agents")
+        )
+        self.count = QSpinBox(self)
+        self.count.setRange(1, 1000)
+        self.count.setKeyboardTracking(False)
+        self.count.setAccessibleName("Local Agents to keep running")
+        self.count.setToolTip("How many Agents are kept running on this machine: as many renders run at once")
+        # Several steps of the spin box are one wish.
+        self._wish = QTimer(self)
+        self._wish.setSingleShot(True)
+        self._wish.setInterval(400)
+        self._wish.timeout.connect(self._set_count)
+        self.count.valueChanged.connect(lambda _value: self._wish.start())
+        self._summary = QLabel(self)
+        self._lay_out()
+        self._model.modelReset.connect(self._update)
+        self._model.dataChanged.connect(lambda *_: self._update())
+        self._model.rowsInserted.connect(lambda *_: self._update())
+        self._model.rowsRemoved.connect(lambda *_: self._update())
+        self._update()
+
+    def set_client(self, client: QueueClient | None) -> None:
+        """Act on this queue; on none, nothing applies."""
+        self._client = client
+        self._update()
+
+    def set_queue(self, queue: QueueRecord) -> None:
+        """Show how many local Agents are wanted."""
+        if not self._wish.isActive() and queue.agents_wanted and not self.count.hasFocus():
+            with QSignalBlocker(self.count):
+                self.count.setValue(queue.agents_wanted)
+
+    def _make_table(self) -> None:
+        self.table = QTableView(self)
+        self.table.setAccessibleName("Agents")
+        self.table.setModel(self._model)
+        self.table.setItemDelegate(_AgentDelegate(self.table))
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.setTabKeyNavigation(False)
+        self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(self._show_menu)
+        rows = self.table.verticalHeader()
+        rows.hide()
+        rows.setMinimumSectionSize(ROW_HEIGHT)
+        rows.setDefaultSectionSize(ROW_HEIGHT)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = self.table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        for column, (_title, width, _right) in enumerate(AgentsModel.COLUMNS):
+            header.resizeSection(column, width)
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._update())
+
+    def _action(self, text: str, tip: str, call: Callable[[], None]) -> QAction:
+        action = QAction(text, self)
+        action.setToolTip(tip)
+        action.triggered.connect(lambda _checked=False: call())
+        return action
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(SPACING, 3, SPACING, 3)
+        bar.setSpacing(3)
+        for action in (self.drain, self.restart, self.remove):
+            button = QToolButton(self)
+            button.setDefaultAction(action)
+            button.setAutoRaise(True)
+            bar.addWidget(button)
+        bar.addStretch(1)
+        bar.addWidget(self._summary)
+        bar.addSpacing(2 * SPACING)
+        label = QLabel("Local &Agents", self)
+        label.setBuddy(self.count)
+        bar.addWidget(label)
+        bar.addWidget(self.count)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(bar)
+        layout.addWidget(self.table, 1)
+
+    def selected(self) -> list[AgentRecord]:
+        """The selected Agents."""
+        return [self._model.agent(index.row()) for index in self.table.selectionModel().selectedRows()]
+
+    def _update(self) -> None:
+        live = self._client is not None
+        chosen = self.selected()
+        self.drain.setText("Resume" if chosen and all(agent.draining for agent in chosen) else "Drain")
+        for action in (self.drain, self.restart, self.remove):
+            action.setEnabled(live and bool(chosen))
+        self.count.setEnabled(live)
+        agents = self._model.agents()
+        hosts = {agent.host for agent in agents if not agent.local}
+        lost = sum(agent.state == "Lost" for agent in agents)
+        parts = [f"{sum(agent.state == 'Busy' for agent in agents)} of {len(agents)} busy"] if agents else []
+        if hosts:
+            parts.append("1 remote host" if len(hosts) == 1 else f"{len(hosts)} remote hosts")
+        if lost:
+            parts.append(f"{lost} lost")
+        self._summary.setText(", ".join(parts))
+
+    def _drain(self) -> None:
+        resume = self.drain.text() == "Resume"
+        self._ask(self.drain.text(), "resume_agents" if resume else "drain_agents")
+
+    def _ask(self, what: str, method: str) -> None:
+        ids = [agent.id for agent in self.selected()]
+        if self._client is not None and ids:
+            call: Callable[[list[str]], Future[None]] = getattr(self._client, method)
+            self._watch(what, lambda: call(ids))
+
+    def _set_count(self) -> None:
+        client, count = self._client, self.count.value()
+        if client is not None:
+            self._watch("Local Agents", lambda: client.set_agent_count(count))
+
+    def _watch(self, what: str, call: Callable[[], Future[None]]) -> None:
+        try:
+            self._bridge.watch(call(), None, lambda sentence: self.noticed.emit(f"{what}: {sentence}"))
+        except KqError as error:
+            self.noticed.emit(f"{what}: {error}")
+
+    def _show_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addActions([self.drain, self.restart, self.remove])
+        menu.popup(self.table.viewport().mapToGlobal(at))
+
+
+class _AgentDelegate(QStyledItemDelegate):
+    """The state with its icon and colour; all else as usual."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(super().sizeHint(option, index).width() + 10, ROW_HEIGHT)
+
+    def initStyleOption(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        option.state &= (
+            ~QStyle.StateFlag.State_HasFocus
+        )  # the row is selected; a frame around one cell says nothing
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        model = index.model()
+        if index.column() != AgentsModel.STATE or not isinstance(model, AgentsModel):
+            super().paint(painter, option, index)
+            return
+        agent, rect, palette = model.agent(index.row()), option.rect, option.palette
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        if selected:
+            painter.fillRect(rect, palette.brush(QPalette.ColorRole.Highlight))
+        state = "Stopping" if agent.draining and agent.state != "Lost" else str(agent.state)
+        pixmap = state_pixmap(str(agent.state), palette, painter.device().devicePixelRatioF())
+        painter.drawPixmap(rect.left() + 4, rect.center().y() - 6, pixmap)
+        painter.setPen(
+            palette.color(QPalette.ColorRole.HighlightedText) if selected else state_colour(state, palette)
+        )
+        inner = QRect(rect).adjusted(24, 0, -2, 0)
+        text = option.fontMetrics.elidedText(
+            str(index.data() or ""), Qt.TextElideMode.ElideRight, inner.width()
+        )
+        painter.drawText(inner, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)

@@ -1,0 +1,141 @@
+"""What the tab says about itself: the banner of a queue that starts or is gone, the empty list, passing notices."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from .look import SPACING, faded, state_colour, state_pixmap
+
+__all__ = ["Banner", "EmptyPage", "Notice"]
+
+
+class Banner(QWidget):
+    """A strip above the list, shown while something about the queue itself is to be known."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = "Waiting"
+        self._icon = QLabel(self)
+        self._text = QLabel(self)
+        self._text.setWordWrap(True)
+        self._busy = QProgressBar(self)
+        self._busy.setRange(0, 0)
+        self._busy.setTextVisible(False)
+        self._busy.setFixedSize(QSize(120, 6))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 6, 10, 6)
+        layout.setSpacing(SPACING + 2)
+        layout.addWidget(self._icon)
+        layout.addWidget(self._text, 1)
+        layout.addWidget(self._busy)
+        self.hide()
+
+    def show_text(self, text: str, state: str, busy: bool = False) -> None:
+        """Show `text` in the colour of `state`; nothing when it is empty."""
+        self._state = state
+        self._text.setText(text)
+        self.setAccessibleName(text)
+        self._busy.setVisible(busy)
+        self._icon.setPixmap(state_pixmap(state, self.palette(), self.devicePixelRatioF(), 16))
+        self.setVisible(bool(text))
+        self.update()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self._text.text() if not self.isHidden() else ""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A tint of the state's colour, and a bar of it at the left."""
+        painter = QPainter(self)
+        colour = state_colour(self._state, self.palette())
+        painter.fillRect(self.rect(), faded(colour, 0.14))
+        painter.fillRect(0, 0, 3, self.height(), colour)
+
+
+class EmptyPage(QWidget):
+    """What stands in place of an empty list: how to fill it.
+
+    Signals:
+        clear_filter_wanted(): show all jobs again.
+    """
+
+    clear_filter_wanted = Signal()
+
+    def __init__(self, farm_name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._farm_name = farm_name
+        self._title = QLabel(self)
+        self._title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        font = self._title.font()
+        font.setPointSizeF(font.pointSizeF() * 1.35)
+        self._title.setFont(font)
+        self._text = QLabel(self)
+        self._text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._text.setWordWrap(True)
+        self._text.setTextFormat(Qt.TextFormat.RichText)
+        self._clear = QPushButton("Show All Jobs", self)
+        self._clear.clicked.connect(self.clear_filter_wanted)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(32, 16, 32, 16)
+        layout.setSpacing(8)
+        layout.addStretch(1)
+        layout.addWidget(self._title)
+        layout.addWidget(self._text)
+        layout.addWidget(self._clear, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch(1)
+        self.show_how_to_start()
+        self._dim()
+        self.setAutoFillBackground(True)
+        self.setBackgroundRole(QPalette.ColorRole.Base)
+
+    def show_how_to_start(self) -> None:
+        """Nothing was rendered yet."""
+        self._title.setText("No renders yet")
+        self._text.setText(
+            "Right-click a node in the Node Graph and choose "
+            f"<b>{self._farm_name}&nbsp;›&nbsp;Preview&nbsp;Render</b>.<br>"
+            "Its progress, picture and log appear here."
+        )
+        self._clear.hide()
+
+    def show_no_match(self, total: int) -> None:
+        """There are jobs, and the filter hides all of them."""
+        self._title.setText("No job matches")
+        self._text.setText(
+            f"The filter hides all {total:,} jobs." if total != 1 else "The filter hides the one job."
+        )
+        self._clear.show()
+
+    def _dim(self) -> None:
+        palette = self._text.palette()
+        colour = faded(self.palette().color(QPalette.ColorRole.Text), 0.66)
+        if palette.color(QPalette.ColorRole.WindowText) != colour:
+            palette.setColor(QPalette.ColorRole.WindowText, colour)
+            self._text.setPalette(palette)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another palette, other colours."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_clear"):
+            self._dim()
+
+
+class Notice(QLabel):
+    """The last sentence for the user, shown for a while."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Notice")
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(12_000)
+        self._timer.timeout.connect(self.clear)
+
+    def say(self, sentence: str) -> None:
+        """Show `sentence`."""
+        self.setText(sentence)
+        self.setToolTip(sentence)
+        self._timer.start()

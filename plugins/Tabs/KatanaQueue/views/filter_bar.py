@@ -1,0 +1,100 @@
+"""Which jobs are listed: a field for words, and a switch for each state with its count."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
+
+from kq.api import JobState
+
+from ..models.job_order import JobFilter
+from .look import SPACING, state_pixmap
+
+__all__ = ["FilterBar"]
+
+
+class FilterBar(QWidget):
+    """Signals:
+    filter_changed(JobFilter): other jobs are to be shown.
+    left(): the keyboard is to go to the list.
+    """
+
+    filter_changed = Signal(object)
+    left = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.field = QLineEdit(self)
+        self.field.setPlaceholderText("Filter jobs")
+        self.field.setAccessibleName("Filter jobs by words")
+        self.field.setToolTip("Words in the name, node, Agent, reason or log file; all of them must occur")
+        self.field.setClearButtonEnabled(True)
+        self.field.setMinimumWidth(90)
+        self.field.setMaximumWidth(260)
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(120)
+        self._typing.timeout.connect(self._tell)
+        self.field.textChanged.connect(lambda _text: self._typing.start())
+        self._buttons: dict[JobState, QToolButton] = {}
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(SPACING, 2, SPACING, 4)
+        layout.setSpacing(2)
+        for state in (
+            JobState.RUNNING,
+            JobState.WAITING,
+            JobState.FAILED,
+            JobState.CANCELLED,
+            JobState.COMPLETED,
+        ):
+            button = QToolButton(self)
+            button.setCheckable(True)
+            button.setAutoRaise(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setToolTip(f"Show {state} jobs only; several may be chosen")
+            button.toggled.connect(lambda _on: self._tell())
+            self._buttons[state] = button
+            layout.addWidget(button)
+        layout.addStretch(1)
+        layout.addWidget(self.field, 2)
+        self.set_counts(dict.fromkeys(JobState, 0))
+        self.follow_palette()
+
+    def set_counts(self, counts: dict[JobState, int]) -> None:
+        """Show how many jobs are in each state."""
+        for state, button in self._buttons.items():
+            text = f"{state} {counts[state]:,}"
+            if button.text() != text:
+                button.setText(text)
+                button.setAccessibleName(f"Show {state} jobs only: {counts[state]}")
+
+    def follow_palette(self) -> None:
+        """Draw the icons in the palette's colours."""
+        for state, button in self._buttons.items():
+            button.setIcon(state_pixmap(state, self.palette(), self.devicePixelRatioF(), 14))
+
+    def filter(self) -> JobFilter:
+        """What is chosen."""
+        states = frozenset(state for state, button in self._buttons.items() if button.isChecked())
+        return JobFilter(self.field.text(), states)
+
+    def clear(self) -> None:
+        """Show all jobs."""
+        self.field.clear()
+        for button in self._buttons.values():
+            button.setChecked(False)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._typing.stop()
+        self.filter_changed.emit(self.filter())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape clears the words, then goes back to the list; Down goes there too."""
+        if event.key() == Qt.Key.Key_Escape and self.field.text():
+            self.field.clear()
+        elif event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Down):
+            self.left.emit()
+        else:
+            super().keyPressEvent(event)

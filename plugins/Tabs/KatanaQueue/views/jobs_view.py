@@ -1,0 +1,329 @@
+"""The jobs list as a widget: selection by job, opening of tasks, columns. What a job is, it asks the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
+
+from kq.api import JobRecord
+
+from ..models.columns import COLUMNS, Column
+from ..models.jobs import JobsModel
+from .job_delegate import ARROW_WIDTH, JobDelegate
+from .look import ROW_HEIGHT
+
+__all__ = ["JobsView"]
+
+MAX_REMEMBERED = 5000
+"""A selection of more jobs than this, and not of all, is let go when the list is sorted anew."""
+
+
+class JobsView(QTableView):
+    """Signals:
+    current_changed(): the row with the focus, or what it shows, is another.
+    selection_changed(): other jobs are selected.
+    picture_activated(): a picture was double-clicked.
+    """
+
+    current_changed = Signal()
+    selection_changed = Signal()
+    picture_activated = Signal()
+
+    def __init__(self, model: JobsModel, delegate: JobDelegate, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = model
+        self._remembered: tuple[list[str] | None, str, int | None] = ([], "", None)
+        self.setAccessibleName("Jobs")
+        self.setItemDelegate(delegate)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)  # Tab leaves the list, as in the host's other panels
+        self.setCornerButtonEnabled(False)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setMinimumSectionSize(ROW_HEIGHT)
+        rows.setDefaultSectionSize(ROW_HEIGHT)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.setModel(model)
+        self._set_up_columns()
+        self._look = QTimer(self)
+        self._look.setSingleShot(True)
+        self._look.setInterval(50)
+        self._look.timeout.connect(self._ask_for_tasks)
+        model.about_to_rearrange.connect(self._remember)
+        model.rearranged.connect(self._recall)
+        model.dataChanged.connect(self._on_data_changed)
+        model.rowsInserted.connect(lambda *_: self._look.start())
+        self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
+        self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit())
+        self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
+
+    # --- columns ------------------------------------------------------------------------------------------------
+
+    def _set_up_columns(self) -> None:
+        header = self.horizontalHeader()
+        header.setSectionsMovable(True)
+        header.setFirstSectionMovable(True)
+        header.setHighlightSections(False)
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(36)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self._show_columns_menu)
+        header.sectionHandleDoubleClicked.connect(self._fit_column)
+        for column, info in enumerate(COLUMNS):
+            header.resizeSection(column, info.width)
+            header.setSectionHidden(column, info.hidden)
+        # Setting the indicator first keeps setSortingEnabled from sorting by the first column.
+        sort_by = self._jobs.sort_by
+        down = Qt.SortOrder.DescendingOrder if sort_by.descending else Qt.SortOrder.AscendingOrder
+        header.setSortIndicator(sort_by.column, down)
+        self.setSortingEnabled(True)
+
+    def columns_menu(self) -> QMenu:
+        """A menu in which each column can be shown or hidden."""
+        menu = QMenu("Columns", self)
+        header = self.horizontalHeader()
+        for column, info in enumerate(COLUMNS):
+            action = QAction(info.title, menu, checkable=True)
+            action.setChecked(not header.isSectionHidden(column))
+            action.setEnabled(column != Column.NAME)
+            action.toggled.connect(lambda shown, column=column: header.setSectionHidden(column, not shown))
+            menu.addAction(action)
+        return menu
+
+    def _show_columns_menu(self, position: QPoint) -> None:
+        menu = self.columns_menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.horizontalHeader().mapToGlobal(position))
+
+    def _fit_column(self, column: int) -> None:
+        self.resizeColumnToContents(column)  # Qt measures the visible rows only
+        if column == Column.NAME:
+            self.setColumnWidth(column, self.columnWidth(column) + 8)
+
+    def layout_settings(self) -> dict[str, Any]:
+        """Columns by name, as Katana saves them with the tab."""
+        header = self.horizontalHeader()
+        order = sorted(range(len(COLUMNS)), key=header.visualIndex)
+        widths = {}
+        for column, info in enumerate(COLUMNS):
+            hidden = header.isSectionHidden(column)
+            if hidden:  # a hidden section says 0
+                header.setSectionHidden(column, False)
+            widths[info.key] = header.sectionSize(column)
+            header.setSectionHidden(column, hidden)
+        return {
+            "order": [COLUMNS[column].key for column in order],
+            "hidden": [info.key for column, info in enumerate(COLUMNS) if header.isSectionHidden(column)],
+            "widths": widths,
+            "sort": COLUMNS[header.sortIndicatorSection()].key,
+            "descending": header.sortIndicatorOrder() == Qt.SortOrder.DescendingOrder,
+        }
+
+    def apply_layout_settings(self, settings: dict[str, Any]) -> None:
+        """Take back what `layout_settings` gave; what is not understood is left as it is."""
+        header = self.horizontalHeader()
+        columns = {info.key: column for column, info in enumerate(COLUMNS)}
+        wanted = [columns[key] for key in _texts(settings.get("order")) if key in columns]
+        for place, column in enumerate(wanted):
+            header.moveSection(header.visualIndex(column), place)
+        widths = settings.get("widths")
+        if isinstance(widths, dict):
+            for key, width in widths.items():
+                if key in columns and isinstance(width, int) and 20 <= width <= 4000:
+                    header.resizeSection(columns[key], width)
+        if "hidden" in settings:
+            hidden = set(_texts(settings["hidden"])) - {COLUMNS[Column.NAME].key}
+            for key, column in columns.items():
+                header.setSectionHidden(column, key in hidden)
+        if settings.get("sort") in columns:
+            down = Qt.SortOrder.DescendingOrder if settings.get("descending") else Qt.SortOrder.AscendingOrder
+            self.sortByColumn(columns[settings["sort"]], down)
+
+    # --- selection ------------------------------------------------------------------------------------------------
+
+    def selected_job_ids(self) -> list[str]:
+        """The selected jobs, from the top; a job whose task is selected counts when it is selected itself."""
+        ids: list[str] = []
+        for first, last in self._selected_ranges():
+            ids += self._jobs.job_ids(first, last)
+        return ids
+
+    def selected_tasks(self) -> dict[str, list[int]]:
+        """The selected tasks of each job."""
+        tasks: dict[str, list[int]] = {}
+        if self._jobs.open_jobs():
+            for first, last in self._selected_ranges():
+                for row in range(first, last + 1):
+                    task = self._jobs.task(row)
+                    if task is not None:
+                        tasks.setdefault(self._jobs.job_id(row), []).append(task)
+        return tasks
+
+    def has_selection(self) -> bool:
+        """Whether any row is selected."""
+        return self.selectionModel().hasSelection()
+
+    def current(self) -> tuple[str, int | None]:
+        """Job and task of the row with the focus; an empty id when there is none."""
+        row = self.currentIndex().row()
+        if not 0 <= row < self._jobs.rowCount():
+            return "", None
+        return self._jobs.job_id(row), self._jobs.task(row)
+
+    def select_jobs(self, job_ids: Iterable[str]) -> None:
+        """Select these jobs and no others."""
+        selection = QItemSelection()
+        for job_id in job_ids:
+            row = self._jobs.row(job_id)
+            if row is not None:
+                index = self._jobs.index(row, 0)
+                selection.select(index, index)
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self.selectionModel().select(selection, flags)
+
+    def show_job(self, job_id: str) -> bool:
+        """Select a job, scroll to it and give it the focus; returns whether it is shown."""
+        row = self._jobs.row(job_id)
+        if row is None:
+            return False
+        self.setCurrentIndex(self._jobs.index(row, 0))
+        self.scrollTo(self._jobs.index(row, 0))
+        return True
+
+    def _selected_ranges(self) -> Iterator[tuple[int, int]]:
+        ranges = sorted({(part.top(), part.bottom()) for part in self.selectionModel().selection()})
+        yield from ranges
+
+    def _remember(self) -> None:
+        current, task = self.current()
+        count = sum(last - first + 1 for first, last in self._selected_ranges())
+        if count == self._jobs.rowCount() and count > 1:
+            self._remembered = (None, current, task)
+        elif count <= MAX_REMEMBERED:
+            self._remembered = (self.selected_job_ids(), current, task)
+        else:
+            self._remembered = ([], current, task)
+
+    def _recall(self) -> None:
+        selected, current, task = self._remembered
+        self._remembered = ([], "", None)
+        row = self._jobs.row(current) if current else None
+        if row is not None:
+            if task is not None and self._jobs.is_open(current):
+                row += task + 1
+            index = self._jobs.index(row, 0)
+            self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+        if selected is None:
+            self.selectAll()
+        elif selected:
+            self.select_jobs(selected)
+            if row is not None:
+                self.scrollTo(self._jobs.index(row, 0))
+        self.current_changed.emit()
+        self._look.start()
+
+    # --- tasks -----------------------------------------------------------------------------------------------------
+
+    def _on_data_changed(self, first: QModelIndex, last: QModelIndex, _roles: object = None) -> None:
+        row = self.currentIndex().row()
+        if first.row() <= row <= last.row():
+            self.current_changed.emit()
+        if self._jobs.open_jobs() and not self._look.isActive():
+            self._look.start()
+
+    def visible_rows(self) -> tuple[int, int]:
+        """The first and last row in sight; last below first when there are none."""
+        first = max(self.rowAt(0), 0)
+        last = self.rowAt(self.viewport().height() - 1)
+        return first, self._jobs.rowCount() - 1 if last < 0 else last
+
+    def _ask_for_tasks(self) -> None:
+        self._jobs.want_tasks(*self.visible_rows())
+
+    def toggle(self, row: int) -> None:
+        """Open or close the tasks of the job in `row`."""
+        job_id = self._jobs.job_id(row)
+        if self._jobs.is_open(job_id):
+            self._jobs.collapse(job_id)
+        else:
+            self._jobs.expand(job_id)
+
+    def _is_on_arrow(self, index: QModelIndex | QPersistentModelIndex, position: QPoint) -> bool:
+        if not index.isValid() or index.column() != Column.NAME:
+            return False
+        record = self._jobs.record(index.row())
+        left = self.columnViewportPosition(Column.NAME)
+        return (
+            isinstance(record, JobRecord) and record.tasks > 1 and 0 <= position.x() - left < ARROW_WIDTH + 2
+        )
+
+    # --- events ----------------------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click on a job's arrow opens or closes it, and selects nothing."""
+        position = event.position().toPoint()
+        index = self.indexAt(position)
+        if event.button() == Qt.MouseButton.LeftButton and self._is_on_arrow(index, position):
+            self.toggle(index.row())
+            event.accept()
+            return
+        super().mousePressEvent(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """On a picture: open it. On a job with tasks: open or close it."""
+        position = event.position().toPoint()
+        index = self.indexAt(position)
+        if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
+            if self._is_on_arrow(index, position):
+                self.toggle(index.row())
+                return
+            if index.column() == Column.PICTURE:
+                self.picture_activated.emit()
+                return
+            record = self._jobs.record(index.row())
+            if isinstance(record, JobRecord) and record.tasks > 1:
+                self.toggle(index.row())
+                return
+        super().mouseDoubleClickEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Right opens a job, Left closes it; all else as in every list."""
+        job_id, task = self.current()
+        plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+        if job_id and plain and event.key() == Qt.Key.Key_Right and task is None:
+            self._jobs.expand(job_id)
+        elif job_id and plain and event.key() == Qt.Key.Key_Left:
+            self._jobs.collapse(job_id)
+            if task is not None:
+                self.show_job(job_id)
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """More rows may be in sight."""
+        super().resizeEvent(event)
+        self._look.start()
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list | tuple) else []

@@ -1,0 +1,424 @@
+"""The log of the selected job: view, search, attempts, and what can be done with it. What is in a log, models know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kq.api import AttemptRecord
+
+from ..models.log_reader import LogReader, LogState
+from ..models.log_scan import BadPattern, LineMarks, Search
+from .log_selection import Selection
+from .log_view import LogView
+from .look import SPACING, tool_icon
+
+__all__ = ["LogPanel"]
+
+MAX_DRAWN_MARKS = 300
+
+
+class LogPanel(QWidget):
+    """Signals:
+    attempt_chosen(str): the log of another attempt is to be shown, by path; empty: the latest.
+    noticed(str): a sentence for people.
+    """
+
+    attempt_chosen = Signal(str)
+    noticed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = LogState("", 0)
+        self._search: Search | None = None
+        self._found: LineMarks | None = None
+        self._message = ""
+        self._jump = False  # go to the first match as soon as it is known
+        self.reader = LogReader(self)
+        self.view = LogView(self)
+        self._make_widgets()
+        self._lay_out()
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(150)
+        self._typing.timeout.connect(self._start_search)
+        self.reader.state_changed.connect(self._on_state)
+        self.reader.lines_ready.connect(self._on_lines)
+        self.reader.tail_ready.connect(self._on_tail)
+        self.reader.found_changed.connect(self._on_found)
+        self.reader.copied.connect(self._on_copied)
+        self.view.lines_wanted.connect(
+            lambda first, count: self.reader.want(self._state.generation, first, count)
+        )
+        self.view.follow_changed.connect(self._on_follow_changed)
+        self.view.copy_wanted.connect(self._copy)
+        self.view.line_entered.connect(lambda _line: self._show_counts())
+        self.view.menu_wanted.connect(self._show_menu)
+        self.show_log("", "Select a job to see its log.")
+
+    # --- what is shown ------------------------------------------------------------------------------------------
+
+    def show_log(self, path: str, message: str = "") -> None:
+        """Show the log at `path`; with none, `message`."""
+        if path == self._state.path and (path or message == self._message):
+            return
+        self._message = message
+        self._state = LogState(path, -1)
+        self._found = None
+        self.view.clear(message or "Opening the log …")
+        self.view.set_marks(())
+        self.view.set_follow(True)
+        self.reader.open(path)
+        self._path.setText(path)
+        self._path.setToolTip(path)
+        self._show_counts()
+        self._enable()
+
+    @property
+    def path(self) -> str:
+        """The log that is shown; empty when none is."""
+        return self._state.path
+
+    def set_attempts(self, attempts: Sequence[AttemptRecord], current: str) -> None:
+        """Offer the logs of earlier attempts; `current` is the log of the latest."""
+        with QSignalBlocker(self._attempts):
+            chosen = self._attempts.currentData()
+            self._attempts.clear()
+            self._attempts.addItem("Latest attempt", "")
+            for record in sorted(attempts, key=lambda each: (each.task, -each.attempt)):
+                if record.log_file and record.log_file != current:
+                    task = (
+                        f"task {record.task + 1}, "
+                        if record.task or len({a.task for a in attempts}) > 1
+                        else ""
+                    )
+                    text = f"{task}attempt {record.attempt}: {record.outcome}"
+                    self._attempts.addItem(text[0].upper() + text[1:], record.log_file)
+            self._attempts.setCurrentIndex(max(0, self._attempts.findData(chosen)))
+        self._attempts.setVisible(self._attempts.count() > 1)
+
+    def set_renderer(self, renderer: str) -> None:
+        """Tell errors by the patterns of `renderer`."""
+        self.reader.set_renderer(renderer)
+
+    def set_active(self, is_active: bool) -> None:
+        """Whether the panel is in sight: otherwise no file is looked at."""
+        self.reader.set_active(is_active)
+
+    # --- what the reader tells ----------------------------------------------------------------------------------
+
+    def _on_state(self, state: LogState) -> None:
+        if state.path != self._state.path:
+            return
+        anew = state.generation != self._state.generation
+        if anew:
+            if self._state.generation >= 0 and state.note:
+                self.noticed.emit(state.note)
+            self.view.clear()
+        self._state = state
+        if state.trouble:
+            self.view.clear(state.trouble)
+        elif state.is_complete and not state.line_count:
+            self.view.clear("Nothing has been written to the log yet.")
+        elif state.is_complete:
+            self.view.set_count(state.line_count, state.size)
+        self._show_counts()
+        self._show_marks()
+        self._enable()
+
+    def _on_lines(self, generation: int, first: int, lines: list) -> None:  # type: ignore[type-arg]
+        if generation == self._state.generation:
+            self.view.set_lines(first, lines)
+
+    def _on_tail(self, generation: int, lines: list) -> None:  # type: ignore[type-arg]
+        if generation >= self._state.generation:
+            self.view.set_tail(lines)
+
+    def _show_marks(self) -> None:
+        count = self._state.line_count
+        marks: list[tuple[float, str]] = []
+        if count:
+            for kind, lines in (("warning", self._state.warnings.lines), ("error", self._state.errors.lines)):
+                step = max(1, len(lines) // MAX_DRAWN_MARKS)
+                marks += [(lines[at] / count, kind) for at in range(0, len(lines), step)]
+        self.view.set_marks(marks)
+
+    def _show_counts(self) -> None:
+        state, line = self._state, self.view.current_line
+        errors, warnings = state.errors.count, state.warnings.count
+        parts = []
+        if errors:
+            parts.append("1 error" if errors == 1 else f"{errors:,} errors")
+        if warnings:
+            parts.append("1 warning" if warnings == 1 else f"{warnings:,} warnings")
+        if not parts and state.line_count:
+            parts.append("no errors" if state.is_scanned else "looking for errors …")
+        self._severity.setText(", ".join(parts))
+        if self._search is None:
+            self._matches.setText("")
+        elif self._found is None or not self._found.count:
+            self._matches.setText("no match" if self._found is not None else "…")
+        else:
+            place = self._found.place(line) if line in self._found.lines[:] else 0
+            self._matches.setText(
+                f"{place:,} of {self._found.count:,}" if place else f"{self._found.count:,} found"
+            )
+
+    def _enable(self) -> None:
+        has_file = bool(self._state.path) and not self._state.trouble
+        has_marks = bool(self._state.errors.count or self._state.warnings.count)
+        for action in (self.next_problem, self.previous_problem):
+            action.setEnabled(has_marks)
+        self.open_action.setEnabled(has_file)
+        for action in (self.next_match, self.previous_match):
+            action.setEnabled(self._found is not None and self._found.count > 0)
+
+    # --- problems and search ------------------------------------------------------------------------------------
+
+    def _go_to_problem(self, forward: bool) -> None:
+        """The next error; where there are none, the next warning."""
+        marks = self._state.errors if self._state.errors.count else self._state.warnings
+        line = self.view.current_line
+        to = marks.next(line) if forward else marks.previous(line)
+        if to is not None and forward and not self.view.selection().whole_line and marks.lines[0] == line:
+            to = line  # the cursor stands on it by chance, at the very beginning
+        if to is not None:
+            self.view.go_to_line(to)
+
+    def focus_search(self) -> None:
+        """Put the cursor into the search field."""
+        self._field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._field.selectAll()
+
+    def _start_search(self) -> None:
+        text = self._field.text()
+        self._field.setProperty("wrong", False)
+        self._field.setToolTip("")
+        self._search, self._found = None, None
+        if text:
+            try:
+                self._search = Search(text, self._regex.isChecked(), self._case.isChecked())
+            except BadPattern as wrong:
+                self._field.setToolTip(str(wrong))
+                self._matches.setText("not understood")
+                self._matches.setToolTip(str(wrong))
+                self.reader.search(None)
+                self.view.set_highlight(None)
+                self._enable()
+                return
+        self._matches.setToolTip("")
+        self._jump = self._search is not None
+        self.reader.search(self._search)
+        self.view.set_highlight(self._search.pattern if self._search else None)
+        self._show_counts()
+        self._enable()
+
+    def _on_found(self, search: Search, found: LineMarks, through: bool) -> None:
+        if search is not self._search:
+            return
+        self._found = found
+        if self._jump and found.count:
+            self._jump = False
+            top = self.view.top_line()
+            self.view.go_to_line(found.next(top - 1) or 0)
+        self._show_counts()
+        self._enable()
+
+    def _go_to_match(self, forward: bool) -> None:
+        if self._typing.isActive():
+            self._typing.stop()
+            self._start_search()
+        elif self._found is not None:
+            line = self.view.current_line
+            to = self._found.next(line) if forward else self._found.previous(line)
+            if to is not None:
+                self.view.go_to_line(to)
+
+    # --- copy, open ---------------------------------------------------------------------------------------------------
+
+    def _copy(self, selection: Selection) -> None:
+        if selection.is_empty:
+            return
+        first, last = selection.ordered()
+        self.reader.copy(self._state.generation, first.line, last.line, first.column, last.column)
+
+    def _on_copied(self, text: str) -> None:
+        if text:
+            QGuiApplication.clipboard().setText(text)
+        else:
+            self.noticed.emit("That is too much for the clipboard: open the log in an editor instead.")
+
+    def open_in_editor(self) -> None:
+        """Open the log with the system's program for text files."""
+        if self._state.path and not QDesktopServices.openUrl(QUrl.fromLocalFile(self._state.path)):
+            self.noticed.emit(f"No program is set for opening {os.path.basename(self._state.path)}.")
+
+    def _show_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        copy = menu.addAction("Copy", lambda: self._copy(self.view.selection()))
+        copy.setEnabled(not self.view.selection().is_empty)
+        menu.addAction("Select All", self.view.select_all)
+        menu.addSeparator()
+        menu.addActions([self.next_problem, self.previous_problem])
+        menu.addSeparator()
+        menu.addActions([self.follow_action, self.wrap_action, self.open_action])
+        menu.popup(at)
+
+    def _on_follow_changed(self, follow: bool) -> None:
+        self.follow_action.setChecked(follow)
+
+    # --- widgets ---------------------------------------------------------------------------------------------------
+
+    def _make_widgets(self) -> None:
+        self._attempts = QComboBox(self)
+        self._attempts.setAccessibleName("Attempt")
+        self._attempts.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._attempts.setVisible(False)
+        self._attempts.currentIndexChanged.connect(
+            lambda _at: self.attempt_chosen.emit(self._attempts.currentData())
+        )
+        self._path = ElidedLabel(self)
+        self._severity = QLabel(self)
+        self._matches = QLabel(self)
+        self._matches.setMinimumWidth(self.fontMetrics().horizontalAdvance("00,000 of 00,000"))
+        self._matches.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._field = QLineEdit(self)
+        self._field.setPlaceholderText("Search the log")
+        self._field.setAccessibleName("Search the log")
+        self._field.setClearButtonEnabled(True)
+        self._field.setMinimumWidth(110)
+        self._field.setMaximumWidth(240)
+        self._field.textChanged.connect(lambda _text: self._typing.start())
+        self._field.returnPressed.connect(lambda: self._go_to_match(True))
+        self._regex = self._toggle(".*", "Regular expression")
+        self._case = self._toggle("Aa", "Match upper and lower case")
+        self.next_match = self._action("Next Match", "down", "F3", lambda: self._go_to_match(True))
+        self.previous_match = self._action(
+            "Previous Match", "up", "Shift+F3", lambda: self._go_to_match(False)
+        )
+        self.next_problem = self._action("Next Error", "down", "F8", lambda: self._go_to_problem(True))
+        self.previous_problem = self._action(
+            "Previous Error", "up", "Shift+F8", lambda: self._go_to_problem(False)
+        )
+        self.find_action = self._action(
+            "Search the Log", "search", QKeySequence.StandardKey.Find, self.focus_search
+        )
+        self.open_action = self._action("Open in Editor", "edit", "", self.open_in_editor)
+        self.follow_action = self._action("Follow the End", "end", "", None)
+        self.follow_action.setCheckable(True)
+        self.follow_action.setChecked(True)
+        self.follow_action.triggered.connect(lambda: self.view.set_follow(self.follow_action.isChecked()))
+        self.wrap_action = self._action("Wrap Lines", "wrap", "", None)
+        self.wrap_action.setCheckable(True)
+        self.wrap_action.toggled.connect(self.view.set_wrap)
+        self._icons = {
+            self.next_match: "down",
+            self.previous_match: "up",
+            self.next_problem: "down",
+            self.previous_problem: "up",
+            self.open_action: "edit",
+            self.follow_action: "end",
+            self.wrap_action: "wrap",
+        }
+        self.follow_palette()
+
+    def follow_palette(self) -> None:
+        """Draw the icons in the palette's colours."""
+        for action, glyph in self._icons.items():
+            action.setIcon(tool_icon(glyph, self.palette()))
+
+    def _action(self, text: str, _glyph: str, keys: str | QKeySequence.StandardKey, call: object) -> QAction:
+        action = QAction(text, self)
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.setToolTip(
+                f"{text} ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})"
+            )
+        if callable(call):
+            action.triggered.connect(lambda _checked=False: call())
+        self.addAction(action)
+        return action
+
+    def _toggle(self, text: str, tip: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setCheckable(True)
+        button.setAutoRaise(True)
+        button.toggled.connect(lambda _on: self._start_search())
+        return button
+
+    def _button(self, action: QAction) -> QToolButton:
+        button = QToolButton(self)
+        button.setDefaultAction(action)
+        button.setAutoRaise(True)
+        button.setAccessibleName(action.text())
+        return button
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(SPACING, 2, SPACING, 2)
+        bar.setSpacing(3)
+        bar.addWidget(self._attempts)
+        bar.addWidget(self._path, 1)
+        bar.addSpacing(SPACING)
+        bar.addWidget(self._severity)
+        bar.addWidget(self._button(self.previous_problem))
+        bar.addWidget(self._button(self.next_problem))
+        bar.addSpacing(SPACING)
+        bar.addWidget(self._field, 1)
+        bar.addWidget(self._regex)
+        bar.addWidget(self._case)
+        bar.addWidget(self._matches)
+        bar.addWidget(self._button(self.previous_match))
+        bar.addWidget(self._button(self.next_match))
+        bar.addSpacing(SPACING)
+        for action in (self.follow_action, self.wrap_action, self.open_action):
+            bar.addWidget(self._button(action))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(bar)
+        layout.addWidget(self.view, 1)
+
+
+class ElidedLabel(QLabel):
+    """A label that shortens its text in the middle rather than ask for room."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._whole = ""
+        self.setMinimumWidth(40)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+
+    def setText(self, text: str) -> None:
+        """Show `text`, shortened to the width there is."""
+        self._whole = text
+        self._shorten()
+
+    def resizeEvent(self, event) -> None:  # type: ignore[no-untyped-def]  # QResizeEvent
+        """Another width."""
+        super().resizeEvent(event)
+        self._shorten()
+
+    def _shorten(self) -> None:
+        metrics = self.fontMetrics()
+        super().setText(
+            metrics.elidedText(self._whole, Qt.TextElideMode.ElideMiddle, max(0, self.width() - 4))
+        )

@@ -1,0 +1,220 @@
+"""Colours and icons of the tab, for a dark and a light palette. Everything is drawn; no file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap
+
+from kq.api import AgentState, JobState, TaskState
+
+__all__ = [
+    "ROW_HEIGHT",
+    "agent_colour",
+    "faded",
+    "is_dark",
+    "severity_colour",
+    "state_colour",
+    "state_pixmap",
+    "tool_icon",
+]
+
+ROW_HEIGHT = 26
+SPACING = 6
+
+# (dark palette, light palette); each at least 4.5 : 1 against its background.
+_STATE_COLOURS = {
+    "Waiting": ("#a9b4c2", "#5b6675"),
+    "Running": ("#62b0ff", "#0b62c4"),
+    "Stopping": ("#e8b04b", "#8a5a00"),
+    "Completed": ("#6fce7c", "#1c7a2e"),
+    "Cancelled": ("#c5a880", "#7a5a2a"),
+    "Failed": ("#ff8078", "#bf1d17"),
+    "Starting": ("#a9b4c2", "#5b6675"),
+    "Idle": ("#6fce7c", "#1c7a2e"),
+    "Busy": ("#62b0ff", "#0b62c4"),
+    "Lost": ("#ff8078", "#bf1d17"),
+    "Ending": ("#c5a880", "#7a5a2a"),
+    "error": ("#ff8078", "#bf1d17"),
+    "warning": ("#e8b04b", "#8a5a00"),
+}
+
+
+def is_dark(palette: QPalette) -> bool:
+    """Whether text is lighter than what it stands on."""
+    return palette.color(QPalette.ColorRole.Base).lightness() < 128
+
+
+def state_colour(state: str, palette: QPalette) -> QColor:
+    """The colour of a job's, task's or Agent's state."""
+    dark, light = _STATE_COLOURS.get(state, _STATE_COLOURS["Waiting"])
+    return QColor(dark if is_dark(palette) else light)
+
+
+agent_colour = severity_colour = state_colour
+
+
+def faded(colour: QColor, alpha: float) -> QColor:
+    """`colour`, more transparent."""
+    result = QColor(colour)
+    result.setAlphaF(alpha)
+    return result
+
+
+def state_pixmap(state: str, palette: QPalette, ratio: float, size: int = 14) -> QPixmap:
+    """The icon of a state: a shape of its own, so that nobody needs to tell colours apart."""
+    return _glyph_pixmap(_STATE_GLYPHS.get(state, "ring"), state_colour(state, palette).rgba(), size, ratio)
+
+
+def tool_icon(glyph: str, palette: QPalette) -> QIcon:
+    """The icon of an action, in the palette's text colours."""
+    icon = QIcon()
+    normal = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.ButtonText)
+    disabled = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
+    for ratio in (1.0, 2.0):
+        icon.addPixmap(_glyph_pixmap(glyph, normal.rgba(), 16, ratio), QIcon.Mode.Normal)
+        icon.addPixmap(_glyph_pixmap(glyph, disabled.rgba(), 16, ratio), QIcon.Mode.Disabled)
+    return icon
+
+
+_STATE_GLYPHS = {
+    JobState.WAITING: "clock",
+    JobState.RUNNING: "play",
+    JobState.COMPLETED: "check",
+    JobState.CANCELLED: "bar",
+    JobState.FAILED: "cross",
+    TaskState.STOPPING: "stop",
+    AgentState.STARTING: "clock",
+    AgentState.IDLE: "ring",
+    AgentState.BUSY: "play",
+    AgentState.LOST: "cross",
+    AgentState.ENDING: "stop",
+    "error": "cross",
+    "warning": "alert",
+}
+
+
+@lru_cache(maxsize=512)
+def _glyph_pixmap(glyph: str, rgba: int, size: int, ratio: float) -> QPixmap:
+    pixmap = QPixmap(round(size * ratio), round(size * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.scale(size / 16, size / 16)
+    colour = QColor.fromRgba(rgba)
+    painter.setPen(
+        QPen(colour, 1.7, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
+    )
+    _GLYPHS[glyph](painter, colour)
+    painter.end()
+    return pixmap
+
+
+def _polygon(*points: tuple[float, float]) -> QPainterPath:
+    path = QPainterPath(QPointF(*points[0]))
+    for point in points[1:]:
+        path.lineTo(QPointF(*point))
+    return path
+
+
+def _stroke(*lines: tuple[tuple[float, float], ...]) -> Callable[[QPainter, QColor], None]:
+    def draw(painter: QPainter, colour: QColor) -> None:
+        for line in lines:
+            painter.drawPath(_polygon(*line))
+
+    return draw
+
+
+def _fill(*points: tuple[float, float]) -> Callable[[QPainter, QColor], None]:
+    def draw(painter: QPainter, colour: QColor) -> None:
+        path = _polygon(*points)
+        path.closeSubpath()
+        painter.setBrush(colour)
+        painter.drawPath(path)
+
+    return draw
+
+
+def _ring(*lines: tuple[tuple[float, float], ...]) -> Callable[[QPainter, QColor], None]:
+    def draw(painter: QPainter, colour: QColor) -> None:
+        painter.drawEllipse(QRectF(2, 2, 12, 12))
+        _stroke(*lines)(painter, colour)
+
+    return draw
+
+
+def _square(painter: QPainter, colour: QColor) -> None:
+    painter.setBrush(colour)
+    painter.drawRoundedRect(QRectF(3.5, 3.5, 9, 9), 1.5, 1.5)
+
+
+def _squares(painter: QPainter, colour: QColor) -> None:
+    painter.drawPath(_polygon((2.5, 9.5), (2.5, 2.5), (9.5, 2.5)))
+    painter.setBrush(colour)
+    painter.drawRoundedRect(QRectF(5.5, 5.5, 8.5, 8.5), 1.5, 1.5)
+
+
+def _picture(painter: QPainter, colour: QColor) -> None:
+    painter.drawRoundedRect(QRectF(2, 3, 12, 10), 1.5, 1.5)
+    painter.drawPath(_polygon((3, 11.5), (6.5, 7.5), (9, 10), (10.5, 8.5), (13, 11)))
+
+
+def _search(painter: QPainter, colour: QColor) -> None:
+    painter.drawEllipse(QRectF(2.5, 2.5, 8, 8))
+    painter.drawLine(QPointF(9.7, 9.7), QPointF(13.5, 13.5))
+
+
+def _again(painter: QPainter, colour: QColor) -> None:
+    painter.drawArc(QRectF(3, 3, 10, 10), 60 * 16, 285 * 16)
+    _fill((8.6, 0.9), (12.2, 3.6), (8.4, 6.0))(painter, colour)
+
+
+def _pause(painter: QPainter, colour: QColor) -> None:
+    painter.setBrush(colour)
+    painter.drawRect(QRectF(4, 3.5, 2, 9))
+    painter.drawRect(QRectF(10, 3.5, 2, 9))
+
+
+def _server(painter: QPainter, colour: QColor) -> None:
+    for y in (3.0, 9.0):
+        painter.drawRoundedRect(QRectF(2, y, 12, 4.5), 1, 1)
+        painter.drawPoint(QPointF(11.5, y + 2.25))
+
+
+_GLYPHS: dict[str, Callable[[QPainter, QColor], None]] = {
+    "again": _again,
+    "agents": _server,
+    "alert": _stroke(
+        ((8, 2.5), (14, 13.5), (2, 13.5), (8, 2.5)), ((8, 6.5), (8, 9.5)), ((8, 11.6), (8, 11.6))
+    ),
+    "bar": _ring(((4.2, 11.8), (11.8, 4.2))),
+    "check": _ring(((5, 8.3), (7.2, 10.4), (11, 5.8))),
+    "clock": _ring(((8, 4.8), (8, 8), (10.3, 9.4))),
+    "copy": _squares,
+    "cross": _ring(((5.6, 5.6), (10.4, 10.4)), ((10.4, 5.6), (5.6, 10.4))),
+    "down": _stroke(((3.5, 6), (8, 10.5), (12.5, 6))),
+    "edit": _stroke(((3, 13), (4, 9.8), (11, 2.8), (13.2, 5), (6.2, 12), (3, 13))),
+    "end": _stroke(((3.5, 3.5), (8, 8), (12.5, 3.5)), ((8, 8), (8, 2)), ((3.5, 12.5), (12.5, 12.5))),
+    "folder": _stroke(((2, 12.5), (2, 3.5), (6, 3.5), (7.5, 5.2), (14, 5.2), (14, 12.5), (2, 12.5))),
+    "pause": _pause,
+    "picture": _picture,
+    "play": _fill((4.5, 3), (12.8, 8), (4.5, 13)),
+    "remove": _stroke(
+        ((3, 4.5), (13, 4.5)),
+        ((6, 4), (6.4, 2.4), (9.6, 2.4), (10, 4)),
+        ((4.2, 5), (5, 13.5), (11, 13.5), (11.8, 5)),
+    ),
+    "ring": _ring(),
+    "search": _search,
+    "stop": _square,
+    "up": _stroke(((3.5, 10), (8, 5.5), (12.5, 10))),
+    "wrap": _stroke(
+        ((2, 3.5), (14, 3.5)),
+        ((2, 8), (12, 8), (13.5, 9.8), (12, 11.6), (8, 11.6)),
+        ((9.6, 9.8), (7.6, 11.6), (9.6, 13.4)),
+        ((2, 12), (4.5, 12)),
+    ),
+}
