@@ -41,12 +41,9 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
     if agent.state is _A.ENDING:
         state.out.append(do.EndAgent(agent.id, agent.reason))
         return
-    if agent.want is not None and event.holding != agent.want_name:
-        if event.assigned >= agent.assign_number:
-            take_back(state, agent, now)
-        else:
-            # The order is on its way, or was lost with the connection. Twice it is one order.
-            _order_again(state, agent, now)
+    if event.holding != agent.want_name and event.assigned < agent.assign_number:
+        # The order is on its way, or was lost with the connection. Twice it is one order.
+        _order_again(state, agent, now)
     agent.foreign = event.holding if event.holding != agent.want_name else ""
     settle(state, agent, now)
     state.out.append(do.AgentChanged(agent.id))
@@ -72,6 +69,10 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
         state.out.append(do.AskToRegister(event.agent))
         return
     agent.last_heard = now.mono
+    if agent.id in state.awaited:
+        # What it has in hand must be known first; a heartbeat may be older than the order it had last.
+        state.out.append(do.AskToRegister(agent.id))
+        return
     acknowledged = _hear_out(state, agent, event.holding, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
         # It is not acknowledged: where the order to end does not arrive, its lease runs out.

@@ -1,6 +1,6 @@
 """The only place that starts, watches and ends child processes. Sockets and messages never come here.
 
-_posix and _windows are twins: the same names, types and promises, chosen by the system.
+The modules _posix and _windows are twins: the same names, types and promises, chosen by the system.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ if sys.platform == "win32":
     from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
     from kq.process._windows import (
         Child,
-        TreeEnd,
         Watch,
         ask_to_stop,
         become_subreaper,
+        is_running,
+        keep_from_interrupts,
+        lower_priority,
+        own_id,
+        spawn_render,
+        spawn_service,
+        watch,
+    )
+    from kq.process._windows_ending import (
+        TreeEnd,
         descendants,
         end_strays,
         end_tree,
         has_children,
         has_strays,
-        is_running,
-        keep_from_interrupts,
-        lower_priority,
-        own_id,
         reap_adopted,
-        spawn_render,
-        spawn_service,
-        watch,
     )
 else:
     from kq.process._posix import (

@@ -58,8 +58,6 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
     if number in (errno.EACCES, errno.EPERM):
         return BadInput(f"the program {program!r} may not be executed by this user: check its permissions")
     if number == errno.ENOEXEC:
-        return BadInput(
-            f"the program {program!r} is not in a form that this system runs: "
-            f"a script needs a first line such as #!/bin/sh"
-        )
+        hint = "start its interpreter" if os.name == "nt" else "a script needs a first line such as #!/bin/sh"
+        return BadInput(f"the program {program!r} is not in a form that this system runs: {hint}")
     return BadInput(f"the program {program!r} could not be started: {error.strerror or error}")

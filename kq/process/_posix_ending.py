@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Collection, Iterable
 
-from kq.process._posix import is_running, known_children
+from kq.process import _posix
 from kq.process._types import EndReport, ProcessId
 
 if sys.platform == "linux":
@@ -91,7 +91,7 @@ class TreeEnd:
         else:
             self.wait_s = min(max(self.wait_s * 2, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
         self._reap()
-        gone = {process for process in self._remaining if not is_running(*process)}
+        gone = {process for process in self._remaining if not _posix.is_running(*process)}
         self._remaining -= gone
         self._gone += len(gone)
         if self._remaining:
@@ -105,7 +105,7 @@ class TreeEnd:
         stopped: set[int] = {process.pid for process in self._remaining}
         for _ in range(_ROUNDS_A_STEP):
             before = len(fresh)
-            roots = [pid for pid, start_time in self._roots if is_running(pid, start_time)]
+            roots = [pid for pid, start_time in self._roots if _posix.is_running(pid, start_time)]
             if self._strays:
                 roots += children_of(os.getpid())
 
@@ -139,7 +139,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def _reap_one(pid: int) -> bool:
     """Whether it was reaped, and was no Child."""
-    known = known_children.get(pid)
+    known = _posix.known_children.get(pid)
     if known is not None:
         known.poll()
         return False
@@ -217,14 +217,14 @@ def reap_adopted(keep: Collection[int] = ()) -> int:
     reaped = 0
     if sys.platform == "linux":
         while (pid := _next_ended()) is not None:
-            if pid in keep and pid not in known_children:
+            if pid in keep and pid not in _posix.known_children:
                 # The system would name this one again and again: so look for others by hand.
                 others = [child for child in children_of(os.getpid()) if child not in keep]
                 return reaped + sum(map(_reap_one, others))
             reaped += _reap_one(pid)
     else:
         # Nothing is ever adopted here.
-        for child in list(known_children.values()):
+        for child in list(_posix.known_children.values()):
             child.poll()
     return reaped
 

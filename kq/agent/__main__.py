@@ -1,0 +1,11 @@
+"""Starts the agent: by `python -m kq.agent`, or by this file's path where kq is not installed."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from kq.agent.program import main
+
+sys.exit(main())

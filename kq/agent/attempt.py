@@ -1,0 +1,337 @@
+"""One attempt: its commands in order, its log, its limits, and the ladder that ends it. Never a socket.
+
+Nothing here waits: `step` is called from the Agent's loop when `next_step_s` has passed or a child has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from kq import process
+from kq.agent.output import OutputNews, OutputReader
+from kq.errors import BadInput, Refused
+from kq.messages import AssignOrder, AttemptEnding
+from kq.patterns import load_patterns
+
+__all__ = ["Attempt"]
+
+_READ_S = 0.25
+"""How often a running render's output is read."""
+_SAMPLE_S = 1.0
+"""How often its memory and CPU time are looked at."""
+_SILENT_CPU = 0.01
+"""Less CPU than this share of a core counts as none."""
+
+
+class Attempt:
+    """A render process, from its start until it is seen gone. To be used from one thread.
+
+    `ending` is None until everything is over.
+    """
+
+    def __init__(self, order: AssignOrder, environment: Mapping[str, str], agent_id: str) -> None:
+        self.order = order
+        self.id = order.attempt
+        self.ending: AttemptEnding | None = None
+        self.child: process.Child | None = None
+        self.news = OutputNews()
+        self.memory: int | None = None
+        self.cpu_percent: float | None = None
+        self._agent_id = agent_id
+        self._environment = {**environment, **order.environment}
+        self._next_command = 0
+        self._log = -1
+        self._reader: OutputReader | None = None
+        self._tree_end: process.TreeEnd | None = None
+        self._started = time.monotonic()
+        self._outcome = ""
+        self._reason = ""
+        self._rung = ""
+        self._grace_until: float | None = None
+        self._exit_code: int | None = None
+        self._cpu_s = 0.0
+        self._peak: int | None = None
+        self._tree_cpu_s: float | None = None
+        self._last_sample = self._started
+        self._last_life = self._started
+        self._reads_at = self._started + _READ_S
+        self._gone = 0
+
+    # --- starting ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the log and start the first command. What is wrong becomes a failed ending."""
+        try:
+            self._log = _open_log(self.order.log_file)
+        except OSError as error:
+            self._finish("failed", f"the log {self.order.log_file} cannot be written: {error.strerror}")
+            return
+        self._start_next()
+
+    def _start_next(self) -> None:
+        order = self.order
+        argv = order.commands[self._next_command]
+        self._next_command += 1
+        cwd = order.cwd or order.temp_dir or str(Path.home())
+        try:
+            self.child = process.spawn_render(argv, cwd=cwd, environment=self._environment, log=self._log)
+        except (BadInput, Refused) as error:
+            self._note_in_log(str(error))
+            self._outcome, self._reason = "failed", str(error)
+            self._after_processes()
+
+    def _note_in_log(self, sentence: str) -> None:
+        try:
+            os.write(self._log, f"[kq] {sentence}\n".encode("utf-8", "replace"))
+        except OSError:
+            pass  # the disk may be full; the sentence is in the record as well
+
+    # --- the loop's calls ---------------------------------------------------------
+
+    @property
+    def wake_fd(self) -> int | None:
+        """What becomes readable when the running command has ended."""
+        return self.child.wake_fd if self.child is not None else None
+
+    def next_step_s(self, now: float) -> float:
+        """Seconds until `step` has something to do, if no child ends before."""
+        if self._tree_end is not None:
+            return max(self._tree_end.wait_s, 0.0005)
+        if self.child is None:
+            return 0.0
+        until = self._reads_at
+        if self._grace_until is not None:
+            until = min(until, self._grace_until)
+        if self.order.timeout_s and self._outcome == "":
+            until = min(until, self._started + self.order.timeout_s)
+        return max(until - now, 0.0)
+
+    def step(self, now: float) -> bool:
+        """Do what is due. Returns whether there is news for the server in `news`."""
+        if self.ending is not None:
+            return False
+        if self._tree_end is not None:
+            self._step_tree_end()
+            return False
+        if self.child is not None:
+            ended = self.child.poll()
+            if ended is not None:
+                self._take_exit(ended)
+                return False
+            if self._grace_until is not None and now >= self._grace_until:
+                self._kill()
+                return False
+            self._check_limits(now)
+        if now >= self._reads_at:
+            self._reads_at = now + _READ_S
+            return self._read(now)
+        return False
+
+    def _take_exit(self, ended: process.Exit) -> None:
+        assert self.child is not None
+        self.child.close()
+        self.child = None
+        self._gone += 1
+        self._cpu_s += ended.cpu_s or 0.0
+        if ended.peak_memory is not None:
+            self._peak = max(self._peak or 0, ended.peak_memory)
+        self._exit_code = ended.code
+        if self._outcome == "":
+            if ended.code != 0:
+                self._outcome = "failed"
+            elif self._next_command < len(self.order.commands):
+                if process.has_children():
+                    # Left by the command before: it must not run into the next one's time.
+                    self._gone += process.end_strays().processes
+                self._start_next()
+                return
+            else:
+                self._outcome = "completed"
+        self._after_processes()
+
+    def _after_processes(self) -> None:
+        """The commands are over; what they left behind is ended before anybody is told."""
+        if process.has_children():
+            self._tree_end = process.TreeEnd(strays=True)
+            self._step_tree_end()
+        else:
+            self._conclude()
+
+    def _step_tree_end(self) -> None:
+        assert self._tree_end is not None
+        if not self._tree_end.step():
+            return
+        report = self._tree_end.report
+        self._tree_end = None
+        self._gone += report.processes
+        if self.child is not None:
+            ended = self.child.poll()
+            if ended is not None:
+                self._exit_code = ended.code
+                self._cpu_s += ended.cpu_s or 0.0
+            self.child.close()
+            self.child = None
+        if report.survivors:
+            self._reason = (
+                f"{len(report.survivors)} processes could not be ended; "
+                f"the first is {report.survivors[0].pid}"
+            )
+        self._conclude()
+
+    # --- stopping -----------------------------------------------------------------
+
+    def request_stop(self, grace_s: float, outcome: str = "stopped", reason: str = "") -> None:
+        """Ask the render to end; kill it after `grace_s` seconds. Asked again, the shorter grace holds."""
+        if self.ending is not None or self._tree_end is not None:
+            return
+        now = time.monotonic()
+        if self._outcome == "":
+            self._outcome, self._reason = outcome, reason
+        if self._grace_until is None:
+            self._rung = "asked"
+            self._grace_until = now + grace_s
+            if self.child is not None and grace_s > 0:
+                process.ask_to_stop(self.child)
+        else:
+            self._grace_until = min(self._grace_until, now + grace_s)
+        if grace_s <= 0:
+            self._kill()
+
+    def _kill(self) -> None:
+        self._rung = "killed"
+        roots = [self.child.id] if self.child is not None else []
+        self._tree_end = process.TreeEnd(roots, strays=True)
+        self._step_tree_end()
+
+    # --- watching -----------------------------------------------------------------
+
+    def _read(self, now: float) -> bool:
+        if self._reader is None:
+            patterns = load_patterns(self.order.renderer)
+            self._reader = OutputReader(self.order.log_file, patterns)
+        before = self.news
+        self.news = self._reader.read()
+        if self.news.more:
+            self._reads_at = now + _READ_S / 4
+        if self.news.grew:
+            self._last_life = now
+        return (before.progress, before.picture, before.warning) != (
+            self.news.progress,
+            self.news.picture,
+            self.news.warning,
+        )
+
+    def _check_limits(self, now: float) -> None:
+        order = self.order
+        if self._outcome == "" and order.timeout_s and now - self._started > order.timeout_s:
+            self.request_stop(2.0, "timed-out", f"it ran longer than its limit of {order.timeout_s:g} s")
+            return
+        if now - self._last_sample < _SAMPLE_S or self.child is None:
+            return
+        elapsed, self._last_sample = now - self._last_sample, now
+        usage = process.tree_usage([self.child.pid])
+        self.memory = usage.memory
+        self._peak = max(self._peak or 0, usage.memory)
+        if self._tree_cpu_s is not None:
+            share = max(usage.cpu_s - self._tree_cpu_s, 0.0) / elapsed
+            self.cpu_percent = round(share * 100.0, 1)
+            if share > _SILENT_CPU:
+                self._last_life = now
+        self._tree_cpu_s = usage.cpu_s
+        if self._outcome:
+            return
+        if order.memory_limit and usage.memory > order.memory_limit:
+            used, limit = usage.memory / 2**20, order.memory_limit / 2**20
+            sentence = f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB"
+            self._note_in_log(f"ended: {sentence}")
+            self.request_stop(0.0, "out-of-memory", sentence)
+        elif order.silence_s and now - self._last_life > order.silence_s:
+            self.request_stop(2.0, "timed-out", f"it wrote nothing and used no CPU for {order.silence_s:g} s")
+
+    # --- ending -------------------------------------------------------------------
+
+    def _conclude(self) -> None:
+        if self._reader is not None or _size(self._log):
+            if self._reader is None:
+                self._reader = OutputReader(self.order.log_file, load_patterns(self.order.renderer))
+            self.news = self._reader.finish()
+            self._reader.close()
+        reason = self._reason
+        if self._outcome == "failed" and not reason:
+            reason = _why_failed(self._exit_code, self.news)
+        self._finish(self._outcome, reason)
+
+    def _finish(self, outcome: str, reason: str) -> None:
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+        news = self.news
+        self.ending = AttemptEnding(
+            agent=self._agent_id,
+            attempt=self.id,
+            outcome=outcome,
+            exit_code=self._exit_code,
+            reason=reason,
+            warning=news.warning if outcome == "completed" else "",
+            stop_rung=self._rung,
+            processes_gone=self._gone,
+            peak_memory=self._peak,
+            cpu_s=round(self._cpu_s, 3),
+            picture=self._picture(),
+            progress=news.progress,
+            duration_s=round(time.monotonic() - self._started, 3),
+        )
+
+    def picture(self) -> str:
+        """The latest picture, as an absolute path; empty when none was named."""
+        return _absolute(self.news.picture, self.order)
+
+    def _picture(self) -> str:
+        named = self.picture()
+        if named or not self.order.picture:
+            return named
+        path = _absolute(self.order.picture, self.order)
+        return path if Path(path).is_file() else ""
+
+
+def _absolute(picture: str, order: AssignOrder) -> str:
+    if not picture:
+        return ""
+    return os.path.normpath(Path(order.cwd or order.temp_dir or str(Path.home()), picture))
+
+
+def _open_log(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    try:
+        return os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o644)
+
+
+def _size(fd: int) -> int:
+    return os.fstat(fd).st_size if fd >= 0 else 0
+
+
+def _why_failed(exit_code: int | None, news: OutputNews) -> str:
+    """One sentence: what the output said last, and how the process ended."""
+    if exit_code is None:
+        how = "it ended, and nobody saw how"
+    elif exit_code < 0:
+        how = f"ended by signal {-exit_code} ({_signal_name(-exit_code)})"
+    else:
+        how = f"exit code {exit_code}"
+    said = news.last_error or news.last_line
+    return f"{said} ({how})" if said else how
+
+
+def _signal_name(number: int) -> str:
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

@@ -1,0 +1,298 @@
+"""The Agent: one thread, one loop, one task at a time. Decisions about jobs are the server's.
+
+What it holds is told with every heartbeat, and its own lease ends its render when no answer comes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from kq import __version__, process
+from kq import messages as m
+from kq.agent.attempt import Attempt
+from kq.agent_config import AgentConfig
+from kq.errors import KqError
+from kq.wire import AgentWire, Poller
+
+__all__ = ["Agent", "main"]
+
+_REGISTER_PATIENCE_S = 30.0
+_KQ_ONLY = ("KQ_ROLE",)
+"""Variables of an Agent that its renders must not inherit: they tell kq's own processes from renders."""
+
+
+class Agent:
+    """Takes orders, hosts attempts, reports. `run` returns the exit code."""
+
+    def __init__(self, config: AgentConfig, agent_id: str, *, lifeline: bool) -> None:
+        self.config = config
+        self.id = agent_id
+        self._lifeline = lifeline
+        self._wire = AgentWire(config.connection, agent_id, network=not config.local)
+        self._poller = Poller()
+        self._wire.add_to(self._poller)
+        if lifeline:
+            self._poller.add(0)
+        self._wake, self._wake_far = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._wake_far, False)
+        self._poller.add(self._wake)
+        self._identity = process.own_id()
+        self._attempt: Attempt | None = None
+        self._attempt_fd: int | None = None
+        self._last_attempt = ""
+        self._unheard: dict[str, m.AttemptEnding] = {}
+        """Endings that the server has not acknowledged."""
+        self._assigned = 0
+        self._beat = 0
+        self._beats: dict[int, float] = {}
+        """When each heartbeat that is still unanswered was sent."""
+        now = time.monotonic()
+        self._lease_from = now
+        self._registered = False
+        self._next_beat = now
+        self._born = now
+        self._leaving = ""
+        self._exit_code = 0
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if key not in _KQ_ONLY},
+            "KQ_SESSION": config.connection.session,
+            "KQ_AGENT": agent_id,
+        }
+
+    def run(self) -> int:
+        """Work until told to end. Returns the process's exit code."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.set_wakeup_fd(self._wake_far, warn_on_full_buffer=False)
+        self._register()
+        while not (self._leaving and self._attempt is None):
+            now = time.monotonic()
+            ready = self._poller.wait(self._timeout_s(now))
+            if self._wake in ready:
+                self._drain_wake()
+            if self._lifeline and 0 in ready and not os.read(0, 4096):
+                self._on_lifeline_end()
+            self._take_messages()
+            self._step_attempt()
+            self._keep_beat()
+        return self._leave()
+
+    # --- time -----------------------------------------------------------------
+
+    def _timeout_s(self, now: float) -> float:
+        until = max(self._next_beat - now, 0.0)
+        if self._attempt is not None:
+            until = min(until, self._attempt.next_step_s(now))
+        return until
+
+    def _keep_beat(self) -> None:
+        now = time.monotonic()
+        if now < self._next_beat:
+            return
+        self._next_beat = now + self.config.heartbeat_s
+        if not self._registered:
+            self._register()
+            if now - self._born > _REGISTER_PATIENCE_S:
+                self._give_up(f"no server answered for {_REGISTER_PATIENCE_S:.0f} s", 3)
+            return
+        if now - self._lease_from > self.config.lease_s:
+            self._give_up(f"the server was silent for {self.config.lease_s:g} s", 3)
+            return
+        self._beat += 1
+        self._beats[self._beat] = now
+        for old in [beat for beat in self._beats if beat < self._beat - 100]:
+            del self._beats[old]
+        attempt = self._attempt
+        self._wire.send_update(
+            m.HeartbeatUpdate(
+                agent=self.id,
+                beat=self._beat,
+                assigned=self._assigned,
+                holding=attempt.id if attempt else "",
+                endings=tuple(self._unheard.values()),
+                cpu_percent=attempt.cpu_percent if attempt else None,
+                memory=attempt.memory if attempt else None,
+            )
+        )
+
+    def _give_up(self, reason: str, exit_code: int) -> None:
+        """The lease ran out, or the guardian is gone: nothing may run here any more."""
+        if not self._leaving:
+            _say(f"ending: {reason}")
+            self._leaving, self._exit_code = reason, exit_code
+        if self._attempt is not None:
+            self._attempt.request_stop(0.0, reason=reason)
+
+    # --- messages -----------------------------------------------------------------
+
+    def _register(self) -> None:
+        self._wire.send_request(
+            m.RegisterUpdate(
+                protocol=m.PROTOCOL_VERSION,
+                version=__version__,
+                agent=self.id,
+                host=_host_name(),
+                pid=self._identity.pid,
+                started=self._identity.start_time,
+                holding=self._attempt.id if self._attempt else "",
+                endings=tuple(self._unheard.values()),
+            )
+        )
+
+    def _take_messages(self) -> None:
+        for change in self._wire.connection_changes():
+            if change == "up" and self._registered:
+                # A server that was started again knows nobody, and an old route leads nowhere.
+                self._register()
+            elif change == "refused" and not self._registered:
+                self._give_up("the server refuses this Agent's key", 4)
+        for order in self._wire.replies():
+            if isinstance(order, m.AssignOrder):
+                self._on_assign(order)
+            elif isinstance(order, m.AcknowledgeOrder):
+                self._on_acknowledge(order)
+            else:
+                self._on_end(order)
+        for told in self._wire.broadcasts():
+            if isinstance(told, m.StopOrder):
+                if self._attempt is not None and self._attempt.id == told.attempt:
+                    self._attempt.request_stop(told.grace_s)
+            elif isinstance(told, m.EndOrder):
+                self._on_end(told)
+            elif isinstance(told, m.RegisterAgainOrder):
+                self._register()
+        if self._wire.mismatch:
+            self._give_up(self._wire.mismatch, 5)
+
+    def _on_assign(self, order: m.AssignOrder) -> None:
+        self._unheard.clear()
+        self._assigned = max(self._assigned, order.number)
+        if self._attempt is not None or self._leaving or order.attempt == self._last_attempt:
+            # Sent twice, or crossed with our ending: the next heartbeat says what is true.
+            return
+        self._last_attempt = order.attempt
+        job, task, number = order.attempt.split("/")
+        marks = {"KQ_JOB": job, "KQ_TASK": task, "KQ_ATTEMPT": number}
+        self._attempt = Attempt(order, {**self._environment, **marks}, self.id)
+        self._attempt.start()
+        self._watch_attempt()
+
+    def _on_acknowledge(self, order: m.AcknowledgeOrder) -> None:
+        now = time.monotonic()
+        if order.beat == 0:
+            self._registered = True
+            self._lease_from = now
+        else:
+            self._lease_from = max(self._lease_from, self._beats.pop(order.beat, 0.0))
+        for name in order.acknowledged:
+            self._unheard.pop(name, None)
+        attempt = self._attempt
+        # Orders arrive in the order sent: an answer that follows the attempt's own order knows of it.
+        if attempt is not None and (order.stop or attempt.id != order.want):
+            attempt.request_stop(order.grace_s, reason="" if order.stop else "the queue gave it up")
+
+    def _on_end(self, order: m.EndOrder) -> None:
+        if not self._leaving:
+            _say(f"ending: {order.reason}")
+            self._leaving = order.reason
+        if self._attempt is not None:
+            self._attempt.request_stop(order.grace_s, reason=order.reason)
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._leaving = self._leaving or "it was asked to end by a signal"
+
+    def _on_lifeline_end(self) -> None:
+        self._poller.remove(0)
+        self._lifeline = False
+        self._give_up("the session is gone", 0)
+
+    def _drain_wake(self) -> None:
+        try:
+            os.read(self._wake, 4096)
+        except BlockingIOError:
+            pass  # somebody drained it already
+        if self._leaving and self._attempt is not None:
+            self._attempt.request_stop(2.0, reason=self._leaving)
+
+    # --- the attempt ----------------------------------------------------------------
+
+    def _step_attempt(self) -> None:
+        attempt = self._attempt
+        if attempt is None:
+            return
+        if attempt.step(time.monotonic()):
+            news = attempt.news
+            self._wire.send_update(
+                m.ProgressUpdate(
+                    agent=self.id,
+                    attempt=attempt.id,
+                    progress=news.progress,
+                    picture=attempt.picture(),
+                )
+            )
+        self._watch_attempt()
+        if attempt.ending is not None:
+            self._attempt = None
+            self._unheard[attempt.id] = attempt.ending
+            self._wire.send_update(attempt.ending)
+
+    def _watch_attempt(self) -> None:
+        fd = self._attempt.wake_fd if self._attempt is not None else None
+        if fd == self._attempt_fd:
+            return
+        if self._attempt_fd is not None:
+            self._poller.remove(self._attempt_fd)
+        if fd is not None:
+            self._poller.add(fd)
+        self._attempt_fd = fd
+
+    def _leave(self) -> int:
+        process.end_strays()
+        self._wire.send_update(m.LeaveUpdate(agent=self.id, reason=self._leaving))
+        signal.set_wakeup_fd(-1)
+        self._wire.close(linger_s=0.5)
+        os.close(self._wake)
+        os.close(self._wake_far)
+        return self._exit_code
+
+
+def _host_name() -> str:
+    import socket
+
+    return socket.gethostname()
+
+
+def _say(sentence: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} agent: {sentence}", file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m kq.agent --connection FILE --agent-id ID`."""
+    parser = argparse.ArgumentParser(prog="kq.agent", description="Host render processes for a queue.")
+    parser.add_argument(
+        "--connection", required=True, type=Path, help="file that says how to reach the server"
+    )
+    parser.add_argument("--agent-id", required=True)
+    parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    options = parser.parse_args(argv)
+    try:
+        config = msgspec.json.decode(options.connection.read_bytes(), type=AgentConfig)
+    except (OSError, msgspec.DecodeError) as error:
+        _say(f"the connection file {options.connection} cannot be used: {error}")
+        return 2
+    process.keep_from_interrupts()
+    process.become_subreaper()
+    process.lower_priority(config.nice)
+    try:
+        return Agent(config, options.agent_id, lifeline=options.lifeline).run()
+    except KqError as error:
+        _say(str(error))
+        return 1

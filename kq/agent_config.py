@@ -1,0 +1,20 @@
+"""What an Agent is started with: the content of its connection file. A leaf, for server, Agent and remote."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kq.records import SessionRecord
+
+__all__ = ["AgentConfig"]
+
+
+class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How an Agent reaches its server, and how often it must. Durations in seconds."""
+
+    connection: SessionRecord
+    heartbeat_s: float = 1.0
+    lease_s: float = 10.0
+    nice: int = 5
+    local: bool = True
+    """Whether it runs on the server's machine."""

@@ -1,0 +1,181 @@
+"""What a client knows of the queue: records by id, kept up to date by events. Not thread-safe, no socket."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from kq.messages import ChangesEvent, SnapshotReply
+from kq.records import AgentRecord, JobRecord, QueueRecord
+
+__all__ = ["ConnectionStatus", "Mirror", "QueueChange"]
+
+
+class ConnectionStatus(StrEnum):
+    """How much what a client shows can be believed."""
+
+    STARTING = "Starting"
+    """No server has answered yet."""
+    CONNECTED = "Connected"
+    """What is shown is true."""
+    LOST = "Lost"
+    """It was true once; the client tries to reach the server."""
+    ENDED = "Ended"
+    """The session is over, or could not be started; nothing more will come."""
+
+
+class QueueChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed since the change before."""
+
+    status: ConnectionStatus
+    sentence: str
+    """What is wrong, or under way, for people; often empty."""
+    jobs: tuple[JobRecord, ...] = ()
+    removed_jobs: tuple[str, ...] = ()
+    agents: tuple[AgentRecord, ...] = ()
+    removed_agents: tuple[str, ...] = ()
+    queue: QueueRecord | None = None
+    reset: bool = False
+    """This is everything: forget what you had."""
+
+
+class Mirror:
+    """The records, and which of them listeners have not been told of."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, JobRecord] = {}
+        self.agents: dict[str, AgentRecord] = {}
+        self.queue = QueueRecord()
+        self.sequence: int | None = None
+        """Of the last event applied; None before the first snapshot."""
+        self._pages: list[SnapshotReply] = []
+        self._early: list[ChangesEvent] = []
+        """Events that came while a snapshot was on its way."""
+        self._changed_jobs: dict[str, None] = {}
+        self._removed_jobs: dict[str, None] = {}
+        self._changed_agents: dict[str, None] = {}
+        self._removed_agents: dict[str, None] = {}
+        self._queue_changed = False
+        self._reset = False
+
+    def put_provisional(self, record: JobRecord) -> None:
+        """Show a job that was submitted and is not confirmed yet."""
+        if record.id not in self.jobs:
+            self.jobs[record.id] = record
+            self._changed_jobs[record.id] = None
+
+    def drop_provisional(self, job_id: str) -> None:
+        """The submission was refused."""
+        if self.jobs.pop(job_id, None) is not None:
+            self._changed_jobs.pop(job_id, None)
+            self._removed_jobs[job_id] = None
+
+    def take_page(self, page: SnapshotReply, provisional: frozenset[str]) -> bool:
+        """Take a page of a snapshot; returns True when it was the last and all of it counts now.
+
+        `provisional` jobs stay though the snapshot does not hold them.
+        """
+        self._pages.append(page)
+        if page.more:
+            return False
+        kept = {job_id: self.jobs[job_id] for job_id in provisional if job_id in self.jobs}
+        self.jobs = {}
+        for each in self._pages:
+            self.jobs.update((record.id, record) for record in each.jobs)
+        for job_id, record in kept.items():
+            self.jobs.setdefault(job_id, record)
+        first = self._pages[0]
+        self.agents = {record.id: record for record in first.agents}
+        self.queue = page.queue
+        self.sequence = first.sequence
+        self._pages = []
+        self._reset = True
+        early, self._early = self._early, []
+        for event in early:
+            if event.sequence > self.sequence:
+                self.apply(event)
+        return True
+
+    def forget_pages(self) -> None:
+        """A snapshot that was on its way will not be completed."""
+        self._pages, self._early = [], []
+        self.sequence = None
+
+    def apply(self, event: ChangesEvent) -> bool:
+        """Apply an event; returns False when one before it was missed: then a snapshot is needed."""
+        if self.sequence is None:
+            self._early.append(event)
+            return True
+        if event.sequence <= self.sequence:
+            return True
+        if event.sequence != self.sequence + 1:
+            return False
+        self.sequence = event.sequence
+        for record in event.jobs:
+            self.jobs[record.id] = record
+            self._changed_jobs[record.id] = None
+            self._removed_jobs.pop(record.id, None)
+        for job_id in event.removed_jobs:
+            self.jobs.pop(job_id, None)
+            self._changed_jobs.pop(job_id, None)
+            self._removed_jobs[job_id] = None
+        for agent in event.agents:
+            self.agents[agent.id] = agent
+            self._changed_agents[agent.id] = None
+            self._removed_agents.pop(agent.id, None)
+        for agent_id in event.removed_agents:
+            self.agents.pop(agent_id, None)
+            self._changed_agents.pop(agent_id, None)
+            self._removed_agents[agent_id] = None
+        if event.queue is not None:
+            self.queue = event.queue
+            self._queue_changed = True
+        return True
+
+    def take_change(self, status: ConnectionStatus, sentence: str) -> QueueChange:
+        """What listeners have not been told, which counts as told from now on."""
+        if self._reset:
+            change = self.everything(status, sentence)
+        else:
+            change = QueueChange(
+                status=status,
+                sentence=sentence,
+                jobs=tuple(self.jobs[job_id] for job_id in self._changed_jobs),
+                removed_jobs=tuple(self._removed_jobs),
+                agents=tuple(self.agents[agent_id] for agent_id in self._changed_agents),
+                removed_agents=tuple(self._removed_agents),
+                queue=self.queue if self._queue_changed else None,
+            )
+        for gathered in (
+            self._changed_jobs,
+            self._removed_jobs,
+            self._changed_agents,
+            self._removed_agents,
+        ):
+            gathered.clear()
+        self._queue_changed = self._reset = False
+        return change
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether `take_change` would hold something."""
+        return bool(
+            self._reset
+            or self._changed_jobs
+            or self._removed_jobs
+            or self._changed_agents
+            or self._removed_agents
+            or self._queue_changed
+        )
+
+    def everything(self, status: ConnectionStatus, sentence: str) -> QueueChange:
+        """All that is known."""
+        return QueueChange(
+            status=status,
+            sentence=sentence,
+            jobs=tuple(self.jobs.values()),
+            agents=tuple(self.agents.values()),
+            queue=self.queue,
+            reset=True,
+        )

@@ -1,0 +1,489 @@
+"""A connection to a session's queue, with a thread of its own. No method of it ever waits for that thread.
+
+The thread owns the sockets and the mirror; others leave it notes in a queue and wake it through a pipe.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from kq import errors
+from kq import messages as m
+from kq.client.mirror import ConnectionStatus, Mirror, QueueChange
+from kq.errors import ConnectionLost, KqError
+from kq.records import (
+    AgentRecord,
+    AttemptRecord,
+    JobRecord,
+    JobSpec,
+    QueueRecord,
+    SessionRecord,
+    TaskRecord,
+    check_job_id,
+    new_job_id,
+)
+from kq.states import JobState
+from kq.wire import ClientWire, Poller
+
+__all__ = ["QueueClient"]
+
+_FLUSH_S = 0.033
+_SILENCE_S = 6.0
+"""Three signs of life of the server missed in a row."""
+_log = logging.getLogger("kq.client")
+Listener = Callable[[QueueChange], None]
+
+
+class QueueClient:
+    """Knows the jobs and Agents of a session, and sends wishes to its server.
+
+    Thread-safe. Futures and listeners are called on the client's own thread, and must not wait there.
+    """
+
+    def __init__(self, *, history: bool = True) -> None:
+        """Not connected yet: see `connect`.
+
+        Args:
+            history: whether jobs of earlier sessions are wanted too.
+        """
+        self._history = history
+        self._lock = threading.Lock()
+        self._mirror = Mirror()
+        self._status = ConnectionStatus.STARTING
+        self._sentence = "the queue is starting"
+        self._told_status: tuple[ConnectionStatus, str] | None = None
+        self._listeners: list[Listener] = []
+        self._new_listeners: list[Listener] = []
+        self._notes: deque[Callable[[], None]] = deque()
+        self._near, self._far = socket.socketpair()
+        self._near.setblocking(False)
+        self._far.setblocking(False)
+        self._wire: ClientWire | None = None
+        self._poller = Poller()
+        self._poller.add(self._near.fileno())
+        self._pending: dict[int, tuple[m._Request, Future[Any], Callable[[Any], Any]]] = {}
+        """Requests without an answer; sent again when the server was away."""
+        self._provisional: set[str] = set()
+        self._next_request = 1
+        self._snapshot_request = 0
+        self._last_heard = time.monotonic()
+        self._next_flush = 0.0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
+        self._thread.start()
+
+    # --- what is known ------------------------------------------------------------
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """How much of what is known can be believed."""
+        return self._status
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, or under way, for people."""
+        return self._sentence
+
+    def jobs(self) -> list[JobRecord]:
+        """All jobs, as last heard, in the order of submission."""
+        with self._lock:
+            return list(self._mirror.jobs.values())
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """One job, as last heard; one just submitted is known at once."""
+        with self._lock:
+            return self._mirror.jobs.get(job_id)
+
+    def agents(self) -> list[AgentRecord]:
+        """All Agents, as last heard."""
+        with self._lock:
+            return list(self._mirror.agents.values())
+
+    def queue(self) -> QueueRecord:
+        """The queue as a whole, as last heard."""
+        with self._lock:
+            return self._mirror.queue
+
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener` called with changes, on the client's thread, some thirty times a second at most.
+
+        The first call comes soon, with everything known (`reset`).
+
+        Returns:
+            A function that removes it.
+        """
+
+        def note() -> None:
+            self._new_listeners.append(listener)
+
+        def remove() -> None:
+            self._post(lambda: _discard(self._listeners, listener))
+
+        self._post(note)
+        return remove
+
+    # --- wishes -------------------------------------------------------------------
+
+    def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[None]]:
+        """Queue a job.
+
+        Returns:
+            Its id, which `job` knows at once, and a future that is done when the job is in the journal.
+
+        Raises:
+            BadInput: the spec cannot be a job.
+        """
+        spec.check()
+        job_id = job_id or new_job_id()
+        check_job_id(job_id)
+        chunks = spec.chunks()
+        total = 1 if chunks is None else len(chunks)
+        record = JobRecord(
+            id=job_id,
+            name=spec.name,
+            state=JobState.WAITING,
+            submitted=time.time(),
+            order=1 << 53,
+            priority=spec.priority,
+            tasks=total,
+            tasks_waiting=total,
+            node=spec.node,
+            temp_dir=spec.temp_dir,
+            reason="being submitted",
+        )
+        with self._lock:
+            self._mirror.put_provisional(record)
+            self._provisional.add(job_id)
+        future = self._ask(lambda number: m.SubmitRequest(request=number, job_id=job_id, spec=spec))
+        future.add_done_callback(lambda done: self._on_submitted(job_id, done))
+        return job_id, future
+
+    def _on_submitted(self, job_id: str, done: Future[None]) -> None:
+        with self._lock:
+            self._provisional.discard(job_id)
+            if done.cancelled() or done.exception() is not None:
+                self._mirror.drop_provisional(job_id)
+
+    def start_jobs(self, job_ids: Sequence[str]) -> Future[None]:
+        """Run jobs again: what of them is not Completed, or all when all is."""
+        return self._job_action("start", job_ids)
+
+    def stop_jobs(self, job_ids: Sequence[str]) -> Future[None]:
+        """Cancel what waits, end what runs."""
+        return self._job_action("stop", job_ids)
+
+    def remove_jobs(self, job_ids: Sequence[str]) -> Future[None]:
+        """Forget jobs and delete their logs; what runs is ended first."""
+        return self._job_action("remove", job_ids)
+
+    def _job_action(self, action: str, job_ids: Sequence[str]) -> Future[None]:
+        ids = tuple(job_ids)
+        return self._ask(lambda number: m.JobActionRequest(request=number, action=action, job_ids=ids))
+
+    def start_tasks(self, job_id: str, tasks: Sequence[int]) -> Future[None]:
+        """Run single tasks of a job again."""
+        numbers = tuple(tasks)
+        return self._ask(lambda number: m.StartTasksRequest(request=number, job_id=job_id, tasks=numbers))
+
+    def set_priority(self, job_ids: Sequence[str], priority: int) -> Future[None]:
+        """Change the priority of jobs; higher goes first."""
+        ids = tuple(job_ids)
+        return self._ask(lambda number: m.PriorityRequest(request=number, job_ids=ids, priority=priority))
+
+    def pause_queue(self, paused: bool) -> Future[None]:
+        """Give no more work to Agents, or give it again. What runs goes on."""
+        return self._ask(lambda number: m.PauseQueueRequest(request=number, paused=paused))
+
+    def set_agent_count(self, count: int) -> Future[None]:
+        """How many local Agents to keep."""
+        return self._ask(lambda number: m.SetAgentsRequest(request=number, count=count))
+
+    def drain_agents(self, agent_ids: Sequence[str]) -> Future[None]:
+        """Let Agents finish what they run, and take nothing more."""
+        return self._agent_action("drain", agent_ids)
+
+    def resume_agents(self, agent_ids: Sequence[str]) -> Future[None]:
+        """Let drained Agents work again."""
+        return self._agent_action("resume", agent_ids)
+
+    def restart_agents(self, agent_ids: Sequence[str]) -> Future[None]:
+        """End Agents, with what they run, which waits again; local ones are replaced."""
+        return self._agent_action("restart", agent_ids)
+
+    def end_agents(self, agent_ids: Sequence[str]) -> Future[None]:
+        """End Agents, with what they run, which waits again."""
+        return self._agent_action("end", agent_ids)
+
+    def _agent_action(self, action: str, agent_ids: Sequence[str]) -> Future[None]:
+        ids = tuple(agent_ids)
+        return self._ask(lambda number: m.AgentActionRequest(request=number, action=action, agent_ids=ids))
+
+    def tasks(self, job_id: str, first: int = 0, count: int = 1000) -> Future[tuple[TaskRecord, ...]]:
+        """The tasks of a job from `first` on."""
+        return self._ask(
+            lambda number: m.TasksRequest(request=number, job_id=job_id, first=first, count=count),
+            lambda reply: reply.tasks,
+        )
+
+    def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
+        """The attempts that are over, of a job or of one of its tasks."""
+        return self._ask(
+            lambda number: m.AttemptsRequest(request=number, job_id=job_id, task=task),
+            lambda reply: reply.attempts,
+        )
+
+    def spec(self, job_id: str) -> Future[JobSpec]:
+        """What was submitted."""
+        return self._ask(
+            lambda number: m.SpecRequest(request=number, job_id=job_id), lambda reply: reply.spec
+        )
+
+    def admit_host(self, host: str, bind: str) -> Future[str]:
+        """Make a key for the Agents of `host` and open the ports on the local address `bind`.
+
+        Returns:
+            Their connection file, as JSON. It holds a secret key.
+        """
+        return self._ask(
+            lambda number: m.AdmitHostRequest(request=number, host=host, bind=bind),
+            lambda reply: reply.connection,
+        )
+
+    def dismiss_host(self, host: str) -> Future[None]:
+        """End the Agents of `host` and forget its key."""
+        return self._ask(lambda number: m.DismissHostRequest(request=number, host=host))
+
+    def _ask(
+        self, make: Callable[[int], Any], result: Callable[[Any], Any] = lambda _reply: None
+    ) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def send() -> None:
+            if self._status is ConnectionStatus.ENDED:
+                future.set_exception(ConnectionLost(self._sentence or "the session is over"))
+                return
+            number = self._next_request
+            self._next_request += 1
+            request = make(number)
+            self._pending[number] = (request, future, result)
+            if self._wire is not None:
+                self._send(number)
+
+        if not self._post(send):
+            future.set_exception(ConnectionLost("the connection to the queue was closed"))
+        return future
+
+    # --- connecting ---------------------------------------------------------------
+
+    def connect(self, session: SessionRecord) -> None:
+        """Reach this server, instead of the one before. Requests without an answer are sent again."""
+        self._post(lambda: self._connect(session))
+
+    def say(self, status: ConnectionStatus, sentence: str) -> None:
+        """Note what whoever runs the session knows better: that the server died, or could not start."""
+        self._post(lambda: self._set_status(status, sentence))
+
+    def close(self) -> None:
+        """End the thread. Requests without an answer fail."""
+
+        def note() -> None:
+            self._closing = True
+
+        self._post(note)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until the thread has ended after `close`. Returns whether it has."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _post(self, note: Callable[[], None]) -> bool:
+        if self._closing:
+            return False
+        self._notes.append(note)
+        try:
+            self._far.send(b"\0")
+        except BlockingIOError:
+            pass  # it is awake already
+        except OSError:
+            return False  # closed meanwhile
+        return True
+
+    # --- the thread ---------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._poller.wait(self._timeout_s())
+                self._take_notes()
+                self._take_messages()
+                self._watch_silence()
+                self._tell_listeners()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._closing = True
+        if self._wire is not None:
+            self._wire.close(linger_s=0.2)
+        self._take_notes()
+        for _, future, _ in self._pending.values():
+            _fail(future, ConnectionLost("the connection to the queue was closed"))
+        self._near.close()
+        self._far.close()
+
+    def _timeout_s(self) -> float:
+        if self._new_listeners or self._mirror.is_untold or self._told_status != self._now_status():
+            return max(self._next_flush - time.monotonic(), 0.0)
+        return 1.0
+
+    def _take_notes(self) -> None:
+        try:
+            while self._near.recv(4096):
+                pass
+        except (BlockingIOError, OSError):
+            pass  # all taken, or closed
+        while self._notes:
+            self._notes.popleft()()
+
+    def _connect(self, session: SessionRecord) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._poller = Poller()
+            self._poller.add(self._near.fileno())
+        self._wire = ClientWire(session)
+        self._wire.add_to(self._poller)
+        self._last_heard = time.monotonic()
+
+    def _send(self, number: int) -> None:
+        assert self._wire is not None
+        request, future, _ = self._pending[number]
+        try:
+            self._wire.send_request(request)
+        except KqError as error:
+            del self._pending[number]
+            _fail(future, error)
+
+    def _take_messages(self) -> None:
+        wire = self._wire
+        if wire is None:
+            return
+        for change in wire.connection_changes():
+            if change == "up":
+                self._last_heard = time.monotonic()
+                self._ask_snapshot()
+                for number in list(self._pending):
+                    self._send(number)
+            elif change == "refused":
+                self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
+            elif self._status is ConnectionStatus.CONNECTED:
+                self._set_status(ConnectionStatus.LOST, "the connection to the queue was lost")
+        for reply in wire.replies():
+            self._last_heard = time.monotonic()
+            self._take_reply(reply)
+        for event in wire.broadcasts():
+            if isinstance(event, m.ChangesEvent):
+                self._last_heard = time.monotonic()
+                self._take_event(event)
+        if wire.mismatch:
+            self._set_status(ConnectionStatus.LOST, wire.mismatch)
+
+    def _ask_snapshot(self) -> None:
+        with self._lock:
+            self._mirror.forget_pages()
+        self._snapshot_request = self._next_request
+        self._next_request += 1
+        assert self._wire is not None
+        self._wire.send_request(m.SnapshotRequest(request=self._snapshot_request, history=self._history))
+
+    def _take_reply(self, reply: Any) -> None:
+        if isinstance(reply, m.SnapshotReply):
+            if reply.request == self._snapshot_request:
+                with self._lock:
+                    complete = self._mirror.take_page(reply, frozenset(self._provisional))
+                if complete:
+                    self._set_status(ConnectionStatus.CONNECTED, "")
+            return
+        _, future, result = self._pending.pop(reply.request, (None, None, None))
+        if future is None or result is None:
+            return
+        if isinstance(reply, m.RefusedReply):
+            kind = getattr(errors, reply.kind, errors.Refused)
+            _fail(future, kind(reply.sentence))
+        elif future.set_running_or_notify_cancel():
+            future.set_result(result(reply))
+
+    def _take_event(self, event: m.ChangesEvent) -> None:
+        if event.stopping:
+            self._set_status(ConnectionStatus.ENDED, "the session has ended")
+            return
+        with self._lock:
+            in_order = self._mirror.apply(event)
+        if not in_order:
+            self._ask_snapshot()
+
+    def _watch_silence(self) -> None:
+        if self._status is ConnectionStatus.CONNECTED and time.monotonic() - self._last_heard > _SILENCE_S:
+            self._set_status(ConnectionStatus.LOST, f"the queue has said nothing for {_SILENCE_S:.0f} s")
+        elif (
+            self._status is ConnectionStatus.LOST
+            and self._sentence.startswith("the queue has said nothing")
+            and time.monotonic() - self._last_heard < _SILENCE_S
+        ):
+            self._set_status(ConnectionStatus.CONNECTED, "")
+
+    def _now_status(self) -> tuple[ConnectionStatus, str]:
+        return self._status, self._sentence
+
+    def _set_status(self, status: ConnectionStatus, sentence: str) -> None:
+        if self._status is ConnectionStatus.ENDED:
+            return
+        self._status, self._sentence = status, sentence
+        if status is ConnectionStatus.ENDED:
+            for _, future, _ in self._pending.values():
+                _fail(future, ConnectionLost(sentence))
+            self._pending.clear()
+
+    def _tell_listeners(self) -> None:
+        now = time.monotonic()
+        if now < self._next_flush:
+            return
+        status = self._now_status()
+        with self._lock:
+            fresh, self._new_listeners = self._new_listeners, []
+            untold = self._mirror.is_untold or self._told_status != status
+            change = self._mirror.take_change(*status) if untold else None
+            everything = self._mirror.everything(*status) if fresh else None
+        if change is None and everything is None:
+            return
+        self._next_flush = now + _FLUSH_S
+        self._told_status = status
+        for listener in self._listeners if change is not None else ():
+            _call(listener, change)
+        for listener in fresh:
+            _call(listener, everything)
+        self._listeners += fresh
+
+
+def _call(listener: Listener, change: QueueChange | None) -> None:
+    assert change is not None
+    try:
+        listener(change)
+    except Exception:  # whatever it raises must not end the thread that everybody depends on
+        _log.exception("a listener of the queue failed")
+
+
+def _discard(listeners: list[Listener], listener: Listener) -> None:
+    if listener in listeners:
+        listeners.remove(listener)
+
+
+def _fail(future: Future[Any], error: BaseException) -> None:
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_exception(error)

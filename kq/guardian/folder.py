@@ -1,0 +1,112 @@
+"""The folder that holds a session's journal, taken by one session at a time, and what crashed ones left."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+from typing import IO
+
+from kq import process
+from kq.errors import SessionFailed
+
+__all__ = ["QueueFolder", "end_leftovers", "is_session_alive", "new_session_id"]
+
+_MOST_SESSIONS = 100
+_KEY_FILES = ("server.json", "client.json", "agent.json")
+
+
+class QueueFolder:
+    """`<data root>/queues/<host>-<n>`, with a lock that the system drops when its holder dies."""
+
+    def __init__(self, path: Path, lock: IO[bytes]) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def take(cls, data_root: Path, host: str) -> QueueFolder:
+        """The first folder of this host that no live session holds; made when there is none.
+
+        Raises:
+            SessionFailed: the data root cannot be written, or all folders are held.
+        """
+        for number in range(1, _MOST_SESSIONS + 1):
+            path = data_root / "queues" / f"{host}-{number}"
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o700)
+                lock = (path / "lock").open("ab")
+            except OSError as error:
+                raise SessionFailed(
+                    f"KQ_DATA_ROOT {data_root} cannot be written ({error.strerror}): "
+                    f"set KQ_DATA_ROOT to a folder that you may write"
+                ) from error
+            if _try_lock(lock):
+                folder = cls(path, lock)
+                folder.clean()
+                return folder
+            lock.close()
+        raise SessionFailed(f"{_MOST_SESSIONS} sessions hold {data_root / 'queues'}: end some of them")
+
+    def clean(self) -> None:
+        """Remove what keys an earlier session, or this one, left."""
+        for name in _KEY_FILES:
+            (self.path / name).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let another session have it."""
+        self._lock.close()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(file: IO[bytes]) -> bool:
+        file.seek(0)
+        try:
+            # One byte, for as long as the handle is open; the system unlocks it when the process ends.
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def new_session_id() -> str:
+    """A session's name. It says which process guards it, so that anybody can tell whether it lives."""
+    guardian = process.own_id()
+    return f"{socket.gethostname()}:{guardian.pid}:{guardian.start_time:.2f}:{secrets.token_hex(4)}"
+
+
+def is_session_alive(session: str) -> bool | None:
+    """Whether the guardian of `session` runs; None when that is another machine's to say."""
+    host, _, rest = session.partition(":")
+    pid, _, rest = rest.partition(":")
+    started, _, _ = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return None
+    now = process.process_start_time(int(pid))
+    return now is not None and f"{now:.2f}" == started
+
+
+def end_leftovers() -> int:
+    """End what sessions left whose guardian is gone too. Returns how many processes were ended."""
+    ended = 0
+    leftover = [
+        each.id
+        for each in process.find_marked("KQ_SESSION")
+        if each.pid != os.getpid() and is_session_alive(each.value) is False
+    ]
+    if leftover:
+        ended = process.end_tree(leftover).processes
+    return ended

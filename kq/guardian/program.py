@@ -1,0 +1,177 @@
+"""Holds the lifeline to the desktop, keeps the server alive, and ends every descendant at the session's end.
+
+It does so little, and imports so little, that it has no reason to die.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from kq import process
+from kq.errors import KqError
+from kq.guardian.folder import QueueFolder, end_leftovers, new_session_id
+from kq.settings import Settings
+
+__all__ = ["Guardian", "main"]
+
+_SERVER_FILE = Path(__file__).resolve().parents[1] / "server" / "__main__.py"
+_MOST_DEATHS = 5
+_DEATHS_WITHIN_S = 30.0
+_PATIENCE_S = 3.5
+"""How much longer than a render's grace the server may take to end the session."""
+
+
+class Guardian:
+    """One session's guardian. To be used from the main thread."""
+
+    def __init__(self, settings: Settings, folder: QueueFolder, *, lifeline: bool) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._session = new_session_id()
+        self._server: process.Child | None = None
+        self._old_servers: list[process.Child] = []
+        """Dead ones: their lifelines are those of Agents that live on, so they are kept open."""
+        self._deaths: list[float] = []
+        self._lifeline = lifeline
+        self._end_asked = False
+        self._wake, self._wake_far = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._wake_far, False)
+
+    def run(self) -> int:
+        """Guard the session until it is over. Returns the process's exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        if hasattr(signal, "SIGCHLD"):
+            signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._on_signal)
+        signal.set_wakeup_fd(self._wake_far, warn_on_full_buffer=False)
+        _tell("queue", queue_dir=str(self._folder.path), session=self._session)
+        exit_code = 0
+        try:
+            self._start_server()
+            while not self._end_asked:
+                self._wait(None)
+                failed = self._look_after_server()
+                if failed is not None:
+                    exit_code = failed
+                    break
+                self._sweep()
+        finally:
+            self._end_session()
+        return exit_code
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._end_asked = True
+
+    def _start_server(self) -> None:
+        environment = {
+            **os.environ,
+            "KQ_SESSION": self._session,
+            "KQ_ROLE": "server",
+            "KQ_DATA_ROOT": str(self._settings.data_root),
+        }
+        self._server = process.spawn_service(
+            [sys.executable, "-P", str(_SERVER_FILE), "--queue-dir", str(self._folder.path),
+             "--session", self._session, "--guardian-pid", str(os.getpid())],
+            environment=environment,
+            stdin=process.LIFELINE,
+            stdout=process.INHERIT,
+            stderr=process.INHERIT,
+        )  # fmt: skip
+        _tell("server", pid=self._server.pid)
+
+    def _wait(self, timeout_s: float | None) -> None:
+        """Until the desktop is gone, a child ended, or a signal came."""
+        sources = [self._wake]
+        if self._lifeline:
+            sources.append(0)
+        if self._server is not None:
+            sources.append(self._server.wake_fd)
+        ready, _, _ = select.select(sources, [], [], timeout_s)
+        if self._wake in ready:
+            try:
+                os.read(self._wake, 4096)
+            except BlockingIOError:
+                pass  # drained already
+        if self._lifeline and 0 in ready and not os.read(0, 4096):
+            self._lifeline = False
+            self._end_asked = True
+
+    def _look_after_server(self) -> int | None:
+        """Start the server again when it died. Returns an exit code when that is no use."""
+        server = self._server
+        ended = server.poll() if server is not None else None
+        if server is None or ended is None:
+            return None
+        self._old_servers.append(server)
+        self._server = None
+        if ended.code == 2:
+            return 2  # it said why, and would say so again
+        if ended.code == 0:
+            return 0  # it was asked to end by somebody else
+        now = time.monotonic()
+        self._deaths = [each for each in self._deaths if now - each < _DEATHS_WITHIN_S] + [now]
+        if len(self._deaths) >= _MOST_DEATHS:
+            log = self._settings.data_root / "logs" / "server.log"
+            often = f"{_MOST_DEATHS} times in {_DEATHS_WITHIN_S:.0f} s"
+            _tell("failed", sentence=f"the queue's server died {often}; see {log}")
+            return 1
+        _tell("server-died", code=ended.code)
+        self._start_server()
+        return None
+
+    def _sweep(self) -> None:
+        """End what dead Agents left. Agents of a dead server are adopted here, and live on."""
+        server_pid = self._server.pid if self._server is not None else 0
+        process.reap_adopted()
+        if process.has_strays({server_pid}):
+            agents = {each.pid for each in process.find_marked("KQ_ROLE", "agent")}
+            if process.has_strays(agents | {server_pid}):
+                process.end_strays(agents | {server_pid})
+
+    def _end_session(self) -> None:
+        """Ask the server to end everything; then make sure of it."""
+        until = time.monotonic() + self._settings.grace_s + _PATIENCE_S
+        if self._server is not None and self._server.poll() is None:
+            process.ask_to_stop(self._server)
+            while self._server.poll() is None and time.monotonic() < until:
+                self._wait(min(until - time.monotonic(), 0.5))
+        process.end_strays()
+        signal.set_wakeup_fd(-1)
+        self._folder.clean()
+        self._folder.release()
+
+
+def _tell(event: str, **facts: object) -> None:
+    """One line for whoever started the session."""
+    try:
+        print(json.dumps({"event": event, **facts}), flush=True)
+    except OSError:
+        pass  # the desktop is gone; its lifeline says so as well
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m kq.guardian [--lifeline]`: settings come from KQ_* variables."""
+    parser = argparse.ArgumentParser(prog="kq.guardian", description="Guard one session of the queue.")
+    parser.add_argument("--lifeline", action="store_true", help="end the session when standard input ends")
+    options = parser.parse_args(argv)
+    process.become_subreaper()
+    try:
+        settings = Settings.from_environment()
+        folder = QueueFolder.take(settings.data_root, socket.gethostname())
+    except (KqError, OSError) as error:
+        _tell("failed", sentence=str(error))
+        return 2
+    end_leftovers()
+    return Guardian(settings, folder, lifeline=options.lifeline).run()

@@ -1,0 +1,82 @@
+"""Jobs of earlier sessions: loaded bit by bit once the queue runs, and dropped when old enough."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kq.core import Core
+from kq.server.journal import Journal
+from kq.settings import Settings
+
+__all__ = ["History"]
+
+_JOBS_A_TURN = 100
+_RETENTION_EVERY_S = 3600.0
+_log = logging.getLogger("kq.server")
+
+
+class History:
+    """What was before this session. To be used from the server's thread."""
+
+    def __init__(self, core: Core, journal: Journal, settings: Settings) -> None:
+        self._core = core
+        self._journal = journal
+        self._settings = settings
+        self._before: int | None = None
+        self._swept_at = 0.0
+        self._forgotten: list[str] = []
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether `load_more` has something to do."""
+        return self._before is not None or bool(self._forgotten)
+
+    def begin(self) -> None:
+        """Drop what is too old, then load the rest by turns."""
+        self._before = 1 << 62
+        try:
+            self._forgotten += self._journal.expired_jobs(
+                self._settings.history_jobs, self._settings.history_days
+            )
+        except sqlite3.Error as error:
+            _log.warning("old jobs stay in the journal: %s", error)
+        self._swept_at = time.monotonic()
+
+    def forget(self, job_id: str) -> None:
+        """The job was removed: drop its rows and its logs at the next turn."""
+        self._forgotten.append(job_id)
+
+    def load_more(self) -> Iterator[str]:
+        """Take some earlier jobs in, drop some that are to be forgotten. Yields ids of those taken in."""
+        try:
+            if self._forgotten:
+                gone, self._forgotten = self._forgotten[:_JOBS_A_TURN], self._forgotten[_JOBS_A_TURN:]
+                self._journal.forget_jobs(gone)
+                _delete_logs(self._settings.data_root / "logs" / "jobs", gone)
+            elif self._before is not None:
+                jobs = self._journal.earlier_jobs(self._before, _JOBS_A_TURN)
+                self._before = min((job.order for job in jobs), default=None)
+                for job in jobs:
+                    if not self._core.has_job(job.id):
+                        self._core.restore_job(job)
+                        yield job.id
+        except sqlite3.Error as error:
+            _log.warning("the history cannot be read: %s", error)
+            self._before, self._forgotten = None, []
+
+
+def _delete_logs(root: Path, job_ids: list[str]) -> None:
+    """Delete the jobs' log folders, on a thread: a share may be slow."""
+
+    def delete() -> None:
+        for job_id in job_ids:
+            # What cannot be deleted now is litter, and no reason to stop.
+            shutil.rmtree(root / job_id, ignore_errors=True)
+
+    threading.Thread(target=delete, name="kq-delete-logs", daemon=True).start()

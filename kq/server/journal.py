@@ -1,0 +1,327 @@
+"""Jobs, tasks and attempts on disk, so that neither a crash nor the session's end forgets them. SQLite.
+
+A job's row holds the states of all its tasks as they were when many changed at once, and counts those times
+as its epoch; a task's row of that epoch overrides them. So stopping 100,000 tasks writes one row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from kq.core.agents import Agent
+from kq.core.jobs import Job, TaskDetail
+from kq.records import AttemptRecord, JobSpec
+from kq.states import TaskState
+
+__all__ = ["JobRow", "Journal", "RestoredAgent"]
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA wal_autocheckpoint = 4000;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, session TEXT NOT NULL, submitted REAL NOT NULL,
+    over REAL, epoch INTEGER NOT NULL, spec BLOB NOT NULL, fields BLOB NOT NULL, states BLOB);
+CREATE TABLE IF NOT EXISTS tasks (
+    job INTEGER NOT NULL, task INTEGER NOT NULL, epoch INTEGER NOT NULL, state INTEGER NOT NULL,
+    detail BLOB NOT NULL, PRIMARY KEY (job, task)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (
+    job INTEGER NOT NULL, task INTEGER NOT NULL, attempt INTEGER NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (job, task, attempt)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS agents (
+    id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL,
+    local INTEGER NOT NULL) WITHOUT ROWID;
+"""
+SCHEMA_VERSION = "1"
+_STATES = tuple(TaskState)
+_CODE = {state: code for code, state in enumerate(_STATES)}
+_encode = msgspec.msgpack.Encoder().encode
+_decode_spec = msgspec.msgpack.Decoder(JobSpec).decode
+_decode_detail = msgspec.msgpack.Decoder(TaskDetail).decode
+_decode_attempt = msgspec.msgpack.Decoder(AttemptRecord).decode
+
+
+class JobRow(msgspec.Struct, omit_defaults=True):
+    """What a job's row holds besides its spec and its tasks' states."""
+
+    priority: int = 0
+    started: float | None = None
+    completed: float | None = None
+    attempts: int = 0
+    latest: int | None = None
+    peak_memory: int | None = None
+    cpu_s: float | None = None
+    reason: str = ""
+    warning: str = ""
+    picture: str = ""
+    exit_code: int | None = None
+
+
+_ROW_FIELDS = JobRow.__struct_fields__
+_decode_row = msgspec.msgpack.Decoder(JobRow).decode
+
+
+class RestoredAgent(msgspec.Struct, frozen=True):
+    """An Agent that the server before this one knew."""
+
+    id: str
+    host: str
+    pid: int
+    process_started: float
+    local: bool
+
+
+class Journal:
+    """The journal of one queue folder. One thread uses it; what it is given is on disk after `commit`."""
+
+    def __init__(self, path: Path, session: str) -> None:
+        """Open or make the journal.
+
+        Raises:
+            OSError, sqlite3.Error: it cannot be opened.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._session = session
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        try:
+            self._db.executescript(_SCHEMA)
+            version = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+            if version is None:
+                self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+            elif version[0] != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError(f"its layout is version {version[0]}, this is {SCHEMA_VERSION}")
+        except BaseException:
+            self._db.close()
+            raise
+        self._jobs: dict[str, Job] = {}
+        self._whole: set[str] = set()
+        """Jobs whose tasks changed many at once."""
+        self._tasks: dict[tuple[str, int], Job] = {}
+        self._attempts: list[tuple[Job, AttemptRecord]] = []
+        self._written: set[str] = set()
+        """Jobs that have a row."""
+
+    # --- writing ------------------------------------------------------------------
+
+    def note_job(self, job: Job, *, tasks_reset: bool = False) -> None:
+        """Write the job's row at the next commit."""
+        self._jobs[job.id] = job
+        if tasks_reset:
+            self._whole.add(job.id)
+
+    def note_task(self, job: Job, task: int) -> None:
+        """Write the task's row, and the job's, at the next commit."""
+        self._jobs[job.id] = job
+        self._tasks[job.id, task] = job
+
+    def note_attempt(self, job: Job, record: AttemptRecord) -> None:
+        """Write an attempt that is over at the next commit."""
+        self._attempts.append((job, record))
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether `commit` has something to write."""
+        return bool(self._jobs or self._attempts)
+
+    def commit(self) -> None:
+        """Write everything noted, in one transaction.
+
+        Raises:
+            sqlite3.Error: nothing was written; what was noted stays noted.
+        """
+        if not self.is_dirty:
+            return
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            self._write_jobs()
+            db.executemany(
+                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?) ON CONFLICT (job, task) DO UPDATE SET "
+                "epoch = excluded.epoch, state = excluded.state, detail = excluded.detail",
+                [
+                    (job.order, task, job.epoch, job.states[task], _encode(job.detail(task)))
+                    for (_, task), job in self._tasks.items()
+                ],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
+                [(job.order, each.task, each.attempt, _encode(each)) for job, each in self._attempts],
+            )
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        self._written.update(self._jobs)
+        self._jobs.clear()
+        self._whole.clear()
+        self._tasks.clear()
+        self._attempts.clear()
+
+    def _write_jobs(self) -> None:
+        fresh, known, whole = [], [], []
+        for job_id, job in self._jobs.items():
+            fields = _encode(JobRow(**{name: getattr(job, name) for name in _ROW_FIELDS}))
+            over = job.completed if job.is_over else None
+            if job_id not in self._written:
+                states = bytes(job.states) if job.epoch else None
+                head = (job.order, job_id, self._session, job.submitted, over, job.epoch)
+                fresh.append((*head, _encode(job.spec), fields, states))
+                continue
+            known.append((over, fields, job.order))
+            if job_id in self._whole:
+                whole.append((job.epoch, bytes(job.states), job.order))
+        db = self._db
+        if fresh:
+            db.executemany(
+                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET "
+                "session = excluded.session, over = excluded.over, epoch = excluded.epoch, "
+                "fields = excluded.fields, states = excluded.states",
+                fresh,
+            )
+        if known:
+            db.executemany(
+                "UPDATE jobs SET over = ?, fields = ?, session = coalesce(?, session) WHERE number = ?", known
+            )
+        if whole:
+            db.executemany("UPDATE jobs SET epoch = ?, states = ? WHERE number = ?", whole)
+
+    def note_agent(self, agent: Agent) -> None:
+        """Remember an Agent, at once: a server that follows this one must find it."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?)",
+            (agent.id, agent.host, agent.pid, agent.process_started, int(agent.local)),
+        )
+
+    def forget_agent(self, agent_id: str) -> None:
+        """The Agent is gone."""
+        self._db.execute("DELETE FROM agents WHERE id = ?", (agent_id,))
+
+    def forget_jobs(self, job_ids: list[str]) -> None:
+        """Delete jobs with all that belongs to them."""
+        for job_id in job_ids:
+            self._jobs.pop(job_id, None)
+            self._whole.discard(job_id)
+            self._written.discard(job_id)
+        self._tasks = {key: job for key, job in self._tasks.items() if key[0] not in job_ids}
+        self._attempts = [item for item in self._attempts if item[0].id not in job_ids]
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for job_id in job_ids:
+                number = self._db.execute("SELECT number FROM jobs WHERE id = ?", (job_id,)).fetchone()
+                if number is not None:
+                    for table in ("tasks", "attempts"):
+                        self._db.execute(f"DELETE FROM {table} WHERE job = ?", number)  # noqa: S608
+                    self._db.execute("DELETE FROM jobs WHERE number = ?", number)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    # --- reading ------------------------------------------------------------------
+
+    def last_number(self) -> int:
+        """The highest number any job here has."""
+        return int(self._db.execute("SELECT coalesce(max(number), 0) FROM jobs").fetchone()[0])
+
+    def restore_jobs(self) -> Iterator[Job]:
+        """The jobs of this session, for a server that follows one that died."""
+        rows = self._db.execute(
+            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE session = ? ORDER BY number",  # noqa: S608
+            (self._session,),
+        ).fetchall()
+        for row in rows:
+            yield self._job_of(row)
+
+    def restore_agents(self) -> list[RestoredAgent]:
+        """The Agents that the server before this one knew."""
+        rows = self._db.execute("SELECT id, host, pid, started, local FROM agents").fetchall()
+        return [RestoredAgent(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+
+    def forget_all_agents(self) -> None:
+        """At the start of a session: Agents of earlier ones are not this one's."""
+        self._db.execute("DELETE FROM agents")
+
+    def earlier_jobs(self, before: int, count: int) -> list[Job]:
+        """Up to `count` jobs of earlier sessions whose number is below `before`, latest first.
+
+        What their session did not bring to an end is Cancelled in them, with the reason.
+        """
+        rows = self._db.execute(
+            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE session != ? AND number < ? "  # noqa: S608
+            "ORDER BY number DESC LIMIT ?",
+            (self._session, before, count),
+        ).fetchall()
+        jobs = []
+        for row in rows:
+            job = self._job_of(row)
+            job.earlier = True
+            if _cut_off(job):
+                self.note_job(job, tasks_reset=True)
+            jobs.append(job)
+        return jobs
+
+    def _job_of(self, row: tuple[int, str, float, int, bytes, bytes, bytes | None]) -> Job:
+        number, job_id, submitted, epoch, spec, fields, states = row
+        job = Job(job_id, _decode_spec(spec), number, submitted)
+        stored = _decode_row(fields)
+        for name in _ROW_FIELDS:
+            setattr(job, name, getattr(stored, name))
+        job.epoch = epoch
+        codes = bytearray(states) if states is not None else bytearray(job.total)
+        for task, task_epoch, state, detail in self._db.execute(
+            "SELECT task, epoch, state, detail FROM tasks WHERE job = ?", (number,)
+        ):
+            job.details[task] = _decode_detail(detail)
+            if task_epoch == epoch:
+                codes[task] = state
+        job.restore_states(bytes(codes))
+        self._written.add(job_id)
+        return job
+
+    def attempts(self, job: Job, task: int | None, count: int = 1000) -> list[AttemptRecord]:
+        """The attempts of a job, or of one of its tasks, oldest first; of very many the latest."""
+        self.commit()
+        where, values = ("", [job.order]) if task is None else (" AND task = ?", [job.order, task])
+        rows = self._db.execute(
+            f"SELECT record FROM attempts WHERE job = ?{where} ORDER BY task DESC, attempt DESC LIMIT ?",  # noqa: S608
+            [*values, count],
+        ).fetchall()
+        return [_decode_attempt(row[0]) for row in reversed(rows)]
+
+    def expired_jobs(self, keep_jobs: int, keep_days: float) -> list[str]:
+        """Jobs that are over and beyond what is kept, by number or by age."""
+        limit = time.time() - keep_days * 86400
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE over IS NOT NULL AND (over < ? OR number <= ("
+            "SELECT number FROM jobs WHERE over IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?))",
+            (limit, keep_jobs),
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+_JOB_COLUMNS = "number, id, submitted, epoch, spec, fields, states"
+
+
+def _cut_off(job: Job) -> bool:
+    open_states = frozenset({TaskState.WAITING, TaskState.RUNNING, TaskState.STOPPING})
+    if not any(job.counts[_CODE[state]] for state in open_states):
+        return False
+    table = bytearray(range(256))
+    for state in open_states:
+        table[_CODE[state]] = _CODE[TaskState.CANCELLED]
+    job.restore_states(bytes(job.states.translate(table)))
+    job.epoch += 1
+    job.reason = "its session ended before it did"
+    job.completed = job.completed or job.started or job.submitted
+    return True

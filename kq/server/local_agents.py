@@ -1,0 +1,190 @@
+"""Starts the local Agents, watches them, and ends them with all that they started. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from kq import process
+from kq.errors import KqError, NotFound
+from kq.wire import Poller
+
+__all__ = ["LocalAgents"]
+
+_AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
+_ASKED_PATIENCE_S = 1.5
+"""How much longer than a render's grace an Agent that was asked to end may take."""
+
+
+class _Ending:
+    """The ending of one Agent: what is left of it is looked for and killed, step by step."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.tree: process.TreeEnd | None = None
+
+
+class LocalAgents:
+    """The Agents on this machine. `gone` is called once for each, when nothing of it is left."""
+
+    def __init__(
+        self,
+        connection_file: Path,
+        log_folder: Path,
+        poller: Poller,
+        gone: Callable[[str, str], None],
+        environment: dict[str, str],
+        guardian_pid: int,
+    ) -> None:
+        self._connection_file = connection_file
+        self._log_folder = log_folder
+        self._poller = poller
+        self._gone = gone
+        self._environment = environment
+        self._guardian_pid = guardian_pid
+        self._running: dict[str, process.Child | process.Watch] = {}
+        self._by_fd: dict[int, str] = {}
+        self._asked: dict[str, float] = {}
+        """Agents that were asked to end, and until when they may take."""
+        self._endings: dict[str, _Ending] = {}
+
+    def launch(self, agent_id: str) -> None:
+        """Start an Agent. Failing that, `gone` is called with the reason."""
+        log = self._open_log(agent_id)
+        try:
+            child = process.spawn_service(
+                [sys.executable, "-P", str(_AGENT_FILE), "--connection", str(self._connection_file),
+                 "--agent-id", agent_id, "--lifeline"],
+                environment={**self._environment, "KQ_ROLE": "agent"},
+                # Its end is the guardian's end: the Agent then ends its render and itself.
+                stdin=process.INHERIT,
+                stdout=log if log >= 0 else process.NOWHERE,
+                stderr=log if log >= 0 else process.NOWHERE,
+            )  # fmt: skip
+        except KqError as error:
+            self._gone(agent_id, str(error))
+            return
+        finally:
+            if log >= 0:
+                os.close(log)
+        self._watch(agent_id, child)
+
+    def _open_log(self, agent_id: str) -> int:
+        """The Agent's own log, begun anew; -1 where that cannot be written."""
+        try:
+            self._log_folder.mkdir(parents=True, exist_ok=True)
+            return os.open(
+                self._log_folder / f"agent-{agent_id}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644
+            )
+        except OSError:
+            return -1  # the server says once that the data root cannot be written
+
+    def adopt(self, agent_id: str, pid: int, process_started: float) -> None:
+        """Watch an Agent that the server before this one started."""
+        try:
+            self._watch(agent_id, process.watch(pid, process_started))
+        except NotFound:
+            self._endings[agent_id] = _Ending("its process was gone when the server came back")
+
+    def process_of(self, agent_id: str) -> process.ProcessId | None:
+        """The process of an Agent that runs."""
+        running = self._running.get(agent_id)
+        return None if running is None else running.id
+
+    def _watch(self, agent_id: str, running: process.Child | process.Watch) -> None:
+        for ending in self._endings.values():
+            # It is to leave the newcomer alone, too: made anew, it knows.
+            ending.tree = None
+        self._running[agent_id] = running
+        self._by_fd[running.wake_fd] = agent_id
+        self._poller.add(running.wake_fd)
+
+    def end(self, agent_id: str, reason: str, *, force: bool, grace_s: float) -> None:
+        """End an Agent that was asked already, or, with `force`, cannot be asked."""
+        if agent_id in self._endings:
+            return
+        if force:
+            self._begin_end(agent_id, reason)
+        elif agent_id in self._running:
+            self._asked.setdefault(agent_id, time.monotonic() + grace_s + _ASKED_PATIENCE_S)
+        else:
+            self._endings[agent_id] = _Ending(reason)
+
+    def _begin_end(self, agent_id: str, reason: str) -> None:
+        self._asked.pop(agent_id, None)
+        if agent_id not in self._endings:
+            self._endings[agent_id] = _Ending(reason)
+
+    def on_ready(self, ready: Collection[object]) -> None:
+        """Take note of Agents whose process has ended."""
+        for fd in [fd for fd in self._by_fd if fd in ready]:
+            agent_id = self._by_fd[fd]
+            ended = self._running[agent_id].poll()
+            if ended is not None:
+                self._begin_end(agent_id, _how_ended(ended))
+
+    def next_step_s(self, now: float) -> float | None:
+        """Seconds until `step` has something to do; None when nothing is under way."""
+        waits = [max(until - now, 0.0) for until in self._asked.values()]
+        waits += [ending.tree.wait_s if ending.tree else 0.0 for ending in self._endings.values()]
+        return min(waits) if waits else None
+
+    def step(self, now: float) -> None:
+        """Go on with what is being ended. Never waits."""
+        for agent_id in [each for each, until in self._asked.items() if now >= until]:
+            self._begin_end(agent_id, "it did not end when asked")
+        for agent_id, ending in list(self._endings.items()):
+            if ending.tree is None:
+                ending.tree = self._tree_of(agent_id)
+            if ending.tree.step():
+                self._let_go(agent_id)
+                del self._endings[agent_id]
+                self._gone(agent_id, ending.reason)
+
+    def _tree_of(self, agent_id: str) -> process.TreeEnd:
+        """All that is left of an Agent.
+
+        It is a subreaper: what its renders started stays below it. Once it is gone, that comes to the server,
+        or, when another server had started it, to the guardian: strays there belong to no living Agent.
+        """
+        keep = {each.pid for other, each in self._running.items() if other != agent_id} | {os.getpid()}
+        roots = []
+        running = self._running.get(agent_id)
+        if running is not None:
+            roots.append(running.id)
+        # Without a guardian the parent is somebody else's process, and its children are none of ours.
+        guarded = os.getppid() == self._guardian_pid
+        for pid in process.children_of(self._guardian_pid) if guarded else ():
+            if pid not in keep:
+                started = process.process_start_time(pid)
+                if started is not None:
+                    roots.append(process.ProcessId(pid, started))
+        return process.TreeEnd(roots, strays=True, keep=keep)
+
+    def _let_go(self, agent_id: str) -> None:
+        running = self._running.pop(agent_id, None)
+        if running is not None:
+            running.poll()
+            self._by_fd.pop(running.wake_fd, None)
+            self._poller.remove(running.wake_fd)
+            running.close()
+
+    @property
+    def count(self) -> int:
+        """How many are running or being ended."""
+        return len(self._running.keys() | self._endings.keys())
+
+    def end_all(self) -> None:
+        """End everything at once, whatever it is doing. Blocks until it is gone."""
+        process.end_strays()
+
+
+def _how_ended(ended: process.Exit) -> str:
+    if ended.code is None:
+        return "its Agent ended"
+    if ended.code < 0:
+        return f"its Agent was ended by signal {-ended.code}"
+    return f"its Agent ended with exit code {ended.code}"

@@ -1,0 +1,86 @@
+"""What clients are told: changes, gathered and sent at most some thirty times a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kq.core import Core
+from kq.messages import ChangesEvent
+
+__all__ = ["News"]
+
+_FLUSH_S = 0.033
+_SIGN_OF_LIFE_S = 2.0
+_JOBS_A_MESSAGE = 500
+
+
+class News:
+    """Gathers what changed. A job that changed ten times since is told once, as it is now."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.sequence = 0
+        self._jobs: dict[str, None] = {}
+        self._removed_jobs: dict[str, None] = {}
+        self._agents: dict[str, None] = {}
+        self._removed_agents: dict[str, None] = {}
+        self._queue = False
+        self._last = 0.0
+
+    def job_changed(self, job_id: str) -> None:
+        """A job's record is another."""
+        self._jobs[job_id] = None
+        self._removed_jobs.pop(job_id, None)
+
+    def job_removed(self, job_id: str) -> None:
+        """A job is forgotten."""
+        self._jobs.pop(job_id, None)
+        self._removed_jobs[job_id] = None
+
+    def agent_changed(self, agent_id: str) -> None:
+        """An Agent's record is another."""
+        self._agents[agent_id] = None
+
+    def agent_removed(self, agent_id: str) -> None:
+        """An Agent is forgotten."""
+        self._agents.pop(agent_id, None)
+        self._removed_agents[agent_id] = None
+
+    def queue_changed(self) -> None:
+        """The queue's record is another."""
+        self._queue = True
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something is to be told."""
+        return bool(self._jobs or self._agents or self._removed_jobs or self._removed_agents or self._queue)
+
+    def due_in_s(self, now: float) -> float:
+        """Seconds until `take` has something to send."""
+        return max(self._last + (_FLUSH_S if self.is_pending else _SIGN_OF_LIFE_S) - now, 0.0)
+
+    def take(self, now: float) -> Iterator[ChangesEvent]:
+        """The messages to publish now; one without content when nothing was said for two seconds."""
+        if self.due_in_s(now) > 0:
+            return
+        self._last = now
+        core = self._core
+        job_ids = [job_id for job_id in self._jobs if core.has_job(job_id)]
+        agent_ids = [agent_id for agent_id in self._agents if core.agent(agent_id) is not None]
+        first, rest = job_ids[:_JOBS_A_MESSAGE], job_ids[_JOBS_A_MESSAGE:]
+        self.sequence += 1
+        yield ChangesEvent(
+            sequence=self.sequence,
+            jobs=tuple(map(core.job_record, first)),
+            removed_jobs=tuple(self._removed_jobs),
+            agents=tuple(map(core.agent_record, agent_ids)),
+            removed_agents=tuple(self._removed_agents),
+            queue=core.queue_record() if self._queue else None,
+        )
+        for start in range(0, len(rest), _JOBS_A_MESSAGE):
+            self.sequence += 1
+            page = rest[start : start + _JOBS_A_MESSAGE]
+            yield ChangesEvent(sequence=self.sequence, jobs=tuple(map(core.job_record, page)))
+        for gathered in (self._jobs, self._removed_jobs, self._agents, self._removed_agents):
+            gathered.clear()
+        self._queue = False

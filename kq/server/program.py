@@ -1,0 +1,535 @@
+"""The server: waits for messages and processes, asks the core, writes the journal, sends. In that order.
+
+One thread, one loop. What the core decided is on disk before anybody is told of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from kq import messages as m
+from kq import process
+from kq.core import Core, CoreSettings, Instant
+from kq.core import events as ev
+from kq.core import instructions as do
+from kq.errors import IllegalTransition, KqError, MalformedMessage
+from kq.records import AttemptRecord, attempt_id, fill, task_commands
+from kq.server.connection import SessionFiles
+from kq.server.history import History
+from kq.server.journal import Journal
+from kq.server.local_agents import LocalAgents
+from kq.server.logs import open_log
+from kq.server.news import News
+from kq.server.wishes import Wishes
+from kq.settings import Settings
+from kq.wire import Incoming, Poller, ServerWire
+
+__all__ = ["Server", "main"]
+
+_DRAIN = 512
+"""Messages taken from one port before the journal is written and answers leave."""
+_log = logging.getLogger("kq.server")
+
+
+def _now() -> Instant:
+    return Instant(time.monotonic(), time.time())
+
+
+class Server:
+    """Owns the jobs of one session. To be used from one thread."""
+
+    def __init__(self, settings: Settings, queue_dir: Path, session: str, guardian_pid: int) -> None:
+        self._settings = settings
+        self._core = Core(
+            CoreSettings(
+                log_root=str(settings.data_root / "logs" / "jobs"),
+                agents_wanted=settings.num_agents,
+                heartbeat_s=settings.heartbeat_s,
+                lease_s=settings.lease_s,
+                lease_margin_s=max(2 * settings.heartbeat_s, 0.2 * settings.lease_s),
+                max_agent_losses=settings.max_agent_losses,
+            )
+        )
+        self._files = SessionFiles(settings, queue_dir, session)
+        self._news = News(self._core)
+        self._poller = Poller()
+        self._wire = ServerWire(self._files.server_keys)
+        self._files.bind(self._wire)
+        self._wire.add_to(self._poller)
+        self._agents = LocalAgents(
+            self._files.agent_file,
+            settings.data_root / "logs",
+            self._poller,
+            self._on_agent_gone,
+            {**os.environ, "KQ_SESSION": session},
+            guardian_pid,
+        )
+        self._wishes = Wishes(
+            self._core, self._news, self._handle, self._attempts_of, self._admit, self._dismiss
+        )
+        self._routes: dict[str, bytes] = {}
+        """Where an Agent is reached on the request port."""
+        self._roles: dict[str, str] = {}
+        """The role of the key that an Agent registered with: no other may speak for it."""
+        self._outbox: list[do.Instruction | tuple[bytes, msgspec.Struct]] = []
+        self._gone: list[tuple[str, str]] = []
+        self._journal = self._open_journal(queue_dir / "journal.sqlite", session)
+        self._history = History(self._core, self._journal, settings)
+        self._journal_retry_at = 0.0
+        self._wake, self._wake_far = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._wake_far, False)
+        self._poller.add(self._wake)
+        self._ending_until: float | None = None
+        self._end_asked = False
+        self._guarded = False
+        self._next_tick = 0.0
+
+    # --- the loop -----------------------------------------------------------------
+
+    def run(self, *, lifeline: bool) -> int:
+        """Serve until told to end. Returns the process's exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signal.set_wakeup_fd(self._wake_far, warn_on_full_buffer=False)
+        self._guarded = lifeline
+        if lifeline:
+            self._poller.add(0)
+        self._restore()
+        announced = False
+        while self._ending_until is None or self._agents.count or self._remote_agents():
+            now = time.monotonic()
+            ready = self._poller.wait(self._timeout_s(now))
+            self._take_wakes(ready)
+            self._wire.door.answer()
+            for update in self._wire.updates(_DRAIN):
+                self._take_update(update)
+            for request in self._wire.requests(_DRAIN):
+                self._take_request(request)
+            self._agents.on_ready(ready)
+            self._agents.step(time.monotonic())
+            self._take_gone()
+            self._tick()
+            self._settle()
+            if not announced and self._is_staffed():
+                announced = True
+                self._files.announce_ready()
+            if self._ending_until is not None and time.monotonic() > self._ending_until:
+                break
+        return self._close()
+
+    def _timeout_s(self, now: float) -> float:
+        waits = [self._next_tick - now, self._news.due_in_s(now)]
+        step = self._agents.next_step_s(now)
+        if step is not None:
+            waits.append(step)
+        launch = self._core.launch_at()
+        if launch is not None and launch > now:
+            waits.append(launch - now)
+        if self._history.is_loading:
+            waits.append(0.005)
+        return max(min(waits), 0.0)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        launch = self._core.launch_at()
+        due = launch is not None and self._next_tick - 1.0 < launch <= now
+        if now >= self._next_tick or due:
+            self._next_tick = now + min(1.0, self._settings.lease_s / 4)
+            self._handle(ev.Tick())
+        if self._history.is_loading:
+            for job_id in self._history.load_more():
+                self._news.job_changed(job_id)
+
+    def _take_wakes(self, ready: Collection[object]) -> None:
+        if self._wake in ready:
+            try:
+                os.read(self._wake, 4096)
+            except BlockingIOError:
+                pass  # drained already
+            if self._end_asked:
+                self._begin_end()
+        if self._guarded and 0 in ready and not os.read(0, 4096):
+            # The guardian is gone. Agents see the same end of the same pipe, and end by themselves.
+            _log.error("the guardian is gone: ending")
+            self._guarded = False
+            self._poller.remove(0)
+            self._begin_end(0.0)
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._end_asked = True
+
+    def _begin_end(self, grace_s: float | None = None) -> None:
+        if self._ending_until is not None:
+            return
+        grace = self._settings.grace_s if grace_s is None else grace_s
+        self._ending_until = time.monotonic() + grace + 3.0
+        self._handle(ev.SessionEnding())
+
+    def _is_staffed(self) -> bool:
+        agents = [self._core.agent(agent_id) for agent_id in self._core.agent_ids()]
+        there = sum(1 for each in agents if each and each.local and each.registered_at is not None)
+        return there >= self._settings.num_agents
+
+    def _remote_agents(self) -> bool:
+        return any(agent_id in self._routes for agent_id in self._core.agent_ids())
+
+    def _close(self) -> int:
+        self._agents.end_all()
+        self._commit()
+        self._wire.publish_to_clients(m.ChangesEvent(sequence=self._news.sequence + 1, stopping=True))
+        self._journal.close()
+        self._wire.close()
+        self._files.remove()
+        signal.set_wakeup_fd(-1)
+        return 0
+
+    # --- the core -----------------------------------------------------------------
+
+    def _handle(self, event: ev.CoreEvent) -> list[do.Instruction]:
+        """Ask the core, note what it wants. Raises KqError for wishes that make no sense."""
+        instructions = self._core.handle(event, _now())
+        for each in instructions:
+            _NOTES[type(each)](self, each)
+        return instructions
+
+    def _restore(self) -> None:
+        """What the server before this one left, if there was one in this session."""
+        now = _now()
+        for job in self._journal.restore_jobs():
+            self._core.restore_job(job)
+        for known in self._journal.restore_agents():
+            self._core.restore_agent(
+                known.id,
+                host=known.host,
+                pid=known.pid,
+                process_started=known.process_started,
+                local=known.local,
+                now=now,
+            )
+            if known.local:
+                self._agents.adopt(known.id, known.pid, known.process_started)
+        for each in self._core.requeue_unheld(now):
+            _NOTES[type(each)](self, each)
+        self._core.state.next_order = max(self._core.state.next_order, self._journal.last_number() + 1)
+        self._handle(ev.Tick())
+        self._next_tick = now.mono + min(1.0, self._settings.lease_s / 4)
+        self._settle()
+        self._history.begin()
+
+    def _settle(self) -> None:
+        """Journal first; then tell."""
+        self._commit()
+        outbox, self._outbox = self._outbox, []
+        for each in outbox:
+            if isinstance(each, tuple):
+                self._wire.send(*each)
+            else:
+                _ACTIONS[type(each)](self, each)
+        for event in self._news.take(time.monotonic()):
+            self._wire.publish_to_clients(event)
+
+    def _commit(self) -> None:
+        if not self._journal.is_dirty or time.monotonic() < self._journal_retry_at:
+            return
+        try:
+            self._journal.commit()
+        except sqlite3.Error as error:
+            self._journal_retry_at = time.monotonic() + 10.0
+            self._set_trouble(f"the journal cannot be written ({error}): jobs go on, and are not remembered")
+        else:
+            if self._core.state.trouble.startswith("the journal"):
+                self._set_trouble("")
+
+    def _set_trouble(self, sentence: str) -> None:
+        state = self._core.state
+        if state.trouble != sentence:
+            if sentence:
+                _log.error("%s", sentence)
+            state.trouble = sentence
+            self._news.queue_changed()
+
+    def _open_journal(self, path: Path, session: str) -> Journal:
+        try:
+            return Journal(path, session)
+        except (OSError, sqlite3.Error) as error:
+            self._set_trouble(f"the journal {path} cannot be used ({error}): jobs are not remembered")
+            return Journal(Path(":memory:"), session)
+
+    # --- messages -----------------------------------------------------------------
+
+    def _take_update(self, incoming: Incoming[m.UpdateMessage]) -> None:
+        message = incoming.message
+        if self._roles.get(message.agent, incoming.role) != incoming.role:
+            self._wire.dropped += 1
+            return
+        if isinstance(message, m.AttemptEnding):
+            self._handle(ev.AttemptEnded(message))
+        elif isinstance(message, m.HeartbeatUpdate):
+            self._handle(
+                ev.AgentHeard(
+                    message.agent,
+                    message.beat,
+                    message.assigned,
+                    message.holding,
+                    message.endings,
+                    message.cpu_percent,
+                    message.memory,
+                )
+            )
+        elif isinstance(message, m.ProgressUpdate):
+            self._handle(
+                ev.AttemptProgressed(
+                    message.agent, message.attempt, message.progress, message.picture, message.warning
+                )
+            )
+        elif isinstance(message, m.LeaveUpdate):
+            agent = self._core.agent(message.agent)
+            if agent is not None and not agent.local:
+                self._handle(ev.AgentGone(message.agent, message.reason))
+
+    def _take_request(self, incoming: Incoming[m.RequestMessage]) -> None:
+        message = incoming.message
+        if not isinstance(message, m.RegisterUpdate):
+            for reply in self._wishes.answer(message, _now()):
+                self._outbox.append((incoming.peer, reply))
+            return
+        agent_id = message.agent
+        if message.protocol != m.PROTOCOL_VERSION:
+            reason = (
+                f"this Agent speaks protocol version {message.protocol}, the server {m.PROTOCOL_VERSION}: "
+                f"install the same version of Katana Queue on both"
+            )
+            self._outbox.append((incoming.peer, m.EndOrder(reason=reason)))
+            return
+        if self._roles.setdefault(agent_id, incoming.role) != incoming.role:
+            self._outbox.append(
+                (incoming.peer, m.EndOrder(reason=f"another host's Agent is called {agent_id}"))
+            )
+            return
+        self._routes[agent_id] = incoming.peer
+        self._handle(
+            ev.AgentRegistered(
+                agent_id,
+                message.host,
+                message.pid,
+                message.started,
+                incoming.role == "agent:local",
+                message.holding,
+                message.endings,
+            )
+        )
+        agent = self._core.agent(agent_id)
+        if agent is not None:
+            self._remember_agent(agent_id)
+
+    def _remember_agent(self, agent_id: str) -> None:
+        agent = self._core.agent(agent_id)
+        assert agent is not None
+        try:
+            self._journal.note_agent(agent)
+        except sqlite3.Error as error:
+            _log.warning("Agent %s is not in the journal: %s", agent_id, error)
+
+    def _attempts_of(self, job_id: str, task: int | None) -> list[AttemptRecord]:
+        return self._journal.attempts(self._core.job_entry(job_id), task)
+
+    def _admit(self, host: str, bind: str) -> str:
+        return self._files.admit_host(self._wire, host, bind)
+
+    def _dismiss(self, host: str) -> None:
+        role = self._files.dismiss_host(self._wire, host)
+        ids = tuple(agent_id for agent_id in self._core.agent_ids() if self._roles.get(agent_id) == role)
+        if ids:
+            self._handle(ev.AgentEndAsked(ids))
+
+    def _on_agent_gone(self, agent_id: str, reason: str) -> None:
+        # Called from within launch and step: taken up once those are through.
+        self._gone.append((agent_id, reason))
+
+    def _take_gone(self) -> None:
+        while self._gone:
+            agent_id, reason = self._gone.pop(0)
+            self._handle(ev.AgentGone(agent_id, reason))
+
+    # --- instructions: noted at once ------------------------------------------------
+
+    def _note_task(self, told: do.TaskChanged) -> None:
+        if self._core.has_job(told.job_id):
+            self._journal.note_task(self._core.job_entry(told.job_id), told.task)
+            self._news.job_changed(told.job_id)
+
+    def _note_job(self, told: do.JobChanged | do.TasksReset) -> None:
+        if self._core.has_job(told.job_id):
+            reset = isinstance(told, do.TasksReset)
+            self._journal.note_job(self._core.job_entry(told.job_id), tasks_reset=reset)
+            self._news.job_changed(told.job_id)
+
+    def _note_removed(self, told: do.JobRemoved) -> None:
+        self._news.job_removed(told.job_id)
+        self._history.forget(told.job_id)
+
+    def _note_attempt(self, told: do.AttemptOver) -> None:
+        if self._core.has_job(told.record.job_id):
+            self._journal.note_attempt(self._core.job_entry(told.record.job_id), told.record)
+
+    def _note_agent(self, told: do.AgentChanged) -> None:
+        self._news.agent_changed(told.agent)
+
+    def _note_agent_removed(self, told: do.AgentRemoved) -> None:
+        self._news.agent_removed(told.agent)
+        self._routes.pop(told.agent, None)
+        self._roles.pop(told.agent, None)
+        try:
+            self._journal.forget_agent(told.agent)
+        except sqlite3.Error as error:
+            _log.warning("Agent %s stays in the journal: %s", told.agent, error)
+
+    def _note_queue(self, _told: do.QueueChanged) -> None:
+        self._news.queue_changed()
+
+    def _note_later(self, told: do.Instruction) -> None:
+        self._outbox.append(told)
+
+    # --- instructions: carried out once the journal is written ----------------------
+
+    def _send_to_agent(self, agent_id: str, message: msgspec.Struct) -> bool:
+        peer = self._routes.get(agent_id)
+        if peer is not None and self._wire.send(peer, message):
+            return True
+        # Its route is dead or unknown; it may still listen to broadcasts.
+        self._routes.pop(agent_id, None)
+        self._wire.publish_to_agent(agent_id, m.RegisterAgainOrder())
+        return False
+
+    def _do_launch(self, told: do.LaunchAgent) -> None:
+        self._agents.launch(told.agent)
+        running = self._agents.process_of(told.agent)
+        agent = self._core.agent(told.agent)
+        if running is not None and agent is not None:
+            agent.pid, agent.process_started = running
+            self._remember_agent(told.agent)
+
+    def _do_end_agent(self, told: do.EndAgent) -> None:
+        grace = self._settings.grace_s
+        if not told.force:
+            order = m.EndOrder(reason=told.reason, grace_s=grace)
+            if not self._send_to_agent(told.agent, order):
+                self._wire.publish_to_agent(told.agent, order)
+        agent = self._core.agent(told.agent)
+        if agent is not None and agent.local:
+            self._agents.end(told.agent, told.reason, force=told.force, grace_s=grace)
+
+    def _do_assign(self, told: do.Assign) -> None:
+        agent = self._core.agent(told.agent)
+        if agent is None or agent.want != (told.job_id, told.task, told.attempt):
+            return
+        job = self._core.job_entry(told.job_id)
+        spec, frames = job.spec, job.frames(told.task)
+        environment = dict(spec.environment)
+        if agent.local:
+            cores = os.cpu_count() or 1
+            environment.setdefault("KQ_THREADS", str(max(cores // max(self._core.state.agents_wanted, 1), 1)))
+        order = m.AssignOrder(
+            number=told.number,
+            attempt=attempt_id(told.job_id, told.task, told.attempt),
+            commands=task_commands(spec, frames),
+            cwd=spec.cwd,
+            environment=environment,
+            log_file=job.details[told.task].log_file,
+            picture=fill(spec.picture, frames),
+            renderer=spec.renderer,
+            timeout_s=spec.timeout_s,
+            silence_s=spec.silence_s,
+            memory_limit=spec.memory_limit,
+            temp_dir=spec.temp_dir,
+        )
+        try:
+            self._send_to_agent(told.agent, order)
+        except MalformedMessage as error:
+            ending = m.AttemptEnding(
+                agent=told.agent, attempt=order.attempt, outcome="failed", reason=str(error)
+            )
+            self._handle(ev.AttemptEnded(ending))
+
+    def _do_ask_stop(self, told: do.AskStop) -> None:
+        order = m.StopOrder(attempt=told.attempt, grace_s=self._settings.grace_s)
+        self._wire.publish_to_agent(told.agent, order)
+
+    def _do_ask_to_register(self, told: do.AskToRegister) -> None:
+        self._wire.publish_to_agent(told.agent, m.RegisterAgainOrder())
+
+    def _do_acknowledge(self, told: do.Acknowledge) -> None:
+        order = m.AcknowledgeOrder(
+            beat=told.beat,
+            want=told.want,
+            stop=told.stop,
+            grace_s=self._settings.grace_s,
+            acknowledged=told.acknowledged,
+        )
+        self._send_to_agent(told.agent, order)
+
+
+_Carry = Callable[[Server, Any], None]
+_NOTES: dict[type[do.Instruction], _Carry] = {
+    do.TaskChanged: Server._note_task,
+    do.JobChanged: Server._note_job,
+    do.TasksReset: Server._note_job,
+    do.JobRemoved: Server._note_removed,
+    do.AttemptOver: Server._note_attempt,
+    do.AgentChanged: Server._note_agent,
+    do.AgentRemoved: Server._note_agent_removed,
+    do.QueueChanged: Server._note_queue,
+    do.LaunchAgent: Server._note_later,
+    do.EndAgent: Server._note_later,
+    do.Assign: Server._note_later,
+    do.AskStop: Server._note_later,
+    do.AskToRegister: Server._note_later,
+    do.Acknowledge: Server._note_later,
+}
+_ACTIONS: dict[type[do.Instruction], _Carry] = {
+    do.LaunchAgent: Server._do_launch,
+    do.EndAgent: Server._do_end_agent,
+    do.Assign: Server._do_assign,
+    do.AskStop: Server._do_ask_stop,
+    do.AskToRegister: Server._do_ask_to_register,
+    do.Acknowledge: Server._do_acknowledge,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m kq.server --queue-dir DIR --session ID --guardian-pid N`, started by the guardian."""
+    parser = argparse.ArgumentParser(prog="kq.server", description="Own the jobs of one session.")
+    parser.add_argument("--queue-dir", required=True, type=Path)
+    parser.add_argument("--session", required=True)
+    parser.add_argument("--guardian-pid", type=int, default=0)
+    options = parser.parse_args(argv)
+    process.become_subreaper()
+    try:
+        settings = Settings.from_environment()
+        open_log(settings.data_root / "logs" / "server.log", settings.log_level, options.session)
+        server = Server(settings, options.queue_dir, options.session, options.guardian_pid)
+        return server.run(lifeline=options.guardian_pid != 0)
+    except IllegalTransition:
+        raise
+    except (KqError, OSError) as error:
+        _refuse(str(error))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    """Tell whoever started the session why there is none; exit code 2 says that trying again is no use."""
+    print(json.dumps({"event": "failed", "sentence": sentence}), flush=True)
+    _log.error("%s", sentence)
+    sys.exit(2)

@@ -1,0 +1,124 @@
+"""Clients' requests: each becomes an event for the core, or a question answered from what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from kq import messages as m
+from kq.core import Core, Instant
+from kq.core import events as ev
+from kq.core.instructions import Instruction
+from kq.errors import BadInput, KqError
+from kq.records import AttemptRecord
+from kq.server.news import News
+
+__all__ = ["Wishes"]
+
+_JOBS_A_PAGE = 2000
+_MAX_TASKS_A_PAGE = 5000
+
+
+class Wishes:
+    """Answers requests of clients. What changes something goes through `handle`, the way to the core."""
+
+    def __init__(
+        self,
+        core: Core,
+        news: News,
+        handle: Callable[[ev.CoreEvent], list[Instruction]],
+        attempts_of: Callable[[str, int | None], list[AttemptRecord]],
+        admit: Callable[[str, str], str],
+        dismiss: Callable[[str], None],
+    ) -> None:
+        self._core = core
+        self._news = news
+        self._handle = handle
+        self._attempts_of = attempts_of
+        self._admit = admit
+        self._dismiss = dismiss
+
+    def answer(self, request: Any, now: Instant) -> Iterator[msgspec.Struct]:
+        """The replies to one request."""
+        try:
+            yield from self._answer(request)
+        except KqError as error:
+            yield m.RefusedReply(request=request.request, kind=type(error).__name__, sentence=str(error))
+
+    def _answer(self, request: Any) -> Iterator[msgspec.Struct]:
+        number = request.request
+        event = _event_of(request)
+        if event is not None:
+            self._handle(event)
+            yield m.DoneReply(request=number)
+        elif isinstance(request, m.SnapshotRequest):
+            yield from self._snapshot(request)
+        elif isinstance(request, m.TasksRequest):
+            count = min(max(request.count, 0), _MAX_TASKS_A_PAGE)
+            records = self._core.task_records(request.job_id, request.first, count)
+            yield m.TasksReply(request=number, tasks=tuple(records))
+        elif isinstance(request, m.AttemptsRequest):
+            self._core.job_spec(request.job_id)
+            records_of = self._attempts_of(request.job_id, request.task)
+            yield m.AttemptsReply(request=number, attempts=tuple(records_of))
+        elif isinstance(request, m.SpecRequest):
+            yield m.SpecReply(request=number, spec=self._core.job_spec(request.job_id))
+        elif isinstance(request, m.AdmitHostRequest):
+            yield m.HostAdmittedReply(request=number, connection=self._admit(request.host, request.bind))
+        elif isinstance(request, m.DismissHostRequest):
+            self._dismiss(request.host)
+            yield m.DoneReply(request=number)
+        else:
+            raise BadInput(f"{type(request).__name__} is not answered here")
+
+    def _snapshot(self, request: m.SnapshotRequest) -> Iterator[m.SnapshotReply]:
+        core = self._core
+        records = [
+            record for record in map(core.job_record, core.job_ids()) if request.history or not record.earlier
+        ]
+        agents = tuple(map(core.agent_record, core.agent_ids()))
+        pages = range(0, max(len(records), 1), _JOBS_A_PAGE)
+        for start in pages:
+            yield m.SnapshotReply(
+                request=request.request,
+                sequence=self._news.sequence,
+                jobs=tuple(records[start : start + _JOBS_A_PAGE]),
+                agents=agents if start == 0 else (),
+                queue=core.queue_record(),
+                more=start + _JOBS_A_PAGE < len(records),
+            )
+
+
+def _event_of(request: Any) -> ev.CoreEvent | None:  # one line a request reads best
+    """The event that the request asks for, or None when it only asks a question."""
+    if isinstance(request, m.SubmitRequest):
+        return ev.JobSubmitted(request.job_id, request.spec)
+    if isinstance(request, m.JobActionRequest):
+        events = {"start": ev.JobsStarted, "stop": ev.JobsStopped, "remove": ev.JobsRemoved}
+        return _of(events, request.action, "jobs")(request.job_ids)
+    if isinstance(request, m.StartTasksRequest):
+        return ev.TasksStarted(request.job_id, request.tasks)
+    if isinstance(request, m.PriorityRequest):
+        return ev.PrioritySet(request.job_ids, request.priority)
+    if isinstance(request, m.PauseQueueRequest):
+        return ev.QueuePaused(request.paused)
+    if isinstance(request, m.SetAgentsRequest):
+        return ev.AgentsWanted(request.count)
+    if isinstance(request, m.AgentActionRequest):
+        agents: dict[str, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
+            "drain": lambda ids: ev.AgentsDrained(ids, draining=True),
+            "resume": lambda ids: ev.AgentsDrained(ids, draining=False),
+            "restart": ev.AgentEndAsked,
+            "end": ev.AgentEndAsked,
+        }
+        return _of(agents, request.action, "Agents")(request.agent_ids)
+    return None
+
+
+def _of(table: dict[str, Any], action: str, what: str) -> Callable[[tuple[str, ...]], ev.CoreEvent]:
+    found: Callable[[tuple[str, ...]], ev.CoreEvent] | None = table.get(action)
+    if found is None:
+        raise BadInput(f"{what} cannot be told to {action[:40]!r}: use {', '.join(table)}")
+    return found

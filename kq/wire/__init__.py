@@ -1,0 +1,18 @@
+"""The only importer of zmq: frames, keys and sockets. No decision about jobs is made here."""
+
+from kq.wire.frames import FrameDecoder, VersionMismatch, encode
+from kq.wire.keys import KeyPair, new_key_pair
+from kq.wire.sockets import AgentWire, ClientWire, Incoming, Poller, ServerWire
+
+__all__ = [
+    "AgentWire",
+    "ClientWire",
+    "FrameDecoder",
+    "Incoming",
+    "KeyPair",
+    "Poller",
+    "ServerWire",
+    "VersionMismatch",
+    "encode",
+    "new_key_pair",
+]

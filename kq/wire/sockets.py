@@ -1,0 +1,376 @@
+"""The three ports, as the server, an Agent and a client see them. Each socket belongs to one thread.
+
+What is not a message of the right type, from a key with the right role, is counted and dropped here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from kq import messages as m
+from kq.errors import MalformedMessage, Refused
+from kq.records import SessionRecord
+from kq.wire.frames import MAX_MESSAGE_BYTES, FrameDecoder, VersionMismatch, encode
+from kq.wire.keys import ZAP_DOMAIN, Doorkeeper, KeyPair
+
+__all__ = ["AgentWire", "ClientWire", "Incoming", "Poller", "ServerWire"]
+
+CLIENT_TOPIC = b"c"
+_NETWORK_HEARTBEAT_MS = 1500
+_Socket = zmq.Socket[bytes]
+T = TypeVar("T")
+
+
+class Poller:
+    """Waits for sockets and file descriptors."""
+
+    def __init__(self) -> None:
+        self._poller = zmq.Poller()
+
+    def add(self, source: _Socket | int) -> None:
+        """Wait for `source` to become readable from now on."""
+        self._poller.register(source, zmq.POLLIN)
+
+    def remove(self, source: _Socket | int) -> None:
+        """Do not wait for it any more."""
+        self._poller.unregister(source)
+
+    def wait(self, timeout_s: float | None) -> set[_Socket | int]:
+        """What is readable, after at most `timeout_s` seconds (None: no limit)."""
+        # Rounded up: rounded down to 0 it would spin until the moment has come.
+        timeout = None if timeout_s is None else max(int(timeout_s * 1000 + 0.999), 0)
+        return {source for source, _ in self._poller.poll(timeout)}
+
+
+class Incoming(NamedTuple, Generic[T]):
+    """A message with its sender."""
+
+    peer: bytes
+    """Where a reply goes; empty on the update port."""
+    role: str
+    message: T
+
+
+def _agent_topic(agent_id: str) -> bytes:
+    return b"a" + agent_id.encode() + b"\0"
+
+
+def _new(context: zmq.Context[_Socket], kind: int) -> _Socket:
+    socket = context.socket(kind)
+    socket.linger = 0
+    socket.maxmsgsize = MAX_MESSAGE_BYTES
+    return socket
+
+
+class ServerWire:
+    """The server's end of the three ports. Closed by default: CURVE, admitted keys only, loopback only."""
+
+    def __init__(self, keys: KeyPair) -> None:
+        self._context: zmq.Context[_Socket] = zmq.Context()
+        # 1,000 Agents hold three connections each.
+        self._context.max_sockets = 16383
+        self.door = Doorkeeper(self._context)
+        self._request = self._server_socket(zmq.ROUTER, keys)
+        self._request.router_mandatory = True
+        self._update = self._server_socket(zmq.PULL, keys)
+        self._broadcast = self._server_socket(zmq.PUB, keys)
+        self._requests: FrameDecoder[m.RequestMessage] = FrameDecoder(m.RequestMessage)
+        self._updates: FrameDecoder[m.UpdateMessage] = FrameDecoder(m.UpdateMessage)
+        self.dropped = 0
+        """Frames that were no message, or came from a role that may not send it."""
+
+    def _server_socket(self, kind: int, keys: KeyPair) -> _Socket:
+        socket = _new(self._context, kind)
+        socket.curve_server = True
+        socket.curve_secretkey = keys.secret.encode()
+        socket.zap_domain = ZAP_DOMAIN
+        socket.handshake_ivl = 5000
+        socket.backlog = 1024
+        return socket
+
+    def bind(self, address: str, ports: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Bind request, update and broadcast port on `address`; 0 lets the system choose.
+
+        Returns:
+            The ports that were bound.
+
+        Raises:
+            Refused: names the port that cannot be had.
+        """
+        bound: list[int] = []
+        sockets = (self._request, self._update, self._broadcast)
+        for socket, port, name in zip(sockets, ports, ("REQUEST", "UPDATE", "BROADCAST"), strict=True):
+            host = f"[{address}]" if ":" in address else address
+            if ":" in address:
+                socket.ipv6 = True
+            try:
+                socket.bind(f"tcp://{host}:{port or '*'}")
+            except zmq.ZMQError as error:
+                for done, done_port in zip(sockets, bound, strict=False):
+                    done.unbind(f"tcp://{host}:{done_port}")
+                raise Refused(
+                    f"the {name.lower()} port cannot be opened on {address}"
+                    f"{f' port {port}' if port else ''}: {zmq.strerror(error.errno or 0)}"
+                    f"{f'; set KQ_{name}_PORT to a free port, or unset it' if port else ''}"
+                ) from error
+            endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
+            assert isinstance(endpoint, bytes)
+            bound.append(int(endpoint.decode().rstrip("\0").rpartition(":")[2]))
+        return bound[0], bound[1], bound[2]
+
+    def add_to(self, poller: Poller) -> None:
+        """Have `poller` wait for the ports."""
+        for socket in (self._request, self._update, self.door.socket):
+            poller.add(socket)
+
+    def requests(self, limit: int) -> Iterator[Incoming[m.RequestMessage]]:
+        """What has arrived on the request port, `limit` messages at most. Never waits."""
+        for _ in range(limit):
+            try:
+                frames = self._request.recv_multipart(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return
+            if len(frames) != 2:
+                self.dropped += 1
+                continue
+            peer, role = frames[0].bytes, self._role(frames[1])
+            try:
+                message = self._requests.decode(frames[1].bytes)
+            except VersionMismatch as error:
+                self.dropped += 1
+                # Its own decoder stops at our header, and words the mismatch for people over there.
+                self.send(peer, m.EndOrder(reason=str(error)))
+                continue
+            except MalformedMessage:
+                self.dropped += 1
+                continue
+            wanted = "agent" if isinstance(message, m.RegisterUpdate) else "client"
+            if role.partition(":")[0] != wanted:
+                self.dropped += 1
+                if isinstance(message, m.RegisterUpdate):
+                    self.send(peer, m.EndOrder(reason="this key is not an Agent's"))
+                else:
+                    self.send(
+                        peer,
+                        m.RefusedReply(
+                            request=message.request,
+                            kind="Refused",
+                            sentence="an Agent's key may take work and report, and nothing else",
+                        ),
+                    )
+                continue
+            yield Incoming(peer, role, message)
+
+    def updates(self, limit: int) -> Iterator[Incoming[m.UpdateMessage]]:
+        """What has arrived on the update port, `limit` messages at most. Never waits."""
+        for _ in range(limit):
+            try:
+                frame = self._update.recv(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return
+            if frame.more:
+                self._skip_rest()
+                continue
+            role = self._role(frame)
+            try:
+                message = self._updates.decode(frame.bytes)
+            except MalformedMessage:
+                self.dropped += 1
+                continue
+            if not role.startswith("agent:"):
+                self.dropped += 1
+                continue
+            yield Incoming(b"", role, message)
+
+    def _skip_rest(self) -> None:
+        self.dropped += 1
+        while self._update.getsockopt(zmq.RCVMORE):
+            self._update.recv(zmq.DONTWAIT)
+
+    def _role(self, frame: zmq.Frame) -> str:
+        """The role of the key that sent it, as long as the key is still admitted."""
+        role = str(frame.get("User-Id"))
+        return role if role in self.door.roles.values() else ""
+
+    def send(self, peer: bytes, message: msgspec.Struct) -> bool:
+        """Answer `peer` on the request port. Never waits.
+
+        Returns:
+            False when it is gone, or reads so slowly that its queue is full.
+        """
+        try:
+            self._request.send_multipart([peer, encode(message)], zmq.DONTWAIT)
+        except (zmq.Again, zmq.ZMQError):
+            return False
+        return True
+
+    def publish_to_agent(self, agent_id: str, message: msgspec.Struct) -> None:
+        """Tell one Agent, if it is connected. Never waits."""
+        self._broadcast.send_multipart([_agent_topic(agent_id), encode(message)], zmq.DONTWAIT)
+
+    def publish_to_clients(self, message: msgspec.Struct) -> None:
+        """Tell all clients. Never waits."""
+        self._broadcast.send_multipart([CLIENT_TOPIC, encode(message)], zmq.DONTWAIT)
+
+    def close(self, linger_s: float = 0.2) -> None:
+        """Close the ports; what was sent gets `linger_s` seconds to leave."""
+        for socket in (self._request, self._update, self._broadcast):
+            socket.close(int(linger_s * 1000))
+        self.door.close()
+        self._context.term()
+
+
+class _PeerWire(Generic[T]):
+    """What Agent and client share: a request socket with a monitor, and a subscription."""
+
+    def __init__(self, session: SessionRecord, topic: bytes, replies: object, *, network: bool) -> None:
+        self._session = session
+        self._network = network
+        self._context: zmq.Context[_Socket] = zmq.Context()
+        self._decoder: FrameDecoder[T] = FrameDecoder(replies)
+        self._events: FrameDecoder[m.BroadcastMessage] = FrameDecoder(m.BroadcastMessage)
+        self.dropped = 0
+        self.mismatch = ""
+        """Why the other side cannot be understood: a sentence, or empty."""
+        self._request = self._peer_socket(zmq.DEALER)
+        self._request.sndhwm = 0
+        self._monitor = self._request.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED
+            | zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        )
+        self._broadcast = self._peer_socket(zmq.SUB)
+        self._broadcast.subscribe(topic)
+        self._request.connect(self._endpoint(session.request_port))
+        self._broadcast.connect(self._endpoint(session.broadcast_port))
+
+    def _endpoint(self, port: int) -> str:
+        host = self._session.host
+        return f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def _peer_socket(self, kind: int) -> _Socket:
+        socket = _new(self._context, kind)
+        socket.curve_serverkey = self._session.server_key.encode()
+        socket.curve_publickey = self._session.public_key.encode()
+        socket.curve_secretkey = self._session.secret_key.encode()
+        socket.reconnect_ivl = 50
+        socket.reconnect_ivl_max = 1000
+        if ":" in self._session.host:
+            socket.ipv6 = True
+        if self._network:
+            # A cut network says nothing: without these TCP would go on believing for minutes.
+            socket.connect_timeout = 2000
+            socket.heartbeat_ivl = _NETWORK_HEARTBEAT_MS
+            socket.heartbeat_timeout = 2 * _NETWORK_HEARTBEAT_MS
+            socket.heartbeat_ttl = 4 * _NETWORK_HEARTBEAT_MS
+        return socket
+
+    def add_to(self, poller: Poller) -> None:
+        """Have `poller` wait for what arrives."""
+        for socket in (self._request, self._broadcast, self._monitor):
+            poller.add(socket)
+
+    def send_request(self, message: msgspec.Struct) -> None:
+        """Send on the request port; kept until the server is reached. Never waits.
+
+        Raises:
+            MalformedMessage: it is too large.
+        """
+        self._request.send(encode(message), zmq.DONTWAIT)
+
+    def replies(self) -> Iterator[T]:
+        """What has arrived on the request port. Never waits."""
+        while True:
+            try:
+                frames = self._request.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            try:
+                if len(frames) != 1:
+                    raise MalformedMessage("a message of several frames")
+                yield self._decoder.decode(frames[0])
+            except VersionMismatch as error:
+                self.mismatch = str(error)
+            except MalformedMessage:
+                self.dropped += 1
+
+    def broadcasts(self) -> Iterator[m.BroadcastMessage]:
+        """What has arrived on the broadcast port. Never waits."""
+        while True:
+            try:
+                frames = self._broadcast.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            try:
+                if len(frames) != 2:
+                    raise MalformedMessage("a broadcast that is not a topic and a message")
+                yield self._events.decode(frames[1])
+            except VersionMismatch as error:
+                self.mismatch = str(error)
+            except MalformedMessage:
+                self.dropped += 1
+
+    def connection_changes(self) -> Iterator[str]:
+        """`up`, `down` or `refused` (our key is), in the order they happened. Never waits."""
+        while True:
+            try:
+                frames = self._monitor.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            event = parse_monitor_message(frames)["event"]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                # Only now is the other side known to be alive: CONNECTED may be the kernel's backlog.
+                yield "up"
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                yield "refused"
+            else:
+                yield "down"
+
+    def close(self, linger_s: float = 0.0) -> None:
+        """Close all sockets; what was sent gets `linger_s` seconds to leave."""
+        self._request.disable_monitor()
+        self._monitor.close(0)
+        for socket in self._sockets():
+            socket.close(int(linger_s * 1000))
+        self._context.term()
+
+    def _sockets(self) -> list[_Socket]:
+        return [self._request, self._broadcast]
+
+
+class AgentWire(_PeerWire[m.AgentOrder]):
+    """An Agent's end of the three ports."""
+
+    def __init__(self, session: SessionRecord, agent_id: str, *, network: bool) -> None:
+        super().__init__(session, _agent_topic(agent_id), m.AgentOrder, network=network)
+        self._update = self._peer_socket(zmq.PUSH)
+        self._update.sndhwm = 10_000
+        self._update.connect(self._endpoint(session.update_port))
+
+    def send_update(self, message: msgspec.Struct) -> bool:
+        """Send on the update port. Never waits; False when too much waits already and it was dropped."""
+        try:
+            self._update.send(encode(message), zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
+
+    def _sockets(self) -> list[_Socket]:
+        return [*super()._sockets(), self._update]
+
+
+class ClientWire(_PeerWire[m.ServerReply]):
+    """A client's end: the request port and the broadcasts. Woken from other threads by `Waker`."""
+
+    def __init__(self, session: SessionRecord) -> None:
+        super().__init__(session, CLIENT_TOPIC, m.ServerReply, network=session.host not in _LOOPBACK)
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
