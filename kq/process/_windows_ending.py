@@ -1,7 +1,7 @@
 """Ending all that came of a process on Windows. Twin of _posix_ending. Never starts any.
 
-Nothing leaves a job, so a render's job is all that the render ever started; a service, which has none, is ended
-by its tree. What a subreaper started, it finds in the job that it made for itself.
+Nothing leaves a job, so a render's job is all that the render ever started; a service, which has none, is
+ended by its tree. What a subreaper started, it finds in the job that it made for itself.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ class TreeEnd:
             pids.update(api.job_processes(job))
         roots = [pid for pid, start_time in self._roots if _windows.is_running(pid, start_time)]
         if self._strays:
-            # Not this process's children by the table: the host of its console is one of them, and ending that
-            # would end this process. It was made before the job, so it is not in there.
+            # Not this process's children by the table: the host of its console is one of them, and ending
+            # that would end this process. It was made before the job, so it is not in there.
             roots += [child.pid for child in _windows.known_children.values() if child.poll() is None]
             if _windows.own_jobs:
                 kept = walk(self._keep - {os.getpid()}, ())
