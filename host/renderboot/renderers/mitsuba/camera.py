@@ -8,12 +8,13 @@ import numpy as np
 
 from host.renderboot.renderers.mitsuba.engine import transform
 from host.renderboot.scene import Camera, PictureSettings
+from host.renderboot.stage.findings import Findings
 
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD cameras look along -Z with +X to the right, mitsuba's along +Z with +X to the left."""
 
 
-def sensor(camera: Camera, settings: PictureSettings) -> dict[str, object]:
+def sensor(camera: Camera, settings: PictureSettings, findings: Findings) -> dict[str, object]:
     """The sensor's dictionary."""
     result: dict[str, object] = {
         "film": {
@@ -24,7 +25,7 @@ def sensor(camera: Camera, settings: PictureSettings) -> dict[str, object]:
             "component_format": "float32",
             "rfilter": {"type": "gaussian"},
         },
-        "sampler": {"type": "independent"},
+        "sampler": {"type": "multijitter"},
         "near_clip": max(camera.near, 1e-6 * camera.far, 1e-9),
         "far_clip": camera.far,
     }
@@ -40,10 +41,11 @@ def sensor(camera: Camera, settings: PictureSettings) -> dict[str, object]:
         return {**result, "type": "orthographic", "to_world": transform(place)}
     result["fov"] = math.degrees(2.0 * math.atan(camera.horizontal_aperture / 2.0 / camera.focal_length))
     result["fov_axis"] = "x"
-    result["principal_point_offset_x"] = -offset_x
-    result["principal_point_offset_y"] = offset_y
     result["to_world"] = transform(camera.transform @ _TURN)
     if camera.lens_radius > 0.0:
+        if offset_x or offset_y:
+            findings.note("An aperture offset is not rendered together with depth of field", camera.path)
         lens = {"aperture_radius": camera.lens_radius, "focus_distance": camera.focus_distance}
         return {**result, **lens, "type": "thinlens"}
-    return {**result, "type": "perspective"}
+    shift = {"principal_point_offset_x": -offset_x, "principal_point_offset_y": offset_y}
+    return {**result, **shift, "type": "perspective"}

@@ -86,7 +86,7 @@ class MaterialLibrary:
         return bsdf
 
     def _from_specular_workflow(self, material: Material) -> tuple[ColourInput, ScalarInput, float]:
-        """A specular colour as metalness: what reflects more than dielectrics do is a metal of that colour."""
+        """A specular colour as metalness: what reflects more than dielectrics do is metal of that colour."""
         specular, diffuse = material.specular_colour, material.diffuse_colour
         if not isinstance(specular, tuple) or not isinstance(diffuse, tuple):
             self._findings.note(

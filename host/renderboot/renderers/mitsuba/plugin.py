@@ -51,7 +51,7 @@ class MitsubaRenderer:
             {
                 "type": "scene",
                 "integrator": {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH},
-                "sensor": {**sensor(scene.camera, scene.settings)},
+                "sensor": sensor(scene.camera, scene.settings, findings),
                 **parts,
             }
         )
