@@ -1,1 +1,71 @@
 """All that plug-ins and the host may import of kq. Names only: each is made elsewhere."""
+
+from kq.agent_config import AgentConfig
+from kq.client.discovery import find_session, live_sessions
+from kq.client.mirror import ConnectionStatus, QueueChange
+from kq.client.queue_client import QueueClient
+from kq.client.session import Session, current_session, start_session
+from kq.command_line import join_command_line, split_command_line
+from kq.errors import (
+    BadInput,
+    BadSetting,
+    ConnectionLost,
+    KqError,
+    NotFound,
+    Refused,
+    RemoteFailed,
+    SessionFailed,
+)
+from kq.frame_ranges import format_frames, parse_frames
+from kq.patterns import OutputPatterns, load_patterns
+from kq.records import (
+    AgentRecord,
+    AttemptRecord,
+    JobRecord,
+    JobSpec,
+    QueueRecord,
+    SessionRecord,
+    TaskRecord,
+    new_job_id,
+)
+from kq.settings import Settings, default_data_root
+from kq.states import AgentState, JobState, TaskState
+
+__all__ = [
+    "AgentConfig",
+    "AgentRecord",
+    "AgentState",
+    "AttemptRecord",
+    "BadInput",
+    "BadSetting",
+    "ConnectionLost",
+    "ConnectionStatus",
+    "JobRecord",
+    "JobSpec",
+    "JobState",
+    "KqError",
+    "NotFound",
+    "OutputPatterns",
+    "QueueChange",
+    "QueueClient",
+    "QueueRecord",
+    "Refused",
+    "RemoteFailed",
+    "Session",
+    "SessionFailed",
+    "SessionRecord",
+    "Settings",
+    "TaskRecord",
+    "TaskState",
+    "current_session",
+    "default_data_root",
+    "find_session",
+    "format_frames",
+    "join_command_line",
+    "live_sessions",
+    "load_patterns",
+    "new_job_id",
+    "parse_frames",
+    "split_command_line",
+    "start_session",
+]

@@ -78,6 +78,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise BadSetting(f"{settings.num_agents} Agents were asked for: use a positive number")
         return settings
 
+    def as_environment(self) -> dict[str, str]:
+        """The KQ_* variables from which `from_environment` makes these settings again."""
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        values["log"] = values.pop("log_level")
+        return {f"KQ_{name.upper()}": str(value) for name, value in values.items()}
+
 
 def default_data_root(environment: Mapping[str, str]) -> Path:
     """The per-user folder that holds kq's data when KQ_DATA_ROOT is not set."""

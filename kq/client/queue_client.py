@@ -330,8 +330,9 @@ class QueueClient:
 
     def _finish(self) -> None:
         self._closing = True
-        if self._wire is not None:
-            self._wire.close(linger_s=0.2)
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close(linger_s=0.2)
         self._take_notes()
         for _, future, _ in self._pending.values():
             _fail(future, ConnectionLost("the connection to the queue was closed"))
@@ -475,7 +476,7 @@ def _call(listener: Listener, change: QueueChange | None) -> None:
     assert change is not None
     try:
         listener(change)
-    except Exception:  # whatever it raises must not end the thread that everybody depends on
+    except Exception:  # noqa: BLE001  # whatever it raises must not end the thread that all depend on
         _log.exception("a listener of the queue failed")
 
 

@@ -139,26 +139,35 @@ class SessionFiles:
             self._write()
         return role
 
+    def announce_open(self) -> None:
+        """Tell whoever started the session that the ports are open and the files written."""
+        _announce({"event": "open", "session": self._state.session, "pid": os.getpid()})
+
     def announce_ready(self) -> None:
         """Tell whoever started the session that its Agents are there."""
         request, update, broadcast = self._state.ports
-        line = {
-            "event": "ready",
-            "session": self._state.session,
-            "pid": os.getpid(),
-            "request_port": request,
-            "update_port": update,
-            "broadcast_port": broadcast,
-        }
-        try:
-            print(json.dumps(line), flush=True)
-        except OSError:
-            pass  # nobody listens: the guardian ends us if that means anything
+        _announce(
+            {
+                "event": "ready",
+                "session": self._state.session,
+                "pid": os.getpid(),
+                "request_port": request,
+                "update_port": update,
+                "broadcast_port": broadcast,
+            }
+        )
 
     def remove(self) -> None:
         """The session is over: nothing of its keys stays on disk."""
         for name in ("server.json", "client.json", "agent.json"):
             (self._dir / name).unlink(missing_ok=True)
+
+
+def _announce(line: dict[str, object]) -> None:
+    try:
+        print(json.dumps(line), flush=True)
+    except OSError:
+        pass  # nobody listens: the guardian ends us if that means anything
 
 
 def write_private(path: Path, content: bytes) -> None:

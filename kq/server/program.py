@@ -108,6 +108,7 @@ class Server:
         if lifeline:
             self._poller.add(0)
         self._restore()
+        self._files.announce_open()
         announced = False
         while self._ending_until is None or self._agents.count or self._remote_agents():
             now = time.monotonic()

@@ -1,0 +1,42 @@
+"""Finding the live sessions of a data root, for commands that are not the desktop. Reads files only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from kq import process
+from kq.errors import ConnectionLost
+from kq.records import SessionRecord
+
+__all__ = ["find_session", "live_sessions"]
+
+
+def live_sessions(data_root: Path) -> list[SessionRecord]:
+    """The sessions of this machine that live below `data_root`, the one started last first."""
+    found: list[tuple[float, SessionRecord]] = []
+    for path in (data_root / "queues").glob("*/client.json"):
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=SessionRecord)
+            written = path.stat().st_mtime
+        except (OSError, msgspec.DecodeError):
+            continue  # it ended this moment, or is another user's
+        if process.process_start_time(record.pid) is not None:
+            found.append((written, record))
+    return [record for _, record in sorted(found, key=lambda item: -item[0])]
+
+
+def find_session(data_root: Path) -> SessionRecord:
+    """The live session that was started last.
+
+    Raises:
+        ConnectionLost: there is none.
+    """
+    sessions = live_sessions(data_root)
+    if not sessions:
+        raise ConnectionLost(
+            f"no queue runs with the data root {data_root}: open the desktop, or run `kq serve`, "
+            f"with the same KQ_DATA_ROOT"
+        )
+    return sessions[0]

@@ -1,0 +1,222 @@
+"""The queue that belongs to this process: starts a guardian, follows what it says, and ends with it.
+
+All of it happens on a thread: the caller, which may be a desktop's UI, gets its client back at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kq import process
+from kq.client.mirror import ConnectionStatus
+from kq.client.queue_client import QueueClient
+from kq.errors import BadSetting, KqError
+from kq.records import SessionRecord
+from kq.settings import Settings
+
+__all__ = ["Session", "current_session", "start_session"]
+
+_GUARDIAN_FILE = Path(__file__).resolve().parents[1] / "guardian" / "__main__.py"
+_MOST_RESTARTS = 3
+_RESTARTS_WITHIN_S = 60.0
+_log = logging.getLogger("kq.client")
+_current: Session | None = None
+
+
+class Session:
+    """A queue that lives as long as this object's `close` is not called and this process lives.
+
+    Attributes:
+        client: knows its jobs, and takes wishes; usable at once.
+        settings: what it was started with.
+    """
+
+    def __init__(self, settings: Settings | None = None, python: str | None = None) -> None:
+        """Returns at once; the queue starts meanwhile.
+
+        Args:
+            settings: default: from this process's environment. When that makes no sense, the client says so.
+            python: the interpreter for kq's processes; default: this process's own.
+        """
+        self.client = QueueClient()
+        self.queue_dir: Path | None = None
+        self.ready: dict[str, Any] | None = None
+        """What the server said when its Agents were there: session, pid and ports."""
+        self.failure = ""
+        """Why there is no queue: a sentence, or empty."""
+        self._python = python or sys.executable
+        self._given = settings
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._lifeline: int | None = None
+        self._closing = False
+        self._changed = threading.Condition()
+        self._starts: list[float] = []
+        self._thread = threading.Thread(target=self._run, name="kq-session", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask the queue to end, with all it runs. Returns at once; `wait` tells when it has."""
+        with self._lock:
+            self._closing = True
+            if self._lifeline is not None:
+                os.close(self._lifeline)
+                self._lifeline = None
+        self.client.close()
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait until the queue has ended and nothing of it is left. Returns whether it has."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until the Agents are there, or there is a `failure`. Not for a UI's thread."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.ready is not None or bool(self.failure), timeout_s)
+        return self.ready is not None
+
+    # --- the thread ---------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            settings = self._given or Settings.from_environment()
+            self.settings = settings
+            while not self._closing:
+                if not self._run_guardian(settings):
+                    return
+        except (KqError, OSError) as error:
+            self._fail(str(error))
+
+    def _fail(self, sentence: str) -> None:
+        _log.error("no queue: %s", sentence)
+        self.client.say(ConnectionStatus.ENDED, sentence)
+        with self._changed:
+            self.failure = sentence
+            self._changed.notify_all()
+
+    def _run_guardian(self, settings: Settings) -> bool:
+        """Start a guardian and follow it to its end. Returns whether another one should be started."""
+        now = time.monotonic()
+        self._starts = [each for each in self._starts if now - each < _RESTARTS_WITHIN_S] + [now]
+        if len(self._starts) > _MOST_RESTARTS:
+            self._fail(f"the queue ended {_MOST_RESTARTS} times within a minute: see the logs in "
+                       f"{settings.data_root / 'logs'}")  # fmt: skip
+            return False
+        read_end, write_end = os.pipe()
+        try:
+            child = process.spawn_service(
+                [self._python, "-P", str(_GUARDIAN_FILE), "--lifeline"],
+                environment={**_clean_environment(), **_as_environment(settings)},
+                stdin=process.LIFELINE,
+                stdout=write_end,
+                stderr=process.INHERIT,
+            )
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        with self._lock:
+            # The lifeline is ours from here on, so that whoever closes it first wins.
+            self._lifeline, child.lifeline = child.lifeline, None
+        if self._closing:
+            self.close()
+        failed = self._follow(read_end)
+        ended = _join(child)
+        with self._lock:
+            if self._lifeline is not None:
+                os.close(self._lifeline)
+                self._lifeline = None
+        if self._closing:
+            return False
+        if failed:
+            self._fail(failed)
+            return False
+        if ended.code == 0:
+            self._fail("the queue was asked to end by somebody else")
+            return False
+        self.ready = None
+        self.client.say(ConnectionStatus.LOST, "the queue's guardian died; the queue is starting again")
+        return True
+
+    def _follow(self, read_end: int) -> str:
+        """Take note of what the guardian and its server say. Returns why they failed, if they did."""
+        failed = ""
+        with open(read_end, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    said = json.loads(line)
+                except ValueError:
+                    continue  # a library's own words; they are in the log as well
+                if isinstance(said, dict):
+                    failed = self._on_said(said) or failed
+        return failed
+
+    def _on_said(self, said: dict[str, Any]) -> str:
+        event = said.get("event")
+        if event == "queue":
+            self.queue_dir = Path(said["queue_dir"])
+        elif event == "open":
+            self._connect()
+        elif event == "server-died":
+            self.client.say(ConnectionStatus.LOST, "the queue's server died and is being started again")
+        elif event == "ready":
+            with self._changed:
+                self.ready = said
+                self._changed.notify_all()
+        elif event == "failed":
+            return str(said.get("sentence") or "the queue failed, and did not say why")
+        return ""
+
+    def _connect(self) -> None:
+        assert self.queue_dir is not None
+        try:
+            content = (self.queue_dir / "client.json").read_bytes()
+            self.client.connect(msgspec.json.decode(content, type=SessionRecord))
+        except (OSError, msgspec.DecodeError) as error:
+            self.client.say(ConnectionStatus.LOST, f"the queue's connection file cannot be read: {error}")
+
+
+def _join(child: process.Child) -> process.Exit:
+    """Wait for the guardian, which has closed its output already."""
+    wait_s = 0.001
+    while (ended := child.poll()) is None:
+        time.sleep(wait_s)
+        wait_s = min(wait_s * 2, 0.1)
+    child.close()
+    return ended
+
+
+def _clean_environment() -> dict[str, str]:
+    """This process's environment without the marks of another session, which may host it."""
+    marks = ("KQ_SESSION", "KQ_ROLE", "KQ_AGENT", "KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
+    return {key: value for key, value in os.environ.items() if key not in marks}
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    """The KQ_* variables that give these settings again."""
+    try:
+        return settings.as_environment()
+    except UnicodeEncodeError as error:
+        raise BadSetting(f"KQ_DATA_ROOT {settings.data_root} cannot be written as text: {error}") from error
+
+
+def start_session(settings: Settings | None = None, python: str | None = None) -> Session:
+    """Start this process's queue, and make it `current_session`. Returns at once. See Session."""
+    global _current  # one desktop has one queue, and its plug-ins must find it
+    _current = Session(settings, python)
+    return _current
+
+
+def current_session() -> Session | None:
+    """The queue of this process, if one was started."""
+    return _current

@@ -1,0 +1,74 @@
+"""Command lines as text, and as the arguments they stand for, by each system's own rules. A leaf: pure."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from kq.errors import BadInput
+
+__all__ = ["join_command_line", "split_command_line"]
+
+
+def split_command_line(text: str, *, windows: bool = sys.platform == "win32") -> list[str]:
+    """The arguments that `text` stands for. No shell is involved: `*`, `$X` and `|` are mere characters.
+
+    Raises:
+        BadInput: a quote is not closed.
+    """
+    if windows:
+        return _split_windows(text)
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise BadInput(f"the command line {text[:80]!r} cannot be read: {error}") from error
+
+
+def join_command_line(arguments: Sequence[str], *, windows: bool = sys.platform == "win32") -> str:
+    """The text that `split_command_line` takes apart into `arguments` again."""
+    return subprocess.list2cmdline(arguments) if windows else shlex.join(arguments)
+
+
+def _split_windows(text: str) -> list[str]:
+    """What Microsoft's C run-time makes of a command line, the program's name apart, whose rules are laxer.
+
+    2n backslashes before a quote are n backslashes and the quote's meaning; 2n + 1 are n and a quote itself;
+    two quotes within quotes are one.
+    """
+    arguments: list[str] = []
+    current: list[str] = []
+    begun = quoted = False
+    position = 0
+    while position < len(text):
+        letter = text[position]
+        if letter == "\\":
+            end = position
+            while end < len(text) and text[end] == "\\":
+                end += 1
+            count, before_quote = end - position, end < len(text) and text[end] == '"'
+            current.append("\\" * (count // 2 if before_quote else count))
+            begun, position = True, end
+            if before_quote and count % 2:
+                current.append('"')
+                position += 1
+        elif letter == '"':
+            if quoted and text[position + 1 : position + 2] == '"':
+                current.append('"')
+                position += 1
+            else:
+                quoted = not quoted
+            begun, position = True, position + 1
+        elif letter in " \t\n" and not quoted:
+            if begun:
+                arguments.append("".join(current))
+            current, begun, position = [], False, position + 1
+        else:
+            current.append(letter)
+            begun, position = True, position + 1
+    if quoted:
+        raise BadInput(f"the command line {text[:80]!r} cannot be read: a quote is not closed")
+    if begun:
+        arguments.append("".join(current))
+    return arguments
