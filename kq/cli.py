@@ -294,7 +294,7 @@ def _agent_json(record: AgentRecord) -> dict[str, Any]:
     return {**msgspec.to_builtins(record), **{key: getattr(record, key) for key in ("job", "task", "reason")}}
 
 
-def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
