@@ -30,8 +30,8 @@ _OURS = ("kq", "plugins")
 def load(name: str) -> ModuleType:
     """The module `name` (`kq.api`, or `plugins.Tabs.KatanaQueue.tab`) of this project. Any thread.
 
-    Where nobody else uses the names, it is an ordinary import. Where somebody does, ours are loaded beside theirs
-    under other names, and what our sources import as `kq` is led there.
+    Where nobody else uses the names, it is an ordinary import. Where somebody does, ours are loaded beside
+    theirs under other names, and what our sources import as `kq` is led there.
 
     Raises:
         ImportError: something that it needs is not installed.
@@ -51,7 +51,7 @@ def is_kq_taken() -> bool:
 
 
 def farm_name(taken: Sequence[str] = ()) -> str:
-    """The name for our farm plug-in and our tab: "Katana Queue", or another when that is in `taken` or Katana's."""
+    """The name of our farm plug-in and tab: "Katana Queue", unless that is in `taken` or Katana's own."""
     global _farm_name  # one answer for a process: the farm plug-in and the tab must agree
     if _farm_name is None:
         beside = is_kq_taken() or "Katana Queue" in taken

@@ -1,4 +1,4 @@
-"""Ties one kq session to the UI session: starts it, ends it, and keeps the sentence that says why there is none."""
+"""Ties a kq session to the UI session: starts it, ends it, and keeps why there is none."""
 
 from __future__ import annotations
 

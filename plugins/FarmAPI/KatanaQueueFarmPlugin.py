@@ -1,4 +1,4 @@
-"""The farm plug-in "Katana Queue": maps FarmAPI's calls to kq.api. Every call returns at once; it decides nothing."""
+"""The farm plug-in "Katana Queue": maps FarmAPI's calls to kq.api. Calls return at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ _STATES: Mapping[JobState, str] = {
 }
 
 _ENVIRONMENT_PREFIXES = ("KATANA_", "OCIO", "PXR_", "USD_", "FN_", "FOUNDRY_", "LC_")
-"""Variables with which the desktop's own renders run, and which somebody may have changed since Agents started."""
+"""Variables that steer the desktop's own renders, and that may have been changed since the Agents started."""
 
 
 class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
@@ -75,7 +76,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
                 name=str(request.nodeName or request.renderContextName or "Render"),
                 commands=commands,
                 environment={str(key): str(value) for key, value in (request.environment or {}).items()},
-                cwd=temp_dir if os.path.isabs(temp_dir) else "",
+                cwd=temp_dir if Path(temp_dir).is_absolute() else "",
                 temp_dir=temp_dir,
                 renderer=options.get("renderer", ""),
                 picture=options.get("renderOutputFile", ""),
@@ -127,7 +128,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
             folder.mkdir(mode=0o700, parents=True)
         except OSError as error:
             raise FarmAPI.FarmPluginException(
-                f"no temporary folder could be made at {folder} ({error.strerror}): make KQ_DATA_ROOT writable"
+                f"no temporary folder could be made at {folder}: {error.strerror}; make KQ_DATA_ROOT writable"
             ) from error
         self._temp_dirs[renderContextName] = folder
         return str(folder)
@@ -207,7 +208,7 @@ def _options(command: tuple[str, ...]) -> dict[str, str]:
     """The `-key value` pairs of a renderboot command."""
     return {
         key[1:]: value
-        for key, value in zip(command, command[1:], strict=False)
+        for key, value in pairwise(command)
         if re.fullmatch(r"-[A-Za-z]\w*", key) and not re.fullmatch(r"-[A-Za-z]\w*", value)
     }
 

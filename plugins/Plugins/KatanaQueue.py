@@ -1,4 +1,4 @@
-"""What Katana loads first: registers the farm plug-in and ties kq to the UI session. Nothing is decided here."""
+"""What Katana loads first: registers the farm plug-in and ties kq to the UI session. Decides nothing."""
 
 from __future__ import annotations
 

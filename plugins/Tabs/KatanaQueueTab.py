@@ -1,4 +1,4 @@
-"""What Katana finds in `Tabs/`: registers the Katana Queue tab. The tab itself is in the folder `KatanaQueue`."""
+"""What Katana finds in `Tabs/`: registers the Katana Queue tab, which is in the folder `KatanaQueue`."""
 
 from __future__ import annotations
 

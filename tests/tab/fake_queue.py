@@ -79,7 +79,7 @@ class FakeQueue:
         self._queue = QueueRecord(agents_wanted=2)
         self._listeners: list[Callable[[QueueChange], None]] = []
 
-    # --- what tests do ------------------------------------------------------------------------------------------
+    # --- what tests do ---
 
     def change(
         self,
@@ -132,7 +132,7 @@ class FakeQueue:
         thread.start()
         thread.join()
 
-    # --- what a QueueClient does ----------------------------------------------------------------------------------
+    # --- what a QueueClient does ---
 
     def jobs(self) -> list[JobRecord]:
         return list(self._jobs.values())

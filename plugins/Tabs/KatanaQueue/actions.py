@@ -1,4 +1,4 @@
-"""What can be done with jobs: each action, its key, when it applies, and what it asks of the queue. Draws nothing."""
+"""What can be done with jobs: each action, its key, when it applies, what it asks for. Draws nothing."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class JobActions(QObject):
     def _current(self) -> JobRecord | None:
         return self._model.job(self._view.current()[0])
 
-    # --- on the queue -----------------------------------------------------------------------------------------
+    # --- on the queue ------------------------------------------------------------------------------------
 
     def _ask(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
         """Ask the queue; say `done` when it is, and why not when it is not."""
@@ -230,7 +230,7 @@ class JobActions(QObject):
                 self._client.spec(job_id), use, lambda sentence: self.noticed.emit(f"{what}: {sentence}")
             )
 
-    # --- on files -------------------------------------------------------------------------------------------------
+    # --- on files ----------------------------------------------------------------------------------------
 
     def _log_paths(self) -> list[str]:
         jobs = self._selected() or [job for job in (self._current(),) if job is not None]

@@ -64,7 +64,7 @@ class QueueBridge(QObject):
         done: Callable[[_Result], None] | None = None,
         failed: Callable[[str], None] | None = None,
     ) -> None:
-        """Call `done` with the result of `future`, or `failed` with a sentence, on Qt's thread."""
+        """Call `done` with what `future` brings, or `failed` with a sentence; on Qt's thread."""
         future.add_done_callback(lambda over: self._emit(self._returned, (over, done, failed)))
 
     def _on_change(self, change: QueueChange) -> None:
@@ -80,7 +80,7 @@ class QueueBridge(QObject):
         try:
             signal.emit(*arguments)
         except RuntimeError:
-            # The tab was closed, and its C++ side deleted, between kq's call and here: nobody is left to tell.
+            # The tab was closed, and its C++ side deleted, between kq's call and here: nobody is left.
             pass
 
     @Slot()

@@ -1,4 +1,4 @@
-"""Tells when a job that ran long is over: by the system's tray where there is one, else by the tab's notice."""
+"""Tells when a job that ran long is over: by the tab's notice, and the system's tray where there is one."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The Katana Queue tab: composes the list, the log, picture and Agents, and joins them to the queue. Draws nothing."""
+"""The Katana Queue tab: composes list, log, picture and Agents, and joins them to the queue."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from Katana import UI4, Utils
+from Katana import UI4, Utils  # type: ignore[attr-defined]  # UI4 is there in UI mode; the stubs leave it out
 from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QHideEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
@@ -51,7 +51,7 @@ from .views.picture_panel import PicturePanel
 __all__ = ["JOB_SELECTED_EVENT", "KatanaQueueTab"]
 
 JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Queued with `jobId` and `picture` when another job is selected, or its picture changed: a monitor may follow."""
+"""Queued with `jobId` and `picture` when another job is selected or its picture changed, for monitors."""
 
 LOOK_FOR_SESSION_MS = 250
 TASKS_AGAIN_MS = 400
@@ -82,7 +82,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._connect()
         self._look_for_session()
 
-    # --- building ---------------------------------------------------------------------------------------------------
+    # --- building ----------------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
         self.delegate = JobDelegate(self.pictures, self)
@@ -162,9 +162,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.details.currentChanged.connect(lambda _at: self._follow_visibility())
         self._clock.timeout.connect(self._tick)
         self._session_timer.timeout.connect(self._look_for_session)
+        self.setFocusProxy(self.view)
         self._tasks_timer.timeout.connect(lambda: self.model.want_tasks(*self.view.visible_rows()))
 
-    # --- the queue --------------------------------------------------------------------------------------------------
+    # --- the queue ---------------------------------------------------------------------------------------
 
     def attach(self, client: QueueClient) -> None:
         """Show the queue that `client` speaks to."""
@@ -233,7 +234,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             case _:
                 say("", "Waiting")
 
-    # --- what is selected -------------------------------------------------------------------------------------------
+    # --- what is selected --------------------------------------------------------------------------------
 
     def _show_current(self) -> None:
         job_id, task = self.view.current()
@@ -300,7 +301,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         job = self.model.job(job_id)
         return job_id if job is None else job.name
 
-    # --- texts and menus --------------------------------------------------------------------------------------------
+    # --- texts and menus ---------------------------------------------------------------------------------
 
     def _show_counts(self) -> None:
         counts = {state: self.model.count(state) for state in JobState}
@@ -350,7 +351,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if self.agents_panel.isVisible():
             self.agents.tick()
 
-    # --- Qt and Katana --------------------------------------------------------------------------------------------
+    # --- Qt and Katana -----------------------------------------------------------------------------------
 
     def getSettings(self) -> dict[str, Any]:
         """What Katana keeps with the layout."""

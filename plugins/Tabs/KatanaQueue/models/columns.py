@@ -129,14 +129,14 @@ COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo("name", "Name", 200, lambda r, _: r.name, lambda r: r.name.casefold()),
     ColumnInfo("state", "State", 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
     ColumnInfo("progress", "Progress", 124, lambda r, _: progress_text(r), _progress_value),
-    ColumnInfo("picture", "Picture", 56, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
+    ColumnInfo("picture", "Picture", 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
-        "submitted", "Submitted", 92, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
+        "submitted", "Submitted", 106, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
     ),
     ColumnInfo(
         "elapsed",
         "Elapsed",
-        72,
+        80,
         lambda r, now: span_text(elapsed_s(r, now)),
         # A running job's elapsed time grows by itself: its start orders it without being sorted again.
         lambda r: -1.0 if r.started is None else (r.completed or 4e9) - r.started,
@@ -145,7 +145,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo(
         "remaining",
         "Remaining",
-        84,
+        98,
         _remaining_text,
         lambda r: _LAST if r.progress is None or r.state != "Running" else -r.progress,
         right=True,
@@ -162,7 +162,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo(
         "memory",
         "Peak Memory",
-        92,
+        112,
         lambda r, _: bytes_text(r.peak_memory),
         lambda r: float(r.peak_memory or 0),
         right=True,

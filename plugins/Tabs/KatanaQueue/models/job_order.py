@@ -46,7 +46,8 @@ class JobFilter:
             return False
         if not self._words:
             return True
-        text = f"{record.name}\n{record.agent}\n{record.reason}\n{record.id}\n{record.node}\n{record.log_file}".casefold()
+        fields = (record.name, record.agent, record.reason, record.id, record.node, record.log_file)
+        text = "\n".join(fields).casefold()
         return all(word in text for word in self._words)
 
 

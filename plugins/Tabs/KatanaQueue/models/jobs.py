@@ -1,6 +1,6 @@
 """The jobs list as a Qt model: adapts kq's records, with the tasks of opened jobs as rows beneath them.
 
-A table, not a tree: Qt asks a tree for every one of 100,000 rows whenever it lays out, a table for those it paints.
+A table, not a tree: laying out a tree, Qt asks for every one of 100,000 rows; of a table for those it paints.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class JobsModel(QAbstractTableModel):
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._step)
 
-    # --- what the queue tells ---------------------------------------------------------------------------------
+    # --- what the queue tells ----------------------------------------------------------------------------
 
     def apply(self, change: QueueChange) -> None:
         """Take in what the queue tells."""
@@ -183,7 +183,8 @@ class JobsModel(QAbstractTableModel):
     def _tell_changed(self, job_ids: list[str]) -> None:
         if len(job_ids) > AT_ONCE:
             if self.rowCount():
-                self.dataChanged.emit(self.index(0, 0), self.index(self.rowCount() - 1, len(COLUMNS) - 1))
+                last_index = self.index(self.rowCount() - 1, len(COLUMNS) - 1)
+                self.dataChanged.emit(self.index(0, 0), last_index)
             return
         last = len(COLUMNS) - 1
         for job_id in job_ids:
@@ -192,7 +193,7 @@ class JobsModel(QAbstractTableModel):
                 row = self._row_of_job_row(job_row)
                 self.dataChanged.emit(self.index(row, 0), self.index(row, last))
 
-    # --- filter, sort, rebuild ----------------------------------------------------------------------------------
+    # --- filter, sort, rebuild ---------------------------------------------------------------------------
 
     def set_filter(self, shown: JobFilter) -> None:
         """Show what passes `shown`; the rows follow at once, or in steps when there are many."""
@@ -263,7 +264,7 @@ class JobsModel(QAbstractTableModel):
         )
         self.counts_changed.emit()
 
-    # --- rows ------------------------------------------------------------------------------------------------------
+    # --- rows --------------------------------------------------------------------------------------------
 
     def _place_open(self) -> None:
         rows = sorted(row for job_id in self._open if (row := self._order.row(job_id)) is not None)
@@ -333,7 +334,7 @@ class JobsModel(QAbstractTableModel):
         """How many jobs are in `state`."""
         return self._counts[state]
 
-    # --- tasks -------------------------------------------------------------------------------------------------------
+    # --- tasks -------------------------------------------------------------------------------------------
 
     def is_open(self, job_id: str) -> bool:
         """Whether the tasks of a job have rows."""
@@ -367,7 +368,7 @@ class JobsModel(QAbstractTableModel):
         return list(self._open)
 
     def want_tasks(self, first_row: int, last_row: int) -> None:
-        """Ask, by `tasks_wanted`, for what rows `first_row` to `last_row` show of tasks: they are in sight."""
+        """Rows `first_row` to `last_row` are in sight: ask, by `tasks_wanted`, for the tasks among them."""
         for job_id, tasks in self._open.items():
             row = self.row(job_id)
             if row is None:
@@ -386,7 +387,7 @@ class JobsModel(QAbstractTableModel):
             first, last = row + 1 + changed[0], row + 1 + changed[1]
             self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
 
-    # --- Qt's questions ----------------------------------------------------------------------------------------------
+    # --- Qt's questions ----------------------------------------------------------------------------------
 
     def rowCount(self, parent: _Index = _NO_INDEX) -> int:
         """Rows of jobs and of opened tasks."""

@@ -153,7 +153,7 @@ class LogFile:
         return [as_text(part[:LONGEST], part[-LONGEST:], len(part)) for part in parts[-count:]]
 
     def block(self, first_line: int, budget_bytes: int) -> tuple[bytes, int]:
-        """The bytes of whole lines from `first_line`, about `budget_bytes` of them, and how many lines they are."""
+        """Whole lines from `first_line`, about `budget_bytes` of them, and how many lines they are."""
         with self._open() as file:
             start = self._start_of(file, first_line)
             data = _read_at(file, start, min(budget_bytes, self.indexed - start))
@@ -207,7 +207,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def as_text(head: bytes, tail: bytes, length: int) -> str:
-    """A line for people: the last state of a line that was written over, colours taken out, odd bytes spelled.
+    """A line for people: of a line that was written over its last state, without colours, odd bytes spelled.
 
     `head` and `tail` are the line's beginning and end, `length` all its bytes.
     """
@@ -226,6 +226,10 @@ def as_text(head: bytes, tail: bytes, length: int) -> str:
             lambda match: chr(0x2400 + (0x21 if match[0] == "\x7f" else ord(match[0]))), text
         )
     return f"{text} … ({cut:,} more bytes in this line)" if cut > 0 else text
+
+
+def _control_picture(match: re.Match[str]) -> str:
+    return "\u2421" if match[0] == "\x7f" else chr(0x2400 + ord(match[0]))
 
 
 def _in_words(path: str, error: OSError, was_there: bool) -> str:

@@ -1,6 +1,6 @@
 """Reads logs on a thread of its own and tells Qt's: index, lines in sight, errors, search. Draws nothing.
 
-It works in bursts of a millisecond, because a busy Python thread would hold up every call that Qt makes to Python.
+It works in bursts of a millisecond: a busy Python thread would hold up every call that Qt makes to Python.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class LogReader(QObject):
             self._thread = threading.Thread(target=self._run, name="kq-log-reader", daemon=True)
             self._thread.start()
 
-    # --- from here on: the reader's thread ------------------------------------------------------------------------
+    # --- from here on: the reader's thread ---------------------------------------------------------------
 
     def _run(self) -> None:
         try:
@@ -241,7 +241,7 @@ class LogReader(QObject):
         self._tell_state()
 
     def _work(self) -> None:
-        """One burst of what is left to do: index first, then the search that somebody waits for, then errors."""
+        """One burst of what is left to do: index, then the search that somebody waits for, then errors."""
         file = self._file
         if file is None:
             return

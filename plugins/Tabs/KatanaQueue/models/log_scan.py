@@ -1,4 +1,4 @@
-"""Finds lines in a log file, block by block: errors and warnings by the queue's patterns, or what a person seeks.
+"""Finds lines in a log, block by block: errors and warnings by the queue's patterns, or what a person seeks.
 
 Pure file access and matching; no Qt, no thread.
 """

@@ -1,4 +1,4 @@
-"""The Agents: what each does, and draining, restarting and removing them. Asks the queue through its bridge."""
+"""The Agents: what each does; draining, restarting and removing them. Which there are, the model knows."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ from ..models.agents import AgentsModel
 from .look import ROW_HEIGHT, SPACING, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
+
+_MARGIN = 6
 
 
 class AgentsPanel(QWidget):
@@ -140,6 +142,7 @@ class AgentsPanel(QWidget):
         label = QLabel("Local &Agents", self)
         label.setBuddy(self.count)
         bar.addWidget(label)
+        bar.addSpacing(SPACING)
         bar.addWidget(self.count)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -197,38 +200,34 @@ class AgentsPanel(QWidget):
 
 
 class _AgentDelegate(QStyledItemDelegate):
-    """The state with its icon and colour; all else as usual."""
+    """Texts with the margins of the jobs list; the state with its icon and colour."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(super().sizeHint(option, index).width() + 10, ROW_HEIGHT)
-
-    def initStyleOption(
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        super().initStyleOption(option, index)
-        option.state &= (
-            ~QStyle.StateFlag.State_HasFocus
-        )  # the row is selected; a frame around one cell says nothing
+        return QSize(super().sizeHint(option, index).width() + 12, ROW_HEIGHT)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         model = index.model()
-        if index.column() != AgentsModel.STATE or not isinstance(model, AgentsModel):
-            super().paint(painter, option, index)
+        if not isinstance(model, AgentsModel):
             return
-        agent, rect, palette = model.agent(index.row()), option.rect, option.palette
+        agent, palette = model.agent(index.row()), option.palette
+        inner = QRect(option.rect).adjusted(_MARGIN, 0, -_MARGIN, 0)
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        colour = palette.color(QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text)
         if selected:
-            painter.fillRect(rect, palette.brush(QPalette.ColorRole.Highlight))
-        state = "Stopping" if agent.draining and agent.state != "Lost" else str(agent.state)
-        pixmap = state_pixmap(str(agent.state), palette, painter.device().devicePixelRatioF())
-        painter.drawPixmap(rect.left() + 4, rect.center().y() - 6, pixmap)
-        painter.setPen(
-            palette.color(QPalette.ColorRole.HighlightedText) if selected else state_colour(state, palette)
-        )
-        inner = QRect(rect).adjusted(24, 0, -2, 0)
-        text = option.fontMetrics.elidedText(
-            str(index.data() or ""), Qt.TextElideMode.ElideRight, inner.width()
-        )
-        painter.drawText(inner, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
+            painter.fillRect(option.rect, palette.brush(QPalette.ColorRole.Highlight))
+        if not option.state & QStyle.StateFlag.State_Enabled:
+            painter.setOpacity(0.5)
+        if index.column() == AgentsModel.STATE:
+            pixmap = state_pixmap(str(agent.state), palette, painter.device().devicePixelRatioF())
+            painter.drawPixmap(inner.left(), inner.center().y() - 6, pixmap)
+            inner.setLeft(inner.left() + 20)
+            state = "Stopping" if agent.draining and agent.state != "Lost" else str(agent.state)
+            colour = colour if selected else state_colour(state, palette)
+        painter.setPen(colour)
+        text = str(index.data() or "")
+        text = option.fontMetrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width())
+        alignment = index.data(int(Qt.ItemDataRole.TextAlignmentRole))
+        painter.drawText(inner, int(alignment), text)
+        painter.setOpacity(1.0)

@@ -1,4 +1,4 @@
-"""What the tab says about itself: the banner of a queue that starts or is gone, the empty list, passing notices."""
+"""What the tab says about itself: a queue that starts or is gone, an empty list, passing notices."""
 
 from __future__ import annotations
 

@@ -79,6 +79,11 @@ class FilterBar(QWidget):
         states = frozenset(state for state, button in self._buttons.items() if button.isChecked())
         return JobFilter(self.field.text(), states)
 
+    def focus(self) -> None:
+        """Put the cursor into the field."""
+        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.field.selectAll()
+
     def clear(self) -> None:
         """Show all jobs."""
         self.field.clear()

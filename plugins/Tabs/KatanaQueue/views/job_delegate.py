@@ -1,4 +1,4 @@
-"""Draws the cells of the jobs list: state, progress bar, thumbnail, texts. Knows no queue and loads no file."""
+"""Draws the cells of the jobs list: state, progress, thumbnail, texts. Knows no queue and loads no file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .look import ROW_HEIGHT, faded, is_dark, state_colour, state_pixmap
 __all__ = ["ARROW_WIDTH", "JobDelegate"]
 
 ARROW_WIDTH = 18
-_INDENT = 22
+_INDENT = 34
 _MARGIN = 6
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

@@ -1,4 +1,4 @@
-"""The jobs list as a widget: selection by job, opening of tasks, columns. What a job is, it asks the model."""
+"""The jobs list as a widget: selection by job, opening of tasks, columns. What a job is, the model knows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class JobsView(QTableView):
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit())
         self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
 
-    # --- columns ------------------------------------------------------------------------------------------------
+    # --- columns -----------------------------------------------------------------------------------------
 
     def _set_up_columns(self) -> None:
         header = self.horizontalHeader()
@@ -159,7 +159,7 @@ class JobsView(QTableView):
             down = Qt.SortOrder.DescendingOrder if settings.get("descending") else Qt.SortOrder.AscendingOrder
             self.sortByColumn(columns[settings["sort"]], down)
 
-    # --- selection ------------------------------------------------------------------------------------------------
+    # --- selection ---------------------------------------------------------------------------------------
 
     def selected_job_ids(self) -> list[str]:
         """The selected jobs, from the top; a job whose task is selected counts when it is selected itself."""
@@ -242,7 +242,7 @@ class JobsView(QTableView):
         self.current_changed.emit()
         self._look.start()
 
-    # --- tasks -----------------------------------------------------------------------------------------------------
+    # --- tasks -------------------------------------------------------------------------------------------
 
     def _on_data_changed(self, first: QModelIndex, last: QModelIndex, _roles: object = None) -> None:
         row = self.currentIndex().row()
@@ -277,7 +277,7 @@ class JobsView(QTableView):
             isinstance(record, JobRecord) and record.tasks > 1 and 0 <= position.x() - left < ARROW_WIDTH + 2
         )
 
-    # --- events ----------------------------------------------------------------------------------------------------
+    # --- events ------------------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A click on a job's arrow opens or closes it, and selects nothing."""

@@ -1,9 +1,9 @@
-"""The log of the selected job: view, search, attempts, and what can be done with it. What is in a log, models know."""
+"""The log of the selected job: view, search, attempts, actions. What is in a log, the models know."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
@@ -69,7 +69,7 @@ class LogPanel(QWidget):
         self.view.menu_wanted.connect(self._show_menu)
         self.show_log("", "Select a job to see its log.")
 
-    # --- what is shown ------------------------------------------------------------------------------------------
+    # --- what is shown -----------------------------------------------------------------------------------
 
     def show_log(self, path: str, message: str = "") -> None:
         """Show the log at `path`; with none, `message`."""
@@ -118,7 +118,7 @@ class LogPanel(QWidget):
         """Whether the panel is in sight: otherwise no file is looked at."""
         self.reader.set_active(is_active)
 
-    # --- what the reader tells ----------------------------------------------------------------------------------
+    # --- what the reader tells ---------------------------------------------------------------------------
 
     def _on_state(self, state: LogState) -> None:
         if state.path != self._state.path:
@@ -131,6 +131,8 @@ class LogPanel(QWidget):
         self._state = state
         if state.trouble:
             self.view.clear(state.trouble)
+        elif not state.path:
+            self.view.clear(self._message)
         elif state.is_complete and not state.line_count:
             self.view.clear("Nothing has been written to the log yet.")
         elif state.is_complete:
@@ -186,7 +188,7 @@ class LogPanel(QWidget):
         for action in (self.next_match, self.previous_match):
             action.setEnabled(self._found is not None and self._found.count > 0)
 
-    # --- problems and search ------------------------------------------------------------------------------------
+    # --- problems and search -----------------------------------------------------------------------------
 
     def _go_to_problem(self, forward: bool) -> None:
         """The next error; where there are none, the next warning."""
@@ -247,7 +249,7 @@ class LogPanel(QWidget):
             if to is not None:
                 self.view.go_to_line(to)
 
-    # --- copy, open ---------------------------------------------------------------------------------------------------
+    # --- copy, open --------------------------------------------------------------------------------------
 
     def _copy(self, selection: Selection) -> None:
         if selection.is_empty:
@@ -264,7 +266,7 @@ class LogPanel(QWidget):
     def open_in_editor(self) -> None:
         """Open the log with the system's program for text files."""
         if self._state.path and not QDesktopServices.openUrl(QUrl.fromLocalFile(self._state.path)):
-            self.noticed.emit(f"No program is set for opening {os.path.basename(self._state.path)}.")
+            self.noticed.emit(f"No program is set for opening {Path(self._state.path).name}.")
 
     def _show_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
@@ -281,7 +283,7 @@ class LogPanel(QWidget):
     def _on_follow_changed(self, follow: bool) -> None:
         self.follow_action.setChecked(follow)
 
-    # --- widgets ---------------------------------------------------------------------------------------------------
+    # --- widgets -----------------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
         self._attempts = QComboBox(self)

@@ -1,4 +1,4 @@
-"""Draws the lines of a log that are in sight, and nothing else of it: so its size does not matter. Reads no file."""
+"""Draws the lines of a log that are in sight, and no others: so its size does not matter. Reads no file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
 from ..models.log_file import LogLine
 from .log_selection import Position, Selection
@@ -76,7 +76,7 @@ class LogView(QAbstractScrollArea):
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.verticalScrollBar().actionTriggered.connect(self._on_scroll_action)
 
-    # --- content ------------------------------------------------------------------------------------------------
+    # --- content -----------------------------------------------------------------------------------------
 
     def clear(self, message: str = "") -> None:
         """Show no lines, and `message` in their place."""
@@ -152,7 +152,7 @@ class LogView(QAbstractScrollArea):
         at = number % PAGE
         return page[at] if page is not None and at < len(page) else None
 
-    # --- follow, wrap, places ---------------------------------------------------------------------------------------
+    # --- follow, wrap, places ----------------------------------------------------------------------------
 
     @property
     def follows(self) -> bool:
@@ -212,7 +212,7 @@ class LogView(QAbstractScrollArea):
         """What is selected."""
         return self._selection
 
-    # --- measures -------------------------------------------------------------------------------------------------
+    # --- measures ----------------------------------------------------------------------------------------
 
     def _measure(self) -> None:
         metrics = QFontMetricsF(self.font())
@@ -273,7 +273,7 @@ class LogView(QAbstractScrollArea):
                 self.lines_wanted.emit(self._asked.start * PAGE, len(self._asked) * PAGE)
                 return
 
-    # --- drawing ----------------------------------------------------------------------------------------------------
+    # --- drawing -----------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the lines in sight."""
@@ -282,11 +282,12 @@ class LogView(QAbstractScrollArea):
         palette, rect = self.palette(), self.viewport().rect()
         text = palette.color(QPalette.ColorRole.Text)
         painter.fillRect(rect, palette.brush(QPalette.ColorRole.Base))
-        painter.fillRect(QRect(0, 0, self._gutter - 8, rect.height()), faded(text, 0.045))
+        if self._count or self._tail:
+            painter.fillRect(QRect(0, 0, self._gutter - 8, rect.height()), faded(text, 0.045))
         if self._tail is not None:
             rows = self._rows_in_view()
-            for row, line in enumerate(self._tail[-rows:]):
-                self._paint_line(painter, row * self._line_height, -1, line, 0, 1)
+            for row, shown in enumerate(self._tail[-rows:]):
+                self._paint_line(painter, row * self._line_height, -1, shown, 0, 1)
         elif self._count:
             y, line = -self._row_in_line * self._line_height, self.top_line()
             while y < rect.height() and line < self._count:
@@ -299,7 +300,7 @@ class LogView(QAbstractScrollArea):
             self._paint_marks(painter, rect)
         if self._message:
             painter.setPen(faded(text, 0.62))
-            painter.setFont(QWidget.font(self.parentWidget() or self))
+            painter.setFont(QApplication.font())
             flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
             painter.drawText(rect.adjusted(40, 12, -40, -12), flags, self._message)
 
@@ -382,7 +383,7 @@ class LogView(QAbstractScrollArea):
             return (0, 1 << 30)
         return (first.column if line == first.line else 0, last.column if line == last.line else 1 << 30)
 
-    # --- mouse, keys, scrolling -------------------------------------------------------------------------------------
+    # --- mouse, keys, scrolling --------------------------------------------------------------------------
 
     def _position_at(self, point: QPoint) -> Position:
         y, line = -self._row_in_line * self._line_height, self.top_line()

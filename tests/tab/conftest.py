@@ -1,0 +1,52 @@
+"""What tests of the tab share: Katana's API as the host offers it, a tab on a queue that a test steers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from host import katana_alias
+
+katana_alias.install()
+
+from tests.tab.fake_queue import FakeQueue  # noqa: E402  the alias comes first
+
+
+@pytest.fixture
+def queue() -> FakeQueue:
+    """A queue that the test steers."""
+    return FakeQueue()
+
+
+@pytest.fixture
+def tab(qtbot: Any, queue: FakeQueue, data_root: Any) -> Iterator[Any]:
+    """The tab, shown, on `queue`."""
+    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    widget = KatanaQueueTab(None)
+    qtbot.addWidget(widget)
+    widget.resize(1100, 700)
+    widget.attach(queue)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    yield widget
+    close_tab(widget)
+
+
+def close_tab(widget: Any) -> None:
+    """Close a tab and see its threads gone."""
+    widget.close()
+    assert widget.log.reader.wait(5)
+    assert widget.pictures.wait(5)
+
+
+@pytest.fixture
+def settle(qtbot: Any) -> Callable[[Callable[[], bool]], None]:
+    """Wait until something holds, with events running."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        qtbot.waitUntil(condition, timeout=10_000)
+
+    return wait

@@ -1,0 +1,251 @@
+"""The jobs list as a model: records in, rows out, under Qt's own model tester."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
+from PySide6.QtCore import Qt
+
+from plugins.Tabs.KatanaQueue.models.columns import Column
+from plugins.Tabs.KatanaQueue.models.job_order import JobFilter
+from plugins.Tabs.KatanaQueue.models.jobs import AT_ONCE, JobsModel
+from tests.tab.fake_queue import make_job
+
+DOWN, UP = Qt.SortOrder.DescendingOrder, Qt.SortOrder.AscendingOrder
+
+
+@pytest.fixture
+def model(qtmodeltester: Any, qapp: Any) -> JobsModel:
+    """A model that Qt's tester watches all the while."""
+    model = JobsModel()
+    qtmodeltester.data_display_may_return_none = True
+    qtmodeltester.check(model)
+    return model
+
+
+def change(jobs: Any = (), removed: Any = (), reset: bool = False) -> QueueChange:
+    return QueueChange(
+        status=ConnectionStatus.CONNECTED,
+        sentence="",
+        jobs=tuple(jobs),
+        removed_jobs=tuple(removed),
+        agents=(),
+        removed_agents=(),
+        queue=None,
+        reset=reset,
+    )
+
+
+def names(model: JobsModel) -> list[str]:
+    return [model.index(row, Column.NAME).data() for row in range(model.rowCount())]
+
+
+def tasks(job_id: str, count: int, state: TaskState = TaskState.WAITING) -> list[TaskRecord]:
+    return [TaskRecord(job_id=job_id, index=i, state=state, label=f"frame {i + 1}") for i in range(count)]
+
+
+def test_newest_is_at_the_top(model: JobsModel) -> None:
+    """A job that was just submitted stands first, without a click."""
+    model.apply(change([make_job(1), make_job(2)]))
+    model.apply(change([make_job(3)]))
+    assert names(model) == ["shot_003_beauty", "shot_002_beauty", "shot_001_beauty"]
+
+
+def test_change_of_a_job_changes_its_row_alone(model: JobsModel, qtbot: Any) -> None:
+    """An update in place tells of one row."""
+    model.apply(change([make_job(n) for n in range(1, 6)]))
+    with qtbot.waitSignal(model.dataChanged) as told:
+        model.apply(change([make_job(3, JobState.RUNNING, progress=0.5)]))
+    assert (told.args[0].row(), told.args[1].row()) == (2, 2)
+    assert model.index(2, Column.PROGRESS).data() == "50%"
+
+
+def test_removed_jobs_leave(model: JobsModel) -> None:
+    """What was removed is shown no more, and counted no more."""
+    model.apply(change([make_job(n) for n in range(1, 4)]))
+    model.apply(change(removed=["job000002", "nosuchjob"]))
+    assert names(model) == ["shot_003_beauty", "shot_001_beauty"]
+    assert (model.total, model.count(JobState.COMPLETED)) == (2, 2)
+
+
+def test_job_moves_when_what_it_is_sorted_by_changes(model: JobsModel) -> None:
+    """Sorted by state, a job that starts to run moves up among the running ones."""
+    model.apply(change([make_job(n, JobState.WAITING) for n in range(1, 5)]))
+    model.sort(Column.STATE, UP)
+    assert names(model)[0] == "shot_001_beauty"
+    model.apply(change([make_job(3, JobState.RUNNING)]))
+    assert names(model)[0] == "shot_003_beauty"
+
+
+@pytest.mark.parametrize("column", list(Column))
+@pytest.mark.parametrize("order", [UP, DOWN])
+def test_sort_by_every_column(model: JobsModel, column: Column, order: Qt.SortOrder) -> None:
+    """Every column sorts, values that are missing included, and stays sorted as jobs change."""
+    rnd = random.Random(int(column))
+    states = list(JobState)
+
+    def job(n: int) -> JobRecord:
+        return make_job(
+            n,
+            rnd.choice(states),
+            priority=rnd.randrange(3),
+            progress=rnd.choice([None, rnd.random()]),
+            peak_memory=rnd.choice([None, n]),
+            reason=rnd.choice(["", "disk full"]),
+        )
+
+    model.apply(change([job(n) for n in range(40)]))
+    model.sort(column, order)
+    for _ in range(30):
+        model.apply(change([job(rnd.randrange(50))]))
+    entries = [model.sort_by.entry(model.record(row)) for row in range(model.rowCount())]  # type: ignore[arg-type]
+    assert entries == sorted(entries, reverse=order == DOWN)
+    assert len(set(names(model))) == model.rowCount() == model.total
+
+
+def test_filter_by_words_and_states(model: JobsModel) -> None:
+    """All words must occur, in any column that is text; of several states one is enough."""
+    model.apply(
+        change(
+            [
+                make_job(1, JobState.FAILED, reason="texture Wood.exr is missing"),
+                make_job(2, JobState.RUNNING, agent="workstation-1"),
+                make_job(3),
+            ]
+        )
+    )
+    model.set_filter(JobFilter("WOOD missing"))
+    assert names(model) == ["shot_001_beauty"]
+    model.set_filter(JobFilter("", frozenset({JobState.RUNNING, JobState.COMPLETED})))
+    assert names(model) == ["shot_003_beauty", "shot_002_beauty"]
+    model.set_filter(JobFilter("shot_002", frozenset({JobState.COMPLETED})))
+    assert names(model) == []
+    assert model.total == 3
+
+
+def test_job_enters_and_leaves_the_filter_as_it_changes(model: JobsModel) -> None:
+    """With only failed jobs shown, one that fails appears, and one that is started again goes."""
+    model.set_filter(JobFilter("", frozenset({JobState.FAILED})))
+    model.apply(change([make_job(1, JobState.RUNNING), make_job(2, JobState.FAILED)]))
+    assert names(model) == ["shot_002_beauty"]
+    model.apply(change([make_job(1, JobState.FAILED), make_job(2, JobState.WAITING)]))
+    assert names(model) == ["shot_001_beauty"]
+
+
+def test_tasks_are_rows_beneath_their_job(model: JobsModel, qtbot: Any) -> None:
+    """Opened, a job shows its tasks; what is in sight of them is asked for; closed, they go."""
+    model.apply(change([make_job(1, tasks=3), make_job(2, tasks=2), make_job(3)]))
+    model.expand("job000001")
+    model.expand("job000002")
+    model.expand("job000003")  # one task: nothing to open
+    assert names(model) == [
+        "shot_003_beauty",
+        "shot_002_beauty",
+        "task 1",
+        "task 2",
+        "shot_001_beauty",
+        "task 1",
+        "task 2",
+        "task 3",
+    ]
+    with qtbot.waitSignals([model.tasks_wanted] * 2, check_params_cbs=None):
+        model.want_tasks(3, 6)
+    model.set_tasks("job000001", tasks("job000001", 3, TaskState.FAILED))
+    assert names(model)[5:] == ["frame 1", "frame 2", "frame 3"]
+    assert model.index(6, Column.STATE).data() == "Failed"
+    assert [model.task(row) for row in range(8)] == [None, None, 0, 1, None, 0, 1, 2]
+    assert [model.row(f"job00000{n}") for n in (1, 2, 3)] == [4, 1, 0]
+    model.collapse("job000002")
+    assert names(model)[:3] == ["shot_003_beauty", "shot_002_beauty", "shot_001_beauty"]
+
+
+def test_opened_job_moves_with_its_tasks(model: JobsModel) -> None:
+    """A job that changes its place stays open."""
+    model.apply(change([make_job(n, JobState.WAITING, tasks=2) for n in range(1, 5)]))
+    model.sort(Column.PRIORITY, DOWN)
+    model.expand("job000002")
+    model.set_tasks("job000002", tasks("job000002", 2))
+    model.apply(change([make_job(2, JobState.WAITING, tasks=2, priority=5)]))
+    assert names(model)[:3] == ["shot_002_beauty", "frame 1", "frame 2"]
+    model.apply(change([make_job(2, JobState.WAITING, tasks=2, priority=-5)]))
+    assert names(model)[-3:] == ["shot_002_beauty", "frame 1", "frame 2"]
+
+
+def test_opened_job_is_removed_with_its_tasks(model: JobsModel) -> None:
+    """No row of a removed job remains."""
+    model.apply(change([make_job(n, tasks=3) for n in range(1, 4)]))
+    model.expand("job000002")
+    model.apply(change(removed=["job000002"]))
+    assert names(model) == ["shot_003_beauty", "shot_001_beauty"]
+
+
+def test_random_story(model: JobsModel) -> None:
+    """Whatever happens in whatever order, rows and jobs agree."""
+    rnd = random.Random(7)
+    known: dict[str, JobRecord] = {}
+    for _ in range(250):
+        what = rnd.random()
+        if what < 0.6:
+            job = make_job(
+                rnd.randrange(30), rnd.choice(list(JobState)), tasks=rnd.choice([1, 2, 5]), priority=rnd.randrange(4)
+            )
+            if job.id in known:
+                job = make_job(job.order, job.state, tasks=known[job.id].tasks, priority=job.priority)
+            known[job.id] = job
+            model.apply(change([job]))
+        elif what < 0.75 and known:
+            gone = rnd.choice(sorted(known))
+            del known[gone]
+            model.apply(change(removed=[gone]))
+        elif what < 0.85 and known:
+            (model.expand if rnd.random() < 0.6 else model.collapse)(rnd.choice(sorted(known)))
+        elif what < 0.95:
+            model.sort(rnd.choice([Column.STATE, Column.PRIORITY, Column.SUBMITTED]), rnd.choice([UP, DOWN]))
+        else:
+            states = frozenset(rnd.sample(list(JobState), rnd.choice([0, 2, 4])))
+            model.set_filter(JobFilter("", states))
+        rows = range(model.rowCount())
+        shown = [model.job_id(row) for row in rows if model.task(row) is None]
+        assert len(shown) == len(set(shown)) == model.shown
+        assert all(model.row(job_id) is not None and known[job_id] == model.job(job_id) for job_id in shown)
+        for row in rows:
+            if model.task(row) is not None:
+                assert model.row(model.job_id(row)) == row - 1 - model.task(row)  # type: ignore[operator]
+
+
+def test_large_list_is_sorted_in_steps_and_late_changes_are_kept(qtbot: Any) -> None:
+    """What happens while a large list is being sorted is not lost."""
+    model = JobsModel()  # without Qt's tester, which asks for every row at every change
+    count = 4 * AT_ONCE
+    model.apply(change([make_job(n) for n in range(count)], reset=True))
+    assert model.is_rebuilding
+    model.apply(change([make_job(count), make_job(5, JobState.FAILED)], removed=["job000007"]))
+    qtbot.waitUntil(lambda: not model.is_rebuilding)
+    assert model.rowCount() == count
+    assert names(model)[0] == f"shot_{count:03}_beauty"
+    assert model.row("job000007") is None
+    assert model.count(JobState.FAILED) == 1
+    model.sort(Column.NAME, UP)
+    model.sort(Column.SUBMITTED, UP)  # changed their mind before it was done
+    qtbot.waitUntil(lambda: not model.is_rebuilding)
+    assert names(model)[0] == "shot_000_beauty"
+
+
+def test_thousand_new_jobs_are_told_of_once(model: JobsModel, qtbot: Any) -> None:
+    """Jobs that arrive together and stand together are one insertion: views redo their rows once."""
+    model.apply(change([make_job(n) for n in range(10)]))
+    told: list[tuple[int, int]] = []
+    model.rowsInserted.connect(lambda _parent, first, last: told.append((first, last)))
+    model.apply(change([make_job(n) for n in range(10, 1010)]))
+    assert told == [(0, 999)]
+
+
+def test_reset_forgets_what_was_known(model: JobsModel) -> None:
+    """After a reconnection the queue's word is all there is."""
+    model.apply(change([make_job(1), make_job(2)]))
+    model.apply(change([make_job(2, JobState.FAILED)], reset=True))
+    assert names(model) == ["shot_002_beauty"]
+    assert (model.count(JobState.FAILED), model.count(JobState.COMPLETED)) == (1, 0)

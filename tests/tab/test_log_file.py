@@ -1,0 +1,213 @@
+"""A log of any size, line by line: what is read of it is what is in it, whatever becomes of the file."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from kq.api import load_patterns
+
+from plugins.Tabs.KatanaQueue.models.log_file import CHUNK, LONGEST, FileChange, LogFile, LogTrouble, as_text
+from plugins.Tabs.KatanaQueue.models.log_scan import BadPattern, LineMarks, Search, SeverityScan, TextScan
+
+
+def opened(path: Path) -> LogFile:
+    file = LogFile(str(path))
+    file.check()
+    while not file.is_complete:
+        file.advance(CHUNK * 3 + 17)
+    return file
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_line_is_found(tmp_path: Path, seed: int) -> None:
+    """Lines of any length, at any place, read as they were written; also across the index's chunks."""
+    rnd = random.Random(seed)
+    lines = [
+        "x" * rnd.choice([0, 0, 3, 80, 200, 3000]) + str(number) for number in range(rnd.choice([1, 900, 4000]))
+    ]
+    path = tmp_path / "log"
+    path.write_text("\n".join(lines) + ("\n" if seed % 2 else ""))
+    file = opened(path)
+    assert file.line_count == len(lines)
+    for _ in range(60):
+        first, count = rnd.randrange(len(lines)), rnd.randrange(1, 300)
+        assert file.lines(first, count) == lines[first : first + count]
+    assert file.tail(5) == lines[-5:]
+
+
+def test_empty_lines_only(tmp_path: Path) -> None:
+    """A file of nothing but line ends has as many empty lines."""
+    path = tmp_path / "log"
+    path.write_bytes(b"\n" * (CHUNK + 5))
+    file = opened(path)
+    assert file.line_count == CHUNK + 5
+    assert file.lines(CHUNK - 2, 10) == [""] * 7
+
+
+def test_growing_file(tmp_path: Path) -> None:
+    """What is appended is seen; a line that was half written is whole afterwards."""
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntw")
+    file = opened(path)
+    assert file.lines(0, 9) == ["one", "tw"]
+    with path.open("ab") as more:
+        more.write(b"o\nthree\n")
+    assert file.check() == FileChange.GREW
+    file.advance(1000)
+    assert file.lines(0, 9) == ["one", "two", "three"]
+    assert file.check() == FileChange.NONE
+
+
+def test_truncated_and_replaced(tmp_path: Path) -> None:
+    """A log that is cut off, replaced, or cut off and written again is begun anew."""
+    path = tmp_path / "log"
+    path.write_text("old line\n" * 100)
+    file = opened(path)
+    path.write_text("new\n")
+    assert file.check() == FileChange.RESTARTED
+    file.advance(1000)
+    assert file.lines(0, 5) == ["new"]
+    other = tmp_path / "other"
+    other.write_text("replaced, and longer\n" * 10)
+    other.replace(path)
+    assert file.check() == FileChange.RESTARTED
+    with path.open("r+b") as same_file:  # same file, longer, other content
+        same_file.truncate(0)
+        same_file.write(b"rewritten in place\n" * 200)
+    assert file.check() == FileChange.RESTARTED
+    file.advance(10_000)
+    assert file.lines(0, 1) == ["rewritten in place"]
+
+
+def test_what_cannot_be_shown_is_told_in_words(tmp_path: Path) -> None:
+    """No file, a folder, a pipe: each has its sentence."""
+    with pytest.raises(LogTrouble, match="There is no log file at"):
+        LogFile(str(tmp_path / "nothing")).check()
+    with pytest.raises(LogTrouble, match="is a folder, not a log file"):
+        LogFile(str(tmp_path)).check()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LogTrouble, match="is no plain file"):
+        LogFile(str(tmp_path / "pipe")).check()
+    path = tmp_path / "log"
+    path.write_text("a\n")
+    file = opened(path)
+    path.unlink()
+    with pytest.raises(LogTrouble, match="The log file is gone"):
+        file.check()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything is readable to an administrator")
+def test_no_permission(tmp_path: Path) -> None:
+    """A log that may not be read says so."""
+    path = tmp_path / "log"
+    path.write_text("a\n")
+    path.chmod(0)
+    with pytest.raises(LogTrouble, match="no permission"):
+        opened(path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"plain", "plain"),
+        (b"dos line\r", "dos line"),
+        ("Größe ✓".encode(), "Größe ✓"),
+        (b"latin \xe9t\xe9", "latin \\xe9t\\xe9"),
+        (b"10%\r20%\r99%", "99%"),
+        (b"10%\r20%\r", "20%"),
+        (b"\x1b[31mred\x1b[0m text", "red text"),
+        (b"\x1b]0;title\x07rest", "rest"),
+        (b"nul\x00bell\x07del\x7f", "nul␀bell␇del␡"),
+        (b"a\tb", "a       b"),
+    ],
+)
+def test_odd_bytes_are_readable(raw: bytes, shown: str) -> None:
+    """Progress with carriage returns shows its last state; what is no text is spelled out."""
+    assert as_text(raw, raw, len(raw)) == shown
+
+
+def test_line_without_end(tmp_path: Path) -> None:
+    """A line of megabytes shows its beginning; one that was written over shows its last state."""
+    path = tmp_path / "log"
+    progress = b"".join(b"%d of 999999 done\r" % n for n in range(200_000))
+    path.write_bytes(b"first\n" + b"A" * 5_000_000 + b"\n" + progress + b"999999 of 999999 done\nlast\n")
+    file = opened(path)
+    first, long, over, last = file.lines(0, 10)
+    assert (first, last, over) == ("first", "last", "999999 of 999999 done")
+    assert long.startswith("A" * LONGEST)
+    assert "more bytes in this line" in long
+
+
+@pytest.mark.parametrize("is_regex", [False, True])
+def test_search_counts_lines(tmp_path: Path, is_regex: bool) -> None:
+    """Every line that holds what is sought is found once, also across blocks, also what comes later."""
+    path = tmp_path / "log"
+    rnd = random.Random(5)
+    hits = sorted(rnd.sample(range(30_000), 400))
+    marked = set(hits)
+    with path.open("w") as out:
+        for number in range(30_000):
+            out.write(f"line {number} " + ("Needle needle" if number in marked else "hay") + "\n")
+    file = opened(path)
+    scan = TextScan(Search("ne+dle$" if is_regex else "needle", is_regex))
+    while scan.step(file):
+        pass
+    assert list(scan.found.lines) == hits
+    with path.open("a") as out:
+        out.write("a needle\nhay\n")
+    last = file.line_count - 1
+    file.check()
+    file.advance(100)
+    scan.grown(last)
+    while scan.step(file):
+        pass
+    assert list(scan.found.lines) == [*hits, 30_000]
+    assert scan.found.count == 401
+
+
+def test_search_matches_case_when_told(tmp_path: Path) -> None:
+    """Upper and lower case are one unless somebody says otherwise."""
+    path = tmp_path / "log"
+    path.write_text("Error\nerror\n")
+    for match_case, count in ((False, 2), (True, 1)):
+        scan = TextScan(Search("Error", match_case=match_case))
+        scan.step(opened(path))
+        assert scan.found.count == count
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a-", "(a+)+b", "*x"])
+def test_bad_pattern_is_refused_in_words(pattern: str) -> None:
+    """What cannot be understood, or could take years, is not tried."""
+    with pytest.raises(BadPattern, match="The pattern"):
+        Search(pattern, is_regex=True)
+
+
+def test_severity_by_the_queues_patterns(tmp_path: Path) -> None:
+    """Errors and warnings are found where the queue's own patterns see them."""
+    path = tmp_path / "log"
+    lines = ["fine, 0 errors", "Error: no such texture", "WARNING: slow", "error.exr written"] * 3000
+    path.write_text("\n".join(lines) + "\n")
+    patterns = load_patterns("")
+    scan = SeverityScan(patterns)
+    file = opened(path)
+    while scan.step(file):
+        pass
+    expected = [patterns.classify(line) for line in lines]
+    assert list(scan.errors.lines) == [n for n, kind in enumerate(expected) if kind == "error"]
+    assert list(scan.warnings.lines) == [n for n, kind in enumerate(expected) if kind == "warning"]
+    assert scan.errors.count == 3000
+
+
+def test_marks_go_round() -> None:
+    """After the last comes the first again, and the other way round."""
+    marks = LineMarks()
+    for line in (3, 8, 20):
+        marks.add(line)
+    assert [marks.next(line) for line in (0, 3, 8, 20)] == [3, 8, 20, 3]
+    assert [marks.previous(line) for line in (0, 3, 8, 21)] == [20, 20, 3, 20]
+    assert (marks.place(8), LineMarks().next(1)) == (2, None)
+    marks.cut(8)
+    assert (list(marks.lines), marks.count) == ([3], 1)
