@@ -47,12 +47,14 @@ class QueueClient:
     Thread-safe. Futures and listeners are called on the client's own thread, and must not wait there.
     """
 
-    def __init__(self, *, history: bool = True) -> None:
+    def __init__(self, *, history: bool = True, managed: bool = False) -> None:
         """Not connected yet: see `connect`.
 
         Args:
             history: whether jobs of earlier sessions are wanted too.
+            managed: whether somebody starts the queue again when it ends (see Session), and will `say` so.
         """
+        self._managed = managed
         self._history = history
         self._lock = threading.Lock()
         self._mirror = Mirror()
@@ -422,7 +424,8 @@ class QueueClient:
 
     def _take_event(self, event: m.ChangesEvent) -> None:
         if event.stopping:
-            self._set_status(ConnectionStatus.ENDED, "the session has ended")
+            status = ConnectionStatus.LOST if self._managed else ConnectionStatus.ENDED
+            self._set_status(status, "the session has ended")
             return
         with self._lock:
             in_order = self._mirror.apply(event)

@@ -47,7 +47,7 @@ class Session:
             settings: default: from this process's environment. When that makes no sense, the client says so.
             python: the interpreter for kq's processes; default: this process's own.
         """
-        self.client = QueueClient()
+        self.client = QueueClient(managed=True)
         self.queue_dir: Path | None = None
         self.ready: dict[str, Any] | None = None
         """What the server said when its Agents were there: session, pid and ports."""
@@ -61,6 +61,8 @@ class Session:
         self._closing = False
         self._changed = threading.Condition()
         self._starts: list[float] = []
+        self._journal_session = ""
+        """The session that the first guardian began: those that follow it go on with its jobs."""
         self._thread = threading.Thread(target=self._run, name="kq-session", daemon=True)
         self._thread.start()
 
@@ -114,7 +116,8 @@ class Session:
         read_end, write_end = os.pipe()
         try:
             child = process.spawn_service(
-                [self._python, "-P", str(_GUARDIAN_FILE), "--lifeline"],
+                [self._python, "-P", str(_GUARDIAN_FILE), "--lifeline"]
+                + (["--continue", self._journal_session] if self._journal_session else []),
                 environment={**_clean_environment(), **_as_environment(settings)},
                 stdin=process.LIFELINE,
                 stdout=write_end,
@@ -165,6 +168,7 @@ class Session:
         event = said.get("event")
         if event == "queue":
             self.queue_dir = Path(said["queue_dir"])
+            self._journal_session = self._journal_session or str(said["session"])
         elif event == "open":
             self._connect()
         elif event == "server-died":

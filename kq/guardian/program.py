@@ -33,8 +33,11 @@ _PATIENCE_S = 3.5
 class Guardian:
     """One session's guardian. To be used from the main thread."""
 
-    def __init__(self, settings: Settings, folder: QueueFolder, *, lifeline: bool) -> None:
+    def __init__(
+        self, settings: Settings, folder: QueueFolder, *, lifeline: bool, continues: str = ""
+    ) -> None:
         self._settings = settings
+        self._continues = continues
         self._folder = folder
         self._session = new_session_id()
         self._server: process.Child | None = None
@@ -83,7 +86,7 @@ class Guardian:
         }
         self._server = process.spawn_service(
             [sys.executable, "-P", str(_SERVER_FILE), "--queue-dir", str(self._folder.path),
-             "--session", self._session, "--guardian-pid", str(os.getpid())],
+             "--session", self._session, "--journal-session", self._continues or self._session, "--guardian-pid", str(os.getpid())],
             environment=environment,
             stdin=process.LIFELINE,
             stdout=process.INHERIT,
@@ -165,6 +168,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """`python -m kq.guardian [--lifeline]`: settings come from KQ_* variables."""
     parser = argparse.ArgumentParser(prog="kq.guardian", description="Guard one session of the queue.")
     parser.add_argument("--lifeline", action="store_true", help="end the session when standard input ends")
+    parser.add_argument(
+        "--continue", dest="continues", default="", metavar="SESSION", help="go on with the jobs of this one"
+    )
     options = parser.parse_args(argv)
     process.become_subreaper()
     try:
@@ -174,4 +180,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell("failed", sentence=str(error))
         return 2
     end_leftovers()
-    return Guardian(settings, folder, lifeline=options.lifeline).run()
+    return Guardian(settings, folder, lifeline=options.lifeline, continues=options.continues).run()

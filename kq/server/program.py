@@ -50,7 +50,9 @@ def _now() -> Instant:
 class Server:
     """Owns the jobs of one session. To be used from one thread."""
 
-    def __init__(self, settings: Settings, queue_dir: Path, session: str, guardian_pid: int) -> None:
+    def __init__(
+        self, settings: Settings, queue_dir: Path, session: str, journal_session: str, guardian_pid: int
+    ) -> None:
         self._settings = settings
         self._core = Core(
             CoreSettings(
@@ -85,7 +87,7 @@ class Server:
         """The role of the key that an Agent registered with: no other may speak for it."""
         self._outbox: list[do.Instruction | tuple[bytes, msgspec.Struct]] = []
         self._gone: list[tuple[str, str]] = []
-        self._journal = self._open_journal(queue_dir / "journal.sqlite", session)
+        self._journal = self._open_journal(queue_dir / "journal.sqlite", journal_session)
         self._history = History(self._core, self._journal, settings)
         self._journal_retry_at = 0.0
         self._wake, self._wake_far = os.pipe()
@@ -515,13 +517,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="kq.server", description="Own the jobs of one session.")
     parser.add_argument("--queue-dir", required=True, type=Path)
     parser.add_argument("--session", required=True)
+    parser.add_argument("--journal-session", default="", help="whose jobs this goes on with")
     parser.add_argument("--guardian-pid", type=int, default=0)
     options = parser.parse_args(argv)
     process.become_subreaper()
     try:
         settings = Settings.from_environment()
         open_log(settings.data_root / "logs" / "server.log", settings.log_level, options.session)
-        server = Server(settings, options.queue_dir, options.session, options.guardian_pid)
+        server = Server(
+            settings,
+            options.queue_dir,
+            options.session,
+            options.journal_session or options.session,
+            options.guardian_pid,
+        )
         return server.run(lifeline=options.guardian_pid != 0)
     except IllegalTransition:
         raise
