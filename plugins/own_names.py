@@ -131,7 +131,7 @@ class _BesideLoader(importlib.machinery.SourceFileLoader):
         code: CodeType = compile(tree, path, "exec", dont_inherit=True, optimize=_optimize)
         return code
 
-    def path_stats(self, path: str) -> dict[str, float]:  # type: ignore[override]
+    def path_stats(self, path: str) -> dict[str, float]:
         # Without stats the import system neither reads nor writes the bytecode cache: the cached code of the
         # same file under its ordinary name is another.
         raise OSError(f"no bytecode cache for {path}")

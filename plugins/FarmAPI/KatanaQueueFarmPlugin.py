@@ -22,6 +22,7 @@ from kq.api import (
     KqError,
     QueueClient,
     Session,
+    Settings,
     current_session,
     split_command_line,
 )
@@ -120,10 +121,8 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
 
     def createTemporaryDirectory(self, renderContextName: str, *args: object, **kwargs: object) -> str:
         """A new folder below KQ_DATA_ROOT that only this user can read. Raises FarmPluginException."""
-        session = _session()
-        folder = (
-            session.settings.data_root / "renders" / f"{_file_name(renderContextName)}-{secrets.token_hex(4)}"
-        )
+        settings = _session().settings or Settings.from_environment()
+        folder = settings.data_root / "renders" / f"{_file_name(renderContextName)}-{secrets.token_hex(4)}"
         try:
             folder.mkdir(mode=0o700, parents=True)
         except OSError as error:

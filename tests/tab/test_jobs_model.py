@@ -6,9 +6,9 @@ import random
 from typing import Any
 
 import pytest
-from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
 from PySide6.QtCore import Qt
 
+from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
 from plugins.Tabs.KatanaQueue.models.columns import Column
 from plugins.Tabs.KatanaQueue.models.job_order import JobFilter
 from plugins.Tabs.KatanaQueue.models.jobs import AT_ONCE, JobsModel
@@ -190,7 +190,10 @@ def test_random_story(model: JobsModel) -> None:
         what = rnd.random()
         if what < 0.6:
             job = make_job(
-                rnd.randrange(30), rnd.choice(list(JobState)), tasks=rnd.choice([1, 2, 5]), priority=rnd.randrange(4)
+                rnd.randrange(30),
+                rnd.choice(list(JobState)),
+                tasks=rnd.choice([1, 2, 5]),
+                priority=rnd.randrange(4),
             )
             if job.id in known:
                 job = make_job(job.order, job.state, tasks=known[job.id].tasks, priority=job.priority)

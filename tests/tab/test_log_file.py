@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 
 import pytest
-from kq.api import load_patterns
 
+from kq.api import load_patterns
 from plugins.Tabs.KatanaQueue.models.log_file import CHUNK, LONGEST, FileChange, LogFile, LogTrouble, as_text
 from plugins.Tabs.KatanaQueue.models.log_scan import BadPattern, LineMarks, Search, SeverityScan, TextScan
 
@@ -26,7 +26,8 @@ def test_every_line_is_found(tmp_path: Path, seed: int) -> None:
     """Lines of any length, at any place, read as they were written; also across the index's chunks."""
     rnd = random.Random(seed)
     lines = [
-        "x" * rnd.choice([0, 0, 3, 80, 200, 3000]) + str(number) for number in range(rnd.choice([1, 900, 4000]))
+        "x" * rnd.choice([0, 0, 3, 80, 200, 3000]) + str(number)
+        for number in range(rnd.choice([1, 900, 4000]))
     ]
     path = tmp_path / "log"
     path.write_text("\n".join(lines) + ("\n" if seed % 2 else ""))

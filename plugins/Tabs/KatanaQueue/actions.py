@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal
@@ -203,7 +204,7 @@ class JobActions(QObject):
 
     def _start_tasks(self) -> None:
         for job_id, tasks in self._view.selected_tasks().items():
-            self._ask("Start Task", lambda client, j=job_id, t=tasks: client.start_tasks(j, t))
+            self._ask("Start Task", partial(_start_tasks, job_id, tasks))
 
     def _change_priority(self, by: int) -> None:
         groups: dict[int, list[str]] = defaultdict(list)
@@ -211,7 +212,7 @@ class JobActions(QObject):
             if not job.state.is_terminal:
                 groups[job.priority + by].append(job.id)
         for priority, ids in groups.items():
-            self._ask("Priority", lambda client, i=ids, p=priority: client.set_priority(i, p))
+            self._ask("Priority", partial(_set_priority, ids, priority))
 
     def _submit_again(self) -> None:
         for job in self._selected():
@@ -263,6 +264,14 @@ class JobActions(QObject):
         job = self._current()
         if job is not None and job.picture and not QDesktopServices.openUrl(QUrl.fromLocalFile(job.picture)):
             self.noticed.emit(f"No program opens pictures here; the picture is {job.picture}.")
+
+
+def _start_tasks(job_id: str, tasks: list[int], client: QueueClient) -> Future[None]:
+    return client.start_tasks(job_id, tasks)
+
+
+def _set_priority(ids: list[str], priority: int, client: QueueClient) -> Future[None]:
+    return client.set_priority(ids, priority)
 
 
 def _can_stop(job: JobRecord) -> bool:

@@ -106,6 +106,9 @@ def _progress_value(record: JobRecord) -> float:
     return -1.0 if record.progress is None else record.progress
 
 
+_STATE_ORDER = {"Running": 0.0, "Waiting": 1.0, "Failed": 2.0, "Cancelled": 3.0, "Completed": 4.0}
+
+
 def _agent_text(record: JobRecord) -> str:
     return f"{record.tasks_running} Agents" if record.tasks_running > 1 else record.agent
 
@@ -180,8 +183,6 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         hidden=True,
     ),
 )
-
-_STATE_ORDER = {"Running": 0.0, "Waiting": 1.0, "Failed": 2.0, "Cancelled": 3.0, "Completed": 4.0}
 
 
 def _state_text(record: JobRecord) -> str:

@@ -77,10 +77,10 @@ class LogFile:
         try:
             status = Path(self.path).stat()
         except OSError as error:
-            known = self._identity is not None
+            was_there = self._identity is not None
             self._identity = None
             self._reset()
-            raise LogTrouble(_in_words(self.path, error, was_there=known)) from error
+            raise LogTrouble(_in_words(self.path, error, was_there=was_there)) from error
         if stat.S_ISDIR(status.st_mode):
             raise LogTrouble(f"{self.path} is a folder, not a log file.")
         if not stat.S_ISREG(status.st_mode):

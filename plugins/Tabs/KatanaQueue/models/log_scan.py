@@ -156,8 +156,8 @@ class TextScan(_Scan):
     def look_at(self, data: bytes, first_line: int) -> None:
         if self._by_line:
             # A person's expression may span line ends (`\s`, `[^x]`) when it is given a whole block.
-            for number, line in enumerate(data.split(b"\n"), first_line):
-                if line and self.search.pattern_bytes.search(line[:LONGEST]):
+            for number, text in enumerate(data.split(b"\n"), first_line):
+                if text and self.search.pattern_bytes.search(text[:LONGEST]):
                     self.found.add(number)
             return
         line, counted, at = first_line, 0, 0

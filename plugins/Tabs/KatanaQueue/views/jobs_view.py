@@ -211,8 +211,9 @@ class JobsView(QTableView):
         return True
 
     def _selected_ranges(self) -> Iterator[tuple[int, int]]:
-        ranges = sorted({(part.top(), part.bottom()) for part in self.selectionModel().selection()})
-        yield from ranges
+        selection = self.selectionModel().selection()
+        parts = (selection.at(place) for place in range(selection.count()))
+        yield from sorted({(part.top(), part.bottom()) for part in parts})
 
     def _remember(self) -> None:
         current, task = self.current()
