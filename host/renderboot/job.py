@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from host.renderboot.arguments import Arguments
 from host.renderboot.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
@@ -72,8 +73,15 @@ class _Job:
         self._written_at = 0.0
 
     def run(self) -> int:
+        before = self._hear_signals()
+        try:
+            return self._run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run(self) -> int:
         self._greet()
-        self._hear_signals()
         # A daemon: a pass that does not heed its cancelling must not keep the process from ending.
         worker = threading.Thread(target=self._work, name="render", daemon=True)
         worker.start()
@@ -101,13 +109,13 @@ class _Job:
         if arguments.unknown:
             self._report.warn(f"unknown arguments are ignored: {', '.join(arguments.unknown)}")
 
-    def _hear_signals(self) -> None:
+    def _hear_signals(self) -> dict[int, Any]:
+        """Take the stop signals; returns who had them before."""
         if threading.current_thread() is not threading.main_thread():
-            return
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-        if hasattr(signal, "SIGBREAK"):
-            signal.signal(signal.SIGBREAK, self._on_signal)
+            return {}
+        names = ("SIGTERM", "SIGINT", "SIGBREAK")  # the last is Windows' CTRL_BREAK
+        numbers = [int(getattr(signal, name)) for name in names if hasattr(signal, name)]
+        return {number: signal.signal(number, self._on_signal) for number in numbers}
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()

@@ -184,7 +184,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
 def lathe(
     stage: Usd.Stage, path: str, profile: list[tuple[float, float]], turns: float, around: int = 72
 ) -> UsdGeom.Mesh:
-    """Turn (radius, height) points, from the bottom up, around Y. `turns`: how often the texture goes around."""
+    """Turn (radius, height) points, bottom up, around Y. `turns`: how often the texture goes around."""
     rings = np.array(profile)
     steps = np.hypot(*np.diff(rings, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
@@ -618,7 +618,7 @@ def make_hero() -> None:
 
 
 def smooth_ball(ball: UsdGeom.Mesh) -> None:
-    """A sphere's normals are its points; the lathe only knows facets along the profile. Its st is lat-long."""
+    """A sphere's normals are its points, which the lathe does not know. Its st is lat-long."""
     points = np.array(ball.GetPointsAttr().Get())
     indices = np.array(ball.GetFaceVertexIndicesAttr().Get())
     normals = points[indices] / np.linalg.norm(points[indices], axis=1, keepdims=True)
@@ -701,9 +701,9 @@ def make_cameras(stage: Usd.Stage) -> None:
     """Shot drifts past the set; Detail looks closely at the sphere with a shallow focus."""
     stage.DefinePrim("/World/Cameras", "Scope")
     shot = UsdGeom.Camera.Define(stage, "/World/Cameras/Shot")
-    shot.CreateFocalLengthAttr(3.5)
-    shot.CreateHorizontalApertureAttr(3.6)
-    shot.CreateVerticalApertureAttr(2.025)
+    shot.CreateFocalLengthAttr(35.0)
+    shot.CreateHorizontalApertureAttr(36.0)
+    shot.CreateVerticalApertureAttr(20.25)
     shot.CreateClippingRangeAttr(Gf.Vec2f(1.0, 5000.0))
     move = shot.AddTransformOp()
     for frame in range(1, FRAMES + 1):
@@ -713,7 +713,7 @@ def make_cameras(stage: Usd.Stage) -> None:
             look_at((30.0 + 46.0 * ease, 104.0 - 12.0 * ease, 318.0 - 14.0 * ease), (2.0, 54.0, -20.0)), frame
         )
     detail = UsdGeom.Camera.Define(stage, "/World/Cameras/Detail")
-    detail.CreateFocalLengthAttr(85.0)
+    detail.CreateFocalLengthAttr(62.0)
     detail.CreateHorizontalApertureAttr(36.0)
     detail.CreateVerticalApertureAttr(20.25)
     detail.CreateFStopAttr(1.4)

@@ -47,5 +47,5 @@ def sensor(camera: Camera, settings: PictureSettings, findings: Findings) -> dic
             findings.note("An aperture offset is not rendered together with depth of field", camera.path)
         lens = {"aperture_radius": camera.lens_radius, "focus_distance": camera.focus_distance}
         return {**result, **lens, "type": "thinlens"}
-    shift = {"principal_point_offset_x": -offset_x, "principal_point_offset_y": offset_y}
+    shift = {"principal_point_offset_x": offset_x, "principal_point_offset_y": -offset_y}
     return {**result, **shift, "type": "perspective"}

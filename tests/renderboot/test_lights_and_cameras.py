@@ -1,0 +1,184 @@
+"""UsdLux lights, cameras and render settings, as read."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from pxr import Gf, Sdf, UsdGeom, UsdLux, UsdRender
+
+from host.renderboot.errors import RenderBootError
+from host.renderboot.scene import DistantLight, DomeLight, PointLight, RectLight, SphereLight, SpotLight
+from tests.renderboot.stages import add_camera, add_sphere, new_stage, read
+
+
+def test_intensity_exposure_and_colour_multiply() -> None:
+    """2 times 2 to the third times the colour."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    light = UsdLux.RectLight.Define(stage, "/World/Light")
+    light.CreateIntensityAttr(2.0)
+    light.CreateExposureAttr(3.0)
+    light.CreateColorAttr(Gf.Vec3f(1, 0.5, 0))
+    found = read(stage)[0].root.lights[0]
+    assert isinstance(found, RectLight)
+    assert found.radiance == pytest.approx((16, 8, 0))
+
+
+def test_colour_temperature_tints_when_enabled() -> None:
+    """2700 kelvin is warmer than 9000."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    light = UsdLux.SphereLight.Define(stage, "/World/Light")
+    light.CreateColorTemperatureAttr(2700.0)
+    assert read(stage)[0].root.lights[0].radiance == pytest.approx((1, 1, 1))
+    light.CreateEnableColorTemperatureAttr(True)
+    warm = read(stage)[0].root.lights[0].radiance
+    assert warm[0] > 2 * warm[2]
+
+
+def test_normalize_divides_by_the_area_in_the_world() -> None:
+    """A rectangle of 2 by 3, scaled by 2: area 24."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    light = UsdLux.RectLight.Define(stage, "/World/Light")
+    light.CreateWidthAttr(2.0)
+    light.CreateHeightAttr(3.0)
+    light.CreateIntensityAttr(48.0)
+    light.CreateNormalizeAttr(True)
+    light.AddScaleOp().Set(Gf.Vec3f(2, 2, 2))
+    assert read(stage)[0].root.lights[0].radiance == pytest.approx((2, 2, 2))
+
+
+def test_a_sun_gives_the_irradiance_of_its_disk() -> None:
+    """Not normalized: radiance over the disk's solid angle; normalized: the intensity itself."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    light = UsdLux.DistantLight.Define(stage, "/World/Sun")
+    light.CreateIntensityAttr(50000.0)
+    light.CreateAngleAttr(0.53)
+    found = read(stage)[0].root.lights[0]
+    assert isinstance(found, DistantLight)
+    assert found.irradiance[0] == pytest.approx(50000 * math.pi * math.sin(math.radians(0.265)) ** 2)
+    light.CreateNormalizeAttr(True)
+    assert read(stage)[0].root.lights[0].irradiance[0] == pytest.approx(50000)
+
+
+def test_points_and_spots() -> None:
+    """treatAsPoint makes a point, a cone a spot, and the log says what that costs."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    light = UsdLux.SphereLight.Define(stage, "/World/Light")
+    light.CreateRadiusAttr(2.0)
+    assert isinstance(read(stage)[0].root.lights[0], SphereLight)
+    light.CreateTreatAsPointAttr(True)
+    point = read(stage)[0].root.lights[0]
+    assert isinstance(point, PointLight)
+    assert point.intensity[0] == pytest.approx(4 * math.pi, rel=0.02)
+    UsdLux.ShapingAPI.Apply(light.GetPrim()).CreateShapingConeAngleAttr(30.0)
+    scene, said = read(stage)
+    assert isinstance(scene.root.lights[0], SpotLight)
+    assert scene.root.lights[0].angle == 30.0
+    assert "hard shadows" in said
+
+
+def test_lights_that_are_hidden_or_dark_do_not_shine() -> None:
+    """Then the scene has no light, and gets its dome."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    UsdLux.RectLight.Define(stage, "/World/Off").CreateVisibilityAttr(UsdGeom.Tokens.invisible)
+    UsdLux.RectLight.Define(stage, "/World/Dark").CreateIntensityAttr(0.0)
+    scene, said = read(stage)
+    assert [type(light) for light in scene.root.lights] == [DomeLight]
+    assert "No light on the stage: a soft dome was added" in said
+
+
+def test_unknown_lights_and_filters_are_named() -> None:
+    """A kind that is not rendered is skipped with its name."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    UsdLux.PortalLight.Define(stage, "/World/Portal")
+    light = UsdLux.RectLight.Define(stage, "/World/Rect")
+    UsdLux.LightFilter.Define(stage, "/World/Filter")
+    light.GetFiltersRel().SetTargets(["/World/Filter"])
+    said = read(stage)[1]
+    assert "PortalLight" in said
+    assert "Light filters are not rendered: /World/Rect" in said
+
+
+def test_lens_and_focus_are_in_scene_units() -> None:
+    """A 50 mm lens at f/2 in a centimetre scene: a radius of 1.25."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    camera = add_camera(stage)
+    camera.CreateFocalLengthAttr(50.0)
+    camera.CreateFStopAttr(2.0)
+    camera.CreateFocusDistanceAttr(9.0)
+    found = read(stage)[0].camera
+    assert (found.lens_radius, found.focus_distance) == pytest.approx((1.25, 9.0))
+    camera.CreateFStopAttr(0.0)
+    assert read(stage)[0].camera.lens_radius == 0.0
+
+
+def test_a_wider_picture_shows_more_at_the_sides() -> None:
+    """The default policy opens the aperture; cropAperture closes it."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    add_camera(stage)
+    camera = read(stage, width=200, height=100)[0].camera
+    assert (camera.horizontal_aperture, camera.vertical_aperture) == pytest.approx((40, 20))
+    UsdRender.Settings.Define(stage, "/Render/S").CreateAspectRatioConformPolicyAttr("cropAperture")
+    camera = read(stage, width=200, height=100)[0].camera
+    assert (camera.horizontal_aperture, camera.vertical_aperture) == pytest.approx((20, 10))
+
+
+@pytest.mark.parametrize("up", ["Y", "Z"])
+@pytest.mark.parametrize(("width", "height"), [(160, 90), (90, 160)])
+def test_the_made_camera_shows_every_corner(up: str, width: int, height: int) -> None:
+    """All corners of the scene's box fall inside the picture, and some come near its border."""
+    stage = new_stage(up=up)
+    for place in ((0, 0, 0), (12, 1, 3), (-4, 7, 9)):
+        add_sphere(stage, f"/World/B{place[0] + 4}", place)
+    scene, said = read(stage, width=width, height=height)
+    assert "No camera on the stage" in said
+    camera = scene.camera
+    corners = np.array([[x, y, z, 1] for x in (-5, 13) for y in (-1, 8) for z in (-1, 10)], float)
+    seen = corners @ np.linalg.inv(camera.transform).T
+    assert (seen[:, 2] < 0).all()
+    x = seen[:, 0] / -seen[:, 2] * camera.focal_length / (camera.horizontal_aperture / 2)
+    y = seen[:, 1] / -seen[:, 2] * camera.focal_length / (camera.vertical_aperture / 2)
+    largest = max(np.abs(x).max(), np.abs(y).max())
+    assert 0.85 < largest <= 1.0
+    assert camera.transform[2 if up == "Z" else 1, 1] > 0.5
+
+
+def test_settings_come_from_the_stage_and_arguments_overrule_them() -> None:
+    """Resolution, samples and camera of RenderSettings; its product's resolution is stronger."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    add_camera(stage, "/World/First")
+    add_camera(stage, "/World/Second")
+    settings = UsdRender.Settings.Define(stage, "/Render/Settings")
+    settings.CreateResolutionAttr(Gf.Vec2i(320, 200))
+    settings.CreateCameraRel().SetTargets(["/World/Second"])
+    settings.GetPrim().CreateAttribute("katana:samples", Sdf.ValueTypeNames.Int).Set(7)
+    scene, _ = read(stage)
+    assert (scene.settings.width, scene.settings.height, scene.settings.samples) == (320, 200, 7)
+    assert scene.camera.path == "/World/Second"
+    product = UsdRender.Product.Define(stage, "/Render/Product")
+    product.CreateResolutionAttr(Gf.Vec2i(64, 32))
+    settings.CreateProductsRel().SetTargets([product.GetPath()])
+    assert read(stage)[0].settings.width == 64
+    scene, _ = read(stage, width=10, height=11, samples=3, camera="/World/First")
+    assert (scene.settings.width, scene.settings.height, scene.settings.samples) == (10, 11, 3)
+    assert scene.camera.path == "/World/First"
+
+
+def test_a_camera_that_does_not_exist_is_an_error_with_the_choices() -> None:
+    """The sentence names what was asked and what there is."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    add_camera(stage, "/World/Cam")
+    with pytest.raises(RenderBootError, match=r"no camera '/World/Kam'.*its cameras: /World/Cam"):
+        read(stage, camera="/World/Kam")

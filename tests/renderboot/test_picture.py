@@ -1,0 +1,63 @@
+"""Picture files, read back by other programs' readers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from host.renderboot.errors import RenderBootError
+from host.renderboot.picture import write_exr, write_png
+from host.renderboot.renderers.mitsuba.engine import mi
+from tests.renderboot.stages import read_png
+
+
+def _ramp(height: int = 37, width: int = 23) -> np.ndarray:
+    pixels = np.random.default_rng(1).random((height, width, 4)).astype(np.float32)
+    pixels[0, 0] = (0.0, 0.18, 1.0, 1.0)
+    return pixels
+
+
+def test_png_is_srgb(tmp_path: Path) -> None:
+    """Middle grey becomes 118, 0 and 1 stay the ends, and every pixel keeps its place."""
+    pixels = _ramp()
+    write_png(tmp_path / "a.png", pixels)
+    back = read_png(tmp_path / "a.png")
+    assert back.shape == (37, 23, 3)
+    assert back[0, 0].tolist() == [0, 118, 255]
+    linear = back / 255.0
+    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+    assert np.abs(linear - pixels[..., :3]).max() < 0.01
+
+
+def test_png_survives_values_that_are_no_colours(tmp_path: Path) -> None:
+    """Not-a-number becomes black, infinity white."""
+    pixels = np.zeros((2, 2, 4), np.float32)
+    pixels[0, 0], pixels[1, 1] = np.nan, np.inf
+    write_png(tmp_path / "a.png", pixels)
+    back = read_png(tmp_path / "a.png")
+    assert back[0, 0].tolist() == [0, 0, 0]
+    assert back[1, 1].tolist() == [255, 255, 255]
+
+
+def test_exr_keeps_light_above_white(tmp_path: Path) -> None:
+    """Half floats, linear, alpha included, over more than one block of lines."""
+    pixels = _ramp() * 50.0
+    write_exr(tmp_path / "a.exr", pixels)
+    back = np.array(
+        mi.Bitmap(str(tmp_path / "a.exr")).convert(mi.Bitmap.PixelFormat.RGBA, mi.Struct.Type.Float32)
+    )
+    assert back.shape == pixels.shape
+    assert np.allclose(back, pixels, rtol=1e-3)
+
+
+def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """One sentence with the path, and no draft left beside it."""
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(RenderBootError, match=r"file/a\.png' cannot be written"):
+        write_png(tmp_path / "file" / "a.png", _ramp())
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(RenderBootError, match="cannot be written"):
+        write_png(tmp_path / "a.png", _ramp())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "file"]

@@ -1,0 +1,240 @@
+"""The render process itself: its log, its pictures, its exit codes, its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.renderboot.stages import (
+    add_camera,
+    add_card,
+    add_dome,
+    add_material,
+    add_sphere,
+    add_texture,
+    bind,
+    new_stage,
+    read_png,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "host.renderboot"]
+
+
+@dataclass
+class _Ended:
+    code: int
+    lines: list[str]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+def _run(*arguments: object, **environment: str) -> _Ended:
+    done = subprocess.run(
+        [*COMMAND, *[str(argument) for argument in arguments]],
+        cwd=ROOT,
+        env={**os.environ, "KQ_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return _Ended(done.returncode, done.stdout.splitlines())
+
+
+@pytest.fixture
+def red_ball(tmp_path: Path) -> Path:
+    """A stage file with a red ball in the middle of the picture."""
+    stage = new_stage()
+    add_camera(stage)
+    add_dome(stage)
+    bind(add_sphere(stage, "/World/Ball"), add_material(stage, "/World/Red", diffuseColor=(0.8, 0.0, 0.0)))
+    path = tmp_path / "red ball.usda"
+    stage.Export(str(path))
+    return path
+
+
+SMALL = ("-width", 40, "-height", 40, "-samples", 4)
+
+
+def test_a_picture_comes_with_progress_and_timings(red_ball: Path, tmp_path: Path) -> None:
+    """PNG and EXR, rising progress that ends at 100, the picture announced each time, times for each step."""
+    output = tmp_path / "out" / "picture.png"
+    ended = _run(
+        "-renderer", "mitsuba", "-geolib3OpTree", red_ball, "-renderOutputFile", output, *SMALL, "-wobble", 3
+    )
+    assert ended.code == 0, ended.text
+    picture = read_png(output)
+    assert picture.shape == (40, 40, 3)
+    assert picture[20, 20, 0] > 100 > picture[20, 20, 1]
+    assert picture[2, 2].tolist() == [255, 255, 255]
+    assert output.with_suffix(".exr").stat().st_size > 0
+    assert sorted(path.name for path in output.parent.iterdir()) == ["picture.exr", "picture.png"]
+    percents = [int(line.split()[1].rstrip("%")) for line in ended.lines if line.startswith("ALF_PROGRESS")]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert ended.lines.count(f"kq_picture: {output}") >= 2
+    assert "WARNING: unknown arguments are ignored: -wobble" in ended.lines
+    for step in ("renderer mitsuba loaded", "stage read", "scene translated", "rendered"):
+        assert f"{step}: " in ended.text
+
+
+def test_an_exr_may_be_asked_for(red_ball: Path, tmp_path: Path) -> None:
+    """Then the PNG beside it is what is announced while it renders."""
+    ended = _run("-geolib3OpTree", red_ball, "-renderOutputFile", tmp_path / "a.exr", *SMALL)
+    assert ended.code == 0, ended.text
+    assert (tmp_path / "a.exr").read_bytes()[:4] == b"\x76\x2f\x31\x01"
+    assert f"kq_picture: {tmp_path / 'a.png'}" in ended.lines
+
+
+def _follow_until(process: subprocess.Popen[str], start: str) -> list[str]:
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if line.startswith(start):
+            return lines
+    raise AssertionError("ended before the line came:\n" + "\n".join(lines))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be heard there; CTRL_BREAK takes the same path")
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_leaves_a_partial_picture(red_ball: Path, tmp_path: Path, which: signal.Signals) -> None:
+    """Stopped after the first of a million samples: exit code 143, the picture and the sentence."""
+    output = tmp_path / "picture.png"
+    arguments = ["-geolib3OpTree", str(red_ball), "-renderOutputFile", str(output), "-samples", "1000000"]
+    with subprocess.Popen(
+        [*COMMAND, *arguments, "-width", "200", "-height", "200"],
+        cwd=ROOT,
+        env={**os.environ, "KQ_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        _follow_until(process, "kq_picture:")
+        output.unlink()
+        process.send_signal(which)
+        rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, rest
+    last = rest.strip().splitlines()[-1]
+    assert "stopped: partial picture, " in last
+    assert last.endswith(" of 1000000 samples")
+    assert read_png(output)[100, 100, 0] > 100
+    assert output.with_suffix(".exr").exists()
+
+
+def test_bad_input_gives_one_sentence(tmp_path: Path, red_ball: Path) -> None:
+    """What was wrong is the log's last line, and no traceback comes with it."""
+    (tmp_path / "text.usda").write_text("hello")
+    (tmp_path / "list.txt").write_text("hello")
+    (tmp_path / "empty.usda").write_text("#usda 1.0\n")
+    blocked = tmp_path / "text.usda" / "picture.png"
+    cases = (
+        (["-geolib3OpTree", tmp_path / "none.usda"], 1, "There is no stage file"),
+        (["-geolib3OpTree", tmp_path / "text.usda"], 1, "cannot be read as USD"),
+        (["-geolib3OpTree", tmp_path / "list.txt"], 1, "is not a USD file"),
+        (["-geolib3OpTree", tmp_path / "empty.usda"], 1, "is empty"),
+        (["-geolib3OpTree", red_ball, "-renderer", "prman"], 2, "There is no renderer 'prman'"),
+        (["-geolib3OpTree", red_ball, "-samples", "x"], 2, "-samples needs a whole number"),
+        (["-geolib3OpTree", red_ball, "-renderOutputFile", blocked, *SMALL], 1, "cannot be written"),
+    )
+    for arguments, code, sentence in cases:
+        ended = _run(*arguments)
+        assert ended.code == code, ended.text
+        assert ended.lines[-1].startswith("ERROR: "), ended.text
+        assert sentence in ended.lines[-1]
+        assert "Traceback" not in ended.text
+
+
+def test_a_renderer_that_is_not_installed_is_told(red_ball: Path, tmp_path: Path) -> None:
+    """The plug-in is here and its engine is not: the sentence says what to install."""
+    (tmp_path / "mitsuba.py").write_text(
+        "raise ModuleNotFoundError('No module named mitsuba', name='mitsuba')"
+    )
+    ended = _run("-geolib3OpTree", red_ball, *SMALL, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert ended.code == 1
+    assert ended.lines[-1] == (
+        "ERROR: The renderer 'mitsuba' is not installed (no module 'mitsuba'): pip install mitsuba."
+    )
+
+
+def test_broken_references_are_warnings(tmp_path: Path) -> None:
+    """A missing reference and a missing texture are named, and the rest is drawn."""
+    stage = new_stage()
+    add_camera(stage)
+    add_dome(stage)
+    add_card(stage, "/World/Card")
+    bind(stage.GetPrimAtPath("/World/Card"), add_material(stage, "/World/M"))
+    add_texture(stage, "/World/M", "diffuseColor", "./lost.png")
+    layer = stage.GetRootLayer().ExportToString()
+    lines = layer.replace(
+        'def Xform "World"', 'def "Gone" (references = @./gone.usda@) {}\ndef Xform "World"'
+    )
+    (tmp_path / "scene.usda").write_text(lines)
+    output = tmp_path / "a.png"
+    ended = _run("-geolib3OpTree", tmp_path / "scene.usda", "-renderOutputFile", output, *SMALL)
+    assert ended.code == 0, ended.text
+    for lost in ("gone.usda", "lost.png"):
+        assert [line for line in ended.lines if line.startswith("WARNING: ") and lost in line], ended.text
+    assert "Warning: in" not in ended.text
+    assert output.exists()
+
+
+def _standby(tmp_path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*COMMAND, "--standby"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "kq_standby: ready\n"
+    return process
+
+
+def test_a_standby_renders_the_job_it_is_given(red_ball: Path, tmp_path: Path) -> None:
+    """Its log, working folder and environment are the job's; nothing more is said on its own pipes."""
+    work = tmp_path / "work"
+    work.mkdir()
+    log = tmp_path / "job.log"
+    log.write_text("first line\n")
+    argv = ["-geolib3OpTree", str(red_ball), "-renderOutputFile", "here.png", *[str(word) for word in SMALL]]
+    job = {"argv": argv, "cwd": str(work), "env": {"KQ_THREADS": "1"}, "log": str(log)}
+    with _standby(tmp_path) as process:
+        out, err = process.communicate(json.dumps(job) + "\n", timeout=60)
+    assert process.returncode == 0, log.read_text()
+    assert (out, err) == ("", "")
+    assert np.ptp(read_png(work / "here.png")) > 0
+    lines = log.read_text().splitlines()
+    assert lines[0] == "first line"
+    assert "ALF_PROGRESS 100%" in lines
+    assert any("1 threads" in line for line in lines)
+
+
+def test_a_standby_that_is_not_needed_leaves_quietly(tmp_path: Path) -> None:
+    """The end of its stdin is the end of it."""
+    with _standby(tmp_path) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_standby_tells_a_bad_job(tmp_path: Path) -> None:
+    """A line that is no job gives a sentence and the exit code for bad arguments."""
+    with _standby(tmp_path) as process:
+        _, err = process.communicate("[1, 2]\n", timeout=30)
+    assert process.returncode == 2
+    assert err.strip() == "ERROR: The standby job must be a JSON object."
