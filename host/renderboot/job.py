@@ -9,6 +9,7 @@ import queue
 import signal
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -94,7 +95,8 @@ class _Job:
             if self._outcome.error is not None:
                 return self._failed(self._outcome.error)
             return self._finished()
-        except RenderBootError as error:
+        # Whatever goes wrong on this thread ends the render thread too, and is worded for the log.
+        except Exception as error:  # noqa: BLE001
             self._stop.set()
             if self._picture:
                 self._picture.cancel()
@@ -106,6 +108,8 @@ class _Job:
         arguments = self._arguments
         name = f" '{arguments.method_name}'" if arguments.method_name else ""
         self._report.say(f"{arguments.method}{name}: {arguments.stage}")
+        if arguments.method == "liveRender":
+            self._report.say("liveRender is rendered once: a later change of the scene needs another render")
         if arguments.unknown:
             self._report.warn(f"unknown arguments are ignored: {', '.join(arguments.unknown)}")
 
@@ -178,6 +182,8 @@ class _Job:
         if isinstance(error, RenderBootError):
             self._report.error(str(error))
             return error.exit_code
+        # A mistake of ours, not the artist's: whoever mends it needs to see where it was.
+        self._report.say("".join(traceback.format_exception(error)).rstrip())
         self._report.error(f"The render failed unexpectedly ({type(error).__name__}): {error}.")
         return EXIT_FAILED
 
@@ -216,6 +222,9 @@ class _Job:
             self._passes(picture)
 
     def _passes(self, picture: Picture) -> None:
+        picture.render_preview()
+        self._check_stop()
+        self._events.put(_Event.PASS_DONE)
         done, size = 0, 1
         while done < self._samples:
             before = time.monotonic()
@@ -250,6 +259,8 @@ class _Job:
 
 
 def _output_of(arguments: Arguments) -> Path:
+    # Absolute: the log is read by processes that stand in other folders.
     if arguments.output:
-        return arguments.output
-    return (arguments.temp_dir or Path.cwd()) / f"{arguments.method_name or arguments.stage.stem}.png"
+        return arguments.output.absolute()
+    name = f"{arguments.method_name or arguments.stage.stem}.png"
+    return (arguments.temp_dir or Path.cwd()).absolute() / name

@@ -441,9 +441,9 @@ def make_looks() -> None:
     surface(stage, "Blush", diffuseColor=linear(BLUSH), roughness=0.6)
     surface(stage, "Teal", diffuseColor=linear(TEAL), roughness=0.35, clearcoat=0.6, clearcoatRoughness=0.08)
     surface(
-        stage, "Ivory", diffuseColor=linear(CREAM), roughness=0.35, clearcoat=1.0, clearcoatRoughness=0.04
+        stage, "Ivory", diffuseColor=linear(CREAM), roughness=0.28
     )
-    surface(stage, "Coral", diffuseColor=linear((0.86, 0.33, 0.22)), roughness=0.35, clearcoat=1.0)
+    surface(stage, "Coral", diffuseColor=linear((0.86, 0.33, 0.22)), roughness=0.28)
     surface(stage, "Brass", diffuseColor=linear((0.93, 0.72, 0.36)), metallic=1.0, roughness=0.2)
     surface(stage, "Glass", opacity=0.0, ior=1.5, roughness=0.0, diffuseColor=Gf.Vec3f(1, 1, 1))
     surface(stage, "Ink", diffuseColor=linear(INK), roughness=0.4)
@@ -687,8 +687,8 @@ def make_lights(stage: Usd.Stage) -> None:
     lamp.AddTranslateOp().Set(Gf.Vec3d(-93.0, 86.0, -76.0))
     rim = UsdLux.CylinderLight.Define(stage, "/World/Lights/Rim")
     rim.CreateLengthAttr(70.0)
-    rim.CreateRadiusAttr(2.0)
-    rim.CreateIntensityAttr(30.0)
+    rim.CreateRadiusAttr(5.0)
+    rim.CreateIntensityAttr(11.0)
     rim.CreateColorAttr(Gf.Vec3f(0.30, 0.78, 0.86))
     rim.AddTranslateOp().Set(Gf.Vec3d(112.0, 66.0, -146.0))
     rim.AddRotateYOp().Set(-14.0)

@@ -16,7 +16,10 @@ from host.renderboot.stage.findings import Findings
 
 
 class Picture(Protocol):
-    """One picture in the making. `render_pass` belongs to the render thread, the rest to any thread."""
+    """One picture in the making. `render_...` belong to the render thread, the rest to any thread."""
+
+    def render_preview(self) -> None:
+        """Render something coarse and quick, which `pixels` shows where there are no samples yet."""
 
     def render_pass(self, samples: int) -> None:
         """Add samples to every pixel; returns early after `cancel`."""

@@ -53,13 +53,16 @@ class MeshReading:
         """Faces, holes included."""
         return len(self._counts)
 
-    def part(self, faces: Ints | None, uv_primvar: str, colour_primvar: str | None) -> MeshPart | None:
+    def part(
+        self, faces: Ints | None, uv_primvar: str, colour_primvar: str | None, *, needs_closed: bool
+    ) -> MeshPart | None:
         """Triangles of the given faces (None: all), or None when there are none.
 
         Args:
             faces: Face indices.
             uv_primvar: Which primvar is the texture coordinate.
             colour_primvar: Which primvar the material reads as colour, if any.
+            needs_closed: Whether to find out if the part has a border, which takes a while.
         """
         corners, of_face = self._corners, self._faces_of_triangles
         if faces is not None:
@@ -78,7 +81,7 @@ class MeshReading:
             normals=_unit(normals.values[normals.by_corner[first_corner]]) if normals else None,
             uvs=uvs.values[uvs.by_corner[first_corner]] if uvs else None,
             colours=colours.values[colours.by_corner[first_corner]] if colours else None,
-            is_closed=self._is_closed(used),
+            is_closed=self._is_closed(used) if needs_closed else True,
         )
 
     def primvar(self, name: str, width: int) -> _Attribute | None:

@@ -138,7 +138,7 @@ class StageWalk:
             material = self._material_of(bound, prim)
             colour_primvar = getattr(material.diffuse_colour, "primvar", None)
             uv_primvar = self._uv_primvar(material)
-            part = reading.part(faces, uv_primvar, colour_primvar)
+            part = reading.part(faces, uv_primvar, colour_primvar, needs_closed=material.transmits)
             if part is None:
                 continue
             if material.textures and part.uvs is None:

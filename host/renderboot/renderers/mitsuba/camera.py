@@ -15,7 +15,7 @@ _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 
 
 def sensor(camera: Camera, settings: PictureSettings, findings: Findings) -> dict[str, object]:
-    """The sensor's dictionary."""
+    """The sensor's dictionary, for a picture of the settings' size."""
     result: dict[str, object] = {
         "film": {
             "type": "hdrfilm",

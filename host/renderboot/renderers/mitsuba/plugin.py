@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from host.renderboot.renderers.mitsuba.lights import LightBuilder
 from host.renderboot.renderers.mitsuba.materials import MaterialLibrary
 from host.renderboot.renderers.mitsuba.shapes import ShapeBuilder
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
-from host.renderboot.scene import Scene, world_bounds
+from host.renderboot.scene import PictureSettings, Scene, world_bounds
 from host.renderboot.stage.findings import Findings
 
 Sums = npt.NDArray[np.float64]
@@ -52,10 +53,15 @@ class MitsubaRenderer:
                 "type": "scene",
                 "integrator": {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH},
                 "sensor": sensor(scene.camera, scene.settings, findings),
+                "preview": sensor(scene.camera, _coarse(scene.settings), findings),
                 **parts,
             }
         )
         return MitsubaPicture(whole, scene.camera.exposure_scale)
+
+
+def _coarse(settings: PictureSettings) -> PictureSettings:
+    return replace(settings, width=-(-settings.width // 4), height=-(-settings.height // 4))
 
 
 class MitsubaPicture:
@@ -65,6 +71,10 @@ class MitsubaPicture:
         self._scene = scene
         self._sensor = scene.sensors()[0]
         self._film = self._sensor.film()
+        # Otherwise a look at the film before the first pass has begun finds no storage, and raises.
+        self._film.prepare([])
+        self._coarse_sensor = scene.sensors()[1]
+        self._coarse: Sums | None = None
         # Any: the stubs describe another variant's seeds.
         self._integrator: Any = scene.integrator()
         self._exposure = exposure_scale
@@ -76,6 +86,19 @@ class MitsubaPicture:
         width, height = self._film.crop_size()
         self._total = np.zeros((int(height), int(width), 5), np.float64)
 
+    def render_preview(self) -> None:
+        """See `Picture.render_preview`: a sixteenth of the pixels, one sample each."""
+        with self._lock:
+            if self._is_cancelled:
+                return
+        self._render(self._coarse_sensor, seed=0, samples=1)
+        film = np.array(self._coarse_sensor.film().bitmap(raw=True), np.float64)
+        height, width = self._total.shape[:2]
+        rows = np.arange(height) * film.shape[0] // height
+        columns = np.arange(width) * film.shape[1] // width
+        with self._lock:
+            self._coarse = film[rows[:, None], columns]
+
     def render_pass(self, samples: int) -> None:
         """Render on the calling thread; mitsuba's own threads do the work."""
         with self._lock:
@@ -83,12 +106,7 @@ class MitsubaPicture:
                 return
             self._film.clear()
             self._is_running = True
-        try:
-            self._integrator.render(
-                self._scene, self._sensor, seed=self._passes, spp=samples, develop=False, evaluate=False
-            )
-        except RuntimeError as error:
-            raise RenderBootError(f"mitsuba failed while rendering: {_short(error)}.") from error
+        self._render(self._sensor, seed=self._passes, samples=samples)
         with self._lock:
             self._is_running, was_cancelled = False, bool(self._is_cancelled)
             if was_cancelled:
@@ -113,10 +131,22 @@ class MitsubaPicture:
         """See `Picture.pixels`."""
         with self._lock:
             total = self._with_film()[1] if self._is_running else self._total
+            coarse = self._coarse
         weight = total[..., 4:]
+        if coarse is not None and not weight.all():
+            total = np.where(weight > 0, total, coarse)
+            weight = total[..., 4:]
         mean = np.divide(total[..., :4], weight, out=np.zeros_like(total[..., :4]), where=weight > 0)
         mean[..., :3] *= self._exposure
         return mean.astype(np.float32)
+
+    def _render(self, sensor: Any, *, seed: int, samples: int) -> None:
+        try:
+            self._integrator.render(
+                self._scene, sensor, seed=seed, spp=samples, develop=False, evaluate=False
+            )
+        except RuntimeError as error:
+            raise RenderBootError(f"mitsuba failed while rendering: {_short(error)}.") from error
 
     def _film_now(self) -> Pixels:
         return np.array(self._film.bitmap(raw=True))
