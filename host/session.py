@@ -1,4 +1,4 @@
-"""What every process of one desktop session must agree on: where it is installed, and how a render is started."""
+"""What all processes of a session must agree on: where it is installed, and how a render is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configuration: names and values of this session, such as KATANA_UI_MODE. A get of what is not set is empty."""
+"""Configuration: names and values of this session, such as KATANA_UI_MODE."""
 
 from __future__ import annotations
 

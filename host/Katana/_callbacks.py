@@ -60,7 +60,7 @@ class CallbacksManager:
     def addCallback(
         self, callbackType: _TypeEnum, callbackFcn: _Handler, callbackObjectHash: object = None
     ) -> None:
-        """Call `callbackFcn(objectHash=..., **kwargs)` at each `callbackType`, of one object where a hash is given."""
+        """Call `callbackFcn(objectHash=..., **kwargs)` at each `callbackType`, or one object's."""
         self._handlers.setdefault(callbackType, []).append((callbackFcn, callbackObjectHash))
 
     def delCallback(

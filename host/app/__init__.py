@@ -1,1 +1,1 @@
-"""The window of the stand-in desktop and what artists do in it. Qt lives here; the scene itself is host.nodes."""
+"""The window of the stand-in desktop and what artists do in it. Qt lives here; the scene is host.nodes."""

@@ -52,7 +52,7 @@ class CookClient:
                 code = process.wait()
                 self._process = None
                 raise CookError(
-                    f"Cooking the scene ended the cook process (exit code {code}): a file in it may be damaged."
+                    f"Cooking ended the cook process (exit code {code}): a file of the scene may be damaged."
                 )
         answer: dict[str, Any] = json.loads(line)
         if not answer["ok"]:

@@ -1,4 +1,4 @@
-"""The desktop as a whole: what starts when a session starts, in Katana's order, and what ends when it ends."""
+"""The desktop as a whole: what starts when a session starts, in Katana's order, and what ends with it."""
 
 from __future__ import annotations
 

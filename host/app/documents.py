@@ -106,7 +106,7 @@ class Documents(QObject):
         return True
 
     def confirm_discard(self) -> bool:
-        """Return whether what has changed may be lost: the artist is asked, unless there is nothing to lose."""
+        """Return whether what has changed may be lost; the artist is asked, if there is anything to lose."""
         if not self._asks or not active_scene().dirty or not active_scene().graph.nodes:
             return True
         buttons = QMessageBox.StandardButton
@@ -140,7 +140,7 @@ class Documents(QObject):
 
 
 def open_scene(path: str | Path) -> None:
-    """Open a project, or a USD file as UsdIn, RenderSettings and Render. Raises DocumentError, ProjectError."""
+    """Open a project, or a USD file as three nodes. Raises DocumentError, ProjectError."""
     file = Path(path).absolute()
     if file.is_dir():
         raise DocumentError(f"{file} is a folder: choose a USD file or a project in it.")

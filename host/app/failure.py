@@ -10,7 +10,7 @@ _FAILURE = re.compile(r"\b(error|fatal|failed|exception|cannot|could not|not fou
 
 
 def reason(log_file: str | None) -> str:
-    """Return the last line of the log that names a failure, or its last line; a sentence where there is no log.
+    """Return the log's last line that names a failure, or its last line; a sentence where there is none.
 
     Reads the end of the file only. Never on Qt's thread: logs may lie on a slow share.
     """

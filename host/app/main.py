@@ -72,7 +72,8 @@ def has_display() -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the desktop and return its exit code."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="katana-queue: %(message)s", stream=sys.stderr)
+    logging.basicConfig(format="katana-queue: %(message)s", stream=sys.stderr)
+    logging.getLogger().handlers[0].setLevel(logging.WARNING)
     if options.agents is not None:
         os.environ["KQ_NUM_AGENTS"] = str(options.agents)
     if not os.environ.get("KATANA_RESOURCES"):

@@ -35,6 +35,10 @@ class MessageLog(QObject):
         self._handler = _Handler(self)
         self.message_added.connect(self._on_message_added)
         logging.getLogger().addHandler(self._handler)
+        for name in ("Katana", "KatanaQueue"):
+            # Python's default lets warnings through and nothing quieter; people read these here.
+            if logging.getLogger(name).level == logging.NOTSET:
+                logging.getLogger(name).setLevel(logging.INFO)
 
     @property
     def messages(self) -> tuple[tuple[int, str, float], ...]:

@@ -155,9 +155,8 @@ class Monitor(BaseTab):
         if render.width and render.height and self._view.image.isNull():
             self._size.setText(f"{render.width} × {render.height}")
         color = _COLORS[render.phase].name()
-        self._state.setText(
-            f"<span style='color:{color}'>{_SIGNS[render.phase]} {render.phase.value}</span>{_elapsed(render)}"
-        )
+        state = f"{_SIGNS[render.phase]} {render.phase.value}"
+        self._state.setText(f"<span style='color:{color}'>{state}</span>{_elapsed(render)}")
 
 
 def _dim_label(parent: QWidget) -> QLabel:

@@ -1,4 +1,4 @@
-"""Node Graph: shows the scene's graph with NodeGraphQt, and turns what the artist does there into changes of it.
+"""Node Graph: shows the scene's graph with NodeGraphQt, and turns what the artist does into changes of it.
 
 The graph in host.nodes is the truth: what it refuses is shown as it was.
 """
@@ -326,9 +326,17 @@ class NodeGraphTab(BaseTab):
         place: QPoint = self._viewer.mapFromScene(middle)
         return place
 
+    def port_place(self, node: Node, port: str) -> QPoint:
+        """Return where a port of `node` is in the view: an input's name, or `out`."""
+        shown = self._shown[node]
+        item = (shown.outputs() if port == "out" else shown.inputs())[port].view
+        place: QPoint = self._viewer.mapFromScene(item.sceneBoundingRect().center())
+        return place
+
     def frame_all(self) -> None:
         """Show all nodes, none larger than life."""
         if not self._shown:
+            self._viewer.reset_zoom()
             return
         plates = [shown.view for shown in self._shown.values()]
         self._viewer.zoom_to_nodes(plates)

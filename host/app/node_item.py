@@ -1,4 +1,4 @@
-"""How a node is drawn in the Node Graph: a flat plate in its type's colour, its name inside, ports above and below."""
+"""How a node is drawn: a flat plate in its type's colour, its name inside, ports above and below."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from host.app import style
 
-_WIDTH, _HEIGHT = 148.0, 32.0
+_WIDTH, _HEIGHT = 148.0, 36.0
 
 
 class NodePlate(NodeItem):  # type: ignore[misc]  # NodeGraphQt has no types
@@ -43,6 +43,7 @@ class NodePlate(NodeItem):  # type: ignore[misc]  # NodeGraphQt has no types
         self._text_item.setFont(font)
         # Names are edited among the parameters: a double-click there must not open an editor in the plate.
         self._text_item.set_locked(True)
+        self._text_item.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
         self.draw_node()
 
     def _tooltip_disable(self, state: bool) -> None:

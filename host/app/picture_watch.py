@@ -81,6 +81,6 @@ class PictureWatcher(QObject):
         reader.setAllocationLimit(0)
         image = reader.read()
         if image.isNull():
-            return  # half written by a renderer that does not replace its file in one step: the next look will do
+            return  # half written, by a renderer that does not replace its file in one step: look again
         self._seen = stamp
         self.picture_loaded.emit(image, str(path))

@@ -1,4 +1,4 @@
-"""How the desktop looks: one palette, one style sheet, the fonts. Panels name roles from here, never colours."""
+"""How the desktop looks: one palette, one style sheet, the fonts. Panels take colours from here."""
 
 from __future__ import annotations
 
@@ -38,13 +38,18 @@ QMenu::item { padding: 5px 28px 5px 22px; border-radius: 3px; }
 QMenu::item:selected { background: %(selection)s; }
 QMenu::item:disabled { color: %(dim)s; }
 QMenu::separator { height: 1px; background: %(raised)s; margin: 4px 8px; }
-QToolBar { background: %(window)s; border: 0; border-bottom: 1px solid %(line)s; padding: 3px 6px; spacing: 4px; }
-QToolButton { background: transparent; border: 1px solid transparent; border-radius: 3px; padding: 4px 9px; }
+QToolBar {
+    background: %(window)s; border: 0; border-bottom: 1px solid %(line)s; padding: 3px 6px; spacing: 4px;
+}
+QToolButton {
+    background: transparent; border: 1px solid transparent; border-radius: 3px; padding: 4px 9px;
+}
 QToolButton:hover { background: %(raised)s; }
 QToolButton:pressed, QToolButton:checked { background: %(field)s; }
 QToolButton:focus { border: 1px solid %(accent)s; }
 QPushButton {
-    background: %(raised)s; border: 1px solid %(line)s; border-radius: 3px; padding: 5px 14px; min-height: 14px;
+    background: %(raised)s; border: 1px solid %(line)s; border-radius: 3px; padding: 5px 14px;
+    min-height: 14px;
 }
 QPushButton:hover { background: #4e4e4e; }
 QPushButton:pressed { background: %(field)s; }
@@ -58,7 +63,8 @@ QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPlainTe
     border: 1px solid %(accent)s;
 }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: %(dim)s; }
-QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button { width: 0; }
+QSpinBox::up-button, QSpinBox::down-button { width: 0; }
+QDoubleSpinBox::up-button, QDoubleSpinBox::down-button { width: 0; }
 QComboBox QAbstractItemView { background: %(panel)s; border: 1px solid %(line)s; }
 QAbstractItemView {
     background: %(field)s; alternate-background-color: #262626; border: 0;
@@ -73,13 +79,17 @@ QStatusBar::item { border: 0; }
 QScrollArea { border: 0; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
-QScrollBar::handle { background: #565656; border-radius: 4px; min-height: 24px; min-width: 24px; margin: 1px; }
+QScrollBar::handle {
+    background: #565656; border-radius: 4px; min-height: 24px; min-width: 24px; margin: 1px;
+}
 QScrollBar::handle:hover { background: #6a6a6a; }
 QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {
     background: transparent; width: 0; height: 0;
 }
 QToolTip { background: %(panel)s; color: %(text)s; border: 1px solid %(raised)s; padding: 4px; }
-QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid #5a5a5a; border-radius: 3px; background: %(field)s; }
+QCheckBox::indicator {
+    width: 14px; height: 14px; border: 1px solid #5a5a5a; border-radius: 3px; background: %(field)s;
+}
 QCheckBox::indicator:checked { background: %(accent)s; border-color: %(accent)s; }
 QCheckBox:focus { color: %(accent)s; }
 QLabel[role="dim"] { color: %(dim)s; }

@@ -204,7 +204,9 @@ class Graph:
         """Give `node` the name `name`, or the next free one like it, and return it."""
         if name == node.name:
             return name
-        old, new = node.name, self._unique(name)
+        old, new = node.name, self._unique(name, node.name)
+        if new == old:
+            return old
         self._nodes = {(new if key == old else key): value for key, value in self._nodes.items()}
         node._name = new
         self.notify(GraphEvent(Change.NODE_RENAMED, node, old))
@@ -236,14 +238,14 @@ class Graph:
         if target._sources.pop(port, None) is not None:
             self.notify(GraphEvent(Change.CONNECTION, target, port))
 
-    def _unique(self, name: str) -> str:
+    def _unique(self, name: str, own: str = "") -> str:
         cleaned = re.sub(r"[^A-Za-z0-9_]+", "_", name.strip()) or "Node"
         if not _NAME.fullmatch(cleaned):
             cleaned = "_" + cleaned
-        if cleaned not in self._nodes:
+        if cleaned not in self._nodes or cleaned == own:
             return cleaned
         stem = cleaned.rstrip("0123456789") or cleaned
         number = 1
-        while f"{stem}{number}" in self._nodes:
+        while f"{stem}{number}" in self._nodes and f"{stem}{number}" != own:
             number += 1
         return f"{stem}{number}"

@@ -91,7 +91,8 @@ class ParameterSpec:
             case Kind.STRING | Kind.FILE | Kind.CAMERA | Kind.PATTERN:
                 if isinstance(value, str):
                     return value
-        raise ParameterError(f"{self.label} takes a {self.kind.value}, not {value!r}.")
+        article = "an" if self.kind is Kind.INTEGER else "a"
+        raise ParameterError(f"{self.label} takes {article} {self.kind.value}, not {value!r}.")
 
     def _vector(self, value: object) -> Vector3:
         if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3:

@@ -157,8 +157,7 @@ class _Comparison:
         found: list[str] = []
         defined = {*ours.functions, *ours.classes, *ours.values}
         for name in sorted(name for name in defined if not name.startswith("_") and name not in offered):
-            if name not in ("view",):
-                found.append(f"{self._file}: {name}: public, but not in __all__")
+            found.append(f"{self._file}: {name}: public, but not in __all__")  # noqa: PERF401  one of several
         for name in offered:
             if not self._stub.has(name):
                 found.append(f"{self._file}: {name}: Katana has no such name there")
@@ -171,7 +170,7 @@ class _Comparison:
         return found
 
     def _elsewhere(self, name: str, ours: _Scope) -> list[str]:
-        """Compare with what the stub takes from another module: Katana's modules are split finer than ours."""
+        """Compare with what the stub takes from elsewhere: Katana's modules are split finer than ours."""
         module, original = self._stub.imported.get(name, ("", ""))
         head, _, rest = module.partition(".")
         for place in (f"{head}-stubs/{rest.replace('.', '/')}.pyi", f"{head}-stubs/{rest}/__init__.pyi"):
@@ -237,9 +236,8 @@ class _Comparison:
                 if _differ(a.annotation, b.annotation)
             ]
         if _differ(_outer(ours.returns), _outer(theirs.returns)):
-            found.append(
-                f"{self._file}: {name}: returns {_outer(ours.returns)} here, {_outer(theirs.returns)} in Katana"
-            )
+            here, there = _outer(ours.returns), _outer(theirs.returns)
+            found.append(f"{self._file}: {name}: returns {here} here, {there} in Katana")
         if _binding(ours) != _binding(theirs):
             found.append(f"{self._file}: {name}: {_binding(ours)} here, {_binding(theirs)} in Katana")
         return found

@@ -63,10 +63,11 @@ def test_katana_and_host_katana_are_the_same_modules() -> None:
         alias = importlib.import_module(f"Katana.{name}")
         assert alias is importlib.import_module(f"host.Katana.{name}")
         assert alias.__name__ == f"host.Katana.{name}"
+    assert isinstance(importlib.import_module("Katana.FarmAPI").BaseFarmPlugin, type)
 
 
 def test_importing_katana_needs_no_folder_on_the_path() -> None:
-    """In a process of its own, `Katana` and its parts import, and no other package of the host does so by accident."""
+    """In a process of its own, `Katana` and its parts import, and no other room of the host does."""
     code = (
         "from host import katana_alias; katana_alias.install()\n"
         "from Katana import FarmAPI, Callbacks, UI4\n"
@@ -79,7 +80,7 @@ def test_importing_katana_needs_no_folder_on_the_path() -> None:
 
 
 def test_a_call_that_only_this_host_would_accept_fails_the_type_check(tmp_path: Path) -> None:
-    """mypy takes Katana from the stubs: `checked.py` passes, and what Katana lacks is refused in `refused.py`."""
+    """mypy takes Katana from the stubs: `checked.py` passes, what Katana lacks is refused in `refused.py`."""
     good, bad = DATA / "typed" / "checked.py", DATA / "typed" / "refused.py"
     arguments = [
         sys.executable,

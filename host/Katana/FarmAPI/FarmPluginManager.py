@@ -40,7 +40,7 @@ __all__ = [
 
 _log = logging.getLogger("Katana.FarmAPI")
 
-# Which plug-in type Katana's own manager looks for is in no readable source; public plug-ins agree on this one.
+# Which plug-in type Katana's own manager looks for is in no readable source: remembered, and unverified.
 _PLUGIN_TYPE = "FarmPlugin"
 _PLUGIN_API = 1
 
@@ -81,7 +81,7 @@ def Initialize() -> None:
 
 
 def LoadFarmPlugins() -> None:
-    """Make one of each farm plug-in found in the folders `Plugins`; one that fails is reported and left out."""
+    """Make one of each farm plug-in in the folders `Plugins`; one that fails is reported and left out."""
     global _default_farm
     for plugin in Plugins.Load(_PLUGIN_TYPE, _PLUGIN_API, Plugins.DefaultPaths("Plugins")):
         if plugin.name in _farms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from host.Katana.NodegraphAPI._node import GroupNode, Node, Parameter, Port, view
+from host.Katana.NodegraphAPI._node import GroupNode, Node, Parameter, Port, _view
 from host.nodes.scene import active_scene
 from host.nodes.types import NODE_TYPES, node_type
 
@@ -47,7 +47,7 @@ __all__ = [
 def CreateNode(type: str, parent: GroupNode | None = None) -> Node:
     """Add a node of the type `type`; raises GraphError when there is no such type."""
     del parent
-    node = view(active_scene().graph.create(node_type(type)))
+    node = _view(active_scene().graph.create(node_type(type)))
     ExecuteCallbacksForType(Callbacks.Type.onNodeCreate, hash(node), nodeType=type, node=node)
     return node
 
@@ -55,13 +55,13 @@ def CreateNode(type: str, parent: GroupNode | None = None) -> Node:
 def GetNode(nodeName: str) -> Node | None:
     """Return the node called `nodeName`, or None."""
     node = active_scene().graph.find(nodeName)
-    return None if node is None else view(node)
+    return None if node is None else _view(node)
 
 
 def GetAllNodes(includeDeleted: bool = False, sortByName: bool = True) -> list[Node]:
     """Return all nodes."""
     del includeDeleted
-    nodes = [view(node) for node in active_scene().graph.nodes]
+    nodes = [_view(node) for node in active_scene().graph.nodes]
     return sorted(nodes, key=Node.getName) if sortByName else nodes
 
 
@@ -82,7 +82,7 @@ def GetRootNode() -> GroupNode:
 
 def GetAllSelectedNodes() -> list[Node]:
     """Return the selected nodes."""
-    return [view(node) for node in active_scene().selected]
+    return [_view(node) for node in active_scene().selected]
 
 
 def SetAllSelectedNodes(nodelist: Sequence[Node]) -> None:
@@ -104,7 +104,7 @@ def SetNodeSelected(node: Node, selected: bool) -> None:
 def GetAllEditedNodes() -> list[Node]:
     """Return the nodes whose parameters are shown: one at most."""
     edited = active_scene().edited
-    return [] if edited is None else [view(edited)]
+    return [] if edited is None else [_view(edited)]
 
 
 def IsNodeEdited(node: Node) -> bool:

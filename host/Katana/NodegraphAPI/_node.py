@@ -1,4 +1,4 @@
-"""Node, Port and Parameter as Katana's API shows them: thin views on host.nodes, equal when they show the same."""
+"""Node, Port and Parameter as Katana's API shows them: thin views on what host.nodes holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBERS = (Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER)
 _OUT = "out"
 
 
-def view(node: GraphNode) -> Node:
+def _view(node: GraphNode) -> Node:
     """Return the one Node that shows `node`."""
     found = _nodes.get(node)
     if found is None:
@@ -214,7 +214,7 @@ class Port:
 
     def getNode(self) -> Node:
         """Return the node it belongs to."""
-        return view(self._node)
+        return _view(self._node)
 
     def getType(self) -> int:
         """Return TYPE_CONSUMER for an input, TYPE_PRODUCER for an output."""
@@ -315,7 +315,7 @@ class Parameter:
 
     def getNode(self) -> Node:
         """Return the node it belongs to."""
-        return view(self._node)
+        return _view(self._node)
 
     def getParent(self) -> Parameter | None:
         """Return the group or array it is in; None for a node's own group."""

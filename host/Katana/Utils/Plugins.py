@@ -74,7 +74,7 @@ def DefaultPaths(subdir: str = "Plugins") -> list[str]:
 
 
 def ExpandPaths(path: str) -> list[str]:
-    """Return the plug-in files of the folder `path`: its modules and packages by name; or `path`, if it is a file."""
+    """Return the plug-in files of the folder `path`, modules and packages, by name; a file is its own."""
     folder = Path(path)
     if folder.is_file():
         return [str(folder)]
@@ -107,9 +107,11 @@ def Load(
         for file in ExpandPaths(path):
             if blacklist is not None and blacklist(file):
                 continue
-            for plugin in LoadModule(file, reloadCached):
-                if plugin.plugtype == plugtype and _same_version(plugin.apinum, apinum):
-                    found.append(plugin)
+            found += [
+                plugin
+                for plugin in LoadModule(file, reloadCached)
+                if plugin.plugtype == plugtype and _same_version(plugin.apinum, apinum)
+            ]
     return found
 
 

@@ -1,0 +1,3 @@
+"""A plug-in that does not parse."""
+def broken(:
+    pass

@@ -1,0 +1,10 @@
+"""
+NAME: Raises
+ICON:
+KEYBOARD_SHORTCUT:
+SCOPE:
+
+Raises when it is run.
+"""
+
+raise LookupError("there is nothing to launch")

@@ -1,0 +1,63 @@
+"""The cook process: answers, outlives bad requests, is started again when it died, ends with the desktop."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from host.app.cook_client import CookClient
+from host.nodes import cook_service
+from host.nodes.errors import CookError
+from host.nodes.project import to_document, usd_project
+from tests.host.conftest import SMALL
+
+
+@pytest.fixture
+def client() -> Iterator[CookClient]:
+    """A client that is closed when the test ends."""
+    client = CookClient()
+    yield client
+    client.close()
+
+
+def ask(client: CookClient) -> list[str]:
+    document = to_document(usd_project(SMALL))
+    answer = client.request(op="describe", project=document, node="Render", frame=1)
+    cameras: list[str] = answer["cameras"]
+    return cameras
+
+
+def test_it_is_started_again_when_it_died(client: CookClient) -> None:
+    """The request that met its death is told so in a sentence; the next is answered."""
+    assert ask(client) == ["/World/Front"]
+    child = next(
+        child
+        for child in psutil.Process().children()
+        if "host.nodes.cook_service" in " ".join(child.cmdline())
+    )
+    os.kill(child.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    psutil.wait_procs([child])
+    assert ask(client) == ["/World/Front"]
+
+
+def test_a_request_that_cannot_be_understood_does_not_end_it() -> None:
+    """Each gets its answer, in order."""
+    document = to_document(usd_project(SMALL))
+    good = json.dumps({"op": "describe", "project": document, "node": "Render", "frame": 1})
+    answers = io.StringIO()
+    cook_service.serve(io.StringIO(f"not json\n{{}}\n{good}\n"), answers)
+    replies = [json.loads(line) for line in answers.getvalue().splitlines()]
+    assert [reply["ok"] for reply in replies] == [False, False, True]
+
+
+def test_after_the_end_there_are_no_answers(client: CookClient) -> None:
+    """And no process is started any more."""
+    client.close()
+    with pytest.raises(CookError, match="The desktop is closing"):
+        ask(client)

@@ -1,0 +1,177 @@
+"""The main job without a display, in a process of its own, as `./start` runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QImage
+
+from host.nodes import project as projects
+from tests.host.conftest import DATA, SMALL
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """No display, and nobody's settings but the test's."""
+    environment = {
+        **os.environ,
+        "KATANA_RESOURCES": str(DATA / "resources"),
+        "KATANA_USER_RESOURCE_DIRECTORY": str(tmp_path / "user"),
+        "LOCAL_FARM_ROOT": str(tmp_path),
+    }
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "LOCAL_FARM_REFUSES"):
+        environment.pop(name, None)
+    return environment
+
+
+@pytest.fixture
+def small_project(tmp_path: Path) -> Path:
+    """The small scene at the smallest size, as a saved project."""
+    project = projects.usd_project(SMALL)
+    for name, value in (("width", 48), ("height", 27), ("samples", 1)):
+        project.graph.node("RenderSettings").set_value(name, value)
+    path = tmp_path / "small.kqproject"
+    projects.save(project, path)
+    return path
+
+
+def run(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the desktop and wait for its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "host.app", *(str(argument) for argument in arguments)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_it_renders_and_saves_picture_log_and_screenshot(
+    environment: dict[str, str], small_project: Path, tmp_path: Path
+) -> None:
+    """Exit code 0, a few lines of what was done, and the window is in the screenshot."""
+    out = tmp_path / "the results"
+    done = run(environment, small_project, "--frame", 4, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "there is no display" in done.stdout
+    assert "Render > Local Farm > Preview Render" in done.stdout
+    assert "frame 4" in done.stdout
+    picture = QImage(str(out / "picture.png"))
+    assert (picture.width(), picture.height()) == (48, 27)
+    assert (out / "render.log").stat().st_size > 0
+    screenshot = QImage(str(out / "screenshot.png"))
+    assert screenshot.width() >= 1000
+    colors = {screenshot.pixelColor(x, y).rgb() for x in range(0, 1600, 16) for y in range(0, 960, 16)}
+    assert len(colors) > 20
+    assert not (tmp_path / "user").exists()
+
+
+def test_a_render_that_fails_gives_its_reason_and_exit_code_1(
+    environment: dict[str, str], small_project: Path, tmp_path: Path
+) -> None:
+    """What an earlier run left does not pass for this one's result."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "picture.png").write_text("of yesterday")
+    done = run({**environment, "LOCAL_FARM_REFUSES": "the farm is full"}, small_project, "--out", out)
+    assert done.returncode == 1
+    assert "katana-queue: Local Farm did not take the render of Render: the farm is full." in done.stderr
+    assert not (out / "picture.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["gone.usda"], 1, "There is no file "),
+        (
+            [SMALL, "--node", "Rendr"],
+            1,
+            "There is no node called 'Rendr' in this project; its nodes are: UsdIn, ",
+        ),
+        ([SMALL, "--agents", "0"], 2, "'0' is not a positive whole number"),
+        ([SMALL, "--agents", "many"], 2, "'many' is not a positive whole number"),
+        ([SMALL, "--frame", "now"], 2, "'now' is not a frame number"),
+        ([SMALL, "--out", "/dev/null/out"], 2, "The folder /dev/null/out for results cannot be made"),
+        ([__file__], 1, "is neither a USD file nor a project of this desktop."),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    environment: dict[str, str], tmp_path: Path, arguments: list[object], code: int, sentence: str
+) -> None:
+    """And no traceback."""
+    extra = [] if "--out" in arguments else ["--out", tmp_path / "out"]
+    done = run(environment, *arguments, *extra)
+    assert done.returncode == code, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_farm_plugin_it_says_what_is_missing(environment: dict[str, str], tmp_path: Path) -> None:
+    """KATANA_RESOURCES is what to look at."""
+    done = run({**environment, "KATANA_RESOURCES": str(tmp_path)}, SMALL, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "No farm plug-in offers a Preview Render: KATANA_RESOURCES is " in done.stderr
+
+
+def test_help_names_every_option(environment: dict[str, str]) -> None:
+    """And needs no Qt."""
+    done = run(environment, "--help")
+    assert done.returncode == 0
+    for word in ("SCENE", "--node", "--frame", "--out", "--agents", "--headless"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(
+    environment: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    """The session ends as at any quit: plug-ins are told, the cook process is gone."""
+    told = tmp_path / "told"
+    (tmp_path / "resources" / "Plugins").mkdir(parents=True)
+    (tmp_path / "resources" / "Plugins" / "stall.py").write_text(
+        "import pathlib\nfrom Katana import Callbacks, FarmAPI\n"
+        "class Stall(FarmAPI.BaseFarmPlugin):\n"
+        "    def createTemporaryDirectory(self, renderContextName):\n"
+        f"        pathlib.Path({str(tmp_path)!r}, 'asked').touch()\n"
+        "        import time; time.sleep(0.2)\n"
+        f"        return {str(tmp_path)!r}\n"
+        "    def copyRenderFiles(self, filenames, renderContextName): pass\n"
+        "    def getEnvironmentForJob(self, renderContextName): return {}\n"
+        "    def getRemoteInstallationMetadata(self): return self.InstallationMetadata('', None)\n"
+        "    def submitJob(self, jobRequest): print('submitted', flush=True); return '1'\n"
+        "    def getJobState(self, jobId): return FarmAPI.Job.State.kWaiting\n"
+        "    def getRenderLogFilename(self, jobId): return None\n"
+        "PluginRegistry = [('FarmPlugin', 1, 'Stall', Stall)]\n"
+        "def note(**kwargs):\n"
+        f"    pathlib.Path({str(told)!r}).touch()\n"
+        "Callbacks.addCallback(Callbacks.Type.onShutdown, note)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "host.app", str(SMALL), "--out", str(tmp_path / "out")],
+        cwd=ROOT,
+        env={**environment, "KATANA_RESOURCES": str(tmp_path / "resources")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "submitted" in line:
+            break
+    process.send_signal(number)
+    begun = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert f"ended by signal {int(number)}" in errors
+    assert told.exists()
+    assert time.monotonic() - begun < 30

@@ -1,0 +1,254 @@
+"""Plug-ins, events, callbacks, shelves and farms, as Katana does them, without a window."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host import command_line, session
+from host.Katana import Callbacks, Configuration, FarmAPI, KatanaResources, NodegraphAPI, Shelves
+from host.Katana.FarmAPI import FarmPluginManager
+from host.Katana.Utils import EventModule, Plugins
+from tests.host.conftest import DATA
+
+pytestmark = pytest.mark.usefixtures("fresh")
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_resources_are_searched_in_the_order_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders that are not there, or named twice, count for nothing."""
+    for name in ("b", "a"):
+        (tmp_path / name / "Plugins").mkdir(parents=True)
+    folders = [str(tmp_path / name) for name in ("b", "gone", "a", "b")]
+    monkeypatch.setenv("KATANA_RESOURCES", os.pathsep.join(folders))
+    assert KatanaResources.GetSearchPaths() == [str(tmp_path / "b"), str(tmp_path / "a")]
+    assert Plugins.DefaultPaths("Plugins") == [str(tmp_path / n / "Plugins") for n in ("b", "a")]
+    assert Plugins.DefaultPaths("Tabs") == []
+
+
+def test_plugins_are_loaded_by_path_once_and_under_names_of_their_own(tmp_path: Path) -> None:
+    """Two files of one name are two modules; a package imports its parts relatively."""
+    text = "LOADED = []\nPluginRegistry = [('Thing', 1, __name__, object)]\n"
+    first = write(tmp_path / "one" / "thing.py", text)
+    second = write(tmp_path / "two" / "thing.py", text)
+    write(tmp_path / "two" / "pack" / "part.py", "VALUE = 7\n")
+    write(
+        tmp_path / "two" / "pack" / "__init__.py",
+        "from .part import VALUE\nPluginRegistry = [('Thing', 2.0, f'pack {VALUE}', object)]\n",
+    )
+    write(tmp_path / "two" / "__notes.py", "raise SystemExit\n")
+    folders = [str(first.parent), str(second.parent)]
+    plugins = Plugins.Load("Thing", None, folders)
+    assert [plugin.name for plugin in plugins] == ["__plugins3__.thing", "pack 7", "__plugins3__.thing_2"]
+    assert plugins[0].module is sys.modules["__plugins3__.thing"]
+    assert Plugins.Load("Thing", 2, folders)[0].name == "pack 7"
+    assert Plugins.Load("Thing", 1, folders, blacklist=lambda path: "two" in path) == plugins[:1]
+    assert Plugins.LoadModule(str(first))[0].module is plugins[0].module
+    assert Plugins.Search(plugins, "pack 7") is plugins[1]
+    assert Plugins.Search(plugins, "nothing") is None
+
+
+def test_a_broken_plugin_is_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    """File, fault and line; others load."""
+    caplog.set_level(logging.ERROR)
+    Plugins.Load("FarmPlugin", 1, [str(DATA / "broken" / "Plugins")])
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 4
+    assert told[1].endswith(
+        "b_raises.py was not loaded: ValueError: no licence was found, line 5 of "
+        f"{DATA / 'broken' / 'Plugins' / 'b_raises.py'}."
+    )
+
+
+def test_events_reach_their_handlers_in_order_and_from_any_thread() -> None:
+    """Types and ids choose; collapsed handlers get all at once; handlers are held weakly."""
+    seen: list[Any] = []
+
+    class Listener:
+        def on_event(self, eventType: str, eventID: object, **kwargs: object) -> None:  # noqa: N803  Katana's names
+            seen.append((eventType, eventID, kwargs))
+
+        def on_all(self, arguments: list[Any]) -> None:
+            seen.append(len(arguments))
+
+    listener = Listener()
+    EventModule.RegisterEventHandler(listener.on_event, "job", 1)
+    EventModule.RegisterCollapsedHandler(listener.on_all, "job")
+    thread = threading.Thread(target=lambda: EventModule.QueueEvent("job", 1, state="done"))
+    thread.start()
+    thread.join()
+    EventModule.QueueEvent("job", 2, state="lost")
+    EventModule.QueueEvent("other", 1)
+    assert seen == []
+    EventModule.ProcessAllEvents()
+    assert seen == [("job", 1, {"state": "done"}), 2]
+    assert EventModule.IsHandlerRegistered(listener.on_event, "job", 1)
+    del listener
+    gc.collect()
+    EventModule.QueueEvent("job", 1)
+    EventModule.ProcessAllEvents()
+    assert len(seen) == 2
+
+
+def test_callbacks_come_with_their_object_and_can_be_taken_back() -> None:
+    """A handler for one object hears of that object only."""
+    seen: list[object] = []
+
+    def all_of_them(objectHash: object = None, **kwargs: object) -> None:  # noqa: N803  Katana's name
+        seen.append(("all", objectHash, kwargs))
+
+    def one_of_them(objectHash: object = None, **kwargs: object) -> None:  # noqa: N803  Katana's name
+        seen.append(("one", objectHash, kwargs))
+
+    Callbacks.addCallback(Callbacks.Type.onNodeCreate, all_of_them)
+    Callbacks.addCallback(Callbacks.Type.onNodeCreate, one_of_them, 7)
+    node = NodegraphAPI.CreateNode("Light")
+    assert seen == [("all", hash(node), {"nodeType": "Light", "node": node})]
+    Callbacks.delCallback(Callbacks.Type.onNodeCreate, all_of_them)
+    NodegraphAPI.CreateNode("Light")
+    assert len(seen) == 1
+
+
+def test_a_shelf_item_is_told_by_its_docstring(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Name, icon, shortcut, scope and description; in scope it runs, out of it the artist is told why not."""
+    file = write(
+        tmp_path / "Warm.py",
+        '"""\nNAME: Warm Up\nICON: sun.png\nKEYBOARD_SHORTCUT: Ctrl+W\nSCOPE: Light, Camera\n\n'
+        'Makes it warm.\n"""\nseen.append(1)\n',
+    )
+    assert Shelves.ParseFile(str(file)) == {
+        "name": "Warm Up",
+        "icon": "sun.png",
+        "keyboardShortcut": "Ctrl+W",
+        "scope": ("Light", "Camera"),
+        "dropTypes": "",
+        "description": "Makes it warm.",
+    }
+    item = Shelves.CreateShelfItem(str(file))
+    seen: list[int] = []
+    item.run({"seen": seen})
+    assert seen == []
+    assert "Warm Up works on nodes of type Light, Camera: select one." in caplog.text
+    light = NodegraphAPI.CreateNode("Light")
+    NodegraphAPI.SetAllSelectedNodes([light])
+    item.run({"seen": seen})
+    assert seen == [1]
+
+
+def test_nodes_ports_and_parameters_as_katana_shows_them() -> None:
+    """One view of a node, dotted parameters, ports both ways."""
+    usd_in, transform = NodegraphAPI.CreateNode("UsdIn"), NodegraphAPI.CreateNode("Transform")
+    assert NodegraphAPI.GetNode("UsdIn") is usd_in
+    assert NodegraphAPI.GetAllNodesByType("Transform") == [transform]
+    out, port = usd_in.getOutputPort("out"), transform.getInputPortByIndex(0)
+    assert out is not None
+    assert port is not None
+    assert out.connect(port)
+    assert port.getConnectedPorts() == [out]
+    assert out.getConnectedPort(0) == port
+    assert port.disconnect(out)
+    assert not out.isConnected(port)
+    vector = transform.getParameter("translate")
+    component = transform.getParameter("translate.i1")
+    assert vector is not None
+    assert component is not None
+    assert (vector.getType(), component.getFullName()) == ("numberArray", "Transform.translate.i1")
+    component.setValue(4.0, 0.0)
+    assert transform.getParameterValue("translate.i1", 0.0) == 4.0
+    assert component.getParent() == vector
+    assert transform.setName("UsdIn") == "UsdIn1"
+    assert usd_in.delete()
+    assert usd_in.isMarkedForDeletion()
+    assert NodegraphAPI.GetNode("UsdIn") is None
+
+
+class Farm(FarmAPI.BaseFarmPlugin):
+    """Notes what it is asked."""
+
+    metadata = FarmAPI.BaseFarmPlugin.InstallationMetadata("/opt/katana", None)
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.folder = ""
+
+    def createTemporaryDirectory(self, renderContextName: str) -> str:  # noqa: N803  Katana's name
+        return self.folder
+
+    def getEnvironmentForJob(self, renderContextName: str) -> dict[str, str]:  # noqa: N803  likewise
+        return {"FARM": renderContextName}
+
+    def getRemoteInstallationMetadata(self) -> FarmAPI.BaseFarmPlugin.InstallationMetadata:
+        return self.metadata
+
+    def submitJob(self, jobRequest: Any) -> str:  # noqa: N803  likewise
+        self.requests.append(jobRequest)
+        return "7"
+
+
+def test_a_job_request_holds_what_the_render_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of the moment it was asked for, commands, folder, and an environment that finds renderboot."""
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    farm = Farm()
+    FarmPluginManager._farms["A"] = farm
+    FarmPluginManager._default_farm = "A"
+    NodegraphAPI.SetCurrentTime(12)
+    context = FarmPluginManager.CreateRenderContextName()
+    NodegraphAPI.SetCurrentTime(13)
+    assert FarmPluginManager.SubmitJob("Render", context, "/tmp/x", ["a b"]) == "7"
+    request = farm.requests[0]
+    assert (request.nodeName, request.renderContextName, request.frames) == ("Render", context, [12])
+    assert (request.commands, request.tempDir) == (["a b"], "/tmp/x")
+    assert request.environment["PYTHONPATH"] == os.pathsep.join([str(session.ROOT), "/somewhere"])
+    assert request.environment["FARM"] == context
+    assert FarmPluginManager.CreateRenderContextName() != context
+
+
+def test_the_command_is_rewritten_for_the_farms_machines() -> None:
+    """Its renderboot, its installation, its folders; arguments with spaces stay whole."""
+    farm = Farm()
+    farm.metadata = FarmAPI.BaseFarmPlugin.InstallationMetadata(
+        "/opt/our katana", ["/opt/dso one", "/opt/two"], "/opt/bin/renderboot --quiet"
+    )
+    FarmPluginManager._farms["A"] = farm
+    local = [*session.renderboot_command(), "-katanaRoot", "/here", "-tempDir", "/tmp/a b", "-frame", "1"]
+    command = FarmPluginManager.PrepareRemoteCommand(command_line.join(local), "c", "/farm/tmp", "A")
+    assert command_line.split(command) == [
+        *("/opt/bin/renderboot", "--quiet", "-katanaRoot", "/opt/our katana", "-tempDir", "/farm/tmp"),
+        *("-frame", "1", "-pluginDsoPath", "/opt/dso one", "-pluginDsoPath", "/opt/two"),
+    ]
+
+
+def test_what_a_farm_does_not_give_is_told(tmp_path: Path) -> None:
+    """No farm, an unknown farm, no folder: one sentence each."""
+    with pytest.raises(FarmPluginManager.FarmPluginManagerException, match="No farm plug-in is registered"):
+        FarmPluginManager.GetJobs()
+    FarmPluginManager._farms["A"] = Farm()
+    with pytest.raises(
+        FarmPluginManager.FarmPluginManagerException, match="no farm called 'B'; there are: A"
+    ):
+        FarmPluginManager.SetDefaultFarm("B")
+    FarmPluginManager.SetDefaultFarm("A")
+    with pytest.raises(FarmPluginManager.FarmPluginManagerException, match="A made no folder for the render"):
+        FarmPluginManager.CreateTemporaryDirectory("c")
+
+
+def test_configuration_is_empty_where_nothing_is_set() -> None:
+    """A get of what is not set is no error."""
+    assert Configuration.get("NOTHING") == ""
+    Configuration.set("SOMETHING", "1")
+    assert Configuration.has("SOMETHING")
+    assert Configuration.exportConfiguration() == {"SOMETHING": "1"}

@@ -1,0 +1,169 @@
+"""Project files: what is saved comes back, and what is no project is refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from host.nodes import project as projects
+from host.nodes.errors import ProjectError
+from host.nodes.parameters import Kind, ParameterSpec, Value
+from host.nodes.project import Project, from_document, to_document
+from host.nodes.types import NODE_TYPES, node_type
+
+
+def example() -> Project:
+    """A project with one node of each type, all connected."""
+    project = Project(frame=5.0, first_frame=1.0, last_frame=24.0)
+    merge = project.graph.create(node_type("Merge"), position=(10.0, 20.5))
+    for name in ("UsdIn", "Camera", "Light"):
+        project.graph.connect(project.graph.create(node_type(name)), merge)
+    last = merge
+    for name in ("Transform", "Material", "RenderSettings", "Render"):
+        node = project.graph.create(node_type(name))
+        project.graph.connect(last, node)
+        last = node
+    project.graph.node("Light").set_value("color", (1.0, 0.5, 0.25))
+    project.graph.node("Transform").bypassed = True
+    return project
+
+
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
+    """Nodes, values, positions, connections, bypass and frames."""
+    project = example()
+    projects.save(project, tmp_path / "shot.kqproject")
+    assert to_document(projects.load(tmp_path / "shot.kqproject")) == to_document(project)
+
+
+def test_files_beside_the_project_move_with_it(tmp_path: Path) -> None:
+    """They are named relative to it; files elsewhere absolutely."""
+    project = example()
+    (tmp_path / "a").mkdir()
+    usd_in, material = project.graph.node("UsdIn"), project.graph.node("Material")
+    usd_in.set_value("file", str(tmp_path / "a" / "set.usda"))
+    material.set_value("texture", "/elsewhere/wood.png")
+    projects.save(project, tmp_path / "a" / "shot.kqproject")
+    (tmp_path / "a").rename(tmp_path / "b")
+    graph = projects.load(tmp_path / "b" / "shot.kqproject").graph
+    assert graph.node("UsdIn").value("file") == str(tmp_path / "b" / "set.usda")
+    assert graph.node("Material").value("texture") == "/elsewhere/wood.png"
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    """A folder that is not there, and a file in place of one: a sentence each, and no half-written file."""
+    with pytest.raises(
+        ProjectError, match=r"The project cannot be written to .*gone.*: No such file or directory\."
+    ):
+        projects.save(example(), tmp_path / "gone" / "shot.kqproject")
+    blocked = tmp_path / "shot.kqproject"
+    blocked.mkdir()
+    with pytest.raises(ProjectError, match=r"cannot be written to .*: Is a directory\."):
+        projects.save(example(), blocked)
+    assert [path.name for path in tmp_path.iterdir()] == ["shot.kqproject"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are of another kind there")
+def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
+    """Not only its owner can read it, if that is the artist's habit."""
+    before = os.umask(0o022)
+    try:
+        projects.save(example(), tmp_path / "shot.kqproject")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "shot.kqproject").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda document: document.update(format="other"), "it is no project of this desktop."),
+        (
+            lambda document: document.update(version=99),
+            "it has version 99, and this desktop reads version 1.",
+        ),
+        (lambda document: document.pop("nodes"), "a part of it is missing or malformed ('nodes')."),
+        (lambda document: document.update(range=[1]), "a part of it is missing or malformed"),
+        (lambda document: document.update(nodes=7), "a part of it is missing or malformed"),
+        (lambda document: document["nodes"][0].update(type="Cube"), "There is no node type 'Cube'"),
+        (lambda document: document["nodes"][1].update(name="Merge"), "the node name 'Merge' is taken twice"),
+        (lambda document: document["nodes"][0].update(inputs={"i0": "Nobody"}), "no node called 'Nobody'"),
+        (lambda document: document["nodes"][0].update(inputs={"i0": "Render"}), "would close a circle"),
+        (
+            lambda document: document["nodes"][0].update(inputs={"side": "Light"}),
+            "has no input called 'side'",
+        ),
+        (
+            lambda document: document["nodes"][3]["parameters"].update(intensity="bright"),
+            "Intensity takes a number, not 'bright'.",
+        ),
+        (
+            lambda document: document["nodes"][3]["parameters"].update(glow=1),
+            "Node Light (Light) has no parameter 'glow'.",
+        ),
+    ],
+)
+def test_a_malformed_project_is_refused_with_what_is_wrong(
+    tmp_path: Path, change: object, sentence: str
+) -> None:
+    """The sentence names the file and the fault."""
+    document = to_document(example())
+    change(document)  # type: ignore[operator]
+    file = tmp_path / "shot.kqproject"
+    file.write_text(json.dumps(document))
+    with pytest.raises(ProjectError) as refused:
+        projects.load(file)
+    assert str(refused.value).startswith(f"The project {file} cannot be opened: ")
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"{", "it is not valid JSON"), (b"\xff\xfe", "it is not valid JSON"), (b"[]", "it is no project")],
+)
+def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    """Neither text nor bytes bring more than a sentence."""
+    file = tmp_path / "shot.kqproject"
+    file.write_bytes(content)
+    with pytest.raises(ProjectError, match=sentence):
+        projects.load(file)
+    with pytest.raises(ProjectError, match="cannot be read: No such file or directory"):
+        projects.load(tmp_path / "gone.kqproject")
+
+
+def _values(spec: ParameterSpec) -> st.SearchStrategy[Value]:
+    low, high = max(spec.minimum, -1e6), min(spec.maximum, 1e6)
+    number = st.floats(low, high)
+    match spec.kind:
+        case Kind.BOOLEAN:
+            return st.booleans()
+        case Kind.INTEGER:
+            return st.integers(int(low), int(high))
+        case Kind.NUMBER:
+            return number
+        case Kind.CHOICE:
+            return st.sampled_from(spec.choices)
+        case Kind.COLOR | Kind.VECTOR:
+            return st.tuples(number, number, number)
+        case _:
+            return st.text(max_size=12).map(lambda text: f"/{text}" if spec.kind is Kind.FILE else text)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_any_value_that_a_parameter_accepts_survives_a_project(data: st.DataObject) -> None:
+    """Through JSON, as the cook process and project files see it."""
+    project = Project()
+    for kind in NODE_TYPES.values():
+        node = project.graph.create(kind)
+        for spec in kind.parameters:
+            node.set_value(spec.name, data.draw(_values(spec)))
+    back = from_document(json.loads(json.dumps(to_document(project))))
+    for node in project.graph.nodes:
+        for spec in node.specs:
+            assert back.graph.node(node.name).value(spec.name) == node.value(spec.name)
