@@ -11,7 +11,7 @@ from kq.messages import AttemptEnding
 from kq.records import AttemptRecord
 from kq.states import AgentState, TaskState
 
-__all__ = ["attempt_ended", "attempt_progressed", "cut_off", "settle", "take_back"]
+__all__ = ["attempt_ended", "attempt_progressed", "cut_off", "settle", "stop_task", "take_back"]
 
 _T, _A = TaskState, AgentState
 
@@ -68,6 +68,13 @@ def settle(state: CoreState, agent: Agent, now: Instant) -> None:
         agent.reason = ""
     state.set_agent_state(agent, _A.BUSY if busy else _A.IDLE, now)
     state.agent_is_free(agent)
+
+
+def stop_task(state: CoreState, job: Job, task: int) -> None:
+    """Have the Agent that runs `task` end it."""
+    state.move_task(job, task, _T.STOPPING)
+    agent = state.agents[job.details[task].agent]
+    state.out.append(do.AskStop(agent.id, agent.want_name))
 
 
 def take_back(state: CoreState, agent: Agent, now: Instant) -> None:

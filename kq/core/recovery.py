@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kq.core.agents import STEADY_S, Agent
-from kq.core.attempts import cut_off, take_back
+from kq.core.attempts import cut_off, stop_task, take_back
 from kq.core.jobs import Job
 from kq.core.state import CoreState, Instant
 from kq.records import parse_attempt_id
@@ -75,7 +75,11 @@ def take_up(state: CoreState, agent: Agent, name: str, now: Instant) -> None:
         if holder is not None and holder.want is not None and holder.want[:2] == (job.id, task):
             holder.drop()
     detail.restart = False
+    cancelled = job.task_state(task) is TaskState.CANCELLED
     if job.task_state(task) is not TaskState.WAITING:
         state.move_task(job, task, TaskState.WAITING)
     state.place(job, task, attempt, agent, now)
+    if cancelled:
+        # Stopped since, while nobody knew that it ran.
+        stop_task(state, job, task)
     state.tell_dependents(job)

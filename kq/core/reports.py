@@ -39,7 +39,6 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
         agent.reason = agent.reason if agent.state is _A.ENDING else ""
     acknowledged = _hear_out(state, agent, event.holding, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
-        state.out.append(do.EndAgent(agent.id, agent.reason))
         return
     if event.holding != agent.want_name and event.assigned < agent.assign_number:
         # The order is on its way, or was lost with the connection. Twice it is one order.
@@ -75,8 +74,6 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
         return
     acknowledged = _hear_out(state, agent, event.holding, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
-        # It is not acknowledged: where the order to end does not arrive, its lease runs out.
-        state.out.append(do.EndAgent(agent.id, agent.reason))
         return
     _note_usage(state, agent, event)
     holds_wanted = event.holding == agent.want_name
@@ -103,6 +100,9 @@ def _hear_out(
     now: Instant,
 ) -> tuple[str, ...]:
     """Take what an Agent says of the past; returns the names of the attempts that it said are over."""
+    if agent.state is _A.ENDING:
+        # It is not acknowledged: where the order to end does not arrive, its lease runs out.
+        state.out.append(do.EndAgent(agent.id, agent.reason))
     if agent.id in state.awaited:
         del state.awaited[agent.id]
         for ending in endings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kq.core import events as ev
 from kq.core import instructions as do
+from kq.core.attempts import stop_task
 from kq.core.jobs import Job
 from kq.core.state import CoreState, Instant
 from kq.errors import BadInput, NotFound, Refused
@@ -146,17 +147,10 @@ def _stop(state: CoreState, job: Job, now: Instant, reason: str) -> None:
     state.cancel_waiting(job, reason)
     for task in job.running_indices():
         if job.task_state(task) is _T.RUNNING:
-            _stop_task(state, job, task)
+            stop_task(state, job, task)
         else:
             job.details[task].restart = False
     state.after_task(job, now)
-
-
-def _stop_task(state: CoreState, job: Job, task: int) -> None:
-    """Have the Agent that runs `task` end it."""
-    state.move_task(job, task, _T.STOPPING)
-    agent = state.agents[job.details[task].agent]
-    state.out.append(do.AskStop(agent.id, agent.want_name))
 
 
 def remove_jobs(state: CoreState, event: ev.JobsRemoved, now: Instant) -> None:

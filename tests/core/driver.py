@@ -1,0 +1,109 @@
+"""Drives a core event by event: each method is one event and returns the instructions that follow."""
+
+from __future__ import annotations
+
+from kq.core import Core, CoreSettings, Instant
+from kq.core import events as ev
+from kq.core import instructions as do
+from kq.messages import AttemptEnding
+from kq.records import JobSpec
+from kq.states import TaskState
+
+COMMANDS = (("render", "{frame}"),)
+_LETTERS = {
+    TaskState.WAITING: "w",
+    TaskState.RUNNING: "r",
+    TaskState.STOPPING: "p",
+    TaskState.COMPLETED: "c",
+    TaskState.CANCELLED: "x",
+    TaskState.FAILED: "f",
+}
+
+
+class Driver:
+    """A core, its clock, and short words for what happens to it."""
+
+    def __init__(self, *, agents: int = 0, **settings: object) -> None:
+        self.mono = 1000.0
+        self.core = Core(CoreSettings(agents_wanted=agents, **settings))  # type: ignore[arg-type]
+
+    @property
+    def now(self) -> Instant:
+        return Instant(self.mono, 1_700_000_000.0 + self.mono)
+
+    def feed(self, event: ev.CoreEvent) -> list[do.Instruction]:
+        return self.core.handle(event, self.now)
+
+    def submit(self, job_id: str, **fields: object) -> list[do.Instruction]:
+        spec = JobSpec(**{"name": f"name of {job_id}", "commands": COMMANDS, **fields})  # type: ignore[arg-type]
+        return self.feed(ev.JobSubmitted(job_id, spec))
+
+    def start(self, *job_ids: str) -> list[do.Instruction]:
+        return self.feed(ev.JobsStarted(job_ids))
+
+    def start_tasks(self, job_id: str, *tasks: int) -> list[do.Instruction]:
+        return self.feed(ev.TasksStarted(job_id, tasks))
+
+    def stop(self, *job_ids: str) -> list[do.Instruction]:
+        return self.feed(ev.JobsStopped(job_ids))
+
+    def remove(self, *job_ids: str) -> list[do.Instruction]:
+        return self.feed(ev.JobsRemoved(job_ids))
+
+    def register(
+        self, agent: str, *, local: bool = False, pid: int = 100, holding: str = "", assigned: int = 0,
+        endings: tuple[AttemptEnding, ...] = (),
+    ) -> list[do.Instruction]:  # fmt: skip
+        return self.feed(ev.AgentRegistered(agent, "host", pid, 1.0, local, holding, endings, assigned))
+
+    def hear(
+        self, agent: str, *, holding: str = "", assigned: int = 0, beat: int = 1,
+        endings: tuple[AttemptEnding, ...] = (), cpu: float | None = None, memory: int | None = None,
+    ) -> list[do.Instruction]:  # fmt: skip
+        return self.feed(ev.AgentHeard(agent, beat, assigned, holding, endings, cpu, memory))
+
+    def end(
+        self, agent: str, attempt: str, outcome: str = "completed", **fields: object
+    ) -> list[do.Instruction]:
+        return self.feed(ev.AttemptEnded(ending(agent, attempt, outcome, **fields)))
+
+    def gone(self, agent: str, reason: str = "it was killed by signal 9") -> list[do.Instruction]:
+        return self.feed(ev.AgentGone(agent, reason))
+
+    def tick(self, after_s: float = 0.0) -> list[do.Instruction]:
+        """A second at a time, as the server does; returns what followed altogether."""
+        out: list[do.Instruction] = []
+        while after_s > 1.0:
+            self.mono += 1.0
+            after_s -= 1.0
+            out += self.feed(ev.Tick())
+        self.mono += after_s
+        return out + self.feed(ev.Tick())
+
+    def state(self, job_id: str, task: int = 0) -> TaskState:
+        return self.core.job_entry(job_id).task_state(task)
+
+    def states(self, job_id: str) -> str:
+        """The states of all tasks, a letter each: the first, but p for Stopping and x for Cancelled."""
+        entry = self.core.job_entry(job_id)
+        return "".join(_LETTERS[entry.task_state(index)] for index in range(entry.total))
+
+    def reason(self, job_id: str) -> str:
+        return self.core.job_record(job_id).reason
+
+
+def ending(agent: str, attempt: str, outcome: str = "completed", **fields: object) -> AttemptEnding:
+    """An ending as an Agent would report it."""
+    if outcome == "completed":
+        fields.setdefault("exit_code", 0)
+    return AttemptEnding(agent=agent, attempt=attempt, outcome=outcome, **fields)  # type: ignore[arg-type]
+
+
+def only(instructions: list[do.Instruction], *kinds: type[do.Instruction]) -> list[do.Instruction]:
+    """Those of the kinds named."""
+    return [each for each in instructions if isinstance(each, kinds)]
+
+
+def assigned(instructions: list[do.Instruction]) -> list[tuple[str, str, int]]:
+    """Who was given which task of which job, in order."""
+    return [(each.agent, each.job_id, each.task) for each in instructions if isinstance(each, do.Assign)]

@@ -1,0 +1,319 @@
+"""N local Agents wanted is N kept: launching, back-off, retiring, leases."""
+
+from __future__ import annotations
+
+import pytest
+
+from kq.core import events as ev
+from kq.core.instructions import (
+    AgentChanged,
+    AgentRemoved,
+    EndAgent,
+    LaunchAgent,
+    QueueChanged,
+)
+from kq.states import TaskState
+from tests.core.driver import Driver, assigned, only
+
+
+def launched(instructions: list[object]) -> list[str]:
+    """Who is to be launched."""
+    return [each.agent for each in instructions if isinstance(each, LaunchAgent)]
+
+
+def live(*, agents: int) -> Driver:
+    """A queue with so many local Agents, registered and steady."""
+    q = Driver(agents=agents)
+    for agent in launched([*q.tick()]):
+        q.register(agent, local=True)
+    beat(q, 2.0)
+    return q
+
+
+def beat(q: Driver, seconds: float) -> list[object]:
+    """Time passes, and all registered local Agents are heard."""
+    out: list[object] = []
+    while seconds > 0:
+        q.mono += min(0.5, seconds)
+        seconds -= 0.5
+        for agent_id in q.core.agent_ids():
+            agent = q.core.agent(agent_id)
+            assert agent is not None
+            if agent.registered_at is not None:
+                out += q.hear(agent_id, holding=agent.want_name, assigned=agent.assign_number)
+        out += q.feed(ev.Tick())
+    return out
+
+
+def test_the_first_tick_launches_what_is_wanted() -> None:
+    """All at once, under names that are never used again; the second tick launches nobody."""
+    q = Driver(agents=2)
+    assert q.tick() == [
+        LaunchAgent("a1"),
+        AgentChanged("a1"),
+        LaunchAgent("a2"),
+        AgentChanged("a2"),
+    ]
+    assert q.tick() == []
+    assert q.core.next_agent == 3
+    assert q.core.agent_record("a1").state == "Starting"
+
+
+def test_an_agent_that_dies_is_replaced_at_once() -> None:
+    """It lived, so there is no reason to wait."""
+    q = live(agents=2)
+    assert q.gone("a1") == [AgentRemoved("a1"), LaunchAgent("a3"), AgentChanged("a3")]
+    assert q.core.launch_at() is None
+
+
+def test_another_number_is_kept_from_then_on() -> None:
+    """More are launched at once; those too many end at once when idle, the youngest first."""
+    q = live(agents=1)
+    assert q.feed(ev.AgentsWanted(3))[0] == QueueChanged()
+    assert q.feed(ev.AgentsWanted(3)) == []
+    for agent in ("a2", "a3"):
+        q.mono += 1.0
+        q.register(agent, local=True)
+    q.mono += 1.0
+    assert only(q.feed(ev.AgentsWanted(1)), EndAgent) == [
+        EndAgent("a2", "fewer Agents are wanted"),
+        EndAgent("a3", "fewer Agents are wanted"),
+    ]
+    assert q.core.agent_record("a1").state == "Idle"
+
+
+def test_one_that_works_ends_after_its_task_and_not_before() -> None:
+    """Idle ones go first. It takes no further task."""
+    q = live(agents=2)
+    q.submit("job1", frames="1-2")
+    q.end("a2", "job1/1/1")
+    assert only(q.feed(ev.AgentsWanted(1)), EndAgent) == [EndAgent("a2", "fewer Agents are wanted")]
+    q.gone("a2")
+    assert q.feed(ev.AgentsWanted(0)) == [QueueChanged(), AgentChanged("a1")]
+    assert q.core.agent_record("a1").draining
+    q.submit("job2")
+    done = q.end("a1", "job1/0/1")
+    assert only(done, EndAgent) == [EndAgent("a1", "fewer Agents are wanted")]
+    assert assigned(done) == []
+
+
+def test_one_that_was_to_end_stays_when_more_are_wanted_again() -> None:
+    """Nobody is launched in its place."""
+    q = live(agents=1)
+    q.submit("job1", frames="1-2")
+    q.feed(ev.AgentsWanted(0))
+    assert q.feed(ev.AgentsWanted(1)) == [QueueChanged(), AgentChanged("a1")]
+    assert not q.core.agent_record("a1").draining
+    assert assigned(q.end("a1", "job1/0/1")) == [("a1", "job1", 1)]
+
+
+def test_remote_agents_do_not_count() -> None:
+    """Neither are they ended when there are more of them."""
+    q = Driver(agents=1)
+    q.register("r1")
+    q.register("r2")
+    assert launched([*q.tick()]) == ["a1"]
+    assert only(q.tick(1.0), EndAgent) == []
+
+
+def test_launches_that_fail_wait_longer_and_longer() -> None:
+    """0.25, 0.5, 1, 2 … 30 seconds; the queue says when the next is due, and why it is in trouble."""
+    q = Driver(agents=1)
+    q.tick()
+    waits = []
+    for number in range(1, 11):
+        out = q.gone(f"a{number}", "python is not there")
+        assert launched([*out]) == []
+        due = q.core.launch_at()
+        assert due is not None
+        waits.append(due - q.mono)
+        assert (QueueChanged() in out) == (number == 3)
+        q.mono = due - 0.01
+        assert launched([*q.tick()]) == []
+        q.mono = due
+        assert launched([*q.tick()]) == [f"a{number + 1}"]
+        assert q.core.launch_at() is None
+    assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert q.core.queue_record().trouble == "Agents cannot start: python is not there"
+
+
+def test_agents_that_die_as_soon_as_they_live_are_no_success() -> None:
+    """They registered, and still there is back-off and a reason instead of a spin."""
+    q = Driver(agents=1)
+    q.tick()
+    for number in range(1, 4):
+        q.register(f"a{number}", local=True)
+        q.mono += 0.4
+        q.gone(f"a{number}", "exit code 3")
+        q.mono = q.core.launch_at() or q.mono
+        q.tick()
+    assert q.core.queue_record().trouble == "Agents cannot start: exit code 3"
+
+
+def test_many_that_fail_together_failed_once() -> None:
+    """The wait is that of one failure, and then one tries at a time."""
+    q = Driver(agents=8)
+    q.tick()
+    for number in range(1, 9):
+        q.gone(f"a{number}", "python is not there")
+    assert q.core.launch_at() == q.mono + 0.25
+    assert q.core.queue_record().trouble == ""
+    assert launched([*q.tick(0.25)]) == ["a9"]
+    assert launched([*q.tick(0.25)]) == []
+
+
+def test_when_one_lives_after_failures_the_others_follow() -> None:
+    """All at once, and the trouble is over."""
+    q = Driver(agents=3)
+    q.tick()
+    for number in (1, 2, 3):
+        q.gone(f"a{number}", "python is not there")
+    for number in (4, 5):
+        q.tick(2.0)
+        q.gone(f"a{number}", "python is not there")
+    assert q.core.queue_record().trouble
+    assert launched([*q.tick(2.0)]) == ["a6"]
+    q.register("a6", local=True)
+    out = beat(q, 1.5)
+    assert launched(out)[:2] == ["a7", "a8"]
+    assert QueueChanged() in out
+    assert q.core.queue_record().trouble == ""
+
+
+def test_an_agent_that_lives_already_is_no_sign_that_others_start() -> None:
+    """Its heartbeats do not end the back-off of those that fail beside it."""
+    q = live(agents=1)
+    q.feed(ev.AgentsWanted(2))
+    for number in range(2, 6):
+        q.gone(f"a{number}", "no memory")
+        beat(q, 3.0)
+    assert q.core.state.launch_failures == 4
+    assert q.core.queue_record().trouble == "Agents cannot start: no memory"
+    q.feed(ev.AgentsWanted(1))
+    q.tick()
+    assert q.core.queue_record().trouble == ""
+
+
+def test_an_agent_that_never_registers_is_ended_and_counts_as_a_failure() -> None:
+    """By force: it answers nobody."""
+    q = Driver(agents=1, launch_timeout_s=30.0)
+    q.tick()
+    assert only(q.tick(30.0), EndAgent) == []
+    assert only(q.tick(0.5), EndAgent) == [EndAgent("a1", "it did not register within 30 s", force=True)]
+    assert q.core.state.launch_failures == 1
+    q.gone("a1")
+    assert q.core.state.launch_failures == 1
+    assert launched([*q.tick(1.0)]) == ["a2"]
+
+
+def test_an_agent_that_was_ended_on_wish_is_no_failure() -> None:
+    """Restarting one replaces it at once."""
+    q = Driver(agents=1)
+    q.tick()
+    q.register("a1", local=True)
+    assert launched([*q.feed(ev.AgentEndAsked(("a1",)))]) == ["a2"]
+    q.gone("a1")
+    assert q.core.state.launch_failures == 0
+
+
+def test_nobody_is_launched_when_the_session_ends() -> None:
+    """Nor is the death of an Agent a failure then."""
+    q = live(agents=2)
+    q.feed(ev.SessionEnding())
+    assert q.gone("a1") == [AgentRemoved("a1")]
+    assert q.tick(5.0) == []
+    assert q.core.launch_at() is None
+
+
+# --- leases -------------------------------------------------------------------------------------
+
+
+def test_a_silent_agent_is_shown_as_lost_and_welcome_back() -> None:
+    """It keeps its task; heard again, it is as before."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    assert q.tick(3.0) == []
+    assert q.tick(0.5) == [AgentChanged("r1")]
+    record = q.core.agent_record("r1")
+    assert (record.state, record.reason, record.job) == ("Lost", "it does not answer", "job1")
+    q.hear("r1", holding="job1/0/1", assigned=1)
+    record = q.core.agent_record("r1")
+    assert (record.state, record.reason) == ("Busy", "")
+
+
+def test_a_lost_agent_is_given_nothing() -> None:
+    """Until it is heard."""
+    q = Driver()
+    q.register("r1")
+    q.tick(4.0)
+    assert assigned(q.submit("job1")) == []
+    assert assigned(q.hear("r1")) == [("r1", "job1", 0)]
+
+
+def test_a_remote_agent_is_gone_when_both_leases_have_run_out() -> None:
+    """Ten seconds of its own and two more; before, its task is nobody else's."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.register("r2")
+    for _ in range(12):
+        q.mono += 1.0
+        q.hear("r2")
+        assert AgentRemoved("r1") not in q.feed(ev.Tick())
+    q.mono += 0.5
+    q.hear("r2")
+    out = q.feed(ev.Tick())
+    assert AgentRemoved("r1") in out
+    assert assigned(out) == [("r2", "job1", 0)]
+
+
+def test_a_local_agent_beyond_its_lease_is_killed_before_its_task_is_given_again() -> None:
+    """Its render may run though it does not answer: only AgentGone frees the task."""
+    q = live(agents=1)
+    q.submit("job1")
+    out = q.tick(14.0)
+    assert only(out, EndAgent) == [EndAgent("a1", "its Agent was silent for 13 s", force=True)]
+    assert launched([*out]) == ["a2"]
+    q.register("a2", local=True)
+    assert q.state("job1") is TaskState.RUNNING
+    assert assigned(q.gone("a1", "killed")) == [("a2", "job1", 0)]
+    assert q.core.task_records("job1", 0, 1)[0].agent_losses == 1
+
+
+def test_a_remote_agent_told_to_end_is_gone_when_silent() -> None:
+    """While it is heard it is there: its render may still be ending."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.feed(ev.AgentEndAsked(("r1",)))
+    for _ in range(20):
+        q.mono += 1.0
+        q.hear("r1", holding="job1/0/1", assigned=1)
+        q.feed(ev.Tick())
+    assert q.state("job1") is TaskState.RUNNING
+    assert AgentRemoved("r1") in q.tick(13.0)
+    assert q.state("job1") is TaskState.WAITING
+    assert q.core.task_records("job1", 0, 1)[0].agent_losses == 0
+
+
+@pytest.mark.parametrize("pause_s", [15.0, 3600.0])
+def test_a_pause_of_the_server_is_not_the_agents_silence(pause_s: float) -> None:
+    """Stopped or asleep, it could not hear them; what they said has yet to be read."""
+    q = live(agents=1)
+    q.register("r1")
+    q.submit("job1", frames="1-2")
+    q.tick()
+    q.mono += pause_s
+    assert only(q.feed(ev.Tick()), EndAgent, AgentRemoved) == []
+    q.hear("a1", holding="job1/0/1", assigned=1)
+    assert AgentRemoved("r1") in q.tick(13.0)
+
+
+def test_a_pause_does_not_hide_an_agent_that_was_launched_before_it() -> None:
+    """It has its thirty seconds, counted while the server lived."""
+    q = Driver(agents=1)
+    q.tick()
+    q.mono += 500.0
+    assert only(q.tick(), EndAgent) == []
+    assert only(q.tick(31.0), EndAgent) != []

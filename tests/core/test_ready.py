@@ -1,0 +1,117 @@
+"""Which job is next: priority, then order of submission, and nothing waits for ever."""
+
+from __future__ import annotations
+
+from kq.core import events as ev
+from kq.core.ready import OLDEST_EVERY
+from tests.core.driver import Driver, assigned
+
+
+def run_one(q: Driver, agent: str = "r1") -> str:
+    """The Agent's task completes; returns the job that it is given next."""
+    running = q.core.agent(agent)
+    assert running is not None
+    given = assigned(q.end(agent, running.want_name))
+    return given[0][1] if given else ""
+
+
+def test_higher_priority_goes_first_then_order_of_submission() -> None:
+    """Among equals the earlier."""
+    q = Driver()
+    for job_id, priority in (("low1", 0), ("high1", 5), ("low2", 0), ("high2", 5)):
+        q.submit(job_id, priority=priority)
+    first = assigned(q.register("r1"))[0][1]
+    assert [first, *(run_one(q) for _ in range(3))] == ["high1", "high2", "low1", "low2"]
+
+
+def test_tasks_of_a_job_go_in_order_and_a_restarted_one_first() -> None:
+    """What was given back comes before what never ran."""
+    q = Driver()
+    q.submit("job1", frames="1-5")
+    q.register("r1")
+    run_one(q)
+    assert q.states("job1") == "crwww"
+    q.start_tasks("job1", 0)
+    assert assigned(q.end("r1", "job1/1/1")) == [("r1", "job1", 0)]
+    assert assigned(q.end("r1", "job1/0/2")) == [("r1", "job1", 2)]
+
+
+def test_the_oldest_has_one_turn_in_eight() -> None:
+    """A stream of urgent work cannot hold it up for ever, and holds it up by seven of eight."""
+    q = Driver()
+    q.register("r1")
+    q.submit("urgent", frames="1-100", priority=9)
+    q.submit("oldest", priority=-9)
+    turns = ["urgent", *(run_one(q) for _ in range(30))]
+    assert "oldest" not in turns
+    q = Driver()
+    q.submit("oldest", frames="1-50", priority=-9)
+    q.submit("urgent", frames="1-100", priority=9)
+    turns = [assigned(q.register("r1"))[0][1], *(run_one(q) for _ in range(31))]
+    assert [number for number, job in enumerate(turns) if job == "oldest"] == [7, 15, 23, 31]
+    assert OLDEST_EVERY == 8
+
+
+def test_a_low_priority_job_is_done_within_a_bound() -> None:
+    """However much urgent work keeps coming: eight turns for each task of those before it and its own."""
+    q = Driver()
+    q.register("r1")
+    q.submit("begin")
+    q.submit("patient", frames="1-3", priority=-5)
+    turns = 0
+    while q.core.job_record("patient").state != "Completed":
+        q.submit(f"urgent{turns}", priority=5)
+        run_one(q)
+        turns += 1
+        assert turns <= OLDEST_EVERY * (3 + 1)
+
+
+def test_an_agent_that_is_idle_longest_works_next() -> None:
+    """So that work spreads."""
+    q = Driver()
+    for agent in ("r1", "r2", "r3"):
+        q.register(agent)
+    q.submit("job1")
+    q.end("r1", "job1/0/1")
+    assert assigned(q.submit("job2")) == [("r2", "job2", 0)]
+    assert assigned(q.submit("job3")) == [("r3", "job3", 0)]
+    assert assigned(q.submit("job4")) == [("r1", "job4", 0)]
+
+
+def test_a_job_blocked_by_its_limit_comes_back_in_its_place() -> None:
+    """Before what was submitted later."""
+    q = Driver()
+    q.submit("job1", frames="1-3", max_parallel=1)
+    q.submit("job2", frames="1-9")
+    q.register("r1")
+    q.register("r2")
+    assert q.states("job1") + q.states("job2")[:2] == "rwwrw"
+    assert assigned(q.end("r1", "job1/0/1")) == [("r1", "job1", 1)]
+
+
+def test_jobs_that_are_over_are_not_kept_by_the_order() -> None:
+    """Behind a long job, thousands come and go: neither entries nor jobs gather."""
+    q = Driver()
+    q.submit("long", frames="1-100000", priority=0)
+    q.register("r1")
+    q.register("r2")
+    for number in range(3000):
+        q.submit(f"short{number}", priority=1)
+        for agent in ("r1", "r2", "r1", "r2"):
+            run_one(q, agent)
+        if q.core.job_record(f"short{number}").state == "Completed":
+            q.remove(f"short{number}")
+    assert len(q.core.state.ready) < 300
+    assert len(q.core.job_ids()) < 50
+
+
+def test_a_queue_whose_priorities_change_for_ever_does_not_grow() -> None:
+    """Old entries are swept."""
+    q = Driver()
+    for number in range(10):
+        q.submit(f"job{number}")
+    for number in range(5000):
+        q.feed(ev.PrioritySet((f"job{number % 10}",), number % 7))
+    assert len(q.core.state.ready) < 200
+    q.feed(ev.PrioritySet(("job4",), 50))
+    assert assigned(q.register("r1")) == [("r1", "job4", 0)]

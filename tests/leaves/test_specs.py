@@ -1,0 +1,180 @@
+"""What cannot be a job is refused in one sentence that says what to change."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kq.errors import BadInput
+from kq.records import (
+    JobSpec,
+    attempt_id,
+    check_job_id,
+    fill,
+    new_job_id,
+    parse_attempt_id,
+    task_commands,
+)
+
+GOOD: dict[str, object] = {"name": "sky", "commands": (("render", "a.usd"),)}
+
+
+def spec(**fields: object) -> JobSpec:
+    """A good job but for `fields`."""
+    return JobSpec(**{**GOOD, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"name": ""}, "the job has no name: give it one"),
+        ({"name": " \t"}, "the job has no name: give it one"),
+        ({"name": "x" * 1001}, "the job's name is longer than 1000 letters: shorten it"),
+        ({"name": "a\0b"}, "the job's name holds a NUL character: remove it"),
+        ({"commands": ()}, "the command is empty: say which program to run"),
+        ({"commands": ((),)}, "the command is empty: say which program to run"),
+        ({"commands": (("render",), (" ",))}, "the command is empty: say which program to run"),
+        ({"commands": (("x",),) * 1001}, "the job has more than 1000 commands: divide it"),
+        ({"commands": (("x", "a\0"),)}, "an argument of the command holds a NUL character: remove it"),
+        (
+            {"commands": (("x", "y" * 131_072),)},
+            "an argument of the command holds 131,072 bytes: a process can start with 131,072 in one text at "
+            "most, so pass it in a file",
+        ),
+        (
+            {"commands": (("x", *["y" * 99_999] * 8),)},
+            "the command for 'x' holds 800,002 bytes: a process can start with 786,432 at most, so pass long "
+            "lists in a file",
+        ),
+        (
+            {"commands": (("x", "caf\udce9.usd"),)},
+            r"an argument of the command holds bytes that are no UTF-8 ('caf\udce9.usd'): rename the "
+            "file, or spell it in UTF-8",
+        ),
+        ({"node": "a\udcff"}, r"the node's name holds bytes that are no UTF-8 ('a\udcff'): rename"),
+        ({"cwd": "/a\0"}, "the working folder holds a NUL character: remove it"),
+        ({"temp_dir": "/a\0"}, "the temporary folder holds a NUL character: remove it"),
+        ({"picture": "/a\0"}, "the picture's path holds a NUL character: remove it"),
+        ({"renderer": "/a\0"}, "the renderer's name holds a NUL character: remove it"),
+        (
+            {"environment": {"": "x"}},
+            "environment variable name '' cannot be used: it is empty or holds '='",
+        ),
+        (
+            {"environment": {"A=B": "x"}},
+            "environment variable name 'A=B' cannot be used: it is empty or holds '='",
+        ),
+        ({"environment": {"A\0": "x"}}, "an environment variable's name holds a NUL character: remove it"),
+        ({"environment": {"A": "x\0"}}, "environment variable A holds a NUL character: remove it"),
+        (
+            {"environment": {f"V{number}": "é" * 50_000 for number in range(11)}},
+            "the job's environment holds 1,100,045 bytes: a process can start with 1,048,576 at most, "
+            "so pass large values in a file",
+        ),
+        ({"chunk": 0}, "a chunk of 0 frames makes no sense: use 1 or more"),
+        ({"max_parallel": -1}, "max_parallel is -1: use 0 (none) or more"),
+        ({"retries": -2}, "retries is -2: use 0 (none) or more"),
+        ({"retries": 101}, "retries is 101: use 0 to 100"),
+        ({"timeout_s": -0.5}, "timeout is -0.5: use 0 (none) or more"),
+        ({"timeout_s": math.inf}, "timeout is inf: use 0 (none) or more"),
+        ({"silence_s": math.nan}, "silence is nan: use 0 (none) or more"),
+        ({"memory_limit": -1}, "memory limit is -1: use 0 (none) or more"),
+        ({"memory_limit": 2**64}, "memory limit is 18446744073709551616: use 0 (none) or more"),
+        ({"priority": 1_000_001}, "priority 1000001 is out of range: use -1000000 to 1000000"),
+        ({"priority": -1_000_001}, "priority -1000001 is out of range: use -1000000 to 1000000"),
+        ({"after": ("aaaa",) * 1001}, "the job waits for 1,001 jobs: 1,000 are the most"),
+        ({"frames": "10-1"}, "frame range '10-1' runs backwards: write 1-10"),
+        ({"frames": ","}, "frame range '' is not understood"),
+    ],
+)
+def test_each_mistake_has_its_sentence(fields: dict[str, object], sentence: str) -> None:
+    """What is wrong, where, and what to do."""
+    with pytest.raises(BadInput) as caught:
+        spec(**fields).check()
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"name": "x" * 1000},
+        {"name": "夜の海 🌊 \u202e\n"},
+        {"commands": (("x", ""),)},
+        {"commands": (("x",),) * 1000},
+        {"commands": (("x", "y" * 131_071),)},
+        {"commands": (("x", *["y" * 131_071] * 5, "y" * 131_069),)},
+        {"environment": {"A": "", "Ü": "=x"}},
+        {"environment": {f"V{number}": "x" * (2**17 - 4) for number in range(8)}},
+        {"frames": " 1-10 , 20", "chunk": 3},
+        {"frames": " "},
+        {"retries": 100, "priority": -1_000_000, "timeout_s": 1e9},
+        {"priority": 1_000_000},
+        {"after": ("aaaa",) * 1000},
+    ],
+)
+def test_what_just_fits_is_a_job(fields: dict[str, object]) -> None:
+    """It can be sent and read back, too."""
+    good = spec(**fields)
+    good.check()
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(good), type=JobSpec) == good
+
+
+@given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=50))
+def test_a_name_is_refused_or_can_be_sent(name: str) -> None:
+    """Whatever Unicode has: no name is accepted that breaks a message later."""
+    try:
+        spec(name=name).check()
+    except BadInput:
+        return
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(spec(name=name)), type=JobSpec).name == name
+
+
+@pytest.mark.parametrize("job_id", ["", "abc", "a" * 33, "ABCD", "a/bc", "../..", "abc\n", "äbcd", "ab c"])
+def test_an_id_that_could_name_other_files_is_refused(job_id: str) -> None:
+    """Logs lie in folders named by it."""
+    with pytest.raises(BadInput, match=r"is no job id: use 4 to 32 letters \(a-z\) and digits"):
+        check_job_id(job_id)
+
+
+def test_new_ids_are_good_ones_and_differ() -> None:
+    """Ten letters and digits."""
+    ids = {new_job_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    for job_id in ids:
+        check_job_id(job_id)
+        assert len(job_id) == 10
+
+
+@pytest.mark.parametrize("parts", [("abcd", 0, 1), ("a1b2c3", 999_999, 12)])
+def test_the_name_of_an_attempt_can_be_read_back(parts: tuple[str, int, int]) -> None:
+    """Job, task, attempt."""
+    assert parse_attempt_id(attempt_id(*parts)) == parts
+
+
+@pytest.mark.parametrize(
+    "name", ["", "abcd", "abcd/1", "abcd/01/1", "abcd/1/0", "abcd/²/1", "abcd/1/1/1", "abcd/-1/1"]
+)
+def test_what_is_no_attempt_is_none(name: str) -> None:
+    """Names come over the wire."""
+    assert parse_attempt_id(name) is None
+
+
+def test_placeholders_are_filled_and_other_braces_left() -> None:
+    """`{frame}` is the first of the chunk."""
+    frames = range(5, 9)
+    assert fill("a.{frame}.{start}-{end}.{other}.{{frame}}", frames) == "a.5.5-8.{other}.{5}"
+    assert fill("{frame}", None) == "{frame}"
+    job = spec(commands=(("x", "{start}"), ("y", "{end}")), frames="5-8", chunk=4)
+    assert task_commands(job, frames) == (("x", "5"), ("y", "8"))
+    assert task_commands(job, None) == job.commands
+
+
+def test_a_job_without_frames_has_no_chunks() -> None:
+    """One task, without frames."""
+    assert spec().chunks() is None
+    assert spec(frames="  ").chunks() is None
