@@ -45,7 +45,9 @@ class JobActions(QObject):
         self._icons: dict[QAction, str] = {}
         self.start = self._action("Start", "play", "Ctrl+Return", self._start, "Run again what is over")
         self.stop = self._action("Stop", "stop", "Ctrl+.", self._stop, "Stop what waits or runs")
-        self.stop_all = self._action("Stop All", "", "", self._stop_all, "Stop every job that waits or runs")
+        self.stop_all = self._action(
+            "Stop All", "stop_all", "", self._stop_all, "Stop every job that waits or runs"
+        )
         self.remove = self._action("Remove", "remove", "Delete", self._remove, "Take the job out of the list")
         self.pause = self._action("Pause Queue", "pause", "", self._pause, "Start nothing more until resumed")
         self.pause.setCheckable(True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from Katana import UI4, Utils  # type: ignore[attr-defined]  # UI4 is there in UI mode; the stubs leave it out
 from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QHideEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QLabel,
     QMenu,
     QSplitter,
     QStackedWidget,
-    QTabWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -38,14 +35,13 @@ from .models.agents import AgentsModel
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
 from .notifier import Notifier
-from .toolbar import make_toolbar
 from .views.agents_panel import AgentsPanel
 from .views.banner import Banner, EmptyPage, Notice
+from .views.bars import DetailsPanel, TopBar
 from .views.filter_bar import FilterBar
 from .views.job_delegate import JobDelegate
 from .views.jobs_view import JobsView
 from .views.log_panel import LogPanel
-from .views.look import SPACING
 from .views.picture_panel import PicturePanel
 
 __all__ = ["JOB_SELECTED_EVENT", "KatanaQueueTab"]
@@ -72,6 +68,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._shown: tuple[str, int | None] = ("", None)
         self._shown_job: JobRecord | None = None
         self._chosen_log = ""
+        self._follows_newest = True
         self.bridge = QueueBridge(self)
         self.model = JobsModel(self)
         self.agents = AgentsModel(self._job_name, self)
@@ -113,36 +110,29 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._list = QStackedWidget(self)
         self._list.addWidget(self.view)
         self._list.addWidget(self.empty)
-        self.details = QTabWidget(self)
-        self.details.setDocumentMode(True)
-        self.details.addTab(self.log, "Log")
-        self.details.addTab(self.picture, "Picture")
-        self.details.addTab(self.agents_panel, "Agents")
+        self.details = DetailsPanel(self)
+        self.details.add("Log", self.log, self.log.tools)
+        self.details.add("Picture", self.picture, self.picture.tools)
+        self.details.add("Agents", self.agents_panel, self.agents_panel.tools)
         self.splitter = QSplitter(Qt.Orientation.Vertical, self)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self._list)
         self.splitter.addWidget(self.details)
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
-        self._summary = QLabel(self)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(SPACING + 2, 3, SPACING + 2, 3)
-        foot.addWidget(self.notice, 1)
-        foot.addWidget(self._summary)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        self._more = QToolButton(self)
-        layout.addWidget(make_toolbar(self, self.actions_of_jobs, self._more, self._fill_view_menu))
-        layout.addWidget(self.filter_bar)
+        layout.addWidget(TopBar(self.actions_of_jobs, self.filter_bar, self._view_menu(), self))
         layout.addWidget(self.banner)
         layout.addWidget(self.splitter, 1)
-        layout.addLayout(foot)
+        layout.addWidget(self.notice)
 
     def _connect(self) -> None:
         self.bridge.changed.connect(self._on_change)
         self.view.selection_changed.connect(self.actions_of_jobs.update_enabled)
         self.view.current_changed.connect(self._show_current)
+        self.view.picked_by_hand.connect(self._on_picked_by_hand)
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.counts_changed.connect(self._show_counts)
@@ -159,7 +149,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             source.noticed.connect(self.notice.say)
         self.log.attempt_chosen.connect(self._choose_log)
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
-        self.details.currentChanged.connect(lambda _at: self._follow_visibility())
+        self.details.page_changed.connect(self._follow_visibility)
         self._clock.timeout.connect(self._tick)
         self._session_timer.timeout.connect(self._look_for_session)
         self.setFocusProxy(self.view)
@@ -189,20 +179,29 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
 
     def _on_change(self, change: QueueChange) -> None:
         self.notifier.observe(change, self.model)
-        for job in change.jobs:
-            if job.picture:
-                self.pictures.refresh(job.picture)
+        if not change.reset:
+            for job in change.jobs:
+                if job.picture:
+                    self.pictures.refresh(job.picture)
         if change.queue is not None:
             self._queue = change.queue
             self.actions_of_jobs.set_paused(change.queue.paused)
             self.agents_panel.set_queue(change.queue)
+        fresh = () if change.reset else change.jobs
+        new = [job for job in fresh if not job.earlier and self.model.job(job.id) is None]
         self.model.apply(change)
         self.agents.apply(change)
+        if new and self._follows_newest:
+            self.view.show_job(max(new, key=lambda job: job.order).id)
         if change.status != self._status or change.sentence != self._sentence or change.reset:
             self._set_status(change.status, change.sentence)
         if change.queue is not None:
             self._show_banner()
-        if any(self.model.is_open(job.id) for job in change.jobs) and not self._tasks_timer.isActive():
+        if (
+            self.model.open_jobs()
+            and any(self.model.is_open(job.id) for job in change.jobs)
+            and not self._tasks_timer.isActive()
+        ):
             self._tasks_timer.start()
 
     def _set_status(self, status: ConnectionStatus, sentence: str) -> None:
@@ -211,7 +210,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         client = self._client if live else None
         self.actions_of_jobs.set_client(client)
         self.agents_panel.set_client(client)
-        self.delegate.is_stale = not live
+        if live or not self.model.total:
+            self.delegate.stale_since_s = None
+        elif self.delegate.stale_since_s is None:
+            self.delegate.stale_since_s = time.time()
         self.agents_panel.table.setEnabled(live)
         self.view.viewport().update()
         self._show_banner()
@@ -267,6 +269,11 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             Utils.EventModule.QueueEvent(JOB_SELECTED_EVENT, hash(job_id), jobId=job_id, picture=job.picture)
         self.actions_of_jobs.update_enabled()
 
+    def _on_picked_by_hand(self) -> None:
+        """A new job is selected by itself unless somebody looks at an older one."""
+        job = self.model.job(self.view.current()[0])
+        self._follows_newest = job is None or job.order == self.model.newest_order
+
     def _choose_log(self, path: str) -> None:
         self._chosen_log = path
         self._show_current()
@@ -315,10 +322,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._list.setCurrentWidget(self.empty)
         else:
             self._list.setCurrentWidget(self.view)
-        text = f"{total:,} jobs" if total != 1 else "1 job"
-        if shown != total:
-            text = f"{shown:,} of {text}"
-        self._summary.setText(text if total else "")
+        self.filter_bar.set_shown(shown, total)
         self.actions_of_jobs.update_enabled()
 
     def _show_menu(self, at: QPoint) -> None:
@@ -336,13 +340,15 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         menu.addActions([acts.stop_all, acts.pause])
         menu.popup(self.view.viewport().mapToGlobal(at))
 
-    def _fill_view_menu(self, menu: QMenu) -> None:
+    def _view_menu(self) -> QMenu:
+        menu = QMenu(self)
         menu.addMenu(self.view.columns_menu())
         menu.addSeparator()
         menu.addAction(self.find_action)
         menu.addAction(self.log.find_action)
         menu.addSeparator()
         menu.addAction(self.notify_action)
+        return menu
 
     def _tick(self) -> None:
         """Elapsed and remaining times read otherwise: a second is over."""
@@ -359,7 +365,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         settings["katanaQueue"] = {
             "columns": self.view.layout_settings(),
             "splitter": self.splitter.sizes(),
-            "details": self.details.currentIndex(),
+            "details": self.details.current_name(),
             "notify": self.notify_action.isChecked(),
             "wrap": self.log.wrap_action.isChecked(),
         }
@@ -380,15 +386,15 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             and all(isinstance(s, int) and s > 0 for s in sizes)
         ):
             self.splitter.setSizes(list(sizes))
-        if isinstance(own.get("details"), int):
-            self.details.setCurrentIndex(own["details"])
+        if isinstance(own.get("details"), str):
+            self.details.show_page(own["details"])
         self.notify_action.setChecked(own.get("notify") is not False)
         self.log.wrap_action.setChecked(own.get("wrap") is True)
 
     def _follow_visibility(self) -> None:
         """Files are looked at, and times counted, only while somebody sees them."""
         visible = self.isVisible()
-        self.log.set_active(visible and self.details.currentWidget() is self.log)
+        self.log.set_active(visible and self.details.current_page() is self.log)
         if visible:
             self._clock.start()
         else:

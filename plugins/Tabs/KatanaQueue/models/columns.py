@@ -129,17 +129,17 @@ class ColumnInfo:
 
 
 COLUMNS: tuple[ColumnInfo, ...] = (
-    ColumnInfo("name", "Name", 200, lambda r, _: r.name, lambda r: r.name.casefold()),
+    ColumnInfo("name", "Name", 180, lambda r, _: r.name, lambda r: r.name.casefold()),
     ColumnInfo("state", "State", 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
-    ColumnInfo("progress", "Progress", 124, lambda r, _: progress_text(r), _progress_value),
-    ColumnInfo("picture", "Picture", 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
+    ColumnInfo("progress", "Progress", 112, lambda r, _: progress_text(r), _progress_value),
+    ColumnInfo("picture", "Picture", 60, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
-        "submitted", "Submitted", 106, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
+        "submitted", "Submitted", 96, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
     ),
     ColumnInfo(
         "elapsed",
         "Elapsed",
-        80,
+        72,
         lambda r, now: span_text(elapsed_s(r, now)),
         # A running job's elapsed time grows by itself: its start orders it without being sorted again.
         lambda r: -1.0 if r.started is None else (r.completed or 4e9) - r.started,
@@ -148,7 +148,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo(
         "remaining",
         "Remaining",
-        98,
+        92,
         _remaining_text,
         lambda r: _LAST if r.progress is None or r.state != "Running" else -r.progress,
         right=True,
@@ -161,11 +161,11 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         lambda r, now: clock_text(r.completed, now),
         lambda r: r.completed or _LAST,
     ),
-    ColumnInfo("agent", "Agent", 110, lambda r, _: _agent_text(r), lambda r: r.agent),
+    ColumnInfo("agent", "Agent", 90, lambda r, _: _agent_text(r), lambda r: r.agent),
     ColumnInfo(
         "memory",
         "Peak Memory",
-        112,
+        102,
         lambda r, _: bytes_text(r.peak_memory),
         lambda r: float(r.peak_memory or 0),
         right=True,

@@ -6,21 +6,24 @@ Rows are found by bisection in a sorted list, so that a change among 100,000 job
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
+from typing import TypeVar
 
 from kq.api import JobRecord, JobState
 
 from .columns import COLUMNS, Column, SortValue
 
-__all__ = ["Entry", "JobFilter", "JobOrder", "SortBy", "sorted_in_steps"]
+__all__ = ["Arrangement", "Entry", "JobFilter", "JobOrder", "SortBy"]
+
+_Item = TypeVar("_Item")
 
 Entry = tuple[SortValue, int, str]
 """Sort value, order of submission (which no two jobs share), id."""
 
-SLICE = 2000
+SLICE = 500
 """Jobs treated in one step: well below a millisecond each."""
 
 
@@ -66,10 +69,10 @@ class SortBy:
 class JobOrder:
     """The shown jobs in order. Rows count from the top of the list."""
 
-    def __init__(self, sort_by: SortBy | None = None, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, sort_by: SortBy | None = None) -> None:
         self.sort_by = sort_by or SortBy()
-        self._entries: list[Entry] = list(entries)
-        self._entry_of: dict[str, Entry] = {entry[2]: entry for entry in self._entries}
+        self._entries: list[Entry] = []
+        self._entry_of: dict[str, Entry] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -112,6 +115,11 @@ class JobOrder:
         self._entries[at:at] = entries
         self._entry_of.update((entry[2], entry) for entry in entries)
 
+    def extend(self, entries: list[Entry]) -> None:
+        """Add `entries`, which are in order and belong after all others."""
+        self._entries += entries
+        self._entry_of.update((entry[2], entry) for entry in entries)
+
     def remove(self, job_id: str) -> Entry:
         """Take a job out; returns its entry."""
         entry = self._entry_of.pop(job_id)
@@ -119,23 +127,49 @@ class JobOrder:
         return entry
 
 
-def sorted_in_steps(
-    records: Mapping[str, JobRecord], shown: JobFilter, sort_by: SortBy
-) -> Iterator[list[Entry] | None]:
-    """Filter and sort `records` in short steps: yields None after each, and the entries at the end.
+class Arrangement:
+    """Jobs in order, made in short steps: 100,000 at once would hold up Qt's thread for several frames.
 
-    `records` must not change size meanwhile: pass a copy of what may.
+    When `steps` is through, `records` are all jobs by id, `counts` how many of each state, `order` the rows.
     """
-    key: Callable[[JobRecord], Entry] = sort_by.entry
-    everything = shown.is_empty
-    parts: list[list[Entry]] = []
-    source = iter(records.values())
-    while batch := list(islice(source, SLICE)):
-        parts.append(sorted(key(record) for record in batch if everything or shown.passes(record)))
-        yield None
-    entries: list[Entry] = []
-    merged = merge(*parts)
-    while batch_of_entries := list(islice(merged, SLICE)):
-        entries.extend(batch_of_entries)
-        yield None
-    yield entries
+
+    def __init__(
+        self,
+        jobs: dict[str, JobRecord] | tuple[JobRecord, ...],
+        shown: JobFilter,
+        sort_by: SortBy,
+    ) -> None:
+        """`jobs` must not change meanwhile; a sequence is made into a new mapping."""
+        self._jobs = jobs
+        self._shown = shown
+        self.sort_by = sort_by
+        self.records: dict[str, JobRecord] = {}
+        self.counts: dict[JobState, int] = dict.fromkeys(JobState, 0)
+        self.newest_order = -1
+        self.order = JobOrder(sort_by)
+
+    def steps(self) -> Iterator[None]:
+        """Each step takes well below a millisecond."""
+        if isinstance(self._jobs, dict):
+            self.records = self._jobs
+        else:
+            for batch in _batches(self._jobs):
+                self.records.update((job.id, job) for job in batch)
+                yield
+        parts: list[list[Entry]] = []
+        everything, passes, entry = self._shown.is_empty, self._shown.passes, self.sort_by.entry
+        for batch in _batches(self.records.values()):
+            parts.append(sorted(entry(job) for job in batch if everything or passes(job)))
+            for job in batch:
+                self.counts[job.state] += 1
+            self.newest_order = max(self.newest_order, max(job.order for job in batch))
+            yield
+        for some in _batches(merge(*parts)):
+            self.order.extend(some)
+            yield
+
+
+def _batches(source: Iterable[_Item]) -> Iterator[list[_Item]]:
+    iterator = iter(source)
+    while batch := list(islice(iterator, SLICE)):
+        yield batch

@@ -23,7 +23,7 @@ from PySide6.QtCore import (
 from kq.api import JobRecord, JobState, QueueChange, TaskRecord
 
 from .columns import COLUMNS, Column
-from .job_order import Entry, JobFilter, JobOrder, SortBy, sorted_in_steps
+from .job_order import Arrangement, Entry, JobFilter, JobOrder, SortBy
 from .task_rows import TaskRows, task_text
 
 __all__ = ["RECORD_ROLE", "JobsModel"]
@@ -68,15 +68,17 @@ class JobsModel(QAbstractTableModel):
         super().__init__(parent)
         self._records: dict[str, JobRecord] = {}
         self._counts: dict[JobState, int] = dict.fromkeys(JobState, 0)
+        self._newest_order = -1
         self._filter = JobFilter()
         self._order = JobOrder()
         self._open: dict[str, TaskRows] = {}
         self._open_rows: list[int] = []  # rows of opened jobs, among jobs alone
         self._open_ends: list[int] = []  # for each of them: the first row after its tasks, among all rows
-        self._rebuild: Iterator[list[Entry] | None] | None = None
-        self._rebuild_sort = self._order.sort_by
+        self._wanted_sort = self._order.sort_by
+        self._rebuild: Iterator[None] | None = None
+        self._rebuilt_from: dict[str, JobRecord] | tuple[JobRecord, ...] = self._records
+        self._arrangement = Arrangement((), self._filter, self._wanted_sort)
         self._late: dict[str, JobRecord | None] = {}  # what came during a rebuild; None: removed
-        self._pending_records = self._records  # what a rebuild orders
         self._timer = QTimer(self)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._step)
@@ -86,7 +88,7 @@ class JobsModel(QAbstractTableModel):
     def apply(self, change: QueueChange) -> None:
         """Take in what the queue tells."""
         if change.reset:
-            self._start_rebuild({job.id: job for job in change.jobs})
+            self._start_rebuild(change.jobs)
             return
         if self._rebuild is not None:
             # Rows stand still until the rebuild is done; what is already known is shown as it is now.
@@ -106,6 +108,7 @@ class JobsModel(QAbstractTableModel):
             old = records.get(job.id)
             records[job.id] = job
             counts[job.state] += 1
+            self._newest_order = max(self._newest_order, job.order)
             if old is not None:
                 counts[old.state] -= 1
             if job.id not in order:
@@ -205,54 +208,49 @@ class JobsModel(QAbstractTableModel):
         """Order the rows; at once, or in steps when there are many."""
         if 0 <= column < len(COLUMNS):
             wanted = SortBy(Column(column), order == Qt.SortOrder.DescendingOrder)
-            if wanted != self._rebuild_sort:
-                self._rebuild_sort = wanted
+            if wanted != self._wanted_sort:
+                self._wanted_sort = wanted
                 self._start_rebuild(self._records)
 
     @property
     def sort_by(self) -> SortBy:
         """The order that was asked for last."""
-        return self._rebuild_sort
+        return self._wanted_sort
 
     @property
     def is_rebuilding(self) -> bool:
         """Whether rows still follow a new filter, order or reset."""
         return self._rebuild is not None
 
-    def _start_rebuild(self, records: dict[str, JobRecord]) -> None:
-        fresh = records is not self._records
-        if fresh:
+    def _start_rebuild(self, jobs: dict[str, JobRecord] | tuple[JobRecord, ...]) -> None:
+        if jobs is not self._records:
             self._late.clear()
-        elif self._rebuild is not None and self._pending_records is not self._records:
-            records = self._pending_records  # a reset is under way: order that
-        self._pending_records = records
-        self._rebuild = sorted_in_steps(records, self._filter, self._rebuild_sort)
-        if len(records) <= AT_ONCE:
+        elif self._rebuild is not None and self._rebuilt_from is not self._records:
+            jobs = self._rebuilt_from  # a reset is under way: arrange that
+        self._rebuilt_from = jobs
+        self._arrangement = Arrangement(jobs, self._filter, self._wanted_sort)
+        self._rebuild = self._arrangement.steps()
+        if len(jobs) <= AT_ONCE:
             self._step(budget_s=float("inf"))
         else:
             self._timer.start()
 
     def _step(self, budget_s: float = BUDGET_S) -> None:
         end_s = time.perf_counter() + budget_s
-        while self._rebuild is not None:
-            entries = next(self._rebuild)
-            if entries is not None:
-                self._finish_rebuild(entries)
-            elif time.perf_counter() > end_s:
+        for _ in self._rebuild or ():
+            if time.perf_counter() > end_s:
                 return
+        self._finish_rebuild(self._arrangement)
 
-    def _finish_rebuild(self, entries: list[Entry]) -> None:
+    def _finish_rebuild(self, made: Arrangement) -> None:
         self._timer.stop()
         self._rebuild = None
         self.about_to_rearrange.emit()
         self.beginResetModel()
-        if self._pending_records is not self._records:
-            self._records = self._pending_records
-            counts = dict.fromkeys(JobState, 0)
-            for record in self._records.values():
-                counts[record.state] += 1
-            self._counts = counts
-        self._order = JobOrder(self._rebuild_sort, entries)
+        self._records, self._counts, self._order = made.records, made.counts, made.order
+        self._newest_order = made.newest_order
+        self._arrangement = Arrangement((), self._filter, made.sort_by)
+        self._rebuilt_from = self._records
         self._open = {job_id: tasks for job_id, tasks in self._open.items() if job_id in self._order}
         self._place_open()
         self.endResetModel()
@@ -319,6 +317,11 @@ class JobsModel(QAbstractTableModel):
         if not self._open_rows:
             return self._order.ids(first, last)
         return [self.job_id(row) for row in range(first, last + 1) if self.task(row) is None]
+
+    @property
+    def newest_order(self) -> int:
+        """The place of the job that was submitted last, in the order of submission."""
+        return self._newest_order
 
     @property
     def total(self) -> int:

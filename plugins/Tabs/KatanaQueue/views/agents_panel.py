@@ -37,7 +37,7 @@ from kq.api import AgentRecord, KqError, QueueClient, QueueRecord
 
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
-from .look import ROW_HEIGHT, SPACING, state_colour, state_pixmap
+from .look import COMPACT_BUTTONS, ROW_HEIGHT, SPACING, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
 
@@ -70,6 +70,7 @@ class AgentsPanel(QWidget):
         self.count = QSpinBox(self)
         self.count.setRange(1, 1000)
         self.count.setKeyboardTracking(False)
+        self.count.setFixedWidth(64)
         self.count.setAccessibleName("Local Agents to keep running")
         self.count.setToolTip("How many Agents are kept running on this machine: as many renders run at once")
         # Several steps of the spin box are one wish.
@@ -128,16 +129,20 @@ class AgentsPanel(QWidget):
         return action
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
-        bar.setContentsMargins(SPACING, 3, SPACING, 3)
+        self.tools = QWidget(self)
+        """The row of buttons that belongs above it; whoever shows the panel places it."""
+        self.tools.setStyleSheet(COMPACT_BUTTONS)
+        bar = QHBoxLayout(self.tools)
+        bar.setContentsMargins(SPACING, 2, SPACING, 2)
         bar.setSpacing(3)
+        bar.addStretch(1)
+        bar.addWidget(self._summary)
+        bar.addSpacing(SPACING)
         for action in (self.drain, self.restart, self.remove):
             button = QToolButton(self)
             button.setDefaultAction(action)
             button.setAutoRaise(True)
             bar.addWidget(button)
-        bar.addStretch(1)
-        bar.addWidget(self._summary)
         bar.addSpacing(2 * SPACING)
         label = QLabel("Local &Agents", self)
         label.setBuddy(self.count)
@@ -147,7 +152,6 @@ class AgentsPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(bar)
         layout.addWidget(self.table, 1)
 
     def selected(self) -> list[AgentRecord]:

@@ -132,10 +132,13 @@ class Notice(QLabel):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(12_000)
-        self._timer.timeout.connect(self.clear)
+        self._timer.timeout.connect(self.hide)
+        self.setContentsMargins(SPACING + 2, 3, SPACING + 2, 3)
+        self.hide()
 
     def say(self, sentence: str) -> None:
         """Show `sentence`."""
         self.setText(sentence)
         self.setToolTip(sentence)
+        self.show()
         self._timer.start()

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
 from kq.api import JobState
 
 from ..models.job_order import JobFilter
-from .look import SPACING, state_pixmap
+from .look import COMPACT_BUTTONS, SPACING, state_pixmap
 
 __all__ = ["FilterBar"]
 
@@ -31,7 +31,7 @@ class FilterBar(QWidget):
         self.field.setToolTip("Words in the name, node, Agent, reason or log file; all of them must occur")
         self.field.setClearButtonEnabled(True)
         self.field.setMinimumWidth(90)
-        self.field.setMaximumWidth(260)
+        self.field.setMaximumWidth(320)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(120)
@@ -39,8 +39,9 @@ class FilterBar(QWidget):
         self.field.textChanged.connect(lambda _text: self._typing.start())
         self._buttons: dict[JobState, QToolButton] = {}
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(SPACING, 2, SPACING, 4)
-        layout.setSpacing(2)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        self.setStyleSheet(COMPACT_BUTTONS)
         for state in (
             JobState.RUNNING,
             JobState.WAITING,
@@ -52,22 +53,32 @@ class FilterBar(QWidget):
             button.setCheckable(True)
             button.setAutoRaise(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            button.setToolTip(f"Show {state} jobs only; several may be chosen")
             button.toggled.connect(lambda _on: self._tell())
             self._buttons[state] = button
             layout.addWidget(button)
-        layout.addStretch(1)
-        layout.addWidget(self.field, 2)
+        layout.addSpacing(SPACING)
+        layout.addWidget(self.field, 1)
         self.set_counts(dict.fromkeys(JobState, 0))
         self.follow_palette()
 
     def set_counts(self, counts: dict[JobState, int]) -> None:
         """Show how many jobs are in each state."""
         for state, button in self._buttons.items():
-            text = f"{state} {counts[state]:,}"
+            text = f"{counts[state]:,}"
             if button.text() != text:
                 button.setText(text)
                 button.setAccessibleName(f"Show {state} jobs only: {counts[state]}")
+                button.setToolTip(
+                    f"{state}: {counts[state]:,}. Click to show these only; several may be chosen"
+                )
+
+    def set_shown(self, shown: int, total: int) -> None:
+        """Say in the field how many jobs are listed."""
+        text = "Filter jobs"
+        if total:
+            text = f"{shown:,} of {total:,} jobs" if shown != total else f"Filter {total:,} jobs"
+        if self.field.placeholderText() != text:
+            self.field.setPlaceholderText(text)
 
     def follow_palette(self) -> None:
         """Draw the icons in the palette's colours."""

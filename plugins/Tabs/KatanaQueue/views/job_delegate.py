@@ -47,8 +47,8 @@ class JobDelegate(QStyledItemDelegate):
     def __init__(self, pictures: PictureLoader, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pictures = pictures
-        self.is_stale = False
-        """Whether what is shown is old, because the queue is not connected: it is drawn faint."""
+        self.stale_since_s: float | None = None
+        """Since when nothing is heard of the queue: what is shown is drawn faint, and no time goes on."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """One height for all rows; the width that the text wants."""
@@ -80,11 +80,12 @@ class JobDelegate(QStyledItemDelegate):
         if selected:
             painter.fillRect(rect, palette.brush(QPalette.ColorRole.Highlight))
         is_task = model.task(row) is not None
+        stale = self.stale_since_s is not None
         if is_task and not selected:
             painter.fillRect(rect, faded(palette.color(QPalette.ColorRole.Text), 0.035))
         role = QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text
         colour = palette.color(role)
-        if self.is_stale:
+        if stale:
             painter.setOpacity(0.5)
         if column == Column.STATE and record is not None:
             self._paint_state(painter, option, record, selected)
@@ -93,7 +94,7 @@ class JobDelegate(QStyledItemDelegate):
         elif column == Column.PICTURE and record is not None:
             self._paint_picture(painter, rect, record, colour)
         else:
-            text = model.text(row, column, time.time())
+            text = model.text(row, column, self.stale_since_s or time.time())
             inner = rect.adjusted(_MARGIN, 0, -_MARGIN, 0)
             if column == Column.NAME:
                 inner.setLeft(
@@ -109,7 +110,7 @@ class JobDelegate(QStyledItemDelegate):
             elif column not in (Column.REASON, Column.AGENT) and not selected:
                 colour = faded(colour, 0.82)
             self._paint_text(painter, option, inner, text, column, colour)
-        if self.is_stale:
+        if stale:
             painter.setOpacity(1.0)
         if option.state & _FOCUS:
             painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.6))

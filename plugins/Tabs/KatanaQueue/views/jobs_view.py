@@ -36,11 +36,13 @@ class JobsView(QTableView):
     current_changed(): the row with the focus, or what it shows, is another.
     selection_changed(): other jobs are selected.
     picture_activated(): a picture was double-clicked.
+    picked_by_hand(): somebody chose a row, with the mouse or a key.
     """
 
     current_changed = Signal()
     selection_changed = Signal()
     picture_activated = Signal()
+    picked_by_hand = Signal()
 
     def __init__(self, model: JobsModel, delegate: JobDelegate, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -289,6 +291,7 @@ class JobsView(QTableView):
             event.accept()
             return
         super().mousePressEvent(event)
+        self.picked_by_hand.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """On a picture: open it. On a job with tasks: open or close it."""
@@ -318,7 +321,10 @@ class JobsView(QTableView):
             if task is not None:
                 self.show_job(job_id)
         else:
+            before = self.currentIndex()
             super().keyPressEvent(event)
+            if self.currentIndex() != before:
+                self.picked_by_hand.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """More rows may be in sight."""

@@ -24,7 +24,7 @@ from ..models.log_reader import LogReader, LogState
 from ..models.log_scan import BadPattern, LineMarks, Search
 from .log_selection import Selection
 from .log_view import LogView
-from .look import SPACING, tool_icon
+from .look import COMPACT_BUTTONS, SPACING, tool_icon
 
 __all__ = ["LogPanel"]
 
@@ -39,6 +39,8 @@ class LogPanel(QWidget):
 
     attempt_chosen = Signal(str)
     noticed = Signal(str)
+    tools: QWidget
+    """The row of buttons that belongs above it; whoever shows the panel places it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,8 +84,6 @@ class LogPanel(QWidget):
         self.view.set_marks(())
         self.view.set_follow(True)
         self.reader.open(path)
-        self._path.setText(path)
-        self._path.setToolTip(path)
         self._show_counts()
         self._enable()
 
@@ -286,6 +286,8 @@ class LogPanel(QWidget):
     # --- widgets -----------------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
+        self.tools = QWidget(self)
+        self.tools.setStyleSheet(COMPACT_BUTTONS)
         self._attempts = QComboBox(self)
         self._attempts.setAccessibleName("Attempt")
         self._attempts.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -293,10 +295,9 @@ class LogPanel(QWidget):
         self._attempts.currentIndexChanged.connect(
             lambda _at: self.attempt_chosen.emit(self._attempts.currentData())
         )
-        self._path = ElidedLabel(self)
         self._severity = QLabel(self)
         self._matches = QLabel(self)
-        self._matches.setMinimumWidth(self.fontMetrics().horizontalAdvance("00,000 of 00,000"))
+        self._matches.setMinimumWidth(self.fontMetrics().horizontalAdvance("000 of 0,000"))
         self._matches.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._field = QLineEdit(self)
         self._field.setPlaceholderText("Search the log")
@@ -374,17 +375,16 @@ class LogPanel(QWidget):
         return button
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
+        bar = QHBoxLayout(self.tools)
         bar.setContentsMargins(SPACING, 2, SPACING, 2)
-        bar.setSpacing(3)
+        bar.setSpacing(1)
         bar.addWidget(self._attempts)
-        bar.addWidget(self._path, 1)
-        bar.addSpacing(SPACING)
+        bar.addStretch(1)
         bar.addWidget(self._severity)
         bar.addWidget(self._button(self.previous_problem))
         bar.addWidget(self._button(self.next_problem))
         bar.addSpacing(SPACING)
-        bar.addWidget(self._field, 1)
+        bar.addWidget(self._field, 2)
         bar.addWidget(self._regex)
         bar.addWidget(self._case)
         bar.addWidget(self._matches)
@@ -396,31 +396,4 @@ class LogPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(bar)
         layout.addWidget(self.view, 1)
-
-
-class ElidedLabel(QLabel):
-    """A label that shortens its text in the middle rather than ask for room."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._whole = ""
-        self.setMinimumWidth(40)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
-
-    def setText(self, text: str) -> None:
-        """Show `text`, shortened to the width there is."""
-        self._whole = text
-        self._shorten()
-
-    def resizeEvent(self, event) -> None:  # type: ignore[no-untyped-def]  # QResizeEvent
-        """Another width."""
-        super().resizeEvent(event)
-        self._shorten()
-
-    def _shorten(self) -> None:
-        metrics = self.fontMetrics()
-        super().setText(
-            metrics.elidedText(self._whole, Qt.TextElideMode.ElideMiddle, max(0, self.width() - 4))
-        )

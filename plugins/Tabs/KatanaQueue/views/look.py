@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen,
 from kq.api import AgentState, JobState, TaskState
 
 __all__ = [
+    "COMPACT_BUTTONS",
     "ROW_HEIGHT",
     "agent_colour",
     "faded",
@@ -23,6 +24,9 @@ __all__ = [
 
 ROW_HEIGHT = 26
 SPACING = 6
+
+COMPACT_BUTTONS = "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
+"""For rows of many small buttons: the host's own padding suits few large ones."""
 
 # (dark palette, light palette); each at least 4.5 : 1 against its background.
 _STATE_COLOURS = {
@@ -72,7 +76,7 @@ def tool_icon(glyph: str, palette: QPalette) -> QIcon:
     """The icon of an action, in the palette's text colours."""
     icon = QIcon()
     normal = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.ButtonText)
-    disabled = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
+    disabled = faded(normal, 0.3)
     for ratio in (1.0, 2.0):
         icon.addPixmap(_glyph_pixmap(glyph, normal.rgba(), 16, ratio), QIcon.Mode.Normal)
         icon.addPixmap(_glyph_pixmap(glyph, disabled.rgba(), 16, ratio), QIcon.Mode.Disabled)
@@ -210,6 +214,7 @@ _GLYPHS: dict[str, Callable[[QPainter, QColor], None]] = {
     "ring": _ring(),
     "search": _search,
     "stop": _square,
+    "stop_all": _ring(((6.2, 6.2), (9.8, 6.2), (9.8, 9.8), (6.2, 9.8), (6.2, 6.2))),
     "up": _stroke(((3.5, 10), (8, 5.5), (12.5, 10))),
     "wrap": _stroke(
         ((2, 3.5), (14, 3.5)),

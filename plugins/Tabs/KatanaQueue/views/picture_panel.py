@@ -7,7 +7,7 @@ from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPalette, 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..models.pictures import PictureLoader
-from .look import SPACING, faded
+from .look import COMPACT_BUTTONS, SPACING, faded
 
 __all__ = ["PicturePanel"]
 
@@ -34,14 +34,18 @@ class PicturePanel(QWidget):
         self._keep.setCheckable(True)
         self._keep.setAutoRaise(True)
         self._keep.toggled.connect(self._on_keep)
-        bar = QHBoxLayout()
-        bar.setContentsMargins(SPACING, 3, SPACING, 3)
-        bar.addWidget(self._label, 1)
+        self.tools = QWidget(self)
+        """The row of buttons that belongs above it; whoever shows the panel places it."""
+        self.tools.setStyleSheet(COMPACT_BUTTONS)
+        bar = QHBoxLayout(self.tools)
+        bar.setContentsMargins(SPACING, 2, SPACING, 2)
+        bar.addStretch(1)
+        bar.addWidget(self._label)
+        bar.addSpacing(SPACING)
         bar.addWidget(self._keep)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(bar)
         layout.addWidget(self._canvas, 1)
         self._look = QTimer(self)
         self._look.setSingleShot(True)

@@ -1,0 +1,123 @@
+"""The tab's frame: the bar above the list, the pages below it with their buttons. No content of its own."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QMenu,
+    QSizePolicy,
+    QStackedWidget,
+    QTabBar,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..actions import JobActions
+from .filter_bar import FilterBar
+from .look import COMPACT_BUTTONS, SPACING
+
+__all__ = ["DetailsPanel", "TopBar"]
+
+
+class TopBar(QWidget):
+    """Actions at the left, the filter at the right: one row, because panels are often low."""
+
+    def __init__(
+        self, acts: JobActions, filter_bar: FilterBar, view_menu: QMenu, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._bar = QToolBar("Katana Queue", self)
+        self._bar.setMovable(False)
+        self._bar.setFloatable(False)
+        self._bar.setIconSize(QSize(16, 16))
+        self._bar.setStyleSheet(COMPACT_BUTTONS + "QToolBar { border: 0; padding: 2px; spacing: 2px; }")
+        self._add(acts.start, with_text=True)
+        self._add(acts.stop, with_text=True)
+        self._bar.addSeparator()
+        for action in (acts.submit_again, acts.remove):
+            self._add(action)
+        self._bar.addSeparator()
+        for action in (acts.pause, acts.stop_all):
+            self._add(action)
+        view = QToolButton(self)
+        view.setText("View")
+        view.setAccessibleName("View options")
+        view.setAutoRaise(True)
+        view.setMenu(view_menu)
+        view.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        view.setStyleSheet("QToolButton { padding: 4px 16px 4px 6px; }")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(2, 1, SPACING, 1)
+        layout.setSpacing(SPACING)
+        layout.addWidget(self._bar, 3)
+        layout.addWidget(filter_bar, 2)
+        layout.addWidget(view)
+
+    def _add(self, action: QAction, with_text: bool = False) -> None:
+        self._bar.addAction(action)
+        button = self._bar.widgetForAction(action)
+        if isinstance(button, QToolButton):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # reachable by keyboard
+            button.setAccessibleName(action.text())
+            if with_text:
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+
+
+class DetailsPanel(QWidget):
+    """Pages with a tab each, and beside the tabs the buttons of the page that is shown.
+
+    Signals:
+        page_changed(): another page is shown.
+    """
+
+    page_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._tabs = QTabBar(self)
+        self._tabs.setDrawBase(False)
+        self._tabs.setExpanding(False)
+        self._pages = QStackedWidget(self)
+        self._tools = QStackedWidget(self)
+        # What does not fit beside the tabs is cut: it must not make the whole panel wider.
+        self._tools.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self._tabs)
+        row.addWidget(self._tools, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(row)
+        layout.addWidget(self._pages, 1)
+        self._tabs.currentChanged.connect(self._on_current_changed)
+
+    def add(self, name: str, page: QWidget, tools: QWidget) -> None:
+        """Add a page called `name`, with its buttons."""
+        self._pages.addWidget(page)
+        self._tools.addWidget(tools)
+        self._tabs.addTab(name)
+
+    def show_page(self, name: str) -> None:
+        """Show the page called `name`; nothing happens when there is none."""
+        for place in range(self._tabs.count()):
+            if self._tabs.tabText(place) == name:
+                self._tabs.setCurrentIndex(place)
+
+    def current_name(self) -> str:
+        """The name of the page that is shown."""
+        return self._tabs.tabText(self._tabs.currentIndex())
+
+    def current_page(self) -> QWidget | None:
+        """The page that is shown."""
+        return self._pages.currentWidget()
+
+    def _on_current_changed(self, place: int) -> None:
+        self._pages.setCurrentIndex(place)
+        self._tools.setCurrentIndex(place)
+        self.page_changed.emit()
