@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.renderboot import job
-from host.renderboot.arguments import parse
+from host.renderboot.arguments import Arguments, parse
 from host.renderboot.errors import EXIT_OK, ArgumentError
-from host.renderboot.renderers import load_renderer
+from host.renderboot.renderers import Renderer, load_renderer
 from host.renderboot.report import Report
+from host.renderboot.stage.findings import Findings
 
 READY_LINE = "kq_standby: ready"
 DEFAULT_RENDERER = "mitsuba"
@@ -38,9 +39,7 @@ def stand_by() -> int:
         The job's exit code; 0 when stdin ends without one.
     """
     renderer = load_renderer(DEFAULT_RENDERER)
-    # Imported for its side effect of being loaded: USD is half of the start-up time.
-    from host.renderboot.stage import reader  # noqa: F401
-
+    _warm_up(renderer)
     sys.stdout.write(READY_LINE + "\n")
     sys.stdout.flush()
     line = sys.stdin.readline()
@@ -60,6 +59,31 @@ def stand_by() -> int:
     arguments = parse(asked.argv, os.environ)
     ready = renderer if arguments.renderer == DEFAULT_RENDERER else None
     return job.run(arguments, ready, Report())
+
+
+def _warm_up(renderer: Renderer) -> None:
+    """Render a few pixels of a stage in memory: USD and renderers load most of themselves at first use."""
+    # Imported here: `read_job` and the command line's mistakes need no USD.
+    from pxr import Usd, UsdGeom, UsdLux, UsdShade
+
+    from host.renderboot.stage.reader import read_stage
+
+    stage = Usd.Stage.CreateInMemory()
+    card = UsdGeom.Mesh.Define(stage, "/Card")
+    card.CreatePointsAttr([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)])
+    card.CreateFaceVertexCountsAttr([4])
+    card.CreateFaceVertexIndicesAttr([0, 1, 2, 3])
+    material = UsdShade.Material.Define(stage, "/Look")
+    shader = UsdShade.Shader.Define(stage, "/Look/Surface")
+    shader.CreateIdAttr("UsdPreviewSurface")
+    material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
+    UsdShade.MaterialBindingAPI.Apply(card.GetPrim()).Bind(material)
+    UsdLux.RectLight.Define(stage, "/Window")
+    UsdLux.DomeLight.Define(stage, "/Sky")
+    asked = Arguments(stage=Path("warm-up"), width=8, height=8, samples=1)
+    picture = renderer.prepare(read_stage(stage, asked, Findings()), 1, Findings())
+    picture.render_pass(1)
+    picture.pixels()
 
 
 def read_job(line: str) -> StandbyJob:
