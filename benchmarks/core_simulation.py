@@ -70,8 +70,8 @@ def measure(shape: str, agents: int, tasks: int) -> dict[str, object]:
     work: deque[tuple[str, str]] = deque()
     started = time.perf_counter()
     for number in range(agents):
-        event = ev.AgentRegistered(f"r{number}", "host", 100, 1.0, local=False)
-        _take(core.handle(event, _now(number)), work)
+        joined = ev.AgentRegistered(f"r{number}", "host", 100, 1.0, local=False)
+        _take(core.handle(joined, _now(number)), work)
     join_s = time.perf_counter() - started
     given = len(work)
 

@@ -52,6 +52,8 @@ class CoreState:
 
     def __init__(self, settings: CoreSettings) -> None:
         self.settings = settings
+        # Joined once: a Path for each of 1,000,000 attempts would cost ten times as much.
+        self.log_prefix = os.path.join(settings.log_root, "")  # noqa: PTH118
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.local_agents: dict[str, Agent] = {}
@@ -271,9 +273,7 @@ class CoreState:
         detail.started, detail.ended = now.wall, None
         detail.progress = detail.exit_code = None
         detail.reason = detail.warning = ""
-        detail.log_file = os.path.join(  # noqa: PTH118  # a Path for each of 1,000,000 tasks costs ten times as much
-            self.settings.log_root, job.id, f"{task}.{attempt}.log"
-        )
+        detail.log_file = f"{self.log_prefix}{job.id}{os.sep}{task}.{attempt}.log"
         job.attempts += 1
         job.latest = task
         job.completed = None
