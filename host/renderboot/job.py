@@ -18,11 +18,11 @@ from typing import Any
 
 from host.renderboot.arguments import Arguments
 from host.renderboot.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
+from host.renderboot.findings import Findings
 from host.renderboot.picture import write_exr, write_png
 from host.renderboot.renderers import Picture, Renderer, load_renderer
 from host.renderboot.report import Report
 from host.renderboot.scene import Scene
-from host.renderboot.stage.findings import Findings
 
 _LONGEST_PASS_S = 4.0
 """Passes grow no longer than this, so that pictures keep coming."""

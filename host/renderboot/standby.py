@@ -14,9 +14,9 @@ from pathlib import Path
 from host.renderboot import job
 from host.renderboot.arguments import Arguments, parse
 from host.renderboot.errors import EXIT_OK, ArgumentError
+from host.renderboot.findings import Findings
 from host.renderboot.renderers import Renderer, load_renderer
 from host.renderboot.report import Report
-from host.renderboot.stage.findings import Findings
 
 READY_LINE = "kq_standby: ready"
 DEFAULT_RENDERER = "mitsuba"

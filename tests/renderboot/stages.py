@@ -10,9 +10,9 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdShade
 from PySide6.QtGui import QImage
 
 from host.renderboot.arguments import Arguments
+from host.renderboot.findings import Findings
 from host.renderboot.renderers import load_renderer
 from host.renderboot.scene import Scene
-from host.renderboot.stage.findings import Findings
 from host.renderboot.stage.reader import read_stage
 
 Pixels = npt.NDArray[np.float32]

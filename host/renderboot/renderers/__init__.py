@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from host.renderboot.errors import ArgumentError, RenderBootError
+from host.renderboot.findings import Findings
 from host.renderboot.picture import Pixels
 from host.renderboot.scene import Scene
-from host.renderboot.stage.findings import Findings
 
 
 class Picture(Protocol):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
 
+from host.renderboot.findings import Findings
 from host.renderboot.scene import (
     Colour,
     CylinderLight,
@@ -23,7 +24,6 @@ from host.renderboot.scene import (
     SphereLight,
     SpotLight,
 )
-from host.renderboot.stage.findings import Findings
 from host.renderboot.stage.values import colour_of, get
 
 _SMALLEST_RADIUS = 1e-6

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pxr import Sdf, Usd, UsdShade
 
+from host.renderboot.findings import Findings
 from host.renderboot.scene import (
     Colour,
     ColourInput,
@@ -18,7 +19,6 @@ from host.renderboot.scene import (
     VertexColour,
     Wrap,
 )
-from host.renderboot.stage.findings import Findings
 from host.renderboot.stage.values import colour_of
 
 _PREVIEW_SURFACE = "UsdPreviewSurface"

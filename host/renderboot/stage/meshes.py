@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from pxr import Usd, UsdGeom
 
+from host.renderboot.findings import Findings
 from host.renderboot.scene import Array, Indices
-from host.renderboot.stage.findings import Findings
 from host.renderboot.stage.triangulate import triangulate
 
 Ints = npt.NDArray[np.int64]

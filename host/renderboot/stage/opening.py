@@ -8,7 +8,7 @@ from pathlib import Path
 from pxr import Tf, Usd, UsdUtils
 
 from host.renderboot.errors import RenderBootError
-from host.renderboot.stage.findings import Findings
+from host.renderboot.findings import Findings
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
 

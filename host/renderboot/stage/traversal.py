@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
+from host.renderboot.findings import Findings
 from host.renderboot.scene import Group, Instances, Material, Matrix, Mesh
 from host.renderboot.stage import implicit
-from host.renderboot.stage.findings import Findings
 from host.renderboot.stage.lights import LightReader
 from host.renderboot.stage.materials import MaterialReader, displayed
 from host.renderboot.stage.meshes import Ints, MeshReading

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from host.renderboot.findings import Findings
 from host.renderboot.renderers.mitsuba.engine import transform
 from host.renderboot.scene import Camera, PictureSettings
-from host.renderboot.stage.findings import Findings
 
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD cameras look along -Z with +X to the right, mitsuba's along +Z with +X to the left."""

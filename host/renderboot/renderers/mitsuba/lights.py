@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from host.renderboot.findings import Findings
 from host.renderboot.renderers.mitsuba.engine import mi, rgb, transform
 from host.renderboot.renderers.mitsuba.light_shares import shares
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
@@ -27,7 +28,6 @@ from host.renderboot.scene import (
     SpotLight,
 )
 from host.renderboot.stage import implicit
-from host.renderboot.stage.findings import Findings
 
 _SUN_DISTANCE = 400.0
 """How far a sun's disk stands, in radii of the scene: irradiance across it varies by less than 1%."""

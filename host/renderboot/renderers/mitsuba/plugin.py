@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from host.renderboot.errors import RenderBootError
+from host.renderboot.findings import Findings
 from host.renderboot.picture import Pixels
 from host.renderboot.renderers.mitsuba.camera import sensor
 from host.renderboot.renderers.mitsuba.engine import dr, mi
@@ -18,7 +19,6 @@ from host.renderboot.renderers.mitsuba.materials import MaterialLibrary
 from host.renderboot.renderers.mitsuba.shapes import ShapeBuilder
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
 from host.renderboot.scene import PictureSettings, Scene, world_bounds
-from host.renderboot.stage.findings import Findings
 
 Sums = npt.NDArray[np.float64]
 

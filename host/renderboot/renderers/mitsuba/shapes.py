@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from host.renderboot.findings import Findings
 from host.renderboot.renderers.mitsuba.engine import mi, transform
 from host.renderboot.renderers.mitsuba.materials import VERTEX_COLOUR, MaterialLibrary
 from host.renderboot.scene import Array, Group, Instances, Light, Matrix, Mesh, VertexColour
-from host.renderboot.stage.findings import Findings
 
 
 class ShapeBuilder:

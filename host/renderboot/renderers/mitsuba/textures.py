@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from host.renderboot.findings import Findings
 from host.renderboot.renderers.mitsuba.engine import mi, transform
 from host.renderboot.scene import Array, ImageTexture
-from host.renderboot.stage.findings import Findings
 
 _CHANNELS = {"r": 0, "g": 1, "b": 2, "a": 3}
 _NEUTRAL = 0.5
