@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -28,7 +27,9 @@ class Queue(RuleBasedStateMachine):
         self.terminal: dict[tuple[str, int], TaskState] = {}
         self.may_restart: set[str] = set()
         self.rolled_back = False
-        self.older: Callable[[], None] | None = None
+        """The server of this step knows less than the one before."""
+        self.notes_lost = False
+        """That happened at some time."""
 
     @initialize()
     def begin(self) -> None:
@@ -224,7 +225,7 @@ class Queue(RuleBasedStateMachine):
             while agent.inbox:
                 agent.obey(agent.inbox.pop(0))
         if set(self.world.core.job_ids()) == jobs:
-            self.rolled_back = True
+            self.rolled_back = self.notes_lost = True
             self.world.restart_server(older)
 
     # --- what must hold -------------------------------------------------------------------
@@ -242,7 +243,11 @@ class Queue(RuleBasedStateMachine):
                 state = job.task_state(task)
                 before = self.terminal.get((job_id, task))
                 # What turned out to run though it was cancelled while nobody knew is seen to its end.
-                found_running = before is TaskState.CANCELLED and state is TaskState.STOPPING
+                found_running = (
+                    self.notes_lost
+                    and before is TaskState.CANCELLED
+                    and state in (TaskState.STOPPING, TaskState.COMPLETED)
+                )
                 if before is not None and state is not before and not found_running:
                     assert job_id in self.may_restart or self.rolled_back, (job_id, task, before, state)
                 if state.is_terminal:

@@ -155,7 +155,7 @@ def test_progress_counts_what_is_done_and_parts_of_what_runs() -> None:
 def test_a_record_says_all_there_is() -> None:
     """From the spec, from the counts and from what was noted."""
     q = Driver(log_root="/logs")
-    q.submit("job1", frames="1-4", chunk=2, node="Render1", temp_dir="/tmp/x", priority=3)
+    q.submit("job1", frames="1-6", chunk=3, node="Render1", temp_dir="/tmp/x", priority=3)
     q.register("r1")
     record = q.core.job_record("job1")
     assert (record.id, record.name, record.node, record.temp_dir) == (
@@ -165,7 +165,7 @@ def test_a_record_says_all_there_is() -> None:
     assert (record.agent, record.attempts, record.log_file) == ("r1", 1, "/logs/job1/0.1.log")
     assert (record.started, record.completed, record.earlier) == (q.now.wall, None, False)
     tasks = q.core.task_records("job1", 0, 99)
-    assert [task.label for task in tasks] == ["frames 1-2", "frames 3-4"]
+    assert [task.label for task in tasks] == ["frames 1-3", "frames 4-6"]
     assert (tasks[0].state, tasks[0].agent, tasks[0].attempts, tasks[0].started, tasks[0].log_file) == (
         "Running", "r1", 1, q.now.wall, "/logs/job1/0.1.log"
     )  # fmt: skip

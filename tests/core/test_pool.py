@@ -317,3 +317,39 @@ def test_a_pause_does_not_hide_an_agent_that_was_launched_before_it() -> None:
     q.mono += 500.0
     assert only(q.tick(), EndAgent) == []
     assert only(q.tick(31.0), EndAgent) != []
+
+
+def test_who_works_stays_longest_then_who_is_heard() -> None:
+    """The younger one with a task outlives an older idle one, and that one a launch still under way."""
+    q = live(agents=2)
+    q.submit("job1", frames="1-2")
+    q.end("a1", "job1/0/1")
+    q.feed(ev.AgentsWanted(3))
+    q.mono += 1.0
+    q.register("a3", local=True)
+    q.feed(ev.AgentsDrained(("a3",), draining=True))
+    q.feed(ev.AgentsWanted(4))
+    assert q.core.agent_record("a4").state == "Starting"
+    ended = [
+        each.agent
+        for count in (3, 2, 1)
+        for each in q.feed(ev.AgentsWanted(count))
+        if isinstance(each, EndAgent)
+    ]
+    assert ended == ["a4", "a3", "a1"]
+    assert q.core.agent_record("a2").state == "Busy"
+
+
+def test_a_task_says_for_how_long_its_agent_was_silent() -> None:
+    """An artist reads it in the job's reason."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.tick(13.0)
+    assert q.reason("job1") == "waits again: its Agent was silent for 13 s"
+
+
+def test_a_thousand_agents_are_the_most() -> None:
+    """As many may be wanted."""
+    q = Driver()
+    assert len(launched([*q.feed(ev.AgentsWanted(1000))])) == 1000

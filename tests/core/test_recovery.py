@@ -5,6 +5,7 @@ from __future__ import annotations
 from kq.core import Core
 from kq.core import events as ev
 from kq.core.instructions import (
+    Acknowledge,
     AgentChanged,
     AgentRemoved,
     AskStop,
@@ -268,3 +269,23 @@ def test_the_death_of_a_restored_agent_is_no_failure_to_start() -> None:
     journal.agent("a1", local=True)
     q = journal.done()
     assert q.gone("a1") == [AgentRemoved("a1"), LaunchAgent("a2"), AgentChanged("a2")]
+
+
+def test_names_that_are_none_of_ours_change_no_number() -> None:
+    """Remote Agents may be called as they like."""
+    journal = Journal(agents=1)
+    for agent_id in ("b70", "agent", "a", "a²"):
+        journal.agent(agent_id)
+    q = journal.done()
+    assert q.core.next_agent == 1
+
+
+def test_the_stop_of_a_restored_agents_task_is_told_when_it_registers() -> None:
+    """The order that went out while it was not there is not lost."""
+    journal = Journal()
+    journal.job("job1", 1, {0: "r1"})
+    journal.agent("r1")
+    q = journal.done()
+    q.stop("job1")
+    answer = q.register("r1", holding="job1/0/1", assigned=1)[-1]
+    assert answer == Acknowledge("r1", 0, "job1/0/1", True, ())

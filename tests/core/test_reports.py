@@ -116,7 +116,7 @@ def test_a_local_agent_known_gone_cannot_register_late() -> None:
     assert "a1" not in q.core.agent_ids()
 
 
-@pytest.mark.parametrize("name", ["a", "a²", "a9", "b1", "a" + "9" * 5000, "a-1", "a0"])
+@pytest.mark.parametrize("name", ["a", "a²", "a2", "a9", "b1", "a" + "9" * 5000, "a-1", "a0"])
 def test_other_local_names_may_register(name: str) -> None:
     """Also names with digits that are none of ours."""
     q = Driver(agents=1)
@@ -527,3 +527,61 @@ def test_a_job_changed_is_told_when_it_waits_for_another() -> None:
     q.submit("aaaa")
     q.submit("bbbb", after=("aaaa",))
     assert JobChanged("bbbb") in q.end("r1", "aaaa/0/1", "failed", exit_code=1)
+
+
+def test_an_order_that_never_ran_and_was_stopped_is_over() -> None:
+    """The job is over now, by a stop; the Agent has nothing to end."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.stop("job1")
+    q.hear("r1", assigned=1)
+    q.mono += 1.0
+    q.hear("r1", assigned=1)
+    task = q.core.task_records("job1", 0, 1)[0]
+    assert (task.state, task.reason) == ("Cancelled", "stopped")
+    assert q.core.job_record("job1").completed == q.now.wall
+
+
+def test_a_task_says_how_its_stop_went() -> None:
+    """In the Agent's words."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.stop("job1")
+    q.end("r1", "job1/0/1", "stopped", reason="killed after 2 s")
+    assert q.core.task_records("job1", 0, 1)[0].reason == "killed after 2 s"
+
+
+def test_a_start_during_a_stop_counts_once() -> None:
+    """The next stop is a stop."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.stop("job1")
+    q.start("job1")
+    q.end("r1", "job1/0/1", "stopped", reason="asked")
+    assert q.core.task_records("job1", 0, 1)[0].reason == ""
+    q.stop("job1")
+    q.end("r1", "job1/0/2", "stopped")
+    assert q.state("job1") is TaskState.CANCELLED
+
+
+def test_exit_code_zero_is_worded_as_one() -> None:
+    """A renderer that says failed and exits 0 ended by no signal."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.end("r1", "job1/0/1", "failed", exit_code=0)
+    assert q.reason("job1") == "exit code 0"
+
+
+def test_the_end_of_the_session_is_no_mark_against_a_task() -> None:
+    """However many sessions it outlives."""
+    q = Driver(max_agent_losses=0)
+    q.register("r1")
+    q.submit("job1")
+    q.feed(ev.SessionEnding())
+    q.gone("r1")
+    assert q.state("job1") is TaskState.WAITING
+    assert q.core.task_records("job1", 0, 1)[0].agent_losses == 0

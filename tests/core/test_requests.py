@@ -520,3 +520,44 @@ def test_handle_knows_every_event() -> None:
 
     events = {getattr(ev, name) for name in ev.__all__} - {ev.CoreEvent}
     assert set(_HANDLERS) == events
+
+
+def test_a_started_task_forgets_what_went_wrong() -> None:
+    """Reason, warning, end and progress are those of the attempt to come."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-2", retries=1)
+    q.end("r1", "job1/0/1", "failed", exit_code=1)
+    q.end("r1", "job1/0/2", "failed", exit_code=1, reason="no light", warning="odd", progress=0.5)
+    before = q.core.task_records("job1", 0, 1)[0]
+    assert (before.reason, before.warning, before.retries_used) == ("no light", "odd", 1)
+    q.feed(ev.QueuePaused(True))
+    q.start_tasks("job1", 0)
+    task = q.core.task_records("job1", 0, 1)[0]
+    assert (task.reason, task.warning, task.progress, task.ended, task.retries_used) == (
+        "", "", None, None, 0
+    )  # fmt: skip
+
+
+def test_a_task_that_never_ran_can_be_started() -> None:
+    """It has no past to forget."""
+    q = Driver()
+    q.submit("job1", frames="1-2")
+    q.stop("job1")
+    q.start_tasks("job1", 1)
+    assert q.states("job1") == "xw"
+
+
+def test_several_tasks_that_are_being_stopped_are_started_together() -> None:
+    """It is news when one of them is."""
+    q = Driver()
+    q.register("r1")
+    q.register("r2")
+    q.submit("job1", frames="1-2")
+    q.stop("job1")
+    q.start_tasks("job1", 0)
+    assert q.start_tasks("job1", 1, 0) == [JobChanged("job1")]
+    assert q.start_tasks("job1", 0, 1) == []
+    q.end("r1", "job1/0/1", "stopped")
+    q.end("r2", "job1/1/1", "stopped")
+    assert q.states("job1") == "rr"

@@ -137,7 +137,6 @@ class World:
         self.launches_fail = False
         self.launch_times: list[float] = []
         self.assigned: list[tuple[str, int]] = []
-        self.before_last: Callable[[], None] | None = None
 
     @property
     def now(self) -> Instant:
