@@ -24,6 +24,8 @@ from .views.look import tool_icon
 
 __all__ = ["LONG_S", "JobActions"]
 
+MANY = 1000
+"""Of a larger selection so many jobs decide what applies to it."""
 LONG_S = 600.0
 """A render that has run this long is not stopped without a question."""
 
@@ -107,30 +109,33 @@ class JobActions(QObject):
 
     def update_enabled(self) -> None:
         """Make those actions available that apply to what is selected now."""
-        client, jobs = self._client, self._selected()
+        client, jobs = self._client, self._selected(MANY)
         tasks = self._view.selected_tasks() if client is not None else {}
         live = client is not None
         current = self._current()
         log = bool(current is not None and current.log_file)
-        self.start.setEnabled(live and any(job.state.is_terminal for job in jobs))
-        self.stop.setEnabled(live and any(_can_stop(job) for job in jobs))
-        self.stop_all.setEnabled(
-            live and bool(self._model.count(JobState.WAITING) or self._model.count(JobState.RUNNING))
-        )
+        unfinished = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
+        # Of a selection larger than that, the rest may hold whatever the list holds.
+        many = len(jobs) >= MANY
+        over = any(job.state.is_terminal for job in jobs) or (many and unfinished < self._model.total)
+        open_ = any(_can_stop(job) for job in jobs) or (many and unfinished > 0)
+        self.start.setEnabled(live and over)
+        self.stop.setEnabled(live and open_)
+        self.stop_all.setEnabled(live and unfinished > 0)
         self.remove.setEnabled(live and bool(jobs))
         self.pause.setEnabled(live)
         self.start_tasks.setEnabled(live and bool(tasks))
         for action in (self.raise_priority, self.lower_priority):
-            action.setEnabled(live and any(not job.state.is_terminal for job in jobs))
+            action.setEnabled(live and (open_ or any(not job.state.is_terminal for job in jobs)))
         self.submit_again.setEnabled(live and bool(jobs))
         self.copy_command.setEnabled(live and current is not None)
         self.reveal_log.setEnabled(log)
         self.copy_log_path.setEnabled(log)
         self.open_picture.setEnabled(current is not None and bool(current.picture))
 
-    def _selected(self) -> list[JobRecord]:
+    def _selected(self, at_most: int | None = None) -> list[JobRecord]:
         """The selected jobs that there still are: one may go while its menu is open."""
-        found = (self._model.job(job_id) for job_id in self._view.selected_job_ids())
+        found = (self._model.job(job_id) for job_id in self._view.selected_job_ids(at_most))
         return [job for job in found if job is not None]
 
     def _current(self) -> JobRecord | None:

@@ -35,8 +35,10 @@ BUDGET_S = 0.004
 """How long one step of a rebuild may keep Qt's thread."""
 AT_ONCE = 2000
 """Up to so many jobs a rebuild is done on the spot: it takes less than a frame."""
-MAX_STRUCTURAL = 100
-"""Above so many rows to add, move or take out one by one, the list is rebuilt instead."""
+AT_LEAST = 20
+"""So many rows are put in place in each step, however slow the machine."""
+MAX_MISPLACED = 4000
+"""Above so many rows to move or take out one by one, the list is arranged anew instead."""
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
@@ -78,10 +80,11 @@ class JobsModel(QAbstractTableModel):
         self._rebuild: Iterator[None] | None = None
         self._rebuilt_from: dict[str, JobRecord] | tuple[JobRecord, ...] = self._records
         self._arrangement = Arrangement((), self._filter, self._wanted_sort)
+        self._misplaced: dict[str, None] = {}  # jobs whose rows do not stand where they belong
         self._late: dict[str, JobRecord | None] = {}  # what came during a rebuild; None: removed
         self._timer = QTimer(self)
         self._timer.setInterval(0)
-        self._timer.timeout.connect(self._step)
+        self._timer.timeout.connect(lambda: self._step())
 
     # --- what the queue tells ----------------------------------------------------------------------------
 
@@ -99,11 +102,8 @@ class JobsModel(QAbstractTableModel):
 
     def _merge(self, jobs: Iterable[JobRecord], removed: Iterable[str]) -> None:
         changed: list[str] = []
-        moved: list[JobRecord] = []
-        hidden: list[str] = []
         added: list[Entry] = []
         order, records, counts, shown = self._order, self._records, self._counts, self._filter
-        gone = [job_id for job_id in removed if job_id in records]
         for job in jobs:
             old = records.get(job.id)
             records[job.id] = job
@@ -114,27 +114,42 @@ class JobsModel(QAbstractTableModel):
             if job.id not in order:
                 if shown.passes(job):
                     added.append(order.sort_by.entry(job))
-            elif not shown.passes(job):
-                hidden.append(job.id)
-            elif order.has_moved(job):
-                moved.append(job)
+            elif not shown.passes(job) or order.has_moved(job):
+                self._misplaced[job.id] = None
             else:
                 changed.append(job.id)
+        gone = [job_id for job_id in removed if job_id in records]
         for job_id in gone:
             counts[records.pop(job_id).state] -= 1
             if job_id in order:
-                hidden.append(job_id)
-        if len(moved) + len(hidden) > MAX_STRUCTURAL:
+                self._misplaced[job_id] = None
+        self._add(added)
+        self._tell_changed(changed)
+        self._settle()
+        self.counts_changed.emit()
+
+    def _settle(self) -> None:
+        """Put rows where they belong now, as many as a frame allows; the others follow in the next."""
+        if len(self._misplaced) > MAX_MISPLACED:
             self._start_rebuild(self._records)
-        else:
-            for job_id in hidden:
+            return
+        end_s = time.perf_counter() + BUDGET_S
+        done = 0
+        while self._misplaced and (done < AT_LEAST or time.perf_counter() < end_s):
+            job_id = next(iter(self._misplaced))
+            del self._misplaced[job_id]
+            done += 1
+            job = self._records.get(job_id)
+            if job_id not in self._order:
+                continue
+            if job is None or not self._filter.passes(job):
                 self._take_out(job_id)
-            for job in moved:
+            elif self._order.has_moved(job):
                 self._move(job)
-            self._add(added)
-            self._tell_changed(changed)
-        if jobs or gone:
-            self.counts_changed.emit()
+            else:
+                self._tell_changed([job_id])
+        if self._misplaced:
+            self._timer.start()
 
     def _add(self, added: list[Entry]) -> None:
         """Groups what belongs into one gap: Qt hears of a thousand new jobs once."""
@@ -219,8 +234,8 @@ class JobsModel(QAbstractTableModel):
 
     @property
     def is_rebuilding(self) -> bool:
-        """Whether rows still follow a new filter, order or reset."""
-        return self._rebuild is not None
+        """Whether rows still follow a new filter, order or reset, or many changes."""
+        return self._rebuild is not None or bool(self._misplaced)
 
     def _start_rebuild(self, jobs: dict[str, JobRecord] | tuple[JobRecord, ...]) -> None:
         if jobs is not self._records:
@@ -236,8 +251,12 @@ class JobsModel(QAbstractTableModel):
             self._timer.start()
 
     def _step(self, budget_s: float = BUDGET_S) -> None:
+        if self._rebuild is None:
+            self._timer.stop()
+            self._settle()
+            return
         end_s = time.perf_counter() + budget_s
-        for _ in self._rebuild or ():
+        for _ in self._rebuild:
             if time.perf_counter() > end_s:
                 return
         self._finish_rebuild(self._arrangement)
@@ -249,6 +268,7 @@ class JobsModel(QAbstractTableModel):
         self.beginResetModel()
         self._records, self._counts, self._order = made.records, made.counts, made.order
         self._newest_order = made.newest_order
+        self._misplaced.clear()
         self._arrangement = Arrangement((), self._filter, made.sort_by)
         self._rebuilt_from = self._records
         self._open = {job_id: tasks for job_id, tasks in self._open.items() if job_id in self._order}

@@ -35,8 +35,9 @@ _MARGIN = 6
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _CENTRE = int(Qt.AlignmentFlag.AlignCenter)
-_SELECTED = QStyle.StateFlag.State_Selected
-_FOCUS = QStyle.StateFlag.State_HasFocus
+# As numbers: Qt's enums cost a microsecond at each look, and a cell looks several times.
+_SELECTED: int = QStyle.StateFlag.State_Selected.value
+_FOCUS: int = QStyle.StateFlag.State_HasFocus.value
 _MIDDLE = Qt.TextElideMode.ElideMiddle
 _END = Qt.TextElideMode.ElideRight
 
@@ -72,11 +73,12 @@ class JobDelegate(QStyledItemDelegate):
         model: QAbstractItemModel | JobsModel = index.model()
         if not isinstance(model, JobsModel):
             return
-        row, column = index.row(), Column(index.column())
+        row, column = index.row(), index.column()
         record = model.record(row)
         rect: QRect = option.rect
         palette: QPalette = option.palette
-        selected = bool(option.state & _SELECTED)
+        state: int = option.state.value
+        selected = bool(state & _SELECTED)
         if selected:
             painter.fillRect(rect, palette.brush(QPalette.ColorRole.Highlight))
         is_task = model.task(row) is not None
@@ -112,12 +114,12 @@ class JobDelegate(QStyledItemDelegate):
             self._paint_text(painter, option, inner, text, column, colour)
         if stale:
             painter.setOpacity(1.0)
-        if option.state & _FOCUS:
+        if state & _FOCUS:
             painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.6))
             painter.drawRect(rect.adjusted(0, 0, -1, -1))
 
     def _paint_text(
-        self, painter: QPainter, option: Any, rect: QRect, text: str, column: Column, colour: QColor
+        self, painter: QPainter, option: Any, rect: QRect, text: str, column: int, colour: QColor
     ) -> None:
         if not text:
             return

@@ -65,6 +65,9 @@ class JobsView(QTableView):
         rows.setDefaultSectionSize(ROW_HEIGHT)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.setModel(model)
+        # Drawing itself, the header asks whether a column is selected, which asks for the flags of every cell
+        # of 100,000 rows. Columns are never selected here: a selection of its own answers at once.
+        self.horizontalHeader().setSelectionModel(QItemSelectionModel(model, self.horizontalHeader()))
         self._set_up_columns()
         self._look = QTimer(self)
         self._look.setSingleShot(True)
@@ -163,11 +166,15 @@ class JobsView(QTableView):
 
     # --- selection ---------------------------------------------------------------------------------------
 
-    def selected_job_ids(self) -> list[str]:
+    def selected_job_ids(self, at_most: int | None = None) -> list[str]:
         """The selected jobs, from the top; a job whose task is selected counts when it is selected itself."""
         ids: list[str] = []
         for first, last in self._selected_ranges():
+            if at_most is not None:
+                last = min(last, first + at_most - len(ids) - 1)
             ids += self._jobs.job_ids(first, last)
+            if at_most is not None and len(ids) >= at_most:
+                break
         return ids
 
     def selected_tasks(self) -> dict[str, list[int]]:
