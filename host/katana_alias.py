@@ -15,7 +15,7 @@ _ALIASES = {"host.Katana": "Katana", "host.Katana.UI4": "UI4"}
 def install() -> None:
     """From now on `import Katana` means `host.Katana`. Calling it again changes nothing.
 
-    All modules are entered at once, for a finder would have Python set each module anew on its package when its
+    All modules are entered at once. A finder would have Python set a module anew on its package when its
     alias is first imported: FarmAPI's class BaseFarmPlugin would turn into the module of that name.
     """
     importlib.import_module("host.Katana")

@@ -70,10 +70,19 @@ class Documents(QObject):
         self._settings.add_recent(absolute)
         self.recent_changed.emit()
         self.opened.emit(absolute)
-        renders = [node for node in active_scene().graph.nodes if node.type.is_render_node]
-        for node in renders[:1]:
-            self._queries.ask_for_range(node.name)
+        self._show_what_matters()
         return True
+
+    def _show_what_matters(self) -> None:
+        """Select what can be rendered, show how, and find out whether it can be."""
+        scene = active_scene()
+        render = next((node for node in scene.graph.nodes if node.type.is_render_node), None)
+        if render is None:
+            return
+        scene.select((render,))
+        settings = next((node for node in render.upstream() if node.type.name == "RenderSettings"), render)
+        scene.edit(settings)
+        self._queries.ask_for_range(render.name)
 
     def choose_and_open(self) -> bool:
         """Ask for a file and open it."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
-from host.app import style
+from host.app import qt_messages, style
 from host.app.desktop import Desktop
 from host.app.signals import SignalQuitter
 from host.nodes.scene import active_scene
@@ -15,6 +15,7 @@ from host.nodes.scene import active_scene
 
 def run(scene: Path | None, node: str | None, frame: float | None) -> int:
     """Open the window with `scene`, run until it is closed, and return the exit code."""
+    qt_messages.install()
     application = QApplication(sys.argv[:1])
     application.setApplicationName("Katana Queue Desktop")
     style.apply(application)

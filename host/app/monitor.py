@@ -13,6 +13,10 @@ from host.app.picture_view import PictureView
 from host.app.picture_watch import PictureWatcher
 from host.app.rendering import Phase, Render, RenderSession, active_renders
 from host.Katana.UI4.Tabs import BaseTab
+from host.Katana.Utils import EventModule
+
+_JOB_SELECTED_EVENT = "katana_queue_job_selected"
+"""Queued by the tab of a queue, with `jobId`: whoever shows pictures may follow. No tab need ever queue it."""
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
 _COLORS = {
@@ -41,6 +45,7 @@ class Monitor(BaseTab):
     def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
         super().__init__(parent, flags)
         self._render: Render | None = None
+        self._selected_job: object = None
         self._watcher = PictureWatcher(self)
         self._watcher.picture_loaded.connect(self._on_picture_loaded)
         self._view = PictureView(self)
@@ -62,12 +67,18 @@ class Monitor(BaseTab):
         self._clock.timeout.connect(self._show_state)
         self._view.zoom_changed.connect(lambda zoom: self._zoom.setText(f"{zoom * 100:.0f} %"))
         self._view.pixel_hovered.connect(self._pixel.setText)
+        EventModule.RegisterEventHandler(self._on_job_selected, _JOB_SELECTED_EVENT)
         self._session: RenderSession = active_renders()
         self._session.render_started.connect(self._on_render_started)
         self._session.render_changed.connect(self._on_render_changed)
         if self._session.renders:
             self._on_render_started(self._session.renders[-1])
             self._on_render_changed(self._session.renders[-1])
+
+    @property
+    def shown_render(self) -> Render | None:
+        """The render that is shown."""
+        return self._render
 
     @property
     def view(self) -> PictureView:
@@ -140,6 +151,20 @@ class Monitor(BaseTab):
         else:
             self._error.hide()
         self._show_state()
+
+    def _on_job_selected(self, eventType: str, eventID: object, **kwargs: object) -> None:
+        """A queue's tab shows another job: show that one's picture, as long as it is one of ours."""
+        del eventType, eventID
+        job_id = kwargs.get("jobId")
+        if job_id == self._selected_job:
+            return  # its picture changed, and that is being watched if it is wanted
+        self._selected_job = job_id
+        render = next((known for known in self._session.renders if known.job_id == job_id), None)
+        if render is None or render is self._render:
+            return
+        self._view.clear()
+        self._on_render_started(render)
+        self._on_render_changed(render)
 
     def _on_picture_loaded(self, image: QImage, path: str) -> None:
         if self._render is None or str(self._render.picture) != path:

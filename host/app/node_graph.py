@@ -71,6 +71,8 @@ class NodeGraphTab(BaseTab):
         self._graph.register_node(ShownNode)
         self._viewer.setAccessibleName("Node Graph")
         self._viewer.setParent(self)
+        # NodeGraphQt takes dropped files for its own sessions; the window opens them instead.
+        self._viewer.setAcceptDrops(False)
         self.setFocusProxy(self._viewer)
         self._viewer.setFrameShape(_Viewer.Shape.NoFrame)
         layout = QVBoxLayout(self)
@@ -114,7 +116,7 @@ class NodeGraphTab(BaseTab):
                     self._show_ports(node)
                     self._show_connections(node)
                 case Change.BYPASSED:
-                    self._shown[node].view.disabled = node.bypassed
+                    self._shown[node].view.bypassed = node.bypassed
                     self._shown[node].view.update()
                 case Change.VALUE:
                     pass
@@ -139,7 +141,7 @@ class NodeGraphTab(BaseTab):
         shown.set_name(node.name)
         shown.set_color(*node.type.color)
         shown.view.text_color = (232, 232, 232, 255)
-        shown.view.disabled = node.bypassed
+        shown.view.bypassed = node.bypassed
         shown.view.setToolTip(f"<b>{node.type.name}</b><br>{node.type.description}")
         shown.add_output("out", display_name=False, color=(120, 120, 120))
         self._shown[node] = shown

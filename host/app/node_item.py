@@ -7,7 +7,7 @@ from typing import Any
 from NodeGraphQt import BaseNode
 from NodeGraphQt.constants import PortEnum
 from NodeGraphQt.qgraphics.node_base import NodeItem
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
@@ -20,6 +20,7 @@ class NodePlate(NodeItem):  # type: ignore[misc]  # NodeGraphQt has no types
     """The drawing of one node."""
 
     edited = False
+    bypassed = False
 
     def _set_base_size(self, add_w: float = 0.0, add_h: float = 0.0) -> None:
         del add_w, add_h
@@ -56,6 +57,8 @@ class NodePlate(NodeItem):  # type: ignore[misc]  # NodeGraphQt has no types
         self.auto_switch_mode()
         rect = QRectF(0.5, 0.5, self._width - 1.0, self._height - 1.0)
         base = QColor(*self.color)
+        if self.bypassed:
+            base = QColor.fromHsv(base.hue(), base.saturation() // 4, base.value() * 3 // 4)
         painter.save()
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QBrush(base.lighter(135) if self.selected else base))
@@ -63,15 +66,16 @@ class NodePlate(NodeItem):  # type: ignore[misc]  # NodeGraphQt has no types
         painter.setBrush(QBrush(base.darker(140)))
         painter.drawRoundedRect(QRectF(rect.x(), rect.y(), 6.0, rect.height()), 3.0, 3.0)
         if self.edited:
-            painter.setBrush(QBrush(style.ACCENT))
+            painter.setBrush(QBrush(style.TEXT))
             painter.drawRoundedRect(QRectF(rect.right() - 15.0, rect.center().y() - 4.0, 8.0, 8.0), 2.0, 2.0)
         border = style.ACCENT if self.selected else base.darker(190)
         painter.setPen(QPen(border, 1.8 if self.selected else 1.0))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(rect, 4.0, 4.0)
-        if self.disabled:
-            painter.setPen(QPen(style.BAD, 2.0))
-            painter.drawLine(rect.topLeft(), rect.bottomRight())
+        if self.bypassed:
+            painter.setPen(QPen(style.BAD, 1.6))
+            middle = rect.center().y()
+            painter.drawLine(QPointF(rect.left() + 12.0, middle), QPointF(rect.right() - 4.0, middle))
         painter.restore()
 
 

@@ -31,6 +31,9 @@ _POLL_RUNNING_MS = 250
 _POLL_ENDED_MS = 1000
 """An ended render may be started again in the queue's tab, and its picture should then come alive again."""
 
+_FOLLOWED = 100
+"""Nobody starts an older render again and looks at the Monitor for it."""
+
 _JOIN_S = 2.0
 """A folder on a share that does not answer must not keep the desktop from closing."""
 
@@ -227,10 +230,7 @@ class RenderSession(QObject):
         self._on_poll()
 
     def _on_poll(self) -> None:
-        followed = [render for render in self._renders if render.job_id and not render.ended]
-        latest = next((render for render in reversed(self._renders) if render.job_id), None)
-        if latest is not None and latest not in followed:
-            followed.append(latest)
+        followed = [render for render in self._renders[-_FOLLOWED:] if render.job_id]
         for render in followed:
             self._follow(render)
         if any(not render.ended for render in followed):

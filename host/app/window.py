@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QCloseEvent, QKeySequence
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
     QDockWidget,
     QFrame,
@@ -44,7 +44,13 @@ class DesktopWindow(KatanaWindow):
         super().__init__(None)
         self.setObjectName("DesktopWindow")
         self._settings = settings
+        self.setAcceptDrops(True)
         self._docks: dict[str, QDockWidget] = {}
+        # Once Qt has settled where all docks are: while they move, it answers for half of them.
+        self._titles = QTimer(self)
+        self._titles.setSingleShot(True)
+        self._titles.setInterval(0)
+        self._titles.timeout.connect(self._show_titles)
         self.documents = Documents(settings, queries, self, asks)
         self.setDockNestingEnabled(True)
         self.setDockOptions(
@@ -109,6 +115,8 @@ class DesktopWindow(KatanaWindow):
             QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
         )
         dock.setWidget(tab)
+        dock.dockLocationChanged.connect(lambda _area: self._titles.start())
+        dock.visibilityChanged.connect(lambda _visible: self._titles.start())
         self._docks[name] = dock
         Tabs.ApplySettings(tab.getWidget(), self._settings.get("tabs", {}).get(name, {}))
         return dock
@@ -132,12 +140,22 @@ class DesktopWindow(KatanaWindow):
             below[0].raise_()
         if "Node Graph" in docks and "Parameters" in docks:
             self.splitDockWidget(docks["Node Graph"], docks["Parameters"], Qt.Orientation.Vertical)
-            self.resizeDocks([docks["Node Graph"], docks["Parameters"]], [480, 420], Qt.Orientation.Vertical)
+            self.resizeDocks([docks["Node Graph"], docks["Parameters"]], [470, 430], Qt.Orientation.Vertical)
         if "Monitor" in docks and below:
-            self.resizeDocks([docks["Monitor"], below[0]], [580, 320], Qt.Orientation.Vertical)
+            self.resizeDocks([docks["Monitor"], below[0]], [500, 400], Qt.Orientation.Vertical)
         if "Monitor" in docks and "Node Graph" in docks:
             self.resizeDocks([docks["Monitor"], docks["Node Graph"]], [1080, 520], Qt.Orientation.Horizontal)
         self._fill_tabs_menu()
+
+    def _show_titles(self) -> None:
+        """A dock among others has its title on its tab, and needs it no second time below."""
+        for dock in self._docks.values():
+            titled = not self.tabifiedDockWidgets(dock)
+            if titled != (dock.titleBarWidget() is None):
+                bar = dock.titleBarWidget()
+                dock.setTitleBarWidget(None if titled else QWidget(dock))  # type: ignore[arg-type]  # None is Qt's own
+                if bar is not None:
+                    bar.deleteLater()
 
     def restore_layout(self) -> None:
         """Take back size and arrangement from the last session, where there was one."""
@@ -240,6 +258,16 @@ class DesktopWindow(KatanaWindow):
         name = scene.path.name if scene.path is not None else "Untitled"
         self.setWindowTitle(f"{name}[*] — Katana Queue Desktop")
         self.setWindowModified(scene.dirty)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if files:
+            event.acceptProposedAction()
+            self.documents.open(files[0])
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.documents.confirm_discard():

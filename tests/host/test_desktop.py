@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QContextMenuEvent, QImage, QMouseEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
@@ -21,7 +21,7 @@ from host.app.rendering import Phase
 from host.Katana import Callbacks, KatanaFile, NodegraphAPI
 from host.Katana.UI4.App import Tabs
 from host.Katana.UI4.App.MainWindow import GetMainWindow
-from host.Katana.Utils import Plugins
+from host.Katana.Utils import EventModule, Plugins
 from host.nodes.scene import active_scene
 from tests.host.conftest import DATA, SMALL, MakeDesktop, forget_session, shut
 
@@ -272,6 +272,83 @@ def test_opening_a_usd_file_makes_its_three_nodes_and_finds_its_frames(
     ]
     assert (NodegraphAPI.GetInTime(), NodegraphAPI.GetOutTime()) == (1.0, 12.0)
     assert not active_scene().dirty
+
+
+def test_a_file_dropped_on_the_window_is_opened(make_desktop: MakeDesktop) -> None:
+    """On the Node Graph as anywhere else."""
+    make_desktop()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(SMALL))])
+    window = GetMainWindow()
+    assert window is not None
+    place = window.rect().center()
+    button, modifier = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(place, Qt.DropAction.CopyAction, data, button, modifier)
+    QApplication.sendEvent(window, enter)
+    assert enter.isAccepted()
+    drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, data, button, modifier)
+    QApplication.sendEvent(window, drop)
+    assert active_scene().graph.node("UsdIn").value("file") == str(SMALL)
+    assert not graph_tab().viewport.acceptDrops()
+
+
+def test_folders_and_stages_are_made_off_qts_thread(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """A slow share freezes nothing; the farm gets the job on Qt's thread, as farm plug-ins expect."""
+    plugins = tmp_path / "resources" / "Plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "noting.py").write_text(
+        "import tempfile, threading\n"
+        "from Katana import FarmAPI\n"
+        "NOTED = {}\n"
+        "class Noting(FarmAPI.BaseFarmPlugin):\n"
+        "    def createTemporaryDirectory(self, renderContextName):\n"
+        "        NOTED['folder'] = threading.current_thread() is threading.main_thread()\n"
+        f"        return tempfile.mkdtemp(dir={str(tmp_path)!r})\n"
+        "    def copyRenderFiles(self, filenames, renderContextName):\n"
+        "        NOTED['files'] = threading.current_thread() is threading.main_thread()\n"
+        "    def getEnvironmentForJob(self, renderContextName): return None\n"
+        "    def getRemoteInstallationMetadata(self): return self.InstallationMetadata('', None)\n"
+        "    def submitJob(self, jobRequest):\n"
+        "        NOTED['job'] = threading.current_thread() is threading.main_thread()\n"
+        "        return '1'\n"
+        "    def getJobState(self, jobId): return FarmAPI.Job.State.kCancelled\n"
+        "    def getRenderLogFilename(self, jobId): return None\n"
+        "PluginRegistry = [('FarmPlugin', 1, 'Local Farm', Noting)]\n"
+    )
+    desktop = make_desktop(tmp_path / "resources")
+    open_small(desktop)
+    _trigger_preview("Render")
+    qtbot.waitUntil(lambda: desktop.renders.renders[0].ended, timeout=WAIT_MS)
+    noted = sys.modules["__plugins3__.noting"].NOTED
+    assert noted == {"folder": False, "files": False, "job": True}
+    assert desktop.renders.renders[0].phase is Phase.CANCELLED
+
+
+def test_the_monitor_follows_the_job_that_a_queues_tab_selects(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Of two renders the selected one's picture is shown; news of its picture pull nobody back."""
+    desktop = make_desktop()
+    open_small(desktop)
+    for node in ("Render", "RenderSettings"):
+        _trigger_preview(node)
+        render = desktop.renders.renders[-1]
+        qtbot.waitUntil(lambda render=render: render.ended, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: not monitor().view.image.isNull())
+    first, second = desktop.renders.renders
+    assert monitor().shown_render is second
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture="")
+    qtbot.waitUntil(lambda: monitor().shown_render is first)
+    qtbot.waitUntil(lambda: not monitor().view.image.isNull())
+    _trigger_preview("Render")
+    third = desktop.renders.renders[-1]
+    assert monitor().shown_render is third
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture="")
+    EventModule.ProcessAllEvents()
+    assert monitor().shown_render is third
+    qtbot.waitUntil(lambda: third.ended, timeout=WAIT_MS)
 
 
 def test_nodes_are_made_moved_connected_and_deleted_with_mouse_and_keys(

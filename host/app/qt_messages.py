@@ -1,0 +1,33 @@
+"""What Qt itself has to say, led into logging, where everything else is said."""
+
+from __future__ import annotations
+
+import logging
+
+from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+_log = logging.getLogger("Katana.Qt")
+_LEVELS = {
+    QtMsgType.QtDebugMsg: logging.DEBUG,
+    QtMsgType.QtInfoMsg: logging.DEBUG,
+    QtMsgType.QtWarningMsg: logging.WARNING,
+    QtMsgType.QtCriticalMsg: logging.ERROR,
+    QtMsgType.QtFatalMsg: logging.CRITICAL,
+}
+_NO_NEWS = (
+    # Off screen there is nobody to raise a window for, and no login session on a render machine.
+    "This plugin does not support ",
+    "QStandardPaths: XDG_RUNTIME_DIR not set",
+    "QStandardPaths: runtime directory ",
+)
+
+
+def install() -> None:
+    """Take Qt's messages from now on. Before QApplication is made, or its first ones go to stderr."""
+    qInstallMessageHandler(_handle)
+
+
+def _handle(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    del context
+    level = logging.DEBUG if text.startswith(_NO_NEWS) else _LEVELS.get(kind, logging.WARNING)
+    _log.log(level, "%s", text)
