@@ -142,6 +142,7 @@ class Agent:
                 host=_host_name(),
                 pid=self._identity.pid,
                 started=self._identity.start_time,
+                assigned=self._assigned,
                 holding=self._attempt.id if self._attempt else "",
                 endings=tuple(self._unheard.values()),
             )
@@ -173,8 +174,14 @@ class Agent:
             self._give_up(self._wire.mismatch, 5)
 
     def _on_assign(self, order: m.AssignOrder) -> None:
+        if order.number <= self._assigned:
+            # Sent twice. The first was taken, or found us busy: the next heartbeat says what is true.
+            return
+        if time.monotonic() - self._lease_from > self.config.lease_s:
+            # We stood still for longer than our lease: the order is somebody else's by now.
+            return
         self._unheard.clear()
-        self._assigned = max(self._assigned, order.number)
+        self._assigned = order.number
         if self._attempt is not None or self._leaving or order.attempt == self._last_attempt:
             # Sent twice, or crossed with our ending: the next heartbeat says what is true.
             return

@@ -332,6 +332,7 @@ class Server:
                 incoming.role == "agent:local",
                 message.holding,
                 message.endings,
+                message.assigned,
             )
         )
         agent = self._core.agent(agent_id)

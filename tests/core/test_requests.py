@@ -561,3 +561,36 @@ def test_several_tasks_that_are_being_stopped_are_started_together() -> None:
     q.end("r1", "job1/0/1", "stopped")
     q.end("r2", "job1/1/1", "stopped")
     assert q.states("job1") == "rr"
+
+
+def test_starting_a_job_that_runs_leaves_its_completed_tasks() -> None:
+    """Only a job that is over and all Completed is run again whole."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-3")
+    q.end("r1", "job1/0/1")
+    assert q.start("job1") == []
+    assert q.states("job1") == "crw"
+
+
+def test_a_started_job_forgets_its_warning() -> None:
+    """It was about what ran before."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-2")
+    q.end("r1", "job1/0/1", warning="texture missing")
+    q.end("r1", "job1/1/1")
+    assert q.core.job_record("job1").warning == "texture missing"
+    q.start("job1")
+    assert q.core.job_record("job1").warning == ""
+
+
+def test_the_first_of_several_failed_tasks_gives_the_reason_that_is_left() -> None:
+    """When the one that gave it last is started again."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-3")
+    for task in range(3):
+        q.end("r1", f"job1/{task}/1", "failed", exit_code=task + 1)
+    q.start_tasks("job1", 2)
+    assert q.reason("job1") == "frame 1: exit code 1"
