@@ -68,7 +68,6 @@ class _MainJob(QObject):
         tab = Tabs.FindTopTab("Node Graph")
         assert isinstance(tab, NodeGraphTab)
         active_scene().select((node,))
-        active_scene().edit(node)
         menu = tab.build_node_menu(node)
         farm = FarmPluginManager.GetDefaultFarm()
         action = _find_action(menu, farm, RenderMethod.PREVIEW.label)

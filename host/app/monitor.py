@@ -16,7 +16,7 @@ from host.Katana.UI4.Tabs import BaseTab
 from host.Katana.Utils import EventModule
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Queued by the tab of a queue, with `jobId`: whoever shows pictures may follow. No tab need ever queue it."""
+"""Queued by the tab of a queue, with `jobId`: whoever shows pictures may follow. No tab has to."""
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
 _COLORS = {

@@ -248,6 +248,7 @@ class RenderSession(QObject):
             if not render.ended:
                 self._end(render, Phase.FAILED)
                 render.reason = f"{render.farm} no longer knows of it: {error}"
+                _log.error("The render of %s (job %s) is lost: %s", render.node, render.job_id, render.reason)
                 self.render_changed.emit(render)
             render.job_id = ""
             return

@@ -1,0 +1,257 @@
+"""Renders from the menu: pictures come to the Monitor, and so do the sentences when they do not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtWidgets import QApplication, QMenu
+from pytestqt.qtbot import QtBot
+
+from host.app.rendering import Phase
+from host.Katana.Utils import EventModule
+from host.nodes.scene import active_scene
+from tests.host.conftest import MakeDesktop
+from tests.host.driving import (
+    WAIT_MS,
+    click_item,
+    graph_tab,
+    monitor,
+    open_small,
+    right_click,
+    trigger_preview,
+)
+
+
+def test_a_preview_render_from_the_menu_shows_its_picture(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Right-click on Render, the farm's sub-menu, Preview Render: the farm renders, the Monitor shows it."""
+    desktop = make_desktop()
+    open_small(desktop)
+    tab = graph_tab()
+    menu = right_click(tab, tab.place_of(active_scene().graph.node("Render")), qtbot)
+    submenu = click_item(menu, "Local Farm", qtbot)
+    assert submenu is not None
+    assert [action.text() for action in submenu.actions()] == ["Preview Render", "Disk Render"]
+    click_item(submenu, "Preview Render", qtbot)
+    assert len(desktop.renders.renders) == 1
+    render = desktop.renders.renders[0]
+    assert render.phase is Phase.PREPARING
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert (render.phase, render.reason) == (Phase.COMPLETED, "")
+    qtbot.waitUntil(lambda: not monitor().view.image.isNull())
+    assert (monitor().view.image.width(), monitor().view.image.height()) == (32, 18)
+    assert render.picture is not None
+    assert render.picture.is_file()
+
+
+def test_what_a_farm_is_asked_for(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command holds what renderboot needs, paths with spaces survive, and the job can import the host."""
+    space = tmp_path / "a folder, 'quoted'"
+    space.mkdir()
+    monkeypatch.setenv("LOCAL_FARM_ROOT", str(space))
+    desktop = make_desktop()
+    open_small(desktop)
+    active_scene().set_frame(7)
+    tab = graph_tab()
+    menu = tab.build_node_menu(active_scene().graph.node("RenderSettings"))
+    farm = next(action for action in menu.actions() if action.text() == "Local Farm").menu()
+    assert isinstance(farm, QMenu)
+    assert [action.text() for action in farm.actions()] == ["Preview Render"]
+    farm.actions()[0].trigger()
+    render = desktop.renders.renders[0]
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert render.phase is Phase.COMPLETED, render.reason
+    assert render.picture is not None
+    assert render.picture.parent.parent == space
+    assert render.picture.name == "RenderSettings.0007.png"
+
+
+def test_a_render_that_fails_tells_why_in_the_monitor(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is the log's own line, and the desktop goes on."""
+    script = "import sys; print('all is well'); print('error: the sky is missing'); sys.exit(3)"
+    monkeypatch.setattr("host.session.renderboot_command", lambda: [sys.executable, "-c", script])
+    desktop = make_desktop()
+    open_small(desktop)
+    trigger_preview("Render")
+    render = desktop.renders.renders[0]
+    qtbot.waitUntil(lambda: bool(monitor().message), timeout=WAIT_MS)
+    assert render.phase is Phase.FAILED
+    assert monitor().message == "The render failed: error: the sky is missing"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "sentence"),
+    [
+        ("no input", "Node RenderSettings has no input: connect a node to it in the Node Graph."),
+        ("missing file", "Node UsdIn cannot find its USD file"),
+        ("empty", "The scene at node Render is empty: there is no geometry in it to render."),
+        ("refused", "Local Farm did not take the render of Render: the farm is full."),
+        ("unwritable", "Render was not submitted to Local Farm: No such file or directory"),
+        ("camera", "Node RenderSettings names the camera /no/camera, which is not in the scene."),
+    ],
+)
+def test_what_stops_a_render_is_one_sentence_in_the_monitor(
+    make_desktop: MakeDesktop,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    prepare: str,
+    sentence: str,
+) -> None:
+    """Whatever keeps a render from the farm is told where its picture would be; nothing is submitted."""
+    desktop = make_desktop()
+    open_small(desktop)
+    graph = active_scene().graph
+    match prepare:
+        case "no input":
+            graph.disconnect(graph.node("RenderSettings"), "in")
+        case "missing file":
+            graph.node("UsdIn").set_value("file", str(tmp_path / "gone.usda"))
+        case "empty":
+            bare = tmp_path / "bare.usda"
+            bare.write_text('#usda 1.0\ndef Xform "World"\n{\n}\n')
+            graph.node("UsdIn").set_value("file", str(bare))
+        case "refused":
+            monkeypatch.setenv("LOCAL_FARM_REFUSES", "the farm is full")
+        case "unwritable":
+            monkeypatch.setenv("LOCAL_FARM_ROOT", str(tmp_path / "no such folder"))
+        case "camera":
+            graph.node("RenderSettings").set_value("camera", "/no/camera")
+    trigger_preview("Render")
+    qtbot.waitUntil(lambda: bool(monitor().message), timeout=WAIT_MS)
+    assert monitor().message.startswith(sentence)
+    assert desktop.renders.renders[0].phase is Phase.REFUSED
+    assert desktop.renders.renders[0].job_id == ""
+
+
+def test_a_disk_render_writes_where_the_node_says(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """`#` stands for the frame's digits; without an Output the artist is told to set one."""
+    desktop = make_desktop()
+    open_small(desktop)
+    render_node = active_scene().graph.node("Render")
+
+    def trigger() -> None:
+        farm = next(a for a in graph_tab().build_node_menu(render_node).actions() if a.text() == "Local Farm")
+        submenu = farm.menu()
+        assert isinstance(submenu, QMenu)
+        submenu.actions()[1].trigger()
+
+    trigger()
+    assert monitor().message == "Node Render has no Output: set where Disk Render writes its picture."
+    render_node.set_value("output", str(tmp_path / "shot.###.png"))
+    active_scene().set_frame(3)
+    trigger()
+    render = desktop.renders.renders[1]
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert render.phase is Phase.COMPLETED, render.reason
+    assert (tmp_path / "shot.003.png").is_file()
+
+
+def test_without_a_farm_the_menu_says_so(make_desktop: MakeDesktop, tmp_path: Path) -> None:
+    """One disabled line tells what is missing and what to set."""
+    empty = tmp_path / "resources"
+    empty.mkdir()
+    desktop = make_desktop(empty)
+    open_small(desktop)
+    texts = [
+        (action.text(), action.isEnabled())
+        for action in graph_tab().build_node_menu(active_scene().graph.node("Render")).actions()
+    ]
+    assert ("No farm plug-in is registered: set KATANA_RESOURCES to a folder with one", False) in texts
+
+
+def test_folders_and_stages_are_made_off_qts_thread(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """A slow share freezes nothing; the farm gets the job on Qt's thread, as farm plug-ins expect."""
+    plugins = tmp_path / "resources" / "Plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "noting.py").write_text(
+        "import tempfile, threading\n"
+        "from Katana import FarmAPI\n"
+        "NOTED = {}\n"
+        "class Noting(FarmAPI.BaseFarmPlugin):\n"
+        "    def createTemporaryDirectory(self, renderContextName):\n"
+        "        NOTED['folder'] = threading.current_thread() is threading.main_thread()\n"
+        f"        return tempfile.mkdtemp(dir={str(tmp_path)!r})\n"
+        "    def copyRenderFiles(self, filenames, renderContextName):\n"
+        "        NOTED['files'] = threading.current_thread() is threading.main_thread()\n"
+        "    def getEnvironmentForJob(self, renderContextName): return None\n"
+        "    def getRemoteInstallationMetadata(self): return self.InstallationMetadata('', None)\n"
+        "    def submitJob(self, jobRequest):\n"
+        "        NOTED['job'] = threading.current_thread() is threading.main_thread()\n"
+        "        return '1'\n"
+        "    def getJobState(self, jobId): return FarmAPI.Job.State.kCancelled\n"
+        "    def getRenderLogFilename(self, jobId): return None\n"
+        "PluginRegistry = [('FarmPlugin', 1, 'Local Farm', Noting)]\n"
+    )
+    desktop = make_desktop(tmp_path / "resources")
+    open_small(desktop)
+    trigger_preview("Render")
+    qtbot.waitUntil(lambda: desktop.renders.renders[0].ended, timeout=WAIT_MS)
+    noted = sys.modules["__plugins3__.noting"].NOTED
+    assert noted == {"folder": False, "files": False, "job": True}
+    assert desktop.renders.renders[0].phase is Phase.CANCELLED
+
+
+def test_the_monitor_follows_the_job_that_a_queues_tab_selects(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Of two renders the selected one's picture is shown; news of its picture pull nobody back."""
+    desktop = make_desktop()
+    open_small(desktop)
+    for node in ("Render", "RenderSettings"):
+        trigger_preview(node)
+        render = desktop.renders.renders[-1]
+        qtbot.waitUntil(lambda render=render: render.ended, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: not monitor().view.image.isNull())
+    first, second = desktop.renders.renders
+    assert monitor().shown_render is second
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture="")
+    qtbot.waitUntil(lambda: monitor().shown_render is first)
+    qtbot.waitUntil(lambda: not monitor().view.image.isNull())
+    trigger_preview("Render")
+    third = desktop.renders.renders[-1]
+    assert monitor().shown_render is third
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture="")
+    EventModule.ProcessAllEvents()
+    assert monitor().shown_render is third
+    qtbot.waitUntil(lambda: third.ended, timeout=WAIT_MS)
+
+
+def test_the_monitor_zooms_pans_and_fits(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """The wheel zooms at the pointer, a drag pans, F fits, 1 is one to one."""
+    make_desktop()
+    view = monitor().view
+    image = QImage(400, 200, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    view.set_image(image)
+    fitted = view.zoom
+    centre = QPointF(view.rect().center())
+    wheel = QWheelEvent(
+        centre,
+        view.mapToGlobal(centre),
+        QPoint(),
+        QPoint(0, 120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, wheel)
+    assert view.zoom == pytest.approx(fitted * 1.2)
+    qtbot.keyClick(view, Qt.Key.Key_1)
+    assert view.zoom == 1.0
+    qtbot.keyClick(view, Qt.Key.Key_F)
+    assert view.zoom == fitted
+    with qtbot.waitSignal(view.pixel_hovered):
+        qtbot.mouseMove(view, view.rect().center() + QPoint(5, 5))

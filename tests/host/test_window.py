@@ -1,0 +1,188 @@
+"""The window: files, plug-ins, and what it remembers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from host.app.messages import Messages
+from host.Katana import Callbacks, KatanaFile, NodegraphAPI
+from host.Katana.UI4.App import Tabs
+from host.Katana.UI4.App.MainWindow import GetMainWindow
+from host.Katana.Utils import Plugins
+from host.nodes.scene import active_scene
+from tests.host.conftest import DATA, SMALL, MakeDesktop, forget_session, shut
+from tests.host.driving import (
+    WAIT_MS,
+    graph_tab,
+    open_small,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("gone.usda", None, "There is no file "),
+        ("noise.usda", b"\x00\x01noise", "is neither a USD file nor a project of this desktop."),
+        ("text.txt", b"hello", "is neither a USD file nor a project of this desktop."),
+        ("bad.kqproject", b"{", "it is not valid JSON"),
+        ("other.json", b"{}", "it is no project of this desktop."),
+        ("bad.usda", b"#usda 1.0\ndef Xform {\n", "as USD: line "),
+        ("bare.usda", b"#usda 1.0\n", "is a USD file without any prim."),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_told_across_the_window(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path, name: str, content: bytes | None, sentence: str
+) -> None:
+    """Neither USD nor a project, missing, malformed, or empty: one sentence that names the file."""
+    desktop = make_desktop()
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+    desktop.window.documents.open(file)
+    qtbot.waitUntil(lambda: bool(desktop.window.error), timeout=WAIT_MS)
+    assert sentence in desktop.window.error
+    assert str(file) in desktop.window.error
+    messages = Tabs.FindTopTab("Messages")
+    assert isinstance(messages, Messages)
+    assert sentence in messages.text
+
+
+def test_opening_a_usd_file_makes_its_three_nodes_and_finds_its_frames(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """UsdIn, RenderSettings and Render in a row; the timeline takes the file's range."""
+    desktop = make_desktop()
+    with qtbot.waitSignal(desktop.queries.range_found, timeout=WAIT_MS):
+        desktop.window.documents.open(SMALL)
+    assert [node.getType() for node in NodegraphAPI.GetAllNodes(sortByName=False)] == [
+        "UsdIn",
+        "RenderSettings",
+        "Render",
+    ]
+    assert (NodegraphAPI.GetInTime(), NodegraphAPI.GetOutTime()) == (1.0, 12.0)
+    assert not active_scene().dirty
+
+
+def test_a_file_dropped_on_the_window_is_opened(make_desktop: MakeDesktop) -> None:
+    """On the Node Graph as anywhere else."""
+    make_desktop()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(SMALL))])
+    window = GetMainWindow()
+    assert window is not None
+    place = window.rect().center()
+    button, modifier = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(place, Qt.DropAction.CopyAction, data, button, modifier)
+    QApplication.sendEvent(window, enter)
+    assert enter.isAccepted()
+    drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, data, button, modifier)
+    QApplication.sendEvent(window, drop)
+    assert active_scene().graph.node("UsdIn").value("file") == str(SMALL)
+    assert not graph_tab().viewport.acceptDrops()
+
+
+def test_plugins_tabs_shelves_and_callbacks_come_into_the_window(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """A plug-in's tab is open, its shelf item runs, its menu item is there, its callbacks come."""
+    desktop = make_desktop()
+    noted: list[str] = (
+        Plugins.LoadModule(str(DATA / "resources/UIPlugins/note_session.py"))
+        or sys.modules["__plugins3__.note_session"].NOTED
+    )
+    assert GetMainWindow() is desktop.window
+    qtbot.waitUntil(lambda: "onStartupComplete" in noted)
+    assert noted == ["onStartup", "onStartupComplete"]
+    tab = Tabs.FindTopTab("Sample Tab")
+    assert tab is not None
+    assert tab.isVisible()
+    open_small(desktop)
+    item = next(action for action in desktop.window.shelf_bar.actions() if action.text() == "Note Nodes")
+    button = desktop.window.shelf_bar.widgetForAction(item)
+    with qtbot.waitSignal(desktop.log.message_added):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert "There are 3 nodes." in [text for _level, text, _time in desktop.log.messages]
+    menu = graph_tab().build_node_menu(active_scene().graph.node("Render"))
+    assert "Note Render" in [action.text() for action in menu.actions()]
+    shut(desktop)
+    assert noted == ["onStartup", "onStartupComplete", "onSceneLoad", "onShutdown"]
+
+
+def test_broken_plugins_leave_the_desktop_and_all_others_whole(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Each broken plug-in is one sentence in Messages that names its file and line; the rest works."""
+    desktop = make_desktop(DATA / "broken", DATA / "resources")
+    qtbot.waitUntil(lambda: len(desktop.log.messages) >= 6)
+    text = "\n".join(text for _level, text, _time in desktop.log.messages)
+    assert "a_typo.py was not loaded: invalid syntax, line 2 of" in text
+    assert "b_raises.py was not loaded: ValueError: no licence was found, line 5 of" in text
+    assert "c_registry.py was not loaded: TypeError: PluginRegistry lists ('FarmPlugin', 1, 'Half')" in text
+    assert "d_exits.py was not loaded: it tried to end the program (3)." in text
+    assert "The farm plug-in Closed Farm of" in text
+    assert "the farm is closed" in text
+    assert "The tab Failing Tab does not open: RuntimeError: this tab needs a graphics card" in text
+    assert Tabs.FindTopTab("Sample Tab") is not None
+    item = next(action for action in desktop.window.shelf_bar.actions() if action.text() == "Raises")
+    item.trigger()
+    qtbot.waitUntil(
+        lambda: any("there is nothing to launch" in text for _l, text, _t in desktop.log.messages)
+    )
+    open_small(desktop)
+    assert "Local Farm" in [
+        action.text() for action in graph_tab().build_node_menu(active_scene().graph.node("Render")).actions()
+    ]
+
+
+def test_a_handler_that_raises_does_not_keep_the_next_from_its_turn(make_desktop: MakeDesktop) -> None:
+    """Callbacks go on after one that fails."""
+    make_desktop()
+    called: list[str] = []
+
+    def bad(**_kwargs: object) -> None:
+        raise RuntimeError("no")
+
+    def good(**_kwargs: object) -> None:
+        called.append("good")
+
+    Callbacks.addCallback(Callbacks.Type.onNewScene, bad)
+    Callbacks.addCallback(Callbacks.Type.onNewScene, good)
+    KatanaFile.New()
+    assert called == ["good"]
+
+
+def test_the_window_comes_back_as_it_was_left(make_desktop: MakeDesktop, fresh: Path) -> None:
+    """Which tabs are open, a tab's own settings and recent files are kept for the next session."""
+    first = make_desktop(keeps_settings=True)
+    open_small(first)
+    messages = first.window.open_tab("Messages")
+    assert messages is not None
+    messages.close()
+    tab = Tabs.FindTopTab("Sample Tab")
+    tab.word.setText("remembered")  # type: ignore[union-attr]
+    shut(first)
+    forget_session()
+    second = make_desktop(keeps_settings=True)
+    assert Tabs.FindTopTab("Messages") is None
+    assert Tabs.FindTopTab("Monitor") is not None
+    tab = Tabs.FindTopTab("Sample Tab")
+    assert tab.word.text() == "remembered"  # type: ignore[union-attr]
+    assert second.settings.recent == [str(SMALL)]
+
+
+def test_settings_that_cannot_be_kept_cost_nothing_else(make_desktop: MakeDesktop, fresh: Path) -> None:
+    """A user folder that is a file is told in one sentence when the desktop closes."""
+    (fresh / "user").write_text("not a folder")
+    desktop = make_desktop(keeps_settings=True)
+    desktop.window.close()
+    texts: list[str] = []
+    desktop.log.message_added.connect(lambda _level, text, _time: texts.append(text))
+    desktop.close()
+    assert any("cannot be kept in" in text for text in texts)
