@@ -44,7 +44,7 @@ class Core:
     # --- looking ------------------------------------------------------------------
 
     def job_ids(self) -> list[str]:
-        """All jobs, in order of submission."""
+        """All jobs, in the order in which they came here: those of earlier sessions may come last."""
         return list(self.state.jobs)
 
     def has_job(self, job_id: str) -> bool:

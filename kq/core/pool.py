@@ -26,7 +26,7 @@ def keep_agents(state: CoreState, now: Instant) -> None:
     missing = state.agents_wanted - len(staying)
     if state.launch_failures and _launching_works(state, staying, missing, now):
         state.launch_failures = 0
-        state.set_trouble("")
+        state.set_launch_trouble("")
     if missing > 0:
         for agent in [agent for agent in local if agent.retiring][:missing]:
             agent.retiring = False

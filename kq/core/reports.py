@@ -169,4 +169,4 @@ def launch_failed(state: CoreState, reason: str, now: Instant) -> None:
     delay_s = min(30.0, 0.25 * 2.0 ** min(state.launch_failures - 1, 10))
     state.launch_not_before = now.mono + delay_s
     if state.launch_failures >= 3:
-        state.set_trouble(f"Agents cannot start: {reason}")
+        state.set_launch_trouble(f"Agents cannot start: {reason}")

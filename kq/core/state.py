@@ -81,7 +81,10 @@ class CoreState:
         self.awaited: dict[str, None] = {}
         """Agents of an earlier server that were not heard yet. What they run is not known for certain, so
         nothing is given to anybody before."""
+        self.launch_trouble = ""
+        """Why Agents cannot start, or empty."""
         self.trouble = ""
+        """What else is wrong; only kq/server knows and sets it."""
         self.out: list[do.Instruction] = []
 
     # --- looking up -------------------------------------------------------------
@@ -106,7 +109,8 @@ class CoreState:
 
     def queue_record(self) -> QueueRecord:
         """What people are told of the queue as a whole."""
-        return QueueRecord(paused=self.paused, agents_wanted=self.agents_wanted, trouble=self.trouble)
+        trouble = "; ".join(each for each in (self.launch_trouble, self.trouble) if each)
+        return QueueRecord(paused=self.paused, agents_wanted=self.agents_wanted, trouble=trouble)
 
     def attempt_of(self, agent_id: str, name: str) -> tuple[Job, int] | None:
         """The job and task of the attempt `name`, when it is what `agent_id` should be running."""
@@ -223,10 +227,10 @@ class CoreState:
             place.pop(agent.id, None)
         self.out.append(do.AgentRemoved(agent.id))
 
-    def set_trouble(self, trouble: str) -> None:
-        """Say what is wrong with the queue as a whole, or that nothing is any more."""
-        if self.trouble != trouble:
-            self.trouble = trouble
+    def set_launch_trouble(self, trouble: str) -> None:
+        """Say why Agents cannot start, or that they can."""
+        if self.launch_trouble != trouble:
+            self.launch_trouble = trouble
             self.out.append(do.QueueChanged())
 
     def set_agent_state(self, agent: Agent, new: AgentState, now: Instant) -> None:

@@ -353,3 +353,17 @@ def test_a_thousand_agents_are_the_most() -> None:
     """As many may be wanted."""
     q = Driver()
     assert len(launched([*q.feed(ev.AgentsWanted(1000))])) == 1000
+
+
+def test_trouble_with_launches_neither_hides_other_trouble_nor_ends_it() -> None:
+    """A full disk is still full when Agents start again."""
+    q = Driver(agents=1)
+    q.tick()
+    q.core.state.trouble = "the disk is full"
+    for number in range(1, 4):
+        q.gone(f"a{number}", "python is not there")
+        q.tick(2.0)
+    assert q.core.queue_record().trouble == "Agents cannot start: python is not there; the disk is full"
+    q.register("a4", local=True)
+    beat(q, 1.5)
+    assert q.core.queue_record().trouble == "the disk is full"
