@@ -44,6 +44,7 @@ class Attempt:
         self._environment = {**environment, **order.environment}
         self._next_command = 0
         self._log = -1
+        self._no_log = ""
         self._reader: OutputReader | None = None
         self._tree_end: process.TreeEnd | None = None
         self._started = time.monotonic()
@@ -63,12 +64,15 @@ class Attempt:
     # --- starting ---------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the log and start the first command. What is wrong becomes a failed ending."""
+        """Open the log and start the first command. What is wrong becomes a failed ending.
+
+        Where the log cannot be written, the render goes on without one, and its ending carries a warning.
+        """
         try:
             self._log = _open_log(self.order.log_file)
         except OSError as error:
-            self._finish("failed", f"the log {self.order.log_file} cannot be written: {error.strerror}")
-            return
+            self._no_log = f"it ran without its log {self.order.log_file}: {error.strerror}"
+            self._log = os.open(os.devnull, os.O_WRONLY)
         self._start_next()
 
     def _start_next(self) -> None:
@@ -232,7 +236,8 @@ class Attempt:
         if now - self._last_sample < _SAMPLE_S or self.child is None:
             return
         elapsed, self._last_sample = now - self._last_sample, now
-        usage = process.tree_usage([self.child.pid])
+        # All that this Agent has below it is its render's: what forked away, too, was adopted here.
+        usage = process.tree_usage(process.children_of(os.getpid()))
         self.memory = usage.memory
         self._peak = max(self._peak or 0, usage.memory)
         if self._tree_cpu_s is not None:
@@ -275,7 +280,7 @@ class Attempt:
             outcome=outcome,
             exit_code=self._exit_code,
             reason=reason,
-            warning=news.warning if outcome == "completed" else "",
+            warning=(news.warning if outcome == "completed" else "") or self._no_log,
             stop_rung=self._rung,
             processes_gone=self._gone,
             peak_memory=self._peak,

@@ -278,7 +278,10 @@ def _host_name() -> str:
 
 
 def _say(sentence: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} agent: {sentence}", file=sys.stderr, flush=True)
+    try:
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} agent: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        pass  # the disk of its log is full: that must not keep it from ending its render
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -125,8 +125,13 @@ class QueueClient:
         def note() -> None:
             self._new_listeners.append(listener)
 
+        def discard() -> None:
+            for listeners in (self._listeners, self._new_listeners):
+                if listener in listeners:
+                    listeners.remove(listener)
+
         def remove() -> None:
-            self._post(lambda: _discard(self._listeners, listener))
+            self._post(discard)
 
         self._post(note)
         return remove
@@ -269,7 +274,7 @@ class QueueClient:
 
         def send() -> None:
             if self._status is ConnectionStatus.ENDED:
-                future.set_exception(ConnectionLost(self._sentence or "the session is over"))
+                _fail(future, ConnectionLost(self._sentence or "the session is over"))
                 return
             number = self._next_request
             self._next_request += 1
@@ -279,7 +284,7 @@ class QueueClient:
                 self._send(number)
 
         if not self._post(send):
-            future.set_exception(ConnectionLost("the connection to the queue was closed"))
+            _fail(future, ConnectionLost("the connection to the queue was closed"))
         return future
 
     # --- connecting ---------------------------------------------------------------
@@ -335,11 +340,12 @@ class QueueClient:
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close(linger_s=0.2)
+        self._near.close()
+        self._far.close()
+        # After the sockets: a note that comes later still finds them closed, and knows.
         self._take_notes()
         for _, future, _ in self._pending.values():
             _fail(future, ConnectionLost("the connection to the queue was closed"))
-        self._near.close()
-        self._far.close()
 
     def _timeout_s(self) -> float:
         if self._new_listeners or self._mirror.is_untold or self._told_status != self._now_status():
@@ -417,8 +423,9 @@ class QueueClient:
         if future is None or result is None:
             return
         if isinstance(reply, m.RefusedReply):
-            kind = getattr(errors, reply.kind, errors.Refused)
-            _fail(future, kind(reply.sentence))
+            kind = getattr(errors, reply.kind, None)
+            known = isinstance(kind, type) and issubclass(kind, KqError)
+            _fail(future, kind(reply.sentence) if known else errors.Refused(reply.sentence))
         elif future.set_running_or_notify_cancel():
             future.set_result(result(reply))
 
@@ -481,11 +488,6 @@ def _call(listener: Listener, change: QueueChange | None) -> None:
         listener(change)
     except Exception:  # noqa: BLE001  # whatever it raises must not end the thread that all depend on
         _log.exception("a listener of the queue failed")
-
-
-def _discard(listeners: list[Listener], listener: Listener) -> None:
-    if listener in listeners:
-        listeners.remove(listener)
 
 
 def _fail(future: Future[Any], error: BaseException) -> None:

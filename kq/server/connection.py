@@ -37,7 +37,10 @@ class SessionFiles:
     def __init__(self, settings: Settings, queue_dir: Path, session: str) -> None:
         self._settings = settings
         self._dir = queue_dir
-        self._state = self._earlier(session) or _ServerState(
+        earlier = self._earlier(session)
+        self.continues = earlier is not None
+        """Whether another server served this session before."""
+        self._state = earlier or _ServerState(
             session,
             {role: new_key_pair() for role in ("server", "client", "agent:local")},
             (settings.request_port, settings.update_port, settings.broadcast_port),

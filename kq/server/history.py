@@ -60,8 +60,7 @@ class History:
                 self._journal.forget_jobs(gone)
                 _delete_logs(self._settings.data_root / "logs" / "jobs", gone)
             elif self._before is not None:
-                jobs = self._journal.earlier_jobs(self._before, _JOBS_A_TURN)
-                self._before = min((job.order for job in jobs), default=None)
+                jobs, self._before = self._journal.earlier_jobs(self._before, _JOBS_A_TURN)
                 for job in jobs:
                     if not self._core.has_job(job.id):
                         self._core.restore_job(job)

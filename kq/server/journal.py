@@ -6,6 +6,7 @@ as its epoch; a task's row of that epoch overrides them. So stopping 100,000 tas
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,12 +16,15 @@ import msgspec
 
 from kq.core.agents import Agent
 from kq.core.jobs import Job, TaskDetail
+from kq.errors import KqError
 from kq.records import AttemptRecord, JobSpec
 from kq.states import TaskState
 
 __all__ = ["JobRow", "Journal", "RestoredAgent"]
 
 _SCHEMA = """
+-- One process uses it. Held for good, it needs no shared memory, which network shares do not have.
+PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA journal_size_limit = 67108864;
@@ -35,11 +39,14 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE TABLE IF NOT EXISTS attempts (
     job INTEGER NOT NULL, task INTEGER NOT NULL, attempt INTEGER NOT NULL, record BLOB NOT NULL,
     PRIMARY KEY (job, task, attempt)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS agents (
-    id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL,
-    local INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS known_agents (
+    id TEXT PRIMARY KEY, session TEXT NOT NULL, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+    started REAL NOT NULL, local INTEGER NOT NULL) WITHOUT ROWID;
 """
+_MOST_UNWRITTEN = 100_000
+"""Attempts remembered while the disk is full; of more, the oldest are given up."""
 SCHEMA_VERSION = "1"
+_log = logging.getLogger("kq.server")
 _STATES = tuple(TaskState)
 _CODE = {state: code for code, state in enumerate(_STATES)}
 _encode = msgspec.msgpack.Encoder().encode
@@ -68,10 +75,15 @@ _ROW_FIELDS = JobRow.__struct_fields__
 _decode_row = msgspec.msgpack.Decoder(JobRow).decode
 
 
+_Row = tuple[int, str, float, int, bytes, bytes, bytes | None]
+
+
 class RestoredAgent(msgspec.Struct, frozen=True):
     """An Agent that the server before this one knew."""
 
     id: str
+    role: str
+    """Of the key that it uses: no other may speak for it."""
     host: str
     pid: int
     process_started: float
@@ -124,6 +136,8 @@ class Journal:
     def note_attempt(self, job: Job, record: AttemptRecord) -> None:
         """Write an attempt that is over at the next commit."""
         self._attempts.append((job, record))
+        if len(self._attempts) > _MOST_UNWRITTEN:
+            del self._attempts[: _MOST_UNWRITTEN // 2]
 
     @property
     def is_dirty(self) -> bool:
@@ -156,13 +170,18 @@ class Journal:
             )
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            self._roll_back()
             raise
         self._written.update(self._jobs)
         self._jobs.clear()
         self._whole.clear()
         self._tasks.clear()
         self._attempts.clear()
+
+    def _roll_back(self) -> None:
+        # On a full disk SQLite may have done so by itself.
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def _write_jobs(self) -> None:
         fresh, known, whole = [], [], []
@@ -174,7 +193,8 @@ class Journal:
                 head = (job.order, job_id, self._session, job.submitted, over, job.epoch)
                 fresh.append((*head, _encode(job.spec), fields, states))
                 continue
-            known.append((over, fields, job.order))
+            # One of an earlier session that was started again belongs to this one now.
+            known.append((over, fields, None if job.earlier else self._session, job.order))
             if job_id in self._whole:
                 whole.append((job.epoch, bytes(job.states), job.order))
         db = self._db
@@ -192,16 +212,23 @@ class Journal:
         if whole:
             db.executemany("UPDATE jobs SET epoch = ?, states = ? WHERE number = ?", whole)
 
-    def note_agent(self, agent: Agent) -> None:
-        """Remember an Agent, at once: a server that follows this one must find it."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?)",
-            (agent.id, agent.host, agent.pid, agent.process_started, int(agent.local)),
-        )
+    def note_agent(self, agent: Agent, role: str) -> None:
+        """Remember an Agent and its key's role, at once: a server that follows this one must find it."""
+        row = (agent.id, self._session, role, agent.host, agent.pid, agent.process_started, int(agent.local))
+        self._db.execute("INSERT OR REPLACE INTO known_agents VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def forget_agent(self, agent_id: str) -> None:
         """The Agent is gone."""
-        self._db.execute("DELETE FROM agents WHERE id = ?", (agent_id,))
+        self._db.execute("DELETE FROM known_agents WHERE id = ?", (agent_id,))
+
+    def note_next_agent(self, number: int) -> None:
+        """Remember, at once, the number of the next local Agent: none is ever used twice."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('next agent', ?)", (str(number),))
+
+    def next_agent(self) -> int:
+        """What `note_next_agent` noted last."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'next agent'").fetchone()
+        return int(row[0]) if row else 1
 
     def forget_jobs(self, job_ids: list[str]) -> None:
         """Delete jobs with all that belongs to them."""
@@ -221,7 +248,7 @@ class Journal:
                     self._db.execute("DELETE FROM jobs WHERE number = ?", number)
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self._roll_back()
             raise
 
     # --- reading ------------------------------------------------------------------
@@ -237,21 +264,34 @@ class Journal:
             (self._session,),
         ).fetchall()
         for row in rows:
-            yield self._job_of(row)
+            job = self._readable(row)
+            if job is not None:
+                yield job
 
     def restore_agents(self) -> list[RestoredAgent]:
         """The Agents that the server before this one knew."""
-        rows = self._db.execute("SELECT id, host, pid, started, local FROM agents").fetchall()
-        return [RestoredAgent(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+        rows = self._db.execute(
+            "SELECT id, role, host, pid, started, local FROM known_agents WHERE session = ?", (self._session,)
+        ).fetchall()
+        return [RestoredAgent(*row[:5], local=bool(row[5])) for row in rows]
 
-    def forget_all_agents(self) -> None:
-        """At the start of a session: Agents of earlier ones are not this one's."""
-        self._db.execute("DELETE FROM agents")
+    def forget_agents(self, *, local_too: bool) -> None:
+        """At the start of a session: Agents of earlier ones are not this one's.
 
-    def earlier_jobs(self, before: int, count: int) -> list[Job]:
+        Args:
+            local_too: also this session's own on this machine, which a guardian that died took with it.
+        """
+        self._db.execute(
+            "DELETE FROM known_agents WHERE session != ? OR (local AND ?)", (self._session, int(local_too))
+        )
+
+    def earlier_jobs(self, before: int, count: int) -> tuple[list[Job], int | None]:
         """Up to `count` jobs of earlier sessions whose number is below `before`, latest first.
 
         What their session did not bring to an end is Cancelled in them, with the reason.
+
+        Returns:
+            The jobs, and what to pass as `before` next; None when there are no more.
         """
         rows = self._db.execute(
             f"SELECT {_JOB_COLUMNS} FROM jobs WHERE session != ? AND number < ? "  # noqa: S608
@@ -260,14 +300,23 @@ class Journal:
         ).fetchall()
         jobs = []
         for row in rows:
-            job = self._job_of(row)
-            job.earlier = True
-            if _cut_off(job):
-                self.note_job(job, tasks_reset=True)
-            jobs.append(job)
-        return jobs
+            job = self._readable(row)
+            if job is not None:
+                job.earlier = True
+                if _cut_off(job):
+                    self.note_job(job, tasks_reset=True)
+                jobs.append(job)
+        return jobs, rows[-1][0] if rows else None
 
-    def _job_of(self, row: tuple[int, str, float, int, bytes, bytes, bytes | None]) -> Job:
+    def _readable(self, row: _Row) -> Job | None:
+        """The job of a row, or None for one that another version of kq wrote, or damage did."""
+        try:
+            return self._job_of(row)
+        except (msgspec.DecodeError, KqError, IndexError) as error:
+            _log.warning("job %s in the journal cannot be read: %s", row[1], error)
+            return None
+
+    def _job_of(self, row: _Row) -> Job:
         number, job_id, submitted, epoch, spec, fields, states = row
         job = Job(job_id, _decode_spec(spec), number, submitted)
         stored = _decode_row(fields)
@@ -286,8 +335,7 @@ class Journal:
         return job
 
     def attempts(self, job: Job, task: int | None, count: int = 1000) -> list[AttemptRecord]:
-        """The attempts of a job, or of one of its tasks, oldest first; of very many the latest."""
-        self.commit()
+        """The committed attempts of a job, or of one of its tasks, oldest first; of very many the latest."""
         where, values = ("", [job.order]) if task is None else (" AND task = ?", [job.order, task])
         rows = self._db.execute(
             f"SELECT record FROM attempts WHERE job = ?{where} ORDER BY task DESC, attempt DESC LIMIT ?",  # noqa: S608

@@ -89,6 +89,16 @@ class LocalAgents:
         except NotFound:
             self._endings[agent_id] = _Ending("its process was gone when the server came back")
 
+    def end_unknown(self, session: str) -> None:
+        """End Agents of an earlier server of this session that the journal does not name. Blocks meanwhile.
+
+        One may have been given a task that the journal does not know of either.
+        """
+        known = {each.pid for each in self._running.values()} | {os.getpid()}
+        ours = {each.id for each in process.find_marked("KQ_SESSION", session)}
+        agents = {each.id for each in process.find_marked("KQ_ROLE", "agent")}
+        process.end_tree([each for each in ours & agents if each.pid not in known], keep=known)
+
     def process_of(self, agent_id: str) -> process.ProcessId | None:
         """The process of an Agent that runs."""
         running = self._running.get(agent_id)

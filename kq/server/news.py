@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from kq.core import Core
 from kq.messages import ChangesEvent
+from kq.records import QueueRecord
+from kq.server.pages import pages
 
 __all__ = ["News"]
 
 _FLUSH_S = 0.033
 _SIGN_OF_LIFE_S = 2.0
 _JOBS_A_MESSAGE = 500
+_REMOVED_A_MESSAGE = 50_000
 
 
 class News:
@@ -25,6 +30,7 @@ class News:
         self._agents: dict[str, None] = {}
         self._removed_agents: dict[str, None] = {}
         self._queue = False
+        self._trouble = ""
         self._last = 0.0
 
     def job_changed(self, job_id: str) -> None:
@@ -50,6 +56,19 @@ class News:
         """The queue's record is another."""
         self._queue = True
 
+    def set_trouble(self, sentence: str) -> None:
+        """Say what is wrong with the server itself, or (empty) that nothing is."""
+        self._trouble = sentence
+        self._queue = True
+
+    def queue_record(self) -> QueueRecord:
+        """The queue as a whole: the core's troubles, and the server's own."""
+        record = self._core.queue_record()
+        if not self._trouble:
+            return record
+        trouble = f"{self._trouble}; {record.trouble}" if record.trouble else self._trouble
+        return msgspec.structs.replace(record, trouble=trouble)
+
     @property
     def is_pending(self) -> bool:
         """Whether something is to be told."""
@@ -65,22 +84,26 @@ class News:
             return
         self._last = now
         core = self._core
-        job_ids = [job_id for job_id in self._jobs if core.has_job(job_id)]
+        jobs = pages(
+            (core.job_record(job_id) for job_id in self._jobs if core.has_job(job_id)), _JOBS_A_MESSAGE
+        )
         agent_ids = [agent_id for agent_id in self._agents if core.agent(agent_id) is not None]
-        first, rest = job_ids[:_JOBS_A_MESSAGE], job_ids[_JOBS_A_MESSAGE:]
+        removed = list(self._removed_jobs)
         self.sequence += 1
         yield ChangesEvent(
             sequence=self.sequence,
-            jobs=tuple(map(core.job_record, first)),
-            removed_jobs=tuple(self._removed_jobs),
+            jobs=next(jobs),
             agents=tuple(map(core.agent_record, agent_ids)),
             removed_agents=tuple(self._removed_agents),
-            queue=core.queue_record() if self._queue else None,
+            queue=self.queue_record() if self._queue else None,
         )
-        for start in range(0, len(rest), _JOBS_A_MESSAGE):
+        for page in jobs:
             self.sequence += 1
-            page = rest[start : start + _JOBS_A_MESSAGE]
-            yield ChangesEvent(sequence=self.sequence, jobs=tuple(map(core.job_record, page)))
+            yield ChangesEvent(sequence=self.sequence, jobs=page)
+        for start in range(0, len(removed), _REMOVED_A_MESSAGE):
+            self.sequence += 1
+            page_of_ids = tuple(removed[start : start + _REMOVED_A_MESSAGE])
+            yield ChangesEvent(sequence=self.sequence, removed_jobs=page_of_ids)
         for gathered in (self._jobs, self._removed_jobs, self._agents, self._removed_agents):
             gathered.clear()
         self._queue = False

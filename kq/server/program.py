@@ -24,9 +24,10 @@ from kq import process
 from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.core import instructions as do
-from kq.errors import IllegalTransition, KqError, MalformedMessage
+from kq.errors import IllegalTransition, KqError, MalformedMessage, Refused
 from kq.records import AttemptRecord, attempt_id, fill, task_commands
 from kq.server.connection import SessionFiles
+from kq.server.hearing import Hearing
 from kq.server.history import History
 from kq.server.journal import Journal
 from kq.server.local_agents import LocalAgents
@@ -40,6 +41,7 @@ __all__ = ["Server", "main"]
 
 _DRAIN = 512
 """Messages taken from one port before the journal is written and answers leave."""
+_JOURNAL_RETRY_S = 10.0
 _log = logging.getLogger("kq.server")
 
 
@@ -64,6 +66,7 @@ class Server:
                 max_agent_losses=settings.max_agent_losses,
             )
         )
+        self._session = session
         self._files = SessionFiles(settings, queue_dir, session)
         self._news = News(self._core)
         self._poller = Poller()
@@ -81,12 +84,17 @@ class Server:
         self._wishes = Wishes(
             self._core, self._news, self._handle, self._attempts_of, self._admit, self._dismiss
         )
-        self._routes: dict[str, bytes] = {}
-        """Where an Agent is reached on the request port."""
-        self._roles: dict[str, str] = {}
-        """The role of the key that an Agent registered with: no other may speak for it."""
         self._outbox: list[do.Instruction | tuple[bytes, msgspec.Struct]] = []
+        self._hearing = Hearing(
+            self._core,
+            self._handle,
+            lambda peer, order: self._outbox.append((peer, order)),
+            self._remember_agent,
+        )
         self._gone: list[tuple[str, str]] = []
+        self._lasting_trouble = ""
+        """What is wrong with the journal for as long as this process lives."""
+        self._journal_is_failing = False
         self._journal = self._open_journal(queue_dir / "journal.sqlite", journal_session)
         self._history = History(self._core, self._journal, settings)
         self._journal_retry_at = 0.0
@@ -118,7 +126,7 @@ class Server:
             self._take_wakes(ready)
             self._wire.door.answer()
             for update in self._wire.updates(_DRAIN):
-                self._take_update(update)
+                self._hearing.take_update(update)
             for request in self._wire.requests(_DRAIN):
                 self._take_request(request)
             self._agents.on_ready(ready)
@@ -187,7 +195,7 @@ class Server:
         return there >= self._settings.num_agents
 
     def _remote_agents(self) -> bool:
-        return any(agent_id in self._routes for agent_id in self._core.agent_ids())
+        return any(agent_id in self._hearing.routes for agent_id in self._core.agent_ids())
 
     def _close(self) -> int:
         self._agents.end_all()
@@ -211,9 +219,27 @@ class Server:
     def _restore(self) -> None:
         """What the server before this one left, if there was one in this session."""
         now = _now()
-        for job in self._journal.restore_jobs():
+        try:
+            self._restore_from_journal(now)
+        except sqlite3.Error as error:
+            self._say_lasting(f"the journal cannot be read ({error}): what it held is not shown")
+        for each in self._core.requeue_unheld(now):
+            _NOTES[type(each)](self, each)
+        self._handle(ev.Tick())
+        self._next_tick = now.mono + min(1.0, self._settings.lease_s / 4)
+        self._settle()
+        self._history.begin()
+
+    def _restore_from_journal(self, now: Instant) -> None:
+        journal = self._journal
+        self._core.state.next_order = max(self._core.state.next_order, journal.last_number() + 1)
+        self._core.restore_numbering(journal.next_agent())
+        # The guardian ended every process on this machine whose session's guardian was gone.
+        journal.forget_agents(local_too=not self._files.continues)
+        for job in journal.restore_jobs():
             self._core.restore_job(job)
-        for known in self._journal.restore_agents():
+        for known in journal.restore_agents():
+            self._hearing.roles[known.id] = known.role
             self._core.restore_agent(
                 known.id,
                 host=known.host,
@@ -224,13 +250,8 @@ class Server:
             )
             if known.local:
                 self._agents.adopt(known.id, known.pid, known.process_started)
-        for each in self._core.requeue_unheld(now):
-            _NOTES[type(each)](self, each)
-        self._core.state.next_order = max(self._core.state.next_order, self._journal.last_number() + 1)
-        self._handle(ev.Tick())
-        self._next_tick = now.mono + min(1.0, self._settings.lease_s / 4)
-        self._settle()
-        self._history.begin()
+        if self._files.continues:
+            self._agents.end_unknown(self._session)
 
     def _settle(self) -> None:
         """Journal first; then tell."""
@@ -238,11 +259,17 @@ class Server:
         outbox, self._outbox = self._outbox, []
         for each in outbox:
             if isinstance(each, tuple):
-                self._wire.send(*each)
+                self._reply(*each)
             else:
                 _ACTIONS[type(each)](self, each)
         for event in self._news.take(time.monotonic()):
             self._wire.publish_to_clients(event)
+
+    def _reply(self, peer: bytes, message: msgspec.Struct) -> None:
+        try:
+            self._wire.send(peer, message)
+        except MalformedMessage as error:
+            _log.error("no answer to a %s: %s", type(message).__name__, error)
 
     def _commit(self) -> None:
         if not self._journal.is_dirty or time.monotonic() < self._journal_retry_at:
@@ -250,112 +277,83 @@ class Server:
         try:
             self._journal.commit()
         except sqlite3.Error as error:
-            self._journal_retry_at = time.monotonic() + 10.0
-            self._set_trouble(f"the journal cannot be written ({error}): jobs go on, and are not remembered")
+            self._journal_failed(error)
         else:
-            if self._core.state.trouble.startswith("the journal"):
-                self._set_trouble("")
+            if self._journal_is_failing:
+                self._journal_is_failing = False
+                _log.warning("the journal can be written again")
+                self._news.set_trouble(self._lasting_trouble)
 
-    def _set_trouble(self, sentence: str) -> None:
-        state = self._core.state
-        if state.trouble != sentence:
-            if sentence:
-                _log.error("%s", sentence)
-            state.trouble = sentence
-            self._news.queue_changed()
+    def _journal_failed(self, error: sqlite3.Error) -> None:
+        """Say so, once; jobs go on, and writing is tried again later."""
+        self._journal_retry_at = time.monotonic() + _JOURNAL_RETRY_S
+        if not self._journal_is_failing:
+            self._journal_is_failing = True
+            sentence = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
+            _log.error("%s", sentence)
+            self._news.set_trouble(sentence)
 
     def _open_journal(self, path: Path, session: str) -> Journal:
         try:
             return Journal(path, session)
         except (OSError, sqlite3.Error) as error:
-            self._set_trouble(f"the journal {path} cannot be used ({error}): jobs are not remembered")
-            return Journal(Path(":memory:"), session)
+            cause = error
+        if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
+            # Damaged, or of another layout: kept for whoever can read it, and begun anew.
+            aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
+            try:
+                path.replace(aside)
+                for ending in ("-wal", "-shm"):
+                    path.with_name(path.name + ending).unlink(missing_ok=True)
+                journal = Journal(path, session)
+            except (OSError, sqlite3.Error) as error:
+                cause = error
+            else:
+                self._say_lasting(f"the journal could not be used ({cause}): it was kept as {aside}")
+                return journal
+        self._say_lasting(f"the journal {path} cannot be used ({cause}): jobs are not remembered")
+        return Journal(Path(":memory:"), session)
+
+    def _say_lasting(self, sentence: str) -> None:
+        _log.error("%s", sentence)
+        self._lasting_trouble = sentence
+        self._news.set_trouble(sentence)
 
     # --- messages -----------------------------------------------------------------
 
-    def _take_update(self, incoming: Incoming[m.UpdateMessage]) -> None:
-        message = incoming.message
-        if self._roles.get(message.agent, incoming.role) != incoming.role:
-            self._wire.dropped += 1
-            return
-        if isinstance(message, m.AttemptEnding):
-            self._handle(ev.AttemptEnded(message))
-        elif isinstance(message, m.HeartbeatUpdate):
-            self._handle(
-                ev.AgentHeard(
-                    message.agent,
-                    message.beat,
-                    message.assigned,
-                    message.holding,
-                    message.endings,
-                    message.cpu_percent,
-                    message.memory,
-                )
-            )
-        elif isinstance(message, m.ProgressUpdate):
-            self._handle(
-                ev.AttemptProgressed(
-                    message.agent, message.attempt, message.progress, message.picture, message.warning
-                )
-            )
-        elif isinstance(message, m.LeaveUpdate):
-            agent = self._core.agent(message.agent)
-            if agent is not None and not agent.local:
-                self._handle(ev.AgentGone(message.agent, message.reason))
-
     def _take_request(self, incoming: Incoming[m.RequestMessage]) -> None:
         message = incoming.message
-        if not isinstance(message, m.RegisterUpdate):
-            for reply in self._wishes.answer(message, _now()):
-                self._outbox.append((incoming.peer, reply))
+        if isinstance(message, m.RegisterUpdate):
+            self._hearing.take_registration(incoming.peer, incoming.role, message)
             return
-        agent_id = message.agent
-        if message.protocol != m.PROTOCOL_VERSION:
-            reason = (
-                f"this Agent speaks protocol version {message.protocol}, the server {m.PROTOCOL_VERSION}: "
-                f"install the same version of Katana Queue on both"
-            )
-            self._outbox.append((incoming.peer, m.EndOrder(reason=reason)))
-            return
-        if self._roles.setdefault(agent_id, incoming.role) != incoming.role:
-            self._outbox.append(
-                (incoming.peer, m.EndOrder(reason=f"another host's Agent is called {agent_id}"))
-            )
-            return
-        self._routes[agent_id] = incoming.peer
-        self._handle(
-            ev.AgentRegistered(
-                agent_id,
-                message.host,
-                message.pid,
-                message.started,
-                incoming.role == "agent:local",
-                message.holding,
-                message.endings,
-                message.assigned,
-            )
-        )
-        agent = self._core.agent(agent_id)
-        if agent is not None:
-            self._remember_agent(agent_id)
+        for reply in self._wishes.answer(message, _now()):
+            self._outbox.append((incoming.peer, reply))
 
     def _remember_agent(self, agent_id: str) -> None:
         agent = self._core.agent(agent_id)
-        assert agent is not None
+        role = self._hearing.roles.get(agent_id)
+        if agent is None or role is None:
+            return
         try:
-            self._journal.note_agent(agent)
+            self._journal.note_agent(agent, role)
         except sqlite3.Error as error:
-            _log.warning("Agent %s is not in the journal: %s", agent_id, error)
+            self._journal_failed(error)
 
     def _attempts_of(self, job_id: str, task: int | None) -> list[AttemptRecord]:
-        return self._journal.attempts(self._core.job_entry(job_id), task)
+        self._commit()
+        try:
+            return self._journal.attempts(self._core.job_entry(job_id), task)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise Refused(f"the journal cannot be read: {error}") from error
 
     def _admit(self, host: str, bind: str) -> str:
         return self._files.admit_host(self._wire, host, bind)
 
     def _dismiss(self, host: str) -> None:
         role = self._files.dismiss_host(self._wire, host)
-        ids = tuple(agent_id for agent_id in self._core.agent_ids() if self._roles.get(agent_id) == role)
+        ids = tuple(
+            agent_id for agent_id in self._core.agent_ids() if self._hearing.roles.get(agent_id) == role
+        )
         if ids:
             self._handle(ev.AgentEndAsked(ids))
 
@@ -394,8 +392,7 @@ class Server:
 
     def _note_agent_removed(self, told: do.AgentRemoved) -> None:
         self._news.agent_removed(told.agent)
-        self._routes.pop(told.agent, None)
-        self._roles.pop(told.agent, None)
+        self._hearing.forget(told.agent)
         try:
             self._journal.forget_agent(told.agent)
         except sqlite3.Error as error:
@@ -410,15 +407,21 @@ class Server:
     # --- instructions: carried out once the journal is written ----------------------
 
     def _send_to_agent(self, agent_id: str, message: msgspec.Struct) -> bool:
-        peer = self._routes.get(agent_id)
+        peer = self._hearing.routes.get(agent_id)
         if peer is not None and self._wire.send(peer, message):
             return True
         # Its route is dead or unknown; it may still listen to broadcasts.
-        self._routes.pop(agent_id, None)
+        self._hearing.routes.pop(agent_id, None)
         self._wire.publish_to_agent(agent_id, m.RegisterAgainOrder())
         return False
 
     def _do_launch(self, told: do.LaunchAgent) -> None:
+        # Noted before there is a process: a server that follows must not use the number again.
+        try:
+            self._journal.note_next_agent(self._core.next_agent)
+        except sqlite3.Error as error:
+            self._journal_failed(error)
+        self._hearing.roles[told.agent] = "agent:local"
         self._agents.launch(told.agent)
         running = self._agents.process_of(told.agent)
         agent = self._core.agent(told.agent)

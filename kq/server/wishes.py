@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,12 +12,14 @@ from kq import messages as m
 from kq.core import Core, Instant
 from kq.core import events as ev
 from kq.core.instructions import Instruction
-from kq.errors import BadInput, KqError
+from kq.errors import BadInput, IllegalTransition, KqError
 from kq.records import AttemptRecord
 from kq.server.news import News
+from kq.server.pages import pages
 
 __all__ = ["Wishes"]
 
+_log = logging.getLogger("kq.server")
 _JOBS_A_PAGE = 2000
 _MAX_TASKS_A_PAGE = 5000
 
@@ -45,7 +48,12 @@ class Wishes:
         try:
             yield from self._answer(request)
         except KqError as error:
+            if isinstance(error, IllegalTransition):
+                _log.error("%s: %s", type(request).__name__, error)
             yield m.RefusedReply(request=request.request, kind=type(error).__name__, sentence=str(error))
+        except OSError as error:
+            # A connection file that cannot be written is this request's failure, not everybody's.
+            yield m.RefusedReply(request=request.request, kind="Refused", sentence=str(error))
 
     def _answer(self, request: Any) -> Iterator[msgspec.Struct]:
         number = request.request
@@ -58,11 +66,13 @@ class Wishes:
         elif isinstance(request, m.TasksRequest):
             count = min(max(request.count, 0), _MAX_TASKS_A_PAGE)
             records = self._core.task_records(request.job_id, request.first, count)
-            yield m.TasksReply(request=number, tasks=tuple(records))
+            # Those that fit: whoever wants more asks from where these end.
+            yield m.TasksReply(request=number, tasks=next(pages(records, _MAX_TASKS_A_PAGE)))
         elif isinstance(request, m.AttemptsRequest):
             self._core.job_spec(request.job_id)
-            records_of = self._attempts_of(request.job_id, request.task)
-            yield m.AttemptsReply(request=number, attempts=tuple(records_of))
+            latest_first = reversed(self._attempts_of(request.job_id, request.task))
+            latest = next(pages(latest_first, _MAX_TASKS_A_PAGE))
+            yield m.AttemptsReply(request=number, attempts=latest[::-1])
         elif isinstance(request, m.SpecRequest):
             yield m.SpecReply(request=number, spec=self._core.job_spec(request.job_id))
         elif isinstance(request, m.AdmitHostRequest):
@@ -79,15 +89,15 @@ class Wishes:
             record for record in map(core.job_record, core.job_ids()) if request.history or not record.earlier
         ]
         agents = tuple(map(core.agent_record, core.agent_ids()))
-        pages = range(0, max(len(records), 1), _JOBS_A_PAGE)
-        for start in pages:
+        divided = list(pages(records, _JOBS_A_PAGE))
+        for number, page in enumerate(divided, 1):
             yield m.SnapshotReply(
                 request=request.request,
                 sequence=self._news.sequence,
-                jobs=tuple(records[start : start + _JOBS_A_PAGE]),
-                agents=agents if start == 0 else (),
-                queue=core.queue_record(),
-                more=start + _JOBS_A_PAGE < len(records),
+                jobs=page,
+                agents=agents if number == 1 else (),
+                queue=self._news.queue_record(),
+                more=number < len(divided),
             )
 
 
