@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kq.core import events as ev
 from kq.core.ready import OLDEST_EVERY
 from tests.core.driver import Driver, assigned
@@ -115,3 +118,29 @@ def test_a_queue_whose_priorities_change_for_ever_does_not_grow() -> None:
     assert len(q.core.state.ready) < 200
     q.feed(ev.PrioritySet(("job4",), 50))
     assert assigned(q.register("r1")) == [("r1", "job4", 0)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 4)), min_size=1, max_size=6),
+    st.integers(1, 3),
+    st.integers(-3, 9),
+)
+def test_nothing_starves(jobs: list[tuple[int, int]], agents: int, urgency: int) -> None:
+    """Whatever comes in: eight turns for each task before it in order of submission, and its own, suffice."""
+    q = Driver()
+    for number, (priority, frames) in enumerate(jobs):
+        q.submit(f"job{number}", priority=priority, frames=f"1-{frames}")
+    for number in range(agents):
+        q.register(f"r{number}")
+    turns, streamed = agents, 0
+    bounds, before = {}, 0
+    for number, (_, frames) in enumerate(jobs):
+        before += frames
+        bounds[f"job{number}"] = OLDEST_EVERY * (before + 1)
+    while any(q.core.job_entry(job_id).waiting for job_id in bounds):
+        q.submit(f"new{streamed}", priority=urgency)
+        streamed += 1
+        run_one(q, f"r{turns % agents}")
+        turns += 1
+        for job_id, bound in bounds.items():
+            assert turns <= bound or not q.core.job_entry(job_id).waiting, (job_id, turns, bound)
