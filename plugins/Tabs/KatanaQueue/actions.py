@@ -145,7 +145,8 @@ class JobActions(QObject):
 
     def _ask(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
         """Ask the queue; say `done` when it is, and why not when it is not."""
-        if self._client is None:
+        if self._client is None:  # it went while a menu or a question was open
+            self.noticed.emit(f"{what}: Katana Queue is not connected; nothing was done.")
             return
         try:
             future = call(self._client)

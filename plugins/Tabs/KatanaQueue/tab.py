@@ -39,7 +39,7 @@ from .views.agents_panel import AgentsPanel
 from .views.banner import Banner, EmptyPage, Notice
 from .views.bars import DetailsPanel, TopBar
 from .views.filter_bar import FilterBar
-from .views.job_delegate import JobDelegate
+from .views.job_rows import RowPainter
 from .views.jobs_view import JobsView
 from .views.log_panel import LogPanel
 from .views.picture_panel import PicturePanel
@@ -82,8 +82,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     # --- building ----------------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
-        self.delegate = JobDelegate(self.pictures, self)
-        self.view = JobsView(self.model, self.delegate, self)
+        self.rows = RowPainter(self.model, self.pictures)
+        self.view = JobsView(self.model, self.rows, self)
         self.actions_of_jobs = JobActions(self.view, self.model, self.bridge, self)
         self.filter_bar = FilterBar(self)
         self.banner = Banner(self)
@@ -211,9 +211,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.actions_of_jobs.set_client(client)
         self.agents_panel.set_client(client)
         if live or not self.model.total:
-            self.delegate.stale_since_s = None
-        elif self.delegate.stale_since_s is None:
-            self.delegate.stale_since_s = time.time()
+            self.rows.stale_since_s = None
+        elif self.rows.stale_since_s is None:
+            self.rows.stale_since_s = time.time()
         self.agents_panel.table.setEnabled(live)
         self.view.viewport().update()
         self._show_banner()

@@ -132,7 +132,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo("name", "Name", 180, lambda r, _: r.name, lambda r: r.name.casefold()),
     ColumnInfo("state", "State", 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
     ColumnInfo("progress", "Progress", 112, lambda r, _: progress_text(r), _progress_value),
-    ColumnInfo("picture", "Picture", 60, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
+    ColumnInfo("picture", "Picture", 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
         "submitted", "Submitted", 96, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
     ),
@@ -161,11 +161,11 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         lambda r, now: clock_text(r.completed, now),
         lambda r: r.completed or _LAST,
     ),
-    ColumnInfo("agent", "Agent", 90, lambda r, _: _agent_text(r), lambda r: r.agent),
+    ColumnInfo("agent", "Agent", 84, lambda r, _: _agent_text(r), lambda r: r.agent),
     ColumnInfo(
         "memory",
         "Peak Memory",
-        102,
+        112,
         lambda r, _: bytes_text(r.peak_memory),
         lambda r: float(r.peak_memory or 0),
         right=True,

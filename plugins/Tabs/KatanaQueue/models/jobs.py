@@ -23,7 +23,7 @@ from PySide6.QtCore import (
 from kq.api import JobRecord, JobState, QueueChange, TaskRecord
 
 from .columns import COLUMNS, Column
-from .job_order import Arrangement, Entry, JobFilter, JobOrder, SortBy
+from .job_order import Arrangement, Entry, JobFilter, JobOrder, SortBy, taken_apart
 from .task_rows import TaskRows, task_text
 
 __all__ = ["RECORD_ROLE", "JobsModel"]
@@ -80,6 +80,7 @@ class JobsModel(QAbstractTableModel):
         self._rebuild: Iterator[None] | None = None
         self._rebuilt_from: dict[str, JobRecord] | tuple[JobRecord, ...] = self._records
         self._arrangement = Arrangement((), self._filter, self._wanted_sort)
+        self._leavings: Iterator[None] = iter(())  # of an order that was replaced
         self._misplaced: dict[str, None] = {}  # jobs whose rows do not stand where they belong
         self._late: dict[str, JobRecord | None] = {}  # what came during a rebuild; None: removed
         self._timer = QTimer(self)
@@ -252,7 +253,8 @@ class JobsModel(QAbstractTableModel):
 
     def _step(self, budget_s: float = BUDGET_S) -> None:
         if self._rebuild is None:
-            self._timer.stop()
+            if next(self._leavings, self) is self:
+                self._timer.stop()
             self._settle()
             return
         end_s = time.perf_counter() + budget_s
@@ -266,6 +268,9 @@ class JobsModel(QAbstractTableModel):
         self._rebuild = None
         self.about_to_rearrange.emit()
         self.beginResetModel()
+        if len(self._order) > AT_ONCE:
+            self._leavings = taken_apart(self._order)
+            self._timer.start()
         self._records, self._counts, self._order = made.records, made.counts, made.order
         self._newest_order = made.newest_order
         self._misplaced.clear()

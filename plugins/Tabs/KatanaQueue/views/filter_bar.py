@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from kq.api import JobState
@@ -38,6 +38,10 @@ class FilterBar(QWidget):
         self._typing.timeout.connect(self._tell)
         self.field.textChanged.connect(lambda _text: self._typing.start())
         self._buttons: dict[JobState, QToolButton] = {}
+        self._switches = QWidget(self)
+        switches = QHBoxLayout(self._switches)
+        switches.setContentsMargins(0, 0, SPACING, 0)
+        switches.setSpacing(1)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(1)
@@ -55,9 +59,11 @@ class FilterBar(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.toggled.connect(lambda _on: self._tell())
             self._buttons[state] = button
-            layout.addWidget(button)
-        layout.addSpacing(SPACING)
+            switches.addWidget(button)
+        layout.addWidget(self._switches)
         layout.addWidget(self.field, 1)
+        # Explicit, so that the switches do not count: where there is no room for them they are hidden.
+        self.setMinimumWidth(self.field.minimumWidth())
         self.set_counts(dict.fromkeys(JobState, 0))
         self.follow_palette()
 
@@ -105,6 +111,12 @@ class FilterBar(QWidget):
     def _tell(self) -> None:
         self._typing.stop()
         self.filter_changed.emit(self.filter())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow panel the words are worth more than the switches."""
+        super().resizeEvent(event)
+        room = self.width() - self.field.minimumWidth()
+        self._switches.setVisible(room >= self._switches.sizeHint().width())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape clears the words, then goes back to the list; Down goes there too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,14 +16,14 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from kq.api import JobRecord
 
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
-from .job_delegate import ARROW_WIDTH, JobDelegate
+from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .look import ROW_HEIGHT
 
 __all__ = ["JobsView"]
@@ -44,12 +45,12 @@ class JobsView(QTableView):
     picture_activated = Signal()
     picked_by_hand = Signal()
 
-    def __init__(self, model: JobsModel, delegate: JobDelegate, parent: QWidget | None = None) -> None:
+    def __init__(self, model: JobsModel, row_painter: RowPainter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._jobs = model
         self._remembered: tuple[list[str] | None, str, int | None] = ([], "", None)
         self.setAccessibleName("Jobs")
-        self.setItemDelegate(delegate)
+        self._row_painter = row_painter
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setShowGrid(False)
@@ -121,9 +122,7 @@ class JobsView(QTableView):
         menu.popup(self.horizontalHeader().mapToGlobal(position))
 
     def _fit_column(self, column: int) -> None:
-        self.resizeColumnToContents(column)  # Qt measures the visible rows only
-        if column == Column.NAME:
-            self.setColumnWidth(column, self.columnWidth(column) + 8)
+        self.resizeColumnToContents(column)
 
     def layout_settings(self) -> dict[str, Any]:
         """Columns by name, as Katana saves them with the tab."""
@@ -332,6 +331,48 @@ class JobsView(QTableView):
             super().keyPressEvent(event)
             if self.currentIndex() != before:
                 self.picked_by_hand.emit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the rows in sight, each at once."""
+        painter = QPainter(self.viewport())
+        palette = self.palette()
+        painter.fillRect(event.rect(), palette.brush(QPalette.ColorRole.Base))
+        first, last = self.rowAt(event.rect().top()), self.rowAt(event.rect().bottom())
+        if first < 0:
+            return
+        header = self.horizontalHeader()
+        edge = event.rect()
+        columns = []
+        for place in range(header.count()):
+            column = header.logicalIndex(place)
+            x, width = header.sectionViewportPosition(column), header.sectionSize(column)
+            if not header.isSectionHidden(column) and x <= edge.right() and x + width > edge.left():
+                columns.append((column, x, width))
+        if not columns:
+            return
+        # A focus frame only when it tells more than the selection does.
+        current = self.currentIndex().row() if self.hasFocus() else -1
+        selection = self.selectionModel()
+        self._row_painter.begin(painter, palette, columns)
+        try:
+            for row in range(first, (self._jobs.rowCount() - 1 if last < 0 else last) + 1):
+                selected = selection.isRowSelected(row)
+                self._row_painter.paint(row, self.rowViewportPosition(row), selected, row == current)
+        finally:
+            self._row_painter.end()
+
+    def sizeHintForColumn(self, column: int) -> int:
+        """The width that the rows in sight want."""
+        first, last = self.visible_rows()
+        width = COLUMNS[column].width if column in (Column.PROGRESS, Column.PICTURE) else 48
+        extra = {Column.NAME: ARROW_WIDTH + MARGIN, Column.STATE: 20 + 2 * MARGIN}.get(
+            Column(column), 2 * MARGIN
+        )
+        now_s = time.time()
+        for row in range(first, last + 1):
+            text = self._jobs.text(row, column, now_s)[:300]
+            width = max(width, self.fontMetrics().horizontalAdvance(text) + extra + 2)
+        return width
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """More rows may be in sight."""

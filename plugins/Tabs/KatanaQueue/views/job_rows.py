@@ -1,0 +1,225 @@
+"""Draws rows of the jobs list: state, progress, thumbnail, texts. Knows no queue and loads no file.
+
+Whole rows at once, not cell by cell through a delegate: crossing from C++ to Python for each of a thousand
+cells would cost most of a frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPolygonF, QStaticText
+
+from kq.api import JobRecord, TaskRecord
+
+from ..models.columns import COLUMNS, Column
+from ..models.jobs import JobsModel
+from ..models.pictures import PictureLoader
+from .look import ROW_HEIGHT, faded, is_dark, state_colour, state_pixmap
+
+__all__ = ["ARROW_WIDTH", "MARGIN", "RowPainter"]
+
+ARROW_WIDTH = 18
+MARGIN = 6
+_INDENT = 34
+_ICON = 14
+_BAR = 16.0
+MAX_TEXTS = 4096
+
+# As numbers: members of an enumeration are slow to compare.
+_NAME, _STATE, _PROGRESS = int(Column.NAME), int(Column.STATE), int(Column.PROGRESS)
+_PICTURE, _AGENT, _REASON, _LOG_FILE = (
+    int(Column.PICTURE),
+    int(Column.AGENT),
+    int(Column.REASON),
+    int(Column.LOG_FILE),
+)
+_RIGHT = tuple(info.right for info in COLUMNS)
+_NO_PEN = Qt.PenStyle.NoPen
+_NO_BRUSH = Qt.BrushStyle.NoBrush
+_ANTIALIASING = QPainter.RenderHint.Antialiasing
+
+Record = JobRecord | TaskRecord
+
+
+class RowPainter:
+    """Draws the rows of one model. `begin` each time that Qt asks, `paint` for each row, then `end`."""
+
+    def __init__(self, model: JobsModel, pictures: PictureLoader) -> None:
+        self._model = model
+        self._pictures = pictures
+        self.stale_since_s: float | None = None
+        """Since when nothing is heard of the queue: what is shown is drawn faint, and no time goes on."""
+        self._columns: Sequence[tuple[int, int, int]] = ()
+        self._metrics = QFontMetricsF(QFont())
+        self._font_key = ""
+        self._texts: dict[tuple[str, int, bool], tuple[QStaticText, float, float]] = {}
+
+    def begin(self, painter: QPainter, palette: QPalette, columns: Sequence[tuple[int, int, int]]) -> None:
+        """Rows are going to be drawn. `columns`: column, left edge and width of each in sight."""
+        self._painter, self._palette, self._columns = painter, palette, columns
+        self._ratio = painter.device().devicePixelRatioF()
+        font = painter.font()
+        if font.key() != self._font_key:
+            self._font_key = font.key()
+            self._metrics = QFontMetricsF(font)
+            self._texts.clear()
+        self._text = palette.color(QPalette.ColorRole.Text)
+        self._dim = faded(self._text, 0.82)
+        self._highlighted = palette.color(QPalette.ColorRole.HighlightedText)
+        self._highlight = palette.color(QPalette.ColorRole.Highlight)
+        self._task_tint = faded(self._text, 0.035)
+        self._groove = faded(self._text, 0.13)
+        self._bar_alpha = 0.55 if is_dark(palette) else 0.4
+        self._now_s = self.stale_since_s or time.time()
+        painter.setOpacity(1.0 if self.stale_since_s is None else 0.5)
+
+    def end(self) -> None:
+        """The rows are drawn. Qt wants its painter gone before the event is over."""
+        self._painter.end()
+        del self._painter
+
+    def paint(self, row: int, top: int, selected: bool, focused: bool) -> None:
+        """Draw `row` with its upper edge at `top`."""
+        painter, model = self._painter, self._model
+        record = model.record(row)
+        is_task = model.task(row) is not None
+        left, width = self._columns[0][1], self._columns[-1][1] + self._columns[-1][2] - self._columns[0][1]
+        if selected:
+            painter.setOpacity(1.0)
+            painter.fillRect(left, top, width, ROW_HEIGHT, self._highlight)
+            painter.setOpacity(1.0 if self.stale_since_s is None else 0.5)
+        elif is_task:
+            painter.fillRect(left, top, width, ROW_HEIGHT, self._task_tint)
+        text_colour = self._highlighted if selected else self._text
+        dim_colour = self._highlighted if selected else self._dim
+        for column, x, column_width in self._columns:
+            if column == _STATE:
+                if record is not None:
+                    self._paint_state(record, x, top, column_width, selected)
+                continue
+            if column == _PICTURE:
+                if record is not None and record.picture:
+                    self._paint_picture(record.picture, x, top, column_width)
+                continue
+            text = model.text(row, column, self._now_s)
+            if column == _PROGRESS:
+                if record is not None:
+                    self._paint_progress(record, text, x, top, column_width, text_colour)
+                continue
+            start = float(x + MARGIN)
+            colour = dim_colour
+            if column == _NAME:
+                start = float(x + (_INDENT if is_task else ARROW_WIDTH))
+                colour = text_colour
+                if isinstance(record, JobRecord) and record.tasks > 1:
+                    self._paint_arrow(x, top, model.is_open(record.id), text_colour)
+            elif column == _REASON:
+                colour = text_colour if selected or record is None else self._reason_colour(record, text)
+            elif column == _AGENT:
+                colour = text_colour
+            if text:
+                room = x + column_width - MARGIN - start
+                self._paint_text(text, start, top, room, colour, _RIGHT[column], column == _LOG_FILE)
+        if focused:
+            painter.setPen(faded(self._text, 0.6))
+            painter.setBrush(_NO_BRUSH)
+            painter.drawRect(left, top, width - 1, ROW_HEIGHT - 1)
+
+    def _reason_colour(self, record: Record, text: str) -> QColor:
+        if record.state == "Failed":
+            return state_colour("Failed", self._palette)
+        if record.warning and text == record.warning:
+            return state_colour("warning", self._palette)
+        return self._text
+
+    def _paint_text(
+        self, text: str, x: float, top: int, room: float, colour: QColor, right: bool, middle: bool
+    ) -> None:
+        static, width, height = self._laid_out(text, int(room), middle)
+        if right:
+            x += max(0.0, room - width)
+        self._painter.setPen(colour)
+        self._painter.drawStaticText(QPointF(x, top + (ROW_HEIGHT - height) / 2), static)
+
+    def _laid_out(self, text: str, room: int, middle: bool) -> tuple[QStaticText, float, float]:
+        """`text` shortened to `room`, its width and height. The same few are drawn again and again."""
+        key = (text, room, middle)
+        known = self._texts.get(key)
+        if known is not None:
+            return known
+        if len(self._texts) >= MAX_TEXTS:
+            self._texts.clear()
+        mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
+        shown = self._metrics.elidedText(text[:1000].replace("\n", " "), mode, room)
+        static = QStaticText(shown)
+        static.setTextFormat(Qt.TextFormat.PlainText)
+        made = (static, self._metrics.horizontalAdvance(shown), self._metrics.height())
+        self._texts[key] = made
+        return made
+
+    def _paint_arrow(self, left: int, top: int, is_open: bool, colour: QColor) -> None:
+        x, y = left + 9.5, top + ROW_HEIGHT / 2
+        points = (
+            [QPointF(x - 4, y - 2), QPointF(x + 4, y - 2), QPointF(x, y + 3)]
+            if is_open
+            else [QPointF(x - 2, y - 4), QPointF(x + 3, y), QPointF(x - 2, y + 4)]
+        )
+        painter = self._painter
+        painter.setRenderHint(_ANTIALIASING, True)
+        painter.setPen(_NO_PEN)
+        painter.setBrush(faded(colour, 0.75))
+        painter.drawPolygon(QPolygonF(points))
+        painter.setRenderHint(_ANTIALIASING, False)
+
+    def _paint_state(self, record: Record, x: int, top: int, width: int, selected: bool) -> None:
+        stopping = isinstance(record, JobRecord) and record.stopping
+        state = "Stopping" if stopping else record.state.value
+        pixmap = state_pixmap(state, self._palette, self._ratio, _ICON)
+        self._painter.drawPixmap(x + MARGIN, top + (ROW_HEIGHT - _ICON) // 2, pixmap)
+        colour = self._highlighted if selected else state_colour(state, self._palette)
+        start = x + MARGIN + _ICON + 6
+        self._paint_text(state, start, top, x + width - start - 2, colour, False, False)
+
+    def _paint_progress(
+        self, record: Record, text: str, x: int, top: int, width: int, colour: QColor
+    ) -> None:
+        progress = record.progress
+        many = isinstance(record, JobRecord) and record.tasks > 1
+        if progress is None:
+            if not isinstance(record, JobRecord) or not many:
+                return
+            progress = record.tasks_completed / record.tasks
+        painter = self._painter
+        bar = QRectF(x + MARGIN, top + (ROW_HEIGHT - _BAR) / 2, max(4, width - 2 * MARGIN), _BAR)
+        painter.setRenderHint(_ANTIALIASING, True)
+        painter.setPen(_NO_PEN)
+        painter.setBrush(self._groove)
+        painter.drawRoundedRect(bar, 3, 3)
+        done = min(max(progress, 0.0), 1.0)
+        if done > 0:
+            bar.setWidth(max(4.0, bar.width() * done))
+            painter.setBrush(faded(state_colour(record.state.value, self._palette), self._bar_alpha))
+            painter.drawRoundedRect(bar, 3, 3)
+        painter.setRenderHint(_ANTIALIASING, False)
+        if many and width > 105:
+            text = f"{text}  ({int(done * 100)}%)"
+        if text:
+            static, text_width, height = self._laid_out(text, width - 2 * MARGIN, False)
+            painter.setPen(colour)
+            at = QPointF(x + max(MARGIN, (width - text_width) / 2), top + (ROW_HEIGHT - height) / 2)
+            painter.drawStaticText(at, static)
+
+    def _paint_picture(self, path: str, x: int, top: int, width: int) -> None:
+        pixmap = self._pictures.thumbnail(path, self._ratio)
+        if pixmap is None:
+            return
+        size = pixmap.deviceIndependentSize()
+        left, above = x + (width - size.width()) / 2, top + (ROW_HEIGHT - size.height()) / 2
+        painter = self._painter
+        painter.drawPixmap(QPointF(left, above), pixmap)
+        painter.setPen(faded(self._text, 0.25))
+        painter.setBrush(_NO_BRUSH)
+        painter.drawRect(QRectF(left, above, size.width() - 1, size.height() - 1))
