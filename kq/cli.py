@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -32,12 +34,18 @@ __all__ = ["main"]
 _ANSWER_S = 15.0
 _EXIT_CODES = {JobState.COMPLETED: 0, JobState.FAILED: 1, JobState.CANCELLED: 130}
 _BAD_INPUT = 2
+_ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What would break a table's lines, or steer the terminal."""
 T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. 2: bad input, or no such job; the sentence is on stderr."""
     options = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that does not know a letter of a job's name shows its number.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(options.run(options))
     except KqError as error:
@@ -247,7 +255,10 @@ def _wait_for_job(client: QueueClient, job_id: str) -> int:
 
 def _jobs(options: argparse.Namespace) -> int:
     with _Connected(options, history=options.all) as client:
-        records = sorted(client.jobs(), key=lambda record: record.order)
+        known = client.jobs()
+    # While the history is being loaded, changes tell of it to everybody.
+    wanted = (record for record in known if options.all or not record.earlier)
+    records = sorted(wanted, key=lambda record: record.order)
     if options.json:
         print(json.dumps([_job_json(record) for record in records], indent=1))
         return 0
@@ -295,6 +306,7 @@ def _agent_json(record: AgentRecord) -> dict[str, Any]:
 
 
 def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    rows = [tuple(_ESCAPED.sub(lambda found: ascii(found[0])[1:-1], cell) for cell in row) for row in rows]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

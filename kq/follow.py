@@ -14,6 +14,8 @@ from kq.records import JobRecord
 __all__ = ["LogFollower"]
 
 _LOOK_S = 0.2
+_TASKS_AT_ONCE = 1000
+_ANSWER_S = 15.0
 
 
 class LogFollower:
@@ -42,25 +44,43 @@ class LogFollower:
     def copy_until_over(self, out: BinaryIO) -> JobRecord:
         """Copy to `out` until the job is over; returns its record then.
 
+        Of a job with several tasks, the log of the one started last is copied while it runs, and at the end
+        what was not copied of the others, so that all of it has been.
+
         Raises:
             NotFound: the job was removed meanwhile.
             ConnectionLost: the session ended before the job did.
         """
-        path, offset = "", 0
+        copied: dict[str, int] = {}
+        path = ""
         while True:
             record = self._client.job(self._job_id)
             if record is None:
                 raise NotFound(f"there is no job {self._job_id} (any more)")
-            if record.log_file != path:
-                offset = _copy(path, offset, out)
-                path, offset = record.log_file, 0
-            offset = _copy(path, offset, out)
+            for each in dict.fromkeys((path, record.log_file)):
+                copied[each] = _copy(each, copied.get(each, 0), out)
+            path = record.log_file
             if record.state.is_terminal:
+                if record.tasks > 1:
+                    self._copy_rest(record.tasks, copied, out)
                 return record
             if self._ended:
                 raise ConnectionLost(f"{self._ended} before job {self._job_id} did")
             self._changed.wait(_LOOK_S)
             self._changed.clear()
+
+    def _copy_rest(self, tasks: int, copied: dict[str, int], out: BinaryIO) -> None:
+        first = 0
+        while first < tasks:
+            try:
+                page = self._client.tasks(self._job_id, first, _TASKS_AT_ONCE).result(_ANSWER_S)
+            except TimeoutError as error:
+                raise ConnectionLost(f"the queue did not answer within {_ANSWER_S:.0f} s") from error
+            if not page:
+                return
+            for task in page:
+                _copy(task.log_file, copied.get(task.log_file, 0), out)
+            first += len(page)
 
 
 def _copy(path: str, offset: int, out: BinaryIO) -> int:
@@ -68,12 +88,13 @@ def _copy(path: str, offset: int, out: BinaryIO) -> int:
     if not path:
         return offset
     try:
-        with open(path, "rb") as log:
-            log.seek(offset)
-            while chunk := log.read(1 << 20):
-                out.write(chunk)
-                offset += len(chunk)
-        out.flush()
-    except FileNotFoundError:
-        pass  # the Agent has not made it yet
+        log = open(path, "rb")  # noqa: SIM115  # what fails while it is copied is another matter
+    except OSError:
+        return offset  # the Agent has not made it yet, or could not
+    with log:
+        log.seek(offset)
+        while chunk := log.read(1 << 20):
+            out.write(chunk)
+            offset += len(chunk)
+    out.flush()
     return offset

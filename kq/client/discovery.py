@@ -22,9 +22,19 @@ def live_sessions(data_root: Path) -> list[SessionRecord]:
             written = path.stat().st_mtime
         except (OSError, msgspec.DecodeError):
             continue  # it ended this moment, or is another user's
-        if process.process_start_time(record.pid) is not None:
+        if _is_guarded(record):
             found.append((written, record))
     return [record for _, record in sorted(found, key=lambda item: -item[0])]
+
+
+def _is_guarded(record: SessionRecord) -> bool:
+    """Whether its guardian lives: then its server does, or will again in a moment."""
+    try:
+        _, pid, started, _ = record.session.rsplit(":", 3)
+        now = process.process_start_time(int(pid))
+    except ValueError:
+        return process.process_start_time(record.pid) is not None  # a server without a guardian
+    return now is not None and f"{now:.2f}" == started
 
 
 def find_session(data_root: Path) -> SessionRecord:

@@ -37,6 +37,9 @@ __all__ = ["QueueClient"]
 _FLUSH_S = 0.033
 _SILENCE_S = 6.0
 """Three signs of life of the server missed in a row."""
+_MOST_IN_FLIGHT = 256
+_SNAPSHOT_PATIENCE_S = 10.0
+"""A snapshot of which nothing came for so long was lost: it is asked for again."""
 _log = logging.getLogger("kq.client")
 Listener = Callable[[QueueChange], None]
 
@@ -72,9 +75,14 @@ class QueueClient:
         self._poller.add(self._near.fileno())
         self._pending: dict[int, tuple[m._Request, Future[Any], Callable[[Any], Any]]] = {}
         """Requests without an answer; sent again when the server was away."""
+        self._is_up = False
+        self._unsent: deque[int] = deque()
+        self._in_flight: set[int] = set()
+        """Those of them that were sent. The server drops answers to a client that has too many to come."""
         self._provisional: set[str] = set()
         self._next_request = 1
         self._snapshot_request = 0
+        self._snapshot_awaited_since: float | None = None
         self._last_heard = time.monotonic()
         self._next_flush = 0.0
         self._closing = False
@@ -280,8 +288,8 @@ class QueueClient:
             self._next_request += 1
             request = make(number)
             self._pending[number] = (request, future, result)
-            if self._wire is not None:
-                self._send(number)
+            self._unsent.append(number)
+            self._send_more()
 
         if not self._post(send):
             _fail(future, ConnectionLost("the connection to the queue was closed"))
@@ -366,29 +374,43 @@ class QueueClient:
             self._wire.close()
             self._poller = Poller()
             self._poller.add(self._near.fileno())
+        self._is_up = False
         self._wire = ClientWire(session)
         self._wire.add_to(self._poller)
         self._last_heard = time.monotonic()
 
-    def _send(self, number: int) -> None:
-        assert self._wire is not None
-        request, future, _ = self._pending[number]
-        try:
-            self._wire.send_request(request)
-        except KqError as error:
-            del self._pending[number]
-            _fail(future, error)
+    def _send_more(self) -> None:
+        # Not before the server is there: what waited in the socket would be sent a second time then.
+        while self._unsent and self._is_up and len(self._in_flight) < _MOST_IN_FLIGHT:
+            assert self._wire is not None
+            number = self._unsent.popleft()
+            if number not in self._pending:
+                continue
+            request, future, _ = self._pending[number]
+            try:
+                self._wire.send_request(request)
+            except KqError as error:
+                del self._pending[number]
+                _fail(future, error)
+            else:
+                self._in_flight.add(number)
+
+    def _send_all_again(self) -> None:
+        self._is_up = True
+        self._in_flight.clear()
+        self._unsent = deque(self._pending)
+        self._send_more()
 
     def _take_messages(self) -> None:
         wire = self._wire
         if wire is None:
             return
         for change in wire.connection_changes():
+            self._is_up = False
             if change == "up":
                 self._last_heard = time.monotonic()
                 self._ask_snapshot()
-                for number in list(self._pending):
-                    self._send(number)
+                self._send_all_again()
             elif change == "refused":
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
             elif self._status is ConnectionStatus.CONNECTED:
@@ -396,6 +418,7 @@ class QueueClient:
         for reply in wire.replies():
             self._last_heard = time.monotonic()
             self._take_reply(reply)
+        self._send_more()
         for event in wire.broadcasts():
             if isinstance(event, m.ChangesEvent):
                 self._last_heard = time.monotonic()
@@ -410,22 +433,26 @@ class QueueClient:
         self._next_request += 1
         assert self._wire is not None
         self._wire.send_request(m.SnapshotRequest(request=self._snapshot_request, history=self._history))
+        self._snapshot_awaited_since = time.monotonic()
 
     def _take_reply(self, reply: Any) -> None:
         if isinstance(reply, m.SnapshotReply):
             if reply.request == self._snapshot_request:
                 with self._lock:
                     complete = self._mirror.take_page(reply, frozenset(self._provisional))
+                self._snapshot_awaited_since = None if complete else time.monotonic()
                 if complete:
                     self._set_status(ConnectionStatus.CONNECTED, "")
             return
+        self._in_flight.discard(reply.request)
         _, future, result = self._pending.pop(reply.request, (None, None, None))
         if future is None or result is None:
             return
         if isinstance(reply, m.RefusedReply):
             kind = getattr(errors, reply.kind, None)
-            known = isinstance(kind, type) and issubclass(kind, KqError)
-            _fail(future, kind(reply.sentence) if known else errors.Refused(reply.sentence))
+            if not (isinstance(kind, type) and issubclass(kind, KqError)):
+                kind = errors.Refused
+            _fail(future, kind(reply.sentence))
         elif future.set_running_or_notify_cancel():
             future.set_result(result(reply))
 
@@ -440,6 +467,9 @@ class QueueClient:
             self._ask_snapshot()
 
     def _watch_silence(self) -> None:
+        asked = self._snapshot_awaited_since
+        if asked is not None and time.monotonic() - asked > _SNAPSHOT_PATIENCE_S and self._is_heard:
+            self._ask_snapshot()
         if self._status is ConnectionStatus.CONNECTED and time.monotonic() - self._last_heard > _SILENCE_S:
             self._set_status(ConnectionStatus.LOST, f"the queue has said nothing for {_SILENCE_S:.0f} s")
         elif (
@@ -448,6 +478,10 @@ class QueueClient:
             and time.monotonic() - self._last_heard < _SILENCE_S
         ):
             self._set_status(ConnectionStatus.CONNECTED, "")
+
+    @property
+    def _is_heard(self) -> bool:
+        return time.monotonic() - self._last_heard < _SILENCE_S
 
     def _now_status(self) -> tuple[ConnectionStatus, str]:
         return self._status, self._sentence
