@@ -117,7 +117,8 @@ class Session:
         try:
             child = process.spawn_service(
                 [self._python, "-P", str(_GUARDIAN_FILE), "--lifeline"]
-                + (["--continue", self._journal_session] if self._journal_session else []),
+                + (["--continue", self._journal_session] if self._journal_session else [])
+                + (["--queue-dir", str(self.queue_dir)] if self.queue_dir else []),
                 environment={**_clean_environment(), **_as_environment(settings)},
                 stdin=process.LIFELINE,
                 stdout=write_end,

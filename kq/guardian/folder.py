@@ -26,24 +26,28 @@ class QueueFolder:
         self._lock = lock
 
     @classmethod
-    def take(cls, data_root: Path, host: str) -> QueueFolder:
+    def take(cls, data_root: Path, host: str, earlier: Path | None = None) -> QueueFolder:
         """The first folder of this host that no live session holds; made when there is none.
 
+        Args:
+            earlier: the folder whose jobs the session goes on with: taken when it is free.
+
         Raises:
-            SessionFailed: the data root cannot be written, or all folders are held.
+            SessionFailed: the data root cannot be written or locked, or all folders are held.
         """
-        for number in range(1, _MOST_SESSIONS + 1):
-            path = data_root / "queues" / f"{host}-{number}"
+        numbered = [data_root / "queues" / f"{host}-{number}" for number in range(1, _MOST_SESSIONS + 1)]
+        for path in ([earlier] if earlier is not None else []) + numbered:
             try:
                 path.mkdir(parents=True, exist_ok=True)
                 path.chmod(0o700)
                 lock = (path / "lock").open("ab")
+                is_ours = _try_lock(lock)
             except OSError as error:
                 raise SessionFailed(
-                    f"KQ_DATA_ROOT {data_root} cannot be written ({error.strerror}): "
-                    f"set KQ_DATA_ROOT to a folder that you may write"
+                    f"KQ_DATA_ROOT {data_root} cannot be used ({error.strerror}): "
+                    f"set KQ_DATA_ROOT to a folder that you may write, on a disk with file locks"
                 ) from error
-            if _try_lock(lock):
+            if is_ours:
                 folder = cls(path, lock)
                 folder.clean()
                 return folder
@@ -77,7 +81,7 @@ else:
     def _try_lock(file: IO[bytes]) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
         return True
 

@@ -86,7 +86,8 @@ class Guardian:
         }
         self._server = process.spawn_service(
             [sys.executable, "-P", str(_SERVER_FILE), "--queue-dir", str(self._folder.path),
-             "--session", self._session, "--journal-session", self._continues or self._session, "--guardian-pid", str(os.getpid())],
+             "--session", self._session, "--journal-session", self._continues or self._session,
+             "--guardian-pid", str(os.getpid())],
             environment=environment,
             stdin=process.LIFELINE,
             stdout=process.INHERIT,
@@ -171,11 +172,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--continue", dest="continues", default="", metavar="SESSION", help="go on with the jobs of this one"
     )
+    parser.add_argument("--queue-dir", type=Path, metavar="DIR", help="and in the folder where they are")
     options = parser.parse_args(argv)
     process.become_subreaper()
     try:
         settings = Settings.from_environment()
-        folder = QueueFolder.take(settings.data_root, socket.gethostname())
+        folder = QueueFolder.take(settings.data_root, socket.gethostname(), options.queue_dir)
     except (KqError, OSError) as error:
         _tell("failed", sentence=str(error))
         return 2

@@ -176,10 +176,28 @@ def _announce(line: dict[str, object]) -> None:
 def write_private(path: Path, content: bytes) -> None:
     """Write `path` so that only its owner can read it, whole or not at all. Raises OSError."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(fd, content)
-    finally:
-        os.close(fd)
-    fresh.replace(path)
+        fresh.unlink(missing_ok=True)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            _write_all(fd, content)
+        finally:
+            os.close(fd)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        if not path.is_file():
+            raise
+        # A full disk has no room for a second file, and has the first one's: a server that is started
+        # again must not fail for that.
+        fd = os.open(path, os.O_WRONLY)
+        try:
+            _write_all(fd, content)
+            os.ftruncate(fd, len(content))
+        finally:
+            os.close(fd)
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(fd, content) :]

@@ -17,7 +17,7 @@ from kq.settings import Settings
 __all__ = ["History"]
 
 _JOBS_A_TURN = 100
-_RETENTION_EVERY_S = 3600.0
+_SWEEP_EVERY_S = 3600.0
 _log = logging.getLogger("kq.server")
 
 
@@ -40,13 +40,29 @@ class History:
     def begin(self) -> None:
         """Drop what is too old, then load the rest by turns."""
         self._before = 1 << 62
+        self.sweep()
+
+    @property
+    def is_sweep_due(self) -> bool:
+        """Whether `sweep` was called long ago."""
+        return time.monotonic() - self._swept_at > _SWEEP_EVERY_S
+
+    def sweep(self) -> list[str]:
+        """Drop the jobs that are beyond what is kept.
+
+        Returns:
+            Those that the core knows: it must forget them first.
+        """
+        self._swept_at = time.monotonic()
         try:
-            self._forgotten += self._journal.expired_jobs(
-                self._settings.history_jobs, self._settings.history_days
-            )
+            expired = self._journal.expired_jobs(self._settings.history_jobs, self._settings.history_days)
         except sqlite3.Error as error:
             _log.warning("old jobs stay in the journal: %s", error)
-        self._swept_at = time.monotonic()
+            return []
+        known = [job_id for job_id in expired if self._core.has_job(job_id)]
+        self._forgotten += [job_id for job_id in expired if not self._core.has_job(job_id)]
+        # One that was started again a moment ago is over in the journal only.
+        return [job_id for job_id in known if self._core.job_entry(job_id).is_over]
 
     def forget(self, job_id: str) -> None:
         """The job was removed: drop its rows and its logs at the next turn."""

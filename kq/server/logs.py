@@ -20,6 +20,8 @@ def open_log(path: Path, level: str, session: str) -> None:
         handler = logging.handlers.RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_KEEP)
     except OSError:
         handler = logging.StreamHandler()
+    # A full disk would otherwise be told again on standard error with every line.
+    logging.raiseExceptions = False
     handler.setFormatter(
         logging.Formatter(f"%(asctime)s %(levelname)s session={session} %(name)s %(message)s")
     )

@@ -160,6 +160,8 @@ class Server:
         if now >= self._next_tick or due:
             self._next_tick = now + min(1.0, self._settings.lease_s / 4)
             self._handle(ev.Tick())
+        if self._history.is_sweep_due:
+            self._handle(ev.JobsRemoved(tuple(self._history.sweep())))
         if self._history.is_loading:
             for job_id in self._history.load_more():
                 self._news.job_changed(job_id)
@@ -233,7 +235,8 @@ class Server:
     def _restore_from_journal(self, now: Instant) -> None:
         journal = self._journal
         self._core.state.next_order = max(self._core.state.next_order, journal.last_number() + 1)
-        self._core.restore_numbering(journal.next_agent())
+        if self._files.continues:
+            self._core.restore_numbering(journal.next_agent())
         # The guardian ended every process on this machine whose session's guardian was gone.
         journal.forget_agents(local_too=not self._files.continues)
         for job in journal.restore_jobs():

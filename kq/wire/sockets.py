@@ -132,15 +132,17 @@ class ServerWire:
         """What has arrived on the request port, `limit` messages at most. Never waits."""
         for _ in range(limit):
             try:
-                frames = self._request.recv_multipart(zmq.DONTWAIT, copy=False)
+                sender = self._request.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
-            if len(frames) != 2:
-                self.dropped += 1
+            # A message of ZeroMQ's is there whole or not at all: what follows never waits.
+            frame = self._request.recv(copy=False)
+            if frame.more:
+                self._skip_rest(self._request)
                 continue
-            peer, role = frames[0].bytes, self._role(frames[1])
+            peer, role = sender.bytes, self._role(frame)
             try:
-                message = self._requests.decode(frames[1].bytes)
+                message = self._requests.decode(frame.bytes)
             except VersionMismatch as error:
                 self.dropped += 1
                 # Its own decoder stops at our header, and words the mismatch for people over there.
@@ -174,7 +176,7 @@ class ServerWire:
             except zmq.Again:
                 return
             if frame.more:
-                self._skip_rest()
+                self._skip_rest(self._update)
                 continue
             role = self._role(frame)
             try:
@@ -187,10 +189,11 @@ class ServerWire:
                 continue
             yield Incoming(b"", role, message)
 
-    def _skip_rest(self) -> None:
+    def _skip_rest(self, socket: _Socket) -> None:
+        """Drop what follows, frame by frame: there may be a million of them."""
         self.dropped += 1
-        while self._update.getsockopt(zmq.RCVMORE):
-            self._update.recv(zmq.DONTWAIT)
+        while socket.recv(copy=False).more:
+            pass
 
     def _role(self, frame: zmq.Frame) -> str:
         """The role of the key that sent it, as long as the key is still admitted."""
