@@ -19,7 +19,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QAction, QPainter, QPalette
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QMenu,
@@ -37,7 +36,8 @@ from kq.api import AgentRecord, KqError, QueueClient, QueueRecord
 
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
-from .look import COMPACT_BUTTONS, ROW_HEIGHT, SPACING, state_colour, state_pixmap
+from .fitting_row import FittingRow
+from .look import ROW_HEIGHT, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
 
@@ -129,26 +129,19 @@ class AgentsPanel(QWidget):
         return action
 
     def _lay_out(self) -> None:
-        self.tools = QWidget(self)
+        self.tools = FittingRow(self)
         """The row of buttons that belongs above it; whoever shows the panel places it."""
-        self.tools.setStyleSheet(COMPACT_BUTTONS)
-        bar = QHBoxLayout(self.tools)
-        bar.setContentsMargins(SPACING, 2, SPACING, 2)
-        bar.setSpacing(3)
-        bar.addStretch(1)
-        bar.addWidget(self._summary)
-        bar.addSpacing(SPACING)
+        label = QLabel("Local &Agents", self)
+        label.setBuddy(self.count)
+        self.tools.add_stretch()
+        self.tools.add(self._summary, rank=2)
         for action in (self.drain, self.restart, self.remove):
             button = QToolButton(self)
             button.setDefaultAction(action)
             button.setAutoRaise(True)
-            bar.addWidget(button)
-        bar.addSpacing(2 * SPACING)
-        label = QLabel("Local &Agents", self)
-        label.setBuddy(self.count)
-        bar.addWidget(label)
-        bar.addSpacing(SPACING)
-        bar.addWidget(self.count)
+            self.tools.add(button)
+        self.tools.add(label, rank=1)
+        self.tools.add(self.count)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -173,7 +166,7 @@ class AgentsPanel(QWidget):
             parts.append("1 remote host" if len(hosts) == 1 else f"{len(hosts)} remote hosts")
         if lost:
             parts.append(f"{lost} lost")
-        self._summary.setText(", ".join(parts))
+        self._summary.setText(", ".join(parts) + "  ")
 
     def _drain(self) -> None:
         resume = self.drain.text() == "Resume"
@@ -224,11 +217,12 @@ class _AgentDelegate(QStyledItemDelegate):
         if not option.state & QStyle.StateFlag.State_Enabled:
             painter.setOpacity(0.5)
         if index.column() == AgentsModel.STATE:
-            pixmap = state_pixmap(str(agent.state), palette, painter.device().devicePixelRatioF())
-            painter.drawPixmap(inner.left(), inner.center().y() - 6, pixmap)
-            inner.setLeft(inner.left() + 20)
             state = "Stopping" if agent.draining and agent.state != "Lost" else str(agent.state)
             colour = colour if selected else state_colour(state, palette)
+            ratio = painter.device().devicePixelRatioF()
+            pixmap = state_pixmap(str(agent.state), palette, ratio, 14, colour)
+            painter.drawPixmap(inner.left(), inner.center().y() - 6, pixmap)
+            inner.setLeft(inner.left() + 20)
         painter.setPen(colour)
         text = str(index.data() or "")
         text = option.fontMetrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width())

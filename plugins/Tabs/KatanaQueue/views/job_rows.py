@@ -177,9 +177,9 @@ class RowPainter:
     def _paint_state(self, record: Record, x: int, top: int, width: int, selected: bool) -> None:
         stopping = isinstance(record, JobRecord) and record.stopping
         state = "Stopping" if stopping else record.state.value
-        pixmap = state_pixmap(state, self._palette, self._ratio, _ICON)
-        self._painter.drawPixmap(x + MARGIN, top + (ROW_HEIGHT - _ICON) // 2, pixmap)
         colour = self._highlighted if selected else state_colour(state, self._palette)
+        pixmap = state_pixmap(state, self._palette, self._ratio, _ICON, colour)
+        self._painter.drawPixmap(x + MARGIN, top + (ROW_HEIGHT - _ICON) // 2, pixmap)
         start = x + MARGIN + _ICON + 6
         self._paint_text(state, start, top, x + width - start - 2, colour, False, False)
 
@@ -204,10 +204,12 @@ class RowPainter:
             painter.setBrush(faded(state_colour(record.state.value, self._palette), self._bar_alpha))
             painter.drawRoundedRect(bar, 3, 3)
         painter.setRenderHint(_ANTIALIASING, False)
-        if many and width > 105:
-            text = f"{text}  ({int(done * 100)}%)"
         if text:
-            static, text_width, height = self._laid_out(text, width - 2 * MARGIN, False)
+            room = width - 2 * MARGIN
+            longer = f"{text}  ({int(done * 100)}%)"
+            if many and self._metrics.horizontalAdvance(longer) < room:
+                text = longer
+            static, text_width, height = self._laid_out(text, room, False)
             painter.setPen(colour)
             at = QPointF(x + max(MARGIN, (width - text_width) / 2), top + (ROW_HEIGHT - height) / 2)
             painter.drawStaticText(at, static)

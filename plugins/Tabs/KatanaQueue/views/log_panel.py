@@ -9,7 +9,6 @@ from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QMenu,
@@ -22,9 +21,10 @@ from kq.api import AttemptRecord
 
 from ..models.log_reader import LogReader, LogState
 from ..models.log_scan import BadPattern, LineMarks, Search
+from .fitting_row import FittingRow
 from .log_selection import Selection
 from .log_view import LogView
-from .look import COMPACT_BUTTONS, SPACING, tool_icon
+from .look import tool_icon
 
 __all__ = ["LogPanel"]
 
@@ -39,7 +39,7 @@ class LogPanel(QWidget):
 
     attempt_chosen = Signal(str)
     noticed = Signal(str)
-    tools: QWidget
+    tools: FittingRow
     """The row of buttons that belongs above it; whoever shows the panel places it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -108,7 +108,7 @@ class LogPanel(QWidget):
                     text = f"{task}attempt {record.attempt}: {record.outcome}"
                     self._attempts.addItem(text[0].upper() + text[1:], record.log_file)
             self._attempts.setCurrentIndex(max(0, self._attempts.findData(chosen)))
-        self._attempts.setVisible(self._attempts.count() > 1)
+        self.tools.show_when_fits(self._attempts, self._attempts.count() > 1)
 
     def set_renderer(self, renderer: str) -> None:
         """Tell errors by the patterns of `renderer`."""
@@ -286,12 +286,10 @@ class LogPanel(QWidget):
     # --- widgets -----------------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
-        self.tools = QWidget(self)
-        self.tools.setStyleSheet(COMPACT_BUTTONS)
+        self.tools = FittingRow(self)
         self._attempts = QComboBox(self)
         self._attempts.setAccessibleName("Attempt")
         self._attempts.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self._attempts.setVisible(False)
         self._attempts.currentIndexChanged.connect(
             lambda _at: self.attempt_chosen.emit(self._attempts.currentData())
         )
@@ -303,7 +301,7 @@ class LogPanel(QWidget):
         self._field.setPlaceholderText("Search the log")
         self._field.setAccessibleName("Search the log")
         self._field.setClearButtonEnabled(True)
-        self._field.setMinimumWidth(110)
+        self._field.setMinimumWidth(80)
         self._field.setMaximumWidth(240)
         self._field.textChanged.connect(lambda _text: self._typing.start())
         self._field.returnPressed.connect(lambda: self._go_to_match(True))
@@ -375,24 +373,22 @@ class LogPanel(QWidget):
         return button
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout(self.tools)
-        bar.setContentsMargins(SPACING, 2, SPACING, 2)
-        bar.setSpacing(1)
-        bar.addWidget(self._attempts)
-        bar.addStretch(1)
-        bar.addWidget(self._severity)
-        bar.addWidget(self._button(self.previous_problem))
-        bar.addWidget(self._button(self.next_problem))
-        bar.addSpacing(SPACING)
-        bar.addWidget(self._field, 2)
-        bar.addWidget(self._regex)
-        bar.addWidget(self._case)
-        bar.addWidget(self._matches)
-        bar.addWidget(self._button(self.previous_match))
-        bar.addWidget(self._button(self.next_match))
-        bar.addSpacing(SPACING)
-        for action in (self.follow_action, self.wrap_action, self.open_action):
-            bar.addWidget(self._button(action))
+        row = self.tools
+        row.add(self._attempts, rank=1)
+        row.add_stretch()
+        row.add(self._severity, rank=2)
+        row.add(self._button(self.previous_problem))
+        row.add(self._button(self.next_problem))
+        row.add(self._field, stretch=2)
+        row.add(self._regex, rank=5)
+        row.add(self._case, rank=6)
+        row.add(self._matches, rank=3)
+        row.add(self._button(self.previous_match), rank=4)
+        row.add(self._button(self.next_match), rank=4)
+        row.add(self._button(self.follow_action))
+        row.add(self._button(self.wrap_action), rank=8)
+        row.add(self._button(self.open_action), rank=7)
+        row.show_when_fits(self._attempts, False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

@@ -67,9 +67,15 @@ def faded(colour: QColor, alpha: float) -> QColor:
     return result
 
 
-def state_pixmap(state: str, palette: QPalette, ratio: float, size: int = 14) -> QPixmap:
-    """The icon of a state: a shape of its own, so that nobody needs to tell colours apart."""
-    return _glyph_pixmap(_STATE_GLYPHS.get(state, "ring"), state_colour(state, palette).rgba(), size, ratio)
+def state_pixmap(
+    state: str, palette: QPalette, ratio: float, size: int = 14, colour: QColor | None = None
+) -> QPixmap:
+    """The icon of a state: a shape of its own, so that nobody needs to tell colours apart.
+
+    `colour` takes the place of the state's own where that would not stand out.
+    """
+    colour = colour or state_colour(state, palette)
+    return _glyph_pixmap(_STATE_GLYPHS.get(state, "ring"), colour.rgba(), size, ratio)
 
 
 def tool_icon(glyph: str, palette: QPalette) -> QIcon:

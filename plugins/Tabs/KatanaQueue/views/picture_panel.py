@@ -57,8 +57,9 @@ class PicturePanel(QWidget):
 
     def show_picture(self, path: str, name: str) -> None:
         """Show the picture at `path`, of the job called `name`; call it again when the picture changed."""
+        other_name, self._name = name != self._name, name
         if path != self._path:
-            self._path, self._name = path, name
+            self._path = path
             self._canvas.set_picture(
                 QPixmap(), "" if path else "No picture yet." if name else "Select a job."
             )
@@ -66,6 +67,8 @@ class PicturePanel(QWidget):
             self._load()
         elif path and not self._look.isActive():
             self._look.start()
+        if other_name:
+            self._say()
 
     def _load(self) -> None:
         if self._path and self.isVisible():
