@@ -273,7 +273,7 @@ class Journal:
         rows = self._db.execute(
             "SELECT id, role, host, pid, started, local FROM known_agents WHERE session = ?", (self._session,)
         ).fetchall()
-        return [RestoredAgent(*columns, bool(local)) for *columns, local in rows]
+        return [RestoredAgent(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
 
     def forget_agents(self, *, local_too: bool) -> None:
         """At the start of a session: Agents of earlier ones are not this one's.

@@ -1,0 +1,260 @@
+"""A queue in processes of its own, for tests and tables: started, reached, killed part by part, ended.
+
+No expectation about the queue lives here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kq.api import JobRecord, JobSpec, QueueClient, find_session
+from kq.client.mirror import ConnectionStatus
+from kq.process import find_marked, process_start_time
+
+__all__ = ["LiveQueue", "is_alive", "marked_with", "until"]
+
+ROOT = Path(__file__).resolve().parents[2]
+KQ = [sys.executable, "-m", "kq"]
+PATIENCE_S = 30.0
+
+
+def until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
+    """Wait for a truthy answer, and return it. Fails, saying what was waited for."""
+    end = time.monotonic() + timeout_s
+    while not (answer := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout_s:g} s in vain for {what}")
+        time.sleep(0.005)
+    return answer
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that nobody reaped yet does not."""
+    return process_start_time(pid) is not None
+
+
+def marked_with(name: str, value: str) -> list[int]:
+    """The pids of running processes that have this variable in their environment, whoever their parent is."""
+    return [each.pid for each in find_marked(name, value)]
+
+
+def clean_environment(data_root: Path, settings: dict[str, str]) -> dict[str, str]:
+    """This process's environment without any KQ_ variable but the tests' mark, and with these settings."""
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith("KQ_") or key == "KQ_TEST_RUN"
+    }
+    return {**kept, "KQ_DATA_ROOT": str(data_root), "PYTHONPATH": str(ROOT), **settings}
+
+
+class LiveQueue:
+    """`kq serve`, or another program that prints its JSON line and ends with its standard input.
+
+    Args:
+        data_root: its KQ_DATA_ROOT.
+        agents: how many local Agents.
+        program: instead of `kq serve`.
+        settings: KQ_ variables.
+    """
+
+    def __init__(
+        self, data_root: Path, agents: int = 1, program: Sequence[str] = (), **settings: object
+    ) -> None:
+        self.data_root = data_root
+        self.agents_wanted = agents
+        self.environment = clean_environment(
+            data_root, {"KQ_NUM_AGENTS": str(agents)} | {key: str(value) for key, value in settings.items()}
+        )
+        self._program = list(program) or [*KQ, "serve", "--lifeline"]
+        self.process: subprocess.Popen[str] | None = None
+        self.ready: dict[str, Any] = {}
+        self._client: QueueClient | None = None
+        self._errors: list[str] = []
+        self._reader: threading.Thread | None = None
+
+    # --- its life ---------------------------------------------------------------
+
+    def __enter__(self) -> LiveQueue:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start it; returns when its Agents are there."""
+        self.process = subprocess.Popen(
+            self._program,
+            env=self.environment,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self._reader = threading.Thread(target=self._read_errors)
+        self._reader.start()
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE_S)
+        line = self.process.stdout.readline() if ready else ""
+        if not line:
+            self.close()
+            raise AssertionError(f"the queue did not start: {self.errors}")
+        self.ready = json.loads(line)
+
+    def _read_errors(self) -> None:
+        assert self.process is not None and self.process.stderr is not None
+        for line in self.process.stderr:
+            self._errors.append(line)
+
+    @property
+    def errors(self) -> str:
+        """What it wrote to standard error up to now."""
+        return "".join(self._errors)
+
+    def close(self) -> int:
+        """End it by its lifeline; returns its exit code."""
+        self.disconnect()
+        process = self.process
+        if process is None:
+            return 0
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        try:
+            code = process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        # Its guardian shares its standard error, and has the last word.
+        if self._reader is not None:
+            self._reader.join(PATIENCE_S)
+        process.stdout.close()
+        process.stderr.close()
+        self.process = None
+        return code
+
+    # --- its parts --------------------------------------------------------------
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+        return str(self.ready["session"])
+
+    @property
+    def serve_pid(self) -> int:
+        """The process that holds the lifeline."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def guardian_pid(self) -> int:
+        """The guardian, which the session's id names."""
+        return int(self.session.split(":")[1])
+
+    @property
+    def server_pid(self) -> int:
+        """The server that runs now."""
+        return find_session(self.data_root).pid
+
+    def agent_pids(self) -> list[int]:
+        """The Agents that the queue knows now, if they run."""
+        return [agent.pid for agent in self.client.agents() if agent.pid and is_alive(agent.pid)]
+
+    def await_agents(self) -> list[int]:
+        """Wait until as many Agents as are wanted are idle; returns their pids."""
+
+        def idle() -> list[int] | None:
+            found = [each.pid for each in self.client.agents() if each.local and each.state == "Idle"]
+            return found if len(found) >= self.agents_wanted else None
+
+        return list(until(idle, "idle Agents"))
+
+    # --- its jobs ---------------------------------------------------------------
+
+    @property
+    def client(self) -> QueueClient:
+        """A client that is connected; made when first asked for."""
+        if self._client is None:
+            self._client = QueueClient()
+            self._client.connect(find_session(self.data_root))
+            self.await_connected()
+        return self._client
+
+    def await_connected(self) -> None:
+        """Wait until what the client says is true."""
+        assert self._client is not None
+        client = self._client
+        until(lambda: client.status is ConnectionStatus.CONNECTED, "a connection")
+
+    def disconnect(self) -> None:
+        """Close the client."""
+        if self._client is not None:
+            self._client.close()
+            self._client.join(5.0)
+            self._client = None
+
+    def submit(self, *command: str, **fields: Any) -> str:
+        """Submit a job; returns its id once the queue has it."""
+        spec = JobSpec(name=fields.pop("name", "test"), commands=(command,), cwd="/tmp", **fields)
+        job_id, done = self.client.submit(spec)
+        done.result(PATIENCE_S)
+        return job_id
+
+    def job(self, job_id: str) -> JobRecord:
+        """What the client knows of the job."""
+        record = self.client.job(job_id)
+        assert record is not None, f"the queue does not know job {job_id}"
+        return record
+
+    def await_job(self, job_id: str, *states: str, timeout_s: float = PATIENCE_S) -> JobRecord:
+        """Wait until the job is in one of `states`, or is over when none is given."""
+
+        def reached() -> JobRecord | None:
+            record = self.client.job(job_id)
+            if record is None:
+                return None
+            wanted = record.state in states if states else record.state.is_terminal
+            return record if wanted else None
+
+        try:
+            return until(reached, f"job {job_id} to be {states or 'over'}", timeout_s)  # type: ignore[no-any-return]
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.client.job(job_id)}") from None
+
+    def kq(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        """Run the `kq` command on this queue's data root."""
+        environment = {**self.environment, **more.pop("environment", {})}
+        return subprocess.run(
+            [*KQ, *arguments],
+            env=environment,
+            cwd=more.pop("cwd", ROOT),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **more,
+        )
+
+
+@contextlib.contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    """Hold processes with SIGSTOP meanwhile."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,37 @@
+"""Whatever is killed, nothing of a render stays behind: with real processes, killed with SIGKILL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.killing import KINDS, VICTIMS, kill_and_count
+
+_QUICK = {("plain", victim) for victim in ("desktop", "guardian", "agent")} | {
+    ("double-fork", "server with all agents"),
+    ("setsid", "all of them at once"),
+    ("plain", "kq server"),
+    ("ignore-term", "render process"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "victim"),
+    [
+        pytest.param(
+            kind,
+            victim,
+            id=f"{kind}-{victim.replace(' ', '-')}",
+            marks=() if (kind, victim) in _QUICK else pytest.mark.slow,
+        )
+        for kind in KINDS.values()
+        for victim in VICTIMS
+    ],
+)
+def test_nothing_of_a_render_survives(kind: str, victim: str, tmp_path: Path) -> None:
+    """Three seconds after the kill (where even the guardian died with all: once the next session has begun)
+    no process of the render runs, whatever session or parent it has."""
+    outcome = kill_and_count(tmp_path, victim, kind)
+    assert outcome.processes >= 1
+    assert outcome.survivors == 0
