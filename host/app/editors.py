@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from host.app import style
 from host.nodes.parameters import Kind, ParameterSpec, Value, Vector3
 
 _INT_LIMIT = 2**31 - 1
@@ -244,9 +245,13 @@ class _Swatch(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.setBrush(self.color)
-        painter.setPen(QColor(90, 90, 90) if not self.hasFocus() else QColor(232, 152, 48))
-        painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), 3, 3)
+        try:
+            painter.setBrush(self.color)
+            painter.setPen(style.ACCENT if self.hasFocus() else QColor(90, 90, 90))
+            painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), 3, 3)
+        finally:
+            # An error's traceback would keep the painter, and Qt dies of a painter that outlives its event.
+            painter.end()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self.clicked.emit()

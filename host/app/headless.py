@@ -29,6 +29,7 @@ from host.nodes.scene import active_scene
 _log = logging.getLogger("Katana.Headless")
 _SETTLE_MS = 50
 _SETTLE_LIMIT_S = 3.0
+_ROWS = 20
 
 
 class _MainJob(QObject):
@@ -105,9 +106,9 @@ class _MainJob(QObject):
         render = self._render
         assert render is not None
         monitor = Tabs.FindTopTab("Monitor")
-        picture_shown = isinstance(monitor, Monitor) and not monitor.view.image.isNull()
+        picture_shown = isinstance(monitor, Monitor) and monitor.settled
         waited = time.monotonic() - self._ended > _SETTLE_LIMIT_S
-        state_shown = _shows_text(self._desktop, render.phase.value)
+        state_shown = _lists_show(self._desktop, render.phase.value)
         if waited or (state_shown and (picture_shown or render.phase is not Phase.COMPLETED)):
             # One turn more, for what was just told to be painted.
             QTimer.singleShot(_SETTLE_MS, self._take_screenshot)
@@ -225,19 +226,23 @@ def _find_action(menu: QMenu, *path: str) -> QAction | None:
     return found
 
 
-def _shows_text(desktop: Desktop, text: str) -> bool:
-    """Return whether some list in a plug-in's tab shows `text`; true where there is no list at all."""
+def _lists_show(desktop: Desktop, state: str) -> bool:
+    """Return whether the lists in the window have the news: a job in `state`, and none that still goes on.
+
+    True where there is no list at all. Which tab it is in, and in which column, is a plug-in's affair.
+    """
     views = [view for view in desktop.window.findChildren(QAbstractItemView) if view.isVisible()]
-    tables = [view for view in views if view.model() is not None and view.model().columnCount() > 1]
-    if not tables:
-        return True
-    for view in tables:
+    texts: set[str] = set()
+    found = False
+    for view in views:
         model = view.model()
-        for row in range(min(model.rowCount(), 20)):
-            for column in range(model.columnCount()):
-                if text.lower() in str(model.index(row, column).data() or "").lower():
-                    return True
-    return False
+        if model is None or model.columnCount() < 2:
+            continue
+        found = True
+        for row in range(min(model.rowCount(), _ROWS)):
+            texts.update(str(model.index(row, column).data() or "") for column in range(model.columnCount()))
+    going_on = {"Running", "Waiting"}
+    return not found or (state in texts and not texts & going_on)
 
 
 def _copy(source: Path | None, target: Path) -> list[str]:

@@ -46,8 +46,10 @@ class Monitor(BaseTab):
         super().__init__(parent, flags)
         self._render: Render | None = None
         self._selected_job: object = None
+        self._settled = False
         self._watcher = PictureWatcher(self)
         self._watcher.picture_loaded.connect(self._on_picture_loaded)
+        self._watcher.finished.connect(self._on_watch_finished)
         self._view = PictureView(self)
         self._view.set_notice(_INVITATION)
         self._title = QLabel(self)
@@ -79,6 +81,11 @@ class Monitor(BaseTab):
     def shown_render(self) -> Render | None:
         """The render that is shown."""
         return self._render
+
+    @property
+    def settled(self) -> bool:
+        """Whether the render has ended and the last state of its picture is shown."""
+        return self._settled
 
     @property
     def view(self) -> PictureView:
@@ -127,6 +134,7 @@ class Monitor(BaseTab):
 
     def _on_render_started(self, render: Render) -> None:
         self._render = render
+        self._settled = False
         self._error.hide()
         self._clock.start()
         self._show_state()
@@ -171,6 +179,10 @@ class Monitor(BaseTab):
             return
         self._view.set_image(image)
         self._size.setText(f"{image.width()} × {image.height()}")
+
+    def _on_watch_finished(self, path: str) -> None:
+        if self._render is not None and self._render.ended and str(self._render.picture) == path:
+            self._settled = True
 
     def _show_state(self) -> None:
         render = self._render

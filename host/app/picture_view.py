@@ -115,6 +115,13 @@ class PictureView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        try:
+            self._paint(painter)
+        finally:
+            # An error's traceback would keep the painter, and Qt dies of a painter that outlives its event.
+            painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
         painter.fillRect(self.rect(), _BACKGROUND)
         if self._image.isNull():
             painter.setPen(style.DIM_TEXT)

@@ -19,10 +19,14 @@ class PictureWatcher(QObject):
     the thread sleeps until it is asked again.
 
     Signals:
-        picture_loaded: a new state of the picture, as QImage, and its path. Emitted by the watching thread.
+        picture_loaded: a new state of the picture, as QImage, and its path.
+        finished: the last look after `finish`, with the path.
+
+    Both are emitted by the watching thread.
     """
 
     picture_loaded = Signal(QImage, str)
+    finished = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -64,6 +68,8 @@ class PictureWatcher(QObject):
                 path, live = self._path, self._live
             if path is not None:
                 self._look(path)
+                if not live:
+                    self.finished.emit(str(path))
             with self._wake:
                 # Asked for something else while looking: look again before sleeping.
                 if not self._closed and (self._path, self._live) == (path, live):
