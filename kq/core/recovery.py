@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from kq.core import events as ev
 from kq.core.agents import STEADY_S, Agent
-from kq.core.attempts import cut_off, stop_task, take_back
+from kq.core.attempts import attempt_ended, cut_off, stop_task, take_back
 from kq.core.jobs import Job
 from kq.core.state import CoreState, Instant
+from kq.messages import AttemptEnding
 from kq.records import parse_attempt_id
 from kq.states import AgentState, TaskState
 
@@ -54,12 +56,22 @@ def requeue_unheld(state: CoreState, now: Instant) -> None:
                 cut_off(state, job, task, "it was cut off when the queue's server died", None, now)
 
 
-def take_up(state: CoreState, agent: Agent, name: str, now: Instant) -> None:
-    """Believe an Agent that has an attempt of which the journal knows nothing.
+def take_up(
+    state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], holding: str, now: Instant
+) -> None:
+    """The first word of an awaited Agent: believe it where it has attempts that the journal does not know.
 
-    A server that dies loses its last notes. A number beyond the recorded one shows that it had given this
+    A server that dies may lose its last notes. A number beyond the recorded one shows that it had given this
     attempt, and that every earlier one was over; stopping it and giving it again would do work twice.
     """
+    del state.awaited[agent.id]
+    for ending in endings:
+        _take_up_attempt(state, agent, ending.attempt, now)
+        attempt_ended(state, ev.AttemptEnded(ending), now)
+    _take_up_attempt(state, agent, holding, now)
+
+
+def _take_up_attempt(state: CoreState, agent: Agent, name: str, now: Instant) -> None:
     parts = parse_attempt_id(name)
     job = None if parts is None else state.jobs.get(parts[0])
     if parts is None or job is None or parts[1] >= job.total:

@@ -37,7 +37,9 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
     if agent.registered_at is None:
         agent.registered_at = now.mono
         agent.reason = agent.reason if agent.state is _A.ENDING else ""
-    acknowledged = _hear_out(state, agent, event.holding, event.endings, event.assigned, now)
+    if agent.id in state.awaited:
+        recovery.take_up(state, agent, event.endings, event.holding, now)
+    acknowledged = _hear_out(state, agent, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
         return
     if event.holding != agent.want_name and event.assigned < agent.assign_number:
@@ -72,7 +74,7 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
         # What it has in hand must be known first; a heartbeat may be older than the order it had last.
         state.out.append(do.AskToRegister(agent.id))
         return
-    acknowledged = _hear_out(state, agent, event.holding, event.endings, event.assigned, now)
+    acknowledged = _hear_out(state, agent, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
         return
     _note_usage(state, agent, event)
@@ -92,26 +94,14 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
 
 
 def _hear_out(
-    state: CoreState,
-    agent: Agent,
-    holding: str,
-    endings: tuple[AttemptEnding, ...],
-    assigned: int,
-    now: Instant,
+    state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], assigned: int, now: Instant
 ) -> tuple[str, ...]:
     """Take what an Agent says of the past; returns the names of the attempts that it said are over."""
     if agent.state is _A.ENDING:
         # It is not acknowledged: where the order to end does not arrive, its lease runs out.
         state.out.append(do.EndAgent(agent.id, agent.reason))
-    if agent.id in state.awaited:
-        del state.awaited[agent.id]
-        for ending in endings:
-            recovery.take_up(state, agent, ending.attempt, now)
-            attempt_ended(state, ev.AttemptEnded(ending), now)
-        recovery.take_up(state, agent, holding, now)
-    elif endings:
-        for ending in endings:
-            attempt_ended(state, ev.AttemptEnded(ending), now)
+    for ending in endings:
+        attempt_ended(state, ev.AttemptEnded(ending), now)
     # An earlier server's orders were counted as well: the next one must have a higher number.
     agent.assign_number = max(agent.assign_number, min(assigned, _MOST_ASSIGNED))
     return tuple([ending.attempt for ending in endings])

@@ -367,3 +367,31 @@ def test_trouble_with_launches_neither_hides_other_trouble_nor_ends_it() -> None
     q.register("a4", local=True)
     beat(q, 1.5)
     assert q.core.queue_record().trouble == "the disk is full"
+
+
+def test_as_many_stay_as_are_wanted_again() -> None:
+    """Of three that were to end, two stay."""
+    q = live(agents=3)
+    q.submit("job1", frames="1-9")
+    q.feed(ev.AgentsWanted(0))
+    q.feed(ev.AgentsWanted(2))
+    assert [q.core.agent_record(f"a{number}").draining for number in (1, 2, 3)] == [False, False, True]
+    assert q.tick() == []
+
+
+def test_slow_heartbeats_are_waited_for() -> None:
+    """An Agent is lost after two and a half of them, when that is longer than a third of the lease."""
+    q = Driver(heartbeat_s=4.0)
+    q.register("r1")
+    assert q.tick(10.0) == []
+    assert q.tick(0.5) == [AgentChanged("r1")]
+
+
+def test_agents_that_never_register_are_trouble_that_is_told() -> None:
+    """With how long they were waited for."""
+    q = Driver(agents=1, launch_timeout_s=5.0)
+    for number in range(1, 4):
+        q.tick(7.0)
+        q.gone(f"a{number}")
+        q.tick(1.0)
+    assert q.core.queue_record().trouble == "Agents cannot start: it did not register within 5 s"

@@ -585,3 +585,92 @@ def test_the_end_of_the_session_is_no_mark_against_a_task() -> None:
     q.gone("r1")
     assert q.state("job1") is TaskState.WAITING
     assert q.core.task_records("job1", 0, 1)[0].agent_losses == 0
+
+
+def test_a_heartbeat_with_something_foreign_keeps_the_agent_from_work() -> None:
+    """Until a heartbeat shows nothing."""
+    q = Driver()
+    q.register("r1")
+    q.hear("r1", holding="other/0/1")
+    assert q.core.agent_record("r1").state == "Busy"
+    assert assigned(q.submit("job1")) == []
+    assert assigned(q.hear("r1")) == [("r1", "job1", 0)]
+
+
+def test_an_order_that_was_seen_is_not_sent_again() -> None:
+    """One heartbeat without the task, however late, is no sign of a lost order."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.mono += 60.0
+    assert assigned(q.hear("r1", assigned=1)) == []
+
+
+def test_the_attempt_of_a_dead_agent_says_what_is_known() -> None:
+    """A local one was seen killed with its processes; the task says why and when."""
+    q = Driver(agents=1)
+    q.tick()
+    q.register("a1", local=True)
+    q.submit("job1")
+    started = q.now.wall
+    q.mono += 3.0
+    over = only(q.gone("a1", "out of memory"), AttemptOver)
+    assert over == [
+        AttemptOver(
+            AttemptRecord(
+                job_id="job1", task=0, attempt=1, agent="a1", host="host", started=started,
+                ended=q.now.wall, outcome="agent-lost", reason="out of memory", stop_rung="killed",
+                log_file="logs/job1/0.1.log",
+            )
+        )
+    ]  # fmt: skip
+    task = q.core.task_records("job1", 0, 1)[0]
+    assert (task.ended, task.reason) == (q.now.wall, "waits again: out of memory")
+
+
+def test_a_stopped_task_of_a_dead_agent_says_stopped() -> None:
+    """That is what the artist wanted; started again, it says nothing."""
+    q = Driver()
+    q.register("r1")
+    q.register("r2")
+    q.submit("job1", frames="1-2")
+    q.stop("job1")
+    q.start_tasks("job1", 1)
+    q.gone("r1")
+    q.gone("r2")
+    assert [task.reason for task in q.core.task_records("job1", 0, 2)] == ["stopped", ""]
+
+
+def test_an_agents_record_says_who_it_is() -> None:
+    """And since when it is as it is."""
+    q = Driver()
+    q.mono += 5.0
+    q.register("r1")
+    record = q.core.agent_record("r1")
+    assert (record.id, record.local, record.since, record.job, record.task) == (
+        "r1", False, q.now.wall, "", None
+    )  # fmt: skip
+
+
+def test_a_job_that_lost_one_of_two_agents_runs_and_says_nothing() -> None:
+    """Why a task waits is no reason of a job that runs."""
+    q = Driver()
+    q.register("r1")
+    q.register("r2")
+    q.submit("job1", frames="1-2")
+    q.gone("r1")
+    record = q.core.job_record("job1")
+    assert (record.state, record.reason) == ("Running", "")
+
+
+def test_a_record_counts_its_tasks() -> None:
+    """Failed ones too."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-4")
+    q.end("r1", "job1/0/1", "failed", exit_code=1)
+    q.end("r1", "job1/1/1")
+    record = q.core.job_record("job1")
+    assert (record.tasks_failed, record.tasks_completed, record.tasks_running, record.tasks_waiting) == (
+        1, 1, 1, 1
+    )  # fmt: skip

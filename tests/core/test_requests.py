@@ -594,3 +594,27 @@ def test_the_first_of_several_failed_tasks_gives_the_reason_that_is_left() -> No
         q.end("r1", f"job1/{task}/1", "failed", exit_code=task + 1)
     q.start_tasks("job1", 2)
     assert q.reason("job1") == "frame 1: exit code 1"
+
+
+def test_a_job_cancelled_by_a_removal_is_over_from_then_on() -> None:
+    """It has a time at which it ended, and nothing remains of who waited for whom."""
+    q = Driver()
+    q.submit("aaaa")
+    q.submit("bbbb", after=("aaaa",))
+    q.submit("cccc", after=("aaaa",))
+    q.mono += 5.0
+    q.remove("bbbb")
+    assert list(q.core.state.dependents) == ["aaaa"]
+    q.stop("aaaa")
+    q.remove("aaaa")
+    assert q.core.job_record("cccc").completed == q.now.wall
+    assert not q.core.state.dependents
+
+
+def test_nothing_remains_of_jobs_that_waited_for_one_that_stays() -> None:
+    """Thousands may wait for one job that is kept."""
+    q = Driver()
+    q.submit("aaaa")
+    q.submit("bbbb", after=("aaaa",))
+    q.remove("bbbb")
+    assert not q.core.state.dependents
