@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 
 from kq.api import OutputPatterns
 
@@ -15,7 +16,7 @@ from .log_file import LONGEST, LogFile
 
 __all__ = ["BadPattern", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
-BLOCK = 256 * 1024
+BLOCK = 128 * 1024
 MAX_MARKS = 500_000
 """So many lines are remembered; beyond, they are only counted."""
 
@@ -99,31 +100,46 @@ class SeverityScan(_Scan):
         self.errors = LineMarks()
         self.warnings = LineMarks()
         self._patterns = patterns
-        words = sorted({*patterns.keywords["error"], *patterns.keywords["warning"]})
-        self._may_match = re.compile(b"|".join(map(re.escape, words)), re.IGNORECASE) if words else None
+        words = {*patterns.keywords["error"], *patterns.keywords["warning"]}
+        # Whatever holds "error:" holds "error".
+        self._words = sorted(word for word in words if not any(o in word for o in words if o != word))
 
     def look_at(self, data: bytes, first_line: int) -> None:
-        if self._may_match is None:
-            return
-        line, counted = first_line, 0
-        at = 0
         # Most lines hold none of the words: only those that do are cut out and looked at.
-        while (match := self._may_match.search(data, at)) is not None:
-            start = data.rfind(b"\n", 0, match.start()) + 1
-            end = data.find(b"\n", match.start())
-            end = len(data) if end < 0 else end
-            line += data.count(b"\n", counted, start)
-            counted = start
+        for number, start, end in _lines_with(data, data.lower(), self._words, first_line):
             kind = self._patterns.classify(data[start : min(end, start + LONGEST)].decode("utf-8", "replace"))
             if kind == "error":
-                self.errors.add(line)
+                self.errors.add(number)
             elif kind == "warning":
-                self.warnings.add(line)
-            at = end + 1
+                self.warnings.add(number)
 
     def forget(self, line: int) -> None:
         self.errors.cut(line)
         self.warnings.cut(line)
+
+
+def _lines_with(
+    data: bytes, searched: bytes, words: Sequence[bytes], first_line: int
+) -> Iterator[tuple[int, int, int]]:
+    """Number, start and end of each line of `data` that has one of `words` in `searched`, which is as long.
+
+    By plain search for each word, many times as quick as one regular expression for all, and in short calls:
+    in a long one no other thread of Python runs, Qt's among them.
+    """
+    starts: dict[int, int] = {}
+    for word in words:
+        at = searched.find(word)
+        while at >= 0:
+            start = data.rfind(b"\n", 0, at) + 1
+            end = data.find(b"\n", at)
+            end = len(data) if end < 0 else end
+            starts[start] = end
+            at = searched.find(word, end)
+    line, counted = first_line, 0
+    for start in sorted(starts):
+        line += data.count(b"\n", counted, start)
+        counted = start
+        yield line, start, starts[start]
 
 
 class Search:
@@ -138,8 +154,7 @@ class Search:
         try:
             pattern = text if is_regex else re.escape(text)
             self.pattern = re.compile(pattern, flags)
-            # Lines are matched one by one: `^` and `$` mean theirs.
-            self.pattern_bytes = re.compile(pattern.encode("utf-8"), flags | re.MULTILINE)
+            self.pattern_bytes = re.compile(pattern.encode("utf-8"), flags)
         except (re.error, OverflowError, RecursionError) as error:
             raise BadPattern(f"The pattern is not understood: {error}.") from error
 
@@ -151,24 +166,25 @@ class TextScan(_Scan):
         super().__init__()
         self.search = search
         self.found = LineMarks()
-        self._by_line = search.is_regex
+        self._word = search.text.encode("utf-8")
+        # Bytes know only the case of A to Z; for other letters, and for expressions, each line is matched.
+        self._by_line = search.is_regex or not (search.match_case or search.text.isascii())
 
     def look_at(self, data: bytes, first_line: int) -> None:
         if self._by_line:
-            # A person's expression may span line ends (`\s`, `[^x]`) when it is given a whole block.
+            search = (
+                self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
+            )
             for number, text in enumerate(data.split(b"\n"), first_line):
-                if text and self.search.pattern_bytes.search(text[:LONGEST]):
+                if text and search(text[:LONGEST]):
                     self.found.add(number)
             return
-        line, counted, at = first_line, 0, 0
-        while (match := self.search.pattern_bytes.search(data, at)) is not None:
-            line += data.count(b"\n", counted, match.start())
-            counted = match.start()
-            self.found.add(line)
-            end = data.find(b"\n", match.end())
-            if end < 0:
-                break
-            at = end
+        searched, word = (data, self._word) if self.search.match_case else (data.lower(), self._word.lower())
+        for number, _start, _end in _lines_with(data, searched, (word,), first_line):
+            self.found.add(number)
+
+    def _matches_text(self, line: bytes) -> object:
+        return self.search.pattern.search(line.decode("utf-8", "backslashreplace"))
 
     def forget(self, line: int) -> None:
         self.found.cut(line)

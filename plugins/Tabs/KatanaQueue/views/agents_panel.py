@@ -133,6 +133,7 @@ class AgentsPanel(QWidget):
         """The row of buttons that belongs above it; whoever shows the panel places it."""
         label = QLabel("Local &Agents", self)
         label.setBuddy(self.count)
+        label.setContentsMargins(8, 0, 4, 0)
         self.tools.add_stretch()
         self.tools.add(self._summary, rank=2)
         for action in (self.drain, self.restart, self.remove):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -43,6 +43,12 @@ class FittingRow(QWidget):
         least = sum(self._least(widget) for widget, rank in self._ranks.items() if not rank)
         return QSize(least, super().minimumSizeHint().height())
 
+    def event(self, event: QEvent) -> bool:
+        """A control that wants another width, because it says something else, counts anew."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().event(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show what there is room for."""
         super().resizeEvent(event)
@@ -58,7 +64,8 @@ class FittingRow(QWidget):
             shown.remove(widget)
             needed -= self._least(widget)
         for widget in self._ranks:
-            widget.setVisible(widget in shown)
+            if widget.isHidden() == (widget in shown):
+                widget.setVisible(widget in shown)
 
     def _least(self, widget: QWidget) -> int:
         """A field may shrink to its minimum; a label or a button needs what it asks for."""

@@ -1,0 +1,270 @@
+"""The log as somebody reads it: tail, follow, search, errors, wrap, copy, and what becomes of the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+
+from plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
+
+Settle = Callable[[Callable[[], bool]], None]
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def panel(qtbot: Any) -> Iterator[LogPanel]:
+    """A log panel, shown."""
+    panel = LogPanel()
+    qtbot.addWidget(panel)
+    panel.resize(700, 400)
+    with qtbot.waitExposed(panel):
+        panel.show()
+    yield panel
+    panel.reader.close()
+    assert panel.reader.wait(5)
+
+
+def write(path: Path, count: int, first: int = 0, text: str = "line") -> Path:
+    with path.open("a") as out:
+        out.writelines(f"{text} {number}\n" for number in range(first, first + count))
+    return path
+
+
+def shown(panel: LogPanel) -> list[str]:
+    """The lines in sight."""
+    view = panel.view
+    top = view.top_line()
+    lines = [view.line(top + row) for row in range(view._rows_in_view())]
+    return [line.text for line in lines if line is not None]
+
+
+def test_long_log_opens_at_its_end_and_follows(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
+    """A render's last words are what one looks for first; what is added comes into sight."""
+    path = write(tmp_path / "log", 50_000)
+    panel.show_log(str(path))
+    settle(lambda: shown(panel)[-1:] == ["line 49999"])
+    write(path, 5, 50_000)
+    settle(lambda: shown(panel)[-1:] == ["line 50004"])
+
+
+def test_follow_yields_to_scrolling(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """Somebody who scrolls up reads on undisturbed; at the end the log is followed again."""
+    path = write(tmp_path / "log", 1000)
+    panel.show_log(str(path))
+    settle(lambda: shown(panel)[-1:] == ["line 999"])
+    qtbot.keyClick(panel.view, Qt.Key.Key_PageUp)
+    assert not panel.view.follows
+    assert not panel.follow_action.isChecked()
+    top = panel.view.top_line()
+    write(path, 100, 1000)
+    settle(lambda: panel._state.line_count == 1100)
+    assert panel.view.top_line() == top
+    qtbot.keyClick(panel.view, Qt.Key.Key_End)
+    assert panel.follow_action.isChecked()
+    settle(lambda: shown(panel)[-1:] == ["line 1099"])
+    qtbot.keyClick(panel.view, Qt.Key.Key_Home)
+    settle(lambda: shown(panel)[:1] == ["line 0"])
+
+
+def test_scrolling_far_shows_what_is_there(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
+    """Any place of a long log is read when it comes into sight, also one that was left and visited again."""
+    panel.show_log(str(write(tmp_path / "log", 100_000)))
+    settle(lambda: panel._state.line_count == 100_000)
+    for line in (70_000, 3, 50_000, 70_000, 99_000):
+        panel.view.go_to_line(line)
+        settle(lambda line=line: panel.view.line(line) is not None)
+        assert panel.view.line(line).text == f"line {line}"  # type: ignore[union-attr]
+        assert panel.view.top_line() <= line <= panel.view.top_line() + panel.view._rows_in_view()
+
+
+def test_search_counts_and_goes_round(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """Typing finds and counts; Return and F3 go on, Shift+F3 back; what is added is found too."""
+    path = write(tmp_path / "log", 3000)
+    panel.show_log(str(path))
+    settle(lambda: panel._state.line_count == 3000)
+    panel.view.setFocus()
+    qtbot.keyClick(panel.view, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    assert panel._field.hasFocus()
+    qtbot.keyClicks(panel._field, "line 99")
+    settle(lambda: panel._matches.text() == "1 of 11")
+    assert panel.view.current_line == 99
+    qtbot.keyClick(panel._field, Qt.Key.Key_Return)
+    assert (panel.view.current_line, panel._matches.text()) == (990, "2 of 11")
+    qtbot.keyClick(panel.view, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(panel.view, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
+    assert panel.view.current_line == 999
+    write(path, 1, 995)
+    settle(lambda: panel._matches.text() == "11 of 12")
+
+
+def test_regex_and_case(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """A regular expression is one only when told; a wrong one says what is wrong with it."""
+    path = tmp_path / "log"
+    path.write_text("a.c\nabc\nABC\n")
+    panel.show_log(str(path))
+    settle(lambda: panel._state.line_count == 3)
+    panel._field.setText("a.c")
+    settle(lambda: panel._found is not None and panel._found.count == 1)
+    qtbot.mouseClick(panel._regex, LEFT)
+    settle(lambda: panel._found is not None and panel._found.count == 3)
+    qtbot.mouseClick(panel._case, LEFT)
+    settle(lambda: panel._found is not None and panel._found.count == 2)
+    panel._field.setText("a(")
+    settle(lambda: panel._matches.text() == "not understood")
+    assert "not understood" in panel._matches.toolTip()
+
+
+def test_errors_are_marked_and_visited(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """F8 goes from error to error; their number is told."""
+    path = tmp_path / "log"
+    lines = [f"line {n}" for n in range(2000)]
+    lines[500] = "Error: no such texture"
+    lines[1500] = "[error] cannot go on"
+    lines[1600] = "WARNING: slow"
+    path.write_text("\n".join(lines) + "\n")
+    panel.show_log(str(path))
+    settle(lambda: panel._severity.text() == "2 errors, 1 warning")
+    panel.view.setFocus()
+    qtbot.keyClick(panel.view, Qt.Key.Key_F8)
+    assert panel.view.current_line == 500
+    qtbot.keyClick(panel.view, Qt.Key.Key_F8)
+    assert panel.view.current_line == 1500
+    qtbot.keyClick(panel.view, Qt.Key.Key_F8)
+    assert panel.view.current_line == 500
+    qtbot.keyClick(panel.view, Qt.Key.Key_F8, Qt.KeyboardModifier.ShiftModifier)
+    assert panel.view.current_line == 1500
+    settle(lambda: panel.view.line(1500) is not None)
+    assert panel.view.line(1500).kind == "error"  # type: ignore[union-attr]
+
+
+def test_wrapped_lines_are_all_in_reach(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """With wrap, a line longer than the view is read to its end, and the end of the log is shown."""
+    path = tmp_path / "log"
+    path.write_text("".join(f"{n} " + "word " * 200 + f"end{n}\n" for n in range(50)))
+    panel.wrap_action.setChecked(True)
+    panel.show_log(str(path))
+    settle(lambda: panel.view.line(49) is not None)
+    assert panel.view.horizontalScrollBar().maximum() == 0
+    rows = panel.view._rows_of(49)
+    assert rows > 5
+    in_view = panel.view._rows_in_view()
+    settle(lambda: panel.view.top_line() >= 49 - in_view // rows - 1)
+    qtbot.keyClick(panel.view, Qt.Key.Key_Home)
+    for _ in range(rows):
+        qtbot.keyClick(panel.view, Qt.Key.Key_Down)
+    assert (panel.view.top_line(), panel.view._row_in_line) == (1, 0)
+
+
+def test_copy_by_mouse_and_key(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """What is dragged over, or all of it, goes to the clipboard."""
+    panel.show_log(str(write(tmp_path / "log", 5)))
+    settle(lambda: len(shown(panel)) == 5)
+    view, height = panel.view, panel.view._line_height
+
+    def at(line: int, column: int) -> QPoint:
+        return QPoint(round(view._gutter + column * view._letter), line * height + height // 2)
+
+    qtbot.mousePress(view.viewport(), LEFT, pos=at(1, 2))
+    qtbot.mouseMove(view.viewport(), at(3, 4))
+    event_buttons = LEFT
+    from PySide6.QtCore import QEvent, QPointF
+    from PySide6.QtGui import QMouseEvent
+
+    where = QPointF(at(3, 4))
+    move = QMouseEvent(
+        QEvent.Type.MouseMove,
+        where,
+        view.viewport().mapToGlobal(where),
+        Qt.MouseButton.NoButton,
+        event_buttons,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QGuiApplication.sendEvent(view.viewport(), move)
+    qtbot.mouseRelease(view.viewport(), LEFT, pos=at(3, 4))
+    qtbot.keyClick(view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    settle(lambda: QGuiApplication.clipboard().text() == "ne 1\nline 2\nline")
+    qtbot.keyClick(view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    settle(lambda: QGuiApplication.clipboard().text() == "\n".join(f"line {n}" for n in range(5)))
+
+
+def test_too_much_to_copy_is_told(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """Millions of lines do not go through the clipboard; there is a way that works."""
+    path = tmp_path / "log"
+    path.write_bytes(b"\n" * 300_000)
+    panel.show_log(str(path))
+    settle(lambda: panel._state.line_count == 300_000)
+    panel.view.select_all()
+    with qtbot.waitSignal(panel.noticed) as told:
+        qtbot.keyClick(panel.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert "open the log in an editor" in told.args[0]
+
+
+def test_log_that_vanishes_and_comes_back(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
+    """A log that is gone says so, and is shown again when it is there again."""
+    path = write(tmp_path / "log", 10)
+    panel.show_log(str(path))
+    settle(lambda: len(shown(panel)) == 10)
+    path.unlink()
+    settle(lambda: "The log file is gone" in panel.view._message)
+    write(path, 3)
+    settle(lambda: shown(panel) == ["line 0", "line 1", "line 2"])
+
+
+def test_log_that_is_begun_anew(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """Cut off or replaced while it is read, a log shows its new content, and the reader is told."""
+    path = write(tmp_path / "log", 1000)
+    panel.show_log(str(path))
+    settle(lambda: shown(panel)[-1:] == ["line 999"])
+    with qtbot.waitSignal(panel.noticed) as told:
+        path.write_text("new\n")
+    assert "begun anew" in told.args[0]
+    settle(lambda: shown(panel) == ["new"])
+    other = write(tmp_path / "other", 2, text="other")
+    os.replace(other, path)  # noqa: PTH105  the test is about this call
+    settle(lambda: shown(panel) == ["other 0", "other 1"])
+
+
+@pytest.mark.parametrize("kind", ["folder", "nothing", "empty"])
+def test_what_is_no_log_is_told(panel: LogPanel, tmp_path: Path, settle: Settle, kind: str) -> None:
+    """In place of lines stands a sentence."""
+    path = tmp_path / "log"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    panel.show_log(str(path))
+    words = {"folder": "is a folder", "nothing": "There is no log file", "empty": "Nothing has been written"}
+    settle(lambda: words[kind] in panel.view._message)
+
+
+def test_progress_written_over_shows_its_last_state(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
+    """A progress line that is written over and over stays one line, and stays current."""
+    path = tmp_path / "log"
+    with path.open("wb", buffering=0) as out:
+        out.write(b"start\n")
+        panel.show_log(str(path))
+        for percent in (10, 55, 100):
+            out.write(b"Rendering %d%%\r" % percent)
+            settle(lambda percent=percent: shown(panel) == ["start", f"Rendering {percent}%"])
+
+
+def test_tail_is_there_before_the_index(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
+    """The end of a very long log is shown while the rest is still being counted."""
+    path = tmp_path / "log"
+    line = b"x" * 99 + b"\n"
+    with path.open("wb") as out:
+        for _ in range(300):
+            out.write(line * 10_000)
+        out.write(b"the end\n")
+    with qtbot.waitSignal(panel.reader.tail_ready, timeout=10_000) as told:
+        panel.show_log(str(path))
+    assert told.args[1][-1].text == "the end"
+    settle(lambda: panel._state.line_count == 3_000_001)
+    settle(lambda: shown(panel)[-1:] == ["the end"])
