@@ -1,1 +1,1 @@
-"""What happens to renders and jobs when anything of the queue is killed: tests, and a table that anyone can make."""
+"""What becomes of renders and jobs when parts of the queue are killed: tests, and a table anyone can make."""

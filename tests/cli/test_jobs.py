@@ -1,0 +1,291 @@
+"""`kq submit`, `jobs`, `agents`, `log`, `stop`, `start`, `remove`: on a queue of real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reliability.live_queue import LiveQueue, until
+
+JOB_KEYS = {
+    "id", "name", "state", "submitted", "started", "completed", "progress", "tasks", "agent", "attempts",
+    "log_file", "exit_code", "reason",
+}  # fmt: skip
+
+
+def submitted(queue: LiveQueue, *arguments: str, **more: Any) -> str:
+    """The id that `kq submit` printed."""
+    done = queue.kq("submit", *arguments, **more)
+    assert done.returncode == 0, done.stderr
+    [job_id] = done.stdout.split()
+    return job_id
+
+
+def listed(queue: LiveQueue, job_id: str) -> dict[str, Any]:
+    """What `kq jobs --json` says of the job."""
+    [job] = [each for each in json.loads(queue.kq("jobs", "--json").stdout) if each["id"] == job_id]
+    return dict(job)
+
+
+def test_submit_prints_the_id_and_nothing_else(queue: LiveQueue) -> None:
+    """The one word on stdout is an id that the other commands take."""
+    done = queue.kq("submit", "--", "true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert queue.await_job(done.stdout.strip()).state == "Completed"
+
+
+def test_json_of_a_job_that_waits_and_of_one_that_ran(queue: LiveQueue) -> None:
+    """The promised keys are there; times are epoch seconds, null where there is none yet."""
+    before = time.time()
+    first = submitted(queue, "--name", "first", "--", "sleep", "600")
+    later = submitted(queue, "--name", "later", "--after", first, "--", "true")
+    queue.await_job(first, "Running")
+    job = listed(queue, later)
+    assert job.keys() >= JOB_KEYS
+    assert (job["state"], job["started"], job["completed"], job["progress"]) == ("Waiting", None, None, None)
+    assert "first" in job["reason"]
+    assert job["exit_code"] is None
+    job = listed(queue, first)
+    assert job["state"] == "Running"
+    assert before - 1 <= job["submitted"] <= job["started"] <= time.time()
+    assert job["tasks"] == job["attempts"] == 1
+    assert job["agent"] in {each["id"] for each in json.loads(queue.kq("agents", "--json").stdout)}
+    queue.client.stop_jobs([first, later]).result(10)
+    queue.await_job(first)
+    job = listed(queue, first)
+    assert (job["state"], job["exit_code"]) == ("Cancelled", -15)
+    assert job["completed"] >= job["started"]
+
+
+def test_json_of_agents(queue: LiveQueue) -> None:
+    """The promised keys, an Agent each, with the job that it runs."""
+    job_id = submitted(queue, "--", "sleep", "600")
+    record = queue.await_job(job_id, "Running")
+    agents = json.loads(queue.kq("agents", "--json").stdout)
+    assert len(agents) == 2
+    for agent in agents:
+        assert {"id", "host", "pid", "local", "state", "job"} <= agent.keys()
+        assert agent["local"] is True
+    [busy] = [agent for agent in agents if agent["job"] == job_id]
+    assert (busy["id"], busy["state"]) == (record.agent, "Busy")
+    queue.client.stop_jobs([job_id]).result(10)
+    queue.await_job(job_id)
+
+
+@pytest.mark.parametrize(("command", "code"), [("exit 0", 0), ("echo out of licences; exit 7", 1)])
+def test_wait_follows_the_log_and_exits_as_the_job_does(queue: LiveQueue, command: str, code: int) -> None:
+    """0 for Completed, 1 for Failed; the log goes to stdout, why it failed to stderr."""
+    done = queue.kq("submit", "--wait", "--", "sh", "-c", f"echo began; {command}")
+    assert done.returncode == code
+    assert "began" in done.stdout.splitlines()
+    assert ("exit code 7" in done.stderr) is (code == 1)
+
+
+def test_wait_exits_130_when_the_job_is_cancelled(queue: LiveQueue) -> None:
+    """Somebody else stops it."""
+    import threading
+
+    def stop() -> None:
+        found = until(
+            lambda: [job for job in queue.client.jobs() if job.name == "doomed" and job.state == "Running"],
+            "it",
+        )
+        queue.client.stop_jobs([found[0].id]).result(10)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    done = queue.kq("submit", "--name", "doomed", "--wait", "--", "sleep", "600")
+    stopper.join()
+    assert done.returncode == 130
+    assert "Cancelled" in done.stderr
+
+
+def test_frames_fill_their_places_and_other_braces_stay(queue: LiveQueue) -> None:
+    """Each chunk is a task; {frame}, {start} and {end} are filled, all else is left as it was."""
+    done = queue.kq(
+        "submit", "--wait", "--frames", "1-5,9", "--chunk", "2", "--",
+        "echo", "{frame}:{start}-{end} {} {{frame}} {other} ${HOME} {Frame}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    job_id, *lines = done.stdout.splitlines()
+    rest = "{{}} {{{0}}} {{other}} ${{HOME}} {{Frame}}"
+    assert sorted(lines) == [
+        f"{start}:{start}-{end} " + rest.format(start) for start, end in ((1, 2), (3, 4), (5, 5), (9, 9))
+    ]
+    assert queue.job(job_id).tasks == 4
+
+
+def test_without_frames_braces_are_left_alone(queue: LiveQueue) -> None:
+    """{frame} is mere text then."""
+    done = queue.kq("submit", "--wait", "--", "echo", "{frame} {start} {end}")
+    assert done.stdout.splitlines()[1:] == ["{frame} {start} {end}"]
+
+
+def test_environment_and_folder(queue: LiveQueue, tmp_path: Path) -> None:
+    """--env takes several, more than once; --cwd is where it runs; kq's own marks are there."""
+    folder = tmp_path / "Ordner mit Ümlaut"
+    folder.mkdir()
+    done = queue.kq(
+        "submit", "--wait", "--cwd", str(folder), "--env", "A=1", "B=x=y", "--env", "C=", "--",
+        "sh", "-c", 'pwd; echo "$A|$B|${C-unset}"; echo "$KQ_JOB $KQ_TASK $KQ_ATTEMPT"',
+    )  # fmt: skip
+    job_id, where, values, marks = done.stdout.splitlines()
+    assert (where, values, marks) == (str(folder), "1|x=y|", f"{job_id} 0 1")
+
+
+def test_the_default_folder_is_the_current_one(queue: LiveQueue, tmp_path: Path) -> None:
+    """As a shell's user expects."""
+    done = queue.kq("submit", "--wait", "--", "pwd", cwd=tmp_path)
+    assert done.stdout.splitlines()[1:] == [str(tmp_path)]
+
+
+def test_arguments_reach_the_program_as_they_were_written(queue: LiveQueue) -> None:
+    """No shell sees them; options of the program after -- are its own, a second -- as well."""
+    words = ["a b", "*", "$HOME", "--wait", "--", "-x", "'", "\\", "", "ümlaut", "line\nbreak"]
+    done = queue.kq(
+        "submit", "--wait", "--", sys.executable, "-c", "import sys; print(ascii(sys.argv[1:]))", *words
+    )
+    assert done.stdout.splitlines()[1:] == [ascii(words)]
+
+
+def test_stop_and_start(queue: LiveQueue) -> None:
+    """stop cancels, also several at once; start runs a cancelled job again, with another log."""
+    ids = [submitted(queue, "--", "sleep", "600") for _ in range(3)]
+    queue.await_job(ids[0], "Running")
+    assert queue.kq("stop", *ids).returncode == 0
+    records = [queue.await_job(each) for each in ids]
+    assert {record.state for record in records} == {"Cancelled"}
+    assert queue.kq("start", ids[0]).returncode == 0
+    again = queue.await_job(ids[0], "Running")
+    assert again.attempts == 2
+    assert again.log_file != records[0].log_file
+    assert queue.kq("stop", ids[0]).returncode == 0
+    queue.await_job(ids[0])
+
+
+def test_starting_a_completed_job_runs_it_again(queue: LiveQueue) -> None:
+    """All of it, since all of it is done."""
+    job_id = submitted(queue, "--", "true")
+    queue.await_job(job_id)
+    assert queue.kq("start", job_id).returncode == 0
+    until(lambda: queue.job(job_id).attempts == 2 and queue.job(job_id).state == "Completed", "a second run")
+
+
+def test_log(queue: LiveQueue) -> None:
+    """Prints the log of the latest attempt, byte by byte."""
+    job_id = submitted(queue, "--", sys.executable, "-c", r"import os; os.write(1, b'\xff\x00\r\n no end')")
+    queue.await_job(job_id)
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-m", "kq", "log", job_id], env=queue.environment, capture_output=True, check=True
+    )
+    assert done.stdout == b"\xff\x00\r\n no end"
+
+
+def test_log_follows_until_the_job_has_ended(queue: LiveQueue, tmp_path: Path) -> None:
+    """-f prints what is there, what comes, and ends with the job."""
+    import subprocess
+
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    job_id = submitted(queue, "--", "sh", "-c", f'echo one; read x <"{gate}"; echo two')
+    queue.await_job(job_id, "Running")
+    follower = subprocess.Popen(
+        [sys.executable, "-m", "kq", "log", "-f", job_id],
+        env=queue.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert follower.stdout is not None
+    with follower:
+        assert follower.stdout.readline() == "one\n"
+        gate.write_text("go\n")
+        assert follower.stdout.read() == "two\n"
+    assert follower.returncode == 0
+
+
+def test_log_of_a_job_that_has_none(queue: LiveQueue) -> None:
+    """It waits: that is said, and is no error."""
+    first = submitted(queue, "--", "sleep", "600")
+    waits = submitted(queue, "--after", first, "--", "true")
+    done = queue.kq("log", waits)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no log yet" in done.stderr
+    queue.kq("stop", first, waits)
+    queue.await_job(first)
+
+
+@pytest.mark.parametrize("command", ["log", "stop", "start", "remove"])
+@pytest.mark.parametrize("job_id", ["nosuchjob", "../../../etc/passwd", "", "ä" * 200, "a b\nc"])
+def test_unknown_ids(queue: LiveQueue, command: str, job_id: str) -> None:
+    """Exit code 2 and one sentence, and no job is touched, not even one that is known."""
+    known = submitted(queue, "--", "true")
+    before = queue.await_job(known)
+    arguments = [job_id] if command == "log" else [known, job_id]
+    done = queue.kq(command, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("kq: there is no job ")
+    assert "Traceback" not in done.stderr
+    assert queue.job(known) == before
+
+
+def test_names_may_be_alike_and_hold_any_unicode(queue: LiveQueue) -> None:
+    """Two jobs of one name are two jobs; what would break the table's lines is shown as an escape."""
+    name = "Straße 日本 🎬 e\u0301 \u202eabc \x1b[31m\nzwei"
+    ids = [submitted(queue, "--name", name, "--", "true") for _ in range(2)]
+    assert ids[0] != ids[1]
+    assert [listed(queue, each)["name"] for each in ids] == [name, name]
+    done = queue.kq("jobs")
+    lines = [line for line in done.stdout.splitlines() if line.startswith(tuple(ids))]
+    assert len(lines) == 2
+    assert "日本 🎬" in lines[0]
+    assert "\x1b" not in done.stdout
+
+
+def test_a_terminal_without_unicode_still_gets_a_table(queue: LiveQueue) -> None:
+    """Letters it does not know come as numbers; nothing fails."""
+    submitted(queue, "--name", "日本", "--", "true")
+    done = queue.kq("jobs", environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert done.returncode == 0, done.stderr
+    assert "\\u65e5" in done.stdout
+
+
+def test_remove_forgets_the_job_and_its_log(queue: LiveQueue) -> None:
+    """The id is unknown afterwards, and the log's folder is gone."""
+    job_id = submitted(queue, "--", "echo", "x")
+    log = Path(queue.await_job(job_id).log_file)
+    assert log.exists()
+    assert queue.kq("remove", job_id).returncode == 0
+    until(lambda: queue.client.job(job_id) is None and not log.parent.exists(), "it to be forgotten")
+    assert queue.kq("log", job_id).returncode == 2
+
+
+def test_pause_and_resume(queue: LiveQueue) -> None:
+    """A paused queue gives no work; a resumed one does."""
+    assert queue.kq("pause").returncode == 0
+    job_id = submitted(queue, "--", "true")
+    assert queue.job(job_id).state == "Waiting"
+    assert queue.client.queue().paused
+    assert queue.kq("resume").returncode == 0
+    assert queue.await_job(job_id).state == "Completed"
+
+
+def test_a_reader_that_goes_away_is_no_error(queue: LiveQueue) -> None:
+    """`kq jobs | head -0` prints no traceback."""
+    import subprocess
+
+    for _ in range(3):
+        submitted(queue, "--", "true")
+    command = f"'{sys.executable}' -m kq jobs --json | head -c 1 >/dev/null"
+    done = subprocess.run(
+        ["bash", "-c", command], env=queue.environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
