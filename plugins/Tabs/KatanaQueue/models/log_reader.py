@@ -233,6 +233,7 @@ class LogReader(QObject):
             if self._search is not None:
                 self._search.grown(last_line)
         if not file.is_complete and file.size - file.indexed > 8 * _INDEX_STEP:
+            self._tell_state()  # first, so that whoever shows the tail knows of which file it is
             lines = [LogLine(text, self._patterns.classify(text)) for text in file.tail(200)]
             self.tail_ready.emit(self._generation, lines)
         # The first stretch at once, so that a small log is whole when it is first told of.
