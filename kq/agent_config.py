@@ -18,3 +18,9 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     nice: int = 5
     local: bool = True
     """Whether it runs on the server's machine."""
+    host_label: str = ""
+    """What the session calls the Agent's machine: the ids of its Agents begin with it and a colon."""
+    share_file: str = ""
+    """A file below the data root, relative to it; empty where there is none."""
+    share_token: str = ""
+    """What stands in that file: a machine that reads it there shares the data root."""

@@ -28,6 +28,11 @@ __all__ = [
     "DismissHostRequest",
     "DoneReply",
     "EndOrder",
+    "FetchUpdate",
+    "FilePartOrder",
+    "FileUpdate",
+    "FolderEntry",
+    "FolderOrder",
     "HeartbeatUpdate",
     "HostAdmittedReply",
     "JobActionRequest",
@@ -48,6 +53,7 @@ __all__ = [
     "SpecRequest",
     "StartTasksRequest",
     "StopOrder",
+    "StreamedOrder",
     "SubmitRequest",
     "TasksReply",
     "TasksRequest",
@@ -281,16 +287,44 @@ class LeaveUpdate(_Message, frozen=True, kw_only=True, tag="leave"):
 
 
 class LogUpdate(_Message, frozen=True, kw_only=True, tag="log"):
-    """Bytes of a file on a machine that does not share the data root. Update port."""
+    """Bytes of an attempt's log, from a machine that does not share the data root. Update port.
+
+    Answer: StreamedOrder.
+    """
 
     agent: str
     attempt: str
-    kind: str
-    """log, or picture (whole, replacing the last)."""
     offset: int
     data: bytes
-    name: str = ""
-    """Of a picture: its file name."""
+
+
+class FileUpdate(_Message, frozen=True, kw_only=True, tag="file"):
+    """A part of a file that an attempt made on such a machine: a picture. Update port. Answer: StreamedOrder.
+
+    The file appears, or replaces the one before, when it is whole and its hash is right.
+    """
+
+    agent: str
+    attempt: str
+    path: str
+    """Where it belongs on the server's machine."""
+    offset: int
+    size: int
+    """Of the whole file."""
+    data: bytes
+    digest: str = ""
+    """SHA-256 of the whole file, with its last part."""
+
+
+class FetchUpdate(_Message, frozen=True, kw_only=True, tag="fetch"):
+    """Asks for a part of the job's temporary folder. Update port. Answer: FolderOrder or FilePartOrder."""
+
+    agent: str
+    attempt: str
+    path: str = ""
+    """A file of the folder, relative to it; empty: what is in it."""
+    offset: int = 0
+    """Of the bytes that are wanted; of the list, how many files to skip."""
 
 
 # --- request port: server to Agents ----------
@@ -326,6 +360,49 @@ class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
     grace_s: float = 2.0
     acknowledged: tuple[str, ...] = ()
     """Attempts whose endings arrived."""
+
+
+class StreamedOrder(_Message, frozen=True, kw_only=True, tag="streamed"):
+    """How much of a log or file has arrived, so that no more than a little is ever under way."""
+
+    attempt: str
+    path: str = ""
+    """Of a file, as it was sent; empty: the log."""
+    received: int = 0
+    """Go on from here."""
+    refused: str = ""
+    """Why nothing more of it is taken: a sentence."""
+
+
+class FolderEntry(_Message, frozen=True, kw_only=True):
+    """One file of a job's temporary folder."""
+
+    path: str
+    """Relative, with slashes."""
+    size: int
+    digest: str
+    """SHA-256."""
+    executable: bool = False
+
+
+class FolderOrder(_Message, frozen=True, kw_only=True, tag="folder"):
+    """A page of what is in the job's temporary folder."""
+
+    attempt: str
+    first: int
+    files: tuple[FolderEntry, ...] = ()
+    more: bool = False
+    refused: str = ""
+
+
+class FilePartOrder(_Message, frozen=True, kw_only=True, tag="file-part"):
+    """Bytes of a file of that folder. None where the file ends."""
+
+    attempt: str
+    path: str
+    offset: int
+    data: bytes = b""
+    refused: str = ""
 
 
 # --- broadcast port: server to Agents (topic `a`, the Agent's id, a NUL) ----------
@@ -376,9 +453,13 @@ ServerReply = Union[  # noqa: UP007
     DoneReply, RefusedReply, SnapshotReply, TasksReply, AttemptsReply, SpecReply, HostAdmittedReply,
 ]  # fmt: skip
 """What a client accepts on the request port."""
-AgentOrder = Union[AssignOrder, AcknowledgeOrder, EndOrder]  # noqa: UP007
+AgentOrder = Union[  # noqa: UP007
+    AssignOrder, AcknowledgeOrder, EndOrder, StreamedOrder, FolderOrder, FilePartOrder,
+]  # fmt: skip
 """What an Agent accepts on the request port."""
-UpdateMessage = Union[HeartbeatUpdate, ProgressUpdate, AttemptEnding, LeaveUpdate, LogUpdate]  # noqa: UP007
+UpdateMessage = Union[  # noqa: UP007
+    HeartbeatUpdate, ProgressUpdate, AttemptEnding, LeaveUpdate, LogUpdate, FileUpdate, FetchUpdate,
+]  # fmt: skip
 """What the server accepts on the update port."""
 BroadcastMessage = Union[StopOrder, EndOrder, RegisterAgainOrder, ChangesEvent]  # noqa: UP007
 """What is published on the broadcast port."""

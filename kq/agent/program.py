@@ -160,7 +160,7 @@ class Agent:
                 self._on_assign(order)
             elif isinstance(order, m.AcknowledgeOrder):
                 self._on_acknowledge(order)
-            else:
+            elif isinstance(order, m.EndOrder):
                 self._on_end(order)
         for told in self._wire.broadcasts():
             if isinstance(told, m.StopOrder):

@@ -36,17 +36,20 @@ class Hearing:
         handle: Callable[[ev.CoreEvent], object],
         reply: Callable[[bytes, m.EndOrder], None],
         registered: Callable[[str], None],
+        streamed: Callable[[m.LogUpdate | m.FileUpdate | m.FetchUpdate], None],
     ) -> None:
         """
         Args:
             handle: takes events to the core.
             reply: sends to a peer of the request port that is no Agent of ours.
             registered: told of each Agent that is there.
+            streamed: takes bytes of logs and files, and requests for them, of Agents elsewhere.
         """
         self._core = core
         self._handle = handle
         self._reply = reply
         self._registered = registered
+        self._streamed = streamed
         self.routes: dict[str, bytes] = {}
         """Where an Agent is reached on the request port."""
         self.roles: dict[str, str] = {}
@@ -90,6 +93,12 @@ class Hearing:
                     agent_id, message.attempt, message.progress, picture, message.warning[:_LONGEST_TEXT]
                 )
             )
+        elif isinstance(message, m.LogUpdate | m.FileUpdate | m.FetchUpdate):
+            # Only of an Agent that registered with this very key.
+            if self.roles.get(agent_id) == incoming.role:
+                self._streamed(message)
+            else:
+                self.dropped += 1
         elif isinstance(message, m.LeaveUpdate):
             agent = self._core.agent(agent_id)
             # A local one is gone when its process is.
@@ -134,6 +143,9 @@ class Hearing:
             return f"an Agent's id has 1 to {_LONGEST_ID} printable characters, and no slash"
         if len(message.host) > 255 or not 0 < message.pid < 2**32 or not math.isfinite(message.started):
             return "its host name, process id or start time makes no sense"
+        host = role.removeprefix("agent:")
+        if host != "local" and not agent_id.startswith(f"{host}:"):
+            return f"the id of an Agent with this key begins with {host}: and not as {agent_id[:40]}"
         if self.roles.get(agent_id, role) != role:
             return f"another host's Agent is called {agent_id}"
         if agent_id not in self.roles and len(self.roles) >= _MOST_AGENTS:

@@ -33,6 +33,8 @@ from kq.server.journal import Journal
 from kq.server.local_agents import LocalAgents
 from kq.server.logs import open_log
 from kq.server.news import News
+from kq.server.remote_hosts import RemoteHosts
+from kq.server.streams import Streams
 from kq.server.wishes import Wishes
 from kq.settings import Settings
 from kq.wire import Incoming, Poller, ServerWire
@@ -90,7 +92,10 @@ class Server:
             self._handle,
             lambda peer, order: self._outbox.append((peer, order)),
             self._remember_agent,
+            lambda message: self._streams.take(message),
         )
+        self._streams = Streams(self._core, self._send_to_agent, self._rouse)
+        self._hosts = RemoteHosts(self._files, self._wire, settings.data_root, settings.lease_s)
         self._gone: list[tuple[str, str]] = []
         self._lasting_trouble = ""
         """What is wrong with the journal for as long as this process lives."""
@@ -160,6 +165,7 @@ class Server:
         if now >= self._next_tick or due:
             self._next_tick = now + min(1.0, self._settings.lease_s / 4)
             self._handle(ev.Tick())
+            self._hosts.sweep(self._core.agent_ids())
         if self._history.is_sweep_due:
             self._handle(ev.JobsRemoved(tuple(self._history.sweep())))
         if self._history.is_loading:
@@ -172,6 +178,7 @@ class Server:
                 os.read(self._wake, 4096)
             except BlockingIOError:
                 pass  # drained already
+            self._streams.deliver()
             if self._end_asked:
                 self._begin_end()
         if self._guarded and 0 in ready and not os.read(0, 4096):
@@ -180,6 +187,13 @@ class Server:
             self._guarded = False
             self._poller.remove(0)
             self._begin_end(0.0)
+
+    def _rouse(self) -> None:
+        """End the wait for messages, from another thread."""
+        try:
+            os.write(self._wake_far, b"\0")
+        except BlockingIOError:
+            pass  # it is awake already
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._end_asked = True
@@ -201,6 +215,8 @@ class Server:
 
     def _close(self) -> int:
         self._agents.end_all()
+        self._streams.close()
+        self._hosts.close()
         self._commit()
         self._wire.publish_to_clients(m.ChangesEvent(sequence=self._news.sequence + 1, stopping=True))
         self._journal.close()
@@ -350,10 +366,10 @@ class Server:
             raise Refused(f"the journal cannot be read: {error}") from error
 
     def _admit(self, host: str, bind: str) -> str:
-        return self._files.admit_host(self._wire, host, bind)
+        return self._hosts.admit(host, bind)
 
     def _dismiss(self, host: str) -> None:
-        role = self._files.dismiss_host(self._wire, host)
+        role = self._hosts.dismiss(host)
         ids = tuple(
             agent_id for agent_id in self._core.agent_ids() if self._hearing.roles.get(agent_id) == role
         )
@@ -385,6 +401,7 @@ class Server:
     def _note_removed(self, told: do.JobRemoved) -> None:
         self._news.job_removed(told.job_id)
         self._history.forget(told.job_id)
+        self._streams.forget(told.job_id)
 
     def _note_attempt(self, told: do.AttemptOver) -> None:
         if self._core.has_job(told.record.job_id):

@@ -1,7 +1,7 @@
 """The only importer of zmq: frames, keys and sockets. No decision about jobs is made here."""
 
 from kq.wire.frames import FrameDecoder, VersionMismatch, encode
-from kq.wire.keys import KeyPair, new_key_pair
+from kq.wire.keys import KeyPair, new_key_pair, write_private
 from kq.wire.sockets import AgentWire, ClientWire, Incoming, Poller, ServerWire
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "VersionMismatch",
     "encode",
     "new_key_pair",
+    "write_private",
 ]

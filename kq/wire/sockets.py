@@ -123,6 +123,15 @@ class ServerWire:
             bound.append(int(endpoint.decode().rstrip("\0").rpartition(":")[2]))
         return bound[0], bound[1], bound[2]
 
+    def unbind(self, address: str, ports: tuple[int, int, int]) -> None:
+        """Accept nobody new on `address`. Connections that stand go on."""
+        host = f"[{address}]" if ":" in address else address
+        for socket, port in zip((self._request, self._update, self._broadcast), ports, strict=True):
+            try:
+                socket.unbind(f"tcp://{host}:{port}")
+            except zmq.ZMQError:
+                pass  # it was not bound, or the address is gone: either way nobody comes in by it
+
     def add_to(self, poller: Poller) -> None:
         """Have `poller` wait for the ports."""
         for socket in (self._request, self._update, self.door.socket):
