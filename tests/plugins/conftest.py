@@ -1,0 +1,34 @@
+"""What tests of the plug-ins share: Katana's API as the host offers it, and a real queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host import katana_alias
+from kq.api import Session, Settings, start_session
+
+katana_alias.install()
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A real queue with two Agents, this process's own."""
+    session = start_session(Settings(data_root=tmp_path_factory.mktemp("data root")))
+    assert session.wait_ready(30), session.failure
+    yield session
+    session.close()
+    assert session.wait(15)
+
+
+@pytest.fixture
+def farm(session: Session) -> Any:
+    """The farm plug-in."""
+    from plugins.FarmAPI.KatanaQueueFarmPlugin import KatanaQueueFarmPlugin
+
+    return KatanaQueueFarmPlugin()

@@ -1,0 +1,190 @@
+"""The farm plug-in, called as FarmAPI calls it, on a real queue."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from Katana import FarmAPI
+
+from host.Katana.FarmAPI.FarmPluginManager import JobRequest
+from kq.api import QueueChange, Session
+
+State = FarmAPI.Job.State
+PYTHON = shlex.quote(sys.executable)
+
+
+def request(*commands: str, **fields: Any) -> JobRequest:
+    """A job request as Katana makes one."""
+    values = {
+        "nodeName": "Render",
+        "renderContextName": "render_1",
+        "frames": [1],
+        "commands": list(commands),
+        "environment": {"KATANA_TEST": "some value"},
+        "tempDir": "",
+    }
+    return JobRequest(**{**values, **fields})
+
+
+def wait_for(session: Session, farm: Any, job_id: str, *states: str) -> str:
+    """Wait until a job is in one of `states`, told by the queue."""
+    changed = threading.Event()
+
+    def listen(_change: QueueChange) -> None:
+        changed.set()
+
+    remove = session.client.add_listener(listen)
+    try:
+        for _ in range(1000):
+            state = str(farm.getJobState(job_id))
+            if state in states:
+                return state
+            assert changed.wait(20), f"job {job_id} stays {state}"
+            changed.clear()
+    finally:
+        remove()
+    raise AssertionError(f"job {job_id} never came into {states}")
+
+
+def test_job_runs_with_its_commands_in_order(farm: Any, session: Session, tmp_path: Path) -> None:
+    """The command lines run one after the other, in the job's environment; the log has what they print."""
+    out = tmp_path / "out put.txt"
+    code = 'import os, sys; open(sys.argv[1], "a").write(os.environ["KATANA_TEST"])'
+    write = shlex.join([sys.executable, "-c", code, str(out)])
+    job_id = farm.submitJob(request(write, f"{PYTHON} -c 'print(\"second\")'"))
+    assert isinstance(job_id, str)
+    assert farm.getJobState(job_id) in State.kAllStates  # known at once
+    assert wait_for(session, farm, job_id, State.kCompleted, State.kFailed) == State.kCompleted
+    assert out.read_text() == "some value"
+    log = farm.getRenderLogFilename(job_id)
+    assert "second" in Path(log).read_text()
+
+
+def test_failed_job_is_failed(farm: Any, session: Session) -> None:
+    """A render that exits with an error is Failed, and listed as such with its times."""
+    job_id = farm.submitJob(request(f"{PYTHON} -c 'raise SystemExit(3)'"))
+    wait_for(session, farm, job_id, State.kFailed)
+    assert len(farm.getJobs([job_id])) == 1
+    assert farm.getJobs([State.kFailed])
+    assert farm.getJobs(["no such"]) == []
+    assert len(farm.getJobs([])) >= 1
+
+
+def test_stop_and_start(farm: Any, session: Session) -> None:
+    """A stopped job is Cancelled, not failed; started again it runs again."""
+    job_id = farm.submitJob(request(f"{PYTHON} -c 'import time; print(1, flush=True); time.sleep(600)'"))
+    wait_for(session, farm, job_id, State.kRunning)
+    farm.stopJob(job_id)
+    wait_for(session, farm, job_id, State.kCancelled)
+    farm.startJob(job_id)
+    wait_for(session, farm, job_id, State.kRunning)
+    farm.stopJob(job_id)
+    wait_for(session, farm, job_id, State.kCancelled)
+
+
+@pytest.mark.parametrize("method", ["startJob", "stopJob", "getJobState", "getRenderLogFilename"])
+def test_unknown_job(farm: Any, method: str) -> None:
+    """Katana's own exception, with the id."""
+    with pytest.raises(FarmAPI.JobNotFoundException, match="nosuchjob"):
+        getattr(farm, method)("nosuchjob")
+
+
+@pytest.mark.parametrize(
+    ("commands", "sentence"),
+    [([], "command is empty"), ([""], "command is empty"), (["render 'unclosed"], "quot"), (["a\0b"], "NUL")],
+)
+def test_request_that_makes_no_sense(farm: Any, commands: list[str], sentence: str) -> None:
+    """Refused at once, in a sentence, before anything is queued."""
+    with pytest.raises(FarmAPI.FarmPluginException, match=sentence):
+        farm.submitJob(request(*commands))
+
+
+def test_later_arguments_are_accepted(farm: Any, session: Session) -> None:
+    """A later Katana may pass more than is documented today."""
+    job_id = farm.submitJob(request(f"{PYTHON} -c 'pass'"), "extra", renderMethod="previewRender")
+    wait_for(session, farm, job_id, State.kCompleted)
+    farm.getJobs([], "extra", other=1)
+    farm.getEnvironmentForJob("render_1", "extra")
+    farm.createTemporaryDirectory("render_1", 7)
+
+
+def test_temporary_directory_is_ones_own(farm: Any, session: Session) -> None:
+    """Each render has a folder of its own below KQ_DATA_ROOT that nobody else can read."""
+    one, two = farm.createTemporaryDirectory("shot/1: a"), farm.createTemporaryDirectory("shot/1: a")
+    assert one != two
+    assert Path(one).is_relative_to(session.settings.data_root)  # type: ignore[union-attr]
+    if sys.platform != "win32":
+        assert stat.S_IMODE(Path(one).stat().st_mode) == 0o700
+
+
+def test_render_files_are_copied(farm: Any, tmp_path: Path) -> None:
+    """The files of a render go to its folder; one that is not there is named."""
+    scene = tmp_path / "scene file.usda"
+    scene.write_text("#usda 1.0\n")
+    folder = farm.createTemporaryDirectory("render_7")
+    (copy,) = farm.copyRenderFiles([str(scene)], "render_7")
+    assert Path(copy) == Path(folder) / scene.name
+    assert Path(copy).read_text() == "#usda 1.0\n"
+    assert farm.copyRenderFiles([copy], "render_7") == [copy]  # it is there already
+    with pytest.raises(FarmAPI.FarmPluginException, match=r"nothing\.usda"):
+        farm.copyRenderFiles([str(tmp_path / "nothing.usda")], "render_7")
+
+
+def test_data_root_that_cannot_be_written(farm: Any, session: Session) -> None:
+    """The sentence names the folder and what to do."""
+    blocked = session.settings.data_root / "renders"  # type: ignore[union-attr]
+    kept = blocked.rename(blocked.with_name("kept")) if blocked.exists() else None
+    blocked.write_text("a file where a folder should be")
+    try:
+        with pytest.raises(FarmAPI.FarmPluginException, match="make KQ_DATA_ROOT writable"):
+            farm.createTemporaryDirectory("render_1")
+    finally:
+        blocked.unlink()
+        if kept is not None:
+            kept.rename(blocked)
+
+
+def test_environment_of_the_desktop_goes_along(farm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was set after the Agents started reaches the render; what is no render's business does not."""
+    monkeypatch.setenv("OCIO", "/show/config.ocio")
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    environment = farm.getEnvironmentForJob("render_1")
+    assert environment["OCIO"] == "/show/config.ocio"
+    assert "SECRET_TOKEN" not in environment
+
+
+def test_options_of_the_command_are_used(farm: Any, session: Session) -> None:
+    """Which renderer it is tells which output patterns apply; where the picture goes is shown."""
+    job_id = farm.submitJob(
+        request(f"{PYTHON} -c pass -renderer arnold -renderOutputFile '/tmp/a b.png' -last", tempDir="/tmp")
+    )
+    spec = session.client.spec(job_id).result(10)
+    assert (spec.renderer, spec.picture, spec.temp_dir, spec.node) == (
+        "arnold",
+        "/tmp/a b.png",
+        "/tmp",
+        "Render",
+    )
+    wait_for(session, farm, job_id, State.kCompleted)
+
+
+def test_without_a_queue(monkeypatch: pytest.MonkeyPatch, farm: Any) -> None:
+    """Before the desktop has started, a call says why nothing can be done."""
+    from plugins.FarmAPI import KatanaQueueFarmPlugin
+
+    monkeypatch.setattr(KatanaQueueFarmPlugin, "current_session", lambda: None)
+    with pytest.raises(FarmAPI.FarmPluginException, match="Katana Queue is not running"):
+        farm.submitJob(request("true"))
+
+
+def test_metadata_names_the_installation(farm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents of this machine find Katana where the desktop is."""
+    monkeypatch.setenv("KATANA_ROOT", "/opt/Katana 8.0v1")
+    metadata = farm.getRemoteInstallationMetadata()
+    assert metadata.katanaRoot == "/opt/Katana 8.0v1"

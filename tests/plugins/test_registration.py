@@ -1,0 +1,240 @@
+"""What happens when Katana loads the plug-ins: names, the session's start and end, what may stand in the way.
+
+Each case is a process of its own: what a process has imported cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PRELUDE = """
+import logging, os, sys
+logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
+from host import katana_alias
+katana_alias.install()
+from PySide6.QtWidgets import QApplication
+application = QApplication([])
+import Katana
+from host.Katana._callbacks import ExecuteCallbacksForType
+from Katana import Callbacks, Configuration, FarmAPI, Utils
+from Katana.UI4.App import Tabs
+def load():
+    plugins = Utils.Plugins.Load("FarmPlugin", 1, Utils.Plugins.DefaultPaths("Plugins"))
+    tabs = Tabs.LoadTabPlugins(Tabs.GetTabPluginSearchPaths())
+    return [plugin.name for plugin in plugins], sorted(tabs)
+"""
+
+
+def run(code: str, data_root: Path, **environment: str) -> str:
+    """Run `code` after the prelude in a process of its own; returns what it prints, errors included."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PRELUDE + code],
+        cwd=data_root,
+        env={
+            **os.environ,
+            "QT_QPA_PLATFORM": "offscreen",
+            "PYTHONPATH": str(ROOT),
+            "KATANA_RESOURCES": str(ROOT / "plugins"),
+            "KQ_DATA_ROOT": str(data_root),
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_katana_finds_farm_and_tab(data_root: Path) -> None:
+    """From KATANA_RESOURCES alone, both are there under the name that artists know."""
+    said = run("print(load())", data_root)
+    assert "(['Katana Queue'], ['Katana Queue'])" in said
+
+
+SESSION = """
+Configuration.set("KATANA_UI_MODE", "1")
+load()
+from kq.api import current_session
+assert current_session() is None
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+session = current_session()
+assert session is not None and session.wait_ready(30), session.failure
+print("started")
+"""
+
+
+@pytest.mark.parametrize(
+    "end", ["ExecuteCallbacksForType(Callbacks.Type.onShutdown)", "QTimer.singleShot(0, quit_)"]
+)
+def test_queue_lives_as_long_as_the_desktop(data_root: Path, end: str) -> None:
+    """It starts when the desktop has started, and ends with it, by whichever sign comes first."""
+    code = """
+from PySide6.QtCore import QTimer
+quit_ = application.quit
+QTimer.singleShot(0, lambda: None)
+"""
+    loop = "application.exec()\n" if "quit_" in end else ""
+    said = run(SESSION + code + end + "\n" + loop + "assert session.wait(20)\nprint('ended')", data_root)
+    assert "started" in said
+    assert "ended" in said
+
+
+def test_no_queue_without_a_user_interface(data_root: Path) -> None:
+    """A batch render starts no queue."""
+    code = """
+load()
+from kq.api import current_session
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+print("session:", current_session())
+"""
+    assert "session: None" in run(code, data_root)
+
+
+def test_setting_that_makes_no_sense_leaves_the_desktop_whole(data_root: Path) -> None:
+    """KQ_NUM_AGENTS that is no number is one sentence, in the log and for the tab; all else goes on."""
+    code = """
+Configuration.set("KATANA_UI_MODE", "1")
+load()
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+from plugins import queue_session
+print("trouble:", queue_session.trouble())
+"""
+    said = run(code, data_root, KQ_NUM_AGENTS="many")
+    assert "trouble: KQ_NUM_AGENTS is 'many'" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("missing", ["zmq", "msgspec"])
+def test_missing_package_is_one_sentence(data_root: Path, missing: str) -> None:
+    """Without pyzmq or msgspec there is no queue, a sentence that says what to install, and a desktop."""
+    code = f"""
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+for name in [name for name in sys.modules if name.partition(".")[0] in ("kq", "zmq", "msgspec")]:
+    del sys.modules[name]
+print(load())
+"""
+    said = run(code, data_root)
+    assert "([], [])" in said
+    assert f"Python package {'pyzmq' if missing == 'zmq' else missing} is not installed" in said
+    assert "Traceback" not in said
+
+
+def foreign_kq(folder: Path) -> Path:
+    """What real Katana ships: a package of the same name, which imports parts of itself late."""
+    package = folder / "plugins" / "Resources" / "Core" / "Plugins" / "kq"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "OWNER = 'Katana'\ndef late():\n    from kq import agent\n    return agent.OWNER\n"
+    )
+    (package / "agent.py").write_text("OWNER = 'Katana'\n")
+    return package.parent
+
+
+BESIDE = """
+from PySide6.QtCore import QEventLoop, QTimer
+Configuration.set("KATANA_UI_MODE", "1")
+if {loaded_first}:
+    sys.path.insert(0, os.environ["FOREIGN"])
+    import kq
+farms, tabs = load()
+print(farms, tabs)
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+FarmAPI.FarmPluginManager.Initialize()
+farm = FarmAPI.FarmPluginManager._plugin("Katana Queue (Open)")
+from katana_queue_open_kq.api import current_session
+session = current_session()
+assert session.wait_ready(30), session.failure
+holder = Tabs.CreateTab("Katana Queue (Open)", None)
+tab = holder.getWidget()
+holder.show()
+command = sys.executable + " -c pass"
+job = farm.submitJob(FarmAPI.FarmPluginManager.JobRequest("Render", "r", [1], [command], {{}}, ""))
+loop = QEventLoop()
+def on_changed(change):
+    if any(each.state.is_terminal for each in change.jobs):
+        loop.quit()
+tab.bridge.changed.connect(on_changed)
+QTimer.singleShot(30000, loop.quit)
+if not session.client.job(job).state.is_terminal:
+    loop.exec()
+print("job:", farm.getJobState(job) == FarmAPI.Job.State.kCompleted, type(tab).__module__)
+sys.path.insert(0, os.environ["FOREIGN"])
+import kq
+print("theirs:", kq.OWNER, kq.late(), kq.__file__.startswith(os.environ["FOREIGN"]))
+holder.close()
+ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+assert session.wait(20)
+assert tab.log.reader.wait(5) and tab.pictures.wait(5)
+"""
+
+
+@pytest.mark.parametrize("loaded_first", [True, False])
+def test_beside_katanas_own_queue(data_root: Path, tmp_path: Path, loaded_first: bool) -> None:
+    """In real Katana the names are taken: ours runs under another, and theirs stays what it is."""
+    foreign = foreign_kq(tmp_path / "Katana")
+    said = run(
+        BESIDE.format(loaded_first=loaded_first),
+        data_root,
+        KATANA_ROOT=str(tmp_path / "Katana"),
+        FOREIGN=str(foreign),
+    )
+    assert "['Katana Queue (Open)'] ['Katana Queue (Open)']" in said
+    assert "job: True katana_queue_open_plugins.Tabs.KatanaQueue.tab" in said
+    assert "theirs: Katana Katana True" in said
+    assert "Traceback" not in said
+
+
+def test_name_taken_by_another_farm(data_root: Path, tmp_path: Path) -> None:
+    """Somebody else's farm of this name keeps it."""
+    folder = tmp_path / "first" / "Plugins"
+    folder.mkdir(parents=True)
+    (folder / "Other.py").write_text(
+        "from Katana import FarmAPI\n"
+        "class Other(FarmAPI.BaseFarmPlugin): pass\n"
+        "PluginRegistry = [('FarmPlugin', 1, 'Katana Queue', Other)]\n"
+    )
+    resources = os.pathsep.join([str(tmp_path / "first"), str(ROOT / "plugins")])
+    code = """
+os.environ["KATANA_RESOURCES"] = os.environ["FIRST"]
+FarmAPI.FarmPluginManager.Initialize()
+os.environ["KATANA_RESOURCES"] = os.environ["BOTH"]
+FarmAPI.FarmPluginManager.Initialize()
+print(FarmAPI.FarmPluginManager.GetFarmPluginNames())
+"""
+    said = run(code, data_root, FIRST=str(tmp_path / "first"), BOTH=resources)
+    assert "['Katana Queue', 'Katana Queue (Open)']" in said
+
+
+def test_interpreter_for_kqs_processes(data_root: Path, tmp_path: Path) -> None:
+    """Where the program itself is no Python, as Katana's binary, one is found beside it."""
+    code = """
+import sys
+load()
+from plugins.queue_session import find_python
+print("own:", find_python())
+sys.executable = "/opt/Katana/bin/katanaBin"
+print("beside:", find_python())
+os.environ["KQ_PYTHON"] = "/usr/bin/mine"
+print("named:", find_python())
+"""
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.touch()
+    said = run(code, data_root, KATANA_ROOT=str(tmp_path))
+    assert "own: None" in said
+    assert f"beside: {python}" in said
+    assert "named: /usr/bin/mine" in said
