@@ -1,0 +1,85 @@
+"""Runs one call at a time on a thread of its own, and brings what it says and returns back to Qt's thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+__all__ = ["Background"]
+
+_log = logging.getLogger("KatanaQueue")
+
+
+class Background(QObject):
+    """Signals:
+    said(object): what the call reported.
+    ended(str): the call is over; a sentence when it failed.
+    """
+
+    said = Signal(object)
+    ended = Signal(str)
+    _over = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._cancelled: threading.Event | None = None
+        self._thread: threading.Thread | None = None
+        self._over.connect(self._on_over, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._cancelled is not None
+
+    def run(self, call: Callable[[Callable[[Any], None], threading.Event], None]) -> None:
+        """Call `call(report, cancelled)`. Nothing happens when a call is under way already."""
+        if self.is_busy:
+            return
+        cancelled = self._cancelled = threading.Event()
+        # Daemon: a connection that hangs must not keep the desktop from quitting.
+        self._thread = threading.Thread(
+            target=self._run, args=(call, cancelled), name="kq-remote-dialog", daemon=True
+        )
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask the call to end."""
+        if self._cancelled is not None:
+            self._cancelled.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether no thread is left, `timeout_s` after at most."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def _run(
+        self, call: Callable[[Callable[[Any], None], threading.Event], None], cancelled: threading.Event
+    ) -> None:
+        sentence = ""
+        try:
+            call(self._report, cancelled)
+        except Exception as error:  # noqa: BLE001  whatever went wrong is told in the dialog, and logged whole
+            sentence = f"{error}" or type(error).__name__
+            _log.debug("a remote step failed", exc_info=True)
+        self._emit(self._over, sentence)
+
+    def _report(self, what: Any) -> None:
+        self._emit(self.said, what)
+
+    def _emit(self, signal: Any, argument: object) -> None:
+        try:
+            signal.emit(argument)
+        except RuntimeError:
+            # The dialog was closed, and its C++ side deleted, meanwhile: nobody is left to tell.
+            pass
+
+    @Slot(object)
+    def _on_over(self, sentence: str) -> None:
+        self._cancelled = None
+        self.ended.emit(sentence)

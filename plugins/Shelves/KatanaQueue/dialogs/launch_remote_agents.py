@@ -1,0 +1,299 @@
+"""The dialog that launches Agents on another machine: fields, buttons, and the steps as they happen.
+
+It decides nothing about the network: `RemoteSteps` does the work, on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QGuiApplication
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+import kq.api as kq_api
+from kq.api import current_session
+
+from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
+from .background import Background
+from .remote_target import RemoteSteps, RemoteTarget, Step
+
+__all__ = ["LaunchRemoteAgentsDialog"]
+
+_STATES = {"running": "Running", "done": "Completed", "failed": "Failed"}
+NOT_THERE = "This version of Katana Queue cannot launch Agents on other machines yet."
+
+
+class LaunchRemoteAgentsDialog(QDialog):
+    """Mostly filled in when it opens. `steps` does the work; without it the dialog says so."""
+
+    _open: ClassVar[LaunchRemoteAgentsDialog | None] = None
+
+    def __init__(self, steps: RemoteSteps | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._steps = steps
+        self._background = Background(self)
+        self._lookup = Background(self)
+        self.setWindowTitle("Launch Remote Agents")
+        self._make_fields()
+        self._lay_out()
+        self._background.said.connect(self._show_step)
+        self._background.ended.connect(self._on_ended)
+        self._lookup.said.connect(self._fill_in)
+        self._lookup.run(lambda report, _cancelled: report(_found_on_this_machine()))
+        self._update()
+
+    @classmethod
+    def show_for(cls, parent: QWidget | None) -> LaunchRemoteAgentsDialog:
+        """Open the dialog, or bring the one that is open to the front."""
+        if cls._open is None:
+            steps: RemoteSteps | None = getattr(kq_api, "remote_steps", None)
+            dialog = cls._open = cls(steps, parent)
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.destroyed.connect(lambda: setattr(cls, "_open", None))
+        cls._open.show()
+        cls._open.raise_()
+        cls._open.activateWindow()
+        return cls._open
+
+    # --- fields ------------------------------------------------------------------------------------------
+
+    def _make_fields(self) -> None:
+        session = current_session()
+        settings = session.settings if session is not None else None
+        self.host = QComboBox(self)
+        self.host.setEditable(True)
+        self.host.setAccessibleName("Host")
+        _hint(self.host, "render-07 or 192.168.1.20")
+        self.port = QSpinBox(self)
+        self.port.setRange(1, 65535)
+        self.port.setValue(22)
+        self.port.setFixedWidth(80)
+        self.user = QLineEdit(_user(), self)
+        self.key = QComboBox(self)
+        self.key.setEditable(True)
+        self.key.addItem("")
+        _hint(self.key, "ssh-agent, and the keys in ~/.ssh")
+        self.num_agents = QSpinBox(self)
+        self.num_agents.setRange(1, 1000)
+        self.num_agents.setValue(settings.num_agents if settings is not None else 2)
+        self.num_agents.setFixedWidth(80)
+        self.katana_root = QLineEdit(os.environ.get("KATANA_ROOT", ""), self)
+        self.data_root = QLineEdit(str(settings.data_root) if settings is not None else "", self)
+        self.kq_host = QLineEdit(self)
+        self.kq_host.setPlaceholderText("the address of this machine that the other one reaches")
+        ready: dict[str, Any] = (session.ready if session is not None else None) or {}
+        ports = [
+            str(ready[name]) for name in ("request_port", "update_port", "broadcast_port") if name in ready
+        ]
+        self._ports = QLabel(", ".join(ports) or "not known before the queue is ready", self)
+        self._ports.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.host.editTextChanged.connect(lambda _text: self._update())
+        for field in (self.user, self.katana_root, self.data_root, self.kq_host):
+            field.textChanged.connect(lambda _text: self._update())
+        self.num_agents.valueChanged.connect(lambda _value: self._update())
+
+    def target(self) -> RemoteTarget:
+        """What the fields say."""
+        return RemoteTarget(
+            host=self.host.currentText().strip(),
+            port=self.port.value(),
+            user=self.user.text().strip(),
+            private_key=self.key.currentText().strip(),
+            num_agents=self.num_agents.value(),
+            katana_root=self.katana_root.text().strip(),
+            data_root=self.data_root.text().strip(),
+            kq_host=self.kq_host.text().strip(),
+        )
+
+    def _fill_in(self, found: tuple[list[str], list[str], str]) -> None:
+        hosts, keys, address = found
+        text = self.host.currentText()
+        self.host.addItems(hosts)
+        self.host.setEditText(text)
+        self.key.addItems(keys)
+        if not self.kq_host.text():
+            self.kq_host.setText(address)
+
+    # --- layout ------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow("&Host", _row(self.host, QLabel("Port", self), self.port))
+        form.addRow("&User", self.user)
+        browse = QToolButton(self)
+        browse.setText("…")
+        browse.setAccessibleName("Choose a private key")
+        browse.clicked.connect(self._choose_key)
+        form.addRow("Private &Key", _row(self.key, browse))
+        form.addRow("Num &Agents", self.num_agents)
+        form.addRow("Katana &Install", self.katana_root)
+        form.addRow("KQ_&DATA_ROOT", self.data_root)
+        form.addRow("KQ H&ost", self.kq_host)
+        form.addRow("Ports", self._ports)
+        self._problem = QLabel(self)
+        self._problem.setWordWrap(True)
+        self._list = QTreeWidget(self)
+        self._list.setHeaderLabels(["Step", "Result"])
+        self._list.setRootIsDecorated(False)
+        self._list.setColumnWidth(0, 190)
+        self._list.setAccessibleName("Steps")
+        self._list.setMinimumHeight(120)
+        self.check = self._button("&Check", lambda: self._run("check"))
+        self.start = self._button("&Start Agents", lambda: self._run("start"))
+        self.stop = self._button("S&top Agents", lambda: self._run("stop"))
+        self.cancel = self._button("Cancel", self._background.cancel)
+        self.copy = self._button("Copy Result", self._copy)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.copy)
+        buttons.addStretch(1)
+        for button in (self.cancel, self.check, self.stop, self.start):
+            buttons.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 14, 14, 12)
+        layout.setSpacing(10)
+        layout.addLayout(form)
+        layout.addWidget(self._problem)
+        layout.addWidget(self._list, 1)
+        layout.addLayout(buttons)
+        self.resize(600, 560)
+        self.host.setFocus()
+
+    def _button(self, text: str, call: Callable[[], None]) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setAutoDefault(False)
+        button.clicked.connect(lambda _checked=False: call())
+        return button
+
+    def _choose_key(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Private Key", str(Path.home() / ".ssh"))
+        if path:
+            self.key.setEditText(path)
+
+    # --- work --------------------------------------------------------------------------------------------
+
+    def _update(self) -> None:
+        target = self.target()
+        problems, busy = target.problems(), self._background.is_busy
+        can = self._steps is not None and not problems and not busy
+        for button in (self.check, self.start, self.stop):
+            button.setEnabled(can)
+        self.cancel.setEnabled(busy)
+        self.copy.setEnabled(self._list.topLevelItemCount() > 0)
+        if self._steps is None:
+            text, state = NOT_THERE, "warning"
+        elif problems and target.host:
+            text, state = problems[0], "Failed"
+        else:
+            text, state = " ".join(target.warnings()), "warning"
+        self._problem.setText(text)
+        palette = self._problem.palette()
+        palette.setColor(self._problem.foregroundRole(), state_colour(state, self.palette()))
+        self._problem.setPalette(palette)
+
+    def _run(self, what: str) -> None:
+        steps, target = self._steps, self.target()
+        if steps is None:
+            return
+        call: Callable[[RemoteTarget, Callable[[Step], None], threading.Event], None] = getattr(steps, what)
+        self._list.clear()
+        self._background.run(lambda report, cancelled: call(target, report, cancelled))
+        self._update()
+
+    def _show_step(self, step: Step) -> None:
+        found = self._list.findItems(step.name, Qt.MatchFlag.MatchExactly, 0)
+        item = found[0] if found else QTreeWidgetItem(self._list, [step.name])
+        item.setText(1, step.sentence)
+        item.setToolTip(1, step.sentence)
+        state = _STATES.get(step.state, "Waiting")
+        item.setIcon(0, state_pixmap(state, self.palette(), self.devicePixelRatioF()))
+        item.setForeground(0, state_colour(state, self.palette()))
+        self._list.scrollToItem(item)
+
+    def _on_ended(self, sentence: str) -> None:
+        if sentence:
+            self._show_step(Step("Result", "failed", sentence))
+        self._update()
+
+    def _copy(self) -> None:
+        items = [self._list.topLevelItem(place) for place in range(self._list.topLevelItemCount())]
+        lines = [f"{item.text(0)}: {item.text(1)}" for item in items if item is not None]
+        QGuiApplication.clipboard().setText("\n".join([f"Host {self.target().host}", *lines]))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Nothing half-started remains: what is under way is cancelled, and cleans up after itself."""
+        self._background.cancel()
+        super().closeEvent(event)
+
+
+def _hint(box: QComboBox, text: str) -> None:
+    field = box.lineEdit()
+    if field is not None:
+        field.setPlaceholderText(text)
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(widgets[0], 1)
+    for widget in widgets[1:]:
+        row.addWidget(widget)
+    return row
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, in some containers
+        return ""
+
+
+def _found_on_this_machine() -> tuple[list[str], list[str], str]:
+    """Hosts of `~/.ssh/config`, private keys of `~/.ssh`, and this machine's address. Reads files."""
+    folder = Path.home() / ".ssh"
+    keys = [
+        str(path.with_suffix("")) for path in sorted(folder.glob("*.pub")) if path.with_suffix("").is_file()
+    ]
+    hosts: list[str] = []
+    try:
+        lines = (folder / "config").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []  # most people have none
+    for line in lines:
+        words = line.split()
+        if words and words[0].lower() == "host":
+            hosts += [word for word in words[1:] if not set(word) & set("*?!")]
+    return hosts, keys, _own_address()
+
+
+def _own_address() -> str:
+    """The address of the interface that leads out; a datagram socket that is connected sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

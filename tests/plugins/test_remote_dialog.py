@@ -1,0 +1,170 @@
+"""The dialog that launches remote Agents: fields, what is wrong with them, steps as they happen, cancelling.
+
+The steps themselves are tested with kq.remote; here something in this process stands in for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from Katana import Shelves
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import NOT_THERE, LaunchRemoteAgentsDialog
+from plugins.Shelves.KatanaQueue.dialogs.remote_target import RemoteTarget, Step
+
+LEFT = Qt.MouseButton.LeftButton
+ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
+
+
+class Ladder:
+    """Stands in for kq.remote: reports two steps, and waits between them until told or cancelled."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.was_cancelled = False
+        self.targets: list[RemoteTarget] = []
+
+    def check(self, target: RemoteTarget, report: Callable[[Step], None], cancelled: threading.Event) -> None:
+        self.targets.append(target)
+        report(Step("Name resolves", "done", f"{target.host} is 10.0.0.7"))
+        report(Step("Port open", "running"))
+        while not self.go_on.wait(0.01):
+            if cancelled.is_set():
+                self.was_cancelled = True
+                return
+        raise ConnectionError("port 22 of render-07 is closed: start the SSH server there")
+
+    start = stop = check
+
+
+@pytest.fixture
+def ladder() -> Ladder:
+    """Steps that a test moves on."""
+    return Ladder()
+
+
+@pytest.fixture
+def dialog(
+    qtbot: Any, ladder: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LaunchRemoteAgentsDialog]:
+    """The dialog, shown, for somebody with a key and a configured host."""
+    ssh = tmp_path / ".ssh"
+    ssh.mkdir()
+    (ssh / "config").write_text("Host render-07 render-*\n  User artist\nhost = odd\nHOST farm\n")
+    for name in ("id_ed25519", "id_ed25519.pub", "lonely.pub"):
+        (ssh / name).touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    dialog = LaunchRemoteAgentsDialog(ladder)
+    qtbot.addWidget(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    qtbot.waitUntil(lambda: dialog.key.count() > 1)
+    yield dialog
+    ladder.go_on.set()
+    assert dialog._background.wait(5)
+    assert dialog._lookup.wait(5)
+
+
+def steps(dialog: LaunchRemoteAgentsDialog) -> list[tuple[str, str]]:
+    items = [dialog._list.topLevelItem(place) for place in range(dialog._list.topLevelItemCount())]
+    return [(item.text(0), item.text(1)) for item in items if item is not None]
+
+
+def test_most_of_it_is_filled_in(dialog: LaunchRemoteAgentsDialog, tmp_path: Path) -> None:
+    """Hosts and keys that are there are offered; this machine's address is proposed."""
+    hosts = [dialog.host.itemText(place) for place in range(dialog.host.count())]
+    assert "render-07" in hosts
+    assert "farm" in hosts
+    assert not any("*" in host for host in hosts)
+    keys = [dialog.key.itemText(place) for place in range(dialog.key.count())]
+    assert keys == ["", str(tmp_path / ".ssh" / "id_ed25519")]
+    assert dialog.kq_host.text()
+    assert dialog.target().port == 22
+
+
+def test_what_is_wrong_is_told_and_nothing_can_be_started(
+    dialog: LaunchRemoteAgentsDialog, qtbot: Any
+) -> None:
+    """Buttons wait until the fields make sense."""
+    assert not dialog.start.isEnabled()
+    qtbot.keyClicks(dialog.host.lineEdit(), "render-07")
+    assert "KQ_DATA_ROOT" in dialog._problem.text()
+    qtbot.keyClicks(dialog.data_root, "relative/path")
+    assert "whole path" in dialog._problem.text()
+    dialog.data_root.setText("/mnt/share/kq")
+    assert dialog._problem.text() == ""
+    assert dialog.start.isEnabled()
+    dialog.num_agents.setValue(50)
+    assert "50 Agents" in dialog._problem.text()
+    assert dialog.start.isEnabled()
+
+
+def test_steps_are_shown_as_they_happen(dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any) -> None:
+    """Each step appears when it is taken; the failure ends the list, and the whole can be copied."""
+    dialog.host.setEditText("render-07")
+    dialog.data_root.setText("/mnt/share/kq")
+    qtbot.mouseClick(dialog.check, LEFT)
+    qtbot.waitUntil(lambda: len(steps(dialog)) == 2)
+    assert steps(dialog)[0] == ("Name resolves", "render-07 is 10.0.0.7")
+    assert not dialog.check.isEnabled()
+    assert dialog.cancel.isEnabled()
+    ladder.go_on.set()
+    qtbot.waitUntil(lambda: dialog.check.isEnabled())
+    assert steps(dialog)[2][1] == "port 22 of render-07 is closed: start the SSH server there"
+    qtbot.mouseClick(dialog.copy, LEFT)
+    assert QGuiApplication.clipboard().text().splitlines()[1] == "Name resolves: render-07 is 10.0.0.7"
+
+
+@pytest.mark.parametrize("how", ["button", "close"])
+def test_cancelling(dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any, how: str) -> None:
+    """By the button or by closing the window: the step that is under way is told to end."""
+    dialog.host.setEditText("render-07")
+    dialog.data_root.setText("/mnt/share/kq")
+    qtbot.mouseClick(dialog.start, LEFT)
+    qtbot.waitUntil(lambda: len(steps(dialog)) == 2)
+    if how == "button":
+        qtbot.mouseClick(dialog.cancel, LEFT)
+    else:
+        dialog.close()
+    qtbot.waitUntil(lambda: ladder.was_cancelled)
+
+
+def test_without_steps_nothing_is_pretended(qtbot: Any) -> None:
+    """Where nothing can launch Agents, the dialog says so."""
+    dialog = LaunchRemoteAgentsDialog(None)
+    qtbot.addWidget(dialog)
+    dialog.host.setEditText("render-07")
+    dialog.data_root.setText("/mnt/share/kq")
+    assert dialog._problem.text() == NOT_THERE
+    assert not dialog.start.isEnabled()
+    assert dialog._lookup.wait(5)
+
+
+def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
+    """The shelf item has its name, opens the dialog, and brings an open one to the front."""
+    import importlib.util
+    import sys
+
+    spec = importlib.util.spec_from_file_location("katana_queue_own_names", ITEM.parents[2] / "own_names.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["katana_queue_own_names"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    item = Shelves.CreateShelfItem(str(ITEM))
+    assert item.getName() == "Launch Remote Agents..."
+    assert "Agents" in item.getDescription()
+    item.run()
+    item.run()
+    dialogs = [each for each in QApplication.topLevelWidgets() if isinstance(each, LaunchRemoteAgentsDialog)]
+    shown = [each for each in dialogs if each.isVisible()]
+    assert len(shown) == 1
+    assert shown[0]._lookup.wait(5)
+    shown[0].close()
+    qtbot.waitUntil(lambda: LaunchRemoteAgentsDialog._open is None)
