@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kq.api import JobRecord, JobSpec, QueueClient, find_session
+from kq.api import JobRecord, JobSpec, QueueClient, SessionRecord, live_sessions
 from kq.client.mirror import ConnectionStatus
 from kq.process import find_marked, process_start_time
 
@@ -165,7 +165,13 @@ class LiveQueue:
     @property
     def server_pid(self) -> int:
         """The server that runs now."""
-        return find_session(self.data_root).pid
+        return self._record().pid
+
+    def _record(self) -> SessionRecord:
+        """How to reach it: by its session, or by what followed when its guardian had died."""
+        found = live_sessions(self.data_root)
+        assert found, "no session lives"
+        return next((each for each in found if each.session == self.session), found[0])
 
     def agent_pids(self) -> list[int]:
         """The Agents that the queue knows now, if they run."""
@@ -187,7 +193,7 @@ class LiveQueue:
         """A client that is connected; made when first asked for."""
         if self._client is None:
             self._client = QueueClient()
-            self._client.connect(find_session(self.data_root))
+            self._client.connect(self._record())
             self.await_connected()
         return self._client
 

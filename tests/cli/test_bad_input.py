@@ -1,0 +1,151 @@
+"""What makes no sense gets one sentence, an exit code, and touches nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.reliability.live_queue import LiveQueue, until
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["no command"]),
+        (["--", ""], ["command is empty"]),
+        (["--", "  "], ["command is empty"]),
+        (["--cwd", "/nowhere/at/all", "--", "true"], ["/nowhere/at/all", "does not exist"]),
+        (["--env", "NAME", "--", "true"], ["NAME", "NAME=VALUE"]),
+        (["--env", "=x", "--", "true"], ["=x"]),
+        (["--frames", "10-1", "--", "true"], ["10-1", "backwards"]),
+        (["--frames", "1-", "--", "true"], ["'1-'", "not understood"]),
+        (["--frames", "a", "--", "true"], ["'a'", "not understood"]),
+        (["--frames", "1-10000000", "--", "true"], ["10,000,000"]),
+        (["--frames", "1-99999999999999", "--", "true"], ["not understood"]),
+        (["--frames", "1,1", "--", "true"], ["twice"]),
+        (["--frames", "1-10x0", "--", "true"], ["step"]),
+        (["--frames", "1-10", "--chunk", "0", "--", "true"], ["chunk"]),
+        (["--priority", "99999999", "--", "true"], ["priority"]),
+        (["--timeout", "-1", "--", "true"], ["timeout"]),
+        (["--timeout", "nan", "--", "true"], ["timeout"]),
+        (["--memory-limit", "-1", "--", "true"], ["memory"]),
+        (["--retries", "1000", "--", "true"], ["retries"]),
+        (["--max-parallel", "-2", "--", "true"], ["max_parallel"]),
+        (["--after", "nosuchjob", "--", "true"], ["nosuchjob"]),
+        (["--name", "", "--", "true"], []),
+        (["--name", "x" * 2000, "--", "true"], ["name", "longer"]),
+    ],
+)
+def test_submissions_that_make_no_sense(queue: LiveQueue, arguments: list[str], words: list[str]) -> None:
+    """Exit code 2, one sentence on stderr, and no job."""
+    before = {job.id for job in queue.client.jobs()}
+    done = queue.kq("submit", *arguments)
+    if arguments[:2] == ["--name", ""]:
+        assert done.returncode == 0, "an empty name is none: the program's is taken"
+        queue.await_job(done.stdout.strip())
+        return
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("kq: ")
+    for word in words:
+        assert word in line
+    assert {job.id for job in queue.client.jobs()} == before
+
+
+def test_an_environment_that_is_too_large(queue: LiveQueue) -> None:
+    """No process could be started with it: said before anything is queued."""
+    many = [f"V{number}={'x' * 100_000}" for number in range(12)]
+    done = queue.kq("submit", "--env", *many, "--", "true")
+    assert done.returncode == 2
+    assert "environment holds" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", ["no-such-program", "not found"]),
+        ("not executable", ["plain.txt"]),
+        ("a folder", ["folder"]),
+        ("no interpreter", ["script"]),
+    ],
+)
+def test_commands_that_cannot_start(queue: LiveQueue, tmp_path: Path, kind: str, words: list[str]) -> None:
+    """The job Failed, with the sentence as its reason, in its log too; its Agent goes on."""
+    plain, folder, script = tmp_path / "plain.txt", tmp_path / "folder", tmp_path / "script"
+    plain.write_text("words")
+    folder.mkdir()
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    command = {
+        "missing": "no-such-program", "not executable": str(plain), "a folder": str(folder),
+        "no interpreter": str(script),
+    }[kind]  # fmt: skip
+    agents = {agent.pid for agent in queue.client.agents()}
+    record = queue.await_job(queue.submit(command))
+    assert record.state == "Failed"
+    assert record.exit_code is None
+    for word in words:
+        assert word in record.reason
+    assert record.reason in Path(record.log_file).read_text()
+    assert queue.await_job(queue.submit("true")).state == "Completed"
+    assert {agent.pid for agent in queue.client.agents()} == agents
+
+
+def test_a_folder_that_goes_while_the_job_waits(queue: LiveQueue, tmp_path: Path) -> None:
+    """The job Failed, and says which folder."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    first = queue.submit("sleep", "600")
+    done = queue.kq("submit", "--after", first, "--cwd", str(folder), "--", "true")
+    assert done.returncode == 0
+    folder.rmdir()
+    queue.client.stop_jobs([first]).result(10)
+    queue.await_job(first)
+    # What it waited for was cancelled, so it is let go by doing that job after all.
+    queue.client.remove_jobs([first]).result(10)
+    job_id = done.stdout.strip()
+    queue.await_job(job_id)
+    queue.client.start_jobs([job_id]).result(10)
+    record = until(lambda: (r := queue.job(job_id)).state == "Failed" and r, "the failure")
+    assert str(folder) in record.reason
+
+
+@pytest.mark.parametrize("ending", ["ends well", "fails"])
+def test_a_log_of_a_gigabyte_without_a_line(queue: LiveQueue, ending: str) -> None:
+    """It is not read into memory, delays nobody, and its end still gives the reason."""
+    program = (
+        "import os, sys; os.ftruncate(1, 1 << 30); os.write(1, b'x' * 100000 + b' error: out of cheese');"
+        f"sys.exit({int(ending == 'fails')})"
+    )
+    record = queue.await_job(queue.submit(sys.executable, "-c", program))
+    assert record.state == ("Failed" if ending == "fails" else "Completed")
+    assert Path(record.log_file).stat().st_size > 1 << 30
+    agent = next(each for each in queue.client.agents() if each.id == record.agent)
+    assert psutil.Process(agent.pid).memory_info().rss < 150 << 20
+    queue.client.remove_jobs([record.id]).result(10)
+
+
+@pytest.mark.slow
+def test_a_gigabyte_written_without_a_line(queue: LiveQueue) -> None:
+    """As a runaway renderer would write it: byte for byte, and fast."""
+    program = "import os\nb = b'x' * (1 << 20)\nfor _ in range(1024): os.write(1, b)"
+    record = queue.await_job(queue.submit(sys.executable, "-c", program), timeout_s=90)
+    assert record.state == "Completed"
+    assert Path(record.log_file).stat().st_size == 1 << 30
+    agent = next(each for each in queue.client.agents() if each.id == record.agent)
+    assert psutil.Process(agent.pid).memory_info().rss < 150 << 20
+    queue.client.remove_jobs([record.id]).result(10)
+
+
+def test_a_million_frames_are_one_job(queue: LiveQueue) -> None:
+    """The most that is taken: submitted, shown and removed without ado."""
+    first = queue.submit("sleep", "600")
+    job_id = queue.submit("true", frames="1-1000000", after=(first,))
+    assert queue.job(job_id).tasks == 1_000_000
+    queue.client.remove_jobs([job_id]).result(10)
+    queue.client.stop_jobs([first]).result(10)
+    queue.await_job(first)
