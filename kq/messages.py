@@ -14,6 +14,7 @@ from kq.records import AgentRecord, AttemptRecord, JobRecord, JobSpec, QueueReco
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "STREAM_PART_BYTES",
     "AcknowledgeOrder",
     "AdmitHostRequest",
     "AgentActionRequest",
@@ -62,6 +63,8 @@ __all__ = [
 
 PROTOCOL_VERSION = 1
 """Not the package's version: it changes only when a message does."""
+STREAM_PART_BYTES = 256 * 1024
+"""Logs and files are sent in parts of this size; a shorter one is the last there is now."""
 
 
 class _Message(

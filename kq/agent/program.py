@@ -10,17 +10,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kq import __version__, process
 from kq import messages as m
 from kq.agent.attempt import Attempt
+from kq.agent.site import Site
 from kq.agent_config import AgentConfig
 from kq.errors import KqError
 from kq.wire import AgentWire, Poller
+
+if TYPE_CHECKING:
+    from kq.agent.remote_attempt import RemoteAttempt
 
 __all__ = ["Agent", "main"]
 
@@ -32,8 +37,24 @@ _KQ_ONLY = ("KQ_ROLE",)
 class Agent:
     """Takes orders, hosts attempts, reports. `run` returns the exit code."""
 
-    def __init__(self, config: AgentConfig, agent_id: str, *, lifeline: bool) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        agent_id: str,
+        *,
+        lifeline: bool,
+        site: Site | None = None,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            lifeline: whether the end of standard input is the end of this Agent.
+            site: what is different on this machine; None: it is the server's, or looks the same.
+            pulse: called with every turn of the loop that a heartbeat is due in.
+        """
         self.config = config
+        self._site = site
+        self._pulse = pulse
         self.id = agent_id
         self._lifeline = lifeline
         self._wire = AgentWire(config.connection, agent_id, network=not config.local)
@@ -46,7 +67,9 @@ class Agent:
         os.set_blocking(self._wake_far, False)
         self._poller.add(self._wake)
         self._identity = process.own_id()
-        self._attempt: Attempt | None = None
+        self._attempt: Attempt | RemoteAttempt | None = None
+        self._remote: RemoteAttempt | None = None
+        """The same, where it is one that has streams."""
         self._attempt_fd: int | None = None
         self._last_attempt = ""
         self._unheard: dict[str, m.AttemptEnding] = {}
@@ -67,6 +90,10 @@ class Agent:
             "KQ_SESSION": config.connection.session,
             "KQ_AGENT": agent_id,
         }
+
+    def say_gone(self, agent_id: str, reason: str) -> None:
+        """Tell the server that another Agent of this machine is gone, with all its processes."""
+        self._wire.send_update(m.LeaveUpdate(agent=agent_id, reason=reason))
 
     def run(self) -> int:
         """Work until told to end. Returns the process's exit code."""
@@ -98,6 +125,7 @@ class Agent:
         if now < self._next_beat:
             return
         self._next_beat = now + self.config.heartbeat_s
+        self._pulse()
         if not self._registered:
             self._register()
             if now - self._born > _REGISTER_PATIENCE_S:
@@ -162,6 +190,8 @@ class Agent:
                 self._on_acknowledge(order)
             elif isinstance(order, m.EndOrder):
                 self._on_end(order)
+            elif self._remote is not None:
+                self._remote.take(order)
         for told in self._wire.broadcasts():
             if isinstance(told, m.StopOrder):
                 if self._attempt is not None and self._attempt.id == told.attempt:
@@ -188,7 +218,14 @@ class Agent:
         self._last_attempt = order.attempt
         job, task, number = order.attempt.split("/")
         marks = {"KQ_JOB": job, "KQ_TASK": task, "KQ_ATTEMPT": number}
-        self._attempt = Attempt(order, {**self._environment, **marks}, self.id)
+        environment = {**self._environment, **marks}
+        if self._site is None:
+            self._attempt = Attempt(order, environment, self.id)
+        else:
+            from kq.agent.remote_attempt import RemoteAttempt  # local Agents do without, and start sooner
+
+            self._remote = RemoteAttempt(order, environment, self.id, self._site, self._wire.send_update)
+            self._attempt = self._remote
         self._attempt.start()
         self._watch_attempt()
 
@@ -284,6 +321,13 @@ def _say(sentence: str) -> None:
         pass  # the disk of its log is full: that must not keep it from ending its render
 
 
+def _write_pulse() -> None:
+    try:
+        os.write(1, b".")
+    except OSError:
+        pass  # nobody reads: the supervisor is gone, and the lifeline says so as well
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m kq.agent --connection FILE --agent-id ID`."""
     parser = argparse.ArgumentParser(prog="kq.agent", description="Host render processes for a queue.")
@@ -292,17 +336,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--agent-id", required=True)
     parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    parser.add_argument("--site", type=Path, help="file that says what is different on this machine")
+    parser.add_argument("--pulse", action="store_true", help="write a byte to standard output now and then")
+    parser.add_argument(
+        "--replaces", nargs=2, default=(), metavar=("ID", "WHY"), help="an Agent that is gone from here"
+    )
     options = parser.parse_args(argv)
     try:
         config = msgspec.json.decode(options.connection.read_bytes(), type=AgentConfig)
+        site = msgspec.json.decode(options.site.read_bytes(), type=Site) if options.site else None
     except (OSError, msgspec.DecodeError) as error:
         _say(f"the connection file {options.connection} cannot be used: {error}")
         return 2
+    if options.pulse:
+        os.set_blocking(1, False)
     process.keep_from_interrupts()
     process.become_subreaper()
     process.lower_priority(config.nice)
     try:
-        return Agent(config, options.agent_id, lifeline=options.lifeline).run()
+        agent = Agent(
+            config,
+            options.agent_id,
+            lifeline=options.lifeline,
+            site=site,
+            pulse=_write_pulse if options.pulse else lambda: None,
+        )
+        if options.replaces:
+            agent.say_gone(*options.replaces)
+        return agent.run()
     except KqError as error:
         _say(str(error))
         return 1

@@ -12,7 +12,6 @@ from kq import messages as m
 
 __all__ = ["FolderLists", "IncomingFiles", "append_log", "read_part"]
 
-PART_BYTES = 256 * 1024
 _FILES_A_PAGE = 500
 _MOST_FILES = 50_000
 _MOST_OPEN = 64
@@ -57,7 +56,7 @@ def read_part(path: Path, offset: int) -> bytes:
     """The next bytes of a file; none at its end. Raises OSError."""
     with path.open("rb") as file:
         file.seek(max(offset, 0))
-        return file.read(PART_BYTES)
+        return file.read(m.STREAM_PART_BYTES)
 
 
 class _Incoming:

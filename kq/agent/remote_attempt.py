@@ -1,0 +1,347 @@
+"""An attempt on a machine that does not see the desktop's disk: its folder comes first, its pictures go last.
+
+To the Agent it is an attempt like any other; the render itself is kq.agent.attempt's. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
+from pathlib import Path
+
+import msgspec
+
+from kq import messages as m
+from kq.agent.attempt import Attempt
+from kq.agent.fetching import FolderFetch
+from kq.agent.output import OutputNews
+from kq.agent.returning import FileReturn, LogStream
+from kq.agent.site import PathMap, Site
+
+__all__ = ["RemoteAttempt"]
+
+_LOOK_S = 0.25
+_PICTURE_EVERY_S = 0.5
+_STOP_PATIENCE_S = 2.0
+"""How long the end of a stopped render's log may take to arrive."""
+_PATIENCE_S = 60.0
+"""How long nothing may arrive before what is left is given up."""
+
+
+class _Phase(Enum):
+    FETCHING = auto()
+    RENDERING = auto()
+    RETURNING = auto()
+    OVER = auto()
+
+
+class RemoteAttempt:
+    """See kq.agent.attempt.Attempt, whose names these are. To be used from one thread."""
+
+    def __init__(
+        self,
+        order: m.AssignOrder,
+        environment: Mapping[str, str],
+        agent_id: str,
+        site: Site,
+        send: Callable[[msgspec.Struct], object],
+    ) -> None:
+        """
+        Args:
+            order: as the server sent it, with the desktop's paths.
+            send: sends an update to the server; may lose it.
+        """
+        self.id = order.attempt
+        self.ending: m.AttemptEnding | None = None
+        self._agent = agent_id
+        self._environment = environment
+        self._folder = Path(site.work) / order.attempt.replace("/", "-")
+        self._copy = self._folder / (Path(order.temp_dir).name or "temp") if order.temp_dir else None
+        self._picture_dir = self._folder / "picture"
+        self._map = PathMap(self._places(order, site))
+        self._streams = site.streams
+        self._order = self._map.order(order)
+        if site.streams:
+            self._order = msgspec.structs.replace(self._order, log_file=str(self._folder / "log"))
+        self._inner: Attempt | None = None
+        self._fetch = FolderFetch(
+            agent_id, order.attempt, self._copy or self._folder, Path(site.work) / "files", send
+        )
+        self._log = LogStream(agent_id, order.attempt, Path(self._order.log_file), send)
+        self._files = FileReturn(agent_id, order.attempt, send)
+        self._phase = _Phase.FETCHING
+        self._before: dict[str, tuple[int, int]] = {}
+        """The folder's files as they were when the render began: size and time of change."""
+        self._picture_sent: tuple[str, int, int] | None = None
+        self._picture_after = 0.0
+        self._picture_known = ""
+        self._stopped = ""
+        self._give_up_at = 0.0
+        self._progress_mark: object = None
+        self._began = time.monotonic()
+
+    def _places(self, order: m.AssignOrder, site: Site) -> Iterator[tuple[str, str]]:
+        yield from site.paths
+        if not site.streams:
+            return
+        if self._copy is not None:
+            yield order.temp_dir, str(self._copy)
+        picture = order.picture
+        # A picture that belongs into a folder which is not here is made beside the log, and sent there.
+        if picture and os.path.isabs(picture) and not _is_below(picture, order.temp_dir):  # noqa: PTH117
+            here = PathMap(site.paths).here(picture)
+            if not os.access(Path(here).parent, os.W_OK):
+                yield picture, str(self._picture_dir / Path(picture).name)
+
+    # --- what the Agent asks ------------------------------------------------------
+
+    @property
+    def wake_fd(self) -> int | None:
+        """What becomes readable when the running command has ended."""
+        return self._inner.wake_fd if self._inner is not None else None
+
+    @property
+    def news(self) -> OutputNews:
+        """What the render's output has said."""
+        return self._inner.news if self._inner is not None else OutputNews()
+
+    @property
+    def cpu_percent(self) -> float | None:
+        """Of the render's processes."""
+        return self._inner.cpu_percent if self._inner is not None else None
+
+    @property
+    def memory(self) -> int | None:
+        """Of the render's processes, in bytes."""
+        return self._inner.memory if self._inner is not None else None
+
+    def picture(self) -> str:
+        """The latest picture that the desktop can open."""
+        if self._streams:
+            return self._picture_known
+        return self._map.there(self._inner.picture()) if self._inner is not None else ""
+
+    def start(self) -> None:
+        """Fetch the folder, or begin at once where there is none. What is wrong becomes a failed ending."""
+        try:
+            if self._streams:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._picture_dir.mkdir(exist_ok=True)
+            if self._streams and self._copy is not None:
+                self._fetch.start()
+            else:
+                self._begin_render()
+        except OSError as error:
+            self._fail(_words(error, "the temporary folder cannot be kept here"))
+
+    def next_step_s(self, now: float) -> float:
+        """Seconds until `step` has something to do, if nothing arrives and no child ends before."""
+        if self._phase is _Phase.FETCHING:
+            return self._fetch.next_step_s
+        if self._phase is _Phase.RENDERING and self._inner is not None:
+            return min(self._inner.next_step_s(now), _LOOK_S)
+        return _LOOK_S
+
+    def request_stop(self, grace_s: float, outcome: str = "stopped", reason: str = "") -> None:
+        """Ask the render to end; kill it after `grace_s` seconds."""
+        if self._phase is _Phase.RENDERING and self._inner is not None:
+            self._inner.request_stop(grace_s, outcome, reason)
+            self._stopped = self._stopped or outcome
+        elif self._phase is _Phase.FETCHING:
+            self._conclude(self._ending(outcome, reason))
+        elif self._phase is _Phase.RETURNING:
+            self._stopped = self._stopped or outcome
+            self._give_up_at = min(self._give_up_at, time.monotonic() + min(grace_s, _STOP_PATIENCE_S))
+            if grace_s <= 0:
+                self._return_step(time.monotonic())
+
+    def take(self, order: m.StreamedOrder | m.FolderOrder | m.FilePartOrder) -> None:
+        """Take what the server says of this attempt's streams."""
+        if order.attempt != self.id or self._phase is _Phase.OVER:
+            return
+        if isinstance(order, m.StreamedOrder):
+            if order.path:
+                self._files.take(order)
+            else:
+                self._log.take(order)
+        elif self._phase is _Phase.FETCHING:
+            try:
+                self._fetch.take(order)
+            except OSError as error:
+                self._fail(_words(error, "the job's temporary folder cannot be kept here"))
+
+    def step(self, now: float) -> bool:
+        """Do what is due. Returns whether there is news for the server."""
+        try:
+            if self._phase is _Phase.FETCHING:
+                self._fetch_step()
+                return False
+            if self._phase is _Phase.RENDERING:
+                return self._render_step(now)
+            if self._phase is _Phase.RETURNING:
+                self._return_step(now)
+        except OSError as error:
+            self._fail(_words(error, "the render's files cannot be kept here"))
+        return False
+
+    # --- fetching -----------------------------------------------------------------
+
+    def _fetch_step(self) -> None:
+        if not self._fetch.step():
+            return
+        if self._fetch.failed:
+            self._fail(self._fetch.failed)
+            return
+        files, took = self._fetch.files, time.monotonic() - self._began
+        total = sum(entry.size for entry in files.values())
+        self._note(
+            f"{len(files)} files of the job's folder, {total / 2**20:.1f} MiB, are here after {took:.1f} s; "
+            f"{self._fetch.fetched_bytes / 2**20:.1f} MiB were sent"
+        )
+        self._before = dict(self._found())
+        self._begin_render()
+
+    def _note(self, sentence: str) -> None:
+        with Path(self._order.log_file).open("ab") as log:
+            log.write(f"[kq] {sentence}\n".encode("utf-8", "replace"))
+
+    def _begin_render(self) -> None:
+        self._phase = _Phase.RENDERING
+        self._inner = Attempt(self._order, self._environment, self._agent)
+        self._inner.start()
+
+    # --- rendering ----------------------------------------------------------------
+
+    def _render_step(self, now: float) -> bool:
+        assert self._inner is not None
+        is_news = self._inner.step(now)
+        if self._streams:
+            self._log.pump()
+            self._send_picture(now)
+            is_news = self._take_arrived() or is_news
+        if self._inner.ending is not None:
+            self._after_render(now)
+        return is_news
+
+    def _send_picture(self, now: float) -> None:
+        """Send the latest picture when it changed, unless one is still under way."""
+        assert self._inner is not None
+        path = self._inner.picture()
+        if not path or now < self._picture_after or not self._files.is_idle:
+            return
+        try:
+            status = Path(path).stat()
+        except OSError:
+            return  # it is being replaced
+        mark = (path, status.st_size, status.st_mtime_ns)
+        target = self._map.there(path)
+        if mark != self._picture_sent and target != path:
+            self._picture_sent, self._picture_after = mark, now + _PICTURE_EVERY_S
+            self._files.add(Path(path), target)
+
+    def _take_arrived(self) -> bool:
+        """Note which picture has arrived. Returns whether it is another one."""
+        assert self._inner is not None
+        latest = self._map.there(self._inner.picture()) if self._inner.picture() else ""
+        arrived, self._files.arrived = self._files.arrived, []
+        if latest and latest in arrived and latest != self._picture_known:
+            self._picture_known = latest
+            return True
+        return False
+
+    # --- returning ----------------------------------------------------------------
+
+    def _after_render(self, now: float) -> None:
+        assert self._inner is not None and self._inner.ending is not None
+        if not self._streams:
+            self._conclude(self._inner.ending)
+            return
+        self._phase = _Phase.RETURNING
+        self._give_up_at = now + (_STOP_PATIENCE_S if self._stopped else _PATIENCE_S)
+        if not self._stopped:
+            for name, mark in self._found():
+                if self._before.get(name) != mark:
+                    path = self._folder / name
+                    self._files.add(path, self._map.there(str(path)))
+        self._return_step(now)
+
+    def _found(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """The files that a render may have made, by their path within this attempt's folder."""
+        for root in filter(None, (self._copy, self._picture_dir)):
+            for parent, _, names in os.walk(root):
+                for name in names:
+                    path = Path(parent, name)
+                    if path.is_file() and not path.is_symlink():
+                        status = path.stat()
+                        yield str(path.relative_to(self._folder)), (status.st_size, status.st_mtime_ns)
+
+    def _return_step(self, now: float) -> None:
+        assert self._inner is not None and self._inner.ending is not None
+        self._log.pump()
+        self._files.pump()
+        mark = (self._log.received, len(self._files.arrived), self._files.under_way)
+        if mark != self._progress_mark and not self._stopped:
+            self._progress_mark, self._give_up_at = mark, now + _PATIENCE_S
+        done = self._log.is_complete and (self._files.is_idle or bool(self._stopped))
+        if not done and now < self._give_up_at:
+            return
+        self._take_arrived()
+        self._conclude(self._final(self._inner.ending, complete=done))
+
+    def _final(self, ending: m.AttemptEnding, *, complete: bool) -> m.AttemptEnding:
+        ending = msgspec.structs.replace(ending, picture=self._picture_known)
+        trouble = "; ".join(
+            f"{target} could not be sent to the desktop: {why}" for target, why in self._files.refused.items()
+        )
+        if not complete and not self._stopped:
+            trouble = f"its log or pictures did not arrive within {_PATIENCE_S:.0f} s"
+        elif self._log.refused:
+            ending = msgspec.structs.replace(
+                ending, warning=ending.warning or f"its log: {self._log.refused}"
+            )
+        if trouble and ending.outcome == "completed":
+            return msgspec.structs.replace(ending, outcome="failed", reason=trouble[:2000])
+        return ending
+
+    # --- ending -------------------------------------------------------------------
+
+    def _ending(self, outcome: str, reason: str) -> m.AttemptEnding:
+        return m.AttemptEnding(
+            agent=self._agent,
+            attempt=self.id,
+            outcome=outcome,
+            reason=reason,
+            duration_s=round(time.monotonic() - self._began, 3),
+        )
+
+    def _fail(self, sentence: str) -> None:
+        if self._inner is not None and self._inner.ending is None:
+            # The render itself runs, and must be seen gone before anybody is told.
+            self._inner.request_stop(0.0, "failed", sentence)
+            return
+        self._conclude(self._ending("failed", sentence))
+
+    def _conclude(self, ending: m.AttemptEnding) -> None:
+        self._phase = _Phase.OVER
+        self._fetch.close()
+        self._log.close()
+        self._files.close()
+        if self._streams:
+            # What cannot be deleted goes with the folder that it is in, when the Agents end.
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self.ending = ending if self._streams else _translated(ending, self._map)
+
+
+def _translated(ending: m.AttemptEnding, paths: PathMap) -> m.AttemptEnding:
+    return msgspec.structs.replace(ending, picture=paths.there(ending.picture)) if ending.picture else ending
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return bool(folder) and Path(path).is_relative_to(folder)
+
+
+def _words(error: OSError, what: str) -> str:
+    return f"{what}: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"

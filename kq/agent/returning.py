@@ -1,0 +1,219 @@
+"""Sends a growing log, and files when they are whole, to a server that does not see this machine's disk.
+
+Little is ever under way: what is sent is acknowledged, and sent again when a connection lost it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from kq import messages as m
+
+__all__ = ["FileReturn", "LogStream"]
+
+_UNDER_WAY_BYTES = 2 * m.STREAM_PART_BYTES
+_SEND_AGAIN_S = 3.0
+
+
+class LogStream:
+    """One log's way to the server. To be used from one thread; no method waits."""
+
+    def __init__(
+        self, agent_id: str, attempt: str, path: Path, send: Callable[[m.LogUpdate], object]
+    ) -> None:
+        self._agent = agent_id
+        self._attempt = attempt
+        self._path = path
+        self._send = send
+        self._file: IO[bytes] | None = None
+        self._sent = 0
+        self._received = 0
+        self._last_answer = time.monotonic()
+        self.refused = ""
+        """Why the server takes no more of it."""
+
+    def pump(self) -> None:
+        """Send what was written since, as far as the window goes."""
+        if self.refused:
+            return
+        try:
+            if self._file is None:
+                self._file = self._path.open("rb")
+            now = time.monotonic()
+            if self._sent == self._received:
+                self._last_answer = now
+            elif now - self._last_answer > _SEND_AGAIN_S:
+                self._sent, self._last_answer = self._received, now
+            while self._sent - self._received < _UNDER_WAY_BYTES:
+                self._file.seek(self._sent)
+                data = self._file.read(m.STREAM_PART_BYTES)
+                if not data:
+                    return
+                self._send(
+                    m.LogUpdate(agent=self._agent, attempt=self._attempt, offset=self._sent, data=data)
+                )
+                self._sent += len(data)
+        except FileNotFoundError:
+            return  # nothing was written yet
+        except OSError as error:
+            self.refused = f"its log {self._path} cannot be read: {error.strerror}"
+
+    def take(self, order: m.StreamedOrder) -> None:
+        """Take the server's word on how much it has."""
+        self._last_answer = time.monotonic()
+        self.refused = self.refused or order.refused
+        self._received = max(self._received, order.received)
+        self._sent = max(self._sent, self._received)
+        self.pump()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the server has all that was written, or wants no more."""
+        if self.refused:
+            return True
+        try:
+            return self._received >= self._path.stat().st_size
+        except OSError:
+            return True  # there is none
+
+    @property
+    def received(self) -> int:
+        """How many bytes the server has."""
+        return self._received
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class FileReturn:
+    """Files on their way to the server, one after the other. To be used from one thread; no method waits."""
+
+    def __init__(self, agent_id: str, attempt: str, send: Callable[[m.FileUpdate], object]) -> None:
+        self._agent = agent_id
+        self._attempt = attempt
+        self._send = send
+        self._queue: deque[tuple[Path, str]] = deque()
+        self._file: IO[bytes] | None = None
+        self._target = ""
+        self._size = self._sent = self._received = 0
+        self._hash = hashlib.sha256()
+        self._last_answer = time.monotonic()
+        self.arrived: list[str] = []
+        """Where files appeared on the server's machine, in order."""
+        self.refused: dict[str, str] = {}
+        """Why a file did not: by where it belonged."""
+
+    def add(self, path: Path, target: str) -> None:
+        """Send `path`, to appear as `target`, once those before it are through."""
+        if (path, target) not in self._queue:
+            self._queue.append((path, target))
+        self.pump()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self._file is None and not self._queue
+
+    @property
+    def under_way(self) -> tuple[str, int]:
+        """The file that is being sent, and how much of it has arrived."""
+        return self._target, self._received
+
+    def pump(self) -> None:
+        """Send what the window allows."""
+        if self._file is None and not self._open_next():
+            return
+        now = time.monotonic()
+        if self._sent > self._received and now - self._last_answer > _SEND_AGAIN_S:
+            self._rewind()
+        self._send_parts()
+
+    def _open_next(self) -> bool:
+        while self._queue:
+            path, self._target = self._queue.popleft()
+            try:
+                self._file = path.open("rb")
+                self._size = os.fstat(self._file.fileno()).st_size
+            except OSError as error:
+                self.refused[self._target] = f"{path} cannot be read: {error.strerror}"
+                continue
+            self._rewind()
+            return True
+        return False
+
+    def _rewind(self) -> None:
+        """From the beginning: the hash is of what is sent, in order."""
+        self._sent = self._received = 0
+        self._hash = hashlib.sha256()
+        self._last_answer = time.monotonic()
+
+    def _send_parts(self) -> None:
+        while (
+            self._file is not None
+            and (self._sent < self._size or self._size == 0)
+            and self._sent - self._received < _UNDER_WAY_BYTES
+        ):
+            self._file.seek(self._sent)
+            data = self._file.read(min(m.STREAM_PART_BYTES, self._size - self._sent))
+            if not data and self._size:
+                # It shrank: what it is now will be sent when it is noticed.
+                self._finish("it changed while it was sent")
+                return
+            self._hash.update(data)
+            last = self._sent + len(data) == self._size
+            self._send(
+                m.FileUpdate(
+                    agent=self._agent,
+                    attempt=self._attempt,
+                    path=self._target,
+                    offset=self._sent,
+                    size=self._size,
+                    data=data,
+                    digest=self._hash.hexdigest() if last else "",
+                )
+            )
+            self._sent += len(data)
+            if self._size == 0:
+                return
+
+    def take(self, order: m.StreamedOrder) -> None:
+        """Take the server's word on the file that is under way."""
+        if self._file is None or order.path != self._target:
+            return
+        self._last_answer = time.monotonic()
+        if order.refused:
+            self._finish(order.refused)
+        elif order.received >= self._size:
+            self._finish("")
+        elif order.received < self._received:
+            # The server was started again, and knows nothing of the parts before.
+            self._rewind()
+        else:
+            self._received = order.received
+        self.pump()
+
+    def _finish(self, refused: str) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if refused:
+            self.refused[self._target] = refused
+        else:
+            self.refused.pop(self._target, None)
+            self.arrived.append(self._target)
+
+    def close(self) -> None:
+        """Send no more."""
+        self._queue.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
