@@ -60,6 +60,8 @@ class Attempt:
         self._last_life = self._started
         self._reads_at = self._started + _READ_S
         self._gone = 0
+        self._asked: frozenset[process.ProcessId] = frozenset()
+        """What ran when it was asked to stop: what of that ends by itself is to be counted too."""
 
     # --- starting ---------------------------------------------------------------
 
@@ -196,6 +198,7 @@ class Attempt:
             self._outcome, self._reason = outcome, reason
         if self._grace_until is None:
             self._rung = "asked"
+            self._asked = frozenset(process.descendants(os.getpid()))
             self._grace_until = now + grace_s
             if self.child is not None and grace_s > 0:
                 process.ask_to_stop(self.child)
@@ -282,7 +285,7 @@ class Attempt:
             reason=reason,
             warning=(news.warning if outcome == "completed" else "") or self._no_log,
             stop_rung=self._rung,
-            processes_gone=self._gone,
+            processes_gone=max(self._gone, sum(not process.is_running(*each) for each in self._asked)),
             peak_memory=self._peak,
             cpu_s=round(self._cpu_s, 3),
             picture=self._picture(),

@@ -1,0 +1,211 @@
+"""What one attempt leaves in its record: how it was stopped, limited, tried again, what its output said."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kq.api import AttemptRecord
+from tests.reliability.live_queue import LiveQueue, until
+
+MISBEHAVING = str(Path(__file__).resolve().parents[1] / "process" / "misbehaving.py")
+
+
+def attempts(queue: LiveQueue, job_id: str) -> tuple[AttemptRecord, ...]:
+    """The attempts of the job that are over."""
+    return queue.client.attempts(job_id).result(10)
+
+
+def stop_misbehaving(queue: LiveQueue, kind: str, folder: Path) -> AttemptRecord:
+    """Start a render of the kind, stop it when all of it is there; the record of that."""
+    pids = folder / "pids"
+    job_id = queue.submit(sys.executable, MISBEHAVING, kind, str(pids))
+    until(lambda: pids.exists() and "ready" in pids.read_text(), "the render")
+    queue.client.stop_jobs([job_id]).result(10)
+    assert queue.await_job(job_id).state == "Cancelled"
+    [record] = attempts(queue, job_id)
+    noted = [int(word) for word in pids.read_text().split() if word.isdigit()]
+    assert not [pid for pid in noted if Path(f"/proc/{pid}/cmdline").exists()]
+    return record
+
+
+def test_a_render_that_obeys_was_asked(queue: LiveQueue, tmp_path: Path) -> None:
+    """The first rung is enough; its own exit code is kept."""
+    record = stop_misbehaving(queue, "obedient", tmp_path)
+    assert (record.outcome, record.stop_rung, record.exit_code) == ("stopped", "asked", 3)
+    assert record.processes_gone == 1
+
+
+def test_a_render_that_ignores_it_was_killed(queue: LiveQueue, tmp_path: Path) -> None:
+    """After the grace, and not before; with its child, both counted as seen gone."""
+    began = time.monotonic()
+    record = stop_misbehaving(queue, "ignore-term", tmp_path)
+    assert (record.outcome, record.stop_rung, record.exit_code) == ("stopped", "killed", -9)
+    assert record.processes_gone == 2
+    assert time.monotonic() - began >= 1.0
+
+
+def test_everything_that_it_started_is_counted(queue: LiveQueue, tmp_path: Path) -> None:
+    """200 children, in sessions of their own or not."""
+    record = stop_misbehaving(queue, "many", tmp_path)
+    assert record.processes_gone == 201
+
+
+def test_what_a_render_leaves_behind_is_ended_with_it(queue: LiveQueue, tmp_path: Path) -> None:
+    """It ended well, and a child of it did not end: the job is Completed, the child gone."""
+    record = queue.await_job(queue.submit(sys.executable, MISBEHAVING, "orphan", str(tmp_path / "pids")))
+    assert record.state == "Completed"
+    [attempt] = attempts(queue, record.id)
+    assert attempt.processes_gone == 2
+
+
+def test_retries(queue: LiveQueue, tmp_path: Path) -> None:
+    """A task that fails is tried again as often as was allowed, with a log for each try."""
+    script = f'echo x >>"{tmp_path}/tries"; test $(wc -l <"{tmp_path}/tries") -ge 3'
+    record = queue.await_job(queue.submit("sh", "-c", script, retries=2))
+    assert (record.state, record.attempts, record.reason) == ("Completed", 3, "")
+    assert [each.outcome for each in attempts(queue, record.id)] == ["failed", "failed", "completed"]
+    assert len({each.log_file for each in attempts(queue, record.id)}) == 3
+
+
+def test_retries_come_to_an_end(queue: LiveQueue) -> None:
+    """Then it Failed, with the last error as the reason."""
+    record = queue.await_job(queue.submit("sh", "-c", "echo error: no licence >&2; exit 4", retries=1))
+    assert (record.state, record.attempts, record.exit_code) == ("Failed", 2, 4)
+    assert record.reason == "error: no licence (exit code 4)"
+
+
+def test_a_time_limit(queue: LiveQueue) -> None:
+    """The render is ended, and the reason says which limit that was."""
+    record = queue.await_job(queue.submit("sleep", "600", timeout_s=0.5))
+    assert record.state == "Failed"
+    assert "longer than its limit of 0.5 s" in record.reason
+    [attempt] = attempts(queue, record.id)
+    assert (attempt.outcome, attempt.stop_rung) == ("timed-out", "asked")
+
+
+def test_a_limit_of_silence(queue: LiveQueue) -> None:
+    """No output and no CPU time for so long: it hangs."""
+    record = queue.await_job(queue.submit("sh", "-c", "echo begun; sleep 600", silence_s=1.5))
+    assert record.state == "Failed"
+    assert "wrote nothing and used no CPU for 1.5 s" in record.reason
+
+
+@pytest.mark.parametrize("work", ["while sleep 0.3; do echo still; done", "while :; do :; done"])
+def test_a_render_that_writes_or_works_is_not_silent(queue: LiveQueue, work: str) -> None:
+    """Either is a sign of life: only the time limit ends these."""
+    record = queue.await_job(queue.submit("sh", "-c", work, silence_s=1.5, timeout_s=4.0))
+    assert "longer than its limit" in record.reason
+
+
+def test_a_memory_limit_holds_for_all_processes_together(queue: LiveQueue, tmp_path: Path) -> None:
+    """A child in a session of its own, whose parent has ended, counts as well."""
+    eat = "x = bytearray(150 << 20); import time; time.sleep(600)"
+    script = f"(setsid '{sys.executable}' -c '{eat}' & ) ; exec '{sys.executable}' -c '{eat}'"
+    record = queue.await_job(queue.submit("sh", "-c", script, memory_limit=220 << 20))
+    assert record.state == "Failed"
+    assert "its limit is 220 MiB" in record.reason
+    [attempt] = attempts(queue, record.id)
+    assert (attempt.outcome, attempt.stop_rung) == ("out-of-memory", "killed")
+    assert "its limit is 220 MiB" in Path(record.log_file).read_text()
+
+
+def test_memory_and_cpu_time_are_recorded(queue: LiveQueue) -> None:
+    """The peak in bytes and the seconds, of the attempt and of the job."""
+    program = "x = bytearray(120 << 20)\nimport time\nwhile time.process_time() < 0.5: pass"
+    record = queue.await_job(queue.submit(sys.executable, "-c", program))
+    [attempt] = attempts(queue, record.id)
+    for known in (record, attempt):
+        assert known.peak_memory is not None and known.cpu_s is not None
+        assert 120 << 20 < known.peak_memory < 400 << 20
+        assert 0.5 <= known.cpu_s < 5.0
+
+
+def test_progress_and_picture_while_it_runs(queue: LiveQueue, tmp_path: Path) -> None:
+    """As its output says them; the picture as an absolute path."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    script = f'echo "ALF_PROGRESS 25%"; echo "kq_picture: out/beauty.exr"; read x <"{gate}"'
+    job_id = queue.submit("sh", "-c", script)
+    record = until(lambda: (r := queue.job(job_id)).progress == 0.25 and r, "progress")
+    assert (record.state, record.picture) == ("Running", "/tmp/out/beauty.exr")
+    gate.write_text("\n")
+    record = queue.await_job(job_id)
+    assert (record.state, record.progress) == ("Completed", 1.0)
+
+
+def test_a_named_picture_is_the_tasks_own(queue: LiveQueue, tmp_path: Path) -> None:
+    """For renderers that do not say: filled like the command, told when the file is there."""
+    command = ("sh", "-c", f'echo x >"{tmp_path}/p.{{frame}}.png"')
+    record = queue.await_job(queue.submit(*command, frames="7-8", picture=f"{tmp_path}/p.{{frame}}.png"))
+    pictures = [task.picture for task in queue.client.tasks(record.id).result(10)]
+    assert pictures == [f"{tmp_path}/p.7.png", f"{tmp_path}/p.8.png"]
+
+
+def test_success_with_words_of_failure_is_marked(queue: LiveQueue) -> None:
+    """Exit code 0 decides, and the line that gives doubt goes with it."""
+    line = "ERROR | [arnold] render aborted: texture not found"
+    record = queue.await_job(queue.submit("sh", "-c", f"echo '{line}'; exit 0"))
+    assert (record.state, record.exit_code) == ("Completed", 0)
+    plain = queue.await_job(queue.submit("sh", "-c", "echo all is well"))
+    assert plain.warning == ""
+
+
+def test_a_signal_is_named(queue: LiveQueue) -> None:
+    """In the exit code, negative, and in words."""
+    record = queue.await_job(queue.submit("sh", "-c", "kill -SEGV $$"))
+    assert (record.state, record.exit_code) == ("Failed", -11)
+    assert "SIGSEGV" in record.reason
+
+
+def test_renders_yield_to_the_desktop_and_share_the_cores(queue: LiveQueue) -> None:
+    """Their niceness is KQ_NICE more than the queue's; KQ_THREADS is the cores divided among Agents."""
+    program = "import os; print(os.nice(0), os.environ['KQ_THREADS'])"
+    record = queue.await_job(queue.submit(sys.executable, "-c", program))
+    nice, threads = Path(record.log_file).read_text().split()
+    assert int(nice) == min(os.nice(0) + 7, 19)
+    assert int(threads) == max((os.cpu_count() or 1) // 2, 1)
+    own = queue.await_job(queue.submit("sh", "-c", "echo $KQ_THREADS", environment={"KQ_THREADS": "13"}))
+    assert Path(own.log_file).read_text() == "13\n"
+
+
+def test_what_is_kqs_own_is_not_the_renders(queue: LiveQueue) -> None:
+    """No open file but its log, no input, no mark of kq's own programs."""
+    program = (
+        "import os; print(sorted(os.listdir('/proc/self/fd')), os.read(0, 1), "
+        "'KQ_ROLE' in os.environ, os.getsid(0) == os.getpid())"
+    )
+    record = queue.await_job(queue.submit(sys.executable, "-c", program))
+    # The fourth is the listing's own.
+    assert Path(record.log_file).read_text() == "['0', '1', '2', '3'] b'' False True\n"
+
+
+def test_commands_of_a_task_run_in_order_until_one_fails(queue: LiveQueue) -> None:
+    """One log for all of them; what one leaves behind does not run into the next."""
+    from kq.api import JobSpec
+
+    def run(*commands: tuple[str, ...]) -> tuple[str, str]:
+        job_id, _ = queue.client.submit(JobSpec(name="steps", commands=commands, cwd="/tmp"))
+        record = queue.await_job(job_id)
+        return record.state, Path(record.log_file).read_text()
+
+    left = ("sh", "-c", "echo one; setsid sleep 600 &")
+    looks = ("sh", "-c", "pgrep -g 0 sleep; ps -eo args | grep -c '[s]leep 600' ; echo two")
+    state, text = run(left, looks)
+    assert (state, text.splitlines()[0], text.splitlines()[-1]) == ("Completed", "one", "two")
+    assert run(("echo", "one"), ("false",), ("echo", "two")) == ("Failed", "one\n")
+
+
+def test_a_log_that_cannot_be_written_does_not_keep_it_from_rendering(tmp_path: Path) -> None:
+    """It goes on without, and says so."""
+    with LiveQueue(tmp_path, 1) as queue:
+        logs = tmp_path / "logs" / "jobs"
+        logs.parent.mkdir(exist_ok=True)
+        logs.write_text("a file where the folder should be")
+        record = queue.await_job(queue.submit("true"))
+        assert record.state == "Completed"
+        assert "without its log" in record.warning
