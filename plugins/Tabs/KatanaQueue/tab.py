@@ -136,6 +136,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.counts_changed.connect(self._show_counts)
+        self.model.rearranged.connect(self._select_newest)
         self.model.tasks_wanted.connect(self._fetch_tasks)
         self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
         self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
@@ -187,12 +188,11 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._queue = change.queue
             self.actions_of_jobs.set_paused(change.queue.paused)
             self.agents_panel.set_queue(change.queue)
-        fresh = () if change.reset else change.jobs
-        new = [job for job in fresh if not job.earlier and self.model.job(job.id) is None]
+        newest = self.model.newest
         self.model.apply(change)
         self.agents.apply(change)
-        if new and self._follows_newest:
-            self.view.show_job(max(new, key=lambda job: job.order).id)
+        if self.model.newest != newest:
+            self._select_newest()
         if change.status != self._status or change.sentence != self._sentence or change.reset:
             self._set_status(change.status, change.sentence)
         if change.queue is not None:
@@ -272,7 +272,13 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _on_picked_by_hand(self) -> None:
         """A new job is selected by itself unless somebody looks at an older one."""
         job = self.model.job(self.view.current()[0])
-        self._follows_newest = job is None or job.order == self.model.newest_order
+        self._follows_newest = job is None or job.id == self.model.newest
+
+    def _select_newest(self) -> None:
+        """What was just submitted is what its owner wants to see; what an earlier session left is not."""
+        job = self.model.job(self.model.newest)
+        if self._follows_newest and job is not None and not job.earlier and job.id != self.view.current()[0]:
+            self.view.show_job(job.id)
 
     def _choose_log(self, path: str) -> None:
         self._chosen_log = path

@@ -142,13 +142,13 @@ class LaunchRemoteAgentsDialog(QDialog):
         form = QFormLayout()
         form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("&Host", _row(self.host, QLabel("Port", self), self.port))
+        form.addRow(_label("&Host", self.host), _row(self.host, QLabel("Port", self), self.port))
         form.addRow("&User", self.user)
         browse = QToolButton(self)
         browse.setText("…")
         browse.setAccessibleName("Choose a private key")
         browse.clicked.connect(self._choose_key)
-        form.addRow("Private &Key", _row(self.key, browse))
+        form.addRow(_label("Private &Key", self.key), _row(self.key, browse))
         form.addRow("Num &Agents", self.num_agents)
         form.addRow("Katana &Install", self.katana_root)
         form.addRow("KQ_&DATA_ROOT", self.data_root)
@@ -253,6 +253,13 @@ def _hint(box: QComboBox, text: str) -> None:
     field = box.lineEdit()
     if field is not None:
         field.setPlaceholderText(text)
+
+
+def _label(text: str, field: QWidget) -> QLabel:
+    """A form names a field by its label only when the field is no row of several."""
+    label = QLabel(text)
+    label.setBuddy(field)
+    return label
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

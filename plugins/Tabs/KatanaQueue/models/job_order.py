@@ -155,7 +155,7 @@ class Arrangement:
         self.sort_by = sort_by
         self.records: dict[str, JobRecord] = {}
         self.counts: dict[JobState, int] = dict.fromkeys(JobState, 0)
-        self.newest_order = -1
+        self.newest = (0.0, "")
         self.order = JobOrder(sort_by)
 
     def steps(self) -> Iterator[None]:
@@ -172,7 +172,7 @@ class Arrangement:
             parts.append(sorted(entry(job) for job in batch if everything or passes(job)))
             for job in batch:
                 self.counts[job.state] += 1
-            self.newest_order = max(self.newest_order, max(job.order for job in batch))
+            self.newest = max(self.newest, max((job.submitted, job.id) for job in batch))
             yield
         for some in _batches(merge(*parts)):
             self.order.extend(some)

@@ -70,7 +70,7 @@ class JobsModel(QAbstractTableModel):
         super().__init__(parent)
         self._records: dict[str, JobRecord] = {}
         self._counts: dict[JobState, int] = dict.fromkeys(JobState, 0)
-        self._newest_order = -1
+        self._newest = (0.0, "")
         self._filter = JobFilter()
         self._order = JobOrder()
         self._open: dict[str, TaskRows] = {}
@@ -109,7 +109,7 @@ class JobsModel(QAbstractTableModel):
             old = records.get(job.id)
             records[job.id] = job
             counts[job.state] += 1
-            self._newest_order = max(self._newest_order, job.order)
+            self._newest = max(self._newest, (job.submitted, job.id))
             if old is not None:
                 counts[old.state] -= 1
             if job.id not in order:
@@ -272,7 +272,7 @@ class JobsModel(QAbstractTableModel):
             self._leavings = taken_apart(self._order)
             self._timer.start()
         self._records, self._counts, self._order = made.records, made.counts, made.order
-        self._newest_order = made.newest_order
+        self._newest = made.newest
         self._misplaced.clear()
         self._arrangement = Arrangement((), self._filter, made.sort_by)
         self._rebuilt_from = self._records
@@ -344,9 +344,9 @@ class JobsModel(QAbstractTableModel):
         return [self.job_id(row) for row in range(first, last + 1) if self.task(row) is None]
 
     @property
-    def newest_order(self) -> int:
-        """The place of the job that was submitted last, in the order of submission."""
-        return self._newest_order
+    def newest(self) -> str:
+        """The job that was submitted last, shown or not; empty before any."""
+        return self._newest[1]
 
     @property
     def total(self) -> int:

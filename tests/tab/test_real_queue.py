@@ -1,0 +1,198 @@
+"""The tab on a real kq: server, Agents and renders are processes; what the tab shows is what they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kq.api import ConnectionStatus, JobSpec, JobState, Session, Settings, start_session
+from tests.tab.conftest import close_tab
+
+Settle = Callable[[Callable[[], bool]], None]
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A real queue with two Agents."""
+    session = start_session(Settings(data_root=tmp_path / "data root", grace_s=0.5))
+    yield session
+    session.close()
+    assert session.wait(20)
+
+
+@pytest.fixture
+def tab(qtbot: Any, session: Session) -> Iterator[Any]:
+    """The tab of this session, found by itself, as in the desktop."""
+    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    widget = KatanaQueueTab(None)
+    qtbot.addWidget(widget)
+    widget.resize(1100, 700)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    yield widget
+    close_tab(widget)
+
+
+@pytest.fixture
+def settle(qtbot: Any) -> Settle:
+    """Wait until something holds, with events running."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        qtbot.waitUntil(condition, timeout=40_000)
+
+    return wait
+
+
+def script(tmp_path: Path, text: str) -> tuple[str, ...]:
+    """A command that runs a Python script."""
+    path = tmp_path / f"script{len(list(tmp_path.glob('script*')))}.py"
+    path.write_text(text)
+    return (sys.executable, "-u", str(path))
+
+
+def log_lines(tab: Any) -> list[str]:
+    lines = (tab.log.view.line(number) for number in range(1000))
+    return [line.text for line in iter(lambda: next(lines), None)]
+
+
+def test_from_starting_to_completed(tab: Any, session: Session, tmp_path: Path, settle: Settle) -> None:
+    """The banner goes when the queue is there; a job runs before one's eyes, its log with it."""
+    gate = tmp_path / "gate"
+    settle(lambda: tab._status == ConnectionStatus.CONNECTED)
+    assert not tab.banner.isVisible()
+    settle(lambda: len(tab.agents.agents()) == 2)
+    command = script(
+        tmp_path,
+        "import os, time\nprint('Progress: 40%')\n"
+        f"while not os.path.exists({str(gate)!r}): time.sleep(0.02)\nprint('done')\n",
+    )
+    job_id, _ = session.client.submit(JobSpec(name="beauty", commands=(command,)))
+    settle(lambda: tab.view.current()[0] == job_id)
+    settle(lambda: tab.model.job(job_id).state == JobState.RUNNING)
+    settle(lambda: log_lines(tab) == ["Progress: 40%"])
+    settle(lambda: tab.model.job(job_id).progress == 0.4)
+    gate.touch()
+    settle(lambda: tab.model.job(job_id).state == JobState.COMPLETED)
+    settle(lambda: log_lines(tab) == ["Progress: 40%", "done"])
+
+
+def test_stop_start_and_attempts(
+    tab: Any, session: Session, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """Stop ends the render, Start runs it again, and both logs can be read."""
+    command = script(tmp_path, "import time\nprint('rendering')\ntime.sleep(600)\n")
+    job_id, _ = session.client.submit(JobSpec(name="beauty", commands=(command,)))
+    settle(lambda: tab.view.current()[0] == job_id)
+    settle(lambda: log_lines(tab) == ["rendering"])
+    tab.actions_of_jobs.stop.trigger()
+    settle(lambda: tab.model.job(job_id).state == JobState.CANCELLED)
+    first_log = tab.log.path
+    tab.actions_of_jobs.start.trigger()
+    settle(lambda: tab.model.job(job_id).attempts == 2)
+    settle(lambda: tab.log.path not in ("", first_log))
+    settle(lambda: tab.log._attempts.findData(first_log) > 0)
+    tab.actions_of_jobs.stop.trigger()
+    settle(lambda: tab.model.job(job_id).state == JobState.CANCELLED)
+
+
+def test_failed_task_is_started_again_alone(
+    tab: Any, session: Session, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """Of ten frames one failed: its reason is in its row, and it alone runs again."""
+    flag = tmp_path / "mended"
+    command = script(
+        tmp_path,
+        "import os, sys\n"
+        f"if sys.argv[1] == '3' and not os.path.exists({str(flag)!r}):\n"
+        "    sys.exit('Error: frame 3 has no camera')\n",
+    )
+    spec = JobSpec(name="turntable", commands=((*command, "{frame}"),), frames="1-5")
+    job_id, _ = session.client.submit(spec)
+    settle(lambda: tab.model.job(job_id) is not None and tab.model.job(job_id).state == JobState.FAILED)
+    assert "frame 3 has no camera" in tab.model.job(job_id).reason
+    tab.model.expand(job_id)
+    row = tab.model.row(job_id) + 3
+    settle(lambda: tab.model.record(row) is not None and tab.model.record(row).state == "Failed")
+    flag.touch()
+    tab.view.selectRow(row)
+    tab.actions_of_jobs.start_tasks.trigger()
+    settle(lambda: tab.model.job(job_id).state == JobState.COMPLETED)
+    settle(lambda: tab.model.record(row).attempts == 2)
+    assert tab.model.record(row - 1).attempts == 1
+
+
+def test_agents_drain_and_count(tab: Any, session: Session, settle: Settle) -> None:
+    """The Agents page changes what runs."""
+    settle(lambda: len(tab.agents.agents()) == 2)
+    tab.details.show_page("Agents")
+    tab.agents_panel.table.selectRow(0)
+    tab.agents_panel.drain.trigger()
+    settle(lambda: tab.agents.agent(0).draining)
+    assert tab.agents_panel.drain.text() == "Resume"
+    tab.agents_panel.drain.trigger()
+    settle(lambda: not tab.agents.agent(0).draining)
+    tab.agents_panel.count.setValue(3)
+    settle(lambda: len([agent for agent in tab.agents.agents() if agent.state == "Idle"]) == 3)
+
+
+def test_server_killed_comes_back(tab: Any, session: Session, tmp_path: Path, settle: Settle) -> None:
+    """When the server is killed the tab says so, shows what it shows as old, and recovers by itself."""
+    command = script(tmp_path, "print('done')\n")
+    job_id, _ = session.client.submit(JobSpec(name="beauty", commands=(command,)))
+    settle(lambda: tab.model.job(job_id) is not None and tab.model.job(job_id).state == JobState.COMPLETED)
+    seen: list[str] = []
+    tab.bridge.changed.connect(lambda _change: seen.append(tab.banner.text))
+    settle(lambda: session.ready is not None)
+    os.kill(int(session.ready["pid"]), signal.SIGKILL)  # type: ignore[index]  # just waited for
+    settle(lambda: any("may be old" in text for text in seen))
+    settle(lambda: tab._status == ConnectionStatus.CONNECTED and not tab.banner.isVisible())
+    assert tab.model.job(job_id).state == JobState.COMPLETED
+    again, _ = session.client.submit(JobSpec(name="after", commands=(command,)))
+    settle(lambda: tab.model.job(again) is not None and tab.model.job(again).state == JobState.COMPLETED)
+
+
+def test_submit_again_with_the_scene_it_had(
+    tab: Any, session: Session, tmp_path: Path, settle: Settle
+) -> None:
+    """The new job reads the snapshot of the old one, not what the scene is now."""
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    (snapshot / "scene").write_text("as it was")
+    command = script(tmp_path, "print(open('scene').read())\n")
+    spec = JobSpec(name="beauty", commands=(command,), cwd=str(snapshot), temp_dir=str(snapshot))
+    job_id, _ = session.client.submit(spec)
+    settle(lambda: tab.view.current()[0] == job_id and log_lines(tab) == ["as it was"])
+    tab.actions_of_jobs.submit_again.trigger()
+    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.view.current()[0] != job_id and log_lines(tab) == ["as it was"])
+
+
+def test_session_that_ends_leaves_nothing(
+    session: Session, qtbot: Any, tmp_path: Path, settle: Settle
+) -> None:
+    """When the desktop ends its queue, nothing of it is left, and the tab is none the worse."""
+    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    tab = KatanaQueueTab(None)
+    qtbot.addWidget(tab)
+    tab.show()
+    settle(lambda: len(tab.agents.agents()) == 2)
+    pids = [agent.pid for agent in tab.agents.agents()]
+    command = script(tmp_path, "import time\ntime.sleep(600)\n")
+    session.client.submit(JobSpec(name="beauty", commands=(command,)))
+    settle(lambda: tab.model.count(JobState.RUNNING) == 1)
+    begun_s = time.monotonic()
+    session.close()
+    assert time.monotonic() - begun_s < 5  # asking does not wait
+    assert session.wait(20)
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    close_tab(tab)
