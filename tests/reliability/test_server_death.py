@@ -1,0 +1,348 @@
+"""The server, or all above it, dies: jobs come back from the journal, and nothing done is done twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kq.api import ConnectionStatus, JobSpec, QueueClient, SessionRecord, live_sessions
+from tests.reliability.chaos import check_journal, run_chaos
+from tests.reliability.live_queue import ROOT, LiveQueue, clean_environment, is_alive, until
+
+
+def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> None:
+    """Also those done before are known still; none of them runs again."""
+    data_root = tmp_path / "data"
+    data_root.mkdir()
+    runs, gate = tmp_path / "runs", tmp_path / "gate"
+    os.mkfifo(gate)
+    with LiveQueue(data_root, 1) as queue:
+        done = queue.submit("sh", "-c", f'echo done >>"{runs}"')
+        queue.await_job(done)
+        running = queue.submit("sh", "-c", f'echo running >>"{runs}"; read x <"{gate}"; echo over >>"{runs}"')
+        until(lambda: runs.exists() and "running" in runs.read_text(), "it to run")
+        waiting = [queue.submit("sh", "-c", f'echo waiting >>"{runs}"') for _ in range(20)]
+        tasks = queue.submit("sh", "-c", f'echo {{frame}} >>"{runs}"', frames="1-20")
+        agents = queue.agent_pids()
+        first = queue.server_pid
+        os.kill(first, signal.SIGKILL)
+        until(lambda: queue.client.status is ConnectionStatus.LOST or queue.server_pid != first, "the loss")
+        until(lambda: queue.server_pid != first, "another server", 5.0)
+        queue.await_connected()
+        queue.await_job(running, "Running")
+        assert queue.agent_pids() == agents, "its Agent lives on"
+        gate.write_text("\n")
+        for job_id in (done, running, *waiting, tasks):
+            record = queue.await_job(job_id)
+            assert record.state == "Completed"
+            assert record.attempts == record.tasks
+    lines = runs.read_text().split()
+    assert sorted(lines) == sorted(["done", "running", "over", *["waiting"] * 20, *map(str, range(1, 21))])
+
+
+def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Path) -> None:
+    """Its Agent remembers how it ended until somebody hears it."""
+    data_root, runs = tmp_path / "data", tmp_path / "runs"
+    data_root.mkdir()
+    with LiveQueue(data_root, 1) as queue:
+        job_id = queue.submit("sh", "-c", f'echo start >>"{runs}"; sleep 0.3; echo end >>"{runs}"; exit 5')
+        until(lambda: runs.exists(), "it to run")
+        # The guardian is held, so that no other server is there when the render ends.
+        os.kill(queue.guardian_pid, signal.SIGSTOP)
+        os.kill(queue.server_pid, signal.SIGKILL)
+        until(lambda: "end" in runs.read_text(), "its end")
+        os.kill(queue.guardian_pid, signal.SIGCONT)
+        record = queue.await_job(job_id)
+        assert (record.state, record.exit_code, record.attempts) == ("Failed", 5, 1)
+    assert runs.read_text() == "start\nend\n"
+
+
+def test_a_stop_while_there_is_no_server_still_happens(tmp_path: Path) -> None:
+    """The wish waits in the client, and what runs is ended when the server is back."""
+    with LiveQueue(tmp_path, 1) as queue:
+        job_id = queue.submit("sleep", "600")
+        queue.await_job(job_id, "Running")
+        os.kill(queue.guardian_pid, signal.SIGSTOP)
+        os.kill(queue.server_pid, signal.SIGKILL)
+        until(lambda: queue.client.status is ConnectionStatus.LOST, "the loss")
+        stopped = queue.client.stop_jobs([job_id])
+        os.kill(queue.guardian_pid, signal.SIGCONT)
+        stopped.result(20)
+        assert queue.await_job(job_id).state == "Cancelled"
+
+
+def test_a_guardian_that_dies_takes_everything_along_and_the_session_goes_on(tmp_path: Path) -> None:
+    """The desktop starts another one; what ran is run again, what was done is not."""
+    data_root = tmp_path / "data"
+    data_root.mkdir()
+    desktop = [sys.executable, str(Path(__file__).with_name("desktop.py"))]
+    with LiveQueue(data_root, 1, desktop) as queue:
+        done = queue.submit("sh", "-c", f'echo done >>"{tmp_path}/runs"')
+        queue.await_job(done)
+        job_id = queue.submit(
+            "sh", "-c", f'echo start $KQ_ATTEMPT >>"{tmp_path}/runs"; test $KQ_ATTEMPT = 2 || sleep 600'
+        )
+        queue.await_job(job_id, "Running")
+        first, session = queue.guardian_pid, queue.session
+        queue.disconnect()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: any(each.session != session for each in live_sessions(data_root)), "another session")
+        record = queue.await_job(job_id)
+        assert (record.state, record.attempts) == ("Completed", 2)
+        assert not record.earlier
+        assert queue.job(done).attempts == 1
+        assert not is_alive(first)
+    assert (tmp_path / "runs").read_text() == "done\nstart 1\nstart 2\n"
+
+
+def test_a_server_that_keeps_dying_is_given_up_with_a_sentence(tmp_path: Path) -> None:
+    """After the fifth time within half a minute: not a spin."""
+    queue = LiveQueue(tmp_path, 1)
+    queue.start()
+    assert queue.process is not None
+    seen = set()
+    while queue.process.poll() is None and len(seen) < 10:
+        for record in live_sessions(tmp_path):
+            if record.pid not in seen and is_alive(record.pid):
+                seen.add(record.pid)
+                os.kill(record.pid, signal.SIGKILL)
+        time.sleep(0.01)
+    assert queue.close() == 2
+    assert "died 5 times in 30 s" in queue.errors
+    assert len(seen) == 5
+
+
+@pytest.fixture
+def bare_server(tmp_path: Path) -> Iterator[_BareServer]:
+    """A server without a guardian, which can be killed as often as one likes."""
+    server = _BareServer(tmp_path)
+    yield server
+    server.close()
+
+
+class _BareServer:
+    def __init__(self, data_root: Path) -> None:
+        self.data_root = data_root
+        self.folder = data_root / "queues" / "test-1"
+        self.folder.mkdir(parents=True)
+        self.client = QueueClient()
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kq.server", "--queue-dir", str(self.folder), "--session", "bare"],
+            env=clean_environment(self.data_root, {"KQ_SESSION": "bare"}),
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        assert '"open"' in self.process.stdout.readline()
+        record = msgspec.json.decode((self.folder / "client.json").read_bytes(), type=SessionRecord)
+        self.client.connect(record)
+
+    def end(self, number: int) -> int:
+        assert self.process is not None and self.process.stdout is not None
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        self.process.stdout.close()
+        return code
+
+    def close(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.end(signal.SIGTERM)
+        self.client.close()
+        self.client.join(5)
+
+
+def test_the_journal_bears_a_kill_at_any_moment(bare_server: _BareServer) -> None:
+    """What was confirmed is in it, and SQLite finds it sound, each time."""
+    rng = random.Random(5)
+    confirmed: set[str] = set()
+    asked: dict[str, Future[None]] = {}
+    for _ in range(8):
+        bare_server.start()
+        end = time.monotonic() + rng.uniform(0.05, 0.5)
+        while time.monotonic() < end:
+            for _ in range(5):
+                spec = JobSpec(name="n", commands=(("true",),), cwd="/tmp", frames="1-50")
+                job_id, asked_for = bare_server.client.submit(spec)
+                asked[job_id] = asked_for
+            time.sleep(0.002)
+        bare_server.end(signal.SIGKILL)
+        confirmed |= {each for each, future in asked.items() if future.done() and not future.exception()}
+        assert check_journal(bare_server.data_root) == "ok"
+    assert len(confirmed) > 50
+    bare_server.start()
+    client = bare_server.client
+    until(lambda: all(future.done() for future in asked.values()), "every submission to be confirmed")
+    assert {job.id for job in client.jobs()} == asked.keys()
+
+
+def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
+    """The queue begins a new one, and says where the old one is."""
+    with LiveQueue(tmp_path, 1) as queue:
+        queue.await_job(queue.submit("true"))
+    [journal] = tmp_path.glob("queues/*/journal.sqlite")
+    journal.write_bytes(b"this is no database" * 1000)
+    with LiveQueue(tmp_path, 1) as queue:
+        assert "could not be used" in queue.client.queue().trouble
+        assert queue.await_job(queue.submit("true")).state == "Completed"
+    [aside] = tmp_path.glob("queues/*/journal.sqlite.unusable-*")
+    assert aside.read_bytes().startswith(b"this is no database")
+    assert check_journal(tmp_path) == "ok"
+
+
+def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
+    """The queue goes on without, and says so for as long as that is so."""
+    with LiveQueue(tmp_path, 1) as queue:
+        pass
+    [journal] = tmp_path.glob("queues/*/journal.sqlite")
+    for path in journal.parent.glob("journal.sqlite*"):
+        path.unlink()
+    journal.mkdir()
+    with LiveQueue(tmp_path, 1) as queue:
+        assert queue.await_job(queue.submit("true")).state == "Completed"
+        assert "jobs are not remembered" in queue.client.queue().trouble
+
+
+def fill_disk(path: Path) -> None:
+    """Write a file until there is no more room."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass  # full: as it should be
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
+    """Jobs run on; when there is room again the trouble ends, and what happened meanwhile is written."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "kq-test", str(mount)], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        with LiveQueue(mount, 1) as queue:
+            queue.await_job(queue.submit("true"))
+            filler = mount / "filler"
+            fill_disk(filler)
+            troubles = []
+            remove = queue.client.add_listener(
+                lambda change: troubles.append(change.queue.trouble) if change.queue else None
+            )
+            jobs = [queue.submit("sh", "-c", "echo x >/dev/null", name="n" * 900) for _ in range(30)]
+            for job_id in jobs:
+                assert queue.await_job(job_id).state == "Completed"
+            until(lambda: "journal cannot be written" in queue.client.queue().trouble, "the trouble")
+            log = (mount / "logs" / "server.log").read_text()
+            assert log.count("journal cannot be written") <= 1
+            filler.unlink()
+            until(lambda: queue.client.queue().trouble == "", "the end of the trouble", 40.0)
+            remove()
+            assert len([each for each in dict.fromkeys(troubles) if each]) == 1
+        assert check_journal(mount) == "ok"
+        with LiveQueue(mount, 1) as queue:
+            until(lambda: all(queue.client.job(each) for each in jobs), "the history")
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_server_comes_back_though_the_disk_is_full(tmp_path: Path) -> None:
+    """It needs no new room for that."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "kq-test", str(mount)], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        with LiveQueue(mount, 1) as queue:
+            job_id = queue.submit("sleep", "600")
+            queue.await_job(job_id, "Running")
+            fill_disk(mount / "filler")
+            first = queue.server_pid
+            os.kill(first, signal.SIGKILL)
+            until(lambda: queue.server_pid != first, "another server")
+            queue.await_connected()
+            queue.client.stop_jobs([job_id]).result(20)
+            assert queue.await_job(job_id).state == "Cancelled"
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
+    """`kq jobs --all` shows it, what was cut off as such, and it can be started again."""
+    import json
+
+    with LiveQueue(tmp_path, 1) as queue:
+        done = queue.submit("true")
+        queue.await_job(done)
+        cut = queue.submit("sh", "-c", 'test "$KQ_ATTEMPT" = 2 || sleep 600')
+        queue.await_job(cut, "Running")
+        log = Path(queue.job(done).log_file)
+    with LiveQueue(tmp_path, 1) as queue:
+        until(lambda: queue.client.job(done) and queue.client.job(cut), "the history")
+        assert queue.kq("jobs", "--json").stdout.strip() == "[]"
+        told = {job["id"]: job for job in json.loads(queue.kq("jobs", "--json", "--all").stdout)}
+        assert told[done]["state"] == "Completed"
+        assert (told[cut]["state"], told[cut]["reason"]) == ("Cancelled", "its session ended before it did")
+        assert log.exists()
+        assert queue.kq("start", cut).returncode == 0
+        record = queue.await_job(cut, "Completed")
+        assert record.attempts == 2
+        # It belongs to this session now: a server that follows must know it.
+        first = queue.server_pid
+        os.kill(first, signal.SIGKILL)
+        until(lambda: queue.server_pid != first, "another server")
+        queue.await_connected()
+        assert not until(lambda: queue.client.job(cut), "it").earlier
+
+
+def test_history_is_kept_by_number_and_by_age(tmp_path: Path) -> None:
+    """What is beyond it goes when a session begins, with its logs."""
+    with LiveQueue(tmp_path, 1) as queue:
+        ids = [queue.submit("echo", "x") for _ in range(6)]
+        for job_id in ids:
+            queue.await_job(job_id)
+    logs = tmp_path / "logs" / "jobs"
+    with LiveQueue(tmp_path, 1, KQ_HISTORY_JOBS=2) as queue:
+        until(lambda: {each.name for each in logs.iterdir()} == set(ids[4:]), "the logs to go")
+        until(lambda: {job.id for job in queue.client.jobs()} == set(ids[4:]), "the history")
+    with LiveQueue(tmp_path, 1, KQ_HISTORY_DAYS=0) as queue:
+        until(lambda: not list(logs.iterdir()), "the logs to go")
+        assert queue.client.jobs() == []
+
+
+def test_a_little_chaos(tmp_path: Path) -> None:
+    """The run whose figures are in docs/reliability.md, in small."""
+    if shutil.which("flock") is None:
+        pytest.skip("flock is not installed")
+    report = run_chaos(tmp_path, 150, seed=3)
+    assert report.accepted == report.completed == 150
+    assert (report.run_twice_at_once, report.done_twice, report.lost, report.left_over) == (0, 0, 0, 0)
+    assert report.journal == "ok"
+
+
+@pytest.mark.slow
+def test_more_chaos(tmp_path: Path) -> None:
+    """Long enough for the server to be killed more than once."""
+    report = run_chaos(tmp_path, 1200, seed=11)
+    assert report.accepted == report.completed == 1200
+    assert (report.run_twice_at_once, report.done_twice, report.lost, report.left_over) == (0, 0, 0, 0)
+    assert report.journal == "ok"
