@@ -1,4 +1,4 @@
-"""Starts the agent: by `python -m kq.agent`, or by this file's path where kq is not installed."""
+"""Starts an Agent, or what looks after Agents: by `python -m kq.agent`, or by this file's path."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,9 @@ from pathlib import Path
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from kq.agent.program import main
+if sys.argv[1:] and sys.argv[1].startswith(("remote-", "supervise")):
+    from kq.agent.on_host import main
+else:
+    from kq.agent.program import main
 
-sys.exit(main())
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,212 @@
+"""Where a machine keeps what belongs to the Agents of a session elsewhere: keys, pid file, fetched files.
+
+All of it is the owner's alone, and is gone when they are. Only the Agents' own logs stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import msgspec
+
+from kq import process
+from kq.agent.site import Site
+from kq.agent_config import AgentConfig
+from kq.errors import NotFound
+from kq.wire import write_private
+
+__all__ = ["HostFolder", "Supervised", "base_folder", "session_tag", "shares_data_root"]
+
+
+class Supervised(msgspec.Struct, frozen=True, kw_only=True):
+    """The pid file: which processes are ours. A pid counts only together with its start time."""
+
+    session: str
+    label: str
+    pid: int
+    started: float
+    state: str
+    """starting, running."""
+    wanted: int = 0
+    agents: tuple[tuple[str, int, float], ...] = ()
+    """Id, pid and start time of each Agent."""
+    data_root: str = ""
+    shared: bool = False
+    log: str = ""
+    trouble: str = ""
+
+
+def base_folder() -> Path:
+    """KQ_REMOTE_DIR, or a folder in the home of the user that Agents run as."""
+    named = os.environ.get("KQ_REMOTE_DIR")
+    return Path(named) if named else Path.home() / ".katana-queue"
+
+
+def session_tag(session: str) -> str:
+    """A short name for a session, which may stand in a path."""
+    return hashlib.sha256(session.encode()).hexdigest()[:12]
+
+
+class HostFolder:
+    """The folder of one session on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, session: str) -> HostFolder:
+        """The folder of `session`; see `make`."""
+        # Homes are shared between machines: each has a folder of its own.
+        host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
+        return cls(base_folder() / "sessions" / f"{host}-{session_tag(session)}")
+
+    @classmethod
+    def all_here(cls) -> list[HostFolder]:
+        """The folders of all sessions that have Agents on this machine, or had some."""
+        host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
+        return [cls(path) for path in sorted((base_folder() / "sessions").glob(f"{host}-????????????"))]
+
+    def make(self) -> None:
+        """Make it, for its owner alone. Raises OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        self.work.mkdir(exist_ok=True)
+
+    def remove(self) -> None:
+        """Remove all of it. Raises OSError."""
+        try:
+            shutil.rmtree(self.path)
+        except FileNotFoundError:
+            pass  # somebody was faster
+
+    # --- what is in it ------------------------------------------------------------
+
+    @property
+    def connection(self) -> Path:
+        """The connection file, with the key."""
+        return self.path / "connection.json"
+
+    @property
+    def site(self) -> Path:
+        """What Agents must know of this machine."""
+        return self.path / "site.json"
+
+    @property
+    def work(self) -> Path:
+        """Room for attempts, and for fetched files."""
+        return self.path / "work"
+
+    @property
+    def wanted(self) -> Path:
+        """How many Agents there should be: a number, which may grow."""
+        return self.path / "wanted"
+
+    @property
+    def stop(self) -> Path:
+        """Where this file is, the Agents are to end."""
+        return self.path / "stop"
+
+    @property
+    def pid_file(self) -> Path:
+        """See Supervised."""
+        return self.path / "supervisor.json"
+
+    def write_connection(self, config: AgentConfig) -> None:
+        """Keep the session's key here. Raises OSError."""
+        write_private(self.connection, msgspec.json.encode(config))
+
+    def write_site(self, site: Site) -> None:
+        """Raises OSError."""
+        write_private(self.site, msgspec.json.encode(site))
+
+    def read_supervised(self) -> Supervised | None:
+        """The pid file, or None when there is none that can be read."""
+        try:
+            return msgspec.json.decode(self.pid_file.read_bytes(), type=Supervised)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def write_supervised(self, content: Supervised) -> None:
+        """Raises OSError."""
+        write_private(self.pid_file, msgspec.json.encode(content))
+
+    def living(self) -> Supervised | None:
+        """The pid file, if the very process that wrote it runs."""
+        supervised = self.read_supervised()
+        if supervised is None or not process.is_running(supervised.pid, supervised.started):
+            return None
+        return supervised
+
+    def read_wanted(self) -> int:
+        """How many Agents there should be; 0 when nobody said."""
+        try:
+            return int(self.wanted.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def write_wanted(self, count: int) -> None:
+        """Raises OSError."""
+        write_private(self.wanted, str(count).encode())
+
+    # --- ending -------------------------------------------------------------------
+
+    def end(self, grace_s: float) -> int:
+        """Ask the Agents of the session to end; after `grace_s` seconds end them with all that they run.
+
+        Only processes that the pid file names, by pid and start time, and what carries the session's mark.
+
+        Returns:
+            How many processes had to be killed.
+
+        Raises:
+            NotFound: something does not go.
+        """
+        killed = 0
+        supervised = self.read_supervised()
+        if supervised is not None:
+            self.stop.touch()
+            roots = [process.ProcessId(supervised.pid, supervised.started)]
+            roots += [process.ProcessId(pid, started) for _, pid, started in supervised.agents]
+            until = time.monotonic() + grace_s
+            while time.monotonic() < until and any(process.is_running(*root) for root in roots):
+                time.sleep(0.05)
+            left = [root for root in roots if process.is_running(*root)]
+            if left:
+                report = process.end_tree(left)
+                killed += report.processes
+                _check(report)
+        tag = self.path.name.rpartition("-")[2]
+        marked = [each.id for each in process.find_marked("KQ_REMOTE", tag) if each.pid != os.getpid()]
+        if marked:
+            report = process.end_tree(marked)
+            killed += report.processes
+            _check(report)
+        self.remove()
+        return killed
+
+
+def _check(report: process.EndReport) -> None:
+    if report.survivors:
+        pids = ", ".join(str(each.pid) for each in report.survivors[:5])
+        raise NotFound(f"processes {pids} do not go, though they were killed: they hang in the system")
+
+
+def shares_data_root(config: AgentConfig, data_root: Path) -> bool:
+    """Whether `data_root` is the desktop's, by its token, and logs can be written there."""
+    if not config.share_file or not config.share_token:
+        return False
+    try:
+        if (data_root / config.share_file).read_text() != config.share_token:
+            return False
+        probe = data_root / "logs" / f".write-{os.getpid()}-{socket.gethostname()}"
+        probe.write_text("")
+        probe.unlink()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return True

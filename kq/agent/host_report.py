@@ -1,0 +1,98 @@
+"""Facts of another machine that tell whether renders can run there. It changes nothing but a token file."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import shutil
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kq import __version__
+from kq.agent.host_folder import HostFolder, base_folder
+from kq.messages import PROTOCOL_VERSION
+
+__all__ = ["ReportRequest", "report"]
+
+
+class ReportRequest(msgspec.Struct, kw_only=True):
+    """What the desktop wants to know."""
+
+    data_root: str = ""
+    share_file: str = ""
+    share_token: str = ""
+    render_program: str = ""
+    session: str = ""
+
+
+def report(content: bytes) -> dict[str, Any]:
+    """The answers to a ReportRequest in JSON. Raises msgspec.DecodeError."""
+    request = msgspec.json.decode(content, type=ReportRequest)
+    base = base_folder()
+    nearest = next(path for path in (base, *base.parents) if path.exists())
+    facts: dict[str, Any] = {
+        "version": __version__,
+        "protocol": PROTOCOL_VERSION,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "host": socket.gethostname(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "memory": _memory(),
+        "time": time.time(),
+        "free_disk": shutil.disk_usage(nearest).free,
+        "base": str(base),
+        "base_writable": os.access(nearest, os.W_OK),
+        "render_program": _program(request.render_program),
+    }
+    if request.data_root:
+        facts["data_root"] = _look_at(request)
+    if request.session:
+        living = HostFolder.of(request.session).living()
+        facts["agents"] = [agent_id for agent_id, _, _ in living.agents] if living is not None else []
+    return facts
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0  # not told on this system; nothing depends on it
+
+
+def _program(name: str) -> str:
+    """Where the program is here; empty: nowhere."""
+    return (shutil.which(name) or "") if name else ""
+
+
+def _look_at(request: ReportRequest) -> dict[str, Any]:
+    """What KQ_DATA_ROOT looks like from here."""
+    root = Path(request.data_root)
+    try:
+        exists = root.is_dir()
+    except OSError as error:
+        return {"exists": False, "trouble": error.strerror or str(error)}
+    found: dict[str, Any] = {"exists": exists, "same": False, "readable": False, "answer": "", "trouble": ""}
+    if not exists or not request.share_file:
+        return found
+    try:
+        found["same"] = (root / request.share_file).read_text() == request.share_token
+        found["readable"] = True
+    except FileNotFoundError:
+        found["readable"] = os.access(root, os.R_OK)
+    except (OSError, UnicodeDecodeError) as error:
+        found["trouble"] = getattr(error, "strerror", None) or str(error)
+    if found["same"]:
+        answer = f"{request.share_file}-{secrets.token_hex(4)}"
+        try:
+            (root / answer).write_text(request.share_token)
+            found["answer"] = answer
+        except OSError as error:
+            found["trouble"] = error.strerror or str(error)
+    return found

@@ -1,0 +1,289 @@
+"""What runs on another machine besides Agents: starting and stopping them, and reporting on the machine.
+
+StartAgents and StopAgents call it. People read what it prints; programs read the line that begins with MARK.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from kq import messages, process
+from kq.agent.host_folder import HostFolder, Supervised, base_folder, session_tag, shares_data_root
+from kq.agent.site import Site
+from kq.agent.supervisor import Supervisor, say
+from kq.agent_config import AgentConfig
+from kq.errors import BadInput, KqError, NotFound, RemoteFailed
+from kq.wire import write_private
+
+__all__ = ["COMMANDS", "MARK", "main"]
+
+MARK = "kq-remote: "
+COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "supervise")
+_AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
+_START_PATIENCE_S = 15.0
+_STOP_GRACE_S = 6.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one of COMMANDS; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except (KqError, OSError) as error:
+        print(f"kq: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kq.agent", description="Agents of a session on another machine.")
+    commands = parser.add_subparsers(required=True)
+    start = commands.add_parser("remote-start")
+    start.set_defaults(run=_start)
+    start.add_argument("--connection", default="", help="the session's key; - reads standard input")
+    start.add_argument("--katana-root", default="")
+    start.add_argument("--desktop-root", default="", help="the same folder on the desktop's machine")
+    start.add_argument("--data-root", default="")
+    start.add_argument("--host", default="")
+    start.add_argument("--ports", nargs=3, type=int, default=(0, 0, 0))
+    start.add_argument("--agents", type=int, required=True)
+    start.add_argument("--first-log", type=int, default=0)
+    start.add_argument("--prepare", action="store_true", help="do all but start the supervisor")
+    stop = commands.add_parser("remote-stop")
+    stop.set_defaults(run=_stop)
+    stop.add_argument("session", nargs="?", default="", help="its name, or the last part of its folder's")
+    stop.add_argument("--all", action="store_true", help="of all sessions")
+    report = commands.add_parser("remote-report")
+    report.set_defaults(run=_report)
+    probe = commands.add_parser("remote-probe")
+    probe.set_defaults(run=_probe)
+    probe.add_argument("--timeout", type=float, default=6.0)
+    supervise = commands.add_parser("supervise")
+    supervise.set_defaults(run=_supervise)
+    supervise.add_argument("--folder", type=Path, required=True)
+    supervise.add_argument("--katana-root", default="")
+    supervise.add_argument("--log-folder", type=Path, required=True)
+    supervise.add_argument("--first-log", type=int, default=0)
+    supervise.add_argument("--data-root", type=Path, required=True)
+    supervise.add_argument("--shared", action="store_true")
+    return parser
+
+
+# --- starting ----------------------------------------------------------------------------
+
+
+def _start(options: argparse.Namespace) -> int:
+    if options.agents < 1:
+        raise BadInput(f"{options.agents} Agents make no sense: use a positive number")
+    config = _with_address(_read_config(options.connection), options)
+    folder = HostFolder.of(config.connection.session)
+    living = folder.living()
+    if living is not None:
+        folder.write_wanted(max(options.agents, living.wanted))
+        folder.write_connection(config)
+        _tell(_wait_for(folder, max(options.agents, living.wanted)), already=True)
+        return 0
+    if folder.path.exists():
+        # Its supervisor was killed, or the machine was switched off: whatever is left belongs to nobody.
+        folder.end(0.0)
+    folder.make()
+    try:
+        arguments = _lay_out(folder, config, options)
+        if options.prepare:
+            # Where only the system itself can start what outlives an SSH session, the script asks it to.
+            print(MARK + msgspec.json.encode(arguments).decode(), flush=True)
+            return 0
+        log = _open_log(base_folder() / "logs" / f"supervisor-{folder.path.name}.log")
+        marked = {**os.environ, "KQ_REMOTE": session_tag(config.connection.session)}
+        child = process.spawn_service(arguments, environment=marked, stdout=log, stderr=log)
+        os.close(log)
+        supervised = _wait_for(folder, options.agents, child)
+    except BaseException:
+        folder.end(1.0)
+        raise
+    _tell(supervised, already=False)
+    return 0
+
+
+def _read_config(named: str) -> AgentConfig:
+    place = named or os.environ.get("KQ_CONNECTION", "") or str(base_folder() / "connection.json")
+    try:
+        content = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+        config = msgspec.json.decode(content, type=AgentConfig)
+    except OSError as error:
+        raise NotFound(
+            f"there is no key for this session in {place} ({error.strerror}): start the Agents from the "
+            f"desktop (Launch Remote Agents), or put into this file what `kq remote key HOST` prints there"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise BadInput(
+            f"{'standard input' if place == '-' else place} is no connection file: {error}"
+        ) from error
+    if config.connection.protocol != messages.PROTOCOL_VERSION:
+        raise RemoteFailed(
+            f"the desktop speaks protocol version {config.connection.protocol}, Katana Queue here "
+            f"{messages.PROTOCOL_VERSION}: install the same version on both"
+        )
+    return config
+
+
+def _with_address(config: AgentConfig, options: argparse.Namespace) -> AgentConfig:
+    """The connection, with the address and ports that were given instead."""
+    given = {"host": options.host} if options.host else {}
+    names = ("request_port", "update_port", "broadcast_port")
+    ports = {name: port for name, port in zip(names, options.ports, strict=True) if port}
+    connection = msgspec.structs.replace(config.connection, **given, **ports)
+    return msgspec.structs.replace(config, connection=connection, local=False)
+
+
+def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespace) -> list[str]:
+    """Write what supervisor and Agents need; returns the supervisor's command line."""
+    there = config.connection.data_root
+    data_root = Path(options.data_root or there)
+    shared = shares_data_root(config, data_root)
+    paths = []
+    if shared and str(data_root) != there:
+        paths.append((there, str(data_root)))
+    if options.desktop_root and options.katana_root and options.desktop_root != options.katana_root:
+        paths.append((options.desktop_root, options.katana_root))
+    # StopAgents has no arguments to find them by.
+    write_private(base_folder() / "python", sys.executable.encode())
+    write_private(base_folder() / "root", str(_AGENT_FILE.parents[2]).encode())
+    folder.write_connection(config)
+    folder.write_site(Site(streams=not shared, work=str(folder.work), paths=tuple(paths)))
+    folder.write_wanted(options.agents)
+    folder.stop.unlink(missing_ok=True)
+    log_folder = (data_root if shared else base_folder()) / "logs"
+    return [
+        sys.executable, "-P", str(_AGENT_FILE), "supervise", "--folder", str(folder.path),
+        "--katana-root", options.katana_root, "--log-folder", str(log_folder),
+        "--first-log", str(options.first_log), "--data-root", str(data_root if shared else folder.work),
+        *(["--shared"] if shared else []),
+    ]  # fmt: skip
+
+
+def _open_log(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+
+def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> Supervised:
+    """Wait until the supervisor has started its Agents."""
+    until = time.monotonic() + _START_PATIENCE_S
+    while time.monotonic() < until:
+        supervised = folder.living()
+        if supervised is not None and (len(supervised.agents) >= agents or supervised.trouble):
+            if supervised.trouble and not supervised.agents:
+                raise RemoteFailed(supervised.trouble)
+            return supervised
+        if child is not None and child.poll() is not None:
+            log = base_folder() / "logs" / f"supervisor-{folder.path.name}.log"
+            raise RemoteFailed(f"the Agents ended at once: {_tail(log)}")
+        time.sleep(0.02)
+    raise RemoteFailed(
+        f"the Agents did not start within {_START_PATIENCE_S:.0f} s: see {base_folder() / 'logs'}"
+    )
+
+
+def _tail(path: Path) -> str:
+    try:
+        lines = path.read_text(errors="replace").strip().splitlines()
+    except OSError as error:
+        return f"and {path} cannot be read: {error.strerror}"
+    return lines[-1] if lines else f"{path} is empty"
+
+
+def _tell(supervised: Supervised, *, already: bool) -> None:
+    for agent_id, pid, _ in supervised.agents:
+        print(f"Agent {agent_id} {'runs already' if already else 'launched'}, process {pid}")
+    where = (
+        "shared with the desktop"
+        if supervised.shared
+        else "not shared: logs and pictures are sent to the desktop"
+    )
+    print(f"KQ_DATA_ROOT is {where}; the Agents' own logs are in {supervised.log}")
+    print(MARK + msgspec.json.encode(supervised).decode(), flush=True)
+
+
+# --- stopping ----------------------------------------------------------------------------
+
+
+def _stop(options: argparse.Namespace) -> int:
+    found = HostFolder.all_here()
+    if options.session:
+        wanted = {options.session, HostFolder.of(options.session).path.name}
+        found = [each for each in found if wanted & {each.path.name, each.path.name.rpartition("-")[2]}]
+    elif len(found) > 1 and not options.all:
+        names = ", ".join(each.path.name.rpartition("-")[2] for each in found)
+        raise BadInput(
+            f"{len(found)} sessions have Agents here, perhaps somebody else's: "
+            f"say which one ({names}), or --all"
+        )
+    ended: list[str] = []
+    for folder in found:
+        supervised = folder.living()
+        agents = [agent_id for agent_id, _, _ in supervised.agents] if supervised is not None else []
+        killed = folder.end(_STOP_GRACE_S)
+        print(f"session {folder.path.name}: {len(agents)} Agents ended, {killed} processes had to be killed")
+        ended += agents
+    if not found:
+        print("no Agents of that session run here" if options.session else "no Agents run here")
+    print(MARK + msgspec.json.encode({"ended": ended}).decode(), flush=True)
+    return 0
+
+
+# --- reporting ---------------------------------------------------------------------------
+
+
+def _report(_options: argparse.Namespace) -> int:
+    from kq.agent.host_report import report  # Agents do without
+
+    print(MARK + msgspec.json.encode(report(sys.stdin.buffer.read())).decode(), flush=True)
+    return 0
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from kq.wire.probe import probe_ports
+
+    config = _read_config("-")
+    answers = [answer.value for answer in probe_ports(config.connection, options.timeout)]
+    print(MARK + msgspec.json.encode({"ports": answers}).decode(), flush=True)
+    return 0
+
+
+# --- supervising -------------------------------------------------------------------------
+
+
+def _supervise(options: argparse.Namespace) -> int:
+    folder = HostFolder(options.folder)
+    try:
+        config = msgspec.json.decode(folder.connection.read_bytes(), type=AgentConfig)
+    except (OSError, msgspec.DecodeError) as error:
+        say(f"the connection file {folder.connection} cannot be used: {error}")
+        return 2
+    process.become_subreaper()
+    environment = {"PYTHONPATH": _python_path()}
+    if options.katana_root:
+        environment["KATANA_ROOT"] = options.katana_root
+    return Supervisor(
+        folder,
+        config,
+        environment=environment,
+        log_folder=options.log_folder,
+        first_log=options.first_log,
+        data_root=options.data_root,
+        shared=options.shared,
+    ).run()
+
+
+def _python_path() -> str:
+    """Renders find the project's own modules, as they do on the desktop's machine."""
+    root = str(Path(__file__).resolve().parents[2])
+    inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != root]
+    return os.pathsep.join([root, *inherited])

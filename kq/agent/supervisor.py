@@ -1,0 +1,289 @@
+"""Keeps the Agents of a session alive on another machine, and leaves nothing when the session is over.
+
+It holds what the guardian and the server hold on the desktop's: the Agents' lifelines, and their deaths.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from kq import process
+from kq.agent.host_folder import HostFolder, Supervised, session_tag
+from kq.agent_config import AgentConfig
+from kq.errors import KqError
+
+__all__ = ["Supervisor"]
+
+_AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
+_TURN_S = 0.2
+_ASKED_PATIENCE_S = 4.0
+_MOST_DEATHS = 5
+_DEATHS_WITHIN_S = 30.0
+_SAID_WHY = (2, 4, 5)
+"""Exit codes of an Agent that would say the same again: no connection file, no key, another protocol."""
+
+
+class _Agent:
+    """One Agent's process, and the thread that hears its pulse."""
+
+    def __init__(self, agent_id: str, child: process.Child, pulse: int) -> None:
+        self.id = agent_id
+        self.child = child
+        self.last_pulse = time.monotonic()
+        self.frozen = False
+        self._pulse = pulse
+        threading.Thread(target=self._listen, name=f"kq-pulse-{agent_id}", daemon=True).start()
+
+    def _listen(self) -> None:
+        while os.read(self._pulse, 4096):
+            self.last_pulse = time.monotonic()
+        os.close(self._pulse)
+
+
+class _Slot:
+    """A place for one Agent."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.agent: _Agent | None = None
+        self.start_at = 0.0
+        self.deaths: list[float] = []
+        self.replaces: tuple[str, str] | None = None
+        self.over = False
+
+
+class Supervisor:
+    """One session's Agents on this machine. To be used from the main thread."""
+
+    def __init__(
+        self,
+        folder: HostFolder,
+        config: AgentConfig,
+        *,
+        environment: dict[str, str],
+        log_folder: Path,
+        first_log: int,
+        data_root: Path,
+        shared: bool,
+    ) -> None:
+        """
+        Args:
+            environment: of the Agents and their renders, besides this process's own.
+            log_folder: where the Agents' own logs go.
+            first_log: the number in the first one's name.
+        """
+        self._folder = folder
+        self._config = config
+        self._log_folder = log_folder
+        self._first_log = first_log
+        self._data_root = data_root
+        self._shared = shared
+        self._slots: list[_Slot] = []
+        self._next_id = 1
+        self._ending = ""
+        self._asked_until: float | None = None
+        self._signalled = False
+        self._written: Supervised | None = None
+        self._trouble = ""
+        self._own = process.own_id()
+        self._environment = {
+            **os.environ,
+            **environment,
+            "KQ_REMOTE": session_tag(config.connection.session),
+            "KQ_SESSION": config.connection.session,
+            "KQ_DATA_ROOT": str(data_root),
+            "KQ_ROLE": "agent",
+        }
+        for key in ("KQ_CONNECTION", "KQ_AGENT", "KQ_JOB", "KQ_TASK", "KQ_ATTEMPT"):
+            self._environment.pop(key, None)
+
+    def run(self) -> int:
+        """Supervise until the session is over here. Returns the process's exit code."""
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._on_signal)
+        say(f"{self._config.host_label}: supervising, session {self._config.connection.session}")
+        try:
+            while not self._turn():
+                time.sleep(_TURN_S)
+        finally:
+            self._clear_away()
+        return 0
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._signalled = True
+
+    def _turn(self) -> bool:
+        """Do what is due. Returns whether all is over."""
+        now = time.monotonic()
+        if not self._ending and (self._signalled or self._folder.stop.exists()):
+            self._begin_end("asked to stop", now)
+        if not self._ending and not self._folder.connection.exists():
+            self._begin_end("its connection file was removed", now)
+        wanted = self._folder.read_wanted()
+        while not self._ending and len(self._slots) < wanted:
+            self._slots.append(_Slot(len(self._slots)))
+        for slot in self._slots:
+            self._look_after(slot, now)
+        self._sweep()
+        self._write()
+        running = [slot for slot in self._slots if slot.agent is not None]
+        if self._ending:
+            return not running or (self._asked_until is not None and now > self._asked_until)
+        if all(slot.over for slot in self._slots):
+            self._begin_end("no Agent is left", now)
+        return False
+
+    def _begin_end(self, why: str, now: float) -> None:
+        say(f"ending: {why}")
+        self._ending = why
+        self._asked_until = now + _ASKED_PATIENCE_S
+        for slot in self._slots:
+            if slot.agent is not None:
+                process.ask_to_stop(slot.agent.child)
+
+    # --- one Agent ----------------------------------------------------------------
+
+    def _look_after(self, slot: _Slot, now: float) -> None:
+        agent = slot.agent
+        if agent is None:
+            if not self._ending and not slot.over and now >= slot.start_at:
+                self._start(slot, now)
+            return
+        ended = agent.child.poll()
+        if ended is not None:
+            agent.child.close()
+            slot.agent = None
+            self._after_end(slot, agent, ended.code, now)
+        elif now - agent.last_pulse > self._config.lease_s and not agent.frozen:
+            # Stopped, or stuck: its lease is over, and it does not end its render itself.
+            say(f"Agent {agent.id} shows no life for {self._config.lease_s:g} s: ending it with its render")
+            agent.frozen = True
+            process.end_tree([agent.child.id])
+
+    def _after_end(self, slot: _Slot, agent: _Agent, code: int | None, now: float) -> None:
+        # What it left was adopted by this process: gone before anybody is told that it is.
+        process.end_strays({each.agent.child.pid for each in self._slots if each.agent is not None})
+        if code == 0:
+            say(f"Agent {agent.id} ended as it was told")
+            slot.over = True
+            return
+        if code == 3:
+            say(f"Agent {agent.id} ended: the desktop was not heard")
+            slot.over = True
+            return
+        if code in _SAID_WHY:
+            self._trouble = f"Agent {agent.id} cannot work: see {self._log_of(slot)}"
+            slot.over = True
+            return
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        slot.deaths = [each for each in slot.deaths if now - each < _DEATHS_WITHIN_S] + [now]
+        say(f"Agent {agent.id} died ({how})")
+        if len(slot.deaths) >= _MOST_DEATHS:
+            self._trouble = f"an Agent died {_MOST_DEATHS} times ({how}): see {self._log_of(slot)}"
+            say(self._trouble)
+            slot.over = True
+            return
+        slot.replaces = (agent.id, f"its Agent died ({how})")
+        slot.start_at = now + (0.0 if len(slot.deaths) == 1 else 2.0 ** (len(slot.deaths) - 2))
+
+    def _start(self, slot: _Slot, now: float) -> None:
+        agent_id = f"{self._config.host_label}:{self._next_id}"
+        self._next_id += 1
+        arguments = [
+            sys.executable, "-P", str(_AGENT_FILE), "--connection", str(self._folder.connection),
+            "--agent-id", agent_id, "--lifeline", "--pulse", "--site", str(self._folder.site),
+        ]  # fmt: skip
+        if slot.replaces is not None:
+            arguments += ["--replaces", *slot.replaces]
+        read_end, write_end = os.pipe()
+        log = self._open_log(slot, agent_id)
+        try:
+            child = process.spawn_service(
+                arguments,
+                environment=self._environment,
+                stdin=process.LIFELINE,
+                stdout=write_end,
+                stderr=log if log >= 0 else process.NOWHERE,
+            )
+        except KqError as error:
+            os.close(read_end)
+            self._trouble = str(error)
+            say(f"an Agent cannot be started: {error}")
+            slot.deaths.append(now)
+            slot.start_at = now + 2.0 ** min(len(slot.deaths), 5)
+            slot.over = len(slot.deaths) >= _MOST_DEATHS
+            return
+        finally:
+            os.close(write_end)
+            if log >= 0:
+                os.close(log)
+        slot.replaces = None
+        slot.agent = _Agent(agent_id, child, read_end)
+
+    def _log_of(self, slot: _Slot) -> Path:
+        return self._log_folder / f"remote_agent_{self._first_log + slot.number}.log"
+
+    def _open_log(self, slot: _Slot, agent_id: str) -> int:
+        try:
+            self._log_folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self._log_of(slot), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            say(f"Agent {agent_id} has no log: {error}")
+            return -1
+        if os.fstat(fd).st_size > 1 << 20:
+            os.ftruncate(fd, 0)
+        os.write(fd, f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: Agent {agent_id} starts\n".encode())
+        return fd
+
+    # --- all of them --------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        keep = {slot.agent.child.pid for slot in self._slots if slot.agent is not None}
+        process.reap_adopted(keep)
+        if process.has_strays(keep):
+            process.end_strays(keep)
+
+    def _write(self) -> None:
+        content = Supervised(
+            session=self._config.connection.session,
+            label=self._config.host_label,
+            pid=self._own.pid,
+            started=self._own.start_time,
+            state="running",
+            wanted=len(self._slots),
+            agents=tuple(
+                (slot.agent.id, *slot.agent.child.id) for slot in self._slots if slot.agent is not None
+            ),
+            data_root=str(self._data_root),
+            shared=self._shared,
+            log=str(self._log_folder),
+            trouble=self._trouble,
+        )
+        if content != self._written:
+            self._written = content
+            try:
+                self._folder.write_supervised(content)
+            except OSError as error:
+                say(f"the pid file cannot be written: {error}")
+
+    def _clear_away(self) -> None:
+        process.end_strays()
+        try:
+            self._folder.remove()
+        except OSError as error:
+            say(f"{self._folder.path} stays: {error}")
+        say("ended")
+
+
+def say(sentence: str) -> None:
+    """One line of the supervisor's log."""
+    try:
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        pass  # the disk of its log is full: that must not keep it from ending Agents

@@ -1,0 +1,99 @@
+"""Can the three ports be reached from here, with this key? A handshake on each; no message is sent."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from kq.records import SessionRecord
+
+__all__ = ["PortAnswer", "probe_ports"]
+
+
+class PortAnswer(StrEnum):
+    """How a port answered."""
+
+    OPEN = "open"
+    """A queue that knows this key answered."""
+    KEY_REFUSED = "key refused"
+    """A queue answered, and does not know this key."""
+    SOMEBODY_ELSE = "somebody else"
+    """Something accepts connections there, and is no queue."""
+    CLOSED = "closed"
+    """The machine answers, and nothing listens on this port."""
+    SILENT = "silent"
+    """Nothing answers: a firewall drops it, or the address is wrong."""
+    NO_SUCH_NAME = "no such name"
+    """The address is a name that this machine cannot resolve."""
+
+
+_FAILED: dict[int, PortAnswer] = {
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: PortAnswer.KEY_REFUSED,
+    # What libzmq says when the other side hangs up in the midst: a server of another key does.
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: PortAnswer.KEY_REFUSED,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: PortAnswer.SOMEBODY_ELSE,
+}
+_KINDS = (zmq.DEALER, zmq.PUSH, zmq.SUB)
+
+
+def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, PortAnswer, PortAnswer]:
+    """Open request, update and broadcast port of `session` as an Agent would. Waits `timeout_s` at most."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    sockets, monitors = [], []
+    ports = (session.request_port, session.update_port, session.broadcast_port)
+    answers = [PortAnswer.SILENT] * 3
+    poller = zmq.Poller()
+    try:
+        for kind, port in zip(_KINDS, ports, strict=True):
+            socket = context.socket(kind)
+            sockets.append(socket)
+            socket.linger = 0
+            socket.curve_serverkey = session.server_key.encode()
+            socket.curve_publickey = session.public_key.encode()
+            socket.curve_secretkey = session.secret_key.encode()
+            socket.reconnect_ivl = 300
+            socket.ipv6 = ":" in session.host
+            monitor = socket.get_monitor_socket()
+            monitors.append(monitor)
+            poller.register(monitor, zmq.POLLIN)
+            host = f"[{session.host}]" if ":" in session.host else session.host
+            try:
+                socket.connect(f"tcp://{host}:{port}")
+            except zmq.ZMQError:
+                return (PortAnswer.NO_SUCH_NAME,) * 3
+        until = time.monotonic() + timeout_s
+        waiting = set(range(3))
+        while waiting and (left := until - time.monotonic()) > 0:
+            ready = dict(poller.poll(int(left * 1000) + 1))
+            for number in list(waiting):
+                if monitors[number] in ready:
+                    answers[number], final = _judge(monitors[number], answers[number])
+                    if final:
+                        waiting.discard(number)
+                        poller.unregister(monitors[number])
+    finally:
+        for socket, monitor in zip(sockets, monitors, strict=False):
+            socket.disable_monitor()
+            monitor.close(0)
+        for socket in sockets:
+            socket.close(0)
+        context.term()
+    return answers[0], answers[1], answers[2]
+
+
+def _judge(monitor: zmq.Socket[bytes], known: PortAnswer) -> tuple[PortAnswer, bool]:
+    """What the next event of a socket means, and whether that is the last word."""
+    event = int(parse_monitor_message(monitor.recv_multipart())["event"])
+    if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+        return PortAnswer.OPEN, True
+    if event in _FAILED:
+        return _FAILED[event], True
+    if event == zmq.EVENT_CONNECTED:
+        # It may be the kernel's backlog of a program that stands still, or of no queue at all.
+        return PortAnswer.SOMEBODY_ELSE, False
+    if event == zmq.EVENT_CLOSED and known is PortAnswer.SILENT:
+        return PortAnswer.CLOSED, False
+    return known, False
