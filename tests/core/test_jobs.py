@@ -143,6 +143,10 @@ def test_progress_counts_what_is_done_and_parts_of_what_runs() -> None:
     assert one.progress() is None
     one.detail(0).progress = 0.5
     assert one.progress() == 0.125
+    one.set_task_state(1, T.RUNNING)
+    one.detail(1).progress = 0.25
+    assert one.progress() == 0.1875
+    one.detail(1).progress = None
     one.set_task_state(0, T.COMPLETED)
     assert one.progress() == 0.25
     one.reset_tasks(frozenset({T.WAITING}), T.CANCELLED)
@@ -155,6 +159,7 @@ def test_progress_counts_what_is_done_and_parts_of_what_runs() -> None:
 def test_a_record_says_all_there_is() -> None:
     """From the spec, from the counts and from what was noted."""
     q = Driver(log_root="/logs")
+    assert (q.core.job_ids(), q.core.agent_ids()) == ([], [])
     q.submit("job1", frames="1-6", chunk=3, node="Render1", temp_dir="/tmp/x", priority=3)
     q.register("r1")
     record = q.core.job_record("job1")

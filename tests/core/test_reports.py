@@ -674,3 +674,63 @@ def test_a_record_counts_its_tasks() -> None:
     assert (record.tasks_failed, record.tasks_completed, record.tasks_running, record.tasks_waiting) == (
         1, 1, 1, 1
     )  # fmt: skip
+
+
+def test_an_agent_that_came_back_with_its_task_is_free_when_that_ends() -> None:
+    """At once: nothing of its return is left."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-2")
+    q.register("r1", holding="job1/0/1", assigned=1)
+    assert assigned(q.end("r1", "job1/0/1")) == [("r1", "job1", 1)]
+
+
+def test_an_agent_ended_before_it_registered_keeps_the_reason() -> None:
+    """The order to end is repeated with it; one that lives has none."""
+    q = Driver(agents=1)
+    q.tick()
+    q.feed(ev.AgentEndAsked(("a1",)))
+    assert q.register("a1", local=True) == [EndAgent("a1", "it was asked to end", force=False)]
+    q.tick()
+    q.register("a2", local=True)
+    assert q.core.agent_record("a2").reason == ""
+
+
+def test_a_warning_of_an_earlier_try_is_gone_with_it() -> None:
+    """A job of one task says what its latest attempt said."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", retries=1)
+    q.end("r1", "job1/0/1", "failed", exit_code=1, warning="texture missing")
+    assert q.core.job_record("job1").warning == ""
+    q.end("r1", "job1/0/2")
+    assert q.core.job_record("job1").warning == ""
+
+
+def test_a_failed_render_keeps_how_far_it_came() -> None:
+    """Where its ending does not say, what was last heard counts."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.feed(ev.AttemptProgressed("r1", "job1/0/1", 0.75))
+    q.end("r1", "job1/0/1", "failed", exit_code=1)
+    assert q.core.job_record("job1").progress == 0.75
+
+
+def test_only_the_ending_of_what_is_foreign_frees_the_agent_of_it() -> None:
+    """Another ending is old news."""
+    q = Driver()
+    q.register("r1", holding="other/0/2")
+    assert q.end("r1", "other/0/1", "stopped") == []
+    assert q.core.agent_record("r1").state == "Busy"
+
+
+def test_the_ending_that_a_silent_agent_reports_is_told() -> None:
+    """Its record is another: it has no task."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1")
+    q.tick(6.0)
+    assert q.end("r1", "job1/0/1")[-1] == AgentChanged("r1")
+    record = q.core.agent_record("r1")
+    assert (record.state, record.job) == ("Lost", "")

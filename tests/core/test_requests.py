@@ -618,3 +618,36 @@ def test_nothing_remains_of_jobs_that_waited_for_one_that_stays() -> None:
     q.submit("bbbb", after=("aaaa",))
     q.remove("bbbb")
     assert not q.core.state.dependents
+
+
+def test_a_job_that_runs_does_not_say_that_it_waits() -> None:
+    """Though what it waited for runs again, and the rest of it has to wait."""
+    q = Driver()
+    q.register("r1")
+    q.submit("aaaa", name="sky")
+    q.end("r1", "aaaa/0/1")
+    q.submit("bbbb", frames="1-2", after=("aaaa",))
+    q.start("aaaa")
+    assert q.reason("bbbb") == ""
+    q.end("r1", "bbbb/0/1")
+    assert q.reason("bbbb") == "waits for sky"
+
+
+def test_a_draining_agent_does_not_stand_before_the_others() -> None:
+    """It was idle longest; the next one is given the task at once."""
+    q = Driver()
+    q.register("r1")
+    q.register("r2")
+    q.feed(ev.AgentsDrained(("r1",), draining=True))
+    assert assigned(q.submit("job1")) == [("r2", "job1", 0)]
+
+
+def test_a_job_that_need_not_wait_for_another_any_more_does_not_say_so() -> None:
+    """Though nobody is free for it yet."""
+    q = Driver()
+    q.register("r1")
+    q.submit("aaaa")
+    q.submit("bbbb", after=("aaaa",))
+    q.feed(ev.QueuePaused(True))
+    assert JobChanged("bbbb") in q.end("r1", "aaaa/0/1")
+    assert q.reason("bbbb") == ""

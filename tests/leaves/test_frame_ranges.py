@@ -55,6 +55,7 @@ def test_what_is_understood(text: str, frames: list[int]) -> None:
         ("12345678901", "frame range '12345678901' is not understood"),
         ("1-5,3", "frame 3 is named twice: name each frame once"),
         ("3,1-5", "frame 3 is named twice"),
+        ("1-5,5-9", "frame 5 is named twice"),
         ("1-9x2,3-9x3", "frame 3 is named twice"),
         ("z" * 100, f"frame range '{'z' * 37}...' is not understood"),
     ],
