@@ -1,0 +1,170 @@
+"""The client's thread: it never waits for its callers, nor they for it, and it always comes to an end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+
+from kq.api import BadInput, ConnectionLost, ConnectionStatus, JobSpec, QueueChange, QueueClient, Session
+from kq.client.mirror import Mirror
+from kq.messages import ChangesEvent, SnapshotReply
+from kq.records import JobRecord, QueueRecord
+from kq.settings import Settings
+from kq.states import JobState
+from tests.reliability.live_queue import until
+
+SPEC = JobSpec(name="n", commands=(("true",),))
+
+
+@pytest.fixture
+def client() -> Iterator[QueueClient]:
+    """One that is not connected."""
+    client = QueueClient()
+    yield client
+    client.close()
+    assert client.join(5.0)
+
+
+def record(job_id: str, state: JobState = JobState.WAITING) -> JobRecord:
+    return JobRecord(id=job_id, name="n", state=state, submitted=1.0, order=1)
+
+
+def page(*jobs: JobRecord, sequence: int, more: bool = False) -> SnapshotReply:
+    return SnapshotReply(request=1, sequence=sequence, jobs=jobs, agents=(), queue=QueueRecord(), more=more)
+
+
+def test_a_submitted_job_is_known_at_once(client: QueueClient) -> None:
+    """Before any server has answered; what makes no sense is refused at once, too."""
+    job_id, done = client.submit(SPEC)
+    known = client.job(job_id)
+    assert known is not None and known.reason == "being submitted"
+    assert not done.done()
+    with pytest.raises(BadInput):
+        client.submit(JobSpec(name="", commands=(("true",),)))
+
+
+def test_everything_open_fails_when_it_is_closed(client: QueueClient) -> None:
+    """Whoever waits for an answer hears that there will be none; the provisional job is gone."""
+    job_id, done = client.submit(SPEC)
+    client.close()
+    with pytest.raises(ConnectionLost):
+        done.result(5)
+    assert client.join(5.0)
+    assert client.job(job_id) is None
+    with pytest.raises(ConnectionLost):
+        client.stop_jobs(["x"]).result(5)
+
+
+def test_no_answer_is_lost_to_closing(client: QueueClient) -> None:
+    """However many threads ask while it closes: every future is done."""
+    futures: list[Future[None]] = []
+
+    def ask() -> None:
+        futures.extend(client.pause_queue(True) for _ in range(300))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    client.close()
+    for thread in threads:
+        thread.join()
+    for future in futures:
+        with pytest.raises(ConnectionLost):
+            future.result(5)
+
+
+def test_a_cancelled_future_harms_nobody(client: QueueClient) -> None:
+    """The thread goes on."""
+    assert client.pause_queue(True).cancel()
+    client.say(ConnectionStatus.ENDED, "over")
+    with pytest.raises(ConnectionLost, match="over"):
+        client.pause_queue(True).result(5)
+
+
+def test_a_listener_that_raises_harms_nobody(client: QueueClient) -> None:
+    """The others are called all the same."""
+    heard: list[QueueChange] = []
+
+    def fail(_change: QueueChange) -> None:
+        raise RuntimeError("a plug-in's fault")
+
+    client.add_listener(fail)
+    client.add_listener(heard.append)
+    until(lambda: heard, "the first call")
+    assert heard[0].reset
+    client.say(ConnectionStatus.LOST, "gone")
+    until(lambda: heard[-1].status is ConnectionStatus.LOST, "the news")
+
+
+def test_a_listener_that_was_removed_is_not_called(client: QueueClient) -> None:
+    """Not even when it is removed before its first call."""
+    calls: list[QueueChange] = []
+    others: list[QueueChange] = []
+    remove = client.add_listener(calls.append)
+    remove()
+    client.add_listener(others.append)
+    until(lambda: others, "the others")
+    client.say(ConnectionStatus.LOST, "x")
+    until(lambda: others[-1].status is ConnectionStatus.LOST, "the news")
+    assert calls == []
+
+
+def test_events_apply_on_top_of_the_snapshot() -> None:
+    """Those that came while its pages did, in order; older ones are in it already."""
+    mirror = Mirror()
+    mirror.apply(ChangesEvent(sequence=4, jobs=(record("old1", JobState.FAILED),)))
+    assert not mirror.take_page(page(record("aaaa"), sequence=5, more=True), frozenset())
+    mirror.apply(ChangesEvent(sequence=5, jobs=(record("aaaa", JobState.FAILED),)))
+    mirror.apply(ChangesEvent(sequence=6, jobs=(record("bbbb", JobState.RUNNING),)))
+    assert mirror.take_page(page(record("bbbb"), sequence=5), frozenset())
+    assert {each.id: each.state for each in mirror.jobs.values()} == {"aaaa": "Waiting", "bbbb": "Running"}
+
+
+def test_a_gap_asks_for_a_snapshot() -> None:
+    """An event that was missed is never passed over."""
+    mirror = Mirror()
+    mirror.take_page(page(sequence=5), frozenset())
+    assert mirror.apply(ChangesEvent(sequence=5))
+    assert mirror.apply(ChangesEvent(sequence=6))
+    assert not mirror.apply(ChangesEvent(sequence=8))
+
+
+def test_a_session_that_cannot_start_says_why(data_root: object) -> None:
+    """In its failure and through its client, soon; waiting for its end is safe."""
+    session = Session(Settings.from_environment({"KQ_DATA_ROOT": "/sys/kq-test"}))
+    try:
+        assert not session.wait_ready(20)
+        assert "/sys/kq-test" in session.failure
+        until(lambda: session.client.status is ConnectionStatus.ENDED, "the client to know")
+        assert "/sys/kq-test" in session.client.sentence
+    finally:
+        session.close()
+        assert session.wait(10)
+        assert session.client.join(5)
+
+
+def test_settings_that_make_no_sense_are_told_by_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plug-in starts it while the desktop does: nothing may be raised there."""
+    monkeypatch.setenv("KQ_NUM_AGENTS", "many")
+    session = Session()
+    try:
+        assert not session.wait_ready(20)
+        assert "KQ_NUM_AGENTS" in session.failure
+    finally:
+        session.close()
+        assert session.wait(10)
+        assert session.client.join(5)
+
+
+def test_a_session_closed_at_once_leaves_nothing(data_root: object) -> None:
+    """However far it had come."""
+    for delay in (0.0, 0.05, 0.3):
+        session = Session()
+        time.sleep(delay)
+        session.close()
+        assert session.wait(20)
+        assert session.client.join(5)

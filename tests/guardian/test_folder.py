@@ -1,0 +1,100 @@
+"""The folder of a session: held by one at a time, given back by the system when its holder dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kq import process
+from kq.errors import SessionFailed
+from kq.guardian.folder import QueueFolder, end_leftovers, is_session_alive, new_session_id
+from tests.reliability.live_queue import ROOT, is_alive, until
+
+
+def test_two_sessions_have_two_folders(tmp_path: Path) -> None:
+    """The next one gets the first that is free; keys left there are gone."""
+    first = QueueFolder.take(tmp_path, "host")
+    second = QueueFolder.take(tmp_path, "host")
+    assert first.path != second.path
+    assert first.path.stat().st_mode & 0o777 == 0o700
+    (first.path / "client.json").write_text("a key")
+    first.release()
+    third = QueueFolder.take(tmp_path, "host")
+    assert third.path == first.path
+    assert not (third.path / "client.json").exists()
+    second.release()
+    third.release()
+
+
+def test_a_session_goes_on_where_its_jobs_are(tmp_path: Path) -> None:
+    """Though a folder before it has become free."""
+    first = QueueFolder.take(tmp_path, "host")
+    second = QueueFolder.take(tmp_path, "host")
+    first.release()
+    second.release()
+    again = QueueFolder.take(tmp_path, "host", second.path)
+    assert again.path == second.path
+    again.release()
+
+
+def test_a_holder_that_dies_lets_go(tmp_path: Path) -> None:
+    """By SIGKILL, too."""
+    program = (
+        "import sys, time; from pathlib import Path; from kq.guardian.folder import QueueFolder;"
+        "folder = QueueFolder.take(Path(sys.argv[1]), 'host');"
+        "print(folder.path, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        held = Path(holder.stdout.readline().strip())
+        other = QueueFolder.take(tmp_path, "host")
+        assert other.path != held
+        other.release()
+        holder.kill()
+    mine = QueueFolder.take(tmp_path, "host")
+    assert mine.path == held
+    mine.release()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """One sentence with the folder and what to do."""
+    (tmp_path / "queues").write_text("a file")
+    with pytest.raises(SessionFailed, match=f"KQ_DATA_ROOT {tmp_path} cannot be used.*set KQ_DATA_ROOT"):
+        QueueFolder.take(tmp_path, "host")
+
+
+def test_a_sessions_name_tells_whether_it_lives() -> None:
+    """By the very process that guards it; another machine's is not ours to judge."""
+    session = new_session_id()
+    host, pid, started, token = session.split(":")
+    assert is_session_alive(session) is True
+    assert is_session_alive(f"{host}:{pid}:{float(started) + 1:.2f}:{token}") is False
+    assert is_session_alive(f"elsewhere:{pid}:{started}:{token}") is None
+    assert is_session_alive("nonsense") is None
+
+
+def test_what_a_dead_session_left_is_ended_and_what_a_living_one_runs_is_not(tmp_path: Path) -> None:
+    """Told apart by their marks alone: they are nobody's children here."""
+    living = new_session_id()
+    host, pid, started, token = living.split(":")
+    dead = f"{host}:{pid}:{float(started) + 1:.2f}:{token}"
+    sleepers = {
+        session: subprocess.Popen(["sleep", "600"], env={**os.environ, "KQ_SESSION": session})
+        for session in (living, dead, f"elsewhere:{pid}:1.00:{token}")
+    }
+    try:
+        until(lambda: len(process.find_marked("KQ_SESSION", dead)) == 1, "the mark")
+        assert end_leftovers() >= 1
+        assert not is_alive(sleepers.pop(dead).pid)
+        assert all(is_alive(each.pid) for each in sleepers.values())
+    finally:
+        for each in sleepers.values():
+            each.send_signal(signal.SIGKILL)
+            each.wait()

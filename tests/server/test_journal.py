@@ -1,0 +1,158 @@
+"""The journal by itself: what goes in comes out, and what cannot be read spoils nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from kq.core.agents import Agent
+from kq.core.jobs import Job
+from kq.records import AttemptRecord, JobSpec
+from kq.server.journal import Journal
+from kq.states import TaskState
+
+
+def job(number: int, frames: str = "") -> Job:
+    return Job(
+        f"job{number:05}", JobSpec(name="n", commands=(("true",),), frames=frames), number, 1000.0 + number
+    )
+
+
+def test_jobs_and_their_tasks_come_back(tmp_path: Path) -> None:
+    """States set one by one and many at once, in whatever order."""
+    journal = Journal(tmp_path / "j", "now")
+    one = job(1, "1-100")
+    journal.note_job(one)
+    one.set_task_state(3, TaskState.RUNNING)
+    one.detail(3).agent = "a1"
+    journal.note_task(one, 3)
+    journal.commit()
+    one.reset_tasks(frozenset({TaskState.WAITING}), TaskState.CANCELLED)
+    journal.note_job(one, tasks_reset=True)
+    journal.commit()
+    one.set_task_state(3, TaskState.COMPLETED)
+    journal.note_task(one, 3)
+    journal.commit()
+    journal.close()
+    again = Journal(tmp_path / "j", "now")
+    [back] = again.restore_jobs()
+    again.close()
+    assert bytes(back.states) == bytes(one.states)
+    assert back.counts == one.counts
+    assert back.details[3].agent == "a1"
+    assert back.spec == one.spec
+
+
+def test_what_a_session_did_not_end_is_cancelled_in_the_next(tmp_path: Path) -> None:
+    """With the reason; one started again there belongs to the new session."""
+    journal = Journal(tmp_path / "j", "before")
+    one = job(1)
+    one.set_task_state(0, TaskState.RUNNING)
+    journal.note_task(one, 0)
+    one.detail(0)
+    journal.commit()
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    [back], _ = journal.earlier_jobs(1 << 62, 10)
+    assert (back.state, back.reason, back.earlier) == ("Cancelled", "its session ended before it did", True)
+    journal.commit()
+    assert list(journal.restore_jobs()) == []
+    back.earlier = False
+    back.reset_tasks(frozenset({TaskState.CANCELLED}), TaskState.WAITING)
+    journal.note_job(back, tasks_reset=True)
+    journal.commit()
+    assert [each.id for each in journal.restore_jobs()] == [one.id]
+    journal.close()
+
+
+def test_a_row_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    """The jobs before and after it are there."""
+    journal = Journal(tmp_path / "j", "now")
+    for number in (1, 2, 3):
+        journal.note_job(job(number))
+    journal.commit()
+    journal.close()
+    with sqlite3.connect(tmp_path / "j") as database:
+        database.execute("UPDATE jobs SET spec = x'c1' WHERE number = 2")
+    database.close()
+    journal = Journal(tmp_path / "j", "now")
+    assert [each.order for each in journal.restore_jobs()] == [1, 3]
+    journal.close()
+    journal = Journal(tmp_path / "j", "next")
+    found, before = journal.earlier_jobs(1 << 62, 10)
+    assert [each.order for each in found] == [3, 1]
+    assert journal.earlier_jobs(before or 0, 10) == ([], None)
+    journal.close()
+
+
+def test_agents_are_remembered_with_their_keys_roles(tmp_path: Path) -> None:
+    """Within their session; a new one forgets those on this machine, and those of other sessions."""
+    journal = Journal(tmp_path / "j", "now")
+    for name, local in (("a1", True), ("b:1", False)):
+        agent = Agent(name, local=local, now=0.0, wall=0.0)
+        agent.pid, agent.process_started, agent.host = 7, 1.5, "h"
+        journal.note_agent(agent, "agent:local" if local else "agent:b")
+    journal.note_next_agent(9)
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    assert [(each.id, each.role, each.pid) for each in journal.restore_agents()] == [
+        ("a1", "agent:local", 7), ("b:1", "agent:b", 7),
+    ]  # fmt: skip
+    assert journal.next_agent() == 9
+    journal.forget_agents(local_too=True)
+    assert [each.id for each in journal.restore_agents()] == ["b:1"]
+    journal.close()
+    journal = Journal(tmp_path / "j", "next")
+    journal.forget_agents(local_too=False)
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    assert journal.restore_agents() == []
+    journal.close()
+
+
+def test_forgotten_jobs_leave_nothing(tmp_path: Path) -> None:
+    """Neither rows of theirs nor what was noted and not written yet."""
+    journal = Journal(tmp_path / "j", "now")
+    one, two = job(1), job(2)
+    for each in (one, two):
+        each.detail(0)
+        journal.note_task(each, 0)
+        about = {
+            "job_id": each.id,
+            "task": 0,
+            "attempt": 1,
+            "agent": "a",
+            "host": "h",
+            "outcome": "completed",
+        }
+        journal.note_attempt(each, AttemptRecord(**about, started=1.0, ended=2.0))  # type: ignore[arg-type]
+    journal.commit()
+    journal.note_task(one, 0)
+    journal.forget_jobs([one.id])
+    journal.commit()
+    assert [each.id for each in journal.restore_jobs()] == [two.id]
+    assert len(journal.attempts(two, None)) == 1
+    assert journal.attempts(one, None) == []
+    journal.close()
+
+
+def test_nobody_else_can_write_it_meanwhile(tmp_path: Path) -> None:
+    """Two servers on one folder would undo each other's work."""
+    journal = Journal(tmp_path / "j", "now")
+    journal.note_job(job(1))
+    journal.commit()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        sqlite3.connect(tmp_path / "j", timeout=0).execute("SELECT count(*) FROM jobs")
+    journal.close()
+
+
+def test_another_layout_is_refused(tmp_path: Path) -> None:
+    """A later version's journal is not guessed at."""
+    Journal(tmp_path / "j", "now").close()
+    with sqlite3.connect(tmp_path / "j") as database:
+        database.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    database.close()
+    with pytest.raises(sqlite3.DatabaseError, match="version 99"):
+        Journal(tmp_path / "j", "now")
