@@ -29,7 +29,7 @@ from kq.records import AttemptRecord, attempt_id, fill, task_commands
 from kq.server.connection import SessionFiles
 from kq.server.hearing import Hearing
 from kq.server.history import History
-from kq.server.journal import Journal
+from kq.server.keeping import JournalKeeper
 from kq.server.local_agents import LocalAgents
 from kq.server.logs import open_log
 from kq.server.news import News
@@ -43,7 +43,7 @@ __all__ = ["Server", "main"]
 
 _DRAIN = 512
 """Messages taken from one port before the journal is written and answers leave."""
-_JOURNAL_RETRY_S = 10.0
+_OPEN_FILES = 16384
 _log = logging.getLogger("kq.server")
 
 
@@ -97,12 +97,9 @@ class Server:
         self._streams = Streams(self._core, self._send_to_agent, self._rouse)
         self._hosts = RemoteHosts(self._files, self._wire, settings.data_root, settings.lease_s)
         self._gone: list[tuple[str, str]] = []
-        self._lasting_trouble = ""
-        """What is wrong with the journal for as long as this process lives."""
-        self._journal_is_failing = False
-        self._journal = self._open_journal(queue_dir / "journal.sqlite", journal_session)
+        self._keeper = JournalKeeper(queue_dir / "journal.sqlite", journal_session, self._news)
+        self._journal = self._keeper.journal
         self._history = History(self._core, self._journal, settings)
-        self._journal_retry_at = 0.0
         self._wake, self._wake_far = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._wake_far, False)
@@ -217,7 +214,7 @@ class Server:
         self._agents.end_all()
         self._streams.close()
         self._hosts.close()
-        self._commit()
+        self._keeper.commit()
         self._wire.publish_to_clients(m.ChangesEvent(sequence=self._news.sequence + 1, stopping=True))
         self._journal.close()
         self._wire.close()
@@ -240,7 +237,7 @@ class Server:
         try:
             self._restore_from_journal(now)
         except sqlite3.Error as error:
-            self._say_lasting(f"the journal cannot be read ({error}): what it held is not shown")
+            self._keeper.say_lasting(f"the journal cannot be read ({error}): what it held is not shown")
         for each in self._core.requeue_unheld(now):
             _NOTES[type(each)](self, each)
         self._handle(ev.Tick())
@@ -253,8 +250,11 @@ class Server:
         self._core.state.next_order = max(self._core.state.next_order, journal.last_number() + 1)
         if self._files.continues:
             self._core.restore_numbering(journal.next_agent())
-        # The guardian ended every process on this machine whose session's guardian was gone.
-        journal.forget_agents(local_too=not self._files.continues)
+        try:
+            # The guardian ended every process on this machine whose session's guardian was gone.
+            journal.forget_agents(local_too=not self._files.continues)
+        except sqlite3.Error as error:
+            self._keeper.failed(error)
         for job in journal.restore_jobs():
             self._core.restore_job(job)
         for known in journal.restore_agents():
@@ -274,7 +274,7 @@ class Server:
 
     def _settle(self) -> None:
         """Journal first; then tell."""
-        self._commit()
+        self._keeper.commit()
         outbox, self._outbox = self._outbox, []
         for each in outbox:
             if isinstance(each, tuple):
@@ -289,54 +289,6 @@ class Server:
             self._wire.send(peer, message)
         except MalformedMessage as error:
             _log.error("no answer to a %s: %s", type(message).__name__, error)
-
-    def _commit(self) -> None:
-        if not self._journal.is_dirty or time.monotonic() < self._journal_retry_at:
-            return
-        try:
-            self._journal.commit()
-        except sqlite3.Error as error:
-            self._journal_failed(error)
-        else:
-            if self._journal_is_failing:
-                self._journal_is_failing = False
-                _log.warning("the journal can be written again")
-                self._news.set_trouble(self._lasting_trouble)
-
-    def _journal_failed(self, error: sqlite3.Error) -> None:
-        """Say so, once; jobs go on, and writing is tried again later."""
-        self._journal_retry_at = time.monotonic() + _JOURNAL_RETRY_S
-        if not self._journal_is_failing:
-            self._journal_is_failing = True
-            sentence = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
-            _log.error("%s", sentence)
-            self._news.set_trouble(sentence)
-
-    def _open_journal(self, path: Path, session: str) -> Journal:
-        try:
-            return Journal(path, session)
-        except (OSError, sqlite3.Error) as error:
-            cause = error
-        if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
-            # Damaged, or of another layout: kept for whoever can read it, and begun anew.
-            aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
-            try:
-                path.replace(aside)
-                for ending in ("-wal", "-shm"):
-                    path.with_name(path.name + ending).unlink(missing_ok=True)
-                journal = Journal(path, session)
-            except (OSError, sqlite3.Error) as error:
-                cause = error
-            else:
-                self._say_lasting(f"the journal could not be used ({cause}): it was kept as {aside}")
-                return journal
-        self._say_lasting(f"the journal {path} cannot be used ({cause}): jobs are not remembered")
-        return Journal(Path(":memory:"), session)
-
-    def _say_lasting(self, sentence: str) -> None:
-        _log.error("%s", sentence)
-        self._lasting_trouble = sentence
-        self._news.set_trouble(sentence)
 
     # --- messages -----------------------------------------------------------------
 
@@ -356,10 +308,10 @@ class Server:
         try:
             self._journal.note_agent(agent, role)
         except sqlite3.Error as error:
-            self._journal_failed(error)
+            self._keeper.failed(error)
 
     def _attempts_of(self, job_id: str, task: int | None) -> list[AttemptRecord]:
-        self._commit()
+        self._keeper.commit()
         try:
             return self._journal.attempts(self._core.job_entry(job_id), task)
         except (sqlite3.Error, msgspec.DecodeError) as error:
@@ -440,7 +392,7 @@ class Server:
         try:
             self._journal.note_next_agent(self._core.next_agent)
         except sqlite3.Error as error:
-            self._journal_failed(error)
+            self._keeper.failed(error)
         self._hearing.roles[told.agent] = "agent:local"
         self._agents.launch(told.agent)
         running = self._agents.process_of(told.agent)
@@ -545,6 +497,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--guardian-pid", type=int, default=0)
     options = parser.parse_args(argv)
     process.become_subreaper()
+    _have_files_enough()
     try:
         settings = Settings.from_environment()
         open_log(settings.data_root / "logs" / "server.log", settings.log_level, options.session)
@@ -560,6 +513,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     except (KqError, OSError) as error:
         _refuse(str(error))
+
+
+def _have_files_enough() -> None:
+    """Raise the usual limit of 1024 open files: each Agent takes four, and strangers may knock in numbers."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -1,0 +1,79 @@
+"""Keeps the journal open and written, and the queue going when it cannot be. Knows no job."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from pathlib import Path
+
+from kq.server.journal import Journal
+from kq.server.news import News
+
+__all__ = ["JournalKeeper"]
+
+_RETRY_S = 10.0
+_log = logging.getLogger("kq.server")
+
+
+class JournalKeeper:
+    """The journal of one server, whatever its disk is like. To be used from the server's thread."""
+
+    def __init__(self, path: Path, session: str, news: News) -> None:
+        """Open the journal. A damaged one is kept aside; where there can be none, memory takes its place."""
+        self._news = news
+        self._lasting = ""
+        """What is wrong with it for as long as this process lives."""
+        self._is_failing = False
+        self._retry_at = 0.0
+        self.journal = self._open(path, session)
+
+    def _open(self, path: Path, session: str) -> Journal:
+        try:
+            return Journal(path, session)
+        except (OSError, sqlite3.Error) as error:
+            cause = error
+        if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
+            # Damaged, or of another layout: kept for whoever can read it, and begun anew.
+            aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
+            try:
+                path.replace(aside)
+                for ending in ("-wal", "-shm"):
+                    path.with_name(path.name + ending).unlink(missing_ok=True)
+                journal = Journal(path, session)
+            except (OSError, sqlite3.Error) as error:
+                cause = error
+            else:
+                self.say_lasting(f"the journal could not be used ({cause}): it was kept as {aside}")
+                return journal
+        self.say_lasting(f"the journal {path} cannot be used ({cause}): jobs are not remembered")
+        return Journal(Path(":memory:"), session)
+
+    def say_lasting(self, sentence: str) -> None:
+        """Show people a trouble that stays."""
+        _log.error("%s", sentence)
+        self._lasting = sentence
+        self._news.set_trouble(sentence)
+
+    def commit(self) -> None:
+        """Write what was noted, unless the last try failed a moment ago."""
+        if not self.journal.is_dirty or time.monotonic() < self._retry_at:
+            return
+        try:
+            self.journal.commit()
+        except sqlite3.Error as error:
+            self.failed(error)
+            return
+        if self._is_failing:
+            self._is_failing = False
+            _log.warning("the journal can be written again")
+            self._news.set_trouble(self._lasting)
+
+    def failed(self, error: sqlite3.Error) -> None:
+        """Say that it cannot be written, once; jobs go on, and writing is tried again later."""
+        self._retry_at = time.monotonic() + _RETRY_S
+        if not self._is_failing:
+            self._is_failing = True
+            sentence = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
+            _log.error("%s", sentence)
+            self._news.set_trouble(sentence)
