@@ -82,7 +82,8 @@ class FilterBar(QWidget):
         """Say in the field how many jobs are listed."""
         text = "Filter jobs"
         if total:
-            text = f"{shown:,} of {total:,} jobs" if shown != total else f"Filter {total:,} jobs"
+            jobs = "1 job" if total == 1 else f"{total:,} jobs"
+            text = f"{shown:,} of {jobs}" if shown != total else f"Filter {jobs}"
         if self.field.placeholderText() != text:
             self.field.setPlaceholderText(text)
 

@@ -368,7 +368,9 @@ class LogView(QAbstractScrollArea):
         if left < right:
             x = self._gutter + left * self._letter
             area = QRectF(x, top, (right - left) * self._letter, self._line_height)
-            painter.fillRect(area, faded(self.palette().color(role), 0.75))
+            # A line that was jumped to keeps the colour of what it is.
+            strength = 0.4 if self._selection.whole_line else 0.75
+            painter.fillRect(area, faded(self.palette().color(role), strength))
 
     def _paint_marks(self, painter: QPainter, rect: QRect) -> None:
         for place, kind in self._marks:

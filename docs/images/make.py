@@ -1,0 +1,245 @@
+"""Makes the pictures in this folder from the running program: desktop, queue, Agents and renders are real.
+
+Run it as `.venv/bin/python docs/images/make.py [NAME ...]` from the project's root.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ["KATANA_RESOURCES"] = os.pathsep.join(str(ROOT / name) for name in ("plugins", "resources"))
+
+from PySide6.QtCore import QEventLoop, Qt, QTimer  # noqa: E402  the platform is chosen first
+from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
+
+from host.app import style  # noqa: E402
+from host.app.desktop import Desktop  # noqa: E402
+
+LONGEST_S = 180.0
+SCENE = ROOT / "resources" / "scenes" / "sample.usda"
+
+_RENDER = '''"""Stands for a renderer: says how far it is, writes a picture, and may fail."""
+import random, struct, sys, time, zlib
+name, seconds, fails, seed = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "1", int(sys.argv[4])
+rnd = random.Random(seed)
+def write_picture(path, part):
+    w, h = 96, 54
+    hue = [rnd.randrange(40, 220) for _ in range(6)]
+    rnd.seed(seed)
+    rows = bytearray()
+    for y in range(h):
+        rows.append(0)
+        for x in range(w):
+            lit = y < h * part
+            near = (x - w * 0.5) ** 2 + (y - h * 0.55) ** 2 < 260
+            base = hue[3:] if near else hue[:3]
+            rows += bytes(int(c * (0.4 + 0.6 * x / w) if lit else 24) for c in base)
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    png = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0))
+    open(path, "wb").write(png + chunk(b"IDAT", zlib.compress(bytes(rows))) + chunk(b"IEND", b""))
+print(f"rendering {name}", flush=True)
+for mesh in range(40):
+    print(f"loading mesh /root/world/geo/prop_{mesh:03} ({317 * mesh + 12} triangles)")
+print("WARNING: texture /show/tex/wood_diffuse.tx has no mip levels; using the largest", flush=True)
+path = f"{sys.argv[5]}/{name}.png"
+for step in range(1, 11):
+    time.sleep(seconds / 10)
+    if fails and step == 7:
+        print("Error: texture /show/tex/metal_rough.tx does not exist (material /root/materials/metal)")
+        print("the render was given up", flush=True)
+        sys.exit(1)
+    if seconds or step == 10:
+        write_picture(path, step / 10)
+    print(f"kq_picture: {path}")
+    print(f"Progress: {step * 10}%", flush=True)
+'''
+
+
+def wait(condition: Callable[[], bool], what: str) -> None:
+    """Run events until `condition` holds; give up loudly."""
+    loop, late = QEventLoop(), []
+    timer, limit = QTimer(), QTimer()
+    timer.timeout.connect(lambda: loop.quit() if condition() else None)
+    timer.start(20)
+    limit.setSingleShot(True)
+    limit.timeout.connect(lambda: (late.append(True), loop.quit()))
+    limit.start(int(LONGEST_S * 1000))
+    loop.exec()
+    if late:
+        raise SystemExit(f"waited in vain for: {what}")
+
+
+def pause(ms: int) -> None:
+    """Let what was just told be drawn."""
+    loop = QEventLoop()
+    QTimer.singleShot(ms, loop.quit)
+    loop.exec()
+
+
+class Pictures:
+    """Takes the pictures, in an order in which each state is reached by use."""
+
+    def __init__(self, wanted: list[str], folder: Path) -> None:
+        from kq.api import current_session
+
+        self._wanted = wanted
+        self._folder = folder
+        self.desktop = Desktop(keeps_settings=False, asks=False)
+        self.desktop.start()
+        from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab  # the desktop makes Katana's modules
+
+        wait(lambda: current_session() is not None, "the session")
+        session = current_session()
+        assert session is not None
+        self.session, self.client = session, session.client
+        wait(lambda: session.ready is not None or bool(session.failure), "the Agents")
+        if session.ready is None:
+            raise SystemExit(session.failure)
+        self.tab = KatanaQueueTab(None)
+        self.tab.resize(1280, 660)
+        self.tab.show()
+        self._script = folder / "render.py"
+        self._script.write_text(_RENDER)
+
+    def take(self, name: str, widget: QWidget) -> None:
+        """Save what `widget` shows."""
+        if not self._wanted or name in self._wanted:
+            pause(400)
+            widget.grab().save(str(FOLDER / f"{name}.png"))
+            print(f"docs/images/{name}.png")
+
+    def submit(self, name: str, seconds: float, fails: bool = False, seed: int = 1, **fields: Any) -> str:
+        """Queue a job that renders for `seconds`."""
+        from kq.api import JobSpec
+
+        command = (
+            sys.executable,
+            str(self._script),
+            name.replace("/", "_") + ("{frame}" if "frames" in fields else ""),
+            str(seconds),
+            str(int(fails)),
+            str(seed),
+            str(self._folder),
+        )
+        return self.client.submit(JobSpec(name=name, commands=(command,), node="Render", **fields))[0]
+
+    def state(self, job_id: str) -> str:
+        """The state of a job."""
+        job = self.client.job(job_id)
+        return "" if job is None else str(job.state)
+
+    def all(self) -> None:
+        """Take all of them."""
+        tab = self.tab
+        wait(lambda: len(tab.agents.agents()) == 2 and not tab.banner.isVisible(), "the tab")
+        self.take("tab-empty", tab)
+        self._desktop_rendering()
+        job_id = self.submit("hero_beauty", 8)
+        tab.view.setFocus()
+        wait(lambda: (tab.model.job(job_id) or _NOTHING).progress == 0.6, "a render at 60 percent")
+        self.take("tab-running", tab)
+        failing = self.submit("lookdev_metal", 0.5, fails=True, seed=4)
+        wait(lambda: self.state(failing) == "Failed", "a failed render")
+        wait(lambda: tab.log._state.errors.count > 0 and tab.log._state.is_scanned, "the error's mark")
+        tab.log.next_problem.trigger()
+        self.take("tab-failed", tab)
+        turntable = self.submit("turntable", 0.4, frames="1-24", seed=9)
+        wait(lambda: (tab.model.job(turntable) or _NOTHING).tasks_completed >= 5, "a part of the frames")
+        tab.view.show_job(turntable)
+        tab.model.expand(turntable)
+        self.take("tab-tasks", tab)
+        wait(lambda: self.state(turntable) == "Completed", "the turntable")
+        long = [self.submit(f"env_fog_{n}", 12, seed=n) for n in (1, 2)]
+        self._agents()
+        self.client.stop_jobs(long)
+        self._thousand()
+
+    def _desktop_rendering(self) -> None:
+        from host.app.rendering import RenderMethod
+        from host.Katana.FarmAPI import FarmPluginManager
+        from host.nodes.scene import active_scene
+
+        window = self.desktop.window
+        window.resize(1600, 960)
+        if not window.documents.open(SCENE):
+            raise SystemExit(f"{SCENE} could not be opened")
+        node = next(node for node in active_scene().graph.nodes if node.type.is_render_node)
+        farm = FarmPluginManager.GetDefaultFarm()
+        self.desktop.renders.start(node.name, farm, RenderMethod.PREVIEW)
+
+        def far_enough() -> bool:
+            return any((job.progress or 0) >= 0.5 for job in self.client.jobs())
+
+        wait(far_enough, "the sample scene's render")
+        self.take("desktop", window)
+        rendering = [job.id for job in self.client.jobs() if not job.state.is_terminal]
+        wait(lambda: all(self.state(job_id) == "Completed" for job_id in rendering), "the sample scene")
+
+    def _agents(self) -> None:
+        """The Agents page, with both at work."""
+        tab = self.tab
+        tab.details.show_page("Agents")
+        wait(lambda: all(agent.cpu_percent is not None for agent in tab.agents.agents()), "the Agents' load")
+        tab.agents_panel.table.selectRow(0)
+        self.take("tab-agents", tab)
+        tab.details.show_page("Log")
+
+    def _thousand(self) -> None:
+        names = ("hero_beauty", "hero_shadow", "env_fog", "crowd_a", "lookdev_car", "fx_smoke")
+        jobs = [
+            self.submit(f"{names[n % 6]}_v{n:03}", 0.0, fails=n % 11 == 3, seed=n, priority=n % 3)
+            for n in range(1, 990)
+        ]
+        wait(lambda: all(self.state(job_id) in ("Completed", "Failed") for job_id in jobs), "a thousand jobs")
+        for n in range(990, 995):
+            self.submit(f"{names[n % 6]}_v{n:03}", 60.0 if n < 992 else 1.0, seed=n)
+        wait(
+            lambda: sum((job.progress or 0) == 0.1 for job in self.client.jobs()) == 2, "two renders at work"
+        )
+        rendering = next(job.id for job in self.client.jobs() if job.state == "Running")
+        self.tab.view.show_job(rendering)
+        self.take("tab-1000-jobs", self.tab)
+
+    def close(self) -> None:
+        """End the session and all it runs."""
+        self.tab.close()
+        self.desktop.close()
+        self.desktop.window.close()
+        self.session.wait(30)
+
+
+class _Nothing:
+    progress = None
+    tasks_completed = 0
+
+
+_NOTHING: Any = _Nothing()
+
+
+def main() -> None:
+    """Take the pictures that are named, or all of them."""
+    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    application = QApplication(sys.argv[:1])
+    style.apply(application)
+    with tempfile.TemporaryDirectory(prefix="katana-queue-") as folder:
+        os.environ["KQ_DATA_ROOT"] = str(Path(folder) / "data")
+        os.environ["KATANA_USER_RESOURCE_DIRECTORY"] = str(Path(folder) / "user")
+        pictures = Pictures(sys.argv[1:], Path(folder))
+        try:
+            pictures.all()
+        finally:
+            pictures.close()
+
+
+if __name__ == "__main__":
+    main()
