@@ -26,6 +26,7 @@ from kq.client.session import Session
 from kq.errors import BadInput, ConnectionLost, KqError
 from kq.follow import LogFollower
 from kq.records import AgentRecord, JobRecord, JobSpec
+from kq.remote.command import add_remote_commands
 from kq.settings import Settings
 from kq.states import JobState
 
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("ids", nargs="+", metavar="ID")
     add("pause", _pause, "give no more work to Agents").set_defaults(paused=True)
     add("resume", _pause, "give work to Agents again").set_defaults(paused=False)
+    add_remote_commands(commands, common, lambda options: _Connected(options, history=False))
     return parser
 
 

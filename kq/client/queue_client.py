@@ -70,6 +70,7 @@ class QueueClient:
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
+        self._session = ""
         self._wire: ClientWire | None = None
         self._poller = Poller()
         self._poller.add(self._near.fileno())
@@ -100,6 +101,11 @@ class QueueClient:
     def sentence(self) -> str:
         """What is wrong, or under way, for people."""
         return self._sentence
+
+    @property
+    def session(self) -> str:
+        """The name of the session that it is connected to; empty before the first connection."""
+        return self._session
 
     def jobs(self) -> list[JobRecord]:
         """All jobs, as last heard, in the order of submission."""
@@ -376,6 +382,7 @@ class QueueClient:
             self._poller.add(self._near.fileno())
         self._is_up = False
         self._wire = ClientWire(session)
+        self._session = session.session
         self._wire.add_to(self._poller)
         self._last_heard = time.monotonic()
 

@@ -15,7 +15,7 @@ fail() {
 base="${KQ_REMOTE_DIR:-$HOME/.katana-queue}"
 # What started the Agents can end them: StartAgents keeps its Python and folder here.
 if [ ! -f "$base/python" ] || [ ! -f "$base/root" ]; then
-    printf 'No Agents run here: StartAgents has not been used on %s\n' "$(uname -n)"
+    printf 'No Agents run here: StartAgents has not been used on %s\nkq-remote: {"ended":[]}\n' "$(uname -n)"
     exit 0
 fi
 python="${KQ_PYTHON:-$(cat "$base/python")}"

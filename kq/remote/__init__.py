@@ -1,0 +1,19 @@
+"""Agents on other machines, from the desktop's side: checked, started, stopped over SSH.
+
+The only importer of paramiko, which takes a quarter of a second and may be missing: so it comes late.
+"""
+
+from kq.remote.host_book import HostBook
+from kq.remote.hosts import RemoteHost
+from kq.remote.launcher import RemoteLauncher
+from kq.remote.steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
+
+__all__ = [
+    "HostBook",
+    "RemoteHost",
+    "RemoteLauncher",
+    "RemoteQuestions",
+    "RemoteResult",
+    "RemoteStep",
+    "StepState",
+]

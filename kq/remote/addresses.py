@@ -1,0 +1,69 @@
+"""Which of this machine's addresses another machine is to call. Asks the system; nothing is sent."""
+
+from __future__ import annotations
+
+import socket
+
+from kq.errors import RemoteFailed
+
+__all__ = ["address_towards", "choose_addresses"]
+
+_OUTSIDE = "192.0.2.1"
+"""An address that belongs to nobody (RFC 5737): what leads there leads out."""
+
+
+def address_towards(address: str) -> str:
+    """This machine's address on the interface that leads to `address`; empty when nothing does.
+
+    A datagram socket that is connected sends nothing: the system only chooses the way.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address or _OUTSIDE, 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return ""
+
+
+def choose_addresses(named: str, towards: str) -> tuple[str, str]:
+    """What the other machine is to call, and what to open the ports on.
+
+    Args:
+        named: what somebody chose: an address or name of this machine, or of a gateway that leads to it.
+        towards: the other machine's address; empty when only a machine in between knows it.
+
+    Raises:
+        RemoteFailed: there is no such address.
+    """
+    leads = address_towards(towards)
+    if not named:
+        if not leads:
+            raise RemoteFailed("no network leads to the other machine: say in KQ Host what it is to call")
+        return leads, leads
+    for address in _addresses_of(named):
+        if _is_own(address):
+            return named, address
+    # Somebody else's, which passes it on to us: then to where it arrives from over there.
+    if not leads:
+        raise RemoteFailed(
+            f"KQ Host {named} is no address of this machine, and no network leads to the other one"
+        )
+    return named, leads
+
+
+def _addresses_of(name: str) -> list[str]:
+    try:
+        return [str(each[4][0]) for each in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)]
+    except (socket.gaierror, UnicodeError):
+        return []  # only the other machine may know the name
+
+
+def _is_own(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,217 @@
+"""`kq remote`: check, start and stop Agents on other machines from a terminal. Parses and prints, no more."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kq.errors import ConnectionLost
+from kq.remote.host_book import HostBook
+from kq.remote.hosts import RemoteHost
+from kq.remote.launcher import RemoteLauncher
+from kq.remote.steps import RemoteResult, RemoteStep, StepState
+from kq.settings import Settings
+
+if TYPE_CHECKING:
+    from kq.remote.ladder import Queue
+
+__all__ = ["add_remote_commands"]
+
+_MARKS = {StepState.DONE: "ok", StepState.NOTE: "note", StepState.FAILED: "FAILED"}
+_CANCELLED, _FAILED = 130, 1
+_FIELDS = ("katana_root", "kq_root", "python", "data_root", "kq_host")
+Connect = Callable[[argparse.Namespace], "AbstractContextManager[Queue]"]
+
+
+def add_remote_commands(commands: Any, common: argparse.ArgumentParser, connect: Connect) -> None:
+    """Add `remote` to the parsers of the kq command.
+
+    Args:
+        commands: what `add_subparsers` returned.
+        connect: gives the session's client for the time of a command; raises ConnectionLost without one.
+    """
+    summary = "Agents on other machines"
+    remote = commands.add_parser("remote", help=summary, description=summary)
+    actions = remote.add_subparsers(required=True, metavar="ACTION")
+    for name, text in (
+        ("check", "go down the ladder, from the name to the render program"),
+        ("start", "start Agents there"),
+        ("stop", "stop this session's Agents there"),
+        ("key", "print the session's key for a machine, for StartAgents used by hand"),
+    ):
+        action = actions.add_parser(name, parents=[common], help=text, description=text)
+        action.set_defaults(run=lambda options: _run(options, connect), action=name)
+        _add_options(action)
+    action = actions.add_parser("hosts", help="list the machines that are remembered")
+    action.set_defaults(run=_hosts)
+
+
+def _add_options(action: argparse.ArgumentParser) -> None:
+    action.add_argument("host", metavar="HOST", help="[USER@]HOST[:PORT], or a Host of ~/.ssh/config")
+    action.add_argument("-n", "--agents", type=int, metavar="N", help="how many to start")
+    action.add_argument("-i", "--private-key", metavar="FILE", help="default: ssh-agent, and ~/.ssh")
+    action.add_argument("--katana-root", metavar="DIR", help="Katana's folder there; default: as here")
+    action.add_argument("--kq-root", metavar="DIR", help="the folder that holds kq there; default: as here")
+    action.add_argument("--python", metavar="FILE", help="the Python there; default: looked for")
+    action.add_argument("--remote-data-root", dest="remote_data_root", metavar="DIR",
+                        help="KQ_DATA_ROOT there; default: as here")  # fmt: skip
+    action.add_argument("--kq-host", metavar="ADDRESS", help="what it is to call; default: found out")
+    action.add_argument("--tunnel", action="store_true", default=None, help="lead the ports through SSH")
+    action.add_argument("--accept-host-key", action="store_true", help="of a machine that is not known yet")
+
+
+def _run(options: argparse.Namespace, connect: Connect) -> int:
+    host = _asked(options)
+    settings = Settings.from_environment(data_root=options.data_root)
+    cancelled = threading.Event()
+    # Ctrl-C cancels, and what was half done is undone: a KeyboardInterrupt would leave it.
+    before = {number: signal.signal(number, lambda _number, _frame: cancelled.set())
+              for number in (signal.SIGINT, signal.SIGTERM)}  # fmt: skip
+    try:
+        try:
+            with connect(options) as queue:
+                return _act(options, host, queue, settings, cancelled)
+        except ConnectionLost:
+            if options.action != "check":
+                raise
+            return _act(options, host, None, settings, cancelled)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _asked(options: argparse.Namespace) -> RemoteHost:
+    named = RemoteHost.parse(options.host)
+    host = HostBook().find(named.host) if options.host == named.host else None
+    host = host or named
+    given = {
+        "num_agents": options.agents,
+        "private_key": options.private_key,
+        "tunnel": options.tunnel,
+        "data_root": options.remote_data_root,
+        **{name: getattr(options, name) for name in _FIELDS if name != "data_root"},
+    }
+    return msgspec.structs.replace(host, **{key: value for key, value in given.items() if value is not None})
+
+
+def _act(
+    options: argparse.Namespace,
+    host: RemoteHost,
+    queue: Queue | None,
+    settings: Settings,
+    cancelled: threading.Event,
+) -> int:
+    if options.action == "key":
+        return _print_key(host, queue, settings)
+    launcher = RemoteLauncher(queue, settings, _Terminal(options, cancelled))
+    progress = _Progress()
+    try:
+        action: Callable[..., RemoteResult] = getattr(launcher, options.action)
+        result = action(host, progress.show, cancelled)
+        progress.end()
+        print(result.sentence, file=sys.stdout if result.ok else sys.stderr, flush=True)
+        if result.ok and options.action == "start" and launcher.has_tunnel:
+            print(
+                "The tunnel is kept open until this command ends (Ctrl-C); the Agents end with it.",
+                flush=True,
+            )
+            launcher.wait_tunnels(cancelled)
+            launcher.stop(host, progress.show)
+            progress.end()
+    finally:
+        launcher.close()
+    return 0 if result.ok else _CANCELLED if result.cancelled else _FAILED
+
+
+def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int:
+    from kq.remote.addresses import choose_addresses
+
+    assert queue is not None
+    call, bind = choose_addresses(host.kq_host or settings.host.removeprefix("127.0.0.1"), "")
+    content = msgspec.json.decode(queue.admit_host(host.label, bind).result(15.0))
+    content["connection"]["host"] = call
+    print(msgspec.json.encode(content).decode())
+    connection = content["connection"]
+    ports = " ".join(str(connection[f"{name}_port"]) for name in ("request", "update", "broadcast"))
+    print(
+        f"Put the line into ~/.katana-queue/connection.json on {host.host}, readable by its owner alone "
+        f"(umask 077), then run there:\n"
+        f"./StartAgents.sh KATANA_ROOT KQ_DATA_ROOT {call} {ports} NUM_AGENTS",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _hosts(_options: argparse.Namespace) -> int:
+    for host in HostBook().hosts():
+        through = ", through SSH" if host.tunnel else ""
+        print(f"{host.title}: {host.num_agents} Agents{through}")
+    return 0
+
+
+class _Progress:
+    """Steps on a terminal, or line by line where it is none."""
+
+    def __init__(self) -> None:
+        self._live = sys.stdout.isatty()
+        self._open = False
+
+    def show(self, step: RemoteStep) -> None:
+        """Called on whatever thread works; here it is the only one."""
+        if step.state is not StepState.RUNNING:
+            self._clear()
+            print(f"{_MARKS[step.state]:>6}  {step.name}: {step.sentence}", flush=True)
+        elif self._live:
+            self._clear()
+            print(f"   ...  {step.name}: {step.sentence}"[:110], end="", flush=True)
+            self._open = True
+
+    def end(self) -> None:
+        """No step is open."""
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._open:
+            print("\r\033[K", end="")
+            self._open = False
+
+
+class _Terminal:
+    """Asks whoever sits at the terminal; where nobody does, the careful answer is given."""
+
+    def __init__(self, options: argparse.Namespace, cancelled: threading.Event) -> None:
+        self._accept = bool(options.accept_host_key)
+        self._cancelled = cancelled
+        self._can_ask = sys.stdin.isatty()
+
+    def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
+        if self._accept:
+            return True
+        return self._yes(f"{host} is not known yet. Its {kind} key is {fingerprint}. Accept it?")
+
+    def passphrase(self, key_file: str, again: bool) -> str | None:
+        if not self._can_ask:
+            return None
+        print()
+        text = getpass.getpass(f"{'Not right. ' if again else ''}Passphrase of {key_file}: ")
+        return text or None
+
+    def use_tunnel(self, why: str) -> bool:
+        return self._yes(f"{why}.\nLead the ports through SSH?")
+
+    def _yes(self, question: str) -> bool:
+        if not self._can_ask or self._cancelled.is_set():
+            return False
+        print()
+        try:
+            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        except EOFError:
+            return False

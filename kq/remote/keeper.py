@@ -1,0 +1,99 @@
+"""Keeps a tunnel open while there are Agents behind it: connects again after a cut."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from kq.agent_config import AgentConfig
+from kq.errors import KqError
+from kq.remote.ssh import Connection, connect
+from kq.remote.steps import RemoteQuestions, Steps
+from kq.remote.tunnel import Tunnel
+
+__all__ = ["TunnelKeeper"]
+
+_LOOK_S = 0.5
+_RETRY_S = 1.0
+_log = logging.getLogger("kq.remote")
+
+
+class TunnelKeeper:
+    """Owns a tunnel and its connection, and a thread that looks after them."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        tunnel: Tunnel,
+        config: AgentConfig,
+        ports: Sequence[int],
+        questions: RemoteQuestions,
+        is_needed: Callable[[], bool],
+    ) -> None:
+        """
+        Args:
+            config: what the Agents behind it were started with.
+            ports: of this machine, to which it leads.
+            is_needed: whether there are Agents behind it.
+        """
+        self.config = config
+        self._connection = connection
+        self._tunnel = tunnel
+        self._ports = tuple(ports)
+        self._questions = questions
+        self._is_needed = is_needed
+        self._closed = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"kq-tunnel-{connection.route.name}", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is looked after."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Close it, and hang up."""
+        self._closed.set()
+        self._tunnel.close()
+        self._connection.close()
+
+    def _run(self) -> None:
+        needed_at = time.monotonic()
+        while not self._closed.wait(_LOOK_S):
+            now = time.monotonic()
+            if self._is_needed():
+                needed_at = now
+            elif now - needed_at > 2 * self.config.lease_s:
+                _log.info("the tunnel to %s is not needed any more", self._connection.route.name)
+                self.close()
+                return
+            if not self._connection.transport.is_active():
+                self._connect_again()
+
+    def _connect_again(self) -> None:
+        """The same ports once more: the Agents know no others."""
+        name = self._connection.route.name
+        self._tunnel.close()
+        steps = Steps(lambda _step: None, self._closed)
+        try:
+            connection = connect(
+                self._connection.route, steps, self._questions, connect_s=max(self.config.lease_s / 2, 2.0)
+            )
+        except KqError as error:
+            _log.warning("the tunnel to %s is down: %s", name, error)
+            self._closed.wait(_RETRY_S)
+            return
+        self._connection = connection
+        try:
+            self._tunnel = Tunnel(connection, self._ports, self._tunnel.there)
+        except KqError as error:
+            # The SSH server over there may not have noticed yet that the old connection is gone.
+            _log.warning("the tunnel to %s cannot be opened again: %s", name, error)
+            connection.close()
+            self._closed.wait(_RETRY_S)
+            return
+        _log.info("the tunnel to %s is open again", name)

@@ -1,0 +1,335 @@
+"""The ladder from a machine's name to renders on it. Each rung is a step; the first broken one ends it.
+
+It changes nothing over there but a token file, which it removes.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from kq.agent_config import AgentConfig
+from kq.errors import ConnectionLost, RemoteFailed
+from kq.messages import PROTOCOL_VERSION
+from kq.records import AgentRecord
+from kq.remote.addresses import choose_addresses
+from kq.remote.hosts import RemoteHost, local_katana_root, render_program
+from kq.remote.machine import Machine, PosixMachine
+from kq.remote.ssh import Connection, connect
+from kq.remote.ssh_config import route_to
+from kq.remote.steps import OpenStep, RemoteQuestions, Steps
+from kq.remote.tunnel import Tunnel
+from kq.remote.windows_machine import WindowsMachine
+from kq.settings import Settings
+
+__all__ = ["Ladder", "Queue"]
+
+_ANSWER_S = 10.0
+_PROBE_S = 6.0
+_MANY_SECONDS = 2.0
+_LITTLE_DISK, _NO_DISK = 1 << 30, 64 << 20
+_PORTS = ("request", "update", "broadcast")
+
+
+class Queue(Protocol):
+    """What of kq.client.QueueClient is needed here."""
+
+    @property
+    def session(self) -> str:
+        """The session's name; empty before there is one."""
+
+    def admit_host(self, host: str, bind: str) -> Future[str]:
+        """Make a key, and open the ports on the local address `bind`."""
+
+    def dismiss_host(self, host: str) -> Future[None]:
+        """Forget the key."""
+
+    def agents(self) -> list[AgentRecord]:
+        """All Agents, as last heard."""
+
+
+class Ladder:
+    """One climb. To be used from one thread, which may wait."""
+
+    def __init__(
+        self,
+        host: RemoteHost,
+        queue: Queue | None,
+        settings: Settings,
+        steps: Steps,
+        questions: RemoteQuestions,
+    ) -> None:
+        """
+        Args:
+            queue: None where no session runs; then what needs one is left out.
+        """
+        self.host = host
+        self.queue = queue
+        self._settings = settings
+        self._steps = steps
+        self._questions = questions
+        self.connection: Connection | None = None
+        self.machine: Machine
+        self.facts: dict[str, Any] = {}
+        self.tunnel: Tunnel | None = None
+        self.local_ports = (0, 0, 0)
+        """Of this machine, to which the tunnel leads."""
+        self.config: AgentConfig | None = None
+        self.admitted = ""
+        """The label that this climb had admitted."""
+        self.data_root = host.data_root or str(settings.data_root)
+
+    def log_in(self) -> Machine:
+        """Name, port, host key, login and system."""
+        self.connection = connect(route_to(self.host), self._steps, self._questions)
+        kind = WindowsMachine if self.connection.is_windows else PosixMachine
+        self.machine = kind(self.connection, self.host, self._steps)
+        with self._steps.step("System") as step:
+            step.done(self.machine.find_system())
+        return self.machine
+
+    def look_at_programs(self) -> None:
+        """Python, kq and its version, the render program, and room for as many Agents."""
+        with self._steps.step("Python") as step:
+            step.done(self.machine.find_python())
+        with self._steps.step("Katana Queue") as step:
+            folder = self.machine.find_kq()
+            self.facts = self._report(step, {"render_program": self._render_program()})
+            theirs = self.facts.get("protocol")
+            if theirs != PROTOCOL_VERSION:
+                raise RemoteFailed(
+                    f"{folder} on {self.host.host} speaks protocol version {theirs}, this one "
+                    f"{PROTOCOL_VERSION}: install the same version on both"
+                )
+            step.done(f"{folder}, version {self.facts.get('version')}")
+        with self._steps.step("Render program") as step:
+            program = self._render_program()
+            if not self.facts.get("render_program"):
+                raise RemoteFailed(
+                    f"{program} is not on {self.host.host}, or cannot be executed: install the renderer at "
+                    f"the same path as here, or say in Katana Install where it is"
+                )
+            step.done(str(self.facts["render_program"]))
+        self._look_at_size()
+
+    def _render_program(self) -> str:
+        here, root, local = render_program(), self.machine.katana_root, local_katana_root()
+        return root + here[len(local) :] if here.startswith(local + "/") else here
+
+    def _look_at_size(self) -> None:
+        cores, asked = int(self.facts.get("cores") or 1), self.host.num_agents
+        memory = int(self.facts.get("memory") or 0)
+        with self._steps.step("Machine") as step:
+            size = f"{cores} cores, {memory / 2**30:.1f} GiB of memory"
+            if asked > cores:
+                step.note(
+                    f"{size}: {asked} Agents will get in each other's way, {max(cores // 2, 1)} would do"
+                )
+            else:
+                step.done(f"{size} for {asked} Agents")
+
+    def _report(self, step: OpenStep, request: dict[str, object]) -> dict[str, Any]:
+        answer = self.machine.run_kq(["remote-report"], msgspec.json.encode(request), step)
+        if not isinstance(answer, dict):
+            raise RemoteFailed(f"{self.host.host} did not answer as Katana Queue does")
+        return answer
+
+    # --- with a session -----------------------------------------------------------
+
+    def admit(self, label: str) -> None:
+        """Have the queue make a key for the machine, and open its ports to it, or to a tunnel.
+
+        Raises:
+            RemoteFailed: it cannot be.
+        """
+        assert self.queue is not None and self.connection is not None
+        if self.host.tunnel:
+            self._admit_tunnel(label)
+            return
+        with self._steps.step("KQ Host") as step:
+            named = self.host.kq_host or ("" if self._settings.host == "127.0.0.1" else self._settings.host)
+            call, bind = choose_addresses(named, self.connection.address)
+            config = self._ask_key(label, bind)
+            connection = msgspec.structs.replace(config.connection, host=call)
+            self.config = msgspec.structs.replace(config, connection=connection)
+            ports = ", ".join(map(str, self._ports()))
+            step.done(f"it is to call {call}, ports {ports}" + (f" (open on {bind})" if bind != call else ""))
+
+    def _admit_tunnel(self, label: str) -> None:
+        assert self.connection is not None
+        with self._steps.step("Tunnel") as step:
+            config = self._ask_key(label, "")
+            near, opened = config.connection, self.connection
+            self.local_ports = (near.request_port, near.update_port, near.broadcast_port)
+            self.tunnel = self._steps.wait(
+                lambda: Tunnel(opened, self.local_ports),
+                _ANSWER_S,
+                "the SSH server did not open the tunnel",
+                step,
+            )
+            self.config = with_tunnel(config, self.tunnel)
+            step.done(f"its ports {', '.join(map(str, self.tunnel.there))} lead here, through SSH")
+
+    def use_tunnel(self, label: str, config: AgentConfig) -> None:
+        """Go on with a tunnel that is open already."""
+        with self._steps.step("Tunnel") as step:
+            self._ask_key(label, "")
+            self.config = config
+            step.done("open already")
+
+    def _ask_key(self, label: str, bind: str) -> AgentConfig:
+        assert self.queue is not None
+        future = self.queue.admit_host(label, bind)
+        try:
+            content = self._steps.wait(
+                lambda: future.result(_ANSWER_S), _ANSWER_S + 1.0, "the queue did not answer"
+            )
+        except TimeoutError as error:
+            raise ConnectionLost(f"the queue did not answer within {_ANSWER_S:.0f} s") from error
+        self.admitted = label
+        return msgspec.json.decode(content, type=AgentConfig)
+
+    def _ports(self) -> tuple[int, int, int]:
+        assert self.config is not None
+        connection = self.config.connection
+        return connection.request_port, connection.update_port, connection.broadcast_port
+
+    def look_at_share(self) -> None:
+        """Whether KQ_DATA_ROOT there is the one here: each side writes a token, the other reads it."""
+        assert self.config is not None
+        with self._steps.step("KQ_DATA_ROOT") as step:
+            facts = self._report(
+                step,
+                {
+                    "data_root": self.data_root,
+                    "share_file": self.config.share_file,
+                    "share_token": self.config.share_token,
+                    "session": self.config.connection.session,
+                },
+            )
+            self.facts = {**self.facts, **facts}
+            found = facts.get("data_root") or {}
+            streamed = "the stage is sent there, logs and pictures are sent back"
+            if not self.config.share_file:
+                step.note(f"{self._settings.data_root} cannot be written here: {streamed}")
+            elif not found.get("exists"):
+                step.note(f"{self.data_root} is not on {self.host.host}: {streamed}")
+            elif not found.get("same"):
+                why = f" ({found['trouble']})" if found.get("trouble") else ""
+                step.note(f"{self.data_root} on {self.host.host} is not the one here{why}: {streamed}")
+            elif not found.get("answer"):
+                step.note(
+                    f"{self.data_root} is shared, and {self.connection.route.user if self.connection else ''}"
+                    f" may not write to it on {self.host.host} ({found.get('trouble')}): {streamed}"
+                )
+            elif not self._read_answer(str(found["answer"])):
+                step.note(
+                    f"what {self.host.host} writes to {self.data_root} does not appear here: {streamed}"
+                )
+            else:
+                step.done(f"{self.data_root} is shared, readable and writable on both sides")
+
+    def _read_answer(self, name: str) -> bool:
+        assert self.config is not None
+        answer = self._settings.data_root / name
+        if not name.startswith(self.config.share_file) or ".." in Path(name).parts:
+            return False
+
+        def look() -> bool:
+            until = time.monotonic() + 3.0
+            while time.monotonic() < until:
+                try:
+                    same = answer.read_text() == self.config.share_token if self.config else False
+                    answer.unlink(missing_ok=True)
+                except OSError:
+                    time.sleep(0.1)  # a share may show it a moment later
+                    continue
+                return same
+            return False
+
+        return self._steps.wait(look, 10.0, f"{self._settings.data_root} does not answer on this machine")
+
+    def connect_back(self) -> None:
+        """Whether the other machine opens the three ports with its key. A ping would be no proof.
+
+        Raises:
+            RemoteFailed: it does not.
+        """
+        assert self.config is not None
+        with self._steps.step("Way back") as step:
+            call = self.config.connection.host
+            answer = self.machine.run_kq(
+                ["remote-probe", "--timeout", str(_PROBE_S)], msgspec.json.encode(self.config), step
+            )
+            answers = list(answer.get("ports", ())) if isinstance(answer, dict) else []
+            if answers != ["open"] * 3:
+                raise RemoteFailed(self._no_way_back(call, answers))
+            how = "through SSH" if self.tunnel is not None else f"at {call}"
+            step.done(f"{self.facts.get('host')} reaches the queue {how}, on all three ports, with its key")
+
+    def _no_way_back(self, call: str, answers: list[str]) -> str:
+        named = list(zip(_PORTS, self._ports(), answers, strict=False))
+        bad = [f"{name} port {port}: {answer}" for name, port, answer in named if answer != "open"]
+        who = str(self.facts.get("host") or self.host.host)
+        if "no such name" in answers:
+            return (
+                f"{who} does not know the name {call}: put this machine's address into KQ Host, or "
+                f"have the name added to DNS or /etc/hosts there"
+            )
+        if "key refused" in answers or "somebody else" in answers:
+            return f"at {call} another program answers {who} ({'; '.join(bad)}): correct KQ Host"
+        ports = ", ".join(str(port) for _, port, _ in named)
+        return (
+            f"{who} does not reach this machine at {call} ({'; '.join(bad)}): have the firewall here let TCP "
+            f"ports {ports} in from {self.connection.address if self.connection else who}, correct KQ Host, or "
+            f"lead the ports through SSH"
+        )
+
+    def look_at_clock_and_disk(self) -> None:
+        """Clock difference and free disk."""
+        with self._steps.step("Clock") as step:
+            before = time.time()
+            facts = self._report(step, {})
+            after = time.time()
+            there = float(facts.get("time") or 0.0)
+            apart = 0.0 if before <= there <= after else min(abs(there - before), abs(there - after))
+            if apart > _MANY_SECONDS:
+                step.note(f"{apart:.0f} s apart from here: times in logs differ; have it set by NTP")
+            else:
+                step.done("as here, within a second" if apart < 1.0 else f"{apart:.1f} s apart from here")
+        with self._steps.step("Disk") as step:
+            free = int(facts.get("free_disk") or 0)
+            base = facts.get("base")
+            if not facts.get("base_writable"):
+                raise RemoteFailed(f"{base} cannot be written on {self.host.host}: make it writable")
+            if free < _NO_DISK:
+                raise RemoteFailed(f"the disk of {base} on {self.host.host} is full: make room there")
+            told = f"{free / 2**30:.1f} GiB are free for {base}"
+            if free < _LITTLE_DISK:
+                step.note(f"{told}: that is little for scenes and pictures")
+            else:
+                step.done(told)
+
+    def close(self) -> None:
+        """Hang up, and take back what was admitted for the climb alone."""
+        if self.tunnel is not None:
+            self.tunnel.close()
+        if self.connection is not None:
+            self.connection.close()
+
+
+def with_tunnel(config: AgentConfig, tunnel: Tunnel) -> AgentConfig:
+    """The connection file for Agents at the far end of a tunnel."""
+    request, update, broadcast = tunnel.there
+    connection = msgspec.structs.replace(
+        config.connection,
+        host="127.0.0.1",
+        request_port=request,
+        update_port=update,
+        broadcast_port=broadcast,
+    )
+    return msgspec.structs.replace(config, connection=connection)

@@ -1,0 +1,343 @@
+"""Checks other machines, starts Agents on them and stops them. Whatever was half done is undone.
+
+Methods wait, on a thread that may; several may run at once, for several machines.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kq.errors import KqError, Refused, RemoteFailed
+from kq.records import AgentRecord
+from kq.remote.host_book import HostBook
+from kq.remote.hosts import RemoteHost
+from kq.remote.steps import Cancelled, RemoteQuestions, RemoteResult, RemoteStep, Steps
+from kq.settings import Settings
+from kq.states import AgentState
+
+if TYPE_CHECKING:
+    from kq.remote.keeper import TunnelKeeper
+    from kq.remote.ladder import Ladder, Queue
+
+__all__ = ["RemoteLauncher"]
+
+_REGISTER_S = 25.0
+_GONE_S = 20.0
+_UNDO_S = 25.0
+_log = logging.getLogger("kq.remote")
+Report = Callable[[RemoteStep], None]
+
+
+class RemoteLauncher:
+    """One session's hand on other machines. Thread-safe."""
+
+    def __init__(
+        self,
+        queue: Queue | None,
+        settings: Settings,
+        questions: RemoteQuestions,
+        book: HostBook | None = None,
+    ) -> None:
+        """
+        Args:
+            queue: the session's client; None where no session runs, which leaves checks only.
+            questions: answers what only a person can.
+            book: remembers what worked; default: the user's.
+        """
+        self._queue = queue
+        self._settings = settings
+        self._questions = questions
+        self._book = book or HostBook()
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
+        self._tunnels: dict[str, TunnelKeeper] = {}
+
+    def check(
+        self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
+    ) -> RemoteResult:
+        """Go down the ladder and stop at the first broken rung. Nothing is started.
+
+        Args:
+            report: called with each step as it begins, goes on and ends, on this thread.
+            cancelled: ends it soon when set.
+        """
+        return self._take(host, report, cancelled, self._check)
+
+    def start(
+        self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
+    ) -> RemoteResult:
+        """Start the Agents, unless they run. Arguments as for `check`."""
+        return self._take(host, report, cancelled, self._start)
+
+    def stop(
+        self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
+    ) -> RemoteResult:
+        """Stop the Agents of this session on the machine, and no others. Arguments as for `check`."""
+        return self._take(host, report, cancelled, self._stop)
+
+    @property
+    def has_tunnel(self) -> bool:
+        """Whether a tunnel is open, which closes with `close`."""
+        with self._lock:
+            return any(keeper.is_open for keeper in self._tunnels.values())
+
+    def wait_tunnels(self, cancelled: threading.Event) -> None:
+        """Wait until no tunnel is needed any more, or `cancelled` is set."""
+        while self.has_tunnel and not cancelled.wait(0.2):
+            pass
+
+    def close(self) -> None:
+        """Close all tunnels: the Agents behind them end by their lease, unless they are told before."""
+        with self._lock:
+            tunnels, self._tunnels = list(self._tunnels.values()), {}
+        for tunnel in tunnels:
+            tunnel.close()
+
+    # --- the frame of all three ---------------------------------------------------
+
+    def _take(
+        self,
+        host: RemoteHost,
+        report: Report,
+        cancelled: threading.Event | None,
+        run: Callable[[RemoteHost, Steps], str],
+    ) -> RemoteResult:
+        steps = Steps(report, cancelled or threading.Event())
+        try:
+            host.check()
+            with self._alone(host.label):
+                sentence = run(host, steps)
+        except Cancelled:
+            return RemoteResult(ok=False, sentence="Cancelled.", steps=tuple(steps.taken), cancelled=True)
+        except ImportError as error:
+            missing = (error.name or "").partition(".")[0] or str(error)
+            return RemoteResult(
+                ok=False,
+                sentence=f"Python package {missing} is not installed: install it (pip install {missing})",
+                steps=tuple(steps.taken),
+            )
+        except (KqError, OSError) as error:
+            return RemoteResult(ok=False, sentence=str(error), steps=tuple(steps.taken))
+        return RemoteResult(ok=True, sentence=sentence, steps=tuple(steps.taken))
+
+    @contextmanager
+    def _alone(self, label: str) -> Iterator[None]:
+        with self._lock:
+            if label in self._busy:
+                raise Refused(f"{label} is being worked on already: wait, or cancel that first")
+            self._busy.add(label)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy.discard(label)
+
+    def _ladder(self, host: RemoteHost, steps: Steps) -> Ladder:
+        from kq.remote.ladder import Ladder  # paramiko comes with it
+
+        return Ladder(host, self._queue, self._settings, steps, self._questions)
+
+    def _session_queue(self) -> Queue:
+        if self._queue is None or not self._queue.session:
+            raise Refused("no queue runs: open the desktop, or run `kq serve`")
+        return self._queue
+
+    # --- check --------------------------------------------------------------------
+
+    def _check(self, host: RemoteHost, steps: Steps) -> str:
+        ladder = self._ladder(host, steps)
+        try:
+            ladder.log_in()
+            ladder.look_at_programs()
+            if self._queue is not None and self._queue.session:
+                ladder.admit(f"check-{host.label}"[:80])
+                ladder.look_at_share()
+                ladder.connect_back()
+            ladder.look_at_clock_and_disk()
+        finally:
+            if ladder.admitted:
+                self._dismiss(ladder.admitted)
+            ladder.close()
+        self._remember(host, worked=False)
+        if self._queue is None or not self._queue.session:
+            return f"{host.title} can be reached; whether it reaches this machine shows once a queue runs."
+        return f"{host.title} is ready for Agents."
+
+    # --- start --------------------------------------------------------------------
+
+    def _start(self, host: RemoteHost, steps: Steps) -> str:
+        queue = self._session_queue()
+        label = host.label
+        were_there = bool(_agents(queue, label))
+        ladder = self._ladder(host, steps)
+        started = False
+        keeper = None
+        try:
+            ladder.log_in()
+            ladder.look_at_programs()
+            with self._lock:
+                keeper = self._tunnels.get(label)
+            if keeper is not None and host.tunnel:
+                ladder.use_tunnel(label, keeper.config)
+            else:
+                ladder.admit(label)
+            ladder.look_at_share()
+            host = self._find_way_back(ladder, host, label)
+            with steps.step("Scripts") as step:
+                installed = ladder.machine.install_scripts()
+                step.done(f"{', '.join(installed)} put into the home folder" if installed else "as here")
+            started = True
+            agents = self._launch(ladder, host, steps)
+            self._wait_registered(queue, label, len(agents), steps)
+            if ladder.tunnel is not None:
+                self._keep(label, ladder)
+        except BaseException:
+            if not were_there:
+                self._undo(ladder, label, started=started)
+            raise
+        finally:
+            if ladder.tunnel is None:
+                ladder.close()
+        self._remember(host, worked=True)
+        return f"{len(agents)} Agents run on {host.title}."
+
+    def _find_way_back(self, ladder: Ladder, host: RemoteHost, label: str) -> RemoteHost:
+        """Prove that the machine reaches the queue; offer the way through SSH when nothing else does."""
+        try:
+            ladder.connect_back()
+        except Cancelled:
+            raise
+        except RemoteFailed as error:
+            if host.tunnel or ladder.machine.system == "" or not self._questions.use_tunnel(str(error)):
+                raise
+            host = msgspec.structs.replace(host, tunnel=True)
+            ladder.host = host
+            ladder.admit(label)
+            ladder.connect_back()
+        return host
+
+    def _launch(self, ladder: Ladder, host: RemoteHost, steps: Steps) -> list[str]:
+        queue, config = self._session_queue(), ladder.config
+        assert config is not None
+        others = [each for each in queue.agents() if not each.local and not _is_of(each, host.label)]
+        connection = config.connection
+        arguments = [
+            ladder.machine.katana_root, ladder.data_root, connection.host, str(connection.request_port),
+            str(connection.update_port), str(connection.broadcast_port), str(host.num_agents),
+        ]  # fmt: skip
+        with steps.step("Agents") as step:
+            answer = ladder.machine.start_agents(arguments, msgspec.json.encode(config), len(others), step)
+            agents = [str(each[0]) for each in answer.get("agents", ())]
+            where = "its logs are sent here" if not answer.get("shared") else "its logs are on the share"
+            if answer.get("trouble"):
+                step.note(f"{len(agents)} run: {answer['trouble']}")
+            else:
+                step.done(f"{', '.join(agents)} run; {where}")
+        return agents
+
+    def _wait_registered(self, queue: Queue, label: str, wanted: int, steps: Steps) -> None:
+        with steps.step("Registration") as step:
+            until = time.monotonic() + _REGISTER_S
+            while True:
+                there = [
+                    each for each in _agents(queue, label) if each.state in (AgentState.IDLE, AgentState.BUSY)
+                ]
+                if len(there) >= wanted:
+                    step.done(f"{len(there)} Agents have registered with the queue")
+                    return
+                if time.monotonic() > until:
+                    raise RemoteFailed(
+                        f"{len(there)} of {wanted} Agents registered within {_REGISTER_S:.0f} s: see the "
+                        f"remote_agent logs over there"
+                    )
+                steps.pause(0.05)
+
+    def _undo(self, ladder: Ladder, label: str, *, started: bool) -> None:
+        """Leave nothing half started. Nobody may cancel this; it takes its time, and no longer."""
+        queue = self._session_queue()
+        if started and ladder.connection is not None:
+            ladder.machine.steps = Steps(lambda _step: None, threading.Event())
+            try:
+                ladder.machine.stop_agents(queue.session)
+            except KqError as error:
+                # The queue dismisses it all the same: then the Agents end as told, or by their lease.
+                _log.warning("what was started on %s may not be gone yet: %s", label, error)
+        if ladder.admitted:
+            self._dismiss(ladder.admitted)
+        ladder.close()
+
+    def _dismiss(self, label: str) -> None:
+        try:
+            self._session_queue().dismiss_host(label).result(_UNDO_S)
+        except (KqError, TimeoutError) as error:
+            _log.warning("the key of %s is still admitted: %s", label, error)
+
+    def _keep(self, label: str, ladder: Ladder) -> None:
+        from kq.remote.keeper import TunnelKeeper
+
+        assert ladder.connection is not None and ladder.tunnel is not None and ladder.config is not None
+        keeper = TunnelKeeper(
+            ladder.connection,
+            ladder.tunnel,
+            ladder.config,
+            ladder.local_ports,
+            self._questions,
+            lambda: bool(_agents(self._session_queue(), label)),
+        )
+        with self._lock:
+            before = self._tunnels.pop(label, None)
+            self._tunnels[label] = keeper
+        if before is not None:
+            before.close()
+
+    def _remember(self, host: RemoteHost, *, worked: bool) -> None:
+        try:
+            self._book.remember(host, worked=worked)
+        except Refused as error:
+            _log.warning("%s", error)
+
+    # --- stop ---------------------------------------------------------------------
+
+    def _stop(self, host: RemoteHost, steps: Steps) -> str:
+        queue = self._session_queue()
+        label = host.label
+        ladder = self._ladder(host, steps)
+        try:
+            try:
+                machine = ladder.log_in()
+                with steps.step("Agents") as step:
+                    answer = machine.stop_agents(queue.session)
+                    ended = list(answer.get("ended", ()))
+                    step.done(f"{', '.join(ended)} ended" if ended else "none of this session ran there")
+            finally:
+                # Also where SSH does not get there: Agents that the queue reaches end as they are told.
+                self._dismiss(label)
+                with self._lock:
+                    keeper = self._tunnels.pop(label, None)
+            with steps.step("Queue") as step:
+                until = time.monotonic() + _GONE_S
+                while left := _agents(queue, label):
+                    if time.monotonic() > until:
+                        raise RemoteFailed(f"the queue still counts {len(left)} Agents of {label}")
+                    steps.pause(0.05)
+                step.done("it has no Agent there, and their key is forgotten")
+        finally:
+            ladder.close()
+        if keeper is not None:
+            keeper.close()
+        return f"No Agent of this session runs on {host.title}."
+
+
+def _is_of(agent: AgentRecord, label: str) -> bool:
+    return not agent.local and agent.id.startswith(f"{label}:")
+
+
+def _agents(queue: Queue, label: str) -> list[AgentRecord]:
+    return [each for each in queue.agents() if _is_of(each, label)]

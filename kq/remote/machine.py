@@ -1,0 +1,285 @@
+"""A machine to which we are logged in, as something that can run kq's own programs. Twin of windows_machine.
+
+What the programs mean is decided by who asks for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+import paramiko
+
+from kq.errors import RemoteFailed
+from kq.remote.hosts import LOCAL_ROOT, RemoteHost, local_katana_root
+from kq.remote.quoting import posix_command
+from kq.remote.ssh import Connection, Output
+from kq.remote.steps import OpenStep, Steps
+
+__all__ = ["SCRIPTS", "Machine", "PosixMachine", "marked_line", "newest_python"]
+
+SCRIPTS = LOCAL_ROOT / "resources" / "scripts"
+_MARK = "kq-remote: "
+_LEAST_PYTHON = (3, 11)
+_START_S = 45.0
+
+# One line each, so that any shell passes them on. Candidates tell which version they are, in the syntax of
+# Python 2 as well, so that an old one can answer.
+_VERSION = 'import sys; sys.stdout.write("%d.%d.%d" % sys.version_info[:3])'
+_FIND_PYTHON = (
+    'for name in "$@"; do path=$(command -v "$name" 2>/dev/null) || continue; '
+    f"version=$(\"$path\" -c '{_VERSION}' 2>/dev/null </dev/null); "
+    'printf \'%s\\t%s\\n\' "$path" "$version"; done'
+)
+_FIND_KQ = (
+    'for folder in "$@"; do if [ -f "$folder/kq/agent/on_host.py" ]; then (cd "$folder" && pwd); exit 0; fi; '
+    "done; exit 3"
+)
+
+
+class Machine:
+    """What both kinds of machine share. `find_python` and `find_kq` come before the rest."""
+
+    system = ""
+
+    def __init__(self, connection: Connection, host: RemoteHost, steps: Steps) -> None:
+        self.connection = connection
+        self.host = host
+        self.steps = steps
+        self.python = ""
+        self.kq_root = ""
+        self.katana_root = host.katana_root or local_katana_root()
+
+    # The twins differ in these.
+
+    def find_system(self) -> str:
+        """What runs there, for people. Raises RemoteFailed."""
+        raise NotImplementedError
+
+    def find_python(self) -> str:
+        """Find an interpreter; returns path and version. Raises RemoteFailed."""
+        raise NotImplementedError
+
+    def find_kq(self) -> str:
+        """Find the folder that holds kq; returns it. Raises RemoteFailed."""
+        raise NotImplementedError
+
+    def install_scripts(self) -> list[str]:
+        """Put StartAgents and StopAgents into the home folder; returns those that were not there already."""
+        raise NotImplementedError
+
+    def start_agents(
+        self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
+    ) -> Any:
+        """Run StartAgents with its seven arguments; returns what it says. Raises RemoteFailed."""
+        raise NotImplementedError
+
+    def run_kq(
+        self,
+        arguments: Sequence[str],
+        stdin: bytes = b"",
+        step: OpenStep | None = None,
+        timeout_s: float = 30.0,
+    ) -> Any:
+        """Run one of kq's programs for other machines; returns what it says. Raises RemoteFailed."""
+        raise NotImplementedError
+
+    def stop_agents(self, session: str) -> Any:
+        """Run StopAgents for one session; returns what it says. Raises RemoteFailed."""
+        raise NotImplementedError
+
+    # These are alike.
+
+    def _candidates(self) -> list[str]:
+        """Folders that may hold kq, as text, without those that are the same."""
+        return [
+            each for each in dict.fromkeys((self.host.kq_root, str(LOCAL_ROOT), self.katana_root)) if each
+        ]
+
+    def _answer(self, output: Output, what: str) -> Any:
+        line = marked_line(output.out)
+        if line is None or output.code != 0:
+            raise RemoteFailed(f"{what} failed on {self.host.host}: {_explain(output, self.python)}")
+        return line
+
+    def _copy_scripts(self, names: Sequence[str], home: str) -> list[str]:
+        """By SFTP, where their hashes differ."""
+        installed: list[str] = []
+
+        def copy(sftp: paramiko.SFTPClient) -> None:
+            for name in names:
+                content = (SCRIPTS / name).read_bytes()
+                target = f"{home}/{name}"
+                if _remote_digest(sftp, target) == hashlib.sha256(content).hexdigest():
+                    continue
+                fresh = f"{target}.{secrets.token_hex(4)}"
+                try:
+                    with sftp.open(fresh, "wb") as file:
+                        file.write(content)
+                    sftp.chmod(fresh, 0o755)
+                    sftp.posix_rename(fresh, target)
+                except OSError:
+                    _remove(sftp, fresh)
+                    raise
+                installed.append(name)
+
+        self.connection.with_files(self.steps, copy)
+        return installed
+
+
+class PosixMachine(Machine):
+    """Linux or macOS."""
+
+    def _run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        stdin: bytes = b"",
+        step: OpenStep | None = None,
+        timeout_s: float = 30.0,
+    ) -> Output:
+        """Run a script by /bin/sh, without what the user's shell profile may print before."""
+        mark = f"kq-{secrets.token_hex(8)}"
+        output = self.connection.run(
+            posix_command(f"printf '%s\\n' {mark}; {script}", arguments),
+            self.steps,
+            stdin=stdin,
+            timeout_s=timeout_s,
+            step=step,
+        )
+        before, found, after = output.out.partition(mark + "\n")
+        if not found:
+            raise RemoteFailed(
+                f"commands do not run on {self.host.host}: {output.complaint or before[-200:]}; can "
+                f"{self.connection.route.user} log in and start programs there?"
+            )
+        return Output(output.code, after, output.err)
+
+    def find_system(self) -> str:
+        output = self._run("uname -srm; uname -n")
+        lines = output.out.split("\n")
+        if output.code != 0 or not lines[0].startswith(("Linux", "Darwin")):
+            raise RemoteFailed(
+                f"{self.host.host} runs {lines[0] or 'an unknown system'}: Agents need Linux, macOS, Windows"
+            )
+        self.system = lines[0].split()[0]
+        return f"{lines[0]}, its name is {lines[1]}"
+
+    def find_python(self) -> str:
+        roots = (self.katana_root, *self._candidates())
+        candidates = [self.host.python] if self.host.python else []
+        if not self.host.python:
+            for root in dict.fromkeys(roots):
+                candidates += [f"{root}/bin/python3", f"{root}/bin/python", f"{root}/.venv/bin/python"]
+            candidates += ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
+        output = self._run(_FIND_PYTHON, candidates)
+        self.python, version = newest_python(output.out, self.host)
+        return f"{self.python}, version {version}"
+
+    def find_kq(self) -> str:
+        output = self._run(_FIND_KQ, self._candidates())
+        if output.code != 0:
+            raise RemoteFailed(_no_kq(self.host, self._candidates()))
+        self.kq_root = output.out.strip()
+        return self.kq_root
+
+    def run_kq(
+        self,
+        arguments: Sequence[str],
+        stdin: bytes = b"",
+        step: OpenStep | None = None,
+        timeout_s: float = 30.0,
+    ) -> Any:
+        program = str(PurePosixPath(self.kq_root) / "kq" / "agent" / "__main__.py")
+        output = self._run('exec "$@"', [self.python, "-P", program, *arguments], stdin, step, timeout_s)
+        return self._answer(output, arguments[0])
+
+    def install_scripts(self) -> list[str]:
+        home = self._run('printf %s "$HOME"').out.strip()
+        if not home.startswith("/"):
+            raise RemoteFailed(f"{self.connection.route.user} has no home folder on {self.host.host}")
+        self._home = home
+        return self._copy_scripts(("StartAgents.sh", "StopAgents.sh"), home)
+
+    def start_agents(
+        self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
+    ) -> Any:
+        # No secret stands in a variable or an argument: `-` has the key read from standard input.
+        script = (
+            'KQ_CONNECTION=- KQ_ROOT="$1" KQ_PYTHON="$2" KQ_DESKTOP_ROOT="$3" KQ_FIRST_LOG="$4"; '
+            "export KQ_CONNECTION KQ_ROOT KQ_PYTHON KQ_DESKTOP_ROOT KQ_FIRST_LOG; "
+            'shift 4; cd "$HOME" && exec ./StartAgents.sh "$@"'
+        )
+        before = [self.kq_root, self.python, local_katana_root(), str(first_log)]
+        output = self._run(script, [*before, *arguments], connection, step, _START_S)
+        return self._answer(output, "StartAgents.sh")
+
+    def stop_agents(self, session: str) -> Any:
+        script = (
+            'cd "$HOME" && if [ -x ./StopAgents.sh ]; then exec ./StopAgents.sh "$@"; fi; '
+            "printf '%s\\n' 'kq-remote: {\"ended\":[]}'"
+        )
+        return self._answer(self._run(script, [session], timeout_s=_START_S), "StopAgents.sh")
+
+
+def marked_line(text: str) -> Any:
+    """What one of kq's programs says, from between whatever else was printed; None when it said nothing."""
+    for line in reversed(text.splitlines()):
+        if line.startswith(_MARK):
+            try:
+                return msgspec.json.decode(line.removeprefix(_MARK))
+            except msgspec.DecodeError:
+                return None
+    return None
+
+
+def newest_python(listing: str, host: RemoteHost) -> tuple[str, str]:
+    """The first interpreter of a listing that is new enough, and its version. Raises RemoteFailed."""
+    found = [line.split("\t") for line in listing.splitlines() if line.count("\t") == 1]
+    for path, version in found:
+        numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
+        if numbers >= _LEAST_PYTHON:
+            return path, version
+    least = ".".join(map(str, _LEAST_PYTHON))
+    if found:
+        listed = ", ".join(f"{path} is {version or 'no Python'}" for path, version in found)
+        raise RemoteFailed(
+            f"Python {least} or later is needed on {host.host}, and {listed}: install one, or name another"
+        )
+    where = host.python or "Katana's folder or on the PATH"
+    raise RemoteFailed(f"there is no Python in {where} on {host.host}: install {least} or later, or name one")
+
+
+def _no_kq(host: RemoteHost, folders: Sequence[str]) -> str:
+    return (
+        f"Katana Queue is not on {host.host}, neither in {' nor in '.join(folders)}: install it at the same "
+        f"path as here, or say in Katana Install where it is"
+    )
+
+
+def _explain(output: Output, python: str) -> str:
+    for line in output.err.splitlines():
+        if line.startswith("ModuleNotFoundError: No module named"):
+            name = line.rpartition("named ")[2].strip("'\" ").partition(".")[0]
+            package = {"zmq": "pyzmq"}.get(name, name)
+            return f"{python} has no {package}: install it there, with `{python} -m pip install {package}`"
+    return output.complaint.removeprefix("kq: ")
+
+
+def _remote_digest(sftp: paramiko.SFTPClient, path: str) -> str:
+    try:
+        with sftp.open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""  # it is not there; what else may be wrong shows when it is written
+
+
+def _remove(sftp: paramiko.SFTPClient, path: str) -> None:
+    try:
+        sftp.remove(path)
+    except OSError:
+        pass  # it was not made, or the disk is beyond help; the error that led here is raised

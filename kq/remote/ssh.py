@@ -1,0 +1,330 @@
+"""An SSH connection that can be cancelled at any moment, and says in one sentence why there is none."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+import paramiko
+
+from kq.errors import RemoteFailed
+from kq.remote.ssh_config import SshRoute
+from kq.remote.ssh_keys import authenticate, check_host_key, order_host_keys
+from kq.remote.steps import OpenStep, RemoteQuestions, Steps
+
+__all__ = ["Connection", "Output", "connect"]
+
+CONNECT_S = 15.0
+HANDSHAKE_S = 20.0
+COMMAND_S = 30.0
+_MOST_OUTPUT = 1 << 20
+
+
+class Output(msgspec.Struct, frozen=True):
+    """What a command on the other machine did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The last line that it wrote about what is wrong."""
+        lines = (self.err.strip() or self.out.strip()).splitlines()
+        return " ".join(lines[-1].split())[:400] if lines else f"exit code {self.code}, and no word why"
+
+
+class Connection:
+    """A machine to which we are logged in. Methods wait, on a thread that may."""
+
+    def __init__(
+        self, transport: paramiko.Transport, route: SshRoute, address: str, between: Connection | None
+    ) -> None:
+        """
+        Args:
+            address: of the other machine, in numbers; empty when another machine looks it up.
+        """
+        self.transport = transport
+        self.route = route
+        self.address = address
+        self._between = between
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether its SSH server is OpenSSH for Windows."""
+        return "windows" in self.transport.remote_version.lower()
+
+    def close(self) -> None:
+        """Hang up. What runs over there goes on."""
+        self.transport.close()
+        if self._between is not None:
+            self._between.close()
+
+    def run(
+        self,
+        command: str,
+        steps: Steps,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float = COMMAND_S,
+        step: OpenStep | None = None,
+    ) -> Output:
+        """Run a command line there, and wait for its end.
+
+        Raises:
+            RemoteFailed: it did not end in time, or the connection was lost. Cancelled.
+        """
+        channels: list[paramiko.Channel] = []
+
+        def call() -> Output:
+            channel = self.transport.open_session(timeout=timeout_s)
+            channels.append(channel)
+            try:
+                return _run(channel, command, stdin)
+            finally:
+                channel.close()
+
+        def abort() -> None:
+            for channel in channels:
+                channel.close()
+
+        late = (
+            f"a command on {self.route.name} did not end within {timeout_s:.0f} s: "
+            f"look at the shell profile of {self.route.user} there"
+        )
+        try:
+            return steps.wait(call, timeout_s, late, step, abort)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise RemoteFailed(
+                f"the SSH connection to {self.route.name} was lost: {_words(error)}"
+            ) from error
+
+    def with_files(self, steps: Steps, call: Callable[[paramiko.SFTPClient], None]) -> None:
+        """Do something with the files there, by SFTP.
+
+        Raises:
+            RemoteFailed: says which file, and why. Cancelled.
+        """
+
+        def run() -> None:
+            client = self.transport.open_sftp_client()
+            if client is None:
+                raise RemoteFailed(f"{self.route.name} refuses SFTP")
+            with client:
+                call(client)
+
+        try:
+            steps.wait(run, COMMAND_S, f"SFTP on {self.route.name} did not answer within {COMMAND_S:.0f} s")
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise RemoteFailed(
+                f"files cannot be written on {self.route.name} by SFTP: {_words(error)}; is its disk full, "
+                f"or its SFTP subsystem off?"
+            ) from error
+
+
+def _run(channel: paramiko.Channel, command: str, stdin: bytes) -> Output:
+    """On a thread of its own, which the end of the channel ends."""
+    channel.exec_command(command)
+    sender = threading.Thread(target=_send, args=(channel, stdin), name="kq-ssh-stdin", daemon=True)
+    sender.start()
+    out, err = bytearray(), bytearray()
+    while True:
+        progressed = False
+        while channel.recv_ready():
+            out += channel.recv(65536)
+            progressed = True
+        while channel.recv_stderr_ready():
+            err += channel.recv_stderr(65536)
+            progressed = True
+        del out[_MOST_OUTPUT:], err[_MOST_OUTPUT:]
+        if channel.closed or (channel.exit_status_ready() and channel.eof_received and not progressed):
+            break
+        if not progressed:
+            select.select([channel], [], [], 0.05)
+    code = channel.recv_exit_status() if channel.exit_status_ready() else -1
+    return Output(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def _send(channel: paramiko.Channel, stdin: bytes) -> None:
+    try:
+        channel.sendall(stdin)
+        channel.shutdown_write()
+    except OSError:
+        pass  # it ended without reading: its exit code says why
+
+
+# --- connecting ------------------------------------------------------------------------------
+
+
+def connect(
+    route: SshRoute,
+    steps: Steps,
+    questions: RemoteQuestions,
+    *,
+    prefix: str = "",
+    connect_s: float = CONNECT_S,
+) -> Connection:
+    """Log in, step by step.
+
+    Raises:
+        RemoteFailed: the sentence says what to do about it. Cancelled.
+    """
+    between, address = None, ""
+    if route.jump is not None:
+        between = connect(route.jump, steps, questions, prefix=f"{route.jump.name}: ", connect_s=connect_s)
+    sock: socket.socket | paramiko.Channel
+    try:
+        if between is not None:
+            sock = _through(between, route, steps, prefix)
+        else:
+            sock, address = _reach(route, steps, prefix, connect_s)
+        return _log_in(sock, address, route, steps, questions, prefix, between)
+    except BaseException:
+        if between is not None:
+            between.close()
+        raise
+
+
+def _reach(route: SshRoute, steps: Steps, prefix: str, connect_s: float) -> tuple[socket.socket, str]:
+    with steps.step(f"{prefix}Name") as step:
+        try:
+            found = steps.wait(
+                lambda: socket.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM),
+                connect_s,
+                f"the name {route.host} could not be looked up within {connect_s:.0f} s: use its address",
+                step,
+            )
+        except (socket.gaierror, UnicodeError) as error:
+            raise RemoteFailed(
+                f"{route.host} is no known name: correct it, or use the machine's address"
+            ) from error
+        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        step.done(f"{route.host} is {', '.join(addresses)}")
+    with steps.step(f"{prefix}Port") as step:
+        failures = []
+        for family, kind, protocol, _, target in found:
+            try:
+                sock = _open(family, kind, protocol, target, steps, step, connect_s)
+            except OSError as error:
+                failures.append(f"{target[0]} port {route.port}: {_why_unreachable(error, connect_s)}")
+                continue
+            step.done(f"{target[0]} port {route.port} is open")
+            return sock, str(target[0])
+        raise RemoteFailed(failures[0])
+    raise AssertionError("a step that fails raises")
+
+
+def _open(
+    family: int, kind: int, protocol: int, target: object, steps: Steps, step: OpenStep, timeout_s: float
+) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        number = sock.connect_ex(target)  # type: ignore[arg-type]  # as getaddrinfo gave it
+        began, told = time.monotonic(), 0
+        while number in (115, 36, 10035):  # EINPROGRESS on Linux, macOS and Windows
+            steps.check()
+            waited = time.monotonic() - began
+            if waited > timeout_s:
+                raise TimeoutError
+            if int(waited) > told:
+                told = int(waited)
+                step.tell(f"no answer for {told} s, {timeout_s:.0f} s at most")
+            _, writable, failed = select.select([], [sock], [sock], 0.05)
+            if writable or failed:
+                number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, "")
+        sock.setblocking(True)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _why_unreachable(error: OSError, waited_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return (
+            f"no answer for {waited_s:.0f} s. Is the machine on, is this its address, and does no firewall "
+            f"drop the packets?"
+        )
+    if error.errno in (111, 61, 10061):
+        return "the connection was refused. Is an SSH server installed and running there, on this port?"
+    if error.errno in (113, 101, 65, 51, 10065, 10051):
+        return "there is no way to this address. Is the machine on, and in the same network?"
+    return _words(error)
+
+
+def _through(between: Connection, route: SshRoute, steps: Steps, prefix: str) -> paramiko.Channel:
+    with steps.step(f"{prefix}Port") as step:
+        try:
+            channel = steps.wait(
+                lambda: between.transport.open_channel(
+                    "direct-tcpip", (route.host, route.port), ("127.0.0.1", 0), timeout=CONNECT_S
+                ),
+                CONNECT_S,
+                f"{between.route.name} did not reach {route.host} port {route.port}",
+                step,
+            )
+        except (paramiko.SSHException, EOFError) as error:
+            raise RemoteFailed(
+                f"{between.route.name} does not reach {route.host} port {route.port}: {_words(error)}"
+            ) from error
+        step.done(f"{route.host} port {route.port} is open, through {between.route.name}")
+        return channel
+    raise AssertionError("a step that fails raises")
+
+
+def _log_in(
+    sock: socket.socket | paramiko.Channel,
+    address: str,
+    route: SshRoute,
+    steps: Steps,
+    questions: RemoteQuestions,
+    prefix: str,
+    between: Connection | None,
+) -> Connection:
+    transport = None
+    try:
+        with steps.step(f"{prefix}Host key") as step:
+            transport = paramiko.Transport(sock)
+            transport.daemon = True
+            transport.banner_timeout = HANDSHAKE_S
+            order_host_keys(transport, route)
+            _shake_hands(transport, route, steps, step)
+            check_host_key(transport, route, questions, step)
+        with steps.step(f"{prefix}Login") as step:
+            authenticate(transport, route, steps, questions, step)
+            transport.set_keepalive(15)
+        return Connection(transport, route, address, between)
+    except BaseException:
+        if transport is not None:
+            transport.close()
+        sock.close()
+        raise
+
+
+def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, step: OpenStep) -> None:
+    try:
+        steps.wait(
+            lambda: transport.start_client(timeout=HANDSHAKE_S),
+            HANDSHAKE_S,
+            f"port {route.port} of {route.host} is open, and no SSH server answers there: is the port right?",
+            step,
+            transport.close,
+        )
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        text = _words(error)
+        if "banner" in text.lower() or isinstance(error, EOFError):
+            text = "what answers there is no SSH server, or it hung up; is the port right?"
+        raise RemoteFailed(f"no SSH with {route.host} port {route.port}: {text}") from error
+
+
+def _words(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())

@@ -1,0 +1,191 @@
+"""The steps of a check or launch as they happen, told to whoever watches, and waiting that can be cancelled.
+
+No step is taken here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from kq.errors import KqError, RemoteFailed
+
+__all__ = ["Cancelled", "OpenStep", "RemoteQuestions", "RemoteResult", "RemoteStep", "StepState", "Steps"]
+
+_LOOK_S = 0.05
+_COUNT_AFTER_S = 2.0
+T = TypeVar("T")
+
+
+class StepState(StrEnum):
+    """How a step stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    NOTE = "note"
+    """It went well enough; its sentence says what to know about it."""
+    FAILED = "failed"
+    """Nothing below it was tried; its sentence says what to do."""
+
+
+class RemoteStep(msgspec.Struct, frozen=True):
+    """One rung of the ladder."""
+
+    name: str
+    state: StepState
+    sentence: str = ""
+    """What was found, or what is wrong and what to do about it."""
+    seconds: float = 0.0
+
+
+class RemoteResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it all."""
+
+    ok: bool
+    sentence: str
+    steps: tuple[RemoteStep, ...] = ()
+    cancelled: bool = False
+
+    def text(self, title: str) -> str:
+        """All of it as text, for a system administrator."""
+        marks = {StepState.DONE: "ok", StepState.NOTE: "note", StepState.FAILED: "FAILED"}
+        lines = [
+            f"{marks.get(step.state, step.state.value):>6}  {step.name}: {step.sentence}"
+            for step in self.steps
+        ]
+        return "\n".join([title, *lines, self.sentence, ""])
+
+
+class RemoteQuestions(Protocol):
+    """What only a person can answer. Called on the thread of the launch, which waits for the answer."""
+
+    def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
+        """The host's key is not known. True writes it to known_hosts."""
+
+    def passphrase(self, key_file: str, again: bool) -> str | None:
+        """The passphrase of a private key, never stored; None gives up. `again`: the last one was wrong."""
+
+    def use_tunnel(self, why: str) -> bool:
+        """Only SSH reaches the other machine. True leads the queue's ports through it."""
+
+
+class Cancelled(RemoteFailed):
+    """Somebody does not want it any more."""
+
+
+class OpenStep:
+    """The step that is being taken."""
+
+    def __init__(self, name: str, tell: Callable[[RemoteStep], None]) -> None:
+        self.name = name
+        self._tell = tell
+        self.began = time.monotonic()
+        self.state = StepState.DONE
+        self.sentence = ""
+
+    def done(self, sentence: str) -> None:
+        """What was found."""
+        self.sentence = sentence
+
+    def note(self, sentence: str) -> None:
+        """What was found, and should be known."""
+        self.state, self.sentence = StepState.NOTE, sentence
+
+    def tell(self, sentence: str) -> None:
+        """What it is doing at the moment."""
+        self._tell(RemoteStep(self.name, StepState.RUNNING, sentence, time.monotonic() - self.began))
+
+
+class Steps:
+    """All steps of one run. To be used from the run's thread."""
+
+    def __init__(self, report: Callable[[RemoteStep], None], cancelled: threading.Event) -> None:
+        self._report = report
+        self.cancelled = cancelled
+        self.taken: list[RemoteStep] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[OpenStep]:
+        """Take a step: a KqError that leaves the block is why it failed, and goes on."""
+        self.check()
+        step = OpenStep(name, self._report)
+        step.tell("")
+        try:
+            yield step
+        except Cancelled:
+            self._close(step, StepState.FAILED, "cancelled")
+            raise
+        except KqError as error:
+            self._close(step, StepState.FAILED, str(error))
+            raise
+        self._close(step, step.state, step.sentence)
+
+    def _close(self, step: OpenStep, state: StepState, sentence: str) -> None:
+        taken = RemoteStep(step.name, state, sentence, round(time.monotonic() - step.began, 3))
+        self.taken.append(taken)
+        self._report(taken)
+
+    def check(self) -> None:
+        """Raises Cancelled."""
+        if self.cancelled.is_set():
+            raise Cancelled("cancelled")
+
+    def wait(
+        self,
+        call: Callable[[], T],
+        timeout_s: float,
+        late: str,
+        step: OpenStep | None = None,
+        abort: Callable[[], object] = lambda: None,
+    ) -> T:
+        """What `call` returns, which may block for as long as it likes, on a thread of its own.
+
+        Args:
+            late: the sentence when it does not return within `timeout_s` seconds.
+            step: shows how long it has been waited for.
+            abort: makes `call` return soon, when nobody waits for it any more.
+
+        Raises:
+            Cancelled, RemoteFailed, and what `call` raises.
+        """
+        result: list[T] = []
+        failure: list[BaseException] = []
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                result.append(call())
+            except BaseException as error:  # noqa: BLE001  # it is raised again, by whoever waits
+                failure.append(error)
+            finally:
+                done.set()
+
+        self.check()
+        threading.Thread(target=run, name="kq-remote-wait", daemon=True).start()
+        began = time.monotonic()
+        told = 0
+        while not done.wait(_LOOK_S):
+            waited = time.monotonic() - began
+            if self.cancelled.is_set():
+                abort()
+                raise Cancelled("cancelled")
+            if waited > timeout_s:
+                abort()
+                raise RemoteFailed(late)
+            if step is not None and waited > _COUNT_AFTER_S and int(waited) > told:
+                told = int(waited)
+                step.tell(f"no answer for {told} s, {timeout_s:.0f} s at most")
+        if failure:
+            raise failure[0]
+        return result[0]
+
+    def pause(self, seconds: float) -> None:
+        """Wait. Raises Cancelled."""
+        if self.cancelled.wait(seconds):
+            raise Cancelled("cancelled")

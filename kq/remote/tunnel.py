@@ -1,0 +1,118 @@
+"""The queue's three ports, led through an SSH connection, for machines that reach this one by no other."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+
+import paramiko
+
+from kq.errors import RemoteFailed
+from kq.remote.ssh import Connection
+
+__all__ = ["Tunnel"]
+
+_BLOCK = 64 * 1024
+_LOOPBACK = "127.0.0.1"
+
+
+class Tunnel:
+    """Ports of the other machine's loopback that lead to ports of this one's. Threads move the bytes."""
+
+    def __init__(
+        self, connection: Connection, ports: Sequence[int], there: Sequence[int] = (0, 0, 0)
+    ) -> None:
+        """Open it.
+
+        Args:
+            ports: of this machine's loopback.
+            there: the other machine's ports; 0: it chooses. See `there`.
+
+        Raises:
+            RemoteFailed: the SSH server does not allow it.
+        """
+        self._transport = connection.transport
+        self._closed = False
+        self._lock = threading.Lock()
+        self._ends: set[socket.socket | paramiko.Channel] = set()
+        self.there: list[int] = []
+        """The other machine's ports, in the same order."""
+        self._ways: dict[int, int] = {}
+        """By the other machine's port: this one's."""
+        try:
+            for port, wanted in zip(ports, there, strict=True):
+                # A transport has one handler for all of its ports: each time the same.
+                opened = self._transport.request_port_forward(_LOOPBACK, wanted, self._on_connection)
+                self.there.append(opened)
+                self._ways[opened] = port
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            self.close()
+            raise RemoteFailed(
+                f"{connection.route.name} does not lead ports through SSH ({error}): its administrator may "
+                f"allow it with `AllowTcpForwarding yes` in sshd_config"
+            ) from error
+
+    def close(self) -> None:
+        """Close all that goes through it."""
+        self._closed = True
+        for port in self.there:
+            try:
+                self._transport.cancel_port_forward(_LOOPBACK, port)
+            except (paramiko.SSHException, EOFError, OSError):
+                pass  # the connection is gone, and the ports with it
+        with self._lock:
+            ends = list(self._ends)
+        for end in ends:
+            end.close()
+
+    def _on_connection(
+        self, channel: paramiko.Channel, _origin: tuple[str, int], server: tuple[str, int]
+    ) -> None:
+        """An Agent over there connected. On the transport's own thread, which must not wait."""
+        port = self._ways.get(server[1])
+        if port is None:
+            channel.close()
+            return
+        name = f"kq-tunnel-{port}"
+        threading.Thread(target=self._serve, args=(channel, port), name=name, daemon=True).start()
+
+    def _serve(self, channel: paramiko.Channel, port: int) -> None:
+        """One connection of an Agent, until either side ends it."""
+        try:
+            sock = socket.create_connection((_LOOPBACK, port), timeout=5.0)
+        except OSError:
+            channel.close()  # the server is being started again: the Agent tries once more
+            return
+        sock.settimeout(None)
+        with self._lock:
+            if self._closed:
+                channel.close()
+                sock.close()
+                return
+            self._ends |= {channel, sock}
+        back = threading.Thread(
+            target=self._move, args=(channel, sock), name=f"kq-tunnel-{port}-in", daemon=True
+        )
+        back.start()
+        self._move(sock, channel)
+        back.join()
+        with self._lock:
+            self._ends -= {channel, sock}
+
+    def _move(
+        self, source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel
+    ) -> None:
+        try:
+            while data := source.recv(_BLOCK):
+                target.sendall(data)
+        except (OSError, EOFError):
+            pass  # one side is gone; the other is closed with it
+        for end in (source, target):
+            if isinstance(end, socket.socket):
+                try:
+                    # A thread that waits for this socket is woken by nothing else.
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # it is shut already
+            end.close()

@@ -1,0 +1,125 @@
+"""A machine with OpenSSH for Windows, as something that can run kq's own programs. Twin of machine.
+
+PowerShell runs them: commands travel encoded, so that neither cmd nor PowerShell finds anything to quote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PureWindowsPath
+from typing import Any
+
+from kq.errors import RemoteFailed
+from kq.remote.hosts import local_katana_root
+from kq.remote.machine import Machine, newest_python
+from kq.remote.quoting import powershell_command, powershell_quote
+from kq.remote.ssh import Output
+from kq.remote.steps import OpenStep
+
+__all__ = ["WindowsMachine"]
+
+_START_S = 60.0
+_PREPARE = (
+    "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; "
+    "$OutputEncoding = [Console]::InputEncoding = [Console]::OutputEncoding = "
+    "New-Object System.Text.UTF8Encoding $false; "
+)
+_VERSION = "import sys; sys.stdout.write('%d.%d.%d' % sys.version_info[:3])"
+_FIND_PYTHON = (
+    "foreach ($name in $names) { $found = Get-Command $name -CommandType Application "
+    "-ErrorAction SilentlyContinue | Select-Object -First 1; if (-not $found) { continue }; "
+    f"$version = & $found.Source -c {powershell_quote(_VERSION)} 2>$null; "
+    '[Console]::Out.WriteLine($found.Source + "`t" + $version) }'
+)
+_FIND_KQ = (
+    "foreach ($folder in $names) { if (Test-Path -LiteralPath (Join-Path $folder 'kq\\agent\\on_host.py')) "
+    "{ [Console]::Out.WriteLine((Resolve-Path -LiteralPath $folder).ProviderPath); exit 0 } }; exit 3"
+)
+
+
+class WindowsMachine(Machine):
+    """Windows 10, Server 2019, and later."""
+
+    def _run(
+        self,
+        script: str,
+        names: Sequence[str] = (),
+        stdin: bytes = b"",
+        step: OpenStep | None = None,
+        timeout_s: float = 45.0,
+    ) -> Output:
+        """Run a script of PowerShell, which finds `names` in a variable of that name."""
+        listed = ", ".join(map(powershell_quote, names))
+        command = powershell_command(f"{_PREPARE}$names = @({listed}); {script}")
+        return self.connection.run(command, self.steps, stdin=stdin, timeout_s=timeout_s, step=step)
+
+    def find_system(self) -> str:
+        output = self._run(
+            "[Console]::Out.WriteLine([Environment]::OSVersion.VersionString); "
+            "[Console]::Out.WriteLine($Env:COMPUTERNAME)"
+        )
+        lines = output.out.splitlines()
+        if output.code != 0 or len(lines) < 2:
+            raise RemoteFailed(f"PowerShell does not run on {self.host.host}: {output.complaint}")
+        self.system = "Windows"
+        return f"{lines[0]}, its name is {lines[1]}"
+
+    def find_python(self) -> str:
+        candidates = [self.host.python] if self.host.python else []
+        if not self.host.python:
+            for root in dict.fromkeys((self.katana_root, *self._candidates())):
+                folder = PureWindowsPath(root)
+                candidates += [str(folder / "bin" / "python.exe"), str(folder / ".venv/Scripts/python.exe")]
+            candidates += ["python.exe", "python3.exe"]
+        self.python, version = newest_python(self._run(_FIND_PYTHON, candidates).out, self.host)
+        return f"{self.python}, version {version}"
+
+    def find_kq(self) -> str:
+        output = self._run(_FIND_KQ, self._candidates())
+        if output.code != 0:
+            raise RemoteFailed(
+                f"Katana Queue is not on {self.host.host}, neither in {' nor in '.join(self._candidates())}: "
+                f"say in Katana Install where it is"
+            )
+        self.kq_root = output.out.strip()
+        return self.kq_root
+
+    def run_kq(
+        self,
+        arguments: Sequence[str],
+        stdin: bytes = b"",
+        step: OpenStep | None = None,
+        timeout_s: float = 45.0,
+    ) -> Any:
+        program = str(PureWindowsPath(self.kq_root) / "kq" / "agent" / "__main__.py")
+        words = " ".join(map(powershell_quote, ["-P", program, *arguments]))
+        script = f"[Console]::In.ReadToEnd() | & {powershell_quote(self.python)} {words}; exit $LASTEXITCODE"
+        return self._answer(self._run(script, (), stdin, step, timeout_s), arguments[0])
+
+    def install_scripts(self) -> list[str]:
+        # SFTP begins in the home folder.
+        return self._copy_scripts(("StartAgents.ps1", "StopAgents.ps1"), ".")
+
+    def start_agents(
+        self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
+    ) -> Any:
+        variables = {
+            "KQ_CONNECTION": "-",
+            "KQ_ROOT": self.kq_root,
+            "KQ_PYTHON": self.python,
+            "KQ_DESKTOP_ROOT": local_katana_root(),
+            "KQ_FIRST_LOG": str(first_log),
+        }
+        lines = [f"$Env:{name} = {powershell_quote(value)}" for name, value in variables.items()]
+        words = " ".join(map(powershell_quote, arguments))
+        lines.append(f"& (Join-Path $HOME 'StartAgents.ps1') {words}; exit $LASTEXITCODE")
+        return self._answer(self._run("; ".join(lines), (), connection, step, _START_S), "StartAgents.ps1")
+
+    def stop_agents(self, session: str) -> Any:
+        script = (
+            "$script = Join-Path $HOME 'StopAgents.ps1'; "
+            "if (-not (Test-Path -LiteralPath $script)) { "
+            "[Console]::Out.WriteLine('kq-remote: {\"ended\":[]}'); exit 0 }; "
+            f"& $script {powershell_quote(session)}; exit $LASTEXITCODE"
+        )
+        return self._answer(self._run(script, (), b"", None, _START_S), "StopAgents.ps1")
