@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable
 
 from kq.process._types import MarkedProcess, Usage
@@ -20,6 +21,8 @@ __all__ = [
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_LOOKS_AT_EMPTY, _BETWEEN_LOOKS_S = 20, 0.001
+"""How long an environment that reads as empty is looked at again: an exec takes less, `env -i` for ever."""
 _HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110  # pathlib would cost start-up
 
 
@@ -47,7 +50,7 @@ def _stat(pid: int) -> list[bytes]:
     return content[content.rfind(b")") + 2 :].split()
 
 
-_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _START, _RESIDENT = 0, 1, 11, 12, 19, 21
+_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _START, _VIRTUAL, _RESIDENT = 0, 1, 11, 12, 19, 20, 21
 
 
 def process_start_time(pid: int) -> float | None:
@@ -118,28 +121,52 @@ def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
     Args:
         value: what it must be; None: anything.
     """
-    start = os.fsencode(name) + b"="
     user = os.geteuid()
     found = []
-    for entry in os.listdir("/proc"):  # noqa: PTH208
-        if not entry.isdigit():
-            continue
-        content = _read(f"/proc/{entry}/environ")
-        at = 0 if content.startswith(start) else content.find(b"\0" + start) + 1
-        if not content or (at == 0 and not content.startswith(start)):
-            continue
-        end = content.find(b"\0", at)
-        marked = os.fsdecode(content[at + len(start) : end if end >= 0 else len(content)])
-        if value is not None and marked != value:
-            continue
-        try:
-            owner = os.stat(f"/proc/{entry}").st_uid  # noqa: PTH116
-        except OSError:
-            continue  # it ended meanwhile
-        started = process_start_time(int(entry))
-        if owner == user and started is not None:
-            found.append(MarkedProcess(int(entry), started, marked))
+    waiting = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
+    for _ in range(_LOOKS_AT_EMPTY):
+        unclear = []
+        for pid in waiting:
+            content = _read(f"/proc/{pid}/environ")
+            marked = _variable(content, os.fsencode(name) + b"=")
+            if marked is not None and (value is None or marked == value):
+                started = process_start_time(pid)
+                if started is not None and _owner(pid) == user:
+                    found.append(MarkedProcess(pid, started, marked))
+            elif not content and _has_memory(pid) and _owner(pid) == user:
+                # In the middle of an exec there is no environment for a moment, and that is when whoever
+                # started it goes on already: it must not be taken for an unmarked one.
+                unclear.append(pid)
+        if not unclear:
+            break
+        waiting = unclear
+        time.sleep(_BETWEEN_LOOKS_S)
     return found
+
+
+def _variable(content: bytes, start: bytes) -> str | None:
+    """The value behind `start` (a name and "=") in the content of an environ file."""
+    if content.startswith(start):
+        at = 0
+    else:
+        at = content.find(b"\0" + start) + 1
+        if at == 0:
+            return None
+    end = content.find(b"\0", at)
+    return os.fsdecode(content[at + len(start) : end if end >= 0 else len(content)])
+
+
+def _owner(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116
+    except OSError:
+        return None  # it ended meanwhile
+
+
+def _has_memory(pid: int) -> bool:
+    """Whether it is a running program: threads of the kernel and zombies have no memory of their own."""
+    fields = _stat(pid)
+    return bool(fields) and int(fields[_VIRTUAL]) > 0
 
 
 def tree_usage(roots: Iterable[int]) -> Usage:

@@ -296,6 +296,16 @@ def test_marked_processes_are_found() -> None:
     assert find_marked("KQ_TEST_MARK", mark) == []
 
 
+def test_a_process_is_found_by_its_mark_from_its_start_on() -> None:
+    """Also in the moment when the system has not yet laid out its environment, which shows one time in 50."""
+    mark = f"at once {os.getpid()}"
+    for _ in range(200):
+        child = spawn_service(["cat"], environment={**os.environ, "KQ_TEST_MARK": mark}, stdin=LIFELINE)
+        assert [process.pid for process in find_marked("KQ_TEST_MARK", mark)] == [child.pid]
+        child.close_lifeline()
+        wait(child)
+
+
 def test_a_trees_use_of_the_machine_is_summed() -> None:
     """CPU time and memory of all processes below a root."""
     code = (
