@@ -165,10 +165,12 @@ def test_copy_by_mouse_and_key(panel: LogPanel, tmp_path: Path, settle: Settle, 
     """What is dragged over, or all of it, goes to the clipboard."""
     panel.show_log(str(write(tmp_path / "log", 5)))
     settle(lambda: len(shown(panel)) == 5)
-    view, height = panel.view, panel.view._line_height
+    view, height = panel.view, panel.view._metrics.line_height
 
     def at(line: int, column: int) -> QPoint:
-        return QPoint(round(view._gutter + column * view._letter), line * height + height // 2)
+        return QPoint(
+            round(view._metrics.gutter + column * view._metrics.letter), line * height + height // 2
+        )
 
     qtbot.mousePress(view.viewport(), LEFT, pos=at(1, 2))
     qtbot.mouseMove(view.viewport(), at(3, 4))

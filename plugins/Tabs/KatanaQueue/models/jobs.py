@@ -6,7 +6,6 @@ A table, not a tree: laying out a tree, Qt asks for every one of 100,000 rows; o
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,6 +23,7 @@ from kq.api import JobRecord, JobState, QueueChange, TaskRecord
 
 from .columns import COLUMNS, Column
 from .job_order import Arrangement, Entry, JobFilter, JobOrder, SortBy, taken_apart
+from .open_jobs import OpenJobs
 from .task_rows import TaskRows, task_text
 
 __all__ = ["RECORD_ROLE", "JobsModel"]
@@ -73,9 +73,7 @@ class JobsModel(QAbstractTableModel):
         self._newest = (0.0, "")
         self._filter = JobFilter()
         self._order = JobOrder()
-        self._open: dict[str, TaskRows] = {}
-        self._open_rows: list[int] = []  # rows of opened jobs, among jobs alone
-        self._open_ends: list[int] = []  # for each of them: the first row after its tasks, among all rows
+        self._open = OpenJobs()
         self._wanted_sort = self._order.sort_by
         self._rebuild: Iterator[None] | None = None
         self._rebuilt_from: dict[str, JobRecord] | tuple[JobRecord, ...] = self._records
@@ -162,10 +160,10 @@ class JobsModel(QAbstractTableModel):
             while end < len(added) and self._order.gap(added[end]) == gap:
                 end += 1
             group = added[start:end]
-            first = self._row_of_job_row(gap)
+            first = self._open.row(gap)
             self.beginInsertRows(_NO_INDEX, first, first + len(group) - 1)
             self._order.insert(group)
-            self._place_open()
+            self._open.place(self._order)
             self.endInsertRows()
             start = end
 
@@ -173,11 +171,11 @@ class JobsModel(QAbstractTableModel):
         job_row = self._order.row(job_id)
         if job_row is None:
             return
-        first = self._row_of_job_row(job_row)
-        tasks = self._open.pop(job_id, None)
+        first = self._open.row(job_row)
+        tasks = self._open.tasks.pop(job_id, None)
         self.beginRemoveRows(_NO_INDEX, first, first + (tasks.shown if tasks else 0))
         self._order.remove(job_id)
-        self._place_open()
+        self._open.place(self._order)
         self.endRemoveRows()
 
     def _move(self, job: JobRecord) -> None:
@@ -186,15 +184,15 @@ class JobsModel(QAbstractTableModel):
             return
         entry = self._order.sort_by.entry(job)
         new_row = self._order.gap(entry)
-        source, target = self._row_of_job_row(old_row), self._row_of_job_row(new_row)
+        source, target = self._open.row(old_row), self._open.row(new_row)
         # A gap just before or after the row itself is no move.
         moves = new_row not in (old_row, old_row + 1)
-        tasks = self._open.get(job.id)
+        tasks = self._open.tasks.get(job.id)
         if moves:
             self.beginMoveRows(_NO_INDEX, source, source + (tasks.shown if tasks else 0), _NO_INDEX, target)
         self._order.remove(job.id)
         self._order.insert([entry])
-        self._place_open()
+        self._open.place(self._order)
         if moves:
             self.endMoveRows()
         self._tell_changed([job.id])
@@ -209,7 +207,7 @@ class JobsModel(QAbstractTableModel):
         for job_id in job_ids:
             job_row = self._order.row(job_id)
             if job_row is not None:
-                row = self._row_of_job_row(job_row)
+                row = self._open.row(job_row)
                 self.dataChanged.emit(self.index(row, 0), self.index(row, last))
 
     # --- filter, sort, rebuild ---------------------------------------------------------------------------
@@ -276,8 +274,7 @@ class JobsModel(QAbstractTableModel):
         self._misplaced.clear()
         self._arrangement = Arrangement((), self._filter, made.sort_by)
         self._rebuilt_from = self._records
-        self._open = {job_id: tasks for job_id, tasks in self._open.items() if job_id in self._order}
-        self._place_open()
+        self._open.place(self._order)
         self.endResetModel()
         self.rearranged.emit()
         late, self._late = self._late, {}
@@ -289,49 +286,24 @@ class JobsModel(QAbstractTableModel):
 
     # --- rows --------------------------------------------------------------------------------------------
 
-    def _place_open(self) -> None:
-        rows = sorted(row for job_id in self._open if (row := self._order.row(job_id)) is not None)
-        ends, offset = [], 0
-        for row in rows:
-            offset += self._open[self._order.id_at(row)].shown
-            ends.append(row + offset + 1)
-        self._open_rows, self._open_ends = rows, ends
-
-    def _row_of_job_row(self, job_row: int) -> int:
-        before = bisect_right(self._open_rows, job_row - 1)
-        if not before:
-            return job_row
-        return self._open_ends[before - 1] + job_row - self._open_rows[before - 1] - 1
-
-    def _locate(self, row: int) -> tuple[int, int | None]:
-        """The job row, and the task when `row` is one."""
-        at = bisect_right(self._open_ends, row)
-        if at < len(self._open_rows):
-            open_row = self._row_of_job_row(self._open_rows[at])
-            if row > open_row:
-                return self._open_rows[at], row - open_row - 1
-        if not at:
-            return row, None
-        return row - self._open_ends[at - 1] + self._open_rows[at - 1] + 1, None
-
     def record(self, row: int) -> JobRecord | TaskRecord | None:
         """What `row` shows; None for a task that is not known yet."""
-        job_row, task = self._locate(row)
+        job_row, task = self._open.locate(row)
         job_id = self._order.id_at(job_row)
-        return self._records.get(job_id) if task is None else self._open[job_id].task(task)
+        return self._records.get(job_id) if task is None else self._open.tasks[job_id].task(task)
 
     def job_id(self, row: int) -> str:
         """The job of `row`, or the job whose task it is."""
-        return self._order.id_at(self._locate(row)[0])
+        return self._order.id_at(self._open.locate(row)[0])
 
     def task(self, row: int) -> int | None:
         """The task in `row`; None when it is a job."""
-        return self._locate(row)[1]
+        return self._open.locate(row)[1]
 
     def row(self, job_id: str) -> int | None:
         """The row of a job; None when it is not shown."""
         job_row = self._order.row(job_id)
-        return None if job_row is None else self._row_of_job_row(job_row)
+        return None if job_row is None else self._open.row(job_row)
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job, shown or not."""
@@ -339,7 +311,7 @@ class JobsModel(QAbstractTableModel):
 
     def job_ids(self, first: int, last: int) -> list[str]:
         """The jobs in rows `first` to `last`; those of tasks among them are not named."""
-        if not self._open_rows:
+        if not self._open:
             return self._order.ids(first, last)
         return [self.job_id(row) for row in range(first, last + 1) if self.task(row) is None]
 
@@ -366,38 +338,38 @@ class JobsModel(QAbstractTableModel):
 
     def is_open(self, job_id: str) -> bool:
         """Whether the tasks of a job have rows."""
-        return job_id in self._open
+        return job_id in self._open.tasks
 
     def expand(self, job_id: str) -> None:
         """Give the tasks of a job rows beneath it."""
         record, row = self._records.get(job_id), self.row(job_id)
-        if record is None or row is None or record.tasks < 2 or job_id in self._open:
+        if record is None or row is None or record.tasks < 2 or job_id in self._open.tasks:
             return
         tasks = TaskRows(record.tasks)
         self.beginInsertRows(_NO_INDEX, row + 1, row + tasks.shown)
-        self._open[job_id] = tasks
-        self._place_open()
+        self._open.tasks[job_id] = tasks
+        self._open.place(self._order)
         self.endInsertRows()
         self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
 
     def collapse(self, job_id: str) -> None:
         """Take the rows of a job's tasks away."""
-        row, tasks = self.row(job_id), self._open.get(job_id)
+        row, tasks = self.row(job_id), self._open.tasks.get(job_id)
         if row is None or tasks is None:
             return
         self.beginRemoveRows(_NO_INDEX, row + 1, row + tasks.shown)
-        del self._open[job_id]
-        self._place_open()
+        del self._open.tasks[job_id]
+        self._open.place(self._order)
         self.endRemoveRows()
         self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
 
     def open_jobs(self) -> list[str]:
         """The jobs whose tasks have rows."""
-        return list(self._open)
+        return list(self._open.tasks)
 
     def want_tasks(self, first_row: int, last_row: int) -> None:
         """Rows `first_row` to `last_row` are in sight: ask, by `tasks_wanted`, for the tasks among them."""
-        for job_id, tasks in self._open.items():
+        for job_id, tasks in self._open.tasks.items():
             row = self.row(job_id)
             if row is None:
                 continue
@@ -407,7 +379,7 @@ class JobsModel(QAbstractTableModel):
 
     def set_tasks(self, job_id: str, tasks: Iterable[TaskRecord]) -> None:
         """Show `tasks` of an opened job; those of a job that was closed meanwhile are dropped."""
-        rows, row = self._open.get(job_id), self.row(job_id)
+        rows, row = self._open.tasks.get(job_id), self.row(job_id)
         if rows is None or row is None:
             return
         changed = rows.update(tasks)
@@ -421,7 +393,7 @@ class JobsModel(QAbstractTableModel):
         """Rows of jobs and of opened tasks."""
         if parent.isValid():
             return 0
-        return len(self._order) + (self._open_ends[-1] - self._open_rows[-1] - 1 if self._open_rows else 0)
+        return len(self._order) + self._open.task_rows
 
     def columnCount(self, parent: _Index = _NO_INDEX) -> int:
         """The columns, hidden ones included."""
@@ -453,9 +425,9 @@ class JobsModel(QAbstractTableModel):
 
     def text(self, row: int, column: int, now_s: float) -> str:
         """What a cell says."""
-        job_row, task = self._locate(row)
+        job_row, task = self._open.locate(row)
         job_id = self._order.id_at(job_row)
         if task is not None:
-            return task_text(self._open[job_id], task, Column(column), now_s)
+            return task_text(self._open.tasks[job_id], task, Column(column), now_s)
         record = self._records.get(job_id)
         return "" if record is None else COLUMNS[column].text(record, now_s)

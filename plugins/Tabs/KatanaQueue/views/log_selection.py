@@ -31,3 +31,12 @@ class Selection(NamedTuple):
         """Beginning and end, whichever way it was made; a whole line ends beyond its last column."""
         first, last = min(self.anchor, self.caret), max(self.anchor, self.caret)
         return (first, Position(last.line, 1 << 30)) if self.whole_line else (first, last)
+
+    def columns(self, line: int) -> tuple[int, int] | None:
+        """The columns of `line` that are selected; None when none are."""
+        first, last = self.ordered()
+        if self.is_empty or not first.line <= line <= last.line:
+            return None
+        if self.whole_line:
+            return (0, 1 << 30)
+        return (first.column if line == first.line else 0, last.column if line == last.line else 1 << 30)

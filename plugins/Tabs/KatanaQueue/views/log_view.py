@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFontDatabase,
-    QFontMetricsF,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
@@ -23,13 +21,13 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
 from ..models.log_file import LogLine
+from ..models.log_pages import LogPages
+from .log_painter import LinePainter, LogMetrics
 from .log_selection import Position, Selection
-from .look import faded, is_dark, severity_colour
+from .look import faded
 
 __all__ = ["LogView"]
 
-PAGE = 256
-MAX_PAGES = 64
 _WAIT = LogLine("", "")
 
 
@@ -55,16 +53,11 @@ class LogView(QAbstractScrollArea):
         self.viewport().setCursor(Qt.CursorShape.IBeamCursor)
         self.viewport().setBackgroundRole(QPalette.ColorRole.Base)
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self._count = 0
-        self._pages: OrderedDict[int, list[LogLine]] = OrderedDict()
-        self._asked: range = range(0)  # pages of the latest wish: the reader serves no earlier one
-        self._stale: set[int] = set()  # pages whose last line may read otherwise now
-        self._size = 0
+        self._lines = LogPages()
         self._tail: list[LogLine] | None = None  # the last lines, while the others are not known
         self._message = ""
         self._follow = True
         self._wrap = False
-        self._longest = 0
         self._row_in_line = 0  # with wrap: how many rows of the top line are above the view
         self._selection = Selection()
         self._highlight: re.Pattern[str] | None = None
@@ -72,7 +65,7 @@ class LogView(QAbstractScrollArea):
         self._drag = QTimer(self)
         self._drag.setInterval(40)
         self._drag.timeout.connect(self._drag_on)
-        self._measure()
+        self._metrics = LogMetrics.of(self.font(), 0)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.verticalScrollBar().actionTriggered.connect(self._on_scroll_action)
 
@@ -80,30 +73,21 @@ class LogView(QAbstractScrollArea):
 
     def clear(self, message: str = "") -> None:
         """Show no lines, and `message` in their place."""
-        self._count = 0
-        self._pages.clear()
-        self._asked = range(0)
-        self._stale.clear()
-        self._size = 0
+        self._lines = LogPages()
         self._tail = None
         self._message = message
-        self._longest = 0
         self._row_in_line = 0
         self._selection = Selection()
         self._update_bars()
         self.viewport().update()
 
     def set_count(self, count: int, size: int) -> None:
-        """There are `count` lines of `size` bytes now. The last one known may read otherwise now."""
-        if (count, size) == (self._count, self._size):
+        """There are `count` lines of `size` bytes now."""
+        if not self._lines.update(count, size):
             return
         if count:
             self._tail = None
             self._message = ""
-        if self._count:
-            self._stale.add((self._count - 1) // PAGE)
-            self._asked = range(0)
-        self._count, self._size = count, size
         self._update_bars()
         if self._follow:
             self._go_to_end()
@@ -111,26 +95,19 @@ class LogView(QAbstractScrollArea):
         self.viewport().update()
 
     def set_lines(self, first: int, lines: list[LogLine]) -> None:
-        """Lines that were asked for, in whole pages."""
-        for at in range(0, len(lines), PAGE):
-            page = (first + at) // PAGE
-            self._pages[page] = lines[at : at + PAGE]
-            self._pages.move_to_end(page)
-            self._stale.discard(page)
-        self._asked = range(0)
-        while len(self._pages) > MAX_PAGES:
-            self._pages.popitem(last=False)
-        longest = max((len(line.text) for line in lines), default=0)
-        if longest > self._longest:
-            self._longest = longest
+        """Lines that were asked for."""
+        longest = self._lines.longest
+        self._lines.put(first, lines)
+        if self._lines.longest > longest:
             self._update_bars()
         if self._follow and self._wrap:
             self._go_to_end()  # only now is it known how many rows the last lines take
+        self._ask()
         self.viewport().update()
 
     def set_tail(self, lines: list[LogLine]) -> None:
         """The last lines, while it is not known how many there are before them."""
-        if not self._count:
+        if not self._lines.count:
             self._tail = lines
             self._message = ""
             self.viewport().update()
@@ -148,9 +125,7 @@ class LogView(QAbstractScrollArea):
 
     def line(self, number: int) -> LogLine | None:
         """A line, when it is known."""
-        page = self._pages.get(number // PAGE)
-        at = number % PAGE
-        return page[at] if page is not None and at < len(page) else None
+        return self._lines.line(number)
 
     # --- follow, wrap, places ----------------------------------------------------------------------------
 
@@ -189,7 +164,7 @@ class LogView(QAbstractScrollArea):
 
     def go_to_line(self, line: int, select: bool = True) -> None:
         """Bring a line to the upper third of the view, put the cursor there, and follow no more."""
-        if not 0 <= line < self._count:
+        if not 0 <= line < self._lines.count:
             return
         self.set_follow(False)
         top, rows = self.top_line(), self._rows_in_view()
@@ -204,8 +179,8 @@ class LogView(QAbstractScrollArea):
 
     def select_all(self) -> None:
         """Select every line."""
-        if self._count:
-            self._selection = Selection(Position(0, 0), Position(self._count - 1, 1 << 30))
+        if self._lines.count:
+            self._selection = Selection(Position(0, 0), Position(self._lines.count - 1, 1 << 30))
             self.viewport().update()
 
     def selection(self) -> Selection:
@@ -214,33 +189,24 @@ class LogView(QAbstractScrollArea):
 
     # --- measures ----------------------------------------------------------------------------------------
 
-    def _measure(self) -> None:
-        metrics = QFontMetricsF(self.font())
-        self._letter = max(1.0, metrics.horizontalAdvance("0" * 100) / 100)
-        self._line_height = max(1, round(metrics.height() + 2))
-        self._ascent = metrics.ascent() + 1
-        digits = max(4, len(str(max(1, self._count))))
-        self._gutter = round(self._letter * digits + 22)
-
     def _columns(self) -> int:
-        """Letters that fit beside the gutter."""
-        return max(10, int((self.viewport().width() - self._gutter - 14) / self._letter))
+        return self._metrics.columns(self.viewport().width())
 
     def _rows_in_view(self) -> int:
-        return max(1, self.viewport().height() // self._line_height)
+        return max(1, self.viewport().height() // self._metrics.line_height)
 
     def _rows_of(self, line: int) -> int:
         known = self.line(line) if self._wrap else None
         return 1 if known is None else max(1, -(-len(known.text) // self._columns()))
 
     def _update_bars(self) -> None:
-        self._measure()
+        self._metrics = LogMetrics.of(self.font(), self._lines.count)
         bar, rows = self.verticalScrollBar(), self._rows_in_view()
         # With wrap the last line may fill the view alone.
-        bar.setRange(0, max(0, self._count - 1 if self._wrap else self._count - rows))
+        bar.setRange(0, max(0, self._lines.count - 1 if self._wrap else self._lines.count - rows))
         bar.setPageStep(rows)
         across = self.horizontalScrollBar()
-        across.setRange(0, 0 if self._wrap else max(0, self._longest + 2 - self._columns()))
+        across.setRange(0, 0 if self._wrap else max(0, self._lines.longest + 2 - self._columns()))
         across.setPageStep(self._columns())
 
     def _go_to_end(self) -> None:
@@ -249,7 +215,7 @@ class LogView(QAbstractScrollArea):
         if not self._wrap:
             bar.setValue(bar.maximum())
             return
-        left, line = self._rows_in_view(), self._count - 1
+        left, line = self._rows_in_view(), self._lines.count - 1
         while line > 0 and left > self._rows_of(line):
             left -= self._rows_of(line)
             line -= 1
@@ -259,19 +225,11 @@ class LogView(QAbstractScrollArea):
         self.viewport().update()
 
     def _ask(self) -> None:
-        """Ask for the pages in sight that are not known, or are known in part."""
-        if not self._count:
-            return
+        """Ask for what is in sight and not known."""
         top = self.top_line()
-        last = min(self._count - 1, top + self._rows_in_view() + 1)
-        for page in range(top // PAGE, last // PAGE + 1):
-            known = self._pages.get(page)
-            whole = known is not None and len(known) >= min(PAGE, self._count - page * PAGE)
-            if (not whole or page in self._stale) and page not in self._asked:
-                # One wish for all that is in sight: the reader keeps only the last.
-                self._asked = range(top // PAGE, last // PAGE + 1)
-                self.lines_wanted.emit(self._asked.start * PAGE, len(self._asked) * PAGE)
-                return
+        wanted = self._lines.wanted(top, top + self._rows_in_view() + 1) if self._lines.count else None
+        if wanted is not None:
+            self.lines_wanted.emit(*wanted)
 
     # --- drawing -----------------------------------------------------------------------------------------
 
@@ -279,129 +237,51 @@ class LogView(QAbstractScrollArea):
         """Draw the lines in sight."""
         painter = QPainter(self.viewport())
         painter.setFont(self.font())
-        palette, rect = self.palette(), self.viewport().rect()
-        text = palette.color(QPalette.ColorRole.Text)
+        palette, rect, height = self.palette(), self.viewport().rect(), self._metrics.line_height
         painter.fillRect(rect, palette.brush(QPalette.ColorRole.Base))
-        if self._count or self._tail:
-            painter.fillRect(QRect(0, 0, self._gutter - 8, rect.height()), faded(text, 0.045))
+        first = 0 if self._wrap else self.horizontalScrollBar().value()
+        draw = LinePainter(painter, palette, self._metrics, rect, first, self._wrap, self._highlight)
         if self._tail is not None:
-            rows = self._rows_in_view()
-            for row, shown in enumerate(self._tail[-rows:]):
-                self._paint_line(painter, row * self._line_height, -1, shown, 0, 1)
-        elif self._count:
-            y, line = -self._row_in_line * self._line_height, self.top_line()
-            while y < rect.height() and line < self._count:
+            draw.gutter()
+            for row, shown in enumerate(self._tail[-self._rows_in_view() :]):
+                draw.line(row * height, shown, 1, None, 0.0)
+        elif self._lines.count:
+            draw.gutter()
+            y, line = -self._row_in_line * height, self.top_line()
+            # A line that was jumped to keeps the colour of what it is.
+            strength = 0.4 if self._selection.whole_line else 0.75
+            while y < rect.height() and line < self._lines.count:
                 rows = self._rows_of(line)
-                self._paint_line(
-                    painter, y, line, self.line(line) or _WAIT, self._selection_columns(line), rows
-                )
-                y += rows * self._line_height
+                draw.number(y, line, line == self._selection.caret.line and self.hasFocus())
+                draw.line(y, self.line(line) or _WAIT, rows, self._selection.columns(line), strength)
+                y += rows * height
                 line += 1
-            self._paint_marks(painter, rect)
+            draw.marks(self._marks)
         if self._message:
-            painter.setPen(faded(text, 0.62))
+            painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.62))
             painter.setFont(QApplication.font())
             flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
             painter.drawText(rect.adjusted(40, 12, -40, -12), flags, self._message)
 
-    def _paint_line(
-        self,
-        painter: QPainter,
-        y: int,
-        number: int,
-        line: LogLine,
-        selected: tuple[int, int] | int,
-        rows: int,
-    ) -> None:
-        palette = self.palette()
-        width, height = self.viewport().width(), self._line_height
-        colour = palette.color(QPalette.ColorRole.Text)
-        if line.kind:
-            kind = severity_colour(line.kind, palette)
-            strength = (0.20 if line.kind == "error" else 0.11) if is_dark(palette) else 0.12
-            painter.fillRect(QRect(self._gutter - 8, y, width, height * rows), faded(kind, strength))
-            painter.fillRect(QRect(self._gutter - 8, y, 3, height * rows), kind)
-        if number >= 0:
-            current = number == self._selection.caret.line and self.hasFocus()
-            painter.setPen(faded(colour, 0.85 if current else 0.42))
-            numbers = QRect(0, y, self._gutter - 14, height)
-            painter.drawText(
-                numbers, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), str(number + 1)
-            )
-        columns = self._columns()
-        first = 0 if self._wrap else self.horizontalScrollBar().value()
-        painter.save()
-        painter.setClipRect(QRect(self._gutter - 4, 0, width, self.viewport().height()))
-        for row in range(rows):
-            start = row * columns if self._wrap else first
-            part = line.text[start : start + columns + (0 if self._wrap else 2)]
-            top = y + row * height
-            if top > self.viewport().height() or top + height < 0:
-                continue
-            self._paint_matches(painter, line.text, start, len(part), top)
-            if isinstance(selected, tuple):
-                self._paint_span(painter, selected, start, columns, top, QPalette.ColorRole.Highlight)
-            painter.setPen(colour)
-            painter.drawText(QPointF(self._gutter, top + self._ascent), part)
-        painter.restore()
-
-    def _paint_matches(self, painter: QPainter, text: str, start: int, length: int, top: int) -> None:
-        if self._highlight is None or not text:
-            return
-        colour = faded(severity_colour("warning", self.palette()), 0.45)
-        for match in self._highlight.finditer(text):
-            left, right = max(match.start(), start), min(match.end(), start + length)
-            if left < right:
-                x = self._gutter + (left - start) * self._letter
-                painter.fillRect(QRectF(x, top, (right - left) * self._letter, self._line_height), colour)
-
-    def _paint_span(
-        self,
-        painter: QPainter,
-        span: tuple[int, int],
-        start: int,
-        columns: int,
-        top: int,
-        role: QPalette.ColorRole,
-    ) -> None:
-        left, right = max(span[0] - start, 0), min(span[1] - start, columns + 2)
-        if left < right:
-            x = self._gutter + left * self._letter
-            area = QRectF(x, top, (right - left) * self._letter, self._line_height)
-            # A line that was jumped to keeps the colour of what it is.
-            strength = 0.4 if self._selection.whole_line else 0.75
-            painter.fillRect(area, faded(self.palette().color(role), strength))
-
-    def _paint_marks(self, painter: QPainter, rect: QRect) -> None:
-        for place, kind in self._marks:
-            y = min(rect.height() - 3, int(place * rect.height()))
-            painter.fillRect(QRect(rect.right() - 5, y, 4, 3), severity_colour(kind, self.palette()))
-
-    def _selection_columns(self, line: int) -> tuple[int, int] | int:
-        first, last = self._selection.ordered()
-        if self._selection.is_empty or not first.line <= line <= last.line:
-            return 0
-        if self._selection.whole_line:
-            return (0, 1 << 30)
-        return (first.column if line == first.line else 0, last.column if line == last.line else 1 << 30)
-
     # --- mouse, keys, scrolling --------------------------------------------------------------------------
 
     def _position_at(self, point: QPoint) -> Position:
-        y, line = -self._row_in_line * self._line_height, self.top_line()
+        y, line = -self._row_in_line * self._metrics.line_height, self.top_line()
         columns = self._columns()
-        while line < self._count - 1 and y + self._rows_of(line) * self._line_height <= point.y():
-            y += self._rows_of(line) * self._line_height
+        while (
+            line < self._lines.count - 1 and y + self._rows_of(line) * self._metrics.line_height <= point.y()
+        ):
+            y += self._rows_of(line) * self._metrics.line_height
             line += 1
-        row = max(0, (point.y() - y) // self._line_height) if self._wrap else 0
+        row = max(0, (point.y() - y) // self._metrics.line_height) if self._wrap else 0
         start = row * columns if self._wrap else self.horizontalScrollBar().value()
-        column = start + max(0, round((point.x() - self._gutter) / self._letter))
+        column = start + max(0, round((point.x() - self._metrics.gutter) / self._metrics.letter))
         known = self.line(line)
         return Position(max(0, line), min(column, len(known.text)) if known is not None else column)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Put the cursor; with Shift, extend the selection."""
-        if event.button() == Qt.MouseButton.LeftButton and self._count:
+        if event.button() == Qt.MouseButton.LeftButton and self._lines.count:
             at = self._position_at(event.position().toPoint())
             extend = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             self._selection = Selection(self._selection.anchor if extend else at, at)
@@ -410,14 +290,14 @@ class LogView(QAbstractScrollArea):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Select the whole line."""
-        if event.button() == Qt.MouseButton.LeftButton and self._count:
+        if event.button() == Qt.MouseButton.LeftButton and self._lines.count:
             line = self._position_at(event.position().toPoint()).line
             self._selection = Selection(Position(line, 0), Position(line, 1 << 30))
             self.viewport().update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Select; beyond the edge, scroll on."""
-        if event.buttons() & Qt.MouseButton.LeftButton and self._count:
+        if event.buttons() & Qt.MouseButton.LeftButton and self._lines.count:
             self._extend_to(event.position().toPoint())
             inside = 0 <= event.position().y() < self.viewport().height()
             if inside:
@@ -462,7 +342,7 @@ class LogView(QAbstractScrollArea):
         while row < 0 and line > 0:
             line -= 1
             row += self._rows_of(line)
-        while row >= self._rows_of(line) and line < self._count - 1:
+        while row >= self._rows_of(line) and line < self._lines.count - 1:
             row -= self._rows_of(line)
             line += 1
         self.verticalScrollBar().setValue(line)
