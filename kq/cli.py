@@ -222,7 +222,7 @@ def _submit(options: argparse.Namespace) -> int:
     if not cwd.is_dir():
         raise BadInput(f"the working folder {cwd} does not exist")
     spec = JobSpec(
-        name=options.name or Path(options.command[0]).name or "job",
+        name=options.name or Path(options.command[0]).name.strip() or "job",
         commands=(tuple(options.command),),
         frames=options.frames,
         chunk=options.chunk,

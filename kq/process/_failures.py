@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from kq.errors import BadInput, KqError, Refused
 
@@ -27,8 +26,9 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
         BadInput when the command or the folder is wrong, Refused when the machine has no room for it now.
     """
     program = argv[0]
-    if cwd and not Path(cwd).is_dir():
-        what = "is not a folder" if Path(cwd).exists() else "does not exist"
+    # os.path, for pathlib raises where a folder on the way may not be read.
+    if cwd and not os.path.isdir(cwd):  # noqa: PTH112
+        what = "is not a folder" if os.path.exists(cwd) else "does not exist, or may not be seen by this user"  # noqa: PTH110
         return BadInput(f"the working folder {cwd!r} {what}: make it, or choose another")
     if cwd and not os.access(cwd, os.X_OK):
         return BadInput(f"the working folder {cwd!r} may not be entered by this user: change its permissions")
@@ -41,19 +41,19 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
     if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return Refused(f"{program!r} could not be started, for this machine is out of room: {error.strerror}")
     has_folder = os.sep in program or bool(os.altsep and os.altsep in program)
-    path = Path(cwd or ".", program) if has_folder else None
+    path = os.path.join(cwd or ".", program) if has_folder else None  # noqa: PTH118
     if number == errno.ENOENT:
         if path is None:
             return BadInput(
                 f"the program {program!r} is not found on PATH: install it, or write its whole path"
             )
-        if path.exists():
+        if os.path.exists(path):  # noqa: PTH110
             return BadInput(
                 f"the program {program!r} cannot run, for the interpreter that it names is not installed: "
                 f"see its first line"
             )
         return BadInput(f"the program {program!r} does not exist: check the path")
-    if path is not None and path.is_dir():
+    if path is not None and os.path.isdir(path):  # noqa: PTH112
         return BadInput(f"the program {program!r} is a folder: write the path of a program")
     if number in (errno.EACCES, errno.EPERM):
         return BadInput(f"the program {program!r} may not be executed by this user: check its permissions")

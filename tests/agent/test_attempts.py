@@ -95,6 +95,7 @@ def test_a_limit_of_silence(queue: LiveQueue) -> None:
     assert "wrote nothing and used no CPU for 1.5 s" in record.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", ["while sleep 0.3; do echo still; done", "while :; do :; done"])
 def test_a_render_that_writes_or_works_is_not_silent(queue: LiveQueue, work: str) -> None:
     """Either is a sign of life: only the time limit ends these."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.reliability.live_queue import LiveQueue, until
+from kq.cli import main
+from tests.reliability.live_queue import ROOT, LiveQueue, until
 
 
 @pytest.mark.parametrize(
@@ -35,25 +38,29 @@ from tests.reliability.live_queue import LiveQueue, until
         (["--retries", "1000", "--", "true"], ["retries"]),
         (["--max-parallel", "-2", "--", "true"], ["max_parallel"]),
         (["--after", "nosuchjob", "--", "true"], ["nosuchjob"]),
-        (["--name", "", "--", "true"], []),
         (["--name", "x" * 2000, "--", "true"], ["name", "longer"]),
     ],
 )
-def test_submissions_that_make_no_sense(queue: LiveQueue, arguments: list[str], words: list[str]) -> None:
+def test_submissions_that_make_no_sense(
+    queue: LiveQueue, capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
+) -> None:
     """Exit code 2, one sentence on stderr, and no job."""
     before = {job.id for job in queue.client.jobs()}
-    done = queue.kq("submit", *arguments)
-    if arguments[:2] == ["--name", ""]:
-        assert done.returncode == 0, "an empty name is none: the program's is taken"
-        queue.await_job(done.stdout.strip())
-        return
-    assert done.returncode == 2, done
-    assert done.stdout == ""
-    [line] = done.stderr.splitlines()
+    # In this process, which saves a start: what the command is as a process is tested elsewhere.
+    code = main(["submit", "--data-root", str(queue.data_root), *arguments])
+    told = capsys.readouterr()
+    assert (code, told.out) == (2, "")
+    [line] = told.err.splitlines()
     assert line.startswith("kq: ")
     for word in words:
         assert word in line
     assert {job.id for job in queue.client.jobs()} == before
+
+
+def test_an_empty_name_is_none(queue: LiveQueue) -> None:
+    """The program's is taken."""
+    done = queue.kq("submit", "--name", "", "--", "true")
+    assert queue.await_job(done.stdout.strip()).name == "true"
 
 
 def test_an_environment_that_is_too_large(queue: LiveQueue) -> None:
@@ -93,6 +100,23 @@ def test_commands_that_cannot_start(queue: LiveQueue, tmp_path: Path, kind: str,
     assert record.reason in Path(record.log_file).read_text()
     assert queue.await_job(queue.submit("true")).state == "Completed"
     assert {agent.pid for agent in queue.client.agents()} == agents
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_program_where_the_user_may_not_look() -> None:
+    """For an ordinary user in front of a closed folder: a sentence, and no lost Agent."""
+    program = (
+        "import os; from kq.process import spawn_render; from kq.errors import BadInput\n"
+        "os.setgroups([]); os.setegid(65534); os.seteuid(65534)\n"
+        "for argv, cwd in ((['/root/closed/program'], '/'), (['true'], '/root/closed')):\n"
+        "    try: spawn_render(argv, cwd=cwd, environment=os.environ, log=1)\n"
+        "    except BadInput as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
 
 
 def test_a_folder_that_goes_while_the_job_waits(queue: LiveQueue, tmp_path: Path) -> None:

@@ -151,7 +151,10 @@ def test_a_data_root_that_the_user_may_not_write() -> None:
     other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     environment = clean_environment(Path("/usr/share/kq"), {"PYTHONDONTWRITEBYTECODE": "1"})
     as_other = {"env": environment, "cwd": "/", "capture_output": True, "text": True, "timeout": 60}
-    if subprocess.run([*other, *KQ, "--version"], check=False, **as_other).returncode:
+    start_another = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-m', 'kq', '--version'], check=True)"
+    )
+    if subprocess.run([*other, sys.executable, "-c", start_another], check=False, **as_other).returncode:
         pytest.skip("others cannot read this checkout or its Python")
     one_sentence(
         subprocess.run([*other, *KQ, "serve"], check=False, **as_other), "/usr/share/kq", "Permission denied"

@@ -56,6 +56,7 @@ def test_an_agent_stopped_beyond_its_lease_never_gives_two_runs(tmp_path: Path) 
     assert (tmp_path / "runs").read_text().split("\n") == ["start 1", "start 2", "end 2", ""]
 
 
+@pytest.mark.slow
 def test_an_agent_stopped_for_less_than_its_lease_loses_nothing(tmp_path: Path) -> None:
     """Its render goes on meanwhile, and ends as if nothing had been."""
     data_root = tmp_path / "data"
@@ -71,6 +72,7 @@ def test_an_agent_stopped_for_less_than_its_lease_loses_nothing(tmp_path: Path) 
         assert queue.await_agents() == [pid]
 
 
+@pytest.mark.slow
 def test_a_server_stopped_beyond_the_leases_takes_nothing_from_anybody(tmp_path: Path) -> None:
     """Its Agents end their renders when it is silent, and the task is run again only after that."""
     data_root = tmp_path / "data"
@@ -99,6 +101,7 @@ def test_a_dead_agents_task_runs_again_and_the_agent_is_replaced(tmp_path: Path)
         assert pid not in queue.await_agents()
 
 
+@pytest.mark.slow
 def test_three_lost_agents_are_forgiven_and_the_fourth_is_not(tmp_path: Path) -> None:
     """Then it Failed, and the reason says what became of its Agents."""
     data_root = tmp_path / "data"

@@ -8,12 +8,7 @@ import pytest
 
 from tests.reliability.killing import KINDS, VICTIMS, kill_and_count
 
-_QUICK = {("plain", victim) for victim in ("desktop", "guardian", "agent")} | {
-    ("double-fork", "server with all agents"),
-    ("setsid", "all of them at once"),
-    ("plain", "kq server"),
-    ("ignore-term", "render process"),
-}
+_QUICK = {("plain", "agent"), ("double-fork", "server with all agents"), ("setsid", "all of them at once")}
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Pat
     assert runs.read_text() == "start\nend\n"
 
 
+@pytest.mark.slow
 def test_a_stop_while_there_is_no_server_still_happens(tmp_path: Path) -> None:
     """The wish waits in the client, and what runs is ended when the server is back."""
     with LiveQueue(tmp_path, 1) as queue:
@@ -106,6 +107,7 @@ def test_a_guardian_that_dies_takes_everything_along_and_the_session_goes_on(tmp
     assert (tmp_path / "runs").read_text() == "done\nstart 1\nstart 2\n"
 
 
+@pytest.mark.slow
 def test_a_server_that_keeps_dying_is_given_up_with_a_sentence(tmp_path: Path) -> None:
     """After the fifth time within half a minute: not a spin."""
     queue = LiveQueue(tmp_path, 1)
@@ -164,6 +166,7 @@ class _BareServer:
         self.client.join(5)
 
 
+@pytest.mark.slow
 def test_the_journal_bears_a_kill_at_any_moment(bare_server: _BareServer) -> None:
     """What was confirmed is in it, and SQLite finds it sound, each time."""
     rng = random.Random(5)
@@ -202,6 +205,7 @@ def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
     assert check_journal(tmp_path) == "ok"
 
 
+@pytest.mark.slow
 def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
     """The queue goes on without, and says so for as long as that is so."""
     with LiveQueue(tmp_path, 1) as queue:
@@ -225,6 +229,7 @@ def fill_disk(path: Path) -> None:
             pass  # full: as it should be
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
     """Jobs run on; when there is room again the trouble ends, and what happened meanwhile is written."""
@@ -314,6 +319,7 @@ def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
         assert not until(lambda: queue.client.job(cut), "it").earlier
 
 
+@pytest.mark.slow
 def test_history_is_kept_by_number_and_by_age(tmp_path: Path) -> None:
     """What is beyond it goes when a session begins, with its logs."""
     with LiveQueue(tmp_path, 1) as queue:
@@ -329,6 +335,7 @@ def test_history_is_kept_by_number_and_by_age(tmp_path: Path) -> None:
         assert queue.client.jobs() == []
 
 
+@pytest.mark.slow
 def test_a_little_chaos(tmp_path: Path) -> None:
     """The run whose figures are in docs/reliability.md, in small."""
     if shutil.which("flock") is None:

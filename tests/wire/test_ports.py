@@ -327,6 +327,7 @@ def test_texts_of_an_agent_are_cut_to_what_can_be_told(target: Target) -> None:
     target.assert_unharmed()
 
 
+@pytest.mark.slow
 def test_a_host_that_registers_without_end(target: Target) -> None:
     """A liar's Agents are limited in number, and forgotten when they are silent."""
     with target.peer(zmq.DEALER, target.remote) as near:
