@@ -22,6 +22,28 @@ settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+WHOLE_PROGRAMS = (
+    "agent/test_attempts.py",
+    "cli",
+    "host/test_fidelity.py",
+    "host/test_headless.py",
+    "host/test_rendering.py",
+    "plugins/test_registration.py",
+    "reliability",
+    "remote/test_launching.py",
+    "renderboot/test_process.py",
+    "tab/test_real_queue.py",
+)
+"""Files and folders whose tests start desktops, queues or renders one after the other: all are slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of whole programs as slow."""
+    whole = tuple(Path(__file__).parent / name for name in WHOLE_PROGRAMS)
+    for item in items:
+        if item.path in whole or any(folder in whole for folder in item.path.parents):
+            item.add_marker(pytest.mark.slow)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer the guards' patience as a setting."""
