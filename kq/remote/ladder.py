@@ -285,8 +285,8 @@ class Ladder:
         ports = ", ".join(str(port) for _, port, _ in named)
         return (
             f"{who} does not reach this machine at {call} ({'; '.join(bad)}): have the firewall here let TCP "
-            f"ports {ports} in from {self.connection.address if self.connection else who}, correct KQ Host, or "
-            f"lead the ports through SSH"
+            f"ports {ports} in from {self.connection.address if self.connection else who}, correct KQ Host, "
+            f"or lead the ports through SSH"
         )
 
     def look_at_clock_and_disk(self) -> None:

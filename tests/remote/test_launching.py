@@ -1,0 +1,100 @@
+"""Agents on another machine: started, used, started again, stopped; nothing is left half done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kq.remote import HostBook, RemoteLauncher
+from tests.reliability.live_queue import LiveQueue, until
+from tests.remote.machines import RemoteMachine, Reports, gone
+
+
+def remote_agents(queue: LiveQueue) -> list[str]:
+    return [agent.id for agent in queue.client.agents() if not agent.local]
+
+
+def test_agents_start_work_and_stop(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher, own_home: Path
+) -> None:
+    """Two Agents register, take jobs, and are gone when told; the key with them."""
+    reports = Reports()
+    started = launcher.start(machine.target(), reports)
+    assert started.ok, reports.text()
+    running = machine.processes()
+    assert len(running["supervisor"]) == 1 and len(running["agent"]) == 2
+    assert len(remote_agents(queue)) == 2
+    # Three at once: the local Agent has one, the others run over there.
+    jobs = [queue.submit("sh", "-c", 'echo "by $KQ_AGENT"; sleep 0.7') for _ in range(3)]
+    records = [queue.await_job(job) for job in jobs]
+    assert all(record.state == "Completed" for record in records)
+    logs = "".join(Path(record.log_file).read_text() for record in records)
+    assert logs.count(f"by {machine.target().label}:") == 2
+    keys = list(machine.state.glob("sessions/*/connection.json"))
+    assert [path.stat().st_mode & 0o777 for path in keys] == [0o600]
+    assert keys[0].parent.stat().st_mode & 0o777 == 0o700
+    stopped = launcher.stop(machine.target(), reports)
+    assert stopped.ok, reports.text()
+    assert not remote_agents(queue)
+    assert gone([pid for pids in running.values() for pid in pids])
+    assert not list(machine.state.glob("sessions/*"))
+    assert [host.host for host in HostBook(own_home / "hosts.json").hosts()] == [machine.address]
+    assert "secret" not in (own_home / "hosts.json").read_text()
+
+
+def test_starting_twice_is_starting_once(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher
+) -> None:
+    """Asked again, the same Agents run; asked for more, the missing ones are added."""
+    reports = Reports()
+    assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
+    before = machine.processes()["agent"]
+    assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
+    assert machine.processes()["agent"] == before
+    assert launcher.start(machine.target(num_agents=2), reports).ok, reports.text()
+    assert set(before) < set(machine.processes()["agent"])
+    assert len(remote_agents(queue)) == 2
+    assert launcher.stop(machine.target(), reports).ok
+    assert launcher.stop(machine.target(), reports).ok, "stopping what does not run is no mistake"
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["Name", "Port", "Host key", "Login", "System", "Python", "Katana Queue", "Render program", "Machine",
+     "KQ Host", "KQ_DATA_ROOT", "Way back", "Scripts", "Agents", "Registration"],
+)  # fmt: skip
+def test_cancelled_at_any_step_nothing_remains(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher, step: str
+) -> None:
+    """A window that is closed in the midst leaves no process, no key and no Agent."""
+    reports = Reports(cancel_at=step)
+    result = launcher.start(machine.target(), reports, reports.cancelled)
+    assert result.cancelled, reports.text()
+    assert not any(machine.processes().values())
+    assert not list(machine.state.glob("sessions/*"))
+    until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
+
+
+def test_a_dead_agent_is_replaced(queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher) -> None:
+    """Its task goes on elsewhere at once: nobody waits for a lease."""
+    import os
+    import signal
+
+    reports = Reports()
+    assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
+    agent = machine.processes()["agent"][0]
+    queue.client.pause_queue(True).result(10)
+    blocker = queue.submit("sleep", "1")
+    job = queue.submit("sh", "-c", "test $KQ_ATTEMPT -gt 1 || sleep 300")
+    queue.client.pause_queue(False).result(10)
+    record = queue.await_job(job, "Running")
+    if record.agent.startswith(machine.target().label):
+        os.kill(agent, signal.SIGKILL)
+        assert queue.await_job(job).state == "Completed"
+    else:
+        queue.client.stop_jobs([job]).result(10)
+        os.kill(agent, signal.SIGKILL)
+    queue.await_job(blocker)
+    until(lambda: [pid for pid in machine.processes()["agent"] if pid != agent], "another Agent")
+    assert launcher.stop(machine.target(), reports).ok, reports.text()

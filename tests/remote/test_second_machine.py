@@ -1,0 +1,259 @@
+"""A machine with its own address, host name and disk: no folder is shared, the network may be cut."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kq.api import JobSpec
+from kq.remote import HostBook, RemoteLauncher
+from kq.settings import Settings
+from tests.reliability.live_queue import ROOT, LiveQueue, until
+from tests.remote.machines import Answers, Reports, SecondMachine, gone, why_no_second
+
+LEASE_S = 4.0
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondMachine]:
+    reason = why_no_second()
+    if reason:
+        pytest.skip(reason)
+    hidden = tmp_path_factory.mktemp("desktop")
+    with SecondMachine(tmp_path_factory.mktemp("second"), hidden=hidden) as machine:
+        yield machine
+
+
+@pytest.fixture
+def queue(second: SecondMachine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveQueue]:
+    """A queue whose data root the other machine does not see. It has no local Agent that takes work."""
+    assert second._hidden is not None
+    root = second._hidden / tmp_path_factory.mktemp("root").name
+    with LiveQueue(root, 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=LEASE_S, KQ_GRACE_S=0.5) as live:
+        live.await_agents()
+        live.client.drain_agents([agent.id for agent in live.client.agents()]).result(10)
+        yield live
+
+
+@pytest.fixture
+def launched(queue: LiveQueue, second: SecondMachine, own_home: Path) -> Iterator[RemoteLauncher]:
+    """Two Agents on the second machine."""
+    settings = Settings.from_environment(queue.environment)
+    launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+    reports = Reports()
+    result = launcher.start(second.target(), reports)
+    assert result.ok, reports.text()
+    yield launcher
+    launcher.stop(second.target(), Reports())
+    launcher.close()
+    assert not any(second.processes().values())
+
+
+def folder_of(queue: LiveQueue, **files: bytes) -> Path:
+    """A temporary folder of a job, on the desktop's machine alone."""
+    folder = queue.data_root / "renders" / f"a scene {time.monotonic_ns()}"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def submit(queue: LiveQueue, folder: Path, script: str, *arguments: str, **fields: object) -> str:
+    spec = JobSpec(
+        name="remote", commands=(("sh", "-c", script, "sh", *arguments),), cwd=str(folder),
+        temp_dir=str(folder), **fields,  # type: ignore[arg-type]
+    )  # fmt: skip
+    job_id, done = queue.client.submit(spec)
+    done.result(10)
+    return job_id
+
+
+def test_files_go_and_come_without_a_shared_folder(
+    queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
+) -> None:
+    """Stage and parts arrive whole, the log and what was rendered come back, and nothing stays there."""
+    large = os.urandom(3_000_000)
+    folder = folder_of(queue, stage=b"the stage", parts__texture=large, empty=b"")
+    picture = folder / "beauty.0001.png"
+    job = submit(
+        queue, folder,
+        'hostname; cat "$1/stage"; sha256sum "$1/parts/texture"; test -e "$1/empty" && '
+        'cat "$1/stage" "$1/parts/texture" > "$2.part" && mv "$2.part" "$2" && echo "kq_picture: $2"; '
+        'echo extra > extra.txt; sed s/^/environment:/ <<E\n$SCENE\nE\n',
+        str(folder), str(picture), picture=str(picture), environment={"SCENE": f"{folder}/stage"},
+    )  # fmt: skip
+    record = queue.await_job(job)
+    log = Path(record.log_file).read_text()
+    assert record.state == "Completed", (record, log)
+    assert second.host_name in log and hashlib.sha256(large).hexdigest() in log
+    assert "3 files of the job's folder" in log
+    assert f"environment:{second.state}" in log, "paths in the environment are translated as well"
+    assert picture.read_bytes() == b"the stage" + large
+    assert (folder / "extra.txt").read_text() == "extra\n"
+    assert record.picture == str(picture)
+    assert not list(folder.glob(".*")), "no half of a file stays"
+    until(lambda: not list(second.state.glob("sessions/*/work/*-*")), "the copies to be gone")
+
+
+def test_what_came_once_is_not_sent_again(
+    queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
+) -> None:
+    """A second job with the same parts fetches only what differs, though another Agent may have them."""
+    large = os.urandom(2_000_000)
+    first = queue.await_job(submit(queue, folder_of(queue, part=large, stage=b"1"), "cat stage"))
+    again = queue.await_job(submit(queue, folder_of(queue, part=large, stage=b"2"), "cat stage"))
+    assert "1.9 MiB were sent" in Path(first.log_file).read_text()
+    assert "0.0 MiB were sent" in Path(again.log_file).read_text()
+
+
+def test_a_long_log_arrives_whole_while_it_is_written(queue: LiveQueue, launched: RemoteLauncher) -> None:
+    """It can be followed, and its end is there when the job is over."""
+    job = submit(
+        queue, folder_of(queue), "echo begins; while [ ! -e go ]; do sleep 0.05; done; seq 300000; echo ends"
+    )
+    record = queue.await_job(job, "Running")
+    until(
+        lambda: (name := queue.job(job).log_file) and "begins" in _text(name),
+        "the log's beginning, meanwhile",
+    )
+    queue.client.stop_jobs([job]).result(10)
+    assert queue.await_job(job).state == "Cancelled"
+    job = submit(queue, folder_of(queue), "seq 300000; echo ends")
+    record = queue.await_job(job)
+    lines = _text(record.log_file).splitlines()
+    assert [line for line in lines if not line.startswith("[kq]")] == [*map(str, range(1, 300001)), "ends"]
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def test_a_failed_render_sends_its_last_words(queue: LiveQueue, launched: RemoteLauncher) -> None:
+    """The reason and the log are there as if it had run here."""
+    record = queue.await_job(submit(queue, folder_of(queue), "echo 'ERROR: no licence'; exit 3"))
+    assert record.state == "Failed" and record.exit_code == 3
+    assert "no licence" in record.reason and "no licence" in _text(record.log_file)
+
+
+def test_a_folder_that_is_gone_fails_the_task_in_a_sentence(
+    queue: LiveQueue, launched: RemoteLauncher
+) -> None:
+    """The artist deleted it: the job says so."""
+    folder = folder_of(queue)
+    folder.rmdir()
+    record = queue.await_job(submit(queue, folder, "true"))
+    assert record.state == "Failed"
+    assert "does not exist" in record.reason and str(folder) in record.reason
+
+
+@pytest.mark.slow
+def test_a_cut_shorter_than_the_lease_is_survived(
+    queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
+) -> None:
+    """The render goes on meanwhile, and its end is heard: it ran once."""
+    folder = folder_of(queue)
+    job = submit(queue, folder, "echo started; sleep 5; echo ended $KQ_ATTEMPT")
+    record = queue.await_job(job, "Running")
+    until(lambda: "started" in _text(queue.job(job).log_file), "the render to start")
+    second.cut()
+    time.sleep(LEASE_S * 0.6)  # the cut itself: this long, by the test's meaning
+    second.heal()
+    record = queue.await_job(job)
+    assert record.state == "Completed" and record.attempts == 1
+    assert "ended 1" in _text(record.log_file)
+
+
+@pytest.mark.slow
+def test_a_cut_beyond_the_lease_ends_the_render_and_queues_it_again(
+    queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
+) -> None:
+    """Over there everything ends by itself; the task runs again elsewhere, and only when that is over."""
+    folder = folder_of(queue)
+    job = submit(queue, folder, "echo attempt $KQ_ATTEMPT; test $KQ_ATTEMPT -gt 1 || sleep 300")
+    queue.await_job(job, "Running")
+    until(lambda: "attempt 1" in _text(queue.job(job).log_file), "the render to start")
+    running = second.processes()
+    assert running["other"], "a render runs there"
+    second.cut()
+    try:
+        until(lambda: gone([pid for pids in running.values() for pid in pids]), "all over there to end")
+        until(lambda: queue.job(job).state == "Waiting", "the task to wait again")
+    finally:
+        second.heal()
+    local = [agent.id for agent in queue.client.agents() if agent.local]
+    queue.client.resume_agents(local).result(10)
+    record = queue.await_job(job)
+    assert record.state == "Completed" and record.attempts == 2
+    assert not list(second.state.glob("sessions/*"))
+
+
+def test_a_frozen_agent_is_ended_with_its_render(
+    queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
+) -> None:
+    """One that cannot end its render itself, because it stands still, has it ended by its supervisor."""
+    folder = folder_of(queue)
+    job = submit(queue, folder, "echo attempt $KQ_ATTEMPT; test $KQ_ATTEMPT -gt 1 || sleep 300")
+    record = queue.await_job(job, "Running")
+    until(lambda: "attempt 1" in _text(queue.job(job).log_file), "the render to start")
+    pid = next(agent.pid for agent in queue.client.agents() if agent.id == record.agent)
+    renders = second.processes()["other"]
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: gone([pid, *renders]), "the frozen Agent and its render to be gone")
+    record = queue.await_job(job)
+    assert record.state == "Completed" and record.attempts == 2
+
+
+def test_the_end_of_the_session_is_the_end_of_its_agents(
+    second: SecondMachine, own_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The desktop is killed: nothing runs over there a moment later, and no key is left."""
+    assert second._hidden is not None
+    root = second._hidden / "killed"
+    with LiveQueue(root, 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=LEASE_S, KQ_GRACE_S=0.5) as queue:
+        settings = Settings.from_environment(queue.environment)
+        launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+        reports = Reports()
+        assert launcher.start(second.target(), reports).ok, reports.text()
+        submit(queue, folder_of(queue), "sleep 300")
+        submit(queue, folder_of(queue), "sleep 300")
+        until(lambda: second.processes()["other"], "renders over there")
+        running = second.processes()
+        os.kill(queue.serve_pid, signal.SIGKILL)
+        until(lambda: gone([pid for pids in running.values() for pid in pids]), "all over there to end")
+        until(lambda: not list(second.state.glob("sessions/*")), "the key to be gone")
+        launcher.close()
+
+
+@pytest.mark.slow
+def test_the_stand_in_renderer_renders_over_there(
+    queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
+) -> None:
+    """A stage is rendered without a shared folder; both forms of its picture come back."""
+    folder = folder_of(queue, stage__usda=(ROOT / "tests/host/data/small.usda").read_bytes())
+    stage = folder / "stage" / "usda"
+    stage = stage.rename(folder / "scene.usda")
+    picture = folder / "beauty.0001.png"
+    spec = JobSpec(
+        name="render",
+        commands=((sys.executable, "-m", "host.renderboot", "-geolib3OpTree", str(stage), "-renderOutputFile",
+                   str(picture), "-width", "160", "-height", "90", "-samples", "16"),),
+        cwd=str(folder), temp_dir=str(folder), picture=str(picture), renderer="mitsuba",
+    )  # fmt: skip
+    job, done = queue.client.submit(spec)
+    done.result(10)
+    record = queue.await_job(job, timeout_s=90)
+    assert record.state == "Completed", (record, _text(record.log_file))
+    assert picture.read_bytes().startswith(b"\x89PNG") and picture.with_suffix(".exr").is_file()
+    assert record.progress == 1.0
