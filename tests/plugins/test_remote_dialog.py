@@ -94,6 +94,7 @@ def test_what_is_wrong_is_told_and_nothing_can_be_started(
 ) -> None:
     """Buttons wait until the fields make sense."""
     assert not dialog.start.isEnabled()
+    dialog.data_root.clear()
     qtbot.keyClicks(dialog.host.lineEdit(), "render-07")
     assert "KQ_DATA_ROOT" in dialog._problem.text()
     qtbot.keyClicks(dialog.data_root, "relative/path")

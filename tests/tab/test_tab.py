@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton
@@ -355,6 +356,35 @@ def test_thumbnail_and_picture(tab: Any, queue: FakeQueue, tmp_path: Path, settl
     settle(lambda: tab.picture._canvas.picture_size.width() == 128)
 
 
+def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """Through Katana's own events a monitor can follow the selected job and its picture."""
+    from Katana import Utils
+
+    from plugins.Tabs.KatanaQueue.tab import JOB_SELECTED_EVENT
+
+    told: list[dict[str, Any]] = []
+
+    def handle(_type: str, _id: object, **arguments: Any) -> None:
+        told.append(arguments)
+
+    Utils.EventModule.ProcessAllEvents()  # what other tests queued
+    Utils.EventModule.RegisterEventHandler(handle, JOB_SELECTED_EVENT)
+    try:
+        queue.change([make_job(1), make_job(2, JobState.RUNNING, picture="/a.png")])
+        settle(lambda: tab.view.current()[0] == "job000002")
+        click_row(qtbot, tab, "job000001")
+        queue.set("job000001", picture="/b.png")
+        settle(lambda: tab.model.job("job000001").picture == "/b.png")
+        Utils.EventModule.ProcessAllEvents()
+    finally:
+        Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)
+    assert told == [
+        {"jobId": "job000002", "picture": "/a.png"},
+        {"jobId": "job000001", "picture": ""},
+        {"jobId": "job000001", "picture": "/b.png"},
+    ]
+
+
 def test_long_render_that_ends_is_told(tab: Any, queue: FakeQueue, settle: Settle) -> None:
     """After a minute and more somebody has looked away; it can be turned off."""
     start = time.time() - 100
@@ -408,6 +438,32 @@ def test_closed_tab_leaves_no_thread_and_opens_again(
     queue.change([make_job(2)])
     tab.show()
     settle(lambda: tab.model.total == 2)
+
+
+def test_tab_deleted_while_its_threads_speak(
+    qtbot: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
+) -> None:
+    """Katana may delete a tab at any moment, without closing it: no thread speaks to what is gone."""
+    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    log = tmp_path / "render.log"
+    log.write_text("line\n" * 20_000)
+    picture = tmp_path / "picture.png"
+    image = QImage(640, 360, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    assert image.save(str(picture))
+    queue.change([make_job(n, JobState.RUNNING, log_file=str(log), picture=str(picture)) for n in range(5)])
+    for _ in range(25):
+        tab = KatanaQueueTab(None)
+        tab.attach(queue)  # type: ignore[arg-type]  # a stand-in
+        tab.show()
+        settle(lambda tab=tab: tab.log._state.path != "")
+        reader, pictures = tab.log.reader, tab.pictures
+        shiboken6.delete(tab)
+        assert not queue._listeners
+        queue.set("job000001", progress=0.5)
+        assert reader.wait(5)
+        assert pictures.wait(5)
 
 
 @pytest.mark.parametrize("width", [420, 1600])

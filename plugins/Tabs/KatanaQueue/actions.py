@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -14,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from kq.api import JobRecord, JobSpec, JobState, KqError, QueueClient
+from kq.api import JobRecord, JobSpec, JobState, KqError, QueueClient, join_command_line
 
 from .bridge import QueueBridge
 from .models.columns import elapsed_s, span_text
@@ -260,7 +259,7 @@ class JobActions(QObject):
             self._with_spec("Copy Command", job.id, self._copy_commands_of)
 
     def _copy_commands_of(self, spec: JobSpec) -> None:
-        self._to_clipboard([shlex.join(command) for command in spec.commands], "command", "commands")
+        self._to_clipboard([join_command_line(command) for command in spec.commands], "command", "commands")
 
     def _to_clipboard(self, lines: Iterable[str], one: str, many: str) -> None:
         found = list(lines)

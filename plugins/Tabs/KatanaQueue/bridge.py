@@ -6,11 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from kq.api import AgentRecord, ConnectionStatus, JobRecord, KqError, QueueChange, QueueClient, QueueRecord
+
+from ...crossing import open_crossing, post
 
 __all__ = ["QueueBridge"]
 
@@ -28,8 +31,6 @@ class QueueBridge(QObject):
     """
 
     changed = Signal(object)
-    _woken = Signal()
-    _returned = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -37,26 +38,25 @@ class QueueBridge(QObject):
         self._pending = _Pending()
         self._posted = False
         self._last_s = 0.0
-        self._remove_listener: Callable[[], None] | None = None
+        self._listening: list[Callable[[], None]] = []  # what ends it; empty: not listening
+        # Also when Qt deletes the tab without closing it: the queue must not keep it.
+        self.destroyed.connect(partial(_stop_listening, self._listening))
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._deliver)
-        self._woken.connect(self._on_woken, Qt.ConnectionType.QueuedConnection)
-        self._returned.connect(self._on_returned, Qt.ConnectionType.QueuedConnection)
+        open_crossing()
 
     def attach(self, client: QueueClient) -> None:
         """Listen to `client`, and no longer to the one before."""
         self.detach()
         with self._lock:
             self._pending = _Pending()
-        self._remove_listener = client.add_listener(self._on_change)
+        self._listening.append(client.add_listener(self._on_change))
 
     def detach(self) -> None:
         """Listen no more."""
-        if self._remove_listener is not None:
-            self._remove_listener()
-            self._remove_listener = None
+        _stop_listening(self._listening)
 
     def watch(
         self,
@@ -65,7 +65,7 @@ class QueueBridge(QObject):
         failed: Callable[[str], None] | None = None,
     ) -> None:
         """Call `done` with what `future` brings, or `failed` with a sentence; on Qt's thread."""
-        future.add_done_callback(lambda over: self._emit(self._returned, (over, done, failed)))
+        future.add_done_callback(lambda over: post(self._on_returned, over, done, failed))
 
     def _on_change(self, change: QueueChange) -> None:
         """kq's thread."""
@@ -74,16 +74,8 @@ class QueueBridge(QObject):
             wake = not self._posted
             self._posted = True
         if wake:
-            self._emit(self._woken)
+            post(self._on_woken)
 
-    def _emit(self, signal: Any, *arguments: object) -> None:
-        try:
-            signal.emit(*arguments)
-        except RuntimeError:
-            # The tab was closed, and its C++ side deleted, between kq's call and here: nobody is left.
-            pass
-
-    @Slot()
     def _on_woken(self) -> None:
         wait_ms = FRAME_MS - int((time.monotonic() - self._last_s) * 1000)
         if wait_ms > 0:
@@ -91,7 +83,6 @@ class QueueBridge(QObject):
         else:
             self._deliver()
 
-    @Slot()
     def _deliver(self) -> None:
         self._last_s = time.monotonic()
         with self._lock:
@@ -101,12 +92,12 @@ class QueueBridge(QObject):
         if change is not None:
             self.changed.emit(change)
 
-    @Slot(object)
     def _on_returned(
         self,
-        outcome: tuple[Future[Any], Callable[[Any], None] | None, Callable[[str], None] | None],
+        future: Future[Any],
+        done: Callable[[Any], None] | None,
+        failed: Callable[[str], None] | None,
     ) -> None:
-        future, done, failed = outcome
         if future.cancelled():
             return
         error = future.exception()
@@ -118,6 +109,11 @@ class QueueBridge(QObject):
                 failed(str(error))
         else:
             raise error
+
+
+def _stop_listening(listening: list[Callable[[], None]], _destroyed: object = None) -> None:
+    while listening:
+        listening.pop()()
 
 
 class _Pending:

@@ -409,6 +409,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def showEvent(self, event: QShowEvent) -> None:
         """Now the tab is looked at."""
         super().showEvent(event)
+        self.log.reader.resume()
+        self.pictures.resume()
         if self._client is not None:
             self.bridge.attach(self._client)
         self._follow_visibility()

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Signal
+
+from ....crossing import open_crossing, post
 
 __all__ = ["Background"]
 
@@ -22,13 +24,12 @@ class Background(QObject):
 
     said = Signal(object)
     ended = Signal(str)
-    _over = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._cancelled: threading.Event | None = None
         self._thread: threading.Thread | None = None
-        self._over.connect(self._on_over, Qt.ConnectionType.QueuedConnection)
+        open_crossing()
 
     @property
     def is_busy(self) -> bool:
@@ -67,19 +68,14 @@ class Background(QObject):
         except Exception as error:  # noqa: BLE001  whatever went wrong is told in the dialog, and logged whole
             sentence = f"{error}" or type(error).__name__
             _log.debug("a remote step failed", exc_info=True)
-        self._emit(self._over, sentence)
+        post(self._on_over, sentence)
 
     def _report(self, what: Any) -> None:
-        self._emit(self.said, what)
+        post(self._on_said, what)
 
-    def _emit(self, signal: Any, argument: object) -> None:
-        try:
-            signal.emit(argument)
-        except RuntimeError:
-            # The dialog was closed, and its C++ side deleted, meanwhile: nobody is left to tell.
-            pass
+    def _on_said(self, what: Any) -> None:
+        self.said.emit(what)
 
-    @Slot(object)
     def _on_over(self, sentence: str) -> None:
         self._cancelled = None
         self.ended.emit(sentence)

@@ -367,6 +367,11 @@ class JobsModel(QAbstractTableModel):
         """The jobs whose tasks have rows."""
         return list(self._open.tasks)
 
+    def rows_of_tasks(self, job_id: str) -> range:
+        """The rows beneath an opened job."""
+        row, tasks = self.row(job_id), self._open.tasks.get(job_id)
+        return range(0) if row is None or tasks is None else range(row + 1, row + 1 + tasks.shown)
+
     def want_tasks(self, first_row: int, last_row: int) -> None:
         """Rows `first_row` to `last_row` are in sight: ask, by `tasks_wanted`, for the tasks among them."""
         for job_id, tasks in self._open.tasks.items():

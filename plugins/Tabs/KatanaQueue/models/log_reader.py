@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from kq.api import OutputPatterns, load_patterns
 
+from ....crossing import open_crossing, post
 from .log_file import FileChange, LogFile, LogLine, LogTrouble
 from .log_scan import LineMarks, Search, SeverityScan, TextScan
 
@@ -69,6 +70,11 @@ class LogReader(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        open_crossing()
+        self._resume_soon = QTimer(self)
+        self._resume_soon.setSingleShot(True)
+        self._resume_soon.setInterval(50)
+        self._resume_soon.timeout.connect(self.resume)
         self._condition = threading.Condition()
         self.destroyed.connect(partial(_end_thread, self._condition, ending := threading.Event()))
         self._ending = ending
@@ -122,6 +128,14 @@ class LogReader(QObject):
         """End the thread. Returns at once: the thread may hang on a share."""
         _end_thread(self._condition, self._ending)
 
+    def resume(self) -> None:
+        """After `close`: take up where it was."""
+        if self._ending.is_set() and not self.wait(0.0):
+            self._resume_soon.start()  # it hangs on a share still
+        elif self._ending.is_set():
+            self._ending.clear()
+            self._start()
+
     def wait(self, timeout_s: float) -> bool:
         """Whether the thread is gone, `timeout_s` after at most."""
         if self._thread is not None:
@@ -136,40 +150,39 @@ class LogReader(QObject):
         self._start()
 
     def _start(self) -> None:
+        if self._ending.is_set():
+            return  # closed: `resume` does what was asked for meanwhile
         if self._thread is None or not self._thread.is_alive():
-            self._ending.clear()
             # Daemon: a read that hangs on a share must not keep the desktop from quitting.
             self._thread = threading.Thread(target=self._run, name="kq-log-reader", daemon=True)
             self._thread.start()
 
+    def _emit(self, signal: str, *arguments: object) -> None:
+        getattr(self, signal).emit(*arguments)
+
     # --- from here on: the reader's thread ---------------------------------------------------------------
 
     def _run(self) -> None:
-        try:
-            while True:
-                self._sleep_until_due()
-                with self._condition:
-                    if self._ending.is_set():
-                        return
-                    commands, self._commands = self._commands, []
-                    wanted, self._wanted = self._wanted, None
-                    active = self._is_active
-                for command in commands:
-                    command()
-                if self._file is None:
-                    continue
-                try:
-                    self._look_for_change()
-                    if wanted is not None:
-                        self._read(*wanted)
-                    if active:
-                        self._work()
-                except LogTrouble as trouble:
-                    self._give_up(str(trouble))
-        except RuntimeError as error:
-            # The tab was closed, and its C++ side deleted, while a signal was being sent.
-            if not self._ending.is_set() and "deleted" not in str(error):
-                raise
+        while True:
+            self._sleep_until_due()
+            with self._condition:
+                if self._ending.is_set():
+                    return
+                commands, self._commands = self._commands, []
+                wanted, self._wanted = self._wanted, None
+                active = self._is_active
+            for command in commands:
+                command()
+            if self._file is None:
+                continue
+            try:
+                self._look_for_change()
+                if wanted is not None:
+                    self._read(*wanted)
+                if active:
+                    self._work()
+            except LogTrouble as trouble:
+                self._give_up(str(trouble))
 
     def _sleep_until_due(self) -> None:
         with self._condition:
@@ -235,7 +248,7 @@ class LogReader(QObject):
         if not file.is_complete and file.size - file.indexed > 8 * _INDEX_STEP:
             self._tell_state()  # first, so that whoever shows the tail knows of which file it is
             lines = [LogLine(text, self._patterns.classify(text)) for text in file.tail(200)]
-            self.tail_ready.emit(self._generation, lines)
+            post(self._emit, "tail_ready", self._generation, lines)
         # The first stretch at once, so that a small log is whole when it is first told of.
         if not file.is_complete:
             file.advance(_INDEX_STEP)
@@ -266,7 +279,7 @@ class LogReader(QObject):
     def _read(self, generation: int, first: int, count: int) -> None:
         if self._file is not None and generation == self._generation:
             lines = [LogLine(text, self._patterns.classify(text)) for text in self._file.lines(first, count)]
-            self.lines_ready.emit(generation, first, lines)
+            post(self._emit, "lines_ready", generation, first, lines)
 
     def _set_search(self, search: Search | None) -> None:
         self._search = TextScan(search) if search is not None else None
@@ -277,7 +290,7 @@ class LogReader(QObject):
         if self._file is None or generation != self._generation:
             return
         if last - first > MAX_COPIED:
-            self.copied.emit("")
+            post(self._emit, "copied", "")
             return
         try:
             lines = self._file.lines(first, last - first + 1)
@@ -287,7 +300,7 @@ class LogReader(QObject):
         if lines:
             lines[-1] = lines[-1][:to_column]
             lines[0] = lines[0][from_column:]
-            self.copied.emit("\n".join(lines))
+            post(self._emit, "copied", "\n".join(lines))
 
     def _give_up(self, sentence: str) -> None:
         if sentence != self._trouble:
@@ -321,13 +334,13 @@ class LogReader(QObject):
 
     def _tell(self, state: LogState) -> None:
         self._told = state
-        self.state_changed.emit(state)
+        post(self._emit, "state_changed", state)
 
     def _tell_found(self) -> None:
         search, file = self._search, self._file
         if search is not None:
             through = file is None or (file.is_complete and search.next_line >= file.line_count)
-            self.found_changed.emit(search.search, search.found, through)
+            post(self._emit, "found_changed", search.search, search.found, through)
 
 
 def _end_thread(condition: threading.Condition, ending: threading.Event, _destroyed: object = None) -> None:

@@ -7,8 +7,10 @@ from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QImageReader, QPixmap
+
+from ....crossing import open_crossing, post
 
 __all__ = ["PictureLoader"]
 
@@ -28,7 +30,6 @@ class PictureLoader(QObject):
 
     thumbnail_loaded = Signal(str)
     picture_loaded = Signal(str, QImage, str)
-    _loaded = Signal(str, QImage, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -37,6 +38,11 @@ class PictureLoader(QObject):
         self._stale: set[str] = set()
         self._ratio = 1.0
         self._wanted: OrderedDict[tuple[str, bool], None] = OrderedDict()
+        open_crossing()
+        self._resume_soon = QTimer(self)
+        self._resume_soon.setSingleShot(True)
+        self._resume_soon.setInterval(50)
+        self._resume_soon.timeout.connect(self.resume)
         self._condition = threading.Condition()
         self._ending = threading.Event()
         self.destroyed.connect(partial(_end_thread, self._condition, self._ending))
@@ -45,7 +51,6 @@ class PictureLoader(QObject):
         self._retry.setSingleShot(True)
         self._retry.setInterval(int(LOOK_AGAIN_S * 1000))
         self._retry.timeout.connect(self._ask_for_stale)
-        self._loaded.connect(self._on_loaded, Qt.ConnectionType.QueuedConnection)
 
     def thumbnail(self, path: str, ratio: float) -> QPixmap | None:
         """The thumbnail of `path`, if it is there; asks for it if it is not."""
@@ -74,6 +79,15 @@ class PictureLoader(QObject):
         """End the thread. Returns at once: the thread may hang on a share."""
         _end_thread(self._condition, self._ending)
 
+    def resume(self) -> None:
+        """After `close`: take up where it was."""
+        if self._ending.is_set() and not self.wait(0.0):
+            self._resume_soon.start()  # it hangs on a share still
+        elif self._ending.is_set():
+            self._ending.clear()
+            if self._wanted:
+                self._start()
+
     def wait(self, timeout_s: float) -> bool:
         """Whether the thread is gone, `timeout_s` after at most."""
         if self._thread is not None:
@@ -90,11 +104,15 @@ class PictureLoader(QObject):
         with self._condition:
             self._wanted[(path, whole)] = None
             self._condition.notify()
-            if self._thread is None or not self._thread.is_alive():
-                self._ending.clear()
-                # Daemon: a read that hangs on a share must not keep the desktop from quitting.
-                self._thread = threading.Thread(target=self._run, name="kq-pictures", daemon=True)
-                self._thread.start()
+        self._start()
+
+    def _start(self) -> None:
+        if self._ending.is_set():
+            return  # closed: `resume` does what was asked for meanwhile
+        if self._thread is None or not self._thread.is_alive():
+            # Daemon: a read that hangs on a share must not keep the desktop from quitting.
+            self._thread = threading.Thread(target=self._run, name="kq-pictures", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -107,10 +125,7 @@ class PictureLoader(QObject):
             outcome = self._load(path, whole)
             if outcome is None:
                 continue
-            try:
-                self._loaded.emit(path, outcome[0], outcome[1])
-            except RuntimeError:
-                return  # the tab is gone
+            post(self._on_loaded, path, *outcome)
 
     def _load(self, path: str, whole: bool) -> tuple[QImage, str | None] | None:
         """An image and, for a whole picture, a sentence; None when nothing changed."""
@@ -143,7 +158,6 @@ class PictureLoader(QObject):
         image.setDevicePixelRatio(self._ratio)
         return image, None
 
-    @Slot(str, QImage, object)
     def _on_loaded(self, path: str, image: QImage, sentence: str | None) -> None:
         if sentence is not None:
             self.picture_loaded.emit(path, image, sentence)

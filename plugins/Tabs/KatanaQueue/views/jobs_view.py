@@ -179,12 +179,15 @@ class JobsView(QTableView):
     def selected_tasks(self) -> dict[str, list[int]]:
         """The selected tasks of each job."""
         tasks: dict[str, list[int]] = {}
-        if self._jobs.open_jobs():
-            for first, last in self._selected_ranges():
-                for row in range(first, last + 1):
-                    task = self._jobs.task(row)
-                    if task is not None:
-                        tasks.setdefault(self._jobs.job_id(row), []).append(task)
+        for job_id in self._jobs.open_jobs():
+            rows = self._jobs.rows_of_tasks(job_id)
+            found = [
+                row - rows.start
+                for first, last in self._selected_ranges()
+                for row in range(max(first, rows.start), min(last + 1, rows.stop))
+            ]
+            if found:
+                tasks[job_id] = found
         return tasks
 
     def has_selection(self) -> bool:
