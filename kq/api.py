@@ -28,6 +28,18 @@ from kq.records import (
     TaskRecord,
     new_job_id,
 )
+from kq.remote import (
+    HostBook,
+    RemoteChoices,
+    RemoteHost,
+    RemoteLauncher,
+    RemoteQuestions,
+    RemoteResult,
+    RemoteStep,
+    StepState,
+    address_towards_host,
+    remote_choices,
+)
 from kq.settings import Settings, default_data_root
 from kq.states import AgentState, JobState, TaskState
 
@@ -40,6 +52,7 @@ __all__ = [
     "BadSetting",
     "ConnectionLost",
     "ConnectionStatus",
+    "HostBook",
     "JobRecord",
     "JobSpec",
     "JobState",
@@ -50,13 +63,21 @@ __all__ = [
     "QueueClient",
     "QueueRecord",
     "Refused",
+    "RemoteChoices",
     "RemoteFailed",
+    "RemoteHost",
+    "RemoteLauncher",
+    "RemoteQuestions",
+    "RemoteResult",
+    "RemoteStep",
     "Session",
     "SessionFailed",
     "SessionRecord",
     "Settings",
+    "StepState",
     "TaskRecord",
     "TaskState",
+    "address_towards_host",
     "current_session",
     "default_data_root",
     "find_session",
@@ -66,6 +87,7 @@ __all__ = [
     "load_patterns",
     "new_job_id",
     "parse_frames",
+    "remote_choices",
     "split_command_line",
     "start_session",
 ]

@@ -3,6 +3,7 @@
 The only importer of paramiko, which takes a quarter of a second and may be missing: so it comes late.
 """
 
+from kq.remote.choices import RemoteChoices, address_towards_host, remote_choices
 from kq.remote.host_book import HostBook
 from kq.remote.hosts import RemoteHost
 from kq.remote.launcher import RemoteLauncher
@@ -10,10 +11,13 @@ from kq.remote.steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
 
 __all__ = [
     "HostBook",
+    "RemoteChoices",
     "RemoteHost",
     "RemoteLauncher",
     "RemoteQuestions",
     "RemoteResult",
     "RemoteStep",
     "StepState",
+    "address_towards_host",
+    "remote_choices",
 ]
