@@ -37,7 +37,7 @@ from kq.api import AgentRecord, KqError, QueueClient, QueueRecord
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
 from .fitting_row import FittingRow
-from .look import ROW_HEIGHT, state_colour, state_pixmap
+from .look import row_height, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
 
@@ -112,8 +112,8 @@ class AgentsPanel(QWidget):
         self.table.customContextMenuRequested.connect(self._show_menu)
         rows = self.table.verticalHeader()
         rows.hide()
-        rows.setMinimumSectionSize(ROW_HEIGHT)
-        rows.setDefaultSectionSize(ROW_HEIGHT)
+        rows.setMinimumSectionSize(row_height(self.table.font()))
+        rows.setDefaultSectionSize(row_height(self.table.font()))
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header = self.table.horizontalHeader()
         header.setHighlightSections(False)
@@ -201,7 +201,7 @@ class _AgentDelegate(QStyledItemDelegate):
     """Texts with the margins of the jobs list; the state with its icon and colour."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(super().sizeHint(option, index).width() + 12, ROW_HEIGHT)
+        return QSize(super().sizeHint(option, index).width() + 12, row_height(option.font))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

@@ -17,7 +17,7 @@ from kq.api import JobRecord, TaskRecord
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from ..models.pictures import PictureLoader
-from .look import ROW_HEIGHT, faded, is_dark, state_colour, state_pixmap
+from .look import faded, is_dark, row_height, state_colour, state_pixmap
 
 __all__ = ["ARROW_WIDTH", "MARGIN", "RowPainter"]
 
@@ -25,7 +25,6 @@ ARROW_WIDTH = 18
 MARGIN = 6
 _INDENT = 34
 _ICON = 14
-_BAR = 16.0
 MAX_TEXTS = 4096
 
 # As numbers: members of an enumeration are slow to compare.
@@ -60,6 +59,7 @@ class RowPainter:
     def begin(self, painter: QPainter, palette: QPalette, columns: Sequence[tuple[int, int, int]]) -> None:
         """Rows are going to be drawn. `columns`: column, left edge and width of each in sight."""
         self._painter, self._palette, self._columns = painter, palette, columns
+        self._height = row_height(painter.font())
         self._ratio = painter.device().devicePixelRatioF()
         font = painter.font()
         if font.key() != self._font_key:
@@ -89,10 +89,10 @@ class RowPainter:
         left, width = self._columns[0][1], self._columns[-1][1] + self._columns[-1][2] - self._columns[0][1]
         if selected:
             painter.setOpacity(1.0)
-            painter.fillRect(left, top, width, ROW_HEIGHT, self._highlight)
+            painter.fillRect(left, top, width, self._height, self._highlight)
             painter.setOpacity(1.0 if self.stale_since_s is None else 0.5)
         elif is_task:
-            painter.fillRect(left, top, width, ROW_HEIGHT, self._task_tint)
+            painter.fillRect(left, top, width, self._height, self._task_tint)
         text_colour = self._highlighted if selected else self._text
         dim_colour = self._highlighted if selected else self._dim
         for column, x, column_width in self._columns:
@@ -126,7 +126,7 @@ class RowPainter:
         if focused:
             painter.setPen(faded(self._text, 0.6))
             painter.setBrush(_NO_BRUSH)
-            painter.drawRect(left, top, width - 1, ROW_HEIGHT - 1)
+            painter.drawRect(left, top, width - 1, self._height - 1)
 
     def _reason_colour(self, record: Record, text: str) -> QColor:
         if record.state == "Failed":
@@ -142,7 +142,7 @@ class RowPainter:
         if right:
             x += max(0.0, room - width)
         self._painter.setPen(colour)
-        self._painter.drawStaticText(QPointF(x, top + (ROW_HEIGHT - height) / 2), static)
+        self._painter.drawStaticText(QPointF(x, top + (self._height - height) / 2), static)
 
     def _laid_out(self, text: str, room: int, middle: bool) -> tuple[QStaticText, float, float]:
         """`text` shortened to `room`, its width and height. The same few are drawn again and again."""
@@ -161,7 +161,7 @@ class RowPainter:
         return made
 
     def _paint_arrow(self, left: int, top: int, is_open: bool, colour: QColor) -> None:
-        x, y = left + 9.5, top + ROW_HEIGHT / 2
+        x, y = left + 9.5, top + self._height / 2
         points = (
             [QPointF(x - 4, y - 2), QPointF(x + 4, y - 2), QPointF(x, y + 3)]
             if is_open
@@ -179,7 +179,7 @@ class RowPainter:
         state = "Stopping" if stopping else record.state.value
         colour = self._highlighted if selected else state_colour(state, self._palette)
         pixmap = state_pixmap(state, self._palette, self._ratio, _ICON, colour)
-        self._painter.drawPixmap(x + MARGIN, top + (ROW_HEIGHT - _ICON) // 2, pixmap)
+        self._painter.drawPixmap(x + MARGIN, top + (self._height - _ICON) // 2, pixmap)
         start = x + MARGIN + _ICON + 6
         self._paint_text(state, start, top, x + width - start - 2, colour, False, False)
 
@@ -193,7 +193,7 @@ class RowPainter:
                 return
             progress = record.tasks_completed / record.tasks
         painter = self._painter
-        bar = QRectF(x + MARGIN, top + (ROW_HEIGHT - _BAR) / 2, max(4, width - 2 * MARGIN), _BAR)
+        bar = QRectF(x + MARGIN, top + 5, max(4, width - 2 * MARGIN), self._height - 10)
         painter.setRenderHint(_ANTIALIASING, True)
         painter.setPen(_NO_PEN)
         painter.setBrush(self._groove)
@@ -211,7 +211,7 @@ class RowPainter:
                 text = longer
             static, text_width, height = self._laid_out(text, room, False)
             painter.setPen(colour)
-            at = QPointF(x + max(MARGIN, (width - text_width) / 2), top + (ROW_HEIGHT - height) / 2)
+            at = QPointF(x + max(MARGIN, (width - text_width) / 2), top + (self._height - height) / 2)
             painter.drawStaticText(at, static)
 
     def _paint_picture(self, path: str, x: int, top: int, width: int) -> None:
@@ -219,7 +219,7 @@ class RowPainter:
         if pixmap is None:
             return
         size = pixmap.deviceIndependentSize()
-        left, above = x + (width - size.width()) / 2, top + (ROW_HEIGHT - size.height()) / 2
+        left, above = x + (width - size.width()) / 2, top + (self._height - size.height()) / 2
         painter = self._painter
         painter.drawPixmap(QPointF(left, above), pixmap)
         painter.setPen(faded(self._text, 0.25))

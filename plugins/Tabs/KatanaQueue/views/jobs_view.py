@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from PySide6.QtCore import (
+    QEvent,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
@@ -24,10 +25,12 @@ from kq.api import JobRecord
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
-from .look import ROW_HEIGHT
+from .look import row_height
 
 __all__ = ["JobsView"]
 
+USUAL_FONT_HEIGHT = 16
+"""Pixels; the widths of columns are meant for it."""
 MAX_REMEMBERED = 5000
 """A selection of more jobs than this, and not of all, is let go when the list is sorted anew."""
 
@@ -62,9 +65,8 @@ class JobsView(QTableView):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         rows = self.verticalHeader()
         rows.hide()
-        rows.setMinimumSectionSize(ROW_HEIGHT)
-        rows.setDefaultSectionSize(ROW_HEIGHT)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self._fit_rows()
         self.setModel(model)
         # Drawing itself, the header asks whether a column is selected, which asks for the flags of every cell
         # of 100,000 rows. Columns are never selected here: a selection of its own answers at once.
@@ -82,6 +84,17 @@ class JobsView(QTableView):
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit())
         self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
 
+    def _fit_rows(self) -> None:
+        height = row_height(self.font())
+        self.verticalHeader().setMinimumSectionSize(height)
+        self.verticalHeader().setDefaultSectionSize(height)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another font, another height of rows."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_rows()
+
     # --- columns -----------------------------------------------------------------------------------------
 
     def _set_up_columns(self) -> None:
@@ -95,8 +108,9 @@ class JobsView(QTableView):
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._show_columns_menu)
         header.sectionHandleDoubleClicked.connect(self._fit_column)
+        scale = max(1.0, self.fontMetrics().height() / USUAL_FONT_HEIGHT)
         for column, info in enumerate(COLUMNS):
-            header.resizeSection(column, info.width)
+            header.resizeSection(column, round(info.width * scale))
             header.setSectionHidden(column, info.hidden)
         # Setting the indicator first keeps setSortingEnabled from sorting by the first column.
         sort_by = self._jobs.sort_by

@@ -52,7 +52,10 @@ class LogView(QAbstractScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.viewport().setCursor(Qt.CursorShape.IBeamCursor)
         self.viewport().setBackgroundRole(QPalette.ColorRole.Base)
-        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        if QApplication.font().pointSizeF() > 0:  # a size in pixels has no points
+            font.setPointSizeF(QApplication.font().pointSizeF())
+        self.setFont(font)
         self._lines = LogPages()
         self._tail: list[LogLine] | None = None  # the last lines, while the others are not known
         self._message = ""

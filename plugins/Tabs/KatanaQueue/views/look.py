@@ -6,23 +6,24 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap
 
 from kq.api import AgentState, JobState, TaskState
 
 __all__ = [
     "COMPACT_BUTTONS",
-    "ROW_HEIGHT",
     "agent_colour",
     "faded",
     "is_dark",
+    "row_height",
     "severity_colour",
     "state_colour",
     "state_pixmap",
     "tool_icon",
 ]
 
-ROW_HEIGHT = 26
+LEAST_ROW_HEIGHT = 26
+"""Room for a thumbnail."""
 SPACING = 6
 
 COMPACT_BUTTONS = "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
@@ -44,6 +45,11 @@ _STATE_COLOURS = {
     "error": ("#ff8078", "#bf1d17"),
     "warning": ("#e8b04b", "#8a5a00"),
 }
+
+
+def row_height(font: QFont) -> int:
+    """The height of a list's rows."""
+    return max(LEAST_ROW_HEIGHT, QFontMetrics(font).height() + 8)
 
 
 def is_dark(palette: QPalette) -> bool:
