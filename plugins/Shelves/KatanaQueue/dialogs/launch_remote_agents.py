@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QFileDialog,
@@ -32,16 +32,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-import kq.api as kq_api
-from kq.api import current_session
+from kq.api import RemoteChoices, address_towards_host, current_session, remote_choices
 
 from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
 from .background import Background
+from .questions import Questions
 from .remote_target import RemoteSteps, RemoteTarget, Step
+from .session_steps import SessionSteps, to_target
 
 __all__ = ["LaunchRemoteAgentsDialog"]
 
-_STATES = {"running": "Running", "done": "Completed", "failed": "Failed"}
+_STATES = {"running": "Running", "done": "Completed", "note": "warning", "failed": "Failed"}
 NOT_THERE = "This version of Katana Queue cannot launch Agents on other machines yet."
 
 
@@ -53,29 +54,44 @@ class LaunchRemoteAgentsDialog(QDialog):
     def __init__(self, steps: RemoteSteps | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._steps = steps
+        self._questions: Questions | None = None
+        self._save: Callable[[RemoteTarget], None] | None = None
         self._background = Background(self)
         self._lookup = Background(self)
+        self._towards = Background(self)
+        self._known: dict[str, RemoteTarget] = {}
+        """What is remembered, or stands in ~/.ssh/config, by host."""
+        self._proposed_address = ""
         self.setWindowTitle("Launch Remote Agents")
         self._make_fields()
         self._lay_out()
         self._background.said.connect(self._show_step)
         self._background.ended.connect(self._on_ended)
         self._lookup.said.connect(self._fill_in)
-        self._lookup.run(lambda report, _cancelled: report(_found_on_this_machine()))
+        self._towards.said.connect(self._propose_address)
+        self._lookup.run(lambda report, _cancelled: _found_on_this_machine(report))
         self._update()
 
     @classmethod
     def show_for(cls, parent: QWidget | None) -> LaunchRemoteAgentsDialog:
         """Open the dialog, or bring the one that is open to the front."""
         if cls._open is None:
-            steps: RemoteSteps | None = getattr(kq_api, "remote_steps", None)
-            dialog = cls._open = cls(steps, parent)
+            dialog = cls._open = cls(None, parent)
+            dialog.take_steps_by_session()
             dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             dialog.destroyed.connect(lambda: setattr(cls, "_open", None))
         cls._open.show()
         cls._open.raise_()
         cls._open.activateWindow()
         return cls._open
+
+    def take_steps_by_session(self) -> None:
+        """From now on the buttons work on this session's queue."""
+        questions = Questions(self)
+        self._steps = steps = SessionSteps(questions)
+        self._questions = questions
+        self._save = steps.save
+        self._update()
 
     # --- fields ------------------------------------------------------------------------------------------
 
@@ -109,7 +125,13 @@ class LaunchRemoteAgentsDialog(QDialog):
         ]
         self._ports = QLabel(", ".join(ports) or "not known before the queue is ready", self)
         self._ports.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.tunnel = QCheckBox("through SSH, where a firewall lets nothing else in", self)
         self.host.editTextChanged.connect(lambda _text: self._update())
+        self.host.activated.connect(lambda _place: self._on_host_chosen())
+        field = self.host.lineEdit()
+        if field is not None:
+            field.editingFinished.connect(self._on_host_chosen)
+        self.tunnel.toggled.connect(lambda _on: self._update())
         for field in (self.user, self.katana_root, self.data_root, self.kq_host):
             field.textChanged.connect(lambda _text: self._update())
         self.num_agents.valueChanged.connect(lambda _value: self._update())
@@ -125,15 +147,47 @@ class LaunchRemoteAgentsDialog(QDialog):
             katana_root=self.katana_root.text().strip(),
             data_root=self.data_root.text().strip(),
             kq_host=self.kq_host.text().strip(),
+            tunnel=self.tunnel.isChecked(),
         )
 
-    def _fill_in(self, found: tuple[list[str], list[str], str]) -> None:
-        hosts, keys, address = found
+    def _fill_in(self, found: RemoteChoices | str) -> None:
+        if isinstance(found, str):
+            self._propose_address(found)
+            return
+        for host in found.hosts:
+            self._known.setdefault(host.host, to_target(host))
         text = self.host.currentText()
-        self.host.addItems(hosts)
+        self.host.addItems(list(self._known))
         self.host.setEditText(text)
-        self.key.addItems(keys)
-        if not self.kq_host.text():
+        self.key.addItems(list(found.keys))
+        if found.trouble and self._steps is not None:
+            self._problem.setText(found.trouble)
+
+    def _on_host_chosen(self) -> None:
+        """Fill in what is known of the host, and find out which address it is to call."""
+        name = self.host.currentText().strip()
+        known = self._known.get(name)
+        if known is not None:
+            self.port.setValue(known.port)
+            self.num_agents.setValue(known.num_agents)
+            self.tunnel.setChecked(known.tunnel)
+            for field, text in (
+                (self.user, known.user),
+                (self.katana_root, known.katana_root),
+                (self.data_root, known.data_root),
+                (self.kq_host, known.kq_host),
+            ):
+                if text:
+                    field.setText(text)
+            if known.private_key:
+                self.key.setEditText(known.private_key)
+        if name:
+            self._towards.run(lambda report, _cancelled: report(address_towards_host(name)))
+
+    def _propose_address(self, address: str) -> None:
+        """Fill in the address to call, unless somebody chose one."""
+        if address and self.kq_host.text() in ("", self._proposed_address):
+            self._proposed_address = address
             self.kq_host.setText(address)
 
     # --- layout ------------------------------------------------------------------------------------------
@@ -153,12 +207,17 @@ class LaunchRemoteAgentsDialog(QDialog):
         form.addRow("Katana &Install", self.katana_root)
         form.addRow("KQ_&DATA_ROOT", self.data_root)
         form.addRow("KQ H&ost", self.kq_host)
-        form.addRow("Ports", self._ports)
+        form.addRow("Ports", _row(self._ports, self.tunnel))
         self._problem = QLabel(self)
         self._problem.setWordWrap(True)
         self._list = QTreeWidget(self)
         self._list.setHeaderLabels(["Step", "Result"])
         self._list.setRootIsDecorated(False)
+        # What to do about a broken rung is read whole, without a mouse over it.
+        self._detail = QLabel(self)
+        self._detail.setWordWrap(True)
+        self._detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._list.currentItemChanged.connect(lambda item, _before: self._show_detail(item))
         self._list.setColumnWidth(0, 190)
         self._list.setAccessibleName("Steps")
         self._list.setMinimumHeight(120)
@@ -167,8 +226,10 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.stop = self._button("S&top Agents", lambda: self._run("stop"))
         self.cancel = self._button("Cancel", self._background.cancel)
         self.copy = self._button("Copy Result", self._copy)
+        self.save = self._button("Save &Host", self._save_host)
         buttons = QHBoxLayout()
         buttons.addWidget(self.copy)
+        buttons.addWidget(self.save)
         buttons.addStretch(1)
         for button in (self.cancel, self.check, self.stop, self.start):
             buttons.addWidget(button)
@@ -178,6 +239,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         layout.addLayout(form)
         layout.addWidget(self._problem)
         layout.addWidget(self._list, 1)
+        layout.addWidget(self._detail)
         layout.addLayout(buttons)
         self.resize(600, 560)
         self.host.setFocus()
@@ -203,6 +265,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             button.setEnabled(can)
         self.cancel.setEnabled(busy)
         self.copy.setEnabled(self._list.topLevelItemCount() > 0)
+        self.save.setEnabled(self._save is not None and not problems)
         if self._steps is None:
             text, state = NOT_THERE, "warning"
         elif problems and target.host:
@@ -220,7 +283,14 @@ class LaunchRemoteAgentsDialog(QDialog):
             return
         call: Callable[[RemoteTarget, Callable[[Step], None], threading.Event], None] = getattr(steps, what)
         self._list.clear()
-        self._background.run(lambda report, cancelled: call(target, report, cancelled))
+        questions = self._questions
+
+        def run(report: Callable[[Step], None], cancelled: threading.Event) -> None:
+            if questions is not None:
+                questions.begin(cancelled)
+            call(target, report, cancelled)
+
+        self._background.run(run)
         self._update()
 
     def _show_step(self, step: Step) -> None:
@@ -232,10 +302,32 @@ class LaunchRemoteAgentsDialog(QDialog):
         item.setIcon(0, state_pixmap(state, self.palette(), self.devicePixelRatioF()))
         item.setForeground(0, state_colour(state, self.palette()))
         self._list.scrollToItem(item)
+        if step.state == "failed":
+            self._list.setCurrentItem(item)
+        if item is self._list.currentItem():
+            self._show_detail(item)
+
+    def _show_detail(self, item: QTreeWidgetItem | None) -> None:
+        self._detail.setText(f"{item.text(0)}: {item.text(1)}" if item is not None and item.text(1) else "")
 
     def _on_ended(self, sentence: str) -> None:
         if sentence:
             self._show_step(Step("Result", "failed", sentence))
+        self._update()
+
+    def _save_host(self) -> None:
+        save, target = self._save, self.target()
+        if save is None:
+            return
+        self._known[target.host] = target
+        if self.host.findText(target.host) < 0:
+            self.host.addItem(target.host)
+
+        def run(report: Callable[[Step], None], _cancelled: threading.Event) -> None:
+            save(target)
+            report(Step("Save Host", "done", f"{target.host} is remembered"))
+
+        self._background.run(run)
         self._update()
 
     def _copy(self) -> None:
@@ -278,29 +370,7 @@ def _user() -> str:
         return ""
 
 
-def _found_on_this_machine() -> tuple[list[str], list[str], str]:
-    """Hosts of `~/.ssh/config`, private keys of `~/.ssh`, and this machine's address. Reads files."""
-    folder = Path.home() / ".ssh"
-    keys = [
-        str(path.with_suffix("")) for path in sorted(folder.glob("*.pub")) if path.with_suffix("").is_file()
-    ]
-    hosts: list[str] = []
-    try:
-        lines = (folder / "config").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []  # most people have none
-    for line in lines:
-        words = line.split()
-        if words and words[0].lower() == "host":
-            hosts += [word for word in words[1:] if not set(word) & set("*?!")]
-    return hosts, keys, _own_address()
-
-
-def _own_address() -> str:
-    """The address of the interface that leads out; a datagram socket that is connected sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()
+def _found_on_this_machine(report: Callable[[RemoteChoices | str], None]) -> None:
+    """Hosts, private keys, and this machine's address. Reads files."""
+    report(address_towards_host(""))
+    report(remote_choices())

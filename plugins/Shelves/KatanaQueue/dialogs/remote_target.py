@@ -15,7 +15,7 @@ from typing import Protocol
 __all__ = ["RemoteSteps", "RemoteTarget", "Step", "StepState"]
 
 StepState = str
-"""running, done, or failed."""
+"""running, done, note (it went well enough, and something should be known), or failed."""
 
 _HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]+")
 MANY_AGENTS = 32
@@ -35,6 +35,8 @@ class RemoteTarget:
     data_root: str = ""
     kq_host: str = ""
     """The address of this machine that the other is to call."""
+    tunnel: bool = False
+    """Whether the queue's ports are led through the SSH connection."""
 
     def problems(self) -> list[str]:
         """One sentence for each field that makes no sense; empty when it can be tried."""
@@ -55,7 +57,7 @@ class RemoteTarget:
                 found.append(f"{label} must be a whole path, as it is on the other machine.")
         if not self.data_root.strip():
             found.append("Say where KQ_DATA_ROOT is on the other machine.")
-        if not self.kq_host.strip():
+        if not self.kq_host.strip() and not self.tunnel:
             found.append("Say at which address the other machine reaches this one (KQ Host).")
         return found
 

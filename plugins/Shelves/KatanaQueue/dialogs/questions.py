@@ -1,0 +1,104 @@
+"""Questions that a launch asks on its own thread, put to the artist on Qt's. No answer is kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
+
+from ....crossing import open_crossing, post
+
+__all__ = ["Questions"]
+
+_LOOK_S = 0.1
+
+
+class Questions(QObject):
+    """See kq.api.RemoteQuestions: its methods are called on the launch's thread, and wait there.
+
+    Where the dialog is gone, or the launch was cancelled, the careful answer is given.
+    """
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._cancelled = threading.Event()
+        self._closed = threading.Event()
+        self._open: QWidget | None = None
+        window.destroyed.connect(self._closed.set)
+        open_crossing()
+
+    def begin(self, cancelled: threading.Event) -> None:
+        """The next questions are asked until `cancelled` is set. Any thread."""
+        self._cancelled = cancelled
+
+    # --- the launch's thread -------------------------------------------------------------------------------
+
+    def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
+        """Show the fingerprint of a machine that is not known yet."""
+        text = f"{host} has not been used from here before.\n\nIts {kind} key is\n{fingerprint}"
+        more = "Accept it if that is what its administrator names. It is then kept in known_hosts."
+        return bool(self._ask(self._show_choice, text, more, "Accept"))
+
+    def passphrase(self, key_file: str, again: bool) -> str | None:
+        """Ask for the passphrase of a private key."""
+        text = f"{'That was not it. ' if again else ''}Passphrase of {key_file}:"
+        answer = self._ask(self._show_passphrase, text)
+        return str(answer) if answer else None
+
+    def use_tunnel(self, why: str) -> bool:
+        """Offer the way through SSH."""
+        more = "The queue's ports can be led through the SSH connection, for as long as Agents run there."
+        return bool(self._ask(self._show_choice, why, more, "Lead Through SSH"))
+
+    def _ask(self, show: Callable[..., object], *arguments: object) -> Any:
+        answer: list[Any] = []
+        answered = threading.Event()
+
+        def done(value: Any) -> None:
+            answer.append(value)
+            answered.set()
+
+        if not self._closed.is_set():
+            post(show, *arguments, done)
+        while not answered.wait(_LOOK_S):
+            if self._cancelled.is_set() or self._closed.is_set():
+                if not self._closed.is_set():
+                    post(self._dismiss)
+                return None
+        return answer[0]
+
+    # --- Qt's thread ----------------------------------------------------------------------------------------
+
+    def _show_choice(self, text: str, more: str, accept: str, done: Callable[[bool], None]) -> None:
+        box = QMessageBox(QMessageBox.Icon.Question, self._window.windowTitle(), text, parent=self._window)
+        box.setInformativeText(more)
+        box.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        yes = box.addButton(accept, QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        box.finished.connect(lambda _code: done(box.clickedButton() is yes))
+        self._show(box)
+
+    def _show_passphrase(self, text: str, done: Callable[[str], None]) -> None:
+        box = QInputDialog(self._window)
+        box.setWindowTitle(self._window.windowTitle())
+        box.setLabelText(text)
+        box.setTextEchoMode(QLineEdit.EchoMode.Password)
+        box.finished.connect(lambda code: done(box.textValue() if code else ""))
+        self._show(box)
+
+    def _show(self, box: QMessageBox | QInputDialog) -> None:
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.finished.connect(self._forget)
+        self._open = box
+        box.open()
+
+    def _forget(self, _code: int = 0) -> None:
+        self._open = None
+
+    def _dismiss(self) -> None:
+        if self._open is not None:
+            self._open.close()

@@ -1,0 +1,144 @@
+"""The dialog on a real machine: asked about its host key, checked, started, stopped, closed in the midst."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox, QPushButton
+
+from kq.api import ConnectionStatus, Session, Settings, start_session
+from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
+from tests.remote.machines import RemoteMachine
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """This process's queue, as a desktop has one."""
+    settings = Settings.from_environment(
+        {"KQ_DATA_ROOT": str(tmp_path / "data root"), "KQ_HEARTBEAT_S": "0.2", "KQ_LEASE_S": "3"},
+        num_agents=1,
+    )
+    session = start_session(settings)
+    assert session.wait_ready(30), session.failure
+    yield session
+    session.close()
+    assert session.wait(20)
+
+
+@pytest.fixture
+def dialog(
+    qtbot: Any, session: Session, machine: RemoteMachine, own_home: Path, tmp_path: Path
+) -> Iterator[LaunchRemoteAgentsDialog]:
+    """The dialog as the shelf item opens it, filled in for the machine."""
+    dialog = LaunchRemoteAgentsDialog()
+    dialog.take_steps_by_session()
+    qtbot.addWidget(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    dialog.host.setEditText(machine.address)
+    dialog.port.setValue(machine.port)
+    dialog.key.setEditText(str(machine.key))
+    dialog.num_agents.setValue(2)
+    dialog.kq_host.setText("127.0.0.1")
+    dialog.katana_root.setText(str(Path(__file__).resolve().parents[2]))
+    yield dialog
+    assert dialog._background.wait(30)
+    assert dialog._lookup.wait(5)
+    assert dialog._towards.wait(5)
+
+
+def answer(dialog: LaunchRemoteAgentsDialog, qtbot: Any, text: str) -> str:
+    """Press the button called `text` of the question that opens; returns the question."""
+    qtbot.waitUntil(lambda: bool(dialog.findChildren(QMessageBox)), timeout=20_000)
+    box = dialog.findChildren(QMessageBox)[0]
+    picture = os.environ.get("KQ_TEST_PICTURES")
+    if picture:
+        box.grab().save(f"{picture}/question.png")
+    asked = box.text()
+    button = next(each for each in box.findChildren(QPushButton) if each.text().replace("&", "") == text)
+    qtbot.mouseClick(button, LEFT)
+    return asked
+
+
+def steps(dialog: LaunchRemoteAgentsDialog) -> dict[str, str]:
+    items = [dialog._list.topLevelItem(place) for place in range(dialog._list.topLevelItemCount())]
+    return {item.text(0): item.text(1) for item in items if item is not None}
+
+
+def settle(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> dict[str, str]:
+    qtbot.waitUntil(lambda: dialog.check.isEnabled(), timeout=40_000)
+    picture = os.environ.get("KQ_TEST_PICTURES")
+    if picture:
+        dialog.grab().save(f"{picture}/dialog-{len(steps(dialog))}.png")
+    return steps(dialog)
+
+
+def test_from_the_first_check_to_the_last_stop(
+    dialog: LaunchRemoteAgentsDialog, session: Session, machine: RemoteMachine, own_home: Path, qtbot: Any
+) -> None:
+    """The unknown host is shown and accepted; Agents start, appear in the queue, and stop."""
+    qtbot.mouseClick(dialog.check, LEFT)
+    assert machine.host_fingerprint in answer(dialog, qtbot, "Accept")
+    taken = settle(dialog, qtbot)
+    assert taken["Result"].endswith("is ready for Agents."), taken
+    assert (
+        (own_home / ".ssh" / "known_hosts").read_text().startswith(f"[127.0.0.1]:{machine.port} ssh-ed25519")
+    )
+    qtbot.mouseClick(dialog.start, LEFT)
+    taken = settle(dialog, qtbot)
+    assert taken["Registration"] == "2 Agents have registered with the queue", taken
+    assert session.client.status is ConnectionStatus.CONNECTED
+    assert len([agent for agent in session.client.agents() if not agent.local]) == 2
+    qtbot.mouseClick(dialog.stop, LEFT)
+    taken = settle(dialog, qtbot)
+    assert taken["Result"].startswith("No Agent of this session"), taken
+    assert not any(machine.processes().values())
+
+
+def test_not_accepted_is_not_connected(
+    dialog: LaunchRemoteAgentsDialog, machine: RemoteMachine, own_home: Path, qtbot: Any
+) -> None:
+    """Cancel in the question ends the check, and nothing is written."""
+    qtbot.mouseClick(dialog.start, LEFT)
+    answer(dialog, qtbot, "Cancel")
+    taken = settle(dialog, qtbot)
+    assert "was not accepted" in taken["Host key"]
+    assert "Login" not in taken
+    assert not (own_home / ".ssh" / "known_hosts").exists()
+
+
+def test_closed_in_the_midst_nothing_remains(
+    dialog: LaunchRemoteAgentsDialog, machine: RemoteMachine, qtbot: Any
+) -> None:
+    """The window is closed while a question is open, or Agents start."""
+    qtbot.mouseClick(dialog.start, LEFT)
+    answer(dialog, qtbot, "Accept")
+    qtbot.waitUntil(lambda: "Agents" in steps(dialog), timeout=30_000)
+    dialog.close()
+    assert dialog._background.wait(30)
+    assert not any(machine.processes().values())
+    assert not list(machine.state.glob("sessions/*"))
+
+
+def test_a_saved_host_is_offered_again(
+    dialog: LaunchRemoteAgentsDialog, machine: RemoteMachine, qtbot: Any
+) -> None:
+    """The next dialog fills its fields in as they were."""
+    dialog.num_agents.setValue(7)
+    qtbot.mouseClick(dialog.save, LEFT)
+    settle(dialog, qtbot)
+    again = LaunchRemoteAgentsDialog()
+    qtbot.addWidget(again)
+    qtbot.waitUntil(lambda: again.host.findText(machine.address) >= 0)
+    again.host.setEditText(machine.address)
+    again._on_host_chosen()
+    assert again.target().num_agents == 7
+    assert again.target().port == machine.port
+    assert again._lookup.wait(5) and again._towards.wait(5)
