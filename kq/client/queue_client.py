@@ -10,22 +10,21 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from kq import errors
 from kq import messages as m
 from kq.client.mirror import ConnectionStatus, Mirror, QueueChange
+from kq.client.wishes import Wishes
 from kq.errors import ConnectionLost, KqError
 from kq.records import (
     AgentRecord,
-    AttemptRecord,
     JobRecord,
     JobSpec,
     QueueRecord,
     SessionRecord,
-    TaskRecord,
     check_job_id,
     new_job_id,
 )
@@ -44,7 +43,7 @@ _log = logging.getLogger("kq.client")
 Listener = Callable[[QueueChange], None]
 
 
-class QueueClient:
+class QueueClient(Wishes):
     """Knows the jobs and Agents of a session, and sends wishes to its server.
 
     Thread-safe. Futures and listeners are called on the client's own thread, and must not wait there.
@@ -191,95 +190,6 @@ class QueueClient:
             self._provisional.discard(job_id)
             if done.cancelled() or done.exception() is not None:
                 self._mirror.drop_provisional(job_id)
-
-    def start_jobs(self, job_ids: Sequence[str]) -> Future[None]:
-        """Run jobs again: what of them is not Completed, or all when all is."""
-        return self._job_action("start", job_ids)
-
-    def stop_jobs(self, job_ids: Sequence[str]) -> Future[None]:
-        """Cancel what waits, end what runs."""
-        return self._job_action("stop", job_ids)
-
-    def remove_jobs(self, job_ids: Sequence[str]) -> Future[None]:
-        """Forget jobs and delete their logs; what runs is ended first."""
-        return self._job_action("remove", job_ids)
-
-    def _job_action(self, action: str, job_ids: Sequence[str]) -> Future[None]:
-        ids = tuple(job_ids)
-        return self._ask(lambda number: m.JobActionRequest(request=number, action=action, job_ids=ids))
-
-    def start_tasks(self, job_id: str, tasks: Sequence[int]) -> Future[None]:
-        """Run single tasks of a job again."""
-        numbers = tuple(tasks)
-        return self._ask(lambda number: m.StartTasksRequest(request=number, job_id=job_id, tasks=numbers))
-
-    def set_priority(self, job_ids: Sequence[str], priority: int) -> Future[None]:
-        """Change the priority of jobs; higher goes first."""
-        ids = tuple(job_ids)
-        return self._ask(lambda number: m.PriorityRequest(request=number, job_ids=ids, priority=priority))
-
-    def pause_queue(self, paused: bool) -> Future[None]:
-        """Give no more work to Agents, or give it again. What runs goes on."""
-        return self._ask(lambda number: m.PauseQueueRequest(request=number, paused=paused))
-
-    def set_agent_count(self, count: int) -> Future[None]:
-        """How many local Agents to keep."""
-        return self._ask(lambda number: m.SetAgentsRequest(request=number, count=count))
-
-    def drain_agents(self, agent_ids: Sequence[str]) -> Future[None]:
-        """Let Agents finish what they run, and take nothing more."""
-        return self._agent_action("drain", agent_ids)
-
-    def resume_agents(self, agent_ids: Sequence[str]) -> Future[None]:
-        """Let drained Agents work again."""
-        return self._agent_action("resume", agent_ids)
-
-    def restart_agents(self, agent_ids: Sequence[str]) -> Future[None]:
-        """End Agents, with what they run, which waits again; local ones are replaced."""
-        return self._agent_action("restart", agent_ids)
-
-    def end_agents(self, agent_ids: Sequence[str]) -> Future[None]:
-        """End Agents, with what they run, which waits again."""
-        return self._agent_action("end", agent_ids)
-
-    def _agent_action(self, action: str, agent_ids: Sequence[str]) -> Future[None]:
-        ids = tuple(agent_ids)
-        return self._ask(lambda number: m.AgentActionRequest(request=number, action=action, agent_ids=ids))
-
-    def tasks(self, job_id: str, first: int = 0, count: int = 1000) -> Future[tuple[TaskRecord, ...]]:
-        """The tasks of a job from `first` on."""
-        return self._ask(
-            lambda number: m.TasksRequest(request=number, job_id=job_id, first=first, count=count),
-            lambda reply: reply.tasks,
-        )
-
-    def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
-        """The attempts that are over, of a job or of one of its tasks."""
-        return self._ask(
-            lambda number: m.AttemptsRequest(request=number, job_id=job_id, task=task),
-            lambda reply: reply.attempts,
-        )
-
-    def spec(self, job_id: str) -> Future[JobSpec]:
-        """What was submitted."""
-        return self._ask(
-            lambda number: m.SpecRequest(request=number, job_id=job_id), lambda reply: reply.spec
-        )
-
-    def admit_host(self, host: str, bind: str) -> Future[str]:
-        """Make a key for the Agents of `host` and open the ports on the local address `bind`.
-
-        Returns:
-            Their connection file, as JSON. It holds a secret key.
-        """
-        return self._ask(
-            lambda number: m.AdmitHostRequest(request=number, host=host, bind=bind),
-            lambda reply: reply.connection,
-        )
-
-    def dismiss_host(self, host: str) -> Future[None]:
-        """End the Agents of `host` and forget its key."""
-        return self._ask(lambda number: m.DismissHostRequest(request=number, host=host))
 
     def _ask(
         self, make: Callable[[int], Any], result: Callable[[Any], Any] = lambda _reply: None

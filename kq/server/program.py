@@ -5,45 +5,40 @@ One thread, one loop. What the core decided is on disk before anybody is told of
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import os
 import signal
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
 from kq import messages as m
-from kq import process
 from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.core import instructions as do
-from kq.errors import IllegalTransition, KqError, MalformedMessage, Refused
-from kq.records import AttemptRecord, attempt_id, fill, task_commands
+from kq.errors import MalformedMessage, Refused
+from kq.records import AttemptRecord
 from kq.server.connection import SessionFiles
 from kq.server.hearing import Hearing
 from kq.server.history import History
 from kq.server.keeping import JournalKeeper
 from kq.server.local_agents import LocalAgents
-from kq.server.logs import open_log
 from kq.server.news import News
+from kq.server.orders import Orders
 from kq.server.remote_hosts import RemoteHosts
 from kq.server.streams import Streams
 from kq.server.wishes import Wishes
 from kq.settings import Settings
 from kq.wire import Incoming, Poller, ServerWire
 
-__all__ = ["Server", "main"]
+__all__ = ["Server"]
 
 _DRAIN = 512
 """Messages taken from one port before the journal is written and answers leave."""
-_OPEN_FILES = 16384
 _log = logging.getLogger("kq.server")
 
 
@@ -94,11 +89,23 @@ class Server:
             self._remember_agent,
             lambda message: self._streams.take(message),
         )
-        self._streams = Streams(self._core, self._send_to_agent, self._rouse)
+        self._streams = Streams(
+            self._core, lambda agent_id, message: self._orders.send(agent_id, message), self._rouse
+        )
         self._hosts = RemoteHosts(self._files, self._wire, settings.data_root, settings.lease_s)
         self._gone: list[tuple[str, str]] = []
         self._keeper = JournalKeeper(queue_dir / "journal.sqlite", journal_session, self._news)
         self._journal = self._keeper.journal
+        self._orders = Orders(
+            settings,
+            self._core,
+            self._wire,
+            self._hearing,
+            self._agents,
+            self._keeper,
+            self._handle,
+            self._remember_agent,
+        )
         self._history = History(self._core, self._journal, settings)
         self._wake, self._wake_far = os.pipe()
         os.set_blocking(self._wake, False)
@@ -280,7 +287,7 @@ class Server:
             if isinstance(each, tuple):
                 self._reply(*each)
             else:
-                _ACTIONS[type(each)](self, each)
+                self._orders.carry_out(each)
         for event in self._news.take(time.monotonic()):
             self._wire.publish_to_clients(event)
 
@@ -376,90 +383,6 @@ class Server:
     def _note_later(self, told: do.Instruction) -> None:
         self._outbox.append(told)
 
-    # --- instructions: carried out once the journal is written ----------------------
-
-    def _send_to_agent(self, agent_id: str, message: msgspec.Struct) -> bool:
-        peer = self._hearing.routes.get(agent_id)
-        if peer is not None and self._wire.send(peer, message):
-            return True
-        # Its route is dead or unknown; it may still listen to broadcasts.
-        self._hearing.routes.pop(agent_id, None)
-        self._wire.publish_to_agent(agent_id, m.RegisterAgainOrder())
-        return False
-
-    def _do_launch(self, told: do.LaunchAgent) -> None:
-        # Noted before there is a process: a server that follows must not use the number again.
-        try:
-            self._journal.note_next_agent(self._core.next_agent)
-        except sqlite3.Error as error:
-            self._keeper.failed(error)
-        self._hearing.roles[told.agent] = "agent:local"
-        self._agents.launch(told.agent)
-        running = self._agents.process_of(told.agent)
-        agent = self._core.agent(told.agent)
-        if running is not None and agent is not None:
-            agent.pid, agent.process_started = running
-            self._remember_agent(told.agent)
-
-    def _do_end_agent(self, told: do.EndAgent) -> None:
-        grace = self._settings.grace_s
-        if not told.force:
-            order = m.EndOrder(reason=told.reason, grace_s=grace)
-            if not self._send_to_agent(told.agent, order):
-                self._wire.publish_to_agent(told.agent, order)
-        agent = self._core.agent(told.agent)
-        if agent is not None and agent.local:
-            self._agents.end(told.agent, told.reason, force=told.force, grace_s=grace)
-
-    def _do_assign(self, told: do.Assign) -> None:
-        agent = self._core.agent(told.agent)
-        if agent is None or agent.want != (told.job_id, told.task, told.attempt):
-            return
-        job = self._core.job_entry(told.job_id)
-        spec, frames = job.spec, job.frames(told.task)
-        environment = dict(spec.environment)
-        if agent.local:
-            cores = os.cpu_count() or 1
-            environment.setdefault("KQ_THREADS", str(max(cores // max(self._core.state.agents_wanted, 1), 1)))
-        order = m.AssignOrder(
-            number=told.number,
-            attempt=attempt_id(told.job_id, told.task, told.attempt),
-            commands=task_commands(spec, frames),
-            cwd=spec.cwd,
-            environment=environment,
-            log_file=job.details[told.task].log_file,
-            picture=fill(spec.picture, frames),
-            renderer=spec.renderer,
-            timeout_s=spec.timeout_s,
-            silence_s=spec.silence_s,
-            memory_limit=spec.memory_limit,
-            temp_dir=spec.temp_dir,
-        )
-        try:
-            self._send_to_agent(told.agent, order)
-        except MalformedMessage as error:
-            ending = m.AttemptEnding(
-                agent=told.agent, attempt=order.attempt, outcome="failed", reason=str(error)
-            )
-            self._handle(ev.AttemptEnded(ending))
-
-    def _do_ask_stop(self, told: do.AskStop) -> None:
-        order = m.StopOrder(attempt=told.attempt, grace_s=self._settings.grace_s)
-        self._wire.publish_to_agent(told.agent, order)
-
-    def _do_ask_to_register(self, told: do.AskToRegister) -> None:
-        self._wire.publish_to_agent(told.agent, m.RegisterAgainOrder())
-
-    def _do_acknowledge(self, told: do.Acknowledge) -> None:
-        order = m.AcknowledgeOrder(
-            beat=told.beat,
-            want=told.want,
-            stop=told.stop,
-            grace_s=self._settings.grace_s,
-            acknowledged=told.acknowledged,
-        )
-        self._send_to_agent(told.agent, order)
-
 
 _Carry = Callable[[Server, Any], None]
 _NOTES: dict[type[do.Instruction], _Carry] = {
@@ -478,56 +401,3 @@ _NOTES: dict[type[do.Instruction], _Carry] = {
     do.AskToRegister: Server._note_later,
     do.Acknowledge: Server._note_later,
 }
-_ACTIONS: dict[type[do.Instruction], _Carry] = {
-    do.LaunchAgent: Server._do_launch,
-    do.EndAgent: Server._do_end_agent,
-    do.Assign: Server._do_assign,
-    do.AskStop: Server._do_ask_stop,
-    do.AskToRegister: Server._do_ask_to_register,
-    do.Acknowledge: Server._do_acknowledge,
-}
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m kq.server --queue-dir DIR --session ID --guardian-pid N`, started by the guardian."""
-    parser = argparse.ArgumentParser(prog="kq.server", description="Own the jobs of one session.")
-    parser.add_argument("--queue-dir", required=True, type=Path)
-    parser.add_argument("--session", required=True)
-    parser.add_argument("--journal-session", default="", help="whose jobs this goes on with")
-    parser.add_argument("--guardian-pid", type=int, default=0)
-    options = parser.parse_args(argv)
-    process.become_subreaper()
-    _have_files_enough()
-    try:
-        settings = Settings.from_environment()
-        open_log(settings.data_root / "logs" / "server.log", settings.log_level, options.session)
-        server = Server(
-            settings,
-            options.queue_dir,
-            options.session,
-            options.journal_session or options.session,
-            options.guardian_pid,
-        )
-        return server.run(lifeline=options.guardian_pid != 0)
-    except IllegalTransition:
-        raise
-    except (KqError, OSError) as error:
-        _refuse(str(error))
-
-
-def _have_files_enough() -> None:
-    """Raise the usual limit of 1024 open files: each Agent takes four, and strangers may knock in numbers."""
-    if sys.platform != "win32":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _refuse(sentence: str) -> NoReturn:
-    """Tell whoever started the session why there is none; exit code 2 says that trying again is no use."""
-    print(json.dumps({"event": "failed", "sentence": sentence}), flush=True)
-    _log.error("%s", sentence)
-    sys.exit(2)

@@ -1,0 +1,67 @@
+"""Starts the server: arguments, settings, the log; says why there is none. It serves nobody itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from kq import process
+from kq.errors import IllegalTransition, KqError
+from kq.server.logs import open_log
+from kq.server.program import Server
+from kq.settings import Settings
+
+__all__ = ["main"]
+
+_OPEN_FILES = 16384
+_log = logging.getLogger("kq.server")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m kq.server --queue-dir DIR --session ID --guardian-pid N`, started by the guardian."""
+    parser = argparse.ArgumentParser(prog="kq.server", description="Own the jobs of one session.")
+    parser.add_argument("--queue-dir", required=True, type=Path)
+    parser.add_argument("--session", required=True)
+    parser.add_argument("--journal-session", default="", help="whose jobs this goes on with")
+    parser.add_argument("--guardian-pid", type=int, default=0)
+    options = parser.parse_args(argv)
+    process.become_subreaper()
+    _have_files_enough()
+    try:
+        settings = Settings.from_environment()
+        open_log(settings.data_root / "logs" / "server.log", settings.log_level, options.session)
+        server = Server(
+            settings,
+            options.queue_dir,
+            options.session,
+            options.journal_session or options.session,
+            options.guardian_pid,
+        )
+        return server.run(lifeline=options.guardian_pid != 0)
+    except IllegalTransition:
+        raise
+    except (KqError, OSError) as error:
+        _refuse(str(error))
+
+
+def _have_files_enough() -> None:
+    """Raise the usual limit of 1024 open files: each Agent takes four, and strangers may knock in numbers."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    """Tell whoever started the session why there is none; exit code 2 says that trying again is no use."""
+    print(json.dumps({"event": "failed", "sentence": sentence}), flush=True)
+    _log.error("%s", sentence)
+    sys.exit(2)
