@@ -25,7 +25,7 @@ from kq.wire import write_private
 __all__ = ["COMMANDS", "MARK", "main"]
 
 MARK = "kq-remote: "
-COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "supervise")
+COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "remote-await", "supervise")
 _AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
 _START_PATIENCE_S = 15.0
 _STOP_GRACE_S = 6.0
@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     probe = commands.add_parser("remote-probe")
     probe.set_defaults(run=_probe)
     probe.add_argument("--timeout", type=float, default=6.0)
+    wait = commands.add_parser("remote-await")
+    wait.set_defaults(run=_await)
+    wait.add_argument("--folder", type=Path, required=True)
+    wait.add_argument("--agents", type=int, required=True)
     supervise = commands.add_parser("supervise")
     supervise.set_defaults(run=_supervise)
     supervise.add_argument("--folder", type=Path, required=True)
@@ -71,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     supervise.add_argument("--log-folder", type=Path, required=True)
     supervise.add_argument("--first-log", type=int, default=0)
     supervise.add_argument("--data-root", type=Path, required=True)
+    supervise.add_argument("--own-log", type=Path, required=True)
     supervise.add_argument("--shared", action="store_true")
     return parser
 
@@ -99,10 +104,8 @@ def _start(options: argparse.Namespace) -> int:
             # Where only the system itself can start what outlives an SSH session, the script asks it to.
             print(MARK + msgspec.json.encode(arguments).decode(), flush=True)
             return 0
-        log = _open_log(base_folder() / "logs" / f"supervisor-{folder.path.name}.log")
         marked = {**os.environ, "KQ_REMOTE": session_tag(config.connection.session)}
-        child = process.spawn_service(arguments, environment=marked, stdout=log, stderr=log)
-        os.close(log)
+        child = process.spawn_service(arguments, environment=marked)
         supervised = _wait_for(folder, options.agents, child)
     except BaseException:
         folder.end(1.0)
@@ -164,13 +167,17 @@ def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespac
         sys.executable, "-P", str(_AGENT_FILE), "supervise", "--folder", str(folder.path),
         "--katana-root", options.katana_root, "--log-folder", str(log_folder),
         "--first-log", str(options.first_log), "--data-root", str(data_root if shared else folder.work),
-        *(["--shared"] if shared else []),
+        "--own-log", str(_log_of(folder)), *(["--shared"] if shared else []),
     ]  # fmt: skip
 
 
-def _open_log(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _log_of(folder: HostFolder) -> Path:
+    return base_folder() / "logs" / f"supervisor-{folder.path.name}.log"
+
+
+def _await(options: argparse.Namespace) -> int:
+    _tell(_wait_for(HostFolder(options.folder), options.agents), already=False)
+    return 0
 
 
 def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> Supervised:
@@ -183,8 +190,7 @@ def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = Non
                 raise RemoteFailed(supervised.trouble)
             return supervised
         if child is not None and child.poll() is not None:
-            log = base_folder() / "logs" / f"supervisor-{folder.path.name}.log"
-            raise RemoteFailed(f"the Agents ended at once: {_tail(log)}")
+            raise RemoteFailed(f"the Agents ended at once: {_tail(_log_of(folder))}")
         time.sleep(0.02)
     raise RemoteFailed(
         f"the Agents did not start within {_START_PATIENCE_S:.0f} s: see {base_folder() / 'logs'}"
@@ -262,6 +268,7 @@ def _probe(options: argparse.Namespace) -> int:
 
 def _supervise(options: argparse.Namespace) -> int:
     folder = HostFolder(options.folder)
+    _write_to(options.own_log)
     try:
         config = msgspec.json.decode(folder.connection.read_bytes(), type=AgentConfig)
     except (OSError, msgspec.DecodeError) as error:
@@ -280,6 +287,15 @@ def _supervise(options: argparse.Namespace) -> int:
         data_root=options.data_root,
         shared=options.shared,
     ).run()
+
+
+def _write_to(path: Path) -> None:
+    """Send what this process says to a file of its own: nobody else listens."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(fd, stream)
+    os.close(fd)
 
 
 def _python_path() -> str:

@@ -348,7 +348,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, msgspec.DecodeError) as error:
         _say(f"the connection file {options.connection} cannot be used: {error}")
         return 2
-    if options.pulse:
+    if options.pulse and sys.platform != "win32":
+        # A supervisor that stands still must not have its Agents stand still too.
         os.set_blocking(1, False)
     process.keep_from_interrupts()
     process.become_subreaper()

@@ -62,6 +62,7 @@ class Ladder:
         settings: Settings,
         steps: Steps,
         questions: RemoteQuestions,
+        connect_s: float,
     ) -> None:
         """
         Args:
@@ -72,6 +73,7 @@ class Ladder:
         self._settings = settings
         self._steps = steps
         self._questions = questions
+        self._connect_s = connect_s
         self.connection: Connection | None = None
         self.machine: Machine
         self.facts: dict[str, Any] = {}
@@ -85,7 +87,9 @@ class Ladder:
 
     def log_in(self) -> Machine:
         """Name, port, host key, login and system."""
-        self.connection = connect(route_to(self.host), self._steps, self._questions)
+        self.connection = connect(
+            route_to(self.host), self._steps, self._questions, connect_s=self._connect_s
+        )
         kind = WindowsMachine if self.connection.is_windows else PosixMachine
         self.machine = kind(self.connection, self.host, self._steps)
         with self._steps.step("System") as step:

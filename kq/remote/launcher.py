@@ -44,17 +44,21 @@ class RemoteLauncher:
         settings: Settings,
         questions: RemoteQuestions,
         book: HostBook | None = None,
+        *,
+        connect_s: float = 15.0,
     ) -> None:
         """
         Args:
             queue: the session's client; None where no session runs, which leaves checks only.
             questions: answers what only a person can.
             book: remembers what worked; default: the user's.
+            connect_s: how long a machine may leave us without an answer.
         """
         self._queue = queue
         self._settings = settings
         self._questions = questions
         self._book = book or HostBook()
+        self._connect_s = connect_s
         self._lock = threading.Lock()
         self._busy: set[str] = set()
         self._tunnels: dict[str, TunnelKeeper] = {}
@@ -142,7 +146,7 @@ class RemoteLauncher:
     def _ladder(self, host: RemoteHost, steps: Steps) -> Ladder:
         from kq.remote.ladder import Ladder  # paramiko comes with it
 
-        return Ladder(host, self._queue, self._settings, steps, self._questions)
+        return Ladder(host, self._queue, self._settings, steps, self._questions, self._connect_s)
 
     def _session_queue(self) -> Queue:
         if self._queue is None or not self._queue.session:

@@ -18,7 +18,7 @@ from kq.remote.steps import OpenStep, RemoteQuestions, Steps
 
 __all__ = ["Connection", "Output", "connect"]
 
-CONNECT_S = 15.0
+_THROUGH_S = 15.0
 HANDSHAKE_S = 20.0
 COMMAND_S = 30.0
 _MOST_OUTPUT = 1 << 20
@@ -166,7 +166,7 @@ def connect(
     questions: RemoteQuestions,
     *,
     prefix: str = "",
-    connect_s: float = CONNECT_S,
+    connect_s: float,
 ) -> Connection:
     """Log in, step by step.
 
@@ -265,9 +265,9 @@ def _through(between: Connection, route: SshRoute, steps: Steps, prefix: str) ->
         try:
             channel = steps.wait(
                 lambda: between.transport.open_channel(
-                    "direct-tcpip", (route.host, route.port), ("127.0.0.1", 0), timeout=CONNECT_S
+                    "direct-tcpip", (route.host, route.port), ("127.0.0.1", 0), timeout=_THROUGH_S
                 ),
-                CONNECT_S,
+                _THROUGH_S,
                 f"{between.route.name} did not reach {route.host} port {route.port}",
                 step,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
+from socket import gaierror, getaddrinfo
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -41,6 +42,8 @@ _KINDS = (zmq.DEALER, zmq.PUSH, zmq.SUB)
 
 def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, PortAnswer, PortAnswer]:
     """Open request, update and broadcast port of `session` as an Agent would. Waits `timeout_s` at most."""
+    if not _resolves(session.host):
+        return (PortAnswer.NO_SUCH_NAME,) * 3
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     sockets, monitors = [], []
     ports = (session.request_port, session.update_port, session.broadcast_port)
@@ -60,10 +63,7 @@ def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, P
             monitors.append(monitor)
             poller.register(monitor, zmq.POLLIN)
             host = f"[{session.host}]" if ":" in session.host else session.host
-            try:
-                socket.connect(f"tcp://{host}:{port}")
-            except zmq.ZMQError:
-                return (PortAnswer.NO_SUCH_NAME,) * 3
+            socket.connect(f"tcp://{host}:{port}")
         until = time.monotonic() + timeout_s
         waiting = set(range(3))
         while waiting and (left := until - time.monotonic()) > 0:
@@ -82,6 +82,14 @@ def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, P
             socket.close(0)
         context.term()
     return answers[0], answers[1], answers[2]
+
+
+def _resolves(host: str) -> bool:
+    """Whether this machine knows the name: ZeroMQ would go on looking, and say nothing."""
+    try:
+        return bool(getaddrinfo(host, None))
+    except (gaierror, UnicodeError):
+        return False
 
 
 def _judge(monitor: zmq.Socket[bytes], known: PortAnswer) -> tuple[PortAnswer, bool]:

@@ -1,0 +1,117 @@
+# Starts Agents of Katana Queue on this machine, for a desktop elsewhere on the network.
+#
+#   .\StartAgents.ps1 KATANA_ROOT KQ_DATA_ROOT KQ_HOST REQUEST_PORT UPDATE_PORT BROADCAST_PORT NUM_AGENTS
+#
+# Run by hand it needs the session's key, in .katana-queue\connection.json of the home folder or the file that
+# KQ_CONNECTION names: `kq remote key` on the desktop's machine prints it. Variables that may be set:
+#   KQ_CONNECTION  the file with the session's key; - reads standard input
+#   KQ_ROOT        the folder that holds the package kq, when it is not KATANA_ROOT
+#   KQ_PYTHON      the Python to use, 3.11 or later, with pyzmq, msgspec and psutil
+# It needs no elevation. The Agents outlive the SSH session: the system itself starts them.
+param(
+    [Parameter(Mandatory = $true)][string]$KatanaRoot,
+    [Parameter(Mandatory = $true)][string]$DataRoot,
+    [Parameter(Mandatory = $true)][string]$KqHost,
+    [Parameter(Mandatory = $true)][ValidateRange(1, 65535)][int]$RequestPort,
+    [Parameter(Mandatory = $true)][ValidateRange(1, 65535)][int]$UpdatePort,
+    [Parameter(Mandatory = $true)][ValidateRange(1, 65535)][int]$BroadcastPort,
+    [Parameter(Mandatory = $true)][ValidateRange(1, 1000)][int]$NumAgents
+)
+$ErrorActionPreference = 'Stop'
+$OutputEncoding = New-Object System.Text.UTF8Encoding $false
+
+function Stop-WithMessage([string]$Message) {
+    [Console]::Error.WriteLine("StartAgents: $Message")
+    exit 2
+}
+
+# One argument as programs of Microsoft's C runtime read their command line.
+function ConvertTo-Argument([string]$Text) {
+    if ($Text -and $Text -notmatch '[\s"]') {
+        return $Text
+    }
+    $Quoted = [regex]::Replace($Text, '(\\*)"', '$1$1\"')
+    $Quoted = [regex]::Replace($Quoted, '(\\+)$', '$1$1')
+    return '"' + $Quoted + '"'
+}
+
+function Find-Kq {
+    foreach ($Folder in @($Env:KQ_ROOT, $KatanaRoot, (Join-Path $PSScriptRoot '..\..'))) {
+        if ($Folder -and (Test-Path -LiteralPath (Join-Path $Folder 'kq\agent\on_host.py'))) {
+            return (Resolve-Path -LiteralPath $Folder).ProviderPath
+        }
+    }
+    Stop-WithMessage "Katana Queue is neither in KATANA_ROOT $KatanaRoot nor in KQ_ROOT '$Env:KQ_ROOT': install it there"
+}
+
+function Find-Python([string]$Kq) {
+    $Names = @(
+        (Join-Path $KatanaRoot 'bin\python.exe'),
+        (Join-Path $Kq '.venv\Scripts\python.exe'),
+        'python.exe',
+        'python3.exe'
+    )
+    if ($Env:KQ_PYTHON) {
+        $Names = @($Env:KQ_PYTHON)
+    }
+    foreach ($Name in $Names) {
+        $Found = Get-Command $Name -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
+        if ($Found) {
+            & $Found.Source -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null
+            if ($LASTEXITCODE -eq 0) {
+                return $Found.Source
+            }
+        }
+    }
+    Stop-WithMessage "there is no Python 3.11 or later here ($($Names -join ', ')): install one, or set KQ_PYTHON"
+}
+
+$Kq = Find-Kq
+$Python = Find-Python $Kq
+$Program = Join-Path $Kq 'kq\agent\__main__.py'
+$FirstLog = '0'
+if ($Env:KQ_FIRST_LOG) {
+    $FirstLog = $Env:KQ_FIRST_LOG
+}
+$Arguments = @('-P', $Program, 'remote-start')
+foreach ($Pair in @(
+        @('--connection', $Env:KQ_CONNECTION),
+        @('--katana-root', $KatanaRoot),
+        @('--desktop-root', $Env:KQ_DESKTOP_ROOT),
+        @('--data-root', $DataRoot),
+        @('--host', $KqHost)
+    )) {
+    # An empty argument is lost on its way to a program, in PowerShell before 7.3.
+    if ($Pair[1]) {
+        $Arguments += $Pair
+    }
+}
+$Arguments += @('--ports', "$RequestPort", "$UpdatePort", "$BroadcastPort")
+$Arguments += @('--agents', "$NumAgents", '--first-log', $FirstLog)
+
+Write-Output "Starting $NumAgents Agents on $Env:COMPUTERNAME for $KqHost"
+if ($Env:KQ_CONNECTION -eq '-') {
+    $Answer = [Console]::In.ReadToEnd() | & $Python @Arguments '--prepare'
+} else {
+    $Answer = & $Python @Arguments '--prepare'
+}
+if ($LASTEXITCODE -ne 0) {
+    exit $LASTEXITCODE
+}
+$Mark = 'kq-remote: '
+$Line = @($Answer | Where-Object { $_.StartsWith($Mark) })[-1]
+$Prepared = ConvertFrom-Json $Line.Substring($Mark.Length)
+if ($Prepared -is [array] -and $Prepared.Count) {
+    # What is started here would end with the SSH session; what the system starts does not.
+    $Words = @($Prepared | ForEach-Object { ConvertTo-Argument $_ })
+    $Started = Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{
+        CommandLine      = $Words -join ' '
+        CurrentDirectory = $Kq
+    }
+    if ($Started.ReturnValue -ne 0) {
+        Stop-WithMessage "Windows did not start the Agents: Win32_Process.Create returned $($Started.ReturnValue)"
+    }
+    & $Python -P $Program 'remote-await' '--agents' "$NumAgents" '--folder' $Prepared[$Prepared.IndexOf('--folder') + 1]
+    exit $LASTEXITCODE
+}
+$Answer | Write-Output

@@ -1,0 +1,42 @@
+# Stops the Agents of Katana Queue that StartAgents.ps1 started on this machine, with what they render.
+#
+#   .\StopAgents.ps1 [SESSION | --all]
+#
+# Without an argument: those of the only session that has Agents here; where several have some, it names them.
+# It ends processes by pid and start time, as StartAgents wrote them down, and no others. It needs no elevation.
+$ErrorActionPreference = 'Stop'
+
+function Stop-WithMessage([string]$Message) {
+    [Console]::Error.WriteLine("StopAgents: $Message")
+    exit 2
+}
+
+$Base = Join-Path $HOME '.katana-queue'
+if ($Env:KQ_REMOTE_DIR) {
+    $Base = $Env:KQ_REMOTE_DIR
+}
+$PythonFile = Join-Path $Base 'python'
+$RootFile = Join-Path $Base 'root'
+# What started the Agents can end them: StartAgents keeps its Python and folder here.
+if (-not ((Test-Path -LiteralPath $PythonFile) -and (Test-Path -LiteralPath $RootFile))) {
+    Write-Output "No Agents run here: StartAgents has not been used on $Env:COMPUTERNAME"
+    Write-Output 'kq-remote: {"ended":[]}'
+    exit 0
+}
+$Python = [System.IO.File]::ReadAllText($PythonFile)
+if ($Env:KQ_PYTHON) {
+    $Python = $Env:KQ_PYTHON
+}
+$Kq = [System.IO.File]::ReadAllText($RootFile)
+if ($Env:KQ_ROOT) {
+    $Kq = $Env:KQ_ROOT
+}
+$Program = Join-Path $Kq 'kq\agent\__main__.py'
+if (-not (Test-Path -LiteralPath $Python)) {
+    Stop-WithMessage "$Python, which started the Agents, is gone: set KQ_PYTHON to another"
+}
+if (-not (Test-Path -LiteralPath $Program)) {
+    Stop-WithMessage "Katana Queue is not in $Kq any more: set KQ_ROOT"
+}
+& $Python -P $Program 'remote-stop' @args
+exit $LASTEXITCODE

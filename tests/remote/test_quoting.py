@@ -1,0 +1,128 @@
+"""Arguments as other machines' shells read them: what goes in comes out, whatever is in it."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from host.command_line import split_windows
+from kq.remote.quoting import (
+    cmd_command,
+    posix_command,
+    posix_quote,
+    powershell_command,
+    powershell_quote,
+    windows_argument,
+)
+from tools.powershell_grammar import syntax_errors
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "resources" / "scripts"
+PRINTABLE = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=40)
+NASTY = ["", " ", "an artist's home", 'a "b" c', "$HOME `id` $(id)", "a\\", 'a\\"b', "%PATH%", "^&|<>()!", "-x",
+         "ünïcode \u2019quoted\u2018", "a;b", "*?[]", "#x", "~", "\\\\server\\"]  # fmt: skip
+
+
+def test_posix_shells_read_what_was_meant() -> None:
+    """All of them at once, by each shell that is here, through another shell as SSH does it."""
+    script = 'for word in "$@"; do printf \'%s\\n\' "$word"; done'
+    command = posix_command(script, NASTY)
+    shells = [shell for shell in ("sh", "bash", "dash", "zsh", "fish", "csh") if shutil.which(shell)]
+    for shell in shells:
+        done = subprocess.run([shell, "-c", command], capture_output=True, text=True, check=True)
+        assert done.stdout.split("\n")[:-1] == NASTY, shell
+
+
+@given(PRINTABLE)
+def test_posix_quotes_whatever_is_in_it(text: str) -> None:
+    """As `shlex` reads it, too."""
+    import shlex
+
+    assert shlex.split(posix_quote(text)) == [text]
+
+
+@given(st.lists(PRINTABLE.filter(lambda text: "\n" not in text), max_size=6))
+@example(NASTY)
+def test_windows_programs_read_what_was_meant(words: list[str]) -> None:
+    """By the rules of Microsoft's C runtime."""
+    assert split_windows(" ".join(map(windows_argument, words))) == words
+
+
+@given(st.lists(PRINTABLE, min_size=1, max_size=6))
+@example([*NASTY])
+def test_cmd_takes_nothing_for_itself(words: list[str]) -> None:
+    """Read as cmd reads it, where every letter after ^ is a letter, the same line is left for the program."""
+    line = cmd_command(words)
+    read, escaped = [], False
+    for letter in line:
+        if escaped or letter != "^":
+            assert escaped or letter not in '()%!"<>&|', "a letter that cmd minds stands open"
+            read.append(letter)
+            escaped = False
+        else:
+            escaped = True
+    assert split_windows("".join(read)) == list(words)
+
+
+@given(PRINTABLE)
+@example("it\u2019s")
+def test_powershell_reads_one_string(text: str) -> None:
+    """Nothing in it ends the string, by PowerShell's own grammar, and nothing is expanded."""
+    quoted = powershell_quote(text)
+    assert not list(syntax_errors(f"Write-Output {quoted}\n".encode()))
+    inner, read, place = quoted[1:-1], [], 0
+    marks = "'\u2018\u2019\u201a\u201b"
+    while place < len(inner):
+        read.append(inner[place])
+        if inner[place] in marks:
+            assert inner[place + 1] in marks
+            place += 1
+        place += 1
+    assert "".join(read) == text
+
+
+def test_powershell_commands_hold_nothing_to_quote() -> None:
+    """A script with anything in it travels as letters and digits."""
+    script = "Write-Output 'it''s'; & \"$HOME\\x\" | % { $_ }"
+    command = powershell_command(script)
+    encoded = command.rpartition(" ")[2]
+    assert base64.b64decode(encoded).decode("utf-16-le") == script
+    assert not set(command) & set("'\"$&|<>^%")
+
+
+@pytest.mark.parametrize("name", ["StartAgents.ps1", "StopAgents.ps1"])
+def test_powershell_scripts_parse(name: str) -> None:
+    """By the grammar; no PowerShell need be installed."""
+    assert not list(syntax_errors((SCRIPTS / name).read_bytes()))
+
+
+def test_what_is_sent_to_powershell_parses() -> None:
+    """Every script that the Windows twin puts together, with names that have quotation marks."""
+    from kq.remote import windows_machine as windows
+
+    names = ", ".join(map(powershell_quote, NASTY))
+    for body in (windows._FIND_PYTHON, windows._FIND_KQ):
+        script = f"{windows._PREPARE}$names = @({names}); {body}\n"
+        assert not list(syntax_errors(script.encode())), script
+
+
+def test_the_windows_pair_takes_the_documented_arguments_in_order() -> None:
+    """Katana root, data root, host, three ports, number of Agents."""
+    text = (SCRIPTS / "StartAgents.ps1").read_text()
+    names = [
+        "$KatanaRoot",
+        "$DataRoot",
+        "$KqHost",
+        "$RequestPort",
+        "$UpdatePort",
+        "$BroadcastPort",
+        "$NumAgents",
+    ]
+    places = [text.index(f"]{name}") for name in names]
+    assert places == sorted(places)
+    assert "Win32_Process" in text, "what PowerShell itself starts would end with the SSH session"

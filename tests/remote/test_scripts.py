@@ -1,0 +1,196 @@
+"""StartAgents and StopAgents by hand, as the guide says: copied to a home, run with seven arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kq.process import own_id
+from tests.reliability.live_queue import ROOT, LiveQueue, is_alive, until
+
+SCRIPTS = ROOT / "resources" / "scripts"
+
+
+class Hand:
+    """Somebody at a terminal of the other machine."""
+
+    def __init__(self, home: Path, queue: LiveQueue, katana_root: Path = ROOT) -> None:
+        self.home = home
+        self.queue = queue
+        self.katana_root = katana_root
+        self.state = home / ".katana-queue"
+        home.mkdir(exist_ok=True)
+        for name in ("StartAgents.sh", "StopAgents.sh"):
+            shutil.copy(SCRIPTS / name, home)
+        self.connection: dict[str, object] = {}
+
+    def take_key(self) -> None:
+        """As `kq remote key` prints it, put where StartAgents looks."""
+        done = self.queue.kq("remote", "key", "farm-h", "--kq-host", "127.0.0.1")
+        assert done.returncode == 0, done.stderr
+        self.state.mkdir(exist_ok=True, mode=0o700)
+        (self.state / "connection.json").write_text(done.stdout)
+        self.connection = json.loads(done.stdout)["connection"]
+
+    def run(self, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("KQ_", "PYTHON"))}
+        run_mark = {"KQ_TEST_RUN": os.environ["KQ_TEST_RUN"]}
+        return subprocess.run(
+            [str(self.home / name), *arguments],
+            env={**kept, **run_mark, "HOME": str(self.home), **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def arguments(self, agents: int = 2) -> list[str]:
+        ports = [str(self.connection.get(f"{name}_port", 1)) for name in ("request", "update", "broadcast")]
+        return [str(self.katana_root), str(self.queue.data_root), "127.0.0.1", *ports, str(agents)]
+
+    def start(self, agents: int = 2) -> subprocess.CompletedProcess[str]:
+        return self.run("StartAgents.sh", *self.arguments(agents))
+
+    def pids(self) -> list[int]:
+        found = []
+        for path in self.state.glob("sessions/*/supervisor.json"):
+            content = json.loads(path.read_text())
+            found += [content["pid"], *(each[1] for each in content["agents"])]
+        return found
+
+
+@pytest.fixture
+def hand(tmp_path: Path, queue: LiveQueue) -> Iterator[Hand]:
+    """At a home and with a Katana root whose names have a blank and quotation marks."""
+    root = tmp_path / 'Katana "9" of the artist\'s'
+    root.symlink_to(ROOT)
+    made = Hand(tmp_path / "it's a home", queue, root)
+    yield made
+    made.run("StopAgents.sh", "--all")
+    queue.client.dismiss_host("farm-h").result(10)
+
+
+def test_started_and_stopped_by_hand(hand: Hand, queue: LiveQueue) -> None:
+    """Seven arguments in the documented order; logs where the guide says; started twice is started once."""
+    hand.take_key()
+    first = hand.start()
+    assert first.returncode == 0, first.stderr
+    assert "Agent farm-h:1 launched" in first.stdout
+    until(
+        lambda: len([each for each in queue.client.agents() if each.id.startswith("farm-h:")]) == 2,
+        "two Agents in the queue",
+    )
+    assert (queue.data_root / "logs" / "remote_agent_0.log").is_file()
+    assert (queue.data_root / "logs" / "remote_agent_1.log").is_file()
+    running = hand.pids()
+    assert len(running) == 3
+    again = hand.start()
+    assert "runs already" in again.stdout and hand.pids() == running
+    stopped = hand.run("StopAgents.sh")
+    assert stopped.returncode == 0 and "2 Agents ended, 0 processes had to be killed" in stopped.stdout
+    assert not any(map(is_alive, running))
+
+
+def test_without_a_key_it_says_how_to_get_one(hand: Hand) -> None:
+    """Nothing is started."""
+    done = hand.start()
+    assert done.returncode == 2 and "kq remote key" in done.stderr
+    assert not hand.pids()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["/k", "/d", "host"], "3 were given"),
+        (["/k", "/d", "host", "1", "2", "x", "2"], "'x' is no number"),
+        (["/k", "/d", "host", "1", "2", "3", "-1"], "'-1' is no number"),
+        (["/nowhere", "/d", "host", "1", "2", "3", "1"], "/nowhere"),
+    ],
+)
+def test_arguments_that_make_no_sense(hand: Hand, arguments: list[str], word: str) -> None:
+    """One sentence each."""
+    done = hand.run("StartAgents.sh", *arguments)
+    assert done.returncode == 2 and word in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_python_that_is_too_old_is_named(hand: Hand, tmp_path: Path) -> None:
+    """With its version."""
+    old = tmp_path / "python"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.8.20 && exit\nexit 1\n')
+    old.chmod(0o755)
+    done = hand.run("StartAgents.sh", *hand.arguments(), KQ_PYTHON=str(old))
+    assert done.returncode == 2 and "Python 3.8.20" in done.stderr and "3.11" in done.stderr
+
+
+def test_the_share_is_missing(hand: Hand, queue: LiveQueue, tmp_path: Path) -> None:
+    """The Agents run all the same; their own logs are in the home, their renders' logs are sent."""
+    hand.take_key()
+    arguments = hand.arguments(1)
+    arguments[1] = str(tmp_path / "no share")
+    done = hand.run("StartAgents.sh", *arguments)
+    assert done.returncode == 0 and "not shared" in done.stdout
+    assert (hand.state / "logs" / "remote_agent_0.log").is_file()
+    assert not (tmp_path / "no share").exists()
+
+
+def test_only_what_we_started_is_stopped(hand: Hand, queue: LiveQueue) -> None:
+    """A pid that belongs to another process by now is left alone, whatever its command line says."""
+    bystander = subprocess.Popen(["Agent.py", "60"], executable=shutil.which("sleep"))
+    try:
+        hand.take_key()
+        assert hand.start(1).returncode == 0
+        pid_file = next(hand.state.glob("sessions/*/supervisor.json"))
+        supervisor = json.loads(pid_file.read_text())["pid"]
+        agent = json.loads(pid_file.read_text())["agents"][0][1]
+        os.kill(supervisor, signal.SIGKILL)
+        until(lambda: not is_alive(agent), "the Agent to end with its supervisor")
+        content = json.loads(pid_file.read_text())
+        content["pid"] = bystander.pid
+        content["agents"] = [["farm-h:1", os.getpid(), own_id().start_time + 1]]
+        pid_file.write_text(json.dumps(content))
+        done = hand.run("StopAgents.sh")
+        assert done.returncode == 0, done.stderr
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_other_sessions_agents_are_left_alone(hand: Hand, queue: LiveQueue, tmp_path: Path) -> None:
+    """With Agents of two sessions, it asks which is meant, and stops that one."""
+    hand.take_key()
+    assert hand.start(1).returncode == 0
+    ours = hand.pids()
+    with LiveQueue(tmp_path / "other root", 1, KQ_LEASE_S=3) as other:
+        colleague = Hand(hand.home, other)
+        colleague.take_key()
+        assert colleague.start(1).returncode == 0
+        theirs = [pid for pid in hand.pids() if pid not in ours]
+        asked = hand.run("StopAgents.sh")
+        assert asked.returncode == 2 and "2 sessions" in asked.stderr
+        assert all(map(is_alive, ours + theirs))
+        done = hand.run("StopAgents.sh", queue.session)
+        assert done.returncode == 0, done.stderr
+        assert not any(map(is_alive, ours)) and all(map(is_alive, theirs))
+    until(lambda: not any(map(is_alive, theirs)), "theirs to end with their session")
+
+
+def test_agents_that_do_not_listen_are_killed_with_their_renders(hand: Hand, queue: LiveQueue) -> None:
+    """Asked first; those that stand still are ended all the same."""
+    hand.take_key()
+    assert hand.start(1).returncode == 0
+    running = hand.pids()
+    for pid in running:
+        os.kill(pid, signal.SIGSTOP)
+    done = hand.run("StopAgents.sh")
+    assert done.returncode == 0, done.stderr
+    assert not any(map(is_alive, running))
+    assert "0 processes had to be killed" not in done.stdout

@@ -1,0 +1,93 @@
+"""Where only SSH gets through: the ports are led through it, and led again after the connection was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kq.remote import HostBook, RemoteLauncher, StepState
+from kq.settings import Settings
+from tests.reliability.live_queue import LiveQueue, until
+from tests.remote.machines import Answers, RemoteMachine, Reports
+
+UNREACHABLE = "192.0.2.77"
+"""An address of the documentation's (RFC 5737): nobody answers there."""
+
+
+@pytest.fixture
+def patient(queue: LiveQueue, answers: Answers, own_home: Path) -> Iterator[RemoteLauncher]:
+    """A launcher whose user would have the tunnel."""
+    answers.tunnel = True
+    settings = Settings.from_environment(queue.environment)
+    made = RemoteLauncher(queue.client, settings, answers, HostBook(own_home / "hosts.json"))
+    yield made
+    made.close()
+
+
+def remote_agents(queue: LiveQueue) -> list[str]:
+    return [each.id for each in queue.client.agents() if not each.local and each.state != "Lost"]
+
+
+def test_the_tunnel_is_offered_kept_and_remembered(
+    queue: LiveQueue, machine: RemoteMachine, patient: RemoteLauncher, answers: Answers, own_home: Path
+) -> None:
+    """The other machine does not reach the address: it is asked about, and the next time it is known."""
+    reports = Reports()
+    host = machine.target(kq_host=UNREACHABLE, num_agents=1)
+    started = patient.start(host, reports)
+    assert started.ok, reports.text()
+    assert any(step.name == "Way back" and step.state is StepState.FAILED for step in started.steps)
+    assert any("does not reach this machine at 192.0.2.77" in each for each in answers.asked)
+    assert len(remote_agents(queue)) == 1
+    assert HostBook(own_home / "hosts.json").find(machine.address).tunnel  # type: ignore[union-attr]  # it is there
+    job = queue.submit("sh", "-c", "echo through SSH")
+    assert queue.await_job(job).state == "Completed"
+    assert patient.stop(host, reports).ok, reports.text()
+    assert not patient.has_tunnel
+
+
+def test_without_consent_there_is_none(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher
+) -> None:
+    """It says what to open in the firewall, and leaves nothing."""
+    result = launcher.start(machine.target(kq_host=UNREACHABLE), Reports())
+    assert not result.ok and "firewall" in result.sentence
+    assert not any(machine.processes().values())
+
+
+def test_a_lost_connection_is_made_again_before_the_lease_is_over(
+    queue: LiveQueue, tmp_path: Path, patient: RemoteLauncher
+) -> None:
+    """The SSH server was restarted: the Agents come back with their render."""
+    with RemoteMachine(tmp_path / "machine") as machine:
+        reports = Reports()
+        host = machine.target(tunnel=True, num_agents=1)
+        assert patient.start(host, reports).ok, reports.text()
+        agents = machine.processes()["agent"]
+        job = queue.submit("sh", "-c", "echo begun; sleep 4; echo ended")
+        busy = queue.submit("sleep", "4")
+        until(lambda: queue.job(job).state == queue.job(busy).state == "Running", "both Agents to work")
+        machine.hang_up()
+        machine.start()
+        for each in (job, busy):
+            record = queue.await_job(each)
+            assert record.state == "Completed" and record.attempts == 1
+        assert machine.processes()["agent"] == agents
+        assert patient.stop(host, reports).ok, reports.text()
+
+
+def test_a_server_that_allows_no_tunnel(queue: LiveQueue, tmp_path: Path, patient: RemoteLauncher) -> None:
+    """It says which line the administrator can change."""
+    with RemoteMachine(tmp_path / "machine", settings="AllowTcpForwarding no") as machine:
+        result = patient.start(machine.target(tunnel=True), Reports())
+    assert not result.ok and "AllowTcpForwarding" in result.sentence
+
+
+def test_a_name_that_the_other_machine_does_not_know(
+    machine: RemoteMachine, launcher: RemoteLauncher
+) -> None:
+    """It says that its name service is to learn it, or an address to be used."""
+    result = launcher.check(machine.target(kq_host="no-such-name.invalid"), Reports())
+    assert not result.ok and "does not know the name no-such-name.invalid" in result.sentence
