@@ -161,7 +161,7 @@ assert session.wait_ready(30), session.failure
 holder = Tabs.CreateTab("Katana Queue (Open)", None)
 tab = holder.getWidget()
 holder.show()
-command = sys.executable + " -c pass"
+command = '"' + sys.executable + '" -c pass'  # quoted: a checkout's path may hold a space
 job = farm.submitJob(FarmAPI.FarmPluginManager.JobRequest("Render", "r", [1], [command], {{}}, ""))
 loop = QEventLoop()
 def on_changed(change):
