@@ -15,6 +15,8 @@ from kq.api import ConnectionStatus, Session, Settings, start_session
 from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 from tests.remote.machines import RemoteMachine
 
+pytestmark = pytest.mark.slow
+
 LEFT = Qt.MouseButton.LeftButton
 
 

@@ -15,6 +15,8 @@ import pytest
 from kq.process import own_id
 from tests.reliability.live_queue import ROOT, LiveQueue, is_alive, until
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = ROOT / "resources" / "scripts"
 
 

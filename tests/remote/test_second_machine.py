@@ -18,6 +18,8 @@ from kq.settings import Settings
 from tests.reliability.live_queue import ROOT, LiveQueue, until
 from tests.remote.machines import Answers, Reports, SecondMachine, gone, why_no_second
 
+pytestmark = pytest.mark.slow
+
 LEASE_S = 4.0
 
 
@@ -158,7 +160,6 @@ def test_a_folder_that_is_gone_fails_the_task_in_a_sentence(
     assert "does not exist" in record.reason and str(folder) in record.reason
 
 
-@pytest.mark.slow
 def test_a_cut_shorter_than_the_lease_is_survived(
     queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
 ) -> None:
@@ -175,7 +176,6 @@ def test_a_cut_shorter_than_the_lease_is_survived(
     assert "ended 1" in _text(record.log_file)
 
 
-@pytest.mark.slow
 def test_a_cut_beyond_the_lease_ends_the_render_and_queues_it_again(
     queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
 ) -> None:
@@ -236,7 +236,6 @@ def test_the_end_of_the_session_is_the_end_of_its_agents(
         launcher.close()
 
 
-@pytest.mark.slow
 def test_the_stand_in_renderer_renders_over_there(
     queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
 ) -> None:

@@ -12,6 +12,8 @@ from kq.settings import Settings
 from tests.reliability.live_queue import LiveQueue, until
 from tests.remote.machines import Answers, RemoteMachine, Reports
 
+pytestmark = pytest.mark.slow
+
 UNREACHABLE = "192.0.2.77"
 """An address of the documentation's (RFC 5737): nobody answers there."""
 
