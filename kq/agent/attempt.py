@@ -14,7 +14,7 @@ from kq import process
 from kq.agent.output import OutputNews, OutputReader
 from kq.errors import BadInput, Refused
 from kq.messages import AssignOrder, AttemptEnding
-from kq.patterns import load_patterns
+from kq.patterns import OutputPatterns, load_patterns, renderer_of
 
 __all__ = ["Attempt"]
 
@@ -217,7 +217,7 @@ class Attempt:
 
     def _read(self, now: float) -> bool:
         if self._reader is None:
-            patterns = load_patterns(self.order.renderer)
+            patterns = self._patterns()
             self._reader = OutputReader(self.order.log_file, patterns)
         before = self.news
         self.news = self._reader.read()
@@ -230,6 +230,10 @@ class Attempt:
             self.news.picture,
             self.news.warning,
         )
+
+    def _patterns(self) -> OutputPatterns:
+        """What the output's lines mean: the named renderer's words, else those of the program itself."""
+        return load_patterns(self.order.renderer or renderer_of(self.order.commands[0][0]))
 
     def _check_limits(self, now: float) -> None:
         order = self.order
@@ -264,7 +268,7 @@ class Attempt:
     def _conclude(self) -> None:
         if self._reader is not None or _size(self._log):
             if self._reader is None:
-                self._reader = OutputReader(self.order.log_file, load_patterns(self.order.renderer))
+                self._reader = OutputReader(self.order.log_file, self._patterns())
             self.news = self._reader.finish()
             self._reader.close()
         reason = self._reason

@@ -36,9 +36,13 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     try:
         return int(options.run(options))
-    except (KqError, OSError) as error:
+    except KqError as error:
         print(f"kq: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        where = error.filename or base_folder()
+        what = f"{where} cannot be written: {error.strerror or error}"
+        print(f"kq: {what}; KQ_REMOTE_DIR may name another place", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -180,14 +180,16 @@ class RemoteLauncher:
         queue = self._session_queue()
         label = host.label
         were_there = bool(_agents(queue, label))
+        with self._lock:
+            keeper = self._tunnels.get(label)
+        if were_there:
+            # Agents that run already keep the way by which they came.
+            host = msgspec.structs.replace(host, tunnel=keeper is not None)
         ladder = self._ladder(host, steps)
         started = False
-        keeper = None
         try:
             ladder.log_in()
             ladder.look_at_programs()
-            with self._lock:
-                keeper = self._tunnels.get(label)
             if keeper is not None and host.tunnel:
                 ladder.use_tunnel(label, keeper.config)
             else:
@@ -203,7 +205,9 @@ class RemoteLauncher:
             if ladder.tunnel is not None:
                 self._keep(label, ladder)
         except BaseException:
-            if not were_there:
+            if were_there:
+                ladder.close()
+            else:
                 self._undo(ladder, label, started=started)
             raise
         finally:

@@ -143,6 +143,15 @@ def test_the_share_is_missing(hand: Hand, queue: LiveQueue, tmp_path: Path) -> N
     assert not (tmp_path / "no share").exists()
 
 
+def test_a_place_that_cannot_be_written(hand: Hand) -> None:
+    """One sentence says which, and how to name another; a full disk is worded alike."""
+    hand.take_key()
+    key = str(hand.state / "connection.json")
+    done = hand.run("StartAgents.sh", *hand.arguments(), KQ_REMOTE_DIR="/proc/nowhere", KQ_CONNECTION=key)
+    assert done.returncode == 2 and "/proc/nowhere" in done.stderr and "KQ_REMOTE_DIR" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_only_what_we_started_is_stopped(hand: Hand, queue: LiveQueue) -> None:
     """A pid that belongs to another process by now is left alone, whatever its command line says."""
     bystander = subprocess.Popen(["Agent.py", "60"], executable=shutil.which("sleep"))
