@@ -42,6 +42,7 @@ from kq.remote import (
 )
 from kq.settings import Settings, default_data_root
 from kq.states import AgentState, JobState, TaskState
+from kq.waiting import reason_of
 
 __all__ = [
     "AgentConfig",
@@ -87,6 +88,7 @@ __all__ = [
     "load_patterns",
     "new_job_id",
     "parse_frames",
+    "reason_of",
     "remote_choices",
     "split_command_line",
     "start_session",

@@ -29,6 +29,7 @@ from kq.records import AgentRecord, JobRecord, JobSpec
 from kq.remote.command import add_remote_commands
 from kq.settings import Settings
 from kq.states import JobState
+from kq.waiting import reason_of
 
 __all__ = ["main"]
 
@@ -257,7 +258,7 @@ def _wait_for_job(client: QueueClient, job_id: str) -> int:
 
 def _jobs(options: argparse.Namespace) -> int:
     with _Connected(options, history=options.all) as client:
-        known = client.jobs()
+        known, queue = client.jobs(), client.queue()
     # While the history is being loaded, changes tell of it to everybody.
     wanted = (record for record in known if options.all or not record.earlier)
     records = sorted(wanted, key=lambda record: record.order)
@@ -272,7 +273,7 @@ def _jobs(options: argparse.Namespace) -> int:
             "" if record.progress is None else f"{record.progress:.0%}",
             record.agent,
             record.name,
-            record.reason,
+            reason_of(record, queue),
         )
         for record in records
     ]

@@ -73,6 +73,7 @@ class Session:
             if self._lifeline is not None:
                 os.close(self._lifeline)
                 self._lifeline = None
+        self.client.say(ConnectionStatus.ENDED, "the session has ended")
         self.client.close()
 
     def wait(self, timeout_s: float | None) -> bool:

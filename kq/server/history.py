@@ -73,8 +73,10 @@ class History:
         try:
             if self._forgotten:
                 gone, self._forgotten = self._forgotten[:_JOBS_A_TURN], self._forgotten[_JOBS_A_TURN:]
+                scenes = self._scenes_of(gone)
                 self._journal.forget_jobs(gone)
-                _delete_logs(self._settings.data_root / "logs" / "jobs", gone)
+                logs = self._settings.data_root / "logs" / "jobs"
+                _delete([*(logs / job_id for job_id in gone), *scenes])
             elif self._before is not None:
                 jobs, self._before = self._journal.earlier_jobs(self._before, _JOBS_A_TURN)
                 for job in jobs:
@@ -85,13 +87,27 @@ class History:
             _log.warning("the history cannot be read: %s", error)
             self._before, self._forgotten = None, []
 
+    def _scenes_of(self, job_ids: list[str]) -> list[Path]:
+        """The folders with the scenes that these jobs, and no others, were submitted with.
 
-def _delete_logs(root: Path, job_ids: list[str]) -> None:
-    """Delete the jobs' log folders, on a thread: a share may be slow."""
+        Only folders that were made for renders below the data root are ours to delete.
+        """
+        renders = self._settings.data_root / "renders"
+        dropped = {Path(folder) for folder in self._journal.temp_dirs(job_ids) if folder}
+        ours = {folder for folder in dropped if folder.parent == renders and folder.name not in ("", "..")}
+        if not ours:
+            return []
+        # Submitted again, a job shares its folder with the first; the core may not know that one yet.
+        kept = {Path(folder) for folder in self._journal.other_temp_dirs(job_ids)}
+        return sorted(ours - kept)
+
+
+def _delete(folders: list[Path]) -> None:
+    """Delete folders of jobs that are forgotten, on a thread: a share may be slow."""
 
     def delete() -> None:
-        for job_id in job_ids:
+        for folder in folders:
             # What cannot be deleted now is litter, and no reason to stop.
-            shutil.rmtree(root / job_id, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     threading.Thread(target=delete, name="kq-delete-logs", daemon=True).start()

@@ -230,6 +230,22 @@ class Journal:
         row = self._db.execute("SELECT value FROM meta WHERE key = 'next agent'").fetchone()
         return int(row[0]) if row else 1
 
+    def temp_dirs(self, job_ids: list[str]) -> list[str]:
+        """The folders that jobs were submitted with."""
+        found = []
+        for job_id in job_ids:
+            row = self._db.execute("SELECT spec FROM jobs WHERE id = ?", (job_id,)).fetchone()
+            if row is not None:
+                found.append(_decode_spec(row[0]).temp_dir)
+        return found
+
+    def other_temp_dirs(self, job_ids: list[str]) -> set[str]:
+        """The folders that all jobs but these were submitted with."""
+        self.commit()
+        gone = set(job_ids)
+        rows = self._db.execute("SELECT id, spec FROM jobs")
+        return {_decode_spec(spec).temp_dir for job_id, spec in rows if job_id not in gone}
+
     def forget_jobs(self, job_ids: list[str]) -> None:
         """Delete jobs with all that belongs to them."""
         for job_id in job_ids:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from kq.api import JobRecord, TaskRecord
+from kq.api import JobRecord, TaskRecord, reason_of
 
 __all__ = ["COLUMNS", "Column", "ColumnInfo", "bytes_text", "clock_text", "remaining_s", "span_text"]
 
@@ -171,7 +171,9 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         right=True,
         hint="The most memory that the processes of one attempt used together",
     ),
-    ColumnInfo("reason", "Reason", 260, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning),
+    ColumnInfo(
+        "reason", "Reason", 260, lambda r, _: reason_of(r) or r.warning, lambda r: reason_of(r) or r.warning
+    ),
     ColumnInfo("log_file", "Log File", 220, lambda r, _: r.log_file, lambda r: r.log_file),
     ColumnInfo(
         "priority",

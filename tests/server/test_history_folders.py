@@ -1,0 +1,72 @@
+"""The folders of scenes go with the jobs that were submitted with them, and not before."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from kq.core import Core, CoreSettings, Instant
+from kq.core import events as ev
+from kq.records import JobSpec
+from kq.server.history import History
+from kq.server.journal import Journal
+from kq.settings import Settings
+
+
+def _queue(data_root: Path) -> tuple[Core, Journal, History]:
+    core = Core(CoreSettings(agents_wanted=0))
+    journal = Journal(data_root / "journal.sqlite", "session")
+    return core, journal, History(core, journal, Settings(data_root=data_root))
+
+
+def _submit(core: Core, journal: Journal, job_id: str, folder: Path) -> None:
+    spec = JobSpec(name=job_id, commands=(("true",),), temp_dir=str(folder))
+    core.handle(ev.JobSubmitted(job_id, spec), Instant(0.0, 0.0))
+    journal.note_job(core.job_entry(job_id))
+    journal.commit()
+
+
+def _remove(core: Core, history: History, job_id: str) -> None:
+    core.handle(ev.JobsRemoved((job_id,)), Instant(1.0, 1.0))
+    history.forget(job_id)
+    list(history.load_more())
+
+
+def _wait_until_gone(folder: Path) -> None:
+    until = time.monotonic() + 10
+    while folder.exists():
+        assert time.monotonic() < until, f"{folder} is still there"
+        time.sleep(0.01)
+
+
+def test_a_shared_scene_goes_with_the_last_job_that_has_it(tmp_path: Path) -> None:
+    """Submitted again, a job uses the first one's folder: that outlives the first."""
+    core, journal, history = _queue(tmp_path)
+    shared, own = tmp_path / "renders" / "shared", tmp_path / "renders" / "own"
+    for folder in (shared, own):
+        folder.mkdir(parents=True)
+    _submit(core, journal, "first", shared)
+    _submit(core, journal, "again", shared)
+    _submit(core, journal, "other", own)
+    _remove(core, history, "first")
+    _remove(core, history, "other")
+    _wait_until_gone(own)
+    assert shared.exists()
+    _remove(core, history, "again")
+    _wait_until_gone(shared)
+    journal.close()
+
+
+def test_a_folder_that_was_not_made_for_renders_is_left_alone(tmp_path: Path) -> None:
+    """A job may name any folder as its own: only those below `renders` are the queue's to delete."""
+    core, journal, history = _queue(tmp_path)
+    foreign, render = tmp_path / "scenes" / "mine", tmp_path / "renders" / "made"
+    for folder in (foreign, render):
+        folder.mkdir(parents=True)
+    _submit(core, journal, "theirs", foreign)
+    _submit(core, journal, "ours", render)
+    _remove(core, history, "theirs")
+    _remove(core, history, "ours")
+    _wait_until_gone(render)
+    assert foreign.exists()
+    journal.close()
