@@ -1,0 +1,82 @@
+"""How soon is a render that obeys gone, with its child, after a stop was asked for?
+
+The bare limit is killpg and wait for the same two processes. Linux only: pidfds tell when they are gone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+from benchmarks.measuring import LONGEST_S, Doorbell, connected_session, figures, until
+from kq.api import JobSpec, Session
+
+__all__ = ["run"]
+
+
+def run(*, small: bool) -> list[dict[str, object]]:
+    """Rows of milliseconds: until the processes are gone, and until the client has been told so."""
+    gone_ms: list[float] = []
+    told_ms: list[float] = []
+    bare_ms: list[float] = []
+    with connected_session() as (session, folder):
+        bell = Doorbell(folder)
+        render = ("/bin/sh", "-c", f"sleep 100000 & echo $$ $! >'{bell.path}'; wait")
+        try:
+            for _ in range(3 if small else 100):
+                bare_ms.append(_bare_ms(render, bell))
+                gone, told = _kq_ms(session, render, bell)
+                gone_ms.append(gone)
+                told_ms.append(told)
+        finally:
+            bell.close()
+    return [
+        figures("stop to tree gone, ms", "killpg and wait", bare_ms, bare_ms),
+        figures("stop to tree gone, ms", "kq", gone_ms, bare_ms),
+        figures("stop to job seen Cancelled, ms", "kq", told_ms, bare_ms),
+    ]
+
+
+def _bare_ms(render: tuple[str, ...], bell: Doorbell) -> float:
+    child = subprocess.Popen(render, start_new_session=True)
+
+    def ask() -> None:
+        os.killpg(child.pid, signal.SIGTERM)
+
+    spent_ms = _gone_ms(bell.wait()[1], ask)
+    child.wait()
+    return spent_ms
+
+
+def _kq_ms(session: Session, render: tuple[str, ...], bell: Doorbell) -> tuple[float, float]:
+    client = session.client
+    job_id, _taken = client.submit(JobSpec(name="render", commands=(render,), cwd="/"))
+    pids = bell.wait()[1]
+    begin_s = time.perf_counter()
+    gone = _gone_ms(pids, lambda: client.stop_jobs([job_id]))
+
+    def is_over() -> bool:
+        job = client.job(job_id)
+        return job is not None and job.state.is_terminal
+
+    until(is_over, every_s=0.0005)
+    return gone, (time.perf_counter() - begin_s) * 1000
+
+
+def _gone_ms(pids: str, ask: Callable[[], object]) -> float:
+    """Milliseconds from `ask` until all these processes have ended."""
+    fds = [os.pidfd_open(int(pid)) for pid in pids.split()]
+    try:
+        begin_s = time.perf_counter()
+        ask()
+        for fd in fds:
+            if not select.select([fd], [], [], LONGEST_S)[0]:
+                raise TimeoutError("a process outlived its stop")
+        return (time.perf_counter() - begin_s) * 1000
+    finally:
+        for fd in fds:
+            os.close(fd)
