@@ -49,7 +49,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    """CPU seconds of all threads. Linux's scheduler counts nanoseconds a thread; others' ticks are coarser."""
+    """CPU seconds of all threads: in nanoseconds on Linux, in coarser ticks elsewhere."""
     threads = list(Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
     if threads:
         return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
