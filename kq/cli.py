@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kq import __version__
+from kq import __version__, process
 from kq.client.discovery import find_session
 from kq.client.mirror import ConnectionStatus
 from kq.client.queue_client import QueueClient
@@ -130,15 +130,15 @@ def _serve(options: argparse.Namespace) -> int:
         raise BadInput(f"--agents {options.agents}: use a positive number")
     settings = Settings.from_environment(data_root=options.data_root, num_agents=options.agents)
     ended: list[int] = []
-    wake, wake_far = os.pipe()
-    os.set_blocking(wake_far, False)
+    wake = process.SignalWake()
+    lifeline = process.InputEnd() if options.lifeline else None
 
     def on_signal(number: int, _frame: object) -> None:
         ended.append(number)
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    signal.set_wakeup_fd(wake_far, warn_on_full_buffer=False)
+    wake.listen()
     session = Session(settings)
     try:
         told = False
@@ -150,20 +150,23 @@ def _serve(options: argparse.Namespace) -> int:
                 ready = {key: value for key, value in (session.ready or {}).items() if key != "event"}
                 print(json.dumps({"ready": True, **ready}), flush=True)
             if told:
-                _wait_for_end(wake, session, lifeline=options.lifeline, ended=ended)
+                _wait_for_end(wake, lifeline, session, ended)
     finally:
         session.close()
         session.wait(settings.grace_s + 10.0)
+        wake.close()
     return 0
 
 
-def _wait_for_end(wake: int, session: Session, *, lifeline: bool, ended: list[int]) -> None:
+def _wait_for_end(
+    wake: process.SignalWake, lifeline: process.InputEnd | None, session: Session, ended: list[int]
+) -> None:
     import select
 
-    sources = [wake, *([sys.stdin.fileno()] if lifeline else [])]
+    sources = [wake.wake_fd, *([lifeline.wake_fd] if lifeline is not None else [])]
     while not ended and not session.failure:
         ready, _, _ = select.select(sources, [], [], 1.0)
-        if lifeline and sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 4096):
+        if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
             ended.append(0)
 
 

@@ -56,16 +56,14 @@ class Agent:
         self._site = site
         self._pulse = pulse
         self.id = agent_id
-        self._lifeline = lifeline
+        self._lifeline = process.InputEnd() if lifeline else None
         self._wire = AgentWire(config.connection, agent_id, network=not config.local)
         self._poller = Poller()
         self._wire.add_to(self._poller)
-        if lifeline:
-            self._poller.add(0)
-        self._wake, self._wake_far = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._wake_far, False)
-        self._poller.add(self._wake)
+        if self._lifeline is not None:
+            self._poller.add(self._lifeline.wake_fd)
+        self._wake = process.SignalWake()
+        self._poller.add(self._wake.wake_fd)
         self._identity = process.own_id()
         self._attempt: Attempt | RemoteAttempt | None = None
         self._remote: RemoteAttempt | None = None
@@ -98,15 +96,16 @@ class Agent:
     def run(self) -> int:
         """Work until told to end. Returns the process's exit code."""
         signal.signal(signal.SIGTERM, self._on_signal)
-        signal.set_wakeup_fd(self._wake_far, warn_on_full_buffer=False)
+        self._wake.listen()
         self._register()
         while not (self._leaving and self._attempt is None):
             now = time.monotonic()
             ready = self._poller.wait(self._timeout_s(now))
-            if self._wake in ready:
+            if self._wake.wake_fd in ready:
                 self._drain_wake()
-            if self._lifeline and 0 in ready and not os.read(0, 4096):
-                self._on_lifeline_end()
+            lifeline = self._lifeline
+            if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
+                self._on_lifeline_end(lifeline)
             self._take_messages()
             self._step_attempt()
             self._keep_beat()
@@ -253,16 +252,14 @@ class Agent:
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._leaving = self._leaving or "it was asked to end by a signal"
 
-    def _on_lifeline_end(self) -> None:
-        self._poller.remove(0)
-        self._lifeline = False
+    def _on_lifeline_end(self, lifeline: process.InputEnd) -> None:
+        self._poller.remove(lifeline.wake_fd)
+        lifeline.close()
+        self._lifeline = None
         self._give_up("the session is gone", 0)
 
     def _drain_wake(self) -> None:
-        try:
-            os.read(self._wake, 4096)
-        except BlockingIOError:
-            pass  # somebody drained it already
+        self._wake.drain()
         if self._leaving and self._attempt is not None:
             self._attempt.request_stop(2.0, reason=self._leaving)
 
@@ -301,10 +298,8 @@ class Agent:
     def _leave(self) -> int:
         process.end_strays()
         self._wire.send_update(m.LeaveUpdate(agent=self.id, reason=self._leaving))
-        signal.set_wakeup_fd(-1)
         self._wire.close(linger_s=0.5)
-        os.close(self._wake)
-        os.close(self._wake_far)
+        self._wake.close()
         return self._exit_code
 
 

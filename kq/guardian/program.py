@@ -44,11 +44,9 @@ class Guardian:
         self._old_servers: list[process.Child] = []
         """Dead ones: their lifelines are those of Agents that live on, so they are kept open."""
         self._deaths: list[float] = []
-        self._lifeline = lifeline
+        self._lifeline = process.InputEnd() if lifeline else None
         self._end_asked = False
-        self._wake, self._wake_far = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._wake_far, False)
+        self._wake = process.SignalWake()
 
     def run(self) -> int:
         """Guard the session until it is over. Returns the process's exit code."""
@@ -58,7 +56,7 @@ class Guardian:
             signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, self._on_signal)
-        signal.set_wakeup_fd(self._wake_far, warn_on_full_buffer=False)
+        self._wake.listen()
         _tell("queue", queue_dir=str(self._folder.path), session=self._session)
         exit_code = 0
         try:
@@ -97,19 +95,18 @@ class Guardian:
 
     def _wait(self, timeout_s: float | None) -> None:
         """Until the desktop is gone, a child ended, or a signal came."""
-        sources = [self._wake]
-        if self._lifeline:
-            sources.append(0)
+        sources = [self._wake.wake_fd]
+        lifeline = self._lifeline
+        if lifeline is not None:
+            sources.append(lifeline.wake_fd)
         if self._server is not None:
             sources.append(self._server.wake_fd)
         ready, _, _ = select.select(sources, [], [], timeout_s)
-        if self._wake in ready:
-            try:
-                os.read(self._wake, 4096)
-            except BlockingIOError:
-                pass  # drained already
-        if self._lifeline and 0 in ready and not os.read(0, 4096):
-            self._lifeline = False
+        if self._wake.wake_fd in ready:
+            self._wake.drain()
+        if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
+            lifeline.close()
+            self._lifeline = None
             self._end_asked = True
 
     def _look_after_server(self) -> int | None:
@@ -152,7 +149,7 @@ class Guardian:
             while self._server.poll() is None and time.monotonic() < until:
                 self._wait(min(until - time.monotonic(), 0.5))
         process.end_strays()
-        signal.set_wakeup_fd(-1)
+        self._wake.close()
         self._folder.clean()
         self._folder.release()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
+from kq.process._waking import InputEnd, SignalWake
 
 if sys.platform == "win32":
     from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
@@ -69,8 +70,10 @@ __all__ = [
     "Child",
     "EndReport",
     "Exit",
+    "InputEnd",
     "MarkedProcess",
     "ProcessId",
+    "SignalWake",
     "TreeEnd",
     "Usage",
     "Watch",

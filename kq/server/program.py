@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from kq import messages as m
+from kq import process
 from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.core import instructions as do
@@ -107,13 +108,11 @@ class Server:
             self._remember_agent,
         )
         self._history = History(self._core, self._journal, settings)
-        self._wake, self._wake_far = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._wake_far, False)
-        self._poller.add(self._wake)
+        self._wake = process.SignalWake()
+        self._poller.add(self._wake.wake_fd)
         self._ending_until: float | None = None
         self._end_asked = False
-        self._guarded = False
+        self._lifeline: process.InputEnd | None = None
         self._next_tick = 0.0
 
     # --- the loop -----------------------------------------------------------------
@@ -122,10 +121,10 @@ class Server:
         """Serve until told to end. Returns the process's exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        signal.set_wakeup_fd(self._wake_far, warn_on_full_buffer=False)
-        self._guarded = lifeline
+        self._wake.listen()
         if lifeline:
-            self._poller.add(0)
+            self._lifeline = process.InputEnd()
+            self._poller.add(self._lifeline.wake_fd)
         self._restore()
         self._files.announce_open()
         announced = False
@@ -177,27 +176,23 @@ class Server:
                 self._news.job_changed(job_id)
 
     def _take_wakes(self, ready: Collection[object]) -> None:
-        if self._wake in ready:
-            try:
-                os.read(self._wake, 4096)
-            except BlockingIOError:
-                pass  # drained already
+        if self._wake.wake_fd in ready:
+            self._wake.drain()
             self._streams.deliver()
             if self._end_asked:
                 self._begin_end()
-        if self._guarded and 0 in ready and not os.read(0, 4096):
+        lifeline = self._lifeline
+        if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
             # The guardian is gone. Agents see the same end of the same pipe, and end by themselves.
             _log.error("the guardian is gone: ending")
-            self._guarded = False
-            self._poller.remove(0)
+            self._lifeline = None
+            self._poller.remove(lifeline.wake_fd)
+            lifeline.close()
             self._begin_end(0.0)
 
     def _rouse(self) -> None:
         """End the wait for messages, from another thread."""
-        try:
-            os.write(self._wake_far, b"\0")
-        except BlockingIOError:
-            pass  # it is awake already
+        self._wake.wake()
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._end_asked = True
@@ -226,7 +221,7 @@ class Server:
         self._journal.close()
         self._wire.close()
         self._files.remove()
-        signal.set_wakeup_fd(-1)
+        self._wake.close()
         return 0
 
     # --- the core -----------------------------------------------------------------
