@@ -60,10 +60,12 @@ def report(content: bytes) -> dict[str, Any]:
 
 
 def _memory() -> int:
+    if sys.platform == "win32":
+        return 0  # not told on this system; nothing depends on it
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 0  # not told on this system; nothing depends on it
+    except (ValueError, OSError):
+        return 0  # likewise
 
 
 def _program(name: str) -> str:
