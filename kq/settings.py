@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "max_agent_losses": _whole(env, "KQ_MAX_AGENT_LOSSES", 3, 0, 100, "a number of times"),
             "history_jobs": _whole(env, "KQ_HISTORY_JOBS", 10_000, 0, 10**7, "a number of jobs"),
             "history_days": _seconds(env, "KQ_HISTORY_DAYS", 30.0),
-            "nice": _whole(env, "KQ_NICE", 5, 0, 19, "a number from 0 to 19"),
+            "nice": _whole(env, "KQ_NICE", 5, 0, 19, "a number"),
             "log_level": (env.get("KQ_LOG") or "info").lower(),
         }
         values.update(given)
