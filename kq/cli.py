@@ -49,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A terminal that does not know a letter of a job's name shows its number.
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except KqError as error:
         print(f"kq: {error}", file=sys.stderr)
         return _BAD_INPUT

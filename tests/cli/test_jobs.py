@@ -287,12 +287,12 @@ def test_pause_and_resume(queue: LiveQueue) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(queue: LiveQueue) -> None:
-    """`kq jobs | head -0` prints no traceback."""
+    """A reader that has ended before kq writes at all: no traceback, at exit neither."""
     import subprocess
 
     for _ in range(3):
         queue.submit("true")
-    command = f"'{sys.executable}' -m kq jobs --json | head -c 1 >/dev/null"
+    command = f"'{sys.executable}' -m kq jobs --json | :"
     done = subprocess.run(
         ["bash", "-c", command], env=queue.environment, capture_output=True, text=True, check=False
     )
