@@ -6,7 +6,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from host import session
@@ -59,6 +59,18 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def _not_twice() -> Callable[[logging.LogRecord], bool]:
+    """A filter for a terminal: a bad file is found bad when it is opened, and again when it renders."""
+    last = ""
+
+    def passes(record: logging.LogRecord) -> bool:
+        nonlocal last
+        repeated, last = record.getMessage() == last, record.getMessage()
+        return not repeated
+
+    return passes
+
+
 def has_display() -> bool:
     """Return whether a window could be seen."""
     if sys.platform in ("win32", "darwin"):
@@ -74,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     logging.basicConfig(format="katana-queue: %(message)s", stream=sys.stderr)
     logging.getLogger().handlers[0].setLevel(logging.WARNING)
+    logging.getLogger().handlers[0].addFilter(_not_twice())
     if options.agents is not None:
         os.environ["KQ_NUM_AGENTS"] = str(options.agents)
     if not os.environ.get("KATANA_RESOURCES"):

@@ -16,7 +16,7 @@ from host.nodes.graph import Graph, Node
 from host.nodes.node_type import CookContext
 from host.nodes.stage_metadata import copy_metadata
 from host.nodes.types.render import SAMPLES
-from host.nodes.usd_errors import words
+from host.usd_errors import words
 
 
 @dataclass
@@ -139,7 +139,9 @@ def check_not_empty(scene: CookedScene, name: str) -> None:
     for prim in Usd.PrimRange.Stage(scene.stage, predicate):
         if prim.IsA(UsdGeom.Gprim) or prim.IsA(UsdGeom.PointInstancer):
             return
-    raise CookError(f"The scene at node {name} is empty: there is no geometry in it to render.")
+    what = f"The scene at node {name} is empty: there is no geometry in it to render."
+    # A reference that is missing may be all that there was.
+    raise CookError(" ".join([what, *scene.warnings[:1]]))
 
 
 def export(scene: CookedScene, path: str) -> None:

@@ -248,6 +248,15 @@ def test_a_missing_reference_is_told_and_the_rest_is_there(tmp_path: Path) -> No
     cooking.check_not_empty(scene, "UsdIn")
 
 
+def test_a_scene_left_empty_by_a_missing_reference_is_told_with_it(tmp_path: Path) -> None:
+    """Otherwise nothing says why there is no geometry."""
+    file = tmp_path / "set.usda"
+    file.write_text('#usda 1.0\ndef "A" (\n references = @gone.usda@\n)\n{\n}\n')
+    scene = cooking.cook(usd_project(file).graph, "UsdIn", 1)
+    with pytest.raises(CookError, match=r"is empty: .*Could not open asset 'gone\.usda'"):
+        cooking.check_not_empty(scene, "UsdIn")
+
+
 def test_a_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
     """Another program saved it meanwhile: the next cook sees that."""
     file = tmp_path / "set.usda"

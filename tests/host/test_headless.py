@@ -116,6 +116,15 @@ def test_bad_input_is_one_sentence(
     assert "Traceback" not in done.stderr
 
 
+def test_what_is_wrong_with_a_file_is_said_once(environment: dict[str, str], tmp_path: Path) -> None:
+    """Though it is found when the file is opened, and again when the node is cooked."""
+    scene = tmp_path / "bad.usda"
+    scene.write_text("#usda 1.0\ndef Xform {\n")
+    done = run(environment, scene, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.count("as USD: line 2, column ") == 1, done.stderr
+
+
 def test_without_a_farm_plugin_it_says_what_is_missing(environment: dict[str, str], tmp_path: Path) -> None:
     """KATANA_RESOURCES is what to look at."""
     done = run({**environment, "KATANA_RESOURCES": str(tmp_path)}, SMALL, "--out", tmp_path / "out")

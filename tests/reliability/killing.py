@@ -81,18 +81,21 @@ class _Render:
         return noted | {each.pid for each in find_marked("KQ_JOB", self._job_id) if each.id in first}
 
 
-def kill_and_count(folder: Path, victim: str, kind: str, *, whole_wait: bool = False) -> Outcome:
+def kill_and_count(
+    folder: Path, victim: str, kind: str, *, whole_wait: bool = False, **settings: object
+) -> Outcome:
     """Start a queue and a render of `kind` (a value of KINDS), kill `victim`, count.
 
     Args:
         folder: an empty folder.
         whole_wait: count after the whole 3 seconds, even when nothing was left before.
+        settings: KQ_ variables.
     """
     data_root = folder / "data"
     data_root.mkdir()
     agents = 2 if victim == "server with all agents" else 1
     program = [sys.executable, str(_HERE / "desktop.py")]
-    queue = LiveQueue(data_root, agents, program)
+    queue = LiveQueue(data_root, agents, program, **settings)
     try:
         queue.start()
         job_id = queue.submit(sys.executable, str(_HERE / "render.py"), kind, str(folder))

@@ -7,7 +7,7 @@ from pxr import Sdf, Tf, UsdGeom
 from host.nodes.node_type import CookContext, NodeType
 from host.nodes.parameters import Kind, ParameterSpec
 from host.nodes.stage_metadata import copy_metadata
-from host.nodes.usd_errors import words
+from host.usd_errors import words
 
 USD_FILES = "USD files (*.usd *.usda *.usdc *.usdz);;All files (*)"
 

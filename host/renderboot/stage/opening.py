@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from pxr import Tf, Usd, UsdUtils
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.findings import Findings
+from host.usd_errors import words
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
 
@@ -34,19 +34,9 @@ def open_stage(path: Path, findings: Findings) -> Usd.Stage:
     try:
         stage = Usd.Stage.Open(str(path), Usd.Stage.LoadAll)
     except Tf.ErrorException as error:
-        raise RenderBootError(f"'{path}' cannot be read as USD: {_reason(error)}.") from error
+        raise RenderBootError(f"'{path}' cannot be read as USD: {words(error)}") from error
     finally:
         delegate.TakeUncoalescedDiagnostics()
     for broken in stage.GetCompositionErrors():
-        findings.warn(_plain(str(broken)))
+        findings.warn(words(broken).rstrip("."))
     return stage
-
-
-def _reason(error: Exception) -> str:
-    quoted = re.findall(r"'((?:[^'\\]|\\.)*)'\s*$", str(error), flags=re.MULTILINE)
-    return _plain(quoted[0]) if quoted else "it is damaged or of another kind"
-
-
-def _plain(text: str) -> str:
-    """USD writes files as @file@ and prims as <prim>; one line, no full stop."""
-    return " ".join(re.sub(r"@([^@]*)@", r"'\1'", text).split()).rstrip(".")

@@ -1,0 +1,37 @@
+"""USD's errors in words for an artist: what was wrong, without USD's own source files and function names."""
+
+from __future__ import annotations
+
+import re
+
+from pxr import Tf
+
+_WHERE = re.compile(r"^(?P<path>.+):(?P<line>\d+):(?P<column>\d+): (?P<what>.+)$")
+_TRIVIA = re.compile(r" \(at sub-part -?\d+ if there are multiple parts\)| at ''")
+
+
+def words(error: object) -> str:
+    """Return what `error`, a Tf.ErrorException or a composition error, says, as one sentence.
+
+    Of the several errors that one fault in a file makes, the first that names a line says most.
+    """
+    told = _told(error)
+    for text in told:
+        where = _WHERE.match(text)
+        if where is not None:
+            return _sentence(f"line {where['line']}, column {where['column']}: {where['what']}")
+    return _sentence(told[0])
+
+
+def _told(error: object) -> list[str]:
+    if isinstance(error, Tf.ErrorException) and error.args:
+        texts = [each.commentary if isinstance(each, Tf.Error) else str(each) for each in error.args]
+    else:
+        texts = [str(error)]
+    return [" ".join(text.split()).strip("' ") for text in texts]
+
+
+def _sentence(text: str) -> str:
+    """USD writes files as @file@, or @file@<prim>, and knows no full stop."""
+    text = re.sub(r"@([^@]*)@(?=<)", r"'\1' at ", _TRIVIA.sub("", text))
+    return re.sub(r"@([^@]*)@", r"'\1'", text).rstrip(".") + "."
