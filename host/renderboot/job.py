@@ -254,7 +254,8 @@ class _Job:
         frame = f"frame {scene.frame:g}" if scene.frame is not None else "no frame range"
         camera = scene.camera.path or "made to frame the scene"
         size = f"{settings.width} by {settings.height}, {settings.samples} samples"
-        threads = f"{self._arguments.threads} threads"
+        count = self._arguments.threads
+        threads = f"{count} thread{'s' if count > 1 else ''}"
         self._report.say(f"{renderer.name} {renderer.version}: {frame}, camera {camera}, {size}, {threads}")
 
 

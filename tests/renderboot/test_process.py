@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from host.renderboot.picture import write_exr
 from tests.renderboot.stages import (
     add_camera,
     add_card,
@@ -96,6 +97,23 @@ def test_an_exr_may_be_asked_for(red_ball: Path, tmp_path: Path) -> None:
     assert ended.code == 0, ended.text
     assert (tmp_path / "a.exr").read_bytes()[:4] == b"\x76\x2f\x31\x01"
     assert f"kq_picture: {tmp_path / 'a.png'}" in ended.lines
+
+
+def test_an_exr_texture_is_read_by_a_render_that_has_one_thread(tmp_path: Path) -> None:
+    """mitsuba leaves the unpacking to its pool, in which one thread is nobody: it would wait for ever."""
+    write_exr(tmp_path / "green.exr", np.full((40, 40, 4), (0.0, 0.8, 0.0, 1.0), np.float32))
+    stage = new_stage()
+    add_camera(stage)
+    add_dome(stage)
+    add_card(stage, "/World/Card")
+    bind(stage.GetPrimAtPath("/World/Card"), add_material(stage, "/World/M"))
+    add_texture(stage, "/World/M", "diffuseColor", tmp_path / "green.exr")
+    stage.Export(str(tmp_path / "scene.usda"))
+    output = tmp_path / "a.png"
+    ended = _run("-geolib3OpTree", tmp_path / "scene.usda", "-renderOutputFile", output, *SMALL)
+    assert ended.code == 0, ended.text
+    assert ", 1 thread" in ended.text
+    assert read_png(output)[20, 20].argmax() == 1
 
 
 def _follow_until(process: subprocess.Popen[str], start: str) -> list[str]:

@@ -34,11 +34,15 @@ class MitsubaRenderer:
 
     def prepare(self, scene: Scene, threads: int, findings: Findings) -> MitsubaPicture:
         """Translate a scene; see `Renderer.prepare`."""
-        dr.set_thread_count(threads)
+        # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread the
+        # pool has nobody, and the wait never ends.
+        dr.set_thread_count(max(threads, 2))
         try:
             return self._prepare(scene, findings)
         except RuntimeError as error:
             raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
+        finally:
+            dr.set_thread_count(threads)
 
     def _prepare(self, scene: Scene, findings: Findings) -> MitsubaPicture:
         textures = TextureLibrary(findings)
