@@ -34,8 +34,8 @@ class MitsubaRenderer:
 
     def prepare(self, scene: Scene, threads: int, findings: Findings) -> MitsubaPicture:
         """Translate a scene; see `Renderer.prepare`."""
-        # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread the
-        # pool has nobody, and the wait never ends.
+        # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
+        # there is nobody in the pool, and the wait never ends.
         dr.set_thread_count(max(threads, 2))
         try:
             return self._prepare(scene, findings)
