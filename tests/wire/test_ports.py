@@ -92,7 +92,7 @@ class Target:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """One queue for all tests of this file: what one test breaks, all that follow see."""
-    with LiveQueue(tmp_path_factory.mktemp("data"), 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=3) as queue:
+    with LiveQueue(tmp_path_factory.mktemp("data"), 1, KQ_HEARTBEAT_S=0.2) as queue:
         yield Target(queue)
 
 
