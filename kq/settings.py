@@ -6,15 +6,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-import msgspec
+from typing import NamedTuple
 
 from kq.errors import BadSetting
 
 __all__ = ["Settings", "default_data_root"]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(NamedTuple):
     """The settings of one session. Durations are in seconds, sizes in bytes."""
 
     data_root: Path
@@ -80,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_environment(self) -> dict[str, str]:
         """The KQ_* variables from which `from_environment` makes these settings again."""
-        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        values = {name: getattr(self, name) for name in self._fields}
         values["log"] = values.pop("log_level")
         return {f"KQ_{name.upper()}": str(value) for name, value in values.items()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import sys
 from pathlib import Path
@@ -89,7 +88,7 @@ else:
 def new_session_id() -> str:
     """A session's name. It says which process guards it, so that anybody can tell whether it lives."""
     guardian = process.own_id()
-    return f"{socket.gethostname()}:{guardian.pid}:{guardian.start_time:.2f}:{secrets.token_hex(4)}"
+    return f"{socket.gethostname()}:{guardian.pid}:{guardian.start_time:.2f}:{os.urandom(4).hex()}"
 
 
 def is_session_alive(session: str) -> bool | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
 __all__ = ["INHERIT", "LIFELINE", "NOWHERE", "EndReport", "Exit", "MarkedProcess", "ProcessId", "Usage"]
 
 NOWHERE = -1
@@ -37,7 +35,7 @@ class MarkedProcess(NamedTuple):
         return ProcessId(self.pid, self.start_time)
 
 
-class Exit(msgspec.Struct, frozen=True):
+class Exit(NamedTuple):
     """How a process ended."""
 
     code: int | None
@@ -49,7 +47,7 @@ class Exit(msgspec.Struct, frozen=True):
     """CPU seconds of the process and the children it waited for."""
 
 
-class EndReport(msgspec.Struct, frozen=True):
+class EndReport(NamedTuple):
     """What came of ending processes."""
 
     processes: int = 0
@@ -58,7 +56,7 @@ class EndReport(msgspec.Struct, frozen=True):
     """What still runs: stuck in the kernel, or another user's."""
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(NamedTuple):
     """What processes use together at one moment."""
 
     cpu_s: float = 0.0

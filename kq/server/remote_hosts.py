@@ -6,8 +6,8 @@ Starting anything over there is not done here.
 from __future__ import annotations
 
 import logging
+import os
 import re
-import secrets
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -116,7 +116,7 @@ class RemoteHosts:
         state = self._files.state
         if state.share_file and (self._data_root / state.share_file).is_file():
             return
-        token, name = secrets.token_hex(16), f"logs/.share-{secrets.token_hex(4)}"
+        token, name = os.urandom(16).hex(), f"logs/.share-{os.urandom(4).hex()}"
         try:
             (self._data_root / "logs").mkdir(parents=True, exist_ok=True)
             (self._data_root / name).write_text(token)

@@ -5,12 +5,12 @@ What is not a message of the right type, from a key with the right role, is coun
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from kq import messages as m
 from kq.errors import MalformedMessage, Refused
@@ -22,6 +22,8 @@ __all__ = ["AgentWire", "ClientWire", "Incoming", "Poller", "ServerWire"]
 
 CLIENT_TOPIC = b"c"
 _NETWORK_HEARTBEAT_MS = 1500
+_EVENT = struct.Struct("=H")
+"""How a monitor's message begins (zmq_socket_monitor). pyzmq's own reader of it would bring asyncio along."""
 _Socket = zmq.Socket[bytes]
 T = TypeVar("T")
 
@@ -336,7 +338,7 @@ class _PeerWire(Generic[T]):
                 frames = self._monitor.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            event = parse_monitor_message(frames)["event"]
+            event = _EVENT.unpack_from(frames[0])[0]
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 # Only now is the other side known to be alive: CONNECTED may be the kernel's backlog.
                 yield "up"
