@@ -131,12 +131,20 @@ class Child:
 
     def __init__(self, pid: int, lifeline: int | None = None) -> None:
         self.pid = pid
-        self.start_time = process_start_time(pid) or 0.0
+        self._start_time: float | None = None
         self.lifeline = lifeline
         """The write end of its stdin, when it was started with LIFELINE: closing that is its sign to end."""
         self._end = _End(pid, is_child=True)
         self._exit: Exit | None = None
         known_children[pid] = self
+
+    @property
+    def start_time(self) -> float:
+        """When it started; 0 when it had ended before anybody asked."""
+        if self._start_time is None:
+            # Nobody asks of most renders, and until it is reaped here its pid can name no other process.
+            self._start_time = (process_start_time(self.pid) or 0.0) if self._exit is None else 0.0
+        return self._start_time
 
     @property
     def id(self) -> ProcessId:

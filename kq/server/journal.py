@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -72,6 +73,7 @@ class JobRow(msgspec.Struct, omit_defaults=True):
 
 
 _ROW_FIELDS = JobRow.__struct_fields__
+_row_values = attrgetter(*_ROW_FIELDS)
 _decode_row = msgspec.msgpack.Decoder(JobRow).decode
 
 
@@ -186,7 +188,7 @@ class Journal:
     def _write_jobs(self) -> None:
         fresh, known, whole = [], [], []
         for job_id, job in self._jobs.items():
-            fields = _encode(JobRow(**{name: getattr(job, name) for name in _ROW_FIELDS}))
+            fields = _encode(JobRow(*_row_values(job)))
             over = job.completed if job.is_over else None
             if job_id not in self._written:
                 states = bytes(job.states) if job.epoch else None

@@ -51,6 +51,7 @@ class Orders:
         self._keeper = keeper
         self._handle = handle
         self._remember = remember
+        self._cores = os.cpu_count() or 1  # each look reads a file
 
     def carry_out(self, told: do.Instruction) -> None:
         """Do it. What is due later is an event of its own."""
@@ -98,8 +99,8 @@ class Orders:
         spec, frames = job.spec, job.frames(told.task)
         environment = dict(spec.environment)
         if agent.local:
-            cores = os.cpu_count() or 1
-            environment.setdefault("KQ_THREADS", str(max(cores // max(self._core.state.agents_wanted, 1), 1)))
+            threads = max(self._cores // max(self._core.state.agents_wanted, 1), 1)
+            environment.setdefault("KQ_THREADS", str(threads))
         order = m.AssignOrder(
             number=told.number,
             attempt=attempt_id(told.job_id, told.task, told.attempt),

@@ -12,6 +12,7 @@ from zmq.utils import z85
 __all__ = ["ZAP_DOMAIN", "Doorkeeper", "KeyPair", "new_key_pair", "write_private"]
 
 ZAP_DOMAIN = b"kq"
+_EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)
 
 
 class KeyPair(NamedTuple):
@@ -51,13 +52,10 @@ class Doorkeeper:
 
     def answer(self) -> None:
         """Answer all questions that have arrived. Never waits."""
-        while True:
-            try:
-                version, request, domain, _address, _identity, mechanism, *credentials = (
-                    self.socket.recv_multipart(zmq.DONTWAIT)
-                )
-            except zmq.Again:
-                return
+        while int(self.socket.get(_EVENTS)) & _READABLE:
+            version, request, domain, _address, _identity, mechanism, *credentials = (
+                self.socket.recv_multipart()
+            )
             role = None
             if domain == ZAP_DOMAIN and mechanism == b"CURVE" and len(credentials) == 1:
                 role = self.roles.get(z85.encode(credentials[0]).decode("ascii"))
