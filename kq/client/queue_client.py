@@ -19,6 +19,7 @@ from kq import messages as m
 from kq.client.mirror import ConnectionStatus, Mirror, QueueChange
 from kq.client.wishes import Wishes
 from kq.errors import ConnectionLost, KqError
+from kq.pace import Pace
 from kq.records import (
     AgentRecord,
     JobRecord,
@@ -33,7 +34,7 @@ from kq.wire import ClientWire, Poller
 
 __all__ = ["QueueClient"]
 
-_FLUSH_S = 0.033
+_FLUSH_S, _AT_ONCE = 0.033, 4
 _SILENCE_S = 6.0
 """Three signs of life of the server missed in a row."""
 _MOST_IN_FLIGHT = 256
@@ -84,7 +85,7 @@ class QueueClient(Wishes):
         self._snapshot_request = 0
         self._snapshot_awaited_since: float | None = None
         self._last_heard = time.monotonic()
-        self._next_flush = 0.0
+        self._pace = Pace(_FLUSH_S, _AT_ONCE)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()
@@ -127,7 +128,8 @@ class QueueClient(Wishes):
             return self._mirror.queue
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
-        """Have `listener` called with changes, on the client's thread, some thirty times a second at most.
+        """Have `listener` called with changes, on the client's thread, some thirty times a second at most,
+        or a few times in a row after a quiet moment.
 
         The first call comes soon, with everything known (`reset`).
 
@@ -273,7 +275,7 @@ class QueueClient(Wishes):
 
     def _timeout_s(self) -> float:
         if self._new_listeners or self._mirror.is_untold or self._told_status != self._now_status():
-            return max(self._next_flush - time.monotonic(), 0.0)
+            return self._pace.wait_s(time.monotonic())
         return 1.0
 
     def _take_notes(self) -> None:
@@ -414,7 +416,7 @@ class QueueClient(Wishes):
 
     def _tell_listeners(self) -> None:
         now = time.monotonic()
-        if now < self._next_flush:
+        if self._pace.wait_s(now):
             return
         status = self._now_status()
         with self._lock:
@@ -424,7 +426,7 @@ class QueueClient(Wishes):
             everything = self._mirror.everything(*status) if fresh else None
         if change is None and everything is None:
             return
-        self._next_flush = now + _FLUSH_S
+        self._pace.told(now)
         self._told_status = status
         for listener in self._listeners if change is not None else ():
             _call(listener, change)

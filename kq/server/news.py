@@ -1,4 +1,4 @@
-"""What clients are told: changes, gathered and sent at most some thirty times a second."""
+"""What clients are told: changes, at once after a quiet moment, else gathered, some thirty times a second."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import msgspec
 
 from kq.core import Core
 from kq.messages import ChangesEvent
+from kq.pace import Pace
 from kq.records import QueueRecord
 from kq.server.pages import pages
 
 __all__ = ["News"]
 
-_FLUSH_S = 0.033
+_FLUSH_S, _AT_ONCE = 0.033, 4
+"""A stop, say, is two changes within milliseconds: that it was asked for, and that it is done."""
 _SIGN_OF_LIFE_S = 2.0
 _JOBS_A_MESSAGE = 500
 _REMOVED_A_MESSAGE = 50_000
@@ -32,6 +34,7 @@ class News:
         self._queue = False
         self._trouble = ""
         self._last = 0.0
+        self._pace = Pace(_FLUSH_S, _AT_ONCE)
 
     def job_changed(self, job_id: str) -> None:
         """A job's record is another."""
@@ -76,13 +79,14 @@ class News:
 
     def due_in_s(self, now: float) -> float:
         """Seconds until `take` has something to send."""
-        return max(self._last + (_FLUSH_S if self.is_pending else _SIGN_OF_LIFE_S) - now, 0.0)
+        return self._pace.wait_s(now) if self.is_pending else max(self._last + _SIGN_OF_LIFE_S - now, 0.0)
 
     def take(self, now: float) -> Iterator[ChangesEvent]:
         """The messages to publish now; one without content when nothing was said for two seconds."""
         if self.due_in_s(now) > 0:
             return
         self._last = now
+        self._pace.told(now)
         core = self._core
         jobs = pages(
             (core.job_record(job_id) for job_id in self._jobs if core.has_job(job_id)), _JOBS_A_MESSAGE
