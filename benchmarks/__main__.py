@@ -17,6 +17,7 @@ from pathlib import Path
 QUESTIONS = (
     "queue_latency",
     "queue_throughput",
+    "queue_scale",
     "idle",
     "stop",
     "session",

@@ -6,11 +6,10 @@ CPU time and memory as the kernel counts them, over ten seconds of doing nothing
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import psutil
 
-from benchmarks.measuring import connected_session
+from benchmarks.measuring import connected_session, cpu_s
 
 __all__ = ["run"]
 
@@ -27,9 +26,9 @@ def run(*, small: bool) -> list[dict[str, object]]:
             processes["guardian"] = guardian
         time.sleep(watched_s / 5)  # what belongs to starting is over
         begin_s = time.perf_counter()
-        before = {who: _cpu_s(process) for who, process in processes.items()}
+        before = {who: cpu_s(process) for who, process in processes.items()}
         time.sleep(watched_s)
-        spent_s = {who: _cpu_s(process) - before[who] for who, process in processes.items()}
+        spent_s = {who: cpu_s(process) - before[who] for who, process in processes.items()}
         seconds = time.perf_counter() - begin_s
         rows: list[dict[str, object]] = []
         for who, process in processes.items():
@@ -46,12 +45,3 @@ def run(*, small: bool) -> list[dict[str, object]]:
     together_s = sum(spent for who, spent in spent_s.items() if who != "guardian")
     rows.append({"who": "server and Agents", "cpu_percent": round(together_s / seconds * 100, 2)})
     return rows
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    """CPU seconds of all threads: in nanoseconds on Linux, in coarser ticks elsewhere."""
-    threads = list(Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
-    if threads:
-        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
-    times = process.cpu_times()
-    return float(times.user + times.system)

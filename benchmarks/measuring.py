@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from kq.api import ConnectionStatus, Session, Settings
 
-__all__ = ["Doorbell", "connected_session", "figures", "until"]
+__all__ = ["Doorbell", "connected_session", "cpu_s", "figures", "until"]
 
 LONGEST_S = 120.0
 
@@ -64,13 +66,22 @@ def connected_session(agents: int = 2) -> Iterator[tuple[Session, Path]]:
                 raise RuntimeError("the queue did not end")
 
 
-def until(condition: Callable[[], bool], every_s: float = 0.002) -> None:
+def until(condition: Callable[[], bool], every_s: float = 0.002, longest_s: float = LONGEST_S) -> None:
     """Wait for a condition, looking again every so often."""
-    end_s = time.perf_counter() + LONGEST_S
+    end_s = time.perf_counter() + longest_s
     while not condition():
         if time.perf_counter() > end_s:
-            raise TimeoutError(f"what was waited for did not come within {LONGEST_S:g} s")
+            raise TimeoutError(f"what was waited for did not come within {longest_s:g} s")
         time.sleep(every_s)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of all threads: in nanoseconds on Linux, in coarser ticks elsewhere."""
+    threads = list(Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
+    if threads:
+        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def figures(what: str, who: str, values: Sequence[float], bare: Sequence[float] = ()) -> dict[str, object]:
