@@ -21,8 +21,8 @@ __all__ = [
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_LOOKS_AT_EMPTY, _BETWEEN_LOOKS_S = 20, 0.001
-"""How long an environment that reads as empty is looked at again: an exec takes less, `env -i` for ever."""
+_LOOKS_IN_EXEC, _BETWEEN_LOOKS_S = 20, 0.001
+"""How long a process in the middle of an exec is looked at again: an exec takes less."""
 _HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110  # pathlib would cost start-up
 
 
@@ -50,7 +50,8 @@ def _stat(pid: int) -> list[bytes]:
     return content[content.rfind(b")") + 2 :].split()
 
 
-_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _START, _VIRTUAL, _RESIDENT = 0, 1, 11, 12, 19, 20, 21
+_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _START = 0, 1, 11, 12, 19
+_VIRTUAL, _RESIDENT, _CODE_END = 20, 21, 24
 
 
 def process_start_time(pid: int) -> float | None:
@@ -124,18 +125,16 @@ def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
     user = os.geteuid()
     found = []
     waiting = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
-    for _ in range(_LOOKS_AT_EMPTY):
+    for _ in range(_LOOKS_IN_EXEC):
         unclear = []
         for pid in waiting:
-            content = _read(f"/proc/{pid}/environ")
-            marked = _variable(content, os.fsencode(name) + b"=")
+            content = _environment(pid)
+            marked = None if content is None else _variable(content, os.fsencode(name) + b"=")
             if marked is not None and (value is None or marked == value):
                 started = process_start_time(pid)
                 if started is not None and _owner(pid) == user:
                     found.append(MarkedProcess(pid, started, marked))
-            elif not content and _has_memory(pid) and _owner(pid) == user:
-                # In the middle of an exec there is no environment for a moment, and that is when whoever
-                # started it goes on already: it must not be taken for an unmarked one.
+            elif content is None and _owner(pid) == user:
                 unclear.append(pid)
         if not unclear:
             break
@@ -163,10 +162,26 @@ def _owner(pid: int) -> int | None:
         return None  # it ended meanwhile
 
 
-def _has_memory(pid: int) -> bool:
-    """Whether it is a running program: threads of the kernel and zombies have no memory of their own."""
+def _environment(pid: int) -> bytes | None:
+    """The content of its environ file; empty where there is none, None in the middle of an exec.
+
+    Then there is no environment for a moment, and that is when whoever started it goes on already: it must
+    not be taken for an unmarked one.
+    """
+    for _ in range(2):
+        content = _read(f"/proc/{pid}/environ")
+        if content:
+            return content
+        if _is_in_exec(pid):
+            return None
+        # Read again: it may have come out of an exec between the two looks.
+    return b""
+
+
+def _is_in_exec(pid: int) -> bool:
+    """Whether it has memory, which threads of the kernel and zombies have not, and no code in it yet."""
     fields = _stat(pid)
-    return bool(fields) and int(fields[_VIRTUAL]) > 0
+    return bool(fields) and int(fields[_VIRTUAL]) > 0 and int(fields[_CODE_END]) == 0
 
 
 def tree_usage(roots: Iterable[int]) -> Usage:
