@@ -120,3 +120,23 @@ def test_without_pidfds_a_thread_waits(is_child: bool) -> None:
     wait_until(lambda: child.poll() is not None)
     assert child.poll().code == -signal.SIGTERM  # type: ignore[union-attr]
     child.close()
+
+
+def test_an_empty_environment_is_told_from_one_in_the_making() -> None:
+    """The one is nobody's for good, and nobody waits for it; the other may be anybody's a moment later."""
+    child = spawn_service(["sleep", "600"], environment={})
+    wait_until(lambda: b"sleep" in _table_linux._read(f"/proc/{child.pid}/cmdline"))
+    assert _table_linux._environment(child.pid) == b""
+    assert not _table_linux._is_in_exec(child.pid)
+    end_tree([child.id])
+    child.close()
+
+
+def test_threads_of_the_kernel_and_what_has_ended_are_in_no_exec() -> None:
+    """Neither has memory; a zombie, too, would otherwise be waited for."""
+    child = spawn_service(["true"], environment=os.environ)
+    wait_until(lambda: _table_linux._stat(child.pid)[0] == b"Z")
+    assert not _table_linux._is_in_exec(child.pid)
+    wait_until(lambda: child.poll() is not None)
+    assert not _table_linux._is_in_exec(child.pid)
+    child.close()
