@@ -101,8 +101,9 @@ def _kq_ms(session: Session, render: tuple[str, ...], bell: Doorbell) -> tuple[f
 def _settled(bell: Doorbell) -> list[int]:
     """The shell and its child, once both rest.
 
-    The shell rings before its child has become `sleep`, and what has only begun ends in half the time. Without
-    this the bare limit is of two half-started processes, and kq's, asked a round trip later, of whole ones.
+    The shell rings before its child has become `sleep`, and what has only begun ends in half the time.
+    Without this the bare limit is of half-started processes, and kq's, asked a round trip later, of whole
+    ones.
     """
     shell, sleep = (psutil.Process(int(pid)) for pid in bell.wait()[1].split())
 
