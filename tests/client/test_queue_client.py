@@ -104,8 +104,19 @@ def test_a_listener_that_was_removed_is_not_called(client: QueueClient) -> None:
     """Not even when it is removed before its first call."""
     calls: list[QueueChange] = []
     others: list[QueueChange] = []
+    held, removed = threading.Event(), threading.Event()
+
+    def hold(_change: QueueChange) -> None:
+        held.set()
+        removed.wait(60)
+
+    # While the client's thread is in a call, nobody else can have had a first one.
+    let_go = client.add_listener(hold)
+    assert held.wait(60)
     remove = client.add_listener(calls.append)
     remove()
+    let_go()
+    removed.set()
     client.add_listener(others.append)
     until(lambda: others, "the others")
     client.say(ConnectionStatus.LOST, "x")
