@@ -6,6 +6,7 @@ It holds what the guardian and the server hold on the desktop's: the Agents' lif
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -24,6 +25,8 @@ _TURN_S = 0.2
 _ASKED_PATIENCE_S = 4.0
 _MOST_DEATHS = 5
 _DEATHS_WITHIN_S = 30.0
+_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
+"""Of the part of an id that tells supervisors apart: none that is taken for another, or makes a word."""
 _SAID_WHY = (2, 4, 5)
 """Exit codes of an Agent that would say the same again: no connection file, no key, another protocol."""
 
@@ -85,6 +88,9 @@ class Supervisor:
         self._shared = shared
         self._slots: list[_Slot] = []
         self._next_id = 1
+        # An id names one process for ever: what the queue still says of or to Agents that ran here before,
+        # under the same label, must not reach those that follow them.
+        self._run = "".join(secrets.choice(_LETTERS) for _ in range(4))
         self._ending = ""
         self._asked_until: float | None = None
         self._signalled = False
@@ -193,7 +199,7 @@ class Supervisor:
         slot.start_at = now + (0.0 if len(slot.deaths) == 1 else 2.0 ** (len(slot.deaths) - 2))
 
     def _start(self, slot: _Slot, now: float) -> None:
-        agent_id = f"{self._config.host_label}:{self._next_id}"
+        agent_id = f"{self._config.host_label}:{self._next_id}-{self._run}"
         self._next_id += 1
         arguments = [
             sys.executable, "-P", str(_AGENT_FILE), "--connection", str(self._folder.connection),

@@ -201,7 +201,7 @@ class RemoteLauncher:
                 step.done(f"{', '.join(installed)} put into the home folder" if installed else "as here")
             started = True
             agents = self._launch(ladder, host, steps)
-            self._wait_registered(queue, label, len(agents), steps)
+            self._wait_registered(queue, agents, steps)
             if ladder.tunnel is not None:
                 self._keep(label, ladder)
         except BaseException:
@@ -250,20 +250,24 @@ class RemoteLauncher:
                 step.done(f"{', '.join(agents)} run; {where}")
         return agents
 
-    def _wait_registered(self, queue: Queue, label: str, wanted: int, steps: Steps) -> None:
+    def _wait_registered(self, queue: Queue, agents: list[str], steps: Steps) -> None:
+        wanted = set(agents)
         with steps.step("Registration") as step:
             until = time.monotonic() + _REGISTER_S
             while True:
+                # By their ids: the queue may still count some that ran there before.
                 there = [
-                    each for each in _agents(queue, label) if each.state in (AgentState.IDLE, AgentState.BUSY)
+                    each
+                    for each in queue.agents()
+                    if each.id in wanted and each.state in (AgentState.IDLE, AgentState.BUSY)
                 ]
-                if len(there) >= wanted:
+                if len(there) >= len(wanted):
                     step.done(f"{len(there)} Agents have registered with the queue")
                     return
                 if time.monotonic() > until:
                     raise RemoteFailed(
-                        f"{len(there)} of {wanted} Agents registered within {_REGISTER_S:.0f} s: see the "
-                        f"remote_agent logs over there"
+                        f"{len(there)} of {len(wanted)} Agents registered within {_REGISTER_S:.0f} s: see "
+                        f"the remote_agent logs over there"
                     )
                 steps.pause(0.05)
 

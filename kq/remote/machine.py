@@ -20,12 +20,14 @@ from kq.remote.quoting import posix_command
 from kq.remote.ssh import Connection, Output
 from kq.remote.steps import OpenStep, Steps
 
-__all__ = ["SCRIPTS", "Machine", "PosixMachine", "marked_line", "newest_python"]
+__all__ = ["SCRIPTS", "UNBROKEN_S", "Machine", "PosixMachine", "marked_line", "newest_python"]
 
 SCRIPTS = LOCAL_ROOT / "resources" / "scripts"
 _MARK = "kq-remote: "
 _LEAST_PYTHON = (3, 11)
 _START_S = 45.0
+UNBROKEN_S = 20.0
+"""How long StartAgents may go on when nobody wants it any more; it gives up by itself before that."""
 
 # One line each, so that any shell passes them on. Candidates tell which version they are, in the syntax of
 # Python 2 as well, so that an old one can answer.
@@ -141,6 +143,7 @@ class PosixMachine(Machine):
         stdin: bytes = b"",
         step: OpenStep | None = None,
         timeout_s: float = 30.0,
+        unbroken_s: float = 0.0,
     ) -> Output:
         """Run a script by /bin/sh, without what the user's shell profile may print before."""
         mark = f"kq-{secrets.token_hex(8)}"
@@ -150,6 +153,7 @@ class PosixMachine(Machine):
             stdin=stdin,
             timeout_s=timeout_s,
             step=step,
+            unbroken_s=unbroken_s,
         )
         before, found, after = output.out.partition(mark + "\n")
         if not found:
@@ -215,7 +219,7 @@ class PosixMachine(Machine):
             'shift 4; cd "$HOME" && exec ./StartAgents.sh "$@"'
         )
         before = [self.kq_root, self.python, local_katana_root(), str(first_log)]
-        output = self._run(script, [*before, *arguments], connection, step, _START_S)
+        output = self._run(script, [*before, *arguments], connection, step, _START_S, UNBROKEN_S)
         return self._answer(output, "StartAgents.sh")
 
     def stop_agents(self, session: str) -> Any:

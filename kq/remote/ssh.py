@@ -72,13 +72,19 @@ class Connection:
         stdin: bytes = b"",
         timeout_s: float = COMMAND_S,
         step: OpenStep | None = None,
+        unbroken_s: float = 0.0,
     ) -> Output:
         """Run a command line there, and wait for its end.
+
+        Args:
+            unbroken_s: how long its end is waited for even when it was cancelled or is late, in seconds. What
+                is hung up on goes on over there: nobody could undo what it has yet to do.
 
         Raises:
             RemoteFailed: it did not end in time, or the connection was lost. Cancelled.
         """
         channels: list[paramiko.Channel] = []
+        ended = threading.Event()
 
         def call() -> Output:
             channel = self.transport.open_session(timeout=timeout_s)
@@ -87,8 +93,12 @@ class Connection:
                 return _run(channel, command, stdin)
             finally:
                 channel.close()
+                ended.set()
 
         def abort() -> None:
+            if unbroken_s and step is not None:
+                step.tell("waiting until it has ended there, to undo it")
+            ended.wait(unbroken_s)
             for channel in channels:
                 channel.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kq.errors import RemoteFailed
 from kq.remote.hosts import local_katana_root
-from kq.remote.machine import Machine, newest_python
+from kq.remote.machine import UNBROKEN_S, Machine, newest_python
 from kq.remote.quoting import powershell_command, powershell_quote
 from kq.remote.ssh import Output
 from kq.remote.steps import OpenStep
@@ -47,11 +47,14 @@ class WindowsMachine(Machine):
         stdin: bytes = b"",
         step: OpenStep | None = None,
         timeout_s: float = 45.0,
+        unbroken_s: float = 0.0,
     ) -> Output:
         """Run a script of PowerShell, which finds `names` in a variable of that name."""
         listed = ", ".join(map(powershell_quote, names))
         command = powershell_command(f"{_PREPARE}$names = @({listed}); {script}")
-        return self.connection.run(command, self.steps, stdin=stdin, timeout_s=timeout_s, step=step)
+        return self.connection.run(
+            command, self.steps, stdin=stdin, timeout_s=timeout_s, step=step, unbroken_s=unbroken_s
+        )
 
     def find_system(self) -> str:
         output = self._run(
@@ -113,7 +116,8 @@ class WindowsMachine(Machine):
         lines = [f"$Env:{name} = {powershell_quote(value)}" for name, value in variables.items()]
         words = " ".join(map(powershell_quote, arguments))
         lines.append(f"& (Join-Path $HOME 'StartAgents.ps1') {words}; exit $LASTEXITCODE")
-        return self._answer(self._run("; ".join(lines), (), connection, step, _START_S), "StartAgents.ps1")
+        output = self._run("; ".join(lines), (), connection, step, _START_S, UNBROKEN_S)
+        return self._answer(output, "StartAgents.ps1")
 
     def stop_agents(self, session: str) -> Any:
         script = (

@@ -117,7 +117,15 @@ class RemoteMachine:
 
     address = "127.0.0.1"
 
-    def __init__(self, folder: Path, *, port: int = 0, settings: str = "", home_name: str = "home") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        settings: str = "",
+        home_name: str = "home",
+        variables: str = "",
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
@@ -126,6 +134,7 @@ class RemoteMachine:
         self.state = self.home / ".katana-queue"
         self.key = folder / "id_ed25519"
         self._settings = settings
+        self._variables = variables
         self._process: subprocess.Popen[bytes] | None = None
         self.make_key(self.key)
         self.new_host_key()
@@ -166,7 +175,8 @@ class RemoteMachine:
             f"PidFile {self.folder / 'sshd.pid'}\nAuthorizedKeysFile {self.folder / 'authorized'}\n"
             "StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
             f'PermitRootLogin yes\nPrintMotd no\nSubsystem sftp internal-sftp -d "{quoted}"\n'
-            f'SetEnv "HOME={quoted}" KQ_TEST_RUN={os.environ.get("KQ_TEST_RUN", "")}\n{self._settings}\n'
+            f'SetEnv "HOME={quoted}" KQ_TEST_RUN={os.environ.get("KQ_TEST_RUN", "")} '
+            f"{self._variables}\n{self._settings}\n"
         )
         with (self.folder / "sshd.log").open("wb") as log:
             self._process = subprocess.Popen(

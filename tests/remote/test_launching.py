@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kq.remote import HostBook, RemoteLauncher
-from tests.reliability.live_queue import LiveQueue, until
+from tests.reliability.live_queue import LiveQueue, is_alive, until
 from tests.remote.machines import RemoteMachine, Reports, gone
 
 
@@ -74,6 +76,25 @@ def test_cancelled_at_any_step_nothing_remains(
     assert not any(machine.processes().values())
     assert not list(machine.state.glob("sessions/*"))
     until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
+
+
+def test_cancelled_while_the_script_runs_nothing_remains(
+    queue: LiveQueue, launcher: RemoteLauncher, tmp_path: Path
+) -> None:
+    """A script over there that is slow to begin is not overtaken by what undoes it."""
+    begun = tmp_path / "begun"
+    profile = tmp_path / "profile.sh"
+    profile.write_text(f"case $0 in *StartAgents.sh) echo $$ > '{begun}'; sleep 2 ;; esac\n")
+    cancelled = threading.Event()
+    with RemoteMachine(tmp_path / "slow", variables=f"BASH_ENV={profile}") as slow:
+        with ThreadPoolExecutor(1) as desktop:
+            start = desktop.submit(launcher.start, slow.target(), Reports(), cancelled)
+            script = int(until(lambda: begun.is_file() and begun.read_text(), "the script to begin"))
+            cancelled.set()
+            assert start.result(60).cancelled
+        assert not is_alive(script)
+        assert not any(slow.processes().values())
+        assert not list(slow.state.glob("sessions/*"))
 
 
 def test_a_dead_agent_is_replaced(queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher) -> None:

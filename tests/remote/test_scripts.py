@@ -84,7 +84,7 @@ def test_started_and_stopped_by_hand(hand: Hand, queue: LiveQueue) -> None:
     hand.take_key()
     first = hand.start()
     assert first.returncode == 0, first.stderr
-    assert "Agent farm-h:1 launched" in first.stdout
+    assert "Agent farm-h:1-" in first.stdout and " launched, process " in first.stdout
     until(
         lambda: len([each for each in queue.client.agents() if each.id.startswith("farm-h:")]) == 2,
         "two Agents in the queue",
@@ -173,6 +173,30 @@ def test_only_what_we_started_is_stopped(hand: Hand, queue: LiveQueue) -> None:
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_started_again_at_once_after_a_hard_end(hand: Hand, queue: LiveQueue) -> None:
+    """What the queue still counts of Agents that were killed does not end those that follow them."""
+
+    def known() -> dict[str, int]:
+        return {each.id: each.pid for each in queue.client.agents() if each.id.startswith("farm-h:")}
+
+    hand.take_key()
+    assert hand.start(1).returncode == 0
+    supervisor, agent = hand.pids()
+    until(lambda: agent in known().values(), "the first Agent in the queue")
+    before = set(known())
+    # Nobody says goodbye: the queue counts the Agent until its lease has run out.
+    for pid in (agent, supervisor):
+        os.kill(pid, signal.SIGKILL)
+    assert hand.run("StopAgents.sh").returncode == 0
+    queue.client.dismiss_host("farm-h").result(10)
+    hand.take_key()
+    assert hand.start(1).returncode == 0
+    running = hand.pids()
+    until(lambda: running[1] in known().values(), "the second Agent in the queue")
+    until(lambda: not before & set(known()), "the first Agent's lease to run out")
+    assert all(map(is_alive, running)) and hand.pids() == running
 
 
 def test_other_sessions_agents_are_left_alone(hand: Hand, queue: LiveQueue, tmp_path: Path) -> None:
