@@ -423,6 +423,8 @@ class EndOrder(_Message, frozen=True, kw_only=True, tag="end"):
 
     reason: str
     grace_s: float = 2.0
+    again: bool = False
+    """Whether another is to be started in your place, by whoever started you."""
 
 
 class RegisterAgainOrder(_Message, frozen=True, kw_only=True, tag="register-again"):

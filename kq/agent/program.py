@@ -27,7 +27,10 @@ from kq.wire import AgentWire, Poller
 if TYPE_CHECKING:
     from kq.agent.remote_attempt import RemoteAttempt
 
-__all__ = ["Agent", "main"]
+__all__ = ["AGAIN", "Agent", "main"]
+
+AGAIN = 6
+"""Exit code of an Agent in whose place another is wanted."""
 
 _REGISTER_PATIENCE_S = 30.0
 _KQ_ONLY = ("KQ_ROLE",)
@@ -245,7 +248,7 @@ class Agent:
     def _on_end(self, order: m.EndOrder) -> None:
         if not self._leaving:
             _say(f"ending: {order.reason}")
-            self._leaving = order.reason
+            self._leaving, self._exit_code = order.reason, AGAIN if order.again else 0
         if self._attempt is not None:
             self._attempt.request_stop(order.grace_s, reason=order.reason)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kq import process
 from kq.agent.host_folder import HostFolder, Supervised, session_tag
+from kq.agent.program import AGAIN
 from kq.agent_config import AgentConfig
 from kq.errors import KqError
 
@@ -178,6 +179,10 @@ class Supervisor:
         if code == 0:
             say(f"Agent {agent.id} ended as it was told")
             slot.over = True
+            return
+        if code == AGAIN:
+            say(f"Agent {agent.id} ended to be started again")
+            slot.start_at = now
             return
         if code == 3:
             say(f"Agent {agent.id} ended: the desktop was not heard")

@@ -64,7 +64,7 @@ class Wishes:
         return self._agent_action("resume", agent_ids)
 
     def restart_agents(self, agent_ids: Sequence[str]) -> Future[None]:
-        """End Agents, with what they run, which waits again; local ones are replaced."""
+        """End Agents, with what they run, which waits again; others take their place."""
         return self._agent_action("restart", agent_ids)
 
     def end_agents(self, agent_ids: Sequence[str]) -> Future[None]:

@@ -18,6 +18,7 @@ class Agent:
     __slots__ = (
         "assign_number",
         "assigned_at",
+        "comes_again",
         "cpu_percent",
         "draining",
         "end_asked",
@@ -57,6 +58,8 @@ class Agent:
         """It ends as soon as it holds nothing: fewer Agents are wanted."""
         self.end_asked = False
         """Somebody wants it ended: that its task ends with it is no mark against the task."""
+        self.comes_again = False
+        """Another is to be started in its place, by whoever started it."""
         self.want: tuple[str, int, int] | None = None
         """Job, task and number of the attempt that it should be running."""
         self.want_name = ""

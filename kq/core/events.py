@@ -95,6 +95,8 @@ class AgentEndAsked(CoreEvent, frozen=True):
     """Agents shall end now, with their renders. A local one is replaced when the number wanted says so."""
 
     agent_ids: tuple[str, ...]
+    again: bool = False
+    """Whether those of other machines are replaced there."""
 
 
 class AgentRegistered(CoreEvent, frozen=True):

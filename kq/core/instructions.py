@@ -39,11 +39,13 @@ class EndAgent(Instruction, frozen=True):
     """End an Agent and all its processes. Answer: AgentGone. Repeated while it is still heard.
 
     `force`: a local one is not asked first, since it no longer answers.
+    `again`: another is wanted in its place, where the queue does not start it.
     """
 
     agent: str
     reason: str
     force: bool = False
+    again: bool = False
 
 
 class Assign(Instruction, frozen=True):

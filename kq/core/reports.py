@@ -99,7 +99,7 @@ def _hear_out(
     """Take what an Agent says of the past; returns the names of the attempts that it said are over."""
     if agent.state is _A.ENDING:
         # It is not acknowledged: where the order to end does not arrive, its lease runs out.
-        state.out.append(do.EndAgent(agent.id, agent.reason))
+        state.out.append(do.EndAgent(agent.id, agent.reason, again=agent.comes_again))
     for ending in endings:
         attempt_ended(state, ev.AttemptEnded(ending), now)
     # An earlier server's orders were counted as well: the next one must have a higher number.

@@ -203,6 +203,7 @@ def end_agents(state: CoreState, event: ev.AgentEndAsked, now: Instant) -> None:
     for agent in state.agents_of(event.agent_ids):
         if agent.state is not AgentState.ENDING:
             agent.end_asked = True
+            agent.comes_again = event.again
             state.end_agent(agent, "it was asked to end", now, force=agent.state is AgentState.LOST)
 
 

@@ -242,7 +242,7 @@ class CoreState:
         """Have an Agent ended. It counts as there until AgentGone."""
         agent.reason = reason
         self.set_agent_state(agent, AgentState.ENDING, now)
-        self.out.append(do.EndAgent(agent.id, reason, force))
+        self.out.append(do.EndAgent(agent.id, reason, force, agent.comes_again))
 
     def agent_is_free(self, agent: Agent) -> None:
         """The Agent may have become free for work."""

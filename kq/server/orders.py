@@ -84,7 +84,7 @@ class Orders:
     def _do_end_agent(self, told: do.EndAgent) -> None:
         grace = self._settings.grace_s
         if not told.force:
-            order = m.EndOrder(reason=told.reason, grace_s=grace)
+            order = m.EndOrder(reason=told.reason, grace_s=grace, again=told.again)
             if not self.send(told.agent, order):
                 self._wire.publish_to_agent(told.agent, order)
         agent = self._core.agent(told.agent)

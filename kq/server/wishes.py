@@ -120,7 +120,7 @@ def _event_of(request: Any) -> ev.CoreEvent | None:  # one line a request reads 
         agents: dict[str, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
             "drain": lambda ids: ev.AgentsDrained(ids, draining=True),
             "resume": lambda ids: ev.AgentsDrained(ids, draining=False),
-            "restart": ev.AgentEndAsked,
+            "restart": lambda ids: ev.AgentEndAsked(ids, again=True),
             "end": ev.AgentEndAsked,
         }
         return _of(agents, request.action, "Agents")(request.agent_ids)

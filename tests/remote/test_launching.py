@@ -97,6 +97,30 @@ def test_cancelled_while_the_script_runs_nothing_remains(
         assert not list(slow.state.glob("sessions/*"))
 
 
+def test_a_restarted_agent_comes_back(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher
+) -> None:
+    """Restart ends it with what it renders, and another takes its place; Remove only ends it."""
+    reports = Reports()
+    assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
+    local = [each.id for each in queue.client.agents() if each.local]
+    queue.client.drain_agents(local).result(10)
+    job = queue.submit("sh", "-c", "test $KQ_ATTEMPT -gt 1 || sleep 300")
+    first = queue.await_job(job, "Running").agent
+    (before,) = machine.processes()["agent"]
+    queue.client.restart_agents([first]).result(10)
+    record = queue.await_job(job)
+    assert record.state == "Completed" and record.attempts == 2
+    assert not is_alive(before)
+    (second,) = remote_agents(queue)
+    assert second != first and len(machine.processes()["agent"]) == 1
+    queue.client.end_agents([second]).result(10)
+    until(lambda: not any(machine.processes().values()), "the last one to end, and its supervisor with it")
+    until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
+    queue.client.resume_agents(local).result(10)
+    assert launcher.stop(machine.target(), reports).ok, reports.text()
+
+
 def test_a_dead_agent_is_replaced(queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher) -> None:
     """Its task goes on elsewhere at once: nobody waits for a lease."""
     import os
