@@ -132,7 +132,7 @@ class Server:
             now = time.monotonic()
             ready = self._poller.wait(self._timeout_s(now))
             self._take_wakes(ready)
-            self._wire.door.answer()
+            self._wire.admit()
             for update in self._wire.updates(_DRAIN):
                 self._hearing.take_update(update)
             for request in self._wire.requests(_DRAIN):

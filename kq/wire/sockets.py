@@ -21,6 +21,7 @@ from kq.wire.keys import ZAP_DOMAIN, Doorkeeper, KeyPair
 __all__ = ["AgentWire", "ClientWire", "Incoming", "Poller", "ServerWire"]
 
 CLIENT_TOPIC = b"c"
+_SUBSCRIBE = b"\x01"
 _NETWORK_HEARTBEAT_MS = 1500
 # Plain numbers: pyzmq's flags are Enum members, and each `|` of those takes a microsecond.
 _NOW = int(zmq.DONTWAIT)
@@ -66,6 +67,19 @@ def _agent_topic(agent_id: str) -> bytes:
     return b"a" + agent_id.encode() + b"\0"
 
 
+def _may_hear(role: str, topic: bytes) -> bool:
+    """Whether a key of this role may listen to the topic: to its own kind's, and whole ones alone.
+
+    What clients are told names all jobs with their paths: that is no Agent's business.
+    """
+    kind, _, host = role.partition(":")
+    if kind == "client":
+        return topic == CLIENT_TOPIC
+    if kind != "agent" or not topic.startswith(b"a") or topic.find(b"\0") != len(topic) - 1:
+        return False
+    return b":" not in topic if host == "local" else topic.startswith(b"a" + host.encode() + b":")
+
+
 def _new(context: zmq.Context[_Socket], kind: int) -> _Socket:
     socket = context.socket(kind)
     socket.linger = 0
@@ -89,7 +103,9 @@ class ServerWire:
         self._request = self._server_socket(zmq.ROUTER, keys)
         self._request.router_mandatory = True
         self._update = self._server_socket(zmq.PULL, keys)
-        self._broadcast = self._server_socket(zmq.PUB, keys)
+        # PUB would let whoever has a key listen to anything. Here each subscription waits for `admit`.
+        self._broadcast = self._server_socket(zmq.XPUB, keys)
+        self._broadcast.setsockopt(zmq.XPUB_MANUAL, 1)
         self._requests: FrameDecoder[m.RequestMessage] = FrameDecoder(m.RequestMessage)
         self._updates: FrameDecoder[m.UpdateMessage] = FrameDecoder(m.UpdateMessage)
         self.dropped = 0
@@ -145,8 +161,28 @@ class ServerWire:
 
     def add_to(self, poller: Poller) -> None:
         """Have `poller` wait for the ports."""
-        for socket in (self._request, self._update, self.door.socket):
+        for socket in (self._request, self._update, self._broadcast, self.door.socket):
             poller.add(socket)
+
+    def admit(self) -> None:
+        """Answer those who connect, and those who want to listen to a topic. Never waits."""
+        self.door.answer()
+        while True:
+            try:
+                frame = self._broadcast.recv(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return
+            if frame.more:
+                self._skip_rest(self._broadcast)
+                continue
+            told = frame.bytes
+            # The other kind ends a subscription: with its connection, which has ended it already.
+            if told.startswith(_SUBSCRIBE):
+                topic = told.removeprefix(_SUBSCRIBE)
+                if _may_hear(self._role(frame), topic):
+                    self._broadcast.subscribe(topic)
+                else:
+                    self.dropped += 1
 
     def requests(self, limit: int) -> Iterator[Incoming[m.RequestMessage]]:
         """What has arrived on the request port, `limit` messages at most. Never waits."""

@@ -155,6 +155,48 @@ def test_an_agent_s_key_cannot_submit(queue: LiveQueue, config: AgentConfig) -> 
     assert queue.client.job("fromagent") is None
 
 
+@pytest.mark.parametrize("topic", [b"", b"c", b"a", b"aa1\0", b"afarm-y:1\0", b"afarm-xx:1\0", b"afarm-x:"])
+def test_an_agent_s_key_hears_its_own_orders_alone(
+    queue: LiveQueue, config: AgentConfig, topic: bytes
+) -> None:
+    """What clients are told, with names and paths of all jobs, is not sent to it; nor are others' orders."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    listener = context.socket(zmq.SUB)
+    listener.linger = 0
+    session = config.connection
+    listener.curve_serverkey = session.server_key.encode()
+    listener.curve_publickey = session.public_key.encode()
+    listener.curve_secretkey = session.secret_key.encode()
+    listener.subscribe(topic)
+    listener.subscribe(b"afarm-x:1\0")
+    listener.connect(f"tcp://127.0.0.1:{session.broadcast_port}")
+    # An order to an Agent of its own host is the last word: what it may not hear would have come before.
+    agent = AgentWire(session, "farm-x:1", network=True)
+    register(agent, "farm-x:1")
+    heard: list[list[bytes]] = []
+
+    def told() -> bool:
+        agent.send_update(m.LeaveUpdate(agent="farm-x:1", reason="test"))
+        agent.send_update(heartbeat("farm-x:1"))
+        queue.await_job(queue.submit("true", name=MARKER))
+        while listener.poll(20):
+            heard.append(listener.recv_multipart())
+        return bool(heard)
+
+    try:
+        until(told, "an order to the Agent by broadcast")
+        assert {frames[0] for frames in heard} == {b"afarm-x:1\0"}
+        assert not any(MARKER.encode() in frame for frames in heard for frame in frames)
+    finally:
+        agent.close()
+        listener.close()
+        context.term()
+
+
+def heartbeat(agent_id: str) -> m.HeartbeatUpdate:
+    return m.HeartbeatUpdate(agent=agent_id, beat=1, assigned=0, holding="", endings=())
+
+
 @pytest.mark.parametrize("name", ["a1", "a99", "farm-y:1", "farm-x", "farm-xx:1"])
 def test_an_agent_speaks_for_its_own_host_alone(queue: LiveQueue, config: AgentConfig, name: str) -> None:
     """Neither as a local Agent nor as another machine's."""
