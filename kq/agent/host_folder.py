@@ -170,7 +170,11 @@ class HostFolder:
         killed = 0
         supervised = self.read_supervised()
         if supervised is not None:
-            self.stop.touch()
+            try:
+                self.stop.touch()
+            except OSError:
+                # A full disk takes no file, and lets one go: the supervisor takes that for the same.
+                self.connection.unlink(missing_ok=True)
             roots = [process.ProcessId(supervised.pid, supervised.started)]
             roots += [process.ProcessId(pid, started) for _, pid, started in supervised.agents]
             until = time.monotonic() + grace_s

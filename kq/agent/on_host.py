@@ -240,7 +240,8 @@ def _stop(options: argparse.Namespace) -> int:
         supervised = folder.living()
         agents = [agent_id for agent_id, _, _ in supervised.agents] if supervised is not None else []
         killed = folder.end(_STOP_GRACE_S)
-        print(f"session {folder.path.name}: {len(agents)} Agents ended, {killed} processes had to be killed")
+        ended_now = f"{len(agents)} {'Agent' if len(agents) == 1 else 'Agents'}"
+        print(f"session {folder.path.name}: {ended_now} ended, {killed} processes had to be killed")
         ended += agents
     if not found:
         print("no Agents of that session run here" if options.session else "no Agents run here")

@@ -96,6 +96,8 @@ class Supervisor:
         self._asked_until: float | None = None
         self._signalled = False
         self._written: Supervised | None = None
+        self._unwritten = False
+        """Whether the last try to write the pid file failed."""
         self._trouble = ""
         self._own = process.own_id()
         self._environment = {
@@ -276,12 +278,16 @@ class Supervisor:
             log=str(self._log_folder),
             trouble=self._trouble,
         )
-        if content != self._written:
-            self._written = content
-            try:
-                self._folder.write_supervised(content)
-            except OSError as error:
-                say(f"the pid file cannot be written: {error}")
+        if content == self._written:
+            return
+        try:
+            self._folder.write_supervised(content)
+        except OSError as error:
+            if not self._unwritten:
+                say(f"the pid file cannot be written, and is tried again: {error}")
+            self._unwritten = True
+        else:
+            self._written, self._unwritten = content, False
 
     def _clear_away(self) -> None:
         process.end_strays()

@@ -134,7 +134,7 @@ class Ladder:
                     f"{size}: {asked} Agents will get in each other's way, {max(cores // 2, 1)} would do"
                 )
             else:
-                step.done(f"{size} for {asked} Agents")
+                step.done(f"{size} for {asked} {'Agent' if asked == 1 else 'Agents'}")
 
     def _report(self, step: OpenStep, request: dict[str, object]) -> dict[str, Any]:
         answer = self.machine.run_kq(["remote-report"], msgspec.json.encode(request), step)
@@ -293,11 +293,12 @@ class Ladder:
             f"or lead the ports through SSH"
         )
 
-    def look_at_clock_and_disk(self) -> None:
-        """Clock difference and free disk."""
+    def look_at_clock(self) -> None:
+        """Clock difference."""
         with self._steps.step("Clock") as step:
             before = time.time()
             facts = self._report(step, {})
+            self.facts |= facts
             after = time.time()
             there = float(facts.get("time") or 0.0)
             apart = 0.0 if before <= there <= after else min(abs(there - before), abs(there - after))
@@ -305,6 +306,10 @@ class Ladder:
                 step.note(f"{apart:.0f} s apart from here: times in logs differ; have it set by NTP")
             else:
                 step.done("as here, within a second" if apart < 1.0 else f"{apart:.1f} s apart from here")
+
+    def look_at_disk(self) -> None:
+        """Whether there is room for what Agents keep there, by the latest report. Raises RemoteFailed."""
+        facts = self.facts
         with self._steps.step("Disk") as step:
             free = int(facts.get("free_disk") or 0)
             base = facts.get("base")

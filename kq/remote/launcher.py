@@ -164,7 +164,8 @@ class RemoteLauncher:
                 ladder.admit(f"check-{host.label}"[:80])
                 ladder.look_at_share()
                 ladder.connect_back()
-            ladder.look_at_clock_and_disk()
+            ladder.look_at_clock()
+            ladder.look_at_disk()
         finally:
             if ladder.admitted:
                 self._dismiss(ladder.admitted)
@@ -196,6 +197,7 @@ class RemoteLauncher:
                 ladder.admit(label)
             ladder.look_at_share()
             host = self._find_way_back(ladder, host, label)
+            ladder.look_at_disk()
             with steps.step("Scripts") as step:
                 installed = ladder.machine.install_scripts()
                 step.done(f"{', '.join(installed)} put into the home folder" if installed else "as here")
@@ -214,7 +216,7 @@ class RemoteLauncher:
             if ladder.tunnel is None:
                 ladder.close()
         self._remember(host, worked=True)
-        return f"{len(agents)} Agents run on {host.title}."
+        return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
 
     def _find_way_back(self, ladder: Ladder, host: RemoteHost, label: str) -> RemoteHost:
         """Prove that the machine reaches the queue; offer the way through SSH when nothing else does."""
@@ -262,7 +264,7 @@ class RemoteLauncher:
                     if each.id in wanted and each.state in (AgentState.IDLE, AgentState.BUSY)
                 ]
                 if len(there) >= len(wanted):
-                    step.done(f"{len(there)} Agents have registered with the queue")
+                    step.done(f"{_counted(len(there), 'has', 'have')} registered with the queue")
                     return
                 if time.monotonic() > until:
                     raise RemoteFailed(
@@ -345,6 +347,10 @@ class RemoteLauncher:
         if keeper is not None:
             keeper.close()
         return f"No Agent of this session runs on {host.title}."
+
+
+def _counted(count: int, one: str, more: str) -> str:
+    return f"1 Agent {one}" if count == 1 else f"{count} Agents {more}"
 
 
 def _is_of(agent: AgentRecord, label: str) -> bool:

@@ -116,15 +116,20 @@ def test_not_accepted_is_not_connected(
     assert not (own_home / ".ssh" / "known_hosts").exists()
 
 
+@pytest.mark.parametrize("way", ["close", "escape"])
 def test_closed_in_the_midst_nothing_remains(
-    dialog: LaunchRemoteAgentsDialog, machine: RemoteMachine, qtbot: Any
+    dialog: LaunchRemoteAgentsDialog, machine: RemoteMachine, qtbot: Any, way: str
 ) -> None:
-    """The window is closed while a question is open, or Agents start."""
+    """The window is closed while Agents start, by its frame or by the keyboard."""
     qtbot.mouseClick(dialog.start, LEFT)
     answer(dialog, qtbot, "Accept")
     qtbot.waitUntil(lambda: "Agents" in steps(dialog), timeout=30_000)
-    dialog.close()
+    if way == "close":
+        dialog.close()
+    else:
+        qtbot.keyClick(dialog.user, Qt.Key.Key_Escape)
     assert dialog._background.wait(30)
+    assert not dialog.isVisible()
     assert not any(machine.processes().values())
     assert not list(machine.state.glob("sessions/*"))
 

@@ -64,7 +64,7 @@ def test_starting_twice_is_starting_once(
 @pytest.mark.parametrize(
     "step",
     ["Name", "Port", "Host key", "Login", "System", "Python", "Katana Queue", "Render program", "Machine",
-     "KQ Host", "KQ_DATA_ROOT", "Way back", "Scripts", "Agents", "Registration"],
+     "KQ Host", "KQ_DATA_ROOT", "Way back", "Disk", "Scripts", "Agents", "Registration"],
 )  # fmt: skip
 def test_cancelled_at_any_step_nothing_remains(
     queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher, step: str

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QGuiApplication
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -116,6 +116,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.num_agents.setValue(settings.num_agents if settings is not None else 2)
         self.num_agents.setFixedWidth(80)
         self.katana_root = QLineEdit(os.environ.get("KATANA_ROOT", ""), self)
+        self.katana_root.setPlaceholderText("the same folder as on this machine")
         self.data_root = QLineEdit(str(settings.data_root) if settings is not None else "", self)
         self.kq_host = QLineEdit(self)
         self.kq_host.setPlaceholderText("the address of this machine that the other one reaches")
@@ -241,7 +242,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         layout.addWidget(self._list, 1)
         layout.addWidget(self._detail)
         layout.addLayout(buttons)
-        self.resize(600, 560)
+        self.resize(680, 600)
         self.host.setFocus()
 
     def _button(self, text: str, call: Callable[[], None]) -> QPushButton:
@@ -335,10 +336,11 @@ class LaunchRemoteAgentsDialog(QDialog):
         lines = [f"{item.text(0)}: {item.text(1)}" for item in items if item is not None]
         QGuiApplication.clipboard().setText("\n".join([f"Host {self.target().host}", *lines]))
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def done(self, result: int) -> None:
         """Nothing half-started remains: what is under way is cancelled, and cleans up after itself."""
+        # Not in closeEvent: Escape closes a dialog without one.
         self._background.cancel()
-        super().closeEvent(event)
+        super().done(result)
 
 
 def _hint(box: QComboBox, text: str) -> None:
