@@ -196,6 +196,8 @@ class RemoteLauncher:
             else:
                 ladder.admit(label)
             ladder.look_at_share()
+            # The machine knows better than the queue, which counts dead Agents until their lease is over.
+            were_there = bool(ladder.facts.get("agents"))
             host = self._find_way_back(ladder, host, label)
             ladder.look_at_disk()
             with steps.step("Scripts") as step:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,6 +80,22 @@ def test_cancelled_at_any_step_nothing_remains(
     until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
 
 
+def test_cancelled_after_a_hard_end_nothing_remains(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher
+) -> None:
+    """Agents that the queue still counts, and that are dead, do not keep new ones from being undone."""
+    assert launcher.start(machine.target(), Reports()).ok
+    for pids in machine.processes().values():
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+    assert remote_agents(queue), "the queue still counts them"
+    reports = Reports(cancel_at="Registration")
+    assert launcher.start(machine.target(), reports, reports.cancelled).cancelled, reports.text()
+    assert not any(machine.processes().values())
+    assert not list(machine.state.glob("sessions/*"))
+    until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
+
+
 def test_cancelled_while_the_script_runs_nothing_remains(
     queue: LiveQueue, launcher: RemoteLauncher, tmp_path: Path
 ) -> None:
@@ -123,9 +141,6 @@ def test_a_restarted_agent_comes_back(
 
 def test_a_dead_agent_is_replaced(queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher) -> None:
     """Its task goes on elsewhere at once: nobody waits for a lease."""
-    import os
-    import signal
-
     reports = Reports()
     assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
     agent = machine.processes()["agent"][0]
