@@ -6,6 +6,7 @@ StartAgents and StopAgents call it. People read what it prints; programs read th
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -28,6 +29,8 @@ MARK = "kq-remote: "
 COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "remote-await", "supervise")
 _AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
 _START_PATIENCE_S = 15.0
+_BOM = b"\xef\xbb\xbf"
+"""Windows puts it before text that it writes or passes on, now and then."""
 _STOP_GRACE_S = 6.0
 
 
@@ -84,6 +87,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _answer(value: object) -> None:
+    """Print the line that programs read: in ASCII, which no console or locale spoils."""
+    print(MARK + json.dumps(msgspec.to_builtins(value)), flush=True)
+
+
+def _read_input() -> bytes:
+    return sys.stdin.buffer.read().removeprefix(_BOM)
+
+
 # --- starting ----------------------------------------------------------------------------
 
 
@@ -106,7 +118,7 @@ def _start(options: argparse.Namespace) -> int:
         arguments = _lay_out(folder, config, options)
         if options.prepare:
             # Where only the system itself can start what outlives an SSH session, the script asks it to.
-            print(MARK + msgspec.json.encode(arguments).decode(), flush=True)
+            _answer(arguments)
             return 0
         marked = {**os.environ, "KQ_REMOTE": session_tag(config.connection.session)}
         child = process.spawn_service(arguments, environment=marked)
@@ -121,7 +133,7 @@ def _start(options: argparse.Namespace) -> int:
 def _read_config(named: str) -> AgentConfig:
     place = named or os.environ.get("KQ_CONNECTION", "") or str(base_folder() / "connection.json")
     try:
-        content = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+        content = _read_input() if place == "-" else Path(place).read_bytes().removeprefix(_BOM)
         config = msgspec.json.decode(content, type=AgentConfig)
     except OSError as error:
         raise NotFound(
@@ -218,7 +230,7 @@ def _tell(supervised: Supervised, *, already: bool) -> None:
         else "not shared: logs and pictures are sent to the desktop"
     )
     print(f"KQ_DATA_ROOT is {where}; the Agents' own logs are in {supervised.log}")
-    print(MARK + msgspec.json.encode(supervised).decode(), flush=True)
+    _answer(supervised)
 
 
 # --- stopping ----------------------------------------------------------------------------
@@ -245,7 +257,7 @@ def _stop(options: argparse.Namespace) -> int:
         ended += agents
     if not found:
         print("no Agents of that session run here" if options.session else "no Agents run here")
-    print(MARK + msgspec.json.encode({"ended": ended}).decode(), flush=True)
+    _answer({"ended": ended})
     return 0
 
 
@@ -255,7 +267,7 @@ def _stop(options: argparse.Namespace) -> int:
 def _report(_options: argparse.Namespace) -> int:
     from kq.agent.host_report import report  # Agents do without
 
-    print(MARK + msgspec.json.encode(report(sys.stdin.buffer.read())).decode(), flush=True)
+    _answer(report(_read_input()))
     return 0
 
 
@@ -264,7 +276,7 @@ def _probe(options: argparse.Namespace) -> int:
 
     config = _read_config("-")
     answers = [answer.value for answer in probe_ports(config.connection, options.timeout)]
-    print(MARK + msgspec.json.encode({"ports": answers}).decode(), flush=True)
+    _answer({"ports": answers})
     return 0
 
 

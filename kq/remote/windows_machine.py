@@ -19,13 +19,18 @@ from kq.remote.steps import OpenStep
 __all__ = ["WindowsMachine"]
 
 _START_S = 60.0
+_LONGEST_LINE = 8000
+"""Of characters that cmd, which OpenSSH for Windows passes commands to, takes: 8191, with its own words."""
 _PREPARE = (
     "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; "
     "$OutputEncoding = [Console]::InputEncoding = [Console]::OutputEncoding = "
-    "New-Object System.Text.UTF8Encoding $false; "
+    "New-Object System.Text.UTF8Encoding $false; $Env:PYTHONUTF8 = '1'; "
 )
 _VERSION = "import sys; sys.stdout.write('%d.%d.%d' % sys.version_info[:3])"
+# Windows PowerShell takes a program's words on its error stream for an error of the script, and what stands
+# in for a Python that is not installed has some.
 _FIND_PYTHON = (
+    "$ErrorActionPreference = 'Continue'; "
     "foreach ($name in $names) { $found = Get-Command $name -CommandType Application "
     "-ErrorAction SilentlyContinue | Select-Object -First 1; if (-not $found) { continue }; "
     f"$version = & $found.Source -c {powershell_quote(_VERSION)} 2>$null; "
@@ -52,6 +57,11 @@ class WindowsMachine(Machine):
         """Run a script of PowerShell, which finds `names` in a variable of that name."""
         listed = ", ".join(map(powershell_quote, names))
         command = powershell_command(f"{_PREPARE}$names = @({listed}); {script}")
+        if len(command) > _LONGEST_LINE:
+            raise RemoteFailed(
+                f"the paths for {self.host.host} are too long for a command line of Windows "
+                f"({len(command)} characters of {_LONGEST_LINE}): use shorter ones"
+            )
         return self.connection.run(
             command, self.steps, stdin=stdin, timeout_s=timeout_s, step=step, unbroken_s=unbroken_s
         )

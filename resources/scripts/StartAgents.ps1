@@ -19,6 +19,8 @@ param(
 )
 $ErrorActionPreference = 'Stop'
 $OutputEncoding = New-Object System.Text.UTF8Encoding $false
+# Otherwise a path with letters that the code page lacks ends Python where it prints it.
+$Env:PYTHONUTF8 = '1'
 
 function Stop-WithMessage([string]$Message) {
     [Console]::Error.WriteLine("StartAgents: $Message")
@@ -45,6 +47,9 @@ function Find-Kq {
 }
 
 function Find-Python([string]$Kq) {
+    # Windows PowerShell takes a program's words on its error stream for an error of the script; what stands in
+    # for a Python that is not installed has some.
+    $ErrorActionPreference = 'Continue'
     $Names = @(
         (Join-Path $KatanaRoot 'bin\python.exe'),
         (Join-Path $Kq '.venv\Scripts\python.exe'),
@@ -57,7 +62,7 @@ function Find-Python([string]$Kq) {
     foreach ($Name in $Names) {
         $Found = Get-Command $Name -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
         if ($Found) {
-            & $Found.Source -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null
+            & $Found.Source -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
             if ($LASTEXITCODE -eq 0) {
                 return $Found.Source
             }
@@ -81,9 +86,10 @@ foreach ($Pair in @(
         @('--data-root', $DataRoot),
         @('--host', $KqHost)
     )) {
-    # An empty argument is lost on its way to a program, in PowerShell before 7.3.
+    # An empty argument is lost on its way to a program, in PowerShell before 7.3; a backslash at the end may
+    # escape the quotation mark behind it. That of C:\ stays.
     if ($Pair[1]) {
-        $Arguments += $Pair
+        $Arguments += @($Pair[0], ($Pair[1] -replace '(?<=[^:\\])\\+$', ''))
     }
 }
 $Arguments += @('--ports', "$RequestPort", "$UpdatePort", "$BroadcastPort")

@@ -5,6 +5,7 @@
 # Without an argument: those of the only session that has Agents here; where several have some, it names them.
 # It ends processes by pid and start time, as StartAgents wrote them down, and no others. It needs no elevation.
 $ErrorActionPreference = 'Stop'
+$Env:PYTHONUTF8 = '1'
 
 function Stop-WithMessage([string]$Message) {
     [Console]::Error.WriteLine("StopAgents: $Message")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from host.command_line import split_windows
+from kq.agent import on_host
+from kq.errors import RemoteFailed
+from kq.remote import RemoteHost
+from kq.remote.machine import marked_line
 from kq.remote.quoting import (
     cmd_command,
     posix_command,
@@ -20,6 +25,9 @@ from kq.remote.quoting import (
     powershell_quote,
     windows_argument,
 )
+from kq.remote.ssh import Output
+from kq.remote.steps import OpenStep, Steps
+from kq.remote.windows_machine import WindowsMachine
 from tools.powershell_grammar import syntax_errors
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "resources" / "scripts"
@@ -109,6 +117,56 @@ def test_what_is_sent_to_powershell_parses() -> None:
     for body in (windows._FIND_PYTHON, windows._FIND_KQ):
         script = f"{windows._PREPARE}$names = @({names}); {body}\n"
         assert not list(syntax_errors(script.encode())), script
+
+
+class Windows:
+    """Stands for a connection to a Windows machine: keeps the scripts that are sent, and answers them all."""
+
+    def __init__(self) -> None:
+        self.scripts: list[str] = []
+        self.stdin = b""
+
+    def run(self, command: str, _steps: object, *, stdin: bytes = b"", **_more: object) -> Output:
+        encoded = command.rpartition(" ")[2]
+        self.scripts.append(base64.b64decode(encoded).decode("utf-16-le"))
+        self.stdin = stdin
+        return Output(0, 'Starting\r\nkq-remote: {"agents": [["farm-w:1-bcdf", 7, 1.5]]}\r\n', "")
+
+
+def on_windows(connection: Windows) -> WindowsMachine:
+    steps = Steps(lambda _step: None, threading.Event())
+    machine = WindowsMachine(connection, RemoteHost(host="farm-w"), steps)  # type: ignore[arg-type]
+    machine.python, machine.kq_root = "C:\\Program Files\\Python\\python.exe", "C:\\an artist's kq"
+    return machine
+
+
+def test_the_windows_twin_sends_scripts_that_parse_and_no_secret_in_them() -> None:
+    """Start and stop, with names that have quotation marks; the key goes by standard input."""
+    connection = Windows()
+    machine = on_windows(connection)
+    step = OpenStep("Agents", lambda _step: None)
+    answer = machine.start_agents([*NASTY[1:4], "1", "2", "3", "2"], b"the key", 5, step)
+    assert answer["agents"][0][0] == "farm-w:1-bcdf"
+    assert connection.stdin == b"the key" and "the key" not in connection.scripts[-1]
+    machine.stop_agents("it's:a session")
+    machine.run_kq(["remote-report"], b"{}")
+    for script in connection.scripts:
+        assert not list(syntax_errors(f"{script}\n".encode())), script
+
+
+def test_a_command_line_too_long_for_windows_is_not_sent() -> None:
+    """cmd would cut it off without a word."""
+    connection = Windows()
+    with pytest.raises(RemoteFailed, match="too long for a command line"):
+        on_windows(connection).run_kq(["remote-await", "--folder", "x" * 4000])
+    assert not connection.scripts
+
+
+def test_answers_are_ascii_whatever_is_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """A code page on the way changes nothing."""
+    on_host._answer({"log": "C:\\Jörg\\日本"})
+    out = capsys.readouterr().out
+    assert out.isascii() and marked_line(out) == {"log": "C:\\Jörg\\日本"}
 
 
 def test_the_windows_pair_takes_the_documented_arguments_in_order() -> None:

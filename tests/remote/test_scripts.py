@@ -132,6 +132,15 @@ def test_a_python_that_is_too_old_is_named(hand: Hand, tmp_path: Path) -> None:
     assert done.returncode == 2 and "Python 3.8.20" in done.stderr and "3.11" in done.stderr
 
 
+def test_a_key_that_windows_wrote_is_read(hand: Hand, queue: LiveQueue) -> None:
+    """With a byte order mark before it."""
+    hand.take_key()
+    key = hand.state / "connection.json"
+    key.write_bytes(b"\xef\xbb\xbf" + key.read_bytes())
+    assert hand.start(1).returncode == 0
+    assert hand.run("StopAgents.sh").returncode == 0
+
+
 def test_the_share_is_missing(hand: Hand, queue: LiveQueue, tmp_path: Path) -> None:
     """The Agents run all the same; their own logs are in the home, their renders' logs are sent."""
     hand.take_key()
