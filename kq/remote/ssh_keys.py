@@ -144,9 +144,11 @@ def authenticate(
         step.done(f"{route.user}, with {name}")
         return
     offered = ", ".join(tried) if tried else "there is none in ~/.ssh, nor in an ssh-agent"
+    port = "" if route.port == 22 else f"-p {route.port} "
     raise RemoteFailed(
         f"{route.host} does not let {route.user} in ({offered}). Is the user right, and is the public key in "
-        f"~/.ssh/authorized_keys over there? `ssh-copy-id {route.user}@{route.host}` puts it there"
+        f"~/.ssh/authorized_keys over there? "
+        f"`ssh-copy-id {port}{route.user}@{route.host}` puts it there"
     )
 
 

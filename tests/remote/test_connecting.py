@@ -158,7 +158,8 @@ def test_hashed_names_in_known_hosts_are_found(
 def test_a_wrong_user(checker: RemoteLauncher, machine: RemoteMachine) -> None:
     """It says who was not let in, and how to be."""
     name, sentence = broken(checker, machine.target(user="nobody-of-ours"))
-    assert name == "Login" and "nobody-of-ours" in sentence and "ssh-copy-id" in sentence
+    assert name == "Login" and "nobody-of-ours" in sentence
+    assert f"ssh-copy-id -p {machine.port} nobody-of-ours@127.0.0.1" in sentence
 
 
 def test_a_wrong_key(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
