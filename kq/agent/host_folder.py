@@ -21,7 +21,7 @@ from kq.agent_config import AgentConfig
 from kq.errors import NotFound
 from kq.wire import write_private
 
-__all__ = ["HostFolder", "Supervised", "base_folder", "session_tag", "shares_data_root"]
+__all__ = ["HostFolder", "Supervised", "base_folder", "shares_data_root"]
 
 
 class Supervised(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ def base_folder() -> Path:
     return Path(named) if named else Path.home() / ".katana-queue"
 
 
-def session_tag(session: str) -> str:
+def _session_tag(session: str) -> str:
     """A short name for a session, which may stand in a path."""
     return hashlib.sha256(session.encode()).hexdigest()[:12]
 
@@ -64,7 +64,15 @@ class HostFolder:
         """The folder of `session`; see `make`."""
         # Homes are shared between machines: each has a folder of its own.
         host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
-        return cls(base_folder() / "sessions" / f"{host}-{session_tag(session)}")
+        return cls(base_folder() / "sessions" / f"{host}-{_session_tag(session)}")
+
+    @property
+    def mark(self) -> str:
+        """What KQ_REMOTE says in the environment of all that runs for the session on this machine.
+
+        It names the machine, too: containers may see each other's processes.
+        """
+        return self.path.name
 
     @classmethod
     def all_here(cls) -> list[HostFolder]:
@@ -185,8 +193,7 @@ class HostFolder:
                 report = process.end_tree(left)
                 killed += report.processes
                 _check(report)
-        tag = self.path.name.rpartition("-")[2]
-        marked = [each.id for each in process.find_marked("KQ_REMOTE", tag) if each.pid != os.getpid()]
+        marked = [each.id for each in process.find_marked("KQ_REMOTE", self.mark) if each.pid != os.getpid()]
         if marked:
             report = process.end_tree(marked)
             killed += report.processes

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from kq import messages, process
-from kq.agent.host_folder import HostFolder, Supervised, base_folder, session_tag, shares_data_root
+from kq.agent.host_folder import HostFolder, Supervised, base_folder, shares_data_root
 from kq.agent.site import Site
 from kq.agent.supervisor import Supervisor, say
 from kq.agent_config import AgentConfig
@@ -120,7 +120,7 @@ def _start(options: argparse.Namespace) -> int:
             # Where only the system itself can start what outlives an SSH session, the script asks it to.
             _answer(arguments)
             return 0
-        marked = {**os.environ, "KQ_REMOTE": session_tag(config.connection.session)}
+        marked = {**os.environ, "KQ_REMOTE": folder.mark}
         child = process.spawn_service(arguments, environment=marked)
         supervised = _wait_for(folder, options.agents, child)
     except BaseException:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from kq import process
-from kq.agent.host_folder import HostFolder, Supervised, session_tag
+from kq.agent.host_folder import HostFolder, Supervised
 from kq.agent.program import AGAIN
 from kq.agent_config import AgentConfig
 from kq.errors import KqError
@@ -103,7 +103,7 @@ class Supervisor:
         self._environment = {
             **os.environ,
             **environment,
-            "KQ_REMOTE": session_tag(config.connection.session),
+            "KQ_REMOTE": folder.mark,
             "KQ_SESSION": config.connection.session,
             "KQ_DATA_ROOT": str(data_root),
             "KQ_ROLE": "agent",

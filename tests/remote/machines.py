@@ -224,7 +224,7 @@ class RemoteMachine:
         """Our programs that run there, by kind."""
         found: dict[str, list[int]] = {"supervisor": [], "agent": [], "other": []}
         for path in (self.state / "sessions").glob("*"):
-            for pid in marked_with("KQ_REMOTE", path.name.rpartition("-")[2]):
+            for pid in marked_with("KQ_REMOTE", path.name):
                 try:
                     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
                 except OSError:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,31 @@ def test_the_stand_in_renderer_renders_over_there(
     assert record.state == "Completed", (record, _text(record.log_file))
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.with_suffix(".exr").is_file()
     assert record.progress == 1.0
+
+
+def test_several_machines_at_once(
+    queue: LiveQueue, second: SecondMachine, own_home: Path, tmp_path: Path
+) -> None:
+    """Started and stopped side by side, each with a key of its own; stopping one leaves the other alone."""
+    settings = Settings.from_environment(queue.environment)
+    launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+    with SecondMachine(tmp_path / "third", hidden=second._hidden, number=2) as third:
+        both = (second, third)
+        with ThreadPoolExecutor(2) as desktop:
+            reports = [Reports(), Reports()]
+            started = list(
+                desktop.map(
+                    lambda each: launcher.start(each[0].target(), each[1]), zip(both, reports, strict=True)
+                )
+            )
+        assert all(each.ok for each in started), "\n".join(each.text() for each in reports)
+        jobs = [submit(queue, folder_of(queue), "hostname; sleep 1") for _ in range(4)]
+        logs = "".join(_text(queue.await_job(job).log_file) for job in jobs)
+        assert all(logs.count(each.host_name) == 2 for each in both), logs
+        stopped = third.processes()
+        assert launcher.stop(third.target(), Reports()).ok
+        assert gone([pid for pids in stopped.values() for pid in pids])
+        assert len(second.processes()["agent"]) == 2
+        assert launcher.stop(second.target(), Reports()).ok
+    launcher.close()
+    assert not any(second.processes().values())
