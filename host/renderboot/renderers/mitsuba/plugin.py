@@ -96,7 +96,7 @@ class MitsubaPicture:
             if self._is_cancelled:
                 return
         self._render(self._coarse_sensor, seed=0, samples=1)
-        film = np.array(self._coarse_sensor.film().bitmap(raw=True), np.float64)
+        film = np.array(self._coarse_sensor.film().develop(raw=True), np.float64)
         height, width = self._total.shape[:2]
         rows = np.arange(height) * film.shape[0] // height
         columns = np.arange(width) * film.shape[1] // width
@@ -153,7 +153,9 @@ class MitsubaPicture:
             raise RenderBootError(f"mitsuba failed while rendering: {_short(error)}.") from error
 
     def _film_now(self) -> Pixels:
-        return np.array(self._film.bitmap(raw=True))
+        # Not bitmap(raw=True): that points into the film's own memory, which the next pass gives back at its
+        # start. develop copies under the film's lock; that copy is this caller's alone.
+        return np.array(self._film.develop(raw=True))
 
     def _with_film(self) -> tuple[float, Sums]:
         """Finished samples and the running pass's so far; how many those are, their weight tells."""
