@@ -15,6 +15,11 @@ def renderboot_command() -> list[str]:
     return [sys.executable, "-m", "host.renderboot"]
 
 
+def standby_command() -> list[str]:
+    """Return the arguments that start a renderboot which loads its renderer and then waits for one render."""
+    return [*renderboot_command(), "--standby"]
+
+
 def render_environment() -> dict[str, str]:
     """Return what the environment of every render needs so that renderboot finds its modules."""
     inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]

@@ -16,6 +16,10 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 1.0
     lease_s: float = 10.0
     nice: int = 5
+    standby_s: float = 0.0
+    """How long a process is kept ready for the next render; 0: none is."""
+    standby_memory: int = 0
+    """Bytes that it may hold."""
     local: bool = True
     """Whether it runs on the server's machine."""
     host_label: str = ""

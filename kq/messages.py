@@ -349,6 +349,8 @@ class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
     silence_s: float = 0.0
     memory_limit: int = 0
     temp_dir: str = ""
+    standby: tuple[str, ...] = ()
+    """As in JobSpec."""
 
 
 class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):

@@ -102,6 +102,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """Which output patterns apply (see kq/patterns.py); empty: those every renderer shares."""
     node: str = ""
     """The node in the desktop's graph, for people."""
+    standby: tuple[str, ...] = ()
+    """A command that loads what such a render needs, and then takes one render on its standard input; empty:
+    there is none. Agents use it for a job of one command that begins with the same words."""
 
     def chunks(self) -> FrameChunks | None:
         """The frames of each task, or None for a job without frames. Raises BadInput."""
@@ -126,6 +129,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             if text:
                 _check_text(text, what)
         self._check_commands()
+        for word in self.standby:
+            _check_text(word, "an argument of the standby command")
         if self.environment:
             self._check_environment()
         self._check_numbers()

@@ -40,6 +40,10 @@ class Settings(NamedTuple):
     """KQ_HISTORY_DAYS: and for how long."""
     nice: int = 5
     """KQ_NICE: by how much renders yield to the desktop (0 to 19)."""
+    standby_s: float = 300.0
+    """KQ_STANDBY_S: how long after a render an Agent keeps a process ready for the next one; 0: not at all."""
+    standby_memory: int = 2**30
+    """KQ_STANDBY_MEMORY: a ready process that holds more bytes than this is not kept."""
     log_level: str = "info"
     """KQ_LOG: debug, info, warning or error."""
 
@@ -67,6 +71,8 @@ class Settings(NamedTuple):
             "history_jobs": _whole(env, "KQ_HISTORY_JOBS", 10_000, 0, 10**7, "a number of jobs"),
             "history_days": _seconds(env, "KQ_HISTORY_DAYS", 30.0),
             "nice": _whole(env, "KQ_NICE", 5, 0, 19, "a number"),
+            "standby_s": _seconds(env, "KQ_STANDBY_S", 300.0),
+            "standby_memory": _whole(env, "KQ_STANDBY_MEMORY", 2**30, 0, 2**62, "a number of bytes"),
             "log_level": (env.get("KQ_LOG") or "info").lower(),
         }
         values.update(given)

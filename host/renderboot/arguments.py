@@ -31,7 +31,8 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
   -katanaRoot, -pluginDsoPath, -host are accepted for Katana's sake and not used
 
   --standby                load the renderer, print "kq_standby: ready", then read one line of JSON from
-                           stdin, {"argv": [...], "cwd": DIR, "env": {...}, "log": FILE}, and render that job
+                           stdin, {"argv": [...], "cwd": DIR, "env": {...}, "log": FILE}, print
+                           "kq_standby: taken", and render that job
 """
 
 RENDER_METHODS = ("previewRender", "liveRender", "diskRender")

@@ -19,6 +19,7 @@ from host.renderboot.renderers import Renderer, load_renderer
 from host.renderboot.report import Report
 
 READY_LINE = "kq_standby: ready"
+TAKEN_LINE = "kq_standby: taken"
 DEFAULT_RENDERER = "mitsuba"
 
 
@@ -33,21 +34,19 @@ class StandbyJob:
 
 
 def stand_by() -> int:
-    """Load, say so on stdout, take one job.
+    """Load, say so on stdout, take one job, say that too, and be that job's render from then on.
 
     Returns:
         The job's exit code; 0 when stdin ends without one.
     """
     renderer = load_renderer(DEFAULT_RENDERER)
     _warm_up(renderer)
-    sys.stdout.write(READY_LINE + "\n")
-    sys.stdout.flush()
+    _say(READY_LINE)
     line = sys.stdin.readline()
     if not line.strip():
         return EXIT_OK
     asked = read_job(line)
-    if asked.log:
-        _redirect_output(Path(asked.log))
+    _leave_own_streams(asked.log)
     os.environ.update(asked.env)
     if asked.cwd:
         try:
@@ -58,7 +57,14 @@ def stand_by() -> int:
             ) from error
     arguments = parse(asked.argv, os.environ)
     ready = renderer if arguments.renderer == DEFAULT_RENDERER else None
-    return job.run(arguments, ready, Report())
+    report = Report()
+    report.say(f"in a process that was kept ready, with {DEFAULT_RENDERER} loaded")
+    return job.run(arguments, ready, report)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _warm_up(renderer: Renderer) -> None:
@@ -108,14 +114,24 @@ def read_job(line: str) -> StandbyJob:
     return StandbyJob(argv, cwd, env, log)
 
 
-def _redirect_output(log: Path) -> None:
-    """Send what this process and its libraries print to the job's log."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    try:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    except OSError as error:
-        raise ArgumentError(f"The log '{log}' cannot be opened: {error.strerror}.") from error
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+def _leave_own_streams(log: str | None) -> None:
+    """Say that the job is taken; then what this process and its libraries print goes to the job's log.
+
+    Whoever kept this process ready starts the render anew unless it reads that word, so all that may fail
+    comes before it.
+    """
+    descriptor = -1
+    if log:
+        try:
+            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise ArgumentError(f"The log '{log}' cannot be opened: {error.strerror}.") from error
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    _say(TAKEN_LINE)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    if descriptor >= 0:
+        sys.stderr.flush()
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kq import process
 from kq.agent.output import OutputNews, OutputReader
+from kq.agent.standby import ReadyProcess, Standby
 from kq.errors import BadInput, Refused
 from kq.messages import AssignOrder, AttemptEnding
 from kq.patterns import OutputPatterns, load_patterns, renderer_of
@@ -22,6 +23,8 @@ _READ_S = 0.25
 """How often a running render's output is read."""
 _SAMPLE_S = 1.0
 """How often its memory and CPU time are looked at."""
+_TAKE_S = 2.0
+"""How long a process that was kept ready may take to become the render; then that is started anew."""
 _SILENT_CPU = 0.01
 """Less CPU than this share of a core counts as none."""
 
@@ -32,7 +35,18 @@ class Attempt:
     `ending` is None until everything is over.
     """
 
-    def __init__(self, order: AssignOrder, environment: Mapping[str, str], agent_id: str) -> None:
+    def __init__(
+        self,
+        order: AssignOrder,
+        environment: Mapping[str, str],
+        agent_id: str,
+        standby: Standby | None = None,
+    ) -> None:
+        """
+        Args:
+            environment: of the Agent's renders, with the marks of this one.
+            standby: where a process may be kept ready for it.
+        """
         self.order = order
         self.id = order.attempt
         self.ending: AttemptEnding | None = None
@@ -42,6 +56,10 @@ class Attempt:
         self.cpu_percent: float | None = None
         self._agent_id = agent_id
         self._environment = {**environment, **order.environment}
+        self._standby = standby
+        self._untaken: ReadyProcess | None = None
+        """A process that was given this render and has not said that it took it."""
+        self._take_until = 0.0
         self._next_command = 0
         self._log = -1
         self._no_log = ""
@@ -75,19 +93,42 @@ class Attempt:
         except OSError as error:
             self._no_log = f"it ran without its log {self.order.log_file}: {error.strerror}"
             self._log = os.open(os.devnull, os.O_WRONLY)
-        self._start_next()
+        if self._standby is not None:
+            self._untaken = self._standby.take(self.order, self._environment, self._cwd)
+        if self._untaken is None:
+            self._start_next()
+        else:
+            self.child = self._untaken.child
+            self._next_command = 1
+            self._take_until = self._started + _TAKE_S
+
+    @property
+    def _cwd(self) -> str:
+        return self.order.cwd or self.order.temp_dir or str(Path.home())
 
     def _start_next(self) -> None:
-        order = self.order
-        argv = order.commands[self._next_command]
+        argv = self.order.commands[self._next_command]
         self._next_command += 1
-        cwd = order.cwd or order.temp_dir or str(Path.home())
         try:
-            self.child = process.spawn_render(argv, cwd=cwd, environment=self._environment, log=self._log)
+            self.child = process.spawn_render(
+                argv, cwd=self._cwd, environment=self._environment, log=self._log
+            )
         except (BadInput, Refused) as error:
             self._note_in_log(str(error))
             self._outcome, self._reason = "failed", str(error)
             self._after_processes()
+
+    def _start_anew(self, why: str) -> None:
+        """What was kept ready did not become the render: end it, and start as if there were none."""
+        self._untaken = None
+        process.end_strays(patience_s=_TAKE_S)
+        if self.child is not None:
+            self.child.poll()
+            self.child.close()
+            self.child = None
+        self._note_in_log(f"the process that was kept ready {why}: the render is started anew")
+        self._next_command = 0
+        self._start_next()
 
     def _note_in_log(self, sentence: str) -> None:
         try:
@@ -109,6 +150,8 @@ class Attempt:
         if self.child is None:
             return 0.0
         until = self._reads_at
+        if self._untaken is not None:
+            until = min(until, self._take_until)
         if self._grace_until is not None:
             until = min(until, self._grace_until)
         if self.order.timeout_s and self._outcome == "":
@@ -124,6 +167,9 @@ class Attempt:
             return False
         if self.child is not None:
             ended = self.child.poll()
+            if self._untaken is not None and (ended is not None or now >= self._take_until):
+                self._see_whether_taken(self._untaken, ended)
+                return False
             if ended is not None:
                 self._take_exit(ended)
                 return False
@@ -135,6 +181,14 @@ class Attempt:
             self._reads_at = now + _READ_S
             return self._read(now)
         return False
+
+    def _see_whether_taken(self, ready: ReadyProcess, ended: process.Exit | None) -> None:
+        if ready.has_taken() or self._outcome:
+            self._untaken = None  # from here on it is a render like any other
+        elif ended is not None:
+            self._start_anew(f"ended before it took the job ({_how_ended(ended.code)})")
+        else:
+            self._start_anew(f"did not take the job within {_TAKE_S:g} s")
 
     def _take_exit(self, ended: process.Exit) -> None:
         assert self.child is not None
@@ -296,6 +350,8 @@ class Attempt:
             progress=news.progress,
             duration_s=round(time.monotonic() - self._started, 3),
         )
+        if self._standby is not None:
+            self._standby.after(self.order, self._environment)
 
     def picture(self) -> str:
         """The latest picture, as an absolute path; empty when none was named."""
@@ -330,14 +386,17 @@ def _size(fd: int) -> int:
 
 def _why_failed(exit_code: int | None, news: OutputNews) -> str:
     """One sentence: what the output said last, and how the process ended."""
-    if exit_code is None:
-        how = "it ended, and nobody saw how"
-    elif exit_code < 0:
-        how = f"ended by signal {-exit_code} ({_signal_name(-exit_code)})"
-    else:
-        how = f"exit code {exit_code}"
+    how = _how_ended(exit_code)
     said = news.last_error or news.last_line
     return f"{said} ({how})" if said else how
+
+
+def _how_ended(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "it ended, and nobody saw how"
+    if exit_code < 0:
+        return f"ended by signal {-exit_code} ({_signal_name(-exit_code)})"
+    return f"exit code {exit_code}"
 
 
 def _signal_name(number: int) -> str:

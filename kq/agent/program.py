@@ -20,6 +20,7 @@ from kq import __version__, process
 from kq import messages as m
 from kq.agent.attempt import Attempt
 from kq.agent.site import Site
+from kq.agent.standby import Standby
 from kq.agent_config import AgentConfig
 from kq.errors import KqError
 from kq.wire import AgentWire, Poller
@@ -68,6 +69,7 @@ class Agent:
         self._wake = process.SignalWake()
         self._poller.add(self._wake.wake_fd)
         self._identity = process.own_id()
+        self._standby = Standby(config.standby_s, config.standby_memory, _say)
         self._attempt: Attempt | RemoteAttempt | None = None
         self._remote: RemoteAttempt | None = None
         """The same, where it is one that has streams."""
@@ -111,6 +113,8 @@ class Agent:
                 self._on_lifeline_end(lifeline)
             self._take_messages()
             self._step_attempt()
+            if self._attempt is None and not self._leaving:
+                self._standby.step(time.monotonic())
             self._keep_beat()
         return self._leave()
 
@@ -119,8 +123,8 @@ class Agent:
     def _timeout_s(self, now: float) -> float:
         until = max(self._next_beat - now, 0.0)
         if self._attempt is not None:
-            until = min(until, self._attempt.next_step_s(now))
-        return until
+            return min(until, self._attempt.next_step_s(now))
+        return min(until, self._standby.next_step_s(now))
 
     def _keep_beat(self) -> None:
         now = time.monotonic()
@@ -149,7 +153,7 @@ class Agent:
                 holding=attempt.id if attempt else "",
                 endings=tuple(self._unheard.values()),
                 cpu_percent=attempt.cpu_percent if attempt else None,
-                memory=attempt.memory if attempt else None,
+                memory=attempt.memory if attempt else self._standby.memory,
             )
         )
 
@@ -222,11 +226,13 @@ class Agent:
         marks = {"KQ_JOB": job, "KQ_TASK": task, "KQ_ATTEMPT": number}
         environment = {**self._environment, **marks}
         if self._site is None:
-            self._attempt = Attempt(order, environment, self.id)
+            self._attempt = Attempt(order, environment, self.id, self._standby)
         else:
             from kq.agent.remote_attempt import RemoteAttempt  # local Agents do without, and start sooner
 
-            self._remote = RemoteAttempt(order, environment, self.id, self._site, self._wire.send_update)
+            self._remote = RemoteAttempt(
+                order, environment, self.id, self._site, self._wire.send_update, self._standby
+            )
             self._attempt = self._remote
         self._attempt.start()
         self._watch_attempt()

@@ -20,6 +20,7 @@ from kq.agent.fetching import FolderFetch
 from kq.agent.output import OutputNews
 from kq.agent.returning import FileReturn, LogStream
 from kq.agent.site import PathMap, Site
+from kq.agent.standby import Standby
 
 __all__ = ["RemoteAttempt"]
 
@@ -48,16 +49,19 @@ class RemoteAttempt:
         agent_id: str,
         site: Site,
         send: Callable[[msgspec.Struct], object],
+        standby: Standby,
     ) -> None:
         """
         Args:
             order: as the server sent it, with the desktop's paths.
             send: sends an update to the server; may lose it.
+            standby: where a process may be kept ready for it.
         """
         self.id = order.attempt
         self.ending: m.AttemptEnding | None = None
         self._agent = agent_id
         self._environment = environment
+        self._standby = standby
         self._folder = Path(site.work) / order.attempt.replace("/", "-")
         self._copy = self._folder / (Path(order.temp_dir).name or "temp") if order.temp_dir else None
         self._picture_dir = self._folder / "picture"
@@ -210,7 +214,7 @@ class RemoteAttempt:
 
     def _begin_render(self) -> None:
         self._phase = _Phase.RENDERING
-        self._inner = Attempt(self._order, self._environment, self._agent)
+        self._inner = Attempt(self._order, self._environment, self._agent, self._standby)
         self._inner.start()
 
     # --- rendering ----------------------------------------------------------------

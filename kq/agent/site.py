@@ -57,6 +57,7 @@ class PathMap:
             log_file=here(order.log_file),
             picture=here(order.picture),
             temp_dir=here(order.temp_dir),
+            standby=tuple(map(here, order.standby)),
         )
 
 

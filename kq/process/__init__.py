@@ -23,6 +23,7 @@ if sys.platform == "win32":
         own_id,
         spawn_render,
         spawn_service,
+        spawn_standby,
         watch,
     )
     from kq.process._windows_ending import (
@@ -46,6 +47,7 @@ else:
         own_id,
         spawn_render,
         spawn_service,
+        spawn_standby,
         watch,
     )
     from kq.process._posix_ending import (
@@ -94,6 +96,7 @@ __all__ = [
     "reap_adopted",
     "spawn_render",
     "spawn_service",
+    "spawn_standby",
     "tree_usage",
     "watch",
 ]

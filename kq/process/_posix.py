@@ -43,6 +43,7 @@ __all__ = [
     "own_id",
     "spawn_render",
     "spawn_service",
+    "spawn_standby",
     "watch",
 ]
 
@@ -253,6 +254,28 @@ def spawn_render(argv: Sequence[str], *, cwd: str | Path, environment: Mapping[s
         Refused: the machine has no room for another process now.
     """
     return _spawn(argv, str(cwd), environment, subprocess.DEVNULL, log, log)
+
+
+def spawn_standby(
+    argv: Sequence[str], *, cwd: str | Path, environment: Mapping[str, str], stdout: int
+) -> Child:
+    """Start what is to become a render later: as `spawn_render`, but with a pipe for its input.
+
+    Its errors go where this process's go, until it has a log of its own.
+
+    Args:
+        argv, cwd, environment: as for `spawn_render`.
+        stdout: a file descriptor, open for writing; it stays the caller's.
+
+    Returns:
+        The child, with the only write end of its input as `lifeline`.
+
+    Raises:
+        BadInput, Refused: as for `spawn_render`.
+    """
+    return spawn_service(
+        argv, environment=environment, stdin=LIFELINE, stdout=stdout, stderr=INHERIT, cwd=cwd
+    )
 
 
 def spawn_service(

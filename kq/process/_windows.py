@@ -35,6 +35,7 @@ __all__ = [
     "own_id",
     "spawn_render",
     "spawn_service",
+    "spawn_standby",
     "watch",
 ]
 
@@ -212,11 +213,46 @@ def spawn_render(argv: Sequence[str], *, cwd: str | Path, environment: Mapping[s
         BadInput: the command, the folder or the environment is wrong. Nothing runs then.
         Refused: the machine has no room for another process now.
     """
+    return _spawn_in_job(argv, str(cwd), environment, (NOWHERE, log, log))
+
+
+def spawn_standby(
+    argv: Sequence[str], *, cwd: str | Path, environment: Mapping[str, str], stdout: int
+) -> Child:
+    """Start what is to become a render later: as `spawn_render`, but with a pipe for its input.
+
+    Its errors go where this process's go, until it has a log of its own.
+
+    Args:
+        argv, cwd, environment: as for `spawn_render`.
+        stdout: a file descriptor, open for writing; it stays the caller's.
+
+    Returns:
+        The child, with the only write end of its input as `lifeline`.
+
+    Raises:
+        BadInput, Refused: as for `spawn_render`.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        child = _spawn_in_job(argv, str(cwd), environment, (read_end, stdout, INHERIT))
+    except BaseException:
+        os.close(write_end)
+        raise
+    finally:
+        os.close(read_end)
+    child.lifeline = write_end
+    return child
+
+
+def _spawn_in_job(
+    argv: Sequence[str], cwd: str, environment: Mapping[str, str], streams: tuple[int, int, int]
+) -> Child:
     # It shares this process's console, which Ctrl-Break needs; without one, it must not open a window.
     flags = t.CREATE_NEW_PROCESS_GROUP | (0 if api.has_console() else t.CREATE_NO_WINDOW)
     job = api.create_job()
     try:
-        handle, pid = _spawn(argv, str(cwd), environment, (NOWHERE, log, log), job, flags)
+        handle, pid = _spawn(argv, cwd, environment, streams, job, flags)
     except BaseException:
         api.close_handle(job)
         raise

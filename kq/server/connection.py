@@ -118,6 +118,8 @@ class SessionFiles:
             heartbeat_s=self._settings.heartbeat_s,
             lease_s=self._settings.lease_s,
             nice=self._settings.nice,
+            standby_s=self._settings.standby_s,
+            standby_memory=self._settings.standby_memory,
             local=role == "agent:local",
             host_label=role.removeprefix("agent:"),
             share_file=self.state.share_file,

@@ -114,6 +114,7 @@ class Orders:
             silence_s=spec.silence_s,
             memory_limit=spec.memory_limit,
             temp_dir=spec.temp_dir,
+            standby=spec.standby,
         )
         try:
             self.send(told.agent, order)

@@ -44,6 +44,9 @@ _STATES: Mapping[JobState, str] = {
 _ENVIRONMENT_PREFIXES = ("KATANA_", "OCIO", "PXR_", "USD_", "FN_", "FOUNDRY_", "LC_")
 """Variables that steer the desktop's own renders, and that may have been changed since the Agents started."""
 
+_STANDBY_VARIABLE = "KQ_STANDBY_COMMAND"
+"""In a job's environment: a command that loads the render program and then waits for one render."""
+
 
 class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
     """Submits to the queue of this UI session. All methods: Qt's thread, never waiting for the queue.
@@ -73,15 +76,18 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
             commands = tuple(tuple(split_command_line(command)) for command in request.commands)
             options = _options(commands[-1]) if commands else {}
             temp_dir = str(request.tempDir or "")
+            environment = {str(key): str(value) for key, value in (request.environment or {}).items()}
+            standby = environment.pop(_STANDBY_VARIABLE, "")
             spec = JobSpec(
                 name=str(request.nodeName or request.renderContextName or "Render"),
                 commands=commands,
-                environment={str(key): str(value) for key, value in (request.environment or {}).items()},
+                environment=environment,
                 cwd=temp_dir if Path(temp_dir).is_absolute() else "",
                 temp_dir=temp_dir,
                 renderer=options.get("renderer", ""),
                 picture=options.get("renderOutputFile", ""),
                 node=str(request.nodeName or ""),
+                standby=tuple(split_command_line(standby)) if standby else (),
             )
             job_id, submitted = client.submit(spec)
         except KqError as error:

@@ -1,0 +1,214 @@
+"""A process kept ready for an Agent's next render: loaded while it is idle, used once, ended when unused.
+
+It and a render of another kind are never there together, so all that is below an Agent is always one thing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kq import process
+from kq.errors import BadInput, Refused
+from kq.messages import AssignOrder
+
+__all__ = ["ReadyProcess", "Standby"]
+
+READY, TAKEN = b"kq_standby: ready", b"kq_standby: taken"
+"""What it says on its standard output: that it has loaded, and that it has become the render it was given."""
+_CALM_S = 0.25
+"""How long an Agent is idle before anything is loaded: in a row of tasks the next one comes sooner."""
+_LOOK_S = 1.0
+_LOAD_S = 120.0
+"""How long loading may take."""
+_END_PATIENCE_S = 1.0
+_WORDS_PATIENCE_S = 1.0
+"""How long what an ended process said may take to be read."""
+_LONGEST_LINE = 4000
+"""Bytes that a pipe of any system holds while nobody reads."""
+_MARKS = ("KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
+
+
+class ReadyProcess:
+    """One process that loads, waits, and becomes at most one render. To be used from the Agent's thread."""
+
+    def __init__(self, argv: tuple[str, ...], environment: dict[str, str]) -> None:
+        """Start it. Raises BadInput, Refused."""
+        self.argv = argv
+        self.environment = environment
+        read_end, write_end = os.pipe()
+        try:
+            # No folder of a job's, which will be gone, and none from which a program might load something.
+            folder = Path(Path.cwd().anchor)
+            self.child = process.spawn_standby(argv, cwd=folder, environment=environment, stdout=write_end)
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        self._said = b""
+        # A pipe cannot be looked at without waiting everywhere, so a thread reads it to its end.
+        self._reader = threading.Thread(
+            target=self._listen, args=(read_end,), name=f"kq-standby-{self.child.pid}", daemon=True
+        )
+        self._reader.start()
+
+    def _listen(self, pipe: int) -> None:
+        try:
+            while said := os.read(pipe, 4096):
+                self._said = (self._said + said)[-4096:]
+        finally:
+            os.close(pipe)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has loaded, and waits."""
+        return READY in self._said.splitlines() and self.child.poll() is None
+
+    def has_taken(self) -> bool:
+        """Whether it has become the render that it was given. Final once it has ended."""
+        if TAKEN not in self._said.splitlines() and self.child.poll() is not None:
+            self._reader.join(_WORDS_PATIENCE_S)
+        return TAKEN in self._said.splitlines()
+
+    def give(self, line: bytes) -> bool:
+        """Give it its render, and close its input. Returns False when it does not listen any more."""
+        assert self.child.lifeline is not None
+        try:
+            os.write(self.child.lifeline, line)
+        except OSError:
+            return False  # it has ended meanwhile
+        self.child.close_lifeline()
+        return True
+
+
+class Standby:
+    """Keeps at most one process ready for the Agent's next render. To be used from the Agent's thread."""
+
+    def __init__(self, keep_s: float, memory_limit: int, say: Callable[[str], None]) -> None:
+        """
+        Args:
+            keep_s: how long after a render one is kept; 0: never.
+            memory_limit: bytes that it and what it started may hold.
+            say: takes sentences for the Agent's own log.
+        """
+        self.memory: int | None = None
+        """Bytes that the process kept ready holds; None when there is none."""
+        self._keep_s = keep_s
+        self._memory_limit = memory_limit
+        self._say = say
+        self._kept: ReadyProcess | None = None
+        self._next: tuple[tuple[str, ...], dict[str, str]] | None = None
+        """What is loaded next: the command and its environment."""
+        self._load_at = 0.0
+        self._look_at = 0.0
+        self._until = 0.0
+        self._born = 0.0
+        self._unfit: tuple[str, ...] = ()
+        """A command that did not come to wait: it is not tried again."""
+
+    def after(self, order: AssignOrder, environment: Mapping[str, str]) -> None:
+        """A render has ended: have something ready for another one like it, if it says how."""
+        if self._keep_s <= 0 or _arguments(order) is None or order.standby == self._unfit:
+            return
+        now = time.monotonic()
+        self._next = order.standby, _without_marks(environment)
+        self._load_at, self._until = now + _CALM_S, now + self._keep_s
+
+    def next_step_s(self, now: float) -> float:
+        """Seconds until `step` has something to do that a heartbeat would come too late for."""
+        return max(self._load_at - now, 0.0) if self._next is not None else 3600.0
+
+    def step(self, now: float) -> None:
+        """Load what is due, end what is not needed any more. To be called while no render runs."""
+        if self._next is not None and now >= self._load_at:
+            (argv, environment), self._next = self._next, None
+            self._load(argv, environment, now)
+        elif self._kept is not None and now >= self._look_at:
+            self._look_at = now + _LOOK_S
+            self._look_after(self._kept, now)
+
+    def _load(self, argv: tuple[str, ...], environment: dict[str, str], now: float) -> None:
+        try:
+            self._kept = ReadyProcess(argv, environment)
+        except (BadInput, Refused) as error:
+            self._give_up(argv, str(error))
+            return
+        self._born, self._look_at = now, now + _LOOK_S
+
+    def _look_after(self, kept: ReadyProcess, now: float) -> None:
+        was_ready = kept.is_ready
+        if kept.child.poll() is not None:
+            self._end()
+            if not was_ready:
+                self._give_up(kept.argv, "it ended before it was ready")
+            return
+        self.memory = process.tree_usage([kept.child.pid]).memory
+        if now >= self._until:
+            self._end()
+        elif self.memory > self._memory_limit:
+            used, limit = self.memory / 2**20, self._memory_limit / 2**20
+            self._end()
+            self._give_up(kept.argv, f"it holds {used:,.0f} MiB, its limit is {limit:,.0f} MiB")
+        elif not was_ready and now - self._born > _LOAD_S:
+            self._end()
+            self._give_up(kept.argv, f"it was not ready after {_LOAD_S:.0f} s")
+
+    def _give_up(self, argv: tuple[str, ...], why: str) -> None:
+        self._unfit = argv
+        self._say(f"nothing is kept ready by {' '.join(argv)[:200]} any more: {why}")
+
+    def take(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> ReadyProcess | None:
+        """A process that was given this render, and is the caller's from now on; None: it starts anew.
+
+        Whatever else was kept ready is gone when this returns.
+        """
+        self._next = None
+        kept, self.memory = self._kept, None
+        if kept is None:
+            return None
+        arguments = _arguments(order)
+        if (
+            arguments is not None
+            and order.standby == kept.argv
+            and _without_marks(environment) == kept.environment
+            and kept.is_ready
+        ):
+            line = _line(arguments, cwd, {key: environment[key] for key in _MARKS}, order.log_file)
+            if len(line) <= _LONGEST_LINE and kept.give(line):
+                self._kept = None
+                return kept
+        self._end()
+        return None
+
+    def _end(self) -> None:
+        """End what is kept and all that came of it: while no render runs, nothing else is here."""
+        kept, self._kept, self.memory = self._kept, None, None
+        if kept is not None:
+            process.end_strays(patience_s=_END_PATIENCE_S)
+            kept.child.poll()
+            kept.child.close()
+
+
+def _arguments(order: AssignOrder) -> tuple[str, ...] | None:
+    """What of the order's command stands behind the words it shares with its standby; None: it has no use."""
+    if not order.standby or len(order.commands) != 1:
+        return None
+    command, shared = order.commands[0], 0
+    for word, other in zip(command, order.standby, strict=False):
+        if word != other:
+            break
+        shared += 1
+    return command[shared:] if shared else None
+
+
+def _without_marks(environment: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in environment.items() if key not in _MARKS}
+
+
+def _line(arguments: tuple[str, ...], cwd: str, marks: dict[str, str], log: str) -> bytes:
+    return json.dumps({"argv": arguments, "cwd": cwd, "env": marks, "log": log}).encode() + b"\n"

@@ -1,0 +1,292 @@
+"""Processes that are kept ready: used once, supervised as any render, and never in the way of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kq.api import AttemptRecord, JobSpec
+from tests.reliability.live_queue import LiveQueue, is_alive, marked_with, until
+
+PROGRAM = str(Path(__file__).parent / "ready.py")
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveQueue]:
+    """A queue with one Agent, so that the next render comes to where one is kept ready."""
+    root = tmp_path_factory.mktemp("data root")
+    with LiveQueue(root, 1, KQ_HEARTBEAT_S=0.2, KQ_GRACE_S=1.0) as live:
+        live.await_agents()
+        yield live
+
+
+@pytest.fixture
+def ready(queue: LiveQueue, tmp_path: Path) -> Iterator[Ready]:
+    """Jobs for which processes are kept ready; nothing is afterwards."""
+    ready = Ready(queue, tmp_path)
+    yield ready
+    ready.clear()
+
+
+class Ready:
+    """Jobs with a standby of their own, which notes its processes in a file."""
+
+    def __init__(self, queue: LiveQueue, folder: Path) -> None:
+        self.queue = queue
+        self._notes = folder / "standbys"
+
+    def misbehave(self, kind: str) -> None:
+        """What is kept ready from now on does this; see ready.py."""
+        self._notes.with_suffix(".kind").write_text(kind)
+
+    def clear(self) -> None:
+        """Have nothing kept ready any more: a job of another kind sees to that."""
+        self.run(standby=())
+
+    def submit(self, *arguments: str, **fields: object) -> str:
+        """A job that may be taken by the standby; returns its id."""
+        command = (sys.executable, PROGRAM, *arguments)
+        standby = (sys.executable, PROGRAM, "--standby", str(self._notes))
+        values = {"name": "test", "commands": (command,), "cwd": "/tmp", "standby": standby} | fields
+        job_id, done = self.queue.client.submit(JobSpec(**values))  # type: ignore[arg-type]
+        done.result(10)
+        return job_id
+
+    def run(self, script: str = "true", **fields: object) -> tuple[str, int, list[str]]:
+        """Run a shell script to its end; its state, exit code, and what it wrote."""
+        record = self.queue.await_job(self.submit("sh", script, **fields))
+        assert record.exit_code is not None
+        return record.state, record.exit_code, Path(record.log_file).read_text().splitlines()
+
+    def pids(self) -> list[int]:
+        """All that were ever started."""
+        return [int(word) for word in self._notes.read_text().split()] if self._notes.exists() else []
+
+    def await_waiting(self, count: int = 1) -> int:
+        """Wait until so many were started, and the last of them waits for its render; its pid."""
+        until(lambda: len(self.pids()) >= count, "something to be loaded")
+        pid = self.pids()[-1]
+        until(lambda: "pipe" in Path(f"/proc/{pid}/wchan").read_text() or _waits(pid), "it to wait")
+        return pid
+
+
+def _waits(pid: int) -> bool:
+    """Whether it sleeps in a read of its standard input: where the kernel does not name the place."""
+    try:
+        words = Path(f"/proc/{pid}/syscall").read_text().split()
+    except OSError:
+        return False
+    return words[:2] == ["0", "0x0"]
+
+
+def last_attempt(queue: LiveQueue, job_id: str) -> AttemptRecord:
+    """What is recorded of the job's latest attempt."""
+    return queue.client.attempts(job_id).result(10)[-1]
+
+
+def test_the_next_render_is_one_that_waited(queue: LiveQueue, ready: Ready) -> None:
+    """The first starts anew, the next in the process that was kept ready, with the marks, folder and log of
+    its own job, no input, no other file open; its exit code is the job's."""
+    assert ready.run()[2][0].startswith("anew ")
+    waiting = ready.await_waiting()
+    assert os.getsid(waiting) == waiting
+    assert str(waiting) not in map(str, queue.agent_pids())
+    script = (
+        'pwd; echo "$KQ_TASK $KQ_ATTEMPT"; read x || echo no input; ls /proc/$$/fd | tr "\\n" " "; exit 7'
+    )
+    state, code, lines = ready.run(script)
+    assert (state, code) == ("Failed", 7)
+    assert lines[:4] == [f"ready {waiting}", "/tmp", "0 1", "no input"]
+    # 3 is the folder that is being listed.
+    assert {Path(each).name for each in lines[4].split()} <= {"0", "1", "2", "3"}
+    assert not is_alive(waiting)
+
+
+def test_each_takes_one_render(ready: Ready) -> None:
+    """Then it ends, and another one is loaded."""
+    ready.run()
+    used = []
+    for count in (1, 2, 3):
+        ready.await_waiting(count)
+        used.append(ready.run()[2][0])
+    assert used == [f"ready {pid}" for pid in ready.pids()[:3]]
+    assert len(set(used)) == 3
+
+
+def test_none_is_loaded_between_tasks_that_follow_each_other(ready: Ready) -> None:
+    """An Agent that is never idle loads nothing that it would have to end at once."""
+    ready.run(frames="1-20")
+    ready.await_waiting()
+    assert len(ready.pids()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("dies when asked", "ended before it took the job (ended by signal 11 (SIGSEGV))"),
+        ("does not answer", "did not take the job within 2 s"),
+    ],
+)
+def test_one_that_fails_is_no_failure_of_the_render(ready: Ready, kind: str, words: str) -> None:
+    """The render is started anew, once, when what failed is gone, and its log says why."""
+    ready.misbehave(kind)
+    ready.run()
+    failed = ready.await_waiting()
+    state, code, lines = ready.run(f"test -e /proc/{failed} && echo still there; exit 0")
+    assert (state, code) == ("Completed", 0)
+    assert lines[0] == f"[kq] the process that was kept ready {words}: the render is started anew"
+    assert [line.split()[0] for line in lines[1:]] == ["anew"]
+
+
+def test_one_that_died_while_it_waited_is_not_missed(ready: Ready) -> None:
+    """As if there had been none."""
+    ready.run()
+    os.kill(ready.await_waiting(), signal.SIGKILL)
+    state, _, lines = ready.run()
+    assert (state, lines[0].split()[0]) == ("Completed", "anew")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"environment": {"PXR_PLUGINPATH_NAME": "/other"}},
+        {"standby": ()},
+        {"commands": (("true",), ("true",))},
+    ],
+    ids=["environment", "no standby", "several commands"],
+)
+def test_one_that_does_not_fit_is_gone_before_the_render(ready: Ready, fields: dict[str, object]) -> None:
+    """Loaded with other variables, or for other renders, it is neither used nor left beside a render."""
+    ready.run()
+    waiting = ready.await_waiting()
+    gone = f'test -e /proc/{waiting} && echo "still there" || echo gone'
+    if "commands" in fields:
+        fields = {"commands": (("sh", "-c", gone), ("true",))}
+    state, _, lines = ready.run(gone, **fields)
+    assert (state, lines[-1]) == ("Completed", "gone")
+    assert f"ready {waiting}" not in lines
+
+
+def test_one_that_cannot_load_is_not_tried_for_ever(queue: LiveQueue, ready: Ready) -> None:
+    """It is told once, in the Agent's own log, and the renders start as without it."""
+    ready.misbehave("does not load")
+    log = next((queue.data_root / "logs").glob("agent-*.log"))
+    ready.run()
+    until(lambda: "it ended before it was ready" in log.read_text(), "a sentence")
+    assert "no licence" in log.read_text()
+    assert [ready.run()[0] for _ in range(2)] == ["Completed", "Completed"]
+    assert len(ready.pids()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "rung", "code", "count"),
+    [("obedient", "asked", 3, 1), ("ignore-term", "killed", -9, 2), ("double-fork", "asked", -15, 2)],
+)
+def test_it_is_stopped_as_any_render(
+    queue: LiveQueue, ready: Ready, tmp_path: Path, kind: str, rung: str, code: int, count: int
+) -> None:
+    """Asked, then killed after the grace, with all that it started; its exit code is recorded."""
+    ready.run()
+    waiting = ready.await_waiting()
+    pids = tmp_path / "pids"
+    job_id = ready.submit(kind, str(pids))
+    until(lambda: pids.exists() and "ready" in pids.read_text(), "the render")
+    noted = [int(word) for word in pids.read_text().split() if word.isdigit()]
+    assert noted[0] == waiting
+    queue.client.stop_jobs([job_id]).result(10)
+    assert queue.await_job(job_id).state == "Cancelled"
+    assert not any(map(is_alive, noted))
+    record = last_attempt(queue, job_id)
+    assert (record.stop_rung, record.exit_code, record.processes_gone) == (rung, code, count)
+
+
+def test_what_it_leaves_behind_is_ended(queue: LiveQueue, ready: Ready, tmp_path: Path) -> None:
+    """The render ended well, a child of it in another session did not."""
+    ready.run()
+    ready.await_waiting()
+    pids = tmp_path / "pids"
+    job_id = ready.submit("orphan", str(pids))
+    assert queue.await_job(job_id).state == "Completed"
+    noted = [int(word) for word in pids.read_text().split() if word.isdigit()]
+    assert len(noted) == 2
+    assert not any(map(is_alive, noted))
+
+
+def test_its_limits_hold(queue: LiveQueue, ready: Ready) -> None:
+    """Of time, from when the job was given to it, and of memory, with all that it starts."""
+    ready.run()
+    waiting = ready.await_waiting()
+    job_id = ready.submit("sh", "exec sleep 600", timeout_s=0.5)
+    record = queue.await_job(job_id)
+    assert "longer than its limit of 0.5 s" in record.reason
+    assert f"ready {waiting}" in Path(record.log_file).read_text()
+    waiting = ready.await_waiting(2)
+    eat = f"exec '{sys.executable}' -c 'x = bytearray(300 << 20); import time; time.sleep(600)'"
+    record = queue.await_job(ready.submit("sh", eat, memory_limit=200 << 20))
+    assert "its limit is 200 MiB" in record.reason
+    assert f"ready {waiting}" in Path(record.log_file).read_text()
+    assert last_attempt(queue, record.id).outcome == "out-of-memory"
+
+
+def test_its_memory_is_the_agents(queue: LiveQueue, ready: Ready) -> None:
+    """What it holds while it waits is shown."""
+    ready.misbehave("large")
+    ready.run()
+    ready.await_waiting()
+    until(lambda: (queue.client.agents()[0].memory or 0) > 200 << 20, "its memory to be told")
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "is_loaded"),
+    [
+        ({"KQ_STANDBY_S": 1.5}, "", True),
+        ({"KQ_STANDBY_MEMORY": 100 << 20}, "large", True),
+        ({"KQ_STANDBY_S": 0}, "", False),
+    ],
+    ids=["too long unused", "too large", "switched off"],
+)
+def test_it_is_not_kept_for_ever(
+    tmp_path: Path, settings: dict[str, object], kind: str, is_loaded: bool
+) -> None:
+    """Nor where it takes too much, nor where nobody wants it."""
+    with LiveQueue(tmp_path / "data", 1, KQ_HEARTBEAT_S=0.2, **settings) as queue:
+        ready = Ready(queue, tmp_path)
+        ready.misbehave(kind)
+        ready.run()
+        if is_loaded:
+            until(ready.pids, "something to be loaded")
+            until(lambda: not any(map(is_alive, ready.pids())), "it to go")
+        state, _, lines = ready.run()
+        assert (state, lines[0].split()[0]) == ("Completed", "anew")
+        assert len(ready.pids()) == is_loaded or is_loaded
+
+
+@pytest.mark.parametrize("victim", ["session", "desktop", "guardian", "server", "agent"])
+def test_none_stays_behind(tmp_path: Path, victim: str) -> None:
+    """When the session ends, and whatever is killed while it waits: it is gone, no later than the session."""
+    with LiveQueue(tmp_path / "data", 1, KQ_HEARTBEAT_S=0.2) as queue:
+        ready = Ready(queue, tmp_path)
+        ready.run()
+        waiting = ready.await_waiting()
+        assert waiting in marked_with("KQ_SESSION", queue.session)
+        pids = {
+            "desktop": [queue.serve_pid],
+            "guardian": [queue.guardian_pid],
+            "server": [queue.server_pid],
+            "agent": queue.agent_pids(),
+        }
+        queue.disconnect()
+        for pid in pids.get(victim, []):
+            os.kill(pid, signal.SIGKILL)
+        if victim in ("session", "server"):
+            # The server that follows takes the Agent up again, and what it keeps ready is its own.
+            queue.close()
+            assert not is_alive(waiting)
+        else:
+            until(lambda: not is_alive(waiting), "it to go", 3.0)
+    assert not marked_with("KQ_SESSION", queue.session)
