@@ -41,7 +41,7 @@ class Settings(NamedTuple):
     nice: int = 5
     """KQ_NICE: by how much renders yield to the desktop (0 to 19)."""
     standby_s: float = 300.0
-    """KQ_STANDBY_S: how long after a render an Agent keeps a process ready for the next one; 0: not at all."""
+    """KQ_STANDBY_S: how long after a render an Agent keeps a process ready for the next; 0: not at all."""
     standby_memory: int = 2**30
     """KQ_STANDBY_MEMORY: a ready process that holds more bytes than this is not kept."""
     log_level: str = "info"

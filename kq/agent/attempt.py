@@ -21,6 +21,8 @@ __all__ = ["Attempt"]
 
 _READ_S = 0.25
 """How often a running render's output is read."""
+_READ_SHARE = 0.05
+"""Of a core, at most, goes into reading; a render that writes faster is read in parts, its end always."""
 _SAMPLE_S = 1.0
 """How often its memory and CPU time are looked at."""
 _TAKE_S = 2.0
@@ -273,10 +275,10 @@ class Attempt:
         if self._reader is None:
             patterns = self._patterns()
             self._reader = OutputReader(self.order.log_file, patterns)
-        before = self.news
+        before, began_s = self.news, time.thread_time()
         self.news = self._reader.read()
-        if self.news.more:
-            self._reads_at = now + _READ_S / 4
+        spent_s = time.thread_time() - began_s
+        self._reads_at = now + max(_READ_S / 4 if self.news.more else _READ_S, spent_s / _READ_SHARE)
         if self.news.grew:
             self._last_life = now
         return (before.progress, before.picture, before.warning) != (

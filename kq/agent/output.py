@@ -9,6 +9,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,9 @@ _MAX_SENTENCE = 500
 _CATCH_UP = 64
 """So many budgets behind is a burst, which is read bit by bit; further behind is a flood, of which only the
 newest part is read."""
+_MOST_LINES = 1000
+"""Lines of one reading that hold a kind's words and get the closer look that costs: those nearest the end, or
+for the first failure, the start. A log whose every line has such a word would cost ten times as much."""
 # NUL: what a log that was truncated under its writer is filled with.
 _LINE_ENDS = bytes.maketrans(b"\r\0", b"\n\n")
 _CONTROLS = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -200,7 +204,7 @@ class OutputReader:
         self._take_last_of(text, low, "picture")
         self._take_error(text, low)
         if not self._warning:
-            for line in _lines_with(self._patterns.keywords["failure"], text, low):
+            for line in islice(_lines_with(self._patterns.keywords["failure"], text, low), _MOST_LINES):
                 if self._patterns.is_failure(line):
                     self._warning = _sentence(line)
                     break
@@ -214,7 +218,7 @@ class OutputReader:
     # What counts is the last of its kind: so lines are looked at from the end, and mostly very few of them.
 
     def _take_last_of(self, text: bytes, low: bytes, kind: Literal["progress", "picture"]) -> None:
-        for line in _lines_with_from_end(self._patterns.keywords[kind], text, low):
+        for line in islice(_lines_with_from_end(self._patterns.keywords[kind], text, low), _MOST_LINES):
             if kind == "progress":
                 progress = self._patterns.progress(line)
                 if progress is not None:
@@ -228,7 +232,7 @@ class OutputReader:
 
     def _take_error(self, text: bytes, low: bytes) -> None:
         consequence = b""
-        for line in _lines_with_from_end(self._patterns.keywords["error"], text, low):
+        for line in islice(_lines_with_from_end(self._patterns.keywords["error"], text, low), _MOST_LINES):
             if self._patterns.is_error(line):
                 if not self._patterns.is_consequence(line):
                     self._last_error = _sentence(line)
