@@ -125,7 +125,7 @@ class _PretendedAgent:
         self.id = f"{HOST}:{number}"
         self.wire = AgentWire(config.connection, self.id, network=not config.local)
         self.registered = False
-        self._beat_s = config.heartbeat_s
+        self._beat_s = self._usual_beat_s = config.heartbeat_s
         self._next_beat = first_beat
         self._beat = 0
         self._assigned = 0
@@ -158,6 +158,9 @@ class _PretendedAgent:
         for order in self.wire.replies():
             if isinstance(order, m.AcknowledgeOrder):
                 self.registered = True
+                self._beat_s = order.beat_s or self._usual_beat_s
+                if order.stop and order.want == self._holding:
+                    self._stop(ring)  # its broadcast was lost
             elif isinstance(order, m.AssignOrder):
                 self._assigned, self._holding = order.number, order.attempt
                 _say(ring, {"assigned": order.attempt, "agent": self.id})
@@ -165,9 +168,12 @@ class _PretendedAgent:
                 raise SystemExit(f"{self.id} was sent away: {order.reason}")
         for told in self.wire.broadcasts():
             if isinstance(told, m.StopOrder) and told.attempt == self._holding:
-                _say(ring, {"stopped": told.attempt, "agent": self.id, "at": time.perf_counter()})
-                self._holding = ""
-                self.wire.send_update(m.AttemptEnding(agent=self.id, attempt=told.attempt, outcome="stopped"))
+                self._stop(ring)
+
+    def _stop(self, ring: int) -> None:
+        stopped, self._holding = self._holding, ""
+        _say(ring, {"stopped": stopped, "agent": self.id, "at": time.perf_counter()})
+        self.wire.send_update(m.AttemptEnding(agent=self.id, attempt=stopped, outcome="stopped"))
 
 
 def _say(ring: int, words: object) -> None:

@@ -365,6 +365,8 @@ class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
     grace_s: float = 2.0
     acknowledged: tuple[str, ...] = ()
     """Attempts whose endings arrived."""
+    beat_s: float = 0.0
+    """Seconds between its heartbeats from now on, where its own interval would be too much of many Agents."""
 
 
 class StreamedOrder(_Message, frozen=True, kw_only=True, tag="streamed"):

@@ -79,6 +79,7 @@ class Agent:
         """Endings that the server has not acknowledged."""
         self._assigned = 0
         self._beat = 0
+        self._beat_s = config.heartbeat_s
         self._beats: dict[int, float] = {}
         """When each heartbeat that is still unanswered was sent."""
         now = time.monotonic()
@@ -130,7 +131,7 @@ class Agent:
         now = time.monotonic()
         if now < self._next_beat:
             return
-        self._next_beat = now + self.config.heartbeat_s
+        self._next_beat = now + self._beat_s
         self._pulse()
         if not self._registered:
             self._register()
@@ -244,6 +245,7 @@ class Agent:
             self._lease_from = now
         else:
             self._lease_from = max(self._lease_from, self._beats.pop(order.beat, 0.0))
+        self._beat_s = order.beat_s or self.config.heartbeat_s
         for name in order.acknowledged:
             self._unheard.pop(name, None)
         attempt = self._attempt
