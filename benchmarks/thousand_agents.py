@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -176,6 +177,22 @@ class _PretendedAgent:
         self.wire.send_update(m.AttemptEnding(agent=self.id, attempt=stopped, outcome="stopped"))
 
 
+class _Sockets(Poller):
+    """Notes whose sockets another poller waits for: looking at all of them each time would take the time."""
+
+    def __init__(self, poller: Poller) -> None:
+        super().__init__()
+        self.owners: dict[object, _PretendedAgent] = {}
+        self.agent: _PretendedAgent | None = None
+        self._real = poller
+
+    def add(self, source: Any) -> None:
+        """Wait for a socket of the agent at hand."""
+        assert self.agent is not None
+        self.owners[source] = self.agent
+        self._real.add(source)
+
+
 def _say(ring: int, words: object) -> None:
     os.write(ring, json.dumps(words).encode())
 
@@ -194,12 +211,15 @@ def main(arguments: Sequence[str]) -> None:
         for number in range(count)
     ]
     connecting_s, announced = time.monotonic() - begin_s, False
+    known = _Sockets(poller)
     for agent in agents:
-        agent.wire.add_to(poller)
-    while 0 not in poller.wait(_TURN_S):
+        known.agent = agent
+        agent.wire.add_to(known)
+    while 0 not in (ready := poller.wait(_TURN_S)):
+        for agent in {known.owners[source] for source in ready}:
+            agent.take(ring)
         now = time.monotonic()
         for agent in agents:
-            agent.take(ring)
             agent.beat(now)
         if not announced and all(agent.registered for agent in agents):
             announced = True

@@ -135,7 +135,7 @@ class Orders:
         self._wire.publish_to_agent(told.agent, m.RegisterAgainOrder())
 
     def _beat_s(self) -> float:
-        """The interval of heartbeats at which all Agents together cost the server little; 0: the usual one."""
+        """The interval of heartbeats at which all Agents together cost little; 0: the usual one."""
         wanted = len(self._core.state.agents) / _MOST_BEATS_A_SECOND
         # Four to a lease: a few that are lost must not end a render.
         wanted = min(wanted, self._settings.lease_s / 4)

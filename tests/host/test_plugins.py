@@ -214,6 +214,8 @@ def test_a_job_request_holds_what_the_render_needs(monkeypatch: pytest.MonkeyPat
     assert (request.commands, request.tempDir) == (["a b"], "/tmp/x")
     assert request.environment["PYTHONPATH"] == os.pathsep.join([str(session.ROOT), "/somewhere"])
     assert request.environment["FARM"] == context
+    kept_ready = command_line.split(request.environment["KQ_STANDBY_COMMAND"])
+    assert kept_ready == [*session.renderboot_command(), "--standby"]
     assert FarmPluginManager.CreateRenderContextName() != context
 
 

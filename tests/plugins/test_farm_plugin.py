@@ -174,6 +174,18 @@ def test_options_of_the_command_are_used(farm: Any, session: Session) -> None:
     wait_for(session, farm, job_id, State.kCompleted)
 
 
+def test_how_a_render_is_kept_ready_is_passed_on(farm: Any, session: Session) -> None:
+    """As the job's standby, and not as a variable of the render; renders without it have none."""
+    environment = {"A": "1", "KQ_STANDBY_COMMAND": f"{PYTHON} '/a b/renderboot' --standby"}
+    spec = session.client.spec(farm.submitJob(request(f"{PYTHON} -c pass", environment=environment))).result(
+        10
+    )
+    assert spec.standby == (sys.executable, "/a b/renderboot", "--standby")
+    assert spec.environment == {"A": "1"}
+    spec = session.client.spec(farm.submitJob(request(f"{PYTHON} -c pass"))).result(10)
+    assert spec.standby == ()
+
+
 def test_without_a_queue(monkeypatch: pytest.MonkeyPatch, farm: Any) -> None:
     """Before the desktop has started, a call says why nothing can be done."""
     from plugins.FarmAPI import KatanaQueueFarmPlugin

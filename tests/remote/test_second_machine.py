@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kq.api import JobSpec
@@ -285,3 +286,35 @@ def test_several_machines_at_once(
         assert launcher.stop(second.target(), Reports()).ok
     launcher.close()
     assert not any(second.processes().values())
+
+
+def test_a_process_is_kept_ready_there(queue: LiveQueue, launched: RemoteLauncher, tmp_path: Path) -> None:
+    """The next render of its kind is that process, in the folder of its own job."""
+    program, notes = str(ROOT / "tests" / "agent" / "ready.py"), tmp_path / "standbys"
+    said = []
+    for _ in range(2):
+        spec = JobSpec(
+            name="ready", commands=((sys.executable, program, "sh", "ls"),),
+            standby=(sys.executable, program, "--standby", str(notes)),
+        )  # fmt: skip
+        folder = folder_of(queue, scene=b"x")
+        job_id, done = queue.client.submit(msgspec.structs.replace(spec, temp_dir=str(folder)))
+        done.result(10)
+        record = queue.await_job(job_id)
+        assert record.state == "Completed", record.reason
+        said.append(Path(record.log_file).read_text().splitlines()[-2:])
+        if len(said) == 1:
+            # The other Agent's turn is next: it is kept from it.
+            [other] = [
+                each.id for each in queue.client.agents() if not each.local and each.id != record.agent
+            ]
+            queue.client.drain_agents([other]).result(10)
+            until(
+                lambda: notes.exists() and _waits(int(notes.read_text().split()[-1])), "a process that waits"
+            )
+    assert said[0][0].startswith("anew ")
+    assert said[1] == [f"ready {notes.read_text().split()[0]}", "scene"]
+
+
+def _waits(pid: int) -> bool:
+    return Path(f"/proc/{pid}/syscall").read_text().split()[:2] == ["0", "0x0"]

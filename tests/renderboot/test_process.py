@@ -235,7 +235,7 @@ def test_a_standby_renders_the_job_it_is_given(red_ball: Path, tmp_path: Path) -
     with _standby(tmp_path) as process:
         out, err = process.communicate(json.dumps(job) + "\n", timeout=60)
     assert process.returncode == 0, log.read_text()
-    assert (out, err) == ("", "")
+    assert (out, err) == ("kq_standby: taken\n", "")
     assert np.ptp(read_png(work / "here.png")) > 0
     lines = log.read_text().splitlines()
     assert lines[0] == "first line"
@@ -248,6 +248,15 @@ def test_a_standby_that_is_not_needed_leaves_quietly(tmp_path: Path) -> None:
     with _standby(tmp_path) as process:
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_standby_whose_log_cannot_be_opened_takes_nothing(red_ball: Path, tmp_path: Path) -> None:
+    """Whoever gave it the job learns that it was not taken, and starts it by other means."""
+    job = {"argv": ["-geolib3OpTree", str(red_ball)], "log": str(tmp_path / "no folder" / "log")}
+    with _standby(tmp_path) as process:
+        out, err = process.communicate(json.dumps(job) + "\n", timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "cannot be opened: No such file or directory" in err
 
 
 def test_a_standby_tells_a_bad_job(tmp_path: Path) -> None:
