@@ -13,6 +13,7 @@ from kq import messages as m
 from kq.core import Core
 from kq.core import events as ev
 from kq.core import instructions as do
+from kq.core.pool import beat_interval_s
 from kq.errors import MalformedMessage
 from kq.records import attempt_id, fill, task_commands
 from kq.server.hearing import Hearing
@@ -22,9 +23,6 @@ from kq.settings import Settings
 from kq.wire import ServerWire
 
 __all__ = ["Orders"]
-
-_MOST_BEATS_A_SECOND = 400
-"""Each takes some 0.2 ms of a core, with its answer."""
 
 
 class Orders:
@@ -134,13 +132,6 @@ class Orders:
     def _do_ask_to_register(self, told: do.AskToRegister) -> None:
         self._wire.publish_to_agent(told.agent, m.RegisterAgainOrder())
 
-    def _beat_s(self) -> float:
-        """The interval of heartbeats at which all Agents together cost little; 0: the usual one."""
-        wanted = len(self._core.state.agents) / _MOST_BEATS_A_SECOND
-        # Four to a lease: a few that are lost must not end a render.
-        wanted = min(wanted, self._settings.lease_s / 4)
-        return wanted if wanted > self._settings.heartbeat_s else 0.0
-
     def _do_acknowledge(self, told: do.Acknowledge) -> None:
         order = m.AcknowledgeOrder(
             beat=told.beat,
@@ -148,7 +139,7 @@ class Orders:
             stop=told.stop,
             grace_s=self._settings.grace_s,
             acknowledged=told.acknowledged,
-            beat_s=self._beat_s(),
+            beat_s=beat_interval_s(self._core.state),
         )
         self.send(told.agent, order)
 

@@ -12,6 +12,7 @@ from kq.core.instructions import (
     LaunchAgent,
     QueueChanged,
 )
+from kq.core.pool import beat_interval_s
 from kq.states import TaskState
 from tests.core.driver import Driver, assigned, only
 
@@ -395,3 +396,19 @@ def test_agents_that_never_register_are_trouble_that_is_told() -> None:
         q.gone(f"a{number}")
         q.tick(1.0)
     assert q.core.queue_record().trouble == "Agents cannot start: it did not register within 5 s"
+
+
+def test_many_agents_are_heard_less_often() -> None:
+    """So that all together cost the same; never less than four times a lease, and waited for accordingly."""
+    q = Driver(heartbeat_s=1.0, lease_s=10.0)
+    for number in range(400):
+        q.register(f"r{number}")
+    assert beat_interval_s(q.core.state) == 0.0
+    for number in range(400, 800):
+        q.register(f"r{number}")
+    assert beat_interval_s(q.core.state) == 2.0
+    assert q.tick(4.9) == []
+    assert len(q.tick(0.2)) == 800
+    for number in range(800, 1600):
+        q.register(f"r{number}")
+    assert beat_interval_s(q.core.state) == 2.5
