@@ -13,7 +13,7 @@ __all__ = ["beat_interval_s", "keep_agents", "watch_leases"]
 
 _A = AgentState
 _MOST_BEATS_A_SECOND = 400
-"""Of all Agents together: each costs the server some 0.2 ms, with its answer."""
+"""Of all Agents together."""
 _LONGEST_WATCH_S = 2.0
 """More time than this between two looks at the leases means that this process stood still."""
 
