@@ -42,7 +42,7 @@ from kq.remote import (
 )
 from kq.settings import Settings, default_data_root
 from kq.states import AgentState, JobState, TaskState
-from kq.waiting import reason_of
+from kq.waiting import reason_of, why_jobs_wait
 
 __all__ = [
     "AgentConfig",
@@ -92,4 +92,5 @@ __all__ = [
     "remote_choices",
     "split_command_line",
     "start_session",
+    "why_jobs_wait",
 ]

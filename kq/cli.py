@@ -29,7 +29,7 @@ from kq.records import AgentRecord, JobRecord, JobSpec
 from kq.remote.command import add_remote_commands
 from kq.settings import Settings
 from kq.states import JobState
-from kq.waiting import reason_of
+from kq.waiting import reason_of, why_jobs_wait
 
 __all__ = ["main"]
 
@@ -263,7 +263,7 @@ def _wait_for_job(client: QueueClient, job_id: str) -> int:
 
 def _jobs(options: argparse.Namespace) -> int:
     with _Connected(options, history=options.all) as client:
-        known, queue = client.jobs(), client.queue()
+        known, waits = client.jobs(), why_jobs_wait(client.queue(), client.agents())
     # While the history is being loaded, changes tell of it to everybody.
     wanted = (record for record in known if options.all or not record.earlier)
     records = sorted(wanted, key=lambda record: record.order)
@@ -278,7 +278,7 @@ def _jobs(options: argparse.Namespace) -> int:
             "" if record.progress is None else f"{record.progress:.0%}",
             record.agent,
             record.name,
-            reason_of(record, queue),
+            reason_of(record, waits),
         )
         for record in records
     ]

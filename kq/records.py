@@ -255,6 +255,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     tasks_completed: int = 0
     tasks_failed: int = 0
     tasks_cancelled: int = 0
+    max_parallel: int = 0
+    """Most tasks at once; 0: no limit."""
     agent: str = ""
     """The Agents that run it now, else the last one that did."""
     attempts: int = 0

@@ -294,6 +294,7 @@ class Job:
             tasks_completed=counts[_COMPLETED],
             tasks_failed=counts[_FAILED],
             tasks_cancelled=counts[_CANCELLED],
+            max_parallel=spec.max_parallel,
             agent=agent,
             attempts=self.attempts,
             log_file=latest.log_file if latest else "",

@@ -2,29 +2,70 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-from kq.records import JobRecord, QueueRecord
-from kq.states import JobState
-from kq.waiting import reason_of
+import msgspec
+import pytest
+
+from kq.records import AgentRecord, JobRecord, QueueRecord
+from kq.states import AgentState, JobState
+from kq.waiting import reason_of, why_jobs_wait
 
 _WAITING = JobRecord(id="job0", name="beauty", state=JobState.WAITING, submitted=0.0, order=1)
+_QUEUE = QueueRecord(agents_wanted=2)
+
+
+def agent(number: int, state: AgentState = AgentState.BUSY, **fields: Any) -> AgentRecord:
+    return AgentRecord(
+        id=f"host-{number}", host="host", pid=number, local=True, state=state, since=0.0, **fields
+    )
 
 
 def test_a_jobs_own_reason_comes_first() -> None:
     """What the core says of the job is more than what the queue as a whole may say."""
     record = msgspec.structs.replace(_WAITING, reason="waits for key (Running)")
-    assert reason_of(record, QueueRecord(paused=True)) == "waits for key (Running)"
+    assert reason_of(record, "the queue is paused") == "waits for key (Running)"
+    assert reason_of(_WAITING, "the queue is paused") == "the queue is paused"
 
 
-def test_the_queue_may_be_the_reason() -> None:
-    """A paused queue, or Agents that cannot start, hold every job up."""
-    assert reason_of(_WAITING, QueueRecord(paused=True)) == "the queue is paused"
-    assert reason_of(_WAITING, QueueRecord(trouble="Agents cannot start")) == "Agents cannot start"
-    assert reason_of(_WAITING) == "waits for a free Agent"
+@pytest.mark.parametrize(
+    ("queue", "agents", "said"),
+    [
+        (QueueRecord(paused=True), [], "the queue is paused"),
+        (QueueRecord(trouble="Agents cannot start"), [agent(0)], "Agents cannot start"),
+        (_QUEUE, [], "waits for an Agent: none is running"),
+        (
+            _QUEUE,
+            [agent(0, AgentState.LOST), agent(1, AgentState.ENDING)],
+            "waits for an Agent: none answers",
+        ),
+        (
+            _QUEUE,
+            [agent(0, AgentState.IDLE, draining=True), agent(1, AgentState.LOST)],
+            "waits for an Agent: all are drained",
+        ),
+        (_QUEUE, [agent(0, AgentState.STARTING), agent(1, draining=True)], "waits for an Agent to start"),
+        (_QUEUE, [agent(0), agent(1, draining=True)], "waits for a free Agent"),
+    ],
+)
+def test_the_queue_or_its_agents_may_be_the_reason(
+    queue: QueueRecord, agents: list[AgentRecord], said: str
+) -> None:
+    """A paused queue, Agents that cannot start, are drained or lost: each is told as it is."""
+    assert why_jobs_wait(queue, agents) == said
+
+
+def test_tasks_that_wait_for_tasks_of_their_own_job() -> None:
+    """A job that may run two at a time says so while it runs two; below that, nothing holds it up."""
+    record = msgspec.structs.replace(
+        _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2
+    )
+    assert reason_of(record, "") == "runs 2 at a time, as it was submitted"
+    assert reason_of(msgspec.structs.replace(record, tasks_running=1), "") == ""
+    assert reason_of(msgspec.structs.replace(record, tasks_waiting=0), "") == ""
 
 
 def test_a_job_that_does_not_wait_needs_no_reason() -> None:
     """Nothing is made up for what runs or is over."""
     record = msgspec.structs.replace(_WAITING, state=JobState.RUNNING)
-    assert reason_of(record, QueueRecord(paused=True)) == ""
+    assert reason_of(record, "the queue is paused") == ""

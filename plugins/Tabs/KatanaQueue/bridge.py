@@ -20,6 +20,9 @@ __all__ = ["QueueBridge"]
 FRAME_MS = 16
 """Changes are handed on at most this often: once a frame."""
 
+LARGE = 1000
+"""A change of more jobs than this is handed on as it is: to join it with others would take too long."""
+
 _Result = TypeVar("_Result")
 
 
@@ -27,7 +30,7 @@ class QueueBridge(QObject):
     """Hands what the queue tells to Qt's thread, joined to one change a frame.
 
     Signals:
-        changed(QueueChange): on Qt's thread, at most once in FRAME_MS.
+        changed(QueueChange): on Qt's thread, once in FRAME_MS; large changes besides, each by itself.
     """
 
     changed = Signal(object)
@@ -88,8 +91,7 @@ class QueueBridge(QObject):
         with self._lock:
             pending, self._pending = self._pending, _Pending()
             self._posted = False
-        change = pending.as_change()
-        if change is not None:
+        for change in pending.as_changes():
             self.changed.emit(change)
 
     def _on_returned(
@@ -117,11 +119,14 @@ def _stop_listening(listening: list[Callable[[], None]], _destroyed: object = No
 
 
 class _Pending:
-    """Changes that wait to be handed on, joined. Not thread-safe by itself."""
+    """Changes that wait to be handed on; small ones are joined. Not thread-safe by itself."""
 
     def __init__(self) -> None:
+        self._before: list[QueueChange] = []
+        self._forget()
+
+    def _forget(self) -> None:
         self._last: QueueChange | None = None
-        self._reset = False
         self._jobs: dict[str, JobRecord] = {}
         self._removed_jobs: set[str] = set()
         self._agents: dict[str, AgentRecord] = {}
@@ -130,11 +135,13 @@ class _Pending:
 
     def add(self, change: QueueChange) -> None:
         if change.reset:
-            self._reset = True
-            self._jobs.clear()
-            self._agents.clear()
-            self._removed_jobs.clear()
-            self._removed_agents.clear()
+            self._before = [change]
+            self._forget()
+            return
+        if len(change.jobs) > LARGE:
+            self._before = [*self.as_changes(), change]
+            self._forget()
+            return
         self._last = change
         for job_id in change.removed_jobs:
             self._jobs.pop(job_id, None)
@@ -151,11 +158,11 @@ class _Pending:
         if change.queue is not None:
             self._queue = change.queue
 
-    def as_change(self) -> QueueChange | None:
+    def as_changes(self) -> list[QueueChange]:
         if self._last is None:
-            return None
+            return self._before
         status: ConnectionStatus = self._last.status
-        return QueueChange(
+        joined = QueueChange(
             status=status,
             sentence=self._last.sentence,
             jobs=tuple(self._jobs.values()),
@@ -163,5 +170,5 @@ class _Pending:
             agents=tuple(self._agents.values()),
             removed_agents=tuple(self._removed_agents),
             queue=self._queue,
-            reset=self._reset,
         )
+        return [*self._before, joined]

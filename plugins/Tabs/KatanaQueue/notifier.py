@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
-from kq.api import JobRecord, JobState, QueueChange
+from kq.api import JobRecord, JobState
 
 from .models.columns import elapsed_s, span_text
-from .models.jobs import JobsModel
 
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
 
@@ -28,11 +29,11 @@ class Notifier(QObject):
         self.is_on = True
         self._tray: QSystemTrayIcon | None = None
 
-    def observe(self, change: QueueChange, model: JobsModel) -> None:
-        """Look which jobs end with `change`, which `model` does not know yet."""
-        if not self.is_on or change.reset:
+    def observe(self, news: Iterable[tuple[JobRecord, JobRecord | None]]) -> None:
+        """Look which jobs ended; `news` has each as it is now, and as it was before."""
+        if not self.is_on:
             return
-        ended = [job for job in change.jobs if _ended_long(job, model.job(job.id))]
+        ended = [job for job, before in news if _ended_long(job, before)]
         if not ended:
             return
         if len(ended) == 1:

@@ -26,6 +26,7 @@ from kq.api import (
     QueueRecord,
     TaskRecord,
     current_session,
+    why_jobs_wait,
 )
 
 from ... import queue_session
@@ -51,6 +52,8 @@ JOB_SELECTED_EVENT = "katana_queue_job_selected"
 
 LOOK_FOR_SESSION_MS = 250
 TASKS_AGAIN_MS = 400
+COUNTS_AGAIN_MS = 100
+"""Nobody reads numbers that change more often."""
 
 
 class KatanaQueueTab(UI4.Tabs.BaseTab):
@@ -67,8 +70,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._queue = QueueRecord()
         self._shown: tuple[str, int | None] = ("", None)
         self._shown_job: JobRecord | None = None
+        self._shown_record: JobRecord | TaskRecord | None = None
         self._chosen_log = ""
         self._follows_newest = True
+        self._newest = ""
         self.bridge = QueueBridge(self)
         self.model = JobsModel(self)
         self.agents = AgentsModel(self._job_name, self)
@@ -102,6 +107,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._clock.setInterval(1000)
         self._session_timer = QTimer(self)
         self._session_timer.setInterval(LOOK_FOR_SESSION_MS)
+        self._counts_timer = QTimer(self)
+        self._counts_timer.setSingleShot(True)
+        self._counts_timer.setInterval(COUNTS_AGAIN_MS)
         self._tasks_timer = QTimer(self)
         self._tasks_timer.setSingleShot(True)
         self._tasks_timer.setInterval(TASKS_AGAIN_MS)
@@ -135,7 +143,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.view.picked_by_hand.connect(self._on_picked_by_hand)
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
-        self.model.counts_changed.connect(self._show_counts)
+        self.model.counts_changed.connect(self._on_counts_changed)
+        self.model.merged.connect(self._on_merged)
         self.model.rearranged.connect(self._select_newest)
         self.model.tasks_wanted.connect(self._fetch_tasks)
         self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
@@ -154,6 +163,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._clock.timeout.connect(self._tick)
         self._session_timer.timeout.connect(self._look_for_session)
         self.setFocusProxy(self.view)
+        self._counts_timer.timeout.connect(self._show_counts)
         self._tasks_timer.timeout.connect(lambda: self.model.want_tasks(*self.view.visible_rows()))
 
     # --- the queue ---------------------------------------------------------------------------------------
@@ -179,27 +189,26 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._session_timer.start()
 
     def _on_change(self, change: QueueChange) -> None:
-        self.notifier.observe(change, self.model)
-        if not change.reset:
-            for job in change.jobs:
-                if job.picture:
-                    self.pictures.refresh(job.picture)
         if change.queue is not None:
             self._queue = change.queue
             self.actions_of_jobs.set_paused(change.queue.paused)
             self.agents_panel.set_queue(change.queue)
-        newest = self.model.newest
         self.model.apply(change)
         self.agents.apply(change)
-        if self.model.newest != newest:
-            self._select_newest()
+        self.model.set_why_waiting(why_jobs_wait(self._queue, self.agents.agents()))
         if change.status != self._status or change.sentence != self._sentence or change.reset:
             self._set_status(change.status, change.sentence)
         if change.queue is not None:
             self._show_banner()
+
+    def _on_merged(self, news: list[tuple[JobRecord, JobRecord | None]]) -> None:
+        self.notifier.observe(news)
+        for job, _before in news:
+            if job.picture:
+                self.pictures.refresh(job.picture)
         if (
             self.model.open_jobs()
-            and any(self.model.is_open(job.id) for job in change.jobs)
+            and any(self.model.is_open(job.id) for job, _before in news)
             and not self._tasks_timer.isActive()
         ):
             self._tasks_timer.start()
@@ -244,6 +253,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         row = self.view.currentIndex().row()
         record: JobRecord | TaskRecord | None = self.model.record(row) if job is not None else None
         other = (job_id, task) != self._shown
+        if not other and job is self._shown_job and record is self._shown_record:
+            return
+        self._shown_record = record
         before, self._shown, self._shown_job = self._shown_job, (job_id, task), job
         if other:
             self._chosen_log = ""
@@ -277,11 +289,15 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _select_newest(self) -> None:
         """What was just submitted is what its owner wants to see; what an earlier session left is not."""
         job = self.model.job(self.model.newest)
-        if self._follows_newest and job is not None and not job.earlier and job.id != self.view.current()[0]:
+        if job is None or self.model.row(job.id) is None:
+            return  # not shown, or not yet
+        self._newest = job.id
+        if self._follows_newest and not job.earlier and job.id != self.view.current()[0]:
             self.view.show_job(job.id)
 
     def _choose_log(self, path: str) -> None:
         self._chosen_log = path
+        self._shown_record = None
         self._show_current()
 
     def _fetch_attempts(self, job: JobRecord, task: int | None) -> None:
@@ -315,6 +331,14 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         return job_id if job is None else job.name
 
     # --- texts and menus ---------------------------------------------------------------------------------
+
+    def _on_counts_changed(self) -> None:
+        if self.model.newest != self._newest:
+            self._select_newest()
+        fills_or_empties = bool(self.model.shown) != (self._list.currentWidget() is self.view)
+        if fills_or_empties or not self._counts_timer.isActive():
+            self._show_counts()
+            self._counts_timer.start()
 
     def _show_counts(self) -> None:
         counts = {state: self.model.count(state) for state in JobState}

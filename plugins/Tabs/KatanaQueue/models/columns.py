@@ -9,7 +9,16 @@ from enum import IntEnum
 
 from kq.api import JobRecord, TaskRecord, reason_of
 
-__all__ = ["COLUMNS", "Column", "ColumnInfo", "bytes_text", "clock_text", "remaining_s", "span_text"]
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "ColumnInfo",
+    "bytes_text",
+    "clock_text",
+    "job_text",
+    "remaining_s",
+    "span_text",
+]
 
 SortValue = float | str
 _LAST = float("inf")
@@ -171,9 +180,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         right=True,
         hint="The most memory that the processes of one attempt used together",
     ),
-    ColumnInfo(
-        "reason", "Reason", 260, lambda r, _: reason_of(r) or r.warning, lambda r: reason_of(r) or r.warning
-    ),
+    ColumnInfo("reason", "Reason", 260, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning),
     ColumnInfo("log_file", "Log File", 220, lambda r, _: r.log_file, lambda r: r.log_file),
     ColumnInfo(
         "priority",
@@ -185,6 +192,16 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         hidden=True,
     ),
 )
+
+
+def job_text(record: JobRecord, why_waiting: str, column: int, now_s: float) -> str:
+    """What a cell of a job says; `why_waiting` is for one that waits for nothing of its own."""
+    if column == _REASON:
+        return reason_of(record, why_waiting) or record.warning
+    return COLUMNS[column].text(record, now_s)
+
+
+_REASON = int(Column.REASON)
 
 
 def _state_text(record: JobRecord) -> str:

@@ -5,26 +5,49 @@ Rows are found by bisection in a sorted list, so that a change among 100,000 job
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from heapq import merge
 from itertools import islice
 from typing import TypeVar
 
 from kq.api import JobRecord, JobState
 
 from .columns import COLUMNS, Column, SortValue
+from .job_book import JobBook
 
 __all__ = ["Arrangement", "Entry", "JobFilter", "JobOrder", "SortBy", "taken_apart"]
 
 _Item = TypeVar("_Item")
 
-Entry = tuple[SortValue, int, str]
-"""Sort value, order of submission (which no two jobs share), id."""
+Entry = bytes
+"""A job's place: sort value, order of submission (which no two jobs share), id, length of the id.
+
+Bytes compare in one step, and Python's search for cycles does not see them: 100,000 tuples would bring that
+search about, and Qt's thread would stand still for it.
+"""
 
 SLICE = 500
 """Jobs treated in one step: well below a millisecond each."""
+RUN = 4000
+"""So many entries are sorted in one step."""
+
+_DOUBLE = struct.Struct(">d")
+_SIGN = 1 << 63
+_ALL = (1 << 64) - 1
+
+
+def _sort_key(value: SortValue) -> bytes:
+    """Bytes that are ordered as the values are."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass") + b"\0"
+    bits = int.from_bytes(_DOUBLE.pack(value), "big")
+    return (bits ^ (_ALL if bits & _SIGN else _SIGN)).to_bytes(8, "big")
+
+
+def _id_of(entry: Entry) -> str:
+    return entry[-1 - entry[-1] : -1].decode()
 
 
 @dataclass(frozen=True)
@@ -63,7 +86,9 @@ class SortBy:
 
     def entry(self, record: JobRecord) -> Entry:
         """Where `record` stands."""
-        return (COLUMNS[self.column].sort_value(record), record.order, record.id)
+        job_id = record.id.encode()
+        value = _sort_key(COLUMNS[self.column].sort_value(record))
+        return b"%b%b%b%c" % (value, record.order.to_bytes(8, "big"), job_id, len(job_id))
 
 
 class JobOrder:
@@ -82,14 +107,14 @@ class JobOrder:
 
     def id_at(self, row: int) -> str:
         """The job in `row`."""
-        return self._entries[-1 - row if self.sort_by.descending else row][2]
+        return _id_of(self._entries[-1 - row if self.sort_by.descending else row])
 
     def ids(self, first: int, last: int) -> list[str]:
         """The jobs in rows `first` to `last`, both included."""
         if self.sort_by.descending:
             count = len(self._entries)
-            return [entry[2] for entry in reversed(self._entries[count - 1 - last : count - first])]
-        return [entry[2] for entry in self._entries[first : last + 1]]
+            return [_id_of(entry) for entry in reversed(self._entries[count - 1 - last : count - first])]
+        return [_id_of(entry) for entry in self._entries[first : last + 1]]
 
     def row(self, job_id: str) -> int | None:
         """The row of a job; None when it is not shown."""
@@ -109,30 +134,34 @@ class JobOrder:
         return len(self._entries) - at if self.sort_by.descending else at
 
     def insert(self, entries: list[Entry]) -> None:
-        """Add `entries` that all belong into one gap; any order."""
-        entries.sort()
+        """Add `entries` that all belong into one gap; in order."""
         at = bisect_left(self._entries, entries[0])
         self._entries[at:at] = entries
-        self._entry_of.update((entry[2], entry) for entry in entries)
+        self._entry_of.update((_id_of(entry), entry) for entry in entries)
 
-    def extend(self, entries: list[Entry]) -> None:
-        """Add `entries`, which are in order and belong after all others."""
-        self._entries += entries
-        self._entry_of.update((entry[2], entry) for entry in entries)
+    def take_over(self, entries: list[Entry]) -> Iterator[None]:
+        """Stand in the order of `entries`, which are sorted, and no others; in short steps."""
+        for some in _batches(entries):
+            self._entry_of.update((_id_of(entry), entry) for entry in some)
+            yield
+        self._entries = entries
 
-    def remove(self, job_id: str) -> Entry:
-        """Take a job out; returns its entry."""
-        entry = self._entry_of.pop(job_id)
-        del self._entries[bisect_left(self._entries, entry)]
-        return entry
+    def remove(self, job_id: str) -> None:
+        """Take a job out."""
+        del self._entries[bisect_left(self._entries, self._entry_of.pop(job_id))]
 
 
-def taken_apart(order: JobOrder) -> Iterator[None]:
-    """Empty `order` in short steps: to free 100,000 entries at once would take a frame."""
-    entries, entry_of = order._entries, order._entry_of
-    while entries or entry_of:
-        for _ in range(min(4 * SLICE, len(entry_of))):
-            entry_of.popitem()
+def taken_apart(order: JobOrder, book: JobBook | None) -> Iterator[None]:
+    """Empty what was replaced in short steps: to free 100,000 jobs at once would take several frames."""
+    entries, mappings = order._entries, [order._entry_of]
+    if book is not None:
+        mappings.append(book.records)  # type: ignore[arg-type]  # only emptied
+    for mapping in mappings:
+        while mapping:
+            for _ in range(min(2 * SLICE, len(mapping))):
+                mapping.popitem()
+            yield
+    while entries:
         del entries[-4 * SLICE :]
         yield
 
@@ -140,43 +169,53 @@ def taken_apart(order: JobOrder) -> Iterator[None]:
 class Arrangement:
     """Jobs in order, made in short steps: 100,000 at once would hold up Qt's thread for several frames.
 
-    When `steps` is through, `records` are all jobs by id, `counts` how many of each state, `order` the rows.
+    When `steps` is through, `book` holds all jobs, `order` the rows.
     """
 
-    def __init__(
-        self,
-        jobs: dict[str, JobRecord] | tuple[JobRecord, ...],
-        shown: JobFilter,
-        sort_by: SortBy,
-    ) -> None:
-        """`jobs` must not change meanwhile; a sequence is made into a new mapping."""
-        self._jobs = jobs
+    def __init__(self, jobs: JobBook | tuple[JobRecord, ...], shown: JobFilter, sort_by: SortBy) -> None:
+        """A book must not change meanwhile; a sequence is made into a new one."""
+        self.jobs = jobs
         self._shown = shown
-        self.sort_by = sort_by
-        self.records: dict[str, JobRecord] = {}
-        self.counts: dict[JobState, int] = dict.fromkeys(JobState, 0)
-        self.newest = (0.0, "")
+        self.book = jobs if isinstance(jobs, JobBook) else JobBook()
         self.order = JobOrder(sort_by)
 
     def steps(self) -> Iterator[None]:
-        """Each step takes well below a millisecond."""
-        if isinstance(self._jobs, dict):
-            self.records = self._jobs
-        else:
-            for batch in _batches(self._jobs):
-                self.records.update((job.id, job) for job in batch)
+        """Each step takes a millisecond or two."""
+        if not isinstance(self.jobs, JobBook):
+            for batch in _batches(self.jobs):
+                self.book.fill(batch)
                 yield
-        parts: list[list[Entry]] = []
-        everything, passes, entry = self._shown.is_empty, self._shown.passes, self.sort_by.entry
-        for batch in _batches(self.records.values()):
-            parts.append(sorted(entry(job) for job in batch if everything or passes(job)))
-            for job in batch:
-                self.counts[job.state] += 1
-            self.newest = max(self.newest, max((job.submitted, job.id) for job in batch))
+        everything, passes, entry = self._shown.is_empty, self._shown.passes, self.order.sort_by.entry
+        runs: list[list[Entry]] = [[]]
+        for batch in _batches(self.book.records.values()):
+            runs[-1] += [entry(job) for job in batch if everything or passes(job)]
+            if len(runs[-1]) >= RUN:
+                runs[-1].sort()
+                runs.append([])
             yield
-        for some in _batches(merge(*parts)):
-            self.order.extend(some)
-            yield
+        runs[-1].sort()
+        while len(runs) > 1:
+            pairs, runs = runs, []
+            while len(pairs) > 1:
+                made: list[Entry] = []
+                yield from _merge(pairs.pop(), pairs.pop(), made)
+                runs.append(made)
+            runs += pairs
+        yield from self.order.take_over(runs[0])
+
+
+def _merge(first: list[Entry], second: list[Entry], made: list[Entry]) -> Iterator[None]:
+    """Put two sorted lists into `made`, in short steps."""
+    done = 0
+    for at in range(0, len(first), RUN):
+        part = first[at : at + RUN]
+        end = bisect_left(second, part[-1], done)
+        part += second[done:end]
+        part.sort()  # two sorted runs: one merge, which is quick in C
+        made += part
+        done = end
+        yield
+    made += second[done:]
 
 
 def _batches(source: Iterable[_Item]) -> Iterator[list[_Item]]:

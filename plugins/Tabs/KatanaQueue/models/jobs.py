@@ -1,157 +1,219 @@
-"""The jobs list as a Qt model: adapts kq's records, with the tasks of opened jobs as rows beneath them.
+"""The jobs list as a Qt model: takes in what the queue tells, in short turns; keeps every row in its place.
 
-A table, not a tree: laying out a tree, Qt asks for every one of 100,000 rows; of a table for those it paints.
+What rows are and say is in `job_table.py`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain, islice
 
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    Qt,
-    QTimer,
-    Signal,
-)
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer, Signal
 
-from kq.api import JobRecord, JobState, QueueChange, TaskRecord
+from kq.api import JobRecord, JobState, QueueChange
 
 from .columns import COLUMNS, Column
-from .job_order import Arrangement, Entry, JobFilter, JobOrder, SortBy, taken_apart
-from .open_jobs import OpenJobs
-from .task_rows import TaskRows, task_text
+from .job_book import JobBook
+from .job_order import Arrangement, Entry, JobFilter, SortBy, taken_apart
+from .job_table import JobTable
 
-__all__ = ["RECORD_ROLE", "JobsModel"]
+__all__ = ["JobsModel"]
 
-RECORD_ROLE = int(Qt.ItemDataRole.UserRole)
-"""The JobRecord, TaskRecord or None (a task not known yet) of a row."""
-
-BUDGET_S = 0.004
-"""How long one step of a rebuild may keep Qt's thread."""
+BUDGET_S = 0.003
+"""How long one turn of work may keep Qt's thread; a frame also holds the drawing."""
 AT_ONCE = 2000
 """Up to so many jobs a rebuild is done on the spot: it takes less than a frame."""
-AT_LEAST = 20
-"""So many rows are put in place in each step, however slow the machine."""
-MAX_MISPLACED = 4000
-"""Above so many rows to move or take out one by one, the list is arranged anew instead."""
+LOOK_AT_CLOCK = 16
+"""After so many jobs."""
+BATCH = 64
+"""So many rows are put in place together."""
+MAX_UNSETTLED = 4000
+"""Above so many rows to put in place one by one, the list is arranged anew instead."""
+FEW = 4
+"""So many changed rows are told one by one, more as one stretch: a telling costs as much as drawing a row."""
 
-_Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
-# Enum members are slow to look up, and data() is called often.
-_DISPLAY = int(Qt.ItemDataRole.DisplayRole)
-_TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
-_ALIGNMENT = int(Qt.ItemDataRole.TextAlignmentRole)
-_ACCESSIBLE = int(Qt.ItemDataRole.AccessibleTextRole)
-_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+_ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
+_WITH_HINT = ("QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint")
+"""Of signals: the overload that says how rows move. Without it a selection is remembered cell by cell."""
 
 
-class JobsModel(QAbstractTableModel):
+class JobsModel(JobTable):
     """All methods on Qt's thread.
+
+    What the queue tells is taken in at once when it is little, else in turns of BUDGET_S.
 
     Signals:
         about_to_rearrange(): all rows will change place; remember what is selected, by id.
         rearranged(): it is done; select again.
+        merged(list): what was taken in, as pairs of a job now and before (None: it is new).
         counts_changed(): how many jobs are in which state, or are shown, changed.
-        tasks_wanted(str, int, int): the tasks of a job, from a first one, so many, are looked at.
     """
 
     about_to_rearrange = Signal()
     rearranged = Signal()
+    merged = Signal(object)
     counts_changed = Signal()
-    tasks_wanted = Signal(str, int, int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._records: dict[str, JobRecord] = {}
-        self._counts: dict[JobState, int] = dict.fromkeys(JobState, 0)
-        self._newest = (0.0, "")
         self._filter = JobFilter()
-        self._order = JobOrder()
-        self._open = OpenJobs()
         self._wanted_sort = self._order.sort_by
-        self._rebuild: Iterator[None] | None = None
-        self._rebuilt_from: dict[str, JobRecord] | tuple[JobRecord, ...] = self._records
-        self._arrangement = Arrangement((), self._filter, self._wanted_sort)
-        self._leavings: Iterator[None] = iter(())  # of an order that was replaced
-        self._misplaced: dict[str, None] = {}  # jobs whose rows do not stand where they belong
-        self._late: dict[str, JobRecord | None] = {}  # what came during a rebuild; None: removed
+        self._arrangement: Arrangement | None = None
+        self._rebuild: Iterator[None] = iter(())
+        self._arrivals: deque[Iterator[JobRecord] | Iterator[str]] = deque()
+        self._unsettled: dict[str, None] = {}  # jobs whose rows do not stand where they belong
+        self._held: dict[str, None] = {}  # likewise, and are to stand there for now
+        self._holds = False
+        self._leavings: Iterator[None] = iter(())  # of what was replaced
         self._timer = QTimer(self)
         self._timer.setInterval(0)
-        self._timer.timeout.connect(lambda: self._step())
+        self._timer.timeout.connect(lambda: self._work())
 
     # --- what the queue tells ----------------------------------------------------------------------------
 
     def apply(self, change: QueueChange) -> None:
         """Take in what the queue tells."""
         if change.reset:
+            self._arrivals.clear()
             self._start_rebuild(change.jobs)
             return
-        if self._rebuild is not None:
-            # Rows stand still until the rebuild is done; what is already known is shown as it is now.
-            self._late.update((job.id, job) for job in change.jobs)
-            self._late.update(dict.fromkeys(change.removed_jobs))
-            return
-        self._merge(change.jobs, change.removed_jobs)
+        is_idle = not self.is_rebuilding
+        if change.jobs:
+            self._arrivals.append(iter(change.jobs))
+        if change.removed_jobs:
+            self._arrivals.append(iter(change.removed_jobs))
+        if is_idle and self._arrivals:
+            self._work()
 
-    def _merge(self, jobs: Iterable[JobRecord], removed: Iterable[str]) -> None:
-        changed: list[str] = []
-        added: list[Entry] = []
-        order, records, counts, shown = self._order, self._records, self._counts, self._filter
-        for job in jobs:
-            old = records.get(job.id)
-            records[job.id] = job
-            counts[job.state] += 1
-            self._newest = max(self._newest, (job.submitted, job.id))
-            if old is not None:
-                counts[old.state] -= 1
-            if job.id not in order:
-                if shown.passes(job):
-                    added.append(order.sort_by.entry(job))
-            elif not shown.passes(job) or order.has_moved(job):
-                self._misplaced[job.id] = None
-            else:
-                changed.append(job.id)
-        gone = [job_id for job_id in removed if job_id in records]
-        for job_id in gone:
-            counts[records.pop(job_id).state] -= 1
-            if job_id in order:
-                self._misplaced[job_id] = None
-        self._add(added)
-        self._tell_changed(changed)
-        self._settle()
-        self.counts_changed.emit()
+    def set_why_waiting(self, sentence: str) -> None:
+        """What holds up a job that waits for nothing of its own."""
+        if sentence != self._why_waiting:
+            self._why_waiting = sentence
+            if self._book.counts[JobState.WAITING] and self.rowCount():
+                column = int(Column.REASON)
+                self.dataChanged.emit(self.index(0, column), self.index(self.rowCount() - 1, column))
 
-    def _settle(self) -> None:
-        """Put rows where they belong now, as many as a frame allows; the others follow in the next."""
-        if len(self._misplaced) > MAX_MISPLACED:
-            self._start_rebuild(self._records)
-            return
-        end_s = time.perf_counter() + BUDGET_S
-        done = 0
-        while self._misplaced and (done < AT_LEAST or time.perf_counter() < end_s):
-            job_id = next(iter(self._misplaced))
-            del self._misplaced[job_id]
-            done += 1
-            job = self._records.get(job_id)
-            if job_id not in self._order:
-                continue
-            if job is None or not self._filter.passes(job):
-                self._take_out(job_id)
-            elif self._order.has_moved(job):
-                self._move(job)
-            else:
-                self._tell_changed([job_id])
-        if self._misplaced:
+    def hold_rows(self, hold: bool) -> None:
+        """Whether rows stay where they are though their jobs belong elsewhere, because many are selected.
+
+        Qt remembers each selected row whenever one moves, and nobody wants rows to leave while they choose.
+        """
+        self._holds = hold
+        if not hold and self._held:
+            self._unsettled.update(self._held)
+            self._held.clear()
             self._timer.start()
 
+    def _work(self, budget_s: float = BUDGET_S) -> None:
+        """One turn of whatever is left to do."""
+        end_s = time.perf_counter() + budget_s
+        if self._arrangement is None:
+            self._merge(end_s)
+            self._settle(end_s)
+        else:
+            # Rows stand still until it is done; what is already known is shown as it is now.
+            for _ in self._rebuild:
+                if time.perf_counter() > end_s:
+                    break
+            else:
+                self._finish_rebuild(self._arrangement)
+        if self.is_rebuilding or next(self._leavings, self) is not self:
+            if not self._timer.isActive():
+                self._timer.start()
+        else:
+            self._timer.stop()
+
+    def _merge(self, end_s: float) -> None:
+        """Take in what has arrived."""
+        if not self._arrivals:
+            return
+        news: list[tuple[JobRecord, JobRecord | None]] = []
+        changed: list[str] = []
+        book, order, passes, unsettled = self._book, self._order, self._filter.passes, self._unsettled
+        for done, item in enumerate(self._arrived(), 1):
+            if isinstance(item, str):
+                if book.drop(item) and item in order:
+                    unsettled[item] = None
+            else:
+                job_id = item.id
+                news.append((item, book.take(item)))
+                if job_id not in order:
+                    if passes(item):
+                        unsettled[job_id] = None
+                elif not passes(item) or order.has_moved(item):
+                    unsettled[job_id] = None
+                else:
+                    changed.append(job_id)
+            if not done % LOOK_AT_CLOCK and time.perf_counter() > end_s:
+                break
+        self._tell_changed(changed)
+        self.merged.emit(news)
+        self.counts_changed.emit()
+
+    def _arrived(self) -> Iterator[JobRecord | str]:
+        while self._arrivals:
+            yield from self._arrivals[0]
+            self._arrivals.popleft()
+
+    def _tell_changed(self, job_ids: list[str]) -> None:
+        if len(job_ids) > BATCH:
+            self._tell_rows(0, self.rowCount() - 1)
+            return
+        job_rows = [self._order.row(job_id) for job_id in job_ids]
+        rows = [self._open.row(row) for row in job_rows if row is not None]
+        if len(rows) <= FEW:
+            for row in rows:
+                self._tell_rows(row, row)
+        else:
+            self._tell_rows(min(rows), max(rows))
+
+    def _tell_rows(self, first: int, last: int) -> None:
+        self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
+
+    # --- every row in its place --------------------------------------------------------------------------
+
+    def _settle(self, end_s: float) -> None:
+        """Put rows where they belong, as many as there is time for, and some in any case."""
+        if len(self._unsettled) > MAX_UNSETTLED:
+            self._start_rebuild(self._book)
+            return
+        while self._unsettled:
+            batch = list(islice(self._unsettled, BATCH))
+            for job_id in batch:
+                del self._unsettled[job_id]
+            self._place(batch)
+            if time.perf_counter() > end_s:
+                break
+
+    def _place(self, job_ids: list[str]) -> None:
+        added: list[Entry] = []
+        moved: list[JobRecord] = []
+        for job_id in job_ids:
+            job = self._book.records.get(job_id)
+            is_wanted = job is not None and self._filter.passes(job)
+            if job_id not in self._order:
+                if job is not None and is_wanted:
+                    added.append(self._order.sort_by.entry(job))
+            elif job is None or not is_wanted:
+                self._take_out(job_id)
+            elif self._holds:
+                self._held[job_id] = None
+                self._tell_changed([job_id])
+            elif self._order.has_moved(job):
+                moved.append(job)
+            else:
+                self._tell_changed([job_id])
+        if moved:
+            self._move(moved)
+        if added:
+            self._add(added)
+        self.counts_changed.emit()
+
     def _add(self, added: list[Entry]) -> None:
-        """Groups what belongs into one gap: Qt hears of a thousand new jobs once."""
+        """Groups what belongs into one gap: Qt hears of many new jobs once."""
         added.sort()
         start = 0
         while start < len(added):
@@ -178,37 +240,23 @@ class JobsModel(QAbstractTableModel):
         self._open.place(self._order)
         self.endRemoveRows()
 
-    def _move(self, job: JobRecord) -> None:
-        old_row = self._order.row(job.id)
-        if old_row is None:
-            return
-        entry = self._order.sort_by.entry(job)
-        new_row = self._order.gap(entry)
-        source, target = self._open.row(old_row), self._open.row(new_row)
-        # A gap just before or after the row itself is no move.
-        moves = new_row not in (old_row, old_row + 1)
-        tasks = self._open.tasks.get(job.id)
-        if moves:
-            self.beginMoveRows(_NO_INDEX, source, source + (tasks.shown if tasks else 0), _NO_INDEX, target)
-        self._order.remove(job.id)
-        self._order.insert([entry])
+    def _move(self, jobs: list[JobRecord]) -> None:
+        """All in one: Qt and the view redo what depends on the rows once, not for each job."""
+        self.layoutAboutToBeChanged[_WITH_HINT].emit([], _ROWS_MOVE)
+        kept = self.persistentIndexList()
+        places = [(self.job_id(index.row()), self.task(index.row()), index.column()) for index in kept]
+        for job in jobs:
+            self._order.remove(job.id)
+            self._order.insert([self._order.sort_by.entry(job)])
         self._open.place(self._order)
-        if moves:
-            self.endMoveRows()
-        self._tell_changed([job.id])
+        self.changePersistentIndexList(kept, [self._index_of(*place) for place in places])
+        self.layoutChanged[_WITH_HINT].emit([], _ROWS_MOVE)
 
-    def _tell_changed(self, job_ids: list[str]) -> None:
-        if len(job_ids) > AT_ONCE:
-            if self.rowCount():
-                last_index = self.index(self.rowCount() - 1, len(COLUMNS) - 1)
-                self.dataChanged.emit(self.index(0, 0), last_index)
-            return
-        last = len(COLUMNS) - 1
-        for job_id in job_ids:
-            job_row = self._order.row(job_id)
-            if job_row is not None:
-                row = self._open.row(job_row)
-                self.dataChanged.emit(self.index(row, 0), self.index(row, last))
+    def _index_of(self, job_id: str, task: int | None, column: int) -> QModelIndex:
+        row = self.row(job_id)
+        if row is None:
+            return _NO_INDEX
+        return self.index(row if task is None else row + 1 + task, column)
 
     # --- filter, sort, rebuild ---------------------------------------------------------------------------
 
@@ -216,7 +264,7 @@ class JobsModel(QAbstractTableModel):
         """Show what passes `shown`; the rows follow at once, or in steps when there are many."""
         if shown != self._filter:
             self._filter = shown
-            self._start_rebuild(self._records)
+            self._start_rebuild(self._book)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Order the rows; at once, or in steps when there are many."""
@@ -224,7 +272,7 @@ class JobsModel(QAbstractTableModel):
             wanted = SortBy(Column(column), order == Qt.SortOrder.DescendingOrder)
             if wanted != self._wanted_sort:
                 self._wanted_sort = wanted
-                self._start_rebuild(self._records)
+                self._start_rebuild(self._book)
 
     @property
     def sort_by(self) -> SortBy:
@@ -233,206 +281,29 @@ class JobsModel(QAbstractTableModel):
 
     @property
     def is_rebuilding(self) -> bool:
-        """Whether rows still follow a new filter, order or reset, or many changes."""
-        return self._rebuild is not None or bool(self._misplaced)
+        """Whether rows still follow a new filter, order or reset, or what the queue told."""
+        return self._arrangement is not None or bool(self._arrivals or self._unsettled)
 
-    def _start_rebuild(self, jobs: dict[str, JobRecord] | tuple[JobRecord, ...]) -> None:
-        if jobs is not self._records:
-            self._late.clear()
-        elif self._rebuild is not None and self._rebuilt_from is not self._records:
-            jobs = self._rebuilt_from  # a reset is under way: arrange that
-        self._rebuilt_from = jobs
+    def _start_rebuild(self, jobs: JobBook | tuple[JobRecord, ...]) -> None:
+        if jobs is self._book and self._arrangement is not None:
+            jobs = self._arrangement.jobs  # a reset may be under way: arrange that
         self._arrangement = Arrangement(jobs, self._filter, self._wanted_sort)
         self._rebuild = self._arrangement.steps()
-        if len(jobs) <= AT_ONCE:
-            self._step(budget_s=float("inf"))
+        if (len(jobs.records) if isinstance(jobs, JobBook) else len(jobs)) <= AT_ONCE:
+            self._work(budget_s=float("inf"))
         else:
             self._timer.start()
 
-    def _step(self, budget_s: float = BUDGET_S) -> None:
-        if self._rebuild is None:
-            if next(self._leavings, self) is self:
-                self._timer.stop()
-            self._settle()
-            return
-        end_s = time.perf_counter() + budget_s
-        for _ in self._rebuild:
-            if time.perf_counter() > end_s:
-                return
-        self._finish_rebuild(self._arrangement)
-
     def _finish_rebuild(self, made: Arrangement) -> None:
-        self._timer.stop()
-        self._rebuild = None
+        self._arrangement = None
         self.about_to_rearrange.emit()
         self.beginResetModel()
-        if len(self._order) > AT_ONCE:
-            self._leavings = taken_apart(self._order)
-            self._timer.start()
-        self._records, self._counts, self._order = made.records, made.counts, made.order
-        self._newest = made.newest
-        self._misplaced.clear()
-        self._arrangement = Arrangement((), self._filter, made.sort_by)
-        self._rebuilt_from = self._records
+        old_book = self._book if made.book is not self._book else None
+        self._leavings = chain(self._leavings, taken_apart(self._order, old_book))
+        self._book, self._order = made.book, made.order
+        self._unsettled.clear()
+        self._held.clear()
         self._open.place(self._order)
         self.endResetModel()
         self.rearranged.emit()
-        late, self._late = self._late, {}
-        self._merge(
-            [job for job in late.values() if job is not None],
-            [job_id for job_id, job in late.items() if job is None],
-        )
         self.counts_changed.emit()
-
-    # --- rows --------------------------------------------------------------------------------------------
-
-    def record(self, row: int) -> JobRecord | TaskRecord | None:
-        """What `row` shows; None for a task that is not known yet."""
-        job_row, task = self._open.locate(row)
-        job_id = self._order.id_at(job_row)
-        return self._records.get(job_id) if task is None else self._open.tasks[job_id].task(task)
-
-    def job_id(self, row: int) -> str:
-        """The job of `row`, or the job whose task it is."""
-        return self._order.id_at(self._open.locate(row)[0])
-
-    def task(self, row: int) -> int | None:
-        """The task in `row`; None when it is a job."""
-        return self._open.locate(row)[1]
-
-    def row(self, job_id: str) -> int | None:
-        """The row of a job; None when it is not shown."""
-        job_row = self._order.row(job_id)
-        return None if job_row is None else self._open.row(job_row)
-
-    def job(self, job_id: str) -> JobRecord | None:
-        """A job, shown or not."""
-        return self._records.get(job_id)
-
-    def job_ids(self, first: int, last: int) -> list[str]:
-        """The jobs in rows `first` to `last`; those of tasks among them are not named."""
-        if not self._open:
-            return self._order.ids(first, last)
-        return [self.job_id(row) for row in range(first, last + 1) if self.task(row) is None]
-
-    @property
-    def newest(self) -> str:
-        """The job that was submitted last, shown or not; empty before any."""
-        return self._newest[1]
-
-    @property
-    def total(self) -> int:
-        """How many jobs there are, shown or not."""
-        return len(self._records)
-
-    @property
-    def shown(self) -> int:
-        """How many jobs are shown."""
-        return len(self._order)
-
-    def count(self, state: JobState) -> int:
-        """How many jobs are in `state`."""
-        return self._counts[state]
-
-    # --- tasks -------------------------------------------------------------------------------------------
-
-    def is_open(self, job_id: str) -> bool:
-        """Whether the tasks of a job have rows."""
-        return job_id in self._open.tasks
-
-    def expand(self, job_id: str) -> None:
-        """Give the tasks of a job rows beneath it."""
-        record, row = self._records.get(job_id), self.row(job_id)
-        if record is None or row is None or record.tasks < 2 or job_id in self._open.tasks:
-            return
-        tasks = TaskRows(record.tasks)
-        self.beginInsertRows(_NO_INDEX, row + 1, row + tasks.shown)
-        self._open.tasks[job_id] = tasks
-        self._open.place(self._order)
-        self.endInsertRows()
-        self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
-
-    def collapse(self, job_id: str) -> None:
-        """Take the rows of a job's tasks away."""
-        row, tasks = self.row(job_id), self._open.tasks.get(job_id)
-        if row is None or tasks is None:
-            return
-        self.beginRemoveRows(_NO_INDEX, row + 1, row + tasks.shown)
-        del self._open.tasks[job_id]
-        self._open.place(self._order)
-        self.endRemoveRows()
-        self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
-
-    def open_jobs(self) -> list[str]:
-        """The jobs whose tasks have rows."""
-        return list(self._open.tasks)
-
-    def rows_of_tasks(self, job_id: str) -> range:
-        """The rows beneath an opened job."""
-        row, tasks = self.row(job_id), self._open.tasks.get(job_id)
-        return range(0) if row is None or tasks is None else range(row + 1, row + 1 + tasks.shown)
-
-    def want_tasks(self, first_row: int, last_row: int) -> None:
-        """Rows `first_row` to `last_row` are in sight: ask, by `tasks_wanted`, for the tasks among them."""
-        for job_id, tasks in self._open.tasks.items():
-            row = self.row(job_id)
-            if row is None:
-                continue
-            first, last = max(first_row - row - 1, 0), min(last_row - row - 1, tasks.shown - 1)
-            if first <= last:
-                self.tasks_wanted.emit(job_id, first, last - first + 1)
-
-    def set_tasks(self, job_id: str, tasks: Iterable[TaskRecord]) -> None:
-        """Show `tasks` of an opened job; those of a job that was closed meanwhile are dropped."""
-        rows, row = self._open.tasks.get(job_id), self.row(job_id)
-        if rows is None or row is None:
-            return
-        changed = rows.update(tasks)
-        if changed is not None:
-            first, last = row + 1 + changed[0], row + 1 + changed[1]
-            self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
-
-    # --- Qt's questions ----------------------------------------------------------------------------------
-
-    def rowCount(self, parent: _Index = _NO_INDEX) -> int:
-        """Rows of jobs and of opened tasks."""
-        if parent.isValid():
-            return 0
-        return len(self._order) + self._open.task_rows
-
-    def columnCount(self, parent: _Index = _NO_INDEX) -> int:
-        """The columns, hidden ones included."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        """Titles and hints."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(COLUMNS):
-            return None
-        if role in (_DISPLAY, _ACCESSIBLE):
-            return COLUMNS[section].title
-        if role == _TOOL_TIP:
-            return COLUMNS[section].hint or None
-        if role == _ALIGNMENT:
-            return _RIGHT if COLUMNS[section].right else _LEFT
-        return None
-
-    def data(self, index: _Index, role: int = 0) -> Any:
-        """Texts; the delegate draws from `record` and needs none of the other roles."""
-        if not index.isValid() or not 0 <= index.row() < self.rowCount():
-            return None
-        if role in (_DISPLAY, _TOOL_TIP, _ACCESSIBLE):
-            return self.text(index.row(), index.column(), time.time()) or None
-        if role == RECORD_ROLE:
-            return self.record(index.row())
-        if role == _ALIGNMENT:
-            return _RIGHT if COLUMNS[index.column()].right else _LEFT
-        return None
-
-    def text(self, row: int, column: int, now_s: float) -> str:
-        """What a cell says."""
-        job_row, task = self._open.locate(row)
-        job_id = self._order.id_at(job_row)
-        if task is not None:
-            return task_text(self._open.tasks[job_id], task, Column(column), now_s)
-        record = self._records.get(job_id)
-        return "" if record is None else COLUMNS[column].text(record, now_s)

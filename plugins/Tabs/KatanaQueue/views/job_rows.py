@@ -86,6 +86,7 @@ class RowPainter:
         painter, model = self._painter, self._model
         record = model.record(row)
         is_task = model.task(row) is not None
+        tell = model.teller(row)
         left, width = self._columns[0][1], self._columns[-1][1] + self._columns[-1][2] - self._columns[0][1]
         if selected:
             painter.setOpacity(1.0)
@@ -104,7 +105,7 @@ class RowPainter:
                 if record is not None and record.picture:
                     self._paint_picture(record.picture, x, top, column_width)
                 continue
-            text = model.text(row, column, self._now_s)
+            text = tell(column, self._now_s)
             if column == _PROGRESS:
                 if record is not None:
                     self._paint_progress(record, text, x, top, column_width, text_colour)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
@@ -17,7 +17,16 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
+from PySide6.QtGui import (
+    QAccessible,
+    QAction,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from kq.api import JobRecord
@@ -31,6 +40,8 @@ __all__ = ["JobsView"]
 
 USUAL_FONT_HEIGHT = 16
 """Pixels; the widths of columns are meant for it."""
+HOLD_ROWS = 100
+"""While more rows than this are selected, they stay where they are."""
 MAX_REMEMBERED = 5000
 """A selection of more jobs than this, and not of all, is let go when the list is sorted anew."""
 
@@ -78,10 +89,10 @@ class JobsView(QTableView):
         self._look.timeout.connect(self._ask_for_tasks)
         model.about_to_rearrange.connect(self._remember)
         model.rearranged.connect(self._recall)
-        model.dataChanged.connect(self._on_data_changed)
+        model.layoutChanged.connect(self.current_changed)
         model.rowsInserted.connect(lambda *_: self._look.start())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
-        self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit())
+        self.selectionModel().selectionChanged.connect(lambda *_: self._on_selection_changed())
         self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
 
     def _fit_rows(self) -> None:
@@ -240,6 +251,12 @@ class JobsView(QTableView):
         parts = (selection.at(place) for place in range(selection.count()))
         yield from sorted({(part.top(), part.bottom()) for part in parts})
 
+    def _on_selection_changed(self) -> None:
+        ranges = self.selectionModel().selection().count()
+        many = ranges > HOLD_ROWS or sum(b - a + 1 for a, b in self._selected_ranges()) > HOLD_ROWS
+        self._jobs.hold_rows(many)
+        self.selection_changed.emit()
+
     def _remember(self) -> None:
         current, task = self.current()
         count = sum(last - first + 1 for first, last in self._selected_ranges())
@@ -270,9 +287,17 @@ class JobsView(QTableView):
 
     # --- tasks -------------------------------------------------------------------------------------------
 
-    def _on_data_changed(self, first: QModelIndex, last: QModelIndex, _roles: object = None) -> None:
-        row = self.currentIndex().row()
-        if first.row() <= row <= last.row():
+    def dataChanged(self, first: QModelIndex, last: QModelIndex, roles: Sequence[int] = ()) -> None:
+        """Draw anew what is in sight of it: Qt would draw all that is in sight."""
+        if QAccessible.isActive():
+            super().dataChanged(first, last, list(roles))
+        seen_first, seen_last = self.visible_rows()
+        top, bottom = max(first.row(), seen_first), min(last.row(), seen_last)
+        if top <= bottom:
+            above = self.rowViewportPosition(top)
+            height = self.rowViewportPosition(bottom) + self.rowHeight(bottom) - above
+            self.viewport().update(0, above, self.viewport().width(), height)
+        if first.row() <= self.currentIndex().row() <= last.row():
             self.current_changed.emit()
         if self._jobs.open_jobs() and not self._look.isActive():
             self._look.start()
@@ -373,7 +398,7 @@ class JobsView(QTableView):
         self._row_painter.begin(painter, palette, columns)
         try:
             for row in range(first, (self._jobs.rowCount() - 1 if last < 0 else last) + 1):
-                selected = selection.isRowSelected(row)
+                selected = selection.isSelected(self._jobs.index(row, 0))
                 self._row_painter.paint(row, self.rowViewportPosition(row), selected, row == current)
         finally:
             self._row_painter.end()
