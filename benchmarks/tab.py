@@ -11,13 +11,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import msgspec
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QItemSelection, QItemSelectionModel, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from host import katana_alias
@@ -95,6 +95,10 @@ class _Source:
     def __init__(self, jobs: list[JobRecord]) -> None:
         self.jobs_by_id = {job.id: job for job in jobs}
         self._ids = list(self.jobs_by_id)
+        self._stopped = [
+            msgspec.structs.replace(job, state=JobState.CANCELLED, completed=job.submitted + 9)
+            for job in jobs
+        ]
         self._listener: Callable[[QueueChange], None] | None = None
         self._ended = threading.Event()
         self.updates = 0
@@ -107,14 +111,14 @@ class _Source:
         threading.Thread(target=self._tell, args=(list(self.jobs_by_id.values()), True)).start()
         return lambda: None
 
-    def _tell(self, jobs: list[JobRecord], reset: bool = False) -> None:
+    def _tell(self, jobs: Iterable[JobRecord], reset: bool = False, removed: Iterable[str] = ()) -> None:
         if self._listener is not None:
             self._listener(
                 QueueChange(
                     status=ConnectionStatus.CONNECTED,
                     sentence="",
                     jobs=tuple(jobs),
-                    removed_jobs=(),
+                    removed_jobs=tuple(removed),
                     agents=(),
                     removed_agents=(),
                     queue=None,
@@ -140,6 +144,18 @@ class _Source:
             self._tell(changed)
             self.updates += len(changed)
             time.sleep(1 / 30)
+
+    def every_tenth(self, most: int) -> list[str]:
+        """Ids of so many jobs at most, spread over the list."""
+        return self._ids[::10][:most]
+
+    def stop_all(self) -> None:
+        """Everything that waits or runs is cancelled, and told in one change."""
+        threading.Thread(target=self._tell, args=(self._stopped,)).start()
+
+    def remove(self, ids: list[str]) -> None:
+        """These jobs are removed, and told in one change."""
+        threading.Thread(target=self._tell, args=((), False, ids)).start()
 
     def spec(self, job_id: str) -> Any:
         from concurrent.futures import Future
@@ -217,10 +233,38 @@ def run(small: bool) -> list[dict[str, Any]]:
     view.sortByColumn(Column.STATE, Qt.SortOrder.AscendingOrder)
     timed("1,000 updates a second, sorted by state", by_state.start, lambda: not by_state.is_alive(), seconds)
     by_state.join()
+    half = QItemSelection(model.index(10, 0), model.index(count // 2, len(Column) - 1))
     timed(
-        "filtered by a word", lambda: tab.filter_bar.field.setText("shot_42"), lambda: 0 < model.shown < count
+        "half of them selected",
+        lambda: view.selectionModel().select(half, QItemSelectionModel.SelectionFlag.ClearAndSelect),
+        lambda: True,
     )
-    timed("filter cleared", tab.filter_bar.clear, lambda: model.shown == count)
+    selected = threading.Thread(target=source.update, args=(1000, seconds / 2))
+    timed(
+        "1,000 updates a second, half selected, sorted by state",
+        selected.start,
+        lambda: not selected.is_alive(),
+        seconds / 2,
+    )
+    selected.join()
+    timed("selection given up", lambda: view.show_job(model.job_id(0)), lambda: not model.is_rebuilding, 1.0)
+    timed(
+        "filtered by a word",
+        lambda: tab.filter_bar.field.setText("shot_42"),
+        lambda: 0 < model.shown < count / 2,
+    )
+    timed("all that match selected", view.selectAll, lambda: True)
+    timed("filter cleared", tab.filter_bar.clear, lambda: model.shown == model.total)
+    timed(
+        "all of them changed at once",
+        source.stop_all,
+        lambda: not model.is_rebuilding and not model.count(JobState.RUNNING),
+    )
+    timed(
+        "5,000 removed",
+        lambda: source.remove(source.every_tenth(5000)),
+        lambda: not model.is_rebuilding and model.total == count - 5000,
+    )
     timed("select all", view.selectAll, lambda: True)
     bar = view.verticalScrollBar()
     timed("scrolled to the end", lambda: bar.setValue(bar.maximum()), lambda: True)

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 
 from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
 from plugins.Tabs.KatanaQueue.models.columns import Column
@@ -39,6 +39,13 @@ def change(jobs: Any = (), removed: Any = (), reset: bool = False) -> QueueChang
     )
 
 
+def tell(model: JobsModel, what: QueueChange) -> None:
+    """Let the model take `what` in, to the end: however slow the machine."""
+    model.apply(what)
+    while model.is_rebuilding:
+        QCoreApplication.processEvents()
+
+
 def names(model: JobsModel) -> list[str]:
     return [model.index(row, Column.NAME).data() for row in range(model.rowCount())]
 
@@ -49,34 +56,34 @@ def tasks(job_id: str, count: int, state: TaskState = TaskState.WAITING) -> list
 
 def test_newest_is_at_the_top(model: JobsModel) -> None:
     """A job that was just submitted stands first, without a click."""
-    model.apply(change([make_job(1), make_job(2)]))
-    model.apply(change([make_job(3)]))
+    tell(model, change([make_job(1), make_job(2)]))
+    tell(model, change([make_job(3)]))
     assert names(model) == ["shot_003_beauty", "shot_002_beauty", "shot_001_beauty"]
 
 
 def test_change_of_a_job_changes_its_row_alone(model: JobsModel, qtbot: Any) -> None:
     """An update in place tells of one row."""
-    model.apply(change([make_job(n) for n in range(1, 6)]))
+    tell(model, change([make_job(n) for n in range(1, 6)]))
     with qtbot.waitSignal(model.dataChanged) as told:
-        model.apply(change([make_job(3, JobState.RUNNING, progress=0.5)]))
+        tell(model, change([make_job(3, JobState.RUNNING, progress=0.5)]))
     assert (told.args[0].row(), told.args[1].row()) == (2, 2)
     assert model.index(2, Column.PROGRESS).data() == "50%"
 
 
 def test_removed_jobs_leave(model: JobsModel) -> None:
     """What was removed is shown no more, and counted no more."""
-    model.apply(change([make_job(n) for n in range(1, 4)]))
-    model.apply(change(removed=["job000002", "nosuchjob"]))
+    tell(model, change([make_job(n) for n in range(1, 4)]))
+    tell(model, change(removed=["job000002", "nosuchjob"]))
     assert names(model) == ["shot_003_beauty", "shot_001_beauty"]
     assert (model.total, model.count(JobState.COMPLETED)) == (2, 2)
 
 
 def test_job_moves_when_what_it_is_sorted_by_changes(model: JobsModel) -> None:
     """Sorted by state, a job that starts to run moves up among the running ones."""
-    model.apply(change([make_job(n, JobState.WAITING) for n in range(1, 5)]))
+    tell(model, change([make_job(n, JobState.WAITING) for n in range(1, 5)]))
     model.sort(Column.STATE, UP)
     assert names(model)[0] == "shot_001_beauty"
-    model.apply(change([make_job(3, JobState.RUNNING)]))
+    tell(model, change([make_job(3, JobState.RUNNING)]))
     assert names(model)[0] == "shot_003_beauty"
 
 
@@ -97,10 +104,10 @@ def test_sort_by_every_column(model: JobsModel, column: Column, order: Qt.SortOr
             reason=rnd.choice(["", "disk full"]),
         )
 
-    model.apply(change([job(n) for n in range(40)]))
+    tell(model, change([job(n) for n in range(40)]))
     model.sort(column, order)
     for _ in range(30):
-        model.apply(change([job(rnd.randrange(50))]))
+        tell(model, change([job(rnd.randrange(50))]))
     entries = [model.sort_by.entry(model.record(row)) for row in range(model.rowCount())]  # type: ignore[arg-type]
     assert entries == sorted(entries, reverse=order == DOWN)
     assert len(set(names(model))) == model.rowCount() == model.total
@@ -129,15 +136,15 @@ def test_filter_by_words_and_states(model: JobsModel) -> None:
 def test_job_enters_and_leaves_the_filter_as_it_changes(model: JobsModel) -> None:
     """With only failed jobs shown, one that fails appears, and one that is started again goes."""
     model.set_filter(JobFilter("", frozenset({JobState.FAILED})))
-    model.apply(change([make_job(1, JobState.RUNNING), make_job(2, JobState.FAILED)]))
+    tell(model, change([make_job(1, JobState.RUNNING), make_job(2, JobState.FAILED)]))
     assert names(model) == ["shot_002_beauty"]
-    model.apply(change([make_job(1, JobState.FAILED), make_job(2, JobState.WAITING)]))
+    tell(model, change([make_job(1, JobState.FAILED), make_job(2, JobState.WAITING)]))
     assert names(model) == ["shot_001_beauty"]
 
 
 def test_tasks_are_rows_beneath_their_job(model: JobsModel, qtbot: Any) -> None:
     """Opened, a job shows its tasks; what is in sight of them is asked for; closed, they go."""
-    model.apply(change([make_job(1, tasks=3), make_job(2, tasks=2), make_job(3)]))
+    tell(model, change([make_job(1, tasks=3), make_job(2, tasks=2), make_job(3)]))
     model.expand("job000001")
     model.expand("job000002")
     model.expand("job000003")  # one task: nothing to open
@@ -164,21 +171,21 @@ def test_tasks_are_rows_beneath_their_job(model: JobsModel, qtbot: Any) -> None:
 
 def test_opened_job_moves_with_its_tasks(model: JobsModel) -> None:
     """A job that changes its place stays open."""
-    model.apply(change([make_job(n, JobState.WAITING, tasks=2) for n in range(1, 5)]))
+    tell(model, change([make_job(n, JobState.WAITING, tasks=2) for n in range(1, 5)]))
     model.sort(Column.PRIORITY, DOWN)
     model.expand("job000002")
     model.set_tasks("job000002", tasks("job000002", 2))
-    model.apply(change([make_job(2, JobState.WAITING, tasks=2, priority=5)]))
+    tell(model, change([make_job(2, JobState.WAITING, tasks=2, priority=5)]))
     assert names(model)[:3] == ["shot_002_beauty", "frame 1", "frame 2"]
-    model.apply(change([make_job(2, JobState.WAITING, tasks=2, priority=-5)]))
+    tell(model, change([make_job(2, JobState.WAITING, tasks=2, priority=-5)]))
     assert names(model)[-3:] == ["shot_002_beauty", "frame 1", "frame 2"]
 
 
 def test_opened_job_is_removed_with_its_tasks(model: JobsModel) -> None:
     """No row of a removed job remains."""
-    model.apply(change([make_job(n, tasks=3) for n in range(1, 4)]))
+    tell(model, change([make_job(n, tasks=3) for n in range(1, 4)]))
     model.expand("job000002")
-    model.apply(change(removed=["job000002"]))
+    tell(model, change(removed=["job000002"]))
     assert names(model) == ["shot_003_beauty", "shot_001_beauty"]
 
 
@@ -198,11 +205,11 @@ def test_random_story(model: JobsModel) -> None:
             if job.id in known:
                 job = make_job(job.order, job.state, tasks=known[job.id].tasks, priority=job.priority)
             known[job.id] = job
-            model.apply(change([job]))
+            tell(model, change([job]))
         elif what < 0.75 and known:
             gone = rnd.choice(sorted(known))
             del known[gone]
-            model.apply(change(removed=[gone]))
+            tell(model, change(removed=[gone]))
         elif what < 0.85 and known:
             (model.expand if rnd.random() < 0.6 else model.collapse)(rnd.choice(sorted(known)))
         elif what < 0.95:
@@ -252,7 +259,7 @@ def test_thousand_new_jobs_are_told_of_in_groups(qtbot: Any) -> None:
 
 def test_reset_forgets_what_was_known(model: JobsModel) -> None:
     """After a reconnection the queue's word is all there is."""
-    model.apply(change([make_job(1), make_job(2)]))
-    model.apply(change([make_job(2, JobState.FAILED)], reset=True))
+    tell(model, change([make_job(1), make_job(2)]))
+    tell(model, change([make_job(2, JobState.FAILED)], reset=True))
     assert names(model) == ["shot_002_beauty"]
     assert (model.count(JobState.FAILED), model.count(JobState.COMPLETED)) == (1, 0)

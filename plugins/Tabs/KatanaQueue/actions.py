@@ -23,7 +23,7 @@ from .views.look import tool_icon
 
 __all__ = ["LONG_S", "JobActions"]
 
-MANY = 1000
+MANY = 200
 """Of a larger selection so many jobs decide what applies to it."""
 LONG_S = 600.0
 """A render that has run this long is not stopped without a question."""

@@ -27,7 +27,7 @@ AT_ONCE = 2000
 """Up to so many jobs a rebuild is done on the spot: it takes less than a frame."""
 LOOK_AT_CLOCK = 16
 """After so many jobs."""
-BATCH = 64
+BATCH = 32
 """So many rows are put in place together."""
 MAX_UNSETTLED = 4000
 """Above so many rows to put in place one by one, the list is arranged anew instead."""
@@ -112,7 +112,8 @@ class JobsModel(JobTable):
         end_s = time.perf_counter() + budget_s
         if self._arrangement is None:
             self._merge(end_s)
-            self._settle(end_s)
+            if not self._arrivals:  # of many the list is arranged anew, once all have come
+                self._settle(end_s)
         else:
             # Rows stand still until it is done; what is already known is shown as it is now.
             for _ in self._rebuild:

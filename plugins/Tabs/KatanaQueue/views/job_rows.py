@@ -55,6 +55,8 @@ class RowPainter:
         self._metrics = QFontMetricsF(QFont())
         self._font_key = ""
         self._texts: dict[tuple[str, int, bool], tuple[QStaticText, float, float]] = {}
+        self._palette_key = 0
+        self._bars: dict[str, QColor] = {}  # by state
 
     def begin(self, painter: QPainter, palette: QPalette, columns: Sequence[tuple[int, int, int]]) -> None:
         """Rows are going to be drawn. `columns`: column, left edge and width of each in sight."""
@@ -72,7 +74,9 @@ class RowPainter:
         self._highlight = palette.color(QPalette.ColorRole.Highlight)
         self._task_tint = faded(self._text, 0.035)
         self._groove = faded(self._text, 0.13)
-        self._bar_alpha = 0.55 if is_dark(palette) else 0.4
+        if palette.cacheKey() != self._palette_key:
+            self._palette_key = palette.cacheKey()
+            self._bars.clear()
         self._now_s = self.stale_since_s or time.time()
         painter.setOpacity(1.0 if self.stale_since_s is None else 0.5)
 
@@ -154,10 +158,14 @@ class RowPainter:
         if len(self._texts) >= MAX_TEXTS:
             self._texts.clear()
         mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
-        shown = self._metrics.elidedText(text[:1000].replace("\n", " "), mode, room)
+        shown = text[:1000].replace("\n", " ")
+        width = self._metrics.horizontalAdvance(shown)
+        if width > room:
+            shown = self._metrics.elidedText(shown, mode, room)
+            width = self._metrics.horizontalAdvance(shown)
         static = QStaticText(shown)
         static.setTextFormat(Qt.TextFormat.PlainText)
-        made = (static, self._metrics.horizontalAdvance(shown), self._metrics.height())
+        made = (static, width, self._metrics.height())
         self._texts[key] = made
         return made
 
@@ -202,7 +210,7 @@ class RowPainter:
         done = min(max(progress, 0.0), 1.0)
         if done > 0:
             bar.setWidth(max(4.0, bar.width() * done))
-            painter.setBrush(faded(state_colour(record.state.value, self._palette), self._bar_alpha))
+            painter.setBrush(self._bar_colour(record.state.value))
             painter.drawRoundedRect(bar, 3, 3)
         painter.setRenderHint(_ANTIALIASING, False)
         if text:
@@ -214,6 +222,12 @@ class RowPainter:
             painter.setPen(colour)
             at = QPointF(x + max(MARGIN, (width - text_width) / 2), top + (self._height - height) / 2)
             painter.drawStaticText(at, static)
+
+    def _bar_colour(self, state: str) -> QColor:
+        if state not in self._bars:
+            alpha = 0.55 if is_dark(self._palette) else 0.4
+            self._bars[state] = faded(state_colour(state, self._palette), alpha)
+        return self._bars[state]
 
     def _paint_picture(self, path: str, x: int, top: int, width: int) -> None:
         pixmap = self._pictures.thumbnail(path, self._ratio)

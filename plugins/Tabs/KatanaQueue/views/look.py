@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap
@@ -59,8 +59,13 @@ def is_dark(palette: QPalette) -> bool:
 
 def state_colour(state: str, palette: QPalette) -> QColor:
     """The colour of a job's, task's or Agent's state."""
-    dark, light = _STATE_COLOURS.get(state, _STATE_COLOURS["Waiting"])
-    return QColor(dark if is_dark(palette) else light)
+    return _colour(state, is_dark(palette))
+
+
+@cache
+def _colour(state: str, dark: bool) -> QColor:
+    on_dark, on_light = _STATE_COLOURS.get(state, _STATE_COLOURS["Waiting"])
+    return QColor(on_dark if dark else on_light)
 
 
 agent_colour = severity_colour = state_colour
