@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QPersistentModelIndex, Qt
 
 from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
 from plugins.Tabs.KatanaQueue.models.columns import Column
@@ -263,3 +263,50 @@ def test_reset_forgets_what_was_known(model: JobsModel) -> None:
     tell(model, change([make_job(2, JobState.FAILED)], reset=True))
     assert names(model) == ["shot_002_beauty"]
     assert (model.count(JobState.FAILED), model.count(JobState.COMPLETED)) == (1, 0)
+
+
+def test_rows_stand_still_while_many_are_selected(model: JobsModel) -> None:
+    """While rows are held none moves, though what they say is current; let go, each goes where it belongs."""
+    tell(model, change([make_job(n, JobState.WAITING) for n in range(1, 5)]))
+    model.sort(Column.STATE, UP)
+    model.hold_rows(True)
+    tell(model, change([make_job(3, JobState.RUNNING)], removed=["job000002"]))
+    assert names(model) == ["shot_001_beauty", "shot_003_beauty", "shot_004_beauty"]
+    assert model.index(1, Column.STATE).data() == "Running"
+    model.hold_rows(False)
+    while model.is_rebuilding:
+        QCoreApplication.processEvents()
+    assert names(model)[0] == "shot_003_beauty"
+
+
+def test_persistent_indexes_follow_their_jobs(model: JobsModel) -> None:
+    """What Qt remembers of a row, a selection for instance, stays with job and task when rows move."""
+    tell(model, change([make_job(n, JobState.WAITING, tasks=2) for n in range(1, 5)]))
+    model.sort(Column.STATE, UP)
+    model.expand("job000003")
+    job_row = QPersistentModelIndex(model.index(model.row("job000003") or 0, Column.AGENT))
+    task_row = QPersistentModelIndex(model.index((model.row("job000003") or 0) + 2, Column.NAME))
+    tell(model, change([make_job(n, JobState.RUNNING, tasks=2) for n in (3, 4)]))
+    assert (model.job_id(job_row.row()), model.task(job_row.row())) == ("job000003", None)
+    assert (model.job_id(task_row.row()), model.task(task_row.row())) == ("job000003", 1)
+    assert job_row.column() == Column.AGENT
+    tell(model, change(removed=["job000003"]))
+    assert not job_row.isValid()
+
+
+def test_why_jobs_wait_is_told_in_their_rows(model: JobsModel, qtbot: Any) -> None:
+    """What holds up the whole queue stands beside each job that waits for nothing of its own."""
+    tell(
+        model,
+        change(
+            [
+                make_job(1, JobState.WAITING),
+                make_job(2, JobState.WAITING, reason="waits for key"),
+                make_job(3),
+            ]
+        ),
+    )
+    with qtbot.waitSignal(model.dataChanged):
+        model.set_why_waiting("the queue is paused")
+    said = [model.index(row, Column.REASON).data() for row in range(3)]
+    assert said == [None, "waits for key", "the queue is paused"]
