@@ -192,6 +192,7 @@ class JobsModel(JobTable):
     def _place(self, job_ids: list[str]) -> None:
         added: list[Entry] = []
         moved: list[JobRecord] = []
+        changed: list[str] = []
         for job_id in job_ids:
             job = self._book.records.get(job_id)
             is_wanted = job is not None and self._filter.passes(job)
@@ -202,11 +203,12 @@ class JobsModel(JobTable):
                 self._take_out(job_id)
             elif self._holds:
                 self._held[job_id] = None
-                self._tell_changed([job_id])
+                changed.append(job_id)
             elif self._order.has_moved(job):
                 moved.append(job)
             else:
-                self._tell_changed([job_id])
+                changed.append(job_id)
+        self._tell_changed(changed)
         if moved:
             self._move(moved)
         if added:

@@ -93,6 +93,10 @@ class JobsView(QTableView):
         self._tell_selection.setSingleShot(True)
         self._tell_selection.setInterval(0)
         self._tell_selection.timeout.connect(self.selection_changed)
+        self._tell_current = QTimer(self)  # what follows is drawn in another turn than the list
+        self._tell_current.setSingleShot(True)
+        self._tell_current.setInterval(0)
+        self._tell_current.timeout.connect(self.current_changed)
         model.about_to_rearrange.connect(self._remember)
         model.rearranged.connect(self._recall)
         model.layoutChanged.connect(self.current_changed)
@@ -295,7 +299,7 @@ class JobsView(QTableView):
             self.select_jobs(selected)
             if row is not None:
                 self.scrollTo(self._jobs.index(row, 0))
-        self.current_changed.emit()
+        self._tell_current.start()
         self._look.start()
 
     # --- tasks -------------------------------------------------------------------------------------------
