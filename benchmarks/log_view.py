@@ -6,6 +6,8 @@ No part of the product lives here.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -65,14 +67,16 @@ def _write(path: Path, size: int) -> int:
     return lines + 1
 
 
-def _until(condition: Callable[[], bool], longest_s: float = 120.0) -> tuple[float, float]:
-    """Run events until `condition`; returns seconds, and the longest time away from the loop in ms."""
+def _until(condition: Callable[[], bool], longest_s: float = 120.0) -> tuple[float, float, float]:
+    """Run events until `condition`; returns seconds and the longest turn of the loop, in ms of clock and CPU."""
     loop, begin_s = QEventLoop(), time.perf_counter()
     stall = [0.0, time.perf_counter()]
+    cpu = [0.0, time.thread_time()]
 
     def beat() -> None:
-        now_s = time.perf_counter()
+        now_s, spent_s = time.perf_counter(), time.thread_time()
         stall[0], stall[1] = max(stall[0], now_s - stall[1]), now_s
+        cpu[0], cpu[1] = max(cpu[0], spent_s - cpu[1]), spent_s
         if condition() or now_s - begin_s > longest_s:
             loop.quit()
 
@@ -82,7 +86,44 @@ def _until(condition: Callable[[], bool], longest_s: float = 120.0) -> tuple[flo
     timer.timeout.connect(beat)
     timer.start()
     loop.exec()
-    return time.perf_counter() - begin_s, stall[0] * 1000
+    return time.perf_counter() - begin_s, stall[0] * 1000, cpu[0] * 1000
+
+
+_WRITER = """
+import sys, time
+path, seconds = sys.argv[1], float(sys.argv[2])
+block = b"".join(b"[12:34:56] mitsuba: tile %07d of 9999999, 64 samples\\n" % n for n in range(16_000))
+block += b"WARNING: texture /show/tex/wood.tx has no mip levels\\n"
+begin, written = time.monotonic(), 0
+with open(path, "ab", buffering=0) as out:
+    while time.monotonic() - begin < seconds:
+        out.write(block)
+        written += len(block)
+        time.sleep(max(0.0, written / 100e6 - (time.monotonic() - begin)))
+print(written)
+"""
+
+
+def _flooded(panel: Any, folder: Path, seconds: float) -> dict[str, Any]:
+    """A render writes 100 MB a second into the log that is shown, and followed."""
+    path = folder / "flooded.log"
+    path.write_bytes(b"begin\n")
+    panel.show_log(str(path))
+    _until(lambda: panel._state.line_count == 1)
+    memory = _Memory()
+    command = [sys.executable, "-c", _WRITER, str(path), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        took_s, stall, cpu = _until(lambda: writer.poll() is not None)
+        written = int(writer.stdout.read()) if writer.stdout is not None else 0
+    caught_up_s, _, _ = _until(lambda: panel._state.is_complete and panel._state.size == path.stat().st_size)
+    path.unlink()
+    return {
+        "what": f"{written / took_s / 1e6:.0f} MB/s written into the log in sight, for {took_s:.1f} s",
+        "caught_up_s": round(caught_up_s, 2),
+        "added_mb": round(memory.end(), 1),
+        "longest_stall_ms": round(stall, 1),
+        "longest_cpu_ms": round(cpu, 1),
+    }
 
 
 def run(small: bool) -> list[dict[str, Any]]:
@@ -109,18 +150,20 @@ def run(small: bool) -> list[dict[str, Any]]:
             return last is not None and last.text == "the end"
 
         panel.show_log(str(path))
-        seen_s, _ = _until(end_in_sight)
-        known_s, known_stall = _until(lambda: panel._state.line_count == count)
+        seen_s, _, _ = _until(end_in_sight)
+        known_s, known_stall, known_cpu = _until(lambda: panel._state.line_count == count)
         view.go_to_line(count // 2)
-        middle_s, _ = _until(lambda: view.line(count // 2) is not None)
-        scanned_s, scan_stall = _until(lambda: panel._state.is_scanned)
+        middle_s, _, _ = _until(lambda: view.line(count // 2) is not None)
+        scanned_s, scan_stall, scan_cpu = _until(lambda: panel._state.is_scanned)
         panel.reader.search(search := Search("tile 0009999"))
         found: list[int] = []
         panel.reader.found_changed.connect(
             lambda what, marks, through: found.append(marks.count) if through and what is search else None
         )
-        search_s, search_stall = _until(lambda: bool(found))
+        search_s, search_stall, search_cpu = _until(lambda: bool(found))
         added = memory.end()
+        panel.reader.search(None)
+        flooded = _flooded(panel, Path(folder), 1.0 if small else 5.0)
         panel.reader.close()
         panel.reader.wait(5)
         panel.deleteLater()
@@ -135,12 +178,12 @@ def run(small: bool) -> list[dict[str, Any]]:
             "found": found[0] if found else None,
             "added_mb": round(added, 1),
             "longest_stall_ms": round(max(known_stall, scan_stall, search_stall), 1),
-        }
+            "longest_cpu_ms": round(max(known_cpu, scan_cpu, search_cpu), 1),
+        },
+        flooded,
     ]
 
 
 if __name__ == "__main__":
-    import sys
-
     for each in run("--small" in sys.argv):
         print(each)
