@@ -68,7 +68,7 @@ def _write(path: Path, size: int) -> int:
 
 
 def _until(condition: Callable[[], bool], longest_s: float = 120.0) -> tuple[float, float, float]:
-    """Run events until `condition`; returns seconds and the longest turn of the loop, in ms of clock and CPU."""
+    """Run events until `condition`; returns seconds, and the longest turn of the loop in ms (clock, CPU)."""
     loop, begin_s = QEventLoop(), time.perf_counter()
     stall = [0.0, time.perf_counter()]
     cpu = [0.0, time.thread_time()]
