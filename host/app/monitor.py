@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from html import escape
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
@@ -16,7 +18,7 @@ from host.Katana.UI4.Tabs import BaseTab
 from host.Katana.Utils import EventModule
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Queued by the tab of a queue, with `jobId`: whoever shows pictures may follow. No tab has to."""
+"""Queued by the tab of a queue, with `jobId`, `picture` and `name`: whoever shows pictures may follow."""
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
 _COLORS = {
@@ -45,7 +47,9 @@ class Monitor(BaseTab):
     def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
         super().__init__(parent, flags)
         self._render: Render | None = None
-        self._selected_job: object = None
+        self._selected: tuple[object, object] = (None, None)
+        self._other: Path | None = None
+        """The picture of a job that this desktop did not start, when that is shown."""
         self._settled = False
         self._watcher = PictureWatcher(self)
         self._watcher.picture_loaded.connect(self._on_picture_loaded)
@@ -133,7 +137,7 @@ class Monitor(BaseTab):
         self._watcher.close()
 
     def _on_render_started(self, render: Render) -> None:
-        self._render = render
+        self._render, self._other = render, None
         self._settled = False
         self._error.hide()
         self._clock.start()
@@ -161,21 +165,35 @@ class Monitor(BaseTab):
         self._show_state()
 
     def _on_job_selected(self, eventType: str, eventID: object, **kwargs: object) -> None:
-        """A queue's tab shows another job: show that one's picture, as long as it is one of ours."""
+        """A queue's tab shows another job, or its picture is another: show that."""
         del eventType, eventID
-        job_id = kwargs.get("jobId")
-        if job_id == self._selected_job:
-            return  # its picture changed, and that is being watched if it is wanted
-        self._selected_job = job_id
+        job_id, picture = kwargs.get("jobId"), kwargs.get("picture")
+        if (job_id, picture) == self._selected:
+            return  # it is being watched if it is wanted
+        self._selected = (job_id, picture)
         render = next((known for known in self._session.renders if known.job_id == job_id), None)
+        if render is None and picture:
+            self._show_other(Path(str(picture)), str(kwargs.get("name", "")))
         if render is None or render is self._render:
             return
         self._view.clear()
         self._on_render_started(render)
         self._on_render_changed(render)
 
+    def _show_other(self, picture: Path, name: str) -> None:
+        """The picture of a job of an earlier session, or of another desktop."""
+        self._render, self._other = None, picture
+        self._clock.stop()
+        self._error.hide()
+        self._view.clear()
+        self._view.set_notice(f"The picture of {name} is not there." if name else "The picture is not there.")
+        self._title.setText(f"<b>{escape(name)}</b>")
+        self._state.setText("")
+        self._size.setText("")
+        self._watcher.follow(picture)
+
     def _on_picture_loaded(self, image: QImage, path: str) -> None:
-        if self._render is None or str(self._render.picture) != path:
+        if path != str(self._other if self._render is None else self._render.picture):
             return
         self._view.set_image(image)
         self._size.setText(f"{image.width()} × {image.height()}")

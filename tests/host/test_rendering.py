@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from pytestqt.qtbot import QtBot
 
 from host.app.rendering import Phase
@@ -226,6 +226,23 @@ def test_the_monitor_follows_the_job_that_a_queues_tab_selects(
     EventModule.ProcessAllEvents()
     assert monitor().shown_render is third
     qtbot.waitUntil(lambda: third.ended, timeout=WAIT_MS)
+
+
+def test_the_monitor_shows_a_selected_job_of_another_session(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """A job that this desktop did not start, and whose picture is there, is shown by its name."""
+    make_desktop()
+    image = QImage(40, 20, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    picture = tmp_path / "earlier.png"
+    assert image.save(str(picture))
+    EventModule.QueueEvent(
+        "katana_queue_job_selected", 1, jobId="earlier1", picture=str(picture), name="<key> & fill"
+    )
+    qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
+    assert monitor().shown_render is None
+    assert "&lt;key&gt; &amp; fill" in monitor().findChildren(QLabel)[0].text()
 
 
 def test_the_monitor_zooms_pans_and_fits(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

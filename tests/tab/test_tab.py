@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import shiboken6
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton
+from PySide6.QtGui import QColor, QGuiApplication, QImage
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QSystemTrayIcon
 
 from kq.api import (
     AttemptRecord,
@@ -348,19 +348,19 @@ def test_thumbnail_and_picture(tab: Any, queue: FakeQueue, tmp_path: Path, settl
     queue.change([make_job(1, JobState.RUNNING, picture=str(path))])
     settle(lambda: tab.pictures.thumbnail(str(path), 1.0) is not None)
     tab.details.show_page("Picture")
-    settle(lambda: tab.picture._canvas.picture_size.width() == 64)
+    settle(lambda: tab.picture.canvas.has_picture)
     bigger = QImage(128, 72, QImage.Format.Format_RGB32)
     bigger.fill(Qt.GlobalColor.green)
     assert bigger.save(str(path))
     queue.set("job000001", progress=0.5)
-    settle(lambda: tab.picture._canvas.picture_size.width() == 128)
+    settle(lambda: "128 × 72" in tab.picture.title)
 
 
 def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
     """Through Katana's own events a monitor can follow the selected job and its picture."""
     from Katana import Utils
 
-    from plugins.Tabs.KatanaQueue.tab import JOB_SELECTED_EVENT
+    from plugins.Tabs.KatanaQueue.selected import JOB_SELECTED_EVENT
 
     told: list[dict[str, Any]] = []
 
@@ -379,9 +379,9 @@ def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: 
     finally:
         Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)
     assert told == [
-        {"jobId": "job000002", "picture": "/a.png"},
-        {"jobId": "job000001", "picture": ""},
-        {"jobId": "job000001", "picture": "/b.png"},
+        {"jobId": "job000002", "picture": "/a.png", "name": "shot_002_beauty"},
+        {"jobId": "job000001", "picture": "", "name": "shot_001_beauty"},
+        {"jobId": "job000001", "picture": "/b.png", "name": "shot_001_beauty"},
     ]
 
 
@@ -396,6 +396,74 @@ def test_long_render_that_ends_is_told(tab: Any, queue: FakeQueue, settle: Settl
     queue.set("job000002", state=JobState.COMPLETED, completed=start + 100)
     settle(lambda: tab.model.count(JobState.COMPLETED) == 1)
     assert "shot_001" in tab.notice.text()
+
+
+def test_tray_tells_too_where_there_is_one(
+    tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks at another window is told by the system; turned off, nobody is."""
+    told: list[str] = []
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    monkeypatch.setattr(QSystemTrayIcon, "show", lambda _tray: None)  # off screen there is none
+    monkeypatch.setattr(
+        QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: told.append(text), raising=True
+    )
+    start = time.time() - 100
+    queue.change([make_job(n, JobState.RUNNING, started=start) for n in (1, 2)])
+    settle(lambda: tab.model.total == 2)
+    queue.set("job000001", state=JobState.COMPLETED, completed=start + 100)
+    settle(lambda: told == ["shot_001_beauty: completed after 1:40."])
+    tab.notify_action.setChecked(False)
+    queue.set("job000002", state=JobState.COMPLETED, completed=start + 100)
+    settle(lambda: tab.model.count(JobState.COMPLETED) == 2)
+    assert len(told) == 1
+
+
+def picture_file(path: Path, colour: Qt.GlobalColor) -> str:
+    """A picture of one colour."""
+    image = QImage(320, 180, QImage.Format.Format_RGB32)
+    image.fill(colour)
+    assert image.save(str(path))
+    return str(path)
+
+
+def test_two_selected_jobs_are_compared(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """The older job's picture is left of a line that the mouse and the arrow keys move."""
+    red = picture_file(tmp_path / "before.png", Qt.GlobalColor.red)
+    blue = picture_file(tmp_path / "after.png", Qt.GlobalColor.blue)
+    queue.change([make_job(1, picture=red), make_job(2, picture=blue), make_job(3)])
+    settle(lambda: tab.model.total == 3)
+    tab.details.show_page("Picture")
+    canvas = tab.picture.canvas
+    click_row(qtbot, tab, "job000002")
+    assert not canvas.compares
+    click_row(qtbot, tab, "job000001", modifier=Qt.KeyboardModifier.ControlModifier)
+    settle(lambda: canvas.compares)
+    assert "shot_001_beauty" in canvas.accessibleName()
+
+    def colour(part: float) -> QColor:
+        shown = canvas.grab().toImage()
+        return shown.pixelColor(int(shown.width() * part), shown.height() // 3)
+
+    assert (colour(0.4), colour(0.6)) == (QColor(Qt.GlobalColor.red), QColor(Qt.GlobalColor.blue))
+    middle = canvas.rect().center()
+    qtbot.mousePress(canvas, LEFT, pos=middle)
+    qtbot.mouseMove(canvas, QPoint(int(canvas.width() * 0.35), middle.y()))
+    qtbot.mouseRelease(canvas, LEFT, pos=middle)
+    assert canvas.wipe < 0.45
+    qtbot.keyClick(canvas, Qt.Key.Key_Home)
+    assert colour(0.4) == QColor(Qt.GlobalColor.blue)
+    qtbot.keyClick(canvas, Qt.Key.Key_End)
+    assert colour(0.6) == QColor(Qt.GlobalColor.red)
+    qtbot.keyClick(canvas, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert canvas.wipe == pytest.approx(0.9)
+    picture_file(tmp_path / "before.png", Qt.GlobalColor.green)
+    queue.set("job000001", progress=0.9)
+    settle(lambda: colour(0.4) == QColor(Qt.GlobalColor.green))
+    click_row(qtbot, tab, "job000003")
+    assert not canvas.compares
 
 
 def test_thousands_of_changes_a_second_are_one_a_frame(tab: Any, queue: FakeQueue, settle: Settle) -> None:
@@ -491,3 +559,22 @@ def test_everything_has_an_accessible_name(tab: Any) -> None:
             )
             named = widget.accessibleName() or getattr(widget, "text", lambda: "")()
             assert inner or named, widget
+
+
+def test_everything_is_reached_by_the_tab_key(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """From the list on through all that is in sight, as it stands, and round to the list again."""
+    queue.change([make_job(1, JobState.RUNNING, started=time.time())])
+    settle(lambda: tab.actions_of_jobs.stop.isEnabled())
+    tab.resize(1600, 800)
+    tab.activateWindow()
+    tab.setFocus()
+    reached: list[Any] = []
+    while (widget := QApplication.focusWidget()) not in reached:
+        reached.append(widget)
+        qtbot.keyClick(widget, Qt.Key.Key_Tab)
+    assert widget is tab.view is reached[0]
+    names = [each.accessibleName() for each in reached]
+    order = ["Jobs", "Details", "Search the log", "Follow the End", "Log", "Stop", "Pause Queue"]
+    assert [name for name in names if name in order] == order
+    assert names[-1] == "View options"
+    assert names[-2] == "Filter jobs by words"

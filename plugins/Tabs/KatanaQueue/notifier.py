@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from kq.api import JobRecord, JobState
 
 from .models.columns import elapsed_s, span_text
+from .views.look import state_pixmap
 
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
 
@@ -52,13 +54,14 @@ class Notifier(QObject):
         if not QSystemTrayIcon.isSystemTrayAvailable():
             return
         if self._tray is None:
-            self._tray = QSystemTrayIcon(QApplication.windowIcon(), self)
+            icon = QApplication.windowIcon()
+            if icon.isNull():  # without one the tray shows nothing, and Qt complains
+                icon = QIcon(state_pixmap("Running", QApplication.palette(), 2.0, 32))
+            self._tray = QSystemTrayIcon(icon, self)
             self._tray.setToolTip("Katana Queue")
-        if self._tray.icon().isNull():
-            return  # without an icon the tray shows nothing, and Qt complains
         self._tray.show()
-        icon = QSystemTrayIcon.MessageIcon.Warning if failed else QSystemTrayIcon.MessageIcon.Information
-        self._tray.showMessage("Katana Queue", sentence, icon)
+        kind = QSystemTrayIcon.MessageIcon.Warning if failed else QSystemTrayIcon.MessageIcon.Information
+        self._tray.showMessage("Katana Queue", sentence, kind)
 
 
 def _ended_long(job: JobRecord, before: JobRecord | None) -> bool:

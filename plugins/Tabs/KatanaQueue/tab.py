@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any
 
-from Katana import UI4, Utils  # type: ignore[attr-defined]  # UI4 is there in UI mode; the stubs leave it out
+from Katana import UI4  # type: ignore[attr-defined]  # UI4 is there in UI mode; the stubs leave it out
 from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QHideEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QFocusEvent, QHideEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QMenu,
     QSplitter,
@@ -17,14 +18,12 @@ from PySide6.QtWidgets import (
 )
 
 from kq.api import (
-    AttemptRecord,
     ConnectionStatus,
     JobRecord,
     JobState,
     QueueChange,
     QueueClient,
     QueueRecord,
-    TaskRecord,
     current_session,
     why_jobs_wait,
 )
@@ -36,6 +35,7 @@ from .models.agents import AgentsModel
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
 from .notifier import Notifier
+from .selected import SelectedJob
 from .views.agents_panel import AgentsPanel
 from .views.banner import Banner, EmptyPage, Notice
 from .views.bars import DetailsPanel, TopBar
@@ -45,10 +45,7 @@ from .views.jobs_view import JobsView
 from .views.log_panel import LogPanel
 from .views.picture_panel import PicturePanel
 
-__all__ = ["JOB_SELECTED_EVENT", "KatanaQueueTab"]
-
-JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Queued with `jobId` and `picture` when another job is selected or its picture changed, for monitors."""
+__all__ = ["KatanaQueueTab"]
 
 LOOK_FOR_SESSION_MS = 250
 TASKS_AGAIN_MS = 400
@@ -68,10 +65,6 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._status = ConnectionStatus.STARTING
         self._sentence = ""
         self._queue = QueueRecord()
-        self._shown: tuple[str, int | None] = ("", None)
-        self._shown_job: JobRecord | None = None
-        self._shown_record: JobRecord | TaskRecord | None = None
-        self._chosen_log = ""
         self._follows_newest = True
         self._newest = ""
         self.bridge = QueueBridge(self)
@@ -96,6 +89,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.notice = Notice(self)
         self.log = LogPanel(self)
         self.picture = PicturePanel(self.pictures, self)
+        self.selected = SelectedJob(self.view, self.model, self.bridge, self.log, self.picture)
         self.agents_panel = AgentsPanel(self.agents, self.bridge, self)
         self.notify_action = QAction("Notify When Long Jobs End", self, checkable=True)
         self.notify_action.setChecked(True)
@@ -119,9 +113,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._list.addWidget(self.view)
         self._list.addWidget(self.empty)
         self.details = DetailsPanel(self)
-        self.details.add("Log", self.log, self.log.tools)
-        self.details.add("Picture", self.picture, self.picture.tools)
-        self.details.add("Agents", self.agents_panel, self.agents_panel.tools)
+        log, picture, agents = self.log, self.picture, self.agents_panel
+        self.details.add("Log", log, log.tools, [*log.tools.controls, log.view])
+        self.details.add("Picture", picture, picture.tools, [picture.canvas])
+        self.details.add("Agents", agents, agents.tools, [*agents.tools.controls, agents.table])
         self.splitter = QSplitter(Qt.Orientation.Vertical, self)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self._list)
@@ -131,15 +126,19 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(TopBar(self.actions_of_jobs, self.filter_bar, self._view_menu(), self))
+        top = TopBar(self.actions_of_jobs, self.filter_bar, self._view_menu(), self)
+        layout.addWidget(top)
         layout.addWidget(self.banner)
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.notice)
+        # As they stand, from left to right and from the top: Qt would go in the order in which they were made.
+        for one, next_one in pairwise([*top.controls, self.view, *self.details.controls]):
+            self.setTabOrder(one, next_one)
 
     def _connect(self) -> None:
         self.bridge.changed.connect(self._on_change)
         self.view.selection_changed.connect(self.actions_of_jobs.update_enabled)
-        self.view.current_changed.connect(self._show_current)
+        self.view.current_changed.connect(self.actions_of_jobs.update_enabled)
         self.view.picked_by_hand.connect(self._on_picked_by_hand)
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
@@ -157,12 +156,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         )
         for source in (self.actions_of_jobs, self.log, self.agents_panel, self.notifier):
             source.noticed.connect(self.notice.say)
-        self.log.attempt_chosen.connect(self._choose_log)
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
         self.details.page_changed.connect(self._follow_visibility)
         self._clock.timeout.connect(self._tick)
         self._session_timer.timeout.connect(self._look_for_session)
-        self.setFocusProxy(self.view)
         self._counts_timer.timeout.connect(self._show_counts)
         self._tasks_timer.timeout.connect(lambda: self.model.want_tasks(*self.view.visible_rows()))
 
@@ -171,6 +168,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def attach(self, client: QueueClient) -> None:
         """Show the queue that `client` speaks to."""
         self._client = client
+        self.selected.set_client(client)
         self._session_timer.stop()
         self.bridge.attach(client)
 
@@ -206,6 +204,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         for job, _before in news:
             if job.picture:
                 self.pictures.refresh(job.picture)
+            self.selected.job_changed(job)
         if (
             self.model.open_jobs()
             and any(self.model.is_open(job.id) for job, _before in news)
@@ -245,42 +244,6 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             case _:
                 say("", "Waiting")
 
-    # --- what is selected --------------------------------------------------------------------------------
-
-    def _show_current(self) -> None:
-        job_id, task = self.view.current()
-        job = self.model.job(job_id)
-        row = self.view.currentIndex().row()
-        record: JobRecord | TaskRecord | None = self.model.record(row) if job is not None else None
-        other = (job_id, task) != self._shown
-        if not other and job is self._shown_job and record is self._shown_record:
-            return
-        self._shown_record = record
-        before, self._shown, self._shown_job = self._shown_job, (job_id, task), job
-        if other:
-            self._chosen_log = ""
-            self.log.set_attempts((), "")
-        if job is None or record is None:
-            self.log.show_log("", "Select a job to see its log." if job is None else "Loading the task …")
-            self.picture.show_picture("", "")
-            return
-        log_file = self._chosen_log or record.log_file
-        if log_file:
-            self.log.show_log(log_file)
-        else:
-            reason = f": {record.reason}" if record.reason else "."
-            self.log.show_log("", f"{job.name} has no log yet{reason}")
-        name = job.name if task is None else f"{job.name}, {self.model.text(row, 0, 0.0)}"
-        picture = record.picture or (job.picture if task is None else "")
-        self.picture.show_picture(picture, name)
-        if other or before is None or before.attempts != job.attempts:
-            self._fetch_attempts(job, task)
-        if other:
-            self._fetch_renderer(job_id)
-        if other or before is None or before.picture != job.picture:
-            Utils.EventModule.QueueEvent(JOB_SELECTED_EVENT, hash(job_id), jobId=job_id, picture=job.picture)
-        self.actions_of_jobs.update_enabled()
-
     def _on_picked_by_hand(self) -> None:
         """A new job is selected by itself unless somebody looks at an older one."""
         job = self.model.job(self.view.current()[0])
@@ -294,31 +257,6 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._newest = job.id
         if self._follows_newest and not job.earlier and job.id != self.view.current()[0]:
             self.view.show_job(job.id)
-
-    def _choose_log(self, path: str) -> None:
-        self._chosen_log = path
-        self._shown_record = None
-        self._show_current()
-
-    def _fetch_attempts(self, job: JobRecord, task: int | None) -> None:
-        if self._client is None or job.attempts < 2:
-            return
-        shown = self._shown
-
-        def done(attempts: tuple[AttemptRecord, ...]) -> None:
-            if shown == self._shown and self._shown_job is not None:
-                record = self.model.record(self.view.currentIndex().row())
-                self.log.set_attempts(attempts, record.log_file if record is not None else "")
-
-        self.bridge.watch(self._client.attempts(job.id, task), done)
-
-    def _fetch_renderer(self, job_id: str) -> None:
-        """Which patterns tell errors in its log."""
-        if self._client is not None:
-            self.bridge.watch(
-                self._client.spec(job_id),
-                lambda spec: self.log.set_renderer(spec.renderer) if job_id == self._shown[0] else None,
-            )
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
         if self._client is not None:
@@ -450,6 +388,11 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.log.reader.close()
         self.pictures.close()
         super().closeEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Whoever gives the tab the keyboard means the list. With a focus proxy the Tab key would turn back here."""
+        super().focusInEvent(event)
+        self.view.setFocus(event.reason())
 
     def changeEvent(self, event: QEvent) -> None:
         """Another palette, other icons."""

@@ -41,7 +41,7 @@ from .look import row_height, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
 
-_MARGIN = 6
+_MARGIN = 8
 
 
 class AgentsPanel(QWidget):
@@ -135,13 +135,13 @@ class AgentsPanel(QWidget):
         label.setBuddy(self.count)
         label.setContentsMargins(8, 0, 4, 0)
         self.tools.add_stretch()
-        self.tools.add(self._summary, rank=2)
-        for action in (self.drain, self.restart, self.remove):
+        self.tools.add(self._summary, rank=4)
+        for action, rank in ((self.drain, 0), (self.restart, 2), (self.remove, 1)):
             button = QToolButton(self)
             button.setDefaultAction(action)
             button.setAutoRaise(True)
-            self.tools.add(button)
-        self.tools.add(label, rank=1)
+            self.tools.add(button, rank=rank)
+        self.tools.add(label, rank=3)
         self.tools.add(self.count)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -35,6 +35,7 @@ class Banner(QWidget):
     def show_text(self, text: str, state: str, busy: bool = False) -> None:
         """Show `text` in the colour of `state`; nothing when it is empty."""
         self._state = state
+        text = text[:1].upper() + text[1:]
         self._text.setText(text)
         self.setAccessibleName(text)
         self._busy.setVisible(busy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
@@ -30,6 +32,8 @@ class TopBar(QWidget):
         self, acts: JobActions, filter_bar: FilterBar, view_menu: QMenu, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self.controls: list[QWidget] = []
+        """What the keyboard reaches, in order."""
         self._bar = QToolBar("Katana Queue", self)
         self._bar.setMovable(False)
         self._bar.setFloatable(False)
@@ -49,7 +53,12 @@ class TopBar(QWidget):
         view.setAutoRaise(True)
         view.setMenu(view_menu)
         view.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        view.setStyleSheet("QToolButton { padding: 4px 16px 4px 6px; }")
+        view.setStyleSheet(
+            "QToolButton { padding: 4px 18px 4px 8px; }"
+            "QToolButton::menu-indicator {"
+            " subcontrol-origin: border; subcontrol-position: right center; right: 5px; }"
+        )
+        self.controls += [*filter_bar.controls, view]
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2, 1, SPACING, 1)
         layout.setSpacing(SPACING)
@@ -63,6 +72,7 @@ class TopBar(QWidget):
         if isinstance(button, QToolButton):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # reachable by keyboard
             button.setAccessibleName(action.text())
+            self.controls.append(button)
             if with_text:
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
 
@@ -79,6 +89,9 @@ class DetailsPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._tabs = QTabBar(self)
+        self._tabs.setAccessibleName("Details")
+        self.controls: list[QWidget] = [self._tabs]
+        """What the keyboard reaches, in order."""
         self._tabs.setDrawBase(False)
         self._tabs.setExpanding(False)
         self._pages = QStackedWidget(self)
@@ -97,8 +110,9 @@ class DetailsPanel(QWidget):
         layout.addWidget(self._pages, 1)
         self._tabs.currentChanged.connect(self._on_current_changed)
 
-    def add(self, name: str, page: QWidget, tools: QWidget) -> None:
-        """Add a page called `name`, with its buttons."""
+    def add(self, name: str, page: QWidget, tools: QWidget, controls: Sequence[QWidget]) -> None:
+        """Add a page called `name`, with its buttons; `controls` are what the keyboard reaches there."""
+        self.controls += controls
         self._pages.addWidget(page)
         self._tools.addWidget(tools)
         self._tabs.addTab(name)

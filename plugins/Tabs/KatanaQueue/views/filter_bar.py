@@ -67,6 +67,11 @@ class FilterBar(QWidget):
         self.set_counts(dict.fromkeys(JobState, 0))
         self.follow_palette()
 
+    @property
+    def controls(self) -> list[QWidget]:
+        """What the keyboard reaches, in order."""
+        return [*self._buttons.values(), self.field]
+
     def set_counts(self, counts: dict[JobState, int]) -> None:
         """Show how many jobs are in each state."""
         for state, button in self._buttons.items():

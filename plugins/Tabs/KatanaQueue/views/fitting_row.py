@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -28,6 +28,11 @@ class FittingRow(QWidget):
         self._row.addWidget(widget, stretch)
         self._ranks[widget] = rank
         self._wanted[widget] = True
+
+    @property
+    def controls(self) -> list[QWidget]:
+        """What the keyboard reaches, in order."""
+        return [widget for widget in self._ranks if widget.focusPolicy() & Qt.FocusPolicy.TabFocus]
 
     def add_stretch(self) -> None:
         """What follows stands at the right."""

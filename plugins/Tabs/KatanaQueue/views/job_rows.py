@@ -22,7 +22,7 @@ from .look import faded, is_dark, row_height, state_colour, state_pixmap
 __all__ = ["ARROW_WIDTH", "MARGIN", "RowPainter"]
 
 ARROW_WIDTH = 18
-MARGIN = 6
+MARGIN = 8
 _INDENT = 34
 _ICON = 14
 MAX_TEXTS = 4096

@@ -239,6 +239,12 @@ class LogView(QAbstractScrollArea):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the lines in sight."""
         painter = QPainter(self.viewport())
+        try:
+            self._paint(painter)
+        finally:
+            painter.end()  # an error's traceback would keep it, and Qt dies of one that outlives its event
+
+    def _paint(self, painter: QPainter) -> None:
         painter.setFont(self.font())
         palette, rect, height = self.palette(), self.viewport().rect(), self._metrics.line_height
         painter.fillRect(rect, palette.brush(QPalette.ColorRole.Base))
@@ -252,7 +258,7 @@ class LogView(QAbstractScrollArea):
             draw.gutter()
             y, line = -self._row_in_line * height, self.top_line()
             # A line that was jumped to keeps the colour of what it is.
-            strength = 0.4 if self._selection.whole_line else 0.75
+            strength = 0.22 if self._selection.whole_line else 0.75
             while y < rect.height() and line < self._lines.count:
                 rows = self._rows_of(line)
                 draw.number(y, line, line == self._selection.caret.line and self.hasFocus())
@@ -260,6 +266,9 @@ class LogView(QAbstractScrollArea):
                 y += rows * height
                 line += 1
             draw.marks(self._marks)
+        if self.hasFocus():
+            painter.setPen(palette.color(QPalette.ColorRole.Highlight))
+            painter.drawRect(rect.adjusted(0, 0, -1, -1))
         if self._message:
             painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.62))
             painter.setFont(QApplication.font())

@@ -1,15 +1,42 @@
-"""The picture of the selected job, and of another beside it with a wipe. Loads nothing itself."""
+"""The picture of the selected job, or those of two with a line to wipe between them. Loads nothing itself."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPalette, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from typing import NamedTuple
+
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QPixmap,
+    QPolygonF,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from ..models.pictures import PictureLoader
-from .look import COMPACT_BUTTONS, SPACING, faded
+from .look import SPACING, faded
 
-__all__ = ["PicturePanel"]
+__all__ = ["NamedPicture", "PicturePanel"]
+
+GRIP = 9
+"""Pixels beside the line in which it is taken hold of, and the radius of its knob."""
+STEP, LONG_STEP = 0.02, 0.1
+"""How far a key moves the line, in parts of the picture's width; with Shift the longer."""
+
+
+class NamedPicture(NamedTuple):
+    """A picture file and the job that it is of."""
+
+    path: str
+    name: str
 
 
 class PicturePanel(QWidget):
@@ -22,89 +49,118 @@ class PicturePanel(QWidget):
     def __init__(self, pictures: PictureLoader, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pictures = pictures
-        self._path, self._name = "", ""
-        self._kept_path, self._kept_name = "", ""
-        self._canvas = _Canvas(self)
-        self._label = QLabel(self)
-        self._keep = QToolButton(self)
-        self._keep.setText("Compare")
-        self._keep.setToolTip(
-            "Keep this picture on the left, and compare it with that of the job selected next"
-        )
-        self._keep.setCheckable(True)
-        self._keep.setAutoRaise(True)
-        self._keep.toggled.connect(self._on_keep)
+        self._shown: tuple[NamedPicture, ...] = ()
+        self._loaded: dict[str, QPixmap] = {}
+        self._troubles: dict[str, str] = {}
+        self.canvas = Canvas(self)
+        self._title = _Title(self)
         self.tools = QWidget(self)
-        """The row of buttons that belongs above it; whoever shows the panel places it."""
-        self.tools.setStyleSheet(COMPACT_BUTTONS)
+        """The row that belongs above it; whoever shows the panel places it."""
         bar = QHBoxLayout(self.tools)
-        bar.setContentsMargins(SPACING, 2, SPACING, 2)
-        bar.addStretch(1)
-        bar.addWidget(self._label)
-        bar.addSpacing(SPACING)
-        bar.addWidget(self._keep)
+        bar.setContentsMargins(2 * SPACING, 2, 2 * SPACING, 2)
+        bar.addWidget(self._title, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self._canvas, 1)
+        layout.addWidget(self.canvas, 1)
         self._look = QTimer(self)
         self._look.setSingleShot(True)
         self._look.setInterval(250)  # a picture in progress changes often
         self._look.timeout.connect(self._load)
-        self._canvas.opened.connect(self.opened)
+        self.canvas.opened.connect(self.opened)
         pictures.picture_loaded.connect(self._on_loaded)
         self.show_picture("", "")
 
     def show_picture(self, path: str, name: str) -> None:
         """Show the picture at `path`, of the job called `name`; call it again when the picture changed."""
-        other_name, self._name = name != self._name, name
-        if path != self._path:
-            self._path = path
-            self._canvas.set_picture(
-                QPixmap(), "" if path else "No picture yet." if name else "Select a job."
-            )
-            self._say()
-            self._load()
-        elif path and not self._look.isActive():
-            self._look.start()
-        if other_name:
-            self._say()
+        self._show(NamedPicture(path, name))
+
+    def compare(self, before: NamedPicture, after: NamedPicture) -> None:
+        """Show `before` left of the line and `after` right of it; call it again when one changed."""
+        self._show(before, after)
+
+    @property
+    def title(self) -> str:
+        """What is shown: names and sizes."""
+        return self._title.toolTip()
+
+    def _show(self, *shown: NamedPicture) -> None:
+        if shown == self._shown:
+            if shown[0].path and not self._look.isActive():
+                self._look.start()
+            return
+        self._shown = shown
+        paths = {picture.path for picture in shown}
+        self._loaded = {path: pixmap for path, pixmap in self._loaded.items() if path in paths}
+        self._troubles.clear()
+        self._draw()
+        self._load()
 
     def _load(self) -> None:
-        if self._path and self.isVisible():
-            self._pictures.load_picture(self._path)
+        if self.isVisible():
+            for path in {picture.path for picture in self._shown if picture.path}:
+                self._pictures.load_picture(path)
 
-    def showEvent(self, event) -> None:  # type: ignore[no-untyped-def]  # QShowEvent
+    def showEvent(self, event: QShowEvent) -> None:
         """Now it is worth loading."""
         super().showEvent(event)
         self._load()
 
     def _on_loaded(self, path: str, image: QImage, sentence: str) -> None:
-        if path == self._path:
-            if not image.isNull() or not self._canvas.has_picture:
-                self._canvas.set_picture(QPixmap.fromImage(image), sentence)
-            self._say()
+        if all(path != picture.path for picture in self._shown):
+            return
+        if not image.isNull():
+            self._loaded[path] = QPixmap.fromImage(image)
+        elif path not in self._loaded:  # one that was there is better than a sentence
+            self._troubles[path] = sentence
+        self._draw()
 
-    def _on_keep(self, keep: bool) -> None:
-        self._kept_path, self._kept_name = (self._path, self._name) if keep else ("", "")
-        self._canvas.keep(keep)
-        self._say()
-
-    def _say(self) -> None:
-        size = self._canvas.picture_size
-        parts = [self._name] if self._name else []
-        if not size.isEmpty():
-            parts.append(f"{size.width()} × {size.height()}")
-        text = ", ".join(parts)
-        if self._kept_path and self._kept_path != self._path:
-            text = f"{self._kept_name}  |  {text}"
-        self._label.setText(text)
-        self._keep.setEnabled(self._canvas.has_picture or self._keep.isChecked())
+    def _draw(self) -> None:
+        parts = []
+        for path, name in self._shown:
+            size = self._loaded[path].size() if path in self._loaded else QSize()
+            parts.append(name + ("" if size.isEmpty() else f", {size.width()} × {size.height()}"))
+        self._title.show_text("   |   ".join(part for part in parts if part))
+        first = self._shown[0]
+        message = "\n".join(self._troubles.values())
+        if not message:
+            message = "" if first.path else "No picture yet." if first.name else "Select a job."
+        self.canvas.show_pictures(
+            [(self._loaded.get(path, QPixmap()), name) for path, name in self._shown], message
+        )
 
 
-class _Canvas(QWidget):
-    """Signals:
-    opened(): it was double-clicked.
+class _Title(QWidget):
+    """A text at the right that is shortened in its middle: both the name and the size are to be read."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._text = ""
+
+    def show_text(self, text: str) -> None:
+        """Show `text`."""
+        self._text = text
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(0, self.fontMetrics().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        text = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideMiddle, self.width())
+        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), text)
+        painter.end()
+
+
+class Canvas(QWidget):
+    """One picture, as large as it fits, or two with a line between them; mouse and arrow keys move the line.
+
+    Signals:
+        opened(): it was double-clicked.
     """
 
     opened = Signal()
@@ -112,71 +168,161 @@ class _Canvas(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName("Picture")
         self.setMouseTracking(True)
-        self._picture, self._kept = QPixmap(), QPixmap()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._pictures: list[tuple[QPixmap, str]] = []
         self._message = ""
         self._wipe = 0.5
 
+    def show_pictures(self, pictures: list[tuple[QPixmap, str]], message: str) -> None:
+        """Show one or two, each with its name; `message` while the first is null."""
+        self._pictures, self._message = pictures, message
+        names = [name for _pixmap, name in pictures]
+        if self.compares:
+            self.setAccessibleName(f"Picture of {names[0]}, and right of the line of {names[1]}")
+            self.setToolTip("Drag the line, or move it with the arrow keys; Shift moves it faster")
+        else:
+            self.setAccessibleName(f"Picture of {names[0]}" if names[0] else "Picture")
+            self.setToolTip("Double-click opens it; select two jobs to compare their pictures")
+        self.update()
+
     @property
     def has_picture(self) -> bool:
-        """Whether there is one."""
-        return not self._picture.isNull()
+        """Whether anything is shown."""
+        return any(not pixmap.isNull() for pixmap, _name in self._pictures)
 
     @property
-    def picture_size(self) -> QSize:
-        """In pixels."""
-        return self._picture.size()
+    def compares(self) -> bool:
+        """Whether there are two to wipe between."""
+        return len(self._pictures) == 2 and not any(pixmap.isNull() for pixmap, _name in self._pictures)
 
-    def set_picture(self, picture: QPixmap, message: str) -> None:
-        """Show `picture`, or `message` when it is null."""
-        self._picture, self._message = picture, message
-        self.update()
-
-    def keep(self, keep: bool) -> None:
-        """Keep what is shown, to compare with."""
-        self._kept = QPixmap(self._picture) if keep else QPixmap()
-        self.update()
+    @property
+    def wipe(self) -> float:
+        """Where the line is, from 0 at the left edge of the picture to 1."""
+        return self._wipe
 
     def _area(self, picture: QPixmap) -> QRectF:
-        size = picture.size().scaled(self.size() - QSize(12, 12), Qt.AspectRatioMode.KeepAspectRatio)
+        room = (self.size() - QSize(12, 12)).expandedTo(QSize(1, 1))
+        size = picture.size().scaled(room, Qt.AspectRatioMode.KeepAspectRatio)
         left, top = (self.width() - size.width()) / 2, (self.height() - size.height()) / 2
         return QRectF(left, top, size.width(), size.height())
 
+    def _line_x(self) -> float:
+        area = self._area(self._pictures[0][0])
+        return area.left() + area.width() * self._wipe
+
+    # --- drawing -----------------------------------------------------------------------------------------
+
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The picture, as large as it fits; left of the wipe the one that was kept."""
+        """Draw what there is."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.fillRect(self.rect(), self.palette().brush(QPalette.ColorRole.Base))
-        text = self.palette().color(QPalette.ColorRole.Text)
-        if self._picture.isNull():
-            painter.setPen(faded(text, 0.62))
+        there = [pixmap for pixmap, _name in self._pictures if not pixmap.isNull()]
+        if not there:
+            painter.setPen(faded(self.palette().color(QPalette.ColorRole.Text), 0.62))
             flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
             painter.drawText(self.rect().adjusted(24, 8, -24, -8), flags, self._message)
-            return
-        area = self._area(self._picture)
-        painter.drawPixmap(area, self._picture, QRectF(self._picture.rect()))
-        if not self._kept.isNull():
-            x = area.left() + area.width() * self._wipe
-            painter.setClipRect(QRect(0, 0, int(x), self.height()))
-            painter.fillRect(area, self.palette().brush(QPalette.ColorRole.Base))
-            painter.drawPixmap(self._area(self._kept), self._kept, QRectF(self._kept.rect()))
-            painter.setClipping(False)
-            painter.setPen(faded(text, 0.9))
+        else:
+            right = there[-1]
+            painter.drawPixmap(self._area(right), right, QRectF(right.rect()))
+        if self.compares:
+            self._draw_left(painter, self._pictures[0][0])
+        if self.hasFocus():
+            painter.setPen(self.palette().color(QPalette.ColorRole.Highlight))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
+
+    def _draw_left(self, painter: QPainter, left: QPixmap) -> None:
+        x, area = self._line_x(), self._area(left)
+        painter.setClipRect(QRectF(0, 0, x, self.height()))
+        painter.fillRect(self.rect().adjusted(1, 1, -1, -1), self.palette().brush(QPalette.ColorRole.Base))
+        painter.drawPixmap(area, left, QRectF(left.rect()))
+        painter.setClipping(False)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        middle = QPointF(x, area.center().y())
+        for colour, width in ((QColor(0, 0, 0, 150), 4.0), (QColor(255, 255, 255), 1.6)):
+            painter.setPen(QPen(colour, width))
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+        painter.setPen(QPen(QColor(0, 0, 0, 150), 1.0))
+        painter.setBrush(QColor(255, 255, 255))
+        painter.drawEllipse(middle, GRIP, GRIP)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(40, 40, 40))
+        for side in (-1, 1):
+            tip = middle + QPointF(6.0 * side, 0)
+            back = QPointF(-3.6 * side, 3.4)
+            painter.drawPolygon(QPolygonF([tip, tip + back, tip + QPointF(back.x(), -3.4)]))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        self._draw_name(painter, self._pictures[0][1], area, Qt.AlignmentFlag.AlignLeft)
+        self._draw_name(painter, self._pictures[1][1], area, Qt.AlignmentFlag.AlignRight)
+
+    def _draw_name(self, painter: QPainter, name: str, area: QRectF, side: Qt.AlignmentFlag) -> None:
+        metrics = self.fontMetrics()
+        most = max(40, int(area.width() / 2) - 4 * SPACING)
+        text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, most)
+        width, height = metrics.horizontalAdvance(text) + 2 * SPACING, metrics.height() + 4
+        is_left = side == Qt.AlignmentFlag.AlignLeft
+        x = area.left() + SPACING if is_left else area.right() - SPACING - width
+        plate = QRect(int(x), int(area.bottom()) - SPACING - height, width, height)
+        painter.fillRect(plate, QColor(0, 0, 0, 165))
+        painter.setPen(QColor(255, 255, 255))
+        painter.drawText(plate, int(Qt.AlignmentFlag.AlignCenter), text)
+
+    # --- mouse and keys ----------------------------------------------------------------------------------
+
+    def _set_wipe(self, wipe: float) -> None:
+        self._wipe = min(1.0, max(0.0, wipe))
+        self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag the wipe."""
-        if not self._kept.isNull() and event.buttons() & Qt.MouseButton.LeftButton:
-            area = self._area(self._picture)
-            self._wipe = min(1.0, max(0.0, (event.position().x() - area.left()) / max(1.0, area.width())))
-            self.update()
+        """Drag the line."""
+        if not self.compares:
+            self.unsetCursor()
+            return
+        x = event.position().x()
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            area = self._area(self._pictures[0][0])
+            self._set_wipe((x - area.left()) / max(1.0, area.width()))
+        if abs(x - self._line_x()) <= GRIP:
+            self.setCursor(Qt.CursorShape.SplitHCursor)
+        else:
+            self.unsetCursor()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Put the wipe there."""
+        """Put the line there."""
         self.mouseMoveEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Open it."""
         if self.has_picture:
             self.opened.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move the line; Return opens the picture."""
+        key = event.key()
+        step = LONG_STEP if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else STEP
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.opened.emit()
+        elif self.compares and key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self._set_wipe(self._wipe + (step if key == Qt.Key.Key_Right else -step))
+        elif self.compares and key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            self._set_wipe(1.0 if key == Qt.Key.Key_End else 0.0)
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show where the keyboard is."""
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """And where it no longer is."""
+        super().focusOutEvent(event)
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The pointer is elsewhere."""
+        super().leaveEvent(event)
+        self.unsetCursor()

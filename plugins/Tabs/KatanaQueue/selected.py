@@ -1,0 +1,129 @@
+"""What is shown of the selected job: feeds log and picture, and tells monitors. Draws nothing."""
+
+from __future__ import annotations
+
+from Katana import Utils
+from PySide6.QtCore import QObject
+
+from kq.api import AttemptRecord, JobRecord, QueueClient, TaskRecord
+
+from .bridge import QueueBridge
+from .models.columns import Column
+from .models.jobs import JobsModel
+from .views.jobs_view import JobsView
+from .views.log_panel import LogPanel
+from .views.picture_panel import NamedPicture, PicturePanel
+
+__all__ = ["JOB_SELECTED_EVENT", "SelectedJob"]
+
+JOB_SELECTED_EVENT = "katana_queue_job_selected"
+"""Queued with `jobId`, `picture` and `name`, for monitors: another job is selected, or another picture."""
+
+
+class SelectedJob(QObject):
+    """Follows the current row of `view` into `log` and `picture`. Qt's thread."""
+
+    def __init__(
+        self, view: JobsView, model: JobsModel, bridge: QueueBridge, log: LogPanel, picture: PicturePanel
+    ) -> None:
+        super().__init__(view)
+        self._view, self._model, self._bridge = view, model, bridge
+        self._log, self._picture = log, picture
+        self._client: QueueClient | None = None
+        self._shown: tuple[str, int | None] = ("", None)
+        self._job: JobRecord | None = None
+        self._record: JobRecord | TaskRecord | None = None
+        self._chosen_log = ""
+        self._compared: set[str] = set()  # two jobs whose pictures are shown together
+        view.current_changed.connect(self.show_current)
+        view.selection_changed.connect(self._show_pictures)
+        log.attempt_chosen.connect(self._choose_log)
+
+    def set_client(self, client: QueueClient | None) -> None:
+        """Ask this queue for attempts and renderer."""
+        self._client = client
+
+    def job_changed(self, job: JobRecord) -> None:
+        """A job reads otherwise; when its picture is compared with another's, that is shown."""
+        if job.id in self._compared:
+            self._show_pictures()
+
+    def show_current(self) -> None:
+        """Show what is known of the current row, if that is news."""
+        job_id, task = self._view.current()
+        job = self._model.job(job_id)
+        row = self._view.currentIndex().row()
+        record: JobRecord | TaskRecord | None = self._model.record(row) if job is not None else None
+        other = (job_id, task) != self._shown
+        is_explained = record is None or record.log_file  # else the view says why there is no log yet
+        if not other and job is self._job and record is self._record and is_explained:
+            return
+        self._record = record
+        before, self._shown, self._job = self._job, (job_id, task), job
+        if other:
+            self._chosen_log = ""
+            self._log.set_attempts((), "")
+        if job is None or record is None:
+            self._log.show_log("", "Select a job to see its log." if job is None else "Loading the task …")
+            self._show_pictures()
+            return
+        log_file = self._chosen_log or record.log_file
+        if log_file:
+            self._log.show_log(log_file)
+        else:
+            reason = self._model.text(row, Column.REASON, 0.0)
+            self._log.show_log("", f"{job.name} has no log yet{f': {reason}' if reason else ''}.")
+        self._show_pictures()
+        if other or before is None or before.attempts != job.attempts:
+            self._fetch_attempts(job, task)
+        if other:
+            self._fetch_renderer(job_id)
+        if other or before is None or before.picture != job.picture:
+            Utils.EventModule.QueueEvent(
+                JOB_SELECTED_EVENT, hash(job_id), jobId=job_id, picture=job.picture, name=job.name
+            )
+
+    def _show_pictures(self) -> None:
+        """Of two selected jobs both pictures, the older job's at the left; else that of the current row."""
+        chosen = [job for job_id in self._view.selected_job_ids(3) if (job := self._model.job(job_id))]
+        if len(chosen) == 2 and all(job.picture for job in chosen):
+            self._compared = {job.id for job in chosen}
+            before, after = sorted(chosen, key=lambda job: job.order)
+            self._picture.compare(
+                NamedPicture(before.picture, before.name), NamedPicture(after.picture, after.name)
+            )
+            return
+        self._compared = set()
+        job, row = self._job, self._view.currentIndex().row()
+        record, task = self._record, self._shown[1]
+        if job is None or record is None:
+            self._picture.show_picture("", "")
+        elif task is None:
+            self._picture.show_picture(job.picture, job.name)
+        else:
+            self._picture.show_picture(record.picture, f"{job.name}, {self._model.text(row, 0, 0.0)}")
+
+    def _choose_log(self, path: str) -> None:
+        self._chosen_log = path
+        self._record = None
+        self.show_current()
+
+    def _fetch_attempts(self, job: JobRecord, task: int | None) -> None:
+        if self._client is None or job.attempts < 2:
+            return
+        shown = self._shown
+
+        def done(attempts: tuple[AttemptRecord, ...]) -> None:
+            if shown == self._shown and self._job is not None:
+                record = self._model.record(self._view.currentIndex().row())
+                self._log.set_attempts(attempts, record.log_file if record is not None else "")
+
+        self._bridge.watch(self._client.attempts(job.id, task), done)
+
+    def _fetch_renderer(self, job_id: str) -> None:
+        """Which patterns tell errors in its log."""
+        if self._client is not None:
+            self._bridge.watch(
+                self._client.spec(job_id),
+                lambda spec: self._log.set_renderer(spec.renderer) if job_id == self._shown[0] else None,
+            )
