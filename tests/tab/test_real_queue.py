@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QMenu, QMessageBox
 
 from kq.api import ConnectionStatus, JobSpec, JobState, Session, Settings, start_session
 from tests.tab.conftest import close_tab
@@ -158,6 +160,63 @@ def test_server_killed_comes_back(tab: Any, session: Session, tmp_path: Path, se
     assert tab.model.job(job_id).state == JobState.COMPLETED
     again, _ = session.client.submit(JobSpec(name="after", commands=(command,)))
     settle(lambda: tab.model.job(again) is not None and tab.model.job(again).state == JobState.COMPLETED)
+
+
+def test_server_killed_while_a_question_stands(
+    tab: Any, session: Session, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """An answer that comes while kq is gone does nothing, and says so."""
+    command = script(tmp_path, "import time\nprint('here', flush=True)\ntime.sleep(600)\n")
+    ids = [session.client.submit(JobSpec(name=name, commands=(command,)))[0] for name in ("one", "two")]
+    settle(lambda: all((job := tab.model.job(each)) is not None and job.log_file for each in ids))
+    tab.actions_of_jobs.stop_all.trigger()
+    box = tab.findChild(QMessageBox)
+    settle(lambda: session.ready is not None)
+    os.kill(int(session.ready["pid"]), signal.SIGKILL)  # type: ignore[index]  # just waited for
+    settle(lambda: tab._status == ConnectionStatus.LOST)
+    qtbot.mouseClick(box.buttons()[0], Qt.MouseButton.LeftButton)
+    assert "not connected; nothing was done" in tab.notice.text()
+    settle(lambda: tab._status == ConnectionStatus.CONNECTED)
+    tab.actions_of_jobs.stop_all.trigger()
+    settle(lambda: tab.findChild(QMessageBox) is not None)
+    qtbot.mouseClick(tab.findChild(QMessageBox).buttons()[0], Qt.MouseButton.LeftButton)
+    settle(lambda: all(tab.model.job(each).state == JobState.CANCELLED for each in ids))
+
+
+def test_job_removed_by_another_while_its_menu_is_open(
+    tab: Any, session: Session, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """What the menu then asks for is about a job that is gone: nothing happens, and nothing breaks."""
+    command = script(tmp_path, "print('done')\n")
+    job_id, _ = session.client.submit(JobSpec(name="beauty", commands=(command,)))
+    settle(lambda: tab.model.job(job_id) is not None and tab.model.job(job_id).state == JobState.COMPLETED)
+    tab.view.show_job(job_id)
+    tab.view.customContextMenuRequested.emit(QPoint(20, 10))
+    menu = next(each for each in tab.findChildren(QMenu) if each.isVisible())
+    session.client.remove_jobs([job_id]).result(10)
+    settle(lambda: tab.model.job(job_id) is None)
+    for action in menu.actions():
+        assert not action.isEnabled() or action in (tab.actions_of_jobs.pause,) or action.isSeparator()
+    menu.close()
+
+
+def test_log_removed_and_begun_anew_under_a_running_render(
+    tab: Any, session: Session, tmp_path: Path, settle: Settle
+) -> None:
+    """Somebody tidies the log away while it is written: that is said, and what comes in its place is shown."""
+    command = script(tmp_path, "import time\nprint('here', flush=True)\ntime.sleep(600)\n")
+    job_id, _ = session.client.submit(JobSpec(name="beauty", commands=(command,)))
+    settle(lambda: (first := tab.log.view.line(0)) is not None and first.text == "here")
+    log = Path(tab.log.path)
+    log.unlink()
+    settle(lambda: tab.log._state.trouble.startswith("The log file is gone"))
+    log.mkdir()
+    settle(lambda: "folder" in tab.log._state.trouble)
+    log.rmdir()
+    log.write_text("other\n")
+    settle(lambda: (first := tab.log.view.line(0)) is not None and first.text == "other")
+    session.client.stop_jobs([job_id]).result(10)
+    settle(lambda: tab.model.job(job_id).state == JobState.CANCELLED)
 
 
 def test_submit_again_with_the_scene_it_had(

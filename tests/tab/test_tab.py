@@ -508,6 +508,23 @@ def test_closed_tab_leaves_no_thread_and_opens_again(
     settle(lambda: tab.model.total == 2)
 
 
+def test_tab_closed_shown_and_closed_at_once_leaves_no_thread(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """What waits to take up again, until its thread has ended, gives up when the tab is closed once more."""
+    log = tmp_path / "render.log"
+    log.write_text("line\n" * 5)
+    queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
+    settle(lambda: len(log_text(tab)) > 0)
+    for _ in range(10):
+        tab.close()
+        tab.show()
+        tab.close()
+        assert not tab.log.reader._resume_soon.isActive()
+        assert not tab.pictures._resume_soon.isActive()
+        tab.show()
+
+
 def test_tab_deleted_while_its_threads_speak(
     qtbot: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
 ) -> None:

@@ -37,7 +37,7 @@ from .models.pictures import PictureLoader
 from .notifier import Notifier
 from .selected import SelectedJob
 from .views.agents_panel import AgentsPanel
-from .views.banner import Banner, EmptyPage, Notice
+from .views.banner import Banner, EmptyPage, Notice, as_sentence
 from .views.bars import DetailsPanel, TopBar
 from .views.filter_bar import FilterBar
 from .views.job_rows import RowPainter
@@ -131,7 +131,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         layout.addWidget(self.banner)
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.notice)
-        # As they stand, from left to right and from the top: Qt would go in the order in which they were made.
+        # As they stand, left to right, from the top; Qt would go in the order in which they were made.
         for one, next_one in pairwise([*top.controls, self.view, *self.details.controls]):
             self.setTabOrder(one, next_one)
 
@@ -234,7 +234,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
                 say(self._sentence or "Katana Queue is starting …", "Running", busy=True)
             case ConnectionStatus.LOST:
                 why = self._sentence or "The connection to Katana Queue is gone; connecting again."
-                say(f"{why} What is shown may be old.", "Failed", busy=True)
+                say(f"{as_sentence(why)} What is shown may be old.", "Failed", busy=True)
             case ConnectionStatus.ENDED:
                 say(self._sentence or "Katana Queue has ended.", "Cancelled")
             case _ if self._queue.trouble:
@@ -390,7 +390,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         super().closeEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Whoever gives the tab the keyboard means the list. With a focus proxy the Tab key would turn back here."""
+        """Who gives the tab the keyboard means the list. A focus proxy would turn the Tab key back here."""
         super().focusInEvent(event)
         self.view.setFocus(event.reason())
 

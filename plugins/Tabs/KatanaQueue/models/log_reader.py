@@ -126,6 +126,7 @@ class LogReader(QObject):
 
     def close(self) -> None:
         """End the thread. Returns at once: the thread may hang on a share."""
+        self._resume_soon.stop()
         _end_thread(self._condition, self._ending)
 
     def resume(self) -> None:

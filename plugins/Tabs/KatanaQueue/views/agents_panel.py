@@ -37,7 +37,7 @@ from kq.api import AgentRecord, KqError, QueueClient, QueueRecord
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
 from .fitting_row import FittingRow
-from .look import row_height, state_colour, state_pixmap
+from .look import ROOMY_HEADER, row_height, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
 
@@ -116,6 +116,7 @@ class AgentsPanel(QWidget):
         rows.setDefaultSectionSize(row_height(self.table.font()))
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header = self.table.horizontalHeader()
+        header.setStyleSheet(ROOMY_HEADER)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
         for column, (_title, width, _right) in enumerate(AgentsModel.COLUMNS):

@@ -8,7 +8,13 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from .look import SPACING, faded, state_colour, state_pixmap
 
-__all__ = ["Banner", "EmptyPage", "Notice"]
+__all__ = ["Banner", "EmptyPage", "Notice", "as_sentence"]
+
+
+def as_sentence(text: str) -> str:
+    """`text` with a capital and a full stop: what the queue says of itself comes without."""
+    stop = "" if not text or text[-1] in ".…!?" else "."
+    return text[:1].upper() + text[1:] + stop
 
 
 class Banner(QWidget):
@@ -35,7 +41,7 @@ class Banner(QWidget):
     def show_text(self, text: str, state: str, busy: bool = False) -> None:
         """Show `text` in the colour of `state`; nothing when it is empty."""
         self._state = state
-        text = text[:1].upper() + text[1:]
+        text = as_sentence(text)
         self._text.setText(text)
         self.setAccessibleName(text)
         self._busy.setVisible(busy)

@@ -26,6 +26,8 @@ MARGIN = 8
 _INDENT = 34
 _ICON = 14
 MAX_TEXTS = 4096
+STALE_OPACITY = 0.6
+"""Faint, and yet to be read."""
 
 # As numbers: members of an enumeration are slow to compare.
 _NAME, _STATE, _PROGRESS = int(Column.NAME), int(Column.STATE), int(Column.PROGRESS)
@@ -78,7 +80,7 @@ class RowPainter:
             self._palette_key = palette.cacheKey()
             self._bars.clear()
         self._now_s = self.stale_since_s or time.time()
-        painter.setOpacity(1.0 if self.stale_since_s is None else 0.5)
+        painter.setOpacity(1.0 if self.stale_since_s is None else STALE_OPACITY)
 
     def end(self) -> None:
         """The rows are drawn. Qt wants its painter gone before the event is over."""
@@ -95,7 +97,7 @@ class RowPainter:
         if selected:
             painter.setOpacity(1.0)
             painter.fillRect(left, top, width, self._height, self._highlight)
-            painter.setOpacity(1.0 if self.stale_since_s is None else 0.5)
+            painter.setOpacity(1.0 if self.stale_since_s is None else STALE_OPACITY)
         elif is_task:
             painter.fillRect(left, top, width, self._height, self._task_tint)
         text_colour = self._highlighted if selected else self._text

@@ -34,7 +34,7 @@ from kq.api import JobRecord
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
-from .look import row_height
+from .look import ROOMY_HEADER, row_height
 
 __all__ = ["JobsView"]
 
@@ -120,6 +120,7 @@ class JobsView(QTableView):
 
     def _set_up_columns(self) -> None:
         header = self.horizontalHeader()
+        header.setStyleSheet(ROOMY_HEADER)
         header.setSectionsMovable(True)
         header.setFirstSectionMovable(True)
         header.setHighlightSections(False)

@@ -12,6 +12,7 @@ from kq.api import AgentState, JobState, TaskState
 
 __all__ = [
     "COMPACT_BUTTONS",
+    "ROOMY_HEADER",
     "agent_colour",
     "faded",
     "is_dark",
@@ -28,6 +29,9 @@ SPACING = 6
 
 COMPACT_BUTTONS = "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
 """For rows of many small buttons: the host's own padding suits few large ones."""
+
+ROOMY_HEADER = "QHeaderView::section { padding-left: 8px; padding-right: 8px; }"
+"""Titles stand where the texts below them stand, and not against each other."""
 
 # (dark palette, light palette); each at least 4.5 : 1 against its background.
 _STATE_COLOURS = {
