@@ -150,9 +150,17 @@ class Pictures:
         self.take("tab-running", tab)
         failing = self.submit("lookdev_metal", 0.5, fails=True, seed=4)
         wait(lambda: self.state(failing) == "Failed", "a failed render")
-        wait(lambda: tab.log._state.errors.count > 0 and tab.log._state.is_scanned, "the error's mark")
+        tab.view.show_job(failing)
+        wait(
+            lambda: (
+                tab.log.path == (tab.model.job(failing) or _NOTHING).log_file and tab.log._state.is_scanned
+            ),
+            "the log of the failed render",
+        )
+        pause(500)
         tab.log.next_problem.trigger()
         self.take("tab-failed", tab)
+        self._compared(failing)
         turntable = self.submit("turntable", 0.4, frames="1-24", seed=9)
         wait(lambda: (tab.model.job(turntable) or _NOTHING).tasks_completed >= 5, "a part of the frames")
         tab.view.show_job(turntable)
@@ -184,6 +192,19 @@ class Pictures:
         self.take("desktop", window)
         rendering = [job.id for job in self.client.jobs() if not job.state.is_terminal]
         wait(lambda: all(self.state(job_id) == "Completed" for job_id in rendering), "the sample scene")
+
+    def _compared(self, failing: str) -> None:
+        """Before and after, with the line between them."""
+        tab = self.tab
+        jobs = [self.submit(f"hero_beauty_v{n:03}", 0.0, seed=n + 2) for n in (11, 12)]
+        wait(lambda: all(self.state(each) == "Completed" for each in jobs), "two versions")
+        tab.details.show_page("Picture")
+        tab.view.show_job(jobs[0])
+        tab.view.select_jobs(jobs)
+        wait(lambda: tab.picture.canvas.compares, "both pictures")
+        self.take("tab-compare", tab)
+        tab.details.show_page("Log")
+        tab.view.show_job(failing)
 
     def _agents(self) -> None:
         """The Agents page, with both at work."""
@@ -220,6 +241,7 @@ class Pictures:
 
 class _Nothing:
     progress = None
+    log_file = None
     tasks_completed = 0
 
 

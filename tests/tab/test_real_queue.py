@@ -203,7 +203,7 @@ def test_job_removed_by_another_while_its_menu_is_open(
 def test_log_removed_and_begun_anew_under_a_running_render(
     tab: Any, session: Session, tmp_path: Path, settle: Settle
 ) -> None:
-    """Somebody tidies the log away while it is written: that is said, and what comes in its place is shown."""
+    """Somebody tidies the log away while it is written: that is said, and the new one shown."""
     command = script(tmp_path, "import time\nprint('here', flush=True)\ntime.sleep(600)\n")
     job_id, _ = session.client.submit(JobSpec(name="beauty", commands=(command,)))
     settle(lambda: (first := tab.log.view.line(0)) is not None and first.text == "here")

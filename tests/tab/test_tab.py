@@ -178,6 +178,21 @@ def test_several_are_selected_and_removed_by_key(
     assert {*queue.asked[-1][1]} == {"job000001", "job000003"}
 
 
+def test_removing_many_asks(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """All selected and Delete pressed by a slip: the logs of ten jobs and more do not go without a word."""
+    queue.change([make_job(n) for n in range(12)])
+    settle(lambda: tab.model.rowCount() == 12)
+    tab.view.setFocus()
+    qtbot.keyClick(tab.view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(tab.view, Qt.Key.Key_Delete)
+    settle(lambda: tab.findChild(QMessageBox) is not None)
+    box = tab.findChild(QMessageBox)
+    assert box.text() == "Remove 12 jobs, with their logs and preview pictures?"
+    assert not queue.asked
+    qtbot.mouseClick(box.buttons()[0], LEFT)
+    settle(lambda: any(asked[0] == "remove_jobs" and len(asked[1]) == 12 for asked in queue.asked))
+
+
 def test_tasks_open_by_arrow_and_key_and_start_again(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
@@ -585,6 +600,7 @@ def test_everything_is_reached_by_the_tab_key(tab: Any, queue: FakeQueue, settle
     tab.resize(1600, 800)
     tab.activateWindow()
     tab.setFocus()
+    settle(lambda: QApplication.focusWidget() is tab.view)
     reached: list[Any] = []
     while (widget := QApplication.focusWidget()) not in reached:
         reached.append(widget)

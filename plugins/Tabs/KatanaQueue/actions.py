@@ -25,6 +25,8 @@ __all__ = ["LONG_S", "JobActions"]
 
 MANY = 200
 """Of a larger selection so many jobs decide what applies to it."""
+MANY_TO_REMOVE = 10
+"""So many jobs are not removed by a slip of the hand: their logs would be gone too."""
 LONG_S = 600.0
 """A render that has run this long is not stopped without a question."""
 
@@ -181,7 +183,7 @@ class JobActions(QObject):
     def _remove(self) -> None:
         jobs = self._selected()
         ids = [job.id for job in jobs]
-        question = _question("Remove", jobs, always_ask=False)
+        question = _question("Remove", jobs, always_ask=len(jobs) >= MANY_TO_REMOVE)
         self._after_question(
             question, "Remove", lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)), ids
         )
@@ -294,4 +296,8 @@ def _question(verb: str, jobs: list[JobRecord], always_ask: bool) -> str:
         if len(jobs) == 1:
             return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} it?"
         return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} all {len(jobs):,} jobs?"
-    return f"{verb} all {len(jobs):,} jobs that wait or run?" if always_ask else ""
+    if not always_ask:
+        return ""
+    if verb == "Remove":
+        return f"Remove {len(jobs):,} jobs, with their logs and preview pictures?"
+    return f"{verb} all {len(jobs):,} jobs that wait or run?"

@@ -37,6 +37,8 @@ _PICTURE, _AGENT, _REASON, _LOG_FILE = (
     int(Column.REASON),
     int(Column.LOG_FILE),
 )
+_CUT_WITHIN = (_NAME, _LOG_FILE)
+"""Too long, these are cut in the middle: what tells one from the next, the version, stands at the end."""
 _RIGHT = tuple(info.right for info in COLUMNS)
 _NO_PEN = Qt.PenStyle.NoPen
 _NO_BRUSH = Qt.BrushStyle.NoBrush
@@ -129,7 +131,7 @@ class RowPainter:
                 colour = text_colour
             if text:
                 room = x + column_width - MARGIN - start
-                self._paint_text(text, start, top, room, colour, _RIGHT[column], column == _LOG_FILE)
+                self._paint_text(text, start, top, room, colour, _RIGHT[column], column in _CUT_WITHIN)
         if focused:
             painter.setPen(faded(self._text, 0.6))
             painter.setBrush(_NO_BRUSH)
