@@ -111,9 +111,12 @@ class Pictures:
         self._script = folder / "render.py"
         self._script.write_text(_RENDER)
 
+    def _wants(self, name: str) -> bool:
+        return not self._wanted or name in self._wanted
+
     def take(self, name: str, widget: QWidget) -> None:
         """Save what `widget` shows."""
-        if not self._wanted or name in self._wanted:
+        if self._wants(name):
             pause(400)
             widget.grab().save(str(FOLDER / f"{name}.png"))
             print(f"docs/images/{name}.png")
@@ -143,7 +146,8 @@ class Pictures:
         tab = self.tab
         wait(lambda: len(tab.agents.agents()) == 2 and not tab.banner.isVisible(), "the tab")
         self.take("tab-empty", tab)
-        self._desktop_rendering()
+        if self._wants("desktop"):
+            self._desktop_rendering()
         job_id = self.submit("hero_beauty", 8)
         tab.view.setFocus()
         wait(lambda: (tab.model.job(job_id) or _NOTHING).progress == 0.6, "a render at 60 percent")

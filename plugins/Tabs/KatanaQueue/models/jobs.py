@@ -9,8 +9,9 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain, islice
+from typing import Any
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer, Signal, SignalInstance
 
 from kq.api import JobRecord, JobState, QueueChange
 
@@ -36,8 +37,6 @@ FEW = 4
 
 _NO_INDEX = QModelIndex()
 _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
-_WITH_HINT = ("QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint")
-"""Of signals: the overload that says how rows move. Without it a selection is remembered cell by cell."""
 
 
 class JobsModel(JobTable):
@@ -245,7 +244,7 @@ class JobsModel(JobTable):
 
     def _move(self, jobs: list[JobRecord]) -> None:
         """All in one: Qt and the view redo what depends on the rows once, not for each job."""
-        self.layoutAboutToBeChanged[_WITH_HINT].emit([], _ROWS_MOVE)
+        _with_hint(self.layoutAboutToBeChanged).emit([], _ROWS_MOVE)
         kept = self.persistentIndexList()
         places = [(self.job_id(index.row()), self.task(index.row()), index.column()) for index in kept]
         for job in jobs:
@@ -253,7 +252,7 @@ class JobsModel(JobTable):
             self._order.insert([self._order.sort_by.entry(job)])
         self._open.place(self._order)
         self.changePersistentIndexList(kept, [self._index_of(*place) for place in places])
-        self.layoutChanged[_WITH_HINT].emit([], _ROWS_MOVE)
+        _with_hint(self.layoutChanged).emit([], _ROWS_MOVE)
 
     def _index_of(self, job_id: str, task: int | None, column: int) -> QModelIndex:
         row = self.row(job_id)
@@ -310,3 +309,10 @@ class JobsModel(JobTable):
         self.endResetModel()
         self.rearranged.emit()
         self.counts_changed.emit()
+
+
+def _with_hint(signal: SignalInstance) -> SignalInstance:
+    """The overload that says how rows move. Without it Qt remembers a selection cell by cell."""
+    overloads: Any = signal  # it can be indexed, which PySide's types do not say
+    chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
+    return chosen

@@ -305,7 +305,12 @@ class JobsView(QTableView):
 
     # --- tasks -------------------------------------------------------------------------------------------
 
-    def dataChanged(self, first: QModelIndex, last: QModelIndex, roles: Sequence[int] = ()) -> None:
+    def dataChanged(
+        self,
+        first: QModelIndex | QPersistentModelIndex,
+        last: QModelIndex | QPersistentModelIndex,
+        roles: Sequence[int] = (),
+    ) -> None:
         """Draw anew what is in sight of it: Qt would draw all that is in sight."""
         if QAccessible.isActive():
             super().dataChanged(first, last, list(roles))
