@@ -104,6 +104,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._counts_timer = QTimer(self)
         self._counts_timer.setSingleShot(True)
         self._counts_timer.setInterval(COUNTS_AGAIN_MS)
+        self._newest_timer = QTimer(self)  # in another turn than the one that fills the list
+        self._newest_timer.setSingleShot(True)
+        self._newest_timer.setInterval(0)
         self._tasks_timer = QTimer(self)
         self._tasks_timer.setSingleShot(True)
         self._tasks_timer.setInterval(TASKS_AGAIN_MS)
@@ -144,7 +147,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.counts_changed.connect(self._on_counts_changed)
         self.model.merged.connect(self._on_merged)
-        self.model.rearranged.connect(self._select_newest)
+        self.model.rearranged.connect(self._newest_timer.start)
+        self._newest_timer.timeout.connect(self._select_newest)
         self.model.tasks_wanted.connect(self._fetch_tasks)
         self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
         self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
@@ -272,7 +276,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
 
     def _on_counts_changed(self) -> None:
         if self.model.newest != self._newest:
-            self._select_newest()
+            self._newest_timer.start()
         fills_or_empties = bool(self.model.shown) != (self._list.currentWidget() is self.view)
         if fills_or_empties or not self._counts_timer.isActive():
             self._show_counts()
