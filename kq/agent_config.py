@@ -20,6 +20,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long a process is kept ready for the next render; 0: none is."""
     standby_memory: int = 0
     """Bytes that it may hold."""
+    log_level: str = "info"
     local: bool = True
     """Whether it runs on the server's machine."""
     host_label: str = ""

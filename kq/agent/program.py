@@ -6,6 +6,7 @@ What it holds is told with every heartbeat, and its own lease ends its render wh
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from kq.agent.site import Site
 from kq.agent.standby import Standby
 from kq.agent_config import AgentConfig
 from kq.errors import KqError
+from kq.logs import open_log
 from kq.wire import AgentWire, Poller
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ AGAIN = 6
 _REGISTER_PATIENCE_S = 30.0
 _KQ_ONLY = ("KQ_ROLE",)
 """Variables of an Agent that its renders must not inherit: they tell kq's own processes from renders."""
+_log = logging.getLogger("kq.agent")
 
 
 class Agent:
@@ -161,7 +164,7 @@ class Agent:
     def _give_up(self, reason: str, exit_code: int) -> None:
         """The lease ran out, or the guardian is gone: nothing may run here any more."""
         if not self._leaving:
-            _say(f"ending: {reason}")
+            _log.warning("ending: %s", reason)
             self._leaving, self._exit_code = reason, exit_code
         if self._attempt is not None:
             self._attempt.request_stop(0.0, reason=reason)
@@ -235,12 +238,15 @@ class Agent:
                 order, environment, self.id, self._site, self._wire.send_update, self._standby
             )
             self._attempt = self._remote
+        _log.debug("starts", extra={"job": job, "attempt": order.attempt})
         self._attempt.start()
         self._watch_attempt()
 
     def _on_acknowledge(self, order: m.AcknowledgeOrder) -> None:
         now = time.monotonic()
         if order.beat == 0:
+            if not self._registered:
+                _log.info("registered with pid %d", self._identity.pid)
             self._registered = True
             self._lease_from = now
         else:
@@ -255,7 +261,7 @@ class Agent:
 
     def _on_end(self, order: m.EndOrder) -> None:
         if not self._leaving:
-            _say(f"ending: {order.reason}")
+            _log.info("ending: %s", order.reason)
             self._leaving, self._exit_code = order.reason, AGAIN if order.again else 0
         if self._attempt is not None:
             self._attempt.request_stop(order.grace_s, reason=order.reason)
@@ -293,8 +299,17 @@ class Agent:
         self._watch_attempt()
         if attempt.ending is not None:
             self._attempt = None
+            if attempt.ending.outcome not in ("completed", "stopped"):
+                self._log_ending(attempt.ending, logging.INFO)
+            elif _log.isEnabledFor(logging.DEBUG):
+                self._log_ending(attempt.ending, logging.DEBUG)
             self._unheard[attempt.id] = attempt.ending
             self._wire.send_update(attempt.ending)
+
+    def _log_ending(self, ending: m.AttemptEnding, level: int) -> None:
+        job = ending.attempt.partition("/")[0]
+        said = f"{ending.outcome}: {ending.reason or f'exit code {ending.exit_code}'}"
+        _log.log(level, "%s", said, extra={"job": job, "attempt": ending.attempt})
 
     def _watch_attempt(self) -> None:
         fd = self._attempt.wake_fd if self._attempt is not None else None
@@ -308,6 +323,7 @@ class Agent:
 
     def _leave(self) -> int:
         process.end_strays()
+        _log.info("ended: %s", self._leaving)
         self._wire.send_update(m.LeaveUpdate(agent=self.id, reason=self._leaving))
         self._wire.close(linger_s=0.5)
         self._wake.close()
@@ -321,10 +337,11 @@ def _host_name() -> str:
 
 
 def _say(sentence: str) -> None:
+    """For what is wrong before there is a log."""
     try:
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} agent: {sentence}", file=sys.stderr, flush=True)
+        print(f"kq.agent: {sentence}", file=sys.stderr, flush=True)
     except OSError:
-        pass  # the disk of its log is full: that must not keep it from ending its render
+        pass  # nobody reads it; the exit code says so as well
 
 
 def _write_pulse() -> None:
@@ -342,6 +359,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--agent-id", required=True)
     parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="default: standard error")
     parser.add_argument("--site", type=Path, help="file that says what is different on this machine")
     parser.add_argument("--pulse", action="store_true", help="write a byte to standard output now and then")
     parser.add_argument(
@@ -357,6 +375,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.pulse and sys.platform != "win32":
         # A supervisor that stands still must not have its Agents stand still too.
         os.set_blocking(1, False)
+    open_log(
+        options.log,
+        config.log_level,
+        program="agent",
+        session=config.connection.session,
+        agent=options.agent_id,
+    )
     process.keep_from_interrupts()
     process.become_subreaper()
     process.lower_priority(config.nice)
@@ -372,5 +397,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             agent.say_gone(*options.replaces)
         return agent.run()
     except KqError as error:
-        _say(str(error))
+        _log.error("%s", error)
         return 1

@@ -211,6 +211,7 @@ class Supervisor:
         arguments = [
             sys.executable, "-P", str(_AGENT_FILE), "--connection", str(self._folder.connection),
             "--agent-id", agent_id, "--lifeline", "--pulse", "--site", str(self._folder.site),
+            "--log", str(self._log_of(slot)),
         ]  # fmt: skip
         if slot.replaces is not None:
             arguments += ["--replaces", *slot.replaces]
@@ -245,14 +246,10 @@ class Supervisor:
     def _open_log(self, slot: _Slot, agent_id: str) -> int:
         try:
             self._log_folder.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self._log_of(slot), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            return os.open(self._log_of(slot), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             say(f"Agent {agent_id} has no log: {error}")
             return -1
-        if os.fstat(fd).st_size > 1 << 20:
-            os.ftruncate(fd, 0)
-        os.write(fd, f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: Agent {agent_id} starts\n".encode())
-        return fd
 
     # --- all of them --------------------------------------------------------------
 

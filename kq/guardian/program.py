@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import select
 import signal
@@ -16,9 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from kq import process
+from kq import __version__, process
 from kq.errors import KqError
 from kq.guardian.folder import QueueFolder, end_leftovers, new_session_id
+from kq.logs import log_folder, open_log
 from kq.settings import Settings
 
 __all__ = ["Guardian", "main"]
@@ -28,6 +30,7 @@ _MOST_DEATHS = 5
 _DEATHS_WITHIN_S = 30.0
 _PATIENCE_S = 3.5
 """How much longer than a render's grace the server may take to end the session."""
+_log = logging.getLogger("kq.guardian")
 
 
 class Guardian:
@@ -61,6 +64,7 @@ class Guardian:
         exit_code = 0
         try:
             self._start_server()
+            self._open_log()  # after the server is on its way, so that nobody waits for it
             while not self._end_asked:
                 self._wait(None)
                 failed = self._look_after_server()
@@ -74,6 +78,18 @@ class Guardian:
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._end_asked = True
+
+    def _open_log(self) -> None:
+        open_log(
+            log_folder(self._settings.data_root, self._folder.path) / "guardian.log",
+            self._settings.log_level,
+            program="guardian",
+            session=self._session,
+        )
+        pid = self._server.pid if self._server is not None else 0
+        _log.info(
+            "kq %s, Python %d.%d.%d, guards the server of pid %d", __version__, *sys.version_info[:3], pid
+        )
 
     def _start_server(self) -> None:
         environment = {
@@ -105,6 +121,7 @@ class Guardian:
         if self._wake.wake_fd in ready:
             self._wake.drain()
         if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
+            _log.info("whoever started the session is gone")
             lifeline.close()
             self._lifeline = None
             self._end_asked = True
@@ -124,12 +141,15 @@ class Guardian:
         now = time.monotonic()
         self._deaths = [each for each in self._deaths if now - each < _DEATHS_WITHIN_S] + [now]
         if len(self._deaths) >= _MOST_DEATHS:
-            log = self._settings.data_root / "logs" / "server.log"
+            log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
             often = f"{_MOST_DEATHS} times in {_DEATHS_WITHIN_S:.0f} s"
+            _log.error("the server died %s: it is not started again", often)
             _tell("failed", sentence=f"the queue's server died {often}; see {log}")
             return 1
         _tell("server-died", code=ended.code)
         self._start_server()
+        pid = self._server.pid if self._server is not None else 0
+        _log.warning("the server died (exit code %s); the next one has pid %d", ended.code, pid)
         return None
 
     def _sweep(self) -> None:
@@ -148,7 +168,8 @@ class Guardian:
             process.ask_to_stop(self._server)
             while self._server.poll() is None and time.monotonic() < until:
                 self._wait(min(until - time.monotonic(), 0.5))
-        process.end_strays()
+        ended = process.end_strays()
+        _log.info("the session is over; %d processes were still there and were ended", ended.processes)
         self._wake.close()
         self._folder.clean()
         self._folder.release()

@@ -120,6 +120,7 @@ class SessionFiles:
             nice=self._settings.nice,
             standby_s=self._settings.standby_s,
             standby_memory=self._settings.standby_memory,
+            log_level=self._settings.log_level,
             local=role == "agent:local",
             host_label=role.removeprefix("agent:"),
             share_file=self.state.share_file,

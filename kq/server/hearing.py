@@ -111,6 +111,7 @@ class Hearing:
         refusal = self._refusal(role, message)
         if refusal:
             self.dropped += 1
+            _log.warning("refused: %s", refusal, extra={"agent": agent_id[:_LONGEST_ID]})
             self._reply(peer, m.EndOrder(reason=refusal))
             return
         self._handle(
@@ -128,6 +129,8 @@ class Hearing:
         if self._core.agent(agent_id) is None:
             self._reply(peer, m.EndOrder(reason="the queue does not know this Agent (any more)"))
             return
+        if self.routes.get(agent_id) != peer:
+            _log.info("registered: pid %d on %s", message.pid, message.host, extra={"agent": agent_id})
         self.routes[agent_id] = peer
         self.roles[agent_id] = role
         self._registered(agent_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from kq import process
 from kq.errors import KqError, NotFound
+from kq.logs import make_room
 from kq.wire import Poller
 
 __all__ = ["LocalAgents"]
@@ -17,6 +19,9 @@ __all__ = ["LocalAgents"]
 _AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
 _ASKED_PATIENCE_S = 1.5
 """How much longer than a render's grace an Agent that was asked to end may take."""
+_MOST_LOGS = 64
+"""Logs of Agents that are kept; each Agent that takes another's place has one of its own."""
+_log = logging.getLogger("kq.server")
 
 
 class _Ending:
@@ -53,11 +58,12 @@ class LocalAgents:
 
     def launch(self, agent_id: str) -> None:
         """Start an Agent. Failing that, `gone` is called with the reason."""
-        log = self._open_log(agent_id)
+        path = self._log_folder / f"agent-{agent_id}.log"
+        log = self._open_log(path)
         try:
             child = process.spawn_service(
                 [sys.executable, "-P", str(_AGENT_FILE), "--connection", str(self._connection_file),
-                 "--agent-id", agent_id, "--lifeline"],
+                 "--agent-id", agent_id, "--lifeline", "--log", str(path)],
                 environment={**self._environment, "KQ_ROLE": "agent"},
                 # Its end is the guardian's end: the Agent then ends its render and itself.
                 stdin=process.INHERIT,
@@ -65,20 +71,21 @@ class LocalAgents:
                 stderr=log if log >= 0 else process.NOWHERE,
             )  # fmt: skip
         except KqError as error:
+            _log.error("cannot be started: %s", error, extra={"agent": agent_id})
             self._gone(agent_id, str(error))
             return
         finally:
             if log >= 0:
                 os.close(log)
+        _log.info("started with pid %d", child.pid, extra={"agent": agent_id})
         self._watch(agent_id, child)
 
-    def _open_log(self, agent_id: str) -> int:
-        """The Agent's own log, begun anew; -1 where that cannot be written."""
+    def _open_log(self, path: Path) -> int:
+        """The Agent's own log, for what it says before it can log and when it crashes; -1: there is none."""
+        make_room(self._log_folder, "agent-*.log*", _MOST_LOGS)
         try:
-            self._log_folder.mkdir(parents=True, exist_ok=True)
-            return os.open(
-                self._log_folder / f"agent-{agent_id}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644
-            )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError:
             return -1  # the server says once that the data root cannot be written
 
@@ -152,6 +159,7 @@ class LocalAgents:
             if ending.tree.step():
                 self._let_go(agent_id)
                 del self._endings[agent_id]
+                _log.info("gone: %s", ending.reason, extra={"agent": agent_id})
                 self._gone(agent_id, ending.reason)
 
     def _tree_of(self, agent_id: str) -> process.TreeEnd:

@@ -22,6 +22,7 @@ from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.core import instructions as do
 from kq.errors import MalformedMessage, Refused
+from kq.logs import log_folder
 from kq.records import AttemptRecord
 from kq.server.connection import SessionFiles
 from kq.server.hearing import Hearing
@@ -32,6 +33,7 @@ from kq.server.news import News
 from kq.server.orders import Orders
 from kq.server.remote_hosts import RemoteHosts
 from kq.server.streams import Streams
+from kq.server.telling import tell_instruction, tell_of_attempt
 from kq.server.wishes import Wishes
 from kq.settings import Settings
 from kq.wire import Incoming, Poller, ServerWire
@@ -73,7 +75,7 @@ class Server:
         self._wire.add_to(self._poller)
         self._agents = LocalAgents(
             self._files.agent_file,
-            settings.data_root / "logs",
+            log_folder(settings.data_root, queue_dir),
             self._poller,
             self._on_agent_gone,
             {**os.environ, "KQ_SESSION": session},
@@ -202,6 +204,7 @@ class Server:
             return
         grace = self._settings.grace_s if grace_s is None else grace_s
         self._ending_until = time.monotonic() + grace + 3.0
+        _log.info("the session ends, with %g s for what runs", grace)
         self._handle(ev.SessionEnding())
 
     def _is_staffed(self) -> bool:
@@ -229,6 +232,9 @@ class Server:
     def _handle(self, event: ev.CoreEvent) -> list[do.Instruction]:
         """Ask the core, note what it wants. Raises KqError for wishes that make no sense."""
         instructions = self._core.handle(event, _now())
+        if _log.isEnabledFor(logging.DEBUG):
+            for each in instructions:
+                tell_instruction(each)
         for each in instructions:
             _NOTES[type(each)](self, each)
         return instructions
@@ -358,6 +364,8 @@ class Server:
         self._streams.forget(told.job_id)
 
     def _note_attempt(self, told: do.AttemptOver) -> None:
+        if told.record.outcome not in ("completed", "stopped"):
+            tell_of_attempt(told.record)
         if self._core.has_job(told.record.job_id):
             self._journal.note_attempt(self._core.job_entry(told.record.job_id), told.record)
 

@@ -6,14 +6,16 @@ import argparse
 import gc
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from kq import process
+from kq import __version__, process
 from kq.errors import IllegalTransition, KqError
-from kq.server.logs import open_log
+from kq.logs import log_folder, open_log
+from kq.messages import PROTOCOL_VERSION
 from kq.server.program import Server
 from kq.settings import Settings
 
@@ -37,7 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 50, 100)
     try:
         settings = Settings.from_environment()
-        open_log(settings.data_root / "logs" / "server.log", settings.log_level, options.session)
+        open_log(
+            log_folder(settings.data_root, options.queue_dir) / "server.log",
+            settings.log_level,
+            program="server",
+            session=options.session,
+        )
         server = Server(
             settings,
             options.queue_dir,
@@ -45,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.journal_session or options.session,
             options.guardian_pid,
         )
+        _log.info("kq %s, protocol %d, begins with pid %d", __version__, PROTOCOL_VERSION, os.getpid())
         return server.run(lifeline=options.guardian_pid != 0)
     except IllegalTransition:
         raise

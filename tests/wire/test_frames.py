@@ -76,8 +76,51 @@ def test_a_message_comes_back_as_it_was() -> None:
 
 def test_another_version_is_named_with_ours() -> None:
     """Whatever stands behind the header: it is not looked at."""
-    with pytest.raises(VersionMismatch, match=f"version 513.*{m.PROTOCOL_VERSION}"):
+    with pytest.raises(VersionMismatch, match=f"version 513.*{m.PROTOCOL_VERSION}") as caught:
         DECODERS[0].decode(b"KQ\x02\x01 anything")
+    assert caught.value.theirs == 513
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        (b"", "a frame that does not begin with the mark of a message"),
+        (HEADER[:3], "a frame that does not begin with the mark of a message"),
+        (b"QK" + HEADER[2:] + b"\x80", "a frame that does not begin with the mark of a message"),
+        (HEADER, "a message that cannot be read: Input data was truncated"),
+        (HEADER + b"\x80", "a message that cannot be read: Object missing required field `type`"),
+    ],
+)
+def test_what_is_wrong_with_a_frame_is_said(frame: bytes, sentence: str) -> None:
+    """A stranger's bytes are told from a message of ours that arrived damaged."""
+    with pytest.raises(MalformedMessage) as caught:
+        FrameDecoder[object](m.AgentOrder).decode(frame)
+    assert type(caught.value) is MalformedMessage
+    assert str(caught.value) == sentence
+
+
+def test_a_decoder_takes_its_own_messages_alone() -> None:
+    """What an Agent is told is no request."""
+    order = m.StopOrder(attempt="job/0/1", grace_s=2.0)
+    assert FrameDecoder[object](m.BroadcastMessage).decode(encode(order)) == order
+    with pytest.raises(MalformedMessage, match="cannot be read"):
+        FrameDecoder[object](m.RequestMessage).decode(encode(order))
+
+
+def test_a_frame_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    """Both sides draw the line at the same byte."""
+
+    def of(length: int) -> m.LogUpdate:
+        return m.LogUpdate(agent="a", attempt="j/0/1", offset=0, data=b"x" * length)
+
+    room = MAX_MESSAGE_BYTES - len(encode(of(70_000))) + 70_000
+    largest = encode(of(room))
+    assert len(largest) == MAX_MESSAGE_BYTES
+    assert FrameDecoder[object](m.UpdateMessage).decode(largest) == of(room)
+    with pytest.raises(MalformedMessage, match="send less at once"):
+        encode(of(room + 1))
+    with pytest.raises(MalformedMessage, match="too large"):
+        FrameDecoder[object](m.UpdateMessage).decode(largest + b"x")
 
 
 def test_size_is_looked_at_first() -> None:
