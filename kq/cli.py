@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kq import __version__, process
+from kq import __version__, doctor, process
 from kq.client.discovery import find_session
 from kq.client.mirror import ConnectionStatus
 from kq.client.queue_client import QueueClient
@@ -99,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("ids", nargs="+", metavar="ID")
     add("pause", _pause, "give no more work to Agents").set_defaults(paused=True)
     add("resume", _pause, "give work to Agents again").set_defaults(paused=False)
+    physician = add("doctor", _doctor, "say what is wrong, and what to do about it")
+    physician.add_argument("--json", action="store_true")
     add_remote_commands(commands, common, lambda options: _Connected(options, history=False))
     return parser
 
@@ -363,3 +365,9 @@ def _pause(options: argparse.Namespace) -> int:
     with _Connected(options, history=False) as client:
         _answer(client.pause_queue(options.paused))
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    report = doctor.examine(os.environ, options.data_root)
+    print(doctor.as_json(report) if options.json else doctor.as_text(report))
+    return 1 if report.wrong else 0

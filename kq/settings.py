@@ -83,11 +83,14 @@ class Settings(NamedTuple):
             raise BadSetting(f"{settings.num_agents} Agents were asked for: use a positive number")
         return settings
 
+    @staticmethod
+    def variable_of(field: str) -> str:
+        """The KQ_* variable that gives a field of this class."""
+        return "KQ_LOG" if field == "log_level" else f"KQ_{field.upper()}"
+
     def as_environment(self) -> dict[str, str]:
         """The KQ_* variables from which `from_environment` makes these settings again."""
-        values = {name: getattr(self, name) for name in self._fields}
-        values["log"] = values.pop("log_level")
-        return {f"KQ_{name.upper()}": str(value) for name, value in values.items()}
+        return {self.variable_of(name): str(getattr(self, name)) for name in self._fields}
 
 
 def default_data_root(environment: Mapping[str, str]) -> Path:

@@ -11,10 +11,11 @@ from typing import IO
 from kq import process
 from kq.errors import SessionFailed
 
-__all__ = ["QueueFolder", "end_leftovers", "is_session_alive", "new_session_id"]
+__all__ = ["KEY_FILES", "QueueFolder", "end_leftovers", "is_session_alive", "new_session_id", "try_lock"]
 
 _MOST_SESSIONS = 100
-_KEY_FILES = ("server.json", "client.json", "agent.json")
+KEY_FILES = ("server.json", "client.json", "agent.json")
+"""What in a queue's folder holds keys, and is there while a session lives."""
 
 
 class QueueFolder:
@@ -40,7 +41,7 @@ class QueueFolder:
                 path.mkdir(parents=True, exist_ok=True)
                 path.chmod(0o700)
                 lock = (path / "lock").open("ab")
-                is_ours = _try_lock(lock)
+                is_ours = try_lock(lock)
             except OSError as error:
                 raise SessionFailed(
                     f"KQ_DATA_ROOT {data_root} cannot be used ({error.strerror}): "
@@ -55,7 +56,7 @@ class QueueFolder:
 
     def clean(self) -> None:
         """Remove what keys an earlier session, or this one, left."""
-        for name in _KEY_FILES:
+        for name in KEY_FILES:
             (self.path / name).unlink(missing_ok=True)
 
     def release(self) -> None:
@@ -66,7 +67,8 @@ class QueueFolder:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(file: IO[bytes]) -> bool:
+    def try_lock(file: IO[bytes]) -> bool:
+        """Lock an open file for as long as it is open. Returns whether nobody else had; raises OSError."""
         file.seek(0)
         try:
             # One byte, for as long as the handle is open; the system unlocks it when the process ends.
@@ -77,7 +79,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(file: IO[bytes]) -> bool:
+    def try_lock(file: IO[bytes]) -> bool:
+        """Lock an open file for as long as it is open. Returns whether nobody else had; raises OSError."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,7 +11,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 from kq.records import SessionRecord
 
-__all__ = ["PortAnswer", "probe_ports"]
+__all__ = ["PortAnswer", "libzmq_version", "probe_ports"]
 
 
 class PortAnswer(StrEnum):
@@ -38,6 +38,11 @@ _FAILED: dict[int, PortAnswer] = {
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: PortAnswer.SOMEBODY_ELSE,
 }
 _KINDS = (zmq.DEALER, zmq.PUSH, zmq.SUB)
+
+
+def libzmq_version() -> str:
+    """Of the library beneath pyzmq."""
+    return zmq.zmq_version() + ("" if zmq.has("curve") else ", without CURVE")
 
 
 def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, PortAnswer, PortAnswer]:

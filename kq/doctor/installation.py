@@ -1,0 +1,146 @@
+"""What kq runs on, and how it is set: versions, and every KQ_* setting with where it comes from."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from kq import __version__
+from kq.doctor.report import Finding, Setting, Verdict
+from kq.errors import BadSetting
+from kq.messages import PROTOCOL_VERSION
+from kq.settings import Settings
+from kq.wire.probe import libzmq_version
+
+__all__ = [
+    "check_environment",
+    "check_packages",
+    "check_ports",
+    "settings_of",
+    "versions",
+    "without_mistakes",
+]
+
+_PACKAGES = ("pyzmq", "msgspec", "psutil", "paramiko")
+_QT = ("PySide6", "PySide6-Essentials")
+_MADE_BY_KQ = (
+    "KQ_AGENT", "KQ_ATTEMPT", "KQ_CONNECTION", "KQ_DESKTOP_ROOT", "KQ_FIRST_LOG", "KQ_JOB", "KQ_PYTHON",
+    "KQ_REMOTE", "KQ_REMOTE_DIR", "KQ_ROLE", "KQ_ROOT", "KQ_SESSION", "KQ_TASK", "KQ_THREADS",
+)  # fmt: skip
+"""Variables that kq's own programs and scripts set; nobody else need."""
+_PORTS = ("request_port", "update_port", "broadcast_port")
+
+
+def versions() -> dict[str, str]:
+    """Of kq and all that it stands on; empty where something is not installed."""
+    found = {
+        "kq": f"{__version__} ({Path(__file__).resolve().parents[1]})",
+        "protocol": str(PROTOCOL_VERSION),
+        "Python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+    }
+    for name in _PACKAGES:
+        found[name] = _version_of(name)
+    found["libzmq"] = libzmq_version()
+    found["PySide6"] = next((version for name in _QT if (version := _version_of(name))), "")
+    return found
+
+
+def _version_of(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def check_packages(found: Mapping[str, str]) -> Iterator[Finding]:
+    """Is all there that some part of kq needs?"""
+    if "without" in found["libzmq"]:
+        yield Finding(
+            Verdict.WRONG,
+            "versions",
+            "this libzmq has no CURVE: nothing that kq sends could be encrypted",
+            f"{sys.executable} -m pip install --force-reinstall --only-binary :all: pyzmq",
+        )
+    if not found["paramiko"]:
+        yield Finding(
+            Verdict.NOTE,
+            "versions",
+            "paramiko is not installed: no Agents can be started on other machines",
+            f"{sys.executable} -m pip install paramiko",
+        )
+
+
+def without_mistakes(environment: Mapping[str, str]) -> tuple[dict[str, str], list[Finding]]:
+    """The environment less the settings that make no sense, and what is wrong with those."""
+    good, wrong = {}, []
+    for name, value in environment.items():
+        if name in _names():
+            try:
+                Settings.from_environment({"KQ_DATA_ROOT": "/", name: value})
+            except BadSetting as error:
+                wrong.append(
+                    Finding(
+                        Verdict.WRONG,
+                        "settings",
+                        str(error),
+                        f"change {name}, or take it away: no queue starts",
+                    )
+                )
+                continue
+        good[name] = value
+    return good, wrong
+
+
+def _names() -> dict[str, str]:
+    """The field of Settings by its variable."""
+    return {Settings.variable_of(field): field for field in Settings.__struct_fields__}
+
+
+def settings_of(settings: Settings, environment: Mapping[str, str], data_root: str | None) -> list[Setting]:
+    """Every setting, its value, and who gave it."""
+    told = []
+    for name, field in _names().items():
+        source = "environment" if environment.get(name, "").strip() else "default"
+        if field == "data_root" and data_root is not None:
+            source = "command line"
+        told.append(Setting(name, str(getattr(settings, field)), source))
+    return told
+
+
+def check_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Are there variables that look like settings, and are none? Their values are not told."""
+    known = [*_names(), *_MADE_BY_KQ]
+    for name in sorted(environment):
+        if name.startswith("KQ_") and name not in known:
+            meant = difflib.get_close_matches(name, _names(), 1)
+            yield Finding(
+                Verdict.NOTE,
+                "settings",
+                f"{name} is set, and kq has no such setting",
+                f"{meant[0]} is what was meant, perhaps" if meant else "",
+            )
+
+
+def check_ports(settings: Settings) -> Iterator[Finding]:
+    """Are the ports that were asked for free? To be asked where no queue runs."""
+    for field in _PORTS:
+        port = getattr(settings, field)
+        if not port:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                yield Finding(
+                    Verdict.WRONG,
+                    "ports",
+                    f"{Settings.variable_of(field)} is {port}, and that port cannot be had: {error.strerror}",
+                    "choose another, end what holds it, or leave the variable unset: then the system chooses",
+                )

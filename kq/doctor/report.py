@@ -1,0 +1,96 @@
+"""What was found, for people and for scripts. It may be sent on: no key is ever in it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["Finding", "Report", "Setting", "Verdict", "as_json", "as_text"]
+
+_WIDTH = 110
+_INDENT = 23
+
+
+class Verdict(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Good to know; nothing has to be done."""
+    WRONG = "wrong"
+    """Something does not work, or soon will not. The command's exit code says so too."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    verdict: Verdict
+    topic: str
+    """Of a word or two, such as `data root`."""
+    text: str
+    """What is so: a sentence without its full stop."""
+    advice: str = ""
+    """What to do about it; of what is wrong never empty."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One of the KQ_* settings."""
+
+    name: str
+    value: str
+    source: str
+    """environment, command line, or default."""
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """All of an examination."""
+
+    versions: dict[str, str] = {}
+    settings: list[Setting] = []
+    findings: list[Finding] = []
+
+    def add(self, found: Iterable[Finding]) -> None:
+        """Note what one part of the examination found."""
+        self.findings.extend(found)
+
+    @property
+    def wrong(self) -> list[Finding]:
+        """Those that want something done."""
+        return [each for each in self.findings if each.verdict is Verdict.WRONG]
+
+
+def as_json(report: Report) -> str:
+    """One object: `well`, `versions`, `settings` and `findings`."""
+    return json.dumps({"well": not report.wrong, **msgspec.to_builtins(report)}, indent=1)
+
+
+def as_text(report: Report) -> str:
+    """For a terminal or a mail."""
+    lines = ["Versions"]
+    lines += [f"  {name:<{_INDENT - 3}} {version}" for name, version in report.versions.items()]
+    lines += ["", "Settings"]
+    for each in report.settings:
+        source = "" if each.source == "default" else f"  ({each.source})"
+        lines.append(f"  {each.name:<{_INDENT - 3}} {each.value}{source}")
+    lines += ["", "Findings"]
+    for found in report.findings:
+        mark = "WRONG" if found.verdict is Verdict.WRONG else found.verdict.value
+        head = f"  {mark:<5}  {found.topic:<{_INDENT - 10}} "
+        lines += textwrap.wrap(
+            found.text, _WIDTH, initial_indent=head, subsequent_indent=" " * _INDENT, break_on_hyphens=False
+        )
+        if found.advice:
+            lines += textwrap.wrap(
+                f"→ {found.advice}",
+                _WIDTH,
+                initial_indent=" " * _INDENT,
+                subsequent_indent=" " * (_INDENT + 2),
+                break_on_hyphens=False,
+            )
+    count = len(report.wrong)
+    things = "one thing is" if count == 1 else f"{count} things are"
+    return "\n".join([*lines, "", f"{things} wrong." if count else "All is well."])

@@ -1,0 +1,174 @@
+"""The sessions of a data root: which live and answer, with how many Agents; what dead ones left running."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from kq import process
+from kq.client.discovery import live_sessions
+from kq.client.mirror import ConnectionStatus
+from kq.client.queue_client import QueueClient
+from kq.doctor.report import Finding, Verdict
+from kq.doctor.storage import check_queue_folder, is_held
+from kq.guardian.folder import is_session_alive
+from kq.messages import PROTOCOL_VERSION
+from kq.records import SessionRecord
+from kq.states import AgentState
+from kq.wire.probe import PortAnswer, probe_ports
+
+__all__ = ["check_leftovers", "check_sessions"]
+
+_ANSWER_S = 3.0
+_LAST_LINES = 3
+_MOST_OF_LOG = 64 * 1024
+_TROUBLE = re.compile(r"^time=\S+ level=(?:warning|error|critical) ")
+
+
+def check_sessions(root: Path) -> Iterator[Finding]:
+    """Every folder of `queues` that is this user's to look into, and the session in it if one lives."""
+    alive = {Path(record.queue_dir).name: record for record in live_sessions(root)}
+    if not alive:
+        yield Finding(
+            Verdict.OK, "sessions", "no queue runs here: the desktop starts one, and so does `kq serve`"
+        )
+    for folder in sorted((root / "queues").glob("*")):
+        if not folder.is_dir():
+            continue
+        record = alive.get(folder.name)
+        held = is_held(folder)
+        if record is not None:
+            yield from _check_session(record)
+        elif held:
+            yield Finding(
+                Verdict.NOTE, folder.name, "a session is starting there, or ending, or is another machine's"
+            )
+        else:
+            yield from _check_remains(folder)
+        yield from check_queue_folder(folder, in_use=held or record is not None)
+        yield from _last_troubles(root / "logs" / folder.name)
+
+
+def _check_session(record: SessionRecord) -> Iterator[Finding]:
+    topic = Path(record.queue_dir).name
+    if record.protocol != PROTOCOL_VERSION:
+        yield Finding(
+            Verdict.WRONG,
+            topic,
+            f"its session {record.session} speaks protocol {record.protocol}, this kq {PROTOCOL_VERSION}",
+            "use the kq that the desktop uses, or restart the desktop with this one",
+        )
+        return
+    connected = threading.Event()
+    client = QueueClient(history=False)
+    try:
+        client.add_listener(
+            lambda change: connected.set() if change.status is ConnectionStatus.CONNECTED else None
+        )
+        client.connect(record)
+        if connected.wait(_ANSWER_S):
+            yield from _check_queue(topic, record, client)
+        else:
+            yield _why_silent(topic, record)
+    finally:
+        client.close()
+        client.join(2.0)
+
+
+def _check_queue(topic: str, record: SessionRecord, client: QueueClient) -> Iterator[Finding]:
+    queue, jobs, agents = client.queue(), client.jobs(), client.agents()
+    ports = f"{record.request_port}, {record.update_port} and {record.broadcast_port}"
+    running = sum(1 for job in jobs if not job.state.is_terminal)
+    yield Finding(
+        Verdict.OK,
+        topic,
+        f"its session {record.session} lives: server {record.pid} answers on ports {ports} of {record.host}; "
+        f"{len(jobs)} jobs, of which {running} are to be done" + ("; paused" if queue.paused else ""),
+    )
+    if queue.trouble:
+        yield Finding(Verdict.WRONG, topic, queue.trouble, f"see {Path(record.data_root, 'logs', topic)}")
+    local = [each for each in agents if each.local]
+    there = [each for each in local if each.state in (AgentState.IDLE, AgentState.BUSY)]
+    remote = len(agents) - len(local)
+    said = f"{len(there)} of {queue.agents_wanted} local Agents are there, and {remote} of other machines"
+    if len(there) < queue.agents_wanted:
+        logs = Path(record.data_root, "logs", topic)
+        yield Finding(
+            Verdict.WRONG, topic, said, f"wait a moment; if they do not come, see {logs / 'agent-*.log'}"
+        )
+    else:
+        yield Finding(Verdict.OK, topic, said)
+    for each in agents:
+        if each.state is AgentState.LOST:
+            yield Finding(
+                Verdict.WRONG, topic, f"Agent {each.id} on {each.host} is not heard",
+                "see whether that machine and its network are up; its task is given to others in time",
+            )  # fmt: skip
+
+
+def _why_silent(topic: str, record: SessionRecord) -> Finding:
+    names = ("request", "update", "broadcast")
+    numbers = (record.request_port, record.update_port, record.broadcast_port)
+    answers = probe_ports(record, 1.0)
+    ports = ", ".join(
+        f"{name} port {number}: {answer.value}"
+        for name, number, answer in zip(names, numbers, answers, strict=True)
+    )
+    if all(each is PortAnswer.OPEN for each in answers):
+        advice = "ask again: it was busy"
+    else:
+        advice = (
+            f"see whether its server, process {record.pid}, stands still, and what a firewall does on "
+            f"{record.host}; ending the desktop or `kq serve` ends it"
+        )
+    return Finding(Verdict.WRONG, topic, f"its session {record.session} does not answer ({ports})", advice)
+
+
+def _check_remains(folder: Path) -> Iterator[Finding]:
+    try:
+        record = msgspec.json.decode((folder / "client.json").read_bytes(), type=SessionRecord)
+    except OSError:
+        return  # it ended well, or the folder is another user's
+    except msgspec.DecodeError:
+        yield Finding(Verdict.NOTE, folder.name, f"{folder / 'client.json'} cannot be read",
+                      "nothing: the next session there writes it anew")  # fmt: skip
+        return
+    yield Finding(
+        Verdict.NOTE,
+        folder.name,
+        f"its session {record.session} was cut off",
+        "nothing: the next session there clears up, and its jobs are shown and can be started again",
+    )
+
+
+def check_leftovers() -> Iterator[Finding]:
+    """Do processes run whose session is over? Of this user, on this machine."""
+    left: dict[str, list[int]] = {}
+    for each in process.find_marked("KQ_SESSION"):
+        if is_session_alive(each.value) is False:
+            left.setdefault(each.value, []).append(each.id.pid)
+    for session, pids in left.items():
+        yield Finding(
+            Verdict.WRONG,
+            "processes",
+            f"{len(pids)} processes of the session {session} still run, which is over: "
+            f"{', '.join(map(str, sorted(pids)[:20]))}",
+            "start a session (`kq serve` and Ctrl-C are enough): it ends them first",
+        )
+
+
+def _last_troubles(logs: Path) -> Iterator[Finding]:
+    """The latest warnings of guardian and server: what is over is no trouble now, and may explain one."""
+    for name in ("guardian.log", "server.log"):
+        try:
+            with (logs / name).open("rb") as file:
+                file.seek(max((logs / name).stat().st_size - _MOST_OF_LOG, 0))
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            continue  # there was no session yet
+        for line in [line for line in lines if _TROUBLE.match(line)][-_LAST_LINES:]:
+            yield Finding(Verdict.NOTE, logs.name, f"{name}: {line}")

@@ -1,0 +1,202 @@
+"""`kq doctor`: what is well, what is wrong and what to do, in an exit code too; and never a key."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kq import __version__
+from kq.messages import PROTOCOL_VERSION
+from kq.settings import Settings
+from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen
+
+
+def doctor(root: Path, **settings: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and the report, of a process of its own."""
+    done = subprocess.run(
+        [*KQ, "doctor", "--json"],
+        cwd=ROOT,
+        env=clean_environment(root, settings), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def wrong_in(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Topic and text of what is wrong; each has advice."""
+    found = [each for each in report["findings"] if each["verdict"] == "wrong"]
+    assert all(each["advice"] for each in found)
+    return [(each["topic"], each["text"]) for each in found]
+
+
+def test_a_folder_where_nothing_ran_yet_is_well(tmp_path: Path) -> None:
+    """Versions and settings are told, with where they come from; nothing is made there."""
+    root = tmp_path / "not there yet"
+    code, report = doctor(root, KQ_NUM_AGENTS="3")
+    assert (code, report["well"], wrong_in(report)) == (0, True, [])
+    assert not root.exists()
+    assert report["versions"]["kq"].startswith(__version__)
+    assert report["versions"]["protocol"] == str(PROTOCOL_VERSION)
+    for name in ("Python", "pyzmq", "libzmq", "msgspec", "psutil", "paramiko"):
+        assert report["versions"][name], name
+    told = {each["name"]: (each["value"], each["source"]) for each in report["settings"]}
+    assert told["KQ_NUM_AGENTS"] == ("3", "environment")
+    assert told["KQ_LOG"] == ("info", "default")
+    assert told["KQ_DATA_ROOT"] == (str(root), "environment")
+    assert len(told) == len(Settings.__struct_fields__)
+
+
+def test_every_bad_setting_is_named_and_typing_errors_are_guessed(tmp_path: Path) -> None:
+    """All at once, not one a run; a variable that is no setting has its value kept to itself."""
+    code, report = doctor(
+        tmp_path, KQ_LOG="loud", KQ_NUM_AGENTS="0", KQ_GRACE_S="soon", KQ_NUM_AGENT="secret", KQ_JOB="j"
+    )
+    assert code == 1
+    assert [text.split()[0] for topic, text in wrong_in(report) if topic == "settings"] == [
+        "KQ_LOG", "KQ_NUM_AGENTS", "KQ_GRACE_S",
+    ]  # fmt: skip
+    [guess] = [each for each in report["findings"] if each["text"].startswith("KQ_NUM_AGENT is")]
+    assert guess["verdict"] == "note" and "KQ_NUM_AGENTS" in guess["advice"]
+    assert "secret" not in json.dumps(report)
+
+
+def test_a_data_root_that_cannot_be_used(tmp_path: Path) -> None:
+    """A file, or below one."""
+    (tmp_path / "file").touch()
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        code, report = doctor(root)
+        assert code == 1
+        [(topic, text)] = wrong_in(report)
+        assert topic == "data root" and str(root) in text
+
+
+def test_a_port_that_somebody_has(tmp_path: Path) -> None:
+    """Named with its variable; the free one beside it is not."""
+    with socket.socket() as taken, socket.socket() as free:
+        for each in (taken, free):
+            each.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        free_port = free.getsockname()[1]
+        free.close()
+        code, report = doctor(tmp_path, KQ_UPDATE_PORT=str(port), KQ_REQUEST_PORT=str(free_port))
+    assert code == 1
+    [(topic, text)] = wrong_in(report)
+    assert topic == "ports" and f"KQ_UPDATE_PORT is {port}" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("kind", ["full", "read-only"])
+def test_a_disk_that_takes_nothing(tmp_path: Path, kind: str) -> None:
+    """Little room, or none to write to."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    options = "size=2m" if kind == "full" else "ro"
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "kq-test", str(mount)], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        code, report = doctor(mount)
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+    assert code == 1
+    [(_, text)] = wrong_in(report)
+    assert ("all but full" if kind == "full" else "Read-only file system") in text
+
+
+def test_sessions_dead_and_alive(tmp_path: Path) -> None:
+    """A live one answers; one that stands still does not; of one that was killed the rests are told."""
+    with LiveQueue(tmp_path, 1) as queue:
+        queue.await_job(queue.submit("sh", "-c", "exit 3"))
+        code, report = doctor(tmp_path)
+        assert (code, wrong_in(report)) == (0, [])
+        texts = " ".join(each["text"] for each in report["findings"])
+        assert f"{queue.session} lives" in texts
+        assert "1 of 1 local Agents are there" in texts
+        keys = _keys_of(tmp_path)
+        assert len(keys) == 6
+        plain = queue.kq("doctor")
+        assert plain.returncode == 0 and plain.stdout.endswith("All is well.\n")
+        assert not [key for key in keys if key in plain.stdout + json.dumps(report)]
+        with frozen(queue.server_pid):
+            code, report = doctor(tmp_path)
+        assert code == 1
+        [(_, text)] = wrong_in(report)
+        assert "does not answer" in text and "somebody else" in text
+        client_file = next(tmp_path.glob("queues/*/client.json"))
+        kept = tmp_path / "kept.json"
+        shutil.copy(client_file, kept)
+    shutil.copy(kept, client_file)
+    kept.unlink()
+    code, report = doctor(tmp_path)
+    assert (code, wrong_in(report)) == (0, [])
+    texts = " ".join(each["text"] for each in report["findings"])
+    assert "was cut off" in texts
+    assert "its journal is whole: 1 jobs" in texts
+
+
+def test_keys_that_others_may_read(tmp_path: Path) -> None:
+    """Whoever reads them commands the queue."""
+    with LiveQueue(tmp_path, 1) as queue:
+        path = next(tmp_path.glob("queues/*/client.json"))
+        path.chmod(0o644)
+        code, report = doctor(tmp_path)
+        assert code == 1
+        [(_, text)] = wrong_in(report)
+        assert str(path) in text
+        assert queue.ready
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644  # it mends nothing
+
+
+def test_a_damaged_journal(tmp_path: Path) -> None:
+    """Found in a copy: the file itself is not touched."""
+    with LiveQueue(tmp_path, 1) as queue:
+        queue.await_job(queue.submit("true"))
+    [journal] = tmp_path.glob("queues/*/journal.sqlite")
+    content = bytearray(journal.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    journal.write_bytes(content)
+    code, report = doctor(tmp_path)
+    assert code == 1
+    [(_, text)] = wrong_in(report)
+    assert str(journal) in text
+    assert journal.read_bytes() == content
+
+
+def test_processes_of_a_session_that_is_over(tmp_path: Path) -> None:
+    """Their pids are told."""
+    session = f"{socket.gethostname()}:{2**22 - 7}:1.00:abcd"
+    for _ in range(10):
+        with subprocess.Popen(
+            [sys.executable, "-c", "print(flush=True); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**clean_environment(tmp_path, {}), "KQ_SESSION": session},
+        ) as left:
+            assert left.stdout is not None
+            left.stdout.readline()
+            code, report = doctor(tmp_path)
+            is_still_there = left.poll() is None
+            left.communicate(b"\n")
+        if is_still_there:
+            break
+        # A session that somebody began on this machine meanwhile has ended it, as it should.
+    assert code == 1
+    [(topic, text)] = wrong_in(report)
+    assert topic == "processes" and text.endswith(f"which is over: {left.pid}")
+
+
+def _keys_of(data_root: Path) -> list[str]:
+    state = json.loads(next(data_root.glob("queues/*/server.json")).read_text())
+    return [key for pair in state["keys"].values() for key in pair]
