@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 from kq.errors import BadSetting
 
-__all__ = ["Settings", "default_data_root"]
+__all__ = ["MOST_AGENTS", "Settings", "default_data_root"]
+
+MOST_AGENTS = 1000
+"""Local Agents of one session: more would be a mistake in typing."""
 
 
 class Settings(NamedTuple):
@@ -58,8 +61,8 @@ class Settings(NamedTuple):
         given = {name: value for name, value in overrides.items() if value is not None}
         root = given.pop("data_root", None) or env.get("KQ_DATA_ROOT") or default_data_root(env)
         values: dict[str, object] = {
-            "data_root": Path(str(root)).expanduser().absolute(),
-            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 1, 1000, "a positive number"),
+            "data_root": _absolute(str(root)),
+            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 1, MOST_AGENTS, "a positive number"),
             "host": env.get("KQ_HOST") or "127.0.0.1",
             "request_port": _whole(env, "KQ_REQUEST_PORT", 0, 0, 65535, "a port number"),
             "update_port": _whole(env, "KQ_UPDATE_PORT", 0, 0, 65535, "a port number"),
@@ -102,6 +105,17 @@ def default_data_root(environment: Mapping[str, str]) -> Path:
         return Path.home() / "Library" / "Application Support" / "katana-queue"
     base = environment.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "katana-queue"
+
+
+def _absolute(root: str) -> Path:
+    try:
+        return Path(root).expanduser().absolute()
+    except FileNotFoundError:
+        raise BadSetting(
+            f"KQ_DATA_ROOT is {root!r}, and the folder that this runs in is gone: give a whole path"
+        ) from None
+    except RuntimeError as error:  # there is no such home
+        raise BadSetting(f"KQ_DATA_ROOT is {root!r}: {error}") from None
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: int, wanted: str) -> int:

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+from kq.plain_text import one_line
+
 __all__ = ["Finding", "Report", "Setting", "Verdict", "as_json", "as_text"]
 
 _WIDTH = 110
@@ -75,17 +77,21 @@ def as_text(report: Report) -> str:
     lines += ["", "Settings"]
     for each in report.settings:
         source = "" if each.source == "default" else f"  ({each.source})"
-        lines.append(f"  {each.name:<{_INDENT - 3}} {each.value}{source}")
+        lines.append(f"  {each.name:<{_INDENT - 3}} {one_line(each.value)}{source}")
     lines += ["", "Findings"]
     for found in report.findings:
         mark = "WRONG" if found.verdict is Verdict.WRONG else found.verdict.value
         head = f"  {mark:<5}  {found.topic:<{_INDENT - 10}} "
         lines += textwrap.wrap(
-            found.text, _WIDTH, initial_indent=head, subsequent_indent=" " * _INDENT, break_on_hyphens=False
+            one_line(found.text),
+            _WIDTH,
+            initial_indent=head,
+            subsequent_indent=" " * _INDENT,
+            break_on_hyphens=False,
         )
         if found.advice:
             lines += textwrap.wrap(
-                f"→ {found.advice}",
+                f"→ {one_line(found.advice)}",
                 _WIDTH,
                 initial_indent=" " * _INDENT,
                 subsequent_indent=" " * (_INDENT + 2),

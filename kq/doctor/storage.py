@@ -46,7 +46,7 @@ def check_data_root(root: Path) -> Iterator[Finding]:
         with tempfile.TemporaryFile(dir=root) as trial:
             trial.write(b"x")
             trial.flush()
-            is_lockable = try_lock(trial)  # type: ignore[arg-type]
+            is_lockable = try_lock(trial)
     except OSError as error:
         yield Finding(Verdict.WRONG, topic, f"{root} cannot be written or locked: {error.strerror}",
                       elsewhere + ", on a disk with file locks")  # fmt: skip

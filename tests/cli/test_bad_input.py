@@ -20,6 +20,7 @@ from tests.reliability.live_queue import ROOT, LiveQueue, until
         ([], ["no command"]),
         (["--", ""], ["command is empty"]),
         (["--", "  "], ["command is empty"]),
+        (["--cwd", "/etc/passwd", "--", "true"], ["/etc/passwd", "is not a folder"]),
         (["--cwd", "/nowhere/at/all", "--", "true"], ["/nowhere/at/all", "does not exist"]),
         (["--env", "NAME", "--", "true"], ["NAME", "NAME=VALUE"]),
         (["--env", "=x", "--", "true"], ["=x"]),

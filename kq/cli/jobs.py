@@ -1,0 +1,121 @@
+"""Commands that make jobs, follow them and act on them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from kq.cli.connecting import Connected, answer
+from kq.client.queue_client import QueueClient
+from kq.errors import BadInput
+from kq.follow import LogFollower
+from kq.records import JobRecord, JobSpec
+from kq.states import JobState
+
+__all__ = ["act_on_jobs", "pause", "print_log", "submit"]
+
+_EXIT_CODES = {JobState.COMPLETED: 0, JobState.FAILED: 1, JobState.CANCELLED: 130}
+
+
+def submit(options: argparse.Namespace) -> int:
+    """Queue a job and print its id; with --wait, follow it to its end."""
+    if not options.command:
+        raise BadInput("there is no command: write it after --, as in `kq submit -- blender -b scene.blend`")
+    environment = {}
+    for item in options.env:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise BadInput(f"--env {item!r} is not understood: write NAME=VALUE")
+        environment[key] = value
+    try:
+        cwd = Path(options.cwd or ".").absolute()
+    except FileNotFoundError:
+        raise BadInput("the folder that this runs in is gone: go to another, or give --cwd DIR") from None
+    if not cwd.is_dir():
+        raise BadInput(
+            f"the working folder {cwd} " + ("is not a folder" if cwd.exists() else "does not exist")
+        )
+    spec = JobSpec(
+        name=options.name or Path(options.command[0]).name.strip() or "job",
+        commands=(tuple(options.command),),
+        frames=options.frames,
+        chunk=options.chunk,
+        priority=options.priority,
+        cwd=str(cwd),
+        environment=environment,
+        after=tuple(options.after),
+        max_parallel=options.max_parallel,
+        retries=options.retries,
+        timeout_s=options.timeout,
+        silence_s=options.silence,
+        memory_limit=options.memory_limit * 2**20,
+        picture=options.picture,
+        renderer=options.renderer,
+    )
+    spec.check()
+    with Connected(options, history=False) as client:
+        job_id, future = client.submit(spec)
+        answer(future)
+        print(job_id, flush=True)
+        return _wait_for_job(client, job_id) if options.wait else 0
+
+
+def _wait_for_job(client: QueueClient, job_id: str) -> int:
+    """Copy the job's logs to stdout until it has ended."""
+    try:
+        with LogFollower(client, job_id) as follower:
+            record = follower.copy_until_over(sys.stdout.buffer)
+    except KeyboardInterrupt:
+        print(f"kq: job {job_id} goes on; `kq stop {job_id}` ends it", file=sys.stderr)
+        raise
+    if record.reason and record.state is not JobState.COMPLETED:
+        print(f"kq: {record.state.value}: {record.reason}", file=sys.stderr)
+    return _EXIT_CODES[record.state]
+
+
+def print_log(options: argparse.Namespace) -> int:
+    """Copy the log of a job's latest attempt to standard output."""
+    with Connected(options) as client:
+        record = _known(client, options.id)
+        if options.follow:
+            with LogFollower(client, record.id) as follower:
+                follower.copy_until_over(sys.stdout.buffer)
+            return 0
+    if not record.log_file:
+        print(f"kq: job {record.id} has no log yet: it is {record.state.value}", file=sys.stderr)
+        return 0
+    try:
+        log = Path(record.log_file).open("rb")  # noqa: SIM115
+    except OSError as error:
+        raise BadInput(f"the log {record.log_file} cannot be read: {error.strerror}") from error
+    with log:
+        while chunk := log.read(1 << 20):
+            sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _known(client: QueueClient, job_id: str) -> JobRecord:
+    record = client.job(job_id)
+    if record is None:
+        shown = job_id if job_id.isalnum() else repr(job_id)
+        raise BadInput(f"there is no job {shown}: `kq jobs --all` lists them")
+    return record
+
+
+def act_on_jobs(options: argparse.Namespace) -> int:
+    """Stop, start or remove jobs: all of them, or, where one is not known, none."""
+    with Connected(options) as client:
+        for job_id in options.ids:
+            _known(client, job_id)
+        action = {"stop": client.stop_jobs, "start": client.start_jobs, "remove": client.remove_jobs}
+        answer(action[options.action](options.ids))
+    return 0
+
+
+def pause(options: argparse.Namespace) -> int:
+    """Pause the queue, or let it go on."""
+    with Connected(options, history=False) as client:
+        answer(client.pause_queue(options.paused))
+    return 0

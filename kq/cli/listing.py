@@ -1,0 +1,79 @@
+"""Commands that list jobs and Agents: as a table for people, as JSON for scripts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from kq.cli.connecting import Connected
+from kq.plain_text import one_line
+from kq.records import AgentRecord, JobRecord
+from kq.waiting import reason_of, why_jobs_wait
+
+__all__ = ["list_agents", "list_jobs"]
+
+
+def list_jobs(options: argparse.Namespace) -> int:
+    """Print the jobs, in the order of submission."""
+    with Connected(options, history=options.all) as client:
+        known, waits = client.jobs(), why_jobs_wait(client.queue(), client.agents())
+    # While the history is being loaded, changes tell of it to everybody.
+    wanted = (record for record in known if options.all or not record.earlier)
+    records = sorted(wanted, key=lambda record: record.order)
+    if options.json:
+        print(json.dumps([_job_json(record) for record in records], indent=1))
+        return 0
+    rows = [
+        (
+            record.id,
+            record.state.value,
+            f"{record.tasks_completed}/{record.tasks}",
+            "" if record.progress is None else f"{record.progress:.0%}",
+            record.agent,
+            record.name,
+            reason_of(record, waits),
+        )
+        for record in records
+    ]
+    _print_table(("ID", "STATE", "TASKS", "PROGRESS", "AGENT", "NAME", "REASON"), rows)
+    return 0
+
+
+def _job_json(record: JobRecord) -> dict[str, Any]:
+    keys = (
+        "id", "name", "state", "submitted", "started", "completed", "progress", "tasks", "agent", "attempts",
+        "log_file", "exit_code", "reason", "priority", "tasks_waiting", "tasks_running", "tasks_completed",
+        "tasks_failed", "tasks_cancelled", "warning", "picture", "peak_memory", "cpu_s", "earlier",
+    )  # fmt: skip
+    return {key: getattr(record, key) for key in keys}
+
+
+def list_agents(options: argparse.Namespace) -> int:
+    """Print the Agents."""
+    with Connected(options, history=False) as client:
+        records = client.agents()
+    if options.json:
+        print(json.dumps([_agent_json(record) for record in records], indent=1))
+        return 0
+    rows = [
+        (each.id, each.host, str(each.pid), "local" if each.local else "remote", each.state.value, each.job)
+        for each in records
+    ]
+    _print_table(("ID", "HOST", "PID", "WHERE", "STATE", "JOB"), rows)
+    return 0
+
+
+def _agent_json(record: AgentRecord) -> dict[str, Any]:
+    return {**msgspec.to_builtins(record), **{key: getattr(record, key) for key in ("job", "task", "reason")}}
+
+
+def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    rows = [tuple(one_line(cell) for cell in row) for row in rows]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip())
