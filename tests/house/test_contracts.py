@@ -16,7 +16,7 @@ from tools import house_rules
 ROOT = Path(__file__).resolve().parents[2]
 
 ROOMS = ("agent", "client", "core", "guardian", "process", "remote", "server", "wire")
-MODULES = ("api", "cli", "messages", "records", "states", "errors", "settings", "frame_ranges")
+MODULES = ("api", "cli", "messages", "records", "states", "errors", "settings", "frame_ranges", "logs")
 
 
 @pytest.fixture
