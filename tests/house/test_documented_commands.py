@@ -36,8 +36,8 @@ def test_every_kq_command_is_one(capsys: pytest.CaptureFixture[str]) -> None:
         words = shlex.split(found[1], comments=True)
         words = ["3" if word == "N" else word for word in words if word != "..."]
         seen.add(words[0])
-        if "submit" in words and "--" not in words:
-            words += ["--", "true"]
+        if words[0] == "remote" and words[-1].startswith("--"):
+            words.append("farm-b")  # amid a sentence, the host goes without saying
         try:
             parser.parse_args(words)
         except SystemExit:
