@@ -18,6 +18,7 @@ from kq import __version__
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
 from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen
+from tests.small_disk import small_disk
 
 
 def doctor(root: Path, **settings: str) -> tuple[int, dict[str, Any]]:
@@ -98,18 +99,8 @@ def test_a_port_that_somebody_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["full", "read-only"])
 def test_a_disk_that_takes_nothing(tmp_path: Path, kind: str) -> None:
     """Little room, or none to write to."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    options = "size=2m" if kind == "full" else "ro"
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "kq-test", str(mount)], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip("this machine mounts nothing")
-    try:
+    with small_disk(tmp_path, "size=2m" if kind == "full" else "ro") as mount:
         code, report = doctor(mount)
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=True)
     assert code == 1
     [(_, text)] = wrong_in(report)
     assert ("all but full" if kind == "full" else "Read-only file system") in text

@@ -19,6 +19,7 @@ import pytest
 from kq.api import ConnectionStatus, JobSpec, QueueClient, SessionRecord, live_sessions
 from tests.reliability.chaos import check_journal, run_chaos
 from tests.reliability.live_queue import ROOT, LiveQueue, clean_environment, is_alive, until
+from tests.small_disk import fill, small_disk
 
 
 def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> None:
@@ -219,32 +220,15 @@ def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
         assert "jobs are not remembered" in queue.client.queue().trouble
 
 
-def fill_disk(path: Path) -> None:
-    """Write a file until there is no more room."""
-    with path.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
-            pass  # full: as it should be
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
     """Jobs run on; when there is room again the trouble ends, and what happened meanwhile is written."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "kq-test", str(mount)], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip("this machine mounts nothing")
-    try:
+    with small_disk(tmp_path) as mount:
         with LiveQueue(mount, 1) as queue:
             queue.await_job(queue.submit("true"))
             filler = mount / "filler"
-            fill_disk(filler)
+            fill(filler)
             troubles = []
             remove = queue.client.add_listener(
                 lambda change: troubles.append(change.queue.trouble) if change.queue else None
@@ -263,33 +247,22 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
         assert check_journal(mount) == "ok"
         with LiveQueue(mount, 1) as queue:
             until(lambda: all(queue.client.job(each) for each in jobs), "the history")
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_server_comes_back_though_the_disk_is_full(tmp_path: Path) -> None:
     """It needs no new room for that."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "kq-test", str(mount)], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip("this machine mounts nothing")
-    try:
+    with small_disk(tmp_path) as mount:
         with LiveQueue(mount, 1) as queue:
             job_id = queue.submit("sleep", "600")
             queue.await_job(job_id, "Running")
-            fill_disk(mount / "filler")
+            fill(mount / "filler")
             first = queue.server_pid
             os.kill(first, signal.SIGKILL)
             until(lambda: queue.server_pid != first, "another server")
             queue.await_connected()
             queue.client.stop_jobs([job_id]).result(20)
             assert queue.await_job(job_id).state == "Cancelled"
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
