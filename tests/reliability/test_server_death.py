@@ -252,17 +252,16 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_server_comes_back_though_the_disk_is_full(tmp_path: Path) -> None:
     """It needs no new room for that."""
-    with small_disk(tmp_path) as mount:
-        with LiveQueue(mount, 1) as queue:
-            job_id = queue.submit("sleep", "600")
-            queue.await_job(job_id, "Running")
-            fill(mount / "filler")
-            first = queue.server_pid
-            os.kill(first, signal.SIGKILL)
-            until(lambda: queue.server_pid != first, "another server")
-            queue.await_connected()
-            queue.client.stop_jobs([job_id]).result(20)
-            assert queue.await_job(job_id).state == "Cancelled"
+    with small_disk(tmp_path) as mount, LiveQueue(mount, 1) as queue:
+        job_id = queue.submit("sleep", "600")
+        queue.await_job(job_id, "Running")
+        fill(mount / "filler")
+        first = queue.server_pid
+        os.kill(first, signal.SIGKILL)
+        until(lambda: queue.server_pid != first, "another server")
+        queue.await_connected()
+        queue.client.stop_jobs([job_id]).result(20)
+        assert queue.await_job(job_id).state == "Cancelled"
 
 
 def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
