@@ -89,6 +89,9 @@ def test_the_installed_wheel_gives_both_commands(wheel: Path, tmp_path: Path) ->
     assert "--headless" in run(scripts / "katana-queue", "--help", cwd=tmp_path)
     where = run(python, "-c", "import kq, host; print(kq.__file__, host.__file__)", cwd=tmp_path)
     assert where.count(str(site)) == 2
+    # Not by `kq doctor`, whose exit code tells of other sessions on this machine too.
+    examine = "from kq.doctor import as_text, examine; print(as_text(examine({})))"
+    assert f"{kq.__version__} ({site / 'kq'})" in run(python, "-c", examine, cwd=tmp_path)
 
 
 def test_katanas_users_need_only_the_small_set() -> None:
