@@ -99,7 +99,7 @@ def without_mistakes(environment: Mapping[str, str]) -> tuple[dict[str, str], li
 
 def _names() -> dict[str, str]:
     """The field of Settings by its variable."""
-    return {Settings.variable_of(field): field for field in Settings.__struct_fields__}
+    return {Settings.variable_of(field): field for field in Settings._fields}
 
 
 def settings_of(settings: Settings, environment: Mapping[str, str], data_root: str | None) -> list[Setting]:

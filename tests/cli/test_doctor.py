@@ -53,7 +53,7 @@ def test_a_folder_where_nothing_ran_yet_is_well(tmp_path: Path) -> None:
     assert told["KQ_NUM_AGENTS"] == ("3", "environment")
     assert told["KQ_LOG"] == ("info", "default")
     assert told["KQ_DATA_ROOT"] == (str(root), "environment")
-    assert len(told) == len(Settings.__struct_fields__)
+    assert len(told) == len(Settings._fields)
 
 
 def test_every_bad_setting_is_named_and_typing_errors_are_guessed(tmp_path: Path) -> None:
