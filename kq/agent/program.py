@@ -72,7 +72,7 @@ class Agent:
         self._wake = process.SignalWake()
         self._poller.add(self._wake.wake_fd)
         self._identity = process.own_id()
-        self._standby = Standby(config.standby_s, config.standby_memory, _say)
+        self._standby = Standby(config.standby_s, config.standby_memory, _log.warning)
         self._attempt: Attempt | RemoteAttempt | None = None
         self._remote: RemoteAttempt | None = None
         """The same, where it is one that has streams."""

@@ -175,7 +175,7 @@ def test_one_that_does_not_fit_is_gone_before_the_render(ready: Ready, fields: d
 def test_one_that_cannot_load_is_not_tried_for_ever(queue: LiveQueue, ready: Ready) -> None:
     """It is told once, in the Agent's own log, and the renders start as without it."""
     ready.misbehave("does not load")
-    log = next((queue.data_root / "logs").glob("agent-*.log"))
+    log = next((queue.data_root / "logs").glob("*/agent-*.log"))
     ready.run()
     until(lambda: "it ended before it was ready" in log.read_text(), "a sentence")
     assert "no licence" in log.read_text()
