@@ -105,6 +105,7 @@ class Journal:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._session = session
+        self._last_written = _last_written(path)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         try:
             self._db.executescript(_SCHEMA)
@@ -323,7 +324,7 @@ class Journal:
             job = self._readable(row)
             if job is not None:
                 job.earlier = True
-                if _cut_off(job):
+                if _cut_off(job, self._last_written):
                     self.note_job(job, tasks_reset=True)
                 jobs.append(job)
         return jobs, rows[-1][0] if rows else None
@@ -381,7 +382,21 @@ class Journal:
 _JOB_COLUMNS = "number, id, submitted, epoch, spec, fields, states"
 
 
-def _cut_off(job: Job) -> bool:
+def _last_written(path: Path) -> float:
+    """When the session before this one last wrote to its journal; its end did, where it was no crash.
+
+    Epoch seconds, 0.0 where there was none.
+    """
+    moments = [0.0]
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            moments.append(each.stat().st_mtime)
+        except OSError:
+            pass  # there need not be one; what else is wrong with it, opening it tells
+    return max(moments)
+
+
+def _cut_off(job: Job, ended: float) -> bool:
     open_states = frozenset({TaskState.WAITING, TaskState.RUNNING, TaskState.STOPPING})
     if not any(job.counts[_CODE[state]] for state in open_states):
         return False
@@ -391,5 +406,5 @@ def _cut_off(job: Job) -> bool:
     job.restore_states(bytes(job.states.translate(table)))
     job.epoch += 1
     job.reason = "its session ended before it did"
-    job.completed = job.completed or job.started or job.submitted
+    job.completed = job.completed or max(ended, job.started or job.submitted)
     return True

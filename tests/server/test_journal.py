@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -52,10 +53,13 @@ def test_what_a_session_did_not_end_is_cancelled_in_the_next(tmp_path: Path) -> 
     one.set_task_state(0, TaskState.RUNNING)
     journal.note_task(one, 0)
     one.detail(0)
+    one.started = 1000.0
     journal.commit()
     journal.close()
+    os.utime(tmp_path / "j", (5000.0, 5000.0))
     journal = Journal(tmp_path / "j", "now")
     [back], _ = journal.earlier_jobs(1 << 62, 10)
+    assert back.completed == 5000.0, "as far as the journal knows: when it was last written"
     assert (back.state, back.reason, back.earlier) == ("Cancelled", "its session ended before it did", True)
     journal.commit()
     assert list(journal.restore_jobs()) == []
