@@ -17,6 +17,7 @@ from kq.errors import MalformedMessage, Refused
 from kq.records import SessionRecord
 from kq.wire.frames import MAX_MESSAGE_BYTES, FrameDecoder, VersionMismatch, encode
 from kq.wire.keys import ZAP_DOMAIN, Doorkeeper, KeyPair
+from kq.wire.receiving import first_frame, whole_message
 
 __all__ = ["AgentWire", "ClientWire", "Incoming", "Poller", "ServerWire"]
 
@@ -26,7 +27,6 @@ _NETWORK_HEARTBEAT_MS = 1500
 # Plain numbers: pyzmq's flags are Enum members, and each `|` of those takes a microsecond.
 _NOW = int(zmq.DONTWAIT)
 _MORE_NOW = int(zmq.DONTWAIT | zmq.SNDMORE)
-_EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)
 _EVENT = struct.Struct("=H")
 """How a monitor's message begins (zmq_socket_monitor). pyzmq's own reader of it would bring asyncio along."""
 _Socket = zmq.Socket[bytes]
@@ -85,11 +85,6 @@ def _new(context: zmq.Context[_Socket], kind: int) -> _Socket:
     socket.linger = 0
     socket.maxmsgsize = MAX_MESSAGE_BYTES
     return socket
-
-
-def _has_message(socket: _Socket) -> bool:
-    """Whether `recv` has something to give. To try instead, and catch Again, takes three times as long."""
-    return bool(int(socket.get(_EVENTS)) & _READABLE)
 
 
 class ServerWire:
@@ -187,9 +182,9 @@ class ServerWire:
     def requests(self, limit: int) -> Iterator[Incoming[m.RequestMessage]]:
         """What has arrived on the request port, `limit` messages at most. Never waits."""
         for _ in range(limit):
-            if not _has_message(self._request):
+            sender = first_frame(self._request)
+            if sender is None:
                 return
-            sender = self._request.recv(_NOW, copy=False)
             # A message of ZeroMQ's is there whole or not at all: what follows never waits.
             frame = self._request.recv(copy=False)
             if frame.more:
@@ -226,9 +221,9 @@ class ServerWire:
     def updates(self, limit: int) -> Iterator[Incoming[m.UpdateMessage]]:
         """What has arrived on the update port, `limit` messages at most. Never waits."""
         for _ in range(limit):
-            if not _has_message(self._update):
+            frame = first_frame(self._update)
+            if frame is None:
                 return
-            frame = self._update.recv(_NOW, copy=False)
             if frame.more:
                 self._skip_rest(self._update)
                 continue
@@ -351,8 +346,7 @@ class _PeerWire(Generic[T]):
 
     def replies(self) -> Iterator[T]:
         """What has arrived on the request port. Never waits."""
-        while _has_message(self._request):
-            frames = self._request.recv_multipart(_NOW)
+        while (frames := whole_message(self._request)) is not None:
             try:
                 if len(frames) != 1:
                     raise MalformedMessage("a message of several frames")
@@ -364,8 +358,7 @@ class _PeerWire(Generic[T]):
 
     def broadcasts(self) -> Iterator[m.BroadcastMessage]:
         """What has arrived on the broadcast port. Never waits."""
-        while _has_message(self._broadcast):
-            frames = self._broadcast.recv_multipart(_NOW)
+        while (frames := whole_message(self._broadcast)) is not None:
             try:
                 if len(frames) != 2:
                     raise MalformedMessage("a broadcast that is not a topic and a message")
@@ -377,8 +370,7 @@ class _PeerWire(Generic[T]):
 
     def connection_changes(self) -> Iterator[str]:
         """`up`, `down` or `refused` (our key is), in the order they happened. Never waits."""
-        while _has_message(self._monitor):
-            frames = self._monitor.recv_multipart(_NOW)
+        while (frames := whole_message(self._monitor)) is not None:
             event = _EVENT.unpack_from(frames[0])[0]
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 # Only now is the other side known to be alive: CONNECTED may be the kernel's backlog.
