@@ -22,7 +22,7 @@ from kq.agent_config import AgentConfig
 from kq.api import JobSpec, SessionRecord
 from kq.process import process_start_time
 from kq.wire import FrameDecoder, encode, new_key_pair
-from tests.reliability.live_queue import LiveQueue, until
+from tests.reliability.live_queue import LiveQueue, marked_with, until
 
 GROWTH = 96 << 20
 
@@ -38,6 +38,9 @@ class Target:
         self.remote = msgspec.json.decode(admitted, type=AgentConfig).connection
         self.job = queue.submit("sleep", "600", name="bystander")
         record = queue.await_job(self.job, "Running")
+        # Running is told a moment before there is a process. A test that began in that moment would be said
+        # to have left the process behind, and the process would be ended.
+        until(lambda: marked_with("KQ_JOB", self.job), "the bystander's process")
         self.agent = record.agent
         self.server = queue.server_pid
         self.size = psutil.Process(self.server).memory_info().rss
