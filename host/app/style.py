@@ -87,6 +87,8 @@ QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::su
     background: transparent; width: 0; height: 0;
 }
 QToolTip { background: %(panel)s; color: %(text)s; border: 1px solid %(raised)s; padding: 4px; }
+/* Qt paints the tray's message pale yellow whatever the palette. */
+QBalloonTip, QBalloonTip QLabel { color: #1e1e1e; }
 QCheckBox::indicator {
     width: 14px; height: 14px; border: 1px solid #5a5a5a; border-radius: 3px; background: %(field)s;
 }
