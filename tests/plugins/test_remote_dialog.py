@@ -116,8 +116,10 @@ def test_steps_are_shown_as_they_happen(dialog: LaunchRemoteAgentsDialog, ladder
     assert steps(dialog)[0] == ("Name resolves", "render-07 is 10.0.0.7")
     assert not dialog.check.isEnabled()
     assert dialog.cancel.isEnabled()
+    assert dialog.focusWidget() is dialog.cancel
     ladder.go_on.set()
     qtbot.waitUntil(lambda: dialog.check.isEnabled())
+    assert dialog.focusWidget() is dialog.check
     assert steps(dialog)[2][1] == "port 22 of render-07 is closed: start the SSH server there"
     qtbot.mouseClick(dialog.copy, LEFT)
     assert QGuiApplication.clipboard().text().splitlines()[1] == "Name resolves: render-07 is 10.0.0.7"

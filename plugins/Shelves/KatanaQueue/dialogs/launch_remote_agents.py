@@ -62,6 +62,8 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._known: dict[str, RemoteTarget] = {}
         """What is remembered, or stands in ~/.ssh/config, by host."""
         self._proposed_address = ""
+        self._pressed: QPushButton | None = None
+        """The button whose work is under way, or was last."""
         self.setWindowTitle("Launch Remote Agents")
         self._make_fields()
         self._lay_out()
@@ -293,6 +295,8 @@ class LaunchRemoteAgentsDialog(QDialog):
 
         self._background.run(run)
         self._update()
+        self._pressed = {"check": self.check, "start": self.start, "stop": self.stop}[what]
+        self.cancel.setFocus()
 
     def _show_step(self, step: Step) -> None:
         found = self._list.findItems(step.name, Qt.MatchFlag.MatchExactly, 0)
@@ -314,7 +318,10 @@ class LaunchRemoteAgentsDialog(QDialog):
     def _on_ended(self, sentence: str) -> None:
         if sentence:
             self._show_step(Step("Result", "failed", sentence))
+        waited = self.focusWidget() is self.cancel
         self._update()
+        if waited and self._pressed is not None:  # else Qt would hand the focus to whatever comes next
+            self._pressed.setFocus()
 
     def _save_host(self) -> None:
         save, target = self._save, self.target()
