@@ -192,7 +192,15 @@ def _log_of(folder: HostFolder) -> Path:
 
 
 def _await(options: argparse.Namespace) -> int:
-    _tell(_wait_for(HostFolder(options.folder), options.agents), already=False)
+    folder = HostFolder(options.folder)
+    try:
+        supervised = _wait_for(folder, options.agents)
+    except BaseException:
+        # Nothing half started remains; a folder that is no session's is not ours to remove.
+        if folder.path in [each.path for each in HostFolder.all_here()]:
+            folder.end(1.0)
+        raise
+    _tell(supervised, already=False)
     return 0
 
 

@@ -110,14 +110,17 @@ $Prepared = ConvertFrom-Json $Line.Substring($Mark.Length)
 if ($Prepared -is [array] -and $Prepared.Count) {
     # What is started here would end with the SSH session; what the system starts does not.
     $Words = @($Prepared | ForEach-Object { ConvertTo-Argument $_ })
+    $Folder = $Prepared[$Prepared.IndexOf('--folder') + 1]
     $Started = Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{
         CommandLine      = $Words -join ' '
         CurrentDirectory = $Kq
     }
     if ($Started.ReturnValue -ne 0) {
+        # The folder holds the session's key.
+        & $Python -P $Program 'remote-stop' (Split-Path -Leaf $Folder) | Out-Null
         Stop-WithMessage "Windows did not start the Agents: Win32_Process.Create returned $($Started.ReturnValue)"
     }
-    & $Python -P $Program 'remote-await' '--agents' "$NumAgents" '--folder' $Prepared[$Prepared.IndexOf('--folder') + 1]
+    & $Python -P $Program 'remote-await' '--agents' "$NumAgents" '--folder' $Folder
     exit $LASTEXITCODE
 }
 $Answer | Write-Output
