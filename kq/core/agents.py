@@ -20,6 +20,7 @@ class Agent:
         "assigned_at",
         "comes_again",
         "cpu_percent",
+        "did_well",
         "draining",
         "end_asked",
         "foreign",
@@ -70,6 +71,8 @@ class Agent:
         self.assigned_at = 0.0
         self.idle_beats = 0
         """Heartbeats in a row that did not show the wanted attempt."""
+        self.did_well = False
+        """Whether the last attempt that it ran did not fail. False before the first."""
         self.cpu_percent: float | None = None
         self.memory: int | None = None
         self.reason = ""

@@ -44,6 +44,7 @@ def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> Non
         _note_ending(job, detail, ending, now)
         state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host, now)))
         agent.drop()
+        agent.did_well = ending.outcome in ("completed", "stopped")
         _move_on(state, job, task, ending, agent)
         state.after_task(job, now)
     elif agent.foreign and agent.foreign == ending.attempt:

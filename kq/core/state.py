@@ -61,7 +61,7 @@ class CoreState:
         self.dependents: dict[str, dict[str, None]] = {}
         """Which jobs named a job as one to wait for, in order."""
         self.free: OrderedDict[str, Agent] = OrderedDict()
-        """Agents that may be given a task, longest idle first; checked when they come up."""
+        """Agents that may be given a task, the next one last; checked when they come up."""
         self.ready = ReadyJobs(self.is_eligible)
         self.held: dict[str, tuple[str, int, int]] = {}
         """While jobs come back from the journal: what their Agents had."""
@@ -245,16 +245,17 @@ class CoreState:
         self.out.append(do.EndAgent(agent.id, reason, force, agent.comes_again))
 
     def agent_is_free(self, agent: Agent) -> None:
-        """The Agent may have become free for work."""
-        if agent.is_free:
+        """The Agent may have become free for work. It gets the next task, unless it failed at its last."""
+        if agent.is_free and agent.id not in self.free:
             self.free[agent.id] = agent
+            self.free.move_to_end(agent.id, last=agent.did_well)
 
     def dispatch(self, now: Instant) -> None:
         """Give tasks to free Agents while there are both."""
         if self.paused or self.ending or self.awaited:
             return
         while self.free:
-            agent = next(iter(self.free.values()))
+            agent = next(reversed(self.free.values()))
             if not agent.is_free:
                 del self.free[agent.id]
                 continue

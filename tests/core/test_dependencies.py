@@ -24,7 +24,7 @@ def test_a_job_waits_until_those_before_it_are_completed() -> None:
     q.register("r3")
     q.end("r1", "aaaa/0/1")
     assert q.reason("cccc") == "waits for sea"
-    assert assigned(q.end("r2", "bbbb/0/1")) == [("r3", "cccc", 0)]
+    assert assigned(q.end("r2", "bbbb/0/1")) == [("r2", "cccc", 0)]
     assert q.reason("cccc") == ""
 
 

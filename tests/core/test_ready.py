@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,15 +72,36 @@ def test_a_low_priority_job_is_done_within_a_bound() -> None:
         assert turns <= OLDEST_EVERY * (3 + 1)
 
 
-def test_an_agent_that_is_idle_longest_works_next() -> None:
-    """So that work spreads."""
+@pytest.mark.parametrize("outcome", ["completed", "stopped"])
+def test_the_agent_that_worked_last_works_next(outcome: str) -> None:
+    """It may have a process ready for another render like the one before; those that never ran come after."""
     q = Driver()
     for agent in ("r1", "r2", "r3"):
         q.register(agent)
-    q.submit("job1")
-    q.end("r1", "job1/0/1")
+    assert assigned(q.submit("job1")) == [("r1", "job1", 0)]
     assert assigned(q.submit("job2")) == [("r2", "job2", 0)]
-    assert assigned(q.submit("job3")) == [("r3", "job3", 0)]
+    if outcome == "stopped":
+        q.stop("job1")
+        q.stop("job2")
+    q.end("r2", "job2/0/1", outcome)
+    q.end("r1", "job1/0/1", outcome)
+    assert assigned(q.submit("job3")) == [("r1", "job3", 0)]
+    assert assigned(q.submit("job4")) == [("r2", "job4", 0)]
+    assert assigned(q.submit("job5")) == [("r3", "job5", 0)]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "timed-out", "out-of-memory"])
+def test_an_agent_whose_last_attempt_failed_comes_last(outcome: str) -> None:
+    """The fault may be its machine's: the next try is somebody else's, and it does not swallow every job."""
+    q = Driver()
+    q.register("r1")
+    q.register("r2")
+    q.submit("job1", retries=1)
+    assert assigned(q.end("r1", "job1/0/1", outcome)) == [("r2", "job1", 0)]
+    q.end("r2", "job1/0/2")
+    assert assigned(q.submit("job2")) == [("r2", "job2", 0)]
+    assert assigned(q.submit("job3")) == [("r1", "job3", 0)]
+    q.end("r1", "job3/0/1")
     assert assigned(q.submit("job4")) == [("r1", "job4", 0)]
 
 

@@ -226,11 +226,11 @@ def test_a_job_has_no_more_tasks_at_once_than_it_allows() -> None:
     q.submit("job2")
     given = [each for number in range(4) for each in assigned(q.register(f"r{number}"))]
     assert given == [("r0", "job1", 0), ("r1", "job1", 1), ("r2", "job2", 0)]
-    assert assigned(q.end("r0", "job1/0/1")) == [("r3", "job1", 2)]
+    assert assigned(q.end("r0", "job1/0/1")) == [("r0", "job1", 2)]
 
 
 def test_a_draining_agent_does_not_stand_before_the_others() -> None:
-    """It was idle longest; the next one is given the task at once."""
+    """It would be the next; the one after it is given the task at once."""
     q = Driver()
     q.register("r1")
     q.register("r2")

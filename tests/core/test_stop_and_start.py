@@ -136,7 +136,7 @@ def test_starting_what_is_being_stopped_waits_for_it_to_be_gone() -> None:
     assert q.reason("job1") == "starts again when what ran before is gone"
     assert q.start("job1") == []
     assert q.state("job1") is TaskState.STOPPING
-    assert assigned(q.end("r1", "job1/0/1", "stopped")) == [("r2", "job1", 0)]
+    assert assigned(q.end("r1", "job1/0/1", "stopped")) == [("r1", "job1", 0)]
     assert q.reason("job1") == ""
 
 
