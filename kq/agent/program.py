@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import signal
 import sys
 import time
@@ -36,6 +37,7 @@ AGAIN = 6
 """Exit code of an Agent in whose place another is wanted."""
 
 _REGISTER_PATIENCE_S = 30.0
+_LOOK_S = 0.005
 _KQ_ONLY = ("KQ_ROLE",)
 """Variables of an Agent that its renders must not inherit: they tell kq's own processes from renders."""
 _log = logging.getLogger("kq.agent")
@@ -49,13 +51,13 @@ class Agent:
         config: AgentConfig,
         agent_id: str,
         *,
-        lifeline: bool,
+        lifeline: process.InputEnd | None,
         site: Site | None = None,
         pulse: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
-            lifeline: whether the end of standard input is the end of this Agent.
+            lifeline: its end is the end of this Agent, too.
             site: what is different on this machine; None: it is the server's, or looks the same.
             pulse: called with every turn of the loop that a heartbeat is due in.
         """
@@ -63,7 +65,7 @@ class Agent:
         self._site = site
         self._pulse = pulse
         self.id = agent_id
-        self._lifeline = process.InputEnd() if lifeline else None
+        self._lifeline = lifeline
         self._wire = AgentWire(config.connection, agent_id, network=not config.local)
         self._poller = Poller()
         self._wire.add_to(self._poller)
@@ -88,7 +90,7 @@ class Agent:
         now = time.monotonic()
         self._lease_from = now
         self._registered = False
-        self._next_beat = now
+        self._next_beat = now + self._beat_s
         self._born = now
         self._leaving = ""
         self._exit_code = 0
@@ -344,6 +346,18 @@ def _say(sentence: str) -> None:
         pass  # nobody reads it; the exit code says so as well
 
 
+def _await_file(path: Path, lifeline: process.InputEnd) -> bool:
+    """Wait until the server has written `path`. Returns False when it never will, having said so."""
+    until = time.monotonic() + _REGISTER_PATIENCE_S
+    while not path.exists():
+        if select.select([lifeline.wake_fd], [], [], _LOOK_S)[0] and lifeline.has_come():
+            return False  # the session is gone as soon as it came
+        if time.monotonic() > until:
+            _say(f"there was no {path} within {_REGISTER_PATIENCE_S:.0f} s")
+            return False
+    return True
+
+
 def _write_pulse() -> None:
     try:
         os.write(1, b".")
@@ -359,6 +373,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--agent-id", required=True)
     parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    parser.add_argument("--early", action="store_true", help="with --lifeline: wait for the connection file to be written")
     parser.add_argument("--log", type=Path, metavar="FILE", help="default: standard error")
     parser.add_argument("--site", type=Path, help="file that says what is different on this machine")
     parser.add_argument("--pulse", action="store_true", help="write a byte to standard output now and then")
@@ -366,6 +381,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--replaces", nargs=2, default=(), metavar=("ID", "WHY"), help="an Agent that is gone from here"
     )
     options = parser.parse_args(argv)
+    lifeline = process.InputEnd() if options.lifeline else None
+    if options.early and lifeline is not None and not _await_file(options.connection, lifeline):
+        return 3
     try:
         config = msgspec.json.decode(options.connection.read_bytes(), type=AgentConfig)
         site = msgspec.json.decode(options.site.read_bytes(), type=Site) if options.site else None
@@ -389,7 +407,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         agent = Agent(
             config,
             options.agent_id,
-            lifeline=options.lifeline,
+            lifeline=lifeline,
             site=site,
             pulse=_write_pulse if options.pulse else lambda: None,
         )

@@ -101,7 +101,7 @@ class Guardian:
         self._server = process.spawn_service(
             [sys.executable, "-P", str(_SERVER_FILE), "--queue-dir", str(self._folder.path),
              "--session", self._session, "--journal-session", self._continues or self._session,
-             "--guardian-pid", str(os.getpid())],
+             "--guardian-pid", str(os.getpid()), *([] if self._old_servers else ["--first"])],
             environment=environment,
             stdin=process.LIFELINE,
             stdout=process.INHERIT,

@@ -13,6 +13,7 @@ from kq.agent_config import AgentConfig
 from kq.errors import Refused
 from kq.messages import PROTOCOL_VERSION
 from kq.records import SessionRecord
+from kq.server.early_agents import connection_file_of
 from kq.settings import Settings
 from kq.wire import KeyPair, ServerWire, new_key_pair, write_private
 
@@ -68,7 +69,7 @@ class SessionFiles:
     @property
     def agent_file(self) -> Path:
         """The connection file of local Agents."""
-        return self._dir / "agent.json"
+        return connection_file_of(self._dir)
 
     def bind(self, wire: ServerWire) -> None:
         """Open the ports on loopback, admit the known keys, and write the files. Raises Refused, OSError."""

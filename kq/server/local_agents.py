@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from kq import process
 from kq.errors import KqError, NotFound
-from kq.logs import make_room
+from kq.server.early_agents import start_agent
 from kq.wire import Poller
 
 __all__ = ["LocalAgents"]
 
-_AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
 _ASKED_PATIENCE_S = 1.5
 """How much longer than a render's grace an Agent that was asked to end may take."""
-_MOST_LOGS = 64
-"""Logs of Agents that are kept; each Agent that takes another's place has one of its own."""
 _log = logging.getLogger("kq.server")
 
 
@@ -43,13 +39,20 @@ class LocalAgents:
         gone: Callable[[str, str], None],
         environment: dict[str, str],
         guardian_pid: int,
+        early: dict[str, process.Child],
     ) -> None:
+        """
+        Args:
+            gone: told which Agent it was, and why.
+            early: Agents whose processes were started already, for their launch to come.
+        """
         self._connection_file = connection_file
         self._log_folder = log_folder
         self._poller = poller
         self._gone = gone
         self._environment = environment
         self._guardian_pid = guardian_pid
+        self._early = early
         self._running: dict[str, process.Child | process.Watch] = {}
         self._by_fd: dict[int, str] = {}
         self._asked: dict[str, float] = {}
@@ -57,37 +60,17 @@ class LocalAgents:
         self._endings: dict[str, _Ending] = {}
 
     def launch(self, agent_id: str) -> None:
-        """Start an Agent. Failing that, `gone` is called with the reason."""
-        path = self._log_folder / f"agent-{agent_id}.log"
-        log = self._open_log(path)
+        """Start an Agent, or take the one that was started early. Failing that, `gone` is called with the reason."""
+        child = self._early.pop(agent_id, None)
         try:
-            child = process.spawn_service(
-                [sys.executable, "-P", str(_AGENT_FILE), "--connection", str(self._connection_file),
-                 "--agent-id", agent_id, "--lifeline", "--log", str(path)],
-                environment={**self._environment, "KQ_ROLE": "agent"},
-                # Its end is the guardian's end: the Agent then ends its render and itself.
-                stdin=process.INHERIT,
-                stdout=log if log >= 0 else process.NOWHERE,
-                stderr=log if log >= 0 else process.NOWHERE,
-            )  # fmt: skip
+            if child is None:
+                child = start_agent(agent_id, self._connection_file, self._log_folder, self._environment)
         except KqError as error:
             _log.error("cannot be started: %s", error, extra={"agent": agent_id})
             self._gone(agent_id, str(error))
             return
-        finally:
-            if log >= 0:
-                os.close(log)
         _log.info("started with pid %d", child.pid, extra={"agent": agent_id})
         self._watch(agent_id, child)
-
-    def _open_log(self, path: Path) -> int:
-        """The Agent's own log, for what it says before it can log and when it crashes; -1: there is none."""
-        make_room(self._log_folder, "agent-*.log*", _MOST_LOGS)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError:
-            return -1  # the server says once that the data root cannot be written
 
     def adopt(self, agent_id: str, pid: int, process_started: float) -> None:
         """Watch an Agent that the server before this one started."""

@@ -53,8 +53,23 @@ class Server:
     """Owns the jobs of one session. To be used from one thread."""
 
     def __init__(
-        self, settings: Settings, queue_dir: Path, session: str, journal_session: str, guardian_pid: int
+        self,
+        settings: Settings,
+        queue_dir: Path,
+        session: str,
+        journal_session: str,
+        guardian_pid: int,
+        *,
+        first: bool,
+        early: dict[str, process.Child],
     ) -> None:
+        """
+        Args:
+            journal_session: whose jobs this goes on with.
+            guardian_pid: 0: there is none.
+            first: no server of this session can have started Agents before.
+            early: Agents that this process started already.
+        """
         self._settings = settings
         self._core = Core(
             CoreSettings(
@@ -80,7 +95,9 @@ class Server:
             self._on_agent_gone,
             {**os.environ, "KQ_SESSION": session},
             guardian_pid,
+            early,
         )
+        self._first = first
         self._wishes = Wishes(
             self._core, self._news, self._handle, self._attempts_of, self._admit, self._dismiss
         )
@@ -277,7 +294,7 @@ class Server:
             )
             if known.local:
                 self._agents.adopt(known.id, known.pid, known.process_started)
-        if self._files.continues:
+        if not self._first:
             self._agents.end_unknown(self._session)
 
     def _settle(self) -> None:

@@ -1,4 +1,7 @@
-"""Starts the server: arguments, settings, the log; says why there is none. It serves nobody itself."""
+"""Starts the server: arguments, settings, the log; says why there is none. It serves nobody itself.
+
+Its first act is to start the Agents' interpreters, which takes as long as all the rest: so that comes meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,7 @@ from typing import NoReturn
 from kq import __version__, process
 from kq.errors import IllegalTransition, KqError
 from kq.logs import log_folder, open_log
-from kq.messages import PROTOCOL_VERSION
-from kq.server.program import Server
+from kq.server.early_agents import start_early
 from kq.settings import Settings
 
 __all__ = ["main"]
@@ -32,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--session", required=True)
     parser.add_argument("--journal-session", default="", help="whose jobs this goes on with")
     parser.add_argument("--guardian-pid", type=int, default=0)
+    parser.add_argument("--first", action="store_true", help="no server of this session was before this one")
     options = parser.parse_args(argv)
     process.become_subreaper()
     _have_files_enough()
@@ -39,8 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 50, 100)
     try:
         settings = Settings.from_environment()
+        logs = log_folder(settings.data_root, options.queue_dir)
+        environment = {**os.environ, "KQ_SESSION": options.session}
+        early = (
+            start_early(settings.num_agents, options.queue_dir, logs, environment) if options.first else {}
+        )
+        # Imported only now: this is what takes its time, and the Agents import as much beside it.
+        from kq.messages import PROTOCOL_VERSION
+        from kq.server.program import Server
+
         open_log(
-            log_folder(settings.data_root, options.queue_dir) / "server.log",
+            logs / "server.log",
             settings.log_level,
             program="server",
             session=options.session,
@@ -51,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.session,
             options.journal_session or options.session,
             options.guardian_pid,
+            first=options.first,
+            early=early,
         )
         _log.info("kq %s, protocol %d, begins with pid %d", __version__, PROTOCOL_VERSION, os.getpid())
         return server.run(lifeline=options.guardian_pid != 0)
