@@ -5,27 +5,20 @@ It does so little, and imports so little, that it has no reason to die.
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-import os
 import select
 import signal
-import socket
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 from kq import __version__, process
-from kq.errors import KqError
-from kq.guardian.folder import QueueFolder, end_leftovers, new_session_id
+from kq.guardian.folder import QueueFolder
+from kq.guardian.starting import start_server, tell
 from kq.logs import log_folder, open_log
 from kq.settings import Settings
 
-__all__ = ["Guardian", "main"]
+__all__ = ["Guardian"]
 
-_SERVER_FILE = Path(__file__).resolve().parents[1] / "server" / "__main__.py"
 _MOST_DEATHS = 5
 _DEATHS_WITHIN_S = 30.0
 _PATIENCE_S = 3.5
@@ -37,13 +30,26 @@ class Guardian:
     """One session's guardian. To be used from the main thread."""
 
     def __init__(
-        self, settings: Settings, folder: QueueFolder, *, lifeline: bool, continues: str = ""
+        self,
+        settings: Settings,
+        folder: QueueFolder,
+        session: str,
+        journal_session: str,
+        server: process.Child,
+        *,
+        lifeline: bool,
     ) -> None:
+        """
+        Args:
+            journal_session: whose jobs the session goes on with.
+            server: the session's first, on its way already.
+            lifeline: whether the session ends when standard input does.
+        """
         self._settings = settings
-        self._continues = continues
         self._folder = folder
-        self._session = new_session_id()
-        self._server: process.Child | None = None
+        self._session = session
+        self._journal_session = journal_session
+        self._server: process.Child | None = server
         self._old_servers: list[process.Child] = []
         """Dead ones: their lifelines are those of Agents that live on, so they are kept open."""
         self._deaths: list[float] = []
@@ -60,11 +66,9 @@ class Guardian:
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, self._on_signal)
         self._wake.listen()
-        _tell("queue", queue_dir=str(self._folder.path), session=self._session)
         exit_code = 0
         try:
-            self._start_server()
-            self._open_log()  # after the server is on its way, so that nobody waits for it
+            self._open_log()
             while not self._end_asked:
                 self._wait(None)
                 failed = self._look_after_server()
@@ -90,24 +94,6 @@ class Guardian:
         _log.info(
             "kq %s, Python %d.%d.%d, guards the server of pid %d", __version__, *sys.version_info[:3], pid
         )
-
-    def _start_server(self) -> None:
-        environment = {
-            **os.environ,
-            "KQ_SESSION": self._session,
-            "KQ_ROLE": "server",
-            "KQ_DATA_ROOT": str(self._settings.data_root),
-        }
-        self._server = process.spawn_service(
-            [sys.executable, "-P", str(_SERVER_FILE), "--queue-dir", str(self._folder.path),
-             "--session", self._session, "--journal-session", self._continues or self._session,
-             "--guardian-pid", str(os.getpid()), *([] if self._old_servers else ["--first"])],
-            environment=environment,
-            stdin=process.LIFELINE,
-            stdout=process.INHERIT,
-            stderr=process.INHERIT,
-        )  # fmt: skip
-        _tell("server", pid=self._server.pid)
 
     def _wait(self, timeout_s: float | None) -> None:
         """Until the desktop is gone, a child ended, or a signal came."""
@@ -144,12 +130,15 @@ class Guardian:
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
             often = f"{_MOST_DEATHS} times in {_DEATHS_WITHIN_S:.0f} s"
             _log.error("the server died %s: it is not started again", often)
-            _tell("failed", sentence=f"the queue's server died {often}; see {log}")
+            tell("failed", sentence=f"the queue's server died {often}; see {log}")
             return 1
-        _tell("server-died", code=ended.code)
-        self._start_server()
-        pid = self._server.pid if self._server is not None else 0
-        _log.warning("the server died (exit code %s); the next one has pid %d", ended.code, pid)
+        tell("server-died", code=ended.code)
+        self._server = start_server(
+            self._settings, self._folder.path, self._session, self._journal_session, first=False
+        )
+        _log.warning(
+            "the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid
+        )
         return None
 
     def _sweep(self) -> None:
@@ -174,30 +163,3 @@ class Guardian:
         self._folder.clean()
         self._folder.release()
 
-
-def _tell(event: str, **facts: object) -> None:
-    """One line for whoever started the session."""
-    try:
-        print(json.dumps({"event": event, **facts}), flush=True)
-    except OSError:
-        pass  # the desktop is gone; its lifeline says so as well
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m kq.guardian [--lifeline]`: settings come from KQ_* variables."""
-    parser = argparse.ArgumentParser(prog="kq.guardian", description="Guard one session of the queue.")
-    parser.add_argument("--lifeline", action="store_true", help="end the session when standard input ends")
-    parser.add_argument(
-        "--continue", dest="continues", default="", metavar="SESSION", help="go on with the jobs of this one"
-    )
-    parser.add_argument("--queue-dir", type=Path, metavar="DIR", help="and in the folder where they are")
-    options = parser.parse_args(argv)
-    process.become_subreaper()
-    try:
-        settings = Settings.from_environment()
-        folder = QueueFolder.take(settings.data_root, socket.gethostname(), options.queue_dir)
-    except (KqError, OSError) as error:
-        _tell("failed", sentence=str(error))
-        return 2
-    end_leftovers()
-    return Guardian(settings, folder, lifeline=options.lifeline, continues=options.continues).run()
