@@ -1,14 +1,17 @@
 """Starts an Agent, or what looks after Agents: by `python -m kq.agent`, or by this file's path."""
 
+import gc
 import sys
 from pathlib import Path
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+gc.disable()  # nothing of what is imported is garbage, and looking takes a twentieth of the time
 if sys.argv[1:] and sys.argv[1].startswith(("remote-", "supervise")):
     from kq.agent.on_host import main
 else:
     from kq.agent.program import main
 
+gc.enable()
 sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,6 @@ It looks at single lines. Reading files is the Agent's; what follows from a line
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -200,6 +199,8 @@ def _pattern(entry: Mapping[str, Any], where: str) -> _Pattern:
 
 @cache
 def _read(name: str) -> dict[str, Any]:
+    import tomllib  # an Agent starts without: it has no output to read yet
+
     path = _FOLDER / f"{name}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
 import threading
 import time
@@ -104,6 +103,7 @@ class History:
 
 def _delete(folders: list[Path]) -> None:
     """Delete folders of jobs that are forgotten, on a thread: a share may be slow."""
+    import shutil  # brings all kinds of archives along, and most sessions have nothing to delete
 
     def delete() -> None:
         for folder in folders:

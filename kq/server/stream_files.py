@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +62,8 @@ class _Incoming:
     """A file of which some parts have come."""
 
     def __init__(self, target: Path, agent: str) -> None:
+        import hashlib  # brings OpenSSL along: a session that stays on its machine starts without
+
         target.parent.mkdir(parents=True, exist_ok=True)
         tag = hashlib.sha256(agent.encode()).hexdigest()[:8]
         self.part = target.with_name(f".{target.name[:180]}.{tag}{_PART_SUFFIX}")
@@ -167,6 +168,8 @@ class FolderLists:
     def _digest(self, path: Path, status: os.stat_result) -> str:
         known = self._digests.get(path)
         if known is None or known[:2] != (status.st_size, status.st_mtime_ns):
+            import hashlib  # see above
+
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             known = self._digests[path] = (status.st_size, status.st_mtime_ns, digest)
