@@ -1,0 +1,75 @@
+"""An Agent whose process is there before its server: it waits, registers once, and never outlives its session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kq import messages as m
+from kq.agent_config import AgentConfig
+from kq.records import SessionRecord
+from kq.wire import Poller, ServerWire, new_key_pair
+from tests.reliability.live_queue import ROOT, clean_environment
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """An Agent that was started early; its connection file is yet to come."""
+    program = [
+        sys.executable, str(ROOT / "kq/agent/__main__.py"), "--connection", str(tmp_path / "agent.json"),
+        "--agent-id", "a1", "--lifeline", "--early", "--log", str(tmp_path / "agent.log"),
+    ]  # fmt: skip
+    with subprocess.Popen(
+        program, env=clean_environment(tmp_path, {"KQ_ROLE": "agent"}), stdin=subprocess.PIPE
+    ) as child:
+        yield child
+        child.kill()
+
+
+def test_it_registers_once_when_its_connection_file_comes(
+    agent: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """And works from then on: its first heartbeat follows."""
+    server_keys, agent_keys = new_key_pair(), new_key_pair()
+    wire = ServerWire(server_keys)
+    try:
+        wire.door.roles[agent_keys.public] = "agent:local"
+        request, update, broadcast = wire.bind("127.0.0.1", (0, 0, 0))
+        record = SessionRecord(
+            session="s", protocol=m.PROTOCOL_VERSION, pid=os.getpid(), host="127.0.0.1",
+            request_port=request, update_port=update, broadcast_port=broadcast,
+            server_key=server_keys.public, public_key=agent_keys.public, secret_key=agent_keys.secret,
+            data_root=str(tmp_path), queue_dir=str(tmp_path),
+        )  # fmt: skip
+        fresh = tmp_path / "fresh"
+        fresh.write_bytes(msgspec.json.encode(AgentConfig(connection=record, heartbeat_s=0.1)))
+        fresh.rename(tmp_path / "agent.json")
+        poller = Poller()
+        wire.add_to(poller)
+        registered: list[int] = []
+        beats: list[m.UpdateMessage] = []
+        while not beats:
+            assert poller.wait(30), "the Agent says nothing"
+            wire.admit()
+            for incoming in wire.requests(10):
+                assert isinstance(incoming.message, m.RegisterUpdate)
+                registered.append(incoming.message.pid)
+                wire.send(incoming.peer, m.AcknowledgeOrder(beat=0, want=""))
+            beats += [incoming.message for incoming in wire.updates(10)]
+        assert registered == [agent.pid]
+        assert isinstance(beats[0], m.HeartbeatUpdate)
+    finally:
+        wire.close()
+
+
+def test_it_ends_with_a_session_that_ends_before_it_has_a_server(agent: subprocess.Popen[bytes]) -> None:
+    """Its lifeline is all that it knows of the session by then."""
+    assert agent.stdin is not None
+    agent.stdin.close()
+    assert agent.wait(30) == 3

@@ -1,0 +1,91 @@
+"""The start of a session: its processes begin side by side, and whoever dies in between leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from kq.process import find_marked
+from tests.reliability.live_queue import LiveQueue, is_alive, until
+
+_AGENTS = 2
+_TRIES = 20
+"""The moment between two steps of a start is short: a test that missed it begins anew."""
+
+
+def _ours(role: str, data_root: Path) -> set[int]:
+    """The processes of this role in the session of this data root."""
+    session = {each.pid for each in find_marked("KQ_DATA_ROOT", str(data_root))}
+    return session & {each.pid for each in find_marked("KQ_ROLE", role)}
+
+
+def _kill_in_between(queue: LiveQueue) -> set[int]:
+    """Kill the first server when its Agents' processes are there and it has not said where it can be reached.
+
+    Returns:
+        Those processes; none when the server was there already.
+    """
+    root = queue.data_root
+    until(lambda: len(_ours("agent", root)) == _AGENTS, "the Agents' processes")
+    [server] = _ours("server", root)
+    os.kill(server, signal.SIGSTOP)
+    early = _ours("agent", root) if not list(root.glob("queues/*/server.json")) else set[int]()
+    os.kill(server, signal.SIGKILL if early else signal.SIGCONT)
+    return early
+
+
+def test_a_server_killed_before_it_took_its_agents_over_leaves_none(tmp_path: Path) -> None:
+    """The next one starts its own, under the same names, and those are all there are."""
+    for number in range(_TRIES):
+        queue = LiveQueue(tmp_path / str(number), _AGENTS)
+        queue.data_root.mkdir()
+        try:
+            with ThreadPoolExecutor(1) as desktop:
+                started = desktop.submit(queue.start)
+                early = _kill_in_between(queue)
+                started.result()
+            agents = set(queue.await_agents())
+            assert agents == _ours("agent", queue.data_root)
+            assert sorted(agent.id for agent in queue.client.agents()) == ["a1", "a2"]
+            assert not agents & early and not [pid for pid in early if is_alive(pid)]
+            record = queue.await_job(queue.submit("true", frames="1-10"))
+            assert record.state == "Completed" and record.attempts == 10
+        finally:
+            queue.close()
+        if early:
+            return
+    raise AssertionError(f"the server was faster {_TRIES} times")
+
+
+def test_agents_are_taken_over_with_the_numbers_and_logs_they_would_have_had(tmp_path: Path) -> None:
+    """Each registers once, and a new one goes on counting."""
+    with LiveQueue(tmp_path, _AGENTS) as queue:
+        first = set(queue.await_agents())
+        [log] = tmp_path.glob("logs/*/server.log")
+        for agent in queue.client.agents():
+            said = [line for line in log.read_text().splitlines() if f"agent={agent.id} " in line]
+            assert [f"started with pid {agent.pid}" in line for line in said] == [True, False]
+            assert f"registered: pid {agent.pid}" in said[1]
+            own = (log.parent / f"agent-{agent.id}.log").read_text()
+            assert own.count(f"registered with pid {agent.pid}") == 1
+        killed = min(first)
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: any(agent.id == "a3" and agent.pid for agent in queue.client.agents()), "another Agent")
+        assert set(queue.await_agents()) > first - {killed}
+
+
+def test_a_session_that_ends_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    """Its desktop is gone when the Agents' processes are there and their server is not."""
+    queue = LiveQueue(tmp_path, _AGENTS)
+    with ThreadPoolExecutor(1) as desktop:
+        started = desktop.submit(queue.start)
+        until(lambda: len(_ours("agent", tmp_path)) == _AGENTS, "the Agents' processes")
+        assert queue.process is not None
+        queue.process.kill()
+        everything = _ours("agent", tmp_path) | _ours("server", tmp_path)
+        until(lambda: not any(map(is_alive, everything)), "all to be gone")
+        assert started.exception() is not None or queue.ready
+    queue.close()
+    assert not _ours("agent", tmp_path) and not _ours("server", tmp_path)
