@@ -13,7 +13,7 @@ import time
 
 from kq import __version__, process
 from kq.guardian.folder import QueueFolder
-from kq.guardian.starting import start_server, tell
+from kq.guardian.starting import let_begin, start_server, tell
 from kq.logs import log_folder, open_log
 from kq.settings import Settings
 
@@ -136,6 +136,7 @@ class Guardian:
         self._server = start_server(
             self._settings, self._folder.path, self._session, self._journal_session, first=False
         )
+        let_begin(self._server)
         _log.warning(
             "the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid
         )

@@ -15,7 +15,7 @@ from kq.errors import KqError
 from kq.guardian.folder import QueueFolder, end_leftovers, new_session_id
 from kq.settings import Settings
 
-__all__ = ["main", "start_server", "tell"]
+__all__ = ["let_begin", "main", "start_server", "tell"]
 
 _SERVER_FILE = Path(__file__).resolve().parents[1] / "server" / "__main__.py"
 
@@ -23,7 +23,7 @@ _SERVER_FILE = Path(__file__).resolve().parents[1] / "server" / "__main__.py"
 def start_server(
     settings: Settings, queue_dir: Path, session: str, journal_session: str, *, first: bool
 ) -> process.Child:
-    """Start a server of the session, and say so.
+    """Start a server of the session, and say so. It imports what it needs, and waits for `let_begin`.
 
     Args:
         journal_session: whose jobs it goes on with.
@@ -51,6 +51,15 @@ def start_server(
     return server
 
 
+def let_begin(server: process.Child) -> None:
+    """Tell a server that was started that it may touch what is there: no earlier session is at it any more."""
+    assert server.lifeline is not None
+    try:
+        os.write(server.lifeline, b"\n")
+    except OSError:
+        pass  # it has died already; that is seen as any other death is
+
+
 def tell(event: str, **facts: object) -> None:
     """One line for whoever started the session."""
     try:
@@ -71,12 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
         folder = QueueFolder.take(settings.data_root, socket.gethostname(), options.queue_dir)
-        end_leftovers()
         session = new_session_id()
         journal_session = options.continues or session
         # Before the server has a chance to say anything: who listens needs to know where.
         tell("queue", queue_dir=str(folder.path), session=session)
         server = start_server(settings, folder.path, session, journal_session, first=True)
+        end_leftovers()  # while the server's interpreter starts
+        let_begin(server)
     except (KqError, OSError) as error:
         tell("failed", sentence=str(error))
         return 2

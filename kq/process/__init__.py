@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
-from kq.process._waking import InputEnd, SignalWake
+from kq.process._waking import InputEnd, SignalWake, await_word
 
 if sys.platform == "win32":
     from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
@@ -80,6 +80,7 @@ __all__ = [
     "Usage",
     "Watch",
     "ask_to_stop",
+    "await_word",
     "become_subreaper",
     "children_of",
     "descendants",

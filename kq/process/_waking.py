@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 
-__all__ = ["InputEnd", "SignalWake"]
+__all__ = ["InputEnd", "SignalWake", "await_word"]
 
 _INPUT = 0
 
@@ -73,6 +73,11 @@ class InputEnd:
         """Stop waiting for it. The input itself stays as it is."""
         if self._near is not None:
             self._near.close()
+
+
+def await_word() -> bool:
+    """Wait for one byte on standard input, before anything else reads there. Returns False at its end."""
+    return bool(os.read(_INPUT, 1))
 
 
 def hang_up_at_end(source: int) -> socket.socket:

@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--guardian-pid", type=int, default=0)
     parser.add_argument("--first", action="store_true", help="no server of this session was before this one")
     options = parser.parse_args(argv)
+    # Agents share this process's standard input: it is to be read before there are any.
+    if options.guardian_pid and not process.await_word():
+        return 0  # the guardian is gone
     process.become_subreaper()
     _have_files_enough()
     # 100,000 jobs are many objects that live long: looking at them all too often takes a third of the time.
