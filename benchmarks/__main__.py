@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name not in QUESTIONS:
             parser.error(f"{name!r} is no benchmark: use any of {', '.join(QUESTIONS)}")
     for room in ("kq", "host"):
-        # As an installation leaves them, whatever PYTHONDONTWRITEBYTECODE says here: or each process would compile.
+        # As an installation leaves them: with PYTHONDONTWRITEBYTECODE each process would compile anew.
         compileall.compile_dir(Path(__file__).parents[1] / room, quiet=2)
     answers: dict[str, list[dict[str, object]]] = {}
     missing = False

@@ -373,7 +373,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--agent-id", required=True)
     parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
-    parser.add_argument("--early", action="store_true", help="with --lifeline: wait for the connection file to be written")
+    parser.add_argument(
+        "--early", action="store_true", help="with --lifeline: wait for the connection file to be written"
+    )
     parser.add_argument("--log", type=Path, metavar="FILE", help="default: standard error")
     parser.add_argument("--site", type=Path, help="file that says what is different on this machine")
     parser.add_argument("--pulse", action="store_true", help="write a byte to standard output now and then")

@@ -137,9 +137,7 @@ class Guardian:
             self._settings, self._folder.path, self._session, self._journal_session, first=False
         )
         let_begin(self._server)
-        _log.warning(
-            "the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid
-        )
+        _log.warning("the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid)
         return None
 
     def _sweep(self) -> None:
@@ -163,4 +161,3 @@ class Guardian:
         self._wake.close()
         self._folder.clean()
         self._folder.release()
-

@@ -1,4 +1,4 @@
-"""Starts the guardian's work with what takes longest, the server. What only the guarding needs is imported after."""
+"""Starts a session with what takes longest, its server. What only guarding needs is imported after that."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def start_server(
 
 
 def let_begin(server: process.Child) -> None:
-    """Tell a server that was started that it may touch what is there: no earlier session is at it any more."""
+    """Tell a server that it may touch what is there: no earlier session is at it any more."""
     assert server.lifeline is not None
     try:
         os.write(server.lifeline, b"\n")

@@ -60,7 +60,7 @@ class LocalAgents:
         self._endings: dict[str, _Ending] = {}
 
     def launch(self, agent_id: str) -> None:
-        """Start an Agent, or take the one that was started early. Failing that, `gone` is called with the reason."""
+        """Start an Agent, or take the one started early. Failing that, `gone` is called with the reason."""
         child = self._early.pop(agent_id, None)
         try:
             if child is None:

@@ -1,6 +1,6 @@
 """Starts the server: arguments, settings, the log; says why there is none. It serves nobody itself.
 
-Its first act is to start the Agents' interpreters, which takes as long as all the rest: so that comes meanwhile.
+Its first act is to start the Agents' interpreters, which take as long as all the rest: that comes meanwhile.
 """
 
 from __future__ import annotations

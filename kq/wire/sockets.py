@@ -93,7 +93,7 @@ def _new(context: zmq.Context[_Socket], kind: int) -> _Socket:
 def _notice_silence(socket: _Socket, longest_s: int) -> None:
     """Have the system drop connections that nothing comes through: a cut network says nothing.
 
-    By itself TCP would go on believing for minutes. ZeroMQ can ask, too (ZMQ_HEARTBEAT_IVL); with 1,000 Agents
+    By itself TCP would believe for minutes. ZeroMQ can ask, too (ZMQ_HEARTBEAT_IVL); with 1,000 Agents
     the server's answers took a tenth of a core.
     """
     socket.tcp_keepalive = 1

@@ -1,4 +1,4 @@
-"""An Agent whose process is there before its server: it waits, registers once, and never outlives its session."""
+"""An Agent whose process is there before its server: it waits, registers once, never outlives its session."""
 
 from __future__ import annotations
 
