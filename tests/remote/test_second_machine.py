@@ -178,6 +178,42 @@ def test_a_cut_shorter_than_the_lease_is_survived(
     assert "ended 1" in _text(record.log_file)
 
 
+def test_a_cut_is_noticed_also_by_connections_that_say_nothing(
+    second: SecondMachine, own_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """All are dropped long before a lease this long is over, and made anew afterwards."""
+    assert second._hidden is not None
+    root = second._hidden / tmp_path_factory.mktemp("root").name
+    with LiveQueue(root, 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=60, KQ_GRACE_S=0.5) as queue:
+        queue.await_agents()
+        queue.client.drain_agents([agent.id for agent in queue.client.agents()]).result(10)
+        settings = Settings.from_environment(queue.environment)
+        launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+        reports = Reports()
+        assert launcher.start(second.target(), reports).ok, reports.text()
+        far = {agent.id: agent.pid for agent in queue.client.agents() if not agent.local}
+        pid = min(far.values())
+        until(lambda: _connections(pid, queue) == 3 * len(far), "three connections of each Agent")
+        second.cut()
+        try:
+            until(lambda: _connections(pid, queue) == 0, "the cut to be noticed")
+        finally:
+            second.heal()
+        until(lambda: _connections(pid, queue) == 3 * len(far), "the connections to be made anew")
+        record = queue.await_job(submit(queue, folder_of(queue), "echo heard"))
+        assert record.state == "Completed" and record.agent in far
+        launcher.stop(second.target(), Reports())
+        launcher.close()
+
+
+def _connections(pid: int, queue: LiveQueue) -> int:
+    """How many connections to the server are established on the machine of this process."""
+    ports = {queue.ready[f"{name}_port"] for name in ("request", "update", "broadcast")}
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    fields = [line.split() for line in lines]
+    return sum(each[3] == "01" and int(each[2].rpartition(":")[2], 16) in ports for each in fields)
+
+
 def test_a_cut_beyond_the_lease_ends_the_render_and_queues_it_again(
     queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
 ) -> None:
