@@ -64,6 +64,8 @@ def test_agents_are_taken_over_with_the_numbers_and_logs_they_would_have_had(tmp
     with LiveQueue(tmp_path, _AGENTS) as queue:
         first = set(queue.await_agents())
         [log] = tmp_path.glob("logs/*/server.log")
+        logs = list(log.parent.glob("agent-*.log"))
+        until(lambda: all("registered" in each.read_text() for each in logs), "Agents to hear of it")
         for agent in queue.client.agents():
             said = [line for line in log.read_text().splitlines() if f"agent={agent.id} " in line]
             assert [f"started with pid {agent.pid}" in line for line in said] == [True, False]
