@@ -81,7 +81,7 @@ class Attempt:
         self._reads_at = self._started + _READ_S
         self._gone = 0
         self._asked: frozenset[process.ProcessId] = frozenset()
-        """What ran when it was asked to stop: what of that ends by itself is to be counted too."""
+        """What was there when it was asked to stop: what of that ends by itself is to be counted too."""
 
     # --- starting ---------------------------------------------------------------
 
@@ -254,10 +254,12 @@ class Attempt:
             self._outcome, self._reason = outcome, reason
         if self._grace_until is None:
             self._rung = "asked"
-            self._asked = frozenset(process.descendants(os.getpid()))
             self._grace_until = now + grace_s
             if self.child is not None and grace_s > 0:
                 process.ask_to_stop(self.child)
+            # Not before: the look takes longer than all else between the order and the signal, and what ends
+            # meanwhile is still there to be seen, unless its own parent reaps it within that moment.
+            self._asked = frozenset(process.descendants(os.getpid(), ended=True))
         else:
             self._grace_until = min(self._grace_until, now + grace_s)
         if grace_s <= 0:
@@ -378,8 +380,17 @@ def _open_log(path: str) -> int:
     try:
         return os.open(path, flags, 0o644)
     except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(os.path.dirname(path))  # noqa: PTH120  # a path's parent takes as long as the folder does
         return os.open(path, flags, 0o644)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path)  # noqa: PTH102
+    except FileExistsError:
+        pass  # of another task of the job, a moment ago
+    except FileNotFoundError:
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103
 
 
 def _size(fd: int) -> int:
