@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kq import process
 from kq.agent.output import OutputNews, OutputReader
+from kq.agent.reasons import how_ended, why_failed
 from kq.agent.standby import ReadyProcess, Standby
 from kq.errors import BadInput, Refused
 from kq.messages import AssignOrder, AttemptEnding
@@ -188,7 +189,7 @@ class Attempt:
         if ready.has_taken() or self._outcome:
             self._untaken = None  # from here on it is a render like any other
         elif ended is not None:
-            self._start_anew(f"ended before it took the job ({_how_ended(ended.code)})")
+            self._start_anew(f"ended before it took the job ({how_ended(ended.code)})")
         else:
             self._start_anew(f"did not take the job within {_TAKE_S:g} s")
 
@@ -331,7 +332,7 @@ class Attempt:
             self._reader.close()
         reason = self._reason
         if self._outcome == "failed" and not reason:
-            reason = _why_failed(self._exit_code, self.news)
+            reason = why_failed(self._exit_code, self.news)
         self._finish(self._outcome, reason)
 
     def _finish(self, outcome: str, reason: str) -> None:
@@ -395,27 +396,3 @@ def _make_folder(path: str) -> None:
 
 def _size(fd: int) -> int:
     return os.fstat(fd).st_size if fd >= 0 else 0
-
-
-def _why_failed(exit_code: int | None, news: OutputNews) -> str:
-    """One sentence: what the output said last, and how the process ended."""
-    how = _how_ended(exit_code)
-    said = news.last_error or news.last_line
-    return f"{said} ({how})" if said else how
-
-
-def _how_ended(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "it ended, and nobody saw how"
-    if exit_code < 0:
-        return f"ended by signal {-exit_code} ({_signal_name(-exit_code)})"
-    return f"exit code {exit_code}"
-
-
-def _signal_name(number: int) -> str:
-    import signal
-
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"
