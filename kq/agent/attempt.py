@@ -28,6 +28,8 @@ _SAMPLE_S = 1.0
 """How often its memory and CPU time are looked at."""
 _TAKE_S = 2.0
 """How long a process that was kept ready may take to become the render; then that is started anew."""
+_FIRST = "/0/1"
+"""How the first attempt of a job is called: its log has no folder yet, and to be told so takes its time."""
 _SILENT_CPU = 0.01
 """Less CPU than this share of a core counts as none."""
 
@@ -92,6 +94,8 @@ class Attempt:
         Where the log cannot be written, the render goes on without one, and its ending carries a warning.
         """
         try:
+            if self.id.endswith(_FIRST):
+                _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120
             self._log = _open_log(self.order.log_file)
         except OSError as error:
             self._no_log = f"it ran without its log {self.order.log_file}: {error.strerror}"
