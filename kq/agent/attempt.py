@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kq import process
 from kq.agent.output import OutputNews, OutputReader
+from kq.agent.reasons import how_ended, why_failed
 from kq.agent.standby import ReadyProcess, Standby
 from kq.errors import BadInput, Refused
 from kq.messages import AssignOrder, AttemptEnding
@@ -27,6 +28,8 @@ _SAMPLE_S = 1.0
 """How often its memory and CPU time are looked at."""
 _TAKE_S = 2.0
 """How long a process that was kept ready may take to become the render; then that is started anew."""
+_FIRST = "/0/1"
+"""How the first attempt of a job is called: its log has no folder yet, and to be told so takes its time."""
 _SILENT_CPU = 0.01
 """Less CPU than this share of a core counts as none."""
 
@@ -81,7 +84,7 @@ class Attempt:
         self._reads_at = self._started + _READ_S
         self._gone = 0
         self._asked: frozenset[process.ProcessId] = frozenset()
-        """What ran when it was asked to stop: what of that ends by itself is to be counted too."""
+        """What was there when it was asked to stop: what of that ends by itself is to be counted too."""
 
     # --- starting ---------------------------------------------------------------
 
@@ -91,6 +94,8 @@ class Attempt:
         Where the log cannot be written, the render goes on without one, and its ending carries a warning.
         """
         try:
+            if self.id.endswith(_FIRST):
+                _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120
             self._log = _open_log(self.order.log_file)
         except OSError as error:
             self._no_log = f"it ran without its log {self.order.log_file}: {error.strerror}"
@@ -188,7 +193,7 @@ class Attempt:
         if ready.has_taken() or self._outcome:
             self._untaken = None  # from here on it is a render like any other
         elif ended is not None:
-            self._start_anew(f"ended before it took the job ({_how_ended(ended.code)})")
+            self._start_anew(f"ended before it took the job ({how_ended(ended.code)})")
         else:
             self._start_anew(f"did not take the job within {_TAKE_S:g} s")
 
@@ -254,10 +259,12 @@ class Attempt:
             self._outcome, self._reason = outcome, reason
         if self._grace_until is None:
             self._rung = "asked"
-            self._asked = frozenset(process.descendants(os.getpid()))
             self._grace_until = now + grace_s
             if self.child is not None and grace_s > 0:
                 process.ask_to_stop(self.child)
+            # Not before: the look takes longer than all else between the order and the signal, and what ends
+            # meanwhile is still there to be seen, unless its own parent reaps it within that moment.
+            self._asked = frozenset(process.descendants(os.getpid(), ended=True))
         else:
             self._grace_until = min(self._grace_until, now + grace_s)
         if grace_s <= 0:
@@ -329,7 +336,7 @@ class Attempt:
             self._reader.close()
         reason = self._reason
         if self._outcome == "failed" and not reason:
-            reason = _why_failed(self._exit_code, self.news)
+            reason = why_failed(self._exit_code, self.news)
         self._finish(self._outcome, reason)
 
     def _finish(self, outcome: str, reason: str) -> None:
@@ -378,33 +385,18 @@ def _open_log(path: str) -> int:
     try:
         return os.open(path, flags, 0o644)
     except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(os.path.dirname(path))  # noqa: PTH120  # a path's parent takes as long as the folder does
         return os.open(path, flags, 0o644)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path)  # noqa: PTH102
+    except FileExistsError:
+        pass  # of another task of the job, a moment ago
+    except FileNotFoundError:
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103
 
 
 def _size(fd: int) -> int:
     return os.fstat(fd).st_size if fd >= 0 else 0
-
-
-def _why_failed(exit_code: int | None, news: OutputNews) -> str:
-    """One sentence: what the output said last, and how the process ended."""
-    how = _how_ended(exit_code)
-    said = news.last_error or news.last_line
-    return f"{said} ({how})" if said else how
-
-
-def _how_ended(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "it ended, and nobody saw how"
-    if exit_code < 0:
-        return f"ended by signal {-exit_code} ({_signal_name(-exit_code)})"
-    return f"exit code {exit_code}"
-
-
-def _signal_name(number: int) -> str:
-    import signal
-
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"

@@ -12,7 +12,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +117,7 @@ class Agent:
             lifeline = self._lifeline
             if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
                 self._on_lifeline_end(lifeline)
-            self._take_messages()
+            self._take_messages(ready)
             self._step_attempt()
             if self._attempt is None and not self._leaving:
                 self._standby.step(time.monotonic())
@@ -188,14 +188,14 @@ class Agent:
             )
         )
 
-    def _take_messages(self) -> None:
-        for change in self._wire.connection_changes():
+    def _take_messages(self, ready: Collection[object]) -> None:
+        for change in self._wire.connection_changes(ready):
             if change == "up" and self._registered:
                 # A server that was started again knows nobody, and an old route leads nowhere.
                 self._register()
             elif change == "refused" and not self._registered:
                 self._give_up("the server refuses this Agent's key", 4)
-        for order in self._wire.replies():
+        for order in self._wire.replies(ready):
             if isinstance(order, m.AssignOrder):
                 self._on_assign(order)
             elif isinstance(order, m.AcknowledgeOrder):
@@ -204,7 +204,7 @@ class Agent:
                 self._on_end(order)
             elif self._remote is not None:
                 self._remote.take(order)
-        for told in self._wire.broadcasts():
+        for told in self._wire.broadcasts(ready):
             if isinstance(told, m.StopOrder):
                 if self._attempt is not None and self._attempt.id == told.attempt:
                     self._attempt.request_stop(told.grace_s)

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
@@ -253,9 +253,9 @@ class QueueClient(Wishes):
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._poller.wait(self._timeout_s())
+                ready = self._poller.wait(self._timeout_s())
                 self._take_notes()
-                self._take_messages()
+                self._take_messages(ready)
                 self._watch_silence()
                 self._tell_listeners()
         finally:
@@ -280,7 +280,7 @@ class QueueClient(Wishes):
 
     def _take_notes(self) -> None:
         try:
-            while self._near.recv(4096):
+            while len(self._near.recv(4096)) == 4096:
                 pass
         except (BlockingIOError, OSError):
             pass  # all taken, or closed
@@ -320,11 +320,11 @@ class QueueClient(Wishes):
         self._unsent = deque(self._pending)
         self._send_more()
 
-    def _take_messages(self) -> None:
+    def _take_messages(self, ready: Collection[object]) -> None:
         wire = self._wire
         if wire is None:
             return
-        for change in wire.connection_changes():
+        for change in wire.connection_changes(ready):
             self._is_up = False
             if change == "up":
                 self._last_heard = time.monotonic()
@@ -334,11 +334,11 @@ class QueueClient(Wishes):
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
             elif self._status is ConnectionStatus.CONNECTED:
                 self._set_status(ConnectionStatus.LOST, "the connection to the queue was lost")
-        for reply in wire.replies():
+        for reply in wire.replies(ready):
             self._last_heard = time.monotonic()
             self._take_reply(reply)
         self._send_more()
-        for event in wire.broadcasts():
+        for event in wire.broadcasts(ready):
             if isinstance(event, m.ChangesEvent):
                 self._last_heard = time.monotonic()
                 self._take_event(event)

@@ -5,6 +5,7 @@ Ending whole trees is in _posix_ending.
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import select
@@ -253,7 +254,7 @@ def spawn_render(argv: Sequence[str], *, cwd: str | Path, environment: Mapping[s
         BadInput: the command, the folder or the environment is wrong. Nothing runs then.
         Refused: the machine has no room for another process now.
     """
-    return _spawn(argv, str(cwd), environment, subprocess.DEVNULL, log, log)
+    return _spawn(argv, str(cwd), environment, _nowhere(), log, log)
 
 
 def spawn_standby(
@@ -299,7 +300,7 @@ def spawn_service(
     Raises:
         BadInput, Refused: as for `spawn_render`.
     """
-    streams = {NOWHERE: subprocess.DEVNULL, INHERIT: None}
+    streams = {NOWHERE: _nowhere(), INHERIT: None}
     if stdin != LIFELINE:
         return _spawn(
             argv,
@@ -321,6 +322,12 @@ def spawn_service(
         os.close(read_end)
     child.lifeline = write_end
     return child
+
+
+@functools.cache
+def _nowhere() -> int:
+    """Nothing to read, and what is written is gone. Opened once: Popen would do so at each start."""
+    return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _spawn(

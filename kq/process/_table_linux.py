@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from kq.process._types import MarkedProcess, Usage
 
@@ -23,6 +23,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LOOKS_IN_EXEC, _BETWEEN_LOOKS_S = 20, 0.001
 """How long a process in the middle of an exec is looked at again: an exec takes less."""
+_SHORT = 2048
+"""A read that gives less was the whole rest: what /proc does not give at once, it gives a page of."""
 _HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110  # pathlib would cost start-up
 
 
@@ -36,6 +38,8 @@ def _read(path: str) -> bytes:
         parts = []
         while part := os.read(fd, 65536):
             parts.append(part)
+            if len(part) < _SHORT:
+                break
         return b"".join(parts)
     except OSError:
         return b""  # ESRCH: it ended while it was read
@@ -50,7 +54,7 @@ def _stat(pid: int) -> list[bytes]:
     return content[content.rfind(b")") + 2 :].split()
 
 
-_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _START = 0, 1, 11, 12, 19
+_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _THREADS, _START = 0, 1, 11, 12, 17, 19
 _VIRTUAL, _RESIDENT, _CODE_END = 20, 21, 24
 
 
@@ -69,11 +73,12 @@ def children_of(pid: int) -> list[int]:
             threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  # names are wanted, not paths
         except OSError:
             return []
-        children: list[int] = []
-        for thread in threads:
-            children += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
-        return children
+        return [child for thread in threads for child in _children_of_thread(pid, thread)]
     return _parents().get(pid, [])
+
+
+def _children_of_thread(pid: int, thread: str | int) -> Iterable[int]:
+    return map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
 
 
 def _parents() -> dict[int, list[int]]:
@@ -86,21 +91,32 @@ def _parents() -> dict[int, list[int]]:
 
 
 def walk(
-    roots: Iterable[int], keep: Collection[int], before: Callable[[int], None] | None = None
+    roots: Iterable[int],
+    keep: Collection[int],
+    before: Callable[[int], None] | None = None,
+    *,
+    ended: bool = False,
 ) -> dict[int, float]:
     """Running processes among `roots` and their descendants, without `keep` and what is below those.
 
     Args:
         before: called with each pid before its children are looked up.
+        ended: whether ended ones that were not reaped yet are wanted too; what is below them always is.
 
     Returns:
-        pid and start time of each; ended ones are left out, what is below them is not.
+        pid and start time of each.
     """
-    found: dict[int, float] = {}
+    found = _stats(roots, keep, before)
+    return {pid: float(fields[_START]) for pid, fields in found if ended or fields[_STATE] not in b"ZX"}
+
+
+def _stats(
+    roots: Iterable[int], keep: Collection[int], before: Callable[[int], None] | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
+    """As `walk`, with the fields of each process's stat file, ended ones among them."""
     seen = set(keep)
     stack = [pid for pid in roots if pid not in seen]
-    lookup = children_of if _HAS_CHILDREN_FILES else None
-    table = {} if lookup else _parents()
+    table = {} if _HAS_CHILDREN_FILES else _parents()
     while stack:
         pid = stack.pop()
         if pid in seen:
@@ -108,12 +124,16 @@ def walk(
         seen.add(pid)
         if before is not None:
             before(pid)
-        started = process_start_time(pid)
-        if started is not None:
-            found[pid] = started
-        children = lookup(pid) if lookup else table.get(pid, [])
+        fields = _stat(pid)
+        if fields:
+            yield pid, fields
+        if not _HAS_CHILDREN_FILES:
+            children: Iterable[int] = table.get(pid, [])
+        elif fields and fields[_THREADS] == b"1":
+            children = _children_of_thread(pid, pid)  # to list its threads would take as long as all the rest
+        else:
+            children = children_of(pid)
         stack += [child for child in children if child not in seen]
-    return found
 
 
 def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
@@ -187,11 +207,11 @@ def _is_in_exec(pid: int) -> bool:
 def tree_usage(roots: Iterable[int]) -> Usage:
     """What `roots` and all their descendants use together now. About 30 microseconds for each process."""
     ticks = pages = count = 0
-    for pid in walk(roots, ()):
-        fields = _stat(pid)
-        if fields and fields[_STATE] not in b"ZX":
-            # The two fields behind hold the time of children that were waited for.
-            ticks += sum(map(int, fields[_USER_TICKS : _SYSTEM_TICKS + 3]))
-            pages += int(fields[_RESIDENT])
-            count += 1
+    for _, fields in _stats(roots, ()):
+        if fields[_STATE] in b"ZX":
+            continue
+        # The two fields behind hold the time of children that were waited for.
+        ticks += sum(map(int, fields[_USER_TICKS : _SYSTEM_TICKS + 3]))
+        pages += int(fields[_RESIDENT])
+        count += 1
     return Usage(ticks / _TICKS, pages * _PAGE, count)

@@ -26,11 +26,15 @@ def _process(pid: int) -> psutil.Process | None:
 
 def process_start_time(pid: int) -> float | None:
     """When the process `pid` started, in seconds since the epoch; None once it has ended, reaped or not."""
+    return _start_time(pid, ended=False)
+
+
+def _start_time(pid: int, *, ended: bool) -> float | None:
     import psutil
 
     process = _process(pid)
     try:
-        if process is None or process.status() == psutil.STATUS_ZOMBIE:
+        if process is None or (not ended and process.status() == psutil.STATUS_ZOMBIE):
             return None
         return process.create_time()
     except psutil.Error:
@@ -61,15 +65,20 @@ def children_of(pid: int) -> list[int]:
 
 
 def walk(
-    roots: Iterable[int], keep: Collection[int], before: Callable[[int], None] | None = None
+    roots: Iterable[int],
+    keep: Collection[int],
+    before: Callable[[int], None] | None = None,
+    *,
+    ended: bool = False,
 ) -> dict[int, float]:
     """Running processes among `roots` and their descendants, without `keep` and what is below those.
 
     Args:
         before: called with each pid before its children are looked up.
+        ended: whether ended ones that were not reaped yet are wanted too; what is below them always is.
 
     Returns:
-        pid and start time of each; ended ones are left out, what is below them is not.
+        pid and start time of each.
     """
     found: dict[int, float] = {}
     seen = set(keep)
@@ -84,7 +93,7 @@ def walk(
         table = _parents()
         stack = []
         for pid in level:
-            started = process_start_time(pid)
+            started = _start_time(pid, ended=ended)
             if started is not None:
                 found[pid] = started
             for child in table.get(pid, ()):

@@ -165,9 +165,13 @@ def _run(ending: TreeEnd) -> EndReport:
     return ending.report
 
 
-def descendants(pid: int, keep: Collection[int] = ()) -> list[ProcessId]:
-    """Running processes below `pid`, without itself, without `keep` and what is below those."""
-    return [ProcessId(*item) for item in walk([pid], keep).items() if item[0] != pid]
+def descendants(pid: int, keep: Collection[int] = (), *, ended: bool = False) -> list[ProcessId]:
+    """Running processes below `pid`, without itself, without `keep` and what is below those.
+
+    Args:
+        ended: whether ended ones that were not reaped yet are wanted too.
+    """
+    return [ProcessId(*item) for item in walk([pid], keep, ended=ended).items() if item[0] != pid]
 
 
 def has_children() -> bool:

@@ -42,6 +42,10 @@ __all__ = ["Server"]
 
 _DRAIN = 512
 """Messages taken from one port before the journal is written and answers leave."""
+_AFTER_ORDERS_S = 0.002
+"""How much later than an Agent clients are told. What wakes them would take the cores that the order and the
+process it is about need now, and most likely there is more to tell by then."""
+_URGENT = (do.Assign, do.AskStop)
 _log = logging.getLogger("kq.server")
 
 
@@ -101,11 +105,14 @@ class Server:
         self._wishes = Wishes(
             self._core, self._news, self._handle, self._attempts_of, self._admit, self._dismiss
         )
-        self._outbox: list[do.Instruction | tuple[bytes, msgspec.Struct]] = []
+        self._outbox: list[do.Instruction] = []
+        self._answers: list[tuple[bytes, msgspec.Struct]] = []
+        self._tell_at: float | None = None
+        """When clients are told, while they are to be told later than Agents."""
         self._hearing = Hearing(
             self._core,
             self._handle,
-            lambda peer, order: self._outbox.append((peer, order)),
+            lambda peer, order: self._answers.append((peer, order)),
             self._remember_agent,
             lambda message: self._streams.take(message),
         )
@@ -151,10 +158,10 @@ class Server:
             now = time.monotonic()
             ready = self._poller.wait(self._timeout_s(now))
             self._take_wakes(ready)
-            self._wire.admit()
-            for update in self._wire.updates(_DRAIN):
+            self._wire.admit(ready)
+            for update in self._wire.updates(_DRAIN, ready):
                 self._hearing.take_update(update)
-            for request in self._wire.requests(_DRAIN):
+            for request in self._wire.requests(_DRAIN, ready):
                 self._take_request(request)
             self._agents.on_ready(ready)
             self._agents.step(time.monotonic())
@@ -169,7 +176,8 @@ class Server:
         return self._close()
 
     def _timeout_s(self, now: float) -> float:
-        waits = [self._next_tick - now, self._news.due_in_s(now)]
+        waits = [self._next_tick - now]
+        waits.append(self._news.due_in_s(now) if self._tell_at is None else self._tell_at - now)
         step = self._agents.next_step_s(now)
         if step is not None:
             waits.append(step)
@@ -237,6 +245,7 @@ class Server:
         self._streams.close()
         self._hosts.close()
         self._keeper.commit()
+        self._tell_clients(time.monotonic())
         self._wire.publish_to_clients(m.ChangesEvent(sequence=self._news.sequence + 1, stopping=True))
         self._journal.close()
         self._wire.close()
@@ -298,15 +307,23 @@ class Server:
             self._agents.end_unknown(self._session)
 
     def _settle(self) -> None:
-        """Journal first; then tell."""
+        """Journal first; then tell: Agents at once, clients when what Agents were told is on its way."""
         self._keeper.commit()
         outbox, self._outbox = self._outbox, []
         for each in outbox:
-            if isinstance(each, tuple):
-                self._reply(*each)
-            else:
-                self._orders.carry_out(each)
-        for event in self._news.take(time.monotonic()):
+            self._orders.carry_out(each)
+        now = time.monotonic()
+        if self._tell_at is None and any(isinstance(each, _URGENT) for each in outbox):
+            self._tell_at = now + _AFTER_ORDERS_S
+        if self._tell_at is None or now >= self._tell_at:
+            self._tell_clients(now)
+
+    def _tell_clients(self, now: float) -> None:
+        self._tell_at = None
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            self._reply(*answer)
+        for event in self._news.take(now):
             self._wire.publish_to_clients(event)
 
     def _reply(self, peer: bytes, message: msgspec.Struct) -> None:
@@ -323,7 +340,7 @@ class Server:
             self._hearing.take_registration(incoming.peer, incoming.role, message)
             return
         for reply in self._wishes.answer(message, _now()):
-            self._outbox.append((incoming.peer, reply))
+            self._answers.append((incoming.peer, reply))
 
     def _remember_agent(self, agent_id: str) -> None:
         agent = self._core.agent(agent_id)

@@ -2,7 +2,9 @@
 
 from kq.wire.frames import FrameDecoder, VersionMismatch, encode
 from kq.wire.keys import KeyPair, new_key_pair, write_private
-from kq.wire.sockets import AgentWire, ClientWire, Incoming, Poller, ServerWire
+from kq.wire.peer_ends import AgentWire, ClientWire
+from kq.wire.server_end import Incoming, ServerWire
+from kq.wire.sockets import Poller
 
 __all__ = [
     "AgentWire",

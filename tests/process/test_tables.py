@@ -71,6 +71,36 @@ def test_marks_and_use_are_read(table: ModuleType, family: tuple[Child, int, int
     assert used.cpu_s >= 0
 
 
+_MANY = 900
+_PARENT_OF_MANY = f"""
+import os, signal, sys
+for _ in range({_MANY}):
+    if os.fork() == 0:
+        signal.pause()
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def test_more_children_than_the_kernel_names_at_once() -> None:
+    """It gives their numbers by the page, and each page may be short of full."""
+    read_end, write_end = os.pipe()
+    child = spawn_service(
+        [sys.executable, "-S", "-c", _PARENT_OF_MANY], environment=os.environ, stdout=write_end
+    )
+    os.close(write_end)
+    with os.fdopen(read_end) as output:
+        assert output.readline() == "ready\n"
+    children = _table_linux.children_of(child.pid)
+    assert len(children) == _MANY
+    assert len(_table_linux._read(f"/proc/{child.pid}/task/{child.pid}/children")) > os.sysconf(
+        "SC_PAGE_SIZE"
+    )
+    assert set(_table_linux.walk([child.pid], ())) == {child.pid, *children}
+    end_tree([child.id])
+    child.close()
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_a_zombie_counts_as_gone(table: ModuleType) -> None:
     """It has ended, though nobody has reaped it."""
@@ -78,6 +108,7 @@ def test_a_zombie_counts_as_gone(table: ModuleType) -> None:
     assert select.select([child.wake_fd], [], [], 60)[0]
     assert table.process_start_time(child.pid) is None
     assert table.walk([child.pid], ()) == {}
+    assert list(table.walk([child.pid], (), ended=True)) == [child.pid]
     assert table.tree_usage([child.pid]).processes == 0
     child.poll()
     assert table.process_start_time(child.pid) is None

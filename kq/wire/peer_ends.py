@@ -1,0 +1,187 @@
+"""The three ports as an Agent and a client see them.
+
+What is not a message of the right type is counted and dropped here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import msgspec
+import zmq
+
+from kq import messages as m
+from kq.errors import MalformedMessage
+from kq.records import SessionRecord
+from kq.wire.frames import FrameDecoder, VersionMismatch, encode
+from kq.wire.receiving import whole_message
+from kq.wire.sockets import (
+    CLIENT_TOPIC,
+    NOW,
+    Poller,
+    Ready,
+    Socket,
+    agent_topic,
+    is_due,
+    new_socket,
+    notice_silence,
+)
+
+__all__ = ["AgentWire", "ClientWire"]
+
+_LONGEST_SILENCE_S = 3
+"""A network that says nothing for so long is taken for cut."""
+_EVENT = struct.Struct("=H")
+"""How a monitor's message begins (zmq_socket_monitor). pyzmq's own reader of it would bring asyncio along."""
+T = TypeVar("T")
+
+
+class _PeerWire(Generic[T]):
+    """What Agent and client share: a request socket with a monitor, and a subscription."""
+
+    def __init__(self, session: SessionRecord, topic: bytes, replies: object, *, network: bool) -> None:
+        self._session = session
+        self._network = network
+        self._context: zmq.Context[Socket] = zmq.Context()
+        self._decoder: FrameDecoder[T] = FrameDecoder(replies)
+        self._events: FrameDecoder[m.BroadcastMessage] = FrameDecoder(m.BroadcastMessage)
+        self.dropped = 0
+        self.mismatch = ""
+        """Why the other side cannot be understood: a sentence, or empty."""
+        self._request = self._peer_socket(zmq.DEALER)
+        self._request.sndhwm = 0
+        self._monitor = self._request.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED
+            | zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        )
+        self._broadcast = self._peer_socket(zmq.SUB)
+        self._broadcast.subscribe(topic)
+        self._request.connect(self._endpoint(session.request_port))
+        self._broadcast.connect(self._endpoint(session.broadcast_port))
+
+    def _endpoint(self, port: int) -> str:
+        host = self._session.host
+        return f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def _peer_socket(self, kind: int) -> Socket:
+        socket = new_socket(self._context, kind)
+        socket.curve_serverkey = self._session.server_key.encode()
+        socket.curve_publickey = self._session.public_key.encode()
+        socket.curve_secretkey = self._session.secret_key.encode()
+        socket.reconnect_ivl = 50
+        socket.reconnect_ivl_max = 1000
+        if ":" in self._session.host:
+            socket.ipv6 = True
+        if self._network:
+            socket.connect_timeout = 2000
+            notice_silence(socket, _LONGEST_SILENCE_S)
+        return socket
+
+    def add_to(self, poller: Poller) -> None:
+        """Have `poller` wait for what arrives."""
+        for socket in (self._request, self._broadcast, self._monitor):
+            poller.add(socket)
+
+    def send_request(self, message: msgspec.Struct) -> None:
+        """Send on the request port; kept until the server is reached. Never waits.
+
+        Raises:
+            MalformedMessage: it is too large.
+        """
+        self._request.send(encode(message), NOW)
+
+    def replies(self, ready: Ready = None) -> Iterator[T]:
+        """What has arrived on the request port. Never waits.
+
+        Args:
+            ready: what a poller found readable; a port that is not among it is not looked at. None: it is.
+        """
+        if not is_due(self._request, ready):
+            return
+        while (frames := whole_message(self._request)) is not None:
+            try:
+                if len(frames) != 1:
+                    raise MalformedMessage("a message of several frames")
+                yield self._decoder.decode(frames[0])
+            except VersionMismatch as error:
+                self.mismatch = str(error)
+            except MalformedMessage:
+                self.dropped += 1
+
+    def broadcasts(self, ready: Ready = None) -> Iterator[m.BroadcastMessage]:
+        """What has arrived on the broadcast port. Never waits. `ready`: see `replies`."""
+        if not is_due(self._broadcast, ready):
+            return
+        while (frames := whole_message(self._broadcast)) is not None:
+            try:
+                if len(frames) != 2:
+                    raise MalformedMessage("a broadcast that is not a topic and a message")
+                yield self._events.decode(frames[1])
+            except VersionMismatch as error:
+                self.mismatch = str(error)
+            except MalformedMessage:
+                self.dropped += 1
+
+    def connection_changes(self, ready: Ready = None) -> Iterator[str]:
+        """`up`, `down` or `refused` (our key is), in the order they happened. Never waits.
+
+        `ready`: see `replies`.
+        """
+        if not is_due(self._monitor, ready):
+            return
+        while (frames := whole_message(self._monitor)) is not None:
+            event = _EVENT.unpack_from(frames[0])[0]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                # Only now is the other side known to be alive: CONNECTED may be the kernel's backlog.
+                yield "up"
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                yield "refused"
+            else:
+                yield "down"
+
+    def close(self, linger_s: float = 0.0) -> None:
+        """Close all sockets; what was sent gets `linger_s` seconds to leave."""
+        self._request.disable_monitor()
+        self._monitor.close(0)
+        for socket in self._sockets():
+            socket.close(int(linger_s * 1000))
+        self._context.term()
+
+    def _sockets(self) -> list[Socket]:
+        return [self._request, self._broadcast]
+
+
+class AgentWire(_PeerWire[m.AgentOrder]):
+    """An Agent's end of the three ports."""
+
+    def __init__(self, session: SessionRecord, agent_id: str, *, network: bool) -> None:
+        super().__init__(session, agent_topic(agent_id), m.AgentOrder, network=network)
+        self._update = self._peer_socket(zmq.PUSH)
+        self._update.sndhwm = 10_000
+        self._update.connect(self._endpoint(session.update_port))
+
+    def send_update(self, message: msgspec.Struct) -> bool:
+        """Send on the update port. Never waits; False when too much waits already and it was dropped."""
+        try:
+            self._update.send(encode(message), NOW)
+        except zmq.Again:
+            return False
+        return True
+
+    def _sockets(self) -> list[Socket]:
+        return [*super()._sockets(), self._update]
+
+
+class ClientWire(_PeerWire[m.ServerReply]):
+    """A client's end: the request port and the broadcasts. Woken from other threads by `Waker`."""
+
+    def __init__(self, session: SessionRecord) -> None:
+        super().__init__(session, CLIENT_TOPIC, m.ServerReply, network=session.host not in _LOOPBACK)
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
