@@ -19,7 +19,7 @@ from typing import Any
 from host.renderboot.arguments import Arguments
 from host.renderboot.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
 from host.renderboot.findings import Findings
-from host.renderboot.picture import write_exr, write_png
+from host.renderboot.picture import Pixels, write_exr, write_png
 from host.renderboot.renderers import Picture, Renderer, load_renderer
 from host.renderboot.report import Report
 from host.renderboot.scene import Scene
@@ -67,6 +67,7 @@ class _Job:
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._picture: Picture | None = None
+        self._preview: Pixels | None = None
         self._samples = 0
         self._outcome = _Outcome()
         output = _output_of(arguments)
@@ -145,7 +146,8 @@ class _Job:
                 self._write_png(picture)
 
     def _write_png(self, picture: Picture) -> None:
-        write_png(self._png, picture.pixels())
+        preview, self._preview = self._preview, None
+        write_png(self._png, picture.pixels() if preview is None else preview)
         self._written_at = time.monotonic()
         self._report.picture(str(self._png))
 
@@ -224,6 +226,8 @@ class _Job:
     def _passes(self, picture: Picture) -> None:
         picture.render_preview()
         self._check_stop()
+        # Taken here: once the first pass runs, each look at the picture adds up what there is of it.
+        self._preview = picture.pixels()
         self._events.put(_Event.PASS_DONE)
         done, size = 0, 1
         while done < self._samples:

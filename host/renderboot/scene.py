@@ -261,6 +261,8 @@ class Scene:
     root: Group
     camera: Camera
     settings: PictureSettings
+    bounds: tuple[Matrix, Matrix]
+    """Least and greatest corner of all that is to be seen, in world space."""
     frame: float | None = None
 
 

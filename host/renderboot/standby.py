@@ -15,6 +15,7 @@ from host.renderboot import job
 from host.renderboot.arguments import Arguments, parse
 from host.renderboot.errors import EXIT_OK, ArgumentError
 from host.renderboot.findings import Findings
+from host.renderboot.picture import png
 from host.renderboot.renderers import Renderer, load_renderer
 from host.renderboot.report import Report
 
@@ -86,10 +87,13 @@ def _warm_up(renderer: Renderer) -> None:
     UsdShade.MaterialBindingAPI.Apply(card.GetPrim()).Bind(material)
     UsdLux.RectLight.Define(stage, "/Window")
     UsdLux.DomeLight.Define(stage, "/Sky")
-    asked = Arguments(stage=Path("warm-up"), width=8, height=8, samples=1)
+    # As large as a usual preview: memory that was used and given back is had again faster than new memory.
+    asked = Arguments(stage=Path("warm-up"), width=640, height=360, samples=1)
     picture = renderer.prepare(read_stage(stage, asked, Findings()), 1, Findings())
+    picture.render_preview()
+    png(picture.pixels())
     picture.render_pass(1)
-    picture.pixels()
+    png(picture.pixels())
 
 
 def read_job(line: str) -> StandbyJob:

@@ -13,9 +13,13 @@ from pxr import Usd, UsdGeom
 
 from host.renderboot.findings import Findings
 from host.renderboot.scene import Array, Indices
-from host.renderboot.stage.triangulate import triangulate
+from host.renderboot.stage.triangulate import cross, triangulate
 
 Ints = npt.NDArray[np.int64]
+
+_LARGEST_KEY = 2**62
+_TABLE_SHARE = 4
+"""A table of this many times the keys is still made faster than they are sorted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +157,11 @@ class MeshReading:
     def _smooth_normals(self) -> Array:
         triangle_points = self._indices[self._corners]
         a, b, c = (self._points[triangle_points[:, i]].astype(np.float64) for i in range(3))
-        weighted = np.cross(b - a, c - a)
-        total = np.zeros((len(self._points), 3))
+        weighted = cross(b - a, c - a)
+        total = np.empty((len(self._points), 3))
+        corner_points = triangle_points.T.reshape(-1)
         for i in range(3):
-            np.add.at(total, triangle_points[:, i], weighted)
+            total[:, i] = np.bincount(corner_points, np.tile(weighted[:, i], 3), len(self._points))
         return _unit(total.astype(np.float32))
 
     def _attribute(
@@ -196,16 +201,18 @@ class MeshReading:
         Returns:
             For each used corner its vertex, and for each vertex one corner that stands for it.
         """
-        key = self._indices[used]
+        key, bound = self._indices[used], len(self._points)
         for attribute in attributes:
-            if attribute.by_corner is self._indices:
+            if np.array_equal(attribute.by_corner, self._indices):
                 continue
             column = attribute.by_corner[used]
-            combined = key * (int(column.max()) + 1) + column
-            # Renumbering keeps the product of the next step far from overflow.
-            _, key = np.unique(combined, return_inverse=True)
-        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-        return inverse, used[first]
+            width = int(column.max()) + 1
+            if bound * width > _LARGEST_KEY:
+                key, first = _numbered(key, bound)
+                bound = len(first)
+            key, bound = key * width + column, bound * width
+        vertex_of_corner, first = _numbered(key, bound)
+        return vertex_of_corner, used[first]
 
     def _is_closed(self, used: Ints) -> bool:
         points = self._indices[used].reshape(-1, 3)
@@ -213,6 +220,32 @@ class MeshReading:
         edges.sort(axis=1)
         _, counts = np.unique(edges[:, 0] * len(self._points) + edges[:, 1], return_counts=True)
         return bool((counts % 2 == 0).all())
+
+
+def _numbered(keys: Ints, bound: int) -> tuple[Ints, Ints]:
+    """Number the keys without gaps, in their order.
+
+    Args:
+        keys: From 0 to `bound`.
+        bound: Greater than every key.
+
+    Returns:
+        For each key its number, and for each number the position of a key that has it.
+    """
+    if bound <= _TABLE_SHARE * len(keys) + 1024:
+        # A table of all that a key may be: no sorting.
+        position = np.full(bound, -1, np.int64)
+        position[keys] = np.arange(len(keys))
+        there = position >= 0
+        numbers = np.cumsum(there) - 1
+        return numbers[keys], position[there]
+    order = np.argsort(keys)
+    in_order = keys[order]
+    begins = np.empty(len(keys), bool)
+    begins[:1], begins[1:] = True, in_order[1:] != in_order[:-1]
+    number = np.empty(len(keys), np.int64)
+    number[order] = np.cumsum(begins) - 1
+    return number, order[begins]
 
 
 def _unit(vectors: Array) -> Array:

@@ -58,7 +58,7 @@ def read_stage(stage: Usd.Stage, arguments: Arguments, findings: Findings) -> Sc
     if not _has_light(root):
         findings.note("No light on the stage: a soft dome was added")
         root.lights.append(_soft_dome(up_is_z=up_is_z))
-    return Scene(root, camera, picture, frame)
+    return Scene(root, camera, picture, bounds, frame)
 
 
 @dataclass

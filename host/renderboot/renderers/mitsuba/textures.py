@@ -121,6 +121,9 @@ def _read(texture: ImageTexture, layout: str) -> mi.Bitmap:
     is_encoded = texture.colour_space == "srgb" or (texture.colour_space == "auto" and is_eight_bit)
     bitmap.set_srgb_gamma(is_encoded)
     pixel_format = getattr(mi.Bitmap.PixelFormat, layout)
+    is_linear_half = not is_encoded and bitmap.component_format() == mi.Struct.Type.Float16
+    if is_linear_half and bitmap.pixel_format() == pixel_format:
+        return bitmap
     return bitmap.convert(pixel_format, mi.Struct.Type.Float16, srgb_gamma=False)
 
 
