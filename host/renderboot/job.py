@@ -23,6 +23,7 @@ from host.renderboot.picture import Pixels, write_exr, write_png
 from host.renderboot.renderers import Picture, Renderer, load_renderer
 from host.renderboot.report import Report
 from host.renderboot.scene import Scene
+from host.renderboot.stash import Stash
 
 _LONGEST_PASS_S = 4.0
 """Passes grow no longer than this, so that pictures keep coming."""
@@ -40,18 +41,24 @@ class _Event(Enum):
     STOP = auto()
 
 
-def run(arguments: Arguments, renderer: Renderer | None = None, report: Report | None = None) -> int:
+def run(
+    arguments: Arguments,
+    renderer: Renderer | None = None,
+    report: Report | None = None,
+    stash: Stash | None = None,
+) -> int:
     """Render one job. On the main thread, SIGTERM, SIGINT and CTRL_BREAK end it with the partial picture.
 
     Args:
         arguments: What to render.
         renderer: One that is loaded already; None loads the one that the arguments name.
         report: Where to say things; None makes one on stderr.
+        stash: Where parts of the scene may have been made already.
 
     Returns:
         The process's exit code: 0, 1 after an error that the last log line tells, 143 after a stop.
     """
-    return _Job(arguments, renderer, report or Report()).run()
+    return _Job(arguments, renderer, report or Report(), stash).run()
 
 
 @dataclass
@@ -60,7 +67,10 @@ class _Outcome:
 
 
 class _Job:
-    def __init__(self, arguments: Arguments, renderer: Renderer | None, report: Report) -> None:
+    def __init__(
+        self, arguments: Arguments, renderer: Renderer | None, report: Report, stash: Stash | None
+    ) -> None:
+        self._stash = stash
         self._arguments = arguments
         self._renderer = renderer
         self._report = report
@@ -200,28 +210,36 @@ class _Job:
         self._events.put(_Event.ENDED)
 
     def _render(self) -> None:
+        picture = self._translated()
+        self._check_stop()
+        self._picture = picture
+        with self._report.timed("rendered"):
+            self._passes(picture)
+
+    def _translated(self) -> Picture:
+        """The picture to render. What it was made of is not needed any more when this returns."""
         # USD is imported here, so that a bad argument is answered without it.
         from host.renderboot.stage.reader import read_scene
 
         findings = Findings()
-        renderer = self._renderer
+        renderer, stash, self._stash = self._renderer, self._stash, None
         if renderer is None:
             with self._report.timed(f"renderer {self._arguments.renderer} loaded"):
                 renderer = load_renderer(self._arguments.renderer)
         self._check_stop()
         with self._report.timed("stage read"):
-            scene = read_scene(self._arguments, findings)
+            scene = read_scene(self._arguments, findings, stash)
         self._tell(findings)
         self._describe(scene, renderer)
         self._check_stop()
         with self._report.timed("scene translated"):
-            picture = renderer.prepare(scene, self._arguments.threads, findings)
+            picture = renderer.prepare(scene, self._arguments.threads, findings, stash)
         self._tell(findings)
-        self._check_stop()
+        if stash and stash.found:
+            whole = stash.found + stash.missed
+            self._report.say(f"{stash.found} of {whole} meshes and images were as in the render before")
         self._samples = scene.settings.samples
-        self._picture = picture
-        with self._report.timed("rendered"):
-            self._passes(picture)
+        return picture
 
     def _passes(self, picture: Picture) -> None:
         picture.render_preview()

@@ -266,6 +266,18 @@ class Scene:
     frame: float | None = None
 
 
+def every_group(root: Group) -> list[Group]:
+    """The group itself and all prototypes in it, each once."""
+    found = {id(root): root}
+    waiting = [root]
+    while waiting:
+        for instances in waiting.pop().instances:
+            if id(instances.prototype) not in found:
+                found[id(instances.prototype)] = instances.prototype
+                waiting.append(instances.prototype)
+    return list(found.values())
+
+
 def world_bounds(group: Group, matrix: Matrix | None = None) -> tuple[Matrix, Matrix] | None:
     """Least and greatest corner of all meshes, instances included; None when there are none."""
     corners = list(_corner_sets(group, np.eye(4) if matrix is None else matrix))

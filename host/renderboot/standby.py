@@ -1,6 +1,6 @@
 """A process kept ready: everything loaded, one job awaited on stdin, rendered, and then the end.
 
-Never renders twice: a job must not find anything of the one before it.
+Never renders twice: all that a job may find of the one before it is what a digest of its own scene names.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.renderboot import job
+from host.renderboot.ahead import BEFORE_VARIABLE, Ahead, read_before
 from host.renderboot.arguments import Arguments, parse
 from host.renderboot.errors import EXIT_OK, ArgumentError
 from host.renderboot.findings import Findings
@@ -40,9 +41,12 @@ def stand_by() -> int:
     Returns:
         The job's exit code; 0 when stdin ends without one.
     """
+    # Taken out: it is about this process, not about its render.
+    before = read_before(os.environ.pop(BEFORE_VARIABLE, ""))
     renderer = load_renderer(DEFAULT_RENDERER)
     _warm_up(renderer)
     _say(READY_LINE)
+    ahead = Ahead(before, renderer) if before and before.arguments.renderer == DEFAULT_RENDERER else None
     line = sys.stdin.readline()
     if not line.strip():
         return EXIT_OK
@@ -57,10 +61,12 @@ def stand_by() -> int:
                 f"The working folder '{asked.cwd}' cannot be entered: {error.strerror}."
             ) from error
     arguments = parse(asked.argv, os.environ)
-    ready = renderer if arguments.renderer == DEFAULT_RENDERER else None
     report = Report()
     report.say(f"in a process that was kept ready, with {DEFAULT_RENDERER} loaded")
-    return job.run(arguments, ready, report)
+    stash = ahead.finish() if ahead else None
+    if arguments.renderer != DEFAULT_RENDERER:
+        return job.run(arguments, None, report)
+    return job.run(arguments, renderer, report, stash)
 
 
 def _say(line: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +20,8 @@ from host.renderboot.renderers.mitsuba.lights import LightBuilder
 from host.renderboot.renderers.mitsuba.materials import MaterialLibrary
 from host.renderboot.renderers.mitsuba.shapes import ShapeBuilder
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
-from host.renderboot.scene import PictureSettings, Scene
+from host.renderboot.scene import DomeLight, PictureSettings, RectLight, Scene, every_group
+from host.renderboot.stash import Stash
 
 Sums = npt.NDArray[np.float64]
 
@@ -32,20 +35,28 @@ class MitsubaRenderer:
     name = "mitsuba"
     version = str(mi.__version__)
 
-    def prepare(self, scene: Scene, threads: int, findings: Findings) -> MitsubaPicture:
+    def prepare(
+        self, scene: Scene, threads: int, findings: Findings, stash: Stash | None = None
+    ) -> MitsubaPicture:
         """Translate a scene; see `Renderer.prepare`."""
-        # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
-        # there is nobody in the pool, and the wait never ends.
-        dr.set_thread_count(max(threads, 2))
-        try:
-            return self._prepare(scene, findings)
-        except RuntimeError as error:
-            raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
-        finally:
-            dr.set_thread_count(threads)
+        with _translating(threads):
+            return self._prepare(scene, findings, stash)
 
-    def _prepare(self, scene: Scene, findings: Findings) -> MitsubaPicture:
-        textures = TextureLibrary(findings)
+    def prepare_ahead(self, scene: Scene, threads: int, stash: Stash) -> None:
+        """Make textures; see `Renderer.prepare_ahead`. Shapes are filled as fast as compared."""
+        textures = TextureLibrary(Findings(), stash)
+        materials = MaterialLibrary(textures, Findings())
+        groups = every_group(scene.root)
+        with _translating(threads):
+            for mesh in (mesh for group in groups for mesh in group.meshes):
+                materials.bsdf(mesh.material, is_closed=mesh.is_closed)
+                materials.emission(mesh.material)
+            for light in (light for group in groups for light in group.lights):
+                if isinstance(light, RectLight | DomeLight) and light.texture:
+                    textures.pixels(light.texture)
+
+    def _prepare(self, scene: Scene, findings: Findings, stash: Stash | None) -> MitsubaPicture:
+        textures = TextureLibrary(findings, stash)
         shapes = ShapeBuilder(MaterialLibrary(textures, findings), findings)
         shapes.add(scene.root)
         low, high = scene.bounds
@@ -62,6 +73,20 @@ class MitsubaRenderer:
             }
         )
         return MitsubaPicture(whole, scene.camera.exposure_scale)
+
+
+@contextmanager
+def _translating(threads: int) -> Iterator[None]:
+    """While a scene is translated for so many threads. Raises RenderBootError for what mitsuba refuses."""
+    # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
+    # there is nobody in the pool, and the wait never ends.
+    dr.set_thread_count(max(threads, 2))
+    try:
+        yield
+    except RuntimeError as error:
+        raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
+    finally:
+        dr.set_thread_count(threads)
 
 
 def _coarse(settings: PictureSettings) -> PictureSettings:
