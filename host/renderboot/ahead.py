@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,23 +56,29 @@ def read_before(text: str) -> Before | None:
 class Ahead:
     """Prepares on a thread of its own from the moment it is made until `finish`."""
 
-    def __init__(self, before: Before, renderer: Renderer) -> None:
+    def __init__(self, before: Before, renderer: Renderer, on_all_made: Callable[[], None]) -> None:
         """
         Args:
             before: the render before.
             renderer: loaded; nothing else may use it before `finish`.
+            on_all_made: called on the thread when nothing is left to do and the render has not come.
         """
         self._before = before
         self._renderer = renderer
+        self._on_all_made = on_all_made
         self._process = psutil.Process()
         self._is_wanted = threading.Event()
         self._stash = Stash(self._look_up)
         self._thread = threading.Thread(target=self._run, name="ahead", daemon=True)
         self._thread.start()
 
-    def finish(self) -> Stash:
-        """End it and return all that is ready; waits for what is just being made."""
+    def hurry(self) -> None:
+        """The render has come: begin nothing more."""
         self._is_wanted.set()
+
+    def finish(self) -> Stash:
+        """All that is ready, once what is just being made is ready too."""
+        self.hurry()
         self._thread.join()
         self._stash.close()
         return self._stash
@@ -87,10 +94,12 @@ class Ahead:
         try:
             self._prepare()
         except (_EnoughError, RenderBootError):
-            return
+            pass
         # Whatever else a scene can do to a renderer, the render will meet it too, and word it.
         except Exception as error:  # noqa: BLE001
             sys.stderr.write(f"nothing more is prepared: {type(error).__name__}: {error}\n")
+        if not self._is_wanted.is_set():
+            self._on_all_made()
 
     def _prepare(self) -> None:
         from host.renderboot.stage.reader import read_scene

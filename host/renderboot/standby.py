@@ -21,6 +21,7 @@ from host.renderboot.renderers import Renderer, load_renderer
 from host.renderboot.report import Report
 
 READY_LINE = "kq_standby: ready"
+PREPARED_LINE = "kq_standby: prepared"
 TAKEN_LINE = "kq_standby: taken"
 DEFAULT_RENDERER = "mitsuba"
 
@@ -46,10 +47,14 @@ def stand_by() -> int:
     renderer = load_renderer(DEFAULT_RENDERER)
     _warm_up(renderer)
     _say(READY_LINE)
-    ahead = Ahead(before, renderer) if before and before.arguments.renderer == DEFAULT_RENDERER else None
+    ahead = None
+    if before and before.arguments.renderer == DEFAULT_RENDERER:
+        ahead = Ahead(before, renderer, lambda: _say(PREPARED_LINE))
     line = sys.stdin.readline()
     if not line.strip():
         return EXIT_OK
+    if ahead:
+        ahead.hurry()
     asked = read_job(line)
     _leave_own_streams(asked.log)
     os.environ.update(asked.env)
