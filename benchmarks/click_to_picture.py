@@ -1,7 +1,7 @@
 """How long from a click to the first picture: by a process kept ready, by a new one, without a queue?
 
-The click is the submit, the picture the PNG on disk; between two clicks a light changes, or everything. The bare
-limit is mitsuba in this process, with the scene read and translated before the clock starts.
+The click is the submit, the picture the PNG on disk; between two clicks a light changes, or everything does.
+The bare limit is mitsuba in this process, with the scene read and translated before the clock starts.
 """
 
 from __future__ import annotations
