@@ -61,7 +61,8 @@ def digest(*parts: object) -> bytes:
     Args:
         parts: arrays, bytes, and what a `repr` says all of: numbers, strings, None, tuples of those.
     """
-    whole = hashlib.blake2b(digest_size=24)
+    # Of the strong ones the fastest, where the processor has it built in.
+    whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
             whole.update(f"array {part.dtype.str} {part.shape} ".encode())
