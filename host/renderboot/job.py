@@ -151,7 +151,8 @@ class _Job:
             if picture is None:
                 continue
             self._report.progress(min(picture.samples_done() / self._samples, 0.999))
-            is_stale = time.monotonic() - self._written_at > _PICTURE_INTERVAL_S
+            # Before the coarse picture is there, there is nothing to show: it would be a black one.
+            is_stale = 0.0 < self._written_at < time.monotonic() - _PICTURE_INTERVAL_S
             if event is _Event.PASS_DONE or is_stale:
                 self._write_png(picture)
 
