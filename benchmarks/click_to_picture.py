@@ -1,7 +1,7 @@
 """How long from a click to the first picture: by a process kept ready, by a new one, without a queue?
 
-The click is the submit, the picture the PNG on disk. The bare limit is mitsuba in this process, with the
-scene read and translated before the clock starts.
+The click is the submit, the picture the PNG on disk; between two clicks a light changes, or everything does.
+The bare limit is mitsuba in this process, with the scene read and translated before the clock starts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+from pxr import Usd, UsdGeom, UsdLux
 
 from benchmarks.measuring import connected_session, figures, until
 from host import session as host_session
@@ -33,10 +34,12 @@ def run(*, small: bool) -> list[dict[str, object]]:
     reading_ms: list[float] = []
     cold_ms: list[float] = []
     ready_ms: list[float] = []
+    changed_ms: list[float] = []
     renderer = load_renderer("mitsuba")
-    asked = parse(_arguments(size), {"KQ_THREADS": str(THREADS)})
     with connected_session(agents=1) as (session, folder):
-        for number in range(rounds):
+        stages = _Stages(folder)
+        for _ in range(rounds):
+            asked = parse(_arguments(stages.with_another_light(), size), {"KQ_THREADS": str(THREADS)})
             begin_s = time.perf_counter()
             picture = renderer.prepare(read_scene(asked, Findings()), THREADS, Findings())
             loaded_s = time.perf_counter()
@@ -44,36 +47,72 @@ def run(*, small: bool) -> list[dict[str, object]]:
             write_png(folder / "bare.png", picture.pixels())
             bare_ms.append(_ms(loaded_s))
             reading_ms.append(_ms(begin_s))
-            cold = _Render(session, folder / f"cold{number}", size, ready=False)
+            cold = _Render(session, stages.with_another_light(), size, ready=False)
             cold_ms.append(cold.first_picture_ms())
-            # When this one ends, the next one's process is loaded.
-            _Render(session, folder / f"before{number}", size, ready=True).first_picture_ms()
-            _await_ready(session)
-            ready = _Render(session, folder / f"ready{number}", size, ready=True)
-            ready_ms.append(ready.first_picture_ms())
-            if "kept ready" not in ready.log.read_text():
-                raise RuntimeError("the process that was kept ready was not used")
-    what, kept = "click to first picture, ms", "kq, a process kept ready"
+            # When such a render ends, the next one's process is loaded, and told of it.
+            for times_ms, before in (
+                (ready_ms, stages.with_another_light()),
+                (changed_ms, stages.of_another_scene()),
+            ):
+                _Render(session, before, size, ready=True).first_picture_ms()
+                _await_ready(session)
+                ready = _Render(session, stages.with_another_light(), size, ready=True)
+                times_ms.append(ready.first_picture_ms())
+                if "kept ready" not in ready.log.read_text():
+                    raise RuntimeError("the process that was kept ready was not used")
+    what = "click to first picture, ms"
+    kept, changed = "kq, a process kept ready, a light changed", "kq, a process kept ready, another scene"
     return [
         figures(what, "mitsuba in process, scene loaded", bare_ms, bare_ms),
         figures(what, "mitsuba in process, scene read at the click", reading_ms, bare_ms),
         figures(what, "kq, a new process", cold_ms, bare_ms),
         figures(what, kept, ready_ms, bare_ms),
+        figures(what, changed, changed_ms, bare_ms),
         figures(f"{what}: against a new process", kept, ready_ms, cold_ms),
+        figures(f"{what}: against a new process", changed, changed_ms, cold_ms),
         figures(f"{what}: against in process with reading", kept, ready_ms, reading_ms),
     ]
 
 
-class _Render:
-    """One render in a folder of its own, followed until its first picture, then stopped."""
+class _Stages:
+    """Stage files as the desktop writes them, one a click: everything in one file."""
 
-    def __init__(self, session: Session, folder: Path, size: tuple[int, int], *, ready: bool) -> None:
-        folder.mkdir()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        self._stage = Usd.Stage.Open(str(SCENE))
+        lights = (UsdLux.LightAPI(prim) for prim in self._stage.Traverse() if prim.HasAPI(UsdLux.LightAPI))
+        self._intensity = next(lights).GetIntensityAttr()
+
+    def with_another_light(self) -> Path:
+        """The sample scene, of which one light is not as it was."""
+        self._intensity.Set(self._intensity.Get() * 1.02)
+        return self._written(self._stage)
+
+    def of_another_scene(self) -> Path:
+        """Nothing of the sample scene is in it."""
+        stage = Usd.Stage.CreateInMemory()
+        UsdGeom.Cube.Define(stage, "/Cube")
+        return self._written(stage)
+
+    def _written(self, stage: Usd.Stage) -> Path:
+        self._count += 1
+        path = self._folder / f"click{self._count}" / "stage.usdc"
+        path.parent.mkdir()
+        stage.Flatten().Export(str(path))
+        return path
+
+
+class _Render:
+    """One render in its stage's folder, followed until its first picture, then stopped."""
+
+    def __init__(self, session: Session, stage: Path, size: tuple[int, int], *, ready: bool) -> None:
+        folder = stage.parent
         self._client = session.client
         self._picture = folder / "picture.png"
         self.log = Path()
         output = ("-renderOutputFile", str(self._picture))
-        command = [*host_session.renderboot_command(), *_arguments(size), *output]
+        command = [*host_session.renderboot_command(), *_arguments(stage, size), *output]
         self._spec = JobSpec(
             name=folder.name,
             commands=(tuple(command),),
@@ -114,9 +153,9 @@ def _await_ready(session: Session) -> None:
     until(is_at_rest, every_s=0.5)
 
 
-def _arguments(size: tuple[int, int]) -> list[str]:
+def _arguments(stage: Path, size: tuple[int, int]) -> list[str]:
     width, height = map(str, size)
-    return ["-geolib3OpTree", str(SCENE), "-width", width, "-height", height, "-samples", "1000000"]
+    return ["-geolib3OpTree", str(stage), "-width", width, "-height", height, "-samples", "1000000"]
 
 
 def _ms(begin_s: float) -> float:

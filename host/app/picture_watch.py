@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QImageReader
 
 _INTERVAL_S = 0.15
+_FIRST_INTERVAL_S = 0.03
+"""Until there is a first picture, which the artist waits for; a look costs microseconds."""
+_FIRST_PATIENCE_S = 10.0
+"""A render that takes longer to show anything, or waits for its turn, is not looked for so often."""
 _Stamp = tuple[int, int, int]
 
 
@@ -35,6 +40,7 @@ class PictureWatcher(QObject):
         self._live = False
         self._closed = False
         self._seen: _Stamp | None = None
+        self._followed_at = 0.0
         self._thread = threading.Thread(target=self._run, name="picture-watch", daemon=True)
         self._thread.start()
 
@@ -43,6 +49,7 @@ class PictureWatcher(QObject):
         with self._wake:
             if path != self._path:
                 self._seen = None
+                self._followed_at = time.monotonic()
             self._path = path
             self._live = True
             self._wake.notify()
@@ -73,7 +80,11 @@ class PictureWatcher(QObject):
             with self._wake:
                 # Asked for something else while looking: look again before sleeping.
                 if not self._closed and (self._path, self._live) == (path, live):
-                    self._wake.wait(_INTERVAL_S if live else None)
+                    self._wake.wait(self._interval_s() if live else None)
+
+    def _interval_s(self) -> float:
+        is_new = time.monotonic() - self._followed_at < _FIRST_PATIENCE_S
+        return _FIRST_INTERVAL_S if self._seen is None and is_new else _INTERVAL_S
 
     def _look(self, path: Path) -> None:
         try:

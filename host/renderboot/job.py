@@ -19,10 +19,11 @@ from typing import Any
 from host.renderboot.arguments import Arguments
 from host.renderboot.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
 from host.renderboot.findings import Findings
-from host.renderboot.picture import write_exr, write_png
+from host.renderboot.picture import Pixels, write_exr, write_png
 from host.renderboot.renderers import Picture, Renderer, load_renderer
 from host.renderboot.report import Report
 from host.renderboot.scene import Scene
+from host.renderboot.stash import Stash
 
 _LONGEST_PASS_S = 4.0
 """Passes grow no longer than this, so that pictures keep coming."""
@@ -40,18 +41,24 @@ class _Event(Enum):
     STOP = auto()
 
 
-def run(arguments: Arguments, renderer: Renderer | None = None, report: Report | None = None) -> int:
+def run(
+    arguments: Arguments,
+    renderer: Renderer | None = None,
+    report: Report | None = None,
+    stash: Stash | None = None,
+) -> int:
     """Render one job. On the main thread, SIGTERM, SIGINT and CTRL_BREAK end it with the partial picture.
 
     Args:
         arguments: What to render.
         renderer: One that is loaded already; None loads the one that the arguments name.
         report: Where to say things; None makes one on stderr.
+        stash: Where parts of the scene may have been made already.
 
     Returns:
         The process's exit code: 0, 1 after an error that the last log line tells, 143 after a stop.
     """
-    return _Job(arguments, renderer, report or Report()).run()
+    return _Job(arguments, renderer, report or Report(), stash).run()
 
 
 @dataclass
@@ -60,13 +67,17 @@ class _Outcome:
 
 
 class _Job:
-    def __init__(self, arguments: Arguments, renderer: Renderer | None, report: Report) -> None:
+    def __init__(
+        self, arguments: Arguments, renderer: Renderer | None, report: Report, stash: Stash | None
+    ) -> None:
+        self._stash = stash
         self._arguments = arguments
         self._renderer = renderer
         self._report = report
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._picture: Picture | None = None
+        self._preview: Pixels | None = None
         self._samples = 0
         self._outcome = _Outcome()
         output = _output_of(arguments)
@@ -140,12 +151,14 @@ class _Job:
             if picture is None:
                 continue
             self._report.progress(min(picture.samples_done() / self._samples, 0.999))
-            is_stale = time.monotonic() - self._written_at > _PICTURE_INTERVAL_S
+            # Before the coarse picture is there, there is nothing to show: it would be a black one.
+            is_stale = 0.0 < self._written_at < time.monotonic() - _PICTURE_INTERVAL_S
             if event is _Event.PASS_DONE or is_stale:
                 self._write_png(picture)
 
     def _write_png(self, picture: Picture) -> None:
-        write_png(self._png, picture.pixels())
+        preview, self._preview = self._preview, None
+        write_png(self._png, picture.pixels() if preview is None else preview)
         self._written_at = time.monotonic()
         self._report.picture(str(self._png))
 
@@ -198,32 +211,42 @@ class _Job:
         self._events.put(_Event.ENDED)
 
     def _render(self) -> None:
+        picture = self._translated()
+        self._check_stop()
+        self._picture = picture
+        with self._report.timed("rendered"):
+            self._passes(picture)
+
+    def _translated(self) -> Picture:
+        """The picture to render. What it was made of is not needed any more when this returns."""
         # USD is imported here, so that a bad argument is answered without it.
         from host.renderboot.stage.reader import read_scene
 
         findings = Findings()
-        renderer = self._renderer
+        renderer, stash, self._stash = self._renderer, self._stash, None
         if renderer is None:
             with self._report.timed(f"renderer {self._arguments.renderer} loaded"):
                 renderer = load_renderer(self._arguments.renderer)
         self._check_stop()
         with self._report.timed("stage read"):
-            scene = read_scene(self._arguments, findings)
+            scene = read_scene(self._arguments, findings, stash)
         self._tell(findings)
         self._describe(scene, renderer)
         self._check_stop()
         with self._report.timed("scene translated"):
-            picture = renderer.prepare(scene, self._arguments.threads, findings)
+            picture = renderer.prepare(scene, self._arguments.threads, findings, stash)
         self._tell(findings)
-        self._check_stop()
+        if stash and stash.found:
+            whole = stash.found + stash.missed
+            self._report.say(f"{stash.found} of {whole} meshes and images were as in the render before")
         self._samples = scene.settings.samples
-        self._picture = picture
-        with self._report.timed("rendered"):
-            self._passes(picture)
+        return picture
 
     def _passes(self, picture: Picture) -> None:
         picture.render_preview()
         self._check_stop()
+        # Taken here: once the first pass runs, each look at the picture adds up what there is of it.
+        self._preview = picture.pixels()
         self._events.put(_Event.PASS_DONE)
         done, size = 0, 1
         while done < self._samples:

@@ -261,7 +261,21 @@ class Scene:
     root: Group
     camera: Camera
     settings: PictureSettings
+    bounds: tuple[Matrix, Matrix]
+    """Least and greatest corner of all that is to be seen, in world space."""
     frame: float | None = None
+
+
+def every_group(root: Group) -> list[Group]:
+    """The group itself and all prototypes in it, each once."""
+    found = {id(root): root}
+    waiting = [root]
+    while waiting:
+        for instances in waiting.pop().instances:
+            if id(instances.prototype) not in found:
+                found[id(instances.prototype)] = instances.prototype
+                waiting.append(instances.prototype)
+    return list(found.values())
 
 
 def world_bounds(group: Group, matrix: Matrix | None = None) -> tuple[Matrix, Matrix] | None:

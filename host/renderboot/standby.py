@@ -1,6 +1,6 @@
 """A process kept ready: everything loaded, one job awaited on stdin, rendered, and then the end.
 
-Never renders twice: a job must not find anything of the one before it.
+Never renders twice: all that a job may find of the one before it is what a digest of its own scene names.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.renderboot import job
+from host.renderboot.ahead import BEFORE_VARIABLE, Ahead, read_before
 from host.renderboot.arguments import Arguments, parse
 from host.renderboot.errors import EXIT_OK, ArgumentError
 from host.renderboot.findings import Findings
+from host.renderboot.picture import png
 from host.renderboot.renderers import Renderer, load_renderer
 from host.renderboot.report import Report
 
 READY_LINE = "kq_standby: ready"
+PREPARED_LINE = "kq_standby: prepared"
 TAKEN_LINE = "kq_standby: taken"
 DEFAULT_RENDERER = "mitsuba"
 
@@ -39,12 +42,19 @@ def stand_by() -> int:
     Returns:
         The job's exit code; 0 when stdin ends without one.
     """
+    # Taken out: it is about this process, not about its render.
+    before = read_before(os.environ.pop(BEFORE_VARIABLE, ""))
     renderer = load_renderer(DEFAULT_RENDERER)
     _warm_up(renderer)
     _say(READY_LINE)
+    ahead = None
+    if before and before.arguments.renderer == DEFAULT_RENDERER:
+        ahead = Ahead(before, renderer, lambda: _say(PREPARED_LINE))
     line = sys.stdin.readline()
     if not line.strip():
         return EXIT_OK
+    if ahead:
+        ahead.hurry()
     asked = read_job(line)
     _leave_own_streams(asked.log)
     os.environ.update(asked.env)
@@ -56,10 +66,12 @@ def stand_by() -> int:
                 f"The working folder '{asked.cwd}' cannot be entered: {error.strerror}."
             ) from error
     arguments = parse(asked.argv, os.environ)
-    ready = renderer if arguments.renderer == DEFAULT_RENDERER else None
     report = Report()
     report.say(f"in a process that was kept ready, with {DEFAULT_RENDERER} loaded")
-    return job.run(arguments, ready, report)
+    stash = ahead.finish() if ahead else None
+    if arguments.renderer != DEFAULT_RENDERER:
+        return job.run(arguments, None, report)
+    return job.run(arguments, renderer, report, stash)
 
 
 def _say(line: str) -> None:
@@ -86,10 +98,13 @@ def _warm_up(renderer: Renderer) -> None:
     UsdShade.MaterialBindingAPI.Apply(card.GetPrim()).Bind(material)
     UsdLux.RectLight.Define(stage, "/Window")
     UsdLux.DomeLight.Define(stage, "/Sky")
-    asked = Arguments(stage=Path("warm-up"), width=8, height=8, samples=1)
+    # As large as a usual preview: memory that was used and given back is had again faster than new memory.
+    asked = Arguments(stage=Path("warm-up"), width=640, height=360, samples=1)
     picture = renderer.prepare(read_stage(stage, asked, Findings()), 1, Findings())
+    picture.render_preview()
+    png(picture.pixels())
     picture.render_pass(1)
-    picture.pixels()
+    png(picture.pixels())
 
 
 def read_job(line: str) -> StandbyJob:

@@ -360,7 +360,7 @@ class Attempt:
             duration_s=round(time.monotonic() - self._started, 3),
         )
         if self._standby is not None:
-            self._standby.after(self.order, self._environment)
+            self._standby.after(self.order, self._environment, self._cwd)
 
     def picture(self) -> str:
         """The latest picture, as an absolute path; empty when none was named."""

@@ -30,21 +30,31 @@ _WORDS_PATIENCE_S = 1.0
 """How long what an ended process said may take to be read."""
 _LONGEST_LINE = 4000
 """Bytes that a pipe of any system holds while nobody reads."""
+_BEFORE = "KQ_STANDBY_BEFORE"
+"""The variable that tells it which render ended before it was started, and how much memory it may hold."""
 _MARKS = ("KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
 
 
 class ReadyProcess:
     """One process that loads, waits, and becomes at most one render. To be used from the Agent's thread."""
 
-    def __init__(self, argv: tuple[str, ...], environment: dict[str, str]) -> None:
-        """Start it. Raises BadInput, Refused."""
+    def __init__(self, argv: tuple[str, ...], environment: dict[str, str], before: str = "") -> None:
+        """Start it. Raises BadInput, Refused.
+
+        Args:
+            argv: its command.
+            environment: that of the renders it is for.
+            before: what it is told of the render before.
+        """
         self.argv = argv
         self.environment = environment
+        self.before = before
         read_end, write_end = os.pipe()
         try:
             # No folder of a job's, which will be gone, and none from which a program might load something.
             folder = Path(Path.cwd().anchor)
-            self.child = process.spawn_standby(argv, cwd=folder, environment=environment, stdout=write_end)
+            told = environment | {_BEFORE: before} if before else environment
+            self.child = process.spawn_standby(argv, cwd=folder, environment=told, stdout=write_end)
         except BaseException:
             os.close(read_end)
             raise
@@ -102,21 +112,27 @@ class Standby:
         self._memory_limit = memory_limit
         self._say = say
         self._kept: ReadyProcess | None = None
-        self._next: tuple[tuple[str, ...], dict[str, str]] | None = None
-        """What is loaded next: the command and its environment."""
+        self._next: tuple[tuple[str, ...], dict[str, str], str] | None = None
+        """What is loaded next: the command, its environment, and what it is told of the render before."""
         self._load_at = 0.0
         self._look_at = 0.0
         self._until = 0.0
         self._born = 0.0
         self._unfit: tuple[str, ...] = ()
         """A command that did not come to wait: it is not tried again."""
+        self._untold: tuple[str, ...] = ()
+        """A command that held too much once it knew of the render before: it is not told any more."""
 
-    def after(self, order: AssignOrder, environment: Mapping[str, str]) -> None:
+    def after(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> None:
         """A render has ended: have something ready for another one like it, if it says how."""
-        if self._keep_s <= 0 or _arguments(order) is None or order.standby == self._unfit:
+        arguments = _arguments(order)
+        if self._keep_s <= 0 or arguments is None or order.standby == self._unfit:
             return
         now = time.monotonic()
-        self._next = order.standby, _without_marks(environment)
+        before = json.dumps({"argv": arguments, "cwd": cwd, "memory": self._memory_limit})
+        if len(before) > _LONGEST_LINE or order.standby == self._untold:
+            before = ""
+        self._next = order.standby, _without_marks(environment), before
         self._load_at, self._until = now + _CALM_S, now + self._keep_s
 
     def next_step_s(self, now: float) -> float:
@@ -126,15 +142,15 @@ class Standby:
     def step(self, now: float) -> None:
         """Load what is due, end what is not needed any more. To be called while no render runs."""
         if self._next is not None and now >= self._load_at:
-            (argv, environment), self._next = self._next, None
-            self._load(argv, environment, now)
+            (argv, environment, before), self._next = self._next, None
+            self._load(argv, environment, before, now)
         elif self._kept is not None and now >= self._look_at:
             self._look_at = now + _LOOK_S
             self._look_after(self._kept, now)
 
-    def _load(self, argv: tuple[str, ...], environment: dict[str, str], now: float) -> None:
+    def _load(self, argv: tuple[str, ...], environment: dict[str, str], before: str, now: float) -> None:
         try:
-            self._kept = ReadyProcess(argv, environment)
+            self._kept = ReadyProcess(argv, environment, before)
         except (BadInput, Refused) as error:
             self._give_up(argv, str(error))
             return
@@ -153,7 +169,12 @@ class Standby:
         elif self.memory > self._memory_limit:
             used, limit = self.memory / 2**20, self._memory_limit / 2**20
             self._end()
-            self._give_up(kept.argv, f"it holds {used:,.0f} MiB, its limit is {limit:,.0f} MiB")
+            if kept.before:
+                # What it made of the render before may be all that is too much.
+                self._untold = kept.argv
+                self._load(kept.argv, kept.environment, "", now)
+            else:
+                self._give_up(kept.argv, f"it holds {used:,.0f} MiB, its limit is {limit:,.0f} MiB")
         elif not was_ready and now - self._born > _LOAD_S:
             self._end()
             self._give_up(kept.argv, f"it was not ready after {_LOAD_S:.0f} s")

@@ -33,8 +33,7 @@ __all__ = ["Incoming", "ServerWire"]
 
 _SUBSCRIBE = b"\x01"
 _FORGET_AFTER_S = 30
-"""A connection that nothing comes through for so long is dropped. Less patience is for those at its other end: this one
-may just be slow to read."""
+"""After so long without a sign from the other side, which may just be slow to read."""
 T = TypeVar("T")
 
 

@@ -32,7 +32,7 @@ def stand_by(note: Path) -> None:
         sys.exit("no licence")
     if kind == "loads for ever":
         time.sleep(600)
-    if kind == "large":
+    if kind == "large" or (kind == "large when told" and "KQ_STANDBY_BEFORE" in os.environ):
         ballast = bytearray(200 << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])
     print("loading plug-ins", flush=True)

@@ -13,6 +13,7 @@ from host.renderboot.errors import ArgumentError, RenderBootError
 from host.renderboot.findings import Findings
 from host.renderboot.picture import Pixels
 from host.renderboot.scene import Scene
+from host.renderboot.stash import Stash
 
 
 class Picture(Protocol):
@@ -40,8 +41,22 @@ class Renderer(Protocol):
     name: str
     version: str
 
-    def prepare(self, scene: Scene, threads: int, findings: Findings) -> Picture:
+    def prepare(self, scene: Scene, threads: int, findings: Findings, stash: Stash | None = None) -> Picture:
         """Translate the scene.
+
+        Args:
+            scene: What is to be seen.
+            threads: How many render it.
+            findings: Receives what of it cannot be rendered.
+            stash: Where `prepare_ahead` may have put parts of it.
+
+        Raises:
+            RenderBootError: The renderer refuses it.
+        """
+
+    def prepare_ahead(self, scene: Scene, threads: int, stash: Stash) -> None:
+        """Make what takes long and does not depend on the whole: put it where `prepare` of a scene like this
+        one will look for it.
 
         Raises:
             RenderBootError: The renderer refuses it.

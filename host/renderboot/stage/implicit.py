@@ -125,30 +125,29 @@ def _revolved(strips: list[list[_Ring]], axis: str) -> Shape:
     """Turn profiles, listed from the bottom up (caps from or to the axis), around an axis."""
     angles = np.linspace(0.0, 2.0 * math.pi, _AROUND + 1)
     cosine, sine = np.cos(angles), np.sin(angles)
-    positions, normals, uvs, triangles = [], [], [], []
+    rings = [ring for strip in strips for ring in strip]
+    table = np.array([(ring.radius, ring.height, ring.outward, ring.upward, ring.v) for ring in rings])
+    radius, height, outward, upward, v = (column[:, None] for column in table.T)
+    # A row a ring, a column a direction.
+    shape = (len(rings), _AROUND + 1)
+    positions, normals, uvs = np.empty((*shape, 3)), np.empty((*shape, 3)), np.empty((*shape, 2))
+    positions[..., 0], positions[..., 1], positions[..., 2] = radius * cosine, radius * sine, height
+    normals[..., 0], normals[..., 1], normals[..., 2] = outward * cosine, outward * sine, upward
+    uvs[..., 0], uvs[..., 1] = angles / (2.0 * math.pi), v
+    triangles = []
     base = 0
     for strip in strips:
-        for ring in strip:
-            positions.append(
-                np.stack([ring.radius * cosine, ring.radius * sine, np.full_like(angles, ring.height)], 1)
-            )
-            normals.append(
-                np.stack([ring.outward * cosine, ring.outward * sine, np.full_like(angles, ring.upward)], 1)
-            )
-            uvs.append(np.stack([angles / (2.0 * math.pi), np.full_like(angles, ring.v)], 1))
-        columns = np.arange(_AROUND)
-        for row in range(len(strip) - 1):
-            a = base + row * (_AROUND + 1) + columns
-            b, c, d = a + 1, a + _AROUND + 2, a + _AROUND + 1
-            if strip[row].radius > 0:
-                triangles.append(np.stack([a, b, c], 1))
-            if strip[row + 1].radius > 0:
-                triangles.append(np.stack([a, c, d], 1))
+        a = base + np.arange(len(strip) - 1)[:, None] * (_AROUND + 1) + np.arange(_AROUND)
+        b, c, d = a + 1, a + _AROUND + 2, a + _AROUND + 1
+        quads = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 1)
+        # Where a ring is a point, only one triangle of the two has a surface.
+        is_wide = np.array([ring.radius > 0 for ring in strip])
+        triangles.append(quads[np.stack([is_wide[:-1], is_wide[1:]], 1)].reshape(-1, 3))
         base += len(strip) * (_AROUND + 1)
     order = {"Z": [0, 1, 2], "X": [2, 0, 1], "Y": [1, 2, 0]}[axis]
     return Shape(
-        np.concatenate(positions)[:, order].astype(np.float32),
-        np.concatenate(normals)[:, order].astype(np.float32),
-        np.concatenate(uvs).astype(np.float32),
+        positions.reshape(-1, 3)[:, order].astype(np.float32),
+        normals.reshape(-1, 3)[:, order].astype(np.float32),
+        uvs.reshape(-1, 2).astype(np.float32),
         np.concatenate(triangles).astype(np.uint32),
     )

@@ -1,57 +1,47 @@
-"""UsdGeomMesh at one frame as triangles: n-gons, holes, windings, primvars of every interpolation, subsets.
+"""UsdGeomMesh at one frame as arrays: points, faces, holes, primvars with their fallbacks.
 
-Works on arrays; which material or matrix belongs to them is the traversal's business.
+What triangles they make is said next door; their material and matrix are the traversal's business.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 from pxr import Usd, UsdGeom
 
 from host.renderboot.findings import Findings
-from host.renderboot.scene import Array, Indices
-from host.renderboot.stage.triangulate import triangulate
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class MeshPart:
-    """The triangles of one material, per-vertex arrays already split where corners disagree."""
-
-    positions: Array
-    triangles: Indices
-    normals: Array | None
-    uvs: Array | None
-    colours: Array | None
-    is_closed: bool
-
-
-@dataclass(frozen=True, eq=False)
-class _Attribute:
-    """Values, and for each corner which of them it uses."""
-
-    values: Array
-    by_corner: Ints
+from host.renderboot.stage.mesh_parts import Choice, Ints, MeshPart, Numbers, Topology, Values
+from host.renderboot.stash import Stash
 
 
 class MeshReading:
     """One mesh at one frame. Ask for parts by their faces."""
 
-    def __init__(self, mesh: UsdGeom.Mesh, time: Usd.TimeCode, findings: Findings) -> None:
+    def __init__(
+        self, mesh: UsdGeom.Mesh, time: Usd.TimeCode, findings: Findings, stash: Stash | None = None
+    ) -> None:
+        """
+        Args:
+            mesh: the mesh.
+            time: the frame.
+            findings: receives what of it cannot be rendered.
+            stash: where parts may have been made already.
+        """
         self._mesh = mesh
         self._time = time
         self._findings = findings
+        self._stash = stash
         self._path = str(mesh.GetPath())
-        self.is_valid = self._read_topology()
+        self._topology = self._read_topology()
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether there is anything to be seen of it."""
+        return self._topology is not None
 
     @property
     def face_count(self) -> int:
         """Faces, holes included."""
-        return len(self._counts)
+        return len(self._topology.counts) if self._topology else 0
 
     def part(
         self, faces: Ints | None, uv_primvar: str, colour_primvar: str | None, *, needs_closed: bool
@@ -64,158 +54,86 @@ class MeshReading:
             colour_primvar: Which primvar the material reads as colour, if any.
             needs_closed: Whether to find out if the part has a border, which takes a while.
         """
-        corners, of_face = self._corners, self._faces_of_triangles
-        if faces is not None:
-            chosen = np.isin(of_face, faces)
-            corners = corners[chosen]
-        if not len(corners):
+        topology = self._topology
+        if topology is None:
             return None
-        normals = self._normals()
-        uvs = self._uvs(uv_primvar)
-        colours = self.primvar(colour_primvar, 3) if colour_primvar else None
-        used = corners.reshape(-1)
-        vertex_of_corner, first_corner = self._welded(used, [a for a in (normals, uvs, colours) if a])
-        return MeshPart(
-            positions=self._points[self._indices[first_corner]],
-            triangles=vertex_of_corner.reshape(-1, 3).astype(np.uint32),
-            normals=_unit(normals.values[normals.by_corner[first_corner]]) if normals else None,
-            uvs=uvs.values[uvs.by_corner[first_corner]] if uvs else None,
-            colours=colours.values[colours.by_corner[first_corner]] if colours else None,
-            is_closed=self._is_closed(used) if needs_closed else True,
+        # The limit surface of these is smooth.
+        smooth = (UsdGeom.Tokens.catmullClark, UsdGeom.Tokens.loop)
+        choice = Choice(
+            faces=faces,
+            normals=self._normals(),
+            uvs=self._uvs(uv_primvar),
+            colours=_listed(self._primvar(colour_primvar, 3) if colour_primvar else None),
+            is_smooth=self._mesh.GetSubdivisionSchemeAttr().Get() in smooth,
+            needs_closed=needs_closed,
         )
+        if self._stash is None:
+            part = topology.part(choice)
+        else:
+            part = self._stash.made(topology.digest_of(choice), lambda: topology.part(choice))
+        for warning in part.warnings if part else ():
+            self._findings.warn(warning, self._path)
+        return part
 
-    def primvar(self, name: str, width: int) -> _Attribute | None:
-        """A primvar (inherited ones too) as values and a per-corner index; None when absent or broken."""
+    def _primvar(self, name: str, width: int) -> Values | None:
+        """A primvar (inherited ones too); None when absent."""
         primvar = UsdGeom.PrimvarsAPI(self._mesh.GetPrim()).FindPrimvarWithInheritance(name)
         if not primvar or not primvar.HasValue():
             return None
-        values = primvar.Get(self._time)
-        indices = primvar.GetIndices(self._time) if primvar.IsIndexed() else None
-        return self._attribute(name, values, indices, str(primvar.GetInterpolation()), width)
+        values = np.asarray(primvar.Get(self._time), np.float32)
+        indices = _numbers(primvar.GetIndices(self._time)) if primvar.IsIndexed() else None
+        return Values(name, values, indices, str(primvar.GetInterpolation()), width)
 
-    def _uvs(self, name: str) -> _Attribute | None:
+    def _uvs(self, name: str) -> tuple[Values, ...]:
         """The texture coordinates asked for, else the mesh's first ones."""
-        found = self.primvar(name, 2)
-        if found:
-            return found
+        asked = self._primvar(name, 2)
         for primvar in UsdGeom.PrimvarsAPI(self._mesh.GetPrim()).GetPrimvarsWithValues():
             if primvar.GetTypeName().role == "TextureCoordinate":
-                return self.primvar(str(primvar.GetPrimvarName()), 2)
-        return None
+                first = str(primvar.GetPrimvarName())
+                return _listed(asked, None if first == name and asked else self._primvar(first, 2))
+        return _listed(asked)
 
-    def _read_topology(self) -> bool:
+    def _normals(self) -> tuple[Values, ...]:
+        """The primvar before the attribute of old."""
+        attribute = self._mesh.GetNormalsAttr()
+        array = attribute.Get(self._time) if attribute.HasValue() else None
+        plain = None
+        if array:
+            interpolation = str(self._mesh.GetNormalsInterpolation())
+            plain = Values("normals", np.asarray(array, np.float32), None, interpolation, 3)
+        return _listed(self._primvar("normals", 3), plain)
+
+    def _read_topology(self) -> Topology | None:
         points = self._mesh.GetPointsAttr().Get(self._time)
         counts = self._mesh.GetFaceVertexCountsAttr().Get(self._time)
         indices = self._mesh.GetFaceVertexIndicesAttr().Get(self._time)
         if not points or not counts or not indices:
             self._findings.warn("A mesh without points or faces is skipped", self._path)
-            return False
-        self._points = np.asarray(points, np.float32).reshape(-1, 3)
-        self._counts: Ints = np.asarray(counts, np.int64)
-        self._indices: Ints = np.asarray(indices, np.int64)
+            return None
+        topology = Topology(
+            points=np.asarray(points, np.float32).reshape(-1, 3),
+            counts=np.asarray(counts),
+            indices=np.asarray(indices),
+            holes=_numbers(self._mesh.GetHoleIndicesAttr().Get(self._time)),
+            is_left_handed=self._mesh.GetOrientationAttr().Get(self._time) == UsdGeom.Tokens.leftHanded,
+        )
         if (
-            int(self._counts.sum()) != len(self._indices)
-            or int(self._counts.min()) < 0
-            or int(self._indices.min()) < 0
-            or int(self._indices.max()) >= len(self._points)
+            int(topology.counts.sum(dtype=np.int64)) != len(topology.indices)
+            or int(topology.counts.min()) < 0
+            or int(topology.indices.min()) < 0
+            or int(topology.indices.max()) >= len(topology.points)
         ):
             self._findings.warn("A mesh whose faces and points do not fit together is skipped", self._path)
-            return False
-        if not np.isfinite(self._points).all():
-            self._findings.warn("A mesh with points that are not numbers is skipped", self._path)
-            return False
-        corners, faces = triangulate(self._points, self._counts, self._indices)
-        holes = self._mesh.GetHoleIndicesAttr().Get(self._time)
-        if holes:
-            kept = ~np.isin(faces, np.asarray(holes, np.int64))
-            corners, faces = corners[kept], faces[kept]
-        if self._mesh.GetOrientationAttr().Get(self._time) == UsdGeom.Tokens.leftHanded:
-            corners = corners[:, [0, 2, 1]]
-        self._corners, self._faces_of_triangles = corners, faces
-        return len(corners) > 0
-
-    def _normals(self) -> _Attribute | None:
-        authored = self.primvar("normals", 3)
-        if authored:
-            return authored
-        attribute = self._mesh.GetNormalsAttr()
-        values = attribute.Get(self._time) if attribute.HasValue() else None
-        if values:
-            found = self._attribute("normals", values, None, str(self._mesh.GetNormalsInterpolation()), 3)
-            if found:
-                return found
-        scheme = self._mesh.GetSubdivisionSchemeAttr().Get()
-        if scheme in (UsdGeom.Tokens.catmullClark, UsdGeom.Tokens.loop):
-            # The limit surface is smooth; so is its cage's shading.
-            return _Attribute(self._smooth_normals(), self._indices)
-        return None
-
-    def _smooth_normals(self) -> Array:
-        triangle_points = self._indices[self._corners]
-        a, b, c = (self._points[triangle_points[:, i]].astype(np.float64) for i in range(3))
-        weighted = np.cross(b - a, c - a)
-        total = np.zeros((len(self._points), 3))
-        for i in range(3):
-            np.add.at(total, triangle_points[:, i], weighted)
-        return _unit(total.astype(np.float32))
-
-    def _attribute(
-        self, name: str, values: object, indices: object, interpolation: str, width: int
-    ) -> _Attribute | None:
-        array = np.asarray(values, np.float32)
-        if array.ndim != 2 or array.shape[1] < width:
-            if array.size == width:
-                array = array.reshape(1, width)
-            else:
-                self._findings.warn(
-                    f"The primvar '{name}' is not of {width} numbers each and is ignored", self._path
-                )
-                return None
-        if interpolation == "constant":
-            by_corner = np.zeros(len(self._indices), np.int64)
-        elif interpolation == "uniform":
-            by_corner = np.repeat(np.arange(len(self._counts)), self._counts)
-        elif interpolation == "faceVarying":
-            by_corner = np.arange(len(self._indices))
-        else:
-            by_corner = self._indices
-        if indices:
-            table = np.asarray(indices, np.int64)
-            if int(by_corner.max()) >= len(table):
-                self._findings.warn(f"The primvar '{name}' has too few indices and is ignored", self._path)
-                return None
-            by_corner = table[by_corner]
-        if int(by_corner.max()) >= len(array) or int(by_corner.min()) < 0:
-            self._findings.warn(f"The primvar '{name}' has too few values and is ignored", self._path)
             return None
-        return _Attribute(np.ascontiguousarray(array[:, :width]), by_corner)
-
-    def _welded(self, used: Ints, attributes: list[_Attribute]) -> tuple[Ints, Ints]:
-        """Corners that agree in point and all attributes become one vertex.
-
-        Returns:
-            For each used corner its vertex, and for each vertex one corner that stands for it.
-        """
-        key = self._indices[used]
-        for attribute in attributes:
-            if attribute.by_corner is self._indices:
-                continue
-            column = attribute.by_corner[used]
-            combined = key * (int(column.max()) + 1) + column
-            # Renumbering keeps the product of the next step far from overflow.
-            _, key = np.unique(combined, return_inverse=True)
-        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-        return inverse, used[first]
-
-    def _is_closed(self, used: Ints) -> bool:
-        points = self._indices[used].reshape(-1, 3)
-        edges = np.concatenate([points[:, [0, 1]], points[:, [1, 2]], points[:, [2, 0]]])
-        edges.sort(axis=1)
-        _, counts = np.unique(edges[:, 0] * len(self._points) + edges[:, 1], return_counts=True)
-        return bool((counts % 2 == 0).all())
+        if not np.isfinite(topology.points).all():
+            self._findings.warn("A mesh with points that are not numbers is skipped", self._path)
+            return None
+        return topology if topology.has_triangles else None
 
 
-def _unit(vectors: Array) -> Array:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    result: Array = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return result
+def _numbers(values: object) -> Numbers | None:
+    return np.asarray(values) if values else None
+
+
+def _listed(*values: Values | None) -> tuple[Values, ...]:
+    return tuple(each for each in values if each is not None)

@@ -16,30 +16,34 @@ from host.renderboot.stage.cameras import conform, framing_camera, read_camera
 from host.renderboot.stage.opening import open_stage
 from host.renderboot.stage.settings import StageSettings, read_settings
 from host.renderboot.stage.traversal import StageWalk
+from host.renderboot.stash import Stash
 
 
-def read_scene(arguments: Arguments, findings: Findings) -> Scene:
+def read_scene(arguments: Arguments, findings: Findings, stash: Stash | None = None) -> Scene:
     """Read the stage file at the frame.
 
     Args:
         arguments: What was asked; what it leaves open, the stage's render settings answer.
         findings: Receives what is missing or cannot be rendered.
+        stash: Where parts of it may have been made already.
 
     Raises:
         RenderBootError: No USD file, nothing to see in it, or no such camera.
     """
     stage = open_stage(arguments.stage, findings)
-    return read_stage(stage, arguments, findings)
+    return read_stage(stage, arguments, findings, stash)
 
 
-def read_stage(stage: Usd.Stage, arguments: Arguments, findings: Findings) -> Scene:
+def read_stage(
+    stage: Usd.Stage, arguments: Arguments, findings: Findings, stash: Stash | None = None
+) -> Scene:
     """As `read_scene`, for a stage that is open already."""
     if not stage.GetPseudoRoot().GetAllChildren():
         raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
     time, frame = _time(stage, arguments.frame)
     settings = read_settings(stage, time)
     picture = _picture(arguments, settings)
-    walk = StageWalk(stage, time, settings.purposes, findings)
+    walk = StageWalk(stage, time, settings.purposes, findings, stash)
     root = walk.walk()
     bounds = world_bounds(root)
     if bounds is None:
@@ -58,7 +62,7 @@ def read_stage(stage: Usd.Stage, arguments: Arguments, findings: Findings) -> Sc
     if not _has_light(root):
         findings.note("No light on the stage: a soft dome was added")
         root.lights.append(_soft_dome(up_is_z=up_is_z))
-    return Scene(root, camera, picture, frame)
+    return Scene(root, camera, picture, bounds, frame)
 
 
 @dataclass

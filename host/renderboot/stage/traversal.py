@@ -16,8 +16,10 @@ from host.renderboot.scene import Group, Instances, Material, Matrix, Mesh
 from host.renderboot.stage import implicit
 from host.renderboot.stage.lights import LightReader
 from host.renderboot.stage.materials import MaterialReader, displayed
-from host.renderboot.stage.meshes import Ints, MeshReading
+from host.renderboot.stage.mesh_parts import Ints
+from host.renderboot.stage.meshes import MeshReading
 from host.renderboot.stage.values import colour_of, get, matrix_of
+from host.renderboot.stash import Stash
 
 _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
 
@@ -34,9 +36,15 @@ class StageWalk:
     """Builds the neutral groups of one stage at one frame."""
 
     def __init__(
-        self, stage: Usd.Stage, time: Usd.TimeCode, purposes: frozenset[str], findings: Findings
+        self,
+        stage: Usd.Stage,
+        time: Usd.TimeCode,
+        purposes: frozenset[str],
+        findings: Findings,
+        stash: Stash | None,
     ) -> None:
         self._stage = stage
+        self._stash = stash
         self._time = time
         self._purposes = purposes
         self._findings = findings
@@ -114,7 +122,7 @@ class StageWalk:
 
     def _mesh(self, prim: Usd.Prim, place: _Place, group: Group) -> None:
         mesh = UsdGeom.Mesh(prim)
-        reading = MeshReading(mesh, self._time, self._findings)
+        reading = MeshReading(mesh, self._time, self._findings, self._stash)
         if not reading.is_valid:
             return
         if mesh.GetSubdivisionSchemeAttr().Get() != UsdGeom.Tokens.none:

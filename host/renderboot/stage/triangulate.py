@@ -23,35 +23,47 @@ def triangulate(points: Points, counts: Ints, indices: Ints) -> tuple[Ints, Ints
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     per_face = np.maximum(counts - 2, 0)
     faces = np.repeat(np.arange(len(counts)), per_face)
-    within = np.arange(len(faces)) - np.repeat(np.cumsum(per_face) - per_face, per_face)
+    first_triangles = np.cumsum(per_face) - per_face
+    within = np.arange(len(faces)) - np.repeat(first_triangles, per_face)
     first = starts[faces]
     corners = np.stack([first, first + within + 1, first + within + 2], axis=1)
     for face in _concave_faces(points, counts, indices, starts):
-        start, count = int(starts[face]), int(counts[face])
+        start, count, first_triangle = int(starts[face]), int(counts[face]), int(first_triangles[face])
         polygon = points[indices[start : start + count]].astype(np.float64)
-        corners[faces == face] = np.array(_ears(polygon)) + start
+        corners[first_triangle : first_triangle + count - 2] = np.array(_ears(polygon)) + start
     return corners, faces
+
+
+def cross(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """As np.cross of 3-vectors, in a part of its time: that one copies its arguments about."""
+    result = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    for x, y, z in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        np.subtract(a[..., y] * b[..., z], a[..., z] * b[..., y], out=result[..., x])
+    return result
 
 
 def _concave_faces(points: Points, counts: Ints, indices: Ints, starts: Ints) -> Ints:
     """Faces of four or more corners that turn both ways."""
-    faces = np.flatnonzero(counts >= 4)
-    if not len(faces):
-        return faces
-    of_face = np.repeat(np.arange(len(faces)), counts[faces])
-    offsets = np.arange(len(of_face)) - np.repeat(np.cumsum(counts[faces]) - counts[faces], counts[faces])
-    start, count = starts[faces][of_face], counts[faces][of_face]
-    here = points[indices[start + offsets]].astype(np.float64)
-    following = points[indices[start + (offsets + 1) % count]].astype(np.float64)
-    before = points[indices[start + (offsets - 1) % count]].astype(np.float64)
-    turns = np.cross(here - before, following - here)
-    # Newell's normal is right for concave polygons too.
-    normals = np.zeros((len(faces), 3))
-    np.add.at(normals, of_face, np.cross(here, following))
-    agreement = (turns * normals[of_face]).sum(axis=1)
-    size = np.abs(agreement).max(initial=0.0)
-    bad = np.unique(of_face[agreement < -1e-9 * size])
-    concave: Ints = faces[bad]
+    sizes = np.flatnonzero(np.bincount(counts, minlength=1))
+    found: list[Ints] = []
+    largest = 0.0
+    agreements: list[tuple[Ints, npt.NDArray[np.float64]]] = []
+    # All faces of one size at once: a row a face, a column a corner.
+    for size in sizes[sizes >= 4]:
+        faces = np.flatnonzero(counts == size)
+        polygons = points[indices[starts[faces][:, None] + np.arange(size)]].astype(np.float64)
+        edges = np.roll(polygons, -1, axis=1) - polygons
+        turns = cross(np.roll(edges, 1, axis=1), edges)
+        # Newell's normal is right for concave polygons too. From a corner of its own, so that small faces far
+        # from the origin keep their digits.
+        spokes = polygons - polygons[:, :1]
+        normals = cross(spokes[:, 1:-1], spokes[:, 2:]).sum(axis=1)
+        agreement = np.einsum("fcx,fx->fc", turns, normals)
+        largest = max(largest, float(np.abs(agreement).max(initial=0.0)))
+        agreements.append((faces, agreement.min(axis=1)))
+    for faces, least in agreements:
+        found.append(faces[least < -1e-9 * largest])
+    concave: Ints = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
     return concave
 
 
@@ -59,10 +71,12 @@ def _ears(polygon: npt.NDArray[np.float64]) -> list[tuple[int, int, int]]:
     """Ear clipping in the polygon's own plane; a fan when the polygon is degenerate."""
     normal = np.cross(polygon, np.roll(polygon, -1, axis=0)).sum(axis=0)
     drop = int(np.argmax(np.abs(normal)))
-    flat = np.delete(polygon, drop, axis=1)
+    plane = np.delete(polygon, drop, axis=1)
     # Dropping Y swaps the plane's handedness; a negative normal does so again.
     if (normal[drop] < 0) != (drop == 1):
-        flat = flat * np.array([-1.0, 1.0])
+        plane = plane * np.array([-1.0, 1.0])
+    # Plain floats: arithmetic on single numbers takes ten times as long with numpy's.
+    flat: list[tuple[float, float]] = [(x, y) for x, y in plane.tolist()]
     left = list(range(len(polygon)))
     triangles: list[tuple[int, int, int]] = []
     while len(left) > 3:
@@ -78,16 +92,19 @@ def _ears(polygon: npt.NDArray[np.float64]) -> list[tuple[int, int, int]]:
     return triangles
 
 
-def _is_ear(flat: npt.NDArray[np.float64], before: int, tip: int, after: int, left: list[int]) -> bool:
-    a, b, c = flat[before], flat[tip], flat[after]
-    if _side(a, b, c) <= 0:
+def _is_ear(flat: list[tuple[float, float]], before: int, tip: int, after: int, left: list[int]) -> bool:
+    """Whether the corner turns left and no other point lies in its triangle."""
+    (ax, ay), (bx, by), (cx, cy) = flat[before], flat[tip], flat[after]
+    ab_x, ab_y, bc_x, bc_y, ca_x, ca_y = bx - ax, by - ay, cx - bx, cy - by, ax - cx, ay - cy
+    if ab_x * (cy - ay) - ab_y * (cx - ax) <= 0:
         return False
-    return not any(
-        _side(a, b, flat[other]) >= 0 and _side(b, c, flat[other]) >= 0 and _side(c, a, flat[other]) >= 0
-        for other in left
-        if other not in (before, tip, after)
-    )
-
-
-def _side(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], c: npt.NDArray[np.float64]) -> float:
-    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+    for other in left:
+        x, y = flat[other]
+        if (
+            ab_x * (y - ay) - ab_y * (x - ax) >= 0
+            and bc_x * (y - by) - bc_y * (x - bx) >= 0
+            and ca_x * (y - cy) - ca_y * (x - cx) >= 0
+            and other not in (before, tip, after)
+        ):
+            return False
+    return True

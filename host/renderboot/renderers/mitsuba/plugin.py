@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +20,8 @@ from host.renderboot.renderers.mitsuba.lights import LightBuilder
 from host.renderboot.renderers.mitsuba.materials import MaterialLibrary
 from host.renderboot.renderers.mitsuba.shapes import ShapeBuilder
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
-from host.renderboot.scene import PictureSettings, Scene, world_bounds
+from host.renderboot.scene import DomeLight, PictureSettings, RectLight, Scene, every_group
+from host.renderboot.stash import Stash
 
 Sums = npt.NDArray[np.float64]
 
@@ -32,23 +35,31 @@ class MitsubaRenderer:
     name = "mitsuba"
     version = str(mi.__version__)
 
-    def prepare(self, scene: Scene, threads: int, findings: Findings) -> MitsubaPicture:
+    def prepare(
+        self, scene: Scene, threads: int, findings: Findings, stash: Stash | None = None
+    ) -> MitsubaPicture:
         """Translate a scene; see `Renderer.prepare`."""
-        # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
-        # there is nobody in the pool, and the wait never ends.
-        dr.set_thread_count(max(threads, 2))
-        try:
-            return self._prepare(scene, findings)
-        except RuntimeError as error:
-            raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
-        finally:
-            dr.set_thread_count(threads)
+        with _translating(threads):
+            return self._prepare(scene, findings, stash)
 
-    def _prepare(self, scene: Scene, findings: Findings) -> MitsubaPicture:
-        textures = TextureLibrary(findings)
+    def prepare_ahead(self, scene: Scene, threads: int, stash: Stash) -> None:
+        """Make textures; see `Renderer.prepare_ahead`. Shapes are filled as fast as compared."""
+        textures = TextureLibrary(Findings(), stash)
+        materials = MaterialLibrary(textures, Findings())
+        groups = every_group(scene.root)
+        with _translating(threads):
+            for mesh in (mesh for group in groups for mesh in group.meshes):
+                materials.bsdf(mesh.material, is_closed=mesh.is_closed)
+                materials.emission(mesh.material)
+            for light in (light for group in groups for light in group.lights):
+                if isinstance(light, RectLight | DomeLight) and light.texture:
+                    textures.pixels(light.texture)
+
+    def _prepare(self, scene: Scene, findings: Findings, stash: Stash | None) -> MitsubaPicture:
+        textures = TextureLibrary(findings, stash)
         shapes = ShapeBuilder(MaterialLibrary(textures, findings), findings)
         shapes.add(scene.root)
-        low, high = world_bounds(scene.root) or (np.zeros(3), np.ones(3))
+        low, high = scene.bounds
         radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
         lights = LightBuilder(textures, findings, (low + high) / 2.0, radius).build(shapes.lights)
         parts = {f"part{number}": part for number, part in enumerate([*shapes.shapes, *lights])}
@@ -62,6 +73,20 @@ class MitsubaRenderer:
             }
         )
         return MitsubaPicture(whole, scene.camera.exposure_scale)
+
+
+@contextmanager
+def _translating(threads: int) -> Iterator[None]:
+    """While a scene is translated for so many threads. Raises RenderBootError for what mitsuba refuses."""
+    # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
+    # there is nobody in the pool, and the wait never ends.
+    dr.set_thread_count(max(threads, 2))
+    try:
+        yield
+    except RuntimeError as error:
+        raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
+    finally:
+        dr.set_thread_count(threads)
 
 
 def _coarse(settings: PictureSettings) -> PictureSettings:
@@ -78,7 +103,7 @@ class MitsubaPicture:
         # Otherwise a look at the film before the first pass has begun finds no storage, and raises.
         self._film.prepare([])
         self._coarse_sensor = scene.sensors()[1]
-        self._coarse: Sums | None = None
+        self._coarse: Pixels | None = None
         # Any: the stubs describe another variant's seeds.
         self._integrator: Any = scene.integrator()
         self._exposure = exposure_scale
@@ -96,12 +121,9 @@ class MitsubaPicture:
             if self._is_cancelled:
                 return
         self._render(self._coarse_sensor, seed=0, samples=1)
-        film = np.array(self._coarse_sensor.film().develop(raw=True), np.float64)
-        height, width = self._total.shape[:2]
-        rows = np.arange(height) * film.shape[0] // height
-        columns = np.arange(width) * film.shape[1] // width
+        film = np.array(self._coarse_sensor.film().develop(raw=True))
         with self._lock:
-            self._coarse = film[rows[:, None], columns]
+            self._coarse = self._mean(film)
 
     def render_pass(self, samples: int) -> None:
         """Render on the calling thread; mitsuba's own threads do the work."""
@@ -136,13 +158,22 @@ class MitsubaPicture:
         with self._lock:
             total = self._with_film()[1] if self._is_running else self._total
             coarse = self._coarse
-        weight = total[..., 4:]
-        if coarse is not None and not weight.all():
-            total = np.where(weight > 0, total, coarse)
-            weight = total[..., 4:]
-        mean = np.divide(total[..., :4], weight, out=np.zeros_like(total[..., :4]), where=weight > 0)
+        if coarse is None:
+            return self._mean(total)
+        weight = total[..., 4]
+        if not weight.any():
+            return _enlarged(coarse, weight.shape)
+        mean = self._mean(total)
+        if not weight.all():
+            mean = np.where(weight[..., None] > 0, mean, _enlarged(coarse, weight.shape))
+        return mean
+
+    def _mean(self, sums: Sums | Pixels) -> Pixels:
+        """What the weighted sums are a picture of; black where there are none."""
+        weight = sums[..., 4:]
+        mean = np.divide(sums[..., :4], weight, out=np.zeros_like(sums[..., :4]), where=weight > 0)
         mean[..., :3] *= self._exposure
-        return mean.astype(np.float32)
+        return mean.astype(np.float32, copy=False)
 
     def _render(self, sensor: Any, *, seed: int, samples: int) -> None:
         try:
@@ -166,6 +197,14 @@ class MitsubaPicture:
         else:
             running = float((film[..., 4] > 0).mean())
         return self._samples + running, self._total + film
+
+
+def _enlarged(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
+    height, width = shape
+    rows = np.arange(height) * pixels.shape[0] // height
+    columns = np.arange(width) * pixels.shape[1] // width
+    enlarged: Pixels = pixels[rows[:, None], columns]
+    return enlarged
 
 
 def _short(error: Exception) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from host.renderboot.findings import Findings
 from host.renderboot.renderers.mitsuba.engine import mi, transform
 from host.renderboot.renderers.mitsuba.materials import VERTEX_COLOUR, MaterialLibrary
-from host.renderboot.scene import Array, Group, Instances, Light, Matrix, Mesh, VertexColour
+from host.renderboot.scene import Array, Group, Indices, Instances, Light, Matrix, Mesh, VertexColour
 
 
 class ShapeBuilder:
@@ -89,15 +89,13 @@ class ShapeBuilder:
             props=properties,
         )
         values = mi.traverse(shape)
-        values["vertex_positions"] = positions.astype(np.float32).ravel()
-        values["faces"] = np.ascontiguousarray(triangles, np.uint32).ravel()
+        _fill(values, "vertex_positions", positions)
+        _fill(values, "faces", triangles)
         if mesh.normals is not None:
-            values["vertex_normals"] = _placed_normals(mesh.normals, linear).ravel()
+            _fill(values, "vertex_normals", _placed_normals(mesh.normals, linear))
         if mesh.uvs is not None:
             # USD counts v upwards, mitsuba downwards.
-            values["vertex_texcoords"] = (
-                np.stack([mesh.uvs[:, 0], 1.0 - mesh.uvs[:, 1]], axis=1).astype(np.float32).ravel()
-            )
+            _fill(values, "vertex_texcoords", np.stack([mesh.uvs[:, 0], 1.0 - mesh.uvs[:, 1]], axis=1))
         values.update()
         self._add_colours(shape, mesh)
         self.triangles += len(triangles)
@@ -111,6 +109,13 @@ class ShapeBuilder:
         if colours is None:
             colours = np.tile(np.array(wanted.fallback, np.float32), (len(mesh.positions), 1))
         shape.add_attribute(f"vertex_{VERTEX_COLOUR}", 3, colours.astype(np.float32).ravel())  # type: ignore[attr-defined]
+
+
+def _fill(values: mi.SceneParameters, name: str, rows: Array | Indices | Matrix) -> None:
+    """Write into the shape's own memory: an assignment compares old and new in Python first, one by one."""
+    own = np.array(values[name], copy=False).reshape(rows.shape)
+    own[...] = rows
+    values.set_dirty(name)
 
 
 def _placed_normals(normals: Array, linear: Matrix) -> Array:

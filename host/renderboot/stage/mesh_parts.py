@@ -1,0 +1,254 @@
+"""Arrays of a mesh into triangles: n-gons, holes, windings, every interpolation, corners that agree.
+
+Knows no USD: what it makes depends on its arrays alone, so that it can be had again by their digest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from host.renderboot.scene import Array, Indices
+from host.renderboot.stage.triangulate import cross, triangulate
+from host.renderboot.stash import digest
+
+Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int32] | Ints
+
+_LARGEST_KEY = 2**62
+_TABLE_SHARE = 4
+"""A table of this many times the keys is still made faster than they are sorted."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeshPart:
+    """The triangles of one material, per-vertex arrays already split where corners disagree."""
+
+    positions: Array
+    triangles: Indices
+    normals: Array | None
+    uvs: Array | None
+    colours: Array | None
+    is_closed: bool
+    warnings: tuple[str, ...]
+    """What of the mesh was ignored."""
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """A primvar as it was read; `indices` None: it has none."""
+
+    name: str
+    array: Array
+    indices: Numbers | None
+    interpolation: str
+    width: int
+    """How many numbers of each value are meant."""
+
+    def words(self) -> tuple[object, ...]:
+        """All of it, for a digest."""
+        return self.name, self.array, self.indices, self.interpolation, self.width
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Which faces (None: all), and what they carry: of each list the first that fits the mesh."""
+
+    faces: Ints | None
+    normals: tuple[Values, ...]
+    uvs: tuple[Values, ...]
+    colours: tuple[Values, ...]
+    is_smooth: bool
+    """Whether normals are made when none fit."""
+    needs_closed: bool
+    """Whether to find out if the part has a border, which takes a while."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Attribute:
+    """Values, and for each corner which of them it uses."""
+
+    values: Array
+    by_corner: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """Points and faces of one mesh that fit together."""
+
+    points: Array
+    counts: Numbers
+    indices: Numbers
+    holes: Numbers | None
+    is_left_handed: bool
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of all its arrays."""
+        return digest("topology", self.points, self.counts, self.indices, self.holes, self.is_left_handed)
+
+    def digest_of(self, choice: Choice) -> bytes:
+        """Of all that `part` depends on."""
+        values: list[object] = []
+        for candidates in (choice.normals, choice.uvs, choice.colours):
+            values.append(len(candidates))
+            for each in candidates:
+                values += each.words()
+        return digest("part", self.digest, choice.faces, choice.is_smooth, choice.needs_closed, *values)
+
+    @property
+    def has_triangles(self) -> bool:
+        """Whether any face has a surface."""
+        has_surface = self.counts >= 3
+        if self.holes is not None:
+            has_surface = has_surface.copy()
+            has_surface[self.holes[(self.holes >= 0) & (self.holes < len(has_surface))]] = False
+        return bool(has_surface.any())
+
+    @cached_property
+    def _wide(self) -> tuple[Ints, Ints]:
+        return self.counts.astype(np.int64), self.indices.astype(np.int64)
+
+    @cached_property
+    def _triangles(self) -> tuple[Ints, Ints]:
+        """Corners of all triangles, and the face of each."""
+        counts, indices = self._wide
+        corners, faces = triangulate(self.points, counts, indices)
+        if self.holes is not None:
+            kept = ~np.isin(faces, self.holes)
+            corners, faces = corners[kept], faces[kept]
+        if self.is_left_handed:
+            corners = corners[:, [0, 2, 1]]
+        return corners, faces
+
+    def part(self, choice: Choice) -> MeshPart | None:
+        """Triangles of the chosen faces, or None when there are none."""
+        corners, of_face = self._triangles
+        if choice.faces is not None:
+            corners = corners[np.isin(of_face, choice.faces)]
+        if not len(corners):
+            return None
+        warnings: list[str] = []
+        normals = self._first(choice.normals, warnings)
+        if normals is None and choice.is_smooth:
+            # The limit surface is smooth; so is its cage's shading.
+            normals = _Attribute(self._smooth_normals, self._wide[1])
+        uvs = self._first(choice.uvs, warnings)
+        colours = self._first(choice.colours, warnings)
+        used = corners.reshape(-1)
+        vertex_of_corner, first_corner = self._welded(used, [a for a in (normals, uvs, colours) if a])
+        return MeshPart(
+            positions=self.points[self._wide[1][first_corner]],
+            triangles=vertex_of_corner.reshape(-1, 3).astype(np.uint32),
+            normals=_unit(normals.values[normals.by_corner[first_corner]]) if normals else None,
+            uvs=uvs.values[uvs.by_corner[first_corner]] if uvs else None,
+            colours=colours.values[colours.by_corner[first_corner]] if colours else None,
+            is_closed=self._is_closed(used) if choice.needs_closed else True,
+            warnings=tuple(warnings),
+        )
+
+    @cached_property
+    def _smooth_normals(self) -> Array:
+        triangle_points = self._wide[1][self._triangles[0]]
+        a, b, c = (self.points[triangle_points[:, i]].astype(np.float64) for i in range(3))
+        weighted = cross(b - a, c - a)
+        total = np.empty((len(self.points), 3))
+        corner_points = triangle_points.T.reshape(-1)
+        for i in range(3):
+            total[:, i] = np.bincount(corner_points, np.tile(weighted[:, i], 3), len(self.points))
+        return _unit(total.astype(np.float32))
+
+    def _first(self, candidates: tuple[Values, ...], warnings: list[str]) -> _Attribute | None:
+        for values in candidates:
+            found = self._attribute(values, warnings)
+            if found:
+                return found
+        return None
+
+    def _attribute(self, values: Values, warnings: list[str]) -> _Attribute | None:
+        counts, corner_points = self._wide
+        array, width = values.array, values.width
+        if array.ndim != 2 or array.shape[1] < width:
+            if array.size == width:
+                array = array.reshape(1, width)
+            else:
+                warnings.append(f"The primvar '{values.name}' is not of {width} numbers each and is ignored")
+                return None
+        if values.interpolation == "constant":
+            by_corner = np.zeros(len(corner_points), np.int64)
+        elif values.interpolation == "uniform":
+            by_corner = np.repeat(np.arange(len(counts)), counts)
+        elif values.interpolation == "faceVarying":
+            by_corner = np.arange(len(corner_points))
+        else:
+            by_corner = corner_points
+        if values.indices is not None:
+            if int(by_corner.max()) >= len(values.indices):
+                warnings.append(f"The primvar '{values.name}' has too few indices and is ignored")
+                return None
+            by_corner = values.indices.astype(np.int64)[by_corner]
+        if int(by_corner.max()) >= len(array) or int(by_corner.min()) < 0:
+            warnings.append(f"The primvar '{values.name}' has too few values and is ignored")
+            return None
+        return _Attribute(np.ascontiguousarray(array[:, :width]), by_corner)
+
+    def _welded(self, used: Ints, attributes: list[_Attribute]) -> tuple[Ints, Ints]:
+        """Corners that agree in point and all attributes become one vertex.
+
+        Returns:
+            For each used corner its vertex, and for each vertex one corner that stands for it.
+        """
+        key, bound = self._wide[1][used], len(self.points)
+        for attribute in attributes:
+            if np.array_equal(attribute.by_corner, self._wide[1]):
+                continue
+            column = attribute.by_corner[used]
+            width = int(column.max()) + 1
+            if bound * width > _LARGEST_KEY:
+                key, first = _numbered(key, bound)
+                bound = len(first)
+            key, bound = key * width + column, bound * width
+        vertex_of_corner, first = _numbered(key, bound)
+        return vertex_of_corner, used[first]
+
+    def _is_closed(self, used: Ints) -> bool:
+        points = self._wide[1][used].reshape(-1, 3)
+        edges = np.concatenate([points[:, [0, 1]], points[:, [1, 2]], points[:, [2, 0]]])
+        edges.sort(axis=1)
+        _, counts = np.unique(edges[:, 0] * len(self.points) + edges[:, 1], return_counts=True)
+        return bool((counts % 2 == 0).all())
+
+
+def _numbered(keys: Ints, bound: int) -> tuple[Ints, Ints]:
+    """Number the keys without gaps, in their order.
+
+    Args:
+        keys: From 0 to `bound`.
+        bound: Greater than every key.
+
+    Returns:
+        For each key its number, and for each number the position of a key that has it.
+    """
+    if bound <= _TABLE_SHARE * len(keys) + 1024:
+        # A table of all that a key may be: no sorting.
+        position = np.full(bound, -1, np.int64)
+        position[keys] = np.arange(len(keys))
+        there = position >= 0
+        numbers = np.cumsum(there) - 1
+        return numbers[keys], position[there]
+    order = np.argsort(keys)
+    in_order = keys[order]
+    begins = np.empty(len(keys), bool)
+    begins[:1], begins[1:] = True, in_order[1:] != in_order[:-1]
+    number = np.empty(len(keys), np.int64)
+    number[order] = np.cumsum(begins) - 1
+    return number, order[begins]
+
+
+def _unit(vectors: Array) -> Array:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    result: Array = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return result
