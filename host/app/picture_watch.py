@@ -9,6 +9,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QImageReader
 
 _INTERVAL_S = 0.15
+"""Between two looks at a picture that is being rendered."""
+_JOIN_S = 2.0
+"""A look at a share that does not answer must not keep the desktop from closing."""
 _Stamp = tuple[int, int, int]
 
 
@@ -54,11 +57,11 @@ class PictureWatcher(QObject):
             self._wake.notify()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread. One that hangs in a look is left behind; it speaks to nobody any more."""
         with self._wake:
             self._closed = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         while True:
@@ -68,7 +71,7 @@ class PictureWatcher(QObject):
                 path, live = self._path, self._live
             if path is not None:
                 self._look(path)
-                if not live:
+                if not live and not self._closed:
                     self.finished.emit(str(path))
             with self._wake:
                 # Asked for something else while looking: look again before sleeping.
@@ -89,4 +92,5 @@ class PictureWatcher(QObject):
         if image.isNull():
             return  # half written, by a renderer that does not replace its file in one step: look again
         self._seen = stamp
-        self.picture_loaded.emit(image, str(path))
+        if not self._closed:
+            self.picture_loaded.emit(image, str(path))
