@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtGui import QColor, QFocusEvent, QImage
 
 from kq.api import (
     AttemptRecord,
@@ -30,6 +30,20 @@ def test_new_job_is_selected_and_its_log_shown(
     settle(lambda: log_text(tab) == ["first line", "Error: second line"])
     settle(lambda: tab.log._state.errors.count == 1)
     assert tab.log.view.line(1).kind == "error"
+
+
+def test_new_job_is_selected_though_the_list_had_the_keyboard_first(
+    tab: Any, queue: FakeQueue, settle: Settle
+) -> None:
+    """Qt gives a list that gets the keyboard a current row, and selects none: no action would apply to it."""
+
+    def give_the_keyboard() -> None:
+        QCoreApplication.sendEvent(tab.view, QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.TabFocusReason))
+
+    tab.model.rowsInserted.connect(give_the_keyboard)
+    queue.change([make_job(1, JobState.RUNNING)])
+    settle(lambda: tab.view.selected_job_ids() == ["job000001"])
+    assert tab.actions_of_jobs.stop.isEnabled()
 
 
 def test_selection_by_hand_stays_when_jobs_come(

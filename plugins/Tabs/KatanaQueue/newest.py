@@ -39,6 +39,8 @@ class NewestJob(QObject):
         if job is None or self._model.row(job.id) is None:
             return  # not shown, or not yet
         self._seen = job.id
+        # The row may be current and not selected: Qt makes it so when the list gets the keyboard.
+        is_shown = job.id == self._view.current()[0] and self._view.has_selection()
         # What an earlier session left is nobody's wish of today.
-        if self._follows and not job.earlier and job.id != self._view.current()[0]:
+        if self._follows and not job.earlier and not is_shown:
             self._view.show_job(job.id)
