@@ -57,7 +57,8 @@ def test_the_first_tick_launches_what_is_wanted() -> None:
     ]
     assert q.tick() == []
     assert q.core.next_agent == 3
-    assert q.core.agent_record("a1").state == "Starting"
+    record = q.core.agent_record("a1")
+    assert (record.state, record.since) == ("Starting", q.now.wall)
 
 
 def test_an_agent_that_dies_is_replaced_at_once() -> None:
@@ -341,6 +342,17 @@ def test_who_works_stays_longest_then_who_is_heard() -> None:
     assert q.core.agent_record("a2").state == "Busy"
 
 
+def test_of_idle_agents_one_that_is_silent_goes_first() -> None:
+    """Though it is the older one."""
+    q = live(agents=2)
+    for _ in range(8):
+        q.mono += 0.5
+        q.hear("a2")
+        q.feed(ev.Tick())
+    assert q.core.agent_record("a1").state == "Lost"
+    assert [each.agent for each in only(q.feed(ev.AgentsWanted(1)), EndAgent)] == ["a1"]
+
+
 def test_a_task_says_for_how_long_its_agent_was_silent() -> None:
     """An artist reads it in the job's reason."""
     q = Driver()
@@ -378,6 +390,26 @@ def test_as_many_stay_as_are_wanted_again() -> None:
     q.feed(ev.AgentsWanted(2))
     assert [q.core.agent_record(f"a{number}").draining for number in (1, 2, 3)] == [False, False, True]
     assert q.tick() == []
+
+
+def test_those_that_were_to_end_are_counted_before_others_are_launched() -> None:
+    """Two come back, so that of four that are wanted one is missing."""
+    q = live(agents=3)
+    q.submit("job1", frames="1-9")
+    q.feed(ev.AgentsWanted(1))
+    assert launched([*q.feed(ev.AgentsWanted(4))]) == ["a4"]
+    assert not any(q.core.agent_record(agent).draining for agent in q.core.agent_ids())
+
+
+def test_one_that_is_restarted_is_told_that_another_takes_its_place() -> None:
+    """Whoever started it elsewhere must know; one that is only to end is told nothing of the kind."""
+    q = Driver()
+    q.register("r1")
+    q.register("r2")
+    [told] = only(q.feed(ev.AgentEndAsked(("r1",), again=True)), EndAgent)
+    assert told == EndAgent("r1", "it was asked to end", again=True)
+    [told] = only(q.feed(ev.AgentEndAsked(("r2",))), EndAgent)
+    assert told == EndAgent("r2", "it was asked to end")
 
 
 def test_slow_heartbeats_are_waited_for() -> None:
