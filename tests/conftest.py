@@ -21,14 +21,18 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+# ./check names it: a mistake of today shows in a few examples; the rest are for ./test.
+settings.register_profile("quick", max_examples=25)
 
 WHOLE_PROGRAMS = (
     "agent/test_attempts.py",
+    "agent/test_standby.py",
     "cli",
     "host/test_fidelity.py",
     "host/test_headless.py",
     "host/test_rendering.py",
     "host/test_window.py",
+    "house/test_leak_guards.py",
     "plugins/test_registration.py",
     "reliability",
     "remote/test_connecting.py",

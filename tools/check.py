@@ -22,6 +22,9 @@ __all__ = ["main"]
 
 STEP_TIMEOUT_S = 900
 
+DESKTOP_TESTS = ("tests/host", "tests/plugins", "tests/renderboot", "tests/tab")
+"""Those that need Qt or a renderer: about half of the fast tests by the time that they take."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -66,9 +69,9 @@ def program(name: str, *arguments: str | Path) -> Callable[[], str]:
     return command(Path(sys.executable).with_name(name), *arguments)
 
 
-def steps(with_tests: bool) -> list[Step]:
-    """Every step, in the order in which they are told of: the quickest to fail first."""
-    found = [
+def looks() -> list[Step]:
+    """Every step but the tests, in the order in which they are told of: the quickest to fail first."""
+    return [
         Step("format", module("ruff", "format", "--check", "--quiet", "--diff", ".")),
         Step("lint", module("ruff", "check", "--quiet", ".")),
         Step("house rules", house_rules.findings),
@@ -78,14 +81,25 @@ def steps(with_tests: bool) -> list[Step]:
         Step("import contracts", program("lint-imports")),
         Step("types; plug-ins against Katana's stubs", module("mypy", "kq", "host", "plugins", "tools")),
     ]
-    if with_tests:
-        found.append(Step("fast tests", module("pytest", "-q", "-m", "not slow", "--no-header")))
-    return found
 
 
-def _run_all(wanted: Sequence[Step]) -> Iterator[tuple[Step, str, float]]:
-    """Each step with its findings and its seconds. Two run at a time: the tests, which come last and take
-    longest, beside all others in their turn.
+def fast_tests() -> list[Step]:
+    """The fast tests in two halves, each in a process of its own."""
+    others = [f"--ignore={folder}" for folder in DESKTOP_TESTS]
+    return [
+        Step("fast tests of the desktop", pytest(*DESKTOP_TESTS)),
+        Step("fast tests of all else", pytest(*others)),
+    ]
+
+
+def pytest(*arguments: str) -> Callable[[], str]:
+    """A run of fast tests. Properties are tried on fewer examples than in ./test."""
+    return module("pytest", "-q", "-m", "not slow", "--no-header", "--hypothesis-profile=quick", *arguments)
+
+
+def _run_all(others: Sequence[Step], tests: Sequence[Step]) -> Iterator[tuple[Step, str, float]]:
+    """Each step with its findings and its seconds. The tests, which take longest and wait much, run beside
+    each other and beside the `others`, which have their turn one after the other.
     """
 
     def timed(step: Step) -> tuple[Step, str, float]:
@@ -93,10 +107,10 @@ def _run_all(wanted: Sequence[Step]) -> Iterator[tuple[Step, str, float]]:
         findings = step.run()
         return step, findings, time.monotonic() - step_began
 
-    with ThreadPoolExecutor(2) as pool:
-        last = pool.submit(timed, wanted[-1])
-        others = [pool.submit(timed, step) for step in wanted[:-1]]
-        yield from (each.result() for each in [*others, last])
+    with ThreadPoolExecutor(1 + len(tests)) as pool:
+        last = [pool.submit(timed, step) for step in tests]
+        first = [pool.submit(timed, step) for step in others]
+        yield from (each.result() for each in [*first, *last])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(COLUMNS="200", NO_COLOR="1")
     began = time.monotonic()
     failed = []
-    for step, findings, took in _run_all(steps(with_tests=not options.no_tests)):
+    for step, findings, took in _run_all(looks(), [] if options.no_tests else fast_tests()):
         if findings:
             failed.append(step.name)
             print(f"\n{findings}\n")

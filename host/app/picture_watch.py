@@ -10,10 +10,13 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QImageReader
 
 _INTERVAL_S = 0.15
+"""Between two looks at a picture that is being rendered."""
 _FIRST_INTERVAL_S = 0.03
 """Until there is a first picture, which the artist waits for; a look costs microseconds."""
 _FIRST_PATIENCE_S = 10.0
 """A render that takes longer to show anything, or waits for its turn, is not looked for so often."""
+_JOIN_S = 2.0
+"""A look at a share that does not answer must not keep the desktop from closing."""
 _Stamp = tuple[int, int, int]
 
 
@@ -61,11 +64,11 @@ class PictureWatcher(QObject):
             self._wake.notify()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread. One that hangs in a look is left behind; it speaks to nobody any more."""
         with self._wake:
             self._closed = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         while True:
@@ -75,7 +78,7 @@ class PictureWatcher(QObject):
                 path, live = self._path, self._live
             if path is not None:
                 self._look(path)
-                if not live:
+                if not live and not self._closed:
                     self.finished.emit(str(path))
             with self._wake:
                 # Asked for something else while looking: look again before sleeping.
@@ -100,4 +103,5 @@ class PictureWatcher(QObject):
         if image.isNull():
             return  # half written, by a renderer that does not replace its file in one step: look again
         self._seen = stamp
-        self.picture_loaded.emit(image, str(path))
+        if not self._closed:
+            self.picture_loaded.emit(image, str(path))

@@ -36,7 +36,8 @@ class UserSettings:
     @property
     def recent(self) -> list[str]:
         """The files opened or saved lately, latest first."""
-        return [path for path in self._values.get("recent", []) if isinstance(path, str)]
+        noted = self._values.get("recent")
+        return [path for path in noted if isinstance(path, str)] if isinstance(noted, list) else []
 
     def add_recent(self, path: str) -> None:
         """Note that `path` was opened or saved."""

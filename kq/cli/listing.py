@@ -7,8 +7,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from kq.cli.connecting import Connected
 from kq.plain_text import one_line
 from kq.records import AgentRecord, JobRecord
@@ -68,7 +66,8 @@ def list_agents(options: argparse.Namespace) -> int:
 
 
 def _agent_json(record: AgentRecord) -> dict[str, Any]:
-    return {**msgspec.to_builtins(record), **{key: getattr(record, key) for key in ("job", "task", "reason")}}
+    # Every field, each time: on the wire those that say nothing are left out.
+    return {key: getattr(record, key) for key in AgentRecord.__struct_fields__}
 
 
 def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -8,22 +8,16 @@ from __future__ import annotations
 import functools
 import os
 import resource
-import select
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from kq.errors import NotFound
 from kq.process._failures import check_arguments, explain_failure
+from kq.process._posix_noticing import EndNotice
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
-
-if TYPE_CHECKING:
-    import socket
 
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
 
@@ -53,78 +47,6 @@ known_children: dict[int, Child] = {}
 """Children that were started here and not reaped yet: whoever reaps asks here first, so no exit is lost."""
 
 
-class _Holder(Protocol):
-    def fileno(self) -> int: ...
-    def close(self) -> None: ...
-
-
-class _End:
-    """Something to poll that becomes readable when a process has ended, and stays so."""
-
-    def __init__(self, pid: int, is_child: bool) -> None:
-        self._holder: _Holder | None = None
-        if sys.platform == "linux":
-            try:
-                self.fd = os.pidfd_open(pid)
-            except OSError:
-                # Kernels before 5.3 have no pidfd. If it is gone instead, the thread says so at once.
-                self._holder = _near_end_of_waiter(pid, is_child)
-                self.fd = self._holder.fileno()
-        else:
-            self._holder = _Queue(pid)
-            self.fd = self._holder.fileno()
-
-    def close(self) -> None:
-        if self.fd >= 0:
-            if self._holder is None:
-                os.close(self.fd)
-            else:
-                self._holder.close()
-        self.fd = -1
-
-
-def _near_end_of_waiter(pid: int, is_child: bool) -> socket.socket:
-    import socket
-
-    near_end, far_end = socket.socketpair()
-    # The far end is closed by the thread alone: that is what makes the near one readable.
-    waiter = threading.Thread(
-        target=_wait_and_tell, args=(pid, is_child, far_end), name=f"kq-wait-{pid}", daemon=True
-    )
-    waiter.start()
-    return near_end
-
-
-def _wait_and_tell(pid: int, is_child: bool, far_end: socket.socket) -> None:
-    with far_end:
-        started = process_start_time(pid)
-        if is_child and sys.platform == "linux":
-            try:
-                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-            except ChildProcessError:
-                pass  # reaped already: it has ended
-            return
-        while started is not None and process_start_time(pid) == started:
-            time.sleep(0.5)
-
-
-if sys.platform != "linux":
-
-    class _Queue:
-        """A kernel event queue that becomes readable when the process `pid` has ended."""
-
-        def __init__(self, pid: int) -> None:
-            self._queue = select.kqueue()
-            ended = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, fflags=select.KQ_NOTE_EXIT)
-            try:
-                self._queue.control([ended], 0)
-            except ProcessLookupError:
-                # It has ended already: an event that is due at once makes the queue readable all the same.
-                self._queue.control([select.kevent(1, select.KQ_FILTER_TIMER, select.KQ_EV_ADD)], 0)
-            self.fileno = self._queue.fileno
-            self.close = self._queue.close
-
-
 class Child:
     """A process that this one started and has not let go of. To be used from one thread.
 
@@ -136,7 +58,7 @@ class Child:
         self._start_time: float | None = None
         self.lifeline = lifeline
         """The write end of its stdin, when it was started with LIFELINE: closing that is its sign to end."""
-        self._end = _End(pid, is_child=True)
+        self._end = EndNotice(pid, is_child=True)
         self._exit: Exit | None = None
         known_children[pid] = self
 
@@ -195,7 +117,7 @@ class Watch:
 
     def __init__(self, process: ProcessId) -> None:
         self.pid, self.start_time = process
-        self._end = _End(self.pid, is_child=False)
+        self._end = EndNotice(self.pid, is_child=False)
 
     @property
     def id(self) -> ProcessId:

@@ -49,6 +49,7 @@ class News:
     def agent_changed(self, agent_id: str) -> None:
         """An Agent's record is another."""
         self._agents[agent_id] = None
+        self._removed_agents.pop(agent_id, None)
 
     def agent_removed(self, agent_id: str) -> None:
         """An Agent is forgotten."""

@@ -101,7 +101,7 @@ class Wishes:
             )
 
 
-def _event_of(request: Any) -> ev.CoreEvent | None:  # one line a request reads best
+def _event_of(request: Any) -> ev.CoreEvent | None:
     """The event that the request asks for, or None when it only asks a question."""
     if isinstance(request, m.SubmitRequest):
         return ev.JobSubmitted(request.job_id, request.spec)

@@ -105,7 +105,7 @@ def make_looks() -> None:
 
 
 def new_layer(name: str, default_prim: str) -> Usd.Stage:
-    """An empty ASCII layer in centimetres, Y up, over the frames of the shot."""
+    """An empty layer in centimetres, Y up, over the frames of the shot: text or crate, by its name."""
     # Geometry goes into crate files, a third of the size; what people may want to read stays text.
     path = HERE / name
     path.unlink(missing_ok=True)

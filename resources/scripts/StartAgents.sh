@@ -7,7 +7,7 @@
 # `kq remote key` on the desktop's machine prints it. Variables that may be set:
 #   KQ_CONNECTION  the file with the session's key; - reads standard input
 #   KQ_ROOT        the folder that holds the package kq, when it is not KATANA_ROOT
-#   KQ_PYTHON      the Python to use, 3.11 or later, with pyzmq and msgspec
+#   KQ_PYTHON      the Python to use, 3.11 or later, with pyzmq and msgspec; on macOS psutil too
 set -eu
 
 fail() {

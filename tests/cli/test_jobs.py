@@ -71,7 +71,8 @@ def test_json_of_agents(queue: LiveQueue) -> None:
     agents = json.loads(queue.kq("agents", "--json").stdout)
     assert len(agents) == 2
     for agent in agents:
-        assert {"id", "host", "pid", "local", "state", "job"} <= agent.keys()
+        assert {"id", "host", "pid", "local", "state", "since", "job", "task", "reason"} <= agent.keys()
+        assert {"draining", "cpu_percent", "memory"} <= agent.keys()
         assert agent["local"] is True
     [busy] = [agent for agent in agents if agent["job"] == job_id]
     assert (busy["id"], busy["state"]) == (record.agent, "Busy")

@@ -107,3 +107,32 @@ def only(instructions: list[do.Instruction], *kinds: type[do.Instruction]) -> li
 def assigned(instructions: list[do.Instruction]) -> list[tuple[str, str, int]]:
     """Who was given which task of which job, in order."""
     return [(each.agent, each.job_id, each.task) for each in instructions if isinstance(each, do.Assign)]
+
+
+def launched(instructions: list[object]) -> list[str]:
+    """Who is to be launched."""
+    return [each.agent for each in instructions if isinstance(each, do.LaunchAgent)]
+
+
+def live(*, agents: int) -> Driver:
+    """A queue with so many local Agents, registered and steady."""
+    q = Driver(agents=agents)
+    for agent in launched([*q.tick()]):
+        q.register(agent, local=True)
+    beat(q, 2.0)
+    return q
+
+
+def beat(q: Driver, seconds: float) -> list[object]:
+    """Time passes, and all registered local Agents are heard."""
+    out: list[object] = []
+    while seconds > 0:
+        q.mono += min(0.5, seconds)
+        seconds -= 0.5
+        for agent_id in q.core.agent_ids():
+            agent = q.core.agent(agent_id)
+            assert agent is not None
+            if agent.registered_at is not None:
+                out += q.hear(agent_id, holding=agent.want_name, assigned=agent.assign_number)
+        out += q.feed(ev.Tick())
+    return out

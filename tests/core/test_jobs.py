@@ -160,7 +160,9 @@ def test_a_record_says_all_there_is() -> None:
     """From the spec, from the counts and from what was noted."""
     q = Driver(log_root="/logs")
     assert (q.core.job_ids(), q.core.agent_ids()) == ([], [])
-    q.submit("job1", frames="1-6", chunk=3, node="Render1", temp_dir="/tmp/x", priority=3)
+    q.submit("job1", frames="1-6", chunk=3, node="Render1", temp_dir="/tmp/x", priority=3, max_parallel=2)
+    record = q.core.job_record("job1")
+    assert (record.agent, record.log_file, record.max_parallel) == ("", "", 2)
     q.register("r1")
     record = q.core.job_record("job1")
     assert (record.id, record.name, record.node, record.temp_dir) == (
@@ -175,6 +177,16 @@ def test_a_record_says_all_there_is() -> None:
         "Running", "r1", 1, q.now.wall, "/logs/job1/0.1.log"
     )  # fmt: skip
     assert (tasks[1].state, tasks[1].attempts, tasks[1].index, tasks[1].job_id) == ("Waiting", 0, 1, "job1")
+
+
+@pytest.mark.parametrize(("agents", "said"), [(8, "r8"), (9, "r8 and 1 more")])
+def test_of_many_agents_some_are_named(agents: int, said: str) -> None:
+    """Eight by name, the others by their number."""
+    q = Driver()
+    q.submit("job1", frames="1-9")
+    for number in range(1, agents + 1):
+        q.register(f"r{number}")
+    assert q.core.job_record("job1").agent == f"r1, r2, r3, r4, r5, r6, r7, {said}"
 
 
 @pytest.mark.parametrize(

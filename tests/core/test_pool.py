@@ -1,8 +1,6 @@
-"""N local Agents wanted is N kept: launching, back-off, retiring, leases."""
+"""N local Agents wanted is N kept: launching, back-off, retiring. Silent ones are in test_silence.py."""
 
 from __future__ import annotations
-
-import pytest
 
 from kq.core import events as ev
 from kq.core.instructions import (
@@ -12,38 +10,7 @@ from kq.core.instructions import (
     LaunchAgent,
     QueueChanged,
 )
-from kq.core.pool import beat_interval_s
-from kq.states import TaskState
-from tests.core.driver import Driver, assigned, only
-
-
-def launched(instructions: list[object]) -> list[str]:
-    """Who is to be launched."""
-    return [each.agent for each in instructions if isinstance(each, LaunchAgent)]
-
-
-def live(*, agents: int) -> Driver:
-    """A queue with so many local Agents, registered and steady."""
-    q = Driver(agents=agents)
-    for agent in launched([*q.tick()]):
-        q.register(agent, local=True)
-    beat(q, 2.0)
-    return q
-
-
-def beat(q: Driver, seconds: float) -> list[object]:
-    """Time passes, and all registered local Agents are heard."""
-    out: list[object] = []
-    while seconds > 0:
-        q.mono += min(0.5, seconds)
-        seconds -= 0.5
-        for agent_id in q.core.agent_ids():
-            agent = q.core.agent(agent_id)
-            assert agent is not None
-            if agent.registered_at is not None:
-                out += q.hear(agent_id, holding=agent.want_name, assigned=agent.assign_number)
-        out += q.feed(ev.Tick())
-    return out
+from tests.core.driver import Driver, assigned, beat, launched, live, only
 
 
 def test_the_first_tick_launches_what_is_wanted() -> None:
@@ -57,7 +24,8 @@ def test_the_first_tick_launches_what_is_wanted() -> None:
     ]
     assert q.tick() == []
     assert q.core.next_agent == 3
-    assert q.core.agent_record("a1").state == "Starting"
+    record = q.core.agent_record("a1")
+    assert (record.state, record.since) == ("Starting", q.now.wall)
 
 
 def test_an_agent_that_dies_is_replaced_at_once() -> None:
@@ -229,97 +197,6 @@ def test_nobody_is_launched_when_the_session_ends() -> None:
 # --- leases -------------------------------------------------------------------------------------
 
 
-def test_a_silent_agent_is_shown_as_lost_and_welcome_back() -> None:
-    """It keeps its task; heard again, it is as before."""
-    q = Driver()
-    q.register("r1")
-    q.submit("job1")
-    assert q.tick(3.0) == []
-    assert q.tick(0.5) == [AgentChanged("r1")]
-    record = q.core.agent_record("r1")
-    assert (record.state, record.reason, record.job) == ("Lost", "it does not answer", "job1")
-    q.hear("r1", holding="job1/0/1", assigned=1)
-    record = q.core.agent_record("r1")
-    assert (record.state, record.reason) == ("Busy", "")
-
-
-def test_a_lost_agent_is_given_nothing() -> None:
-    """Until it is heard."""
-    q = Driver()
-    q.register("r1")
-    q.tick(4.0)
-    assert assigned(q.submit("job1")) == []
-    assert assigned(q.hear("r1")) == [("r1", "job1", 0)]
-
-
-def test_a_remote_agent_is_gone_when_both_leases_have_run_out() -> None:
-    """Ten seconds of its own and two more; before, its task is nobody else's."""
-    q = Driver()
-    q.register("r1")
-    q.submit("job1")
-    q.register("r2")
-    for _ in range(12):
-        q.mono += 1.0
-        q.hear("r2")
-        assert AgentRemoved("r1") not in q.feed(ev.Tick())
-    q.mono += 0.5
-    q.hear("r2")
-    out = q.feed(ev.Tick())
-    assert AgentRemoved("r1") in out
-    assert assigned(out) == [("r2", "job1", 0)]
-
-
-def test_a_local_agent_beyond_its_lease_is_killed_before_its_task_is_given_again() -> None:
-    """Its render may run though it does not answer: only AgentGone frees the task."""
-    q = live(agents=1)
-    q.submit("job1")
-    out = q.tick(14.0)
-    assert only(out, EndAgent) == [EndAgent("a1", "its Agent was silent for 13 s", force=True)]
-    assert launched([*out]) == ["a2"]
-    q.register("a2", local=True)
-    assert q.state("job1") is TaskState.RUNNING
-    assert assigned(q.gone("a1", "killed")) == [("a2", "job1", 0)]
-    assert q.core.task_records("job1", 0, 1)[0].agent_losses == 1
-
-
-def test_a_remote_agent_told_to_end_is_gone_when_silent() -> None:
-    """While it is heard it is there: its render may still be ending."""
-    q = Driver()
-    q.register("r1")
-    q.submit("job1")
-    q.feed(ev.AgentEndAsked(("r1",)))
-    for _ in range(20):
-        q.mono += 1.0
-        q.hear("r1", holding="job1/0/1", assigned=1)
-        q.feed(ev.Tick())
-    assert q.state("job1") is TaskState.RUNNING
-    assert AgentRemoved("r1") in q.tick(13.0)
-    assert q.state("job1") is TaskState.WAITING
-    assert q.core.task_records("job1", 0, 1)[0].agent_losses == 0
-
-
-@pytest.mark.parametrize("pause_s", [15.0, 3600.0])
-def test_a_pause_of_the_server_is_not_the_agents_silence(pause_s: float) -> None:
-    """Stopped or asleep, it could not hear them; what they said has yet to be read."""
-    q = live(agents=1)
-    q.register("r1")
-    q.submit("job1", frames="1-2")
-    q.tick()
-    q.mono += pause_s
-    assert only(q.feed(ev.Tick()), EndAgent, AgentRemoved) == []
-    q.hear("a1", holding="job1/0/1", assigned=1)
-    assert AgentRemoved("r1") in q.tick(13.0)
-
-
-def test_a_pause_does_not_hide_an_agent_that_was_launched_before_it() -> None:
-    """It has its thirty seconds, counted while the server lived."""
-    q = Driver(agents=1)
-    q.tick()
-    q.mono += 500.0
-    assert only(q.tick(), EndAgent) == []
-    assert only(q.tick(31.0), EndAgent) != []
-
-
 def test_who_works_stays_longest_then_who_is_heard() -> None:
     """The younger one with a task outlives an older idle one, and that one a launch still under way."""
     q = live(agents=2)
@@ -341,13 +218,15 @@ def test_who_works_stays_longest_then_who_is_heard() -> None:
     assert q.core.agent_record("a2").state == "Busy"
 
 
-def test_a_task_says_for_how_long_its_agent_was_silent() -> None:
-    """An artist reads it in the job's reason."""
-    q = Driver()
-    q.register("r1")
-    q.submit("job1")
-    q.tick(13.0)
-    assert q.reason("job1") == "waits again: its Agent was silent for 13 s"
+def test_of_idle_agents_one_that_is_silent_goes_first() -> None:
+    """Though it is the older one."""
+    q = live(agents=2)
+    for _ in range(8):
+        q.mono += 0.5
+        q.hear("a2")
+        q.feed(ev.Tick())
+    assert q.core.agent_record("a1").state == "Lost"
+    assert [each.agent for each in only(q.feed(ev.AgentsWanted(1)), EndAgent)] == ["a1"]
 
 
 def test_a_thousand_agents_are_the_most() -> None:
@@ -380,12 +259,24 @@ def test_as_many_stay_as_are_wanted_again() -> None:
     assert q.tick() == []
 
 
-def test_slow_heartbeats_are_waited_for() -> None:
-    """An Agent is lost after two and a half of them, when that is longer than a third of the lease."""
-    q = Driver(heartbeat_s=4.0)
+def test_those_that_were_to_end_are_counted_before_others_are_launched() -> None:
+    """Two come back, so that of four that are wanted one is missing."""
+    q = live(agents=3)
+    q.submit("job1", frames="1-9")
+    q.feed(ev.AgentsWanted(1))
+    assert launched([*q.feed(ev.AgentsWanted(4))]) == ["a4"]
+    assert not any(q.core.agent_record(agent).draining for agent in q.core.agent_ids())
+
+
+def test_one_that_is_restarted_is_told_that_another_takes_its_place() -> None:
+    """Whoever started it elsewhere must know; one that is only to end is told nothing of the kind."""
+    q = Driver()
     q.register("r1")
-    assert q.tick(10.0) == []
-    assert q.tick(0.5) == [AgentChanged("r1")]
+    q.register("r2")
+    [told] = only(q.feed(ev.AgentEndAsked(("r1",), again=True)), EndAgent)
+    assert told == EndAgent("r1", "it was asked to end", again=True)
+    [told] = only(q.feed(ev.AgentEndAsked(("r2",))), EndAgent)
+    assert told == EndAgent("r2", "it was asked to end")
 
 
 def test_agents_that_never_register_are_trouble_that_is_told() -> None:
@@ -396,19 +287,3 @@ def test_agents_that_never_register_are_trouble_that_is_told() -> None:
         q.gone(f"a{number}")
         q.tick(1.0)
     assert q.core.queue_record().trouble == "Agents cannot start: it did not register within 5 s"
-
-
-def test_many_agents_are_heard_less_often() -> None:
-    """So that all together cost the same; never less than four times a lease, and waited for accordingly."""
-    q = Driver(heartbeat_s=1.0, lease_s=10.0)
-    for number in range(400):
-        q.register(f"r{number}")
-    assert beat_interval_s(q.core.state) == 0.0
-    for number in range(400, 800):
-        q.register(f"r{number}")
-    assert beat_interval_s(q.core.state) == 2.0
-    assert q.tick(4.9) == []
-    assert len(q.tick(0.2)) == 800
-    for number in range(800, 1600):
-        q.register(f"r{number}")
-    assert beat_interval_s(q.core.state) == 2.5

@@ -72,6 +72,17 @@ def test_a_low_priority_job_is_done_within_a_bound() -> None:
         assert turns <= OLDEST_EVERY * (3 + 1)
 
 
+def test_a_turn_that_the_oldest_could_not_take_is_not_its_last() -> None:
+    """It ran as many tasks at once as it may when its turn came; later turns are its own again."""
+    q = Driver()
+    q.register("r1")
+    q.submit("oldest", frames="1-2", priority=-9, max_parallel=1)
+    q.submit("urgent", frames="1-100", priority=9)
+    q.register("r2")
+    assert "oldest" not in [run_one(q, "r2") for _ in range(2 * OLDEST_EVERY)]
+    assert "oldest" in [run_one(q, "r1") for _ in range(OLDEST_EVERY)]
+
+
 @pytest.mark.parametrize("outcome", ["completed", "stopped"])
 def test_the_agent_that_worked_last_works_next(outcome: str) -> None:
     """It may have a process ready for another render like the one before; those that never ran come after."""

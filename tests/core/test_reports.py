@@ -149,6 +149,17 @@ def test_a_failed_task_is_tried_again_as_often_as_asked() -> None:
     assert (q.state("job1"), q.reason("job1")) == (TaskState.FAILED, "exit code 5")
 
 
+def test_a_try_that_succeeds_leaves_no_reason_behind() -> None:
+    """Why the one before failed is in its own record."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", retries=1)
+    q.end("r1", "job1/0/1", "failed", exit_code=4)
+    q.end("r1", "job1/0/2")
+    [task] = q.core.task_records("job1", 0, 1)
+    assert (task.state, task.reason) == ("Completed", "")
+
+
 def test_a_waiting_task_has_no_progress() -> None:
     """What it had is gone with its attempt."""
     q = Driver()

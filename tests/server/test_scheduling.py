@@ -68,14 +68,13 @@ def test_priority_then_order_of_submission(queue: LiveQueue, tmp_path: Path) -> 
     ]
     last = queue.submit(*noting(notes, "b"), priority=-9)
     queue.client.set_priority([last], 5).result(10)
-    [one, other] = queue.client.agents()
+    [_, other] = queue.client.agents()
     queue.client.drain_agents([other.id]).result(10)
     queue.client.pause_queue(False).result(10)
     for job_id in [*jobs, last]:
         queue.await_job(job_id)
     assert order_of(notes) == list("abcde")
     queue.client.resume_agents([other.id]).result(10)
-    assert one.id != other.id
 
 
 def test_a_drained_agent_ends_what_it_runs_and_takes_no_more(queue: LiveQueue, tmp_path: Path) -> None:

@@ -34,10 +34,11 @@ from .bridge import QueueBridge
 from .models.agents import AgentsModel
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
+from .newest import NewestJob
 from .notifier import Notifier
 from .selected import SelectedJob
 from .views.agents_panel import AgentsPanel
-from .views.banner import Banner, EmptyPage, Notice, as_sentence
+from .views.banner import Banner, EmptyPage, Notice
 from .views.bars import DetailsPanel, TopBar
 from .views.filter_bar import FilterBar
 from .views.job_rows import RowPainter
@@ -65,8 +66,6 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._status = ConnectionStatus.STARTING
         self._sentence = ""
         self._queue = QueueRecord()
-        self._follows_newest = True
-        self._newest = ""
         self.bridge = QueueBridge(self)
         self.model = JobsModel(self)
         self.agents = AgentsModel(self._job_name, self)
@@ -89,6 +88,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.notice = Notice(self)
         self.log = LogPanel(self)
         self.picture = PicturePanel(self.pictures, self)
+        self.newest = NewestJob(self.view, self.model)
         self.selected = SelectedJob(self.view, self.model, self.bridge, self.log, self.picture)
         self.agents_panel = AgentsPanel(self.agents, self.bridge, self)
         self.notify_action = QAction("Notify When Long Jobs End", self, checkable=True)
@@ -104,9 +104,6 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._counts_timer = QTimer(self)
         self._counts_timer.setSingleShot(True)
         self._counts_timer.setInterval(COUNTS_AGAIN_MS)
-        self._newest_timer = QTimer(self)  # in another turn than the one that fills the list
-        self._newest_timer.setSingleShot(True)
-        self._newest_timer.setInterval(0)
         self._tasks_timer = QTimer(self)
         self._tasks_timer.setSingleShot(True)
         self._tasks_timer.setInterval(TASKS_AGAIN_MS)
@@ -142,13 +139,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.bridge.changed.connect(self._on_change)
         self.view.selection_changed.connect(self.actions_of_jobs.update_enabled)
         self.view.current_changed.connect(self.actions_of_jobs.update_enabled)
-        self.view.picked_by_hand.connect(self._on_picked_by_hand)
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.counts_changed.connect(self._on_counts_changed)
         self.model.merged.connect(self._on_merged)
-        self.model.rearranged.connect(self._newest_timer.start)
-        self._newest_timer.timeout.connect(self._select_newest)
         self.model.tasks_wanted.connect(self._fetch_tasks)
         self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
         self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
@@ -201,7 +195,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if change.status != self._status or change.sentence != self._sentence or change.reset:
             self._set_status(change.status, change.sentence)
         if change.queue is not None:
-            self._show_banner()
+            self.banner.show_queue(self._status, self._sentence, self._queue)
 
     def _on_merged(self, news: list[tuple[JobRecord, JobRecord | None]]) -> None:
         self.notifier.observe(news)
@@ -228,39 +222,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.rows.stale_since_s = time.time()
         self.agents_panel.table.setEnabled(live)
         self.view.viewport().update()
-        self._show_banner()
+        self.banner.show_queue(self._status, self._sentence, self._queue)
         self._show_counts()
-
-    def _show_banner(self) -> None:
-        say = self.banner.show_text
-        match self._status:
-            case ConnectionStatus.STARTING:
-                say(self._sentence or "Katana Queue is starting …", "Running", busy=True)
-            case ConnectionStatus.LOST:
-                why = self._sentence or "The connection to Katana Queue is gone; connecting again."
-                say(f"{as_sentence(why)} What is shown may be old.", "Failed", busy=True)
-            case ConnectionStatus.ENDED:
-                say(self._sentence or "Katana Queue has ended.", "Cancelled")
-            case _ if self._queue.trouble:
-                say(self._queue.trouble, "warning")
-            case _ if self._queue.paused:
-                say("The queue is paused: nothing more is started until it is resumed.", "warning")
-            case _:
-                say("", "Waiting")
-
-    def _on_picked_by_hand(self) -> None:
-        """A new job is selected by itself unless somebody looks at an older one."""
-        job = self.model.job(self.view.current()[0])
-        self._follows_newest = job is None or job.id == self.model.newest
-
-    def _select_newest(self) -> None:
-        """What was just submitted is what its owner wants to see; what an earlier session left is not."""
-        job = self.model.job(self.model.newest)
-        if job is None or self.model.row(job.id) is None:
-            return  # not shown, or not yet
-        self._newest = job.id
-        if self._follows_newest and not job.earlier and job.id != self.view.current()[0]:
-            self.view.show_job(job.id)
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
         if self._client is not None:
@@ -275,8 +238,6 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     # --- texts and menus ---------------------------------------------------------------------------------
 
     def _on_counts_changed(self) -> None:
-        if self.model.newest != self._newest:
-            self._newest_timer.start()
         fills_or_empties = bool(self.model.shown) != (self._list.currentWidget() is self.view)
         if fills_or_empties or not self._counts_timer.isActive():
             self._show_counts()
@@ -314,7 +275,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
 
     def _view_menu(self) -> QMenu:
         menu = QMenu(self)
-        menu.addMenu(self.view.columns_menu())
+        menu.addMenu(self.view.columns.menu())
         menu.addSeparator()
         menu.addAction(self.find_action)
         menu.addAction(self.log.find_action)
@@ -335,7 +296,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         """What Katana keeps with the layout."""
         settings = dict(super().getSettings() or {})
         settings["katanaQueue"] = {
-            "columns": self.view.layout_settings(),
+            "columns": self.view.columns.settings(),
             "splitter": self.splitter.sizes(),
             "details": self.details.current_name(),
             "notify": self.notify_action.isChecked(),
@@ -350,7 +311,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if not isinstance(own, dict):
             return
         if isinstance(own.get("columns"), dict):
-            self.view.apply_layout_settings(own["columns"])
+            self.view.columns.apply_settings(own["columns"])
         sizes = own.get("splitter")
         if (
             isinstance(sizes, list | tuple)

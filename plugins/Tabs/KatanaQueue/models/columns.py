@@ -15,13 +15,17 @@ __all__ = [
     "ColumnInfo",
     "bytes_text",
     "clock_text",
+    "elapsed_s",
     "job_text",
+    "progress_text",
     "remaining_s",
     "span_text",
 ]
 
 SortValue = float | str
 _LAST = float("inf")
+_NO_END_S = 4e9
+"""In place of the time at which a job ended that has not: later than any (the year 2096)."""
 
 
 class Column(IntEnum):
@@ -151,7 +155,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         72,
         lambda r, now: span_text(elapsed_s(r, now)),
         # A running job's elapsed time grows by itself: its start orders it without being sorted again.
-        lambda r: -1.0 if r.started is None else (r.completed or 4e9) - r.started,
+        lambda r: -1.0 if r.started is None else (r.completed or _NO_END_S) - r.started,
         right=True,
     ),
     ColumnInfo(

@@ -5,17 +5,16 @@ It works in bursts of a millisecond: a busy Python thread would hold up every ca
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from kq.api import OutputPatterns, load_patterns
 
-from ....crossing import open_crossing, post
+from ....crossing import post
+from .file_thread import FileThread
 from .log_file import FileChange, LogFile, LogLine, LogTrouble
 from .log_scan import LineMarks, Search, SeverityScan, TextScan
 
@@ -51,7 +50,7 @@ class LogState:
     """Whether errors and warnings of all lines are known."""
 
 
-class LogReader(QObject):
+class LogReader(FileThread):
     """Follows one log at a time. Methods return at once; Qt's thread.
 
     Signals:
@@ -69,19 +68,10 @@ class LogReader(QObject):
     copied = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        open_crossing()
-        self._resume_soon = QTimer(self)
-        self._resume_soon.setSingleShot(True)
-        self._resume_soon.setInterval(50)
-        self._resume_soon.timeout.connect(self.resume)
-        self._condition = threading.Condition()
-        self.destroyed.connect(partial(_end_thread, self._condition, ending := threading.Event()))
-        self._ending = ending
+        super().__init__("kq-log-reader", parent)
         self._commands: list[Callable[[], None]] = []
         self._wanted: tuple[int, int, int] | None = None  # generation, first line, count
         self._is_active = True
-        self._thread: threading.Thread | None = None
         # The worker's own:
         self._file: LogFile | None = None
         self._generation = 0
@@ -124,39 +114,11 @@ class LogReader(QObject):
             self._next_poll_s = 0.0
             self._condition.notify()
 
-    def close(self) -> None:
-        """End the thread. Returns at once: the thread may hang on a share."""
-        self._resume_soon.stop()
-        _end_thread(self._condition, self._ending)
-
-    def resume(self) -> None:
-        """After `close`: take up where it was."""
-        if self._ending.is_set() and not self.wait(0.0):
-            self._resume_soon.start()  # it hangs on a share still
-        elif self._ending.is_set():
-            self._ending.clear()
-            self._start()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether the thread is gone, `timeout_s` after at most."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            return not self._thread.is_alive()
-        return True
-
     def _post(self, command: Callable[[], None]) -> None:
         with self._condition:
             self._commands.append(command)
             self._condition.notify()
         self._start()
-
-    def _start(self) -> None:
-        if self._ending.is_set():
-            return  # closed: `resume` does what was asked for meanwhile
-        if self._thread is None or not self._thread.is_alive():
-            # Daemon: a read that hangs on a share must not keep the desktop from quitting.
-            self._thread = threading.Thread(target=self._run, name="kq-log-reader", daemon=True)
-            self._thread.start()
 
     def _emit(self, signal: str, *arguments: object) -> None:
         getattr(self, signal).emit(*arguments)
@@ -342,10 +304,3 @@ class LogReader(QObject):
         if search is not None:
             through = file is None or (file.is_complete and search.next_line >= file.line_count)
             post(self._emit, "found_changed", search.search, search.found, through)
-
-
-def _end_thread(condition: threading.Condition, ending: threading.Event, _destroyed: object = None) -> None:
-    """Without the reader itself: when Qt has deleted that, this is all that is left."""
-    with condition:
-        ending.set()
-        condition.notify()

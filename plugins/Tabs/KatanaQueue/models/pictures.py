@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QImageReader, QPixmap
 
-from ....crossing import open_crossing, post
+from ....crossing import post
+from .file_thread import FileThread
 
 __all__ = ["PictureLoader"]
 
@@ -20,7 +19,7 @@ LOOK_AGAIN_S = 1.0
 """A picture that is being rendered is looked at again after so long."""
 
 
-class PictureLoader(QObject):
+class PictureLoader(FileThread):
     """Thumbnails and whole pictures, loaded in the background and kept.
 
     Signals:
@@ -32,21 +31,12 @@ class PictureLoader(QObject):
     picture_loaded = Signal(str, QImage, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("kq-pictures", parent)
         self._thumbnails: OrderedDict[str, QPixmap | None] = OrderedDict()
         self._stamps: dict[str, tuple[int, int]] = {}  # the worker's: size and time of what was loaded
         self._stale: set[str] = set()
         self._ratio = 1.0
         self._wanted: OrderedDict[tuple[str, bool], None] = OrderedDict()
-        open_crossing()
-        self._resume_soon = QTimer(self)
-        self._resume_soon.setSingleShot(True)
-        self._resume_soon.setInterval(50)
-        self._resume_soon.timeout.connect(self.resume)
-        self._condition = threading.Condition()
-        self._ending = threading.Event()
-        self.destroyed.connect(partial(_end_thread, self._condition, self._ending))
-        self._thread: threading.Thread | None = None
         self._retry = QTimer(self)
         self._retry.setSingleShot(True)
         self._retry.setInterval(int(LOOK_AGAIN_S * 1000))
@@ -75,27 +65,6 @@ class PictureLoader(QObject):
         """Load the whole picture; `picture_loaded` brings it."""
         self._ask(path, whole=True)
 
-    def close(self) -> None:
-        """End the thread. Returns at once: the thread may hang on a share."""
-        self._resume_soon.stop()
-        _end_thread(self._condition, self._ending)
-
-    def resume(self) -> None:
-        """After `close`: take up where it was."""
-        if self._ending.is_set() and not self.wait(0.0):
-            self._resume_soon.start()  # it hangs on a share still
-        elif self._ending.is_set():
-            self._ending.clear()
-            if self._wanted:
-                self._start()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether the thread is gone, `timeout_s` after at most."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            return not self._thread.is_alive()
-        return True
-
     def _ask_for_stale(self) -> None:
         stale, self._stale = self._stale, set()
         for path in stale:
@@ -106,14 +75,6 @@ class PictureLoader(QObject):
             self._wanted[(path, whole)] = None
             self._condition.notify()
         self._start()
-
-    def _start(self) -> None:
-        if self._ending.is_set():
-            return  # closed: `resume` does what was asked for meanwhile
-        if self._thread is None or not self._thread.is_alive():
-            # Daemon: a read that hangs on a share must not keep the desktop from quitting.
-            self._thread = threading.Thread(target=self._run, name="kq-pictures", daemon=True)
-            self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -165,10 +126,3 @@ class PictureLoader(QObject):
         elif path in self._thumbnails:
             self._thumbnails[path] = QPixmap.fromImage(image)
             self.thumbnail_loaded.emit(path)
-
-
-def _end_thread(condition: threading.Condition, ending: threading.Event, _destroyed: object = None) -> None:
-    """Without the loader itself: when Qt has deleted that, this is all that is left."""
-    with condition:
-        ending.set()
-        condition.notify()

@@ -6,12 +6,14 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from kq.api import ConnectionStatus, QueueRecord
+
 from .look import SPACING, faded, state_colour, state_pixmap
 
-__all__ = ["Banner", "EmptyPage", "Notice", "as_sentence"]
+__all__ = ["Banner", "EmptyPage", "Notice"]
 
 
-def as_sentence(text: str) -> str:
+def _as_sentence(text: str) -> str:
     """`text` with a capital and a full stop: what the queue says of itself comes without."""
     stop = "" if not text or text[-1] in ".…!?" else "."
     return text[:1].upper() + text[1:] + stop
@@ -41,13 +43,36 @@ class Banner(QWidget):
     def show_text(self, text: str, state: str, busy: bool = False) -> None:
         """Show `text` in the colour of `state`; nothing when it is empty."""
         self._state = state
-        text = as_sentence(text)
+        text = _as_sentence(text)
         self._text.setText(text)
         self.setAccessibleName(text)
         self._busy.setVisible(busy)
         self._icon.setPixmap(state_pixmap(state, self.palette(), self.devicePixelRatioF(), 16))
         self.setVisible(bool(text))
         self.update()
+
+    def show_queue(self, status: ConnectionStatus, sentence: str, queue: QueueRecord) -> None:
+        """Show what is out of the ordinary about the queue; nothing when all is well.
+
+        Args:
+            status, sentence: of the connection, as the client tells them.
+            queue: of a queue that is connected.
+        """
+        say = self.show_text
+        match status:
+            case ConnectionStatus.STARTING:
+                say(sentence or "Katana Queue is starting …", "Running", busy=True)
+            case ConnectionStatus.LOST:
+                why = sentence or "The connection to Katana Queue is gone; connecting again."
+                say(f"{_as_sentence(why)} What is shown may be old.", "Failed", busy=True)
+            case ConnectionStatus.ENDED:
+                say(sentence or "Katana Queue has ended.", "Cancelled")
+            case _ if queue.trouble:
+                say(queue.trouble, "warning")
+            case _ if queue.paused:
+                say("The queue is paused: nothing more is started until it is resumed.", "warning")
+            case _:
+                say("", "Waiting")
 
     @property
     def text(self) -> str:

@@ -1,10 +1,9 @@
-"""The jobs list as a widget: selection by job, opening of tasks, columns. What a job is, the model knows."""
+"""The jobs list as a widget: selection by job, opening of tasks. What a job is, the model knows."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from PySide6.QtCore import (
     QEvent,
@@ -19,7 +18,6 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QAccessible,
-    QAction,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -27,19 +25,18 @@ from PySide6.QtGui import (
     QPalette,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from kq.api import JobRecord
 
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
+from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
-from .look import ROOMY_HEADER, row_height
+from .look import row_height
 
 __all__ = ["JobsView"]
 
-USUAL_FONT_HEIGHT = 16
-"""Pixels; the widths of columns are meant for it."""
 HOLD_ROWS = 100
 """While more rows than this are selected, they stay where they are."""
 MAX_REMEMBERED = 5000
@@ -84,7 +81,7 @@ class JobsView(QTableView):
         # Drawing itself, the header asks whether a column is selected, which asks for the flags of every cell
         # of 100,000 rows. Columns are never selected here: a selection of its own answers at once.
         self.horizontalHeader().setSelectionModel(QItemSelectionModel(model, self.horizontalHeader()))
-        self._set_up_columns()
+        self.columns = JobColumns(self, model.sort_by)
         self._look = QTimer(self)
         self._look.setSingleShot(True)
         self._look.setInterval(50)
@@ -115,89 +112,6 @@ class JobsView(QTableView):
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._fit_rows()
-
-    # --- columns -----------------------------------------------------------------------------------------
-
-    def _set_up_columns(self) -> None:
-        header = self.horizontalHeader()
-        header.setStyleSheet(ROOMY_HEADER)
-        header.setSectionsMovable(True)
-        header.setFirstSectionMovable(True)
-        header.setHighlightSections(False)
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(36)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        header.customContextMenuRequested.connect(self._show_columns_menu)
-        header.sectionHandleDoubleClicked.connect(self._fit_column)
-        scale = max(1.0, self.fontMetrics().height() / USUAL_FONT_HEIGHT)
-        for column, info in enumerate(COLUMNS):
-            header.resizeSection(column, round(info.width * scale))
-            header.setSectionHidden(column, info.hidden)
-        # Setting the indicator first keeps setSortingEnabled from sorting by the first column.
-        sort_by = self._jobs.sort_by
-        down = Qt.SortOrder.DescendingOrder if sort_by.descending else Qt.SortOrder.AscendingOrder
-        header.setSortIndicator(sort_by.column, down)
-        self.setSortingEnabled(True)
-
-    def columns_menu(self) -> QMenu:
-        """A menu in which each column can be shown or hidden."""
-        menu = QMenu("Columns", self)
-        header = self.horizontalHeader()
-        for column, info in enumerate(COLUMNS):
-            action = QAction(info.title, menu, checkable=True)
-            action.setChecked(not header.isSectionHidden(column))
-            action.setEnabled(column != Column.NAME)
-            action.toggled.connect(lambda shown, column=column: header.setSectionHidden(column, not shown))
-            menu.addAction(action)
-        return menu
-
-    def _show_columns_menu(self, position: QPoint) -> None:
-        menu = self.columns_menu()
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(self.horizontalHeader().mapToGlobal(position))
-
-    def _fit_column(self, column: int) -> None:
-        self.resizeColumnToContents(column)
-
-    def layout_settings(self) -> dict[str, Any]:
-        """Columns by name, as Katana saves them with the tab."""
-        header = self.horizontalHeader()
-        order = sorted(range(len(COLUMNS)), key=header.visualIndex)
-        widths = {}
-        for column, info in enumerate(COLUMNS):
-            hidden = header.isSectionHidden(column)
-            if hidden:  # a hidden section says 0
-                header.setSectionHidden(column, False)
-            widths[info.key] = header.sectionSize(column)
-            header.setSectionHidden(column, hidden)
-        return {
-            "order": [COLUMNS[column].key for column in order],
-            "hidden": [info.key for column, info in enumerate(COLUMNS) if header.isSectionHidden(column)],
-            "widths": widths,
-            "sort": COLUMNS[header.sortIndicatorSection()].key,
-            "descending": header.sortIndicatorOrder() == Qt.SortOrder.DescendingOrder,
-        }
-
-    def apply_layout_settings(self, settings: dict[str, Any]) -> None:
-        """Take back what `layout_settings` gave; what is not understood is left as it is."""
-        header = self.horizontalHeader()
-        columns = {info.key: column for column, info in enumerate(COLUMNS)}
-        wanted = [columns[key] for key in _texts(settings.get("order")) if key in columns]
-        for place, column in enumerate(wanted):
-            header.moveSection(header.visualIndex(column), place)
-        widths = settings.get("widths")
-        if isinstance(widths, dict):
-            for key, width in widths.items():
-                if key in columns and isinstance(width, int) and 20 <= width <= 4000:
-                    header.resizeSection(columns[key], width)
-        if "hidden" in settings:
-            hidden = set(_texts(settings["hidden"])) - {COLUMNS[Column.NAME].key}
-            for key, column in columns.items():
-                header.setSectionHidden(column, key in hidden)
-        if settings.get("sort") in columns:
-            down = Qt.SortOrder.DescendingOrder if settings.get("descending") else Qt.SortOrder.AscendingOrder
-            self.sortByColumn(columns[settings["sort"]], down)
 
     # --- selection ---------------------------------------------------------------------------------------
 
@@ -443,7 +357,3 @@ class JobsView(QTableView):
         """More rows may be in sight."""
         super().resizeEvent(event)
         self._look.start()
-
-
-def _texts(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list | tuple) else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, QUrl, Signal
@@ -307,6 +307,7 @@ class LogPanel(QWidget):
         self._field.returnPressed.connect(lambda: self._go_to_match(True))
         self._regex = self._toggle(".*", "Regular expression")
         self._case = self._toggle("Aa", "Match upper and lower case")
+        self._icons: dict[QAction, str] = {}
         self.next_match = self._action("Next Match", "down", "F3", lambda: self._go_to_match(True))
         self.previous_match = self._action(
             "Previous Match", "up", "Shift+F3", lambda: self._go_to_match(False)
@@ -316,7 +317,7 @@ class LogPanel(QWidget):
             "Previous Error", "up", "Shift+F8", lambda: self._go_to_problem(False)
         )
         self.find_action = self._action(
-            "Search the Log", "search", QKeySequence.StandardKey.Find, self.focus_search
+            "Search the Log", "", QKeySequence.StandardKey.Find, self.focus_search
         )
         self.open_action = self._action("Open in Editor", "edit", "", self.open_in_editor)
         self.follow_action = self._action("Follow the End", "end", "", None)
@@ -326,15 +327,6 @@ class LogPanel(QWidget):
         self.wrap_action = self._action("Wrap Lines", "wrap", "", None)
         self.wrap_action.setCheckable(True)
         self.wrap_action.toggled.connect(self.view.set_wrap)
-        self._icons = {
-            self.next_match: "down",
-            self.previous_match: "up",
-            self.next_problem: "down",
-            self.previous_problem: "up",
-            self.open_action: "edit",
-            self.follow_action: "end",
-            self.wrap_action: "wrap",
-        }
         self.follow_palette()
 
     def follow_palette(self) -> None:
@@ -342,15 +334,23 @@ class LogPanel(QWidget):
         for action, glyph in self._icons.items():
             action.setIcon(tool_icon(glyph, self.palette()))
 
-    def _action(self, text: str, _glyph: str, keys: str | QKeySequence.StandardKey, call: object) -> QAction:
+    def _action(
+        self,
+        text: str,
+        glyph: str,
+        keys: str | QKeySequence.StandardKey,
+        call: Callable[[], object] | None,
+    ) -> QAction:
         action = QAction(text, self)
+        if glyph:
+            self._icons[action] = glyph
         if keys:
             action.setShortcut(QKeySequence(keys))
             action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             action.setToolTip(
                 f"{text} ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})"
             )
-        if callable(call):
+        if call is not None:
             action.triggered.connect(lambda _checked=False: call())
         self.addAction(action)
         return action

@@ -1,0 +1,46 @@
+"""Selects the job that was submitted last, unless somebody looks at an older one. Draws nothing."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer
+
+from .models.jobs import JobsModel
+from .views.jobs_view import JobsView
+
+__all__ = ["NewestJob"]
+
+
+class NewestJob(QObject):
+    """Keeps `view` at the newest job of `model`, which its owner wants to see. Qt's thread."""
+
+    def __init__(self, view: JobsView, model: JobsModel) -> None:
+        super().__init__(view)
+        self._view, self._model = view, model
+        self._follows = True
+        self._seen = ""
+        self._soon = QTimer(self)  # in another turn than the one that fills the list
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._select)
+        view.picked_by_hand.connect(self._on_picked_by_hand)
+        model.rearranged.connect(self._soon.start)
+        model.counts_changed.connect(self._on_counts_changed)
+
+    def _on_counts_changed(self) -> None:
+        if self._model.newest != self._seen:
+            self._soon.start()
+
+    def _on_picked_by_hand(self) -> None:
+        job = self._model.job(self._view.current()[0])
+        self._follows = job is None or job.id == self._model.newest
+
+    def _select(self) -> None:
+        job = self._model.job(self._model.newest)
+        if job is None or self._model.row(job.id) is None:
+            return  # not shown, or not yet
+        self._seen = job.id
+        # The row may be current and not selected: Qt makes it so when the list gets the keyboard.
+        is_shown = job.id == self._view.current()[0] and self._view.has_selection()
+        # What an earlier session left is nobody's wish of today.
+        if self._follows and not job.earlier and not is_shown:
+            self._view.show_job(job.id)

@@ -1,0 +1,196 @@
+"""What the tab asks of the queue, by mouse, key and menu, and what it asks back first."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton
+
+from kq.api import (
+    ConnectionStatus,
+    JobSpec,
+    JobState,
+    Refused,
+    TaskRecord,
+    TaskState,
+)
+from plugins.Tabs.KatanaQueue.models.columns import Column
+from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.using import LEFT, Settle, click_row
+
+
+def test_start_and_stop_by_button_and_key(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """Start applies to what is over, Stop to what is not."""
+    queue.change([make_job(1, JobState.FAILED), make_job(2, JobState.RUNNING, started=time.time())])
+    acts = tab.actions_of_jobs
+    settle(lambda: tab.model.total == 2)
+    click_row(qtbot, tab, "job000001")
+    assert acts.start.isEnabled()
+    assert not acts.stop.isEnabled()
+    qtbot.keyClick(tab.view, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    click_row(qtbot, tab, "job000002")
+    assert not acts.start.isEnabled()
+    assert acts.stop.isEnabled()
+    qtbot.keyClick(tab.view, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    settle(lambda: ("stop_jobs", ("job000002",)) in queue.asked)
+    assert ("start_jobs", ("job000001",)) in queue.asked
+
+
+def test_stop_of_a_long_render_asks(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """Hours of rendering are not lost by a slip; and the question holds nothing up."""
+    queue.change([make_job(1, JobState.RUNNING, started=time.time() - 7200)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.actions_of_jobs.stop.trigger()
+    box = tab.findChild(QMessageBox)
+    assert "2:00:0" in box.text()
+    queue.set("job000001", progress=0.9)  # the queue goes on while the question stands
+    settle(lambda: tab.model.job("job000001").progress == 0.9)
+    cancel = next(button for button in box.findChildren(QPushButton) if button.text() == "Cancel")
+    qtbot.mouseClick(cancel, LEFT)
+    assert not [asked for asked in queue.asked if asked[0] == "stop_jobs"]
+    tab.actions_of_jobs.stop.trigger()
+    box = next(each for each in tab.findChildren(QMessageBox) if each.isVisible())
+    yes = next(button for button in box.findChildren(QPushButton) if button.text() == "Stop")
+    qtbot.mouseClick(yes, LEFT)
+    settle(lambda: ("stop_jobs", ("job000001",)) in queue.asked)
+
+
+def test_queue_lost_while_a_question_stands(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """An answer given when the queue is gone does no harm, and is told."""
+    queue.change([make_job(1, JobState.RUNNING, started=time.time() - 7200)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.actions_of_jobs.stop.trigger()
+    queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+    settle(lambda: tab.banner.isVisible())
+    box = tab.findChild(QMessageBox)
+    qtbot.mouseClick(next(b for b in box.findChildren(QPushButton) if b.text() == "Stop"), LEFT)
+    assert not [asked for asked in queue.asked if asked[0] == "stop_jobs"]
+    assert "Stop" in tab.notice.text()
+
+
+def test_refusal_is_told_where_one_looks(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """What the queue will not do it says in the tab."""
+    queue.refusal = Refused("the job is being removed")
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.actions_of_jobs.start.trigger()
+    settle(lambda: tab.notice.text() == "Start: the job is being removed")
+
+
+def test_job_removed_while_its_menu_is_open(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """A menu chosen from too late asks for nothing and breaks nothing."""
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.view.customContextMenuRequested.emit(QPoint(30, 10))
+    menu = next(each for each in tab.findChildren(QMenu) if each.isVisible())
+    queue.change(removed=["job000001"])
+    settle(lambda: tab.model.total == 0)
+    before = list(queue.asked)
+    for action in (tab.actions_of_jobs.start, tab.actions_of_jobs.remove, tab.actions_of_jobs.copy_log_path):
+        action.trigger()
+    assert queue.asked == before
+    menu.close()
+
+
+def test_several_are_selected_and_removed_by_key(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Delete removes all selected jobs; in the filter field it deletes a letter."""
+    queue.change([make_job(n) for n in range(1, 5)])
+    settle(lambda: tab.model.total == 4)
+    click_row(qtbot, tab, "job000001")
+    click_row(qtbot, tab, "job000003", modifier=Qt.KeyboardModifier.ControlModifier)
+    tab.filter_bar.field.setFocus()
+    tab.filter_bar.field.setText("shot")
+    qtbot.keyClick(tab.filter_bar.field, Qt.Key.Key_Delete)
+    assert not [asked for asked in queue.asked if asked[0] == "remove_jobs"]
+    tab.view.setFocus()
+    qtbot.keyClick(tab.view, Qt.Key.Key_Delete)
+    settle(lambda: any(asked[0] == "remove_jobs" for asked in queue.asked))
+    assert {*queue.asked[-1][1]} == {"job000001", "job000003"}
+
+
+def test_removing_many_asks(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """All selected and Delete pressed by a slip: the logs of ten jobs and more do not go without a word."""
+    queue.change([make_job(n) for n in range(12)])
+    settle(lambda: tab.model.rowCount() == 12)
+    tab.view.setFocus()
+    qtbot.keyClick(tab.view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(tab.view, Qt.Key.Key_Delete)
+    settle(lambda: tab.findChild(QMessageBox) is not None)
+    box = tab.findChild(QMessageBox)
+    assert box.text() == "Remove 12 jobs, with their logs and preview pictures?"
+    assert not queue.asked
+    qtbot.mouseClick(box.buttons()[0], LEFT)
+    settle(lambda: any(asked[0] == "remove_jobs" and len(asked[1]) == 12 for asked in queue.asked))
+
+
+def test_tasks_open_by_arrow_and_key_and_start_again(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """A click on the arrow, or Right, opens a job; a failed task is started again alone."""
+    queue.tasks_of["job000001"] = [
+        TaskRecord(
+            job_id="job000001",
+            index=i,
+            state=TaskState.FAILED if i == 1 else TaskState.COMPLETED,
+            label=f"frame {i}",
+        )
+        for i in range(3)
+    ]
+    queue.change([make_job(1, JobState.FAILED, tasks=3)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    qtbot.keyClick(tab.view, Qt.Key.Key_Right)
+    assert tab.model.rowCount() == 4
+    settle(lambda: tab.model.index(2, Column.NAME).data() == "frame 1")
+    qtbot.keyClick(tab.view, Qt.Key.Key_Left)
+    assert tab.model.rowCount() == 1
+    rect = tab.view.visualRect(tab.model.index(0, Column.NAME))
+    qtbot.mouseClick(tab.view.viewport(), LEFT, pos=QPoint(rect.left() + 8, rect.center().y()))
+    assert tab.model.rowCount() == 4
+    rect = tab.view.visualRect(tab.model.index(2, Column.NAME))
+    qtbot.mouseClick(tab.view.viewport(), LEFT, pos=rect.center())
+    assert tab.actions_of_jobs.start_tasks.isEnabled()
+    tab.actions_of_jobs.start_tasks.trigger()
+    settle(lambda: ("start_tasks", "job000001", (1,)) in queue.asked)
+
+
+def test_priority_of_jobs_with_different_priorities(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Raised together, jobs keep their order among each other."""
+    queue.change([make_job(1, JobState.WAITING, priority=5), make_job(2, JobState.WAITING)])
+    settle(lambda: tab.model.total == 2)
+    tab.view.setFocus()
+    tab.view.selectAll()
+    qtbot.keyClick(tab.view, Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)
+    settle(lambda: len([asked for asked in queue.asked if asked[0] == "set_priority"]) == 2)
+    assert ("set_priority", ("job000001",), 6) in queue.asked
+    assert ("set_priority", ("job000002",), 1) in queue.asked
+
+
+def test_submit_again_sends_what_was_submitted(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """The same command with the same scene snapshot becomes a new job."""
+    spec = JobSpec(
+        name="beauty", commands=(("render", "a b.usda"),), temp_dir="/data/renders/a b", priority=3
+    )
+    queue.specs["job000001"] = spec
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.actions_of_jobs.submit_again.trigger()
+    settle(lambda: ("submit", spec) in queue.asked)
+    settle(lambda: "submitted again" in tab.notice.text())
+
+
+def test_copy_command_and_log_path(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """What is copied can be pasted into a shell."""
+    queue.specs["job000001"] = JobSpec(name="beauty", commands=(("render", "a b.usda", "it's"),))
+    queue.change([make_job(1, log_file="/data/logs/1.log")])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.actions_of_jobs.copy_command.trigger()
+    settle(lambda: QGuiApplication.clipboard().text() == "render 'a b.usda' 'it'\"'\"'s'")
+    tab.actions_of_jobs.copy_log_path.trigger()
+    assert QGuiApplication.clipboard().text() == "/data/logs/1.log"

@@ -1,0 +1,88 @@
+"""A tab that is hidden, closed, shown again or deleted: it works for nobody, and leaves no thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import shiboken6
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+
+from kq.api import JobState
+from tests.tab.conftest import close_tab
+from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.using import Settle, log_text
+
+
+def test_hidden_tab_reads_nothing(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """Logs are looked at only while somebody sees them, and caught up with then."""
+    log = tmp_path / "render.log"
+    log.write_text("one\n")
+    queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
+    settle(lambda: log_text(tab) == ["one"])
+    tab.hide()
+    assert not tab.log.reader._is_active
+    assert not tab._clock.isActive()
+    log.write_text("one\ntwo\n")
+    tab.show()
+    settle(lambda: log_text(tab) == ["one", "two"])
+
+
+def test_closed_tab_leaves_no_thread_and_opens_again(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
+) -> None:
+    """Closing ends what the tab started; shown again, it takes up where it was."""
+    log = tmp_path / "render.log"
+    log.write_text("one\n")
+    queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
+    settle(lambda: log_text(tab) == ["one"])
+    close_tab(tab)
+    queue.change([make_job(2)])
+    tab.show()
+    settle(lambda: tab.model.total == 2)
+
+
+def test_tab_closed_shown_and_closed_at_once_leaves_no_thread(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """What waits to take up again, until its thread has ended, gives up when the tab is closed once more."""
+    log = tmp_path / "render.log"
+    log.write_text("line\n" * 5)
+    queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
+    settle(lambda: len(log_text(tab)) > 0)
+    for _ in range(10):
+        tab.close()
+        tab.show()
+        tab.close()
+        assert not tab.log.reader._resume_soon.isActive()
+        assert not tab.pictures._resume_soon.isActive()
+        tab.show()
+
+
+def test_tab_deleted_while_its_threads_speak(
+    qtbot: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
+) -> None:
+    """Katana may delete a tab at any moment, without closing it: no thread speaks to what is gone."""
+    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    log = tmp_path / "render.log"
+    log.write_text("line\n" * 20_000)
+    picture = tmp_path / "picture.png"
+    image = QImage(640, 360, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    assert image.save(str(picture))
+    queue.change([make_job(n, JobState.RUNNING, log_file=str(log), picture=str(picture)) for n in range(5)])
+    for _ in range(25):
+        tab = KatanaQueueTab(None)
+        tab.attach(queue)  # type: ignore[arg-type]  # a stand-in
+        tab.show()
+        settle(lambda tab=tab: tab.log._state.path != "")
+        reader, pictures = tab.log.reader, tab.pictures
+        shiboken6.delete(tab)
+        assert not queue._listeners
+        queue.set("job000001", progress=0.5)
+        assert reader.wait(5)
+        assert pictures.wait(5)

@@ -1,0 +1,172 @@
+"""What the tab shows of the selected job: its log, its picture, its attempts; and which job that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtGui import QColor, QFocusEvent, QImage
+
+from kq.api import (
+    AttemptRecord,
+    JobState,
+)
+from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.using import LEFT, Settle, click_row, log_text, picture_file
+
+
+def test_new_job_is_selected_and_its_log_shown(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
+) -> None:
+    """Whoever starts a render sees its log, live, without a click."""
+    log = tmp_path / "render.log"
+    log.write_text("first line\n")
+    queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
+    settle(lambda: log_text(tab) == ["first line"])
+    with log.open("a") as out:
+        out.write("Error: second line\n")
+    settle(lambda: log_text(tab) == ["first line", "Error: second line"])
+    settle(lambda: tab.log._state.errors.count == 1)
+    assert tab.log.view.line(1).kind == "error"
+
+
+def test_new_job_is_selected_though_the_list_had_the_keyboard_first(
+    tab: Any, queue: FakeQueue, settle: Settle
+) -> None:
+    """Qt gives a list that gets the keyboard a current row, and selects none: no action would apply to it."""
+
+    def give_the_keyboard() -> None:
+        QCoreApplication.sendEvent(tab.view, QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.TabFocusReason))
+
+    tab.model.rowsInserted.connect(give_the_keyboard)
+    queue.change([make_job(1, JobState.RUNNING)])
+    settle(lambda: tab.view.selected_job_ids() == ["job000001"])
+    assert tab.actions_of_jobs.stop.isEnabled()
+
+
+def test_selection_by_hand_stays_when_jobs_come(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Somebody who looks at an older job is not torn away from it."""
+    queue.change([make_job(1), make_job(2), make_job(3)])
+    settle(lambda: tab.view.current()[0] == "job000003")
+    click_row(qtbot, tab, "job000001")
+    queue.change([make_job(4)])
+    settle(lambda: tab.model.total == 4)
+    assert tab.view.current()[0] == "job000001"
+    click_row(qtbot, tab, "job000004")
+    queue.change([make_job(5)])
+    settle(lambda: tab.view.current()[0] == "job000005")
+
+
+def test_attempts_are_choices(tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle) -> None:
+    """The log of an earlier attempt can be read; a new attempt does not throw one out of it."""
+    for number in (1, 2):
+        (tmp_path / f"{number}.log").write_text(f"attempt {number}\n")
+    queue.attempts_of["job000001"] = [
+        AttemptRecord(
+            job_id="job000001",
+            task=0,
+            attempt=1,
+            agent="a1",
+            host="here",
+            started=1.0,
+            ended=2.0,
+            outcome="failed",
+            log_file=str(tmp_path / "1.log"),
+        )
+    ]
+    queue.change([make_job(1, JobState.RUNNING, attempts=2, log_file=str(tmp_path / "2.log"))])
+    settle(lambda: log_text(tab) == ["attempt 2"])
+    settle(lambda: tab.log._attempts.count() == 2)
+    tab.log._attempts.setCurrentIndex(1)
+    settle(lambda: log_text(tab) == ["attempt 1"])
+    tab.log._attempts.setCurrentIndex(0)
+    settle(lambda: log_text(tab) == ["attempt 2"])
+
+
+def test_thumbnail_and_picture(tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle) -> None:
+    """The latest picture is in the row and in the Picture page, and follows the file."""
+    path = tmp_path / "picture.png"
+    image = QImage(64, 36, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    assert image.save(str(path))
+    queue.change([make_job(1, JobState.RUNNING, picture=str(path))])
+    settle(lambda: tab.pictures.thumbnail(str(path), 1.0) is not None)
+    tab.details.show_page("Picture")
+    settle(lambda: tab.picture.canvas.has_picture)
+    bigger = QImage(128, 72, QImage.Format.Format_RGB32)
+    bigger.fill(Qt.GlobalColor.green)
+    assert bigger.save(str(path))
+    queue.set("job000001", progress=0.5)
+    settle(lambda: "128 × 72" in tab.picture.title)
+
+
+def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """Through Katana's own events a monitor can follow the selected job and its picture."""
+    from Katana import Utils
+
+    from plugins.Tabs.KatanaQueue.selected import JOB_SELECTED_EVENT
+
+    told: list[dict[str, Any]] = []
+
+    def handle(_type: str, _id: object, **arguments: Any) -> None:
+        told.append(arguments)
+
+    Utils.EventModule.ProcessAllEvents()  # what other tests queued
+    Utils.EventModule.RegisterEventHandler(handle, JOB_SELECTED_EVENT)
+    try:
+        queue.change([make_job(1), make_job(2, JobState.RUNNING, picture="/a.png")])
+        settle(lambda: tab.view.current()[0] == "job000002")
+        click_row(qtbot, tab, "job000001")
+        queue.set("job000001", picture="/b.png")
+        settle(lambda: tab.model.job("job000001").picture == "/b.png")
+        Utils.EventModule.ProcessAllEvents()
+    finally:
+        Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)
+    assert told == [
+        {"jobId": "job000002", "picture": "/a.png", "name": "shot_002_beauty"},
+        {"jobId": "job000001", "picture": "", "name": "shot_001_beauty"},
+        {"jobId": "job000001", "picture": "/b.png", "name": "shot_001_beauty"},
+    ]
+
+
+def test_two_selected_jobs_are_compared(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """The older job's picture is left of a line that the mouse and the arrow keys move."""
+    red = picture_file(tmp_path / "before.png", Qt.GlobalColor.red)
+    blue = picture_file(tmp_path / "after.png", Qt.GlobalColor.blue)
+    queue.change([make_job(1, picture=red), make_job(2, picture=blue), make_job(3)])
+    settle(lambda: tab.model.total == 3)
+    tab.details.show_page("Picture")
+    canvas = tab.picture.canvas
+    click_row(qtbot, tab, "job000002")
+    assert not canvas.compares
+    click_row(qtbot, tab, "job000001", modifier=Qt.KeyboardModifier.ControlModifier)
+    settle(lambda: canvas.compares)
+    assert "shot_001_beauty" in canvas.accessibleName()
+
+    def colour(part: float) -> QColor:
+        shown = canvas.grab().toImage()
+        return shown.pixelColor(int(shown.width() * part), shown.height() // 3)
+
+    assert (colour(0.4), colour(0.6)) == (QColor(Qt.GlobalColor.red), QColor(Qt.GlobalColor.blue))
+    middle = canvas.rect().center()
+    qtbot.mousePress(canvas, LEFT, pos=middle)
+    qtbot.mouseMove(canvas, QPoint(int(canvas.width() * 0.35), middle.y()))
+    qtbot.mouseRelease(canvas, LEFT, pos=middle)
+    assert canvas.wipe < 0.45
+    qtbot.keyClick(canvas, Qt.Key.Key_Home)
+    assert colour(0.4) == QColor(Qt.GlobalColor.blue)
+    qtbot.keyClick(canvas, Qt.Key.Key_End)
+    assert colour(0.6) == QColor(Qt.GlobalColor.red)
+    qtbot.keyClick(canvas, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert canvas.wipe == pytest.approx(0.9)
+    picture_file(tmp_path / "before.png", Qt.GlobalColor.green)
+    queue.set("job000001", progress=0.9)
+    settle(lambda: colour(0.4) == QColor(Qt.GlobalColor.green))
+    click_row(qtbot, tab, "job000003")
+    assert not canvas.compares
