@@ -9,7 +9,7 @@ import pytest
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.picture import write_exr, write_png
-from host.renderboot.renderers.mitsuba.engine import mi
+from host.renderboot.renderers.mitsuba.engine import dr, mi
 from tests.renderboot.stages import read_png
 
 
@@ -45,6 +45,8 @@ def test_exr_keeps_light_above_white(tmp_path: Path) -> None:
     """Half floats, linear, alpha included, over more than one block of lines."""
     pixels = _ramp() * 50.0
     write_exr(tmp_path / "a.exr", pixels)
+    # A test before this one may have drawn with one thread, with which mitsuba waits for ever for an EXR.
+    dr.set_thread_count(2)
     back = np.array(
         mi.Bitmap(str(tmp_path / "a.exr")).convert(mi.Bitmap.PixelFormat.RGBA, mi.Struct.Type.Float32)
     )
