@@ -42,9 +42,9 @@ __all__ = ["Server"]
 
 _DRAIN = 512
 """Messages taken from one port before the journal is written and answers leave."""
-_AFTER_ORDERS_S = 0.002
-"""How much later than an Agent clients are told. What wakes them would take the cores that the order and the
-process it is about need now, and most likely there is more to tell by then."""
+_AFTER_ORDERS_S = 0.005
+"""How much later than an Agent clients are told, unless an attempt ends before. What wakes them would take
+the cores that the order and the process it is about need now."""
 _URGENT = (do.Assign, do.AskStop)
 _log = logging.getLogger("kq.server")
 
@@ -402,6 +402,8 @@ class Server:
             tell_of_attempt(told.record)
         if self._core.has_job(told.record.job_id):
             self._journal.note_attempt(self._core.job_entry(told.record.job_id), told.record)
+        if self._tell_at is not None:
+            self._tell_at = 0.0  # the process that clients were to wait for is there no more
 
     def _note_agent(self, told: do.AgentChanged) -> None:
         self._news.agent_changed(told.agent)
