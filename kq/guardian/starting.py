@@ -86,11 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell("queue", queue_dir=str(folder.path), session=session)
         server = start_server(settings, folder.path, session, journal_session, first=True)
         end_leftovers()  # while the server's interpreter starts
+        # Before anything is started that the server may leave behind.
+        process.become_subreaper()
         let_begin(server)
     except (KqError, OSError) as error:
         tell("failed", sentence=str(error))
         return 2
-    process.become_subreaper()
     from kq.guardian.program import Guardian  # meanwhile the server is on its way
 
     return Guardian(settings, folder, session, journal_session, server, lifeline=options.lifeline).run()
