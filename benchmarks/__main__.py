@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME ...] [--small] [--json FILE]`: runs the questions of speed, a table for each.
 
-What is measured lives in a file a question.
+What is measured lives in a file a question. Each of several is asked in a process of its own: what one leaves
+behind, on the heap and in threads, would slow the next.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import importlib
 import json
 import os
 import platform
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,20 +47,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for room in ("kq", "host"):
         # As an installation leaves them: with PYTHONDONTWRITEBYTECODE each process would compile anew.
         compileall.compile_dir(Path(__file__).parents[1] / room, quiet=2)
-    answers: dict[str, list[dict[str, object]]] = {}
-    missing = False
-    for name in given.names or QUESTIONS:
-        try:
-            module = importlib.import_module(f"benchmarks.{name}")
-        except ModuleNotFoundError as error:
-            print(f"\n{name}: cannot run here, {error.name} is not installed", file=sys.stderr)
-            missing = True
-            continue
-        answers[name] = module.run(small=given.small)
-        print(f"\n{name}\n{table(answers[name])}", flush=True)
+    names = tuple(given.names) or QUESTIONS
+    ask = _asked_here if len(names) == 1 else _asked_apart
+    answers = {name: rows for name in names if (rows := ask(name, small=given.small)) is not None}
     if given.json:
         given.json.write_text(json.dumps({"machine": machine(), "questions": answers}, indent=1) + "\n")
-    return 1 if missing else 0
+    return 0 if len(answers) == len(set(names)) else 1
+
+
+def _asked_here(name: str, *, small: bool) -> list[dict[str, object]] | None:
+    """The rows of one question, printed as a table; None when it cannot be asked."""
+    try:
+        module = importlib.import_module(f"benchmarks.{name}")
+    except ModuleNotFoundError as error:
+        print(f"\n{name}: cannot run here, {error.name} is not installed", file=sys.stderr)
+        return None
+    rows: list[dict[str, object]] = module.run(small=small)
+    print(f"\n{name}\n{table(rows)}", flush=True)
+    return rows
+
+
+def _asked_apart(name: str, *, small: bool) -> list[dict[str, object]] | None:
+    """The same, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "rows.json"
+        command = [sys.executable, "-m", "benchmarks", name, "--json", str(answer)]
+        subprocess.run([*command, "--small"] if small else command, check=False)
+        if not answer.exists():
+            return None
+        rows: list[dict[str, object]] = json.loads(answer.read_text())["questions"].get(name)
+        return rows
 
 
 def table(rows: Sequence[dict[str, object]]) -> str:

@@ -10,9 +10,8 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -30,10 +29,11 @@ from kq.server.history import History
 from kq.server.keeping import JournalKeeper
 from kq.server.local_agents import LocalAgents
 from kq.server.news import News
+from kq.server.noting import Notes
 from kq.server.orders import Orders
 from kq.server.remote_hosts import RemoteHosts
 from kq.server.streams import Streams
-from kq.server.telling import tell_instruction, tell_of_attempt
+from kq.server.telling import tell_instruction
 from kq.server.wishes import Wishes
 from kq.settings import Settings
 from kq.wire import Incoming, Poller, ServerWire
@@ -134,6 +134,16 @@ class Server:
             self._remember_agent,
         )
         self._history = History(self._core, self._journal, settings)
+        self._notes = Notes(
+            self._core,
+            self._journal,
+            self._news,
+            self._history,
+            self._streams,
+            self._hearing,
+            later=self._outbox.append,
+            attempt_over=self._hasten_telling,
+        )
         self._wake = process.SignalWake()
         self._poller.add(self._wake.wake_fd)
         self._ending_until: float | None = None
@@ -262,7 +272,7 @@ class Server:
             for each in instructions:
                 tell_instruction(each)
         for each in instructions:
-            _NOTES[type(each)](self, each)
+            self._notes.take(each)
         return instructions
 
     def _restore(self) -> None:
@@ -273,7 +283,7 @@ class Server:
         except sqlite3.Error as error:
             self._keeper.say_lasting(f"the journal cannot be read ({error}): what it held is not shown")
         for each in self._core.requeue_unheld(now):
-            _NOTES[type(each)](self, each)
+            self._notes.take(each)
         self._handle(ev.Tick())
         self._next_tick = now.mono + min(1.0, self._settings.lease_s / 4)
         self._settle()
@@ -309,7 +319,8 @@ class Server:
     def _settle(self) -> None:
         """Journal first; then tell: Agents at once, clients when what Agents were told is on its way."""
         self._keeper.commit()
-        outbox, self._outbox = self._outbox, []
+        outbox = self._outbox[:]
+        self._outbox.clear()
         for each in outbox:
             self._orders.carry_out(each)
         now = time.monotonic()
@@ -317,6 +328,11 @@ class Server:
             self._tell_at = now + _AFTER_ORDERS_S
         if self._tell_at is None or now >= self._tell_at:
             self._tell_clients(now)
+
+    def _hasten_telling(self) -> None:
+        """An attempt is over: if clients wait for its process to come up, it has."""
+        if self._tell_at is not None:
+            self._tell_at = 0.0
 
     def _tell_clients(self, now: float) -> None:
         self._tell_at = None
@@ -378,65 +394,3 @@ class Server:
         while self._gone:
             agent_id, reason = self._gone.pop(0)
             self._handle(ev.AgentGone(agent_id, reason))
-
-    # --- instructions: noted at once ------------------------------------------------
-
-    def _note_task(self, told: do.TaskChanged) -> None:
-        if self._core.has_job(told.job_id):
-            self._journal.note_task(self._core.job_entry(told.job_id), told.task)
-            self._news.job_changed(told.job_id)
-
-    def _note_job(self, told: do.JobChanged | do.TasksReset) -> None:
-        if self._core.has_job(told.job_id):
-            reset = isinstance(told, do.TasksReset)
-            self._journal.note_job(self._core.job_entry(told.job_id), tasks_reset=reset)
-            self._news.job_changed(told.job_id)
-
-    def _note_removed(self, told: do.JobRemoved) -> None:
-        self._news.job_removed(told.job_id)
-        self._history.forget(told.job_id)
-        self._streams.forget(told.job_id)
-
-    def _note_attempt(self, told: do.AttemptOver) -> None:
-        if told.record.outcome not in ("completed", "stopped"):
-            tell_of_attempt(told.record)
-        if self._core.has_job(told.record.job_id):
-            self._journal.note_attempt(self._core.job_entry(told.record.job_id), told.record)
-        if self._tell_at is not None:
-            self._tell_at = 0.0  # the process that clients were to wait for is there no more
-
-    def _note_agent(self, told: do.AgentChanged) -> None:
-        self._news.agent_changed(told.agent)
-
-    def _note_agent_removed(self, told: do.AgentRemoved) -> None:
-        self._news.agent_removed(told.agent)
-        self._hearing.forget(told.agent)
-        try:
-            self._journal.forget_agent(told.agent)
-        except sqlite3.Error as error:
-            _log.warning("Agent %s stays in the journal: %s", told.agent, error)
-
-    def _note_queue(self, _told: do.QueueChanged) -> None:
-        self._news.queue_changed()
-
-    def _note_later(self, told: do.Instruction) -> None:
-        self._outbox.append(told)
-
-
-_Carry = Callable[[Server, Any], None]
-_NOTES: dict[type[do.Instruction], _Carry] = {
-    do.TaskChanged: Server._note_task,
-    do.JobChanged: Server._note_job,
-    do.TasksReset: Server._note_job,
-    do.JobRemoved: Server._note_removed,
-    do.AttemptOver: Server._note_attempt,
-    do.AgentChanged: Server._note_agent,
-    do.AgentRemoved: Server._note_agent_removed,
-    do.QueueChanged: Server._note_queue,
-    do.LaunchAgent: Server._note_later,
-    do.EndAgent: Server._note_later,
-    do.Assign: Server._note_later,
-    do.AskStop: Server._note_later,
-    do.AskToRegister: Server._note_later,
-    do.Acknowledge: Server._note_later,
-}
