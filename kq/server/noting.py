@@ -1,4 +1,4 @@
-"""Notes at once what the core decided: for the journal, for clients, or to be carried out once that is written."""
+"""Notes at once what the core decided: for the journal, for clients, or for when the journal is written."""
 
 from __future__ import annotations
 
