@@ -108,7 +108,8 @@ class JobsModel(JobTable):
 
     def _work(self, budget_s: float = BUDGET_S) -> None:
         """One turn of whatever is left to do."""
-        end_s = time.perf_counter() + budget_s
+        began_s = time.perf_counter()
+        end_s = began_s + budget_s
         if self._arrangement is None:
             self._merge(end_s)
             if not self._arrivals:  # of many the list is arranged anew, once all have come
@@ -119,7 +120,9 @@ class JobsModel(JobTable):
                 if time.perf_counter() > end_s:
                     break
             else:
-                self._finish_rebuild(self._arrangement)
+                # All rows are drawn anew after it: not in one turn with much else.
+                if budget_s > BUDGET_S or time.perf_counter() - began_s < BUDGET_S / 2:
+                    self._finish_rebuild(self._arrangement)
         if self.is_rebuilding or next(self._leavings, self) is not self:
             if not self._timer.isActive():
                 self._timer.start()
