@@ -103,9 +103,6 @@ class _Source:
         self._ended = threading.Event()
         self.updates = 0
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)
-
     def add_listener(self, listener: Callable[[QueueChange], None]) -> Callable[[], None]:
         self._listener = listener
         threading.Thread(target=self._tell, args=(list(self.jobs_by_id.values()), True)).start()
