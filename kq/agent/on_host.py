@@ -26,7 +26,7 @@ from kq.wire import write_private
 __all__ = ["COMMANDS", "MARK", "main"]
 
 MARK = "kq-remote: "
-COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "remote-await", "supervise")
+COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "supervise")
 _AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
 _START_PATIENCE_S = 15.0
 _BOM = b"\xef\xbb\xbf"
@@ -61,7 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--ports", nargs=3, type=int, default=(0, 0, 0))
     start.add_argument("--agents", type=int, required=True)
     start.add_argument("--first-log", type=int, default=0)
-    start.add_argument("--prepare", action="store_true", help="do all but start the supervisor")
     stop = commands.add_parser("remote-stop")
     stop.set_defaults(run=_stop)
     stop.add_argument("session", nargs="?", default="", help="its name, or the last part of its folder's")
@@ -71,10 +70,6 @@ def _parser() -> argparse.ArgumentParser:
     probe = commands.add_parser("remote-probe")
     probe.set_defaults(run=_probe)
     probe.add_argument("--timeout", type=float, default=6.0)
-    wait = commands.add_parser("remote-await")
-    wait.set_defaults(run=_await)
-    wait.add_argument("--folder", type=Path, required=True)
-    wait.add_argument("--agents", type=int, required=True)
     supervise = commands.add_parser("supervise")
     supervise.set_defaults(run=_supervise)
     supervise.add_argument("--folder", type=Path, required=True)
@@ -116,12 +111,9 @@ def _start(options: argparse.Namespace) -> int:
     folder.make()
     try:
         arguments = _lay_out(folder, config, options)
-        if options.prepare:
-            # Where only the system itself can start what outlives an SSH session, the script asks it to.
-            _answer(arguments)
-            return 0
         marked = {**os.environ, "KQ_REMOTE": folder.mark}
-        child = process.spawn_service(arguments, environment=marked)
+        # It goes on when the SSH session is over that started it.
+        child = process.spawn_service(arguments, environment=marked, leaves_job=True)
         supervised = _wait_for(folder, options.agents, child)
     except BaseException:
         folder.end(1.0)
@@ -189,19 +181,6 @@ def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespac
 
 def _log_of(folder: HostFolder) -> Path:
     return base_folder() / "logs" / f"supervisor-{folder.path.name}.log"
-
-
-def _await(options: argparse.Namespace) -> int:
-    folder = HostFolder(options.folder)
-    try:
-        supervised = _wait_for(folder, options.agents)
-    except BaseException:
-        # Nothing half started remains; a folder that is no session's is not ours to remove.
-        if folder.path in [each.path for each in HostFolder.all_here()]:
-            folder.end(1.0)
-        raise
-    _tell(supervised, already=False)
-    return 0
 
 
 def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> Supervised:

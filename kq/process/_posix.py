@@ -209,6 +209,7 @@ def spawn_service(
     stdout: int = NOWHERE,
     stderr: int = NOWHERE,
     cwd: str | Path | None = None,
+    leaves_job: bool = False,
 ) -> Child:
     """Start a program of kq's own, in a session of its own, so that no terminal's Ctrl-C reaches it.
 
@@ -218,6 +219,7 @@ def spawn_service(
         stdin: NOWHERE, INHERIT, LIFELINE, or a file descriptor.
         stdout: NOWHERE, INHERIT, or a file descriptor; likewise `stderr`.
         cwd: its working folder; None: this process's.
+        leaves_job: for Windows; a session of its own is enough here.
 
     Raises:
         BadInput, Refused: as for `spawn_render`.

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kq.errors import NotFound
+from kq.errors import NotFound, Refused
 from kq.process import _windows_api as api
 from kq.process import _windows_types as t
 from kq.process._failures import check_arguments, explain_failure
@@ -267,6 +267,7 @@ def spawn_service(
     stdout: int = NOWHERE,
     stderr: int = NOWHERE,
     cwd: str | Path | None = None,
+    leaves_job: bool = False,
 ) -> Child:
     """Start a program of kq's own with a console of its own, without a window: no Ctrl-C reaches it.
 
@@ -276,11 +277,14 @@ def spawn_service(
         stdin: NOWHERE, INHERIT, LIFELINE, or a file descriptor.
         stdout: NOWHERE, INHERIT, or a file descriptor; likewise `stderr`.
         cwd: its working folder; None: this process's.
+        leaves_job: whether it goes on when the job that this process was born into is over. An SSH server
+            puts all of a session into one, which ends with it, and lets out what asks for it.
 
     Raises:
-        BadInput, Refused: as for `spawn_render`.
+        BadInput, Refused: as for `spawn_render`; Refused also where that job lets nothing out.
     """
     lifeline: int | None = None
+    flags = t.CREATE_NEW_PROCESS_GROUP | t.CREATE_NO_WINDOW
     read_end = NOWHERE
     if stdin == LIFELINE:
         read_end, lifeline = os.pipe()
@@ -292,7 +296,7 @@ def spawn_service(
             environment,
             (read_end if stdin == LIFELINE else stdin, stdout, stderr),
             None,
-            t.CREATE_NEW_PROCESS_GROUP | t.CREATE_NO_WINDOW,
+            flags | t.CREATE_BREAKAWAY_FROM_JOB if leaves_job else flags,
         )
     except BaseException:
         if lifeline is not None:
@@ -327,6 +331,11 @@ def _spawn(
         stdin, stdout, stderr = handles
         return api.create_process(program, line, block, cwd, (stdin, stdout, stderr), job, flags)
     except OSError as error:
+        if flags & t.CREATE_BREAKAWAY_FROM_JOB and isinstance(error, PermissionError):
+            raise Refused(
+                f"{argv[0]!r} could not be started so that it outlives this login, which Windows holds in a "
+                f"job that lets nothing out: start it from another one, such as a console of that machine"
+            ) from error
         raise explain_failure(error, argv, cwd) from error
     finally:
         for handle in handles:

@@ -108,8 +108,8 @@ class Machine:
             raise RemoteFailed(f"{what} failed on {self.host.host}: {_explain(output, self.python)}")
         return line
 
-    def _copy_scripts(self, names: Sequence[str], home: str) -> list[str]:
-        """By SFTP, where their hashes differ."""
+    def _copy_scripts(self, names: Sequence[str], home: str, mode: int | None = 0o755) -> list[str]:
+        """By SFTP, where their hashes differ. `mode`: their permissions, where those are needed."""
         installed: list[str] = []
 
         def copy(sftp: paramiko.SFTPClient) -> None:
@@ -122,7 +122,8 @@ class Machine:
                 try:
                     with sftp.open(fresh, "wb") as file:
                         file.write(content)
-                    sftp.chmod(fresh, 0o755)
+                    if mode is not None:
+                        sftp.chmod(fresh, mode)
                     sftp.posix_rename(fresh, target)
                 except OSError:
                     _remove(sftp, fresh)

@@ -15,9 +15,14 @@ __all__ = [
 ]
 
 
+_NOT_IN_QUOTES = {"'": "'\\''", "\\": "'\\\\'", "!": "'\\!'"}
+"""Between single quotation marks fish takes a backslash for more than a letter, and csh an exclamation mark:
+outside them all shells agree on what a backslash before either means."""
+
+
 def posix_quote(text: str) -> str:
     """One argument for any shell of the Bourne family, and for fish and csh while it is one line."""
-    return "'" + text.replace("'", "'\\''") + "'"
+    return "'" + "".join(_NOT_IN_QUOTES.get(letter, letter) for letter in text) + "'"
 
 
 def posix_command(script: str, arguments: Sequence[str] = ()) -> str:

@@ -5,9 +5,15 @@ PowerShell runs them: commands travel encoded, so that neither cmd nor PowerShel
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import Sequence
 from pathlib import PureWindowsPath
 from typing import Any
+from urllib.parse import unquote
+
+import msgspec
 
 from kq.errors import RemoteFailed
 from kq.remote.hosts import local_katana_root
@@ -16,30 +22,40 @@ from kq.remote.quoting import powershell_command, powershell_quote
 from kq.remote.ssh import Output
 from kq.remote.steps import OpenStep
 
-__all__ = ["WindowsMachine"]
+__all__ = ["WindowsMachine", "plain_errors"]
 
 _START_S = 60.0
 _LONGEST_LINE = 8000
 """Of characters that cmd, which OpenSSH for Windows passes commands to, takes: 8191, with its own words."""
+_SAID = "kq-said:"
+# What goes there and comes back is ASCII: code pages lie between, of cmd, of the console and of whichever
+# shell is set for SSH. What Python says to people is not; without a console its code page cannot be set.
 _PREPARE = (
     "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; "
-    "$OutputEncoding = [Console]::InputEncoding = [Console]::OutputEncoding = "
-    "New-Object System.Text.UTF8Encoding $false; $Env:PYTHONUTF8 = '1'; "
+    "try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } catch { }; "
+    "$OutputEncoding = New-Object System.Text.UTF8Encoding $false; $Env:PYTHONUTF8 = '1'; "
+    f"function Say([string]$text) {{ [Console]::Out.WriteLine('{_SAID}' + "
+    "[Uri]::EscapeDataString($text)) }; "
 )
+# PowerShell would tell of its errors in XML, and of where in the script they were in its last line.
+_RUN = "{prepare}try {{ {script} }} catch {{ [Console]::Error.WriteLine($_.Exception.Message); exit 1 }}"
 _VERSION = "import sys; sys.stdout.write('%d.%d.%d' % sys.version_info[:3])"
 # Windows PowerShell takes a program's words on its error stream for an error of the script, and what stands
-# in for a Python that is not installed has some.
+# in for a Python that is not installed has some. That may come first on the PATH, so all of a name are asked.
 _FIND_PYTHON = (
     "$ErrorActionPreference = 'Continue'; "
-    "foreach ($name in $names) { $found = Get-Command $name -CommandType Application "
-    "-ErrorAction SilentlyContinue | Select-Object -First 1; if (-not $found) { continue }; "
+    "foreach ($name in $names) { foreach ($found in @(Get-Command $name -CommandType Application -All "
+    "-ErrorAction SilentlyContinue)) { "
     f"$version = & $found.Source -c {powershell_quote(_VERSION)} 2>$null; "
-    '[Console]::Out.WriteLine($found.Source + "`t" + $version) }'
+    'Say ($found.Source + "`t" + $version) } }'
 )
 _FIND_KQ = (
     "foreach ($folder in $names) { if (Test-Path -LiteralPath (Join-Path $folder 'kq\\agent\\on_host.py')) "
-    "{ [Console]::Out.WriteLine((Resolve-Path -LiteralPath $folder).ProviderPath); exit 0 } }; exit 3"
+    "{ Say (Resolve-Path -LiteralPath $folder).ProviderPath; exit 0 } }; exit 3"
 )
+_ERROR = re.compile(r'<S S="Error">(.*?)</S>', re.DOTALL)
+_CLIXML = re.compile(r"#< CLIXML\s*|<Objs .*?</Objs>", re.DOTALL)
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 class WindowsMachine(Machine):
@@ -56,22 +72,20 @@ class WindowsMachine(Machine):
     ) -> Output:
         """Run a script of PowerShell, which finds `names` in a variable of that name."""
         listed = ", ".join(map(powershell_quote, names))
-        command = powershell_command(f"{_PREPARE}$names = @({listed}); {script}")
+        command = powershell_command(_RUN.format(prepare=_PREPARE, script=f"$names = @({listed}); {script}"))
         if len(command) > _LONGEST_LINE:
             raise RemoteFailed(
                 f"the paths for {self.host.host} are too long for a command line of Windows "
                 f"({len(command)} characters of {_LONGEST_LINE}): use shorter ones"
             )
-        return self.connection.run(
-            command, self.steps, stdin=stdin, timeout_s=timeout_s, step=step, unbroken_s=unbroken_s
+        output = self.connection.run(
+            command, self.steps, stdin=_in_ascii(stdin), timeout_s=timeout_s, step=step, unbroken_s=unbroken_s
         )
+        return Output(output.code, output.out, plain_errors(output.err))
 
     def find_system(self) -> str:
-        output = self._run(
-            "[Console]::Out.WriteLine([Environment]::OSVersion.VersionString); "
-            "[Console]::Out.WriteLine($Env:COMPUTERNAME)"
-        )
-        lines = output.out.splitlines()
+        output = self._run("Say ([Environment]::OSVersion.VersionString); Say $Env:COMPUTERNAME")
+        lines = _said(output)
         if output.code != 0 or len(lines) < 2:
             raise RemoteFailed(f"PowerShell does not run on {self.host.host}: {output.complaint}")
         self.system = "Windows"
@@ -84,7 +98,8 @@ class WindowsMachine(Machine):
                 folder = PureWindowsPath(root)
                 candidates += [str(folder / "bin" / "python.exe"), str(folder / ".venv/Scripts/python.exe")]
             candidates += ["python.exe", "python3.exe"]
-        self.python, version = newest_python(self._run(_FIND_PYTHON, candidates).out, self.host)
+        listing = "\n".join(_said(self._run(_FIND_PYTHON, candidates)))
+        self.python, version = newest_python(listing, self.host)
         return f"{self.python}, version {version}"
 
     def find_kq(self) -> str:
@@ -94,7 +109,7 @@ class WindowsMachine(Machine):
                 f"Katana Queue is not on {self.host.host}, neither in {' nor in '.join(self._candidates())}: "
                 f"say in Katana Install where it is"
             )
-        self.kq_root = output.out.strip()
+        (self.kq_root, *_) = _said(output)
         return self.kq_root
 
     def run_kq(
@@ -110,8 +125,8 @@ class WindowsMachine(Machine):
         return self._answer(self._run(script, (), stdin, step, timeout_s), arguments[0])
 
     def install_scripts(self) -> list[str]:
-        # SFTP begins in the home folder.
-        return self._copy_scripts(("StartAgents.ps1", "StopAgents.ps1"), ".")
+        # SFTP begins in the home folder. What is a script is told by its name here.
+        return self._copy_scripts(("StartAgents.ps1", "StopAgents.ps1"), ".", mode=None)
 
     def start_agents(
         self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
@@ -125,15 +140,37 @@ class WindowsMachine(Machine):
         }
         lines = [f"$Env:{name} = {powershell_quote(value)}" for name, value in variables.items()]
         words = " ".join(map(powershell_quote, arguments))
-        lines.append(f"& (Join-Path $HOME 'StartAgents.ps1') {words}; exit $LASTEXITCODE")
+        lines.append(f"& (Join-Path $Env:USERPROFILE 'StartAgents.ps1') {words}; exit $LASTEXITCODE")
         output = self._run("; ".join(lines), (), connection, step, _START_S, UNBROKEN_S)
         return self._answer(output, "StartAgents.ps1")
 
     def stop_agents(self, session: str) -> Any:
         script = (
-            "$script = Join-Path $HOME 'StopAgents.ps1'; "
+            "$script = Join-Path $Env:USERPROFILE 'StopAgents.ps1'; "
             "if (-not (Test-Path -LiteralPath $script)) { "
             "[Console]::Out.WriteLine('kq-remote: {\"ended\":[]}'); exit 0 }; "
             f"& $script {powershell_quote(session)}; exit $LASTEXITCODE"
         )
         return self._answer(self._run(script, (), b"", None, _START_S), "StopAgents.ps1")
+
+
+def _said(output: Output) -> list[str]:
+    """The lines of `Say`, from between whatever else was printed."""
+    lines = [line.strip() for line in output.out.splitlines()]
+    return [unquote(line.removeprefix(_SAID)) for line in lines if line.startswith(_SAID)]
+
+
+def _in_ascii(content: bytes) -> bytes:
+    """The same JSON in ASCII."""
+    return json.dumps(msgspec.json.decode(content)).encode("ascii") if content else b""
+
+
+def plain_errors(text: str) -> str:
+    """What PowerShell complained of, without the XML in which it tells so where nobody sees it."""
+    if "#< CLIXML" not in text:
+        return text
+    told = "".join(_ERROR.findall(text))
+    told = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), html.unescape(told))
+    # The rest of an error says where in our script it was.
+    first, _, _ = told.partition("\r\nAt line:")
+    return f"{_CLIXML.sub('', text).strip()}\n{' '.join(first.split())}".strip()

@@ -7,7 +7,8 @@
 #   KQ_CONNECTION  the file with the session's key; - reads standard input
 #   KQ_ROOT        the folder that holds the package kq, when it is not KATANA_ROOT
 #   KQ_PYTHON      the Python to use, 3.11 or later, with pyzmq, msgspec and psutil
-# It needs no elevation. The Agents outlive the SSH session: the system itself starts them.
+# It needs no elevation. The Agents outlive the SSH session: they leave the job that ends with it.
+# Letters of ASCII alone stand here, for Windows PowerShell takes others for those of an old code page.
 param(
     [Parameter(Mandatory = $true)][string]$KatanaRoot,
     [Parameter(Mandatory = $true)][string]$DataRoot,
@@ -25,16 +26,6 @@ $Env:PYTHONUTF8 = '1'
 function Stop-WithMessage([string]$Message) {
     [Console]::Error.WriteLine("StartAgents: $Message")
     exit 2
-}
-
-# One argument as programs of Microsoft's C runtime read their command line.
-function ConvertTo-Argument([string]$Text) {
-    if ($Text -and $Text -notmatch '[\s"]') {
-        return $Text
-    }
-    $Quoted = [regex]::Replace($Text, '(\\*)"', '$1$1\"')
-    $Quoted = [regex]::Replace($Quoted, '(\\+)$', '$1$1')
-    return '"' + $Quoted + '"'
 }
 
 function Find-Kq {
@@ -60,8 +51,8 @@ function Find-Python([string]$Kq) {
         $Names = @($Env:KQ_PYTHON)
     }
     foreach ($Name in $Names) {
-        $Found = Get-Command $Name -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
-        if ($Found) {
+        # All of that name on the PATH: the first one may be what stands in for it.
+        foreach ($Found in @(Get-Command $Name -CommandType Application -All -ErrorAction SilentlyContinue)) {
             & $Found.Source -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
             if ($LASTEXITCODE -eq 0) {
                 return $Found.Source
@@ -86,41 +77,23 @@ foreach ($Pair in @(
         @('--data-root', $DataRoot),
         @('--host', $KqHost)
     )) {
-    # An empty argument is lost on its way to a program, in PowerShell before 7.3; a backslash at the end may
-    # escape the quotation mark behind it. That of C:\ stays.
-    if ($Pair[1]) {
-        $Arguments += @($Pair[0], ($Pair[1] -replace '(?<=[^:\\])\\+$', ''))
+    if (-not $Pair[1]) {
+        # An empty argument is lost on its way to a program, in PowerShell before 7.3.
+        continue
     }
+    if ($Pair[1].Contains('"')) {
+        Stop-WithMessage "$($Pair[1]) holds a quotation mark, which no path of Windows does: correct it"
+    }
+    # A backslash at the end may escape the quotation mark that PowerShell puts behind it. That of C:\ stays.
+    $Arguments += @($Pair[0], ($Pair[1] -replace '(?<=[^:\\])\\+$', ''))
 }
 $Arguments += @('--ports', "$RequestPort", "$UpdatePort", "$BroadcastPort")
 $Arguments += @('--agents', "$NumAgents", '--first-log', $FirstLog)
 
 Write-Output "Starting $NumAgents Agents on $Env:COMPUTERNAME for $KqHost"
 if ($Env:KQ_CONNECTION -eq '-') {
-    $Answer = [Console]::In.ReadToEnd() | & $Python @Arguments '--prepare'
+    [Console]::In.ReadToEnd() | & $Python @Arguments
 } else {
-    $Answer = & $Python @Arguments '--prepare'
+    & $Python @Arguments
 }
-if ($LASTEXITCODE -ne 0) {
-    exit $LASTEXITCODE
-}
-$Mark = 'kq-remote: '
-$Line = @($Answer | Where-Object { $_.StartsWith($Mark) })[-1]
-$Prepared = ConvertFrom-Json $Line.Substring($Mark.Length)
-if ($Prepared -is [array] -and $Prepared.Count) {
-    # What is started here would end with the SSH session; what the system starts does not.
-    $Words = @($Prepared | ForEach-Object { ConvertTo-Argument $_ })
-    $Folder = $Prepared[$Prepared.IndexOf('--folder') + 1]
-    $Started = Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{
-        CommandLine      = $Words -join ' '
-        CurrentDirectory = $Kq
-    }
-    if ($Started.ReturnValue -ne 0) {
-        # The folder holds the session's key.
-        & $Python -P $Program 'remote-stop' (Split-Path -Leaf $Folder) | Out-Null
-        Stop-WithMessage "Windows did not start the Agents: Win32_Process.Create returned $($Started.ReturnValue)"
-    }
-    & $Python -P $Program 'remote-await' '--agents' "$NumAgents" '--folder' $Folder
-    exit $LASTEXITCODE
-}
-$Answer | Write-Output
+exit $LASTEXITCODE

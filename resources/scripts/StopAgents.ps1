@@ -12,7 +12,8 @@ function Stop-WithMessage([string]$Message) {
     exit 2
 }
 
-$Base = Join-Path $HOME '.katana-queue'
+# As Python finds it. $HOME may be a network drive, where an administrator gave the account one.
+$Base = Join-Path $Env:USERPROFILE '.katana-queue'
 if ($Env:KQ_REMOTE_DIR) {
     $Base = $Env:KQ_REMOTE_DIR
 }

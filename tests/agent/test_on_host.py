@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from kq import process
 from kq.agent import on_host
 from kq.agent.host_folder import HostFolder
+from kq.agent_config import AgentConfig
+from kq.messages import PROTOCOL_VERSION
+from kq.records import SessionRecord
 
 
-def test_agents_that_never_came_leave_no_key_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As where Windows was to start the supervisor, and did not."""
-    monkeypatch.setenv("KQ_REMOTE_DIR", str(tmp_path))
-    monkeypatch.setattr(on_host, "_START_PATIENCE_S", 0.1)
-    folder = HostFolder.of("farm:1:2")
-    folder.make()
-    folder.connection.write_text("a key")
-
-    assert on_host.main(["remote-await", "--folder", str(folder.path), "--agents", "1"]) == 2
-
-    assert not folder.path.exists()
-    assert "did not start within" in capsys.readouterr().err
-
-
-def test_a_folder_that_is_no_sessions_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However wrong the word may be that remote-await is given."""
+@pytest.fixture
+def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A session's key, and a place for what is started with it."""
     monkeypatch.setenv("KQ_REMOTE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(on_host, "_START_PATIENCE_S", 0.1)
-    (tmp_path / "home").mkdir()
+    record = SessionRecord(
+        session="farm:1:2", protocol=PROTOCOL_VERSION, pid=1, host="127.0.0.1",
+        request_port=1, update_port=2, broadcast_port=3,
+        server_key="a", public_key="b", secret_key="c", data_root="/nowhere", queue_dir="/nowhere/queue",
+    )  # fmt: skip
+    path = tmp_path / "connection.json"
+    path.write_bytes(msgspec.json.encode(AgentConfig(connection=record, local=False, host_label="farm-b")))
+    return path
 
-    assert on_host.main(["remote-await", "--folder", str(tmp_path / "home"), "--agents", "1"]) == 2
 
-    assert (tmp_path / "home").is_dir()
+def test_agents_that_never_came_leave_nothing_behind(
+    connection: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where the supervisor stands still: it is ended, and the key removed."""
+    started: list[process.Child] = []
+    asked: dict[str, Any] = {}
+    spawn_service = process.spawn_service
+
+    def stands_still(_argv: list[str], **options: Any) -> process.Child:
+        asked.update(options)
+        started.append(spawn_service([sys.executable, "-c", "input()"], stdin=process.LIFELINE, **options))
+        return started[0]
+
+    monkeypatch.setattr(process, "spawn_service", stands_still)
+    monkeypatch.setattr(on_host, "_START_PATIENCE_S", 0.2)
+
+    assert on_host.main(["remote-start", "--connection", str(connection), "--agents", "1"]) == 2
+
+    assert not HostFolder.of("farm:1:2").path.exists()
+    assert "did not start within" in capsys.readouterr().err
+    assert asked["leaves_job"], "on Windows all that an SSH session holds ends with it"
+    assert started[0].poll() is not None
+    started[0].close()

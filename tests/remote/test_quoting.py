@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -32,7 +34,9 @@ from tools.powershell_grammar import syntax_errors
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "resources" / "scripts"
 PRINTABLE = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=40)
-NASTY = ["", "an artist's home", 'a "b" c', "$HOME `id` $(id)", "a\\", 'a\\"b', "%PATH%", "^&|<>()!", "-x",
+NASTY = ["", "an artist's home", 'a "b" c', "$HOME `id` $(id)", "a\\", 'a\\"b', "a\\\\b\\'c",
+         "hi!there !! !$",
+         "%PATH%", "^&|<>()!", "-x",
          "ünïcode \u2019quoted\u2018", "a;b", "*?[]", "#x", "\\\\server\\"]  # fmt: skip
 
 
@@ -40,7 +44,9 @@ def test_posix_shells_read_what_was_meant() -> None:
     """All of them at once, by each shell that is here, through another shell as SSH does it."""
     script = 'for word in "$@"; do printf \'%s\\n\' "$word"; done'
     command = posix_command(script, NASTY)
-    shells = [shell for shell in ("sh", "bash", "dash", "zsh", "fish", "csh") if shutil.which(shell)]
+    shells = [
+        shell for shell in ("sh", "bash", "dash", "ksh", "zsh", "fish", "csh", "tcsh") if shutil.which(shell)
+    ]
     for shell in shells:
         done = subprocess.run([shell, "-c", command], capture_output=True, text=True, check=True)
         assert done.stdout.split("\n")[:-1] == NASTY, shell
@@ -115,22 +121,25 @@ def test_what_is_sent_to_powershell_parses() -> None:
 
     names = ", ".join(map(powershell_quote, NASTY))
     for body in (windows._FIND_PYTHON, windows._FIND_KQ):
-        script = f"{windows._PREPARE}$names = @({names}); {body}\n"
-        assert not list(syntax_errors(script.encode())), script
+        script = windows._RUN.format(prepare=windows._PREPARE, script=f"$names = @({names}); {body}")
+        assert not list(syntax_errors(f"{script}\n".encode())), script
 
 
 class Windows:
     """Stands for a connection to a Windows machine: keeps the scripts that are sent, and answers them all."""
 
-    def __init__(self) -> None:
+    ANSWER = Output(0, 'Starting\r\nkq-remote: {"agents": [["farm-w:1-bcdf", 7, 1.5]]}\r\n', "")
+
+    def __init__(self, answer: Output = ANSWER) -> None:
         self.scripts: list[str] = []
         self.stdin = b""
+        self._answer = answer
 
     def run(self, command: str, _steps: object, *, stdin: bytes = b"", **_more: object) -> Output:
         encoded = command.rpartition(" ")[2]
         self.scripts.append(base64.b64decode(encoded).decode("utf-16-le"))
         self.stdin = stdin
-        return Output(0, 'Starting\r\nkq-remote: {"agents": [["farm-w:1-bcdf", 7, 1.5]]}\r\n', "")
+        return self._answer
 
 
 def on_windows(connection: Windows) -> WindowsMachine:
@@ -145,20 +154,72 @@ def test_the_windows_twin_sends_scripts_that_parse_and_no_secret_in_them() -> No
     connection = Windows()
     machine = on_windows(connection)
     step = OpenStep("Agents", lambda _step: None)
-    answer = machine.start_agents([*NASTY[1:4], "1", "2", "3", "2"], b"the key", 5, step)
+    key = {"key": "the key", "data_root": "/mnt/Jörg/日本"}
+    answer = machine.start_agents([*NASTY[1:4], "1", "2", "3", "2"], msgspec.json.encode(key), 5, step)
     assert answer["agents"][0][0] == "farm-w:1-bcdf"
-    assert connection.stdin == b"the key" and "the key" not in connection.scripts[-1]
+    assert "the key" not in connection.scripts[-1]
+    assert connection.stdin.isascii(), "a code page on the way would spoil it"
+    assert msgspec.json.decode(connection.stdin) == key
     machine.stop_agents("it's:a session")
     machine.run_kq(["remote-report"], b"{}")
     for script in connection.scripts:
         assert not list(syntax_errors(f"{script}\n".encode())), script
 
 
+def test_what_is_said_there_is_read_through_any_code_page() -> None:
+    """In ASCII, and apart from what the machine greets everybody with."""
+    greeting = "\xb0\xb0 Welcome to farm-w \xb0\xb0\r\n"
+    path = "C:\\Jörg\\日本\\it's 100 %\\python.exe"
+    said = "\r\n".join(
+        f"kq-said:{quote(each, safe='')}" for each in ("C:\\old.exe\t3.8.1", f"{path}\t3.12.4")
+    )
+    machine = on_windows(Windows(Output(0, f"{greeting}{said}\r\n", "")))
+    assert machine.find_python() == f"{path}, version 3.12.4"
+    machine = on_windows(
+        Windows(Output(0, f"{greeting}kq-said:Microsoft%20Windows%20NT\r\nkq-said:FARM-W\r\n", ""))
+    )
+    assert machine.find_system() == "Microsoft Windows NT, its name is FARM-W"
+
+
+_ERRORS = (
+    '#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
+    '<Obj S="progress" RefId="0"><MS><PR N="Record"><AV>Preparing modules for first use.</AV></PR></MS></Obj>'
+    '<S S="Error">File C:\\it&apos;s\\StartAgents.ps1 cannot be loaded because_x000D__x000A_</S>'
+    '<S S="Error"> running scripts is disabled on this system._x000D__x000A_</S>'
+    '<S S="Error">At line:1 char:3_x000D__x000A_</S><S S="Error">+ ~~~~_x000D__x000A_</S></Objs>'
+)
+
+
+def test_errors_of_powershell_are_sentences() -> None:
+    """Where nobody sees its error stream it writes XML there, with the place in the script behind."""
+    machine = on_windows(Windows(Output(1, "", _ERRORS)))
+    with pytest.raises(RemoteFailed) as failed:
+        machine.stop_agents("a session")
+    told = (
+        "File C:\\it's\\StartAgents.ps1 cannot be loaded because running scripts is disabled on this system."
+    )
+    assert str(failed.value) == f"StopAgents.ps1 failed on farm-w: {told}"
+
+
+def test_progress_of_powershell_hides_no_sentence() -> None:
+    """XML that tells of no error may follow what our own program says."""
+    progress = '#< CLIXML\r\n<Objs Version="1.1.0.1"><Obj S="progress" RefId="0"></Obj></Objs>'
+    machine = on_windows(Windows(Output(2, "", f"kq: there is no key\r\n{progress}")))
+    with pytest.raises(RemoteFailed, match=r"farm-w: there is no key$"):
+        machine.stop_agents("a session")
+
+
+@pytest.mark.parametrize("name", ["StartAgents.ps1", "StopAgents.ps1"])
+def test_windows_powershell_reads_the_scripts_in_any_country(name: str) -> None:
+    """Without a byte order mark it takes letters beyond ASCII for those of an old code page."""
+    assert (SCRIPTS / name).read_bytes().isascii()
+
+
 def test_a_command_line_too_long_for_windows_is_not_sent() -> None:
     """cmd would cut it off without a word."""
     connection = Windows()
     with pytest.raises(RemoteFailed, match="too long for a command line"):
-        on_windows(connection).run_kq(["remote-await", "--folder", "x" * 4000])
+        on_windows(connection).run_kq(["remote-report", "x" * 4000])
     assert not connection.scripts
 
 
@@ -183,4 +244,4 @@ def test_the_windows_pair_takes_the_documented_arguments_in_order() -> None:
     ]
     places = [text.index(f"]{name}") for name in names]
     assert places == sorted(places)
-    assert "Win32_Process" in text, "what PowerShell itself starts would end with the SSH session"
+    assert "Win32_Process" not in text, "an SSH session of an ordinary user may not call WMI"
