@@ -95,14 +95,16 @@ class Wishes:
             lambda number: m.SpecRequest(request=number, job_id=job_id), lambda reply: reply.spec
         )
 
-    def admit_host(self, host: str, bind: str) -> Future[str]:
+    def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
         """Make a key for the Agents of `host` and open the ports on the local address `bind`.
+
+        The queue forgets it some time after the last of them was heard; `by_hand` keeps it until told.
 
         Returns:
             Their connection file, as JSON. It holds a secret key.
         """
         return self._ask(
-            lambda number: m.AdmitHostRequest(request=number, host=host, bind=bind),
+            lambda number: m.AdmitHostRequest(request=number, host=host, bind=bind, by_hand=by_hand),
             lambda reply: reply.connection,
         )
 

@@ -136,7 +136,7 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
 
     assert queue is not None
     call, bind = choose_addresses(host.kq_host or settings.host.removeprefix("127.0.0.1"), "")
-    content = msgspec.json.decode(queue.admit_host(host.label, bind).result(15.0))
+    content = msgspec.json.decode(queue.admit_host(host.label, bind, by_hand=True).result(15.0))
     content["connection"]["host"] = call
     print(msgspec.json.encode(content).decode())
     connection = content["connection"]
@@ -198,20 +198,32 @@ class _Terminal:
         return self._yes(f"{host} is not known yet. Its {kind} key is {fingerprint}. Accept it?")
 
     def passphrase(self, key_file: str, again: bool) -> str | None:
-        if not self._can_ask:
-            return None
-        print()
-        text = getpass.getpass(f"{'Not right. ' if again else ''}Passphrase of {key_file}: ")
-        return text or None
+        prompt = f"{'Not right. ' if again else ''}Passphrase of {key_file}: "
+        return self._ask(lambda: getpass.getpass(prompt)) or None
 
     def use_tunnel(self, why: str) -> bool:
         return self._yes(f"{why}.\nLead the ports through SSH?")
 
     def _yes(self, question: str) -> bool:
+        return self._ask(lambda: input(f"{question} [y/N] ")).strip().lower() in ("y", "yes")
+
+    def _ask(self, read: Callable[[], str]) -> str:
+        """What was typed; empty where nobody can, or will."""
         if not self._can_ask or self._cancelled.is_set():
-            return False
+            return ""
         print()
+        # What waits for a key is not ended by a handler that only takes note.
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._interrupt) for number in numbers]
         try:
-            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:
-            return False
+            return read()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return ""
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    def _interrupt(self, _number: int, _frame: object) -> None:
+        self._cancelled.set()
+        raise KeyboardInterrupt

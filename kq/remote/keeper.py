@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kq.agent_config import AgentConfig
 from kq.errors import KqError
 from kq.remote.ssh import Connection, connect
 from kq.remote.steps import RemoteQuestions, Steps
@@ -27,18 +26,18 @@ class TunnelKeeper:
         self,
         connection: Connection,
         tunnel: Tunnel,
-        config: AgentConfig,
+        lease_s: float,
         ports: Sequence[int],
         questions: RemoteQuestions,
         is_needed: Callable[[], bool],
     ) -> None:
         """
         Args:
-            config: what the Agents behind it were started with.
+            lease_s: for how long the Agents behind it wait for it, in seconds.
             ports: of this machine, to which it leads.
             is_needed: whether there are Agents behind it.
         """
-        self.config = config
+        self._lease_s = lease_s
         self._connection = connection
         self._tunnel = tunnel
         self._ports = tuple(ports)
@@ -55,6 +54,11 @@ class TunnelKeeper:
         """Whether it is looked after."""
         return self._thread.is_alive()
 
+    @property
+    def there(self) -> Sequence[int]:
+        """The other machine's ports that lead here, in their order."""
+        return self._tunnel.there
+
     def close(self) -> None:
         """Close it, and hang up."""
         self._closed.set()
@@ -67,7 +71,7 @@ class TunnelKeeper:
             now = time.monotonic()
             if self._is_needed():
                 needed_at = now
-            elif now - needed_at > 2 * self.config.lease_s:
+            elif now - needed_at > 2 * self._lease_s:
                 _log.info("the tunnel to %s is not needed any more", self._connection.route.name)
                 self.close()
                 return
@@ -81,7 +85,7 @@ class TunnelKeeper:
         steps = Steps(lambda _step: None, self._closed)
         try:
             connection = connect(
-                self._connection.route, steps, self._questions, connect_s=max(self.config.lease_s / 2, 2.0)
+                self._connection.route, steps, self._questions, connect_s=max(self._lease_s / 2, 2.0)
             )
         except KqError as error:
             _log.warning("the tunnel to %s is down: %s", name, error)

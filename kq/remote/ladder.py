@@ -6,6 +6,7 @@ It changes nothing over there but a token file, which it removes.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,7 +43,7 @@ class Queue(Protocol):
     def session(self) -> str:
         """The session's name; empty before there is one."""
 
-    def admit_host(self, host: str, bind: str) -> Future[str]:
+    def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
         """Make a key, and open the ports on the local address `bind`."""
 
     def dismiss_host(self, host: str) -> Future[None]:
@@ -87,9 +88,12 @@ class Ladder:
 
     def log_in(self) -> Machine:
         """Name, port, host key, login and system."""
-        self.connection = connect(
-            route_to(self.host), self._steps, self._questions, connect_s=self._connect_s
+        # A home may be slow, and the file may have commands run.
+        late = (
+            f"~/.ssh/config could not be read within {_ANSWER_S:.0f} s: see whether the home folder answers"
         )
+        route = self._steps.wait(lambda: route_to(self.host), _ANSWER_S, late)
+        self.connection = connect(route, self._steps, self._questions, connect_s=self._connect_s)
         kind = WindowsMachine if self.connection.is_windows else PosixMachine
         self.machine = kind(self.connection, self.host, self._steps)
         with self._steps.step("System") as step:
@@ -175,14 +179,14 @@ class Ladder:
                 "the SSH server did not open the tunnel",
                 step,
             )
-            self.config = with_tunnel(config, self.tunnel)
+            self.config = _through_tunnel(config, self.tunnel.there)
             step.done(f"its ports {', '.join(map(str, self.tunnel.there))} lead here, through SSH")
 
-    def use_tunnel(self, label: str, config: AgentConfig) -> None:
-        """Go on with a tunnel that is open already."""
+    def use_tunnel(self, label: str, there: Sequence[int]) -> None:
+        """Go on with a tunnel that is open already, by its ports over there."""
         with self._steps.step("Tunnel") as step:
-            self._ask_key(label, "")
-            self.config = config
+            # The key may be another than that of the Agents for which it was opened.
+            self.config = _through_tunnel(self._ask_key(label, ""), there)
             step.done("open already")
 
     def _ask_key(self, label: str, bind: str) -> AgentConfig:
@@ -331,9 +335,9 @@ class Ladder:
             self.connection.close()
 
 
-def with_tunnel(config: AgentConfig, tunnel: Tunnel) -> AgentConfig:
+def _through_tunnel(config: AgentConfig, there: Sequence[int]) -> AgentConfig:
     """The connection file for Agents at the far end of a tunnel."""
-    request, update, broadcast = tunnel.there
+    request, update, broadcast = there
     connection = msgspec.structs.replace(
         config.connection,
         host="127.0.0.1",

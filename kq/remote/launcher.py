@@ -6,6 +6,7 @@ Methods wait, on a thread that may; several may run at once, for several machine
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -161,7 +162,8 @@ class RemoteLauncher:
             ladder.log_in()
             ladder.look_at_programs()
             if self._queue is not None and self._queue.session:
-                ladder.admit(f"check-{host.label}"[:80])
+                # A label of its own: the host's belongs to its Agents, and somebody else may check it, too.
+                ladder.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:80])
                 ladder.look_at_share()
                 ladder.connect_back()
             ladder.look_at_clock()
@@ -183,6 +185,8 @@ class RemoteLauncher:
         were_there = bool(_agents(queue, label))
         with self._lock:
             keeper = self._tunnels.get(label)
+        if keeper is not None and not keeper.is_open:
+            keeper = None  # nobody needed it any more
         if were_there:
             # Agents that run already keep the way by which they came.
             host = msgspec.structs.replace(host, tunnel=keeper is not None)
@@ -192,13 +196,13 @@ class RemoteLauncher:
             ladder.log_in()
             ladder.look_at_programs()
             if keeper is not None and host.tunnel:
-                ladder.use_tunnel(label, keeper.config)
+                ladder.use_tunnel(label, keeper.there)
             else:
                 ladder.admit(label)
             ladder.look_at_share()
             # The machine knows better than the queue, which counts dead Agents until their lease is over.
             were_there = bool(ladder.facts.get("agents"))
-            host = self._find_way_back(ladder, host, label)
+            host = self._find_way_back(ladder, host, label, steps)
             ladder.look_at_disk()
             with steps.step("Scripts") as step:
                 installed = ladder.machine.install_scripts()
@@ -220,14 +224,17 @@ class RemoteLauncher:
         self._remember(host, worked=True)
         return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
 
-    def _find_way_back(self, ladder: Ladder, host: RemoteHost, label: str) -> RemoteHost:
+    def _find_way_back(self, ladder: Ladder, host: RemoteHost, label: str, steps: Steps) -> RemoteHost:
         """Prove that the machine reaches the queue; offer the way through SSH when nothing else does."""
         try:
             ladder.connect_back()
         except Cancelled:
             raise
         except RemoteFailed as error:
-            if host.tunnel or ladder.machine.system == "" or not self._questions.use_tunnel(str(error)):
+            if host.tunnel:
+                raise
+            if not self._questions.use_tunnel(str(error)):
+                steps.check()
                 raise
             host = msgspec.structs.replace(host, tunnel=True)
             ladder.host = host
@@ -302,16 +309,20 @@ class RemoteLauncher:
         keeper = TunnelKeeper(
             ladder.connection,
             ladder.tunnel,
-            ladder.config,
+            ladder.config.lease_s,
             ladder.local_ports,
             self._questions,
-            lambda: bool(_agents(self._session_queue(), label)),
+            lambda: self._is_busy(label) or bool(_agents(self._session_queue(), label)),
         )
         with self._lock:
             before = self._tunnels.pop(label, None)
             self._tunnels[label] = keeper
         if before is not None:
             before.close()
+
+    def _is_busy(self, label: str) -> bool:
+        with self._lock:
+            return label in self._busy
 
     def _remember(self, host: RemoteHost, *, worked: bool) -> None:
         try:
@@ -333,10 +344,9 @@ class RemoteLauncher:
                     ended = list(answer.get("ended", ()))
                     step.done(f"{', '.join(ended)} ended" if ended else "none of this session ran there")
             finally:
-                # Also where SSH does not get there: Agents that the queue reaches end as they are told.
+                # Also where SSH does not get there: Agents that the queue reaches end as they are told. A
+                # tunnel through which it reaches them stays for that.
                 self._dismiss(label)
-                with self._lock:
-                    keeper = self._tunnels.pop(label, None)
             with steps.step("Queue") as step:
                 until = time.monotonic() + _GONE_S
                 while left := _agents(queue, label):
@@ -346,6 +356,8 @@ class RemoteLauncher:
                 step.done("it has no Agent there, and their key is forgotten")
         finally:
             ladder.close()
+        with self._lock:
+            keeper = self._tunnels.pop(label, None)
         if keeper is not None:
             keeper.close()
         return f"No Agent of this session runs on {host.title}."

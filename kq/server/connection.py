@@ -34,6 +34,8 @@ class ServerState(msgspec.Struct):
     """Ports by network address that was bound besides loopback."""
     hosts: dict[str, str] = {}
     """By label of a host whose Agents are admitted: the address that was bound for it; empty for loopback."""
+    by_hand: list[str] = []
+    """Those whose Agents a person starts."""
     share_file: str = ""
     share_token: str = ""
     """See AgentConfig; empty before the first host was admitted, or where it could not be written."""

@@ -375,8 +375,8 @@ class Server:
         except (sqlite3.Error, msgspec.DecodeError) as error:
             raise Refused(f"the journal cannot be read: {error}") from error
 
-    def _admit(self, host: str, bind: str) -> str:
-        return self._hosts.admit(host, bind)
+    def _admit(self, request: m.AdmitHostRequest) -> str:
+        return self._hosts.admit(request.host, request.bind, by_hand=request.by_hand)
 
     def _dismiss(self, host: str) -> None:
         role = self._hosts.dismiss(host)

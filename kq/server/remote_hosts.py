@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -23,32 +23,49 @@ __all__ = ["RemoteHosts"]
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,79}")
 _NO_NETWORK = ("", LOOPBACK, "localhost", "::1")
 _MOST_HOSTS = 500
+_AGAIN_S = 20.0
+"""How long there may be no Agent where dead ones are started again, with up to 16 s in between."""
+_LAUNCH_S = 300.0
+"""How long a launch may take, from the key to the first Agent; all of its time-outs are less together."""
 _log = logging.getLogger("kq.server")
 
 
 class RemoteHosts:
     """Admits and dismisses hosts. To be used from the server's thread."""
 
-    def __init__(self, files: SessionFiles, wire: ServerWire, data_root: Path, lease_s: float) -> None:
+    def __init__(
+        self,
+        files: SessionFiles,
+        wire: ServerWire,
+        data_root: Path,
+        lease_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """
         Args:
             lease_s: how long the Agents of a dismissed host are still heard, in seconds, unless they are gone
                 before.
+            clock: what time it is, in seconds.
         """
         self._files = files
         self._wire = wire
         self._data_root = data_root
         self._lease_s = lease_s
+        self._clock = clock
+        self._empty_since: dict[str, float] = {}
+        """By label of an admitted host: since when the queue knows no Agent of it, or it was admitted."""
+        self._had_agents: set[str] = set()
         self._leaving: dict[str, tuple[str, float]] = {}
         """By public key of a dismissed host: its label, and until when its Agents are heard."""
 
-    def admit(self, label: str, address: str) -> str:
+    def admit(self, label: str, address: str, *, by_hand: bool = False) -> str:
         """A key for the Agents of the host called `label`; their connection file, as JSON.
 
         Asked again it is the same key, and `address` may be another.
 
         Args:
             address: of this machine, to open the ports on; empty where loopback is enough (a tunnel).
+            by_hand: whether a person starts its Agents, and may do so again: the key stays until `dismiss`.
 
         Raises:
             Refused: the label cannot be one, or the address cannot be bound. Nothing is changed then.
@@ -67,6 +84,10 @@ class RemoteHosts:
             ports = state.addresses.get(address) or self._open(address)
             state.addresses[address] = ports
         state.hosts[label] = address
+        if by_hand and label not in state.by_hand:
+            state.by_hand.append(label)
+        self._empty_since[label] = self._clock()
+        self._had_agents.discard(label)
         if role not in state.keys:
             state.keys[role] = new_key_pair()
             self._wire.door.roles[state.keys[role][0]] = role
@@ -88,20 +109,44 @@ class RemoteHosts:
         state, role = self._files.state, f"agent:{label}"
         pair = state.keys.pop(role, None) if label in state.hosts else None
         state.hosts.pop(label, None)
+        self._empty_since.pop(label, None)
+        self._had_agents.discard(label)
+        if label in state.by_hand:
+            state.by_hand.remove(label)
         if pair is not None:
-            self._leaving[pair[0]] = label, time.monotonic() + self._lease_s
+            self._leaving[pair[0]] = label, self._clock() + self._lease_s
             self._close_unused()
             self._files.write()
         return role
 
     def sweep(self, agents: Collection[str]) -> None:
-        """Forget the keys of dismissed hosts none of whose `agents` is left, or which had their time."""
-        now = time.monotonic()
+        """Forget the keys of hosts none of whose `agents` is left: dismissed ones at once, others later.
+
+        Args:
+            agents: all that the queue knows; a silent one is among them until its lease has run out.
+        """
+        now = self._clock()
+        self._withdraw_unused(agents, now)
         for public, (label, until) in list(self._leaving.items()):
             readmitted = label in self._files.state.hosts
             if now > until or not (readmitted or any(each.startswith(f"{label}:") for each in agents)):
                 self._wire.door.forget(public)
                 del self._leaving[public]
+
+    def _withdraw_unused(self, agents: Collection[str], now: float) -> None:
+        """All its Agents died, or none ever came: nobody is left whom the key would let in rightly."""
+        state = self._files.state
+        for label in [each for each in state.hosts if each not in state.by_hand]:
+            since = self._empty_since.setdefault(label, now)  # a server before this one admitted it
+            if any(each.startswith(f"{label}:") for each in agents):
+                self._empty_since[label] = now
+                self._had_agents.add(label)
+            elif now - since > (2 * self._lease_s + _AGAIN_S if label in self._had_agents else _LAUNCH_S):
+                _log.info("no Agent of %s is left: its key is not admitted any more", label)
+                try:
+                    self.dismiss(label)
+                except OSError as error:
+                    _log.error("that is not noted for a server that follows this one: %s", error)
 
     def _close_unused(self) -> None:
         """Where no host needs it, no port is open to the network."""

@@ -33,7 +33,7 @@ class Wishes:
         news: News,
         handle: Callable[[ev.CoreEvent], list[Instruction]],
         attempts_of: Callable[[str, int | None], list[AttemptRecord]],
-        admit: Callable[[str, str], str],
+        admit: Callable[[m.AdmitHostRequest], str],
         dismiss: Callable[[str], None],
     ) -> None:
         self._core = core
@@ -76,7 +76,7 @@ class Wishes:
         elif isinstance(request, m.SpecRequest):
             yield m.SpecReply(request=number, spec=self._core.job_spec(request.job_id))
         elif isinstance(request, m.AdmitHostRequest):
-            yield m.HostAdmittedReply(request=number, connection=self._admit(request.host, request.bind))
+            yield m.HostAdmittedReply(request=number, connection=self._admit(request))
         elif isinstance(request, m.DismissHostRequest):
             self._dismiss(request.host)
             yield m.DoneReply(request=number)

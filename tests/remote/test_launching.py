@@ -115,6 +115,23 @@ def test_cancelled_while_the_script_runs_nothing_remains(
         assert not list(slow.state.glob("sessions/*"))
 
 
+def test_a_machine_without_sftp_is_told_of(
+    queue: LiveQueue, launcher: RemoteLauncher, tmp_path: Path
+) -> None:
+    """Some administrators switch it off: the scripts cannot be put there, and nothing stays behind."""
+    login = tmp_path / "login"
+    login.write_text(
+        '#!/bin/sh\ncase "$SSH_ORIGINAL_COMMAND" in *sftp*) exit 1 ;; esac\n'
+        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    login.chmod(0o755)
+    with RemoteMachine(tmp_path / "machine", settings=f"ForceCommand {login}") as machine:
+        result = launcher.start(machine.target(), Reports())
+        assert not result.ok and "SFTP subsystem" in result.sentence, result.sentence
+        assert not any(machine.processes().values()) and not list(machine.state.glob("sessions/*"))
+    assert not remote_agents(queue)
+
+
 def test_a_restarted_agent_comes_back(
     queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher
 ) -> None:

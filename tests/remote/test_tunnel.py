@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +79,23 @@ def test_a_lost_connection_is_made_again_before_the_lease_is_over(
             record = queue.await_job(each)
             assert record.state == "Completed" and record.attempts == 1
         assert machine.processes()["agent"] == agents
+        assert patient.stop(host, reports).ok, reports.text()
+
+
+def test_a_tunnel_that_nobody_needed_any_more_is_opened_again(
+    queue: LiveQueue, tmp_path: Path, patient: RemoteLauncher
+) -> None:
+    """All Agents behind it died, and it closed by itself; the next launch makes another."""
+    with RemoteMachine(tmp_path / "machine") as machine:
+        host = machine.target(tunnel=True, num_agents=1)
+        assert patient.start(host, Reports()).ok
+        for pids in machine.processes().values():
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not patient.has_tunnel, "the tunnel to close")
+        reports = Reports()
+        assert patient.start(host, reports).ok, reports.text()
+        assert patient.has_tunnel and len(remote_agents(queue)) == 1
         assert patient.stop(host, reports).ok, reports.text()
 
 
