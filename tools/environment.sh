@@ -29,6 +29,8 @@ NEEDS
 sshd openssh-server
 ssh-keygen openssh-client
 ip iproute2
+tcsh tcsh
+fish fish
 Xvfb xvfb
 xauth xauth
 NEEDS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import select
+import logging
+import selectors
 import socket
 import threading
 import time
@@ -10,11 +11,12 @@ from collections.abc import Callable
 
 import msgspec
 import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
 
 from kq.errors import RemoteFailed
 from kq.remote.ssh_config import SshRoute
-from kq.remote.ssh_keys import authenticate, check_host_key, order_host_keys
-from kq.remote.steps import OpenStep, RemoteQuestions, Steps
+from kq.remote.ssh_keys import authenticate, check_host_key, is_windows, order_host_keys
+from kq.remote.steps import Cancelled, OpenStep, RemoteQuestions, Steps
 
 __all__ = ["Connection", "Output", "connect"]
 
@@ -22,6 +24,10 @@ _THROUGH_S = 15.0
 HANDSHAKE_S = 20.0
 COMMAND_S = 30.0
 _MOST_OUTPUT = 1 << 20
+_WHOLE_FILE_S = 3.0
+_CLOSED_THERE_S = 3.0
+# What goes wrong is told by whoever asked; without a handler Python would print it, too.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -56,7 +62,7 @@ class Connection:
     @property
     def is_windows(self) -> bool:
         """Whether its SSH server is OpenSSH for Windows."""
-        return "windows" in self.transport.remote_version.lower()
+        return is_windows(self.transport)
 
     def close(self) -> None:
         """Hang up. What runs over there goes on."""
@@ -84,12 +90,14 @@ class Connection:
             RemoteFailed: it did not end in time, or the connection was lost. Cancelled.
         """
         channels: list[paramiko.Channel] = []
-        ended = threading.Event()
+        ended, unwanted = threading.Event(), threading.Event()
 
         def call() -> Output:
-            channel = self.transport.open_session(timeout=timeout_s)
+            channel = self._open_session(timeout_s)
             channels.append(channel)
             try:
+                if unwanted.is_set():
+                    raise Cancelled("cancelled")
                 return _run(channel, command, stdin)
             finally:
                 channel.close()
@@ -98,6 +106,7 @@ class Connection:
         def abort() -> None:
             if unbroken_s and step is not None:
                 step.tell("waiting until it has ended there, to undo it")
+            unwanted.set()  # where it has not begun, it does not any more
             ended.wait(unbroken_s)
             for channel in channels:
                 channel.close()
@@ -113,22 +122,49 @@ class Connection:
                 f"the SSH connection to {self.route.name} was lost: {_words(error)}"
             ) from error
 
-    def with_files(self, steps: Steps, call: Callable[[paramiko.SFTPClient], None]) -> None:
-        """Do something with the files there, by SFTP.
+    def _open_session(self, timeout_s: float) -> paramiko.Channel:
+        until = time.monotonic() + _CLOSED_THERE_S
+        while True:
+            try:
+                return self.transport.open_session(timeout=timeout_s)
+            except paramiko.ChannelException as error:
+                # Where one is allowed at a time, the last one may not be over yet on that side.
+                if time.monotonic() > until:
+                    raise RemoteFailed(
+                        f"{self.route.name} opens no session for {self.route.user} ({error.text}): its "
+                        f"administrator may allow some with `MaxSessions` in sshd_config"
+                    ) from error
+                time.sleep(0.1)
+
+    def with_files(
+        self, steps: Steps, call: Callable[[paramiko.SFTPClient], None], step: OpenStep | None = None
+    ) -> None:
+        """Do something with the files there, by SFTP. It is not broken off in the midst, if it takes no time.
 
         Raises:
             RemoteFailed: says which file, and why. Cancelled.
         """
 
-        def run() -> None:
-            client = self.transport.open_sftp_client()
-            if client is None:
-                raise RemoteFailed(f"{self.route.name} refuses SFTP")
-            with client:
-                call(client)
+        ended, unwanted = threading.Event(), threading.Event()
 
+        def run() -> None:
+            try:
+                client = self.transport.open_sftp_client()
+                if client is None:
+                    raise RemoteFailed(f"{self.route.name} refuses SFTP")
+                with client:
+                    if not unwanted.is_set():
+                        call(client)
+            finally:
+                ended.set()
+
+        def abort() -> None:
+            unwanted.set()
+            ended.wait(_WHOLE_FILE_S)  # half a file would stay behind
+
+        late = f"SFTP on {self.route.name} did not answer within {COMMAND_S:.0f} s"
         try:
-            steps.wait(run, COMMAND_S, f"SFTP on {self.route.name} did not answer within {COMMAND_S:.0f} s")
+            steps.wait(run, COMMAND_S, late, step, abort)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise RemoteFailed(
                 f"files cannot be written on {self.route.name} by SFTP: {_words(error)}; is its disk full, "
@@ -142,6 +178,15 @@ def _run(channel: paramiko.Channel, command: str, stdin: bytes) -> Output:
     sender = threading.Thread(target=_send, args=(channel, stdin), name="kq-ssh-stdin", daemon=True)
     sender.start()
     out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as poll:  # a desktop may have more files open than select() counts
+        poll.register(channel, selectors.EVENT_READ)
+        _collect(channel, poll, out, err)
+    code = channel.recv_exit_status() if channel.exit_status_ready() else -1
+    return Output(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def _collect(channel: paramiko.Channel, poll: selectors.BaseSelector, out: bytearray, err: bytearray) -> None:
+    """Add what the command writes, until it has ended."""
     while True:
         progressed = False
         while channel.recv_ready():
@@ -152,11 +197,9 @@ def _run(channel: paramiko.Channel, command: str, stdin: bytes) -> Output:
             progressed = True
         del out[_MOST_OUTPUT:], err[_MOST_OUTPUT:]
         if channel.closed or (channel.exit_status_ready() and channel.eof_received and not progressed):
-            break
+            return
         if not progressed:
-            select.select([channel], [], [], 0.05)
-    code = channel.recv_exit_status() if channel.exit_status_ready() else -1
-    return Output(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+            poll.select(0.05)
 
 
 def _send(channel: paramiko.Channel, stdin: bytes) -> None:
@@ -184,6 +227,9 @@ def connect(
         RemoteFailed: the sentence says what to do about it. Cancelled.
     """
     between, address = None, ""
+    if route.notes and not prefix:
+        with steps.step("SSH config") as step:
+            step.note("; ".join(route.notes))
     if route.jump is not None:
         between = connect(route.jump, steps, questions, prefix=f"{route.jump.name}: ", connect_s=connect_s)
     sock: socket.socket | paramiko.Channel
@@ -235,18 +281,9 @@ def _open(
     try:
         sock.setblocking(False)
         number = sock.connect_ex(target)  # type: ignore[arg-type]  # as getaddrinfo gave it
-        began, told = time.monotonic(), 0
-        while number in (115, 36, 10035):  # EINPROGRESS on Linux, macOS and Windows
-            steps.check()
-            waited = time.monotonic() - began
-            if waited > timeout_s:
-                raise TimeoutError
-            if int(waited) > told:
-                told = int(waited)
-                step.tell(f"no answer for {told} s, {timeout_s:.0f} s at most")
-            _, writable, failed = select.select([], [sock], [sock], 0.05)
-            if writable or failed:
-                number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number in (115, 36, 10035):  # EINPROGRESS on Linux, macOS and Windows
+            _await_answer(sock, steps, step, timeout_s)
+            number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             raise OSError(number, "")
         sock.setblocking(True)
@@ -255,6 +292,20 @@ def _open(
         sock.close()
         raise
     return sock
+
+
+def _await_answer(sock: socket.socket, steps: Steps, step: OpenStep, timeout_s: float) -> None:
+    began, told = time.monotonic(), 0
+    with selectors.DefaultSelector() as poll:
+        poll.register(sock, selectors.EVENT_WRITE)
+        while not poll.select(0.05):
+            steps.check()
+            waited = time.monotonic() - began
+            if waited > timeout_s:
+                raise TimeoutError
+            if int(waited) > told:
+                told = int(waited)
+                step.tell(f"no answer for {told} s, {timeout_s:.0f} s at most")
 
 
 def _why_unreachable(error: OSError, waited_s: float) -> str:
@@ -307,13 +358,16 @@ def _log_in(
             transport.banner_timeout = HANDSHAKE_S
             order_host_keys(transport, route)
             _shake_hands(transport, route, steps, step)
-            check_host_key(transport, route, questions, step)
+            check_host_key(transport, route, steps, questions, step)
         with steps.step(f"{prefix}Login") as step:
             authenticate(transport, route, steps, questions, step)
             transport.set_keepalive(15)
         return Connection(transport, route, address, between)
     except BaseException:
         if transport is not None:
+            # WORKAROUND https://github.com/paramiko/paramiko/blob/main/paramiko/packet.py: a handshake that
+            # failed leaves a timer for 15 s, which no program ends before.
+            transport.packetizer.complete_handshake()
             transport.close()
         sock.close()
         raise
@@ -328,11 +382,26 @@ def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, s
             step,
             transport.close,
         )
+    except IncompatiblePeer as error:
+        raise RemoteFailed(_nothing_in_common(transport, route, _words(error))) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         text = _words(error)
         if "banner" in text.lower() or isinstance(error, EOFError):
             text = "what answers there is no SSH server, or it hung up; is the port right?"
         raise RemoteFailed(f"no SSH with {route.host} port {route.port}: {text}") from error
+
+
+def _nothing_in_common(transport: paramiko.Transport, route: SshRoute, text: str) -> str:
+    here = transport.get_security_options()
+    known = {"kex": ("KexAlgorithms", here.kex), "host key": ("HostKeyAlgorithms", here.key_types),
+             "cipher": ("Ciphers", here.ciphers), "mac": ("MACs", here.digests)}  # fmt: skip
+    option, names = next((value for word, value in known.items() if word in text), ("", ()))
+    if not option:
+        return f"no SSH with {route.host} port {route.port}: {text}"
+    return (
+        f"{route.host} and this machine have no algorithm of SSH in common: its administrator may add one of "
+        f"{', '.join(names)} to {option} in sshd_config"
+    )
 
 
 def _words(error: BaseException) -> str:

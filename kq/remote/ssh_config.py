@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import paramiko
 
 from kq.errors import BadInput
+from kq.remote.config_file import SshConfigFile, words_of
 from kq.remote.hosts import RemoteHost
 
-__all__ = ["SshRoute", "configured_hosts", "find_keys", "route_to"]
+__all__ = ["SshRoute", "configured_host", "configured_hosts", "find_keys", "route_to"]
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _MOST_JUMPS = 5
@@ -32,21 +31,18 @@ class SshRoute(msgspec.Struct, frozen=True, kw_only=True):
     key_files: tuple[str, ...]
     """In the order of trial."""
     only_these_keys: bool
+    certificates: tuple[str, ...] = ()
+    """Files that certify one of the keys, besides those that lie beside them."""
     known_hosts: tuple[str, ...]
-    """The first one is written to."""
+    new_hosts_to: str
+    """The one of them that is written to; empty: none is."""
+    only_known_hosts: bool = False
+    """Whether nobody is asked about a host that is not known."""
     host_key_name: str
     """Under which its key stands in known_hosts."""
     jump: SshRoute | None = None
-
-
-def _config(folder: Path) -> paramiko.SSHConfig:
-    path = folder / "config"
-    if not path.is_file():
-        return paramiko.SSHConfig()
-    try:
-        return paramiko.SSHConfig.from_path(str(path))
-    except Exception as error:  # the parser's own errors have no common class
-        raise BadInput(f"{path} cannot be read: {error}") from error
+    notes: tuple[str, ...] = ()
+    """What in the file is not done here, and may matter."""
 
 
 def route_to(host: RemoteHost, ssh_folder: Path | None = None) -> SshRoute:
@@ -56,18 +52,23 @@ def route_to(host: RemoteHost, ssh_folder: Path | None = None) -> SshRoute:
         BadInput: the file cannot be read, or asks for what is not done here.
     """
     folder = ssh_folder or Path.home() / ".ssh"
-    return _route(host.host, host.port, host.user, host.private_key, folder, _config(folder), 0)
+    return _route(host.host, host.port, host.user, host.private_key, folder, SshConfigFile(folder), 0)
 
 
 def _route(
-    name: str, port: int, user: str, key: str, folder: Path, config: paramiko.SSHConfig, jumps: int
+    name: str,
+    port: int,
+    user: str,
+    key: str,
+    folder: Path,
+    config: SshConfigFile,
+    jumps: int,
+    before: Sequence[str] = (),
 ) -> SshRoute:
-    try:
-        found: Mapping[str, object] = config.lookup(name)
-    except Exception as error:  # `Match exec` wants another package, and CanonicalizeHostname may fail
-        raise BadInput(f"{folder / 'config'} cannot be used for {name}: {error}") from error
+    """`before`: machines on the way to it, which somebody named; they win over its own ProxyJump."""
+    found = config.look_up(name)
     if jumps > _MOST_JUMPS:
-        raise BadInput(f"{folder / 'config'} leads to {name} through more than {_MOST_JUMPS} machines")
+        raise BadInput(f"{config.path} leads to {name} through more than {_MOST_JUMPS} machines")
 
     def text(option: str) -> str:
         value = found.get(option, "")
@@ -75,34 +76,43 @@ def _route(
 
     def texts(option: str) -> list[str]:
         value = found.get(option, [])
-        return [str(each) for each in value] if isinstance(value, list) else str(value).split()
+        return [str(each) for each in value] if isinstance(value, list) else words_of(str(value))
 
     proxy, jump = text("proxycommand"), text("proxyjump")
-    if proxy and proxy.lower() != "none" and not jump:
-        raise BadInput(f"{folder / 'config'} has a ProxyCommand for {name}: write it as a ProxyJump")
+    if proxy and proxy.lower() != "none" and not jump and not before:
+        raise BadInput(f"{config.path} has a ProxyCommand for {name}: write it as a ProxyJump")
+    way = list(before) or [each.strip() for each in jump.split(",") if jump.lower() != "none"]
     through = None
-    if jump and jump.lower() != "none":
-        last = jump.split(",")[-1].strip()
-        between = RemoteHost.parse(last.removeprefix("ssh://"))
-        through = _route(between.host, between.port, between.user, "", folder, config, jumps + 1)
+    if any(way):
+        between = RemoteHost.parse(way[-1].removeprefix("ssh://"))
+        if between.host != name:  # `Host *` sends the machine in between through itself
+            through = _route(
+                between.host, between.port, between.user, "", folder, config, jumps + 1, way[:-1]
+            )
     named = [key] if key else texts("identityfile")
     files = [os.path.expanduser(each) for each in named]  # noqa: PTH111  # a str, as paramiko takes it
     if not named:
         files = [str(folder / each) for each in _DEFAULT_KEYS]
     actual_port = port if port != 22 or not text("port").isdigit() else int(text("port"))
     actual = text("hostname") or name
-    known = texts("userknownhostsfile") or [str(folder / "known_hosts")]
-    known = [os.path.expanduser(each) for each in known]  # noqa: PTH111
+    own = [os.path.expanduser(each) for each in texts("userknownhostsfile")]  # noqa: PTH111
+    own = own or [str(folder / "known_hosts")]
+    own = [each for each in own if each.lower() != "none"]
+    shared = texts("globalknownhostsfile") or ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
     return SshRoute(
         name=name,
         host=actual,
         port=actual_port,
         user=user or text("user") or getpass.getuser(),
-        key_files=tuple(file for file in files if key or Path(file).is_file()),
+        key_files=tuple(file for file in files if named or Path(file).is_file()),
         only_these_keys=bool(key) or text("identitiesonly").lower() == "yes",
-        known_hosts=(*known, "/etc/ssh/ssh_known_hosts"),
-        host_key_name=_host_key_name(text("hostkeyalias") or actual, actual_port),
+        certificates=tuple(os.path.expanduser(each) for each in texts("certificatefile")),  # noqa: PTH111
+        known_hosts=(*own, *(each for each in shared if each.lower() != "none")),
+        new_hosts_to=own[0] if own else "",
+        only_known_hosts=text("stricthostkeychecking").lower() == "yes",
+        host_key_name=text("hostkeyalias") or _host_key_name(actual, actual_port),
         jump=through,
+        notes=tuple(config.notes),
     )
 
 
@@ -125,20 +135,30 @@ def configured_hosts(ssh_folder: Path | None = None) -> list[RemoteHost]:
         BadInput: the file cannot be read.
     """
     folder = ssh_folder or Path.home() / ".ssh"
-    config = _config(folder)
-    hosts = []
-    for name in sorted(config.get_hostnames()):
-        if re.search(r"[*?!]", name):
-            continue
-        found = config.lookup(name)
-        keys = found.get("identityfile") or [""]
-        port = str(found.get("port", ""))
-        hosts.append(
-            RemoteHost(
-                host=name,
-                user=str(found.get("user", "")),
-                port=int(port) if port.isdigit() else 22,
-                private_key=os.path.expanduser(str(keys[0])),  # noqa: PTH111
-            )
-        )
-    return hosts
+    config = SshConfigFile(folder)
+    return [_configured(config, name) for name in config.names()]
+
+
+def configured_host(name: str, ssh_folder: Path | None = None) -> tuple[RemoteHost, str]:
+    """What ~/.ssh/config says of any machine, by patterns too, and the name that is looked up for it.
+
+    Raises:
+        BadInput: the file cannot be read, or used for it.
+    """
+    folder = ssh_folder or Path.home() / ".ssh"
+    config = SshConfigFile(folder)
+    host = _configured(config, name)
+    return host, str(config.look_up(name).get("hostname") or name)
+
+
+def _configured(config: SshConfigFile, name: str) -> RemoteHost:
+    found = config.look_up(name)
+    keys = found.get("identityfile")
+    port = str(found.get("port", ""))
+    return RemoteHost(
+        host=name,
+        user=str(found.get("user", "")),
+        port=int(port) if port.isdigit() else 22,
+        # Of several each is tried in turn, while nobody chose one.
+        private_key=os.path.expanduser(keys[0]) if isinstance(keys, list) and len(keys) == 1 else "",  # noqa: PTH111
+    )

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
-import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    SSHCertificate,
+    load_pem_private_key,
+    load_ssh_private_key,
+    load_ssh_public_identity,
+)
+from paramiko.pkey import PublicBlob
+from paramiko.ssh_exception import PartialAuthentication
 
 from kq.errors import RemoteFailed
+from kq.remote.known_hosts import add_known_key, find_known_keys
 from kq.remote.ssh_config import SshRoute
 from kq.remote.steps import OpenStep, RemoteQuestions, Steps
 
-__all__ = ["authenticate", "check_host_key", "fingerprint", "order_host_keys"]
+__all__ = ["authenticate", "check_host_key", "fingerprint", "is_windows", "order_host_keys"]
 
 _LOGIN_S = 20.0
 _PASSPHRASES = 3
-_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 
 def fingerprint(key: paramiko.PKey) -> str:
@@ -31,28 +44,9 @@ def fingerprint(key: paramiko.PKey) -> str:
 # --- the host's key ----------------------------------------------------------------------
 
 
-def _known(route: SshRoute) -> dict[str, paramiko.PKey]:
-    """The host's keys that somebody accepted, by kind; the user's own file wins."""
-    found: dict[str, paramiko.PKey] = {}
-    for path in route.known_hosts:
-        if not Path(path).is_file():
-            continue
-        hosts = paramiko.HostKeys()
-        try:
-            hosts.load(path)
-        except (OSError, paramiko.SSHException) as error:
-            raise RemoteFailed(f"{path} cannot be read: {error}") from error
-        entries = hosts.lookup(route.host_key_name)
-        for kind in entries or ():
-            key = entries[kind] if entries is not None else None
-            if key is not None:
-                found.setdefault(kind, key)
-    return found
-
-
 def order_host_keys(transport: paramiko.Transport, route: SshRoute) -> None:
     """Ask for the kinds of key that are known first: another kind would look like an unknown host."""
-    known = _known(route)
+    known = find_known_keys(route.known_hosts, route.host_key_name).kinds
     options = transport.get_security_options()
 
     def is_known(kind: str) -> bool:
@@ -62,55 +56,62 @@ def order_host_keys(transport: paramiko.Transport, route: SshRoute) -> None:
 
 
 def check_host_key(
-    transport: paramiko.Transport, route: SshRoute, questions: RemoteQuestions, step: OpenStep
+    transport: paramiko.Transport,
+    route: SshRoute,
+    steps: Steps,
+    questions: RemoteQuestions,
+    step: OpenStep,
 ) -> None:
     """See that the host is the one that was known, or have somebody accept it.
 
     Raises:
-        RemoteFailed: it is another one, or was not accepted.
+        RemoteFailed: it is another one, or was not accepted. Cancelled.
     """
     key = transport.get_remote_server_key()
-    shown = fingerprint(key)
-    known = _known(route)
-    if known.get(key.get_name()) == key:
-        step.done(f"known: {key.get_name()} {shown}")
+    kind, shown = key.get_name(), fingerprint(key)
+    known = find_known_keys(route.known_hosts, route.host_key_name)
+    if (kind, key.asbytes()) in known.revoked:
+        raise RemoteFailed(
+            f"THE HOST KEY OF {route.host} IS REVOKED: {kind} {shown} is marked so in known_hosts. Somebody "
+            f"who has it may pretend to be that machine: ask its administrator"
+        )
+    if (kind, key.asbytes()) in known.accepted:
+        step.done(f"known: {kind} {shown}")
         return
-    if known:
-        place = route.known_hosts[0]
+    if known.accepted:
         raise RemoteFailed(
-            f"THE HOST KEY OF {route.host} HAS CHANGED: it now shows {key.get_name()} {shown}, which is not "
-            f"the one in {place}. Somebody may be listening in. Ask its administrator; if the machine was "
-            f"installed anew, remove the old key with: ssh-keygen -f {place} -R '{route.host_key_name}'"
+            f"THE HOST KEY OF {route.host} HAS CHANGED: it now shows {kind} {shown}, which is not the one in "
+            f"{known.place}. Somebody may be listening in. Ask its administrator; if the machine was "
+            f"installed anew, remove the old key with: ssh-keygen -f {known.place} -R '{route.host_key_name}'"
         )
-    step.tell(f"not known yet: {key.get_name()} {shown}")
-    if not questions.accept_host_key(route.host_key_name, key.get_name(), shown):
+    if route.only_known_hosts:
         raise RemoteFailed(
-            f"the host key of {route.host} is not known, and was not accepted ({key.get_name()} {shown}): "
-            f"compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{_short(key)}_key.pub` over there"
+            f"the host key of {route.host} is not known ({kind} {shown}), and ~/.ssh/config says "
+            f"`StrictHostKeyChecking yes`: have it added to {route.known_hosts[0]}"
         )
-    _write(Path(route.known_hosts[0]), route.host_key_name, key)
-    step.done(f"accepted, and written to {route.known_hosts[0]}: {key.get_name()} {shown}")
+    step.tell(f"not known yet: {kind} {shown}")
+    if not questions.accept_host_key(route.host_key_name, kind, shown):
+        steps.check()
+        raise RemoteFailed(
+            f"the host key of {route.host} is not known, and was not accepted ({kind} {shown}): "
+            f"compare it with `ssh-keygen -lf {_place_of(key, is_windows(transport))}` over there"
+            + ("; certificates of host keys, which known_hosts asks for, are not read" * known.has_authority)
+        )
+    if route.new_hosts_to:
+        add_known_key(route.new_hosts_to, route.host_key_name, (kind, key.asbytes()))
+    step.done(f"accepted, and written to {route.new_hosts_to or 'no file'}: {kind} {shown}")
 
 
-def _short(key: paramiko.PKey) -> str:
+def is_windows(transport: paramiko.Transport) -> bool:
+    """Whether the other side is OpenSSH for Windows."""
+    return "windows" in transport.remote_version.lower()
+
+
+def _place_of(key: paramiko.PKey, windows: bool) -> str:
     name = key.get_name()
-    return "ed25519" if "ed25519" in name else "ecdsa" if "ecdsa" in name else "rsa"
-
-
-def _write(path: Path, name: str, key: paramiko.PKey) -> None:
-    line = f"{name} {key.get_name()} {key.get_base64()}\n"
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(fd, "r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-                if file.read(1) != b"\n":
-                    line = "\n" + line
-            file.write(line.encode())
-    except OSError as error:
-        raise RemoteFailed(f"{path} cannot be written: {error.strerror}") from error
+    short = "ed25519" if "ed25519" in name else "ecdsa" if "ecdsa" in name else "rsa"
+    file = f"ssh_host_{short}_key.pub"
+    return f"C:\\ProgramData\\ssh\\{file}" if windows else f"/etc/ssh/{file}"
 
 
 # --- our keys ----------------------------------------------------------------------------
@@ -135,21 +136,46 @@ def authenticate(
             _try_key(transport, route.user, key, steps)
         except paramiko.SSHException as error:
             tried.append(name)
+            _check_for_more(error, route, name)
             if not transport.is_active():
+                count = f"{len(tried)} {'key' if len(tried) == 1 else 'keys'}"
                 raise RemoteFailed(
-                    f"{route.host} hung up after {len(tried)} keys of {route.user} ({', '.join(tried)}): "
+                    f"{route.host} hung up after {count} of {route.user} ({', '.join(tried)}): "
                     f"choose the right private key"
                 ) from error
             continue
         step.done(f"{route.user}, with {name}")
         return
     offered = ", ".join(tried) if tried else "there is none in ~/.ssh, nor in an ssh-agent"
-    port = "" if route.port == 22 else f"-p {route.port} "
     raise RemoteFailed(
         f"{route.host} does not let {route.user} in ({offered}). Is the user right, and is the public key in "
-        f"~/.ssh/authorized_keys over there? "
-        f"`ssh-copy-id {port}{route.user}@{route.host}` puts it there"
+        f"{_where_public_keys_are(route, is_windows(transport))}"
     )
+
+
+def _check_for_more(error: paramiko.SSHException, route: SshRoute, name: str) -> None:
+    """Raise RemoteFailed where no other key would be let in either."""
+    if isinstance(error, PartialAuthentication):
+        raise RemoteFailed(
+            f"{route.host} accepts {name} and asks {route.user} for more ({', '.join(error.allowed_types)}), "
+            f"which nobody could give when a tunnel connects again: have its administrator let keys be enough"
+        ) from error
+    if isinstance(error, paramiko.BadAuthenticationType) and "publickey" not in error.allowed_types:
+        others = f", only by {', '.join(error.allowed_types)}" if any(error.allowed_types) else ""
+        raise RemoteFailed(
+            f"{route.host} lets nobody in by a key{others}: have its administrator set "
+            f"`PubkeyAuthentication yes` in sshd_config"
+        ) from error
+
+
+def _where_public_keys_are(route: SshRoute, windows: bool) -> str:
+    if windows:
+        return (
+            ".ssh\\authorized_keys of the user's folder over there, or for an administrator in "
+            "C:\\ProgramData\\ssh\\administrators_authorized_keys?"
+        )
+    port = "" if route.port == 22 else f"-p {route.port} "
+    return f"~/.ssh/authorized_keys over there? `ssh-copy-id {port}{route.user}@{route.host}` puts it there"
 
 
 def _try_key(transport: paramiko.Transport, user: str, key: paramiko.PKey, steps: Steps) -> None:
@@ -182,6 +208,10 @@ def _keys(
                 key = _load(path, steps, questions, failed)
             if key is not None:
                 offered.add(key.asbytes())
+                for certificate in _certificates(path, route):
+                    certified = _certified(key, certificate, failed)
+                    if certified is not None:
+                        yield f"{name} and its certificate {certificate}", certified
                 yield name, key
         if not route.only_these_keys and agent is not None:
             for held in agent.get_keys():
@@ -194,9 +224,15 @@ def _keys(
 
 def _agent_keys() -> paramiko.Agent | None:
     try:
-        return paramiko.Agent()
+        agent = paramiko.Agent()
     except (paramiko.SSHException, OSError):
         return None  # none runs: the keys in files are what there is
+    for key in agent.get_keys():
+        if "-cert-" in key.get_name():
+            # WORKAROUND https://github.com/paramiko/paramiko/blob/main/paramiko/agent.py: it would show the
+            # key that an RSA certificate is for, under the certificate's name.
+            key.public_blob = PublicBlob.from_message(paramiko.Message(key.blob))  # type: ignore[assignment]  # AgentKey's own stubs know only None
+    return agent
 
 
 def _public_part(path: str) -> bytes | None:
@@ -205,6 +241,27 @@ def _public_part(path: str) -> bytes | None:
         return base64.b64decode(words[1])
     except (OSError, IndexError, ValueError):
         return None  # the private key tells as well, once it is open
+
+
+def _certificates(path: str, route: SshRoute) -> list[str]:
+    """Files that may certify the key of `path`: those that were named, and the one beside it."""
+    return [each for each in (*route.certificates, f"{path}-cert.pub") if Path(each).is_file()]
+
+
+def _certified(key: paramiko.PKey, certificate: str, failed: list[str]) -> paramiko.PKey | None:
+    """The key as `certificate` shows it; None where that is another key's."""
+    certified = copy.copy(key)
+    try:
+        certified.load_certificate(certificate)
+        content = load_ssh_public_identity(Path(certificate).read_bytes())
+    except (paramiko.SSHException, OSError, ValueError, UnsupportedAlgorithm) as error:
+        failed.append(f"{certificate}: {error}")
+        return None
+    if isinstance(content, SSHCertificate) and content.valid_before <= time.time():
+        ended = time.strftime("%Y-%m-%d %H:%M", time.localtime(content.valid_before))
+        failed.append(f"{certificate} was good until {ended}: have it signed again")
+        return None
+    return certified
 
 
 def _load(path: str, steps: Steps, questions: RemoteQuestions, failed: list[str]) -> paramiko.PKey | None:
@@ -216,6 +273,7 @@ def _load(path: str, steps: Steps, questions: RemoteQuestions, failed: list[str]
             steps.check()
             passphrase = questions.passphrase(path, attempt > 0) if attempt < _PASSPHRASES else None
             if passphrase is None:
+                steps.check()
                 failed.append(f"{path}: its passphrase was not given")
                 return None
         except (paramiko.SSHException, OSError, ValueError) as error:
@@ -227,23 +285,27 @@ def _load(path: str, steps: Steps, questions: RemoteQuestions, failed: list[str]
 
 def _read(path: str, passphrase: str | None) -> paramiko.PKey:
     """The key in the file. Raises PasswordRequiredException also when the passphrase is wrong."""
-    content = Path(path).read_text(encoding="utf-8", errors="replace")
-    if "PRIVATE KEY" not in content:
+    content = Path(path).read_bytes()
+    if b"PRIVATE KEY" not in content:
         raise paramiko.SSHException("it is no private key")
-    failure: Exception = paramiko.SSHException("its kind of key is not known here")
-    for kind in _CLASSES:
-        try:
-            return kind.from_private_key_file(path, passphrase or None)
-        except paramiko.PasswordRequiredException:
-            raise
-        except (paramiko.SSHException, ValueError, TypeError, IndexError) as error:
-            if passphrase is not None and _is_wrong_passphrase(error):
-                failure = paramiko.PasswordRequiredException("wrong passphrase")
-            elif not isinstance(failure, paramiko.PasswordRequiredException):
-                failure = paramiko.SSHException(f"{error}")
-    raise failure
-
-
-def _is_wrong_passphrase(error: Exception) -> bool:
-    text = str(error).lower()
-    return any(word in text for word in ("decrypt", "password", "checkint", "corrupt", "padding", "check"))
+    # Not by paramiko, which tries one class after the other, and reads no PKCS #8.
+    read = load_ssh_private_key if b"BEGIN OPENSSH" in content else load_pem_private_key
+    try:
+        loaded = read(content, passphrase.encode() if passphrase is not None else None)
+    except TypeError as error:  # none was given, and it needs one
+        raise paramiko.PasswordRequiredException("it needs a passphrase") from error
+    except ValueError as error:
+        if passphrase is not None:
+            raise paramiko.PasswordRequiredException("wrong passphrase") from error
+        raise paramiko.SSHException("it is no private key that can be read") from error
+    except UnsupportedAlgorithm as error:
+        raise paramiko.SSHException(
+            "its kind cannot be read here; a key of a security token is used through an ssh-agent"
+        ) from error
+    if isinstance(loaded, RSAPrivateKey):
+        return paramiko.RSAKey(key=loaded)
+    if isinstance(loaded, EllipticCurvePrivateKey):
+        return paramiko.ECDSAKey(vals=(loaded, loaded.public_key()))
+    if isinstance(loaded, Ed25519PrivateKey):
+        return paramiko.Ed25519Key.from_private_key_file(path, passphrase)
+    raise paramiko.SSHException("its kind cannot be read here: use ed25519, ecdsa or rsa")

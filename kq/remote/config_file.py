@@ -1,0 +1,126 @@
+"""The file ~/.ssh/config, with those that it includes. What it says of a machine is not judged here."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import paramiko
+
+from kq.errors import BadInput, KqError
+
+__all__ = ["SshConfigFile", "words_of"]
+
+_MOST_INCLUDES = 8
+_CRITERIA = {"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"}
+"""Of a Match, those that paramiko knows: with another it would take the block for every machine's."""
+_ALONE = {"all", "canonical", "final"}
+_ALL, _NONE = "Host *", "Host !*"
+
+
+class SshConfigFile:
+    """What stands in the file now.
+
+    Attributes:
+        notes: sentences on what is not done as ssh does it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """
+        Raises:
+            BadInput: it cannot be read, or asks for what is not done here.
+        """
+        self.path = folder / "config"
+        self._folder = folder
+        self.notes: list[str] = []
+        try:
+            lines = self._lines_of(self.path, 0, _ALL) if self.path.is_file() else []
+            self._config = paramiko.SSHConfig.from_text("\n".join(lines))
+        except KqError:
+            raise
+        except OSError as error:
+            raise BadInput(f"{error.filename or self.path} cannot be read: {error.strerror}") from error
+        except Exception as error:  # the parser's own errors have no common class
+            raise BadInput(f"{self.path} cannot be read: {error}") from error
+
+    def look_up(self, name: str) -> Mapping[str, object]:
+        """The options for a machine. Raises BadInput."""
+        try:
+            return self._config.lookup(name)
+        except Exception as error:  # `Match exec` may fail in any way, and CanonicalizeHostname find nothing
+            raise BadInput(f"{self.path} cannot be used for {name}: {error}") from error
+
+    def names(self) -> list[str]:
+        """The machines that it names, and not by a pattern."""
+        return sorted(name for name in self._config.get_hostnames() if not set("*?!") & set(name))
+
+    def _lines_of(self, path: Path, depth: int, block: str) -> list[str]:
+        """A file's lines, with those of others where it includes them, which paramiko does not.
+
+        Args:
+            block: the Host or Match below which it is included.
+        """
+        if depth > _MOST_INCLUDES:
+            raise BadInput(f"{self.path} includes files that include each other without end, as {path}")
+        lines: list[str] = []
+        included_below = block
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            word, value = _word_and_value(line)
+            if word in ("host", "match"):
+                if included_below != _ALL:
+                    raise BadInput(
+                        f"{path} is included below `{included_below}`, and has a {word.title()} of its own: "
+                        f"that is not done here, so include it further up"
+                    )
+                block = line.strip()
+                if word == "match" and not _is_known(value):
+                    self.notes.append(f"`{block}` in {path} is passed over, for its terms are not known here")
+                    block = _NONE
+                lines.append(block)
+            elif word == "include":
+                for included in self._files_of(value):
+                    lines += [*self._lines_of(included, depth + 1, block), block]
+            else:
+                lines.append(line)
+        return lines
+
+    def _files_of(self, value: str) -> list[Path]:
+        """The files that an Include names; what is not there is passed over, as by ssh."""
+        found: list[Path] = []
+        for pattern in words_of(value):
+            whole = os.path.join(self._folder, os.path.expanduser(pattern))  # noqa: PTH111, PTH118  # a pattern
+            found += [Path(each) for each in sorted(glob.glob(whole)) if Path(each).is_file()]  # noqa: PTH207
+        return found
+
+
+def words_of(text: str) -> list[str]:
+    """Words apart by blanks; those in quotation marks may hold some. A backslash is a letter.
+
+    Raises:
+        BadInput: a quotation mark is missing.
+    """
+    parser = shlex.shlex(text, posix=True)
+    parser.whitespace_split, parser.commenters, parser.escape = True, "", ""
+    try:
+        return list(parser)
+    except ValueError as error:
+        raise BadInput(f"in ~/.ssh/config, {text} lacks a quotation mark") from error
+
+
+def _word_and_value(line: str) -> tuple[str, str]:
+    word, _, value = line.strip().replace("=", " ", 1).partition(" ")
+    return word.lower(), value.strip()
+
+
+def _is_known(match: str) -> bool:
+    words = [word.lower().lstrip("!") for word in words_of(match)]
+    place = 0
+    while place < len(words):
+        word, equals, _ = words[place].partition("=")
+        if word not in _CRITERIA:
+            return False
+        place += 1 if word in _ALONE or equals else 2
+    return True
