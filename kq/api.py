@@ -29,6 +29,7 @@ from kq.records import (
     new_job_id,
 )
 from kq.remote import (
+    FoundHost,
     HostBook,
     RemoteChoices,
     RemoteHost,
@@ -37,7 +38,7 @@ from kq.remote import (
     RemoteResult,
     RemoteStep,
     StepState,
-    address_towards_host,
+    look_up_host,
     remote_choices,
 )
 from kq.settings import Settings, default_data_root
@@ -53,6 +54,7 @@ __all__ = [
     "BadSetting",
     "ConnectionLost",
     "ConnectionStatus",
+    "FoundHost",
     "HostBook",
     "JobRecord",
     "JobSpec",
@@ -78,7 +80,6 @@ __all__ = [
     "StepState",
     "TaskRecord",
     "TaskState",
-    "address_towards_host",
     "current_session",
     "default_data_root",
     "find_session",
@@ -86,6 +87,7 @@ __all__ = [
     "join_command_line",
     "live_sessions",
     "load_patterns",
+    "look_up_host",
     "new_job_id",
     "parse_frames",
     "reason_of",

@@ -3,13 +3,14 @@
 The only importer of paramiko, which takes a quarter of a second and may be missing: so it comes late.
 """
 
-from kq.remote.choices import RemoteChoices, address_towards_host, remote_choices
+from kq.remote.choices import FoundHost, RemoteChoices, look_up_host, remote_choices
 from kq.remote.host_book import HostBook
 from kq.remote.hosts import RemoteHost
 from kq.remote.launcher import RemoteLauncher
 from kq.remote.steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
 
 __all__ = [
+    "FoundHost",
     "HostBook",
     "RemoteChoices",
     "RemoteHost",
@@ -18,6 +19,6 @@ __all__ = [
     "RemoteResult",
     "RemoteStep",
     "StepState",
-    "address_towards_host",
+    "look_up_host",
     "remote_choices",
 ]

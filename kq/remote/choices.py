@@ -12,7 +12,7 @@ from kq.remote.addresses import address_towards
 from kq.remote.host_book import HostBook
 from kq.remote.hosts import RemoteHost
 
-__all__ = ["RemoteChoices", "address_towards_host", "remote_choices"]
+__all__ = ["FoundHost", "RemoteChoices", "look_up_host", "remote_choices"]
 
 
 class RemoteChoices(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,15 +42,31 @@ def remote_choices(book: HostBook | None = None, ssh_folder: Path | None = None)
     return RemoteChoices(hosts=tuple(hosts), keys=tuple(keys))
 
 
-def address_towards_host(name: str) -> str:
-    """This machine's address on the interface that leads to the machine `name`; empty when nobody knows.
+class FoundHost(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be known of a machine before it is called."""
+
+    host: RemoteHost
+    """As ~/.ssh/config has it."""
+    address: str
+    """This machine's address on the interface that leads there; empty when nobody knows."""
+
+
+def look_up_host(name: str, ssh_folder: Path | None = None) -> FoundHost:
+    """Find out about the machine `name`; without a name, which address leads to the network.
 
     It may wait for a name server: not for a UI's thread.
     """
+    host, actual = RemoteHost(host=name), name
     if not name:
-        return address_towards("")
+        return FoundHost(host=host, address=address_towards(""))
     try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        from kq.remote.ssh_config import configured_host  # paramiko comes with it
+
+        host, actual = configured_host(name, ssh_folder)
+    except (ImportError, KqError):
+        pass  # whoever checks the machine is told
+    try:
+        found = socket.getaddrinfo(actual, None, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        return ""
-    return address_towards(str(found[0][4][0]))
+        return FoundHost(host=host, address="")
+    return FoundHost(host=host, address=address_towards(str(found[0][4][0])))

@@ -69,7 +69,7 @@ def dialog(
     yield dialog
     ladder.go_on.set()
     assert dialog._background.wait(5)
-    assert dialog._lookup.wait(5)
+    assert dialog._lookup.wait(5) and dialog._towards.wait(15)
 
 
 def steps(dialog: LaunchRemoteAgentsDialog) -> list[tuple[str, str]]:
@@ -171,3 +171,64 @@ def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
     assert shown[0]._lookup.wait(5)
     shown[0].close()
     qtbot.waitUntil(lambda: LaunchRemoteAgentsDialog._open is None)
+
+
+def test_what_the_ssh_config_says_by_a_pattern_is_shown(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> None:
+    """User, port and key of a host that is named nowhere; what somebody typed stays."""
+    ssh = Path.home() / ".ssh"
+    (ssh / "config").write_text(
+        f"Host render-*\n  User farmer\n  Port 2200\n  HostName 127.0.0.1\n  IdentityFile {ssh}/id_ed25519\n"
+    )
+    own = dialog.user.text()
+    qtbot.keyClicks(dialog.host.lineEdit(), "render-9")
+    qtbot.keyClick(dialog.host.lineEdit(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: dialog.user.text() == "farmer")
+    assert dialog.port.value() == 2200
+    assert dialog.key.currentText() == f"{ssh}/id_ed25519"
+    qtbot.waitUntil(lambda: dialog.kq_host.text() == "127.0.0.1")
+    assert dialog.target().user == "", "the config is asked again when it is used"
+    dialog.user.setText("anna")
+    dialog.host.setEditText("elsewhere")
+    dialog._on_host_chosen()
+    qtbot.waitUntil(lambda: not dialog._towards.is_busy)
+    assert dialog.target().user == "anna" != own
+
+
+def test_the_last_host_that_was_chosen_is_looked_up(
+    dialog: LaunchRemoteAgentsDialog, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the one before takes: its address is not taken for the next one's."""
+    from kq.api import FoundHost, RemoteHost
+    from plugins.Shelves.KatanaQueue.dialogs import launch_remote_agents
+
+    slow, asked = threading.Event(), []
+
+    def look_up_host(name: str) -> FoundHost:
+        asked.append(name)
+        if name == "slow":
+            assert slow.wait(10)
+        return FoundHost(host=RemoteHost(host=name), address={"slow": "192.0.2.1"}.get(name, "192.0.2.2"))
+
+    monkeypatch.setattr(launch_remote_agents, "look_up_host", look_up_host)
+    for name in ("slow", "between", "last"):
+        dialog.host.setEditText(name)
+        dialog._on_host_chosen()
+    slow.set()
+    qtbot.waitUntil(lambda: dialog.kq_host.text() == "192.0.2.2")
+    qtbot.waitUntil(lambda: not dialog._towards.is_busy)
+    assert asked == ["slow", "last"]
+
+
+def test_a_host_is_not_saved_in_the_midst_of_a_check(
+    dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any
+) -> None:
+    """One thing at a time: a button that would do nothing cannot be pressed."""
+    dialog._save = lambda _target: None
+    dialog.host.setEditText("render-07")
+    dialog.data_root.setText("/mnt/share/kq")
+    assert dialog.save.isEnabled()
+    qtbot.mouseClick(dialog.check, LEFT)
+    assert not dialog.save.isEnabled()
+    ladder.go_on.set()
+    qtbot.waitUntil(lambda: dialog.check.isEnabled())
+    assert dialog.save.isEnabled()

@@ -32,10 +32,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import RemoteChoices, address_towards_host, current_session, remote_choices
+from kq.api import FoundHost, RemoteChoices, current_session, look_up_host, remote_choices
 
 from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
 from .background import Background
+from .form import hint, label, row
 from .questions import Questions
 from .remote_target import RemoteSteps, RemoteTarget, Step
 from .session_steps import SessionSteps, to_target
@@ -61,7 +62,9 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._towards = Background(self)
         self._known: dict[str, RemoteTarget] = {}
         """What is remembered, or stands in ~/.ssh/config, by host."""
-        self._proposed_address = ""
+        self._proposed: dict[str, str] = {"user": _user()}
+        """What stands in some fields because it was proposed, and may be proposed anew."""
+        self._looked_up = ""
         self._pressed: QPushButton | None = None
         """The button whose work is under way, or was last."""
         self.setWindowTitle("Launch Remote Agents")
@@ -70,7 +73,8 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._background.said.connect(self._show_step)
         self._background.ended.connect(self._on_ended)
         self._lookup.said.connect(self._fill_in)
-        self._towards.said.connect(self._propose_address)
+        self._towards.said.connect(self._on_found)
+        self._towards.ended.connect(lambda _sentence: self._look_up())
         self._lookup.run(lambda report, _cancelled: _found_on_this_machine(report))
         self._update()
 
@@ -103,16 +107,16 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.host = QComboBox(self)
         self.host.setEditable(True)
         self.host.setAccessibleName("Host")
-        _hint(self.host, "render-07 or 192.168.1.20")
+        hint(self.host, "render-07 or 192.168.1.20")
         self.port = QSpinBox(self)
         self.port.setRange(1, 65535)
         self.port.setValue(22)
         self.port.setFixedWidth(80)
-        self.user = QLineEdit(_user(), self)
+        self.user = QLineEdit(self._proposed["user"], self)
         self.key = QComboBox(self)
         self.key.setEditable(True)
         self.key.addItem("")
-        _hint(self.key, "ssh-agent, and the keys in ~/.ssh")
+        hint(self.key, "ssh-agent, and the keys in ~/.ssh")
         self.num_agents = QSpinBox(self)
         self.num_agents.setRange(1, 1000)
         self.num_agents.setValue(settings.num_agents if settings is not None else 2)
@@ -144,7 +148,8 @@ class LaunchRemoteAgentsDialog(QDialog):
         return RemoteTarget(
             host=self.host.currentText().strip(),
             port=self.port.value(),
-            user=self.user.text().strip(),
+            # What was only proposed is found again by whoever logs in, in ~/.ssh/config or by default.
+            user="" if self.user.text() == self._proposed["user"] else self.user.text().strip(),
             private_key=self.key.currentText().strip(),
             num_agents=self.num_agents.value(),
             katana_root=self.katana_root.text().strip(),
@@ -153,9 +158,9 @@ class LaunchRemoteAgentsDialog(QDialog):
             tunnel=self.tunnel.isChecked(),
         )
 
-    def _fill_in(self, found: RemoteChoices | str) -> None:
-        if isinstance(found, str):
-            self._propose_address(found)
+    def _fill_in(self, found: RemoteChoices | FoundHost) -> None:
+        if isinstance(found, FoundHost):
+            self._propose("address", self.kq_host, found.address)
             return
         for host in found.hosts:
             self._known.setdefault(host.host, to_target(host))
@@ -184,14 +189,33 @@ class LaunchRemoteAgentsDialog(QDialog):
                     field.setText(text)
             if known.private_key:
                 self.key.setEditText(known.private_key)
-        if name:
-            self._towards.run(lambda report, _cancelled: report(address_towards_host(name)))
+        self._look_up()
 
-    def _propose_address(self, address: str) -> None:
-        """Fill in the address to call, unless somebody chose one."""
-        if address and self.kq_host.text() in ("", self._proposed_address):
-            self._proposed_address = address
-            self.kq_host.setText(address)
+    def _look_up(self) -> None:
+        """Find out about the host that stands there now, unless that is under way: then after it."""
+        name = self.host.currentText().strip()
+        if name and name != self._looked_up and not self._towards.is_busy:
+            self._looked_up = name
+            self._towards.run(lambda report, _cancelled: report(look_up_host(name)))
+
+    def _on_found(self, found: FoundHost) -> None:
+        if found.host.host != self.host.currentText().strip():
+            return  # another was chosen meanwhile
+        self._propose("address", self.kq_host, found.address)
+        if found.host.host in self._known:
+            return
+        # It may stand in ~/.ssh/config by a pattern.
+        self._propose("user", self.user, found.host.user or _user())
+        if found.host.private_key and not self.key.currentText():
+            self.key.setEditText(found.host.private_key)
+        if found.host.port != 22 and self.port.value() == 22:
+            self.port.setValue(found.host.port)
+
+    def _propose(self, what: str, field: QLineEdit, text: str) -> None:
+        """Fill a field in, unless somebody chose what stands there."""
+        if text and field.text() in ("", self._proposed.get(what, "")):
+            self._proposed[what] = text
+            field.setText(text)
 
     # --- layout ------------------------------------------------------------------------------------------
 
@@ -199,18 +223,18 @@ class LaunchRemoteAgentsDialog(QDialog):
         form = QFormLayout()
         form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow(_label("&Host", self.host), _row(self.host, QLabel("Port", self), self.port))
+        form.addRow(label("&Host", self.host), row(self.host, QLabel("Port", self), self.port))
         form.addRow("&User", self.user)
         browse = QToolButton(self)
         browse.setText("…")
         browse.setAccessibleName("Choose a private key")
         browse.clicked.connect(self._choose_key)
-        form.addRow(_label("Private &Key", self.key), _row(self.key, browse))
+        form.addRow(label("Private &Key", self.key), row(self.key, browse))
         form.addRow("Num &Agents", self.num_agents)
         form.addRow("Katana &Install", self.katana_root)
         form.addRow("KQ_&DATA_ROOT", self.data_root)
         form.addRow("KQ H&ost", self.kq_host)
-        form.addRow("Ports", _row(self._ports, self.tunnel))
+        form.addRow("Ports", row(self._ports, self.tunnel))
         self._problem = QLabel(self)
         self._problem.setWordWrap(True)
         self._list = QTreeWidget(self)
@@ -268,7 +292,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             button.setEnabled(can)
         self.cancel.setEnabled(busy)
         self.copy.setEnabled(self._list.topLevelItemCount() > 0)
-        self.save.setEnabled(self._save is not None and not problems)
+        self.save.setEnabled(self._save is not None and not problems and not busy)
         if self._steps is None:
             text, state = NOT_THERE, "warning"
         elif problems and target.host:
@@ -350,28 +374,6 @@ class LaunchRemoteAgentsDialog(QDialog):
         super().done(result)
 
 
-def _hint(box: QComboBox, text: str) -> None:
-    field = box.lineEdit()
-    if field is not None:
-        field.setPlaceholderText(text)
-
-
-def _label(text: str, field: QWidget) -> QLabel:
-    """A form names a field by its label only when the field is no row of several."""
-    label = QLabel(text)
-    label.setBuddy(field)
-    return label
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setContentsMargins(0, 0, 0, 0)
-    row.addWidget(widgets[0], 1)
-    for widget in widgets[1:]:
-        row.addWidget(widget)
-    return row
-
-
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -379,7 +381,7 @@ def _user() -> str:
         return ""
 
 
-def _found_on_this_machine(report: Callable[[RemoteChoices | str], None]) -> None:
+def _found_on_this_machine(report: Callable[[RemoteChoices | FoundHost], None]) -> None:
     """Hosts, private keys, and this machine's address. Reads files."""
-    report(address_towards_host(""))
+    report(look_up_host(""))
     report(remote_choices())
