@@ -64,7 +64,7 @@ def _add_options(action: argparse.ArgumentParser) -> None:
     action.add_argument("--remote-data-root", dest="remote_data_root", metavar="DIR",
                         help="KQ_DATA_ROOT there; default: as here")  # fmt: skip
     action.add_argument("--kq-host", metavar="ADDRESS", help="what it is to call; default: found out")
-    action.add_argument("--tunnel", action="store_true", default=None, help="lead the ports through SSH")
+    action.add_argument("--tunnel", action=argparse.BooleanOptionalAction, help="lead the ports through SSH")
     action.add_argument("--accept-host-key", action="store_true", help="of a machine that is not known yet")
 
 

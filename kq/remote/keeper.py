@@ -62,10 +62,16 @@ class TunnelKeeper:
     def close(self) -> None:
         """Close it, and hang up."""
         self._closed.set()
-        self._tunnel.close()
         self._connection.close()
+        self._tunnel.close()
 
     def _run(self) -> None:
+        try:
+            self._look_after()
+        finally:
+            self.close()  # once more: it may have been connected again while it was closed
+
+    def _look_after(self) -> None:
         needed_at = time.monotonic()
         while not self._closed.wait(_LOOK_S):
             now = time.monotonic()
@@ -73,7 +79,6 @@ class TunnelKeeper:
                 needed_at = now
             elif now - needed_at > 2 * self._lease_s:
                 _log.info("the tunnel to %s is not needed any more", self._connection.route.name)
-                self.close()
                 return
             if not self._connection.transport.is_active():
                 self._connect_again()

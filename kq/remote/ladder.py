@@ -328,11 +328,11 @@ class Ladder:
                 step.done(told)
 
     def close(self) -> None:
-        """Hang up, and take back what was admitted for the climb alone."""
-        if self.tunnel is not None:
-            self.tunnel.close()
+        """Hang up."""
         if self.connection is not None:
             self.connection.close()
+        if self.tunnel is not None:
+            self.tunnel.close()
 
 
 def _through_tunnel(config: AgentConfig, there: Sequence[int]) -> AgentConfig:

@@ -183,10 +183,7 @@ class RemoteLauncher:
         queue = self._session_queue()
         label = host.label
         were_there = bool(_agents(queue, label))
-        with self._lock:
-            keeper = self._tunnels.get(label)
-        if keeper is not None and not keeper.is_open:
-            keeper = None  # nobody needed it any more
+        keeper = self._tunnel_of(label, in_use=were_there)
         if were_there:
             # Agents that run already keep the way by which they came.
             host = msgspec.structs.replace(host, tunnel=keeper is not None)
@@ -223,6 +220,18 @@ class RemoteLauncher:
                 ladder.close()
         self._remember(host, worked=True)
         return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
+
+    def _tunnel_of(self, label: str, *, in_use: bool) -> TunnelKeeper | None:
+        """The tunnel to a machine, while there are Agents behind it: else its connection may be long dead."""
+        with self._lock:
+            keeper = self._tunnels.get(label)
+            if keeper is not None and (not in_use or not keeper.is_open):
+                del self._tunnels[label]
+            elif keeper is not None:
+                return keeper
+        if keeper is not None:
+            keeper.close()
+        return None
 
     def _find_way_back(self, ladder: Ladder, host: RemoteHost, label: str, steps: Steps) -> RemoteHost:
         """Prove that the machine reaches the queue; offer the way through SSH when nothing else does."""
@@ -312,7 +321,7 @@ class RemoteLauncher:
             ladder.config.lease_s,
             ladder.local_ports,
             self._questions,
-            lambda: self._is_busy(label) or bool(_agents(self._session_queue(), label)),
+            lambda: self._is_needed(label),
         )
         with self._lock:
             before = self._tunnels.pop(label, None)
@@ -320,9 +329,12 @@ class RemoteLauncher:
         if before is not None:
             before.close()
 
-    def _is_busy(self, label: str) -> bool:
+    def _is_needed(self, label: str) -> bool:
         with self._lock:
-            return label in self._busy
+            if label in self._busy:
+                return True
+        # Without a session there is nobody whom it would lead to.
+        return self._queue is not None and bool(self._queue.session and _agents(self._queue, label))
 
     def _remember(self, host: RemoteHost, *, worked: bool) -> None:
         try:

@@ -32,7 +32,6 @@ class Tunnel:
         Raises:
             RemoteFailed: the SSH server does not allow it.
         """
-        self._transport = connection.transport
         self._closed = False
         self._lock = threading.Lock()
         self._ends: set[socket.socket | paramiko.Channel] = set()
@@ -43,7 +42,7 @@ class Tunnel:
         try:
             for port, wanted in zip(ports, there, strict=True):
                 # A transport has one handler for all of its ports: each time the same.
-                opened = self._transport.request_port_forward(_LOOPBACK, wanted, self._on_connection)
+                opened = connection.transport.request_port_forward(_LOOPBACK, wanted, self._on_connection)
                 self.there.append(opened)
                 self._ways[opened] = port
         except (paramiko.SSHException, EOFError, OSError) as error:
@@ -54,13 +53,11 @@ class Tunnel:
             ) from error
 
     def close(self) -> None:
-        """Close all that goes through it."""
+        """Close all that goes through it, after its connection, with which the other machine's ports go.
+
+        Nothing is asked of the other side, which may not answer any more.
+        """
         self._closed = True
-        for port in self.there:
-            try:
-                self._transport.cancel_port_forward(_LOOPBACK, port)
-            except (paramiko.SSHException, EOFError, OSError):
-                pass  # the connection is gone, and the ports with it
         with self._lock:
             ends = list(self._ends)
         for end in ends:

@@ -204,6 +204,13 @@ class RemoteMachine:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
+    def stand_still(self) -> None:
+        """Nothing moves any more on the connections that there are; new ones are taken as ever."""
+        assert self._process is not None
+        for pid in _sshd_children(self.folder):
+            if pid != self._process.pid:
+                os.kill(pid, signal.SIGSTOP)
+
     def close(self) -> None:
         """Switch it off."""
         self.hang_up()

@@ -99,6 +99,24 @@ def test_a_tunnel_that_nobody_needed_any_more_is_opened_again(
         assert patient.stop(host, reports).ok, reports.text()
 
 
+def test_a_tunnel_whose_connection_stands_still_is_replaced(
+    queue: LiveQueue, tmp_path: Path, patient: RemoteLauncher
+) -> None:
+    """It looks open, and nothing comes through: a launch for which no Agent needs it makes another."""
+    with RemoteMachine(tmp_path / "machine") as machine:
+        host = machine.target(tunnel=True, num_agents=1)
+        assert patient.start(host, Reports()).ok
+        for pids in machine.processes().values():
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not [each for each in queue.client.agents() if not each.local], "the queue to miss it")
+        assert patient.has_tunnel, "it is kept for some time after"
+        machine.stand_still()
+        reports = Reports()
+        assert patient.start(host, reports).ok, reports.text()
+        assert patient.stop(host, reports).ok, reports.text()
+
+
 def test_a_server_that_allows_no_tunnel(queue: LiveQueue, tmp_path: Path, patient: RemoteLauncher) -> None:
     """It says which line the administrator can change."""
     with RemoteMachine(tmp_path / "machine", settings="AllowTcpForwarding no") as machine:

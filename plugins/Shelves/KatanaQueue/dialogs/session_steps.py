@@ -72,6 +72,10 @@ class SessionSteps:
             return RemoteLauncher(None, Settings.from_environment(), self._questions, self._book)
         known = _launchers.get(id(session))
         if known is None or known[0] is not session:
+            # Tunnels of a session that is over lead nowhere.
+            for _, launcher, _ in _launchers.values():
+                launcher.close()
+            _launchers.clear()
             answering = _Answering()
             settings = session.settings or Settings.from_environment()
             known = (session, RemoteLauncher(session.client, settings, answering, self._book), answering)
