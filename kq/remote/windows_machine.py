@@ -50,7 +50,9 @@ _FIND_PYTHON = (
     'Say ($found.Source + "`t" + $version) } }'
 )
 _FIND_KQ = (
-    "foreach ($folder in $names) { if (Test-Path -LiteralPath (Join-Path $folder 'kq\\agent\\on_host.py')) "
+    # Not by Join-Path, which fails on a drive that is not there.
+    "foreach ($folder in $names) { "
+    "if (Test-Path -LiteralPath ($folder + '\\kq\\agent\\on_host.py') -ErrorAction SilentlyContinue) "
     "{ Say (Resolve-Path -LiteralPath $folder).ProviderPath; exit 0 } }; exit 3"
 )
 _ERROR = re.compile(r'<S S="Error">(.*?)</S>', re.DOTALL)
@@ -104,12 +106,14 @@ class WindowsMachine(Machine):
 
     def find_kq(self) -> str:
         output = self._run(_FIND_KQ, self._candidates())
-        if output.code != 0:
+        found = _said(output)
+        if output.code != 0 or not found:
             raise RemoteFailed(
                 f"Katana Queue is not on {self.host.host}, neither in {' nor in '.join(self._candidates())}: "
-                f"say in Katana Install where it is"
+                f"install it on a disk of that machine (a login by key sees no network drive), or say in "
+                f"Katana Install where it is"
             )
-        (self.kq_root, *_) = _said(output)
+        self.kq_root = found[0]
         return self.kq_root
 
     def run_kq(
@@ -140,13 +144,13 @@ class WindowsMachine(Machine):
         }
         lines = [f"$Env:{name} = {powershell_quote(value)}" for name, value in variables.items()]
         words = " ".join(map(powershell_quote, arguments))
-        lines.append(f"& (Join-Path $Env:USERPROFILE 'StartAgents.ps1') {words}; exit $LASTEXITCODE")
+        lines.append(f"& ($Env:USERPROFILE + '\\StartAgents.ps1') {words}; exit $LASTEXITCODE")
         output = self._run("; ".join(lines), (), connection, step, _START_S, UNBROKEN_S)
         return self._answer(output, "StartAgents.ps1")
 
     def stop_agents(self, session: str) -> Any:
         script = (
-            "$script = Join-Path $Env:USERPROFILE 'StopAgents.ps1'; "
+            "$script = $Env:USERPROFILE + '\\StopAgents.ps1'; "
             "if (-not (Test-Path -LiteralPath $script)) { "
             "[Console]::Out.WriteLine('kq-remote: {\"ended\":[]}'); exit 0 }; "
             f"& $script {powershell_quote(session)}; exit $LASTEXITCODE"

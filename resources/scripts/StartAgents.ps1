@@ -28,9 +28,11 @@ function Stop-WithMessage([string]$Message) {
     exit 2
 }
 
+# Paths are put together as text, for Join-Path fails on a drive that is not there: an SSH session has no letters
+# of network drives.
 function Find-Kq {
-    foreach ($Folder in @($Env:KQ_ROOT, $KatanaRoot, (Join-Path $PSScriptRoot '..\..'))) {
-        if ($Folder -and (Test-Path -LiteralPath (Join-Path $Folder 'kq\agent\on_host.py'))) {
+    foreach ($Folder in @($Env:KQ_ROOT, $KatanaRoot, "$PSScriptRoot\..\..")) {
+        if ($Folder -and (Test-Path -LiteralPath "$Folder\kq\agent\on_host.py" -ErrorAction SilentlyContinue)) {
             return (Resolve-Path -LiteralPath $Folder).ProviderPath
         }
     }
@@ -42,8 +44,8 @@ function Find-Python([string]$Kq) {
     # for a Python that is not installed has some.
     $ErrorActionPreference = 'Continue'
     $Names = @(
-        (Join-Path $KatanaRoot 'bin\python.exe'),
-        (Join-Path $Kq '.venv\Scripts\python.exe'),
+        "$KatanaRoot\bin\python.exe",
+        "$Kq\.venv\Scripts\python.exe",
         'python.exe',
         'python3.exe'
     )
@@ -64,7 +66,7 @@ function Find-Python([string]$Kq) {
 
 $Kq = Find-Kq
 $Python = Find-Python $Kq
-$Program = Join-Path $Kq 'kq\agent\__main__.py'
+$Program = "$Kq\kq\agent\__main__.py"
 $FirstLog = '0'
 if ($Env:KQ_FIRST_LOG) {
     $FirstLog = $Env:KQ_FIRST_LOG

@@ -13,12 +13,12 @@ function Stop-WithMessage([string]$Message) {
 }
 
 # As Python finds it. $HOME may be a network drive, where an administrator gave the account one.
-$Base = Join-Path $Env:USERPROFILE '.katana-queue'
+$Base = "$Env:USERPROFILE\.katana-queue"
 if ($Env:KQ_REMOTE_DIR) {
     $Base = $Env:KQ_REMOTE_DIR
 }
-$PythonFile = Join-Path $Base 'python'
-$RootFile = Join-Path $Base 'root'
+$PythonFile = "$Base\python"
+$RootFile = "$Base\root"
 # What started the Agents can end them: StartAgents keeps its Python and folder here.
 if (-not ((Test-Path -LiteralPath $PythonFile) -and (Test-Path -LiteralPath $RootFile))) {
     Write-Output "No Agents run here: StartAgents has not been used on $Env:COMPUTERNAME"
@@ -33,7 +33,7 @@ $Kq = [System.IO.File]::ReadAllText($RootFile)
 if ($Env:KQ_ROOT) {
     $Kq = $Env:KQ_ROOT
 }
-$Program = Join-Path $Kq 'kq\agent\__main__.py'
+$Program = "$Kq\kq\agent\__main__.py"
 if (-not (Test-Path -LiteralPath $Python)) {
     Stop-WithMessage "$Python, which started the Agents, is gone: set KQ_PYTHON to another"
 }

@@ -181,6 +181,17 @@ def test_what_is_said_there_is_read_through_any_code_page() -> None:
     assert machine.find_system() == "Microsoft Windows NT, its name is FARM-W"
 
 
+def test_no_drive_need_be_there_to_be_asked_about() -> None:
+    """Join-Path fails on one that is not, and an SSH session has no letters of network drives."""
+    connection = Windows(Output(3, "", ""))
+    machine = on_windows(connection)
+    with pytest.raises(RemoteFailed, match="sees no network drive"):
+        machine.find_kq()
+    scripts = [(SCRIPTS / name).read_text() for name in ("StartAgents.ps1", "StopAgents.ps1")]
+    code = [line for text in (*scripts, *connection.scripts) for line in text.splitlines()]
+    assert not [line for line in code if "Join-Path" in line and not line.lstrip().startswith("#")]
+
+
 _ERRORS = (
     '#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
     '<Obj S="progress" RefId="0"><MS><PR N="Record"><AV>Preparing modules for first use.</AV></PR></MS></Obj>'
