@@ -128,9 +128,9 @@ def test_agents_that_all_died_leave_no_key_admitted(
     for pids in machine.processes().values():
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-    until(lambda: set(probe_ports(stolen, 1.0)) == {PortAnswer.KEY_REFUSED}, "the key to go", 60.0)
+    until(lambda: set(probe_ports(stolen, 5.0)) == {PortAnswer.KEY_REFUSED}, "the key to go", 90.0)
     again = Reports()
     assert launcher.start(host, again).ok, again.text()
     assert queue.await_job(queue.submit("true")).state == "Completed"
-    assert set(probe_ports(stolen, 1.0)) == {PortAnswer.KEY_REFUSED}, "the next key is another"
+    assert set(probe_ports(stolen, 5.0)) == {PortAnswer.KEY_REFUSED}, "the next key is another"
     assert launcher.stop(host, Reports()).ok
