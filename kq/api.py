@@ -43,7 +43,7 @@ from kq.remote import (
 )
 from kq.settings import Settings, default_data_root
 from kq.states import AgentState, JobState, TaskState
-from kq.waiting import reason_of, why_jobs_wait
+from kq.waiting import reason_of, reason_of_task, why_jobs_wait
 
 __all__ = [
     "AgentConfig",
@@ -91,6 +91,7 @@ __all__ = [
     "new_job_id",
     "parse_frames",
     "reason_of",
+    "reason_of_task",
     "remote_choices",
     "split_command_line",
     "start_session",

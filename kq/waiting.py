@@ -1,13 +1,16 @@
-"""Why a job waits, as a sentence for people, when its record does not say. A leaf: pure."""
+"""Why a job or a task waits, as a sentence for people, when its record does not say. A leaf: pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from kq.records import AgentRecord, JobRecord, QueueRecord
-from kq.states import AgentState, JobState
+from kq.records import AgentRecord, JobRecord, QueueRecord, TaskRecord
+from kq.states import AgentState, JobState, TaskState
 
-__all__ = ["reason_of", "why_jobs_wait"]
+__all__ = ["WAITS_FOR", "reason_of", "reason_of_task", "why_jobs_wait"]
+
+WAITS_FOR = "waits for "
+"""How a job's reason begins when other jobs are to be completed first; their names follow."""
 
 _GONE = (AgentState.LOST, AgentState.ENDING)
 
@@ -41,6 +44,25 @@ def reason_of(record: JobRecord, why_waiting: str) -> str:
         return record.reason
     if record.state is JobState.WAITING:
         return why_waiting
-    if record.tasks_waiting and 0 < record.max_parallel <= record.tasks_running:
-        return f"runs {record.max_parallel} at a time, as it was submitted"
+    return _own_limit(record)
+
+
+def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:
+    """Why the task waits, or how it ended; empty when there is nothing to explain.
+
+    Args:
+        task: the task.
+        job: its job. What the job says of another task of it is not taken.
+        why_waiting: what `why_jobs_wait` says, for a task that waits for nothing of its own.
+    """
+    if task.reason or task.state is not TaskState.WAITING:
+        return task.reason
+    if job.reason.startswith(WAITS_FOR):
+        return job.reason
+    return _own_limit(job) or why_waiting
+
+
+def _own_limit(job: JobRecord) -> str:
+    if job.tasks_waiting and 0 < job.max_parallel <= job.tasks_running:
+        return f"runs {job.max_parallel} at a time, as it was submitted"
     return ""

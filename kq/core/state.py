@@ -16,12 +16,12 @@ from kq.core.ready import ReadyJobs
 from kq.errors import NotFound
 from kq.records import QueueRecord
 from kq.states import AgentState, TaskState
+from kq.waiting import WAITS_FOR
 
 __all__ = ["CoreSettings", "CoreState", "Instant"]
 
 
 _ONLY_WAITING = frozenset({TaskState.WAITING})
-_WAITS_FOR = "waits for "
 _NAMES_SHOWN = 3
 
 
@@ -173,8 +173,8 @@ class CoreState:
                 other = self.jobs[before]
                 names.append(f"{other.spec.name} ({other.state})" if other.is_over else other.spec.name)
             more = len(job.unmet) - len(names)
-            reason = f"{_WAITS_FOR}{', '.join(names)}{f' and {more} more' if more else ''}"
-        elif not job.reason.startswith(_WAITS_FOR):
+            reason = f"{WAITS_FOR}{', '.join(names)}{f' and {more} more' if more else ''}"
+        elif not job.reason.startswith(WAITS_FOR):
             return
         if job.explain(reason):
             self.out.append(do.JobChanged(job.id))

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from kq.records import AgentRecord, JobRecord, QueueRecord
-from kq.states import AgentState, JobState
-from kq.waiting import reason_of, why_jobs_wait
+from kq.records import AgentRecord, JobRecord, QueueRecord, TaskRecord
+from kq.states import AgentState, JobState, TaskState
+from kq.waiting import reason_of, reason_of_task, why_jobs_wait
 
 _WAITING = JobRecord(id="job0", name="beauty", state=JobState.WAITING, submitted=0.0, order=1)
 _QUEUE = QueueRecord(agents_wanted=2)
@@ -69,3 +69,28 @@ def test_a_job_that_does_not_wait_needs_no_reason() -> None:
     """Nothing is made up for what runs or is over."""
     record = msgspec.structs.replace(_WAITING, state=JobState.RUNNING)
     assert reason_of(record, "the queue is paused") == ""
+
+
+def test_a_task_that_waits_says_why() -> None:
+    """In the words of its job: what went wrong with it, jobs before its own, its job's limit, the queue."""
+    task = TaskRecord(job_id="job0", index=3, state=TaskState.WAITING)
+    assert reason_of_task(task, _WAITING, "the queue is paused") == "the queue is paused"
+    after = msgspec.structs.replace(_WAITING, reason="waits for key (Running)")
+    assert reason_of_task(task, after, "the queue is paused") == "waits for key (Running)"
+    limited = msgspec.structs.replace(
+        _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2
+    )
+    assert reason_of_task(task, limited, "waits for a free Agent") == "runs 2 at a time, as it was submitted"
+    lost = msgspec.structs.replace(task, reason="waits again: its Agent was silent for 13 s")
+    assert reason_of_task(lost, after, "the queue is paused") == "waits again: its Agent was silent for 13 s"
+
+
+def test_a_task_does_not_take_what_happened_to_another() -> None:
+    """The job's reason may be that of a task that failed, or was lost; the next one waits for an Agent."""
+    task = TaskRecord(job_id="job0", index=3, state=TaskState.WAITING)
+    for other in ("frame 2: exit code 1", "waits again: its Agent was killed"):
+        job = msgspec.structs.replace(_WAITING, reason=other)
+        assert reason_of_task(task, job, "waits for a free Agent") == "waits for a free Agent"
+    for state in set(TaskState) - {TaskState.WAITING}:
+        over = msgspec.structs.replace(task, state=state)
+        assert reason_of_task(over, _WAITING, "waits for a free Agent") == ""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
+import msgspec
 import pytest
 from PySide6.QtCore import QCoreApplication, QPersistentModelIndex, Qt
 
 from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
-from plugins.Tabs.KatanaQueue.models.columns import Column
+from plugins.Tabs.KatanaQueue.models.columns import Column, clock_text
 from plugins.Tabs.KatanaQueue.models.job_order import JobFilter
 from plugins.Tabs.KatanaQueue.models.jobs import AT_ONCE, BATCH, LOOK_AT_CLOCK, JobsModel
 from tests.tab.fake_queue import make_job
 
+TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
 DOWN, UP = Qt.SortOrder.DescendingOrder, Qt.SortOrder.AscendingOrder
 
 
@@ -310,3 +313,37 @@ def test_why_jobs_wait_is_told_in_their_rows(model: JobsModel, qtbot: Any) -> No
         model.set_why_waiting("the queue is paused")
     said = [model.index(row, Column.REASON).data() for row in range(3)]
     assert said == [None, "waits for key", "the queue is paused"]
+
+
+def test_a_task_that_waits_says_why_in_its_own_row(model: JobsModel, qtbot: Any) -> None:
+    """What holds up the queue, or the job, stands beside each task of it that waits; and follows."""
+    running = make_job(1, JobState.RUNNING, tasks=4, tasks_running=1, tasks_waiting=3, max_parallel=2)
+    tell(model, change([running]))
+    model.expand(running.id)
+    first, *waiting = tasks(running.id, 4)
+    model.set_tasks(running.id, [msgspec.structs.replace(first, state=TaskState.RUNNING), *waiting])
+
+    def said() -> list[str | None]:
+        return [model.index(row, Column.REASON).data() for row in range(1, 5)]
+
+    assert said() == [None] * 4
+    with qtbot.waitSignal(model.dataChanged):
+        model.set_why_waiting("the queue is paused")
+    assert said() == [None, *["the queue is paused"] * 3]
+    told: list[tuple[int, int]] = []
+    model.dataChanged.connect(lambda first, last: told.append((first.row(), last.row())))
+    tell(model, change([msgspec.structs.replace(running, tasks_running=2)]))
+    assert said() == [None, *["runs 2 at a time, as it was submitted"] * 3]
+    assert (1, 4) in told
+
+
+def test_the_nearer_the_shorter_and_in_full_as_a_tool_tip(model: JobsModel) -> None:
+    """A moment takes little room in the list; who rests the mouse on it reads all of it."""
+    now_s = time.mktime((2026, 3, 14, 15, 9, 26, 0, 0, -1))
+    day_s = 86400.0
+    said = [clock_text(now_s - days * day_s, now_s) for days in (0, 1, 5, 30, 400)]
+    assert said == ["15:09:26", "Fri 15:09", "Mon 15:09", "12 Feb", "07 Feb 2025"]
+    assert clock_text(now_s + day_s, now_s) == "15 Mar"  # a clock that was set back: no weekday of last week
+    tell(model, change([make_job(1, submitted=now_s, started=now_s, completed=now_s + 60)]))
+    tips = [model.index(0, column).data(TOOL_TIP) for column in (Column.SUBMITTED, Column.COMPLETED)]
+    assert tips == ["Saturday, 14 March 2026, 15:09:26", "Saturday, 14 March 2026, 15:10:26"]

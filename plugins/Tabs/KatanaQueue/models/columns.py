@@ -17,6 +17,7 @@ __all__ = [
     "clock_text",
     "elapsed_s",
     "job_text",
+    "moment_text",
     "progress_text",
     "remaining_s",
     "span_text",
@@ -26,6 +27,8 @@ SortValue = float | str
 _LAST = float("inf")
 _NO_END_S = 4e9
 """In place of the time at which a job ended that has not: later than any (the year 2096)."""
+_WEEKDAYS_TELL_S = 6 * 86400.0
+"""So long ago, the name of a weekday still tells which day is meant."""
 
 
 class Column(IntEnum):
@@ -54,9 +57,16 @@ def clock_text(when_s: float | None, now_s: float) -> str:
     now = time.localtime(now_s)
     if then[:3] == now[:3]:
         return time.strftime("%H:%M:%S", then)
+    if 0 <= now_s - when_s < _WEEKDAYS_TELL_S:
+        return time.strftime("%a %H:%M", then)
     if then[0] == now[0]:
-        return time.strftime("%d %b %H:%M", then)
+        return time.strftime("%d %b", then)
     return time.strftime("%d %b %Y", then)
+
+
+def moment_text(when_s: float | None) -> str:
+    """A moment in full, where there is room."""
+    return "" if when_s is None else time.strftime("%A, %d %B %Y, %H:%M:%S", time.localtime(when_s))
 
 
 def span_text(seconds: float | None) -> str:
@@ -128,10 +138,14 @@ def _agent_text(record: JobRecord) -> str:
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """One column. `text(record, now_s)` is what it shows; `sort_value` its order, of one type per column."""
+    """One column. `text(record, now_s)` is what it shows; `sort_value` its order, of one type per column.
+
+    `width` and `least` are pixels in a font of usual size: with room, and without.
+    """
 
     key: str
     title: str
+    least: int
     width: int
     text: Callable[[JobRecord, float], str]
     sort_value: Callable[[JobRecord], SortValue]
@@ -142,16 +156,17 @@ class ColumnInfo:
 
 
 COLUMNS: tuple[ColumnInfo, ...] = (
-    ColumnInfo("name", "Name", 180, lambda r, _: r.name, lambda r: r.name.casefold()),
-    ColumnInfo("state", "State", 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
-    ColumnInfo("progress", "Progress", 112, lambda r, _: progress_text(r), _progress_value),
-    ColumnInfo("picture", "Picture", 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
+    ColumnInfo("name", "Name", 130, 240, lambda r, _: r.name, lambda r: r.name.casefold()),
+    ColumnInfo("state", "State", 104, 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
+    ColumnInfo("progress", "Progress", 84, 112, lambda r, _: progress_text(r), _progress_value),
+    ColumnInfo("picture", "Picture", 58, 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
-        "submitted", "Submitted", 96, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
+        "submitted", "Submitted", 84, 96, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
     ),
     ColumnInfo(
         "elapsed",
         "Elapsed",
+        68,
         72,
         lambda r, now: span_text(elapsed_s(r, now)),
         # A running job's elapsed time grows by itself: its start orders it without being sorted again.
@@ -161,6 +176,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo(
         "remaining",
         "Remaining",
+        72,
         92,
         _remaining_text,
         lambda r: _LAST if r.progress is None or r.state != "Running" else -r.progress,
@@ -170,25 +186,30 @@ COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo(
         "completed",
         "Completed",
+        84,
         92,
         lambda r, now: clock_text(r.completed, now),
         lambda r: r.completed or _LAST,
     ),
-    ColumnInfo("agent", "Agent", 84, lambda r, _: _agent_text(r), lambda r: r.agent),
+    ColumnInfo("agent", "Agent", 52, 84, lambda r, _: _agent_text(r), lambda r: r.agent),
     ColumnInfo(
         "memory",
         "Peak Memory",
+        80,
         112,
         lambda r, _: bytes_text(r.peak_memory),
         lambda r: float(r.peak_memory or 0),
         right=True,
         hint="The most memory that the processes of one attempt used together",
     ),
-    ColumnInfo("reason", "Reason", 260, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning),
-    ColumnInfo("log_file", "Log File", 220, lambda r, _: r.log_file, lambda r: r.log_file),
+    ColumnInfo(
+        "reason", "Reason", 240, 320, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning
+    ),
+    ColumnInfo("log_file", "Log File", 180, 220, lambda r, _: r.log_file, lambda r: r.log_file),
     ColumnInfo(
         "priority",
         "Priority",
+        64,
         64,
         lambda r, _: str(r.priority),
         lambda r: float(r.priority),

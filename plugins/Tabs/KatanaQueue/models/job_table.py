@@ -14,7 +14,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from kq.api import JobRecord, JobState, TaskRecord
 
-from .columns import COLUMNS, job_text
+from .columns import COLUMNS, Column, job_text, moment_text
 from .job_book import JobBook
 from .job_order import JobOrder
 from .open_jobs import OpenJobs
@@ -30,6 +30,7 @@ _TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
 _ALIGNMENT = int(Qt.ItemDataRole.TextAlignmentRole)
 _ACCESSIBLE = int(Qt.ItemDataRole.AccessibleTextRole)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_MOMENTS = (int(Column.SUBMITTED), int(Column.COMPLETED))
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
@@ -185,11 +186,19 @@ class JobTable(QAbstractTableModel):
         """Texts; the view draws its rows from `record` and `teller`."""
         if not index.isValid() or not 0 <= index.row() < self.rowCount():
             return None
+        if role == _TOOL_TIP and index.column() in _MOMENTS:
+            return moment_text(self._moment(index.row(), index.column())) or None
         if role in (_DISPLAY, _TOOL_TIP, _ACCESSIBLE):
             return self.text(index.row(), index.column(), time.time()) or None
         if role == _ALIGNMENT:
             return _RIGHT if COLUMNS[index.column()].right else _LEFT
         return None
+
+    def _moment(self, row: int, column: int) -> float | None:
+        record = self.record(row)
+        if isinstance(record, JobRecord):
+            return record.submitted if column == Column.SUBMITTED else record.completed
+        return record.ended if record is not None and column == Column.COMPLETED else None
 
     def text(self, row: int, column: int, now_s: float) -> str:
         """What a cell says."""
@@ -199,9 +208,9 @@ class JobTable(QAbstractTableModel):
         """What tells the text of each column of `row`, by column and time."""
         job_row, task = self._open.locate(row)
         job_id = self._order.id_at(job_row)
-        if task is not None:
-            return partial(task_text, self._open.tasks[job_id], task)
         record = self._book.records.get(job_id)
+        if task is not None:
+            return partial(task_text, self._open.tasks[job_id], task, record, self._why_waiting)
         return _say_nothing if record is None else partial(job_text, record, self._why_waiting)
 
 

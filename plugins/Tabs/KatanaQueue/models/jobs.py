@@ -88,10 +88,10 @@ class JobsModel(JobTable):
             self._work()
 
     def set_why_waiting(self, sentence: str) -> None:
-        """What holds up a job that waits for nothing of its own."""
+        """What holds up a job, or a task, that waits for nothing of its own."""
         if sentence != self._why_waiting:
             self._why_waiting = sentence
-            if self._book.counts[JobState.WAITING] and self.rowCount():
+            if (self._book.counts[JobState.WAITING] or self._open) and self.rowCount():
                 column = int(Column.REASON)
                 self.dataChanged.emit(self.index(0, column), self.index(self.rowCount() - 1, column))
 
@@ -165,6 +165,10 @@ class JobsModel(JobTable):
         if len(job_ids) > BATCH:
             self._tell_rows(0, self.rowCount() - 1)
             return
+        if self._open:
+            for tasks in map(self.rows_of_tasks, job_ids):
+                if tasks:  # what a task waits for may be its job's
+                    self._tell_rows(tasks.start, tasks.stop - 1)
         job_rows = [self._order.row(job_id) for job_id in job_ids]
         rows = [self._open.row(row) for row in job_rows if row is not None]
         if len(rows) <= FEW:

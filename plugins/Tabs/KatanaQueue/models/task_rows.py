@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kq.api import TaskRecord
+from kq.api import JobRecord, TaskRecord, reason_of_task
 
 from .columns import Column, bytes_text, clock_text, elapsed_s, remaining_s, span_text
 
@@ -36,8 +36,10 @@ class TaskRows:
         return (min(changed), max(changed)) if changed else None
 
 
-def task_text(rows: TaskRows, row: int, column: Column, now_s: float) -> str:
-    """What a cell of a task says."""
+def task_text(
+    rows: TaskRows, row: int, job: JobRecord | None, why_waiting: str, column: int, now_s: float
+) -> str:
+    """What a cell of a task of `job` says; `why_waiting` is for one that waits for nothing of its own."""
     task = rows.task(row)
     if task is None:
         return f"task {row + 1}" if column == Column.NAME else ""
@@ -64,7 +66,8 @@ def task_text(rows: TaskRows, row: int, column: Column, now_s: float) -> str:
         case Column.MEMORY:
             return bytes_text(task.peak_memory)
         case Column.REASON:
-            return task.reason or task.warning
+            reason = task.reason if job is None else reason_of_task(task, job, why_waiting)
+            return reason or task.warning
         case Column.LOG_FILE:
             return task.log_file
     return ""

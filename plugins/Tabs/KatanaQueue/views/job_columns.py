@@ -1,16 +1,22 @@
-"""The columns of the jobs list, as artists arrange them and Katana keeps them: shown, moved, sized."""
+"""The columns of the jobs list, as artists arrange them and Katana keeps them: shown, moved, sized.
+
+Until somebody arranges them, they fit the width of the list.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QMenu, QTableView
+from PySide6.QtWidgets import QMenu, QStyle, QTableView
 
+from ..models.column_fit import fitted_widths
 from ..models.columns import COLUMNS, Column
 from ..models.job_order import SortBy
-from .look import ROOMY_HEADER
+from .look import HEADER_PADDING, ROOMY_HEADER
 
 __all__ = ["JobColumns"]
 
@@ -19,11 +25,13 @@ USUAL_FONT_HEIGHT = 16
 
 
 class JobColumns(QObject):
-    """The columns of `view`, which has its model already. The view owns this."""
+    """The columns of `view`, which has its model already. The view owns this, and calls `fit`."""
 
     def __init__(self, view: QTableView, sort_by: SortBy) -> None:
         super().__init__(view)
         self._view = view
+        self._is_fitted = True
+        self._changing = 0
         header = self._header = view.horizontalHeader()
         header.setStyleSheet(ROOMY_HEADER)
         header.setSectionsMovable(True)
@@ -35,7 +43,7 @@ class JobColumns(QObject):
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._show_menu)
         header.sectionHandleDoubleClicked.connect(view.resizeColumnToContents)
-        scale = max(1.0, view.fontMetrics().height() / USUAL_FONT_HEIGHT)
+        scale = self._scale()
         for column, info in enumerate(COLUMNS):
             header.resizeSection(column, round(info.width * scale))
             header.setSectionHidden(column, info.hidden)
@@ -43,10 +51,77 @@ class JobColumns(QObject):
         down = Qt.SortOrder.DescendingOrder if sort_by.descending else Qt.SortOrder.AscendingOrder
         header.setSortIndicator(sort_by.column, down)
         view.setSortingEnabled(True)
+        header.sectionResized.connect(lambda *_: self._on_arranged())
+        header.sectionMoved.connect(lambda *_: self._on_arranged())
+        header.sortIndicatorChanged.connect(lambda *_: self.fit())
+
+    # --- fitted, until they are arranged -----------------------------------------------------------------
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the columns follow the width of the list, because nobody has arranged them."""
+        return self._is_fitted
+
+    def fit(self) -> None:
+        """Fit the columns to the list's width, unless somebody has arranged them."""
+        room = self._view.viewport().width()
+        if not self._is_fitted or room <= 0:
+            return
+        header = self._header
+        widths = fitted_widths(room, self._scale(), self._title_widths())
+        with self._by_itself():
+            for column in Column:
+                width = widths.get(column)
+                header.setSectionHidden(column, width is None)
+                if width is not None:
+                    header.resizeSection(column, width)
+
+    def fit_again(self) -> None:
+        """Forget how the columns were arranged: their first order, fitted to the width."""
+        self._is_fitted = True
+        with self._by_itself():
+            for column in Column:
+                self._header.moveSection(self._header.visualIndex(column), column)
+        self.fit()
+
+    def _title_widths(self) -> dict[Column, int]:
+        """What each title takes: Qt tells it of shown ones only."""
+        header, metrics = self._header, self._header.fontMetrics()
+        widths = {
+            column: metrics.horizontalAdvance(COLUMNS[column].title) + 2 * HEADER_PADDING + 2
+            for column in Column
+        }
+        mark = header.style().pixelMetric(QStyle.PixelMetric.PM_HeaderMarkSize, None, header)
+        widths[Column(header.sortIndicatorSection())] += mark
+        return widths
+
+    def _on_arranged(self) -> None:
+        if not self._changing:
+            self._is_fitted = False
+
+    @contextmanager
+    def _by_itself(self) -> Iterator[None]:
+        """What happens to the header meanwhile is nobody's doing."""
+        self._changing += 1
+        try:
+            yield
+        finally:
+            self._changing -= 1
+
+    def _scale(self) -> float:
+        return max(1.0, self._view.fontMetrics().height() / USUAL_FONT_HEIGHT)
+
+    # --- menu --------------------------------------------------------------------------------------------
 
     def menu(self) -> QMenu:
-        """A menu in which each column can be shown or hidden."""
+        """A menu in which each column can be shown or hidden; it reads anew whenever it opens."""
         menu = QMenu("Columns", self._view)
+        menu.aboutToShow.connect(lambda: self._fill(menu))
+        self._fill(menu)
+        return menu
+
+    def _fill(self, menu: QMenu) -> None:
+        menu.clear()
         header = self._header
         for column, info in enumerate(COLUMNS):
             action = QAction(info.title, menu, checkable=True)
@@ -54,27 +129,41 @@ class JobColumns(QObject):
             action.setEnabled(column != Column.NAME)
             action.toggled.connect(lambda shown, column=column: header.setSectionHidden(column, not shown))
             menu.addAction(action)
-        return menu
+        menu.addSeparator()
+        fit = QAction("Fit to Width", menu, checkable=True)
+        fit.setChecked(self._is_fitted)
+        fit.toggled.connect(self._on_fit_toggled)
+        menu.addAction(fit)
+
+    def _on_fit_toggled(self, fitted: bool) -> None:
+        if fitted:
+            self.fit_again()
+        else:
+            self._is_fitted = False
 
     def _show_menu(self, position: QPoint) -> None:
         menu = self.menu()
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(self._header.mapToGlobal(position))
 
+    # --- kept --------------------------------------------------------------------------------------------
+
     def settings(self) -> dict[str, Any]:
         """Columns by name, as Katana saves them with the tab."""
         header = self._header
         order = sorted(range(len(COLUMNS)), key=header.visualIndex)
+        hidden = [column for column in Column if header.isSectionHidden(column)]
         widths = {}
-        for column, info in enumerate(COLUMNS):
-            hidden = header.isSectionHidden(column)
-            if hidden:  # a hidden section says 0
-                header.setSectionHidden(column, False)
-            widths[info.key] = header.sectionSize(column)
-            header.setSectionHidden(column, hidden)
+        with self._by_itself():
+            for column, info in enumerate(COLUMNS):
+                if column in hidden:  # a hidden section says 0
+                    header.setSectionHidden(column, False)
+                widths[info.key] = header.sectionSize(column)
+                header.setSectionHidden(column, column in hidden)
         return {
+            "fitted": self._is_fitted,
             "order": [COLUMNS[column].key for column in order],
-            "hidden": [info.key for column, info in enumerate(COLUMNS) if header.isSectionHidden(column)],
+            "hidden": [COLUMNS[column].key for column in hidden],
             "widths": widths,
             "sort": COLUMNS[header.sortIndicatorSection()].key,
             "descending": header.sortIndicatorOrder() == Qt.SortOrder.DescendingOrder,
@@ -82,8 +171,19 @@ class JobColumns(QObject):
 
     def apply_settings(self, settings: dict[str, Any]) -> None:
         """Take back what `settings` gave; what is not understood is left as it is."""
-        header = self._header
         columns = {info.key: column for column, info in enumerate(COLUMNS)}
+        if settings.get("fitted") is True:
+            self.fit_again()
+        elif settings.keys() & {"order", "hidden", "widths"}:
+            self._is_fitted = False
+            self._arrange(settings, columns)
+        key = settings.get("sort")
+        if isinstance(key, str) and key in columns:
+            down = Qt.SortOrder.DescendingOrder if settings.get("descending") else Qt.SortOrder.AscendingOrder
+            self._view.sortByColumn(columns[key], down)
+
+    def _arrange(self, settings: dict[str, Any], columns: dict[str, int]) -> None:
+        header = self._header
         wanted = [columns[key] for key in _texts(settings.get("order")) if key in columns]
         for place, column in enumerate(wanted):
             header.moveSection(header.visualIndex(column), place)
@@ -96,10 +196,6 @@ class JobColumns(QObject):
             hidden = set(_texts(settings["hidden"])) - {COLUMNS[Column.NAME].key}
             for key, column in columns.items():
                 header.setSectionHidden(column, key in hidden)
-        key = settings.get("sort")
-        if isinstance(key, str) and key in columns:
-            down = Qt.SortOrder.DescendingOrder if settings.get("descending") else Qt.SortOrder.AscendingOrder
-            self._view.sortByColumn(columns[key], down)
 
 
 def _texts(value: object) -> list[str]:

@@ -112,6 +112,7 @@ class JobsView(QTableView):
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._fit_rows()
+            self.columns.fit()
 
     # --- selection ---------------------------------------------------------------------------------------
 
@@ -354,6 +355,7 @@ class JobsView(QTableView):
         return width
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """More rows may be in sight."""
+        """More rows may be in sight, and there may be room for other columns."""
         super().resizeEvent(event)
+        self.columns.fit()
         self._look.start()

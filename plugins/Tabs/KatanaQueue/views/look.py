@@ -12,6 +12,7 @@ from kq.api import AgentState, JobState, TaskState
 
 __all__ = [
     "COMPACT_BUTTONS",
+    "HEADER_PADDING",
     "ROOMY_HEADER",
     "agent_colour",
     "faded",
@@ -30,7 +31,10 @@ SPACING = 6
 COMPACT_BUTTONS = "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
 """For rows of many small buttons: the host's own padding suits few large ones."""
 
-ROOMY_HEADER = "QHeaderView::section { padding-left: 8px; padding-right: 8px; }"
+HEADER_PADDING = 8
+ROOMY_HEADER = (
+    f"QHeaderView::section {{ padding-left: {HEADER_PADDING}px; padding-right: {HEADER_PADDING}px; }}"
+)
 """Titles stand where the texts below them stand, and not against each other."""
 
 # (dark palette, light palette); each at least 4.5 : 1 against its background.

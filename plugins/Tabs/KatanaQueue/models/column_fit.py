@@ -1,0 +1,45 @@
+"""Which columns the jobs list shows in a given width, until somebody arranges them. Pure; no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .columns import COLUMNS, Column
+
+__all__ = ["fitted_widths"]
+
+_GIVE_WAY = (
+    Column.LOG_FILE,
+    Column.MEMORY,
+    Column.COMPLETED,
+    Column.SUBMITTED,
+    Column.AGENT,
+    Column.REMAINING,
+    Column.PICTURE,
+    Column.ELAPSED,
+)
+"""Without room for all, these leave, the first first: *Reason* is what one looks for in trouble."""
+
+
+def fitted_widths(room: int, scale: float, titles: Mapping[Column, int]) -> dict[Column, int]:
+    """The columns to show, each with its width in pixels; together as wide as the list, where that can be.
+
+    Args:
+        room: the width of the list, in pixels.
+        scale: the height of its font, as a multiple of the usual.
+        titles: what the title of each column takes, in pixels.
+    """
+    shown = [column for column in Column if not COLUMNS[column].hidden]
+    least = {column: max(round(COLUMNS[column].least * scale), titles.get(column, 0)) for column in shown}
+    for column in _GIVE_WAY:
+        if sum(least.values()) <= room:
+            break
+        del least[column]
+    widths = dict(least)
+    wishes = {column: max(0, round(COLUMNS[column].width * scale) - width) for column, width in least.items()}
+    left, wished = room - sum(least.values()), sum(wishes.values())
+    if left > 0:
+        for column, wish in wishes.items():
+            widths[column] += wish if wished <= left else wish * left // wished
+        widths[Column.REASON] += room - sum(widths.values())
+    return widths

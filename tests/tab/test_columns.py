@@ -1,0 +1,182 @@
+"""The columns of the list: fitted to its width until somebody arranges them, then as arranged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication, QMenu
+
+from kq.api import JobState
+from plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
+from plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
+from tests.tab.conftest import close_tab
+from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.using import LEFT, Settle
+
+READABLE = 230
+"""Pixels in which most reasons can be read."""
+
+
+def shown(tab: Any) -> list[Column]:
+    header = tab.view.horizontalHeader()
+    return [column for column in Column if not header.isSectionHidden(column)]
+
+
+def in_sight(tab: Any, column: Column) -> int:
+    """How many pixels of a column can be seen without scrolling."""
+    left = tab.view.columnViewportPosition(column)
+    right = left + tab.view.columnWidth(column)
+    return int(max(0, min(right, tab.view.viewport().width()) - max(left, 0)))
+
+
+def menu_entry(menu: QMenu, text: str) -> Any:
+    """An entry of an open menu, and a click on it."""
+    return next(action for action in menu.actions() if action.text() == text)
+
+
+def open_header_menu(qtbot: Any, tab: Any) -> QMenu:
+    """The menu that the header shows for a click with the right button."""
+    header = tab.view.horizontalHeader()
+    header.customContextMenuRequested.emit(QPoint(20, 5))
+    qtbot.waitUntil(lambda: isinstance(QApplication.activePopupWidget(), QMenu))
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    return menu
+
+
+def choose(qtbot: Any, menu: QMenu, text: str) -> None:
+    qtbot.mouseClick(menu, LEFT, pos=menu.actionGeometry(menu_entry(menu, text)).center())
+
+
+@pytest.mark.parametrize("room", range(620, 2700, 40))
+def test_they_fill_the_list_and_reason_is_readable(room: int) -> None:
+    """Whatever the width from a small panel on: no empty stretch, nothing beyond the edge."""
+    widths = fitted_widths(room, 1.0, {})
+    assert sum(widths.values()) == room
+    assert widths[Column.REASON] >= READABLE
+    assert {Column.NAME, Column.STATE, Column.PROGRESS} < widths.keys()
+    assert Column.PRIORITY not in widths
+
+
+def test_all_are_there_when_there_is_room_and_the_least_needed_leave_first() -> None:
+    """The log's path, which two actions copy and open, goes before the picture."""
+    usual = [column for column in Column if not COLUMNS[column].hidden]
+    assert list(fitted_widths(1600, 1.0, {})) == usual
+    assert set(usual) - set(fitted_widths(1080, 1.0, {})) <= {Column.LOG_FILE, Column.MEMORY}
+    assert Column.PICTURE in fitted_widths(800, 1.0, {})
+    narrow = fitted_widths(200, 1.0, {})
+    assert list(narrow) == [Column.NAME, Column.STATE, Column.PROGRESS, Column.REASON]
+    assert sum(narrow.values()) > 200
+
+
+def test_no_title_is_cut_short() -> None:
+    """A column is as wide as its title, in any font."""
+    widths = fitted_widths(1600, 1.0, dict.fromkeys(Column, 150))
+    assert min(widths.values()) >= 150
+
+
+@pytest.mark.parametrize("width", [800, 1080, 1600])
+def test_why_it_failed_is_read_without_scrolling(
+    tab: Any, queue: FakeQueue, settle: Settle, width: int
+) -> None:
+    """In a panel of any usual width, and as it is made narrower or wider."""
+    tab.resize(width, 500)
+    queue.change([make_job(1, JobState.FAILED, reason="Error: no such texture")])
+    settle(lambda: tab.view.isVisible() and tab.view.viewport().width() > width - 60)
+    assert in_sight(tab, Column.REASON) >= READABLE
+    assert tab.view.horizontalScrollBar().maximum() == 0
+    tab.resize(width + 150, 500)
+    settle(lambda: tab.view.viewport().width() > width + 90)
+    assert in_sight(tab, Column.REASON) >= READABLE
+    assert tab.view.horizontalHeader().length() == tab.view.viewport().width()
+
+
+def test_what_somebody_arranged_stays(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """After a column was sized, shown, hidden or moved by hand, a wider panel changes nothing."""
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible())
+    header = tab.view.horizontalHeader()
+    edge = QPoint(
+        header.sectionViewportPosition(Column.NAME) + header.sectionSize(Column.NAME) - 1,
+        header.height() // 2,
+    )
+    before = header.sectionSize(Column.NAME)
+    qtbot.mousePress(header.viewport(), LEFT, pos=edge)
+    qtbot.mouseMove(header.viewport(), edge + QPoint(20, 0))
+    qtbot.mouseMove(header.viewport(), edge + QPoint(57, 0))
+    qtbot.mouseRelease(header.viewport(), LEFT, pos=edge + QPoint(57, 0))
+    assert header.sectionSize(Column.NAME) == before + 57
+    sizes = [header.sectionSize(column) for column in Column]
+    tab.resize(1700, 500)
+    settle(lambda: tab.view.viewport().width() > 1600)
+    assert [header.sectionSize(column) for column in Column] == sizes
+
+
+def test_the_headers_menu_shows_hides_and_fits_again(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Columns that had no room are offered; so is the way back to columns that fit."""
+    tab.resize(1080, 500)
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible() and Column.LOG_FILE not in shown(tab))
+    menu = open_header_menu(qtbot, tab)
+    assert menu_entry(menu, "Fit to Width").isChecked()
+    assert not menu_entry(menu, "Log File").isChecked()
+    choose(qtbot, menu, "Log File")
+    assert Column.LOG_FILE in shown(tab)
+    assert not tab.view.columns.is_fitted
+    menu = open_header_menu(qtbot, tab)
+    assert menu_entry(menu, "Log File").isChecked()
+    tab.view.horizontalHeader().moveSection(0, 4)
+    choose(qtbot, menu, "Fit to Width")
+    header = tab.view.horizontalHeader()
+    assert [header.visualIndex(column) for column in Column] == list(Column)
+    assert Column.LOG_FILE not in shown(tab)
+    assert header.length() == tab.view.viewport().width()
+    assert tab.view.columns.is_fitted
+
+
+def test_view_menu_reads_as_the_header_does(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """*View > Columns* is made once; its ticks follow what is shown now."""
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible())
+    menu = next(menu for menu in tab.findChildren(QMenu) if menu.title() == "Columns")
+    for hidden in (True, False):
+        tab.view.horizontalHeader().setSectionHidden(Column.AGENT, hidden)
+        menu.aboutToShow.emit()
+        assert menu_entry(menu, "Agent").isChecked() is not hidden
+
+
+def test_a_kept_layout_is_not_fitted(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """One that was arranged comes back as it was, in any width; one that fitted goes on fitting."""
+    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible())
+    fitted = tab.getSettings()
+    tab.view.horizontalHeader().resizeSection(Column.REASON, 777)
+    tab.view.sortByColumn(Column.NAME, Qt.SortOrder.AscendingOrder)
+    arranged = tab.getSettings()
+    old = {key: value for key, value in arranged["katanaQueue"]["columns"].items() if key != "fitted"}
+    for columns, reason_width in (
+        (arranged["katanaQueue"]["columns"], 777),
+        (old, 777),
+        (fitted["katanaQueue"]["columns"], None),
+    ):
+        other = KatanaQueueTab(None)
+        qtbot.addWidget(other)
+        other.applySettings({"katanaQueue": {"columns": columns}})
+        other.resize(800, 500)
+        other.attach(queue)
+        with qtbot.waitExposed(other):
+            other.show()
+        header = other.view.horizontalHeader()
+        settle(lambda other=other: other.view.isVisible())
+        if reason_width is None:
+            assert header.length() == other.view.viewport().width()
+        else:
+            assert header.sectionSize(Column.REASON) == reason_width
+            assert other.model.sort_by.column == Column.NAME
+        close_tab(other)
