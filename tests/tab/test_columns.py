@@ -94,7 +94,7 @@ def test_why_it_failed_is_read_without_scrolling(
 
 
 def test_what_somebody_arranged_stays(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
-    """After a column was sized, shown, hidden or moved by hand, a wider panel changes nothing."""
+    """After a column was sized, shown or hidden by hand, a wider panel changes nothing."""
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible())
     header = tab.view.horizontalHeader()
@@ -129,13 +129,31 @@ def test_the_headers_menu_shows_hides_and_fits_again(
     assert not tab.view.columns.is_fitted
     menu = open_header_menu(qtbot, tab)
     assert menu_entry(menu, "Log File").isChecked()
-    tab.view.horizontalHeader().moveSection(0, 4)
     choose(qtbot, menu, "Fit to Width")
     header = tab.view.horizontalHeader()
-    assert [header.visualIndex(column) for column in Column] == list(Column)
     assert Column.LOG_FILE not in shown(tab)
     assert header.length() == tab.view.viewport().width()
     assert tab.view.columns.is_fitted
+
+
+def test_columns_that_were_moved_go_on_fitting(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Who drags *Reason* to the left still wants it readable in a narrower panel."""
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible())
+    header = tab.view.horizontalHeader()
+    grip = QPoint(header.sectionViewportPosition(Column.REASON) + 20, header.height() // 2)
+    target = QPoint(header.sectionViewportPosition(Column.STATE) + 20, header.height() // 2)
+    qtbot.mousePress(header.viewport(), LEFT, pos=grip)
+    qtbot.mouseMove(header.viewport(), (grip + target) / 2)
+    qtbot.mouseMove(header.viewport(), target)
+    qtbot.mouseRelease(header.viewport(), LEFT, pos=target)
+    assert header.visualIndex(Column.REASON) == 1
+    tab.resize(800, 500)
+    settle(lambda: tab.view.viewport().width() <= 800)
+    assert header.visualIndex(Column.REASON) == 1
+    assert header.length() == tab.view.viewport().width()
 
 
 def test_view_menu_reads_as_the_header_does(tab: Any, queue: FakeQueue, settle: Settle) -> None:
@@ -155,6 +173,7 @@ def test_a_kept_layout_is_not_fitted(tab: Any, queue: FakeQueue, settle: Settle,
 
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible())
+    tab.view.horizontalHeader().moveSection(0, 1)
     fitted = tab.getSettings()
     tab.view.horizontalHeader().resizeSection(Column.REASON, 777)
     tab.view.sortByColumn(Column.NAME, Qt.SortOrder.AscendingOrder)
@@ -174,6 +193,7 @@ def test_a_kept_layout_is_not_fitted(tab: Any, queue: FakeQueue, settle: Settle,
             other.show()
         header = other.view.horizontalHeader()
         settle(lambda other=other: other.view.isVisible())
+        assert header.visualIndex(Column.NAME) == 1
         if reason_width is None:
             assert header.length() == other.view.viewport().width()
         else:

@@ -1,6 +1,6 @@
 """The columns of the jobs list, as artists arrange them and Katana keeps them: shown, moved, sized.
 
-Until somebody arranges them, they fit the width of the list.
+Until somebody sizes, shows or hides one, they fit the width of the list, in whatever order.
 """
 
 from __future__ import annotations
@@ -51,19 +51,18 @@ class JobColumns(QObject):
         down = Qt.SortOrder.DescendingOrder if sort_by.descending else Qt.SortOrder.AscendingOrder
         header.setSortIndicator(sort_by.column, down)
         view.setSortingEnabled(True)
-        header.sectionResized.connect(lambda *_: self._on_arranged())
-        header.sectionMoved.connect(lambda *_: self._on_arranged())
+        header.sectionResized.connect(lambda *_: self._on_resized())
         header.sortIndicatorChanged.connect(lambda *_: self.fit())
 
     # --- fitted, until they are arranged -----------------------------------------------------------------
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the columns follow the width of the list, because nobody has arranged them."""
+        """Whether the columns follow the width of the list, because nobody has sized, shown or hidden one."""
         return self._is_fitted
 
     def fit(self) -> None:
-        """Fit the columns to the list's width, unless somebody has arranged them."""
+        """Fit the columns to the list's width, unless they are no longer fitted."""
         room = self._view.viewport().width()
         if not self._is_fitted or room <= 0:
             return
@@ -76,14 +75,6 @@ class JobColumns(QObject):
                 if width is not None:
                     header.resizeSection(column, width)
 
-    def fit_again(self) -> None:
-        """Forget how the columns were arranged: their first order, fitted to the width."""
-        self._is_fitted = True
-        with self._by_itself():
-            for column in Column:
-                self._header.moveSection(self._header.visualIndex(column), column)
-        self.fit()
-
     def _title_widths(self) -> dict[Column, int]:
         """What each title takes: Qt tells it of shown ones only."""
         header, metrics = self._header, self._header.fontMetrics()
@@ -95,7 +86,7 @@ class JobColumns(QObject):
         widths[Column(header.sortIndicatorSection())] += mark
         return widths
 
-    def _on_arranged(self) -> None:
+    def _on_resized(self) -> None:
         if not self._changing:
             self._is_fitted = False
 
@@ -132,14 +123,12 @@ class JobColumns(QObject):
         menu.addSeparator()
         fit = QAction("Fit to Width", menu, checkable=True)
         fit.setChecked(self._is_fitted)
-        fit.toggled.connect(self._on_fit_toggled)
+        fit.toggled.connect(self._set_fitted)
         menu.addAction(fit)
 
-    def _on_fit_toggled(self, fitted: bool) -> None:
-        if fitted:
-            self.fit_again()
-        else:
-            self._is_fitted = False
+    def _set_fitted(self, fitted: bool) -> None:
+        self._is_fitted = fitted
+        self.fit()
 
     def _show_menu(self, position: QPoint) -> None:
         menu = self.menu()
@@ -172,10 +161,12 @@ class JobColumns(QObject):
     def apply_settings(self, settings: dict[str, Any]) -> None:
         """Take back what `settings` gave; what is not understood is left as it is."""
         columns = {info.key: column for column, info in enumerate(COLUMNS)}
-        if settings.get("fitted") is True:
-            self.fit_again()
-        elif settings.keys() & {"order", "hidden", "widths"}:
-            self._is_fitted = False
+        wanted = [columns[key] for key in _texts(settings.get("order")) if key in columns]
+        for place, column in enumerate(wanted):
+            self._header.moveSection(self._header.visualIndex(column), place)
+        is_fitted = settings.get("fitted") is True or not settings.keys() & {"hidden", "widths"}
+        self._set_fitted(is_fitted)
+        if not is_fitted:
             self._arrange(settings, columns)
         key = settings.get("sort")
         if isinstance(key, str) and key in columns:
@@ -184,9 +175,6 @@ class JobColumns(QObject):
 
     def _arrange(self, settings: dict[str, Any], columns: dict[str, int]) -> None:
         header = self._header
-        wanted = [columns[key] for key in _texts(settings.get("order")) if key in columns]
-        for place, column in enumerate(wanted):
-            header.moveSection(header.visualIndex(column), place)
         widths = settings.get("widths")
         if isinstance(widths, dict):
             for key, width in widths.items():
