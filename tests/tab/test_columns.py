@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QMenu
 
 from kq.api import JobState
@@ -200,3 +200,22 @@ def test_a_kept_layout_is_not_fitted(tab: Any, queue: FakeQueue, settle: Settle,
             assert header.sectionSize(Column.REASON) == reason_width
             assert other.model.sort_by.column == Column.NAME
         close_tab(other)
+
+
+def test_the_arrow_of_the_order_covers_no_title(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """A title that stands at the right is as whole with the arrow as without."""
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible())
+    header = tab.view.horizontalHeader()
+
+    def title() -> Any:
+        """The pixels of the title's end, where Qt would put the arrow."""
+        right = header.sectionViewportPosition(Column.REMAINING) + header.sectionSize(Column.REMAINING) - 1
+        return header.viewport().grab(QRect(right - 30, 0, 28, header.height())).toImage()
+
+    without = title()
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        tab.view.sortByColumn(Column.REMAINING, order)
+        assert title() == without
