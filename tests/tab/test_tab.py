@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QItemSelectionModel, QObject, QPoint, QRect, Qt
+from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from kq.api import (
@@ -186,3 +187,79 @@ def test_everything_is_reached_by_the_tab_key(tab: Any, queue: FakeQueue, settle
     assert [name for name in names if name in order] == order
     assert names[-1] == "View options"
     assert names[-2] == "Filter jobs by words"
+
+
+def test_the_logs_keys_hold_in_the_list_and_while_one_types(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Any
+) -> None:
+    """F8 in the list goes to the error of the job, whatever page is open; F3 goes on from the typed word."""
+    log = tmp_path / "1.log"
+    log.write_text(
+        "\n".join(["Progress: 1%", *["."] * 80, "Error: no such texture", *["."] * 80, "Progress: 2%"])
+    )
+    queue.change([make_job(1, JobState.FAILED, log_file=str(log))])
+    settle(lambda: tab.log._state.is_scanned and tab.log._state.errors.count == 1)
+    tab.activateWindow()
+    tab.view.setFocus()
+    tab.details.show_page("Picture")
+    qtbot.keyClick(tab.view, Qt.Key.Key_F8)
+    assert tab.details.current_name() == "Log"
+    assert tab.log.view.current_line == 81
+    tab.details.show_page("Agents")
+    tab.view.setFocus()
+    qtbot.keyClick(tab.view, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    field = tab.log._field
+    settle(lambda: QApplication.focusWidget() is field)
+    qtbot.keyClicks(field, "Progress")
+    settle(lambda: tab.log._matches.text().endswith("of 2"))
+    first = tab.log.view.current_line
+    qtbot.keyClick(field, Qt.Key.Key_F3)
+    assert {first, tab.log.view.current_line} == {0, 162}
+    qtbot.keyClick(field, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
+    assert tab.log.view.current_line == first
+
+
+def test_a_switch_that_is_on_is_seen_to_be_on(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """A filter that hides jobs stands out from one that does not, in any palette."""
+    queue.change([make_job(1), make_job(2, JobState.FAILED)])
+    settle(lambda: tab.view.isVisible())
+    button = tab.filter_bar._buttons[JobState.FAILED]
+    corner = button.rect().topLeft() + QPoint(4, 4)
+
+    def lightness() -> int:
+        return int(button.grab().toImage().pixelColor(corner).lightness())
+
+    off = lightness()
+    button.setChecked(True)
+    assert abs(lightness() - off) > 20
+
+
+def test_the_frame_of_the_current_row_goes_with_it(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """All of the row that had the frame is drawn anew, not its first cell."""
+    queue.change([make_job(number) for number in (1, 2, 3)])
+    settle(lambda: tab.model.shown == 3 and tab.view.isVisible())
+    tab.view.setFocus()
+    tab.view.selectRow(0)
+    drawn: list[QRect] = []
+
+    class Watch(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            if isinstance(event, QPaintEvent):
+                drawn.append(event.region().boundingRect())
+            return False
+
+    watch = Watch()
+    tab.view.viewport().installEventFilter(watch)
+    tab.view.viewport().repaint()
+    drawn.clear()
+    index = tab.model.index(2, Column.NAME)
+    tab.view.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+    settle(lambda: bool(drawn))
+    area = QRect()
+    for each in drawn:
+        area = area.united(each)
+    assert area.width() == tab.view.viewport().width()
+    assert area.top() <= tab.view.rowViewportPosition(0)
+    assert area.bottom() >= tab.view.rowViewportPosition(2) + tab.view.rowHeight(2) - 1

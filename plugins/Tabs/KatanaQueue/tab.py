@@ -155,6 +155,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         for source in (self.actions_of_jobs, self.log, self.agents_panel, self.notifier):
             source.noticed.connect(self.notice.say)
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
+        self.log.sight_wanted.connect(lambda: self.details.show_page("Log"))
+        self.addActions(self.log.search_actions)  # their keys hold in the list too, and beside the log
         self.details.page_changed.connect(self._follow_visibility)
         self._clock.timeout.connect(self._tick)
         self._session_timer.timeout.connect(self._look_for_session)

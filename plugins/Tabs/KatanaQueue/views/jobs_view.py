@@ -37,6 +37,8 @@ from .look import row_height
 
 __all__ = ["JobsView"]
 
+_Index = QModelIndex | QPersistentModelIndex
+
 HOLD_ROWS = 100
 """While more rows than this are selected, they stay where they are."""
 MAX_REMEMBERED = 5000
@@ -222,8 +224,8 @@ class JobsView(QTableView):
 
     def dataChanged(
         self,
-        first: QModelIndex | QPersistentModelIndex,
-        last: QModelIndex | QPersistentModelIndex,
+        first: _Index,
+        last: _Index,
         roles: Sequence[int] = (),
     ) -> None:
         """Draw anew what is in sight of it: Qt would draw all that is in sight."""
@@ -239,6 +241,14 @@ class JobsView(QTableView):
             self.current_changed.emit()
         if self._jobs.open_jobs() and not self._look.isActive():
             self._look.start()
+
+    def currentChanged(self, current: _Index, previous: _Index) -> None:
+        """The frame around the current row leaves one and comes to another: Qt would draw a cell of each."""
+        super().currentChanged(current, previous)
+        for index in (current, previous):
+            if index.isValid():
+                top, height = self.rowViewportPosition(index.row()), self.rowHeight(index.row())
+                self.viewport().update(0, top, self.viewport().width(), height)
 
     def visible_rows(self) -> tuple[int, int]:
         """The first and last row in sight; last below first when there are none."""
@@ -257,7 +267,7 @@ class JobsView(QTableView):
         else:
             self._jobs.expand(job_id)
 
-    def _is_on_arrow(self, index: QModelIndex | QPersistentModelIndex, position: QPoint) -> bool:
+    def _is_on_arrow(self, index: _Index, position: QPoint) -> bool:
         if not index.isValid() or index.column() != Column.NAME:
             return False
         record = self._jobs.record(index.row())

@@ -35,10 +35,12 @@ class LogPanel(QWidget):
     """Signals:
     attempt_chosen(str): the log of another attempt is to be shown, by path; empty: the latest.
     noticed(str): a sentence for people.
+    sight_wanted(): somebody searches the log: it is to be in sight.
     """
 
     attempt_chosen = Signal(str)
     noticed = Signal(str)
+    sight_wanted = Signal()
     tools: FittingRow
     """The row of buttons that belongs above it; whoever shows the panel places it."""
 
@@ -190,8 +192,15 @@ class LogPanel(QWidget):
 
     # --- problems and search -----------------------------------------------------------------------------
 
+    @property
+    def search_actions(self) -> list[QAction]:
+        """What has a key that whoever looks at the list, or types the words, means the log with."""
+        ahead, back = [self.next_problem, self.next_match], [self.previous_problem, self.previous_match]
+        return [self.find_action, *ahead, *back]
+
     def _go_to_problem(self, forward: bool) -> None:
         """The next error; where there are none, the next warning."""
+        self.sight_wanted.emit()
         marks = self._state.errors if self._state.errors.count else self._state.warnings
         line = self.view.current_line
         to = marks.next(line) if forward else marks.previous(line)
@@ -202,6 +211,7 @@ class LogPanel(QWidget):
 
     def focus_search(self) -> None:
         """Put the cursor into the search field."""
+        self.sight_wanted.emit()
         self._field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._field.selectAll()
 
@@ -240,6 +250,7 @@ class LogPanel(QWidget):
         self._enable()
 
     def _go_to_match(self, forward: bool) -> None:
+        self.sight_wanted.emit()
         if self._typing.isActive():
             self._typing.stop()
             self._start_search()

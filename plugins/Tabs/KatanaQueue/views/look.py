@@ -29,8 +29,11 @@ LEAST_ROW_HEIGHT = 26
 """Room for a thumbnail."""
 SPACING = 6
 
-COMPACT_BUTTONS = "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
-"""For rows of many small buttons: the host's own padding suits few large ones."""
+COMPACT_BUTTONS = (
+    "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
+    "QToolButton:checked { background: rgba(128, 128, 128, 90); }"
+)
+"""For rows of many small buttons: the host's own padding suits few large ones. What is on stands out."""
 
 HEADER_PADDING = 8
 ROOMY_HEADER = (
