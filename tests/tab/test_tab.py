@@ -263,3 +263,18 @@ def test_the_frame_of_the_current_row_goes_with_it(
     assert area.width() == tab.view.viewport().width()
     assert area.top() <= tab.view.rowViewportPosition(0)
     assert area.bottom() >= tab.view.rowViewportPosition(2) + tab.view.rowHeight(2) - 1
+
+
+def test_a_part_drawn_anew_looks_as_the_whole_did(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """The frame of the current row has its sides at the row's ends, whichever part of it is drawn."""
+    queue.change([make_job(1), make_job(2)])
+    settle(lambda: tab.model.shown == 2 and tab.view.isVisible())
+    tab.activateWindow()
+    tab.view.setFocus()
+    settle(lambda: tab.view.hasFocus())
+    viewport = tab.view.viewport()
+    cell = tab.view.visualRect(tab.model.index(0, Column.STATE))
+    whole = viewport.grab(QRect(0, 0, viewport.width(), cell.height())).toImage()
+    assert viewport.grab(cell).toImage() == whole.copy(cell)

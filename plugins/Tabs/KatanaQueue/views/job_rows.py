@@ -56,15 +56,29 @@ class RowPainter:
         self.stale_since_s: float | None = None
         """Since when nothing is heard of the queue: what is shown is drawn faint, and no time goes on."""
         self._columns: Sequence[tuple[int, int, int]] = ()
+        self._extent = (0, 0)
         self._metrics = QFontMetricsF(QFont())
         self._font_key = ""
         self._texts: dict[tuple[str, int, bool], tuple[QStaticText, float, float]] = {}
         self._palette_key = 0
         self._bars: dict[str, QColor] = {}  # by state
 
-    def begin(self, painter: QPainter, palette: QPalette, columns: Sequence[tuple[int, int, int]]) -> None:
-        """Rows are going to be drawn. `columns`: column, left edge and width of each in sight."""
-        self._painter, self._palette, self._columns = painter, palette, columns
+    def begin(
+        self,
+        painter: QPainter,
+        palette: QPalette,
+        columns: Sequence[tuple[int, int, int]],
+        extent: tuple[int, int],
+    ) -> None:
+        """Rows are going to be drawn.
+
+        Args:
+            painter: what to draw with.
+            palette: in which colours.
+            columns: column, left edge and width of each that is to be drawn.
+            extent: left edge and width of a whole row.
+        """
+        self._painter, self._palette, self._columns, self._extent = painter, palette, columns, extent
         self._height = row_height(painter.font())
         self._ratio = painter.device().devicePixelRatioF()
         font = painter.font()
@@ -135,6 +149,7 @@ class RowPainter:
         if focused:
             painter.setPen(faded(self._text, 0.6))
             painter.setBrush(_NO_BRUSH)
+            left, width = self._extent  # of a part of the row that is drawn, no sides
             painter.drawRect(left, top, width - 1, self._height - 1)
 
     def _reason_colour(self, record: Record, text: str) -> QColor:

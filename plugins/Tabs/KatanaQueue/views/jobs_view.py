@@ -343,7 +343,7 @@ class JobsView(QTableView):
         # A focus frame only when it tells more than the selection does.
         current = self.currentIndex().row() if self.hasFocus() else -1
         selection = self.selectionModel()
-        self._row_painter.begin(painter, palette, columns)
+        self._row_painter.begin(painter, palette, columns, (-header.offset(), header.length()))
         try:
             for row in range(first, (self._jobs.rowCount() - 1 if last < 0 else last) + 1):
                 selected = selection.isSelected(self._jobs.index(row, 0))
