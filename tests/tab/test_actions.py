@@ -170,6 +170,18 @@ def test_priority_of_jobs_with_different_priorities(
     settle(lambda: len([asked for asked in queue.asked if asked[0] == "set_priority"]) == 2)
     assert ("set_priority", ("job000001",), 6) in queue.asked
     assert ("set_priority", ("job000002",), 1) in queue.asked
+    settle(lambda: tab.notice.text() == "Raised the priority of 2 jobs.")
+
+
+def test_another_priority_is_told_where_no_column_shows_it(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Rows stay and the column is hidden at first: a sentence says what the key did."""
+    queue.change([make_job(1, JobState.WAITING)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.view.setFocus()
+    qtbot.keyClick(tab.view, Qt.Key.Key_Down, Qt.KeyboardModifier.ControlModifier)
+    settle(lambda: tab.notice.text() == "Lowered the priority of shot_001_beauty to -1.")
 
 
 def test_submit_again_sends_what_was_submitted(tab: Any, queue: FakeQueue, settle: Settle) -> None:

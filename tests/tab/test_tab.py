@@ -54,6 +54,19 @@ def test_starting_and_pausing_are_shown(tab: Any, queue: FakeQueue, settle: Sett
     settle(lambda: ("pause_queue", False) in queue.asked)
 
 
+def test_a_paused_queue_is_resumed_where_one_reads_of_it(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """The strip that says why nothing starts has the button that ends it; other strips have none."""
+    queue.change(status=ConnectionStatus.CONNECTED, queue=QueueRecord(paused=True, agents_wanted=2))
+    settle(lambda: tab.banner.resume.isVisible())
+    qtbot.mouseClick(tab.banner.resume, LEFT)
+    settle(lambda: ("pause_queue", False) in queue.asked)
+    queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+    settle(lambda: tab.banner.text.startswith("The queue does not answer."))
+    assert not tab.banner.resume.isVisible()
+
+
 def test_filter_by_word_state_and_back(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
     """Typing filters; an empty result offers the way back."""
     queue.change([make_job(1, JobState.FAILED), make_job(2)])

@@ -107,6 +107,9 @@ class JobActions(QObject):
         self._paused = paused
         self.pause.setChecked(paused)
         self.pause.setText("Resume Queue" if paused else "Pause Queue")
+        self.pause.setToolTip("Start what waits" if paused else "Start nothing more until resumed")
+        self._icons[self.pause] = "play" if paused else "pause"
+        self.follow_palette()
 
     def update_enabled(self) -> None:
         """Make those actions available that apply to what is selected now."""
@@ -216,12 +219,16 @@ class JobActions(QObject):
             self._ask("Start Task", partial(_start_tasks, job_id, tasks))
 
     def _change_priority(self, by: int) -> None:
+        jobs = [job for job in self._selected() if not job.state.is_terminal]
         groups: dict[int, list[str]] = defaultdict(list)
-        for job in self._selected():
-            if not job.state.is_terminal:
-                groups[job.priority + by].append(job.id)
+        for job in jobs:
+            groups[job.priority + by].append(job.id)
+        verb = "Raised" if by > 0 else "Lowered"
         for priority, ids in groups.items():
-            self._ask("Priority", partial(_set_priority, ids, priority))
+            # The column is hidden at first, and rows stay where they are.
+            one = f"{verb} the priority of {jobs[0].name} to {priority}."
+            done = one if len(jobs) == 1 else f"{verb} the priority of {len(jobs):,} jobs."
+            self._ask("Priority", partial(_set_priority, ids, priority), done)
 
     def _submit_again(self) -> None:
         for job in self._selected():

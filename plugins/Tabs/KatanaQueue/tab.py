@@ -132,7 +132,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.notice)
         # As they stand, left to right, from the top; Qt would go in the order in which they were made.
-        for one, next_one in pairwise([*top.controls, self.view, *self.details.controls]):
+        for one, next_one in pairwise([*top.controls, self.banner.resume, self.view, *self.details.controls]):
             self.setTabOrder(one, next_one)
 
     def _connect(self) -> None:
@@ -148,6 +148,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
         self.filter_bar.filter_changed.connect(self.model.set_filter)
         self.filter_bar.left.connect(self.view.setFocus)
+        self.banner.resume_wanted.connect(self.actions_of_jobs.pause.trigger)
         self.empty.clear_filter_wanted.connect(self.filter_bar.clear)
         self.find_action.triggered.connect(
             lambda: self.filter_bar.field.setFocus(Qt.FocusReason.ShortcutFocusReason)

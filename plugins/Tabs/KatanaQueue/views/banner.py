@@ -20,7 +20,13 @@ def _as_sentence(text: str) -> str:
 
 
 class Banner(QWidget):
-    """A strip above the list, shown while something about the queue itself is to be known."""
+    """A strip above the list, shown while something about the queue itself is to be known.
+
+    Signals:
+        resume_wanted(): the queue is paused, and is to go on.
+    """
+
+    resume_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,12 +38,16 @@ class Banner(QWidget):
         self._busy.setRange(0, 0)
         self._busy.setTextVisible(False)
         self._busy.setFixedSize(QSize(120, 6))
+        self.resume = QPushButton("Resume", self)
+        self.resume.setAccessibleName("Resume the queue")
+        self.resume.clicked.connect(self.resume_wanted)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 6, 10, 6)
         layout.setSpacing(SPACING + 2)
         layout.addWidget(self._icon)
         layout.addWidget(self._text, 1)
         layout.addWidget(self._busy)
+        layout.addWidget(self.resume)
         self.hide()
 
     def show_text(self, text: str, state: str, busy: bool = False) -> None:
@@ -47,6 +57,7 @@ class Banner(QWidget):
         self._text.setText(text)
         self.setAccessibleName(text)
         self._busy.setVisible(busy)
+        self.resume.hide()
         self._icon.setPixmap(state_pixmap(state, self.palette(), self.devicePixelRatioF(), 16))
         self.setVisible(bool(text))
         self.update()
@@ -71,6 +82,7 @@ class Banner(QWidget):
                 say(queue.trouble, "warning")
             case _ if queue.paused:
                 say("The queue is paused: nothing more is started until it is resumed.", "warning")
+                self.resume.show()
             case _:
                 say("", "Waiting")
 
