@@ -27,6 +27,7 @@ from kq.records import (
     SessionRecord,
     TaskRecord,
     new_job_id,
+    task_commands,
 )
 from kq.remote import (
     FoundHost,
@@ -95,5 +96,6 @@ __all__ = [
     "remote_choices",
     "split_command_line",
     "start_session",
+    "task_commands",
     "why_jobs_wait",
 ]

@@ -261,7 +261,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """The Agents that run it now, else the last one that did."""
     attempts: int = 0
     log_file: str = ""
-    """The log of its latest attempt; empty before the first."""
+    """The log of its latest attempt, or of the task that its reason says failed; empty before the first."""
     exit_code: int | None = None
     """Of the attempt that ended last; negative: the signal that ended it."""
     reason: str = ""

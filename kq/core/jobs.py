@@ -62,6 +62,7 @@ class Job:
         "earlier",
         "epoch",
         "exit_code",
+        "explained",
         "id",
         "latest",
         "listed_age",
@@ -94,7 +95,9 @@ class Job:
         self.counts[_WAITING] = self.total
         self.details: dict[int, TaskDetail] = {}
         self.latest: int | None = None
-        """The task that was given to an Agent last."""
+        """The task whose Agent and log are the job's: given to an Agent last, or why the job failed."""
+        self.explained: int | None = None
+        """The task whose failure is the job's reason."""
         self.started: float | None = None
         self.completed: float | None = None
         self.attempts = 0
@@ -203,9 +206,15 @@ class Job:
 
     def explain_failure(self, index: int) -> None:
         """Make the reason of a failed task the job's."""
+        self.explained = index
         label = self.task_label(index)
         reason = self.details[index].reason
         self.reason = f"{label}: {reason}" if label else reason
+
+    def point_to_failure(self) -> None:
+        """It is over and failed: show the log of the task that its reason speaks of."""
+        known = self.explained is not None and self.task_state(self.explained) is TaskState.FAILED
+        self.latest = self.explained if known else self.first_failed()
 
     def first_failed(self) -> int | None:
         """The failed task with the lowest number, or None."""

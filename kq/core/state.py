@@ -147,6 +147,8 @@ class CoreState:
         job.completed = now.wall
         if job.is_complete:
             job.reason = ""
+        elif job.has_failed_tasks:
+            job.point_to_failure()
         self.tell_dependents(job)
         if job.removing:
             self.forget(job, now)

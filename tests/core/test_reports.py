@@ -135,6 +135,26 @@ def test_the_reason_of_a_failed_frame_outlives_the_frames_after_it() -> None:
     assert record.progress == pytest.approx(2 / 3)
 
 
+def test_a_failed_job_shows_the_log_of_the_frame_that_its_reason_names() -> None:
+    """While it runs on, that of the latest; when it is over, of the one that failed, not of the last."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-4")
+    q.end("r1", "job1/0/1", "failed", exit_code=1, reason="no light")
+    q.end("r1", "job1/1/1", "failed", exit_code=1, reason="no camera")
+    assert q.core.job_record("job1").log_file.endswith("2.1.log")
+    q.end("r1", "job1/2/1")
+    q.end("r1", "job1/3/1")
+    record = q.core.job_record("job1")
+    assert record.reason == "frame 2: no camera"
+    assert record.log_file.endswith("1.1.log")
+    q.start_tasks("job1", 1)
+    q.end("r1", "job1/1/2")
+    record = q.core.job_record("job1")
+    assert record.reason == "frame 1: no light"
+    assert record.log_file.endswith("0.1.log")
+
+
 def test_a_failed_task_is_tried_again_as_often_as_asked() -> None:
     """And says so while it waits; the last failure is the job's."""
     q = Driver()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton
 
 from kq.api import (
@@ -206,3 +207,41 @@ def test_copy_command_and_log_path(tab: Any, queue: FakeQueue, settle: Settle) -
     settle(lambda: QGuiApplication.clipboard().text() == "render 'a b.usda' 'it'\"'\"'s'")
     tab.actions_of_jobs.copy_log_path.trigger()
     assert QGuiApplication.clipboard().text() == "/data/logs/1.log"
+
+
+def test_of_a_task_its_own_log_picture_and_command(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is copied and opened is the selected frame's, not that of the frame which ran last."""
+    opened: list[str] = []
+    monkeypatch.setattr(
+        QDesktopServices, "openUrl", lambda url: bool(opened.append(url.toLocalFile())) or True
+    )
+    states = (TaskState.FAILED, TaskState.COMPLETED, TaskState.RUNNING)
+    queue.tasks_of["job000001"] = [
+        TaskRecord(
+            job_id="job000001", index=i, state=state, log_file=f"/logs/{i}.1.log", picture=f"/pics/{i}.png"
+        )
+        for i, state in enumerate(states)
+    ]
+    queue.specs["job000001"] = JobSpec(name="beauty", commands=(("render", "{frame}"),), frames="11-13")
+    queue.change([make_job(1, JobState.RUNNING, tasks=3, log_file="/logs/2.1.log", picture="/pics/2.png")])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    acts = tab.actions_of_jobs
+    tab.model.expand("job000001")
+    settle(lambda: tab.model.record(1) is not None)
+
+    def click(row: int) -> None:
+        place = tab.view.visualRect(tab.model.index(row, Column.NAME)).center()
+        qtbot.mouseClick(tab.view.viewport(), LEFT, pos=place)
+
+    click(1)
+    acts.copy_log_path.trigger()
+    assert QGuiApplication.clipboard().text() == "/logs/0.1.log"
+    acts.open_picture.trigger()
+    assert opened == ["/pics/0.png"]
+    acts.copy_command.trigger()
+    settle(lambda: QGuiApplication.clipboard().text() == "render 11")
+    assert acts.start_tasks.isEnabled()
+    click(3)
+    settle(lambda: not acts.start_tasks.isEnabled())  # it runs: there is nothing to start

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from kq.api import JobRecord, JobSpec, JobState, KqError, QueueClient, join_command_line
+from kq.api import (
+    JobRecord,
+    JobSpec,
+    JobState,
+    KqError,
+    QueueClient,
+    TaskRecord,
+    join_command_line,
+    task_commands,
+)
 
 from .bridge import QueueBridge
 from .models.columns import elapsed_s, span_text
@@ -116,8 +126,8 @@ class JobActions(QObject):
         client, jobs = self._client, self._selected(MANY)
         tasks = self._view.selected_tasks() if client is not None else {}
         live = client is not None
-        current = self._current()
-        log = bool(current is not None and current.log_file)
+        current, shown = self._current(), self._current_record()
+        log = bool(shown is not None and shown.log_file)
         unfinished = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
         # Of a selection larger than that, the rest may hold whatever the list holds.
         many = len(jobs) >= MANY
@@ -128,14 +138,14 @@ class JobActions(QObject):
         self.stop_all.setEnabled(live and unfinished > 0)
         self.remove.setEnabled(live and bool(jobs))
         self.pause.setEnabled(live)
-        self.start_tasks.setEnabled(live and bool(tasks))
+        self.start_tasks.setEnabled(live and self._may_start(tasks))
         for action in (self.raise_priority, self.lower_priority):
             action.setEnabled(live and (open_ or any(not job.state.is_terminal for job in jobs)))
         self.submit_again.setEnabled(live and bool(jobs))
         self.copy_command.setEnabled(live and current is not None)
         self.reveal_log.setEnabled(log)
         self.copy_log_path.setEnabled(log)
-        self.open_picture.setEnabled(current is not None and bool(current.picture))
+        self.open_picture.setEnabled(shown is not None and bool(shown.picture))
 
     def _selected(self, at_most: int | None = None) -> list[JobRecord]:
         """The selected jobs that there still are: one may go while its menu is open."""
@@ -144,6 +154,19 @@ class JobActions(QObject):
 
     def _current(self) -> JobRecord | None:
         return self._model.job(self._view.current()[0])
+
+    def _current_record(self) -> JobRecord | TaskRecord | None:
+        row = self._view.currentIndex().row()
+        return self._model.record(row) if self._current() is not None else None
+
+    def _task_records(self, tasks: dict[str, list[int]]) -> Iterator[JobRecord | TaskRecord | None]:
+        """What is known of `tasks`; None for one that was not looked at yet."""
+        for job_id, indexes in tasks.items():
+            first = self._model.rows_of_tasks(job_id).start
+            yield from (self._model.record(first + index) for index in indexes)
+
+    def _may_start(self, tasks: dict[str, list[int]]) -> bool:
+        return any(task is None or task.state.is_terminal for task in islice(self._task_records(tasks), MANY))
 
     # --- on the queue ------------------------------------------------------------------------------------
 
@@ -250,8 +273,11 @@ class JobActions(QObject):
     # --- on files ----------------------------------------------------------------------------------------
 
     def _log_paths(self) -> list[str]:
-        jobs = self._selected() or [job for job in (self._current(),) if job is not None]
-        return [job.log_file for job in jobs if job.log_file]
+        """Of the selected jobs and tasks; with none selected, of the current one."""
+        records = [*self._selected(), *self._task_records(self._view.selected_tasks())]
+        if not records:
+            records.append(self._current_record())
+        return [record.log_file for record in records if record is not None and record.log_file]
 
     def _reveal_log(self) -> None:
         folders = {str(Path(path).parent) for path in self._log_paths()[:5]}
@@ -263,12 +289,15 @@ class JobActions(QObject):
         self._to_clipboard(self._log_paths(), "path", "paths")
 
     def _copy_command(self) -> None:
-        job = self._current()
-        if job is not None:
-            self._with_spec("Copy Command", job.id, self._copy_commands_of)
+        job_id, task = self._view.current()
+        if job_id:
+            self._with_spec("Copy Command", job_id, partial(self._copy_commands_of, task))
 
-    def _copy_commands_of(self, spec: JobSpec) -> None:
-        self._to_clipboard([join_command_line(command) for command in spec.commands], "command", "commands")
+    def _copy_commands_of(self, task: int | None, spec: JobSpec) -> None:
+        chunks = spec.chunks()
+        frames = None if task is None or chunks is None else chunks[task]
+        commands = task_commands(spec, frames)
+        self._to_clipboard([join_command_line(command) for command in commands], "command", "commands")
 
     def _to_clipboard(self, lines: Iterable[str], one: str, many: str) -> None:
         found = list(lines)
@@ -277,9 +306,10 @@ class JobActions(QObject):
             self.noticed.emit(f"Copied the {one}." if len(found) == 1 else f"Copied {len(found)} {many}.")
 
     def _open_picture(self) -> None:
-        job = self._current()
-        if job is not None and job.picture and not QDesktopServices.openUrl(QUrl.fromLocalFile(job.picture)):
-            self.noticed.emit(f"No program opens pictures here; the picture is {job.picture}.")
+        shown = self._current_record()
+        picture = "" if shown is None else shown.picture
+        if picture and not QDesktopServices.openUrl(QUrl.fromLocalFile(picture)):
+            self.noticed.emit(f"No program opens pictures here; the picture is {picture}.")
 
 
 def _start_tasks(job_id: str, tasks: list[int], client: QueueClient) -> Future[None]:
