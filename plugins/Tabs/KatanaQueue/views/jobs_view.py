@@ -174,8 +174,11 @@ class JobsView(QTableView):
         row = self._jobs.row(job_id)
         if row is None:
             return False
-        self.setCurrentIndex(self._jobs.index(row, 0))
-        self.scrollTo(self._jobs.index(row, 0))
+        index = self._jobs.index(row, 0)
+        # By itself: with Ctrl still down from a shortcut, Qt would add it to what is selected.
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self.selectionModel().setCurrentIndex(index, flags)
+        self.scrollTo(index)
         return True
 
     def _selected_ranges(self) -> Iterator[tuple[int, int]]:
