@@ -18,7 +18,9 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QAccessible,
+    QAction,
     QKeyEvent,
+    QKeySequence,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -34,6 +36,7 @@ from ..models.jobs import JobsModel
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .look import row_height
+from .own_keys import OwnKeys
 
 __all__ = ["JobsView"]
 
@@ -84,6 +87,7 @@ class JobsView(QTableView):
         # of 100,000 rows. Columns are never selected here: a selection of its own answers at once.
         self.horizontalHeader().setSelectionModel(QItemSelectionModel(model, self.horizontalHeader()))
         self.columns = JobColumns(self, model.sort_by)
+        OwnKeys(self, lambda event: self._action_of(event) is not None)
         self._look = QTimer(self)
         self._look.setSingleShot(True)
         self._look.setInterval(50)
@@ -309,8 +313,16 @@ class JobsView(QTableView):
                 return
         super().mouseDoubleClickEvent(event)
 
+    def _action_of(self, event: QKeyEvent) -> QAction | None:
+        keys = QKeySequence(event.keyCombination())
+        return next((each for each in self.actions() if each.isEnabled() and each.shortcut() == keys), None)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Right opens a job, Left closes it; all else as in every list."""
+        """Right opens a job, Left closes it, actions have theirs; all else as in every list."""
+        action = self._action_of(event)
+        if action is not None:
+            action.trigger()
+            return
         job_id, task = self.current()
         plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
         if job_id and plain and event.key() == Qt.Key.Key_Right and task is None:

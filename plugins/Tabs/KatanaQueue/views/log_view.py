@@ -25,10 +25,12 @@ from ..models.log_pages import LogPages
 from .log_painter import LinePainter, LogMetrics
 from .log_selection import Position, Selection
 from .look import faded
+from .own_keys import OwnKeys
 
 __all__ = ["LogView"]
 
 _WAIT = LogLine("", "")
+_KEYS = (QKeySequence.StandardKey.Copy, QKeySequence.StandardKey.SelectAll)
 
 
 class LogView(QAbstractScrollArea):
@@ -47,6 +49,7 @@ class LogView(QAbstractScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        OwnKeys(self, lambda event: any(event.matches(key) for key in _KEYS))
         self.setAccessibleName("Log")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)

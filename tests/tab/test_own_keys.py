@@ -1,0 +1,80 @@
+"""Keys of the tab that the host's menus have too: they do what stands beside them where one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from kq.api import JobState
+from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.using import Settle
+
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def menu_chosen(tab: Any, qtbot: Any, settle: Settle) -> Iterator[list[str]]:
+    """The tab in a window whose menus have Open, Copy and Select All; what of them was chosen."""
+    chosen: list[str] = []
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    menu = window.menuBar().addMenu("File")
+    for key in (
+        QKeySequence.StandardKey.Open,
+        QKeySequence.StandardKey.Copy,
+        QKeySequence.StandardKey.SelectAll,
+    ):
+        menu.addAction(key.name, QKeySequence(key), lambda name=key.name: chosen.append(name))
+    window.setCentralWidget(tab)
+    window.resize(1100, 700)
+    with qtbot.waitExposed(window):
+        window.show()
+    window.activateWindow()
+    yield chosen
+    window.takeCentralWidget()
+
+
+def test_a_key_of_the_list_and_of_a_menu_is_the_lists(
+    tab: Any,
+    queue: FakeQueue,
+    settle: Settle,
+    qtbot: Any,
+    menu_chosen: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl+O opens the selected picture. Where that does not apply, it is the menu's."""
+    opened: list[str] = []
+    monkeypatch.setattr(
+        QDesktopServices, "openUrl", lambda url: bool(opened.append(url.toLocalFile())) or True
+    )
+    queue.change([make_job(1, picture="/pics/1.png")])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.view.setFocus()
+    settle(lambda: QApplication.focusWidget() is tab.view)
+    qtbot.keyClick(tab.view, Qt.Key.Key_O, CONTROL)
+    assert (opened, menu_chosen) == (["/pics/1.png"], [])
+    queue.set("job000001", picture="")
+    settle(lambda: not tab.actions_of_jobs.open_picture.isEnabled())
+    qtbot.keyClick(tab.view, Qt.Key.Key_O, CONTROL)
+    assert (opened, menu_chosen) == (["/pics/1.png"], ["Open"])
+
+
+def test_copy_in_the_log_is_the_logs(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, menu_chosen: list[str], tmp_path: Any
+) -> None:
+    """Whoever marks lines and presses Ctrl+C has them, whatever the host would copy."""
+    log = tmp_path / "1.log"
+    log.write_text("one\ntwo\n")
+    queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
+    settle(lambda: tab.log._state.line_count == 2)
+    tab.log.view.setFocus()
+    settle(lambda: QApplication.focusWidget() is tab.log.view)
+    qtbot.keyClick(tab.log.view, Qt.Key.Key_A, CONTROL)
+    qtbot.keyClick(tab.log.view, Qt.Key.Key_C, CONTROL)
+    settle(lambda: QGuiApplication.clipboard().text().split() == ["one", "two"])
+    assert menu_chosen == []
