@@ -176,7 +176,7 @@ class Monitor(BaseTab):
             self._show_other(Path(str(picture)), str(kwargs.get("name", "")))
         if render is None or render is self._render:
             return
-        self._view.clear()
+        self._clear()
         self._on_render_started(render)
         self._on_render_changed(render)
 
@@ -185,12 +185,16 @@ class Monitor(BaseTab):
         self._render, self._other = None, picture
         self._clock.stop()
         self._error.hide()
-        self._view.clear()
+        self._clear()
         self._view.set_notice(f"The picture of {name} is not there." if name else "The picture is not there.")
         self._title.setText(f"<b>{escape(name)}</b>")
         self._state.setText("")
         self._size.setText("")
         self._watcher.follow(picture)
+
+    def _clear(self) -> None:
+        self._view.clear()
+        self._watcher.forget()  # two jobs may share a picture, as one that was submitted again does
 
     def _on_picture_loaded(self, image: QImage, path: str) -> None:
         if path != str(self._other if self._render is None else self._render.picture):

@@ -57,6 +57,11 @@ class PictureWatcher(QObject):
             self._live = True
             self._wake.notify()
 
+    def forget(self) -> None:
+        """What was loaded is no longer shown: load it again, changed or not, when it is followed next."""
+        with self._wake:
+            self._path = self._seen = None
+
     def finish(self) -> None:
         """Look once more, and then only when asked again."""
         with self._wake:

@@ -242,6 +242,18 @@ def test_the_monitor_shows_a_selected_job_of_another_session(
     )
     qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
     assert monitor().shown_render is None
+    # Submitted again, a job writes the picture of the one before: selecting that one shows it too.
+    for number in (2, 1):
+        EventModule.QueueEvent(
+            "katana_queue_job_selected",
+            1,
+            jobId=f"earlier{number}",
+            picture=str(picture),
+            name="<key> & fill",
+        )
+        EventModule.ProcessAllEvents()
+        assert monitor().view.image.isNull()
+        qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
     assert "&lt;key&gt; &amp; fill" in monitor().findChildren(QLabel)[0].text()
 
 
