@@ -118,6 +118,12 @@ def test_regex_and_case(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: 
     panel._field.setText("a(")
     settle(lambda: panel._matches.text() == "not understood")
     assert "not understood" in panel._matches.toolTip()
+    write(path, 2)  # the log goes on, and so does what is wrong
+    settle(lambda: panel._state.line_count == 5)
+    assert panel._matches.text() == "not understood"
+    panel._field.setText("a")
+    settle(lambda: panel._matches.text().endswith("of 2"))
+    assert panel._matches.toolTip() == ""
 
 
 def test_errors_are_marked_and_visited(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:

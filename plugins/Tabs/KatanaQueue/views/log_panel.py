@@ -49,6 +49,7 @@ class LogPanel(QWidget):
         self._state = LogState("", 0)
         self._search: Search | None = None
         self._found: LineMarks | None = None
+        self._wrong = ""  # why the pattern is none
         self._message = ""
         self._jump = False  # go to the first match as soon as it is known
         self.reader = LogReader(self)
@@ -172,7 +173,7 @@ class LogPanel(QWidget):
             parts.append("no errors" if state.is_scanned else "looking for errors …")
         self._severity.setText(", ".join(parts))
         if self._search is None:
-            self._matches.setText("")
+            self._matches.setText("not understood" if self._wrong else "")
         elif self._found is None or not self._found.count:
             self._matches.setText("no match" if self._found is not None else "…")
         else:
@@ -217,21 +218,14 @@ class LogPanel(QWidget):
 
     def _start_search(self) -> None:
         text = self._field.text()
-        self._field.setProperty("wrong", False)
-        self._field.setToolTip("")
-        self._search, self._found = None, None
+        self._search, self._found, self._wrong = None, None, ""
         if text:
             try:
                 self._search = Search(text, self._regex.isChecked(), self._case.isChecked())
             except BadPattern as wrong:
-                self._field.setToolTip(str(wrong))
-                self._matches.setText("not understood")
-                self._matches.setToolTip(str(wrong))
-                self.reader.search(None)
-                self.view.set_highlight(None)
-                self._enable()
-                return
-        self._matches.setToolTip("")
+                self._wrong = str(wrong)
+        self._field.setToolTip(self._wrong)
+        self._matches.setToolTip(self._wrong)
         self._jump = self._search is not None
         self.reader.search(self._search)
         self.view.set_highlight(self._search.pattern if self._search else None)
