@@ -68,7 +68,7 @@ class Wishes:
         return self._agent_action("restart", agent_ids)
 
     def end_agents(self, agent_ids: Sequence[str]) -> Future[None]:
-        """End Agents, with what they run, which waits again."""
+        """End Agents, with what they run, which waits again; of local ones so many fewer are kept."""
         return self._agent_action("end", agent_ids)
 
     def _agent_action(self, action: str, agent_ids: Sequence[str]) -> Future[None]:

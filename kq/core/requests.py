@@ -199,9 +199,12 @@ def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> Non
 
 
 def end_agents(state: CoreState, event: ev.AgentEndAsked, now: Instant) -> None:
-    """End Agents with what they run; the tasks wait again."""
+    """End Agents with what they run, which waits again. Unless they come again, fewer local ones are wanted."""
     for agent in state.agents_of(event.agent_ids):
         if agent.state is not AgentState.ENDING:
+            if agent.local and not event.again and not agent.retiring and state.agents_wanted:
+                state.agents_wanted -= 1
+                state.out.append(do.QueueChanged())
             agent.end_asked = True
             agent.comes_again = event.again
             state.end_agent(agent, "it was asked to end", now, force=agent.state is AgentState.LOST)

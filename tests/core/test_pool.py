@@ -180,9 +180,29 @@ def test_an_agent_that_was_ended_on_wish_is_no_failure() -> None:
     q = Driver(agents=1)
     q.tick()
     q.register("a1", local=True)
-    assert launched([*q.feed(ev.AgentEndAsked(("a1",)))]) == ["a2"]
+    assert launched([*q.feed(ev.AgentEndAsked(("a1",), again=True))]) == ["a2"]
     q.gone("a1")
     assert q.core.state.launch_failures == 0
+
+
+def test_of_local_agents_that_are_removed_so_many_fewer_are_wanted() -> None:
+    """Else another would take the place of each. One that was to go anyway, or is elsewhere, does not count."""
+    q = live(agents=3)
+    q.register("r1")
+    q.submit("job1", frames="1-4")
+    out = q.feed(ev.AgentEndAsked(("a1", "r1")))
+    assert launched([*out]) == []
+    assert only(out, QueueChanged) == [QueueChanged()]
+    assert q.core.queue_record().agents_wanted == 2
+    q.gone("a1")
+    assert launched([*q.tick(1.0)]) == []
+    q.feed(ev.AgentsWanted(1))
+    [retiring] = [agent for agent in q.core.state.agents.values() if agent.retiring]
+    q.feed(ev.AgentEndAsked((retiring.id,)))
+    assert q.core.queue_record().agents_wanted == 1
+    [last] = [agent.id for agent in q.core.state.local_agents.values() if agent.id != retiring.id]
+    q.feed(ev.AgentEndAsked((last,)))
+    assert q.core.queue_record().agents_wanted == 0
 
 
 def test_nobody_is_launched_when_the_session_ends() -> None:

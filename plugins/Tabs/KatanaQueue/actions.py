@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from kq.api import (
     JobRecord,
@@ -30,15 +30,14 @@ from .models.columns import elapsed_s, span_text
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
 from .views.look import tool_icon
+from .views.question import LONG_S, ask_first
 
-__all__ = ["LONG_S", "JobActions"]
+__all__ = ["JobActions"]
 
 MANY = 200
 """Of a larger selection so many jobs decide what applies to it."""
 MANY_TO_REMOVE = 10
 """So many jobs are not removed by a slip of the hand: their logs would be gone too."""
-LONG_S = 600.0
-"""A render that has run this long is not stopped without a question."""
 
 
 class JobActions(QObject):
@@ -221,16 +220,7 @@ class JobActions(QObject):
         if not question:
             call()
             return
-        box = QMessageBox(self._widget)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle("Katana Queue")
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setText(question)
-        yes = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
-        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(yes)
-        box.accepted.connect(call)
-        box.open()
+        ask_first(self._widget, question, verb, call)
 
     def _pause(self) -> None:
         wanted = not self._paused

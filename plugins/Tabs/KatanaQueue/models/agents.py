@@ -69,8 +69,18 @@ class AgentsModel(QAbstractTableModel):
                 self._agents.insert(row, agent)
                 self.endInsertRows()
             elif self._agents[row] != agent:
+                row = self._move(row, agent)
                 self._agents[row] = agent
                 self.dataChanged.emit(self.index(row, 0), self.index(row, len(self.COLUMNS) - 1))
+
+    def _move(self, row: int, agent: AgentRecord) -> int:
+        """To where `agent` belongs: one that starts does not know its host yet. Returns its row."""
+        to = sum(_place(known) < _place(agent) for at, known in enumerate(self._agents) if at != row)
+        if to != row:
+            self.beginMoveRows(_NO_INDEX, row, row, _NO_INDEX, to if to < row else to + 1)
+            self._agents.insert(to, self._agents.pop(row))
+            self.endMoveRows()
+        return to
 
     def tick(self) -> None:
         """Time has passed: the ages read otherwise."""
@@ -138,5 +148,5 @@ class AgentsModel(QAbstractTableModel):
                 return agent.reason
 
 
-def _place(agent: AgentRecord) -> tuple[bool, str, str]:
-    return (not agent.local, agent.host, agent.id)
+def _place(agent: AgentRecord) -> tuple[bool, str, int, str]:
+    return (not agent.local, agent.host, len(agent.id), agent.id)  # a2 before a10

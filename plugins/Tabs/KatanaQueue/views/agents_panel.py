@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -32,12 +33,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import AgentRecord, KqError, QueueClient, QueueRecord
+from kq.api import AgentRecord, AgentState, KqError, QueueClient, QueueRecord
 
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
+from ..models.columns import span_text
 from .fitting_row import FittingRow
 from .look import ROOMY_HEADER, row_height, state_colour, state_pixmap
+from .question import LONG_S, ask_first
 
 __all__ = ["AgentsPanel"]
 
@@ -62,13 +65,15 @@ class AgentsPanel(QWidget):
         self.restart = self._action(
             "Restart",
             "End it with what it runs, and start it again",
-            lambda: self._ask("Restart", "restart_agents"),
+            lambda: self._end("Restart", "restart_agents"),
         )
         self.remove = self._action(
-            "Remove", "End it with what it runs", lambda: self._ask("Remove", "end_agents")
+            "Remove",
+            "End it with what it runs; of local ones keep one fewer",
+            lambda: self._end("Remove", "end_agents"),
         )
         self.count = QSpinBox(self)
-        self.count.setRange(1, 1000)
+        self.count.setRange(0, 1000)
         self.count.setKeyboardTracking(False)
         self.count.setFixedWidth(64)
         self.count.setAccessibleName("Local Agents to keep running")
@@ -79,6 +84,7 @@ class AgentsPanel(QWidget):
         self._wish.setInterval(400)
         self._wish.timeout.connect(self._set_count)
         self.count.valueChanged.connect(lambda _value: self._wish.start())
+        self.count.editingFinished.connect(lambda: self.count.lineEdit().setModified(False))
         self._summary = QLabel(self)
         self._lay_out()
         self._model.modelReset.connect(self._update)
@@ -94,7 +100,8 @@ class AgentsPanel(QWidget):
 
     def set_queue(self, queue: QueueRecord) -> None:
         """Show how many local Agents are wanted."""
-        if not self._wish.isActive() and queue.agents_wanted and not self.count.hasFocus():
+        is_being_set = self._wish.isActive() or (self.count.hasFocus() and self.count.lineEdit().isModified())
+        if not is_being_set:
             with QSignalBlocker(self.count):
                 self.count.setValue(queue.agents_wanted)
 
@@ -119,7 +126,7 @@ class AgentsPanel(QWidget):
         header.setStyleSheet(ROOMY_HEADER)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        for column, (_title, width, _right) in enumerate(AgentsModel.COLUMNS):
+        for column, (_title, width, _right) in enumerate(AgentsModel.COLUMNS[:-1]):  # the last has the rest
             header.resizeSection(column, width)
         self.table.selectionModel().selectionChanged.connect(lambda *_: self._update())
 
@@ -172,11 +179,25 @@ class AgentsPanel(QWidget):
 
     def _drain(self) -> None:
         resume = self.drain.text() == "Resume"
-        self._ask(self.drain.text(), "resume_agents" if resume else "drain_agents")
-
-    def _ask(self, what: str, method: str) -> None:
         ids = [agent.id for agent in self.selected()]
-        if self._client is not None and ids:
+        self._ask(self.drain.text(), "resume_agents" if resume else "drain_agents", ids)
+
+    def _end(self, verb: str, method: str) -> None:
+        """End the selected Agents; ask first when that costs a long render."""
+        ids = [agent.id for agent in self.selected()]
+        busy_s = [time.time() - agent.since for agent in self.selected() if agent.state == AgentState.BUSY]
+        longest_s = max(busy_s, default=0.0)
+        if longest_s < LONG_S:
+            self._ask(verb, method, ids)
+            return
+        which = ids[0] if len(ids) == 1 else f"{len(ids)} Agents"
+        question = f"A render has run for {span_text(longest_s)} there, and would begin anew. {verb} {which}?"
+        ask_first(self, question, verb, lambda: self._ask(verb, method, ids))
+
+    def _ask(self, what: str, method: str, ids: list[str]) -> None:
+        if self._client is None:  # it went while a menu or a question was open
+            self.noticed.emit(f"{what}: Katana Queue is not connected; nothing was done.")
+        elif ids:
             call: Callable[[list[str]], Future[None]] = getattr(self._client, method)
             self._watch(what, lambda: call(ids))
 

@@ -1,0 +1,118 @@
+"""The Agents page: who is there and in which order, how many are kept, what ending one costs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox, QPushButton
+
+from kq.api import AgentState, ConnectionStatus, QueueChange, QueueRecord
+from plugins.Tabs.KatanaQueue.models.agents import AgentsModel
+from tests.tab.fake_queue import FakeQueue, make_agent, make_job
+from tests.tab.using import LEFT, Settle
+
+
+def change(agents: Any = (), reset: bool = False) -> QueueChange:
+    return QueueChange(
+        status=ConnectionStatus.CONNECTED,
+        sentence="",
+        jobs=(),
+        removed_jobs=(),
+        agents=tuple(agents),
+        removed_agents=(),
+        queue=None,
+        reset=reset,
+    )
+
+
+def ids(model: AgentsModel) -> list[str]:
+    return [agent.id for agent in model.agents()]
+
+
+def test_they_stand_as_people_count_and_find_their_place(qtmodeltester: Any, qapp: Any) -> None:
+    """a2 before a10; one that has just started, whose host nobody knows, goes to the others of it."""
+    model = AgentsModel(lambda job_id: job_id)
+    qtmodeltester.data_display_may_return_none = True
+    qtmodeltester.check(model)
+    model.apply(change([make_agent(number, id=f"a{number}") for number in (10, 2, 1)], reset=True))
+    assert ids(model) == ["a1", "a2", "a10"]
+    model.apply(change([make_agent(11, AgentState.STARTING, id="a11", host="")]))
+    model.apply(change([make_agent(11, id="a11")]))
+    assert ids(model) == ["a1", "a2", "a10", "a11"]
+    model.apply(change([make_agent(11, id="a11", host="aaa"), make_agent(1, id="a1", host="zzz")]))
+    assert ids(model) == ["a11", "a2", "a10", "a1"]
+
+
+def show_agents(tab: Any, queue: FakeQueue, settle: Settle, busy_s: float) -> Any:
+    """The page with two Agents, the first selected; it has been busy so long."""
+    queue.change(
+        [make_job(1)],
+        agents=[make_agent(1, AgentState.BUSY, since=time.time() - busy_s), make_agent(2)],
+        queue=QueueRecord(agents_wanted=2),
+    )
+    tab.details.show_page("Agents")
+    panel = tab.agents_panel
+    settle(lambda: len(panel._model.agents()) == 2)
+    panel.table.selectRow(0)
+    return panel
+
+
+def test_ending_an_agent_that_renders_for_long_asks(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Its render would begin anew, as one that is stopped would: ten minutes are not lost by a click."""
+    panel = show_agents(tab, queue, settle, busy_s=700.0)
+    panel.remove.trigger()
+    box = tab.findChild(QMessageBox)
+    assert box.text() == ("A render has run for 11:40 there, and would begin anew. Remove workstation-1?")
+    assert not [asked for asked in queue.asked if asked[0] == "end_agents"]
+    [yes] = [button for button in box.findChildren(QPushButton) if button.text() == "Remove"]
+    qtbot.mouseClick(yes, LEFT)
+    settle(lambda: ("end_agents", ("workstation-1",)) in queue.asked)
+
+
+def test_ending_an_agent_that_loses_little_does_not(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """A short render, or none."""
+    panel = show_agents(tab, queue, settle, busy_s=20.0)
+    panel.restart.trigger()
+    settle(lambda: ("restart_agents", ("workstation-1",)) in queue.asked)
+    assert tab.findChild(QMessageBox) is None
+
+
+def test_all_local_agents_may_go(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """With 0 this machine renders nothing more; what waits says for what."""
+    panel = show_agents(tab, queue, settle, busy_s=1.0)
+    panel.count.setFocus()
+    panel.count.selectAll()
+    qtbot.keyClicks(panel.count, "0")
+    qtbot.keyClick(panel.count, Qt.Key.Key_Return)
+    settle(lambda: ("set_agent_count", 0) in queue.asked)
+    queue.change(queue=QueueRecord(agents_wanted=0))
+    settle(lambda: panel.count.value() == 0)
+
+
+def test_the_number_follows_the_queue_unless_somebody_types(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """A button that leaves the keyboard where it is, as Remove does, may change how many are kept."""
+    panel = show_agents(tab, queue, settle, busy_s=1.0)
+    tab.activateWindow()
+    panel.count.setFocus()
+    settle(lambda: panel.count.hasFocus())
+    queue.change(queue=QueueRecord(agents_wanted=5))
+    settle(lambda: panel.count.value() == 5)
+    panel.count.selectAll()
+    qtbot.keyClicks(panel.count, "7")
+    queue.change(queue=QueueRecord(agents_wanted=4), jobs=[make_job(2)])
+    settle(lambda: tab.model.total == 2)
+    assert panel.count.text() == "7"
+
+
+def test_the_page_needs_no_scrolling_in_a_usual_width(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """Its last column takes what is left, and asks for no more."""
+    panel = show_agents(tab, queue, settle, busy_s=1.0)
+    tab.resize(1080, 700)
+    settle(lambda: panel.table.viewport().width() > 1000)
+    assert panel.table.horizontalScrollBar().maximum() == 0
