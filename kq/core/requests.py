@@ -199,7 +199,7 @@ def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> Non
 
 
 def end_agents(state: CoreState, event: ev.AgentEndAsked, now: Instant) -> None:
-    """End Agents with what they run, which waits again. Unless they come again, fewer local ones are wanted."""
+    """End Agents with what they run, which waits again. Unless they come again, fewer are wanted here."""
     for agent in state.agents_of(event.agent_ids):
         if agent.state is not AgentState.ENDING:
             if agent.local and not event.again and not agent.retiring and state.agents_wanted:

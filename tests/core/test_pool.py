@@ -186,7 +186,7 @@ def test_an_agent_that_was_ended_on_wish_is_no_failure() -> None:
 
 
 def test_of_local_agents_that_are_removed_so_many_fewer_are_wanted() -> None:
-    """Else another would take the place of each. One that was to go anyway, or is elsewhere, does not count."""
+    """Else another would take the place of each. Who was to go anyway, or is elsewhere, does not count."""
     q = live(agents=3)
     q.register("r1")
     q.submit("job1", frames="1-4")
