@@ -96,6 +96,25 @@ def test_job_removed_while_its_menu_is_open(tab: Any, queue: FakeQueue, settle: 
     menu.close()
 
 
+def test_a_job_that_goes_leaves_nothing_of_its_neighbour_chosen(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Its menu is open, somebody else removes it: what is chosen then is not done with the job next to it."""
+    queue.change([make_job(n, log_file=f"/logs/{n}.log", picture=f"/pics/{n}.png") for n in (1, 2, 3)])
+    settle(lambda: tab.model.shown == 3)
+    click_row(qtbot, tab, "job000002")
+    acts = tab.actions_of_jobs
+    QGuiApplication.clipboard().setText("before")
+    queue.change(removed=["job000002"])
+    settle(lambda: tab.model.shown == 2)
+    assert tab.view.current()[0] in ("job000001", "job000003")
+    settle(lambda: not acts.copy_log_path.isEnabled())
+    assert not any(act.isEnabled() for act in (acts.reveal_log, acts.open_picture, acts.copy_command))
+    acts._copy_log_path()  # from a menu that was shown before
+    acts._copy_command()
+    assert QGuiApplication.clipboard().text() == "before"
+
+
 def test_several_are_selected_and_removed_by_key(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:

@@ -152,7 +152,8 @@ class JobActions(QObject):
         return [job for job in found if job is not None]
 
     def _current(self) -> JobRecord | None:
-        return self._model.job(self._view.current()[0])
+        """The job of the current row, if that is selected: else it is what came in place of one that went."""
+        return self._model.job(self._view.current()[0]) if self._view.has_selected_current() else None
 
     def _current_record(self) -> JobRecord | TaskRecord | None:
         row = self._view.currentIndex().row()
@@ -263,10 +264,8 @@ class JobActions(QObject):
     # --- on files ----------------------------------------------------------------------------------------
 
     def _log_paths(self) -> list[str]:
-        """Of the selected jobs and tasks; with none selected, of the current one."""
+        """Of the selected jobs and tasks."""
         records = [*self._selected(), *self._task_records(self._view.selected_tasks())]
-        if not records:
-            records.append(self._current_record())
         return [record.log_file for record in records if record is not None and record.log_file]
 
     def _reveal_log(self) -> None:
@@ -279,8 +278,8 @@ class JobActions(QObject):
         self._to_clipboard(self._log_paths(), "path", "paths")
 
     def _copy_command(self) -> None:
-        job_id, task = self._view.current()
-        if job_id:
+        if self._current() is not None:
+            job_id, task = self._view.current()
             self._with_spec("Copy Command", job_id, partial(self._copy_commands_of, task))
 
     def _copy_commands_of(self, task: int | None, spec: JobSpec) -> None:

@@ -132,7 +132,7 @@ class AgentsModel(QAbstractTableModel):
             case 0:
                 return agent.id
             case 1:
-                return f"{agent.host} (local)" if agent.local else agent.host
+                return f"{agent.host} (local)".strip() if agent.local else agent.host
             case 2:
                 return agent_state_text(agent)
             case 3:

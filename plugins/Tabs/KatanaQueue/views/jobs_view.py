@@ -158,6 +158,10 @@ class JobsView(QTableView):
             return "", None
         return self._jobs.job_id(row), self._jobs.task(row)
 
+    def has_selected_current(self) -> bool:
+        """Whether the row with the focus is selected. When a job goes, the next gets the focus, and is not."""
+        return self.selectionModel().isSelected(self.currentIndex().siblingAtColumn(0))
+
     def select_jobs(self, job_ids: Iterable[str]) -> None:
         """Select these jobs and no others; none when they stand in more than MAX_STRETCHES places."""
         stretches: list[list[int]] = []
