@@ -159,7 +159,7 @@ class JobsView(QTableView):
         return self._jobs.job_id(row), self._jobs.task(row)
 
     def has_selected_current(self) -> bool:
-        """Whether the row with the focus is selected. When a job goes, the next gets the focus, and is not."""
+        """Whether the row with the focus is selected. A job that goes leaves the focus to its neighbour."""
         return self.selectionModel().isSelected(self.currentIndex().siblingAtColumn(0))
 
     def select_jobs(self, job_ids: Iterable[str]) -> None:
