@@ -132,10 +132,14 @@ def test_tray_tells_too_where_there_is_one(
     monkeypatch.setattr(
         QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: told.append(text), raising=True
     )
+    places = iter([QRect(), QRect(), QRect(1500, 980, 22, 22)])  # the tray takes its time to place the icon
+    monkeypatch.setattr(QSystemTrayIcon, "geometry", lambda _tray: next(places))
     start = time.time() - 100
     queue.change([make_job(n, JobState.RUNNING, started=start) for n in (1, 2)])
     settle(lambda: tab.model.total == 2)
     queue.set("job000001", state=JobState.COMPLETED, completed=start + 100)
+    settle(lambda: tab.notice.text().startswith("shot_001"))
+    assert told == []
     settle(lambda: told == ["shot_001_beauty: completed after 1:40."])
     tab.notify_action.setChecked(False)
     queue.set("job000002", state=JobState.COMPLETED, completed=start + 100)

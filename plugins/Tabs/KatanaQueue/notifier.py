@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
@@ -17,6 +17,8 @@ __all__ = ["LONG_ENOUGH_S", "Notifier"]
 
 LONG_ENOUGH_S = 60.0
 """Somebody who waits for less has not looked away."""
+LOOK_MS, MOST_LOOKS = 100, 10
+"""How often to look whether the tray has placed the icon."""
 
 
 class Notifier(QObject):
@@ -30,6 +32,12 @@ class Notifier(QObject):
         super().__init__(parent)
         self.is_on = True
         self._tray: QSystemTrayIcon | None = None
+        self._message = ("", False)
+        self._looks = 0
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(LOOK_MS)
+        self._again.timeout.connect(self._tell_tray)
 
     def observe(self, news: Iterable[tuple[JobRecord, JobRecord | None]]) -> None:
         """Look which jobs ended; `news` has each as it is now, and as it was before."""
@@ -60,6 +68,19 @@ class Notifier(QObject):
             self._tray = QSystemTrayIcon(icon, self)
             self._tray.setToolTip("Katana Queue")
         self._tray.show()
+        self._message = (sentence, failed)
+        self._looks = 0
+        self._tell_tray()
+
+    def _tell_tray(self) -> None:
+        """Once the icon has its place: before, X11 would show the message in a corner of the screen."""
+        if self._tray is None:
+            return
+        if self._tray.geometry().isEmpty() and self._looks < MOST_LOOKS:  # other systems never say where
+            self._looks += 1
+            self._again.start()
+            return
+        sentence, failed = self._message
         kind = QSystemTrayIcon.MessageIcon.Warning if failed else QSystemTrayIcon.MessageIcon.Information
         self._tray.showMessage("Katana Queue", sentence, kind)
 
