@@ -211,9 +211,15 @@ class DesktopWindow(KatanaWindow):
 
     def _open_from_menu(self, name: str) -> None:
         dock = self.open_tab(name)
-        if dock is not None and self.dockWidgetArea(dock) == Qt.DockWidgetArea.NoDockWidgetArea:
+        if dock is None:
+            return
+        if self.dockWidgetArea(dock) == Qt.DockWidgetArea.NoDockWidgetArea:
             self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
             dock.show()
+        # The Tab key creates nodes in the Node Graph: this is how the keyboard gets elsewhere.
+        tab = dock.widget()
+        inner = tab.getWidget() if isinstance(tab, Tabs.TabWithTimeline) else tab
+        inner.setFocus(Qt.FocusReason.MenuBarFocusReason)
 
     def _add_banner(self) -> None:
         self.addToolBarBreak()

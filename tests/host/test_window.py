@@ -186,3 +186,22 @@ def test_settings_that_cannot_be_kept_cost_nothing_else(make_desktop: MakeDeskto
     desktop.log.message_added.connect(lambda _level, text, _time: texts.append(text))
     desktop.close()
     assert any("cannot be kept in" in text for text in texts)
+
+
+def test_a_tab_chosen_from_the_menu_has_the_keyboard(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Whoever uses no mouse gets from the Node Graph, where Tab makes nodes, to any other tab."""
+    desktop = make_desktop()
+    desktop.window.activateWindow()
+    graph = Tabs.FindTopTab("Node Graph")
+    graph.setFocus()  # type: ignore[union-attr]
+    [menu] = [action.menu() for action in desktop.window.menuBar().actions() if action.text() == "&Tabs"]
+    menu.aboutToShow.emit()
+    for name in ("Messages", "Monitor"):
+        next(action for action in menu.actions() if action.text() == name).trigger()
+        tab = Tabs.FindTopTab(name)
+
+        def inside(tab: object = tab) -> bool:
+            widget = QApplication.focusWidget()
+            return widget is not None and (widget is tab or tab.isAncestorOf(widget))  # type: ignore[attr-defined]
+
+        qtbot.waitUntil(inside)
