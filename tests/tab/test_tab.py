@@ -295,3 +295,19 @@ def test_a_part_drawn_anew_looks_as_the_whole_did(
     cell = tab.view.visualRect(tab.model.index(0, Column.STATE))
     whole = viewport.grab(QRect(0, 0, viewport.width(), cell.height())).toImage()
     assert viewport.grab(cell).toImage() == whole.copy(cell)
+
+
+def test_where_the_keyboard_is_can_be_seen(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """All that the Tab key reaches looks otherwise while it has the keyboard."""
+    queue.change([make_job(1, JobState.RUNNING, started=time.time())])
+    settle(lambda: tab.actions_of_jobs.stop.isEnabled())
+    tab.resize(1600, 800)
+    tab.activateWindow()
+    tab.view.setFocus()
+    settle(lambda: QApplication.focusWidget() is tab.view)
+    seen: set[Any] = set()
+    while (widget := QApplication.focusWidget()) not in seen:
+        seen.add(widget)
+        focused = widget.grab().toImage()
+        qtbot.keyClick(widget, Qt.Key.Key_Tab)
+        assert widget.grab().toImage() != focused, widget.accessibleName()

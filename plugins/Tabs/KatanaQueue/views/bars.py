@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from ..actions import JobActions
 from .filter_bar import FilterBar
-from .look import COMPACT_BUTTONS, SPACING
+from .look import COMPACT_BUTTONS, SPACING, faded
 
 __all__ = ["DetailsPanel", "TopBar"]
 
@@ -77,6 +77,18 @@ class TopBar(QWidget):
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
 
 
+class _Tabs(QTabBar):
+    """Shows that it has the keyboard, whatever the host's style makes of that."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A frame, as around the current row of the list."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self)
+            painter.setPen(faded(self.palette().color(QPalette.ColorRole.WindowText), 0.6))
+            painter.drawRect(self.tabRect(self.currentIndex()).adjusted(2, 4, -3, -4))
+
+
 class DetailsPanel(QWidget):
     """Pages with a tab each, and beside the tabs the buttons of the page that is shown.
 
@@ -88,7 +100,7 @@ class DetailsPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._tabs = QTabBar(self)
+        self._tabs = _Tabs(self)
         self._tabs.setAccessibleName("Details")
         self.controls: list[QWidget] = [self._tabs]
         """What the keyboard reaches, in order."""
