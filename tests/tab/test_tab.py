@@ -17,7 +17,7 @@ from kq.api import (
 )
 from plugins.Tabs.KatanaQueue.models.columns import Column
 from tests.tab.conftest import close_tab
-from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import LEFT, Settle
 
 
@@ -234,6 +234,10 @@ def test_the_logs_keys_hold_in_the_list_and_while_one_types(
     assert {first, tab.log.view.current_line} == {0, 162}
     qtbot.keyClick(field, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
     assert tab.log.view.current_line == first
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert (field.text(), QApplication.focusWidget()) == ("", field)
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert QApplication.focusWidget() is tab.log.view
 
 
 def test_a_switch_that_is_on_is_seen_to_be_on(tab: Any, queue: FakeQueue, settle: Settle) -> None:
@@ -297,14 +301,18 @@ def test_a_part_drawn_anew_looks_as_the_whole_did(
     assert viewport.grab(cell).toImage() == whole.copy(cell)
 
 
-def test_where_the_keyboard_is_can_be_seen(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+@pytest.mark.parametrize("page", ["Log", "Picture", "Agents"])
+def test_where_the_keyboard_is_can_be_seen(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, page: str
+) -> None:
     """All that the Tab key reaches looks otherwise while it has the keyboard."""
-    queue.change([make_job(1, JobState.RUNNING, started=time.time())])
+    queue.change([make_job(1, JobState.RUNNING, started=time.time())], agents=[make_agent(1), make_agent(2)])
     settle(lambda: tab.actions_of_jobs.stop.isEnabled())
     tab.resize(1600, 800)
     tab.activateWindow()
     tab.view.setFocus()
     settle(lambda: QApplication.focusWidget() is tab.view)
+    tab.details.show_page(page)
     seen: set[Any] = set()
     while (widget := QApplication.focusWidget()) not in seen:
         seen.add(widget)

@@ -150,9 +150,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.filter_bar.left.connect(self.view.setFocus)
         self.banner.resume_wanted.connect(self.actions_of_jobs.pause.trigger)
         self.empty.clear_filter_wanted.connect(self.filter_bar.clear)
-        self.find_action.triggered.connect(
-            lambda: self.filter_bar.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        )
+        self.find_action.triggered.connect(self.filter_bar.focus)
         for source in (self.actions_of_jobs, self.log, self.agents_panel, self.notifier):
             source.noticed.connect(self.notice.say)
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))

@@ -39,7 +39,7 @@ from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
 from ..models.columns import span_text
 from .fitting_row import FittingRow
-from .look import ROOMY_HEADER, row_height, state_colour, state_pixmap
+from .look import ROOMY_HEADER, faded, row_height, state_colour, state_pixmap
 from .question import LONG_S, ask_first
 
 __all__ = ["AgentsPanel"]
@@ -128,7 +128,11 @@ class AgentsPanel(QWidget):
         header.setStretchLastSection(True)
         for column, (_title, width, _right) in enumerate(AgentsModel.COLUMNS[:-1]):  # the last has the rest
             header.resizeSection(column, width)
-        self.table.selectionModel().selectionChanged.connect(lambda *_: self._update())
+        chosen = self.table.selectionModel()
+        chosen.selectionChanged.connect(lambda *_: self._update())
+        chosen.currentRowChanged.connect(
+            lambda *_: self.table.viewport().update()
+        )  # its whole row has a frame
 
     def _action(self, text: str, tip: str, call: Callable[[], None]) -> QAction:
         action = QAction(text, self)
@@ -251,4 +255,9 @@ class _AgentDelegate(QStyledItemDelegate):
         text = option.fontMetrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width())
         alignment = index.data(int(Qt.ItemDataRole.TextAlignmentRole))
         painter.drawText(inner, int(alignment), text)
+        table = self.parent()
+        if isinstance(table, QTableView) and table.hasFocus() and table.currentIndex().row() == index.row():
+            painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.6))
+            painter.drawLine(option.rect.topLeft(), option.rect.topRight())
+            painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
         painter.setOpacity(1.0)

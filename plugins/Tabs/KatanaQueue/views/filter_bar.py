@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from kq.api import JobState
 
 from ..models.job_order import JobFilter
 from .look import COMPACT_BUTTONS, SPACING, state_pixmap
+from .search_field import SearchField
 
 __all__ = ["FilterBar"]
 
@@ -25,18 +26,10 @@ class FilterBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.field = QLineEdit(self)
-        self.field.setPlaceholderText("Filter jobs")
-        self.field.setAccessibleName("Filter jobs by words")
+        self.field = SearchField("Filter jobs by words", widest=320, parent=self)
         self.field.setToolTip("Words in the name, node, Agent, reason or log file; all of them must occur")
-        self.field.setClearButtonEnabled(True)
-        self.field.setMinimumWidth(90)
-        self.field.setMaximumWidth(320)
-        self._typing = QTimer(self)
-        self._typing.setSingleShot(True)
-        self._typing.setInterval(120)
-        self._typing.timeout.connect(self._tell)
-        self.field.textChanged.connect(lambda _text: self._typing.start())
+        self.field.paused.connect(self._tell)
+        self.field.left.connect(self.left)
         self._buttons: dict[JobState, QToolButton] = {}
         self._switches = QWidget(self)
         switches = QHBoxLayout(self._switches)
@@ -115,7 +108,7 @@ class FilterBar(QWidget):
         self._tell()
 
     def _tell(self) -> None:
-        self._typing.stop()
+        self.field.cut_pause()  # told herewith
         self.filter_changed.emit(self.filter())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -123,12 +116,3 @@ class FilterBar(QWidget):
         super().resizeEvent(event)
         room = self.width() - self.field.minimumWidth()
         self._switches.setVisible(room >= self._switches.sizeHint().width())
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape clears the words, then goes back to the list; Down goes there too."""
-        if event.key() == Qt.Key.Key_Escape and self.field.text():
-            self.field.clear()
-        elif event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Down):
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
-    QLineEdit,
     QMenu,
     QToolButton,
     QVBoxLayout,
@@ -25,6 +24,7 @@ from .fitting_row import FittingRow
 from .log_selection import Selection
 from .log_view import LogView
 from .look import tool_icon
+from .search_field import SearchField
 
 __all__ = ["LogPanel"]
 
@@ -56,10 +56,6 @@ class LogPanel(QWidget):
         self.view = LogView(self)
         self._make_widgets()
         self._lay_out()
-        self._typing = QTimer(self)
-        self._typing.setSingleShot(True)
-        self._typing.setInterval(150)
-        self._typing.timeout.connect(self._start_search)
         self.reader.state_changed.connect(self._on_state)
         self.reader.lines_ready.connect(self._on_lines)
         self.reader.tail_ready.connect(self._on_tail)
@@ -245,8 +241,7 @@ class LogPanel(QWidget):
 
     def _go_to_match(self, forward: bool) -> None:
         self.sight_wanted.emit()
-        if self._typing.isActive():
-            self._typing.stop()
+        if self._field.cut_pause():
             self._start_search()
         elif self._found is not None:
             line = self.view.current_line
@@ -302,13 +297,9 @@ class LogPanel(QWidget):
         self._matches = QLabel(self)
         self._matches.setMinimumWidth(self.fontMetrics().horizontalAdvance("000 of 0,000"))
         self._matches.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._field = QLineEdit(self)
-        self._field.setPlaceholderText("Search the log")
-        self._field.setAccessibleName("Search the log")
-        self._field.setClearButtonEnabled(True)
-        self._field.setMinimumWidth(80)
-        self._field.setMaximumWidth(240)
-        self._field.textChanged.connect(lambda _text: self._typing.start())
+        self._field = SearchField("Search the log", widest=240, parent=self)
+        self._field.paused.connect(self._start_search)
+        self._field.left.connect(self.view.setFocus)
         self._field.returnPressed.connect(lambda: self._go_to_match(True))
         self._regex = self._toggle(".*", "Regular expression")
         self._case = self._toggle("Aa", "Match upper and lower case")
