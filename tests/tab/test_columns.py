@@ -219,3 +219,11 @@ def test_the_arrow_of_the_order_covers_no_title(
     for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
         tab.view.sortByColumn(Column.REMAINING, order)
         assert title() == without
+
+
+def test_the_counts_are_there_in_a_panel_of_usual_width(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """How many failed is seen, and filtered by, from 800 pixels on."""
+    queue.change([make_job(1, JobState.FAILED)])
+    settle(lambda: tab.view.isVisible())
+    tab.resize(800, 500)
+    settle(lambda: tab.width() == 800 and tab.filter_bar._buttons[JobState.FAILED].isVisible())

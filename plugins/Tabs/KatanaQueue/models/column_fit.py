@@ -14,9 +14,9 @@ _GIVE_WAY = (
     Column.COMPLETED,
     Column.SUBMITTED,
     Column.AGENT,
+    Column.ELAPSED,
     Column.REMAINING,
     Column.PICTURE,
-    Column.ELAPSED,
 )
 """Without room for all, these leave, the first first: *Reason* is what one looks for in trouble."""
 

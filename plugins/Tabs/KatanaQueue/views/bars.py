@@ -62,8 +62,8 @@ class TopBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2, 1, SPACING, 1)
         layout.setSpacing(SPACING)
-        layout.addWidget(self._bar, 3)
-        layout.addWidget(filter_bar, 2)
+        layout.addWidget(self._bar)
+        layout.addWidget(filter_bar, 1)
         layout.addWidget(view)
 
     def _add(self, action: QAction, with_text: bool = False) -> None:

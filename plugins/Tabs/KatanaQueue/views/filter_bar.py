@@ -53,8 +53,9 @@ class FilterBar(QWidget):
             button.toggled.connect(lambda _on: self._tell())
             self._buttons[state] = button
             switches.addWidget(button)
+        layout.addStretch(1)
         layout.addWidget(self._switches)
-        layout.addWidget(self.field, 1)
+        layout.addWidget(self.field, 3)
         # Explicit, so that the switches do not count: where there is no room for them they are hidden.
         self.setMinimumWidth(self.field.minimumWidth())
         self.set_counts(dict.fromkeys(JobState, 0))
