@@ -14,6 +14,8 @@ KqError
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "BadInput",
     "BadSetting",
@@ -54,6 +56,17 @@ class ConnectionLost(KqError):
 
 class SessionFailed(KqError):
     """A session could not be started, or its server keeps dying."""
+
+    @classmethod
+    def because(cls, error: OSError) -> SessionFailed:
+        """The system refused what a queue needs to begin. Of a full disk it is said what to do."""
+        reason = error.strerror or str(error)
+        if error.filename:
+            reason = f"{reason}: {error.filename}"
+        sentence = f"the queue cannot begin ({reason})"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            sentence += ": make room on the disk of KQ_DATA_ROOT, or set it to a folder on another"
+        return cls(sentence)
 
 
 class MalformedMessage(KqError):

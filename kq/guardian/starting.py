@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kq import process
-from kq.errors import KqError
+from kq.errors import KqError, SessionFailed
 from kq.guardian.folder import QueueFolder, end_leftovers, new_session_id
 from kq.settings import Settings
 
@@ -89,8 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Before anything is started that the server may leave behind.
         process.become_subreaper()
         let_begin(server)
-    except (KqError, OSError) as error:
+    except KqError as error:
         tell("failed", sentence=str(error))
+        return 2
+    except OSError as error:
+        tell("failed", sentence=str(SessionFailed.because(error)))
         return 2
     from kq.guardian.program import Guardian  # meanwhile the server is on its way
 

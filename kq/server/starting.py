@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kq import __version__, process
-from kq.errors import IllegalTransition, KqError
+from kq.errors import IllegalTransition, KqError, SessionFailed
 from kq.logs import log_folder, open_log
 from kq.server.early_agents import start_early
 from kq.settings import Settings
@@ -73,8 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return server.run(lifeline=options.guardian_pid != 0)
     except IllegalTransition:
         raise
-    except (KqError, OSError) as error:
+    except KqError as error:
         _refuse(str(error))
+    except OSError as error:
+        _refuse(str(SessionFailed.because(error)))
 
 
 def _have_files_enough() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from kq.records import JobRecord, QueueRecord
 from kq.settings import Settings
 from kq.states import JobState
 from tests.reliability.live_queue import until
+from tests.small_disk import fill, small_disk
 
 SPEC = JobSpec(name="n", commands=(("true",),))
 
@@ -156,6 +159,25 @@ def test_a_session_that_cannot_start_says_why(data_root: object) -> None:
         session.close()
         assert session.wait(10)
         assert session.client.join(5)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk"
+)
+def test_a_session_on_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
+    """One sentence, without the system's number of the error, that names the setting."""
+    with small_disk(tmp_path) as mount:
+        fill(mount / "filler")
+        session = Session(Settings.from_environment({"KQ_DATA_ROOT": str(mount)}))
+        try:
+            assert not session.wait_ready(20)
+            assert "No space left on device" in session.failure
+            assert "make room on the disk of KQ_DATA_ROOT" in session.failure
+            assert "Errno" not in session.failure
+        finally:
+            session.close()
+            assert session.wait(10)
+            assert session.client.join(5)
 
 
 def test_settings_that_make_no_sense_are_told_by_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
