@@ -104,6 +104,37 @@ def test_attempts_are_choices(tab: Any, queue: FakeQueue, tmp_path: Path, settle
     settle(lambda: log_text(tab) == ["attempt 2"])
 
 
+def test_of_many_tasks_it_is_told_whose_log_is_shown(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
+) -> None:
+    """A failed job shows the log of the task that failed, which need not be the latest."""
+    logs = [tmp_path / f"{number}.log" for number in range(3)]
+    for log in logs:
+        log.write_text("line\n")
+    queue.attempts_of["job000001"] = [
+        AttemptRecord(
+            job_id="job000001",
+            task=number,
+            attempt=1,
+            agent="a1",
+            host="h",
+            started=1.0,
+            ended=2.0,
+            outcome="failed" if number == 1 else "completed",
+            log_file=str(log),
+        )
+        for number, log in enumerate(logs)
+    ]
+    queue.change([make_job(1, JobState.FAILED, tasks=3, attempts=3, log_file=str(logs[1]))])
+    choices = tab.log._attempts
+    settle(lambda: choices.count() == 3)
+    assert [choices.itemText(at) for at in range(3)] == [
+        "Task 2, attempt 1: failed",
+        "Task 1, attempt 1: completed",
+        "Task 3, attempt 1: completed",
+    ]
+
+
 def test_thumbnail_and_picture(tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle) -> None:
     """The latest picture is in the row and in the Picture page, and follows the file."""
     path = tmp_path / "picture.png"

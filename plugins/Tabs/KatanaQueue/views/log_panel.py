@@ -92,20 +92,22 @@ class LogPanel(QWidget):
         return self._state.path
 
     def set_attempts(self, attempts: Sequence[AttemptRecord], current: str) -> None:
-        """Offer the logs of earlier attempts; `current` is the log of the latest."""
+        """Offer the logs of other attempts; `current` is the log that is shown unless one is chosen."""
+        many = any(each.task for each in attempts)
         with QSignalBlocker(self._attempts):
             chosen = self._attempts.currentData()
             self._attempts.clear()
             self._attempts.addItem("Latest attempt", "")
             for record in sorted(attempts, key=lambda each: (each.task, -each.attempt)):
-                if record.log_file and record.log_file != current:
-                    task = (
-                        f"task {record.task + 1}, "
-                        if record.task or len({a.task for a in attempts}) > 1
-                        else ""
-                    )
-                    text = f"{task}attempt {record.attempt}: {record.outcome}"
-                    self._attempts.addItem(text[0].upper() + text[1:], record.log_file)
+                text = f"Attempt {record.attempt}: {record.outcome}"
+                if many:
+                    text = f"Task {record.task + 1}, attempt {record.attempt}: {record.outcome}"
+                if not record.log_file:
+                    continue
+                if record.log_file != current:
+                    self._attempts.addItem(text, record.log_file)
+                elif many:  # of the task that failed, which may not be the latest
+                    self._attempts.setItemText(0, text)
             self._attempts.setCurrentIndex(max(0, self._attempts.findData(chosen)))
         self.tools.show_when_fits(self._attempts, self._attempts.count() > 1)
 
