@@ -89,8 +89,13 @@ def test_all_local_agents_may_go(tab: Any, queue: FakeQueue, settle: Settle, qtb
     qtbot.keyClicks(panel.count, "0")
     qtbot.keyClick(panel.count, Qt.Key.Key_Return)
     settle(lambda: ("set_agent_count", 0) in queue.asked)
-    queue.change(queue=QueueRecord(agents_wanted=0))
-    settle(lambda: panel.count.value() == 0)
+    assert not panel.none.isVisible()
+    queue.change(queue=QueueRecord(agents_wanted=0), removed_agents=["workstation-1", "workstation-2"])
+    settle(panel.none.isVisible)
+    assert panel.count.value() == 0
+    assert "Local Agents" in panel.none.text()
+    queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+    settle(lambda: not panel.none.isVisible())  # nobody knows
 
 
 def test_the_number_follows_the_queue_unless_somebody_types(

@@ -86,6 +86,8 @@ class AgentsPanel(QWidget):
         self.count.valueChanged.connect(lambda _value: self._wish.start())
         self.count.editingFinished.connect(lambda: self.count.lineEdit().setModified(False))
         self._summary = QLabel(self)
+        self.none = QLabel("No Agents: raise Local Agents, or launch some on other machines.", self)
+        self.none.setWordWrap(True)
         self._lay_out()
         self._model.modelReset.connect(self._update)
         self._model.dataChanged.connect(lambda *_: self._update())
@@ -159,6 +161,8 @@ class AgentsPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.table, 1)
+        inside = QVBoxLayout(self.table.viewport())
+        inside.addWidget(self.none, 1, Qt.AlignmentFlag.AlignCenter)
 
     def selected(self) -> list[AgentRecord]:
         """The selected Agents."""
@@ -172,6 +176,7 @@ class AgentsPanel(QWidget):
             action.setEnabled(live and bool(chosen))
         self.count.setEnabled(live)
         agents = self._model.agents()
+        self.none.setVisible(live and not agents)
         hosts = {agent.host for agent in agents if not agent.local}
         lost = sum(agent.state == "Lost" for agent in agents)
         parts = [f"{sum(agent.state == 'Busy' for agent in agents)} of {len(agents)} busy"] if agents else []
