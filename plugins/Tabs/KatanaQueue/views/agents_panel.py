@@ -88,6 +88,7 @@ class AgentsPanel(QWidget):
         self._summary = QLabel(self)
         self.none = QLabel("No Agents: raise Local Agents, or launch some on other machines.", self)
         self.none.setWordWrap(True)
+        self.none.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._lay_out()
         self._model.modelReset.connect(self._update)
         self._model.dataChanged.connect(lambda *_: self._update())
@@ -162,7 +163,7 @@ class AgentsPanel(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self.table, 1)
         inside = QVBoxLayout(self.table.viewport())
-        inside.addWidget(self.none, 1, Qt.AlignmentFlag.AlignCenter)
+        inside.addWidget(self.none)
 
     def selected(self) -> list[AgentRecord]:
         """The selected Agents."""
