@@ -15,7 +15,7 @@ from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import LEFT, Settle
 
-READABLE = 230
+READABLE = 226
 """Pixels in which most reasons can be read."""
 
 
@@ -65,6 +65,7 @@ def test_all_are_there_when_there_is_room_and_the_least_needed_leave_first() -> 
     usual = [column for column in Column if not COLUMNS[column].hidden]
     assert list(fitted_widths(1600, 1.0, {})) == usual
     assert set(usual) - set(fitted_widths(1080, 1.0, {})) <= {Column.LOG_FILE, Column.MEMORY}
+    assert Column.COMPLETED in fitted_widths(1060, 1.0, {})
     assert Column.PICTURE in fitted_widths(800, 1.0, {})
     narrow = fitted_widths(200, 1.0, {})
     assert list(narrow) == [Column.NAME, Column.STATE, Column.PROGRESS, Column.REASON]

@@ -301,6 +301,28 @@ def test_a_part_drawn_anew_looks_as_the_whole_did(
     assert viewport.grab(cell).toImage() == whole.copy(cell)
 
 
+def test_a_click_on_a_page_leaves_no_frame(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """Whoever uses the mouse knows where it is: only the Tab key brings the frame."""
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible())
+    tab.activateWindow()
+    tabs = tab.details._tabs
+
+    def has_frame() -> bool:
+        rect = tabs.tabRect(tabs.currentIndex()).adjusted(2, 4, -3, -4)
+        line = tabs.grab(rect).toImage()
+        inner = tabs.grab(rect.adjusted(1, 1, -1, -1)).toImage()
+        return bool(line.pixelColor(8, 0) != inner.pixelColor(7, 0))
+
+    qtbot.mouseClick(tabs, LEFT, pos=tabs.tabRect(1).center())
+    settle(lambda: tab.details.current_name() == "Picture")
+    without = has_frame()
+    tab.view.setFocus()
+    qtbot.keyClick(tab.view, Qt.Key.Key_Tab)
+    settle(tabs.hasFocus)
+    assert (without, has_frame()) == (False, True)
+
+
 @pytest.mark.parametrize("page", ["Log", "Picture", "Agents"])
 def test_where_the_keyboard_is_can_be_seen(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, page: str

@@ -156,9 +156,9 @@ class ColumnInfo:
 
 
 COLUMNS: tuple[ColumnInfo, ...] = (
-    ColumnInfo("name", "Name", 180, 240, lambda r, _: r.name, lambda r: r.name.casefold()),
+    ColumnInfo("name", "Name", 172, 240, lambda r, _: r.name, lambda r: r.name.casefold()),
     ColumnInfo("state", "State", 104, 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
-    ColumnInfo("progress", "Progress", 84, 112, lambda r, _: progress_text(r), _progress_value),
+    ColumnInfo("progress", "Progress", 80, 112, lambda r, _: progress_text(r), _progress_value),
     ColumnInfo("picture", "Picture", 58, 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
         "submitted", "Submitted", 84, 96, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted
@@ -191,7 +191,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         lambda r, now: clock_text(r.completed, now),
         lambda r: r.completed or _LAST,
     ),
-    ColumnInfo("agent", "Agent", 52, 84, lambda r, _: _agent_text(r), lambda r: r.agent),
+    ColumnInfo("agent", "Agent", 74, 84, lambda r, _: _agent_text(r), lambda r: r.agent),
     ColumnInfo(
         "memory",
         "Peak Memory",
@@ -203,7 +203,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         hint="The most memory that the processes of one attempt used together",
     ),
     ColumnInfo(
-        "reason", "Reason", 230, 320, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning
+        "reason", "Reason", 226, 320, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning
     ),
     ColumnInfo("log_file", "Log File", 180, 220, lambda r, _: r.log_file, lambda r: r.log_file),
     ColumnInfo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QAction, QFocusEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
@@ -77,13 +77,30 @@ class TopBar(QWidget):
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
 
 
+_BY_KEY = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
+
+
 class _Tabs(QTabBar):
-    """Shows that it has the keyboard, whatever the host's style makes of that."""
+    """Shows whoever uses the keyboard that it has it, whatever the host's style makes of that."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._framed = False
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """A click says where it is, and so does nothing of a window that was just opened."""
+        if event.reason() != Qt.FocusReason.ActiveWindowFocusReason:
+            self._framed = event.reason() in _BY_KEY
+        super().focusInEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """A frame, as around the current row of the list."""
         super().paintEvent(event)
-        if self.hasFocus():
+        if self.hasFocus() and self._framed:
             painter = QPainter(self)
             painter.setPen(faded(self.palette().color(QPalette.ColorRole.WindowText), 0.6))
             painter.drawRect(self.tabRect(self.currentIndex()).adjusted(2, 4, -3, -4))
