@@ -341,3 +341,29 @@ def test_where_the_keyboard_is_can_be_seen(
         focused = widget.grab().toImage()
         qtbot.keyClick(widget, Qt.Key.Key_Tab)
         assert widget.grab().toImage() != focused, widget.accessibleName()
+
+
+def test_how_many_jobs_the_words_leave_is_told_beside_them(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Where there is room for it; never over the words."""
+    queue.change([make_job(number) for number in range(1, 31)])
+    settle(lambda: tab.model.shown == 30)
+    field = tab.filter_bar.field
+    tab.resize(1400, 700)
+    settle(lambda: field.width() > 250)
+
+    def right_half() -> Any:
+        return field.grab(QRect(field.width() - 120, 0, 90, field.height())).toImage()
+
+    qtbot.keyClicks(field, "shot_00")
+    settle(lambda: tab.model.shown == 9)
+    assert field._found == "9 of 30"
+    with_count = right_half()
+    field.set_found("")
+    assert right_half() != with_count
+    field.set_found("9 of 30")
+    field.setText("shot_00 and so many words that there is no room for more")
+    full = right_half()
+    field.set_found("")
+    assert right_half() == full

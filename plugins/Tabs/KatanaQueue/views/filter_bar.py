@@ -83,6 +83,7 @@ class FilterBar(QWidget):
         if total:
             jobs = "1 job" if total == 1 else f"{total:,} jobs"
             text = f"{shown:,} of {jobs}" if shown != total else f"Filter {jobs}"
+        self.field.set_found(f"{shown:,} of {total:,}")
         if self.field.placeholderText() != text:
             self.field.setPlaceholderText(text)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
 
 __all__ = ["SearchField"]
 
 PAUSE_MS = 130
 """Whoever types on within this is not done yet."""
+CLEAR_WIDTH = 30
+"""Pixels that the button which clears the field takes."""
 
 
 class SearchField(QLineEdit):
@@ -23,6 +25,7 @@ class SearchField(QLineEdit):
 
     def __init__(self, name: str, widest: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._found = ""
         self.setPlaceholderText(name)
         self.setAccessibleName(name)
         self.setClearButtonEnabled(True)
@@ -41,6 +44,26 @@ class SearchField(QLineEdit):
         was_active = self._typing.isActive()
         self._typing.stop()
         return was_active
+
+    def set_found(self, text: str) -> None:
+        """Show how much was found, at the right of the words, where there is room."""
+        if text != self._found:
+            self._found = text
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The words, and what was found."""
+        super().paintEvent(event)
+        if not self.text() or not self._found:
+            return
+        room = self.rect().adjusted(0, 0, -CLEAR_WIDTH, 0)
+        metrics = self.fontMetrics()
+        taken = metrics.horizontalAdvance(f"{self.text()} {self._found}") + CLEAR_WIDTH // 2
+        if taken < room.width():
+            painter = QPainter(self)
+            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(room, int(right), self._found)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape clears the words, then goes to what is searched; Down goes there too."""
