@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow
 
-from kq.api import JobState
+from kq.api import JobSpec, JobState
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle
 
@@ -62,6 +62,26 @@ def test_a_key_of_the_list_and_of_a_menu_is_the_lists(
     settle(lambda: not tab.actions_of_jobs.open_picture.isEnabled())
     qtbot.keyClick(tab.view, Qt.Key.Key_O, CONTROL)
     assert (opened, menu_chosen) == (["/pics/1.png"], ["Open"])
+
+
+def test_a_key_that_is_held_down_does_it_once(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
+    """One job is submitted again, not as many as the keyboard repeats; priorities may go on rising."""
+    queue.specs["job000001"] = JobSpec(name="beauty", commands=(("render",),))
+    queue.change([make_job(1, JobState.WAITING)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.view.setFocus()
+
+    def hold(key: Qt.Key) -> None:
+        qtbot.keyPress(tab.view, key, CONTROL)
+        for _ in range(5):
+            event = QKeyEvent(QEvent.Type.KeyPress, key, CONTROL, "", True)
+            QApplication.sendEvent(tab.view, event)
+        qtbot.keyRelease(tab.view, key, CONTROL)
+
+    hold(Qt.Key.Key_D)
+    hold(Qt.Key.Key_Up)
+    settle(lambda: len([asked for asked in queue.asked if asked[0] == "set_priority"]) == 6)
+    assert len([asked for asked in queue.asked if asked[0] == "submit"]) == 1
 
 
 def test_copy_in_the_log_is_the_logs(

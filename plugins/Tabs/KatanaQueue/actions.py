@@ -79,6 +79,8 @@ class JobActions(QObject):
             self._submit_again,
             "A new job of the same, with the scene as it was",
         )
+        for action in (self.raise_priority, self.lower_priority):
+            action.setAutoRepeat(True)
         self.reveal_log = self._action("Reveal Log", "folder", "", self._reveal_log)
         self.copy_log_path = self._action("Copy Log Path", "copy", "Ctrl+Shift+C", self._copy_log_path)
         self.copy_command = self._action("Copy Command", "copy", "", self._copy_command)
@@ -88,6 +90,7 @@ class JobActions(QObject):
 
     def _action(self, text: str, glyph: str, keys: str, call: Callable[[], None], tip: str = "") -> QAction:
         action = QAction(text, self)
+        action.setAutoRepeat(False)  # a key that is held down submits one job, not ten
         if keys:
             action.setShortcut(QKeySequence(keys))
             action.setShortcutContext(

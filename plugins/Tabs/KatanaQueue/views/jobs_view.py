@@ -325,7 +325,8 @@ class JobsView(QTableView):
         """Right opens a job, Left closes it, actions have theirs; all else as in every list."""
         action = self._action_of(event)
         if action is not None:
-            action.trigger()
+            if action.autoRepeat() or not event.isAutoRepeat():
+                action.trigger()
             return
         job_id, task = self.current()
         plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
