@@ -79,6 +79,7 @@ def test_a_key_that_is_held_down_does_it_once(tab: Any, queue: FakeQueue, settle
         qtbot.keyRelease(tab.view, key, CONTROL)
 
     hold(Qt.Key.Key_D)
+    settle(lambda: any(asked[0] == "submit" for asked in queue.asked))
     hold(Qt.Key.Key_Up)
     settle(lambda: len([asked for asked in queue.asked if asked[0] == "set_priority"]) == 6)
     assert len([asked for asked in queue.asked if asked[0] == "submit"]) == 1
