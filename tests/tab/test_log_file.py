@@ -96,8 +96,9 @@ def test_what_cannot_be_shown_is_told_in_words(tmp_path: Path) -> None:
     path.write_text("a\n")
     file = opened(path)
     path.unlink()
-    with pytest.raises(LogTrouble, match="The log file is gone"):
-        file.check()
+    for _look in range(2):  # it goes on saying so: that there was none would be another story
+        with pytest.raises(LogTrouble, match="The log file is gone"):
+            file.check()
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything is readable to an administrator")

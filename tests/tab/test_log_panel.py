@@ -219,10 +219,24 @@ def test_log_that_vanishes_and_comes_back(panel: LogPanel, tmp_path: Path, settl
     path = write(tmp_path / "log", 10)
     panel.show_log(str(path))
     settle(lambda: len(shown(panel)) == 10)
+    told: list[str] = []
+    panel.noticed.connect(told.append)
     path.unlink()
     settle(lambda: "The log file is gone" in panel.view._message)
     write(path, 3)
     settle(lambda: shown(panel) == ["line 0", "line 1", "line 2"])
+    assert told == ["The log file is back."]
+
+
+def test_log_that_is_still_to_come(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
+    """A render is known before its log is there: that it comes is nothing to be told of."""
+    told: list[str] = []
+    panel.noticed.connect(told.append)
+    panel.show_log(str(tmp_path / "log"))
+    settle(lambda: "There is no log file" in panel.view._message)
+    write(tmp_path / "log", 2)
+    settle(lambda: shown(panel) == ["line 0", "line 1"])
+    assert told == []
 
 
 def test_log_that_is_begun_anew(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:

@@ -50,6 +50,8 @@ class LogFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._identity: tuple[int, int] | None = None
+        self.was_there = False
+        """Whether it was seen: what is not there then has gone; else it may still come."""
         self._reset()
 
     def _reset(self) -> None:
@@ -77,16 +79,15 @@ class LogFile:
         try:
             status = Path(self.path).stat()
         except OSError as error:
-            was_there = self._identity is not None
             self._identity = None
             self._reset()
-            raise LogTrouble(_in_words(self.path, error, was_there=was_there)) from error
+            raise LogTrouble(_in_words(self.path, error, was_there=self.was_there)) from error
         if stat.S_ISDIR(status.st_mode):
             raise LogTrouble(f"{self.path} is a folder, not a log file.")
         if not stat.S_ISREG(status.st_mode):
             raise LogTrouble(f"{self.path} is no plain file, so it is not read.")
         identity = (status.st_dev, status.st_ino)
-        known, self._identity = self._identity, identity
+        known, self._identity, self.was_there = self._identity, identity, True
         if known is not None and known != identity:
             return self._restart(status.st_size)
         if status.st_size < self.indexed:

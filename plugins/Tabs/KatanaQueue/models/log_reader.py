@@ -197,9 +197,10 @@ class LogReader(FileThread):
             return
         self._next_poll_s = time.monotonic() + POLL_S
         last_line = file.line_count - 1
+        was_there = file.was_there
         change = file.check()
         if self._trouble:
-            self._trouble, self._note = "", "The log file is back."
+            self._trouble, self._note = "", "The log file is back." if was_there else ""
             self._begin()
         elif change == FileChange.RESTARTED:
             self._note = "The log file was begun anew: this is its new content."
