@@ -132,7 +132,9 @@ def test_tray_tells_too_where_there_is_one(
     monkeypatch.setattr(
         QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: told.append(text), raising=True
     )
-    places = iter([QRect(), QRect(), QRect(1500, 980, 22, 22)])  # the tray takes its time to place the icon
+    places = iter(
+        [QRect(), QRect(0, 0, 22, 22), QRect(1500, 980, 22, 22)]
+    )  # the tray takes its time to place the icon
     monkeypatch.setattr(QSystemTrayIcon, "geometry", lambda _tray: next(places))
     start = time.time() - 100
     queue.change([make_job(n, JobState.RUNNING, started=start) for n in (1, 2)])

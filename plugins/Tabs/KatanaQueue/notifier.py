@@ -76,7 +76,8 @@ class Notifier(QObject):
         """Once the icon has its place: before, X11 would show the message in a corner of the screen."""
         if self._tray is None:
             return
-        if self._tray.geometry().isEmpty() and self._looks < MOST_LOOKS:  # other systems never say where
+        # At first it is said to be in that corner; other systems never say where.
+        if self._tray.geometry().topLeft().isNull() and self._looks < MOST_LOOKS:
             self._looks += 1
             self._again.start()
             return
