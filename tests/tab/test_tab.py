@@ -28,6 +28,16 @@ def test_empty_list_tells_how_to_start(tab: Any, settle: Settle) -> None:
     assert not tab.banner.isVisible()
 
 
+def test_empty_list_without_a_queue_tells_no_way_that_leads_nowhere(
+    tab: Any, queue: FakeQueue, settle: Settle
+) -> None:
+    """A queue that could not begin renders nothing, whatever is right-clicked."""
+    queue.change(status=ConnectionStatus.ENDED, sentence="the queue cannot begin (No space left on device)")
+    settle(lambda: tab.banner.isVisible())
+    assert "Preview" not in tab.empty._text.text()
+    assert "not running" in tab.empty._text.text()
+
+
 def test_connection_banner_comes_and_goes(tab: Any, queue: FakeQueue, settle: Settle) -> None:
     """What is old is shown as old, nothing can be asked for, and it recovers by itself."""
     queue.change([make_job(1)])

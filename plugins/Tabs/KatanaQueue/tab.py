@@ -251,6 +251,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if not shown and not self.model.is_rebuilding:
             if total:
                 self.empty.show_no_match(total)
+            elif self._status == ConnectionStatus.ENDED:
+                self.empty.show_no_queue()
             else:
                 self.empty.show_how_to_start()
             self._list.setCurrentWidget(self.empty)

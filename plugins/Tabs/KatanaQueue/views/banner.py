@@ -145,6 +145,12 @@ class EmptyPage(QWidget):
         )
         self._clear.hide()
 
+    def show_no_queue(self) -> None:
+        """Nothing can be rendered; the strip above the list says why."""
+        self._title.setText("No queue")
+        self._text.setText("Katana Queue is not running: the line above says why.")
+        self._clear.hide()
+
     def show_no_match(self, total: int) -> None:
         """There are jobs, and the filter hides all of them."""
         self._title.setText("No job matches")
