@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
 from host.renderboot import job
 from host.renderboot.arguments import USAGE, parse
 from host.renderboot.errors import EXIT_OK, RenderBootError
+from host.renderboot.leaving import leave
 from host.renderboot.report import Report
 from host.renderboot.standby import stand_by
 
@@ -34,12 +34,5 @@ def main(argv: list[str]) -> int:
         return error.exit_code
 
 
-def _leave(code: int) -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Not sys.exit: tearing down the renderer's threads and scene takes longer than a stop may.
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    _leave(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -19,6 +21,8 @@ Pixels = npt.NDArray[np.float32]
 
 _EXR_LINES_PER_BLOCK = 16
 _EXR_ZIP = 3
+_READER_PATIENCE_S = 2.0
+"""How long a picture waits for whoever has the one before it open."""
 
 
 def write_png(path: Path, pixels: Pixels) -> None:
@@ -124,7 +128,7 @@ def _replace(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             draft.write_bytes(content)
-            draft.replace(path)
+            _put_in_place(draft, path)
         except OSError:
             draft.unlink(missing_ok=True)
             raise
@@ -132,3 +136,17 @@ def _replace(path: Path, content: bytes) -> None:
         raise RenderBootError(
             f"The picture '{path}' cannot be written: {error.strerror or error}."
         ) from error
+
+
+def _put_in_place(draft: Path, path: Path) -> None:
+    # Windows replaces no file that somebody has open, as whoever looks at a picture has for a moment.
+    patience_s = _READER_PATIENCE_S if sys.platform == "win32" else 0.0
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            draft.replace(path)
+            return
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.02)

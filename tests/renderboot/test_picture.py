@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +58,24 @@ def test_exr_keeps_light_above_white(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """One sentence with the path, and no draft left beside it."""
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(RenderBootError, match=r"file/a\.png' cannot be written"):
+    with pytest.raises(RenderBootError, match=r"file[/\\]a\.png' cannot be written"):
         write_png(tmp_path / "file" / "a.png", _ramp())
     (tmp_path / "a.png").mkdir()
     with pytest.raises(RenderBootError, match="cannot be written"):
         write_png(tmp_path / "a.png", _ramp())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "file"]
+
+
+def test_a_picture_that_is_being_looked_at_is_replaced(tmp_path: Path) -> None:
+    """Windows refuses that while somebody has it open: the new one waits for a moment."""
+    path = tmp_path / "a.png"
+    write_png(path, _ramp())
+    old = path.read_bytes()
+    with ThreadPoolExecutor(1) as writer:
+        with path.open("rb") as reader:
+            done = writer.submit(write_png, path, _ramp()[:, ::-1])
+            wait([done], 0.3)
+            assert reader.read() == old
+        done.result(30.0)
+    assert path.read_bytes() != old
+    assert [each.name for each in tmp_path.iterdir()] == ["a.png"]

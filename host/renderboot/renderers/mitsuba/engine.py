@@ -5,11 +5,14 @@ Always `scalar_rgb`: the LLVM variants abort where the system's LLVM is not to t
 
 from __future__ import annotations
 
-import drjit as dr
-import mitsuba as mi
 import numpy as np
 
+from host.renderboot.renderers.mitsuba.quiet import without_noise
 from host.renderboot.scene import Matrix
+
+with without_noise():
+    import drjit as dr
+    import mitsuba as mi
 
 mi.set_variant("scalar_rgb")
 mi.set_log_level(mi.LogLevel.Error)
