@@ -15,6 +15,8 @@ from typing import Any
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from .right_of_way import right_of_way
+
 __all__ = ["open_crossing", "post"]
 
 
@@ -43,7 +45,8 @@ class _Crossing(QObject):
         reference, function, arguments = call
         receiver = reference()
         if receiver is not None and shiboken6.isValid(receiver):
-            function(receiver, *arguments)
+            with right_of_way:
+                function(receiver, *arguments)
 
 
 _crossing: _Crossing | None = None

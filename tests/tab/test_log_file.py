@@ -9,8 +9,23 @@ from pathlib import Path
 import pytest
 
 from kq.api import load_patterns
-from plugins.Tabs.KatanaQueue.models.log_file import CHUNK, LONGEST, FileChange, LogFile, LogTrouble, as_text
-from plugins.Tabs.KatanaQueue.models.log_scan import BadPattern, LineMarks, Search, SeverityScan, TextScan
+from plugins.Tabs.KatanaQueue.models.log_file import (
+    CHUNK,
+    LONG,
+    LONGEST,
+    FileChange,
+    LogFile,
+    LogTrouble,
+    as_text,
+)
+from plugins.Tabs.KatanaQueue.models.log_scan import (
+    BLOCK,
+    BadPattern,
+    LineMarks,
+    Search,
+    SeverityScan,
+    TextScan,
+)
 
 
 def opened(path: Path) -> LogFile:
@@ -170,6 +185,24 @@ def test_search_counts_lines(tmp_path: Path, is_regex: bool) -> None:
     assert scan.found.count == 401
 
 
+@pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, BLOCK + 1, LONG - 10, LONG, LONG + 1, 3 * LONG])
+def test_long_lines_are_searched_and_counted_right(tmp_path: Path, length: int) -> None:
+    """A line longer than a block is one line: what follows it is found in its place; and what it ends with,
+    unless it is very long.
+    """
+    path = tmp_path / "log"
+    long_line = "x" * (length - 6) + "needle"
+    lines = ["needle", "hay", long_line, "", "needle", long_line, "needle", "hay " * 5000, "needle"]
+    path.write_text("\n".join(lines) + "\n")
+    scan = TextScan(Search("needle"))
+    file = opened(path)
+    while scan.step(file):
+        pass
+    seen = {2, 5} if length <= LONG else set()
+    assert list(scan.found.lines) == sorted({0, 4, 6, 8} | seen)
+    assert scan.next_line == file.line_count == len(lines)
+
+
 def test_search_matches_case_when_told(tmp_path: Path) -> None:
     """Upper and lower case are one unless somebody says otherwise."""
     path = tmp_path / "log"
@@ -209,6 +242,7 @@ def test_marks_go_round() -> None:
     for line in (3, 8, 20):
         marks.add(line)
     assert [marks.next(line) for line in (0, 3, 8, 20)] == [3, 8, 20, 3]
+    assert [line for line in range(30) if line in marks] == [3, 8, 20]
     assert [marks.previous(line) for line in (0, 3, 8, 21)] == [20, 20, 3, 20]
     assert (marks.place(8), LineMarks().next(1)) == (2, None)
     marks.cut(8)

@@ -15,6 +15,7 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer,
 
 from kq.api import JobRecord, JobState, QueueChange
 
+from ....right_of_way import right_of_way
 from .columns import COLUMNS, Column
 from .job_book import JobBook
 from .job_order import Arrangement, Entry, JobFilter, SortBy, taken_apart
@@ -69,7 +70,7 @@ class JobsModel(JobTable):
         self._leavings: Iterator[None] = iter(())  # of what was replaced
         self._timer = QTimer(self)
         self._timer.setInterval(0)
-        self._timer.timeout.connect(lambda: self._work())
+        self._timer.timeout.connect(self._on_turn)
 
     # --- what the queue tells ----------------------------------------------------------------------------
 
@@ -105,6 +106,10 @@ class JobsModel(JobTable):
             self._unsettled.update(self._held)
             self._held.clear()
             self._timer.start()
+
+    def _on_turn(self) -> None:
+        with right_of_way:
+            self._work()
 
     def _work(self, budget_s: float = BUDGET_S) -> None:
         """One turn of whatever is left to do."""

@@ -14,12 +14,14 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-__all__ = ["FileChange", "LogFile", "LogLine", "LogTrouble", "as_text"]
+__all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogTrouble", "as_text"]
 
 CHUNK = 64 * 1024
 """Bytes between two entries of the index: 1 GB of log costs 128 kB of memory."""
 LONGEST = 16 * 1024
 """Bytes of one line that are shown; the view says how much there is beyond."""
+LONG = 128 * 1024
+"""Bytes of one line that are looked at in a search."""
 _SIGNATURE = 256
 
 
@@ -42,6 +44,16 @@ class LogLine(NamedTuple):
     text: str
     kind: str = ""
     """error, warning, or empty."""
+
+
+class Block(NamedTuple):
+    """Some whole lines."""
+
+    data: bytes
+    lines: int
+    """How many they are."""
+    end: int | None
+    """Where the next line starts; None when that is not known."""
 
 
 class LogFile:
@@ -153,17 +165,25 @@ class LogFile:
             parts = parts[1:]  # the first is cut
         return [as_text(part[:LONGEST], part[-LONGEST:], len(part)) for part in parts[-count:]]
 
-    def block(self, first_line: int, budget_bytes: int) -> tuple[bytes, int]:
-        """Whole lines from `first_line`, about `budget_bytes` of them, and how many lines they are."""
+    def block(self, first_line: int, budget_bytes: int, start: int | None = None) -> Block:
+        """Whole lines from `first_line` on, about `budget_bytes` of them; of a longer one at most LONG bytes.
+
+        `start` is where `first_line` starts, if that is known: to find it costs as much as to read a block.
+        """
         with self._open() as file:
-            start = self._start_of(file, first_line)
+            if start is None:
+                start = self._start_of(file, first_line)
             data = _read_at(file, start, min(budget_bytes, self.indexed - start))
             if start + len(data) < self.indexed:
                 cut = data.rfind(b"\n")
-                if cut < 0:  # a line longer than the budget: its beginning stands for it
-                    return data, 1
-                data = data[: cut + 1]
-        return data, data.count(b"\n") + (0 if data.endswith(b"\n") or not data else 1)
+                if cut < 0:
+                    data = _read_at(file, start, min(LONG, self.indexed - start))
+                    cut = data.find(b"\n")
+                if cut < 0 and start + len(data) < self.indexed:
+                    return Block(data, 1, None)  # its beginning stands for it
+                data = data[: cut + 1] if cut >= 0 else data
+        lines = data.count(b"\n") + (0 if data.endswith(b"\n") or not data else 1)
+        return Block(data, lines, start + len(data))
 
     def _start_of(self, file: BinaryIO, line: int) -> int:
         """The offset at which `line` starts; the end of what is known for the line after the last."""

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from kq.api import OutputPatterns, load_patterns
 
 from ....crossing import post
+from ....right_of_way import right_of_way
 from .file_thread import FileThread
 from .log_file import FileChange, LogFile, LogLine, LogTrouble
 from .log_scan import LineMarks, Search, SeverityScan, TextScan
@@ -24,7 +25,11 @@ POLL_S = 0.2
 """How often a log in sight is looked at for more."""
 BURST_S = 0.001
 REST_S = 0.0015
-_INDEX_STEP = 1 << 20
+_SHORT_REST_S = 0.0002
+"""While somebody waits for lines."""
+_LINES_AT_ONCE = 64
+_INDEX_STEP = 1 << 18
+_FIRST_LOOK = 1 << 20
 MAX_COPIED = 200_000
 """More lines than this are not put on the clipboard."""
 
@@ -78,6 +83,7 @@ class LogReader(FileThread):
         self._patterns: OutputPatterns = load_patterns("")
         self._severity = SeverityScan(self._patterns)
         self._search: TextScan | None = None
+        self._was_complete = False  # all lines of this generation were known once
         self._told: LogState | None = None
         self._trouble = ""
         self._note = ""
@@ -160,7 +166,7 @@ class LogReader(FileThread):
                     break
                 self._condition.wait(left_s)
         if self._has_work():
-            time.sleep(REST_S)
+            right_of_way.give_way(self._ending, REST_S)
 
     def _has_work(self) -> bool:
         file = self._file
@@ -180,6 +186,7 @@ class LogReader(FileThread):
 
     def _begin(self) -> None:
         self._generation += 1
+        self._was_complete = False
         self._severity = SeverityScan(self._patterns)
         if self._search is not None:
             self._search = TextScan(self._search.search)
@@ -209,13 +216,12 @@ class LogReader(FileThread):
             self._severity.grown(last_line)
             if self._search is not None:
                 self._search.grown(last_line)
-        if not file.is_complete and file.size - file.indexed > 8 * _INDEX_STEP:
+        if not (file.is_complete or self._was_complete) and file.size - file.indexed > 8 * _FIRST_LOOK:
             self._tell_state()  # first, so that whoever shows the tail knows of which file it is
-            lines = [LogLine(text, self._patterns.classify(text)) for text in file.tail(200)]
-            post(self._emit, "tail_ready", self._generation, lines)
+            post(self._emit, "tail_ready", self._generation, self._classified(file.tail(200)))
         # The first stretch at once, so that a small log is whole when it is first told of.
         if not file.is_complete:
-            file.advance(_INDEX_STEP)
+            file.advance(_FIRST_LOOK)
         self._tell_state()
 
     def _work(self) -> None:
@@ -224,7 +230,7 @@ class LogReader(FileThread):
         if file is None:
             return
         end_s = time.perf_counter() + BURST_S
-        while time.perf_counter() < end_s:
+        while time.perf_counter() < end_s and not right_of_way.is_taken():
             if not file.is_complete:
                 file.advance(_INDEX_STEP)
             elif self._search is not None and self._search.next_line < file.line_count:
@@ -242,8 +248,17 @@ class LogReader(FileThread):
 
     def _read(self, generation: int, first: int, count: int) -> None:
         if self._file is not None and generation == self._generation:
-            lines = [LogLine(text, self._patterns.classify(text)) for text in self._file.lines(first, count)]
+            lines = self._classified(self._file.lines(first, count))
             post(self._emit, "lines_ready", generation, first, lines)
+
+    def _classified(self, texts: list[str]) -> list[LogLine]:
+        lines: list[LogLine] = []
+        for at in range(0, len(texts), _LINES_AT_ONCE):
+            if at:
+                right_of_way.give_way(self._ending, _SHORT_REST_S)
+            some = texts[at : at + _LINES_AT_ONCE]
+            lines += [LogLine(text, self._patterns.classify(text)) for text in some]
+        return lines
 
     def _set_search(self, search: Search | None) -> None:
         self._search = TextScan(search) if search is not None else None
@@ -278,6 +293,7 @@ class LogReader(FileThread):
         file = self._file
         if file is None:
             return
+        self._was_complete = self._was_complete or file.is_complete
         scanned = file.is_complete and self._severity.next_line >= file.line_count
         shown = not self._trouble
         state = LogState(

@@ -16,7 +16,8 @@ from .log_file import LONGEST, LogFile
 
 __all__ = ["BadPattern", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
-BLOCK = 128 * 1024
+BLOCK = 32 * 1024
+"""Bytes looked at in one step, which takes half a millisecond at most: Qt's thread may wait for its end."""
 MAX_MARKS = 500_000
 """So many lines are remembered; beyond, they are only counted."""
 
@@ -57,6 +58,12 @@ class LineMarks:
         """The last before `line`, or the last of all; None when there are none."""
         return self.lines[bisect_left(self.lines, line) - 1] if self.lines else None
 
+    def __contains__(self, line: object) -> bool:
+        if not isinstance(line, int):
+            return False
+        at = bisect_left(self.lines, line)
+        return at < len(self.lines) and self.lines[at] == line
+
     def place(self, line: int) -> int:
         """How many there are up to `line`, itself included."""
         return bisect_right(self.lines, line)
@@ -67,22 +74,24 @@ class _Scan:
 
     def __init__(self) -> None:
         self.next_line = 0
+        self._start: int | None = 0  # where that line starts, if it is known
 
     def step(self, file: LogFile) -> bool:
         """Look at one block; returns whether there is more."""
         if self.next_line and self.next_line >= file.line_count:
             return False
-        data, lines = file.block(self.next_line, BLOCK)
+        data, lines, end = file.block(self.next_line, BLOCK, self._start)
         if not lines:
             return False
         self.look_at(data, self.next_line)
         self.next_line += lines
+        self._start = end
         return self.next_line < file.line_count
 
     def grown(self, last_line: int) -> None:
         """The file grew: what was its last line, `last_line`, may read otherwise now."""
         if self.next_line > last_line >= 0:
-            self.next_line = last_line
+            self.next_line, self._start = last_line, None
             self.forget(last_line)
 
     def look_at(self, data: bytes, first_line: int) -> None:

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 
 from kq.api import JobRecord
 
+from ....right_of_way import right_of_way
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from .job_columns import JobColumns
@@ -344,6 +345,10 @@ class JobsView(QTableView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the rows in sight, each at once."""
+        with right_of_way:
+            self._paint(event)
+
+    def _paint(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
         palette = self.palette()
         painter.fillRect(event.rect(), palette.brush(QPalette.ColorRole.Base))

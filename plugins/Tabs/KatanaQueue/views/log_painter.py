@@ -6,15 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette
 
-from ..models.log_file import LogLine
 from .look import faded, is_dark, severity_colour
 
 __all__ = ["LinePainter", "LogMetrics"]
 
-_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_MARK_HEIGHT = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,11 @@ class LogMetrics:
 
 
 class LinePainter:
-    """Draws on `painter`, into `area`. `columns` letters fit; `first` is the leftmost one, without wrap."""
+    """Draws on `painter`, into `area`: first the grounds and numbers of all lines, then, after `texts_only`,
+    their texts. So clip and pen are set once, which for each line costs as much as its text.
+
+    `columns` letters fit; `first` is the leftmost one, without wrap.
+    """
 
     def __init__(
         self,
@@ -60,54 +63,69 @@ class LinePainter:
         self._first, self._wrap, self._highlight = first, wrap, highlight
         self._columns = metrics.columns(area.width())
         self._text = palette.color(QPalette.ColorRole.Text)
+        self._dim, self._bright = faded(self._text, 0.42), faded(self._text, 0.85)
 
     def gutter(self) -> None:
         """The ground of the line numbers."""
         ground = QRect(0, 0, self._metrics.gutter - 8, self._area.height())
         self._painter.fillRect(ground, faded(self._text, 0.045))
+        self._painter.setPen(self._dim)
 
     def number(self, y: int, number: int, is_current: bool) -> None:
         """A line's number, counted from 0; people count from 1."""
-        self._painter.setPen(faded(self._text, 0.85 if is_current else 0.42))
-        place = QRect(0, y, self._metrics.gutter - 14, self._metrics.line_height)
-        self._painter.drawText(place, _RIGHT, str(number + 1))
+        text, metrics = str(number + 1), self._metrics
+        at = QPointF(metrics.gutter - 14 - len(text) * metrics.letter, y + metrics.ascent)
+        if is_current:
+            self._painter.setPen(self._bright)
+        self._painter.drawText(at, text)
+        if is_current:
+            self._painter.setPen(self._dim)
 
-    def line(
-        self, y: int, line: LogLine, rows: int, selected: tuple[int, int] | None, strength: float
-    ) -> None:
+    def ground(self, y: int, kind: str, rows: int) -> None:
+        """What is behind a line that tells of an error or a warning, in `rows` rows."""
+        if not kind:
+            return
+        colour = severity_colour(kind, self._palette)
+        tint = (0.20 if kind == "error" else 0.11) if is_dark(self._palette) else 0.12
+        left, height = self._metrics.gutter - 8, self._metrics.line_height * rows
+        self._painter.fillRect(QRect(left, y, self._area.width(), height), faded(colour, tint))
+        self._painter.fillRect(QRect(left, y, 3, height), colour)
+
+    def texts_only(self) -> None:
+        """From here on nothing reaches into the gutter."""
+        self._painter.setClipRect(QRect(self._metrics.gutter - 4, 0, self._area.width(), self._area.height()))
+        self._painter.setPen(self._text)
+
+    def line(self, y: int, text: str, rows: int, selected: tuple[int, int] | None, strength: float) -> None:
         """A line in `rows` rows, its columns `selected` on a ground of `strength`."""
-        painter, metrics, area = self._painter, self._metrics, self._area
-        height = metrics.line_height
-        if line.kind:
-            kind = severity_colour(line.kind, self._palette)
-            tint = (0.20 if line.kind == "error" else 0.11) if is_dark(self._palette) else 0.12
-            left = metrics.gutter - 8
-            painter.fillRect(QRect(left, y, area.width(), height * rows), faded(kind, tint))
-            painter.fillRect(QRect(left, y, 3, height * rows), kind)
-        painter.save()
-        painter.setClipRect(QRect(metrics.gutter - 4, 0, area.width(), area.height()))
+        metrics, height = self._metrics, self._area.height()
         for row in range(rows):
             start = row * self._columns if self._wrap else self._first
-            part = line.text[start : start + self._columns + (0 if self._wrap else 2)]
-            top = y + row * height
-            if top > area.height() or top + height < 0:
+            part = text[start : start + self._columns + (0 if self._wrap else 2)]
+            top = y + row * metrics.line_height
+            if top > height or top + metrics.line_height < 0:
                 continue
-            self._matches(line.text, start, len(part), top)
+            self._matches(text, start, len(part), top)
             if selected is not None:
                 colour = self._palette.color(QPalette.ColorRole.Highlight)
                 first, last = max(selected[0], start), min(selected[1], start + self._columns + 2)
                 self._span(first - start, last - start, top, faded(colour, strength))
-            painter.setPen(self._text)
-            painter.drawText(QPointF(metrics.gutter, top + metrics.ascent), part)
-        painter.restore()
+            if part:
+                self._painter.drawText(QPointF(metrics.gutter, top + metrics.ascent), part)
 
     def marks(self, marks: Sequence[tuple[float, str]]) -> None:
-        """Where errors and warnings are in the whole log, along the right edge."""
+        """Where errors and warnings are in the whole log, along the right edge; the last stays on top."""
+        height = self._area.height()
+        # Of many in one place one is seen.
+        seen: dict[int, str] = {}
         for place, kind in marks:
-            y = min(self._area.height() - 3, int(place * self._area.height()))
-            self._painter.fillRect(
-                QRect(self._area.right() - 5, y, 4, 3), severity_colour(kind, self._palette)
-            )
+            y = min(height - 1, int(place * height)) // _MARK_HEIGHT * _MARK_HEIGHT
+            seen.pop(y, None)
+            seen[y] = kind
+        colours = {kind: severity_colour(kind, self._palette) for kind in set(seen.values())}
+        left = self._area.right() - 5
+        for y, kind in seen.items():
+            self._painter.fillRect(left, y, 4, _MARK_HEIGHT, colours[kind])
 
     def _matches(self, text: str, start: int, length: int, top: int) -> None:
         if self._highlight is None or not text:

@@ -157,7 +157,7 @@ class LogPanel(QWidget):
             for kind, lines in (("warning", self._state.warnings.lines), ("error", self._state.errors.lines)):
                 step = max(1, len(lines) // MAX_DRAWN_MARKS)
                 marks += [(lines[at] / count, kind) for at in range(0, len(lines), step)]
-        self.view.set_marks(marks)
+        self.view.set_marks(tuple(marks))
 
     def _show_counts(self) -> None:
         state, line = self._state, self.view.current_line
@@ -175,7 +175,7 @@ class LogPanel(QWidget):
         elif self._found is None or not self._found.count:
             self._matches.setText("no match" if self._found is not None else "…")
         else:
-            place = self._found.place(line) if line in self._found.lines[:] else 0
+            place = self._found.place(line) if line in self._found else 0
             self._matches.setText(
                 f"{place:,} of {self._found.count:,}" if place else f"{self._found.count:,} found"
             )

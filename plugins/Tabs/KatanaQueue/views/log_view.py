@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
+from ....right_of_way import right_of_way
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
 from .log_painter import LinePainter, LogMetrics
@@ -241,34 +242,49 @@ class LogView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the lines in sight."""
-        painter = QPainter(self.viewport())
-        try:
-            self._paint(painter)
-        finally:
-            painter.end()  # an error's traceback would keep it, and Qt dies of one that outlives its event
+        with right_of_way:
+            painter = QPainter(self.viewport())
+            try:
+                self._paint(painter)
+            finally:
+                painter.end()  # an error's traceback would keep it, and Qt dies of one left over
+
+    def _rows_in_sight(self) -> Iterator[tuple[int, int, LogLine, int]]:
+        """Upper edge, number, content and rows of each line in sight, from the top."""
+        height = self._metrics.line_height
+        if self._tail is not None:
+            for row, known in enumerate(self._tail[-self._rows_in_view() :]):
+                yield row * height, row, known, 1
+            return
+        y, line, end = -self._row_in_line * height, self.top_line(), self.viewport().height()
+        while y < end and line < self._lines.count:
+            rows = self._rows_of(line)
+            yield y, line, self.line(line) or _WAIT, rows
+            y += rows * height
+            line += 1
 
     def _paint(self, painter: QPainter) -> None:
         painter.setFont(self.font())
-        palette, rect, height = self.palette(), self.viewport().rect(), self._metrics.line_height
+        palette, rect = self.palette(), self.viewport().rect()
         painter.fillRect(rect, palette.brush(QPalette.ColorRole.Base))
         first = 0 if self._wrap else self.horizontalScrollBar().value()
         draw = LinePainter(painter, palette, self._metrics, rect, first, self._wrap, self._highlight)
-        if self._tail is not None:
+        shown = list(self._rows_in_sight())
+        if shown:
             draw.gutter()
-            for row, shown in enumerate(self._tail[-self._rows_in_view() :]):
-                draw.line(row * height, shown, 1, None, 0.0)
-        elif self._lines.count:
-            draw.gutter()
-            y, line = -self._row_in_line * height, self.top_line()
+            caret = self._selection.caret.line if self.hasFocus() else -1
+            for y, line, known, rows in shown:
+                draw.ground(y, known.kind, rows)
+                if self._tail is None:
+                    draw.number(y, line, line == caret)
+            draw.texts_only()
             # A line that was jumped to keeps the colour of what it is.
             strength = 0.22 if self._selection.whole_line else 0.75
-            while y < rect.height() and line < self._lines.count:
-                rows = self._rows_of(line)
-                draw.number(y, line, line == self._selection.caret.line and self.hasFocus())
-                draw.line(y, self.line(line) or _WAIT, rows, self._selection.columns(line), strength)
-                y += rows * height
-                line += 1
-            draw.marks(self._marks)
+            for y, line, known, rows in shown:
+                selected = self._selection.columns(line) if self._tail is None else None
+                draw.line(y, known.text, rows, selected, strength)
+            painter.setClipping(False)
+            draw.marks(self._marks if self._tail is None else ())
         if self.hasFocus():
             painter.setPen(palette.color(QPalette.ColorRole.Highlight))
             painter.drawRect(rect.adjusted(0, 0, -1, -1))

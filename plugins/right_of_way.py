@@ -1,0 +1,52 @@
+"""Who goes first when threads want Python at once: Qt's. Threads of the plug-ins that compute give way to it.
+
+Python runs one thread at a time. One that computes holds up each call that Qt makes to Python for as long as
+it goes on, and a single drawing of a view makes hundreds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+
+__all__ = ["RightOfWay", "right_of_way"]
+
+AFTER_S = 0.0015
+"""The way stays taken for so long: what Qt does next in the same turn often calls Python again."""
+
+
+class RightOfWay:
+    """Qt's thread holds it (`with right_of_way:`) while it draws, or takes in what came; also within itself.
+
+    Nobody is ever held up who takes it: whoever gives way looks, by `is_taken`, before each short step.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._left_s = 0.0
+
+    def __enter__(self) -> None:
+        """Qt's thread."""
+        self._depth += 1
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Qt's thread."""
+        self._depth -= 1
+        self._left_s = time.perf_counter()
+
+    def is_taken(self) -> bool:
+        """Whether Qt's thread is at work, or was a moment ago; any thread."""
+        return self._depth > 0 or time.perf_counter() - self._left_s < AFTER_S
+
+    def give_way(self, ending: threading.Event, rest_s: float) -> None:
+        """Rest for `rest_s`, and again while the way is taken, until `ending` is set; any thread but Qt's."""
+        time.sleep(rest_s)
+        while self.is_taken() and not ending.is_set():
+            time.sleep(rest_s)
+
+
+right_of_way = RightOfWay()
+"""One for the process, as Qt's thread is."""
