@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from kq.api import AgentRecord, ConnectionStatus, JobRecord, KqError, QueueChange, QueueClient, QueueRecord
 
 from ...crossing import open_crossing, post
+from ...right_of_way import right_of_way
 
 __all__ = ["QueueBridge"]
 
@@ -47,7 +48,7 @@ class QueueBridge(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._deliver)
+        self._timer.timeout.connect(self._on_due)
         open_crossing()
 
     def attach(self, client: QueueClient) -> None:
@@ -84,6 +85,10 @@ class QueueBridge(QObject):
         if wait_ms > 0:
             self._timer.start(wait_ms)
         else:
+            self._deliver()
+
+    def _on_due(self) -> None:
+        with right_of_way:
             self._deliver()
 
     def _deliver(self) -> None:

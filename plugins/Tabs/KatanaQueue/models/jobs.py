@@ -23,8 +23,10 @@ from .job_table import JobTable
 
 __all__ = ["JobsModel"]
 
-BUDGET_S = 0.003
+BUDGET_S = 0.002
 """How long one turn of work may keep Qt's thread; a frame also holds the drawing."""
+APART_MS = 1
+"""Between two turns of work, and behind a drawing: what else waits for Qt's thread comes in between."""
 AT_ONCE = 2000
 """Up to so many jobs a rebuild is done on the spot: it takes less than a frame."""
 LOOK_AT_CLOCK = 16
@@ -69,7 +71,8 @@ class JobsModel(JobTable):
         self._holds = False
         self._leavings: Iterator[None] = iter(())  # of what was replaced
         self._timer = QTimer(self)
-        self._timer.setInterval(0)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(APART_MS)
         self._timer.timeout.connect(self._on_turn)
 
     # --- what the queue tells ----------------------------------------------------------------------------
@@ -108,8 +111,10 @@ class JobsModel(JobTable):
             self._timer.start()
 
     def _on_turn(self) -> None:
-        with right_of_way:
-            self._work()
+        # The timer may be due in the same turn of Qt's loop in which the list was drawn, or work was done.
+        if right_of_way.free_for_s() > APART_MS / 2000:
+            with right_of_way:
+                self._work()
 
     def _work(self, budget_s: float = BUDGET_S) -> None:
         """One turn of whatever is left to do."""
@@ -117,7 +122,8 @@ class JobsModel(JobTable):
         end_s = began_s + budget_s
         if self._arrangement is None:
             self._merge(end_s)
-            if not self._arrivals:  # of many the list is arranged anew, once all have come
+            # Of many the list is arranged anew, once all have come.
+            if not self._arrivals and time.perf_counter() < end_s:
                 self._settle(end_s)
         else:
             # Rows stand still until it is done; what is already known is shown as it is now.
@@ -126,7 +132,7 @@ class JobsModel(JobTable):
                     break
             else:
                 # All rows are drawn anew after it: not in one turn with much else.
-                if budget_s > BUDGET_S or time.perf_counter() - began_s < BUDGET_S / 2:
+                if budget_s > BUDGET_S or time.perf_counter() - began_s < BUDGET_S / 4:
                     self._finish_rebuild(self._arrangement)
         if self.is_rebuilding or next(self._leavings, self) is not self:
             if not self._timer.isActive():

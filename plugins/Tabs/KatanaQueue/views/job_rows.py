@@ -7,6 +7,7 @@ cells would cost most of a frame.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -59,7 +60,7 @@ class RowPainter:
         self._extent = (0, 0)
         self._metrics = QFontMetricsF(QFont())
         self._font_key = ""
-        self._texts: dict[tuple[str, int, bool], tuple[QStaticText, float, float]] = {}
+        self._texts: OrderedDict[tuple[str, int, bool], tuple[QStaticText, float, float]] = OrderedDict()
         self._palette_key = 0
         self._bars: dict[str, QColor] = {}  # by state
 
@@ -175,7 +176,7 @@ class RowPainter:
         if known is not None:
             return known
         if len(self._texts) >= MAX_TEXTS:
-            self._texts.clear()
+            self._texts.popitem(last=False)  # one for one: to forget all takes longer than a frame
         mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
         shown = text[:1000].replace("\n", " ")
         width = self._metrics.horizontalAdvance(shown)
