@@ -41,10 +41,6 @@ class RightOfWay:
         """Whether Qt's thread is at work, or was a moment ago; any thread."""
         return self._depth > 0 or time.perf_counter() - self._left_s < AFTER_S
 
-    def free_for_s(self) -> float:
-        """For how long nobody has held it; Qt's thread, while it does not hold it itself."""
-        return time.perf_counter() - self._left_s
-
     def give_way(self, ending: threading.Event, rest_s: float) -> None:
         """Rest for `rest_s`, and again while the way is taken, until `ending` is set; any thread but Qt's."""
         time.sleep(rest_s)

@@ -49,6 +49,9 @@ class JobTable(QAbstractTableModel):
         self._order = JobOrder()
         self._open = OpenJobs()
         self._why_waiting = ""
+        self.changed_rows: list[int] | None = None
+        """While `dataChanged` tells of a stretch: the rows in it that changed; None: all. To tell of each by
+        itself would cost as much as to draw it."""
 
     # --- rows --------------------------------------------------------------------------------------------
 

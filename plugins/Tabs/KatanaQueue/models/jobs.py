@@ -26,7 +26,7 @@ __all__ = ["JobsModel"]
 BUDGET_S = 0.002
 """How long one turn of work may keep Qt's thread; a frame also holds the drawing."""
 APART_MS = 1
-"""Between two turns of work, and behind a drawing: what else waits for Qt's thread comes in between."""
+"""Between two turns of work: what else waits for Qt's thread comes in between."""
 AT_ONCE = 2000
 """Up to so many jobs a rebuild is done on the spot: it takes less than a frame."""
 LOOK_AT_CLOCK = 16
@@ -35,8 +35,6 @@ BATCH = 32
 """So many rows are put in place together."""
 MAX_UNSETTLED = 4000
 """Above so many rows to put in place one by one, the list is arranged anew instead."""
-FEW = 4
-"""So many changed rows are told one by one, more as one stretch: a telling costs as much as drawing a row."""
 
 _NO_INDEX = QModelIndex()
 _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
@@ -70,6 +68,7 @@ class JobsModel(JobTable):
         self._held: dict[str, None] = {}  # likewise, and are to stand there for now
         self._holds = False
         self._leavings: Iterator[None] = iter(())  # of what was replaced
+        self._is_drawn = False
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(APART_MS)
@@ -110,18 +109,23 @@ class JobsModel(JobTable):
             self._held.clear()
             self._timer.start()
 
+    def put_off(self) -> None:
+        """The list was drawn, which takes a good part of a frame: the next turn of work waits for another."""
+        self._is_drawn = True
+
     def _on_turn(self) -> None:
-        # The timer may be due in the same turn of Qt's loop in which the list was drawn, or work was done.
-        if right_of_way.free_for_s() > APART_MS / 2000:
-            with right_of_way:
-                self._work()
+        if self._is_drawn:  # in this very turn of Qt's loop, it may be
+            self._is_drawn = False
+            return
+        with right_of_way:
+            self._work()
 
     def _work(self, budget_s: float = BUDGET_S) -> None:
         """One turn of whatever is left to do."""
         began_s = time.perf_counter()
         end_s = began_s + budget_s
         if self._arrangement is None:
-            self._merge(end_s)
+            self._merge(end_s - budget_s / 2)  # those who are told of it take as long again
             # Of many the list is arranged anew, once all have come.
             if not self._arrivals and time.perf_counter() < end_s:
                 self._settle(end_s)
@@ -173,20 +177,16 @@ class JobsModel(JobTable):
             self._arrivals.popleft()
 
     def _tell_changed(self, job_ids: list[str]) -> None:
-        if len(job_ids) > BATCH:
-            self._tell_rows(0, self.rowCount() - 1)
-            return
         if self._open:
             for tasks in map(self.rows_of_tasks, job_ids):
                 if tasks:  # what a task waits for may be its job's
                     self._tell_rows(tasks.start, tasks.stop - 1)
         job_rows = [self._order.row(job_id) for job_id in job_ids]
         rows = [self._open.row(row) for row in job_rows if row is not None]
-        if len(rows) <= FEW:
-            for row in rows:
-                self._tell_rows(row, row)
-        else:
+        if rows:
+            self.changed_rows = rows
             self._tell_rows(min(rows), max(rows))
+            self.changed_rows = None
 
     def _tell_rows(self, first: int, last: int) -> None:
         self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))

@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
+    QRect,
     Qt,
     QTimer,
     Signal,
@@ -103,7 +104,7 @@ class JobsView(QTableView):
         self._tell_current.timeout.connect(self.current_changed)
         model.about_to_rearrange.connect(self._remember)
         model.rearranged.connect(self._recall)
-        model.layoutChanged.connect(self.current_changed)
+        model.layoutChanged.connect(lambda *_: self._tell_current.start())
         model.rowsInserted.connect(lambda *_: self._look.start())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
         self.selectionModel().selectionChanged.connect(lambda *_: self._on_selection_changed())
@@ -245,14 +246,25 @@ class JobsView(QTableView):
             super().dataChanged(first, last, list(roles))
         seen_first, seen_last = self.visible_rows()
         top, bottom = max(first.row(), seen_first), min(last.row(), seen_last)
+        rows, current = self._jobs.changed_rows, self.currentIndex().row()
+        if rows is None:
+            self._draw_again(top, bottom)
+            is_current = first.row() <= current <= last.row()
+        else:
+            for row in rows:
+                if top <= row <= bottom:
+                    self._draw_again(row, row)
+            is_current = current in rows
+        if is_current:
+            self._tell_current.start()
+        if self._jobs.open_jobs() and not self._look.isActive():
+            self._look.start()
+
+    def _draw_again(self, top: int, bottom: int) -> None:
         if top <= bottom:
             above = self.rowViewportPosition(top)
             height = self.rowViewportPosition(bottom) + self.rowHeight(bottom) - above
             self.viewport().update(0, above, self.viewport().width(), height)
-        if first.row() <= self.currentIndex().row() <= last.row():
-            self.current_changed.emit()
-        if self._jobs.open_jobs() and not self._look.isActive():
-            self._look.start()
 
     def currentChanged(self, current: _Index, previous: _Index) -> None:
         """The frame around the current row leaves one and comes to another: Qt would draw a cell of each."""
@@ -347,16 +359,17 @@ class JobsView(QTableView):
         """Draw the rows in sight, each at once."""
         with right_of_way:
             self._paint(event)
+            self._jobs.put_off()
 
     def _paint(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
         palette = self.palette()
         painter.fillRect(event.rect(), palette.brush(QPalette.ColorRole.Base))
-        first, last = self.rowAt(event.rect().top()), self.rowAt(event.rect().bottom())
+        region, edge = event.region(), event.rect()
+        first, last = self.rowAt(edge.top()), self.rowAt(edge.bottom())
         if first < 0:
             return
         header = self.horizontalHeader()
-        edge = event.rect()
         columns = []
         for place in range(header.count()):
             column = header.logicalIndex(place)
@@ -371,8 +384,11 @@ class JobsView(QTableView):
         self._row_painter.begin(painter, palette, columns, (-header.offset(), header.length()))
         try:
             for row in range(first, (self._jobs.rowCount() - 1 if last < 0 else last) + 1):
+                top = self.rowViewportPosition(row)
+                if not region.intersects(QRect(edge.left(), top, edge.width(), self.rowHeight(row))):
+                    continue  # between two that changed
                 selected = selection.isSelected(self._jobs.index(row, 0))
-                self._row_painter.paint(row, self.rowViewportPosition(row), selected, row == current)
+                self._row_painter.paint(row, top, selected, row == current)
         finally:
             self._row_painter.end()
 
