@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import shiboken6
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 
-from kq.api import JobState
+from kq.api import AgentState, JobState, TaskRecord, TaskState
 from tests.tab.conftest import close_tab
-from tests.tab.fake_queue import FakeQueue, make_job
-from tests.tab.using import Settle, log_text
+from tests.tab.fake_queue import FakeQueue, make_agent, make_job
+from tests.tab.using import Settle, log_text, picture_file
 
 
 def test_hidden_tab_reads_nothing(
@@ -29,6 +30,45 @@ def test_hidden_tab_reads_nothing(
     log.write_text("one\ntwo\n")
     tab.show()
     settle(lambda: log_text(tab) == ["one", "two"])
+
+
+def test_hidden_tab_counts_nothing_and_asks_nothing(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
+) -> None:
+    """No timer goes, nothing is fetched, no picture is looked at, whatever the queue tells: jobs are taken
+    in all the same. Shown again, all is as it is now, and the list was not read anew.
+    """
+    path = picture_file(tmp_path / "frame.png", Qt.GlobalColor.red)
+    job = make_job(1, JobState.RUNNING, tasks=3, picture=path)
+    queue.tasks_of[job.id] = [TaskRecord(job_id=job.id, index=at, state=TaskState.WAITING) for at in range(3)]
+    queue.change([job], agents=[make_agent(0, AgentState.BUSY)])
+    settle(lambda: tab.model.total == 1 and tab.pictures.thumbnail(path, 1.0) is not None)
+    tab.model.expand(job.id)
+    settle(lambda: ("tasks", job.id) in [each[:2] for each in queue.asked])
+    settle(lambda: counts_shown(tab)[JobState.RUNNING] == "1")
+    resets: list[None] = []
+    tab.model.modelReset.connect(lambda: resets.append(None))
+    tab.hide()
+    settle(lambda: not timers_that_go(tab))
+    asked = list(queue.asked)
+    queue.change([msgspec.structs.replace(job, progress=0.5), make_job(2), make_job(3, JobState.FAILED)])
+    settle(lambda: tab.model.total == 3 and not timers_that_go(tab))
+    assert queue.asked == asked
+    assert counts_shown(tab)[JobState.FAILED] == "0"
+    assert tab.pictures._stale == {path}
+    tab.show()
+    assert counts_shown(tab)[JobState.FAILED] == "1"
+    settle(lambda: len(queue.asked) > len(asked) and not tab.pictures._stale)
+    assert tab._clock.isActive()
+    assert not resets
+
+
+def counts_shown(tab: Any) -> dict[JobState, str]:
+    return {state: button.text() for state, button in tab.filter_bar._buttons.items()}
+
+
+def timers_that_go(tab: Any) -> list[QTimer]:
+    return [timer for timer in tab.findChildren(QTimer) if timer.isActive()]
 
 
 def test_closed_tab_leaves_no_thread_and_opens_again(

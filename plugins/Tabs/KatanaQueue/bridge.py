@@ -58,6 +58,11 @@ class QueueBridge(QObject):
             self._pending = _Pending()
         self._listening.append(client.add_listener(self._on_change))
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether it listens."""
+        return bool(self._listening)
+
     def detach(self) -> None:
         """Listen no more."""
         _stop_listening(self._listening)

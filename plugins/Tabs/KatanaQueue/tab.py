@@ -208,6 +208,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.model.open_jobs()
             and any(self.model.is_open(job.id) for job, _before in news)
             and not self._tasks_timer.isActive()
+            and self.isVisible()
         ):
             self._tasks_timer.start()
 
@@ -227,7 +228,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._show_counts()
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
-        if self._client is not None:
+        if self._client is not None and self.isVisible():
             self.bridge.watch(
                 self._client.tasks(job_id, first, count), lambda tasks: self.model.set_tasks(job_id, tasks)
             )
@@ -239,6 +240,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     # --- texts and menus ---------------------------------------------------------------------------------
 
     def _on_counts_changed(self) -> None:
+        if not self.isVisible():
+            return  # `showEvent` makes up for it
         fills_or_empties = bool(self.model.shown) != (self._list.currentWidget() is self.view)
         if fills_or_empties or not self._counts_timer.isActive():
             self._show_counts()
@@ -331,22 +334,27 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         """Files are looked at, and times counted, only while somebody sees them."""
         visible = self.isVisible()
         self.log.set_active(visible and self.details.current_page() is self.log)
+        self.pictures.set_active(visible)
         if visible:
             self._clock.start()
         else:
-            self._clock.stop()
+            for timer in (self._clock, self._counts_timer, self._tasks_timer):
+                timer.stop()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Now the tab is looked at."""
         super().showEvent(event)
         self.log.reader.resume()
         self.pictures.resume()
-        if self._client is not None:
+        if self._client is not None and not self.bridge.is_attached:
             self.bridge.attach(self._client)
         self._follow_visibility()
+        self._show_counts()
+        if self.model.open_jobs():
+            self._tasks_timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks."""
+        """Nobody looks: jobs are still taken in, since somebody may want to be told of their end."""
         super().hideEvent(event)
         self._follow_visibility()
 

@@ -36,6 +36,7 @@ class PictureLoader(FileThread):
         self._stamps: dict[str, tuple[int, int]] = {}  # the worker's: size and time of what was loaded
         self._stale: set[str] = set()
         self._ratio = 1.0
+        self._is_active = True
         self._wanted: OrderedDict[tuple[str, bool], None] = OrderedDict()
         self._retry = QTimer(self)
         self._retry.setSingleShot(True)
@@ -58,8 +59,19 @@ class PictureLoader(FileThread):
         """`path` may have changed: look again soon, if anybody looked at it before."""
         if path in self._thumbnails:
             self._stale.add(path)
-            if not self._retry.isActive():
-                self._retry.start()
+            self._look_again_soon()
+
+    def set_active(self, is_active: bool) -> None:
+        """Whether the thumbnails are in sight: otherwise no file is looked at again."""
+        self._is_active = is_active
+        if is_active:
+            self._look_again_soon()
+        else:
+            self._retry.stop()
+
+    def _look_again_soon(self) -> None:
+        if self._stale and self._is_active and not self._retry.isActive():
+            self._retry.start()
 
     def load_picture(self, path: str) -> None:
         """Load the whole picture; `picture_loaded` brings it."""
