@@ -25,11 +25,14 @@ POLL_S = 0.2
 """How often a log in sight is looked at for more."""
 BURST_S = 0.001
 REST_S = 0.0015
+_INDEX_REST_S = 0.0007
+"""For the index most of a burst is reading, in which Python is free for others."""
 _SHORT_REST_S = 0.0002
 """While somebody waits for lines."""
 _LINES_AT_ONCE = 64
 _INDEX_STEP = 1 << 18
 _FIRST_LOOK = 1 << 20
+_COPIED_AT_ONCE = 512
 MAX_COPIED = 200_000
 """More lines than this are not put on the clipboard."""
 
@@ -166,7 +169,8 @@ class LogReader(FileThread):
                     break
                 self._condition.wait(left_s)
         if self._has_work():
-            right_of_way.give_way(self._ending, REST_S)
+            is_index = self._file is not None and not self._file.is_complete
+            right_of_way.give_way(self._ending, _INDEX_REST_S if is_index else REST_S)
 
     def _has_work(self) -> bool:
         file = self._file
@@ -272,7 +276,10 @@ class LogReader(FileThread):
             post(self._emit, "copied", "")
             return
         try:
-            lines = self._file.lines(first, last - first + 1)
+            lines: list[str] = []
+            for at in range(first, last + 1, _COPIED_AT_ONCE):
+                right_of_way.give_way(self._ending, _SHORT_REST_S)
+                lines += self._file.lines(at, min(_COPIED_AT_ONCE, last + 1 - at))
         except LogTrouble as trouble:
             self._give_up(str(trouble))
             return
