@@ -14,6 +14,8 @@ __all__ = ["RightOfWay", "right_of_way"]
 
 AFTER_S = 0.0015
 """The way stays taken for so long: what Qt does next in the same turn often calls Python again."""
+LONGEST_S = 0.1
+"""Longer than this Qt's thread is not at work but waits, perhaps for an answer to a dialog."""
 
 
 class RightOfWay:
@@ -24,11 +26,12 @@ class RightOfWay:
 
     def __init__(self) -> None:
         self._depth = 0
-        self._left_s = 0.0
+        self._entered_s = self._left_s = 0.0
 
     def __enter__(self) -> None:
         """Qt's thread."""
         self._depth += 1
+        self._entered_s = time.perf_counter()
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
@@ -39,7 +42,8 @@ class RightOfWay:
 
     def is_taken(self) -> bool:
         """Whether Qt's thread is at work, or was a moment ago; any thread."""
-        return self._depth > 0 or time.perf_counter() - self._left_s < AFTER_S
+        now_s = time.perf_counter()
+        return (self._depth > 0 and now_s - self._entered_s < LONGEST_S) or now_s - self._left_s < AFTER_S
 
     def give_way(self, ending: threading.Event, rest_s: float) -> None:
         """Rest for `rest_s`, and again while the way is taken, until `ending` is set; any thread but Qt's."""

@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 
+from plugins import right_of_way as module
 from plugins.right_of_way import RightOfWay, right_of_way
 from plugins.Tabs.KatanaQueue.models import log_reader
 from plugins.Tabs.KatanaQueue.models.log_reader import LogReader
 from tests.tab.using import Settle
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a test may hold the way for long."""
+    monkeypatch.setattr(module, "LONGEST_S", 1e9)
 
 
 class _Watched(RightOfWay):
@@ -45,6 +52,15 @@ def test_taken_until_the_outermost_is_left() -> None:
         assert way._depth == 1
         assert way.is_taken()
     assert way._depth == 0
+
+
+def test_not_taken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens a dialog from within waits for a person: logs are read meanwhile."""
+    way = RightOfWay()
+    with way:
+        assert way.is_taken()
+        monkeypatch.setattr(module, "LONGEST_S", 0.0)
+        assert not way.is_taken()
 
 
 def test_an_error_gives_it_back() -> None:
