@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from kq.api import JobRecord, TaskRecord, reason_of
 
@@ -51,10 +52,13 @@ class Column(IntEnum):
 
 def clock_text(when_s: float | None, now_s: float) -> str:
     """A moment as people write it: the nearer, the shorter."""
-    if when_s is None:
-        return ""
+    return "" if when_s is None else _clock_text(when_s, int(now_s) // 60)
+
+
+@lru_cache(maxsize=1024)  # the same few are drawn again and again
+def _clock_text(when_s: float, now_minute: int) -> str:
     then = time.localtime(when_s)
-    now = time.localtime(now_s)
+    now = time.localtime(now_minute * 60)
     if then[:3] == now[:3]:
         return time.strftime("%H:%M:%S", then)
     if 0 <= now_s - when_s < _WEEKDAYS_TELL_S:

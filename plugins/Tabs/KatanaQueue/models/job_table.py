@@ -186,7 +186,7 @@ class JobTable(QAbstractTableModel):
         return None
 
     def data(self, index: _Index, role: int = 0) -> Any:
-        """Texts; the view draws its rows from `record` and `teller`."""
+        """Texts; the view draws its rows from `content`."""
         if not index.isValid() or not 0 <= index.row() < self.rowCount():
             return None
         if role == _TOOL_TIP and index.column() in _MOMENTS:
@@ -203,18 +203,21 @@ class JobTable(QAbstractTableModel):
             return record.submitted if column == Column.SUBMITTED else record.completed
         return record.ended if record is not None and column == Column.COMPLETED else None
 
-    def text(self, row: int, column: int, now_s: float) -> str:
-        """What a cell says."""
-        return self.teller(row)(column, now_s)
-
-    def teller(self, row: int) -> Callable[[int, float], str]:
-        """What tells the text of each column of `row`, by column and time."""
+    def content(self, row: int) -> tuple[JobRecord | TaskRecord | None, bool, Callable[[int, float], str]]:
+        """All that drawing `row` needs, found at once: `record`, whether it is a
+        task, and what tells the text of each column, by column and time."""
         job_row, task = self._open.locate(row)
         job_id = self._order.id_at(job_row)
         record = self._book.records.get(job_id)
         if task is not None:
-            return partial(task_text, self._open.tasks[job_id], task, record, self._why_waiting)
-        return _say_nothing if record is None else partial(job_text, record, self._why_waiting)
+            tasks = self._open.tasks[job_id]
+            return tasks.task(task), True, partial(task_text, tasks, task, record, self._why_waiting)
+        tell = _say_nothing if record is None else partial(job_text, record, self._why_waiting)
+        return record, False, tell
+
+    def text(self, row: int, column: int, now_s: float) -> str:
+        """What a cell says."""
+        return self.content(row)[2](column, now_s)
 
 
 def _say_nothing(_column: int, _now_s: float) -> str:

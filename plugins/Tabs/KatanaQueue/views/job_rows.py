@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPolygonF, QStaticText
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPixmap, QPolygonF, QStaticText
 
 from kq.api import JobRecord, TaskRecord
 
@@ -61,8 +61,9 @@ class RowPainter:
         self._metrics = QFontMetricsF(QFont())
         self._font_key = ""
         self._texts: OrderedDict[tuple[str, int, bool], tuple[QStaticText, float, float]] = OrderedDict()
-        self._palette_key = 0
+        self._palette_key = (0, 0.0)
         self._bars: dict[str, QColor] = {}  # by state
+        self._states: dict[tuple[str, bool], tuple[QPixmap, QColor]] = {}  # by state, and whether selected
 
     def begin(
         self,
@@ -93,9 +94,11 @@ class RowPainter:
         self._highlight = palette.color(QPalette.ColorRole.Highlight)
         self._task_tint = faded(self._text, 0.035)
         self._groove = faded(self._text, 0.13)
-        if palette.cacheKey() != self._palette_key:
-            self._palette_key = palette.cacheKey()
+        palette_key = (palette.cacheKey(), self._ratio)
+        if palette_key != self._palette_key:
+            self._palette_key = palette_key
             self._bars.clear()
+            self._states.clear()
         self._now_s = self.stale_since_s or time.time()
         painter.setOpacity(1.0 if self.stale_since_s is None else STALE_OPACITY)
 
@@ -107,9 +110,7 @@ class RowPainter:
     def paint(self, row: int, top: int, selected: bool, focused: bool) -> None:
         """Draw `row` with its upper edge at `top`."""
         painter, model = self._painter, self._model
-        record = model.record(row)
-        is_task = model.task(row) is not None
-        tell = model.teller(row)
+        record, is_task, tell = model.content(row)
         left, width = self._columns[0][1], self._columns[-1][1] + self._columns[-1][2] - self._columns[0][1]
         if selected:
             painter.setOpacity(1.0)
@@ -206,8 +207,12 @@ class RowPainter:
     def _paint_state(self, record: Record, x: int, top: int, width: int, selected: bool) -> None:
         stopping = isinstance(record, JobRecord) and record.stopping
         state = "Stopping" if stopping else record.state.value
-        colour = self._highlighted if selected else state_colour(state, self._palette)
-        pixmap = state_pixmap(state, self._palette, self._ratio, _ICON, colour)
+        known = self._states.get((state, selected))
+        if known is None:
+            colour = self._highlighted if selected else state_colour(state, self._palette)
+            known = (state_pixmap(state, self._palette, self._ratio, _ICON, colour), colour)
+            self._states[(state, selected)] = known
+        pixmap, colour = known
         self._painter.drawPixmap(x + MARGIN, top + (self._height - _ICON) // 2, pixmap)
         start = x + MARGIN + _ICON + 6
         self._paint_text(state, start, top, x + width - start - 2, colour, False, False)

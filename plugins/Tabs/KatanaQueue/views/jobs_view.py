@@ -366,6 +366,7 @@ class JobsView(QTableView):
         palette = self.palette()
         painter.fillRect(event.rect(), palette.brush(QPalette.ColorRole.Base))
         region, edge = event.region(), event.rect()
+        in_parts = region.rectCount() > 1
         first, last = self.rowAt(edge.top()), self.rowAt(edge.bottom())
         if first < 0:
             return
@@ -385,7 +386,9 @@ class JobsView(QTableView):
         try:
             for row in range(first, (self._jobs.rowCount() - 1 if last < 0 else last) + 1):
                 top = self.rowViewportPosition(row)
-                if not region.intersects(QRect(edge.left(), top, edge.width(), self.rowHeight(row))):
+                if in_parts and not region.intersects(
+                    QRect(edge.left(), top, edge.width(), self.rowHeight(row))
+                ):
                     continue  # between two that changed
                 selected = selection.isSelected(self._jobs.index(row, 0))
                 self._row_painter.paint(row, top, selected, row == current)
