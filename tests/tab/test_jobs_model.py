@@ -57,6 +57,37 @@ def tasks(job_id: str, count: int, state: TaskState = TaskState.WAITING) -> list
     return [TaskRecord(job_id=job_id, index=i, state=state, label=f"frame {i + 1}") for i in range(count)]
 
 
+def test_work_and_drawing_take_turns(qapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn of work is put off when the list was drawn, but not for ever when it is drawn all the time."""
+    model = JobsModel()
+    turns: list[None] = []
+    work = model._work
+    monkeypatch.setattr(model, "_work", lambda: (turns.append(None), work()))
+    model.apply(change([make_job(number) for number in range(4 * AT_ONCE)], reset=True))
+    assert model.is_rebuilding
+    model.put_off()
+    model._on_turn()
+    assert not turns
+    model._on_turn()
+    assert len(turns) == 1
+    while model.is_rebuilding:
+        model.put_off()
+        model._on_turn()
+    assert model.total == 4 * AT_ONCE
+
+
+def test_changed_rows_are_named_while_they_are_told(model: JobsModel) -> None:
+    """Views learn which rows of a stretch changed; before and after, nothing is said."""
+    tell(model, change([make_job(number) for number in range(9)]))
+    told: list[tuple[int, int, list[int] | None]] = []
+    model.dataChanged.connect(
+        lambda first, last, _roles: told.append((first.row(), last.row(), model.changed_rows))
+    )
+    tell(model, change([make_job(2, agent="a"), make_job(7, agent="a")]))
+    assert [(first, last, sorted(rows or [])) for first, last, rows in told] == [(1, 6, [1, 6])]
+    assert model.changed_rows is None
+
+
 def test_newest_is_at_the_top(model: JobsModel) -> None:
     """A job that was just submitted stands first, without a click."""
     tell(model, change([make_job(1), make_job(2)]))

@@ -68,7 +68,7 @@ class JobsModel(JobTable):
         self._held: dict[str, None] = {}  # likewise, and are to stand there for now
         self._holds = False
         self._leavings: Iterator[None] = iter(())  # of what was replaced
-        self._is_drawn = False
+        self._is_drawn = self._is_put_off = False
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(APART_MS)
@@ -114,11 +114,12 @@ class JobsModel(JobTable):
         self._is_drawn = True
 
     def _on_turn(self) -> None:
-        if self._is_drawn:  # in this very turn of Qt's loop, it may be
-            self._is_drawn = False
-            return
-        with right_of_way:
-            self._work()
+        # It may have been drawn in this very turn of Qt's loop. Twice in a row nothing is put off.
+        self._is_put_off = self._is_drawn and not self._is_put_off
+        self._is_drawn = False
+        if not self._is_put_off:
+            with right_of_way:
+                self._work()
 
     def _work(self, budget_s: float = BUDGET_S) -> None:
         """One turn of whatever is left to do."""
