@@ -102,9 +102,14 @@ class JobsView(QTableView):
         self._tell_current.setSingleShot(True)
         self._tell_current.setInterval(0)
         self._tell_current.timeout.connect(self.current_changed)
+        self._draw = QTimer(self)
+        self._draw.setSingleShot(True)
+        self._draw.setInterval(0)
+        self._draw.timeout.connect(lambda: self.viewport().setUpdatesEnabled(True))
         model.about_to_rearrange.connect(self._remember)
         model.rearranged.connect(self._recall)
-        model.layoutChanged.connect(lambda *_: self._tell_current.start())
+        model.layoutAboutToBeChanged.connect(self._on_rows_about_to_move)
+        model.layoutChanged.connect(self._on_rows_moved)
         model.rowsInserted.connect(lambda *_: self._look.start())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
         self.selectionModel().selectionChanged.connect(lambda *_: self._on_selection_changed())
@@ -206,6 +211,7 @@ class JobsView(QTableView):
             self.selection_changed.emit()
 
     def _remember(self) -> None:
+        self._on_rows_about_to_move()
         current, task = self.current()
         count = sum(last - first + 1 for first, last in self._selected_ranges())
         if count == self._jobs.rowCount() and count > 1:
@@ -230,8 +236,16 @@ class JobsView(QTableView):
             self.select_jobs(selected)
             if row is not None:
                 self.scrollTo(self._jobs.index(row, 0))
-        self._tell_current.start()
+        self._on_rows_moved()
         self._look.start()
+
+    def _on_rows_about_to_move(self, *_: object) -> None:
+        """All rows in sight will be drawn: in another turn of Qt's loop than the one that moves them."""
+        self.viewport().setUpdatesEnabled(False)
+        self._draw.start()
+
+    def _on_rows_moved(self, *_: object) -> None:
+        self._tell_current.start()
 
     # --- tasks -------------------------------------------------------------------------------------------
 
