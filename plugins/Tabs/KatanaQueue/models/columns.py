@@ -61,7 +61,7 @@ def _clock_text(when_s: float, now_minute: int) -> str:
     now = time.localtime(now_minute * 60)
     if then[:3] == now[:3]:
         return time.strftime("%H:%M:%S", then)
-    if 0 <= now_s - when_s < _WEEKDAYS_TELL_S:
+    if 0 <= now_minute * 60 - when_s < _WEEKDAYS_TELL_S:
         return time.strftime("%a %H:%M", then)
     if then[0] == now[0]:
         return time.strftime("%d %b", then)
