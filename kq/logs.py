@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from kq.files import open_to_append
+
 __all__ = ["MAX_BYTES", "KqLogHandler", "close_log", "log_folder", "make_room", "open_log"]
 
 MAX_BYTES = 1024 * 1024
@@ -93,10 +95,9 @@ class KqLogHandler(logging.Handler):
         self._lost = 0
         """Lines that could not be written since the last that could."""
         if path is not None:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._fd = os.open(path, flags, 0o644)
+                self._fd = open_to_append(path)
             except OSError as error:
                 self._path = None
                 _say(f"the log {path} cannot be written ({error.strerror}): its lines come here instead")
@@ -149,7 +150,7 @@ class KqLogHandler(logging.Handler):
             path.with_name(f"{path.name}.1").write_bytes(path.read_bytes())
         except OSError:
             pass  # the disk is full, perhaps because of this very file: it must not grow for that
-        os.ftruncate(self._fd, 0)
+        os.truncate(path, 0)
 
     def close(self) -> None:
         """Release the file."""

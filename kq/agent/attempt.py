@@ -15,6 +15,7 @@ from kq.agent.output import OutputNews, OutputReader
 from kq.agent.reasons import how_ended, why_failed
 from kq.agent.standby import ReadyProcess, Standby
 from kq.errors import BadInput, Refused
+from kq.files import open_to_append
 from kq.messages import AssignOrder, AttemptEnding
 from kq.patterns import OutputPatterns, load_patterns, renderer_of
 
@@ -381,12 +382,11 @@ def _absolute(picture: str, order: AssignOrder) -> str:
 
 
 def _open_log(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     try:
-        return os.open(path, flags, 0o644)
+        return open_to_append(path)
     except FileNotFoundError:
         _make_folder(os.path.dirname(path))  # noqa: PTH120  # a path's parent takes as long as the folder does
-        return os.open(path, flags, 0o644)
+        return open_to_append(path)
 
 
 def _make_folder(path: str) -> None:

@@ -21,6 +21,7 @@ from kq.agent.site import Site
 from kq.agent.supervisor import Supervisor, say
 from kq.agent_config import AgentConfig
 from kq.errors import BadInput, KqError, NotFound, RemoteFailed
+from kq.files import BINARY
 from kq.wire import write_private
 
 __all__ = ["COMMANDS", "MARK", "main"]
@@ -299,7 +300,7 @@ def _supervise(options: argparse.Namespace) -> int:
 def _write_to(path: Path) -> None:
     """Send what this process says to a file of its own: nobody else listens."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600)
     for stream in (1, 2):
         os.dup2(fd, stream)
     os.close(fd)

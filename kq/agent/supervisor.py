@@ -18,6 +18,7 @@ from kq.agent.host_folder import HostFolder, Supervised
 from kq.agent.program import AGAIN
 from kq.agent_config import AgentConfig
 from kq.errors import KqError
+from kq.files import open_to_append
 
 __all__ = ["Supervisor"]
 
@@ -246,7 +247,7 @@ class Supervisor:
     def _open_log(self, slot: _Slot, agent_id: str) -> int:
         try:
             self._log_folder.mkdir(parents=True, exist_ok=True)
-            return os.open(self._log_of(slot), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            return open_to_append(self._log_of(slot))
         except OSError as error:
             say(f"Agent {agent_id} has no log: {error}")
             return -1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kq import process
 from kq.errors import KqError
+from kq.files import open_to_append
 from kq.logs import make_room
 
 __all__ = ["connection_file_of", "start_agent", "start_early"]
@@ -65,7 +66,7 @@ def _open_log(path: Path) -> int:
     make_room(path.parent, "agent-*.log*", _MOST_LOGS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        return open_to_append(path)
     except OSError:
         return -1  # the server says once that the data root cannot be written
 

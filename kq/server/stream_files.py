@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from kq import messages as m
+from kq.files import BINARY, replace_file
 
 __all__ = ["FolderLists", "IncomingFiles", "append_log", "read_part"]
 
@@ -26,7 +27,7 @@ def append_log(path: Path, offset: int, data: bytes) -> int:
     Raises:
         OSError: it cannot be written.
     """
-    flags = os.O_WRONLY | os.O_CREAT
+    flags = os.O_WRONLY | os.O_CREAT | BINARY
     try:
         fd = os.open(path, flags, 0o644)
     except FileNotFoundError:
@@ -108,7 +109,11 @@ class IncomingFiles:
         if incoming.received > message.size or incoming.hash.hexdigest() != message.digest:
             incoming.drop()
             return 0, f"{target} did not arrive as it was sent"
-        incoming.part.replace(target)
+        try:
+            replace_file(incoming.part, target)
+        except OSError:
+            incoming.drop()
+            raise
         return incoming.received, ""
 
     def _drop(self, key: tuple[str, Path]) -> None:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import zmq
 from zmq.utils import z85
 
+from kq.files import BINARY, replace_file
+
 __all__ = ["ZAP_DOMAIN", "Doorkeeper", "KeyPair", "new_key_pair", "write_private"]
 
 ZAP_DOMAIN = b"kq"
@@ -76,19 +78,19 @@ def write_private(path: Path, content: bytes) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         fresh.unlink(missing_ok=True)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
         try:
             _write_all(fd, content)
         finally:
             os.close(fd)
-        fresh.replace(path)
+        replace_file(fresh, path)
     except OSError:
         fresh.unlink(missing_ok=True)
         if not path.is_file():
             raise
         # A full disk has no room for a second file, and has the first one's: a server that is started
         # again must not fail for that.
-        fd = os.open(path, os.O_WRONLY)
+        fd = os.open(path, os.O_WRONLY | BINARY)
         try:
             _write_all(fd, content)
             os.ftruncate(fd, len(content))

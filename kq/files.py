@@ -1,0 +1,103 @@
+"""Files that several processes have open: how they are opened and replaced. A leaf: only files are touched.
+
+Windows differs in both, so whatever opens by descriptor or replaces a file does it by means of these.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["BINARY", "open_to_append", "replace_file"]
+
+BINARY: int = getattr(os, "O_BINARY", 0)
+"""For `os.open`: bytes are written as they are. Without it Windows makes two of each end of a line."""
+
+_PATIENCE_S = 1.0
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
+
+
+def replace_file(draft: Path, path: Path) -> None:
+    """Put `draft` in the place of `path` in one step: a reader sees the one or the other, never a half.
+
+    Windows refuses that while anybody has either file open: a reader, a scanner for viruses. That is over
+    soon, so it is tried for up to a second there. May be called from any thread but Qt's.
+
+    Args:
+        draft: a file that is written and closed, in the folder of `path`. It is still there after a failure.
+        path: the file to be replaced; it need not exist.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    give_up = time.monotonic() + _PATIENCE_S
+    wait_s = _SHORTEST_WAIT_S
+    while True:
+        try:
+            draft.replace(path)
+        except PermissionError:
+            if os.name != "nt" or path.is_dir() or time.monotonic() >= give_up:
+                raise
+        else:
+            return
+        time.sleep(wait_s)
+        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def open_to_append(path: str | Path) -> int:
+    """Open a file so that all that is written goes to its end, whoever else writes there; make it first.
+
+    It may be removed while it is open. May be called from any thread.
+
+    Returns:
+        A descriptor; children do not inherit it unless it is given to them.
+
+    Raises:
+        OSError: it cannot be opened or made; FileNotFoundError: its folder is missing.
+    """
+    if sys.platform == "win32":
+        return _open_append_only(str(path))
+    else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+
+    _FILE_APPEND_DATA, _FILE_READ_ATTRIBUTES, _SYNCHRONIZE = 0x4, 0x80, 0x10_0000
+    _SHARE_READ_WRITE_DELETE = 0x7
+    _OPEN_ALWAYS = 4
+    _FILE_ATTRIBUTE_NORMAL = 0x80
+    _NO_HANDLE = ctypes.c_void_p(-1).value
+
+    _CreateFileW = ctypes.WinDLL("kernel32", use_last_error=True).CreateFileW
+    _CreateFileW.restype = ctypes.c_void_p
+    _CreateFileW.argtypes = (
+        ctypes.c_wchar_p,  # lpFileName
+        ctypes.c_uint32,  # dwDesiredAccess
+        ctypes.c_uint32,  # dwShareMode
+        ctypes.c_void_p,  # lpSecurityAttributes
+        ctypes.c_uint32,  # dwCreationDisposition
+        ctypes.c_uint32,  # dwFlagsAndAttributes
+        ctypes.c_void_p,  # hTemplateFile
+    )
+
+    def _open_append_only(path: str) -> int:
+        # The C library's O_APPEND is a promise of one process, which no child inherits with the handle.
+        # A handle that may append and not write has the system itself put each write at the end.
+        handle = _CreateFileW(
+            path,
+            _FILE_APPEND_DATA | _FILE_READ_ATTRIBUTES | _SYNCHRONIZE,
+            _SHARE_READ_WRITE_DELETE,
+            None,
+            _OPEN_ALWAYS,
+            _FILE_ATTRIBUTE_NORMAL,
+            None,
+        )
+        if handle == _NO_HANDLE:
+            code = ctypes.get_last_error()
+            raise OSError(0, ctypes.FormatError(code), path, code)
+        return msvcrt.open_osfhandle(handle, 0)
