@@ -1,4 +1,4 @@
-"""Finds threads, processes and sockets that a test left behind; without /proc it sees less.
+"""Finds threads, processes and sockets that a test left behind; without /proc it sees no sockets.
 
 Ends the processes it reports, so that one leak fails one test.
 """
@@ -41,7 +41,7 @@ class LeakGuard:
 
     def __init__(self, base_temp: Path, *, grace_s: float) -> None:
         self._grace_s = grace_s
-        self._marks = (f"{RUN_MARK}={os.environ[RUN_MARK]}".encode(), os.fsencode(base_temp))
+        self._mark, self._base_temp = os.environ[RUN_MARK], str(base_temp)
         self._threads = set(threading.enumerate())
         self._processes = _all_pids()
         self._sockets = _open_sockets()
@@ -93,14 +93,17 @@ class LeakGuard:
         """By descent; or, where it was re-parented, by its environment or its folder."""
         if "multiprocessing.resource_tracker" in " ".join(process.cmdline()):
             return False  # lives as long as the interpreter, by design
+        if process.name() == "conhost.exe":
+            return False  # Windows' own: it ends some time after the last program of its console
         if any(parent.pid == os.getpid() for parent in process.parents()):
             return True
         try:
-            environment = (_PROC / str(process.pid) / "environ").read_bytes()
-            folder = os.fsencode(process.cwd())
+            environment, folder = process.environ(), process.cwd()
         except (OSError, psutil.Error):
-            return False  # another user's process, or a platform without /proc
-        return any(mark in environment or mark in folder for mark in self._marks)
+            return False  # another user's process
+        return environment.get(RUN_MARK) == self._mark or any(
+            self._base_temp in text for text in (folder, *environment.values())
+        )
 
 
 def _describe_and_kill(process: psutil.Process) -> str:

@@ -42,6 +42,8 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
         return Refused(f"{program!r} could not be started, for this machine is out of room: {error.strerror}")
     has_folder = os.sep in program or bool(os.altsep and os.altsep in program)
     path = os.path.join(cwd or ".", program) if has_folder else None  # noqa: PTH118
+    if path is not None and os.path.isdir(path):  # noqa: PTH112
+        return BadInput(f"the program {program!r} is a folder: write the path of a program")
     if number == errno.ENOENT:
         if path is None:
             return BadInput(
@@ -53,8 +55,6 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
                 f"see its first line"
             )
         return BadInput(f"the program {program!r} does not exist: check the path")
-    if path is not None and os.path.isdir(path):  # noqa: PTH112
-        return BadInput(f"the program {program!r} is a folder: write the path of a program")
     if number in (errno.EACCES, errno.EPERM):
         return BadInput(f"the program {program!r} may not be executed by this user: check its permissions")
     if number == errno.ENOEXEC:

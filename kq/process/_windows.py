@@ -53,10 +53,11 @@ class _End:
 
     def __init__(self, handle: int) -> None:
         self._near_end, far_end = socket.socketpair()
-        # A handle of the thread's own, so that closing this early does not pull it away from under the wait.
-        theirs = api.duplicate_handle(handle, inheritable=False)
+        self._closed = api.create_event()
+        # Handles of the thread's own, so that closing these does not pull them away from under the wait.
+        theirs = [api.duplicate_handle(each, inheritable=False) for each in (handle, self._closed)]
         threading.Thread(
-            target=_wait_and_tell, args=(theirs, far_end), name=f"kq-wait-{theirs}", daemon=True
+            target=_wait_and_tell, args=(theirs, far_end), name=f"kq-wait-{theirs[0]}", daemon=True
         ).start()
 
     @property
@@ -64,13 +65,18 @@ class _End:
         return self._near_end.fileno()  # -1 once closed
 
     def close(self) -> None:
-        self._near_end.close()
+        """Let the thread go, too: the process may run for days."""
+        if self.fd >= 0:
+            self._near_end.close()
+            api.set_event(self._closed)
+            api.close_handle(self._closed)
 
 
-def _wait_and_tell(handle: int, far_end: socket.socket) -> None:
+def _wait_and_tell(handles: list[int], far_end: socket.socket) -> None:
     with far_end:
-        api.wait_for_process(handle, t.INFINITE)
-        api.close_handle(handle)
+        api.wait_for_any(*handles)
+        for handle in handles:
+            api.close_handle(handle)
         # Closing the far end is what makes the near one readable.
 
 

@@ -17,6 +17,7 @@ assert sys.platform == "win32"  # so that mypy checks this file for the system t
 __all__ = [
     "assign_current_process",
     "close_handle",
+    "create_event",
     "create_job",
     "create_process",
     "duplicate_handle",
@@ -28,9 +29,11 @@ __all__ = [
     "job_peak_memory",
     "job_processes",
     "open_process",
+    "set_event",
     "set_own_priority",
     "terminate_job",
     "terminate_process",
+    "wait_for_any",
     "wait_for_process",
 ]
 
@@ -81,6 +84,11 @@ _DuplicateHandle = _declare(
 _GetCurrentProcess = _declare("GetCurrentProcess", c_void_p)
 _OpenProcess = _declare("OpenProcess", c_void_p, c_uint32, c_int32, c_uint32)
 _WaitForSingleObject = _declare("WaitForSingleObject", c_uint32, c_void_p, c_uint32)
+_WaitForMultipleObjects = _declare(
+    "WaitForMultipleObjects", c_uint32, c_uint32, POINTER(c_void_p), c_int32, c_uint32
+)
+_CreateEventW = _declare("CreateEventW", c_void_p, c_void_p, c_int32, c_int32, c_wchar_p)
+_SetEvent = _declare("SetEvent", c_int32, c_void_p)
 _GetExitCodeProcess = _declare("GetExitCodeProcess", c_int32, c_void_p, POINTER(c_uint32))
 _GetProcessTimes = _declare("GetProcessTimes", c_int32, c_void_p, *[POINTER(t.FileTime)] * 4)
 _TerminateProcess = _declare("TerminateProcess", c_int32, c_void_p, c_uint32)
@@ -196,6 +204,23 @@ def open_process(pid: int, access: int) -> int:
 def wait_for_process(handle: int, timeout_ms: int) -> bool:
     """Whether it has ended. A process's handle is signalled from its end on, for good."""
     return bool(_WaitForSingleObject(handle, timeout_ms) == t.WAIT_OBJECT_0)
+
+
+def wait_for_any(*handles: int) -> None:
+    """Wait, however long, until one of them is signalled: a process has ended, an event is set."""
+    array = (c_void_p * len(handles))(*handles)
+    _WaitForMultipleObjects(len(handles), array, 0, t.INFINITE)
+
+
+def create_event() -> int:
+    """One that stays set once it is."""
+    event = _CreateEventW(None, 1, 0, None)
+    _check(event is not None)
+    return int(event)
+
+
+def set_event(event: int) -> None:
+    _check(_SetEvent(event))
 
 
 def get_exit_code(handle: int) -> int:

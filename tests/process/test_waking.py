@@ -22,7 +22,7 @@ def test_a_signal_wakes_the_loop_until_it_is_drained() -> None:
     wake = SignalWake()
     try:
         wake.listen()
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         assert _is_readable(wake.wake_fd, 10)
         wake.drain()
         assert not _is_readable(wake.wake_fd, 0)

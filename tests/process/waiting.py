@@ -1,11 +1,22 @@
-"""Waiting for what real processes do. No test lives here."""
+"""Waiting for what real processes do, and what Wine does not do yet. No test lives here."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable
 
-__all__ = ["wait_until"]
+import pytest
+
+__all__ = ["IS_WINE", "not_on_wine", "wait_until"]
+
+IS_WINE = sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
+def not_on_wine(reason: str) -> pytest.MarkDecorator:
+    """Skips a test where Wine stands for Windows, and has not what it needs."""
+    return pytest.mark.skipif(IS_WINE, reason=f"Wine: {reason}")
 
 
 def wait_until(condition: Callable[[], object], patience_s: float = 30.0) -> None:

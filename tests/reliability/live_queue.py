@@ -8,15 +8,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import signal
+import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import psutil
 
 from kq.api import JobRecord, JobSpec, QueueClient, SessionRecord, live_sessions
 from kq.client.mirror import ConnectionStatus
@@ -47,6 +49,16 @@ def is_alive(pid: int) -> bool:
 def marked_with(name: str, value: str) -> list[int]:
     """The pids of running processes that have this variable in their environment, whoever their parent is."""
     return [each.pid for each in find_marked(name, value)]
+
+
+def first_line(stream: IO[str], timeout_s: float = PATIENCE_S) -> str:
+    """The first line that a process writes to its pipe, or empty when none comes in time."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=lambda: lines.put(stream.readline()), daemon=True).start()
+    try:
+        return lines.get(timeout=timeout_s)
+    except queue.Empty:
+        return ""  # who asked ends the process, and that the thread
 
 
 def clean_environment(data_root: Path, settings: dict[str, str]) -> dict[str, str]:
@@ -105,8 +117,7 @@ class LiveQueue:
         assert self.process.stdout is not None
         self._reader = threading.Thread(target=self._read_errors)
         self._reader.start()
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE_S)
-        line = self.process.stdout.readline() if ready else ""
+        line = first_line(self.process.stdout)
         if not line:
             self.close()
             raise AssertionError(f"the queue did not start: {self.errors}")
@@ -212,7 +223,9 @@ class LiveQueue:
 
     def submit(self, *command: str, **fields: Any) -> str:
         """Submit a job; returns its id once the queue has it."""
-        spec = JobSpec(name=fields.pop("name", "test"), commands=(command,), cwd="/tmp", **fields)
+        spec = JobSpec(
+            name=fields.pop("name", "test"), commands=(command,), cwd=tempfile.gettempdir(), **fields
+        )
         job_id, done = self.client.submit(spec)
         done.result(PATIENCE_S)
         return job_id
@@ -255,12 +268,13 @@ class LiveQueue:
 
 @contextlib.contextmanager
 def frozen(*pids: int) -> Iterator[None]:
-    """Hold processes with SIGSTOP meanwhile."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    """Hold processes meanwhile, in the midst of what they do."""
+    held = [psutil.Process(pid) for pid in pids]
+    for process in held:
+        process.suspend()
     try:
         yield
     finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        for process in held:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
