@@ -91,9 +91,10 @@ class LeakGuard:
 
     def _is_of_this_run(self, process: psutil.Process) -> bool:
         """By descent; or, where it was re-parented, by its environment or its folder."""
-        if "multiprocessing.resource_tracker" in " ".join(process.cmdline()):
+        command = " ".join(process.cmdline())
+        if "multiprocessing.resource_tracker" in command:
             return False  # lives as long as the interpreter, by design
-        if process.name() == "conhost.exe":
+        if "\\conhost.exe" in command:
             return False  # Windows' own: it ends some time after the last program of its console
         if any(parent.pid == os.getpid() for parent in process.parents()):
             return True

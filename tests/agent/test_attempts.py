@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kq.api import AttemptRecord
+from tests.reliability.commands import NOTHING, SLEEP
 from tests.reliability.live_queue import LiveQueue, until
 
 MISBEHAVING = str(Path(__file__).resolve().parents[1] / "process" / "misbehaving.py")
@@ -81,7 +82,7 @@ def test_retries_come_to_an_end(queue: LiveQueue) -> None:
 
 def test_a_time_limit(queue: LiveQueue) -> None:
     """The render is ended, and the reason says which limit that was."""
-    record = queue.await_job(queue.submit("sleep", "600", timeout_s=0.5))
+    record = queue.await_job(queue.submit(*SLEEP, timeout_s=0.5))
     assert record.state == "Failed"
     assert "longer than its limit of 0.5 s" in record.reason
     [attempt] = attempts(queue, record.id)
@@ -207,6 +208,6 @@ def test_a_log_that_cannot_be_written_does_not_keep_it_from_rendering(tmp_path: 
         logs = tmp_path / "logs" / "jobs"
         logs.parent.mkdir(exist_ok=True)
         logs.write_text("a file where the folder should be")
-        record = queue.await_job(queue.submit("true"))
+        record = queue.await_job(queue.submit(*NOTHING))
         assert record.state == "Completed"
         assert "without its log" in record.warning

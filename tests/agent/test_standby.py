@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kq.api import AttemptRecord, JobSpec
-from tests.reliability.live_queue import LiveQueue, is_alive, marked_with, until
+from tests.reliability.live_queue import LiveQueue, is_alive, kill, marked_with, until
 
 PROGRAM = str(Path(__file__).parent / "ready.py")
 
@@ -147,7 +146,7 @@ def test_one_that_fails_is_no_failure_of_the_render(ready: Ready, kind: str, wor
 def test_one_that_died_while_it_waited_is_not_missed(ready: Ready) -> None:
     """As if there had been none; at most the log says so, where it died in the moment it was given a job."""
     ready.run()
-    os.kill(ready.await_waiting(), signal.SIGKILL)
+    kill(ready.await_waiting())
     state, _, lines = ready.run()
     assert (state, lines[-1].split()[0]) == ("Completed", "anew")
 
@@ -304,7 +303,7 @@ def test_none_stays_behind(tmp_path: Path, victim: str) -> None:
         }
         queue.disconnect()
         for pid in pids.get(victim, []):
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         if victim in ("session", "server"):
             # The server that follows takes the Agent up again, and what it keeps ready is its own.
             queue.close()

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from kq.cli import main
+from tests.reliability.commands import NOTHING, SLEEP
 from tests.reliability.live_queue import ROOT, LiveQueue, until
 
 
@@ -20,26 +21,26 @@ from tests.reliability.live_queue import ROOT, LiveQueue, until
         ([], ["no command"]),
         (["--", ""], ["command is empty"]),
         (["--", "  "], ["command is empty"]),
-        (["--cwd", "/etc/passwd", "--", "true"], ["/etc/passwd", "is not a folder"]),
-        (["--cwd", "/nowhere/at/all", "--", "true"], ["/nowhere/at/all", "does not exist"]),
-        (["--env", "NAME", "--", "true"], ["NAME", "NAME=VALUE"]),
-        (["--env", "=x", "--", "true"], ["=x"]),
-        (["--frames", "10-1", "--", "true"], ["10-1", "backwards"]),
-        (["--frames", "1-", "--", "true"], ["'1-'", "not understood"]),
-        (["--frames", "a", "--", "true"], ["'a'", "not understood"]),
-        (["--frames", "1-10000000", "--", "true"], ["10,000,000"]),
-        (["--frames", "1-99999999999999", "--", "true"], ["not understood"]),
-        (["--frames", "1,1", "--", "true"], ["twice"]),
-        (["--frames", "1-10x0", "--", "true"], ["step"]),
-        (["--frames", "1-10", "--chunk", "0", "--", "true"], ["chunk"]),
-        (["--priority", "99999999", "--", "true"], ["priority"]),
-        (["--timeout", "-1", "--", "true"], ["timeout"]),
-        (["--timeout", "nan", "--", "true"], ["timeout"]),
-        (["--memory-limit", "-1", "--", "true"], ["memory"]),
-        (["--retries", "1000", "--", "true"], ["retries"]),
-        (["--max-parallel", "-2", "--", "true"], ["max_parallel"]),
-        (["--after", "nosuchjob", "--", "true"], ["nosuchjob"]),
-        (["--name", "x" * 2000, "--", "true"], ["name", "longer"]),
+        (["--cwd", "/etc/passwd", "--", *NOTHING], ["/etc/passwd", "is not a folder"]),
+        (["--cwd", "/nowhere/at/all", "--", *NOTHING], ["/nowhere/at/all", "does not exist"]),
+        (["--env", "NAME", "--", *NOTHING], ["NAME", "NAME=VALUE"]),
+        (["--env", "=x", "--", *NOTHING], ["=x"]),
+        (["--frames", "10-1", "--", *NOTHING], ["10-1", "backwards"]),
+        (["--frames", "1-", "--", *NOTHING], ["'1-'", "not understood"]),
+        (["--frames", "a", "--", *NOTHING], ["'a'", "not understood"]),
+        (["--frames", "1-10000000", "--", *NOTHING], ["10,000,000"]),
+        (["--frames", "1-99999999999999", "--", *NOTHING], ["not understood"]),
+        (["--frames", "1,1", "--", *NOTHING], ["twice"]),
+        (["--frames", "1-10x0", "--", *NOTHING], ["step"]),
+        (["--frames", "1-10", "--chunk", "0", "--", *NOTHING], ["chunk"]),
+        (["--priority", "99999999", "--", *NOTHING], ["priority"]),
+        (["--timeout", "-1", "--", *NOTHING], ["timeout"]),
+        (["--timeout", "nan", "--", *NOTHING], ["timeout"]),
+        (["--memory-limit", "-1", "--", *NOTHING], ["memory"]),
+        (["--retries", "1000", "--", *NOTHING], ["retries"]),
+        (["--max-parallel", "-2", "--", *NOTHING], ["max_parallel"]),
+        (["--after", "nosuchjob", "--", *NOTHING], ["nosuchjob"]),
+        (["--name", "x" * 2000, "--", *NOTHING], ["name", "longer"]),
     ],
 )
 def test_submissions_that_make_no_sense(
@@ -60,14 +61,14 @@ def test_submissions_that_make_no_sense(
 
 def test_an_empty_name_is_none(queue: LiveQueue) -> None:
     """The program's is taken."""
-    done = queue.kq("submit", "--name", "", "--", "true")
+    done = queue.kq("submit", "--name", "", "--", *NOTHING)
     assert queue.await_job(done.stdout.strip()).name == "true"
 
 
 def test_an_environment_that_is_too_large(queue: LiveQueue) -> None:
     """No process could be started with it: said before anything is queued."""
     many = [f"V{number}={'x' * 100_000}" for number in range(12)]
-    done = queue.kq("submit", "--env", *many, "--", "true")
+    done = queue.kq("submit", "--env", *many, "--", *NOTHING)
     assert done.returncode == 2
     assert "environment holds" in done.stderr
 
@@ -99,7 +100,7 @@ def test_commands_that_cannot_start(queue: LiveQueue, tmp_path: Path, kind: str,
     for word in words:
         assert word in record.reason
     assert record.reason in Path(record.log_file).read_text()
-    assert queue.await_job(queue.submit("true")).state == "Completed"
+    assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
     assert {agent.pid for agent in queue.client.agents()} == agents
 
 
@@ -124,8 +125,8 @@ def test_a_folder_that_goes_while_the_job_waits(queue: LiveQueue, tmp_path: Path
     """The job Failed, and says which folder."""
     folder = tmp_path / "gone"
     folder.mkdir()
-    first = queue.submit("sleep", "600")
-    done = queue.kq("submit", "--after", first, "--cwd", str(folder), "--", "true")
+    first = queue.submit(*SLEEP)
+    done = queue.kq("submit", "--after", first, "--cwd", str(folder), "--", *NOTHING)
     assert done.returncode == 0
     folder.rmdir()
     queue.client.stop_jobs([first]).result(10)
@@ -168,8 +169,8 @@ def test_a_gigabyte_written_without_a_line(queue: LiveQueue) -> None:
 
 def test_a_million_frames_are_one_job(queue: LiveQueue) -> None:
     """The most that is taken: submitted, shown and removed without ado."""
-    first = queue.submit("sleep", "600")
-    job_id = queue.submit("true", frames="1-1000000", after=(first,))
+    first = queue.submit(*SLEEP)
+    job_id = queue.submit(*NOTHING, frames="1-1000000", after=(first,))
     assert queue.job(job_id).tasks == 1_000_000
     queue.client.remove_jobs([job_id]).result(10)
     queue.client.stop_jobs([first]).result(10)

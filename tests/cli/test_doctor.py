@@ -17,6 +17,7 @@ import pytest
 from kq import __version__
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
+from tests.reliability.commands import NOTHING
 from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen
 from tests.small_disk import small_disk
 
@@ -153,7 +154,7 @@ def test_keys_that_others_may_read(tmp_path: Path) -> None:
 def test_a_damaged_journal(tmp_path: Path) -> None:
     """Found in a copy: the file itself is not touched."""
     with LiveQueue(tmp_path, 1) as queue:
-        queue.await_job(queue.submit("true"))
+        queue.await_job(queue.submit(*NOTHING))
     [journal] = tmp_path.glob("queues/*/journal.sqlite")
     content = bytearray(journal.read_bytes())
     content[4096:12288] = b"\xff" * 8192

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kq.cli import main
+from tests.reliability.commands import NOTHING, SLEEP
 from tests.reliability.live_queue import LiveQueue, until
 
 JOB_KEYS = {
@@ -36,7 +37,7 @@ def listed(queue: LiveQueue, job_id: str) -> dict[str, Any]:
 
 def test_submit_prints_the_id_and_nothing_else(queue: LiveQueue) -> None:
     """The one word on stdout is an id that the other commands take."""
-    done = queue.kq("submit", "--", "true")
+    done = queue.kq("submit", "--", *NOTHING)
     assert (done.returncode, done.stderr) == (0, "")
     assert queue.await_job(done.stdout.strip()).state == "Completed"
 
@@ -44,8 +45,8 @@ def test_submit_prints_the_id_and_nothing_else(queue: LiveQueue) -> None:
 def test_json_of_a_job_that_waits_and_of_one_that_ran(queue: LiveQueue) -> None:
     """The promised keys are there; times are epoch seconds, null where there is none yet."""
     before = time.time()
-    first = submitted(queue, "--name", "first", "--", "sleep", "600")
-    later = submitted(queue, "--name", "later", "--after", first, "--", "true")
+    first = submitted(queue, "--name", "first", "--", *SLEEP)
+    later = submitted(queue, "--name", "later", "--after", first, "--", *NOTHING)
     queue.await_job(first, "Running")
     job = listed(queue, later)
     assert job.keys() >= JOB_KEYS
@@ -66,7 +67,7 @@ def test_json_of_a_job_that_waits_and_of_one_that_ran(queue: LiveQueue) -> None:
 
 def test_json_of_agents(queue: LiveQueue) -> None:
     """The promised keys, an Agent each, with the job that it runs."""
-    job_id = queue.submit("sleep", "600")
+    job_id = queue.submit(*SLEEP)
     record = queue.await_job(job_id, "Running")
     agents = json.loads(queue.kq("agents", "--json").stdout)
     assert len(agents) == 2
@@ -102,7 +103,7 @@ def test_wait_exits_130_when_the_job_is_cancelled(queue: LiveQueue) -> None:
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    done = queue.kq("submit", "--name", "doomed", "--wait", "--", "sleep", "600")
+    done = queue.kq("submit", "--name", "doomed", "--wait", "--", *SLEEP)
     stopper.join()
     assert done.returncode == 130
     assert "Cancelled" in done.stderr
@@ -158,7 +159,7 @@ def test_arguments_reach_the_program_as_they_were_written(queue: LiveQueue) -> N
 
 def test_stop_and_start(queue: LiveQueue) -> None:
     """stop cancels, also several at once; start runs a cancelled job again, with another log."""
-    ids = [queue.submit("sleep", "600") for _ in range(3)]
+    ids = [queue.submit(*SLEEP) for _ in range(3)]
     queue.await_job(ids[0], "Running")
     assert queue.kq("stop", *ids).returncode == 0
     records = [queue.await_job(each) for each in ids]
@@ -173,7 +174,7 @@ def test_stop_and_start(queue: LiveQueue) -> None:
 
 def test_starting_a_completed_job_runs_it_again(queue: LiveQueue) -> None:
     """All of it, since all of it is done."""
-    job_id = queue.submit("true")
+    job_id = queue.submit(*NOTHING)
     queue.await_job(job_id)
     assert queue.kq("start", job_id).returncode == 0
     until(lambda: queue.job(job_id).attempts == 2 and queue.job(job_id).state == "Completed", "a second run")
@@ -215,8 +216,8 @@ def test_log_follows_until_the_job_has_ended(queue: LiveQueue, tmp_path: Path) -
 
 def test_log_of_a_job_that_has_none(queue: LiveQueue) -> None:
     """It waits: that is said, and is no error."""
-    first = queue.submit("sleep", "600")
-    waits = queue.submit("true", after=(first,))
+    first = queue.submit(*SLEEP)
+    waits = queue.submit(*NOTHING, after=(first,))
     done = queue.kq("log", waits)
     assert (done.returncode, done.stdout) == (0, "")
     assert "no log yet" in done.stderr
@@ -236,7 +237,7 @@ def test_log_of_a_job_that_has_none(queue: LiveQueue) -> None:
 )
 def test_unknown_ids(queue: LiveQueue, capsys: pytest.CaptureFixture[str], command: str, job_id: str) -> None:
     """Exit code 2 and one sentence, and no job is touched, not even one that is known."""
-    known = queue.submit("true")
+    known = queue.submit(*NOTHING)
     before = queue.await_job(known)
     arguments = [job_id] if command == "log" else [known, job_id]
     code = main([command, "--data-root", str(queue.data_root), *arguments])
@@ -249,7 +250,7 @@ def test_unknown_ids(queue: LiveQueue, capsys: pytest.CaptureFixture[str], comma
 def test_names_may_be_alike_and_hold_any_unicode(queue: LiveQueue) -> None:
     """Two jobs of one name are two jobs; what would break the table's lines is shown as an escape."""
     name = "Straße 日本 🎬 e\u0301 \u202eabc \x1b[31m\nzwei"
-    ids = [submitted(queue, "--name", name, "--", "true") for _ in range(2)]
+    ids = [submitted(queue, "--name", name, "--", *NOTHING) for _ in range(2)]
     assert ids[0] != ids[1]
     assert [listed(queue, each)["name"] for each in ids] == [name, name]
     done = queue.kq("jobs")
@@ -261,7 +262,7 @@ def test_names_may_be_alike_and_hold_any_unicode(queue: LiveQueue) -> None:
 
 def test_a_terminal_without_unicode_still_gets_a_table(queue: LiveQueue) -> None:
     """Letters it does not know come as numbers; nothing fails."""
-    submitted(queue, "--name", "日本", "--", "true")
+    submitted(queue, "--name", "日本", "--", *NOTHING)
     done = queue.kq("jobs", environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert done.returncode == 0, done.stderr
     assert "\\u65e5" in done.stdout
@@ -280,7 +281,7 @@ def test_remove_forgets_the_job_and_its_log(queue: LiveQueue) -> None:
 def test_pause_and_resume(queue: LiveQueue) -> None:
     """A paused queue gives no work; a resumed one does."""
     assert queue.kq("pause").returncode == 0
-    job_id = queue.submit("true")
+    job_id = queue.submit(*NOTHING)
     assert queue.job(job_id).state == "Waiting"
     assert queue.client.queue().paused
     assert queue.kq("resume").returncode == 0
@@ -292,7 +293,7 @@ def test_a_reader_that_goes_away_is_no_error(queue: LiveQueue) -> None:
     import subprocess
 
     for _ in range(3):
-        queue.submit("true")
+        queue.submit(*NOTHING)
     command = f"'{sys.executable}' -m kq jobs --json | :"
     done = subprocess.run(
         ["bash", "-c", command], env=queue.environment, capture_output=True, text=True, check=False

@@ -14,7 +14,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, is_alive, marked_with, until
+from tests.reliability.live_queue import (
+    KQ,
+    NOTHING,
+    ROOT,
+    SLEEP,
+    LiveQueue,
+    clean_environment,
+    is_alive,
+    kill,
+    marked_with,
+    until,
+)
 
 
 def serve(data_root: Path | str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +70,7 @@ def test_says_one_line_and_ends_cleanly(tmp_path: Path, end: str) -> None:
             ("127.0.0.1", port) for port in ports
         }
         assert len(marked_with("KQ_ROLE", "agent")) >= 2
-        job = queue.submit("sleep", "600")
+        job = queue.submit(*SLEEP)
         queue.await_job(job, "Running")
         session, guardian = queue.session, queue.guardian_pid
         queue.disconnect()
@@ -96,7 +107,7 @@ def test_two_queues_share_a_data_root(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1) as first:
         with LiveQueue(tmp_path, 1) as second:
             assert first.session != second.session
-            job = second.kq("submit", "--", "true").stdout.strip()
+            job = second.kq("submit", "--", *NOTHING).stdout.strip()
             assert second.await_job(job).state == "Completed"
             assert first.client.job(job) is None
         assert first.kq("jobs", "--json").stdout.strip() == "[]"
@@ -163,7 +174,7 @@ def test_a_data_root_that_the_user_may_not_write() -> None:
 
 def test_no_queue_runs(tmp_path: Path) -> None:
     """Every command says so, and what to do."""
-    for command in (["jobs"], ["agents", "--json"], ["log", "x"], ["submit", "--", "true"]):
+    for command in (["jobs"], ["agents", "--json"], ["log", "x"], ["submit", "--", *NOTHING]):
         done = subprocess.run(
             [*KQ, *command], env=clean_environment(tmp_path, {}), cwd=ROOT,
             capture_output=True, text=True, timeout=60, check=False,
@@ -174,7 +185,7 @@ def test_no_queue_runs(tmp_path: Path) -> None:
 def test_commands_bear_with_a_server_that_is_being_started_again(tmp_path: Path) -> None:
     """Its guardian lives: so the queue does, and a command waits for it."""
     with LiveQueue(tmp_path, 1) as queue:
-        os.kill(queue.server_pid, signal.SIGKILL)
+        kill(queue.server_pid)
         done = queue.kq("submit", "--wait", "--", "echo", "after all")
         assert done.returncode == 0, done.stderr
         assert "after all" in done.stdout
@@ -203,6 +214,6 @@ def test_session_processes_show_what_they_are(tmp_path: Path) -> None:
     """The guardian stays when the server goes, and starts another one within a second or so."""
     with LiveQueue(tmp_path, 1) as queue:
         first = queue.server_pid
-        os.kill(first, signal.SIGKILL)
+        kill(first)
         until(lambda: queue.server_pid != first and is_alive(queue.server_pid), "another server", 5.0)
         assert is_alive(queue.guardian_pid)

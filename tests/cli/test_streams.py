@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reliability.commands import NOTHING
 from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="told to the shell")
@@ -95,7 +96,7 @@ def test_numbers_that_are_none(tmp_path: Path) -> None:
     for arguments, word in (
         (["serve", "--agents", "abc"], "--agents: 'abc' is not a whole number"),
         (["serve", "--agents", "5000"], "--agents 5000: use a number from 1 to 1000"),
-        (["submit", "--timeout", "soon", "--", "true"], "--timeout: 'soon' is not a number of seconds"),
+        (["submit", "--timeout", "soon", "--", *NOTHING], "--timeout: 'soon' is not a number of seconds"),
     ):
         done = subprocess.run(
             [*KQ, *arguments], env=clean_environment(tmp_path, {}), cwd=ROOT,

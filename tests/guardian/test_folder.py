@@ -13,6 +13,7 @@ import pytest
 from kq import process
 from kq.errors import SessionFailed
 from kq.guardian.folder import QueueFolder, end_leftovers, is_session_alive, new_session_id
+from tests.reliability.commands import SLEEP
 from tests.reliability.live_queue import ROOT, is_alive, until
 
 
@@ -86,7 +87,7 @@ def test_what_a_dead_session_left_is_ended_and_what_a_living_one_runs_is_not(tmp
     host, pid, started, token = living.split(":")
     dead = f"{host}:{pid}:{float(started) + 1:.2f}:{token}"
     sleepers = {
-        session: subprocess.Popen(["sleep", "600"], env={**os.environ, "KQ_SESSION": session})
+        session: subprocess.Popen([*SLEEP], env={**os.environ, "KQ_SESSION": session})
         for session in (living, dead, f"elsewhere:{pid}:1.00:{token}")
     }
     try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kq.process import find_marked
-from tests.reliability.live_queue import LiveQueue, is_alive, until
+from tests.reliability.commands import NOTHING
+from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, until
 
 _AGENTS = 2
 _TRIES = 20
@@ -30,9 +29,10 @@ def _kill_in_between(queue: LiveQueue) -> set[int]:
     root = queue.data_root
     until(lambda: len(_ours("agent", root)) == _AGENTS, "the Agents' processes")
     [server] = _ours("server", root)
-    os.kill(server, signal.SIGSTOP)
-    early = _ours("agent", root) if not list(root.glob("queues/*/server.json")) else set[int]()
-    os.kill(server, signal.SIGKILL if early else signal.SIGCONT)
+    with frozen(server):
+        early = _ours("agent", root) if not list(root.glob("queues/*/server.json")) else set[int]()
+        if early:
+            kill(server)
     return early
 
 
@@ -50,7 +50,7 @@ def test_a_server_killed_before_it_took_its_agents_over_leaves_none(tmp_path: Pa
             assert agents == _ours("agent", queue.data_root)
             assert sorted(agent.id for agent in queue.client.agents()) == ["a1", "a2"]
             assert not agents & early and not [pid for pid in early if is_alive(pid)]
-            record = queue.await_job(queue.submit("true", frames="1-10"))
+            record = queue.await_job(queue.submit(*NOTHING, frames="1-10"))
             assert record.state == "Completed" and record.attempts == 10
         finally:
             queue.close()
@@ -73,7 +73,7 @@ def test_agents_are_taken_over_with_the_numbers_and_logs_they_would_have_had(tmp
             own = (log.parent / f"agent-{agent.id}.log").read_text()
             assert own.count(f"registered with pid {agent.pid}") == 1
         killed = min(first)
-        os.kill(killed, signal.SIGKILL)
+        kill(killed)
         until(lambda: any(agent.id == "a3" and agent.pid for agent in queue.client.agents()), "another Agent")
         assert set(queue.await_agents()) > first - {killed}
 

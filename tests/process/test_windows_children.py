@@ -42,7 +42,8 @@ from kq.process import (
 )
 from tests.process.waiting import not_on_wine, wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="jobs and consoles are Windows' own")
+if sys.platform != "win32":
+    pytest.skip("jobs and consoles are Windows' own", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEP = "import time; time.sleep(600)"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from kq.api import ConnectionStatus, JobSpec, QueueChange
 from kq.process import children_of, find_marked
-from tests.reliability.live_queue import LiveQueue, is_alive
+from tests.reliability.live_queue import LiveQueue, is_alive, kill
 
 __all__ = ["ChaosReport", "check_journal", "run_chaos"]
 
@@ -111,7 +111,7 @@ class _Havoc:
     def _kill(self, pid: int | None) -> bool:
         if pid is None:
             return False
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
         return True
 
     def _stop(self, pid: int | None, seconds: float) -> bool:

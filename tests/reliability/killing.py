@@ -6,15 +6,13 @@ Nothing is expected here: tests and the table judge what is counted.
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from kq.process import find_marked, process_start_time
-from tests.reliability.live_queue import LiveQueue, is_alive, until
+from tests.reliability.live_queue import LiveQueue, is_alive, kill, until
 
 __all__ = ["KINDS", "VICTIMS", "Outcome", "kill_and_count"]
 
@@ -108,7 +106,7 @@ def kill_and_count(
         for pid in parts[victim]:
             # What dies by itself when another goes was killed as well.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                kill(pid)
         killed_at = time.monotonic()
         if victim == "all of them at once":
             with LiveQueue(data_root, 1):

@@ -24,7 +24,7 @@ from kq.api import JobRecord, JobSpec, QueueClient, SessionRecord, live_sessions
 from kq.client.mirror import ConnectionStatus
 from kq.process import find_marked, process_start_time
 
-__all__ = ["LiveQueue", "is_alive", "marked_with", "until"]
+__all__ = ["LiveQueue", "first_line", "frozen", "is_alive", "kill", "marked_with", "until"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KQ = [sys.executable, "-m", "kq"]
@@ -44,6 +44,11 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S
 def is_alive(pid: int) -> bool:
     """Whether the process runs; one that nobody reaped yet does not."""
     return process_start_time(pid) is not None
+
+
+def kill(pid: int) -> None:
+    """End it by force, as no program can prevent; fails when it is gone."""
+    psutil.Process(pid).kill()
 
 
 def marked_with(name: str, value: str) -> list[int]:

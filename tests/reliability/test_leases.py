@@ -5,14 +5,12 @@ Each task locks a file while it runs: a second run beside the first is refused t
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.reliability.live_queue import LiveQueue, frozen, is_alive, until
+from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, until
 
 _LEASE_S = 1.5
 _TASK = """\
@@ -93,7 +91,7 @@ def test_a_dead_agents_task_runs_again_and_the_agent_is_replaced(tmp_path: Path)
     with LiveQueue(data_root, 1) as queue:
         job_id = submit_locking(queue, tmp_path, 1)
         [pid] = queue.agent_pids()
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
         record = queue.await_job(job_id)
         assert (record.state, record.attempts, record.reason) == ("Completed", 2, "")
         lost, _ = queue.client.attempts(job_id).result(10)
@@ -117,7 +115,7 @@ def test_three_lost_agents_are_forgiven_and_the_fourth_is_not(tmp_path: Path) ->
                 ),
                 "its Agent",
             )
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
             until(
                 lambda n=number: queue.job(job_id).attempts > n or queue.job(job_id).state == "Failed", "it"
             )
@@ -136,7 +134,7 @@ def test_agents_that_cannot_start_are_not_started_in_a_spin(tmp_path: Path) -> N
         [config] = tmp_path.glob("queues/*/agent.json")
         aside = config.rename(config.with_name("aside"))
         [pid] = queue.await_agents()
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
         until(lambda: "Agents cannot start" in queue.client.queue().trouble, "the trouble to be told")
         began, seen = time.monotonic(), set()
         while time.monotonic() - began < 2.0:

@@ -18,7 +18,16 @@ import pytest
 
 from kq.api import ConnectionStatus, JobSpec, QueueClient, SessionRecord, live_sessions
 from tests.reliability.chaos import check_journal, run_chaos
-from tests.reliability.live_queue import ROOT, LiveQueue, clean_environment, is_alive, until
+from tests.reliability.live_queue import (
+    NOTHING,
+    ROOT,
+    SLEEP,
+    LiveQueue,
+    clean_environment,
+    is_alive,
+    kill,
+    until,
+)
 from tests.small_disk import fill, small_disk
 
 
@@ -37,7 +46,7 @@ def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> No
         tasks = queue.submit("sh", "-c", f'echo {{frame}} >>"{runs}"', frames="1-20")
         agents = queue.agent_pids()
         first = queue.server_pid
-        os.kill(first, signal.SIGKILL)
+        kill(first)
         until(lambda: queue.client.status is ConnectionStatus.LOST or queue.server_pid != first, "the loss")
         until(lambda: queue.server_pid != first, "another server", 5.0)
         queue.await_connected()
@@ -61,7 +70,7 @@ def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Pat
         until(lambda: runs.exists(), "it to run")
         # The guardian is held, so that no other server is there when the render ends.
         os.kill(queue.guardian_pid, signal.SIGSTOP)
-        os.kill(queue.server_pid, signal.SIGKILL)
+        kill(queue.server_pid)
         until(lambda: "end" in runs.read_text(), "its end")
         os.kill(queue.guardian_pid, signal.SIGCONT)
         record = queue.await_job(job_id)
@@ -73,10 +82,10 @@ def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Pat
 def test_a_stop_while_there_is_no_server_still_happens(tmp_path: Path) -> None:
     """The wish waits in the client, and what runs is ended when the server is back."""
     with LiveQueue(tmp_path, 1) as queue:
-        job_id = queue.submit("sleep", "600")
+        job_id = queue.submit(*SLEEP)
         queue.await_job(job_id, "Running")
         os.kill(queue.guardian_pid, signal.SIGSTOP)
-        os.kill(queue.server_pid, signal.SIGKILL)
+        kill(queue.server_pid)
         until(lambda: queue.client.status is ConnectionStatus.LOST, "the loss")
         stopped = queue.client.stop_jobs([job_id])
         os.kill(queue.guardian_pid, signal.SIGCONT)
@@ -98,7 +107,7 @@ def test_a_guardian_that_dies_takes_everything_along_and_the_session_goes_on(tmp
         queue.await_job(job_id, "Running")
         first, session = queue.guardian_pid, queue.session
         queue.disconnect()
-        os.kill(first, signal.SIGKILL)
+        kill(first)
         until(lambda: any(each.session != session for each in live_sessions(data_root)), "another session")
         record = queue.await_job(job_id)
         assert (record.state, record.attempts) == ("Completed", 2)
@@ -119,7 +128,7 @@ def test_a_server_that_keeps_dying_is_given_up_with_a_sentence(tmp_path: Path) -
         for record in live_sessions(tmp_path):
             if record.pid not in seen and is_alive(record.pid):
                 seen.add(record.pid)
-                os.kill(record.pid, signal.SIGKILL)
+                kill(record.pid)
         time.sleep(0.01)
     assert queue.close() == 2
     assert "died 5 times in 30 s" in queue.errors
@@ -195,12 +204,12 @@ def test_the_journal_bears_a_kill_at_any_moment(bare_server: _BareServer) -> Non
 def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
     """The queue begins a new one, and says where the old one is."""
     with LiveQueue(tmp_path, 1) as queue:
-        queue.await_job(queue.submit("true"))
+        queue.await_job(queue.submit(*NOTHING))
     [journal] = tmp_path.glob("queues/*/journal.sqlite")
     journal.write_bytes(b"this is no database" * 1000)
     with LiveQueue(tmp_path, 1) as queue:
         assert "could not be used" in queue.client.queue().trouble
-        assert queue.await_job(queue.submit("true")).state == "Completed"
+        assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
     [aside] = tmp_path.glob("queues/*/journal.sqlite.unusable-*")
     assert aside.read_bytes().startswith(b"this is no database")
     assert check_journal(tmp_path) == "ok"
@@ -216,7 +225,7 @@ def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
         path.unlink()
     journal.mkdir()
     with LiveQueue(tmp_path, 1) as queue:
-        assert queue.await_job(queue.submit("true")).state == "Completed"
+        assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
         assert "jobs are not remembered" in queue.client.queue().trouble
 
 
@@ -226,7 +235,7 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
     """Jobs run on; when there is room again the trouble ends, and what happened meanwhile is written."""
     with small_disk(tmp_path) as mount:
         with LiveQueue(mount, 1) as queue:
-            queue.await_job(queue.submit("true"))
+            queue.await_job(queue.submit(*NOTHING))
             filler = mount / "filler"
             fill(filler)
             troubles = []
@@ -253,11 +262,11 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
 def test_a_server_comes_back_though_the_disk_is_full(tmp_path: Path) -> None:
     """It needs no new room for that."""
     with small_disk(tmp_path) as mount, LiveQueue(mount, 1) as queue:
-        job_id = queue.submit("sleep", "600")
+        job_id = queue.submit(*SLEEP)
         queue.await_job(job_id, "Running")
         fill(mount / "filler")
         first = queue.server_pid
-        os.kill(first, signal.SIGKILL)
+        kill(first)
         until(lambda: queue.server_pid != first, "another server")
         queue.await_connected()
         queue.client.stop_jobs([job_id]).result(20)
@@ -269,7 +278,7 @@ def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
     import json
 
     with LiveQueue(tmp_path, 1) as queue:
-        done = queue.submit("true")
+        done = queue.submit(*NOTHING)
         queue.await_job(done)
         cut = queue.submit("sh", "-c", 'test "$KQ_ATTEMPT" = 2 || sleep 600')
         queue.await_job(cut, "Running")
@@ -286,7 +295,7 @@ def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
         assert record.attempts == 2
         # It belongs to this session now: a server that follows must know it.
         first = queue.server_pid
-        os.kill(first, signal.SIGKILL)
+        kill(first)
         until(lambda: queue.server_pid != first, "another server")
         queue.await_connected()
         assert not until(lambda: queue.client.job(cut), "it").earlier

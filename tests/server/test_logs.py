@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.leaves.test_logs import fields_of
+from tests.reliability.commands import NOTHING
 from tests.reliability.live_queue import LiveQueue, until
 
 SECRET = "correct-horse-battery"
@@ -26,7 +27,7 @@ def lines_of(data_root: Path) -> dict[str, list[dict[str, str]]]:
 def test_a_session_logs_what_went_wrong_and_about_what(tmp_path: Path) -> None:
     """A file each for guardian, server and Agents; a failure names job and attempt; a success is not told."""
     with LiveQueue(tmp_path, 1) as queue:
-        fine = queue.await_job(queue.submit("true"))
+        fine = queue.await_job(queue.submit(*NOTHING))
         failed = queue.await_job(queue.submit("sh", "-c", "echo out of cheese; exit 3"))
         session = queue.session
     logs = lines_of(tmp_path)
@@ -64,7 +65,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     for number in range(1, 4):
         (tmp_path / "logs" / f"{_host()}-{number}").write_text("in the way")
     with LiveQueue(tmp_path, 1) as queue:
-        assert queue.await_job(queue.submit("true")).state == "Completed"
+        assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
         until(lambda: queue.errors.count("cannot be written") == 2, "the sentences of guardian and server")
 
 

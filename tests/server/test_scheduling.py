@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from kq.api import BadInput, NotFound
+from tests.reliability.commands import NOTHING, fails, held, noting, python
 from tests.reliability.live_queue import LiveQueue, until
 
 
@@ -15,28 +15,22 @@ def order_of(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def noting(path: Path, word: str) -> tuple[str, ...]:
-    """A command that appends `word`."""
-    return ("sh", "-c", f'echo {word} >>"{path}"')
-
-
 def test_a_job_waits_for_those_it_names(queue: LiveQueue, tmp_path: Path) -> None:
     """It says for whom, and runs when they are Completed."""
     gate, notes = tmp_path / "gate", tmp_path / "notes"
-    os.mkfifo(gate)
-    first = queue.submit("sh", "-c", f'read x <"{gate}"; echo first >>"{notes}"', name="lighting")
+    first = queue.submit(*held(gate, after=f"note({str(notes)!r}, 'first')"), name="lighting")
     second = queue.submit(*noting(notes, "second"), after=(first,))
     until(lambda: "lighting" in queue.job(second).reason, "the reason")
     queue.await_job(first, "Running")
-    gate.write_text("\n")
+    gate.touch()
     queue.await_job(second, "Completed")
     assert order_of(notes) == ["first", "second"]
 
 
 def test_a_job_whose_forerunner_failed_waits_on(queue: LiveQueue) -> None:
     """It is not run, and says why; when the other one was done after all, it is."""
-    first = queue.submit("sh", "-c", 'test "$KQ_ATTEMPT" = 2', name="lighting")
-    second = queue.submit("true", after=(first,))
+    first = queue.submit(*fails(2), name="lighting")
+    second = queue.submit(*NOTHING, after=(first,))
     queue.await_job(first, "Failed")
     record = until(lambda: (r := queue.job(second)) and "Failed" in r.reason and r, "the reason")
     assert record.state == "Waiting"
@@ -46,16 +40,19 @@ def test_a_job_whose_forerunner_failed_waits_on(queue: LiveQueue) -> None:
 
 def test_a_limit_of_tasks_at_once(queue: LiveQueue, tmp_path: Path) -> None:
     """The other Agent is left to other jobs."""
-    script = f'mkdir "{tmp_path}/one" || exit 9; sleep 0.1; rmdir "{tmp_path}/one"'
-    limited = queue.submit("sh", "-c", script, frames="1-6", max_parallel=1)
+    program = "import os, sys, time; os.mkdir(sys.argv[1]); time.sleep(0.1); os.rmdir(sys.argv[1])"
+    limited = queue.submit(*python(program, str(tmp_path / "one")), frames="1-6", max_parallel=1)
     assert queue.await_job(limited).state == "Completed"
 
 
 def test_tasks_of_one_job_run_on_all_agents(queue: LiveQueue, tmp_path: Path) -> None:
     """Two of them meet."""
-    both = f'test -e "{tmp_path}/1" -a -e "{tmp_path}/2"'
-    script = f'touch "{tmp_path}/{{frame}}"; until {both}; do sleep 0.01; done'
-    assert queue.await_job(queue.submit("sh", "-c", script, frames="1-2", timeout_s=20)).state == "Completed"
+    program = (
+        "import os, sys, time; os.chdir(sys.argv[1]); os.mkdir('{frame}')\n"
+        "while not all(map(os.path.exists, '12')): time.sleep(0.01)"
+    )
+    record = queue.await_job(queue.submit(*python(program, str(tmp_path)), frames="1-2", timeout_s=20))
+    assert record.state == "Completed"
 
 
 def test_priority_then_order_of_submission(queue: LiveQueue, tmp_path: Path) -> None:
@@ -80,22 +77,21 @@ def test_priority_then_order_of_submission(queue: LiveQueue, tmp_path: Path) -> 
 def test_a_drained_agent_ends_what_it_runs_and_takes_no_more(queue: LiveQueue, tmp_path: Path) -> None:
     """Resumed, it takes work again."""
     gate = tmp_path / "gate"
-    os.mkfifo(gate)
-    held = queue.submit("sh", "-c", f'read x <"{gate}"')
-    agent = queue.await_job(held, "Running").agent
+    busy = queue.submit(*held(gate))
+    agent = queue.await_job(busy, "Running").agent
     queue.client.drain_agents([agent]).result(10)
-    gate.write_text("\n")
-    assert queue.await_job(held).state == "Completed"
-    others = [queue.submit("true") for _ in range(6)]
+    gate.touch()
+    assert queue.await_job(busy).state == "Completed"
+    others = [queue.submit(*NOTHING) for _ in range(6)]
     assert agent not in {queue.await_job(each).agent for each in others}
     queue.client.resume_agents([agent]).result(10)
-    until(lambda: queue.await_job(queue.submit("true")).agent == agent, "work for it")
+    until(lambda: queue.await_job(queue.submit(*NOTHING)).agent == agent, "work for it")
 
 
 def test_an_agent_restarted_by_hand_costs_its_task_nothing(tmp_path: Path) -> None:
     """The task waits again without a mark against it; another Agent takes the place."""
     with LiveQueue(tmp_path, 1) as queue:
-        job_id = queue.submit("sh", "-c", 'test "$KQ_ATTEMPT" = 2 || sleep 600')
+        job_id = queue.submit(*fails(2, "time.sleep(600)"))
         agent = queue.await_job(job_id, "Running").agent
         queue.client.restart_agents([agent]).result(10)
         assert queue.await_job(job_id).state == "Completed"
@@ -125,7 +121,7 @@ def test_single_tasks_can_be_run_again(queue: LiveQueue, tmp_path: Path) -> None
 
 def test_wishes_that_make_no_sense_come_back_as_errors(queue: LiveQueue) -> None:
     """Of the class that says which kind; nothing is changed."""
-    known = queue.submit("true")
+    known = queue.submit(*NOTHING)
     with pytest.raises(NotFound, match="nosuchjob"):
         queue.client.stop_jobs([known, "nosuchjob"]).result(10)
     with pytest.raises(NotFound, match="no task 3"):
@@ -146,7 +142,7 @@ def test_a_job_submitted_twice_under_one_id_is_one_job(queue: LiveQueue, tmp_pat
     from kq.api import JobSpec
 
     notes = tmp_path / "notes"
-    spec = JobSpec(name="n", commands=(noting(notes, "x"),), cwd="/tmp")
+    spec = JobSpec(name="n", commands=(noting(notes, "x"),), cwd=str(tmp_path))
     for _ in range(3):
         job_id, done = queue.client.submit(spec, "twice0001")
         done.result(10)
@@ -156,7 +152,7 @@ def test_a_job_submitted_twice_under_one_id_is_one_job(queue: LiveQueue, tmp_pat
 
 def test_many_requests_at_once_are_all_answered(queue: LiveQueue) -> None:
     """More than the sockets hold."""
-    known = queue.submit("true")
+    known = queue.submit(*NOTHING)
     asked = [queue.client.spec(known) for _ in range(5000)]
     assert {future.result(30).name for future in asked} == {"test"}
 
@@ -164,7 +160,7 @@ def test_many_requests_at_once_are_all_answered(queue: LiveQueue) -> None:
 def test_records_with_long_texts_still_reach_the_clients(queue: LiveQueue) -> None:
     """Together larger than a message may be: divided among several."""
     long = "/" + "ü" * 60_000
-    ids = [queue.submit("true", node=long, temp_dir=long, after=()) for _ in range(80)]
+    ids = [queue.submit(*NOTHING, node=long, temp_dir=long, after=()) for _ in range(80)]
     for job_id in ids:
         queue.await_job(job_id)
     from kq.api import QueueClient

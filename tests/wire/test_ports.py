@@ -22,6 +22,7 @@ from kq.agent_config import AgentConfig
 from kq.api import JobSpec, SessionRecord
 from kq.process import process_start_time
 from kq.wire import FrameDecoder, encode, new_key_pair
+from tests.reliability.commands import NOTHING, SLEEP
 from tests.reliability.live_queue import LiveQueue, marked_with, until
 
 GROWTH = 96 << 20
@@ -36,7 +37,7 @@ class Target:
         self.local = msgspec.json.decode(self._file("agent.json"), type=AgentConfig).connection
         admitted = queue.client.admit_host("farm-b", "").result(10)
         self.remote = msgspec.json.decode(admitted, type=AgentConfig).connection
-        self.job = queue.submit("sleep", "600", name="bystander")
+        self.job = queue.submit(*SLEEP, name="bystander")
         record = queue.await_job(self.job, "Running")
         # Running is told a moment before there is a process. A test that began in that moment would be said
         # to have left the process behind, and the process would be ended.
@@ -304,7 +305,7 @@ def test_large_messages_in_numbers(target: Target) -> None:
 
 def test_texts_of_an_agent_are_cut_to_what_can_be_told(target: Target) -> None:
     """An Agent of ours that is mad: the record stays readable, and clients hear of it."""
-    job = target.queue.submit("true", name="x", priority=5)
+    job = target.queue.submit(*NOTHING, name="x", priority=5)
     name = "farm-b:5"
     register = m.RegisterUpdate(protocol=1, version="1", agent=name, host="b", pid=7, started=1.0)
     with target.peer(zmq.DEALER, target.remote) as near, target.peer(zmq.PUSH, target.remote) as far:
