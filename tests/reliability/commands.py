@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-__all__ = ["NOTHING", "SLEEP", "fails", "held", "noting", "python", "saying"]
+__all__ = ["NOTHING", "SLEEP", "fails", "held", "noting", "python", "saying", "steps"]
 
 
 def python(code: str, *arguments: str) -> tuple[str, ...]:
@@ -28,18 +28,23 @@ def fails(until_attempt: int, how: str = "sys.exit(1)") -> tuple[str, ...]:
     return python(f"import os, sys, time\nif int(os.environ['KQ_ATTEMPT']) < {until_attempt}: {how}")
 
 
+def steps(code: str, *arguments: str) -> tuple[str, ...]:
+    """A command of lines of Python, which have `note(path, text)`, see `noting`, and os, sys and time."""
+    return python(f"{_NOTE}\n{code}", *arguments)
+
+
 def held(gate: Path, before: str = "", after: str = "") -> tuple[str, ...]:
     """A command that runs until the file `gate` is there; `before` and `after` are lines of Python.
 
-    `note(path, text)` is theirs, see `noting`.
+    See `steps`.
     """
-    code = f"{before}\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\n{after}"
-    return python(f"{_NOTE}\n{code}", str(gate))
+    wait = "while not os.path.exists(sys.argv[1]): time.sleep(0.005)"
+    return steps(f"{before}\n{wait}\n{after}", str(gate))
 
 
 def noting(path: Path, word: str) -> tuple[str, ...]:
     """A command that appends the line `word` to a file, as several may at once."""
-    return python(f"{_NOTE}\nnote(*sys.argv[1:])", str(path), word)
+    return steps("note(*sys.argv[1:])", str(path), word)
 
 
 _NOTE = """\

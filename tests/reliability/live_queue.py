@@ -47,8 +47,11 @@ def is_alive(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """End it by force, as no program can prevent; fails when it is gone."""
-    psutil.Process(pid).kill()
+    """End it by force, which no program can prevent. Raises ProcessLookupError when it is gone."""
+    try:
+        psutil.Process(pid).kill()
+    except psutil.NoSuchProcess as error:
+        raise ProcessLookupError(pid) from error
 
 
 def marked_with(name: str, value: str) -> list[int]:

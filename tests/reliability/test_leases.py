@@ -10,21 +10,33 @@ from pathlib import Path
 
 import pytest
 
+from tests.reliability.commands import steps
 from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, until
 
 _LEASE_S = 1.5
 _TASK = """\
-exec 9>"$1/lock"
-flock -n 9 || { echo TWICE >>"$1/runs"; exit 99; }
-echo "start $KQ_ATTEMPT" >>"$1/runs"
-test "$KQ_ATTEMPT" -gt "$2" || sleep 600
-echo "end $KQ_ATTEMPT" >>"$1/runs"
+folder, last_that_stays = sys.argv[1:]
+runs, attempt = os.path.join(folder, "runs"), os.environ["KQ_ATTEMPT"]
+lock = open(os.path.join(folder, "lock"), "a")
+try:
+    if os.name == "nt":
+        import msvcrt
+        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    note(runs, "TWICE")
+    sys.exit(99)
+note(runs, "start " + attempt)
+if int(attempt) <= int(last_that_stays): time.sleep(600)
+note(runs, "end " + attempt)
 """
 
 
 def submit_locking(queue: LiveQueue, folder: Path, last_that_stays: int) -> str:
     """A task whose attempts run for ever, up to the number given."""
-    job_id = queue.submit("sh", "-c", _TASK, "sh", str(folder), str(last_that_stays))
+    job_id = queue.submit(*steps(_TASK, str(folder), str(last_that_stays)))
     await_line(folder, "start 1")
     return job_id
 
@@ -60,7 +72,7 @@ def test_an_agent_stopped_for_less_than_its_lease_loses_nothing(tmp_path: Path) 
     data_root = tmp_path / "data"
     data_root.mkdir()
     with LiveQueue(data_root, 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=6) as queue:
-        job_id = queue.submit("sh", "-c", f'echo begun >"{tmp_path}/runs"; sleep 0.5')
+        job_id = queue.submit(*steps("note(*sys.argv[1:]); time.sleep(0.5)", str(tmp_path / "runs"), "begun"))
         await_line(tmp_path, "begun")
         [pid] = queue.agent_pids()
         with frozen(pid):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,17 +17,11 @@ import pytest
 
 from kq.api import ConnectionStatus, JobSpec, QueueClient, SessionRecord, live_sessions
 from tests.reliability.chaos import check_journal, run_chaos
-from tests.reliability.live_queue import (
-    NOTHING,
-    ROOT,
-    SLEEP,
-    LiveQueue,
-    clean_environment,
-    is_alive,
-    kill,
-    until,
-)
+from tests.reliability.commands import NOTHING, SLEEP, fails, held, noting, saying, steps
+from tests.reliability.live_queue import ROOT, LiveQueue, clean_environment, frozen, is_alive, kill, until
 from tests.small_disk import fill, small_disk
+
+with_flock = pytest.mark.skipif(shutil.which("flock") is None, reason="its tasks are locked with flock")
 
 
 def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> None:
@@ -36,14 +29,14 @@ def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> No
     data_root = tmp_path / "data"
     data_root.mkdir()
     runs, gate = tmp_path / "runs", tmp_path / "gate"
-    os.mkfifo(gate)
     with LiveQueue(data_root, 1) as queue:
-        done = queue.submit("sh", "-c", f'echo done >>"{runs}"')
+        done = queue.submit(*noting(runs, "done"))
         queue.await_job(done)
-        running = queue.submit("sh", "-c", f'echo running >>"{runs}"; read x <"{gate}"; echo over >>"{runs}"')
+        begin, end = (f"note({str(runs)!r}, {word!r})" for word in ("running", "over"))
+        running = queue.submit(*held(gate, begin, end))
         until(lambda: runs.exists() and "running" in runs.read_text(), "it to run")
-        waiting = [queue.submit("sh", "-c", f'echo waiting >>"{runs}"') for _ in range(20)]
-        tasks = queue.submit("sh", "-c", f'echo {{frame}} >>"{runs}"', frames="1-20")
+        waiting = [queue.submit(*noting(runs, "waiting")) for _ in range(20)]
+        tasks = queue.submit(*noting(runs, "{frame}"), frames="1-20")
         agents = queue.agent_pids()
         first = queue.server_pid
         kill(first)
@@ -52,7 +45,7 @@ def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> No
         queue.await_connected()
         queue.await_job(running, "Running")
         assert queue.agent_pids() == agents, "its Agent lives on"
-        gate.write_text("\n")
+        gate.touch()
         for job_id in (done, running, *waiting, tasks):
             record = queue.await_job(job_id)
             assert record.state == "Completed"
@@ -66,13 +59,13 @@ def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Pat
     data_root, runs = tmp_path / "data", tmp_path / "runs"
     data_root.mkdir()
     with LiveQueue(data_root, 1) as queue:
-        job_id = queue.submit("sh", "-c", f'echo start >>"{runs}"; sleep 0.3; echo end >>"{runs}"; exit 5')
+        program = "note(*sys.argv[1:]); time.sleep(0.3); note(sys.argv[1], 'end'); sys.exit(5)"
+        job_id = queue.submit(*steps(program, str(runs), "start"))
         until(lambda: runs.exists(), "it to run")
         # The guardian is held, so that no other server is there when the render ends.
-        os.kill(queue.guardian_pid, signal.SIGSTOP)
-        kill(queue.server_pid)
-        until(lambda: "end" in runs.read_text(), "its end")
-        os.kill(queue.guardian_pid, signal.SIGCONT)
+        with frozen(queue.guardian_pid):
+            kill(queue.server_pid)
+            until(lambda: "end" in runs.read_text(), "its end")
         record = queue.await_job(job_id)
         assert (record.state, record.exit_code, record.attempts) == ("Failed", 5, 1)
     assert runs.read_text() == "start\nend\n"
@@ -84,11 +77,10 @@ def test_a_stop_while_there_is_no_server_still_happens(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1) as queue:
         job_id = queue.submit(*SLEEP)
         queue.await_job(job_id, "Running")
-        os.kill(queue.guardian_pid, signal.SIGSTOP)
-        kill(queue.server_pid)
-        until(lambda: queue.client.status is ConnectionStatus.LOST, "the loss")
-        stopped = queue.client.stop_jobs([job_id])
-        os.kill(queue.guardian_pid, signal.SIGCONT)
+        with frozen(queue.guardian_pid):
+            kill(queue.server_pid)
+            until(lambda: queue.client.status is ConnectionStatus.LOST, "the loss")
+            stopped = queue.client.stop_jobs([job_id])
         stopped.result(20)
         assert queue.await_job(job_id).state == "Cancelled"
 
@@ -99,12 +91,14 @@ def test_a_guardian_that_dies_takes_everything_along_and_the_session_goes_on(tmp
     data_root.mkdir()
     desktop = [sys.executable, str(Path(__file__).with_name("desktop.py"))]
     with LiveQueue(data_root, 1, desktop) as queue:
-        done = queue.submit("sh", "-c", f'echo done >>"{tmp_path}/runs"')
+        done = queue.submit(*noting(tmp_path / "runs", "done"))
         queue.await_job(done)
-        job_id = queue.submit(
-            "sh", "-c", f'echo start $KQ_ATTEMPT >>"{tmp_path}/runs"; test $KQ_ATTEMPT = 2 || sleep 600'
+        program = (
+            "note(sys.argv[1], 'start ' + os.environ['KQ_ATTEMPT'])\n"
+            "if os.environ['KQ_ATTEMPT'] == '1': time.sleep(600)"
         )
-        queue.await_job(job_id, "Running")
+        job_id = queue.submit(*steps(program, str(tmp_path / "runs")))
+        until(lambda: "start 1" in (tmp_path / "runs").read_text(), "it to run")
         first, session = queue.guardian_pid, queue.session
         queue.disconnect()
         kill(first)
@@ -162,16 +156,15 @@ class _BareServer:
         record = msgspec.json.decode((self.folder / "client.json").read_bytes(), type=SessionRecord)
         self.client.connect(record)
 
-    def end(self, number: int) -> int:
+    def end(self, *, by_force: bool) -> None:
         assert self.process is not None and self.process.stdout is not None
-        self.process.send_signal(number)
-        code = self.process.wait(30)
+        (self.process.kill if by_force else self.process.terminate)()
+        self.process.wait(30)
         self.process.stdout.close()
-        return code
 
     def close(self) -> None:
         if self.process is not None and self.process.returncode is None:
-            self.end(signal.SIGTERM)
+            self.end(by_force=False)
         self.client.close()
         self.client.join(5)
 
@@ -187,11 +180,11 @@ def test_the_journal_bears_a_kill_at_any_moment(bare_server: _BareServer) -> Non
         end = time.monotonic() + rng.uniform(0.05, 0.5)
         while time.monotonic() < end:
             for _ in range(5):
-                spec = JobSpec(name="n", commands=(("true",),), cwd="/tmp", frames="1-50")
+                spec = JobSpec(name="n", commands=(NOTHING,), cwd=str(bare_server.data_root), frames="1-50")
                 job_id, asked_for = bare_server.client.submit(spec)
                 asked[job_id] = asked_for
             time.sleep(0.002)
-        bare_server.end(signal.SIGKILL)
+        bare_server.end(by_force=True)
         confirmed |= {each for each, future in asked.items() if future.done() and not future.exception()}
         assert check_journal(bare_server.data_root) == "ok"
     assert len(confirmed) > 50
@@ -230,7 +223,7 @@ def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
     """Jobs run on; when there is room again the trouble ends, and what happened meanwhile is written."""
     with small_disk(tmp_path) as mount:
@@ -258,7 +251,7 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
             until(lambda: all(queue.client.job(each) for each in jobs), "the history")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_server_comes_back_though_the_disk_is_full(tmp_path: Path) -> None:
     """It needs no new room for that."""
     with small_disk(tmp_path) as mount, LiveQueue(mount, 1) as queue:
@@ -280,7 +273,7 @@ def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1) as queue:
         done = queue.submit(*NOTHING)
         queue.await_job(done)
-        cut = queue.submit("sh", "-c", 'test "$KQ_ATTEMPT" = 2 || sleep 600')
+        cut = queue.submit(*fails(2, "time.sleep(600)"))
         queue.await_job(cut, "Running")
         log = Path(queue.job(done).log_file)
     with LiveQueue(tmp_path, 1) as queue:
@@ -305,7 +298,7 @@ def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
 def test_history_is_kept_by_number_and_by_age(tmp_path: Path) -> None:
     """What is beyond it goes when a session begins, with its logs."""
     with LiveQueue(tmp_path, 1) as queue:
-        ids = [queue.submit("echo", "x") for _ in range(6)]
+        ids = [queue.submit(*saying("x")) for _ in range(6)]
         for job_id in ids:
             queue.await_job(job_id)
     logs = tmp_path / "logs" / "jobs"
@@ -317,17 +310,17 @@ def test_history_is_kept_by_number_and_by_age(tmp_path: Path) -> None:
         assert queue.client.jobs() == []
 
 
+@with_flock
 @pytest.mark.slow
 def test_a_little_chaos(tmp_path: Path) -> None:
     """The run whose figures are in docs/reliability.md, in small."""
-    if shutil.which("flock") is None:
-        pytest.skip("flock is not installed")
     report = run_chaos(tmp_path, 150, seed=3)
     assert report.accepted == report.completed == 150
     assert (report.run_twice_at_once, report.done_twice, report.lost, report.left_over) == (0, 0, 0, 0)
     assert report.journal == "ok"
 
 
+@with_flock
 @pytest.mark.slow
 def test_more_chaos(tmp_path: Path) -> None:
     """Long enough for the server to be killed more than once."""
