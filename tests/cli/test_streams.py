@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.commands import NOTHING
+from tests.reliability.commands import NOTHING, saying
 from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="told to the shell")
@@ -30,7 +30,7 @@ def shell(queue: LiveQueue, line: str, cwd: Path = ROOT) -> subprocess.Completed
 )
 def test_a_full_disk_takes_no_output(queue: LiveQueue, command: str) -> None:
     """One sentence, and an exit code that a script sees."""
-    job_id = queue.submit("echo", "hi")
+    job_id = queue.submit(*saying("hi"))
     queue.await_job(job_id)
     done = shell(queue, f"kq {command.replace('ID', job_id)} >/dev/full")
     assert done.returncode == 2
@@ -83,7 +83,7 @@ def test_a_data_root_of_any_name(tmp_path: Path) -> None:
     """Spaces, quotation marks, a dollar, a line's end: a job runs, and a report keeps its lines."""
     name = "a \"root\" 'q' $HOME;x\nnew ümlaut" if sys.platform != "win32" else "a 'root' $HOME;x ümlaut"
     with LiveQueue(tmp_path / name, 1) as queue:
-        done = queue.kq("submit", "--wait", "--", "echo", "hi")
+        done = queue.kq("submit", "--wait", "--", *saying("hi"))
         assert (done.returncode, done.stdout.splitlines()[1:]) == (0, ["hi"])
         done = queue.kq("doctor")
         assert done.returncode == 0
