@@ -147,14 +147,16 @@ def test_a_gap_asks_for_a_snapshot() -> None:
     assert not mirror.apply(ChangesEvent(sequence=8))
 
 
-def test_a_session_that_cannot_start_says_why(data_root: object) -> None:
+def test_a_session_that_cannot_start_says_why(data_root: Path) -> None:
     """In its failure and through its client, soon; waiting for its end is safe."""
-    session = Session(Settings.from_environment({"KQ_DATA_ROOT": "/sys/kq-test"}))
+    root = str(data_root / "a file")
+    Path(root).touch()
+    session = Session(Settings.from_environment({"KQ_DATA_ROOT": root}))
     try:
         assert not session.wait_ready(20)
-        assert "/sys/kq-test" in session.failure
+        assert root in session.failure
         until(lambda: session.client.status is ConnectionStatus.ENDED, "the client to know")
-        assert "/sys/kq-test" in session.client.sentence
+        assert root in session.client.sentence
     finally:
         session.close()
         assert session.wait(10)

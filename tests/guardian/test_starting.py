@@ -5,9 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kq.process import find_marked
 from tests.reliability.commands import NOTHING
-from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, until
+from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, marked_with, until
 
 _AGENTS = 2
 _TRIES = 20
@@ -16,8 +15,7 @@ _TRIES = 20
 
 def _ours(role: str, data_root: Path) -> set[int]:
     """The processes of this role in the session of this data root."""
-    session = {each.pid for each in find_marked("KQ_DATA_ROOT", str(data_root))}
-    return session & {each.pid for each in find_marked("KQ_ROLE", role)}
+    return set(marked_with("KQ_DATA_ROOT", str(data_root))) & set(marked_with("KQ_ROLE", role))
 
 
 def _kill_in_between(queue: LiveQueue) -> set[int]:

@@ -17,7 +17,12 @@ LIFETIME_S = 600.0
 
 
 def note(text: str) -> None:
-    fd = os.open(PIDFILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    if sys.platform == "win32":
+        from kq.files import open_to_append
+
+        fd = open_to_append(PIDFILE)
+    else:
+        fd = os.open(PIDFILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(fd, f"{text}\n".encode())
     os.close(fd)
 
@@ -28,13 +33,37 @@ def sleep_on() -> None:
         time.sleep(60.0)
 
 
+def sleep_alone() -> None:
+    """In a session of its own, which no signal to the group reaches; on Windows, without the console."""
+    leave_session()
+    sleep_on()
+
+
+def leave_session() -> None:
+    if sys.platform != "win32":
+        os.setsid()
+
+
 def ignore_requests() -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def child(body: Callable[[], None]) -> int:
-    """Fork a child that notes its pid before this returns, and then does `body`."""
+def child(body: Callable[[], None]) -> Callable[[], object]:
+    """Have a child that notes its pid before this returns, and then does `body`, a function of this module.
+
+    Returns:
+        What waits for its end.
+    """
+    if sys.platform == "win32":  # nothing forks there
+        flags = subprocess.DETACHED_PROCESS if body in (sleep_alone, have_child_alone) else 0
+        process = subprocess.Popen(
+            [sys.executable, "-S", __file__, body.__name__, PIDFILE], creationflags=flags
+        )
+        while str(process.pid) not in noted():
+            time.sleep(0.01)
+        return process.wait
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -48,12 +77,18 @@ def child(body: Callable[[], None]) -> int:
     os.close(write_end)
     os.read(read_end, 1)
     os.close(read_end)
-    return pid
+    return lambda: os.waitpid(pid, os.WUNTRACED)
+
+
+def noted() -> list[str]:
+    with open(PIDFILE) as file:
+        return file.read().split()
 
 
 def obedient() -> None:
     """No child; ends with code 3 when it is asked to."""
-    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(3))
+    asked = signal.SIGBREAK if sys.platform == "win32" else signal.SIGTERM
+    signal.signal(asked, lambda _number, _frame: os._exit(3))
     note("ready")
     sleep_on()
 
@@ -66,27 +101,24 @@ def plain() -> None:
 
 
 def setsid() -> None:
-    """One child, in a session of its own, which no signal to the group reaches."""
-
-    def body() -> None:
-        os.setsid()
-        sleep_on()
-
-    child(body)
+    """One child, in a session of its own."""
+    child(sleep_alone)
     note("ready")
     sleep_on()
 
 
 def double_fork() -> None:
     """A grandchild in a session of its own, whose parent has ended: it is in nobody's tree."""
-
-    def body() -> None:
-        os.setsid()
-        child(sleep_on)
-
-    os.waitpid(child(body), 0)
+    await_end = child(have_child_alone)
+    await_end()
     note("ready")
     sleep_on()
+
+
+def have_child_alone() -> None:
+    """One child, which stays when this ends."""
+    leave_session()
+    child(sleep_on)
 
 
 def ignore_term() -> None:
@@ -98,31 +130,27 @@ def ignore_term() -> None:
 
 
 def many() -> None:
-    """200 children, each tenth in a session of its own."""
-
-    def body() -> None:
-        os.setsid()
-        sleep_on()
-
-    for number in range(200):
-        child(sleep_on if number % 10 else body)
+    """200 children, each tenth in a session of its own; on Windows, where each is started anew, 40."""
+    for number in range(40 if sys.platform == "win32" else 200):
+        child(sleep_on if number % 10 else sleep_alone)
     note("ready")
     sleep_on()
 
 
 def forking() -> None:
     """It forks a child every few milliseconds, and so does its first child; all of them ignore SIGTERM."""
-    ignore_requests()
-
-    def keep_forking() -> None:
-        for _ in range(2000):
-            child(sleep_on)
-            time.sleep(0.002)
-        sleep_on()
-
     child(keep_forking)
     note("ready")
     keep_forking()
+
+
+def keep_forking() -> None:
+    """A child every few milliseconds."""
+    ignore_requests()
+    for _ in range(2000):
+        child(sleep_on)
+        time.sleep(0.002)
+    sleep_on()
 
 
 def relay() -> None:
@@ -137,12 +165,7 @@ def relay() -> None:
 
 def orphan() -> None:
     """The first process ends at once, with code 0; a child in a session of its own stays."""
-
-    def body() -> None:
-        os.setsid()
-        sleep_on()
-
-    child(body)
+    child(sleep_alone)
     note("ready")
 
 
@@ -153,7 +176,8 @@ def stopped() -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         sleep_on()
 
-    os.waitpid(child(body), os.WUNTRACED)
+    await_end = child(body)
+    await_end()
     note("ready")
     sleep_on()
 
@@ -185,4 +209,4 @@ KINDS: dict[str, Callable[[], None]] = {
 if __name__ == "__main__":
     kind, PIDFILE = sys.argv[1:]
     note(str(os.getpid()))
-    KINDS[kind]()
+    (KINDS.get(kind) or vars()[kind])()

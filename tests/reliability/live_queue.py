@@ -55,8 +55,18 @@ def kill(pid: int) -> None:
 
 
 def marked_with(name: str, value: str) -> list[int]:
-    """The pids of running processes that have this variable in their environment, whoever their parent is."""
-    return [each.pid for each in find_marked(name, value)]
+    """The pids of running processes that have this variable in their environment, whoever their parent is.
+
+    Without the hosts of their consoles, which Windows starts for them.
+    """
+    return [each.pid for each in find_marked(name, value) if not _is_console_host(each.pid)]
+
+
+def _is_console_host(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).name() == "conhost.exe"
+    except psutil.Error:
+        return False  # it has ended meanwhile, as any may
 
 
 def first_line(stream: IO[str], timeout_s: float = PATIENCE_S) -> str:

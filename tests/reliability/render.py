@@ -5,6 +5,7 @@ ends well at once, so that what is counted came of the first.
 """
 
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -12,4 +13,5 @@ if __name__ == "__main__":
     kind, folder = sys.argv[1:]
     if os.environ["KQ_ATTEMPT"] == "1":
         misbehaving = Path(__file__).resolve().parents[1] / "process" / "misbehaving.py"
-        os.execv(sys.executable, [sys.executable, str(misbehaving), kind, str(Path(folder, "pids"))])
+        sys.argv = [str(misbehaving), kind, str(Path(folder, "pids"))]
+        runpy.run_path(str(misbehaving), run_name="__main__")
