@@ -8,6 +8,9 @@ import socket
 import sys
 import threading
 
+if sys.platform == "win32":
+    from kq.process._windows import StopListener
+
 __all__ = ["InputEnd", "SignalWake", "await_word"]
 
 _INPUT = 0
@@ -23,6 +26,8 @@ class SignalWake:
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
+        if sys.platform == "win32":
+            self._stop_listener: StopListener | None = None
 
     @property
     def wake_fd(self) -> int:
@@ -32,6 +37,8 @@ class SignalWake:
     def listen(self) -> None:
         """From now on, signals that have a handler wake the loop. Main thread only."""
         signal.set_wakeup_fd(self._far.fileno(), warn_on_full_buffer=False)
+        if sys.platform == "win32":
+            self._stop_listener = StopListener()
 
     def wake(self) -> None:
         """Wake the loop. From any thread."""
@@ -51,6 +58,8 @@ class SignalWake:
     def close(self) -> None:
         """Stop listening. Main thread only."""
         signal.set_wakeup_fd(-1)
+        if sys.platform == "win32" and self._stop_listener is not None:
+            self._stop_listener.close()
         self._near.close()
         self._far.close()
 

@@ -26,6 +26,7 @@ assert sys.platform == "win32"  # so that mypy checks this file for the system t
 
 __all__ = [
     "Child",
+    "StopListener",
     "Watch",
     "ask_to_stop",
     "become_subreaper",
@@ -42,6 +43,9 @@ __all__ = [
 KILLED = 0xC000_013A
 """The exit code of what is ended here; Windows uses it for what Ctrl-C ended. Told as SIGKILL's -9."""
 
+_ASKED = "Local\\kq-asked-to-stop-{}"
+"""The event by which a service is asked to stop, by its pid: no Ctrl-Break of ours reaches its console."""
+
 known_children: dict[int, Child] = {}
 """Children that were started here and not closed yet."""
 own_jobs: list[int] = []
@@ -54,8 +58,7 @@ class _End:
     def __init__(self, handle: int) -> None:
         self._near_end, far_end = socket.socketpair()
         self._closed = api.create_event()
-        # Handles of the thread's own, so that closing these does not pull them away from under the wait.
-        theirs = [api.duplicate_handle(each, inheritable=False) for each in (handle, self._closed)]
+        theirs = [_duplicate(handle), _duplicate(self._closed)]
         threading.Thread(
             target=_wait_and_tell, args=(theirs, far_end), name=f"kq-wait-{theirs[0]}", daemon=True
         ).start()
@@ -95,6 +98,7 @@ class Child:
         self._handle: int | None = handle
         self._job = job
         self._end = _End(handle)
+        self._asked = api.create_event(_ASKED.format(pid)) if job is None else None
         self._exit: Exit | None = None
         known_children[pid] = self
 
@@ -132,15 +136,52 @@ class Child:
             os.close(self.lifeline)
             self.lifeline = None
 
+    def ask(self) -> bool:
+        """Ask it to end. Returns at once; whether there was anybody to ask."""
+        # While the handle is open its pid names no other process or group.
+        if self._handle is None or self.poll() is not None:
+            return False
+        if self._asked is None:
+            return api.generate_ctrl_break(self.pid)
+        api.set_event(self._asked)
+        return True
+
     def close(self) -> None:
         """Let go of it: its lifeline and `wake_fd` are closed. What is left of a render ends now."""
         self.close_lifeline()
         self._end.close()
-        for handle in (self._handle, self._job):
+        for handle in (self._handle, self._job, self._asked):
             if handle is not None:
                 api.close_handle(handle)
-        self._handle = self._job = None
+        self._handle = self._job = self._asked = None
         known_children.pop(self.pid, None)
+
+
+class StopListener:
+    """Hears that `ask_to_stop` was called for this process, a service: it is SIGTERM then, as elsewhere."""
+
+    def __init__(self) -> None:
+        self._closed = api.create_event()
+        # Its starter made the same event; what was asked before this listened is heard, too.
+        theirs = [api.create_event(_ASKED.format(os.getpid())), _duplicate(self._closed)]
+        threading.Thread(target=_hear, args=(theirs,), name="kq-asked-to-stop", daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        api.set_event(self._closed)
+        api.close_handle(self._closed)
+
+
+def _hear(events: list[int]) -> None:
+    if api.wait_for_any(*events) == 0:
+        signal.raise_signal(signal.SIGTERM)  # its handler runs on the main thread all the same
+    for event in events:
+        api.close_handle(event)
+
+
+def _duplicate(handle: int) -> int:
+    """One of a thread's own, so that closing this one does not pull it away from under the thread's wait."""
+    return api.duplicate_handle(handle, inheritable=False)
 
 
 class Watch:
@@ -350,13 +391,12 @@ def _spawn(
 
 
 def ask_to_stop(child: Child) -> bool:
-    """Ask the child and its process group to end (Ctrl-Break). Returns at once.
+    """Ask a render and its process group (Ctrl-Break), or a service that listens, to end. Returns at once.
 
     Returns:
-        Whether there was anybody to ask. A program without a console of ours cannot be asked.
+        Whether there was anybody to ask. A render without a console of ours cannot be asked.
     """
-    # While the handle is open its pid names no other group.
-    return child.poll() is None and api.generate_ctrl_break(child.pid)
+    return child.ask()
 
 
 def become_subreaper() -> bool:

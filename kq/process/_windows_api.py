@@ -206,15 +206,19 @@ def wait_for_process(handle: int, timeout_ms: int) -> bool:
     return bool(_WaitForSingleObject(handle, timeout_ms) == t.WAIT_OBJECT_0)
 
 
-def wait_for_any(*handles: int) -> None:
-    """Wait, however long, until one of them is signalled: a process has ended, an event is set."""
+def wait_for_any(*handles: int) -> int:
+    """Wait, however long, until one of them is signalled: a process has ended, an event is set.
+
+    Returns:
+        The first of them that is, counted from 0.
+    """
     array = (c_void_p * len(handles))(*handles)
-    _WaitForMultipleObjects(len(handles), array, 0, t.INFINITE)
+    return int(_WaitForMultipleObjects(len(handles), array, 0, t.INFINITE) - t.WAIT_OBJECT_0)
 
 
-def create_event() -> int:
-    """One that stays set once it is."""
-    event = _CreateEventW(None, 1, 0, None)
+def create_event(name: str | None = None) -> int:
+    """One that stays set once it is. Where there is one of that name, it is that one."""
+    event = _CreateEventW(None, 1, 0, name)
     _check(event is not None)
     return int(event)
 

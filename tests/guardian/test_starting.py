@@ -76,6 +76,16 @@ def test_agents_are_taken_over_with_the_numbers_and_logs_they_would_have_had(tmp
         assert set(queue.await_agents()) > first - {killed}
 
 
+def test_a_session_that_ends_is_asked_to_before_it_is_made_to(tmp_path: Path) -> None:
+    """Its server has time to end the Agents, and they their renders: nothing is left for the guardian."""
+    with LiveQueue(tmp_path, _AGENTS) as queue:
+        queue.await_agents()
+    [log] = tmp_path.glob("logs/*/guardian.log")
+    assert "the session is over; 0 processes were still there" in log.read_text()
+    [log] = tmp_path.glob("logs/*/server.log")
+    assert log.read_text().count("its Agent ended with exit code 0") == _AGENTS
+
+
 def test_a_session_that_ends_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
     """Its desktop is gone when the Agents' processes are there and their server is not."""
     queue = LiveQueue(tmp_path, _AGENTS)

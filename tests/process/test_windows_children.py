@@ -24,6 +24,7 @@ from kq.process import (
     Exit,
     ProcessId,
     TreeEnd,
+    ask_to_stop,
     children_of,
     descendants,
     end_strays,
@@ -437,8 +438,6 @@ def test_a_render_that_does_not_listen_goes_on(tmp_path: Path) -> None:
 
 def test_one_that_has_ended_is_not_asked(tmp_path: Path, log: int) -> None:
     """Its number may be another's."""
-    from kq.process import ask_to_stop
-
     child = spawn_render(python(""), cwd=tmp_path, environment=os.environ, log=log)
     assert select.select([child.wake_fd], [], [], 60)[0]
     assert not ask_to_stop(child)
@@ -490,6 +489,43 @@ def test_the_lifelines_end_reaches_a_service() -> None:
     assert child.poll() is None
     child.close_lifeline()
     assert wait(child).code == 5
+
+
+SERVICE = """
+import os, select, signal, sys
+from kq.process import SignalWake
+asked = []
+if sys.argv[1] == "early": sys.stdin.readline()
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+wake = SignalWake()
+wake.listen()
+print("listens", flush=True)
+while not asked:
+    select.select([wake.wake_fd], [], [])
+    wake.drain()
+wake.close()
+sys.exit(4)
+"""
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_a_service_can_be_asked_to_stop(when: str) -> None:
+    """Though it has a console of its own; also before it listens. It ends as it likes, and for good."""
+    read_end, write_end = os.pipe()
+    child = spawn_service(python(SERVICE, when), environment=with_path(), stdin=LIFELINE, stdout=write_end)
+    os.close(write_end)
+    other = spawn_service(python(SLEEP), environment=os.environ)
+    with os.fdopen(read_end) as output:
+        if when == "late":
+            assert output.readline() == "listens\n"
+        assert ask_to_stop(child)
+        if when == "early":
+            child.close_lifeline()
+        assert wait(child).code == 4
+    assert not ask_to_stop(child)
+    assert other.poll() is None
+    end_tree([other.id])
+    other.close()
 
 
 def test_a_lifeline_ends_with_its_holder(tmp_path: Path) -> None:

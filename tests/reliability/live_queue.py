@@ -28,7 +28,8 @@ __all__ = ["LiveQueue", "first_line", "frozen", "is_alive", "kill", "marked_with
 
 ROOT = Path(__file__).resolve().parents[2]
 KQ = [sys.executable, "-m", "kq"]
-PATIENCE_S = 30.0
+PATIENCE_S = 30.0 if sys.platform != "win32" else 90.0
+"""Processes start several times as slowly on Windows."""
 
 
 def until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
