@@ -13,6 +13,8 @@ import pytest
 from kq.api import AttemptRecord, JobSpec
 from tests.reliability.live_queue import LiveQueue, is_alive, kill, marked_with, until
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its renders are told to the shell")
+
 PROGRAM = str(Path(__file__).parent / "ready.py")
 
 
