@@ -85,7 +85,7 @@ class LeakGuard:
                 process = psutil.Process(pid)
                 if process.status() != psutil.STATUS_ZOMBIE and self._is_of_this_run(process):
                     found.append(process)
-            except psutil.Error:
+            except (psutil.Error, OSError):
                 continue  # it has ended meanwhile
         return found
 

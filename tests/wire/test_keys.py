@@ -1,0 +1,42 @@
+"""Files that hold keys."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kq.wire import write_private
+
+
+def test_a_private_file_is_written_byte_for_byte(tmp_path: Path) -> None:
+    """For its owner alone, and in the place of what was there."""
+    path = tmp_path / "client.json"
+    for content in (b"one\ntwo\r\n\x1a\xff", b"three\n"):
+        write_private(path, content)
+        assert path.read_bytes() == content
+    if sys.platform != "win32":
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_private_file_is_replaced_though_somebody_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every client does that looks for a session; the reader has the old one whole."""
+    path = tmp_path / "client.json"
+    write_private(path, b"old")
+    waited = []
+    with path.open("rb") as reader:
+
+        def read_on(seconds: float) -> None:
+            waited.append(seconds)
+            assert reader.read() == b"old"
+            reader.close()
+
+        monkeypatch.setattr(time, "sleep", read_on)
+        write_private(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert bool(waited) == (sys.platform == "win32")
