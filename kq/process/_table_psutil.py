@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["children_of", "find_marked", "process_start_time", "tree_usage", "walk"]
 
 # psutil takes 70 ms to import: only what looks at other processes pays for it, when it first does.
+# Of a process that ends just then it has an error of its own, and on Windows at times a bare OSError.
 
 
 def _process(pid: int) -> psutil.Process | None:
@@ -20,7 +21,7 @@ def _process(pid: int) -> psutil.Process | None:
 
     try:
         return psutil.Process(pid)
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return None
 
 
@@ -37,7 +38,7 @@ def _start_time(pid: int, *, ended: bool) -> float | None:
         if process is None or (not ended and process.status() == psutil.STATUS_ZOMBIE):
             return None
         return process.create_time()
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return None
 
 
@@ -60,7 +61,7 @@ def children_of(pid: int) -> list[int]:
     process = _process(pid)
     try:
         return [child.pid for child in process.children()] if process is not None else []
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return []
 
 
@@ -134,7 +135,7 @@ def tree_usage(roots: Iterable[int]) -> Usage:
             process = psutil.Process(pid)
             times = process.cpu_times()
             memory += process.memory_info().rss
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue  # it ended meanwhile
         cpu_s += times.user + times.system
         count += 1

@@ -66,7 +66,7 @@ def marked_with(name: str, value: str) -> list[int]:
 def _is_console_host(pid: int) -> bool:
     try:
         return psutil.Process(pid).name() == "conhost.exe"
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return False  # it has ended meanwhile, as any may
 
 

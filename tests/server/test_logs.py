@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.leaves.test_logs import fields_of
-from tests.reliability.commands import NOTHING
+from tests.reliability.commands import NOTHING, saying
 from tests.reliability.live_queue import LiveQueue, until
 
 SECRET = "correct-horse-battery"
@@ -28,7 +28,7 @@ def test_a_session_logs_what_went_wrong_and_about_what(tmp_path: Path) -> None:
     """A file each for guardian, server and Agents; a failure names job and attempt; a success is not told."""
     with LiveQueue(tmp_path, 1) as queue:
         fine = queue.await_job(queue.submit(*NOTHING))
-        failed = queue.await_job(queue.submit("sh", "-c", "echo out of cheese; exit 3"))
+        failed = queue.await_job(queue.submit(*saying("out of cheese", 3)))
         session = queue.session
     logs = lines_of(tmp_path)
     assert sorted(logs) == ["agent-a1.log", "guardian.log", "server.log"]
@@ -46,7 +46,7 @@ def test_a_session_logs_what_went_wrong_and_about_what(tmp_path: Path) -> None:
 def test_kq_log_debug_tells_every_task_and_no_secret(tmp_path: Path) -> None:
     """No key of the session, no variable of a job and no command is in any log, however much is logged."""
     with LiveQueue(tmp_path, 1, KQ_LOG="debug") as queue:
-        job_id = queue.submit("sh", "-c", f"echo {SECRET}", environment={"TOKEN": SECRET})
+        job_id = queue.submit(*saying(SECRET), environment={"TOKEN": SECRET})
         queue.await_job(job_id)
         [state] = tmp_path.glob("queues/*/server.json")
         keys = [key for pair in json.loads(state.read_text())["keys"].values() for key in pair]
