@@ -299,8 +299,11 @@ def ask_to_stop(child: Child) -> bool:
     return True
 
 
-def become_subreaper() -> bool:
+def become_subreaper(*, outlived: bool = False) -> bool:
     """Make this process the parent of all descendants whose own parent ends.
+
+    Args:
+        outlived: for Windows; here they outlive it in any case, unless somebody ends them.
 
     Returns:
         False where the system has no such thing: then a child that leaves its tree is found by its mark only.

@@ -49,7 +49,7 @@ _ASKED = "Local\\kq-asked-to-stop-{}"
 known_children: dict[int, Child] = {}
 """Children that were started here and not closed yet."""
 own_jobs: list[int] = []
-"""The job that `become_subreaper` made: its handle is never closed, so that this process's end closes it."""
+"""The job that `become_subreaper` made: its handle is never closed, but by this process's end."""
 
 
 class _End:
@@ -399,14 +399,17 @@ def ask_to_stop(child: Child) -> bool:
     return child.ask()
 
 
-def become_subreaper() -> bool:
+def become_subreaper(*, outlived: bool = False) -> bool:
     """Put this process, and all that it starts from now on, into a job that ends when this process does.
+
+    Args:
+        outlived: whether the others in the job go on without this process, in a job of an ancestor's.
 
     Returns:
         True: it is so on every Windows.
     """
     if not own_jobs:
-        job = api.create_job()
+        job = api.create_job(ends_when_closed=not outlived)
         api.assign_current_process(job)
         own_jobs.append(job)
     return True

@@ -260,8 +260,11 @@ def generate_ctrl_break(group: int) -> bool:
     return bool(_GenerateConsoleCtrlEvent(t.CTRL_BREAK_EVENT, group))
 
 
-def create_job() -> int:
+def create_job(*, ends_when_closed: bool = True) -> int:
     """A job whose processes all end when its last handle is closed, also by this process's death.
+
+    Args:
+        ends_when_closed: False: they go on then.
 
     None of them may leave it, as neither limit that allows a breakaway is set. None of them stops for the
     system's crash dialog either, which would look like a render that never ends.
@@ -269,9 +272,9 @@ def create_job() -> int:
     job = _CreateJobObjectW(None, None)
     _check(job is not None)
     limits = t.ExtendedLimits()
-    limits.basic.limit_flags = (
-        t.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | t.JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION
-    )
+    limits.basic.limit_flags = t.JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION
+    if ends_when_closed:
+        limits.basic.limit_flags |= t.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
     try:
         _check(
             _SetInformationJobObject(job, t.JOB_OBJECT_EXTENDED_LIMIT, byref(limits), ctypes.sizeof(limits))

@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Agents share this process's standard input: it is to be read before there are any.
     if options.guardian_pid and not process.await_word():
         return 0  # the guardian is gone
-    process.become_subreaper()
+    # Should this one die, Agents and their renders go on with the next; the guardian ends them in any case.
+    process.become_subreaper(outlived=options.guardian_pid != 0)
     _have_files_enough()
     # 100,000 jobs are many objects that live long: looking at them all too often takes a third of the time.
     gc.set_threshold(50_000, 50, 100)
