@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from kq.errors import BadInput
+from kq.process._failures import shown
 
 __all__ = ["build_command_line", "build_environment", "find_program"]
 
@@ -54,13 +55,13 @@ def build_command_line(program: str, argv: Sequence[str]) -> str:
         for argument in argv[1:]:
             if not _SHELL_LETTERS.isdisjoint(argument):
                 raise BadInput(
-                    f"{program!r} is a batch file, and its argument {argument[:60]!r} holds a character that "
-                    f'its shell acts on: leave out all of " % ! ^ & | < > ( ), or start the program itself'
+                    f"{shown(program)} is a batch file, and its argument {argument[:60]!r} holds a character "
+                    f'that its shell acts on: leave out all of " % ! ^ & | < > ( ), or start the program itself'
                 )
     line = subprocess.list2cmdline([program, *argv[1:]])
     if len(line) >= _MAX_COMMAND_LINE:
         raise BadInput(
-            f"the command {argv[0]!r} has {len(line):,} letters with its arguments, and Windows allows "
+            f"the command {shown(argv[0])} has {len(line):,} letters with its arguments, and Windows allows "
             f"{_MAX_COMMAND_LINE:,}: pass long lists in a file"
         )
     return line

@@ -63,9 +63,8 @@ def test_every_bad_setting_is_named_and_typing_errors_are_guessed(tmp_path: Path
         tmp_path, KQ_LOG="loud", KQ_NUM_AGENTS="0", KQ_GRACE_S="soon", KQ_NUM_AGENT="secret", KQ_JOB="j"
     )
     assert code == 1
-    assert [text.split()[0] for topic, text in wrong_in(report) if topic == "settings"] == [
-        "KQ_LOG", "KQ_NUM_AGENTS", "KQ_GRACE_S",
-    ]  # fmt: skip
+    told = [text.split()[0] for topic, text in wrong_in(report) if topic == "settings"]
+    assert sorted(told) == ["KQ_GRACE_S", "KQ_LOG", "KQ_NUM_AGENTS"]
     [guess] = [each for each in report["findings"] if each["text"].startswith("KQ_NUM_AGENT is")]
     assert guess["verdict"] == "note" and "KQ_NUM_AGENTS" in guess["advice"]
     assert "secret" not in json.dumps(report)
@@ -138,6 +137,7 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
     assert "its journal is whole: 1 jobs" in texts
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file's mode says nothing there")
 def test_keys_that_others_may_read(tmp_path: Path) -> None:
     """Whoever reads them commands the queue."""
     with LiveQueue(tmp_path, 1) as queue:

@@ -146,7 +146,7 @@ def test_the_working_folder_is_the_one_given(tmp_path: Path) -> None:
 
 UNUSABLE = {
     "not on PATH": (["no-such-program"], ".", "the program 'no-such-program' is not found on PATH"),
-    "no such file": ([r"C:\nowhere\prog.exe"], ".", "nowhere\\\\prog.exe' does not exist"),
+    "no such file": ([r"C:\nowhere\prog.exe"], ".", r"the program 'C:\nowhere\prog.exe' does not exist"),
     "no program": ([r".\nonsense.exe"], ".", "is not in a form that this system runs"),
     "a folder": ([r".\folder"], ".", "folder' is a folder"),
     "empty": ([], ".", "the command is empty"),
