@@ -56,7 +56,8 @@ def build_command_line(program: str, argv: Sequence[str]) -> str:
             if not _SHELL_LETTERS.isdisjoint(argument):
                 raise BadInput(
                     f"{shown(program)} is a batch file, and its argument {argument[:60]!r} holds a character "
-                    f'that its shell acts on: leave out all of " % ! ^ & | < > ( ), or start the program itself'
+                    f'that its shell acts on: leave out all of " % ! ^ & | < > ( ), '
+                    f"or start the program itself"
                 )
     line = subprocess.list2cmdline([program, *argv[1:]])
     if len(line) >= _MAX_COMMAND_LINE:
