@@ -69,6 +69,12 @@ def program(name: str, *arguments: str | Path) -> Callable[[], str]:
     return command(Path(sys.executable).with_name(name), *arguments)
 
 
+AS_ON_WINDOWS = [
+    "--platform", "win32", "--cache-dir", ".mypy_cache/windows",
+    "--no-warn-unreachable", "--exclude", "_posix",  # what is for other systems is not looked at there
+]  # fmt: skip
+
+
 def looks() -> list[Step]:
     """Every step but the tests, in the order in which they are told of: the quickest to fail first."""
     return [
@@ -80,6 +86,7 @@ def looks() -> list[Step]:
         Step("shellcheck", command("shellcheck", "--external-sources", *shell_scripts())),
         Step("import contracts", program("lint-imports")),
         Step("types; plug-ins against Katana's stubs", module("mypy", "kq", "host", "plugins", "tools")),
+        Step("types, as on Windows", module("mypy", *AS_ON_WINDOWS, "kq", "host")),
     ]
 
 
