@@ -269,7 +269,7 @@ class Agent:
             self._attempt.request_stop(order.grace_s, reason=order.reason)
 
     def _on_signal(self, _number: int, _frame: object) -> None:
-        self._leaving = self._leaving or "it was asked to end by a signal"
+        self._leaving = self._leaving or "the Agent was stopped"
 
     def _on_lifeline_end(self, lifeline: process.InputEnd) -> None:
         self._poller.remove(lifeline.wake_fd)
