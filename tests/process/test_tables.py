@@ -71,7 +71,7 @@ def test_marks_and_use_are_read(table: ModuleType, family: tuple[Child, int, int
     assert used.cpu_s >= 0
 
 
-_MANY = 900
+_MANY = 1100
 _PARENT_OF_MANY = f"""
 import os, signal, sys
 for _ in range({_MANY}):
