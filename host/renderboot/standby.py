@@ -25,6 +25,9 @@ PREPARED_LINE = "kq_standby: prepared"
 TAKEN_LINE = "kq_standby: taken"
 DEFAULT_RENDERER = "mitsuba"
 
+_TO_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+"""Bytes as they are: to an end of line that Python writes as Windows has it, Windows would add to it."""
+
 
 @dataclass(frozen=True)
 class StandbyJob:
@@ -138,7 +141,7 @@ def _leave_own_streams(log: str | None) -> None:
     descriptor = -1
     if log:
         try:
-            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            descriptor = os.open(log, _TO_APPEND, 0o644)
         except OSError as error:
             raise ArgumentError(f"The log '{log}' cannot be opened: {error.strerror}.") from error
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -241,6 +241,7 @@ def test_a_standby_renders_the_job_it_is_given(red_ball: Path, tmp_path: Path) -
     assert lines[0] == "first line"
     assert "ALF_PROGRESS 100%" in lines
     assert any(", 1 thread" in line for line in lines)
+    assert b"\r\r" not in log.read_bytes()
 
 
 def test_a_standby_that_is_not_needed_leaves_quietly(tmp_path: Path) -> None:
