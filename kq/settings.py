@@ -22,7 +22,7 @@ class Settings(NamedTuple):
     data_root: Path
     """KQ_DATA_ROOT: journals, logs and temporary folders live below it."""
     num_agents: int = 2
-    """KQ_NUM_AGENTS: how many local Agents are kept alive."""
+    """KQ_NUM_AGENTS: how many local Agents are kept alive; 0: those of other machines do all the work."""
     host: str = "127.0.0.1"
     """KQ_HOST: the address at which remote Agents reach this machine."""
     request_port: int = 0
@@ -62,7 +62,7 @@ class Settings(NamedTuple):
         root = given.pop("data_root", None) or env.get("KQ_DATA_ROOT") or default_data_root(env)
         values: dict[str, object] = {
             "data_root": _absolute(str(root)),
-            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 1, MOST_AGENTS, "a positive number"),
+            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 0, MOST_AGENTS, "a number"),
             "host": env.get("KQ_HOST") or "127.0.0.1",
             "request_port": _whole(env, "KQ_REQUEST_PORT", 0, 0, 65535, "a port number"),
             "update_port": _whole(env, "KQ_UPDATE_PORT", 0, 0, 65535, "a port number"),
@@ -82,8 +82,6 @@ class Settings(NamedTuple):
         settings = cls(**values)  # type: ignore[arg-type]  # each value was read for its field above
         if settings.log_level not in ("debug", "info", "warning", "error"):
             raise BadSetting(f"KQ_LOG is {settings.log_level!r}: use debug, info, warning or error")
-        if settings.num_agents < 1:
-            raise BadSetting(f"{settings.num_agents} Agents were asked for: use a positive number")
         return settings
 
     @staticmethod

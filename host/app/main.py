@@ -14,14 +14,10 @@ from host import session
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 
 
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return number
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
 
 
 def _frame(text: str) -> float:
@@ -49,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--agents",
-        type=_positive,
+        type=_count,
         metavar="N",
         help="local agents of the queue (default: KQ_NUM_AGENTS or 2)",
     )
@@ -94,6 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("KATANA_ROOT", str(session.ROOT))
     scene = Path(options.scene) if options.scene else session.ROOT / "resources" / "scenes" / "sample.usda"
     headless = options.headless or not has_display()
+    if headless and set(os.environ.get("KQ_NUM_AGENTS", "").strip()) == {"0"}:
+        print(
+            "katana-queue: without a window nobody starts Agents on other machines, and with 0 local ones "
+            "nothing is rendered: use --agents 1 or more",
+            file=sys.stderr,
+        )
+        return EXIT_BAD_INPUT
     if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         from host.app.headless import run

@@ -18,8 +18,8 @@ __all__ = ["serve"]
 
 def serve(options: argparse.Namespace) -> int:
     """Start a session, print its line when it is ready, and end it when asked."""
-    if options.agents is not None and not 1 <= options.agents <= MOST_AGENTS:
-        raise BadInput(f"--agents {options.agents}: use a number from 1 to {MOST_AGENTS}")
+    if options.agents is not None and not 0 <= options.agents <= MOST_AGENTS:
+        raise BadInput(f"--agents {options.agents}: use a number from 0 to {MOST_AGENTS}")
     # What keeps a session from starting is told by `main`; the line in the log is for desktops.
     logging.getLogger("kq.client").disabled = True
     settings = Settings.from_environment(data_root=options.data_root, num_agents=options.agents)

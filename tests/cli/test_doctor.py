@@ -60,7 +60,7 @@ def test_a_folder_where_nothing_ran_yet_is_well(tmp_path: Path) -> None:
 def test_every_bad_setting_is_named_and_typing_errors_are_guessed(tmp_path: Path) -> None:
     """All at once, not one a run; a variable that is no setting has its value kept to itself."""
     code, report = doctor(
-        tmp_path, KQ_LOG="loud", KQ_NUM_AGENTS="0", KQ_GRACE_S="soon", KQ_NUM_AGENT="secret", KQ_JOB="j"
+        tmp_path, KQ_LOG="loud", KQ_NUM_AGENTS="none", KQ_GRACE_S="soon", KQ_NUM_AGENT="secret", KQ_JOB="j"
     )
     assert code == 1
     told = [text.split()[0] for topic, text in wrong_in(report) if topic == "settings"]

@@ -128,16 +128,28 @@ def test_the_default_data_root_is_the_users(tmp_path: Path) -> None:
         assert queue.kq("jobs").returncode == 0
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", "9999", "１"])
+@pytest.mark.parametrize("number", ["-1", "two", "1.5", "9999", "１"])
 def test_a_number_of_agents_that_is_none(tmp_path: Path, number: str) -> None:
     """Named with its value; nothing is started."""
-    one_sentence(serve(tmp_path, KQ_NUM_AGENTS=number), "KQ_NUM_AGENTS", "positive number")
+    one_sentence(serve(tmp_path, KQ_NUM_AGENTS=number), "KQ_NUM_AGENTS", "a number from 0 to 1000")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_option_for_agents_is_checked_too(tmp_path: Path) -> None:
-    """--agents 0 makes no queue that never works."""
-    one_sentence(serve(tmp_path, "--agents", "0"), "--agents 0", "from 1 to 1000")
+    """As the variable is."""
+    one_sentence(serve(tmp_path, "--agents", "-1"), "--agents -1", "from 0 to 1000")
+
+
+def test_a_queue_without_agents_of_its_own(tmp_path: Path) -> None:
+    """It is for those of other machines: what is submitted waits, says so, and runs when there is one."""
+    with LiveQueue(tmp_path, 0) as queue:
+        job_id = queue.submit(*NOTHING)
+        listed = queue.kq("jobs").stdout
+        assert "Waiting" in listed and "waits for an Agent: none is running" in listed
+        told = json.loads(queue.kq("doctor", "--json").stdout)["findings"]
+        assert [each["text"] for each in told if "0 of 0 local Agents" in each["text"]]
+        queue.client.set_agent_count(1).result(10)
+        assert queue.await_job(job_id).state == "Completed"
 
 
 @pytest.mark.parametrize("port", ["REQUEST", "UPDATE", "BROADCAST"])
