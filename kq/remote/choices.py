@@ -28,7 +28,8 @@ class RemoteChoices(msgspec.Struct, frozen=True, kw_only=True):
 
 def remote_choices(book: HostBook | None = None, ssh_folder: Path | None = None) -> RemoteChoices:
     """Look them up. Reads files, which may be on a slow home: not for a UI's thread."""
-    hosts = (book or HostBook()).hosts()
+    book = book or HostBook()
+    hosts = book.hosts()
     try:
         from kq.remote.ssh_config import configured_hosts, find_keys  # paramiko comes with it
 
@@ -39,7 +40,7 @@ def remote_choices(book: HostBook | None = None, ssh_folder: Path | None = None)
         name = error.name if isinstance(error, ImportError) else ""
         trouble = f"Python package {name} is not installed (pip install {name})" if name else str(error)
         return RemoteChoices(hosts=tuple(hosts), keys=(), trouble=trouble)
-    return RemoteChoices(hosts=tuple(hosts), keys=tuple(keys))
+    return RemoteChoices(hosts=tuple(hosts), keys=tuple(keys), trouble=book.trouble)
 
 
 class FoundHost(msgspec.Struct, frozen=True, kw_only=True):

@@ -151,10 +151,13 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
 
 
 def _hosts(_options: argparse.Namespace) -> int:
-    for host in HostBook().hosts():
+    book = HostBook()
+    for host in book.hosts():
         through = ", through SSH" if host.tunnel else ""
         print(f"{host.title}: {host.num_agents} Agents{through}")
-    return 0
+    if book.trouble:
+        print(book.trouble, file=sys.stderr)
+    return _FAILED if book.trouble else 0
 
 
 class _Progress:

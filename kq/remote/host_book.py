@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
 import msgspec
 
 from kq.errors import Refused
+from kq.files import replace_file
 from kq.remote.hosts import RemoteHost
 
 __all__ = ["HostBook"]
@@ -39,40 +41,76 @@ def _default_path() -> Path:
 
 
 class HostBook:
-    """Reads and writes the file. Not for a UI's thread: a home may be slow."""
+    """Reads and writes the file. Not for a UI's thread: a home may be slow. Thread-safe.
+
+    Attributes:
+        trouble: why `hosts` knew fewer than it might, the last time; a sentence, or empty.
+    """
+
+    _writing = threading.Lock()
+    """One for all: a machine that is remembered while another is would be lost."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or _default_path()
+        self.trouble = ""
 
     def hosts(self) -> list[RemoteHost]:
-        """All that is remembered; those that worked come first, then the most recent."""
-        entries = sorted(self._read().hosts, key=lambda entry: (not entry.worked, -entry.used))
+        """All that is remembered; those that worked come first, then the most recent. See `trouble`."""
+        try:
+            content, damage = self._read()
+            self.trouble = f"{damage}: correct it, or remove it" if damage else ""
+        except Refused as error:
+            content, self.trouble = _Content(), str(error)
+        entries = sorted(content.hosts, key=lambda entry: (not entry.worked, -entry.used))
         return [entry.host for entry in entries]
 
     def find(self, name: str) -> RemoteHost | None:
         """What worked last for the host called `name`."""
         return next((host for host in self.hosts() if name in (host.host, host.label)), None)
 
-    def remember(self, host: RemoteHost, *, worked: bool) -> None:
+    def remember(self, host: RemoteHost, *, worked: bool) -> str:
         """Keep what is asked for, instead of what was kept for the same machine.
 
-        Raises:
-            Refused: the file cannot be written.
-        """
-        content = self._read()
-        before = next((each for each in content.hosts if each.host.label == host.label), None)
-        entry = _Entry(host, time.time(), worked or (before is not None and before.worked))
-        content.hosts = [entry, *(each for each in content.hosts if each is not before)][:_MOST]
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-            fresh.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
-            fresh.replace(self._path)
-        except OSError as error:
-            raise Refused(f"{self._path} cannot be written: {error.strerror}") from error
+        A file that makes no sense, as one that somebody edited may, is kept beside the new one.
 
-    def _read(self) -> _Content:
+        Returns:
+            What there is to know about that: a sentence, or empty.
+
+        Raises:
+            Refused: the file cannot be read or written. It is as it was.
+        """
+        with self._writing:
+            content, damage = self._read()
+            before = next((each for each in content.hosts if each.host.label == host.label), None)
+            entry = _Entry(host, time.time(), worked or (before is not None and before.worked))
+            content.hosts = [entry, *(each for each in content.hosts if each is not before)][:_MOST]
+            aside = self._path.with_name(f"{self._path.name}.unusable-{time.time_ns() // 1_000_000}")
+            draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                draft.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
+                if damage:
+                    replace_file(self._path, aside)
+                replace_file(draft, self._path)
+            except OSError as error:
+                _remove(draft)
+                raise Refused(f"{self._path} cannot be written: {error.strerror}") from error
+        return f"{damage}: it is kept as {aside.name}, and a new list is begun" if damage else ""
+
+    def _read(self) -> tuple[_Content, str]:
+        """What is in the file, and what is wrong with that. Raises Refused: nobody knows what is in it."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_Content)
-        except (OSError, msgspec.DecodeError):
-            return _Content()  # none was written yet, or somebody edited it: begun anew
+            return msgspec.json.decode(self._path.read_bytes(), type=_Content), ""
+        except FileNotFoundError:
+            return _Content(), ""  # none was written yet
+        except OSError as error:
+            raise Refused(f"{self._path} cannot be read: {error.strerror}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _Content(), f"{self._path} makes no sense ({error})"
+
+
+def _remove(draft: Path) -> None:
+    try:
+        draft.unlink(missing_ok=True)
+    except OSError:
+        pass  # the disk is beyond help; why is told by what led here

@@ -172,7 +172,7 @@ class RemoteLauncher:
             if ladder.admitted:
                 self._dismiss(ladder.admitted)
             ladder.close()
-        self._remember(host, worked=False)
+        self._remember(host, steps, worked=False)
         if self._queue is None or not self._queue.session:
             return f"{host.title} can be reached; whether it reaches this machine shows once a queue runs."
         return f"{host.title} is ready for Agents."
@@ -218,7 +218,7 @@ class RemoteLauncher:
         finally:
             if ladder.tunnel is None:
                 ladder.close()
-        self._remember(host, worked=True)
+        self._remember(host, steps, worked=True)
         return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
 
     def _tunnel_of(self, label: str, *, in_use: bool) -> TunnelKeeper | None:
@@ -336,11 +336,14 @@ class RemoteLauncher:
         # Without a session there is nobody whom it would lead to.
         return self._queue is not None and bool(self._queue.session and _agents(self._queue, label))
 
-    def _remember(self, host: RemoteHost, *, worked: bool) -> None:
+    def _remember(self, host: RemoteHost, steps: Steps, *, worked: bool) -> None:
         try:
-            self._book.remember(host, worked=worked)
+            trouble = self._book.remember(host, worked=worked)
         except Refused as error:
-            _log.warning("%s", error)
+            trouble = str(error)
+        if trouble:
+            _log.warning("%s", trouble)
+            steps.note("Hosts list", trouble)
 
     # --- stop ---------------------------------------------------------------------
 

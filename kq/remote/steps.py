@@ -126,6 +126,10 @@ class Steps:
             raise
         self._close(step, step.state, step.sentence)
 
+    def note(self, name: str, sentence: str) -> None:
+        """A step that is over already: something to know, which nobody can cancel."""
+        self._close(OpenStep(name, self._report), StepState.NOTE, sentence)
+
     def _close(self, step: OpenStep, state: StepState, sentence: str) -> None:
         taken = RemoteStep(step.name, state, sentence, round(time.monotonic() - step.began, 3))
         self.taken.append(taken)

@@ -223,7 +223,7 @@ def test_a_host_is_not_saved_in_the_midst_of_a_check(
     dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any
 ) -> None:
     """One thing at a time: a button that would do nothing cannot be pressed."""
-    dialog._save = lambda _target: None
+    dialog._save = lambda _target: ""
     dialog.host.setEditText("render-07")
     dialog.data_root.setText("/mnt/share/kq")
     assert dialog.save.isEnabled()

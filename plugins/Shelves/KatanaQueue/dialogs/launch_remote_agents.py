@@ -56,7 +56,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         super().__init__(parent)
         self._steps = steps
         self._questions: Questions | None = None
-        self._save: Callable[[RemoteTarget], None] | None = None
+        self._save: Callable[[RemoteTarget], str] | None = None
         self._background = Background(self)
         self._lookup = Background(self)
         self._towards = Background(self)
@@ -65,6 +65,8 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._proposed: dict[str, str] = {"user": _user()}
         """What stands in some fields because it was proposed, and may be proposed anew."""
         self._looked_up = ""
+        self._trouble = ""
+        """Why fewer hosts and keys are offered than there may be."""
         self._pressed: QPushButton | None = None
         """The button whose work is under way, or was last."""
         self.setWindowTitle("Launch Remote Agents")
@@ -168,8 +170,8 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.host.addItems(list(self._known))
         self.host.setEditText(text)
         self.key.addItems(list(found.keys))
-        if found.trouble and self._steps is not None:
-            self._problem.setText(found.trouble)
+        self._trouble = found.trouble
+        self._update()
 
     def _on_host_chosen(self) -> None:
         """Fill in what is known of the host, and find out which address it is to call."""
@@ -298,7 +300,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         elif problems and target.host:
             text, state = problems[0], "Failed"
         else:
-            text, state = " ".join(target.warnings()), "warning"
+            text, state = " ".join(target.warnings()) or self._trouble, "warning"
         self._problem.setText(text)
         palette = self._problem.palette()
         palette.setColor(self._problem.foregroundRole(), state_colour(state, self.palette()))
@@ -356,8 +358,8 @@ class LaunchRemoteAgentsDialog(QDialog):
             self.host.addItem(target.host)
 
         def run(report: Callable[[Step], None], _cancelled: threading.Event) -> None:
-            save(target)
-            report(Step("Save Host", "done", f"{target.host} is remembered"))
+            trouble = save(target)
+            report(Step("Save Host", "note" if trouble else "done", trouble or f"{target.host} is remembered"))
 
         self._background.run(run)
         self._update()

@@ -60,10 +60,10 @@ class SessionSteps:
         """Stop the Agents. Raises RemoteFailed where no step says why they may run."""
         self._finish(self._launcher().stop(to_host(target), _pass_on(report), cancelled), report)
 
-    def save(self, target: RemoteTarget) -> None:
-        """Remember the host. Writes a file."""
+    def save(self, target: RemoteTarget) -> str:
+        """Remember the host. Writes a file; returns what there is to know about that, or empty."""
         book = self._book or HostBook()
-        book.remember(to_host(target), worked=False)
+        return book.remember(to_host(target), worked=False)
 
     def _launcher(self) -> RemoteLauncher:
         session = current_session()

@@ -1,0 +1,102 @@
+"""The list of machines that worked: whoever writes it meanwhile, and whatever somebody made of the file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kq.errors import Refused
+from kq.remote import HostBook, RemoteHost, RemoteLauncher, remote_choices
+from kq.settings import Settings
+from tests.reliability.live_queue import ROOT, clean_environment
+from tests.remote.machines import Answers, RemoteMachine, Reports
+
+DAMAGED = [
+    pytest.param(b'{"hosts": [', id="cut off"),
+    pytest.param(b'{"hosts": [{"host": {"host": "farm-a", "port": "22"}, "used": 1}]}', id="a wrong field"),
+    pytest.param(b'{"hosts": [{"host": {"host": "f\xff\xfe"}, "used": 1}]}', id="no UTF-8"),
+    pytest.param(b"", id="empty"),
+]
+
+
+@pytest.fixture
+def path(own_home: Path) -> Path:
+    """Where the user's list is by default."""
+    folder = own_home / ".config" / "katana-queue"
+    folder.mkdir(parents=True)
+    return folder / "hosts.json"
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_file_that_makes_no_sense_is_kept_aside(path: Path, content: bytes) -> None:
+    """Somebody's list of fifty machines may be in it, behind one comma too many."""
+    path.write_bytes(content)
+    book = HostBook()
+    assert book.hosts() == []
+    assert str(path) in book.trouble and "correct it, or remove it" in book.trouble
+    assert path.read_bytes() == content, "reading changes nothing"
+    told = book.remember(RemoteHost(host="farm-b"), worked=True)
+    [aside] = path.parent.glob("hosts.json.unusable-*")
+    assert aside.read_bytes() == content
+    assert aside.name in told and str(path) in told
+    assert [host.host for host in HostBook().hosts()] == ["farm-b"]
+    assert HostBook().remember(RemoteHost(host="farm-c"), worked=True) == ""
+
+
+def test_a_file_that_cannot_be_read_is_not_written_over(path: Path) -> None:
+    """Nobody knows what is in it."""
+    path.mkdir()
+    book = HostBook()
+    assert book.hosts() == [] and "cannot be read" in book.trouble
+    with pytest.raises(Refused, match="hosts.json cannot be read"):
+        book.remember(RemoteHost(host="farm-b"), worked=True)
+    assert path.is_dir() and list(path.parent.iterdir()) == [path]
+
+
+def test_a_list_that_cannot_be_written_stays_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no half file beside it."""
+    HostBook().remember(RemoteHost(host="farm-a"), worked=True)
+
+    def refuse(_self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(Refused, match="No space left on device"):
+        HostBook().remember(RemoteHost(host="farm-b"), worked=True)
+    assert [host.host for host in HostBook().hosts()] == ["farm-a"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_of_machines_that_are_launched_at_once_each_is_remembered(path: Path) -> None:
+    """Each launcher has a book of its own, and all of them one file."""
+    names = [f"farm-{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda name: HostBook().remember(RemoteHost(host=name), worked=True), names))
+    assert not any(told)
+    assert {host.host for host in HostBook().hosts()} == set(names)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_it_is_said_where_somebody_looks(path: Path, machine: RemoteMachine, tmp_path: Path) -> None:
+    """In the dialog's choices, by `kq remote hosts`, and as a step of the check that begins a new list."""
+    path.write_text("hosts: farm-a")
+    assert str(path) in remote_choices().trouble
+    environment = clean_environment(tmp_path / "root", {}) | {
+        name: os.environ[name] for name in ("HOME", "XDG_CONFIG_HOME")
+    }
+    listed = subprocess.run(
+        [sys.executable, "-m", "kq", "remote", "hosts"],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (listed.returncode, listed.stdout) == (1, "") and str(path) in listed.stderr
+    settings = Settings.from_environment({"KQ_DATA_ROOT": str(tmp_path / "root")})
+    reports = Reports()
+    result = RemoteLauncher(None, settings, Answers()).check(machine.target(), reports)
+    assert result.ok, reports.text()
+    assert (result.steps[-1].name, result.steps[-1].state) == ("Hosts list", "note")
+    assert "it is kept as hosts.json.unusable-" in result.steps[-1].sentence
