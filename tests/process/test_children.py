@@ -15,7 +15,6 @@ from kq.errors import BadInput, NotFound
 from kq.process import (
     LIFELINE,
     NOWHERE,
-    Child,
     Exit,
     end_tree,
     find_marked,
@@ -29,41 +28,14 @@ from kq.process import (
     tree_usage,
     watch,
 )
+from tests.process.running import python, run, wait, with_path
 from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands are POSIX ones")
 
 
-def run(argv: list[str], tmp_path: Path, environment: dict[str, str] | None = None) -> tuple[Exit, str]:
-    """Run a render to its end; how it ended, and its log."""
-    log_file = tmp_path / "log"
-    with log_file.open("wb") as log:
-        child = spawn_render(
-            argv, cwd=tmp_path, environment=environment or dict(os.environ), log=log.fileno()
-        )
-    ended = wait(child)
-    return ended, log_file.read_text()
-
-
-def wait(child: Child) -> Exit:
-    """Wait as an Agent does: until `wake_fd` is readable."""
-    assert select.select([child.wake_fd], [], [], 60)[0]
-    ended = child.poll()
-    assert ended is not None
-    child.close()
-    return ended
-
-
-def _with_path() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
 def _open_descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
-
-
-def python(code: str) -> list[str]:
-    return [sys.executable, "-c", code]
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
@@ -238,7 +210,7 @@ def test_a_lifeline_ends_with_its_holder(tmp_path: Path) -> None:
         "environment=os.environ, stdin=LIFELINE); print(c.pid, flush=True); time.sleep(600)"
     )
     target = tmp_path / "ended"
-    environment = _with_path()
+    environment = with_path()
     with subprocess.Popen(
         [sys.executable, "-c", holder, str(target)], stdout=subprocess.PIPE, env=environment
     ) as process:

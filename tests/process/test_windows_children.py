@@ -25,8 +25,9 @@ from kq.process import (
     spawn_render,
     spawn_service,
 )
+from tests.process.running import python, run, wait
 from tests.process.waiting import not_on_wine, wait_until
-from tests.process.windows import FAMILY, SLEEP, python, run, wait, words_of
+from tests.process.windows import FAMILY, SLEEP, words_of
 
 if sys.platform != "win32":
     pytest.skip("jobs and consoles are Windows' own", allow_module_level=True)

@@ -35,8 +35,9 @@ from kq.process import (
     tree_usage,
     watch,
 )
+from tests.process.running import python, wait, with_path
 from tests.process.waiting import not_on_wine, wait_until
-from tests.process.windows import FAMILY, SLEEP, python, wait, with_path, words_of
+from tests.process.windows import FAMILY, SLEEP, words_of
 
 if sys.platform != "win32":
     pytest.skip("jobs and consoles are Windows' own", allow_module_level=True)
