@@ -18,6 +18,7 @@ from kq.errors import (
 )
 from kq.frame_ranges import format_frames, parse_frames
 from kq.patterns import OutputPatterns, load_patterns
+from kq.plain_text import quoted
 from kq.records import (
     AgentRecord,
     AttemptRecord,
@@ -91,6 +92,7 @@ __all__ = [
     "look_up_host",
     "new_job_id",
     "parse_frames",
+    "quoted",
     "reason_of",
     "reason_of_task",
     "remote_choices",

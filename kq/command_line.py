@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from kq.errors import BadInput
+from kq.plain_text import quoted
 
 __all__ = ["join_command_line", "split_command_line"]
 
@@ -23,7 +24,7 @@ def split_command_line(text: str, *, windows: bool = sys.platform == "win32") ->
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise BadInput(f"the command line {text[:80]!r} cannot be read: {error}") from error
+        raise BadInput(f"the command line {quoted(text[:80])} cannot be read: {error}") from error
 
 
 def join_command_line(arguments: Sequence[str], *, windows: bool = sys.platform == "win32") -> str:
@@ -68,7 +69,7 @@ def _split_windows(text: str) -> list[str]:
             current.append(letter)
             begun, position = True, position + 1
     if quoted:
-        raise BadInput(f"the command line {text[:80]!r} cannot be read: a quote is not closed")
+        raise BadInput(f"the command line {quoted(text[:80])} cannot be read: a quote is not closed")
     if begun:
         arguments.append("".join(current))
     return arguments

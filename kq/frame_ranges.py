@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
 from kq.errors import BadInput
+from kq.plain_text import quoted
 
 __all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "parse_frames"]
 
@@ -33,16 +34,16 @@ def parse_frames(text: str) -> list[range]:
         match = _PART.fullmatch(written)
         if match is None:
             raise BadInput(
-                f"frame range {shown!r} is not understood: write frames as 1-10, 20 or 1-100x5, "
+                f"frame range {quoted(shown)} is not understood: write frames as 1-10, 20 or 1-100x5, "
                 "parted by commas"
             )
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         step = 1 if match[3] is None else int(match[3])
         if last < first:
-            raise BadInput(f"frame range {shown!r} runs backwards: write {last}-{first}")
+            raise BadInput(f"frame range {quoted(shown)} runs backwards: write {last}-{first}")
         if step < 1:
-            raise BadInput(f"frame range {shown!r} has a step of 0: use 1 or more")
+            raise BadInput(f"frame range {quoted(shown)} has a step of 0: use 1 or more")
         ranges.append(range(first, last + 1, step))
     total = sum(map(len, ranges))
     if total > MAX_FRAMES:

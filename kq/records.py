@@ -12,6 +12,7 @@ import msgspec
 
 from kq.errors import BadInput
 from kq.frame_ranges import FrameChunks, parse_frames
+from kq.plain_text import quoted
 from kq.states import AgentState, JobState, TaskState
 
 __all__ = [
@@ -147,8 +148,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             size = sum(_check_text(argument, "an argument of the command") for argument in command)
             if size > MAX_COMMAND_BYTES:
                 raise BadInput(
-                    f"the command for {command[0][:80]!r} holds {size:,} bytes: a process can start with "
-                    f"{MAX_COMMAND_BYTES:,} at most, so pass long lists in a file"
+                    f"the command for {quoted(command[0][:80])} holds {size:,} bytes: a process can start "
+                    f"with {MAX_COMMAND_BYTES:,} at most, so pass long lists in a file"
                 )
 
     def _check_environment(self) -> None:
@@ -156,7 +157,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         for key, value in self.environment.items():
             if not key or "=" in key:
                 raise BadInput(
-                    f"environment variable name {key[:80]!r} cannot be used: it is empty or holds '='"
+                    f"environment variable name {quoted(key[:80])} cannot be used: it is empty or holds '='"
                 )
             size += _check_text(key, "an environment variable's name")
             size += _check_text(value, f"environment variable {key[:80]}")
@@ -206,7 +207,7 @@ def _check_text(text: str, what: str) -> int:
 def check_job_id(job_id: str) -> None:
     """Raise BadInput when `job_id` is not one that may name files."""
     if not _JOB_ID.fullmatch(job_id):
-        raise BadInput(f"{job_id[:40]!r} is no job id: use 4 to 32 letters (a-z) and digits")
+        raise BadInput(f"{quoted(job_id[:40])} is no job id: use 4 to 32 letters (a-z) and digits")
 
 
 def check_priority(priority: int) -> None:

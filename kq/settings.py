@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kq.errors import BadSetting
+from kq.plain_text import quoted
 
 __all__ = ["MOST_AGENTS", "Settings", "default_data_root"]
 
@@ -81,7 +82,7 @@ class Settings(NamedTuple):
         values.update(given)
         settings = cls(**values)  # type: ignore[arg-type]  # each value was read for its field above
         if settings.log_level not in ("debug", "info", "warning", "error"):
-            raise BadSetting(f"KQ_LOG is {settings.log_level!r}: use debug, info, warning or error")
+            raise BadSetting(f"KQ_LOG is {quoted(settings.log_level)}: use debug, info, warning or error")
         return settings
 
     @staticmethod
@@ -110,10 +111,10 @@ def _absolute(root: str) -> Path:
         return Path(root).expanduser().absolute()
     except FileNotFoundError:
         raise BadSetting(
-            f"KQ_DATA_ROOT is {root!r}, and the folder that this runs in is gone: give a whole path"
+            f"KQ_DATA_ROOT is {quoted(root)}, and the folder that this runs in is gone: give a whole path"
         ) from None
     except RuntimeError as error:  # there is no such home
-        raise BadSetting(f"KQ_DATA_ROOT is {root!r}: {error}") from None
+        raise BadSetting(f"KQ_DATA_ROOT is {quoted(root)}: {error}") from None
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: int, wanted: str) -> int:
@@ -121,7 +122,9 @@ def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: in
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise BadSetting(f"{name} is {text!r}: it must be {wanted} from {least} to {most}, or be left unset")
+        raise BadSetting(
+            f"{name} is {quoted(text)}: it must be {wanted} from {least} to {most}, or be left unset"
+        )
     return int(text)
 
 
@@ -134,5 +137,7 @@ def _seconds(env: Mapping[str, str], name: str, default: float, least: float = 0
     except ValueError:
         value = -1.0
     if not least <= value < 1e9:
-        raise BadSetting(f"{name} is {text!r}: it must be a number of at least {least:g}, or be left unset")
+        raise BadSetting(
+            f"{name} is {quoted(text)}: it must be a number of at least {least:g}, or be left unset"
+        )
     return value

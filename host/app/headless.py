@@ -75,7 +75,7 @@ class _MainJob(QObject):
         if action is None:
             self._fail(
                 "No farm plug-in offers a Preview Render: KATANA_RESOURCES is "
-                f"{os.environ.get('KATANA_RESOURCES')!r}; see the messages above."
+                f"'{os.environ.get('KATANA_RESOURCES', '')}'; see the messages above."
             )
             return
         _say("Scene", f"{self._scene}, frame {active_scene().frame:g}")

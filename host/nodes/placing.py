@@ -59,7 +59,7 @@ def scene_path(context: CookContext, name: str, default: str) -> str:
     path = context.text(name) or default
     if not path.startswith("/") or path == "/" or not Sdf.Path.IsValidPathString(path):
         raise context.error(
-            f"cannot be placed at {path!r}: a scene path looks like /World/{context.node.name}."
+            f"cannot be placed at '{path}': a scene path looks like /World/{context.node.name}."
         )
     return path
 

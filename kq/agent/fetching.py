@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from kq import messages as m
+from kq.plain_text import quoted
 
 __all__ = ["FolderFetch"]
 
@@ -125,7 +126,7 @@ class FolderFetch:
             return
         for entry in order.files:
             if not _is_inside(entry.path):
-                self.failed = f"the job's temporary folder has a file called {entry.path!r}: rename it"
+                self.failed = f"the job's temporary folder has a file called {quoted(entry.path)}: rename it"
                 return
             self.files[entry.path] = entry
         if order.more:

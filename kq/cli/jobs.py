@@ -10,6 +10,7 @@ from kq.cli.connecting import Connected, answer
 from kq.client.queue_client import QueueClient
 from kq.errors import BadInput
 from kq.follow import LogFollower
+from kq.plain_text import quoted
 from kq.records import JobRecord, JobSpec
 from kq.states import JobState
 
@@ -26,7 +27,7 @@ def submit(options: argparse.Namespace) -> int:
     for item in options.env:
         key, equals, value = item.partition("=")
         if not equals or not key:
-            raise BadInput(f"--env {item!r} is not understood: write NAME=VALUE")
+            raise BadInput(f"--env {quoted(item)} is not understood: write NAME=VALUE")
         environment[key] = value
     try:
         cwd = Path(options.cwd or ".").absolute()
@@ -99,7 +100,7 @@ def print_log(options: argparse.Namespace) -> int:
 def _known(client: QueueClient, job_id: str) -> JobRecord:
     record = client.job(job_id)
     if record is None:
-        shown = job_id if job_id.isalnum() else repr(job_id)
+        shown = job_id if job_id.isalnum() else quoted(job_id)
         raise BadInput(f"there is no job {shown}: `kq jobs --all` lists them")
     return record
 

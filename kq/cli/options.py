@@ -8,6 +8,7 @@ from typing import Any
 from kq import __version__
 from kq.cli import diagnosing, jobs, listing, serving
 from kq.cli.connecting import Connected
+from kq.plain_text import quoted
 from kq.remote.command import add_remote_commands
 
 __all__ = ["make_parser"]
@@ -83,11 +84,11 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number") from None
 
 
 def _seconds(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a number of seconds") from None

@@ -7,13 +7,9 @@ import os
 from collections.abc import Sequence
 
 from kq.errors import BadInput, KqError, Refused
+from kq.plain_text import quoted
 
-__all__ = ["check_arguments", "explain_failure", "shown"]
-
-
-def shown(text: str) -> str:
-    """In quotation marks, on one line; a path of Windows with its backslashes as people write them."""
-    return repr(text).replace("\\\\", "\\")
+__all__ = ["check_arguments", "explain_failure"]
 
 
 def check_arguments(argv: Sequence[str]) -> None:
@@ -21,7 +17,7 @@ def check_arguments(argv: Sequence[str]) -> None:
     if not argv or not argv[0].strip():
         raise BadInput("the command is empty: say which program to run")
     if any("\0" in argument for argument in argv):
-        raise BadInput(f"an argument of {shown(argv[0])} holds a NUL character: remove it")
+        raise BadInput(f"an argument of {quoted(argv[0])} holds a NUL character: remove it")
 
 
 def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqError:
@@ -34,41 +30,41 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
     # os.path, for pathlib raises where a folder on the way may not be read.
     if cwd and not os.path.isdir(cwd):  # noqa: PTH112
         what = "is not a folder" if os.path.exists(cwd) else "does not exist, or may not be seen by this user"  # noqa: PTH110
-        return BadInput(f"the working folder {shown(cwd)} {what}: make it, or choose another")
+        return BadInput(f"the working folder {quoted(cwd)} {what}: make it, or choose another")
     if cwd and not os.access(cwd, os.X_OK):
         return BadInput(
-            f"the working folder {shown(cwd)} may not be entered by this user: change its permissions"
+            f"the working folder {quoted(cwd)} may not be entered by this user: change its permissions"
         )
     number = error.errno
     if number == errno.E2BIG:
         return BadInput(
-            f"the command {shown(program)} has more arguments and environment than a process can start with: "
-            f"pass long lists in a file"
+            f"the command {quoted(program)} has more arguments and environment than a process can start "
+            f"with: pass long lists in a file"
         )
     if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return Refused(
-            f"{shown(program)} could not be started, for this machine is out of room: {error.strerror}"
+            f"{quoted(program)} could not be started, for this machine is out of room: {error.strerror}"
         )
     has_folder = os.sep in program or bool(os.altsep and os.altsep in program)
     path = os.path.join(cwd or ".", program) if has_folder else None  # noqa: PTH118
     if path is not None and os.path.isdir(path):  # noqa: PTH112
-        return BadInput(f"the program {shown(program)} is a folder: write the path of a program")
+        return BadInput(f"the program {quoted(program)} is a folder: write the path of a program")
     if number == errno.ENOENT:
         if path is None:
             return BadInput(
-                f"the program {shown(program)} is not found on PATH: install it, or write its whole path"
+                f"the program {quoted(program)} is not found on PATH: install it, or write its whole path"
             )
         if os.path.exists(path):  # noqa: PTH110
             return BadInput(
-                f"the program {shown(program)} cannot run, for the interpreter that it names is not "
+                f"the program {quoted(program)} cannot run, for the interpreter that it names is not "
                 f"installed: see its first line"
             )
-        return BadInput(f"the program {shown(program)} does not exist: check the path")
+        return BadInput(f"the program {quoted(program)} does not exist: check the path")
     if number in (errno.EACCES, errno.EPERM):
         return BadInput(
-            f"the program {shown(program)} may not be executed by this user: check its permissions"
+            f"the program {quoted(program)} may not be executed by this user: check its permissions"
         )
     if number == errno.ENOEXEC:
         hint = "start its interpreter" if os.name == "nt" else "a script needs a first line such as #!/bin/sh"
-        return BadInput(f"the program {shown(program)} is not in a form that this system runs: {hint}")
-    return BadInput(f"the program {shown(program)} could not be started: {error.strerror or error}")
+        return BadInput(f"the program {quoted(program)} is not in a form that this system runs: {hint}")
+    return BadInput(f"the program {quoted(program)} could not be started: {error.strerror or error}")

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kq.errors import NotFound, Refused
+from kq.plain_text import quoted
 from kq.process import _windows_api as api
 from kq.process import _windows_types as t
 from kq.process._failures import check_arguments, explain_failure
@@ -380,8 +381,8 @@ def _spawn(
     except OSError as error:
         if flags & t.CREATE_BREAKAWAY_FROM_JOB and isinstance(error, PermissionError):
             raise Refused(
-                f"{argv[0]!r} could not be started so that it outlives this login, which Windows holds in a "
-                f"job that lets nothing out: start it from another one, such as a console of that machine"
+                f"{quoted(argv[0])} could not be started so that it outlives this login, which Windows holds "
+                f"in a job that lets nothing out: start it elsewhere, such as in a console of that machine"
             ) from error
         raise explain_failure(error, argv, cwd) from error
     finally:

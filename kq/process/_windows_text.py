@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from kq.errors import BadInput
-from kq.process._failures import shown
+from kq.plain_text import quoted
 
 __all__ = ["build_command_line", "build_environment", "find_program"]
 
@@ -55,14 +55,14 @@ def build_command_line(program: str, argv: Sequence[str]) -> str:
         for argument in argv[1:]:
             if not _SHELL_LETTERS.isdisjoint(argument):
                 raise BadInput(
-                    f"{shown(program)} is a batch file, and its argument {argument[:60]!r} holds a character "
-                    f'that its shell acts on: leave out all of " % ! ^ & | < > ( ), '
+                    f"{quoted(program)} is a batch file, and its argument {quoted(argument[:60])} holds a "
+                    f'character that its shell acts on: leave out all of " % ! ^ & | < > ( ), '
                     f"or start the program itself"
                 )
     line = subprocess.list2cmdline([program, *argv[1:]])
     if len(line) >= _MAX_COMMAND_LINE:
         raise BadInput(
-            f"the command {shown(argv[0])} has {len(line):,} letters with its arguments, and Windows allows "
+            f"the command {quoted(argv[0])} has {len(line):,} letters with its arguments, and Windows allows "
             f"{_MAX_COMMAND_LINE:,}: pass long lists in a file"
         )
     return line
@@ -78,7 +78,7 @@ def build_environment(environment: Mapping[str, str]) -> str:
     for name, value in variables.values():
         if not name or "=" in name[1:] or "\0" in name or "\0" in value:
             raise BadInput(
-                f"environment variable {name!r} cannot be used: its name or value holds '=' or NUL"
+                f"environment variable {quoted(name)} cannot be used: its name or value holds '=' or NUL"
             )
     texts = [f"{name}={value}\0" for _, (name, value) in sorted(variables.items())]
     # An empty block still needs the two NULs that end it.

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kq.errors import BadInput
+from kq.plain_text import quoted
 
 __all__ = ["LOCAL_ROOT", "RemoteHost", "local_user"]
 
@@ -52,7 +53,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
         elif rest.count(":") == 1:
             host, _, port = rest.partition(":")
         if not host or (at and not user) or (port and not (port.isascii() and port.isdigit())):
-            raise BadInput(f"{text!r} is no address: write HOST, USER@HOST or USER@HOST:PORT")
+            raise BadInput(f"{quoted(text)} is no address: write HOST, USER@HOST or USER@HOST:PORT")
         parsed = cls(host=host, user=user, port=int(port or 22))
         parsed.check()
         return parsed
@@ -60,7 +61,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         """Raise BadInput when this cannot be tried."""
         if not re.fullmatch(r"[A-Za-z0-9_.:%-]{1,255}", self.host) or self.host.startswith("-"):
-            raise BadInput(f"{self.host!r} is no name or address of a machine")
+            raise BadInput(f"{quoted(self.host)} is no name or address of a machine")
         if not 0 < self.port < 65536:
             raise BadInput(f"port {self.port} is out of range: use 1 to 65535")
         if not 0 < self.num_agents <= 1000:
@@ -74,7 +75,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
             ("KQ_HOST", self.kq_host),
         ):
             if not text.isprintable():
-                raise BadInput(f"{what} holds a character that cannot stand there: {text!r}")
+                raise BadInput(f"{what} holds a character that cannot stand there: {quoted(text)}")
 
     @property
     def label(self) -> str:

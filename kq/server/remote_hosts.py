@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from kq.errors import Refused
+from kq.plain_text import quoted
 from kq.server.connection import LOOPBACK, SessionFiles
 from kq.wire import ServerWire, new_key_pair
 
@@ -72,8 +73,8 @@ class RemoteHosts:
         """
         if not _LABEL.fullmatch(label) or label == "local":
             raise Refused(
-                f"a host cannot be called {label[:80]!r}: use 1 to 80 letters, digits and the signs _ . @ - "
-                f"(and not `local`)"
+                f"a host cannot be called {quoted(label[:80])}: use 1 to 80 letters, digits and the signs "
+                f"_ . @ - (and not `local`)"
             )
         state, role = self._files.state, f"agent:{label}"
         if label not in state.hosts and len(state.hosts) >= _MOST_HOSTS:

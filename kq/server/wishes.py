@@ -13,6 +13,7 @@ from kq.core import Core, Instant
 from kq.core import events as ev
 from kq.core.instructions import Instruction
 from kq.errors import BadInput, IllegalTransition, KqError
+from kq.plain_text import quoted
 from kq.records import AttemptRecord
 from kq.server.news import News
 from kq.server.pages import pages
@@ -130,5 +131,5 @@ def _event_of(request: Any) -> ev.CoreEvent | None:
 def _of(table: dict[str, Any], action: str, what: str) -> Callable[[tuple[str, ...]], ev.CoreEvent]:
     found: Callable[[tuple[str, ...]], ev.CoreEvent] | None = table.get(action)
     if found is None:
-        raise BadInput(f"{what} cannot be told to {action[:40]!r}: use {', '.join(table)}")
+        raise BadInput(f"{what} cannot be told to {quoted(action[:40])}: use {', '.join(table)}")
     return found

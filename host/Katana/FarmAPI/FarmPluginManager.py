@@ -132,7 +132,7 @@ def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) ->
     """Have the farm make a folder for the render, and return its path; raises when it cannot be written."""
     folder = _plugin(farm).createTemporaryDirectory(renderContextName)
     if not folder or not Path(folder).is_dir():
-        raise FarmPluginManagerException(f"{_name(farm)} made no folder for the render: it gave {folder!r}.")
+        raise FarmPluginManagerException(f"{_name(farm)} made no folder for the render: it gave '{folder}'.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise FarmPluginManagerException(f"The render's folder {folder} cannot be written to.")
     return folder

@@ -36,7 +36,7 @@ def _cook(context: CookContext) -> None:
 
 def _reference(context: CookContext, layer: Sdf.Layer, location: str) -> None:
     if not Sdf.Path.IsValidPathString(location) or not location.startswith("/"):
-        raise context.error(f"cannot place its file at {location!r}: a scene path looks like /World/Set.")
+        raise context.error(f"cannot place its file at '{location}': a scene path looks like /World/Set.")
     if not layer.defaultPrim:
         raise context.error(
             f"cannot place {layer.realPath} at {location}: the file names no default prim to refer to."

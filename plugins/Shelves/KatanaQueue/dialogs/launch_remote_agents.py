@@ -359,7 +359,8 @@ class LaunchRemoteAgentsDialog(QDialog):
 
         def run(report: Callable[[Step], None], _cancelled: threading.Event) -> None:
             trouble = save(target)
-            report(Step("Save Host", "note" if trouble else "done", trouble or f"{target.host} is remembered"))
+            told = trouble or f"{target.host} is remembered"
+            report(Step("Save Host", "note" if trouble else "done", told))
 
         self._background.run(run)
         self._update()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Protocol
 
+from kq.api import quoted
+
 __all__ = ["RemoteSteps", "RemoteTarget", "Step", "StepState"]
 
 StepState = str
@@ -44,7 +46,7 @@ class RemoteTarget:
         if not self.host.strip():
             found.append("Name the machine on which the Agents are to run.")
         elif not _HOST.fullmatch(self.host.strip()):
-            found.append(f"{self.host!r} is no name or address of a machine.")
+            found.append(f"{quoted(self.host)} is no name or address of a machine.")
         if not 1 <= self.port <= 65535:
             found.append("The SSH port is a number from 1 to 65535; it is 22 unless somebody changed it.")
         if re.search(r"\s", self.user.strip()):
