@@ -40,7 +40,7 @@ def _split_windows(text: str) -> list[str]:
     """
     arguments: list[str] = []
     current: list[str] = []
-    begun = quoted = False
+    begun = inside = False
     position = 0
     while position < len(text):
         letter = text[position]
@@ -55,20 +55,20 @@ def _split_windows(text: str) -> list[str]:
                 current.append('"')
                 position += 1
         elif letter == '"':
-            if quoted and text[position + 1 : position + 2] == '"':
+            if inside and text[position + 1 : position + 2] == '"':
                 current.append('"')
                 position += 1
             else:
-                quoted = not quoted
+                inside = not inside
             begun, position = True, position + 1
-        elif letter in " \t\n" and not quoted:
+        elif letter in " \t\n" and not inside:
             if begun:
                 arguments.append("".join(current))
             current, begun, position = [], False, position + 1
         else:
             current.append(letter)
             begun, position = True, position + 1
-    if quoted:
+    if inside:
         raise BadInput(f"the command line {quoted(text[:80])} cannot be read: a quote is not closed")
     if begun:
         arguments.append("".join(current))

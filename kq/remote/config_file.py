@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ _MOST_INCLUDES = 8
 _CRITERIA = {"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"}
 """Of a Match, those that paramiko knows: with another it would take the block for every machine's."""
 _ALONE = {"all", "canonical", "final"}
+_LINE = re.compile(r"\s*([^\s=]+)(?:\s*=\s*|\s+)(.*?)\s*")
+"""A word and its value: between them are blanks, or an equals sign."""
 _ALL, _NONE = "Host *", "Host !*"
 
 
@@ -111,8 +114,8 @@ def words_of(text: str) -> list[str]:
 
 
 def _word_and_value(line: str) -> tuple[str, str]:
-    word, _, value = line.strip().replace("=", " ", 1).partition(" ")
-    return word.lower(), value.strip()
+    found = _LINE.fullmatch(line)
+    return (found[1].lower(), found[2]) if found else ("", "")
 
 
 def _is_known(match: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
     SSHCertificate,
     load_pem_private_key,
     load_ssh_private_key,
@@ -307,5 +311,7 @@ def _read(path: str, passphrase: str | None) -> paramiko.PKey:
     if isinstance(loaded, EllipticCurvePrivateKey):
         return paramiko.ECDSAKey(vals=(loaded, loaded.public_key()))
     if isinstance(loaded, Ed25519PrivateKey):
-        return paramiko.Ed25519Key.from_private_key_file(path, passphrase)
+        # paramiko makes one of a text of this form only.
+        text = loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
+        return paramiko.Ed25519Key.from_private_key(io.StringIO(text))
     raise paramiko.SSHException("its kind cannot be read here: use ed25519, ecdsa or rsa")

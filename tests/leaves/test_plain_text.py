@@ -37,8 +37,9 @@ def test_paths_of_windows_in_sentences() -> None:
 
     with pytest.raises(BadSetting, match=re.escape(r"is 'C:\farm'")):
         Settings.from_environment({"KQ_NUM_AGENTS": r"C:\farm"})
-    with pytest.raises(BadInput, match=re.escape(r"C:\farm\kq")):
-        split_command_line('"C:\\farm\\kq')
+    for windows in (True, False):
+        with pytest.raises(BadInput, match=re.escape(r"C:\farm\kq")):
+            split_command_line('"C:\\farm\\kq', windows=windows)
     with pytest.raises(BadInput, match=re.escape(r"'\\farm\kq'")):
         RemoteHost.parse(r"\\farm\kq")
 

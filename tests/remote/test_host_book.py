@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_read_is_not_written_over(path: Path) -> None:
     path.mkdir()
     book = HostBook()
     assert book.hosts() == [] and "cannot be read" in book.trouble
-    with pytest.raises(Refused, match="hosts.json cannot be read"):
+    with pytest.raises(Refused, match=r"hosts\.json cannot be read"):
         book.remember(RemoteHost(host="farm-b"), worked=True)
     assert path.is_dir() and list(path.parent.iterdir()) == [path]
 

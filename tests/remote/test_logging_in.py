@@ -11,6 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from kq.remote import RemoteLauncher
 from kq.settings import Settings
@@ -57,6 +65,23 @@ def test_keys_of_every_kind_are_read(
     assert checker.check(machine.target(private_key=str(key)), reports).ok, reports.text()
     asked = [each for each in answers.asked if each.startswith("passphrase")]
     assert asked == ([f"passphrase of {key}", f"passphrase of {key}, again"] if passphrase else [])
+
+
+@pytest.mark.parametrize("passphrase", ["", "schöne Worte"])
+def test_a_key_of_openssl_is_read(
+    checker: RemoteLauncher, machine: RemoteMachine, answers: Answers, tmp_path: Path, passphrase: str
+) -> None:
+    """Ed25519 as PKCS #8, which ssh-keygen writes too since it is version 9.6."""
+    made = Ed25519PrivateKey.generate()
+    locked = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    key = tmp_path / "key"
+    key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    public = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    Path(f"{key}.pub").write_bytes(public + b"\n")
+    machine.authorize(key)
+    answers.passphrases = [passphrase]
+    reports = Reports()
+    assert checker.check(machine.target(private_key=str(key)), reports).ok, reports.text()
 
 
 class Authority:

@@ -35,6 +35,18 @@ def test_files_are_included_in_their_place(ssh: Path) -> None:
     assert [host.host for host in configured_hosts()] == ["farm-7", "other"]
 
 
+@pytest.mark.parametrize("between", [" ", "\t", " \t ", "=", " = ", "\t=\t"])
+def test_words_and_values_are_apart_as_ssh_takes_them(ssh: Path, between: str) -> None:
+    """Blanks, tabulators, and an equals sign: a Host that is not seen belongs to the block before it."""
+    (ssh / "farm.conf").write_text(f"Port{between}2201\n")
+    text = f"Host{between}other\n\tUser{between}o\nHost{between}farm-7\n\tInclude{between}farm.conf\n"
+    found = route(ssh, f"{text}Match{between}tagged x\n\tUser{between}x\nHost *\n\tUser{between}everybody\n")
+    assert (found.port, found.user) == (2201, "everybody")
+    other = route_to(RemoteHost(host="other"))
+    assert (other.port, other.user) == (22, "o")
+    assert len(found.notes) == 1
+
+
 def test_a_file_that_is_included_for_one_host(ssh: Path) -> None:
     """Its options count for that host alone, and the next line is that host's again."""
     (ssh / "farm.conf").write_text("Port 2201\n")
