@@ -214,6 +214,10 @@ class _Terminal:
         """What was typed; empty where nobody can, or will."""
         if not self._can_ask or self._cancelled.is_set():
             return ""
+        if threading.current_thread() is not threading.main_thread():
+            return (
+                ""  # a tunnel connects again: nobody may sit there any more, and signals are not heard here
+            )
         print()
         # What waits for a key is not ended by a handler that only takes note.
         numbers = (signal.SIGINT, signal.SIGTERM)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from kq.errors import KqError
-from kq.remote.ssh import Connection, connect
+from kq.remote.ssh import Connection
 from kq.remote.steps import RemoteQuestions, Steps
 from kq.remote.tunnel import Tunnel
 
@@ -89,8 +89,8 @@ class TunnelKeeper:
         self._tunnel.close()
         steps = Steps(lambda _step: None, self._closed)
         try:
-            connection = connect(
-                self._connection.route, steps, self._questions, connect_s=max(self._lease_s / 2, 2.0)
+            connection = self._connection.connect_again(
+                steps, self._questions, connect_s=max(self._lease_s / 2, 2.0)
             )
         except KqError as error:
             _log.warning("the tunnel to %s is down: %s", name, error)

@@ -6,12 +6,10 @@ import base64
 from collections.abc import Sequence
 
 __all__ = [
-    "cmd_command",
     "posix_command",
     "posix_quote",
     "powershell_command",
     "powershell_quote",
-    "windows_argument",
 ]
 
 
@@ -48,31 +46,3 @@ def powershell_command(script: str) -> str:
     return (
         f"powershell.exe -NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {encoded}"
     )
-
-
-def windows_argument(text: str) -> str:
-    """One argument as programs of Microsoft's C runtime read their command line."""
-    if text and not set(text) & set(' \t\n\v"'):
-        return text
-    quoted, slashes = ['"'], 0
-    for letter in text:
-        if letter == "\\":
-            slashes += 1
-            continue
-        if letter == '"':
-            # Each backslash before a quotation mark counts half, and the mark needs one of its own.
-            quoted.append("\\" * (2 * slashes + 1) + '"')
-        else:
-            quoted.append("\\" * slashes + letter)
-        slashes = 0
-    quoted.append("\\" * (2 * slashes) + '"')
-    return "".join(quoted)
-
-
-_CMD_SPECIAL = set('()%!^"<>&|')
-
-
-def cmd_command(arguments: Sequence[str]) -> str:
-    """A command line for cmd.exe: as the C runtime reads it, and every letter that cmd minds escaped."""
-    line = " ".join(map(windows_argument, arguments))
-    return "".join(f"^{letter}" if letter in _CMD_SPECIAL else letter for letter in line)

@@ -15,10 +15,10 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from kq.errors import RemoteFailed
 from kq.remote.ssh_config import SshRoute
-from kq.remote.ssh_keys import authenticate, check_host_key, is_windows, order_host_keys
+from kq.remote.ssh_keys import NamedKey, authenticate, check_host_key, is_windows, order_host_keys
 from kq.remote.steps import Cancelled, OpenStep, RemoteQuestions, Steps
 
-__all__ = ["Connection", "Output", "connect"]
+__all__ = ["Connection", "Output", "connect", "hang_up"]
 
 _THROUGH_S = 15.0
 _SILENCE_S = 30.0
@@ -49,16 +49,24 @@ class Connection:
     """A machine to which we are logged in. Methods wait, on a thread that may."""
 
     def __init__(
-        self, transport: paramiko.Transport, route: SshRoute, address: str, between: Connection | None
+        self,
+        transport: paramiko.Transport,
+        route: SshRoute,
+        address: str,
+        between: Connection | None,
+        key: NamedKey | None,
     ) -> None:
         """
         Args:
             address: of the other machine, in numbers; empty when another machine looks it up.
+            key: what let us in, where it was read from a file. It is kept in memory for `connect_again`: a
+                passphrase is not asked for in the midst of a night.
         """
         self.transport = transport
         self.route = route
         self.address = address
         self._between = between
+        self._key = key
 
     @property
     def is_windows(self) -> bool:
@@ -67,9 +75,13 @@ class Connection:
 
     def close(self) -> None:
         """Hang up. What runs over there goes on."""
-        self.transport.close()
+        hang_up(self.transport)
         if self._between is not None:
             self._between.close()
+
+    def connect_again(self, steps: Steps, questions: RemoteQuestions, *, connect_s: float) -> Connection:
+        """Another connection by the same way. Raises as `connect` does."""
+        return connect(self.route, steps, questions, connect_s=connect_s, before=self)
 
     def run(
         self,
@@ -101,7 +113,7 @@ class Connection:
                     raise Cancelled("cancelled")
                 return _run(channel, command, stdin)
             finally:
-                channel.close()
+                hang_up(channel)
                 ended.set()
 
         def abort() -> None:
@@ -110,7 +122,7 @@ class Connection:
             unwanted.set()  # where it has not begun, it does not any more
             ended.wait(unbroken_s)
             for channel in channels:
-                channel.close()
+                hang_up(channel)
 
         late = (
             f"a command on {self.route.name} did not end within {timeout_s:.0f} s: "
@@ -173,6 +185,14 @@ class Connection:
             ) from error
 
 
+def hang_up(end: paramiko.Transport | paramiko.Channel | socket.socket) -> None:
+    """Close it. Whoever is at the other end may be gone, and the machine that leads there."""
+    try:
+        end.close()
+    except (EOFError, OSError):
+        pass  # it cannot be told, and knows
+
+
 def _run(channel: paramiko.Channel, command: str, stdin: bytes) -> Output:
     """On a thread of its own, which the end of the channel ends."""
     channel.exec_command(command)
@@ -221,8 +241,12 @@ def connect(
     *,
     prefix: str = "",
     connect_s: float,
+    before: Connection | None = None,
 ) -> Connection:
     """Log in, step by step.
+
+    Args:
+        before: an earlier connection by the same route, with whose keys it is tried first.
 
     Raises:
         RemoteFailed: the sentence says what to do about it. Cancelled.
@@ -232,14 +256,22 @@ def connect(
         with steps.step("SSH config") as step:
             step.note("; ".join(route.notes))
     if route.jump is not None:
-        between = connect(route.jump, steps, questions, prefix=f"{route.jump.name}: ", connect_s=connect_s)
+        between = connect(
+            route.jump,
+            steps,
+            questions,
+            prefix=f"{route.jump.name}: ",
+            connect_s=connect_s,
+            before=before._between if before is not None else None,
+        )
     sock: socket.socket | paramiko.Channel
     try:
         if between is not None:
             sock = _through(between, route, steps, prefix)
         else:
             sock, address = _reach(route, steps, prefix, connect_s)
-        return _log_in(sock, address, route, steps, questions, prefix, between)
+        key = before._key if before is not None else None
+        return _log_in(sock, address, route, steps, questions, prefix, between, key)
     except BaseException:
         if between is not None:
             between.close()
@@ -353,6 +385,7 @@ def _log_in(
     questions: RemoteQuestions,
     prefix: str,
     between: Connection | None,
+    key: NamedKey | None,
 ) -> Connection:
     transport = None
     try:
@@ -364,16 +397,16 @@ def _log_in(
             _shake_hands(transport, route, steps, step)
             check_host_key(transport, route, steps, questions, step)
         with steps.step(f"{prefix}Login") as step:
-            authenticate(transport, route, steps, questions, step)
+            key = authenticate(transport, route, steps, questions, step, key)
             transport.set_keepalive(15)
-        return Connection(transport, route, address, between)
+        return Connection(transport, route, address, between, key)
     except BaseException:
         if transport is not None:
             # WORKAROUND https://github.com/paramiko/paramiko/blob/main/paramiko/packet.py: a handshake that
             # failed leaves a timer for 15 s, which no program ends before.
             transport.packetizer.complete_handshake()
-            transport.close()
-        sock.close()
+            hang_up(transport)
+        hang_up(sock)
         raise
 
 
@@ -384,7 +417,7 @@ def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, s
             HANDSHAKE_S,
             f"port {route.port} of {route.host} is open, and no SSH server answers there: is the port right?",
             step,
-            transport.close,
+            lambda: hang_up(transport),
         )
     except IncompatiblePeer as error:
         raise RemoteFailed(_nothing_in_common(transport, route, _words(error))) from error

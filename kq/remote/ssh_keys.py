@@ -33,7 +33,10 @@ from kq.remote.known_hosts import add_known_key, find_known_keys
 from kq.remote.ssh_config import SshRoute
 from kq.remote.steps import OpenStep, RemoteQuestions, Steps
 
-__all__ = ["authenticate", "check_host_key", "fingerprint", "is_windows", "order_host_keys"]
+__all__ = ["NamedKey", "authenticate", "check_host_key", "fingerprint", "is_windows", "order_host_keys"]
+
+NamedKey = tuple[str, paramiko.PKey]
+"""With a name for people."""
 
 _LOGIN_S = 20.0
 _PASSPHRASES = 3
@@ -127,14 +130,21 @@ def authenticate(
     steps: Steps,
     questions: RemoteQuestions,
     step: OpenStep,
-) -> None:
+    before: NamedKey | None = None,
+) -> NamedKey | None:
     """Log in with the first key that is accepted.
+
+    Args:
+        before: what this returned for an earlier connection of this process: nobody is asked once more.
+
+    Returns:
+        The key, which is open, where it was read from a file.
 
     Raises:
         RemoteFailed: none is. Cancelled.
     """
     tried: list[str] = []
-    for name, key in _keys(route, steps, questions, tried):
+    for name, key in _keys(route, steps, questions, tried, before):
         step.tell(f"{route.user}, with {name}")
         try:
             _try_key(transport, route.user, key, steps)
@@ -149,7 +159,8 @@ def authenticate(
                 ) from error
             continue
         step.done(f"{route.user}, with {name}")
-        return
+        # One of an ssh-agent is used through a connection to it, which ends here.
+        return None if isinstance(key, paramiko.AgentKey) else (name, key)
     offered = ", ".join(tried) if tried else "there is none in ~/.ssh, nor in an ssh-agent"
     raise RemoteFailed(
         f"{route.host} does not let {route.user} in ({offered}). Is the user right, and is the public key in "
@@ -197,9 +208,11 @@ def _try_key(transport: paramiko.Transport, user: str, key: paramiko.PKey, steps
 
 
 def _keys(
-    route: SshRoute, steps: Steps, questions: RemoteQuestions, failed: list[str]
-) -> Iterator[tuple[str, paramiko.PKey]]:
-    """Keys to try, each with a name for people. What cannot be used is added to `failed`, with the reason."""
+    route: SshRoute, steps: Steps, questions: RemoteQuestions, failed: list[str], before: NamedKey | None
+) -> Iterator[NamedKey]:
+    """Keys to try. What cannot be used is added to `failed`, with the reason."""
+    if before is not None:
+        yield before
     agent = steps.wait(_agent_keys, 5.0, "the ssh-agent does not answer: restart it, or unset SSH_AUTH_SOCK")
     try:
         offered: set[bytes] = set()

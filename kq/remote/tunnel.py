@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import paramiko
 
 from kq.errors import RemoteFailed
-from kq.remote.ssh import Connection
+from kq.remote.ssh import Connection, hang_up
 
 __all__ = ["Tunnel"]
 
@@ -61,7 +61,7 @@ class Tunnel:
         with self._lock:
             ends = list(self._ends)
         for end in ends:
-            end.close()
+            hang_up(end)
 
     def _on_connection(
         self, channel: paramiko.Channel, _origin: tuple[str, int], server: tuple[str, int]
@@ -69,7 +69,7 @@ class Tunnel:
         """An Agent over there connected. On the transport's own thread, which must not wait."""
         port = self._ways.get(server[1])
         if port is None:
-            channel.close()
+            hang_up(channel)
             return
         name = f"kq-tunnel-{port}"
         threading.Thread(target=self._serve, args=(channel, port), name=name, daemon=True).start()
@@ -79,13 +79,13 @@ class Tunnel:
         try:
             sock = socket.create_connection((_LOOPBACK, port), timeout=5.0)
         except OSError:
-            channel.close()  # the server is being started again: the Agent tries once more
+            hang_up(channel)  # the server is being started again: the Agent tries once more
             return
         sock.settimeout(None)
         with self._lock:
             if self._closed:
-                channel.close()
-                sock.close()
+                hang_up(channel)
+                hang_up(sock)
                 return
             self._ends |= {channel, sock}
         back = threading.Thread(
@@ -112,4 +112,4 @@ class Tunnel:
                     end.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass  # it is shut already
-            end.close()
+            hang_up(end)

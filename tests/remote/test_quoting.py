@@ -14,18 +14,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host.command_line import split_windows
 from kq.agent import on_host
 from kq.errors import RemoteFailed
 from kq.remote import RemoteHost
 from kq.remote.machine import marked_line
 from kq.remote.quoting import (
-    cmd_command,
     posix_command,
     posix_quote,
     powershell_command,
     powershell_quote,
-    windows_argument,
 )
 from kq.remote.ssh import Output
 from kq.remote.steps import OpenStep, Steps
@@ -60,29 +57,6 @@ def test_posix_quotes_whatever_is_in_it(text: str) -> None:
     assert shlex.split(posix_quote(text)) == [text]
 
 
-@given(st.lists(PRINTABLE.filter(lambda text: "\n" not in text), max_size=6))
-@example(NASTY)
-def test_windows_programs_read_what_was_meant(words: list[str]) -> None:
-    """By the rules of Microsoft's C runtime."""
-    assert split_windows(" ".join(map(windows_argument, words))) == words
-
-
-@given(st.lists(PRINTABLE, min_size=1, max_size=6))
-@example([*NASTY])
-def test_cmd_takes_nothing_for_itself(words: list[str]) -> None:
-    """Read as cmd reads it, where every letter after ^ is a letter, the same line is left for the program."""
-    line = cmd_command(words)
-    read, escaped = [], False
-    for letter in line:
-        if escaped or letter != "^":
-            assert escaped or letter not in '()%!"<>&|', "a letter that cmd minds stands open"
-            read.append(letter)
-            escaped = False
-        else:
-            escaped = True
-    assert split_windows("".join(read)) == list(words)
-
-
 @given(PRINTABLE)
 @example("it\u2019s")
 def test_powershell_reads_one_string(text: str) -> None:
@@ -106,7 +80,7 @@ def test_powershell_commands_hold_nothing_to_quote() -> None:
     command = powershell_command(script)
     encoded = command.rpartition(" ")[2]
     assert base64.b64decode(encoded).decode("utf-16-le") == script
-    assert not set(command) & set("'\"$&|<>^%")
+    assert not set(command) & set("'\"`$&|<>^%!(){};#*?[]\\"), "cmd, or another default shell, minds it"
 
 
 @pytest.mark.parametrize("name", ["StartAgents.ps1", "StopAgents.ps1"])

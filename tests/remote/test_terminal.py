@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import io
 import os
 import pty
 import re
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from kq.remote.command import _Terminal
 from tests.reliability.live_queue import ROOT, clean_environment, until
 from tests.remote.machines import RemoteMachine
 
@@ -119,3 +124,15 @@ def test_a_passphrase_is_given_up_by_ctrl_d(terminal: Terminal) -> None:
     terminal.type("\x04")
     assert terminal.end() == 1
     assert "its passphrase was not given" in terminal.shown and "Traceback" not in terminal.shown
+
+
+def test_a_tunnel_that_connects_again_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On its own thread no Ctrl-C would end a question: the careful answer is given."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\ny\ny\n"))
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    asks = _Terminal(argparse.Namespace(accept_host_key=False), threading.Event())
+    with ThreadPoolExecutor(1) as keeper:
+        assert not keeper.submit(asks.accept_host_key, "farm-b", "ssh-ed25519", "SHA256:x").result(10)
+        assert keeper.submit(asks.passphrase, "key", False).result(10) is None
+        assert not keeper.submit(asks.use_tunnel, "why").result(10)
+    assert asks.accept_host_key("farm-b", "ssh-ed25519", "SHA256:x"), "here somebody sits at the terminal"

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kq.remote import HostBook, RemoteLauncher, StepState
+from kq.remote.ssh import Connection
+from kq.remote.tunnel import Tunnel
 from kq.settings import Settings
 from tests.reliability.live_queue import LiveQueue, until
 from tests.remote.machines import Answers, RemoteMachine, Reports
@@ -82,6 +84,36 @@ def test_a_lost_connection_is_made_again_before_the_lease_is_over(
         assert patient.stop(host, reports).ok, reports.text()
 
 
+def test_a_lost_connection_is_made_again_without_the_passphrase(
+    queue: LiveQueue, tmp_path: Path, patient: RemoteLauncher, answers: Answers, own_home: Path
+) -> None:
+    """The artist may have gone home: the key that was opened once is good for the machine in between, too."""
+    with RemoteMachine(tmp_path / "machine") as machine, RemoteMachine(tmp_path / "bastion") as bastion:
+        locked = machine.make_key(tmp_path / "locked", "correct horse")
+        machine.authorize(locked)
+        bastion.authorize(locked)
+        (own_home / ".ssh" / "config").write_text(
+            f"Host bastion\n  HostName 127.0.0.1\n  Port {bastion.port}\n  IdentityFile {locked}\n"
+            f"Host inner\n  HostName 127.0.0.1\n  Port {machine.port}\n  ProxyJump bastion\n"
+        )
+        answers.passphrases = ["correct horse", "correct horse"]
+        reports = Reports()
+        host = machine.target(host="inner", port=22, private_key=str(locked), tunnel=True, num_agents=1)
+        assert patient.start(host, reports).ok, reports.text()
+        agents = machine.processes()["agent"]
+        for each in (bastion, machine):
+            each.hang_up()
+            each.start()
+        until(lambda: len(machine.log().split("Accepted publickey")) > 1, "the tunnel to be led again")
+        asked = [each for each in answers.asked if each.startswith("passphrase")]
+        assert asked == [f"passphrase of {locked}"] * 2
+        record = queue.await_job(queue.submit("true"))
+        assert record.state == "Completed", record
+        assert machine.processes()["agent"] == agents
+        answers.passphrases = ["correct horse", "correct horse"]
+        assert patient.stop(host, reports).ok, reports.text()
+
+
 def test_a_tunnel_that_nobody_needed_any_more_is_opened_again(
     queue: LiveQueue, tmp_path: Path, patient: RemoteLauncher
 ) -> None:
@@ -130,3 +162,25 @@ def test_a_name_that_the_other_machine_does_not_know(
     """It says that its name service is to learn it, or an address to be used."""
     result = launcher.check(machine.target(kq_host="no-such-name.invalid"), Reports())
     assert not result.ok and "does not know the name no-such-name.invalid" in result.sentence
+
+
+class Gone:
+    """An end whose machine in between is gone: paramiko cannot send its goodbye."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+        raise EOFError
+
+
+def test_hanging_up_is_no_failure_where_nobody_is_left() -> None:
+    """Neither of a connection through another machine nor of a tunnel; all of it is closed."""
+    inner, bastion, ends = Gone(), Gone(), (Gone(), Gone())
+    between = Connection(bastion, None, "", None, None)  # type: ignore[arg-type]  # only its end is asked for
+    Connection(inner, None, "", between, None).close()  # type: ignore[arg-type]  # likewise
+    tunnel = Tunnel(between, (), ())
+    tunnel._ends |= {*ends}  # type: ignore[arg-type]  # likewise
+    tunnel.close()
+    assert [each.closed for each in (inner, bastion, *ends)] == [1, 1, 1, 1]
