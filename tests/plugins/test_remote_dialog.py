@@ -16,8 +16,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
+from kq.api import RemoteHost
 from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import NOT_THERE, LaunchRemoteAgentsDialog
 from plugins.Shelves.KatanaQueue.dialogs.remote_target import RemoteTarget, Step
+from plugins.Shelves.KatanaQueue.dialogs.session_steps import to_host, to_target
 
 LEFT = Qt.MouseButton.LeftButton
 ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
@@ -217,6 +219,51 @@ def test_the_last_host_that_was_chosen_is_looked_up(
     qtbot.waitUntil(lambda: dialog.kq_host.text() == "192.0.2.2")
     qtbot.waitUntil(lambda: not dialog._towards.is_busy)
     assert asked == ["slow", "last"]
+
+
+def choose(dialog: LaunchRemoteAgentsDialog, name: str) -> None:
+    dialog.host.setEditText(name)
+    dialog._on_host_chosen()
+
+
+def test_nothing_of_one_host_is_taken_for_the_next(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> None:
+    """Neither of one that is remembered nor of one that a pattern names; what somebody typed stays."""
+    (Path.home() / ".ssh" / "config").write_text(
+        "Host render-*\n  User farmer\n  Port 2200\n  IdentityFile ~/.ssh/render\n"
+    )
+    dialog._known["farm-a"] = RemoteTarget(
+        "farm-a", port=2201, user="anna", private_key="/k", data_root="/there", num_agents=7, tunnel=True,
+        kq_root="/opt/kq", python="/opt/python",
+    )  # fmt: skip
+    first = dialog.target()
+    choose(dialog, "farm-a")
+    assert (dialog.port.value(), dialog.user.text(), dialog.key.currentText()) == (2201, "anna", "/k")
+    at_a = dialog.target()
+    assert (at_a.data_root, at_a.user, at_a.kq_root, at_a.python) == (
+        "/there",
+        "anna",
+        "/opt/kq",
+        "/opt/python",
+    )
+    choose(dialog, "render-9")
+    qtbot.waitUntil(lambda: dialog.user.text() == "farmer")
+    assert (dialog.port.value(), Path(dialog.key.currentText()).name) == (2200, "render")
+    at_9 = dialog.target()
+    assert (at_9.data_root, at_9.user, at_9.kq_root, at_9.python) == (first.data_root, "", "", "")
+    dialog.key.setEditText("/typed")
+    choose(dialog, "elsewhere")
+    assert (dialog.port.value(), dialog.key.currentText()) == (22, "/typed")
+    assert dialog.target().user == ""
+    qtbot.waitUntil(lambda: not dialog._towards.is_busy)
+    dialog.user.setText("otto")
+    choose(dialog, "elsewhere")
+    assert dialog.target().user == "otto", "a field that loses the keyboard is no choice"
+
+
+def test_what_kq_remote_was_told_is_kept(tmp_path: Path) -> None:
+    """Where kq and Python are over there has no field in the dialog, and is not lost by it."""
+    host = RemoteHost(host="farm-a", kq_root="/opt/kq", python="/opt/python")
+    assert to_host(to_target(host)) == host
 
 
 def test_a_host_is_not_saved_in_the_midst_of_a_check(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QWidget
 
-__all__ = ["hint", "label", "row"]
+__all__ = ["FilledIn", "hint", "label", "row"]
+
+Field = QComboBox | QLineEdit | QSpinBox
 
 
 def hint(box: QComboBox, text: str) -> None:
@@ -29,3 +31,44 @@ def row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets[1:]:
         layout.addWidget(widget)
     return layout
+
+
+class FilledIn:
+    """What a dialog filled into its fields by itself. That it may fill in anew; what somebody typed stays."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Field, str] = {}
+        self._first: dict[Field, str] = {}
+
+    def begin(self, field: Field, text: str) -> None:
+        """What stands there while nothing else is known."""
+        self._first[field] = text
+        self.fill(field, text)
+
+    def begin_again(self, field: Field, known: str) -> None:
+        """Another thing is asked about: what is known of it, else what stood there first, unless typed."""
+        if known:
+            self.put(field, known)
+        else:
+            self.fill(field, self._first[field])
+
+    def fill(self, field: Field, text: str) -> None:
+        """Fill it in, unless somebody typed what stands there."""
+        if _text_of(field) in ("", self._texts.get(field, "")) or field not in self._texts:
+            self.put(field, text)
+
+    def put(self, field: Field, text: str) -> None:
+        """Fill it in, whatever stands there."""
+        self._texts[field] = text
+        if isinstance(field, QSpinBox):
+            field.setValue(int(text))
+        elif isinstance(field, QComboBox):
+            field.setEditText(text)
+        else:
+            field.setText(text)
+
+
+def _text_of(field: Field) -> str:
+    if isinstance(field, QSpinBox):
+        return str(field.value())
+    return field.currentText() if isinstance(field, QComboBox) else field.text()

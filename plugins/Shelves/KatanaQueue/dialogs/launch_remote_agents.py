@@ -36,7 +36,7 @@ from kq.api import FoundHost, RemoteChoices, current_session, look_up_host, remo
 
 from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
 from .background import Background
-from .form import hint, label, row
+from .form import FilledIn, hint, label, row
 from .questions import Questions
 from .remote_target import RemoteSteps, RemoteTarget, Step
 from .session_steps import SessionSteps, to_target
@@ -62,9 +62,10 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._towards = Background(self)
         self._known: dict[str, RemoteTarget] = {}
         """What is remembered, or stands in ~/.ssh/config, by host."""
-        self._proposed: dict[str, str] = {"user": _user()}
-        """What stands in some fields because it was proposed, and may be proposed anew."""
-        self._looked_up = ""
+        self._filled = FilledIn()
+        self._proposed_user = _user()
+        """What stands for whoever ~/.ssh/config names, or this user."""
+        self._chosen = self._looked_up = ""
         self._trouble = ""
         """Why fewer hosts and keys are offered than there may be."""
         self._pressed: QPushButton | None = None
@@ -112,22 +113,29 @@ class LaunchRemoteAgentsDialog(QDialog):
         hint(self.host, "render-07 or 192.168.1.20")
         self.port = QSpinBox(self)
         self.port.setRange(1, 65535)
-        self.port.setValue(22)
         self.port.setFixedWidth(80)
-        self.user = QLineEdit(self._proposed["user"], self)
+        self.user = QLineEdit(self)
         self.key = QComboBox(self)
         self.key.setEditable(True)
         self.key.addItem("")
         hint(self.key, "ssh-agent, and the keys in ~/.ssh")
         self.num_agents = QSpinBox(self)
         self.num_agents.setRange(1, 1000)
-        self.num_agents.setValue(settings.num_agents if settings is not None else 2)
+        self.num_agents.setValue((settings.num_agents if settings is not None else 0) or 2)
         self.num_agents.setFixedWidth(80)
-        self.katana_root = QLineEdit(os.environ.get("KATANA_ROOT", ""), self)
+        self.katana_root = QLineEdit(self)
         self.katana_root.setPlaceholderText("the same folder as on this machine")
-        self.data_root = QLineEdit(str(settings.data_root) if settings is not None else "", self)
+        self.data_root = QLineEdit(self)
         self.kq_host = QLineEdit(self)
         self.kq_host.setPlaceholderText("the address of this machine that the other one reaches")
+        for field, text in (
+            (self.port, "22"),
+            (self.user, self._proposed_user),
+            (self.key, ""),
+            (self.katana_root, os.environ.get("KATANA_ROOT", "")),
+            (self.data_root, str(settings.data_root) if settings is not None else ""),
+        ):
+            self._filled.begin(field, text)
         ready: dict[str, Any] = (session.ready if session is not None else None) or {}
         ports = [
             str(ready[name]) for name in ("request_port", "update_port", "broadcast_port") if name in ready
@@ -147,22 +155,27 @@ class LaunchRemoteAgentsDialog(QDialog):
 
     def target(self) -> RemoteTarget:
         """What the fields say."""
+        host = self.host.currentText().strip()
+        known = self._known.get(host, RemoteTarget(host))
         return RemoteTarget(
-            host=self.host.currentText().strip(),
+            host=host,
             port=self.port.value(),
             # What was only proposed is found again by whoever logs in, in ~/.ssh/config or by default.
-            user="" if self.user.text() == self._proposed["user"] else self.user.text().strip(),
+            user="" if self.user.text() == self._proposed_user else self.user.text().strip(),
             private_key=self.key.currentText().strip(),
             num_agents=self.num_agents.value(),
             katana_root=self.katana_root.text().strip(),
             data_root=self.data_root.text().strip(),
             kq_host=self.kq_host.text().strip(),
             tunnel=self.tunnel.isChecked(),
+            # These have no field, and are kept as somebody gave them to `kq remote`.
+            kq_root=known.kq_root,
+            python=known.python,
         )
 
     def _fill_in(self, found: RemoteChoices | FoundHost) -> None:
         if isinstance(found, FoundHost):
-            self._propose("address", self.kq_host, found.address)
+            self._filled.fill(self.kq_host, found.address)
             return
         for host in found.hosts:
             self._known.setdefault(host.host, to_target(host))
@@ -172,25 +185,31 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.key.addItems(list(found.keys))
         self._trouble = found.trouble
         self._update()
+        if text in self._known:
+            self._chosen = ""  # it was typed before it was known
+            self._on_host_chosen()
 
     def _on_host_chosen(self) -> None:
         """Fill in what is known of the host, and find out which address it is to call."""
         name = self.host.currentText().strip()
+        if name == self._chosen:
+            return
+        self._chosen, self._proposed_user = name, _user()
         known = self._known.get(name)
+        there = known or RemoteTarget(name)
+        for field, text in (
+            (self.port, str(there.port) if known else ""),
+            (self.user, there.user),
+            (self.key, there.private_key),
+            (self.katana_root, there.katana_root),
+            (self.data_root, there.data_root),
+        ):
+            self._filled.begin_again(field, text)
         if known is not None:
-            self.port.setValue(known.port)
             self.num_agents.setValue(known.num_agents)
             self.tunnel.setChecked(known.tunnel)
-            for field, text in (
-                (self.user, known.user),
-                (self.katana_root, known.katana_root),
-                (self.data_root, known.data_root),
-                (self.kq_host, known.kq_host),
-            ):
-                if text:
-                    field.setText(text)
-            if known.private_key:
-                self.key.setEditText(known.private_key)
+            if known.kq_host:
+                self._filled.put(self.kq_host, known.kq_host)
         self._look_up()
 
     def _look_up(self) -> None:
@@ -203,21 +222,15 @@ class LaunchRemoteAgentsDialog(QDialog):
     def _on_found(self, found: FoundHost) -> None:
         if found.host.host != self.host.currentText().strip():
             return  # another was chosen meanwhile
-        self._propose("address", self.kq_host, found.address)
+        if found.address:
+            self._filled.fill(self.kq_host, found.address)
         if found.host.host in self._known:
             return
         # It may stand in ~/.ssh/config by a pattern.
-        self._propose("user", self.user, found.host.user or _user())
-        if found.host.private_key and not self.key.currentText():
-            self.key.setEditText(found.host.private_key)
-        if found.host.port != 22 and self.port.value() == 22:
-            self.port.setValue(found.host.port)
-
-    def _propose(self, what: str, field: QLineEdit, text: str) -> None:
-        """Fill a field in, unless somebody chose what stands there."""
-        if text and field.text() in ("", self._proposed.get(what, "")):
-            self._proposed[what] = text
-            field.setText(text)
+        self._proposed_user = found.host.user or _user()
+        self._filled.fill(self.user, self._proposed_user)
+        self._filled.fill(self.key, found.host.private_key)
+        self._filled.fill(self.port, str(found.host.port))
 
     # --- layout ------------------------------------------------------------------------------------------
 

@@ -39,6 +39,10 @@ class RemoteTarget:
     """The address of this machine that the other is to call."""
     tunnel: bool = False
     """Whether the queue's ports are led through the SSH connection."""
+    kq_root: str = ""
+    """The folder that holds kq there; empty: the same path as here, or Katana's."""
+    python: str = ""
+    """The interpreter there; empty: it is looked for."""
 
     def problems(self) -> list[str]:
         """One sentence for each field that makes no sense; empty when it can be tried."""

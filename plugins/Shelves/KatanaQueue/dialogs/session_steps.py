@@ -106,6 +106,8 @@ def to_host(target: RemoteTarget) -> RemoteHost:
         data_root=target.data_root,
         kq_host=target.kq_host,
         tunnel=target.tunnel,
+        kq_root=target.kq_root,
+        python=target.python,
     )
     host.check()
     return host
@@ -123,4 +125,6 @@ def to_target(host: RemoteHost) -> RemoteTarget:
         data_root=host.data_root,
         kq_host=host.kq_host,
         tunnel=host.tunnel,
+        kq_root=host.kq_root,
+        python=host.python,
     )
