@@ -21,7 +21,12 @@ from kq.process import _windows_types as t
 from kq.process._failures import check_arguments, explain_failure
 from kq.process._table_psutil import process_start_time
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
-from kq.process._windows_text import build_command_line, build_environment, find_program
+from kq.process._windows_text import (
+    build_command_line,
+    build_environment,
+    find_program,
+    past_launcher,
+)
 
 assert sys.platform == "win32"  # so that mypy checks this file for the system that it is for
 
@@ -44,6 +49,7 @@ __all__ = [
 KILLED = 0xC000_013A
 """The exit code of what is ended here; Windows uses it for what Ctrl-C ended. Told as SIGKILL's -9."""
 
+_INTERPRETER: str = getattr(sys, "_base_executable", sys.executable)
 _ASKED = "Local\\kq-asked-to-stop-{}"
 """The event by which a service is asked to stop, by its pid: no Ctrl-Break of ours reaches its console."""
 
@@ -337,11 +343,12 @@ def spawn_service(
     if stdin == LIFELINE:
         read_end, lifeline = os.pipe()
     folder = None if cwd is None else str(cwd)
+    command, variables = past_launcher(argv, environment, sys.executable, _INTERPRETER)
     try:
         handle, pid = _spawn(
-            argv,
+            command,
             folder,
-            environment,
+            variables,
             (read_end if stdin == LIFELINE else stdin, stdout, stderr),
             None,
             flags | t.CREATE_BREAKAWAY_FROM_JOB if leaves_job else flags,

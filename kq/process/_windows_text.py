@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from kq.errors import BadInput
 from kq.plain_text import quoted
 
-__all__ = ["build_command_line", "build_environment", "find_program"]
+__all__ = ["build_command_line", "build_environment", "find_program", "past_launcher"]
 
 _MAX_COMMAND_LINE = 32_767
 _BATCH_ENDINGS = (".bat", ".cmd")
@@ -83,3 +83,21 @@ def build_environment(environment: Mapping[str, str]) -> str:
     texts = [f"{name}={value}\0" for _, (name, value) in sorted(variables.items())]
     # An empty block still needs the two NULs that end it.
     return "".join(texts) + "\0" if texts else "\0\0"
+
+
+def past_launcher(
+    argv: Sequence[str], environment: Mapping[str, str], executable: str, interpreter: str
+) -> tuple[list[str], dict[str, str]]:
+    """The command and environment that start a Python without the launcher of its virtual environment.
+
+    The launcher starts the interpreter as a process of its own. Its pid would be the one that we know, and
+    the interpreter, which tells another, could be neither asked to stop nor told from a stranger.
+
+    Args:
+        executable: the Python of this process, as it was started: a launcher, where that is used.
+        interpreter: the one that it launches, or the same.
+    """
+    if list(argv[:1]) != [executable] or executable == interpreter:
+        return list(argv), dict(environment)
+    # As multiprocessing does it; the interpreter takes the variable out of its environment.
+    return [interpreter, *argv[1:]], {**environment, "__PYVENV_LAUNCHER__": executable}

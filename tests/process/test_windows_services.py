@@ -224,6 +224,36 @@ def test_a_service_can_be_asked_to_stop(when: str) -> None:
     other.close()
 
 
+IN_ENVIRONMENT = """
+import json, os, sys
+from kq.process import *
+read_end, write_end = os.pipe()
+program = "import os, sys; print(os.getpid(), sys.prefix, os.environ.get('__PYVENV_LAUNCHER__'), sep=chr(10))"
+child = spawn_service([sys.executable, "-c", program], environment=os.environ, stdout=write_end)
+os.close(write_end)
+with os.fdopen(read_end) as output:
+    print(json.dumps([sys.executable, child.pid, *output.read().split(chr(10))]))
+"""
+
+
+def test_a_service_is_the_process_that_is_known_also_in_a_virtual_environment(tmp_path: Path) -> None:
+    """Its python.exe would start the interpreter as another one, which no event of ours would reach."""
+    scripts = tmp_path / "Scripts"
+    scripts.mkdir()
+    base = Path(sys._base_executable)
+    (tmp_path / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = true\n")
+    launcher = scripts / "python.exe"
+    launcher.write_bytes(b"whatever starts this has gone the wrong way")
+    environment = with_path(__PYVENV_LAUNCHER__=str(launcher))
+    said = subprocess.run(
+        [str(base), "-c", IN_ENVIRONMENT], env=environment, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    executable, pid, own_pid, prefix, variable, _ = json.loads(said.stdout)
+    assert executable == str(launcher)
+    assert (pid, Path(prefix), variable) == (int(own_pid), tmp_path, "None")
+
+
 def test_a_lifeline_ends_with_its_holder(tmp_path: Path) -> None:
     """A holder that is ended by force cannot say goodbye: the system closes the pipe for it."""
     target = tmp_path / "ended"

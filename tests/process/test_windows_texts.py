@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kq.errors import BadInput
 from kq.process import _windows_types as t
-from kq.process._windows_text import build_command_line, build_environment, find_program
+from kq.process._windows_text import build_command_line, build_environment, find_program, past_launcher
 
 SIZES = {
     t.StartupInfo: 104,
@@ -145,3 +145,17 @@ def test_an_environment_that_would_be_misread_is_refused(bad: dict[str, str]) ->
     """A NUL would end it early."""
     with pytest.raises(BadInput, match="environment variable"):
         build_environment(bad)
+
+
+def test_a_launcher_is_passed_by_and_nothing_else() -> None:
+    """That of this very Python alone: another program is started as it was asked for."""
+    launcher, interpreter = r"C:\venv\Scripts\python.exe", r"C:\Python311\python.exe"
+    variables = {"A": "1"}
+    told = {**variables, "__PYVENV_LAUNCHER__": launcher}
+    assert past_launcher([launcher, "-P", "x"], variables, launcher, interpreter) == (
+        [interpreter, "-P", "x"],
+        told,
+    )
+    for argv in ([interpreter, "x"], ["maya.exe", launcher], []):
+        assert past_launcher(argv, variables, launcher, interpreter) == (argv, variables)
+    assert past_launcher([launcher], variables, launcher, launcher) == ([launcher], variables)
