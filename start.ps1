@@ -34,6 +34,14 @@ function Stop-WithReason([string] $reason) {
     exit 1
 }
 
+# Windows PowerShell takes a program's words on a redirected error stream for errors of the script. Where the
+# program cannot be started, 1 is the exit code.
+function Invoke-Program([string] $program, [string[]] $arguments) {
+    $ErrorActionPreference = 'Continue'
+    $global:LASTEXITCODE = 1
+    & $program @arguments
+}
+
 # The launcher and its options, or nothing. Not the interpreter's path: on its way through a pipe a path with
 # letters beyond ASCII would suffer from the console's code page.
 function Find-Python {
@@ -74,7 +82,7 @@ function Install-Environment {
         if (Test-Path -LiteralPath $venv) { Remove-Item -LiteralPath $venv -Recurse -Force }
         $null = New-Item -ItemType Directory -Path $venv
         $null = New-Item -ItemType File -Path $incomplete
-        & $launcher @options -m venv $venv
+        Invoke-Program $launcher ($options + @('-m', 'venv', $venv))
         if ($LASTEXITCODE -ne 0) { Stop-WithReason "could not make $venv, see above" }
     }
     # Until the end of the set-up: an interrupted one starts again from nothing.
@@ -82,8 +90,8 @@ function Install-Environment {
 
     Write-Step 'Installing Python packages from requirements\host.txt; this may take some minutes'
     # --no-deps: the file names every package; what it leaves out of what a package asks for is left out on purpose.
-    & $python -m pip install --quiet --no-input --disable-pip-version-check --only-binary ':all:' `
-        --no-deps --require-hashes -r $requirements
+    Invoke-Program $python @('-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check',
+        '--only-binary', ':all:', '--no-deps', '--require-hashes', '-r', $requirements)
     if ($LASTEXITCODE -ne 0) { Stop-WithReason 'requirements\host.txt could not be installed, see above' }
 
     # The project itself is used from its folder. Both files hold no absolute path, so the checkout may be moved.
@@ -101,9 +109,14 @@ if ($args -contains '--help' -or $args -contains '-h') {
     exit 0
 }
 
+if ($root.IndexOfAny([char[]]'[]') -ge 0) {
+    Stop-WithReason "$root holds [ or ], a pattern of Windows PowerShell, from which it calls no program: move it"
+}
 if (-not (Test-Ready)) { Install-Environment }
 
 $env:KATANA_RESOURCES = (@("$root\plugins", "$root\resources", $env:KATANA_RESOURCES) | Where-Object { $_ }) -join ';'
 $env:PYTHONPATH = (@($root, $env:PYTHONPATH) | Where-Object { $_ }) -join ';'
-& $python -P -m host.app @args
+# A backslash at the end may escape the quotation mark that PowerShell puts behind it. That of C:\ stays.
+$options = @($args | ForEach-Object { "$_" -replace '(?<=[^:\\])\\+$', '' })
+Invoke-Program $python (@('-P', '-m', 'host.app') + $options)
 exit $LASTEXITCODE

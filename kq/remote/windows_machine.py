@@ -40,11 +40,14 @@ _PREPARE = (
 # PowerShell would tell of its errors in XML, and of where in the script they were in its last line.
 _RUN = "{prepare}try {{ {script} }} catch {{ [Console]::Error.WriteLine($_.Exception.Message); exit 1 }}"
 _VERSION = "import sys; sys.stdout.write('%d.%d.%d' % sys.version_info[:3])"
-# Windows PowerShell takes a program's words on its error stream for an error of the script, and what stands
-# in for a Python that is not installed has some. That may come first on the PATH, so all of a name are asked.
+# Windows PowerShell takes a program's words on a redirected error stream for an error of the script.
+_FOR_PROGRAMS = "$ErrorActionPreference = 'Continue'; $global:LASTEXITCODE = 1; "
+# What stands in for a Python that is not installed may come first on the PATH: all of one name are asked. A
+# path with a bracket would be taken for a pattern, perhaps of another program.
 _FIND_PYTHON = (
-    "$ErrorActionPreference = 'Continue'; "
-    "foreach ($name in $names) { foreach ($found in @(Get-Command $name -CommandType Application -All "
+    f"{_FOR_PROGRAMS}"
+    "foreach ($name in $names) { if ($name.IndexOfAny([char[]]'[]*?') -ge 0) { continue }; "
+    "foreach ($found in @(Get-Command $name -CommandType Application -All "
     "-ErrorAction SilentlyContinue)) { "
     f"$version = & $found.Source -c {powershell_quote(_VERSION)} 2>$null; "
     'Say ($found.Source + "`t" + $version) } }'
@@ -125,7 +128,10 @@ class WindowsMachine(Machine):
     ) -> Any:
         program = str(PureWindowsPath(self.kq_root) / "kq" / "agent" / "__main__.py")
         words = " ".join(map(powershell_quote, ["-P", program, *arguments]))
-        script = f"[Console]::In.ReadToEnd() | & {powershell_quote(self.python)} {words}; exit $LASTEXITCODE"
+        script = (
+            f"{_FOR_PROGRAMS}[Console]::In.ReadToEnd() | & {powershell_quote(self.python)} {words}; "
+            f"exit $LASTEXITCODE"
+        )
         return self._answer(self._run(script, (), stdin, step, timeout_s), arguments[0])
 
     def install_scripts(self) -> list[str]:

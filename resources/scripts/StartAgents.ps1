@@ -10,13 +10,13 @@
 # It needs no elevation. The Agents outlive the SSH session: they leave the job that ends with it.
 # Letters of ASCII alone stand here, for Windows PowerShell takes others for those of an old code page.
 param(
-    [Parameter(Mandatory = $true)][string]$KatanaRoot,
-    [Parameter(Mandatory = $true)][string]$DataRoot,
-    [Parameter(Mandatory = $true)][string]$KqHost,
-    [Parameter(Mandatory = $true)][ValidateRange(1, 65535)][int]$RequestPort,
-    [Parameter(Mandatory = $true)][ValidateRange(1, 65535)][int]$UpdatePort,
-    [Parameter(Mandatory = $true)][ValidateRange(1, 65535)][int]$BroadcastPort,
-    [Parameter(Mandatory = $true)][ValidateRange(1, 1000)][int]$NumAgents
+    [string]$KatanaRoot,
+    [string]$DataRoot,
+    [string]$KqHost,
+    [string]$RequestPort,
+    [string]$UpdatePort,
+    [string]$BroadcastPort,
+    [string]$NumAgents
 )
 $ErrorActionPreference = 'Stop'
 $OutputEncoding = New-Object System.Text.UTF8Encoding $false
@@ -26,6 +26,17 @@ $Env:PYTHONUTF8 = '1'
 function Stop-WithMessage([string]$Message) {
     [Console]::Error.WriteLine("StartAgents: $Message")
     exit 2
+}
+
+# Not by attributes of the parameters: those would ask for what is missing, and say the rest in words of their own.
+if (-not $NumAgents) {
+    Stop-WithMessage ('seven arguments are needed: KATANA_ROOT KQ_DATA_ROOT KQ_HOST REQUEST_PORT UPDATE_PORT ' +
+        'BROADCAST_PORT NUM_AGENTS')
+}
+foreach ($Number in @($RequestPort, $UpdatePort, $BroadcastPort, $NumAgents)) {
+    if ($Number -notmatch '^[0-9]+$') {
+        Stop-WithMessage "'$Number' is no number: three ports and the number of Agents come last"
+    }
 }
 
 # Paths are put together as text, for Join-Path fails on a drive that is not there: an SSH session has no letters
@@ -39,9 +50,18 @@ function Find-Kq {
     Stop-WithMessage "Katana Queue is neither in KATANA_ROOT $KatanaRoot nor in KQ_ROOT '$Env:KQ_ROOT': install it there"
 }
 
+# What can be called: of Windows PowerShell's patterns, a path with [ or ] would be another program's.
+function Find-Programs([string]$Name) {
+    if ($Name.IndexOfAny([char[]]'[]*?') -ge 0) {
+        return
+    }
+    # All of that name on the PATH: the first one may be what stands in for a Python that is not installed.
+    Get-Command $Name -CommandType Application -All -ErrorAction SilentlyContinue | ForEach-Object { $_.Source }
+}
+
 function Find-Python([string]$Kq) {
-    # Windows PowerShell takes a program's words on its error stream for an error of the script; what stands in
-    # for a Python that is not installed has some.
+    # Windows PowerShell takes a program's words on a redirected error stream for errors of the script; what
+    # stands in for a Python has some.
     $ErrorActionPreference = 'Continue'
     $Names = @(
         "$KatanaRoot\bin\python.exe",
@@ -53,15 +73,15 @@ function Find-Python([string]$Kq) {
         $Names = @($Env:KQ_PYTHON)
     }
     foreach ($Name in $Names) {
-        # All of that name on the PATH: the first one may be what stands in for it.
-        foreach ($Found in @(Get-Command $Name -CommandType Application -All -ErrorAction SilentlyContinue)) {
-            & $Found.Source -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
+        foreach ($Found in @(Find-Programs $Name)) {
+            & $Found -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
             if ($LASTEXITCODE -eq 0) {
-                return $Found.Source
+                return $Found
             }
         }
     }
-    Stop-WithMessage "there is no Python 3.11 or later here ($($Names -join ', ')): install one, or set KQ_PYTHON"
+    Stop-WithMessage ("there is no Python 3.11 or later here ($($Names -join ', ')): install one, or set KQ_PYTHON; " +
+        'none is called whose path holds [ or ]')
 }
 
 $Kq = Find-Kq
@@ -89,10 +109,13 @@ foreach ($Pair in @(
     # A backslash at the end may escape the quotation mark that PowerShell puts behind it. That of C:\ stays.
     $Arguments += @($Pair[0], ($Pair[1] -replace '(?<=[^:\\])\\+$', ''))
 }
-$Arguments += @('--ports', "$RequestPort", "$UpdatePort", "$BroadcastPort")
-$Arguments += @('--agents', "$NumAgents", '--first-log', $FirstLog)
+$Arguments += @('--ports', $RequestPort, $UpdatePort, $BroadcastPort)
+$Arguments += @('--agents', $NumAgents, '--first-log', $FirstLog)
 
 Write-Output "Starting $NumAgents Agents on $Env:COMPUTERNAME for $KqHost"
+# From here on, for a program's words on a redirected error stream; where it cannot be started, 1 is the exit code.
+$ErrorActionPreference = 'Continue'
+$global:LASTEXITCODE = 1
 if ($Env:KQ_CONNECTION -eq '-') {
     [Console]::In.ReadToEnd() | & $Python @Arguments
 } else {

@@ -28,17 +28,23 @@ if (-not ((Test-Path -LiteralPath $PythonFile) -and (Test-Path -LiteralPath $Roo
 $Python = [System.IO.File]::ReadAllText($PythonFile)
 if ($Env:KQ_PYTHON) {
     $Python = $Env:KQ_PYTHON
+} elseif (-not (Test-Path -LiteralPath $Python)) {
+    Stop-WithMessage "$Python, which started the Agents, is gone: set KQ_PYTHON to another"
+}
+if ($Python.IndexOfAny([char[]]'[]*?') -ge 0) {
+    Stop-WithMessage "$Python is not called, for it holds [ or ], a pattern of Windows PowerShell: set KQ_PYTHON to another"
 }
 $Kq = [System.IO.File]::ReadAllText($RootFile)
 if ($Env:KQ_ROOT) {
     $Kq = $Env:KQ_ROOT
 }
 $Program = "$Kq\kq\agent\__main__.py"
-if (-not (Test-Path -LiteralPath $Python)) {
-    Stop-WithMessage "$Python, which started the Agents, is gone: set KQ_PYTHON to another"
-}
 if (-not (Test-Path -LiteralPath $Program)) {
     Stop-WithMessage "Katana Queue is not in $Kq any more: set KQ_ROOT"
 }
+# Windows PowerShell takes a program's words on a redirected error stream for errors of the script. Where the program
+# cannot be started, 1 is the exit code.
+$ErrorActionPreference = 'Continue'
+$global:LASTEXITCODE = 1
 & $Python -P $Program 'remote-stop' @args
 exit $LASTEXITCODE

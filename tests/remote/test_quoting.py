@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import subprocess
 import threading
@@ -194,10 +195,44 @@ def test_progress_of_powershell_hides_no_sentence() -> None:
         machine.stop_agents("a session")
 
 
-@pytest.mark.parametrize("name", ["StartAgents.ps1", "StopAgents.ps1"])
-def test_windows_powershell_reads_the_scripts_in_any_country(name: str) -> None:
+OURS = [SCRIPTS / "StartAgents.ps1", SCRIPTS / "StopAgents.ps1", SCRIPTS.parents[1] / "start.ps1"]
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
+def test_windows_powershell_reads_the_scripts_in_any_country(path: Path) -> None:
     """Without a byte order mark it takes letters beyond ASCII for those of an old code page."""
-    assert (SCRIPTS / name).read_bytes().isascii()
+    assert path.read_bytes().isascii()
+
+
+def calls_under_stop(script: str) -> list[str]:
+    """Calls of programs where `Stop` would have their words on a redirected error stream end the script."""
+    found, preference = [], "Stop"
+    for line in re.split(r"\n|; ", script):
+        if line == "}":
+            preference = "Stop"  # the end of a function, whose preference is its own
+        assigned = re.search(r"\$ErrorActionPreference = '(\w+)'", line)
+        if assigned:
+            preference = assigned[1]
+        if re.search(r"& (\$(?!script)|'.*python)", line) and preference == "Stop":
+            found.append(line.strip())
+    return found
+
+
+def test_no_word_of_a_program_ends_a_script() -> None:
+    """Windows PowerShell makes errors of what it writes to stderr, where that is redirected."""
+    scripts = [path.read_text() for path in OURS]
+    asked, found = Windows(), Windows(Output(0, "kq-said:C:%5Cpython.exe%093.12.1\r\n", ""))
+    on_windows(asked).run_kq(["remote-report"])
+    on_windows(found).find_python()
+    for script in [*scripts, *asked.scripts, *found.scripts]:
+        assert re.search(r"& (\$(?!script)|'.*python)", script), "it calls a program"
+        assert not calls_under_stop(script)
+
+
+def test_the_pair_asks_nobody_for_a_missing_argument() -> None:
+    """A mandatory parameter would: whoever runs it from another program would wait for ever."""
+    text = OURS[0].read_text()
+    assert "Mandatory" not in text and "seven arguments are needed" in text
 
 
 def test_a_command_line_too_long_for_windows_is_not_sent() -> None:
