@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.leaks import LeakGuard
+from tests.reliability.commands import SLEEP
+from tests.reliability.live_queue import LiveQueue, kill, until
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,3 +75,16 @@ def test_what_a_test_leaves_behind_fails_it_and_no_other(pytester: pytest.Pytest
             [f"*ERROR at teardown of {test} *", "*The test left behind:*", f"*{left}*"]
         )
     result.stdout.fnmatch_lines(["*Failure: Qt messages with level WARNING or above emitted*"])
+
+
+def test_an_agent_that_an_older_queue_starts_anew_is_no_leak(tmp_path: Path) -> None:
+    """A queue of a whole file may replace an Agent in the midst of any test. A render that is left is one."""
+    with LiveQueue(tmp_path, 1) as queue:
+        [first] = queue.await_agents()
+        guard = LeakGuard(tmp_path, grace_s=0.3)
+        kill(first)
+        until(lambda: any(each.id == "a2" and each.pid for each in queue.client.agents()), "another Agent")
+        assert guard.leaks() == []
+        job_id = queue.submit(*SLEEP)
+        until(lambda: any("time.sleep(600)" in each for each in guard.leaks()), "its render to be found")
+        queue.await_job(job_id)
