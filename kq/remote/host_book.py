@@ -56,17 +56,24 @@ class HostBook:
 
     def hosts(self) -> list[RemoteHost]:
         """All that is remembered; those that worked come first, then the most recent. See `trouble`."""
+        entries = sorted(self._entries(), key=lambda entry: (not entry.worked, -entry.used))
+        return [entry.host for entry in entries]
+
+    def _entries(self) -> list[_Entry]:
         try:
             content, damage = self._read()
             self.trouble = f"{damage}: correct it, or remove it" if damage else ""
         except Refused as error:
             content, self.trouble = _Content(), str(error)
-        entries = sorted(content.hosts, key=lambda entry: (not entry.worked, -entry.used))
-        return [entry.host for entry in entries]
+        return content.hosts
 
     def find(self, name: str) -> RemoteHost | None:
         """What worked last for the host called `name`."""
         return next((host for host in self.hosts() if name in (host.host, host.label)), None)
+
+    def has_worked(self, host: RemoteHost) -> bool:
+        """Whether Agents ran on the machine, as it is remembered."""
+        return any(each.worked and each.host.label == host.label for each in self._entries())
 
     def remember(self, host: RemoteHost, *, worked: bool) -> str:
         """Keep what is asked for, instead of what was kept for the same machine.

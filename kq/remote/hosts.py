@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import msgspec
 
@@ -76,6 +76,14 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if not text.isprintable():
                 raise BadInput(f"{what} holds a character that cannot stand there: {quoted(text)}")
+        for what, text in (
+            ("Katana's folder", self.katana_root),
+            ("Katana Queue's folder", self.kq_root),
+            ("KQ_DATA_ROOT", self.data_root),
+        ):
+            # Of whichever system it is; a relative one would count from whatever folder a login begins in.
+            if text and not (PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()):
+                raise BadInput(f"{what} is {quoted(text)}: give the whole path, as it is on {self.host}")
 
     @property
     def label(self) -> str:

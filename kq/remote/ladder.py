@@ -125,14 +125,18 @@ class Ladder:
         self._look_at_size()
 
     def _render_program(self) -> str:
-        here, root, local = render_program(), self.machine.katana_root, local_katana_root()
-        return root + here[len(local) :] if here.startswith(local + "/") else here
+        here, local = render_program(), local_katana_root().rstrip("/\\")
+        below = here[len(local) :]
+        if not local or not here.startswith(local) or below[:1] not in ("/", "\\"):
+            return here
+        # An Agent looks there as well; the separators are those of either system.
+        return self.machine.katana_root.rstrip("/\\") + below
 
     def _look_at_size(self) -> None:
         cores, asked = int(self.facts.get("cores") or 1), self.host.num_agents
         memory = int(self.facts.get("memory") or 0)
         with self._steps.step("Machine") as step:
-            size = f"{cores} cores, {memory / 2**30:.1f} GiB of memory"
+            size = f"{cores} cores" + (f", {memory / 2**30:.1f} GiB of memory" if memory else "")
             if asked > cores:
                 step.note(
                     f"{size}: {asked} Agents will get in each other's way, {max(cores // 2, 1)} would do"

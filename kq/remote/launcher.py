@@ -172,7 +172,9 @@ class RemoteLauncher:
             if ladder.admitted:
                 self._dismiss(ladder.admitted)
             ladder.close()
-        self._remember(host, steps, worked=False)
+        if not self._book.has_worked(host):
+            # What Agents ran with is worth more than what somebody only tried: fifty Agents, another folder.
+            self._remember(host, steps, worked=False)
         if self._queue is None or not self._queue.session:
             return f"{host.title} can be reached; whether it reaches this machine shows once a queue runs."
         return f"{host.title} is ready for Agents."

@@ -97,10 +97,13 @@ class Machine:
     # These are alike.
 
     def _candidates(self) -> list[str]:
-        """Folders that may hold kq, as text, without those that are the same."""
-        return [
-            each for each in dict.fromkeys((self.host.kq_root, str(LOCAL_ROOT), self.katana_root)) if each
-        ]
+        """Folders that may hold kq, as text: the one that somebody named, or those where it is expected."""
+        if self.host.kq_root:
+            return [self.host.kq_root]
+        return list(dict.fromkeys((str(LOCAL_ROOT), self.katana_root)))
+
+    def _no_kq(self) -> str:
+        return f"Katana Queue is not on {self.host.host} in {', nor in '.join(self._candidates())}"
 
     def _answer(self, output: Output, what: str) -> Any:
         line = marked_line(output.out)
@@ -188,7 +191,9 @@ class PosixMachine(Machine):
     def find_kq(self) -> str:
         output = self._run(_FIND_KQ, self._candidates())
         if output.code != 0:
-            raise RemoteFailed(_no_kq(self.host, self._candidates()))
+            raise RemoteFailed(
+                f"{self._no_kq()}: install it at the same path as here, or say in Katana Install where it is"
+            )
         self.kq_root = output.out.strip()
         return self.kq_root
 
@@ -257,13 +262,6 @@ def newest_python(listing: str, host: RemoteHost) -> tuple[str, str]:
         )
     where = host.python or "Katana's folder or on the PATH"
     raise RemoteFailed(f"there is no Python in {where} on {host.host}: install {least} or later, or name one")
-
-
-def _no_kq(host: RemoteHost, folders: Sequence[str]) -> str:
-    return (
-        f"Katana Queue is not on {host.host}, neither in {' nor in '.join(folders)}: install it at the same "
-        f"path as here, or say in Katana Install where it is"
-    )
 
 
 def _explain(output: Output, python: str) -> str:

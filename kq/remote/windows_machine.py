@@ -112,7 +112,7 @@ class WindowsMachine(Machine):
         found = _said(output)
         if output.code != 0 or not found:
             raise RemoteFailed(
-                f"Katana Queue is not on {self.host.host}, neither in {' nor in '.join(self._candidates())}: "
+                f"{self._no_kq()}: "
                 f"install it on a disk of that machine (a login by key sees no network drive), or say in "
                 f"Katana Install where it is"
             )

@@ -1,0 +1,94 @@
+"""What somebody asks for of a machine is done as it was asked, or refused: nothing else instead."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kq.errors import BadInput
+from kq.remote import HostBook, RemoteHost, RemoteLauncher, StepState, ladder
+from kq.remote.steps import Steps
+from kq.settings import Settings
+from tests.remote.machines import Answers, RemoteMachine, Reports
+from tests.remote.test_connecting import broken
+
+
+@pytest.fixture
+def checker(tmp_path: Path, answers: Answers, own_home: Path) -> RemoteLauncher:
+    """A launcher without a queue."""
+    settings = Settings.from_environment({"KQ_DATA_ROOT": str(tmp_path / "root")})
+    return RemoteLauncher(None, settings, answers, HostBook(own_home / "hosts.json"))
+
+
+def test_no_other_kq_is_taken_than_the_one_that_was_named(
+    checker: RemoteLauncher, machine: RemoteMachine
+) -> None:
+    """Though there is one where it is expected: somebody wants that version, or mistyped."""
+    name, sentence = broken(checker, machine.target(kq_root="/no/such/kq"))
+    assert name == "Katana Queue" and "is not on 127.0.0.1 in /no/such/kq:" in sentence
+
+
+@pytest.mark.parametrize("field", ["katana_root", "kq_root", "data_root"])
+def test_folders_are_whole_paths(checker: RemoteLauncher, field: str) -> None:
+    """A relative one would count from wherever a login begins. Those of Windows are whole as well."""
+    RemoteHost(host="farm-w", **{field: r"D:\farm"}).check()
+    RemoteHost(host="farm-w", **{field: r"\\share\farm"}).check()
+    with pytest.raises(BadInput, match="is 'rel/farm': give the whole path, as it is on farm-w"):
+        RemoteHost(host="farm-w", **{field: "rel/farm"}).check()
+
+
+def test_a_check_does_not_change_what_worked(
+    checker: RemoteLauncher, machine: RemoteMachine, own_home: Path
+) -> None:
+    """Else the next start would begin the fifty Agents of a check. Before any start it is remembered."""
+    book = HostBook(own_home / "hosts.json")
+    assert checker.check(machine.target(num_agents=1), Reports()).ok
+    assert [host.num_agents for host in book.hosts()] == [1]
+    assert checker.check(machine.target(num_agents=2), Reports()).ok
+    assert [host.num_agents for host in book.hosts()] == [2]
+    book.remember(machine.target(num_agents=3), worked=True)
+    assert checker.check(machine.target(num_agents=50), Reports()).ok
+    assert [host.num_agents for host in book.hosts()] == [3]
+    book.remember(machine.target(num_agents=4), worked=False)
+    assert [host.num_agents for host in book.hosts()] == [4], "Save Host is another matter"
+
+
+@pytest.mark.parametrize(
+    ("local", "here", "root", "expected"),
+    [
+        ("/opt/katana", "/opt/katana/bin/renderboot", "/srv/katana", "/srv/katana/bin/renderboot"),
+        ("/opt/katana/", "/opt/katana/bin/renderboot", "/srv/katana/", "/srv/katana/bin/renderboot"),
+        ("/opt/katana", "/opt/katana8/bin/renderboot", "/srv/katana", "/opt/katana8/bin/renderboot"),
+        ("/opt/katana", "/usr/bin/python3", "/srv/katana", "/usr/bin/python3"),
+        (r"C:\Katana", r"C:\Katana\bin\renderboot.exe", r"D:\Katana", r"D:\Katana\bin\renderboot.exe"),
+    ],
+)
+def test_the_render_program_is_looked_for_where_an_agent_looks(
+    monkeypatch: pytest.MonkeyPatch, local: str, here: str, root: str, expected: str
+) -> None:
+    """Below Katana Install, where it is below Katana's folder here; whatever parts the names."""
+    monkeypatch.setattr(ladder, "local_katana_root", lambda: local)
+    monkeypatch.setattr(ladder, "render_program", lambda: here)
+    assert climb(katana_root=root)._render_program() == expected
+
+
+def test_memory_that_nobody_knows_is_not_told() -> None:
+    """Windows does not say: that is not 0 GiB."""
+    reports = Reports()
+    climb(reports, facts={"cores": 8, "memory": 0})._look_at_size()
+    [step] = [each for each in reports.steps if each.state is StepState.DONE]
+    assert step.sentence == "8 cores for 2 Agents"
+
+
+def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = None) -> ladder.Ladder:
+    """A climb that has come to a machine."""
+    steps = Steps(reports or Reports(), threading.Event())
+    settings = Settings.from_environment({"KQ_DATA_ROOT": "/root"})
+    made = ladder.Ladder(RemoteHost(host="farm-w"), None, settings, steps, Answers(), 5.0)
+    made.machine = SimpleNamespace(katana_root=katana_root)  # type: ignore[assignment]  # no more is asked for
+    made.facts = facts or {}
+    return made
