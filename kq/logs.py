@@ -150,7 +150,10 @@ class KqLogHandler(logging.Handler):
             path.with_name(f"{path.name}.1").write_bytes(path.read_bytes())
         except OSError:
             pass  # the disk is full, perhaps because of this very file: it must not grow for that
-        os.truncate(path, 0)
+        if sys.platform == "win32":
+            os.truncate(path, 0)  # what was opened to append may not there
+        else:
+            os.ftruncate(self._fd, 0)  # by its path it may be gone, or another one by now
 
     def close(self) -> None:
         """Release the file."""

@@ -81,6 +81,23 @@ def test_a_log_begins_anew_when_it_is_large(tmp_path: Path) -> None:
     assert numbers == list(range(numbers[0], 3000))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file is emptied by its name there")
+def test_a_log_that_somebody_removed_is_written_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Who looks at the open file reads it; and what stands under its name by now is not emptied."""
+    path = tmp_path / "a.log"
+    logs.open_log(path, "info", program="agent")
+    reader = path.open()
+    path.unlink()
+    path.write_text("somebody else's")
+    for _ in range(30):
+        LOG.info("x" * (logs.MAX_BYTES // 20))
+    LOG.info("the last")
+    assert capfd.readouterr().err == ""
+    assert path.read_text() == "somebody else's"
+    assert "the last" in reader.read()
+    reader.close()
+
+
 def test_two_may_write_to_one_file(tmp_path: Path) -> None:
     """An Agent's standard error is its log: what comes that way stands between the lines."""
     path = tmp_path / "a.log"

@@ -204,6 +204,13 @@ class RemoteMachine:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
+    def kill_programs(self) -> None:
+        """Our programs end there as if the machine was switched off."""
+        for pids in self.processes().values():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     def stand_still(self) -> None:
         """Nothing moves any more on the connections that there are; new ones are taken as ever."""
         assert self._process is not None

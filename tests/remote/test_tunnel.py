@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,9 +119,7 @@ def test_a_tunnel_that_nobody_needed_any_more_is_opened_again(
     with RemoteMachine(tmp_path / "machine") as machine:
         host = machine.target(tunnel=True, num_agents=1)
         assert patient.start(host, Reports()).ok
-        for pids in machine.processes().values():
-            for pid in pids:
-                os.kill(pid, signal.SIGKILL)
+        machine.kill_programs()
         until(lambda: not patient.has_tunnel, "the tunnel to close")
         reports = Reports()
         assert patient.start(host, reports).ok, reports.text()
@@ -138,9 +134,7 @@ def test_a_tunnel_whose_connection_stands_still_is_replaced(
     with RemoteMachine(tmp_path / "machine") as machine:
         host = machine.target(tunnel=True, num_agents=1)
         assert patient.start(host, Reports()).ok
-        for pids in machine.processes().values():
-            for pid in pids:
-                os.kill(pid, signal.SIGKILL)
+        machine.kill_programs()
         until(lambda: not [each for each in queue.client.agents() if not each.local], "the queue to miss it")
         assert patient.has_tunnel, "it is kept for some time after"
         machine.stand_still()

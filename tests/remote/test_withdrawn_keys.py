@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,9 +123,7 @@ def test_agents_that_all_died_leave_no_key_admitted(
     (path,) = machine.state.glob("sessions/*/connection.json")
     stolen = msgspec.json.decode(path.read_bytes(), type=AgentConfig).connection
     assert set(probe_ports(stolen, 5.0)) == {PortAnswer.OPEN}
-    for pids in machine.processes().values():
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+    machine.kill_programs()
     until(lambda: set(probe_ports(stolen, 5.0)) == {PortAnswer.KEY_REFUSED}, "the key to go", 90.0)
     again = Reports()
     assert launcher.start(host, again).ok, again.text()
