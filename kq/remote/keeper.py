@@ -55,6 +55,11 @@ class TunnelKeeper:
         return self._thread.is_alive()
 
     @property
+    def connection(self) -> Connection:
+        """What it goes through, or went until it broke."""
+        return self._connection
+
+    @property
     def there(self) -> Sequence[int]:
         """The other machine's ports that lead here, in their order."""
         return self._tunnel.there

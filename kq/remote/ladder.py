@@ -64,10 +64,12 @@ class Ladder:
         steps: Steps,
         questions: RemoteQuestions,
         connect_s: float,
+        before: Connection | None = None,
     ) -> None:
         """
         Args:
             queue: None where no session runs; then what needs one is left out.
+            before: a connection that there is or was: its keys are tried first, so that nobody is asked.
         """
         self.host = host
         self.queue = queue
@@ -75,6 +77,7 @@ class Ladder:
         self._steps = steps
         self._questions = questions
         self._connect_s = connect_s
+        self._before = before
         self.connection: Connection | None = None
         self.machine: Machine
         self.facts: dict[str, Any] = {}
@@ -93,7 +96,10 @@ class Ladder:
             f"~/.ssh/config could not be read within {_ANSWER_S:.0f} s: see whether the home folder answers"
         )
         route = self._steps.wait(lambda: route_to(self.host), _ANSWER_S, late)
-        self.connection = connect(route, self._steps, self._questions, connect_s=self._connect_s)
+        before = self._before if self._before is not None and self._before.route == route else None
+        self.connection = connect(
+            route, self._steps, self._questions, connect_s=self._connect_s, before=before
+        )
         kind = WindowsMachine if self.connection.is_windows else PosixMachine
         self.machine = kind(self.connection, self.host, self._steps)
         with self._steps.step("System") as step:

@@ -147,7 +147,10 @@ class RemoteLauncher:
     def _ladder(self, host: RemoteHost, steps: Steps) -> Ladder:
         from kq.remote.ladder import Ladder  # paramiko comes with it
 
-        return Ladder(host, self._queue, self._settings, steps, self._questions, self._connect_s)
+        with self._lock:
+            keeper = self._tunnels.get(host.label)
+        before = keeper.connection if keeper is not None else None
+        return Ladder(host, self._queue, self._settings, steps, self._questions, self._connect_s, before)
 
     def _session_queue(self) -> Queue:
         if self._queue is None or not self._queue.session:
