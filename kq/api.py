@@ -40,6 +40,7 @@ from kq.remote import (
     RemoteResult,
     RemoteStep,
     StepState,
+    local_user,
     look_up_host,
     remote_choices,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "join_command_line",
     "live_sessions",
     "load_patterns",
+    "local_user",
     "look_up_host",
     "new_job_id",
     "parse_frames",

@@ -5,7 +5,7 @@ The only importer of paramiko, which takes a quarter of a second and may be miss
 
 from kq.remote.choices import FoundHost, RemoteChoices, look_up_host, remote_choices
 from kq.remote.host_book import HostBook
-from kq.remote.hosts import RemoteHost
+from kq.remote.hosts import RemoteHost, local_user
 from kq.remote.launcher import RemoteLauncher
 from kq.remote.steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
 
@@ -19,6 +19,7 @@ __all__ = [
     "RemoteResult",
     "RemoteStep",
     "StepState",
+    "local_user",
     "look_up_host",
     "remote_choices",
 ]

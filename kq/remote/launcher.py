@@ -268,7 +268,7 @@ class RemoteLauncher:
         with steps.step("Agents") as step:
             answer = ladder.machine.start_agents(arguments, msgspec.json.encode(config), len(others), step)
             agents = [str(each[0]) for each in answer.get("agents", ())]
-            where = "its logs are sent here" if not answer.get("shared") else "its logs are on the share"
+            where = "logs are sent here" if not answer.get("shared") else "logs are on the share"
             if answer.get("trouble"):
                 step.note(f"{len(agents)} run: {answer['trouble']}")
             else:

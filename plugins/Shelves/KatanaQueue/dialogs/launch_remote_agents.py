@@ -5,7 +5,6 @@ It decides nothing about the network: `RemoteSteps` does the work, on a thread o
 
 from __future__ import annotations
 
-import getpass
 import os
 import threading
 from collections.abc import Callable
@@ -32,7 +31,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import FoundHost, RemoteChoices, current_session, look_up_host, remote_choices
+from kq.api import FoundHost, RemoteChoices, current_session, local_user, look_up_host, remote_choices
 
 from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
 from .background import Background
@@ -63,7 +62,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._known: dict[str, RemoteTarget] = {}
         """What is remembered, or stands in ~/.ssh/config, by host."""
         self._filled = FilledIn()
-        self._proposed_user = _user()
+        self._proposed_user = local_user()
         """What stands for whoever ~/.ssh/config names, or this user."""
         self._chosen = self._looked_up = ""
         self._trouble = ""
@@ -194,7 +193,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         name = self.host.currentText().strip()
         if name == self._chosen:
             return
-        self._chosen, self._proposed_user = name, _user()
+        self._chosen, self._proposed_user = name, local_user()
         known = self._known.get(name)
         there = known or RemoteTarget(name)
         for field, text in (
@@ -227,7 +226,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         if found.host.host in self._known:
             return
         # It may stand in ~/.ssh/config by a pattern.
-        self._proposed_user = found.host.user or _user()
+        self._proposed_user = found.host.user or local_user()
         self._filled.fill(self.user, self._proposed_user)
         self._filled.fill(self.key, found.host.private_key)
         self._filled.fill(self.port, str(found.host.port))
@@ -388,13 +387,6 @@ class LaunchRemoteAgentsDialog(QDialog):
         # Not in closeEvent: Escape closes a dialog without one.
         self._background.cancel()
         super().done(result)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, in some containers
-        return ""
 
 
 def _found_on_this_machine(report: Callable[[RemoteChoices | FoundHost], None]) -> None:
