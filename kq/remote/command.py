@@ -135,7 +135,8 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
     from kq.remote.addresses import choose_addresses
 
     assert queue is not None
-    call, bind = choose_addresses(host.kq_host or settings.host.removeprefix("127.0.0.1"), "")
+    configured = "" if settings.host == "127.0.0.1" else settings.host
+    call, bind = choose_addresses(host.kq_host or configured, "")
     content = msgspec.json.decode(queue.admit_host(host.label, bind, by_hand=True).result(15.0))
     content["connection"]["host"] = call
     print(msgspec.json.encode(content).decode())

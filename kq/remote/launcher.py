@@ -347,7 +347,6 @@ class RemoteLauncher:
         except Refused as error:
             trouble = str(error)
         if trouble:
-            _log.warning("%s", trouble)
             steps.note("Hosts list", trouble)
 
     # --- stop ---------------------------------------------------------------------

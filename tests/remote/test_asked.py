@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from kq.errors import BadInput
 from kq.remote import HostBook, RemoteHost, RemoteLauncher, StepState, ladder
 from kq.remote.steps import Steps
 from kq.settings import Settings
+from tests.reliability.live_queue import LiveQueue
 from tests.remote.machines import Answers, RemoteMachine, Reports
 from tests.remote.test_connecting import broken
 
@@ -92,3 +94,12 @@ def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = No
     made.machine = SimpleNamespace(katana_root=katana_root)  # type: ignore[assignment]  # no more is asked for
     made.facts = facts or {}
     return made
+
+
+def test_the_address_of_a_key_is_the_one_that_was_set(queue: LiveQueue) -> None:
+    """All of it, though it begins like loopback's usual one."""
+    printed = queue.kq("remote", "key", "farm-h", environment={"KQ_HOST": "127.0.0.15"})
+    assert printed.returncode == 0, printed.stderr
+    assert json.loads(printed.stdout)["connection"]["host"] == "127.0.0.15"
+    assert "KQ_DATA_ROOT 127.0.0.15 " in printed.stderr
+    queue.client.dismiss_host("farm-h").result(10)
