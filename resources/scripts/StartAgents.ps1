@@ -51,7 +51,7 @@ function Find-Kq {
 }
 
 # What can be called: of Windows PowerShell's patterns, a path with [ or ] would be another program's.
-function Find-Programs([string]$Name) {
+function Find-Program([string]$Name) {
     if ($Name.IndexOfAny([char[]]'[]*?') -ge 0) {
         return
     }
@@ -73,7 +73,7 @@ function Find-Python([string]$Kq) {
         $Names = @($Env:KQ_PYTHON)
     }
     foreach ($Name in $Names) {
-        foreach ($Found in @(Find-Programs $Name)) {
+        foreach ($Found in @(Find-Program $Name)) {
             & $Found -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
             if ($LASTEXITCODE -eq 0) {
                 return $Found
