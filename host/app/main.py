@@ -92,8 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     headless = options.headless or not has_display()
     if headless and set(os.environ.get("KQ_NUM_AGENTS", "").strip()) == {"0"}:
         print(
-            "katana-queue: without a window nobody starts Agents on other machines, and with 0 local ones "
-            "nothing is rendered: use --agents 1 or more",
+            "katana-queue: 0 local Agents render nothing, and without a window there is no dialog that "
+            "launches others: use --agents 1 or more",
             file=sys.stderr,
         )
         return EXIT_BAD_INPUT

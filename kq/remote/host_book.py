@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -97,7 +98,7 @@ class HostBook:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 draft.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
                 if damage:
-                    replace_file(self._path, aside)
+                    shutil.copyfile(self._path, aside)  # it stays whole until the new one takes its place
                 replace_file(draft, self._path)
             except OSError as error:
                 _remove(draft)

@@ -98,7 +98,7 @@ def test_a_render_that_fails_gives_its_reason_and_exit_code_1(
             1,
             "There is no node called 'Rendr' in this project; its nodes are: UsdIn, ",
         ),
-        ([SMALL, "--agents", "0"], 2, "with 0 local ones nothing is rendered: use --agents 1 or more"),
+        ([SMALL, "--agents", "0"], 2, "0 local Agents render nothing, and without a window"),
         ([SMALL, "--agents", "-1"], 2, "'-1' is not a whole number of 0 or more"),
         ([SMALL, "--agents", "many"], 2, "'many' is not a whole number of 0 or more"),
         ([SMALL, "--frame", "now"], 2, "'now' is not a frame number"),
