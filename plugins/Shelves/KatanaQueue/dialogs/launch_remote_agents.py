@@ -127,14 +127,14 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.data_root = QLineEdit(self)
         self.kq_host = QLineEdit(self)
         self.kq_host.setPlaceholderText("the address of this machine that the other one reaches")
-        for field, text in (
+        for one, text in (
             (self.port, "22"),
             (self.user, self._proposed_user),
             (self.key, ""),
             (self.katana_root, os.environ.get("KATANA_ROOT", "")),
             (self.data_root, str(settings.data_root) if settings is not None else ""),
         ):
-            self._filled.begin(field, text)
+            self._filled.begin(one, text)
         ready: dict[str, Any] = (session.ready if session is not None else None) or {}
         ports = [
             str(ready[name]) for name in ("request_port", "update_port", "broadcast_port") if name in ready
