@@ -201,6 +201,8 @@ class Ladder:
 
     def _ask_key(self, label: str, bind: str) -> AgentConfig:
         assert self.queue is not None
+        # Before there is an answer: who cancels meanwhile takes it back as well.
+        self.admitted = label
         future = self.queue.admit_host(label, bind)
         try:
             content = self._steps.wait(
@@ -208,7 +210,6 @@ class Ladder:
             )
         except TimeoutError as error:
             raise ConnectionLost(f"the queue did not answer within {_ANSWER_S:.0f} s") from error
-        self.admitted = label
         return msgspec.json.decode(content, type=AgentConfig)
 
     def _ports(self) -> tuple[int, int, int]:

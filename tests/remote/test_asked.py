@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from kq.errors import BadInput
 from kq.remote import HostBook, RemoteHost, RemoteLauncher, StepState, ladder
-from kq.remote.steps import Steps
+from kq.remote.steps import Cancelled, Steps
 from kq.settings import Settings
 from tests.reliability.live_queue import LiveQueue
 from tests.remote.machines import Answers, RemoteMachine, Reports
@@ -84,6 +85,23 @@ def test_memory_that_nobody_knows_is_not_told() -> None:
     climb(reports, facts={"cores": 8, "memory": 0})._look_at_size()
     [step] = [each for each in reports.steps if each.state is StepState.DONE]
     assert step.sentence == "8 cores for 2 Agents"
+
+
+def test_a_key_that_was_asked_for_is_taken_back_though_nobody_waited() -> None:
+    """Cancelled before the queue answered: its ports would stay open for minutes."""
+    steps = Steps(Reports(), threading.Event())
+    asked: list[str] = []
+
+    def admit_host(host: str, _bind: str, *, by_hand: bool = False) -> Future[str]:
+        asked.append(host)
+        steps.cancelled.set()
+        return Future()
+
+    made = climb()
+    made.queue, made._steps = SimpleNamespace(admit_host=admit_host), steps  # type: ignore[assignment]  # no more is asked for
+    with pytest.raises(Cancelled):
+        made._ask_key("farm-w", "")
+    assert made.admitted == "farm-w" and asked == ["farm-w"]
 
 
 def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = None) -> ladder.Ladder:
