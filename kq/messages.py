@@ -174,6 +174,8 @@ class DismissHostRequest(_Request, frozen=True, kw_only=True, tag="dismiss"):
     """End the Agents of `host` and forget its key. Answer: DoneReply."""
 
     host: str
+    undo: bool = False
+    """Whether a launch that came to nothing is undone: a key that a person was given stays."""
 
 
 # --- request port: server to clients ----------

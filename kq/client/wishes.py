@@ -108,6 +108,6 @@ class Wishes:
             lambda reply: reply.connection,
         )
 
-    def dismiss_host(self, host: str) -> Future[None]:
-        """End the Agents of `host` and forget its key."""
-        return self._ask(lambda number: m.DismissHostRequest(request=number, host=host))
+    def dismiss_host(self, host: str, *, undo: bool = False) -> Future[None]:
+        """End the Agents of `host` and forget its key; `undo`: unless that was given to a person."""
+        return self._ask(lambda number: m.DismissHostRequest(request=number, host=host, undo=undo))

@@ -46,8 +46,8 @@ class Queue(Protocol):
     def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
         """Make a key, and open the ports on the local address `bind`."""
 
-    def dismiss_host(self, host: str) -> Future[None]:
-        """Forget the key."""
+    def dismiss_host(self, host: str, *, undo: bool = False) -> Future[None]:
+        """Forget the key; `undo`: unless a person was given it."""
 
     def agents(self) -> list[AgentRecord]:
         """All Agents, as last heard."""

@@ -307,12 +307,12 @@ class RemoteLauncher:
                 # The queue dismisses it all the same: then the Agents end as told, or by their lease.
                 _log.warning("what was started on %s may not be gone yet: %s", label, error)
         if ladder.admitted:
-            self._dismiss(ladder.admitted)
+            self._dismiss(ladder.admitted, undo=True)
         ladder.close()
 
-    def _dismiss(self, label: str) -> None:
+    def _dismiss(self, label: str, *, undo: bool = False) -> None:
         try:
-            self._session_queue().dismiss_host(label).result(_UNDO_S)
+            self._session_queue().dismiss_host(label, undo=undo).result(_UNDO_S)
         except (KqError, TimeoutError) as error:
             _log.warning("the key of %s is still admitted: %s", label, error)
 

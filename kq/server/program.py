@@ -378,8 +378,10 @@ class Server:
     def _admit(self, request: m.AdmitHostRequest) -> str:
         return self._hosts.admit(request.host, request.bind, by_hand=request.by_hand)
 
-    def _dismiss(self, host: str) -> None:
-        role = self._hosts.dismiss(host)
+    def _dismiss(self, request: m.DismissHostRequest) -> None:
+        if request.undo and self._hosts.is_by_hand(request.host):
+            return
+        role = self._hosts.dismiss(request.host)
         ids = tuple(
             agent_id for agent_id in self._core.agent_ids() if self._hearing.roles.get(agent_id) == role
         )

@@ -105,6 +105,10 @@ class RemoteHosts:
             # The numbers are free on loopback, and may be taken on that address.
             return self._wire.bind(address, (0, 0, 0))
 
+    def is_by_hand(self, label: str) -> bool:
+        """Whether a person was given the host's key."""
+        return label in self._files.state.by_hand
+
     def dismiss(self, label: str) -> str:
         """Forget the host's key; returns its role. Its Agents are heard until they have ended."""
         state, role = self._files.state, f"agent:{label}"

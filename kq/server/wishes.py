@@ -35,7 +35,7 @@ class Wishes:
         handle: Callable[[ev.CoreEvent], list[Instruction]],
         attempts_of: Callable[[str, int | None], list[AttemptRecord]],
         admit: Callable[[m.AdmitHostRequest], str],
-        dismiss: Callable[[str], None],
+        dismiss: Callable[[m.DismissHostRequest], None],
     ) -> None:
         self._core = core
         self._news = news
@@ -79,7 +79,7 @@ class Wishes:
         elif isinstance(request, m.AdmitHostRequest):
             yield m.HostAdmittedReply(request=number, connection=self._admit(request))
         elif isinstance(request, m.DismissHostRequest):
-            self._dismiss(request.host)
+            self._dismiss(request)
             yield m.DoneReply(request=number)
         else:
             raise BadInput(f"{type(request).__name__} is not answered here")

@@ -130,3 +130,18 @@ def test_agents_that_all_died_leave_no_key_admitted(
     assert queue.await_job(queue.submit("true")).state == "Completed"
     assert set(probe_ports(stolen, 5.0)) == {PortAnswer.KEY_REFUSED}, "the next key is another"
     assert launcher.stop(host, Reports()).ok
+
+
+def test_a_launch_that_fails_leaves_a_persons_key(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher
+) -> None:
+    """It takes back what it asked for; the key that somebody copied to that machine is not its own."""
+    host = machine.target(num_agents=1, kq_host="192.0.2.77")
+    queue.client.admit_host(host.label, "", by_hand=True).result(10)
+    reports = Reports()
+    assert not launcher.start(host, reports).ok, reports.text()
+    assert any(step.name == "Way back" for step in reports.steps), reports.text()
+    [state] = queue.data_root.glob("queues/*/server.json")
+    assert f"agent:{host.label}" in msgspec.json.decode(state.read_bytes())["keys"]
+    queue.client.dismiss_host(host.label).result(10)
+    assert f"agent:{host.label}" not in msgspec.json.decode(state.read_bytes())["keys"]
