@@ -6,6 +6,7 @@ No fixture of a single room lives here.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from tests.leaks import LeakGuard, mark_descendants
 
 # Before anything imports Qt.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if sys.platform == "win32":
+    from host.app.off_screen_fonts import use_windows_fonts
+
+    use_windows_fonts(os.environ)
 
 # A shared machine's pauses are no property of the code: no deadline. On CI a failure must come again.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QMenu
 
-from host.app import qt_messages, style
+from host.app import off_screen_fonts, qt_messages, style
 from host.app.desktop import Desktop
 from host.app.monitor import Monitor
 from host.app.node_graph import NodeGraphTab
@@ -171,6 +171,8 @@ def run(scene: Path, node: str | None, frame: float | None, out: Path, why: str)
         print(f"katana-queue: {problem}", file=sys.stderr)
         return 2
     qt_messages.install()
+    if sys.platform == "win32":
+        off_screen_fonts.use_windows_fonts(os.environ)
     application = QApplication(sys.argv[:1])
     application.setQuitOnLastWindowClosed(False)
     style.apply(application)

@@ -23,7 +23,10 @@ from packaging.markers import Marker
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tools" / "windows"
 PLACE = ROOT / "build" / "windows"
+PREFIX = PLACE / "prefix"
 READY = PLACE / "ready"
+FONTS = Path("/usr/share/fonts/truetype/dejavu")
+"""Wine has no fonts of Windows; these come with what Qt needs off screen on Debian."""
 PACKAGES = ["wine64", "wine", "gcc-mingw-w64-x86-64", "binutils-mingw-w64-x86-64"]
 VERSION = "3.11"
 FOR_WINDOWS = ["--platform", "win_amd64", "--python-version", VERSION, "--only-binary", ":all:", "--no-deps"]
@@ -45,7 +48,9 @@ def main() -> None:
     _copy_library(python / "Lib")
     _install_packages(python / "Lib" / "site-packages")
     _try(python)
+    _copy_fonts()
     READY.touch()
+    _say(f"Ready: tools/windows/python -m pytest tests/process; {PLACE.relative_to(ROOT)} may be deleted")
 
 
 def _say(text: str) -> None:
@@ -159,7 +164,7 @@ def _if_for_windows(entry: re.Match[str]) -> str:
 
 
 def _try(python: Path) -> None:
-    environment = os.environ | {"WINEPREFIX": str(PLACE / "prefix"), "WINEDEBUG": "-all"}
+    environment = os.environ | {"WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"}
     environment["WINEDLLOVERRIDES"] = "ucrtbase=n,b"
     program = [str(python / "python.exe"), "-c", "import zmq, mitsuba, PySide6.QtWidgets"]
     for command in (["winecfg", "-v", "win10"], program):
@@ -168,7 +173,14 @@ def _try(python: Path) -> None:
         )
         if done.returncode:
             sys.exit(f"make.py: {' '.join(command)}\n{done.stderr.decode(errors='replace')}")
-    _say(f"Ready: tools/windows/python -m pytest tests/process; {PLACE.relative_to(ROOT)} may be deleted")
+
+
+def _copy_fonts() -> None:
+    fonts = list(FONTS.glob("*.ttf"))
+    if not fonts:
+        _say(f"There are no fonts in {FONTS}: off screen every letter will be a box")
+    for font in fonts:
+        shutil.copy(font, PREFIX / "drive_c" / "windows" / "Fonts")
 
 
 if __name__ == "__main__":
