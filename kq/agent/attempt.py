@@ -57,6 +57,8 @@ class Attempt:
         self.id = order.attempt
         self.ending: AttemptEnding | None = None
         self.child: process.Child | None = None
+        self._ended_child: process.Child | None = None
+        """Until all that it started was seen gone: on Windows, letting go of it ends that, unseen."""
         self.news = OutputNews()
         self.memory: int | None = None
         self.cpu_percent: float | None = None
@@ -200,8 +202,7 @@ class Attempt:
 
     def _take_exit(self, ended: process.Exit) -> None:
         assert self.child is not None
-        self.child.close()
-        self.child = None
+        self._ended_child, self.child = self.child, None
         self._gone += 1
         self._cpu_s += ended.cpu_s or 0.0
         if ended.peak_memory is not None:
@@ -214,6 +215,7 @@ class Attempt:
                 if process.has_children():
                     # Left by the command before: it must not run into the next one's time.
                     self._gone += process.end_strays().processes
+                self._let_go()
                 self._start_next()
                 return
             else:
@@ -227,6 +229,11 @@ class Attempt:
             self._step_tree_end()
         else:
             self._conclude()
+
+    def _let_go(self) -> None:
+        if self._ended_child is not None:
+            self._ended_child.close()
+            self._ended_child = None
 
     def _step_tree_end(self) -> None:
         assert self._tree_end is not None
@@ -330,6 +337,7 @@ class Attempt:
     # --- ending -------------------------------------------------------------------
 
     def _conclude(self) -> None:
+        self._let_go()
         if self._reader is not None or _size(self._log):
             if self._reader is None:
                 self._reader = OutputReader(self.order.log_file, self._patterns())

@@ -92,6 +92,7 @@ def test_a_time_limit(queue: LiveQueue) -> None:
     assert (attempt.outcome, attempt.stop_rung) == ("timed-out", "killed" if IS_WINE else "asked")
 
 
+@not_on_wine("it gives the CPU time of who asks for that of any process")
 def test_a_limit_of_silence(queue: LiveQueue) -> None:
     """No output and no CPU time for so long: it hangs."""
     record = queue.await_job(

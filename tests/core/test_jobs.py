@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kq.core.agents import Agent
@@ -158,7 +160,7 @@ def test_progress_counts_what_is_done_and_parts_of_what_runs() -> None:
 
 def test_a_record_says_all_there_is() -> None:
     """From the spec, from the counts and from what was noted."""
-    q = Driver(log_root="/logs")
+    q = Driver(log_root=str(Path("/logs")))
     assert (q.core.job_ids(), q.core.agent_ids()) == ([], [])
     q.submit("job1", frames="1-6", chunk=3, node="Render1", temp_dir="/tmp/x", priority=3, max_parallel=2)
     record = q.core.job_record("job1")
@@ -169,12 +171,12 @@ def test_a_record_says_all_there_is() -> None:
         "job1", "name of job1", "Render1", "/tmp/x"
     )  # fmt: skip
     assert (record.priority, record.tasks, record.tasks_waiting, record.tasks_running) == (3, 2, 1, 1)
-    assert (record.agent, record.attempts, record.log_file) == ("r1", 1, "/logs/job1/0.1.log")
+    assert (record.agent, record.attempts, record.log_file) == ("r1", 1, str(Path("/logs/job1/0.1.log")))
     assert (record.started, record.completed, record.earlier) == (q.now.wall, None, False)
     tasks = q.core.task_records("job1", 0, 99)
     assert [task.label for task in tasks] == ["frames 1-3", "frames 4-6"]
     assert (tasks[0].state, tasks[0].agent, tasks[0].attempts, tasks[0].started, tasks[0].log_file) == (
-        "Running", "r1", 1, q.now.wall, "/logs/job1/0.1.log"
+        "Running", "r1", 1, q.now.wall, str(Path("/logs/job1/0.1.log"))
     )  # fmt: skip
     assert (tasks[1].state, tasks[1].attempts, tasks[1].index, tasks[1].job_id) == ("Waiting", 0, 1, "job1")
 

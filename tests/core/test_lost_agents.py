@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kq.core import events as ev
 from kq.core.instructions import (
     AgentChanged,
@@ -106,7 +108,7 @@ def test_the_attempt_of_a_dead_agent_says_what_is_known() -> None:
             AttemptRecord(
                 job_id="job1", task=0, attempt=1, agent="a1", host="host", started=started,
                 ended=q.now.wall, outcome="agent-lost", reason="out of memory", stop_rung="killed",
-                log_file="logs/job1/0.1.log",
+                log_file=str(Path("logs/job1/0.1.log")),
             )
         )
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_what_is_said_of_another_attempt_is_ignored(agent: str, attempt: str) ->
 
 def test_an_attempt_that_completed_belongs_to_history() -> None:
     """With all that is known of it, and the job is over."""
-    q = Driver(log_root="/logs")
+    q = Driver(log_root=str(Path("/logs")))
     q.register("r1")
     q.submit("job1")
     started = q.now.wall
@@ -74,7 +75,7 @@ def test_an_attempt_that_completed_belongs_to_history() -> None:
             AttemptRecord(
                 job_id="job1", task=0, attempt=1, agent="r1", host="host", started=started,
                 ended=q.now.wall, outcome="completed", exit_code=0, warning="odd",
-                log_file="/logs/job1/0.1.log", peak_memory=9, cpu_s=2.5, processes_gone=1,
+                log_file=str(Path("/logs/job1/0.1.log")), peak_memory=9, cpu_s=2.5, processes_gone=1,
             )
         ),
         TaskChanged("job1", 0),
@@ -85,7 +86,7 @@ def test_an_attempt_that_completed_belongs_to_history() -> None:
         "Completed", 1.0, 0, q.now.wall, 2.5
     )  # fmt: skip
     assert (record.warning, record.picture, record.peak_memory) == ("odd", "p.png", 9)
-    assert record.log_file == "/logs/job1/0.1.log"
+    assert record.log_file == str(Path("/logs/job1/0.1.log"))
     task = q.core.task_records("job1", 0, 1)[0]
     assert (task.state, task.ended, task.cpu_s, task.peak_memory) == ("Completed", q.now.wall, 2.5, 9)
     assert (task.warning, task.picture, task.exit_code, task.progress) == ("odd", "p.png", 0, 1.0)
