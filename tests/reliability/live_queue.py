@@ -65,7 +65,8 @@ def marked_with(name: str, value: str) -> list[int]:
 
 def _is_console_host(pid: int) -> bool:
     try:
-        return psutil.Process(pid).name() == "conhost.exe"
+        # Its name is not to be had of one that just begins.
+        return any(word.endswith("\\conhost.exe") for word in psutil.Process(pid).cmdline()[:1])
     except (psutil.Error, OSError):
         return False  # it has ended meanwhile, as any may
 

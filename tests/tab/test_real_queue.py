@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -154,7 +152,7 @@ def test_server_killed_comes_back(tab: Any, session: Session, tmp_path: Path, se
     seen: list[str] = []
     tab.bridge.changed.connect(lambda _change: seen.append(tab.banner.text))
     settle(lambda: session.ready is not None)
-    os.kill(int(session.ready["pid"]), signal.SIGKILL)  # type: ignore[index]  # just waited for
+    psutil.Process(int(session.ready["pid"])).kill()  # type: ignore[index]  # just waited for
     settle(lambda: any("may be old" in text for text in seen))
     settle(lambda: tab._status == ConnectionStatus.CONNECTED and not tab.banner.isVisible())
     assert tab.model.job(job_id).state == JobState.COMPLETED
@@ -172,7 +170,7 @@ def test_server_killed_while_a_question_stands(
     tab.actions_of_jobs.stop_all.trigger()
     box = tab.findChild(QMessageBox)
     settle(lambda: session.ready is not None)
-    os.kill(int(session.ready["pid"]), signal.SIGKILL)  # type: ignore[index]  # just waited for
+    psutil.Process(int(session.ready["pid"])).kill()  # type: ignore[index]  # just waited for
     settle(lambda: tab._status == ConnectionStatus.LOST)
     qtbot.mouseClick(box.buttons()[0], Qt.MouseButton.LeftButton)
     assert "not connected; nothing was done" in tab.notice.text()
