@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -223,7 +224,8 @@ def test_copy_command_and_log_path(tab: Any, queue: FakeQueue, settle: Settle) -
     queue.change([make_job(1, log_file="/data/logs/1.log")])
     settle(lambda: tab.view.current()[0] == "job000001")
     tab.actions_of_jobs.copy_command.trigger()
-    settle(lambda: QGuiApplication.clipboard().text() == "render 'a b.usda' 'it'\"'\"'s'")
+    quoted = "render 'a b.usda' 'it'\"'\"'s'" if sys.platform != "win32" else 'render "a b.usda" it\'s'
+    settle(lambda: QGuiApplication.clipboard().text() == quoted)
     tab.actions_of_jobs.copy_log_path.trigger()
     assert QGuiApplication.clipboard().text() == "/data/logs/1.log"
 
