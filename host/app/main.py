@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -79,6 +80,9 @@ def has_display() -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the desktop and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Into a pipe Windows writes by its old code page, which has few letters of other languages.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     logging.basicConfig(format="katana-queue: %(message)s", stream=sys.stderr)
     logging.getLogger().handlers[0].setLevel(logging.WARNING)

@@ -89,6 +89,19 @@ def test_a_render_that_fails_gives_its_reason_and_exit_code_1(
     assert not (out / "picture.png").exists()
 
 
+def test_names_that_the_terminal_cannot_write_are_written_all_the_same(
+    environment: dict[str, str], small_project: Path, tmp_path: Path
+) -> None:
+    """Letters that it does not know stand there by their numbers."""
+    project = small_project.rename(tmp_path / "größe.kqproject")
+    refusing = {**environment, "LOCAL_FARM_REFUSES": "the farm is full", "PYTHONIOENCODING": "ascii"}
+    done = run(refusing, project, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "gr\\xf6\\xdfe.kqproject" in done.stdout
+    assert "the farm is full" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
