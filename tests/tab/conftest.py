@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,6 +48,7 @@ def settle(qtbot: Any) -> Callable[[Callable[[], bool]], None]:
     """Wait until something holds, with events running."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        qtbot.waitUntil(condition, timeout=10_000)
+        # As in live_queue.py: much is several times as slow on Windows.
+        qtbot.waitUntil(condition, timeout=10_000 if sys.platform != "win32" else 60_000)
 
     return wait

@@ -205,6 +205,16 @@ def test_long_lines_are_searched_and_counted_right(tmp_path: Path, length: int) 
     assert scan.next_line == file.line_count == len(lines)
 
 
+@pytest.mark.parametrize(("pattern", "line"), [("light$", 0), ("lumière$", 2)])
+def test_a_pattern_sees_no_end_of_a_line_of_windows(tmp_path: Path, pattern: str, line: int) -> None:
+    """A carriage return before the line feed is no part of what a person sees of the line."""
+    path = tmp_path / "log"
+    path.write_bytes("no light\r\nlight is there\r\nno lumière\r\n".encode())
+    scan = TextScan(Search(pattern, is_regex=True))
+    scan.step(opened(path))
+    assert list(scan.found.lines) == [line]
+
+
 def test_search_matches_case_when_told(tmp_path: Path) -> None:
     """Upper and lower case are one unless somebody says otherwise."""
     path = tmp_path / "log"

@@ -185,7 +185,8 @@ class TextScan(_Scan):
                 self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
             )
             for number, text in enumerate(data.split(b"\n"), first_line):
-                if text and search(text[:LONGEST]):
+                # Windows' programs end lines with both; `$` means the end that is seen.
+                if text and search(text.removesuffix(b"\r")[:LONGEST]):
                     self.found.add(number)
             return
         searched, word = (data, self._word) if self.search.match_case else (data.lower(), self._word.lower())
