@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["BINARY", "open_to_append", "replace_file"]
+__all__ = ["BINARY", "open_to_append", "open_to_read", "replace_file"]
 
 BINARY: int = getattr(os, "O_BINARY", 0)
 """For `os.open`: bytes are written as they are. Without it Windows makes two of each end of a line."""
@@ -58,18 +58,37 @@ def open_to_append(path: str | Path) -> int:
         OSError: it cannot be opened or made; FileNotFoundError: its folder is missing.
     """
     if sys.platform == "win32":
-        return _open_append_only(str(path))
+        # The C library's O_APPEND is a promise of one process, which no child inherits with the handle.
+        # A handle that may append and not write has the system itself put each write at the end.
+        return _open_shared(str(path), _FILE_APPEND_DATA, _OPEN_ALWAYS)
     else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+def open_to_read(path: str | Path) -> int:
+    """Open a file whose writers may go on, and which may be removed or replaced while it is open.
+
+    May be called from any thread.
+
+    Returns:
+        A descriptor; children do not inherit it unless it is given to them.
+
+    Raises:
+        OSError: it cannot be opened; FileNotFoundError: it is missing.
+    """
+    if sys.platform == "win32":
+        return _open_shared(str(path), _FILE_READ_DATA, _OPEN_EXISTING)
+    else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 if sys.platform == "win32":
     import ctypes
     import msvcrt
 
-    _FILE_APPEND_DATA, _FILE_READ_ATTRIBUTES, _SYNCHRONIZE = 0x4, 0x80, 0x10_0000
+    _FILE_READ_DATA, _FILE_APPEND_DATA, _FILE_READ_ATTRIBUTES, _SYNCHRONIZE = 0x1, 0x4, 0x80, 0x10_0000
     _SHARE_READ_WRITE_DELETE = 0x7
-    _OPEN_ALWAYS = 4
+    _OPEN_EXISTING, _OPEN_ALWAYS = 3, 4
     _FILE_ATTRIBUTE_NORMAL = 0x80
     _NO_HANDLE = ctypes.c_void_p(-1).value
 
@@ -85,15 +104,13 @@ if sys.platform == "win32":
         ctypes.c_void_p,  # hTemplateFile
     )
 
-    def _open_append_only(path: str) -> int:
-        # The C library's O_APPEND is a promise of one process, which no child inherits with the handle.
-        # A handle that may append and not write has the system itself put each write at the end.
+    def _open_shared(path: str, access: int, disposition: int) -> int:
         handle = _CreateFileW(
             path,
-            _FILE_APPEND_DATA | _FILE_READ_ATTRIBUTES | _SYNCHRONIZE,
+            access | _FILE_READ_ATTRIBUTES | _SYNCHRONIZE,
             _SHARE_READ_WRITE_DELETE,
             None,
-            _OPEN_ALWAYS,
+            disposition,
             _FILE_ATTRIBUTE_NORMAL,
             None,
         )

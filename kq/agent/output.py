@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from kq.files import open_to_read
 from kq.patterns import OutputPatterns
 
 __all__ = ["OutputNews", "OutputReader"]
@@ -152,7 +153,7 @@ class OutputReader:
             self.close()
             self._start_again()
         if self._file is None:
-            self._file = io.FileIO(self._path)
+            self._file = io.FileIO(self._path, opener=lambda path, _flags: open_to_read(path))
         size = os.fstat(self._file.fileno()).st_size
         if size < self._offset:
             self._start_again()
