@@ -21,6 +21,9 @@ from tests.reliability.commands import NOTHING, SLEEP, fails, held, noting, sayi
 from tests.reliability.live_queue import ROOT, LiveQueue, clean_environment, frozen, is_alive, kill, until
 from tests.small_disk import fill, small_disk
 
+_SLOWNESS = 1 if sys.platform != "win32" else 10
+"""Where processes start several times as slowly: see live_queue.py."""
+
 with_flock = pytest.mark.skipif(shutil.which("flock") is None, reason="its tasks are locked with flock")
 
 
@@ -41,7 +44,7 @@ def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> No
         first = queue.server_pid
         kill(first)
         until(lambda: queue.client.status is ConnectionStatus.LOST or queue.server_pid != first, "the loss")
-        until(lambda: queue.server_pid != first, "another server", 5.0)
+        until(lambda: queue.server_pid != first, "another server", 5.0 * _SLOWNESS)
         queue.await_connected()
         queue.await_job(running, "Running")
         assert queue.agent_pids() == agents, "its Agent lives on"
@@ -177,7 +180,7 @@ def test_the_journal_bears_a_kill_at_any_moment(bare_server: _BareServer) -> Non
     asked: dict[str, Future[None]] = {}
     for _ in range(8):
         bare_server.start()
-        end = time.monotonic() + rng.uniform(0.05, 0.5)
+        end = time.monotonic() + rng.uniform(0.05, 0.5) * _SLOWNESS
         while time.monotonic() < end:
             for _ in range(5):
                 spec = JobSpec(name="n", commands=(NOTHING,), cwd=str(bare_server.data_root), frames="1-50")
