@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import stat
 import sys
 import threading
@@ -13,10 +12,19 @@ import pytest
 from Katana import FarmAPI
 
 from host.Katana.FarmAPI.FarmPluginManager import JobRequest
-from kq.api import QueueChange, Session
+from kq.api import QueueChange, Session, join_command_line
 
 State = FarmAPI.Job.State
-PYTHON = shlex.quote(sys.executable)
+
+
+def line(*arguments: str) -> str:
+    """A command line as Katana makes one, by this system's rules."""
+    return join_command_line(arguments)
+
+
+def python(code: str, *arguments: str) -> str:
+    """The command line of a program of Python."""
+    return line(sys.executable, "-c", code, *arguments)
 
 
 def request(*commands: str, **fields: Any) -> JobRequest:
@@ -56,8 +64,7 @@ def test_job_runs_with_its_commands_in_order(farm: Any, session: Session, tmp_pa
     """The command lines run one after the other, in the job's environment; the log has what they print."""
     out = tmp_path / "out put.txt"
     code = 'import os, sys; open(sys.argv[1], "a").write(os.environ["KATANA_TEST"])'
-    write = shlex.join([sys.executable, "-c", code, str(out)])
-    job_id = farm.submitJob(request(write, f"{PYTHON} -c 'print(\"second\")'"))
+    job_id = farm.submitJob(request(python(code, str(out)), python('print("second")')))
     assert isinstance(job_id, str)
     assert farm.getJobState(job_id) in State.kAllStates  # known at once
     assert wait_for(session, farm, job_id, State.kCompleted, State.kFailed) == State.kCompleted
@@ -68,7 +75,7 @@ def test_job_runs_with_its_commands_in_order(farm: Any, session: Session, tmp_pa
 
 def test_failed_job_is_failed(farm: Any, session: Session) -> None:
     """A render that exits with an error is Failed, and listed as such with its times."""
-    job_id = farm.submitJob(request(f"{PYTHON} -c 'raise SystemExit(3)'"))
+    job_id = farm.submitJob(request(python("raise SystemExit(3)")))
     wait_for(session, farm, job_id, State.kFailed)
     assert len(farm.getJobs([job_id])) == 1
     assert farm.getJobs([State.kFailed])
@@ -78,7 +85,7 @@ def test_failed_job_is_failed(farm: Any, session: Session) -> None:
 
 def test_stop_and_start(farm: Any, session: Session) -> None:
     """A stopped job is Cancelled, not failed; started again it runs again."""
-    job_id = farm.submitJob(request(f"{PYTHON} -c 'import time; print(1, flush=True); time.sleep(600)'"))
+    job_id = farm.submitJob(request(python("import time; print(1, flush=True); time.sleep(600)")))
     wait_for(session, farm, job_id, State.kRunning)
     farm.stopJob(job_id)
     wait_for(session, farm, job_id, State.kCancelled)
@@ -97,7 +104,12 @@ def test_unknown_job(farm: Any, method: str) -> None:
 
 @pytest.mark.parametrize(
     ("commands", "sentence"),
-    [([], "command is empty"), ([""], "command is empty"), (["render 'unclosed"], "quot"), (["a\0b"], "NUL")],
+    [
+        ([], "command is empty"),
+        ([""], "command is empty"),
+        (["""render '"unclosed"""], "quot"),
+        (["a\0b"], "NUL"),
+    ],
 )
 def test_request_that_makes_no_sense(farm: Any, commands: list[str], sentence: str) -> None:
     """Refused at once, in a sentence, before anything is queued."""
@@ -107,7 +119,7 @@ def test_request_that_makes_no_sense(farm: Any, commands: list[str], sentence: s
 
 def test_later_arguments_are_accepted(farm: Any, session: Session) -> None:
     """A later Katana may pass more than is documented today."""
-    job_id = farm.submitJob(request(f"{PYTHON} -c 'pass'"), "extra", renderMethod="previewRender")
+    job_id = farm.submitJob(request(python("pass")), "extra", renderMethod="previewRender")
     wait_for(session, farm, job_id, State.kCompleted)
     farm.getJobs([], "extra", other=1)
     farm.getEnvironmentForJob("render_1", "extra")
@@ -161,9 +173,8 @@ def test_environment_of_the_desktop_goes_along(farm: Any, monkeypatch: pytest.Mo
 
 def test_options_of_the_command_are_used(farm: Any, session: Session) -> None:
     """Which renderer it is tells which output patterns apply; where the picture goes is shown."""
-    job_id = farm.submitJob(
-        request(f"{PYTHON} -c pass -renderer arnold -renderOutputFile '/tmp/a b.png' -last", tempDir="/tmp")
-    )
+    command = python("pass", "-renderer", "arnold", "-renderOutputFile", "/tmp/a b.png", "-last")
+    job_id = farm.submitJob(request(command, tempDir="/tmp"))
     spec = session.client.spec(job_id).result(10)
     assert (spec.renderer, spec.picture, spec.temp_dir, spec.node) == (
         "arnold",
@@ -176,13 +187,11 @@ def test_options_of_the_command_are_used(farm: Any, session: Session) -> None:
 
 def test_how_a_render_is_kept_ready_is_passed_on(farm: Any, session: Session) -> None:
     """As the job's standby, and not as a variable of the render; renders without it have none."""
-    environment = {"A": "1", "KQ_STANDBY_COMMAND": f"{PYTHON} '/a b/renderboot' --standby"}
-    spec = session.client.spec(farm.submitJob(request(f"{PYTHON} -c pass", environment=environment))).result(
-        10
-    )
+    environment = {"A": "1", "KQ_STANDBY_COMMAND": line(sys.executable, "/a b/renderboot", "--standby")}
+    spec = session.client.spec(farm.submitJob(request(python("pass"), environment=environment))).result(10)
     assert spec.standby == (sys.executable, "/a b/renderboot", "--standby")
     assert spec.environment == {"A": "1"}
-    spec = session.client.spec(farm.submitJob(request(f"{PYTHON} -c pass"))).result(10)
+    spec = session.client.spec(farm.submitJob(request(python("pass")))).result(10)
     assert spec.standby == ()
 
 
