@@ -5,6 +5,7 @@ Each task locks a file while it runs: a second run beside the first is refused t
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tests.reliability.commands import steps
 from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, until
 
-_LEASE_S = 1.5
+_LEASE_S = 1.5 if sys.platform != "win32" else 5.0  # where a process may be slow for longer
 _TASK = """\
 folder, last_that_stays = sys.argv[1:]
 runs, attempt = os.path.join(folder, "runs"), os.environ["KQ_ATTEMPT"]
@@ -134,7 +135,7 @@ def test_three_lost_agents_are_forgiven_and_the_fourth_is_not(tmp_path: Path) ->
         record = queue.await_job(job_id)
         assert (record.state, record.attempts) == ("Failed", 4)
         assert "given up after 4 Agents were lost" in record.reason
-        assert "signal 9" in record.reason
+        assert ("exit code 15" if sys.platform == "win32" else "signal 9") in record.reason
         assert len(queue.await_agents()) == 1
     assert "TWICE" not in (tmp_path / "runs").read_text()
 
