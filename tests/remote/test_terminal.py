@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import io
 import os
-import pty
 import re
 import select
 import subprocess
@@ -21,6 +20,8 @@ import pytest
 from kq.remote.command import _Terminal
 from tests.reliability.live_queue import ROOT, clean_environment, until
 from tests.remote.machines import RemoteMachine
+
+pty = pytest.importorskip("pty", reason="Windows has no such terminals")
 
 _ON_TERMINAL = "import os, sys; os.login_tty(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
 
