@@ -232,7 +232,7 @@ os.environ["KQ_PYTHON"] = "/usr/bin/mine"
 print("named:", find_python())
 """
     (tmp_path / "bin").mkdir()
-    python = tmp_path / "bin" / "python"
+    python = tmp_path / "bin" / ("python.exe" if sys.platform == "win32" else "python")
     python.touch()
     said = run(code, data_root, KATANA_ROOT=str(tmp_path))
     assert "own: None" in said

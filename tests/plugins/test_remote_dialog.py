@@ -62,12 +62,13 @@ def dialog(
     (ssh / "config").write_text("Host render-07 render-*\n  User artist\nhost = odd\nHOST farm\n")
     for name in ("id_ed25519", "id_ed25519.pub", "lonely.pub"):
         (ssh / name).touch()
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("HOME", "USERPROFILE"):  # as Windows calls it
+        monkeypatch.setenv(name, str(tmp_path))
     dialog = LaunchRemoteAgentsDialog(ladder)
     qtbot.addWidget(dialog)
     with qtbot.waitExposed(dialog):
         dialog.show()
-    qtbot.waitUntil(lambda: dialog.key.count() > 1)
+    qtbot.waitUntil(lambda: dialog.key.count() > 1, timeout=30_000)  # paramiko is imported first
     yield dialog
     ladder.go_on.set()
     assert dialog._background.wait(5)

@@ -40,7 +40,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The desktop user's home: no test writes to anybody's known_hosts."""
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
-    monkeypatch.setenv("HOME", str(home))
+    for name in ("HOME", "USERPROFILE"):  # as Windows calls it
+        monkeypatch.setenv(name, str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.delenv("KQ_REMOTE_DIR", raising=False)
