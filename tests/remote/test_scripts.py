@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,10 @@ import pytest
 from kq.process import own_id
 from tests.reliability.live_queue import ROOT, LiveQueue, is_alive, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="the scripts here are those for shells"),
+]
 
 SCRIPTS = ROOT / "resources" / "scripts"
 

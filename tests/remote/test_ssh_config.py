@@ -105,7 +105,7 @@ def test_the_machine_in_between_is_reached_directly(ssh: Path) -> None:
 def test_files_of_known_hosts(ssh: Path) -> None:
     """Several, none, and an alias, which stands there without a port."""
     found = route(ssh, f'UserKnownHostsFile "{ssh}/a b" ~/c\nHostKeyAlias farm\nPort 2200\n')
-    assert found.known_hosts[:2] == (f"{ssh}/a b", str(ssh.parent / "c"))
+    assert [Path(each) for each in found.known_hosts[:2]] == [ssh / "a b", ssh.parent / "c"]
     assert found.new_hosts_to == f"{ssh}/a b" and found.host_key_name == "farm"
     found = route(ssh, "UserKnownHostsFile none\nGlobalKnownHostsFile none\nPort 2200\n")
     assert found.known_hosts == () and not found.new_hosts_to and found.host_key_name == "[farm-7]:2200"
@@ -115,7 +115,7 @@ def test_keys_that_are_named_are_tried_in_turn(ssh: Path) -> None:
     """Also where one is not there: it is told of when none is accepted."""
     text = "IdentityFile ~/.ssh/one\nIdentityFile ~/.ssh/two\nIdentitiesOnly yes\n"
     found = route(ssh, text)
-    assert found.key_files == (str(ssh / "one"), str(ssh / "two")) and found.only_these_keys
+    assert [Path(each) for each in found.key_files] == [ssh / "one", ssh / "two"] and found.only_these_keys
     assert configured_host("farm-7")[0].private_key == "", "none of them is chosen for the dialog"
     assert route(ssh, text, private_key="/else/key").key_files == ("/else/key",)
 
