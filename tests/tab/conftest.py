@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +44,23 @@ def close_tab(widget: Any) -> None:
     widget.close()
     assert widget.log.reader.wait(5)
     assert widget.pictures.wait(5)
+
+
+@pytest.fixture
+def own_log() -> Iterator[Path]:
+    """Where a log may be written whose rights count: an administrator, who may read all, is none here."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        log.touch()
+        was = os.geteuid()
+        if was == 0:
+            Path(folder).chmod(0o755)
+            os.chown(log, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield log
+        finally:
+            os.seteuid(was)
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ class LogFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._identity: tuple[int, int] | None = None
+        self._opened_at = -1  # when its rights or content had last changed, when it could be opened
         self.was_there = False
         """Whether it was seen: what is not there then has gone; else it may still come."""
         self._reset()
@@ -105,6 +106,9 @@ class LogFile:
         if status.st_size < self.indexed:
             return self._restart(status.st_size)
         if status.st_size == self.size:
+            if status.st_ctime_ns != self._opened_at:  # its rights may be others: is it still to be read?
+                self._open().close()
+                self._opened_at = status.st_ctime_ns
             return FileChange.NONE
         # Cut off and written again past its old end between two looks: only its content tells.
         if self._signature and self._read(0, len(self._signature)) != self._signature:
