@@ -116,14 +116,15 @@ def test_regex_and_case(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: 
     qtbot.mouseClick(panel._case, LEFT)
     settle(lambda: panel._found is not None and panel._found.count == 2)
     panel._field.setText("a(")
-    settle(lambda: panel._matches.text() == "not understood")
-    assert "not understood" in panel._matches.toolTip()
+    why_not = "The pattern is not understood: missing ), unterminated subpattern at position 1."
+    settle(lambda: panel._why_not.isVisible())
+    assert panel._why_not.text == why_not
     write(path, 2)  # the log goes on, and so does what is wrong
     settle(lambda: panel._state.line_count == 5)
-    assert panel._matches.text() == "not understood"
+    assert panel._why_not.text == why_not
     panel._field.setText("a")
     settle(lambda: panel._matches.text().endswith("of 2"))
-    assert panel._matches.toolTip() == ""
+    assert not panel._why_not.isVisible()
 
 
 def test_errors_are_marked_and_visited(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
@@ -226,6 +227,18 @@ def test_log_that_vanishes_and_comes_back(panel: LogPanel, tmp_path: Path, settl
     write(path, 3)
     settle(lambda: shown(panel) == ["line 0", "line 1", "line 2"])
     assert told == ["The log file is back."]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are no bits of a file there")
+def test_permission_taken_away_while_it_is_read(panel: LogPanel, own_log: Path, settle: Settle) -> None:
+    """What is shown may be old from then on: it says so at once, and comes back by itself."""
+    write(own_log, 10)
+    panel.show_log(str(own_log))
+    settle(lambda: len(shown(panel)) == 10)
+    own_log.chmod(0)
+    settle(lambda: "There is no permission to read" in panel.view._message)
+    own_log.chmod(0o600)
+    settle(lambda: len(shown(panel)) == 10)
 
 
 def test_log_that_is_still_to_come(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from kq.api import ConnectionStatus, QueueRecord
 
@@ -20,7 +28,7 @@ def _as_sentence(text: str) -> str:
 
 
 class Banner(QWidget):
-    """A strip above the list, shown while something about the queue itself is to be known.
+    """A strip above a list or a log, shown while something out of the ordinary is to be known of it.
 
     Signals:
         resume_wanted(): the queue is paused, and is to go on.
@@ -174,7 +182,7 @@ class EmptyPage(QWidget):
 
 
 class Notice(QLabel):
-    """The last sentence for the user, shown for a while."""
+    """The last sentence for the user, shown for a while; of a long one the beginning and the end."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -183,11 +191,28 @@ class Notice(QLabel):
         self._timer.setSingleShot(True)
         self._timer.setInterval(12_000)
         self._timer.timeout.connect(self.hide)
+        self._is_refusal = False
         self.setContentsMargins(SPACING + 2, 3, SPACING + 2, 3)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # it widens no panel
         self.hide()
+
+    def refuse(self, sentence: str) -> None:
+        """Show why something was not done, until it no longer matters: then `sentence` is empty."""
+        if sentence:
+            self.say(sentence)
+            self._is_refusal = True
+        elif self._is_refusal:
+            self.hide()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """What there is room for; the tool tip has all of it."""
+        place = self.contentsRect()
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, place.width())
+        QPainter(self).drawText(place, int(Qt.AlignmentFlag.AlignVCenter), text)
 
     def say(self, sentence: str) -> None:
         """Show `sentence`."""
+        self._is_refusal = False
         self.setText(sentence)
         self.setToolTip(sentence)
         self.show()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QUrl, Signal
-from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
@@ -20,6 +19,8 @@ from kq.api import AttemptRecord
 
 from ..models.log_reader import LogReader, LogState
 from ..models.log_scan import BadPattern, LineMarks, Search
+from ..opening import open_with_system
+from .banner import Banner
 from .fitting_row import FittingRow
 from .log_selection import Selection
 from .log_view import LogView
@@ -49,7 +50,6 @@ class LogPanel(QWidget):
         self._state = LogState("", 0)
         self._search: Search | None = None
         self._found: LineMarks | None = None
-        self._wrong = ""  # why the pattern is none
         self._message = ""
         self._jump = False  # go to the first match as soon as it is known
         self.reader = LogReader(self)
@@ -171,7 +171,7 @@ class LogPanel(QWidget):
             parts.append("no errors" if state.is_scanned else "looking for errors …")
         self._severity.setText(", ".join(parts))
         if self._search is None:
-            self._matches.setText("not understood" if self._wrong else "")
+            self._matches.clear()
         elif self._found is None or not self._found.count:
             self._matches.setText("no match" if self._found is not None else "…")
         else:
@@ -216,14 +216,14 @@ class LogPanel(QWidget):
 
     def _start_search(self) -> None:
         text = self._field.text()
-        self._search, self._found, self._wrong = None, None, ""
+        self._search, self._found = None, None
+        why_not = ""
         if text:
             try:
                 self._search = Search(text, self._regex.isChecked(), self._case.isChecked())
             except BadPattern as wrong:
-                self._wrong = str(wrong)
-        self._field.setToolTip(self._wrong)
-        self._matches.setToolTip(self._wrong)
+                why_not = str(wrong)
+        self._why_not.show_text(why_not, "warning")
         self._jump = self._search is not None
         self.reader.search(self._search)
         self.view.set_highlight(self._search.pattern if self._search else None)
@@ -267,8 +267,8 @@ class LogPanel(QWidget):
 
     def open_in_editor(self) -> None:
         """Open the log with the system's program for text files."""
-        if self._state.path and not QDesktopServices.openUrl(QUrl.fromLocalFile(self._state.path)):
-            self.noticed.emit(f"No program is set for opening {Path(self._state.path).name}.")
+        if self._state.path:
+            self.noticed.emit(open_with_system(self._state.path, "the log"))
 
     def _show_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
@@ -295,6 +295,7 @@ class LogPanel(QWidget):
         self._attempts.currentIndexChanged.connect(
             lambda _at: self.attempt_chosen.emit(self._attempts.currentData())
         )
+        self._why_not = Banner(self)  # below the row: why nothing is sought
         self._severity = QLabel(self)
         self._matches = QLabel(self)
         self._matches.setMinimumWidth(self.fontMetrics().horizontalAdvance("000 of 0,000"))
@@ -390,4 +391,5 @@ class LogPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        layout.addWidget(self._why_not)
         layout.addWidget(self.view, 1)
