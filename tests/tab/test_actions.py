@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QToolBar, QToolButton
 
 from kq.api import (
     ConnectionStatus,
@@ -39,6 +39,57 @@ def test_start_and_stop_by_button_and_key(tab: Any, queue: FakeQueue, settle: Se
     qtbot.keyClick(tab.view, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
     settle(lambda: ("stop_jobs", ("job000002",)) in queue.asked)
     assert ("start_jobs", ("job000001",)) in queue.asked
+
+
+def test_each_action_is_in_bar_menu_and_keys(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """Whichever way somebody looks for it; and no key means two things."""
+    queue.tasks_of["job000001"] = [TaskRecord(job_id="job000001", index=0, state=TaskState.FAILED)]
+    queue.change([make_job(1, JobState.FAILED, tasks=2)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.model.expand("job000001")
+    settle(lambda: tab.model.record(1) is not None)
+    tab.view.selectRow(1)
+    acts = tab.actions_of_jobs
+    settle(acts.start_tasks.isEnabled)
+    tab.view.customContextMenuRequested.emit(QPoint(30, 10))
+    menu = next(each for each in tab.findChildren(QMenu) if each.isVisible())
+    every = set(acts.findChildren(QAction))
+    assert len(every) == 13
+    assert every <= set(tab.top.findChild(QToolBar).actions())
+    assert every <= set(menu.actions())
+    keys = [act.shortcut().toString() for act in (*every, *tab.log.search_actions, tab.find_action)]
+    assert "" not in keys
+    assert len(set(keys)) == len(keys)
+    menu.close()
+
+
+def test_in_a_narrow_bar_the_rest_stands_behind_a_button(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Nothing is out of reach for want of room; and it is greyed there as elsewhere."""
+    queue.change([make_job(1, JobState.WAITING)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    bar, acts = tab.top.findChild(QToolBar), tab.actions_of_jobs
+    more = bar.findChild(QToolButton, "qt_toolbar_ext_button")
+    last = bar.widgetForAction(acts.copy_command)
+    settle(last.isVisible)
+    assert not more.isVisible()
+    tab.resize(800, 700)
+    settle(more.isVisible)
+    assert not last.isVisible()
+    assert bar.widgetForAction(acts.stop_all).isVisible()
+    behind: dict[str, bool] = {}
+
+    def look() -> None:
+        menu = QApplication.activePopupWidget()
+        behind.update({act.text(): act.isEnabled() for act in menu.actions() if act.text()})
+        menu.close()
+
+    QTimer.singleShot(0, look)
+    more.showMenu()
+    assert behind["Raise Priority"]
+    assert behind["Copy Command"]
+    assert not behind["Open Picture"]
 
 
 def test_stop_of_a_long_render_asks(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
@@ -80,6 +131,56 @@ def test_refusal_is_told_where_one_looks(tab: Any, queue: FakeQueue, settle: Set
     settle(lambda: tab.view.current()[0] == "job000001")
     tab.actions_of_jobs.start.trigger()
     settle(lambda: tab.notice.text() == "Start: the job is being removed")
+    assert tab.notice.isVisible()
+
+
+@pytest.mark.parametrize("end", ["another wish", "another job", "connected again"])
+def test_a_refusal_goes_when_it_no_longer_matters(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, end: str
+) -> None:
+    """What was refused of this job a moment ago would be read as of what is done now."""
+    queue.refusal = Refused("the job is being removed")
+    queue.change([make_job(1), make_job(2)])
+    settle(lambda: tab.model.shown == 2)
+    click_row(qtbot, tab, "job000001")
+    tab.actions_of_jobs.start.trigger()
+    settle(lambda: tab.notice.text() == "Start: the job is being removed")
+    settle(tab.notice.isVisible)
+    queue.refusal = None
+    if end == "another wish":
+        tab.actions_of_jobs.start.trigger()
+    elif end == "another job":
+        click_row(qtbot, tab, "job000002")
+    else:
+        queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+        settle(lambda: tab.banner.isVisible())
+        assert tab.notice.isVisible()
+        queue.change(status=ConnectionStatus.CONNECTED)
+    settle(lambda: not tab.notice.isVisible())
+
+
+def test_a_long_notice_widens_no_panel(tab: Any, settle: Settle) -> None:
+    """A path may be longer than the panel is wide: its end is still read, and all of it in the tool tip."""
+    least = tab.minimumSizeHint().width()
+    tab.notice.say("Asked the system to open the picture: /show/" + "x" * 400 + "/beauty.png")
+    settle(tab.notice.isVisible)
+    assert tab.minimumSizeHint().width() == least
+    assert tab.notice.toolTip().endswith("/beauty.png")
+
+
+def test_where_it_is_is_told_beside_opening_it(
+    tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a program comes up is not known to the tab: whoever sees none has the path."""
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda _url: True)
+    queue.change([make_job(1, log_file="/logs/1/0.1.log", picture="/pics/1.png")])
+    settle(lambda: tab.actions_of_jobs.open_picture.isEnabled())
+    tab.actions_of_jobs.open_picture.trigger()
+    assert tab.notice.text() == "Asked the system to open the picture: /pics/1.png"
+    tab.actions_of_jobs.reveal_log.trigger()
+    assert tab.notice.text() == "Asked the system to open the log's folder: /logs/1"
+    tab.log.open_in_editor()
+    assert tab.notice.text() == "Asked the system to open the log: /logs/1/0.1.log"
 
 
 def test_job_removed_while_its_menu_is_open(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:

@@ -10,8 +10,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QUrl, Signal
-from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from kq.api import (
@@ -28,6 +28,7 @@ from kq.api import (
 from .bridge import QueueBridge
 from .models.columns import elapsed_s, span_text
 from .models.jobs import JobsModel
+from .opening import open_with_system
 from .views.jobs_view import JobsView
 from .views.look import tool_icon
 from .views.question import LONG_S, ask_first
@@ -44,10 +45,12 @@ class JobActions(QObject):
     """The actions, as attributes; `update_enabled` makes those available that apply.
 
     Signals:
-        noticed(str): a sentence for people, about what was done or why not.
+        noticed(str): a sentence for people, about what was done.
+        refused(str): one about why nothing was done; empty when the last one no longer matters.
     """
 
     noticed = Signal(str)
+    refused = Signal(str)
 
     def __init__(self, view: JobsView, model: JobsModel, bridge: QueueBridge, parent: QWidget) -> None:
         super().__init__(parent)
@@ -55,24 +58,25 @@ class JobActions(QObject):
         self._client: QueueClient | None = None
         self._paused = False
         self._icons: dict[QAction, str] = {}
-        self.start = self._action("Start", "play", "Ctrl+Return", self._start, "Run again what is over")
-        self.stop = self._action("Stop", "stop", "Ctrl+.", self._stop, "Stop what waits or runs")
-        self.stop_all = self._action(
-            "Stop All", "stop_all", "", self._stop_all, "Stop every job that waits or runs"
+        act = self._action
+        self.start = act("Start", "play", "Ctrl+Return", self._start, "Run again what is over")
+        self.stop = act("Stop", "stop", "Ctrl+.", self._stop, "Stop what waits or runs")
+        self.stop_all = act(
+            "Stop All", "stop_all", "Ctrl+Shift+K", self._stop_all, "Stop every job that waits or runs"
         )
-        self.remove = self._action("Remove", "remove", "Delete", self._remove, "Take the job out of the list")
-        self.pause = self._action("Pause Queue", "pause", "", self._pause, "Start nothing more until resumed")
+        self.remove = act("Remove", "remove", "Delete", self._remove, "Take the job out of the list")
+        self.pause = act("Pause Queue", "pause", "Ctrl+Shift+P", self._pause)
         self.pause.setCheckable(True)
-        self.start_tasks = self._action(
-            "Start Task", "again", "", self._start_tasks, "Run the selected tasks again"
+        self.start_tasks = act(
+            "Start Task", "play_one", "Ctrl+Shift+Return", self._start_tasks, "Run the selected tasks again"
         )
-        self.raise_priority = self._action(
-            "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1)
+        self.raise_priority = act(
+            "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1), "Let it start earlier"
         )
-        self.lower_priority = self._action(
-            "Lower Priority", "down", "Ctrl+Down", lambda: self._change_priority(-1)
+        self.lower_priority = act(
+            "Lower Priority", "down", "Ctrl+Down", lambda: self._change_priority(-1), "Let it start later"
         )
-        self.submit_again = self._action(
+        self.submit_again = act(
             "Submit Again",
             "again",
             "Ctrl+D",
@@ -81,10 +85,11 @@ class JobActions(QObject):
         )
         for action in (self.raise_priority, self.lower_priority):
             action.setAutoRepeat(True)
-        self.reveal_log = self._action("Reveal Log", "folder", "", self._reveal_log)
-        self.copy_log_path = self._action("Copy Log Path", "copy", "Ctrl+Shift+C", self._copy_log_path)
-        self.copy_command = self._action("Copy Command", "copy", "", self._copy_command)
-        self.open_picture = self._action("Open Picture", "picture", "Ctrl+O", self._open_picture)
+        self.reveal_log = act("Reveal Log", "folder", "Ctrl+Shift+R", self._reveal_log)
+        self.copy_log_path = act("Copy Log Path", "copy", "Ctrl+Shift+C", self._copy_log_path)
+        self.copy_command = act("Copy Command", "command", "Ctrl+Shift+X", self._copy_command)
+        self.open_picture = act("Open Picture", "picture", "Ctrl+O", self._open_picture)
+        self.set_paused(False)
         self.follow_palette()
         self.update_enabled()
 
@@ -96,8 +101,7 @@ class JobActions(QObject):
             action.setShortcutContext(
                 Qt.ShortcutContext.WidgetShortcut
             )  # Delete in a text field deletes text
-        shown = f" ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})" if keys else ""
-        action.setToolTip(f"{tip or text}{shown}")
+        _set_tip(action, f"{text}: {tip[:1].lower()}{tip[1:]}" if tip else text)
         action.triggered.connect(lambda _checked=False: call())
         self._view.addAction(action)
         if glyph:
@@ -119,7 +123,10 @@ class JobActions(QObject):
         self._paused = paused
         self.pause.setChecked(paused)
         self.pause.setText("Resume Queue" if paused else "Pause Queue")
-        self.pause.setToolTip("Start what waits" if paused else "Start nothing more until resumed")
+        _set_tip(
+            self.pause,
+            "Resume Queue: start what waits" if paused else "Pause Queue: start nothing more until resumed",
+        )
         self._icons[self.pause] = "play" if paused else "pause"
         self.follow_palette()
 
@@ -175,18 +182,19 @@ class JobActions(QObject):
 
     def _ask(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
         """Ask the queue; say `done` when it is, and why not when it is not."""
+        self.refused.emit("")
         if self._client is None:  # it went while a menu or a question was open
-            self.noticed.emit(f"{what}: Katana Queue is not connected; nothing was done.")
+            self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
             return
         try:
             future = call(self._client)
         except KqError as error:
-            self.noticed.emit(f"{what}: {error}")
+            self.refused.emit(f"{what}: {error}")
             return
         self._bridge.watch(
             future,
             (lambda _result: self.noticed.emit(done)) if done else None,
-            lambda sentence: self.noticed.emit(f"{what}: {sentence}"),
+            lambda sentence: self.refused.emit(f"{what}: {sentence}"),
         )
 
     def _start(self) -> None:
@@ -261,7 +269,7 @@ class JobActions(QObject):
     def _with_spec(self, what: str, job_id: str, use: Callable[[JobSpec], None]) -> None:
         if self._client is not None:
             self._bridge.watch(
-                self._client.spec(job_id), use, lambda sentence: self.noticed.emit(f"{what}: {sentence}")
+                self._client.spec(job_id), use, lambda sentence: self.refused.emit(f"{what}: {sentence}")
             )
 
     # --- on files ----------------------------------------------------------------------------------------
@@ -274,8 +282,7 @@ class JobActions(QObject):
     def _reveal_log(self) -> None:
         folders = {str(Path(path).parent) for path in self._log_paths()[:5]}
         for folder in folders:
-            if not QDesktopServices.openUrl(QUrl.fromLocalFile(folder)):
-                self.noticed.emit(f"No program shows folders here; the log is in {folder}.")
+            self.noticed.emit(open_with_system(folder, "the log's folder"))
 
     def _copy_log_path(self) -> None:
         self._to_clipboard(self._log_paths(), "path", "paths")
@@ -300,8 +307,14 @@ class JobActions(QObject):
     def _open_picture(self) -> None:
         shown = self._current_record()
         picture = "" if shown is None else shown.picture
-        if picture and not QDesktopServices.openUrl(QUrl.fromLocalFile(picture)):
-            self.noticed.emit(f"No program opens pictures here; the picture is {picture}.")
+        if picture:
+            self.noticed.emit(open_with_system(picture, "the picture"))
+
+
+def _set_tip(action: QAction, text: str) -> None:
+    """Say what `action` does, and its key."""
+    keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+    action.setToolTip(f"{text} ({keys})" if keys else text)
 
 
 def _start_tasks(job_id: str, tasks: list[int], client: QueueClient) -> Future[None]:

@@ -126,7 +126,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        top = TopBar(self.actions_of_jobs, self.filter_bar, self._view_menu(), self)
+        top = self.top = TopBar(self.actions_of_jobs, self.filter_bar, self._view_menu(), self)
         layout.addWidget(top)
         layout.addWidget(self.banner)
         layout.addWidget(self.splitter, 1)
@@ -151,8 +151,11 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.banner.resume_wanted.connect(self.actions_of_jobs.pause.trigger)
         self.empty.clear_filter_wanted.connect(self.filter_bar.clear)
         self.find_action.triggered.connect(self.filter_bar.focus)
-        for source in (self.actions_of_jobs, self.log, self.agents_panel, self.notifier):
+        for source in (self.actions_of_jobs, self.log, self.notifier):
             source.noticed.connect(self.notice.say)
+        for asking in (self.actions_of_jobs, self.agents_panel):
+            asking.refused.connect(self.notice.refuse)
+        self.view.selection_changed.connect(lambda: self.notice.refuse(""))
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
         self.log.sight_wanted.connect(lambda: self.details.show_page("Log"))
         self.addActions(self.log.search_actions)  # their keys hold in the list too, and beside the log
@@ -215,6 +218,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _set_status(self, status: ConnectionStatus, sentence: str) -> None:
         self._status, self._sentence = status, sentence
         live = status == ConnectionStatus.CONNECTED
+        if live:
+            self.notice.refuse("")  # what could not be done can be done now
         client = self._client if live else None
         self.actions_of_jobs.set_client(client)
         self.agents_panel.set_client(client)
@@ -375,5 +380,6 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_tasks_timer"):
             self.actions_of_jobs.follow_palette()
+            self.top.follow_palette()
             self.filter_bar.follow_palette()
             self.log.follow_palette()

@@ -49,10 +49,10 @@ _MARGIN = 8
 
 class AgentsPanel(QWidget):
     """Signals:
-    noticed(str): a sentence for people.
+    refused(str): a sentence for people: why nothing was done; empty when the last one no longer matters.
     """
 
-    noticed = Signal(str)
+    refused = Signal(str)
 
     def __init__(self, model: AgentsModel, bridge: QueueBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -205,8 +205,9 @@ class AgentsPanel(QWidget):
         ask_first(self, question, verb, lambda: self._ask(verb, method, ids))
 
     def _ask(self, what: str, method: str, ids: list[str]) -> None:
+        self.refused.emit("")
         if self._client is None:  # it went while a menu or a question was open
-            self.noticed.emit(f"{what}: Katana Queue is not connected; nothing was done.")
+            self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
         elif ids:
             call: Callable[[list[str]], Future[None]] = getattr(self._client, method)
             self._watch(what, lambda: call(ids))
@@ -218,9 +219,9 @@ class AgentsPanel(QWidget):
 
     def _watch(self, what: str, call: Callable[[], Future[None]]) -> None:
         try:
-            self._bridge.watch(call(), None, lambda sentence: self.noticed.emit(f"{what}: {sentence}"))
+            self._bridge.watch(call(), None, lambda sentence: self.refused.emit(f"{what}: {sentence}"))
         except KqError as error:
-            self.noticed.emit(f"{what}: {error}")
+            self.refused.emit(f"{what}: {error}")
 
     def _show_menu(self, at: QPoint) -> None:
         menu = QMenu(self)

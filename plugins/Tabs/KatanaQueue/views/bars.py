@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QFocusEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QAction, QFocusEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from ..actions import JobActions
 from .filter_bar import FilterBar
-from .look import COMPACT_BUTTONS, SPACING, faded
+from .look import COMPACT_BUTTONS, SPACING, faded, tool_icon
 
 __all__ = ["DetailsPanel", "TopBar"]
 
@@ -34,11 +34,16 @@ class TopBar(QWidget):
         super().__init__(parent)
         self.controls: list[QWidget] = []
         """What the keyboard reaches, in order."""
+        self._filter = filter_bar
         self._bar = QToolBar("Katana Queue", self)
         self._bar.setMovable(False)
         self._bar.setFloatable(False)
         self._bar.setIconSize(QSize(16, 16))
-        self._bar.setStyleSheet(COMPACT_BUTTONS + "QToolBar { border: 0; padding: 2px; spacing: 2px; }")
+        self._bar.setStyleSheet(
+            COMPACT_BUTTONS + "QToolBar { border: 0; padding: 2px; spacing: 2px; }"
+            # Qt leaves this one 12 pixels, which the padding of the others would fill
+            "QToolButton#qt_toolbar_ext_button { padding: 0; }"
+        )
         self._add(acts.start, with_text=True)
         self._add(acts.stop, with_text=True)
         self._bar.addSeparator()
@@ -47,7 +52,21 @@ class TopBar(QWidget):
         self._bar.addSeparator()
         for action in (acts.pause, acts.stop_all):
             self._add(action)
-        view = QToolButton(self)
+        first = self._bar.sizeHint().width()
+        self._bar.addSeparator()
+        for action in (acts.start_tasks, acts.raise_priority, acts.lower_priority):
+            self._add(action)
+        self._bar.addSeparator()
+        for action in (acts.open_picture, acts.reveal_log, acts.copy_log_path, acts.copy_command):
+            self._add(action)
+        self._more = self._bar.findChild(QToolButton, "qt_toolbar_ext_button")
+        self._more.setAccessibleName("More actions")
+        self._more.setToolTip("More actions")
+        self._more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.controls.append(self._more)
+        self._least = first + 2 * self._more.iconSize().width()
+        """Pixels that the first buttons take, with the one that stands for those which have no room."""
+        view = self._view = QToolButton(self)
         view.setText("View")
         view.setAccessibleName("View options")
         view.setAutoRaise(True)
@@ -65,6 +84,19 @@ class TopBar(QWidget):
         layout.addWidget(self._bar)
         layout.addWidget(filter_bar, 1)
         layout.addWidget(view)
+        self.follow_palette()
+
+    def follow_palette(self) -> None:
+        """Draw the icon in the palette's colours."""
+        self._more.setIcon(tool_icon("more", self.palette()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The filter's switches are worth more than the last buttons, the first buttons more than they."""
+        super().resizeEvent(event)
+        room = self.width() - self._view.sizeHint().width() - 4 * SPACING
+        with_switches = room - self._filter.full_width()
+        fits = with_switches >= self._least
+        self._bar.setMaximumWidth(with_switches if fits else room - self._filter.minimumWidth())
 
     def _add(self, action: QAction, with_text: bool = False) -> None:
         self._bar.addAction(action)

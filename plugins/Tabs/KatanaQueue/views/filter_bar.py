@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
@@ -61,6 +61,10 @@ class FilterBar(QWidget):
         self.set_counts(dict.fromkeys(JobState, 0))
         self.follow_palette()
 
+    def full_width(self) -> int:
+        """The least width, in pixels, in which all of it is in sight."""
+        return self.field.minimumWidth() + self._switches.sizeHint().width()
+
     @property
     def controls(self) -> list[QWidget]:
         """What the keyboard reaches, in order."""
@@ -113,8 +117,12 @@ class FilterBar(QWidget):
         self.field.cut_pause()  # told herewith
         self.filter_changed.emit(self.filter())
 
+    def sizeHint(self) -> QSize:
+        """What must be had; more is welcome."""
+        width = self.full_width() if self._switches.isVisibleTo(self) else self.field.minimumWidth()
+        return QSize(width, super().sizeHint().height())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a narrow panel the words are worth more than the switches."""
         super().resizeEvent(event)
-        room = self.width() - self.field.minimumWidth()
-        self._switches.setVisible(room >= self._switches.sizeHint().width())
+        self._switches.setVisible(self.width() >= self.full_width())

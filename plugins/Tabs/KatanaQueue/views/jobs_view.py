@@ -346,12 +346,13 @@ class JobsView(QTableView):
 
     def _action_of(self, event: QKeyEvent) -> QAction | None:
         keys = QKeySequence(event.keyCombination())
-        return next((each for each in self.actions() if each.isEnabled() and each.shortcut() == keys), None)
+        return next((each for each in self.actions() if each.shortcut() == keys), None)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Right opens a job, Left closes it, actions have theirs; all else as in every list."""
         action = self._action_of(event)
         if action is not None:
+            # One that does not apply does nothing: else the host might remove nodes at Delete.
             if action.autoRepeat() or not event.isAutoRepeat():
                 action.trigger()
             return

@@ -209,6 +209,16 @@ def _again(painter: QPainter, colour: QColor) -> None:
     _fill((8.6, 0.9), (12.2, 3.6), (8.4, 6.0))(painter, colour)
 
 
+def _play_one(painter: QPainter, colour: QColor) -> None:
+    painter.drawEllipse(QRectF(2, 2, 12, 12))
+    _fill((6.8, 5.8), (10.4, 8), (6.8, 10.2))(painter, colour)
+
+
+def _command(painter: QPainter, colour: QColor) -> None:
+    painter.drawRoundedRect(QRectF(2, 3, 12, 10), 1.5, 1.5)
+    _stroke(((4.6, 6), (6.8, 8), (4.6, 10)), ((8.6, 10.2), (11.4, 10.2)))(painter, colour)
+
+
 def _pause(painter: QPainter, colour: QColor) -> None:
     painter.setBrush(colour)
     painter.drawRect(QRectF(4, 3.5, 2, 9))
@@ -230,15 +240,18 @@ _GLYPHS: dict[str, Callable[[QPainter, QColor], None]] = {
     "bar": _ring(((4.2, 11.8), (11.8, 4.2))),
     "check": _ring(((5, 8.3), (7.2, 10.4), (11, 5.8))),
     "clock": _ring(((8, 4.8), (8, 8), (10.3, 9.4))),
+    "command": _command,
     "copy": _squares,
     "cross": _ring(((5.6, 5.6), (10.4, 10.4)), ((10.4, 5.6), (5.6, 10.4))),
     "down": _stroke(((3.5, 6), (8, 10.5), (12.5, 6))),
     "edit": _stroke(((3, 13), (4, 9.8), (11, 2.8), (13.2, 5), (6.2, 12), (3, 13))),
     "end": _stroke(((3.5, 3.5), (8, 8), (12.5, 3.5)), ((8, 8), (8, 2)), ((3.5, 12.5), (12.5, 12.5))),
     "folder": _stroke(((2, 12.5), (2, 3.5), (6, 3.5), (7.5, 5.2), (14, 5.2), (14, 12.5), (2, 12.5))),
+    "more": _stroke(((3.5, 4), (7.5, 8), (3.5, 12)), ((8.5, 4), (12.5, 8), (8.5, 12))),
     "pause": _pause,
     "picture": _picture,
     "play": _fill((4.5, 3), (12.8, 8), (4.5, 13)),
+    "play_one": _play_one,
     "remove": _stroke(
         ((3, 4.5), (13, 4.5)),
         ((6, 4), (6.4, 2.4), (9.6, 2.4), (10, 4)),
