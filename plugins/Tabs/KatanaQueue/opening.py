@@ -16,8 +16,8 @@ def open_with_system(path: str, what: str) -> str:
         what: it is, for people: "the picture".
 
     Returns:
-        A sentence for people. It names the path, for whether a program came up is not known: on Linux Qt hands
-        it to xdg-open, and looks no further.
+        A sentence for people. It names the path, for whether a program came up is not known: on Linux Qt
+        hands it to xdg-open, and looks no further.
     """
     if QDesktopServices.openUrl(QUrl.fromLocalFile(path)):
         return f"Asked the system to open {what}: {path}"
