@@ -45,6 +45,16 @@ def test_they_stand_as_people_count_and_find_their_place(qtmodeltester: Any, qap
     assert ids(model) == ["a11", "a2", "a10", "a1"]
 
 
+def test_whose_agent_it_is_is_told_before_its_host_is_known(qapp: Any) -> None:
+    """One that starts has not said its host yet: the words stand where they will stand."""
+    model = AgentsModel(lambda job_id: job_id)
+    starting = make_agent(1, AgentState.STARTING, id="a1", host="")
+    there = make_agent(2, AgentState.STARTING, id="b1", host="", local=False)
+    model.apply(change([starting, make_agent(2, id="a2"), there], reset=True))
+    hosts = {model.index(row, 0).data(): model.index(row, 1).data() for row in range(3)}
+    assert hosts == {"a1": "(local)", "a2": "workstation (local)", "b1": None}
+
+
 def show_agents(tab: Any, queue: FakeQueue, settle: Settle, busy_s: float) -> Any:
     """The page with two Agents, the first selected; it has been busy so long."""
     queue.change(

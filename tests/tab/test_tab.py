@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from PySide6.QtCore import QEvent, QItemSelectionModel, QObject, QPoint, QRect, Qt, QTimer
-from PySide6.QtGui import QPaintEvent
+from PySide6.QtGui import QFocusEvent, QPaintEvent
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from kq.api import (
@@ -17,6 +17,7 @@ from kq.api import (
     QueueRecord,
 )
 from plugins.Tabs.KatanaQueue.models.columns import Column
+from plugins.Tabs.KatanaQueue.views.look import tool_icon
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import LEFT, Settle
@@ -60,9 +61,15 @@ def test_starting_and_pausing_are_shown(tab: Any, queue: FakeQueue, settle: Sett
     settle(lambda: tab.banner.text == "Starting 2 Agents.")
     queue.change(status=ConnectionStatus.CONNECTED, queue=QueueRecord(paused=True, agents_wanted=2))
     settle(lambda: "paused" in tab.banner.text)
-    assert tab.actions_of_jobs.pause.text() == "Resume Queue"
-    tab.actions_of_jobs.pause.trigger()
+    pause = tab.actions_of_jobs.pause
+    assert pause.text() == "Resume Queue"
+    assert pause.toolTip().startswith("Resume Queue")
+    assert pause.icon().pixmap(16).toImage() == tool_icon("play", tab.palette()).pixmap(16).toImage()
+    pause.trigger()
     settle(lambda: ("pause_queue", False) in queue.asked)
+    queue.change(queue=QueueRecord(paused=False, agents_wanted=2))
+    settle(lambda: pause.toolTip().startswith("Pause Queue"))
+    assert pause.icon().pixmap(16).toImage() == tool_icon("pause", tab.palette()).pixmap(16).toImage()
 
 
 def test_a_paused_queue_is_resumed_where_one_reads_of_it(
@@ -349,6 +356,7 @@ def test_a_click_on_a_page_leaves_no_frame(tab: Any, queue: FakeQueue, settle: S
     settle(lambda: tab.view.isVisible())
     tab.activateWindow()
     tabs = tab.details._tabs
+    tabs.setStyleSheet("QTabBar::tab { padding: 6px 12px; outline: 0; }")  # a host whose style has no frame
 
     def has_frame() -> bool:
         rect = tabs.tabRect(tabs.currentIndex()).adjusted(2, 4, -3, -4)
@@ -358,11 +366,16 @@ def test_a_click_on_a_page_leaves_no_frame(tab: Any, queue: FakeQueue, settle: S
 
     qtbot.mouseClick(tabs, LEFT, pos=tabs.tabRect(1).center())
     settle(lambda: tab.details.current_name() == "Picture")
-    without = has_frame()
+    assert not has_frame()
+    back_to_the_window = QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.ActiveWindowFocusReason)
+    QApplication.sendEvent(tabs, back_to_the_window)
+    assert not has_frame()
     tab.view.setFocus()
     qtbot.keyClick(tab.view, Qt.Key.Key_Tab)
     settle(tabs.hasFocus)
-    assert (without, has_frame()) == (False, True)
+    assert has_frame()
+    QApplication.sendEvent(tabs, back_to_the_window)
+    assert has_frame()
 
 
 @pytest.mark.parametrize("page", ["Log", "Picture", "Agents"])
