@@ -92,6 +92,19 @@ def test_in_a_narrow_bar_the_rest_stands_behind_a_button(
     assert not behind["Open Picture"]
 
 
+def test_counts_are_read_whole_in_a_narrow_bar(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """More digits take their room from the buttons that come last."""
+    tab.resize(800, 700)
+    settle(lambda: tab.width() == 800)
+    queue.change(
+        [make_job(n, JobState.FAILED if n % 10 else JobState.COMPLETED) for n in range(9000)], reset=True
+    )
+    buttons = tab.filter_bar.controls[:-1]
+    settle(lambda: "8,100" in [button.text() for button in buttons])
+    settle(lambda: all(button.isVisible() for button in buttons))
+    settle(lambda: all(button.width() >= button.sizeHint().width() for button in buttons))
+
+
 def test_stop_of_a_long_render_asks(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
     """Hours of rendering are not lost by a slip; and the question holds nothing up."""
     queue.change([make_job(1, JobState.RUNNING, started=time.time() - 7200)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QPushButton
 
@@ -125,9 +126,22 @@ def test_the_number_follows_the_queue_unless_somebody_types(
     assert panel.count.text() == "7"
 
 
-def test_the_page_needs_no_scrolling_in_a_usual_width(tab: Any, queue: FakeQueue, settle: Settle) -> None:
-    """Its last column takes what is left, and asks for no more."""
+@pytest.mark.parametrize("width", [800, 1080, 1600])
+def test_the_page_needs_no_scrolling(tab: Any, queue: FakeQueue, settle: Settle, width: int) -> None:
+    """Why an Agent is lost stands in the last column, and is in sight in a narrow panel too."""
     panel = show_agents(tab, queue, settle, busy_s=1.0)
+    tab.resize(width, 700)
+    settle(lambda: panel.table.viewport().width() in range(width - 4, width + 1))
+    settle(lambda: panel.table.horizontalScrollBar().maximum() == 0)
+
+
+def test_a_column_that_was_sized_stays_so(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """Its width is somebody's wish from then on, whatever the panel's is."""
+    panel = show_agents(tab, queue, settle, busy_s=1.0)
+    header = panel.table.horizontalHeader()
     tab.resize(1080, 700)
-    settle(lambda: panel.table.viewport().width() > 1000)
-    assert panel.table.horizontalScrollBar().maximum() == 0
+    settle(lambda: panel.table.viewport().width() > 1070)
+    header.resizeSection(0, 222)
+    tab.resize(800, 700)
+    settle(lambda: panel.table.viewport().width() <= 800)
+    assert header.sectionSize(0) == 222

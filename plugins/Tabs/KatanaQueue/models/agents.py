@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
@@ -12,7 +12,7 @@ from kq.api import AgentRecord, AgentState, QueueChange
 
 from .columns import bytes_text, span_text
 
-__all__ = ["AgentsModel", "agent_state_text"]
+__all__ = ["AgentColumn", "AgentsModel", "agent_state_text"]
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
@@ -27,18 +27,30 @@ def agent_state_text(agent: AgentRecord) -> str:
     return str(agent.state)
 
 
+class AgentColumn(NamedTuple):
+    """One column of the page."""
+
+    title: str
+    least: int
+    """Pixels that it needs."""
+    width: int
+    """Pixels that it has where there is room."""
+    right: bool = False
+    """Whether its texts stand at the right."""
+
+
 class AgentsModel(QAbstractTableModel):
     """A few rows, so each change is told row by row. `job_name` turns a job's id into what people call it."""
 
-    COLUMNS: tuple[tuple[str, int, bool], ...] = (
-        ("Agent", 150, False),
-        ("Host", 130, False),
-        ("State", 130, False),
-        ("Since", 80, True),
-        ("Job", 200, False),
-        ("CPU", 70, True),
-        ("Memory", 90, True),
-        ("Reason", 260, False),
+    COLUMNS: tuple[AgentColumn, ...] = (
+        AgentColumn("Agent", 74, 150),
+        AgentColumn("Host", 90, 170),
+        AgentColumn("State", 138, 144),
+        AgentColumn("Since", 78, 84, right=True),
+        AgentColumn("Job", 100, 220),
+        AgentColumn("CPU", 54, 70, right=True),
+        AgentColumn("Memory", 72, 90, right=True),
+        AgentColumn("Reason", 186, 260),
     )
     STATE = 2
     SINCE = 3
@@ -112,9 +124,9 @@ class AgentsModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.COLUMNS):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return self.COLUMNS[section][0]
+            return self.COLUMNS[section].title
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _RIGHT if self.COLUMNS[section][2] else _LEFT
+            return _RIGHT if self.COLUMNS[section].right else _LEFT
         return None
 
     def data(self, index: _Index, role: int = 0) -> Any:
@@ -124,7 +136,7 @@ class AgentsModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return self._text(self._agents[index.row()], index.column()) or None
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _RIGHT if self.COLUMNS[index.column()][2] else _LEFT
+            return _RIGHT if self.COLUMNS[index.column()].right else _LEFT
         return None
 
     def _text(self, agent: AgentRecord, column: int) -> str:

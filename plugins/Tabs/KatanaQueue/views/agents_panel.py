@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QAction, QPainter, QPalette
+from PySide6.QtGui import QAction, QPainter, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -58,6 +58,8 @@ class AgentsPanel(QWidget):
         super().__init__(parent)
         self._model, self._bridge = model, bridge
         self._client: QueueClient | None = None
+        self._is_fitted = True  # the columns, to the panel's width
+        self._is_fitting = False
         self._make_table()
         self.drain = self._action(
             "Drain", "Let it finish what it runs, and give it nothing more", self._drain
@@ -129,13 +131,32 @@ class AgentsPanel(QWidget):
         header.setStyleSheet(ROOMY_HEADER)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        for column, (_title, width, _right) in enumerate(AgentsModel.COLUMNS[:-1]):  # the last has the rest
-            header.resizeSection(column, width)
+        header.setMinimumSectionSize(36)
+        header.sectionResized.connect(self._on_column_resized)
         chosen = self.table.selectionModel()
         chosen.selectionChanged.connect(lambda *_: self._update())
         chosen.currentRowChanged.connect(
             lambda *_: self.table.viewport().update()
         )  # its whole row has a frame
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The columns fit, until somebody sizes one: why an Agent is lost is to be in sight."""
+        super().resizeEvent(event)
+        if not self._is_fitted:
+            return
+        columns = AgentsModel.COLUMNS
+        least = sum(column.least for column in columns)
+        wished = sum(column.width for column in columns) - least
+        share = min(1.0, max(0.0, (self.width() - least) / wished))
+        self._is_fitting = True
+        for place, column in enumerate(columns[:-1]):  # the last has the rest
+            width = column.least + int((column.width - column.least) * share)
+            self.table.horizontalHeader().resizeSection(place, width)
+        self._is_fitting = False
+
+    def _on_column_resized(self, place: int, _before: int, _now: int) -> None:
+        if not self._is_fitting and place < len(AgentsModel.COLUMNS) - 1:
+            self._is_fitted = False
 
     def _action(self, text: str, tip: str, call: Callable[[], None]) -> QAction:
         action = QAction(text, self)

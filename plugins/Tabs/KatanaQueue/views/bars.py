@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QFocusEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -49,10 +49,10 @@ class TopBar(QWidget):
         self._bar.addSeparator()
         for action in (acts.submit_again, acts.remove):
             self._add(action)
+        first = self._bar.sizeHint().width()
         self._bar.addSeparator()
         for action in (acts.pause, acts.stop_all):
             self._add(action)
-        first = self._bar.sizeHint().width()
         self._bar.addSeparator()
         for action in (acts.start_tasks, acts.raise_priority, acts.lower_priority):
             self._add(action)
@@ -91,12 +91,22 @@ class TopBar(QWidget):
         self._more.setIcon(tool_icon("more", self.palette()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The filter's switches are worth more than the last buttons, the first buttons more than they."""
+        """As wide as there is room."""
         super().resizeEvent(event)
+        self._fit()
+
+    def event(self, event: QEvent) -> bool:
+        """Counts of more digits leave less for buttons."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().event(event)
+
+    def _fit(self) -> None:
+        """The filter's switches are worth more than the last buttons, the first buttons more than they."""
         room = self.width() - self._view.sizeHint().width() - 4 * SPACING
         with_switches = room - self._filter.full_width()
         fits = with_switches >= self._least
-        self._bar.setMaximumWidth(with_switches if fits else room - self._filter.minimumWidth())
+        self._bar.setMaximumWidth(with_switches if fits else max(0, room - self._filter.minimumWidth()))
 
     def _add(self, action: QAction, with_text: bool = False) -> None:
         self._bar.addAction(action)
