@@ -207,7 +207,7 @@ class Pictures:
         wait(lambda: all(self.state(each) == "Completed" for each in jobs), "two versions")
         tab.details.show_page("Picture")
         tab.view.show_job(jobs[0])
-        tab.view.select_jobs(jobs)
+        tab.view.chosen.select(jobs)
         wait(lambda: tab.picture.canvas.compares, "both pictures")
         self.take("tab-compare", tab)
         tab.details.show_page("Log")

@@ -43,7 +43,7 @@ def test_new_job_is_selected_though_the_list_had_the_keyboard_first(
 
     tab.model.rowsInserted.connect(give_the_keyboard)
     queue.change([make_job(1, JobState.RUNNING)])
-    settle(lambda: tab.view.selected_job_ids() == ["job000001"])
+    settle(lambda: tab.view.chosen.job_ids() == ["job000001"])
     assert tab.actions_of_jobs.stop.isEnabled()
 
 
@@ -53,13 +53,13 @@ def test_new_job_alone_is_selected_while_the_key_of_its_shortcut_is_down(
     """Submitted again with Ctrl+D: Delete must not then take the old job with the new one."""
     queue.specs["job000001"] = JobSpec(name="beauty", commands=(("render",),))
     queue.change([make_job(1)])
-    settle(lambda: tab.view.selected_job_ids() == ["job000001"])
+    settle(lambda: tab.view.chosen.job_ids() == ["job000001"])
     tab.view.setFocus()
     control = Qt.KeyboardModifier.ControlModifier
     qtbot.keyPress(tab.view, Qt.Key.Key_D, control)
     queue.change([make_job(2, JobState.RUNNING)])
     settle(lambda: tab.view.current()[0] == "job000002")
-    assert tab.view.selected_job_ids() == ["job000002"]
+    assert tab.view.chosen.job_ids() == ["job000002"]
     qtbot.keyRelease(tab.view, Qt.Key.Key_D)
 
 

@@ -133,7 +133,7 @@ class JobActions(QObject):
     def update_enabled(self) -> None:
         """Make those actions available that apply to what is selected now."""
         client, jobs = self._client, self._selected(MANY)
-        tasks = self._view.selected_tasks() if client is not None else {}
+        tasks = self._view.chosen.tasks() if client is not None else {}
         live = client is not None
         current, shown = self._current(), self._current_record()
         log = bool(shown is not None and shown.log_file)
@@ -158,12 +158,12 @@ class JobActions(QObject):
 
     def _selected(self, at_most: int | None = None) -> list[JobRecord]:
         """The selected jobs that there still are: one may go while its menu is open."""
-        found = (self._model.job(job_id) for job_id in self._view.selected_job_ids(at_most))
+        found = (self._model.job(job_id) for job_id in self._view.chosen.job_ids(at_most))
         return [job for job in found if job is not None]
 
     def _current(self) -> JobRecord | None:
         """The job of the current row, if that is selected: else it is what came in place of one that went."""
-        return self._model.job(self._view.current()[0]) if self._view.has_selected_current() else None
+        return self._model.job(self._view.current()[0]) if self._view.chosen.has_current() else None
 
     def _current_record(self) -> JobRecord | TaskRecord | None:
         row = self._view.currentIndex().row()
@@ -240,7 +240,7 @@ class JobActions(QObject):
         self._ask("Pause Queue", lambda client: client.pause_queue(wanted))
 
     def _start_tasks(self) -> None:
-        for job_id, tasks in self._view.selected_tasks().items():
+        for job_id, tasks in self._view.chosen.tasks().items():
             self._ask("Start Task", partial(_start_tasks, job_id, tasks))
 
     def _change_priority(self, by: int) -> None:
@@ -276,7 +276,7 @@ class JobActions(QObject):
 
     def _log_paths(self) -> list[str]:
         """Of the selected jobs and tasks."""
-        records = [*self._selected(), *self._task_records(self._view.selected_tasks())]
+        records = [*self._selected(), *self._task_records(self._view.chosen.tasks())]
         return [record.log_file for record in records if record is not None and record.log_file]
 
     def _reveal_log(self) -> None:

@@ -40,7 +40,7 @@ class NewestJob(QObject):
             return  # not shown, or not yet
         self._seen = job.id
         # The row may be current and not selected: Qt makes it so when the list gets the keyboard.
-        is_shown = job.id == self._view.current()[0] and self._view.has_selection()
+        is_shown = job.id == self._view.current()[0] and self._view.chosen.any()
         # What an earlier session left is nobody's wish of today.
         if self._follows and not job.earlier and not is_shown:
             self._view.show_job(job.id)

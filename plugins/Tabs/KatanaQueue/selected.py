@@ -36,7 +36,7 @@ class SelectedJob(QObject):
         self._chosen_log = ""
         self._compared: set[str] = set()  # two jobs whose pictures are shown together
         view.current_changed.connect(self.show_current)
-        view.selection_changed.connect(self._show_pictures)
+        view.chosen.changed.connect(self._show_pictures)
         log.attempt_chosen.connect(self._choose_log)
 
     def set_client(self, client: QueueClient | None) -> None:
@@ -85,7 +85,7 @@ class SelectedJob(QObject):
 
     def _show_pictures(self) -> None:
         """Of two selected jobs both pictures, the older job's at the left; else that of the current row."""
-        chosen = [job for job_id in self._view.selected_job_ids(3) if (job := self._model.job(job_id))]
+        chosen = [job for job_id in self._view.chosen.job_ids(3) if (job := self._model.job(job_id))]
         if len(chosen) == 2 and all(job.picture for job in chosen):
             self._compared = {job.id for job in chosen}
             before, after = sorted(chosen, key=lambda job: job.order)

@@ -137,7 +137,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
 
     def _connect(self) -> None:
         self.bridge.changed.connect(self._on_change)
-        self.view.selection_changed.connect(self.actions_of_jobs.update_enabled)
+        self.view.chosen.changed.connect(self.actions_of_jobs.update_enabled)
         self.view.current_changed.connect(self.actions_of_jobs.update_enabled)
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
@@ -155,7 +155,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             source.noticed.connect(self.notice.say)
         for asking in (self.actions_of_jobs, self.agents_panel):
             asking.refused.connect(self.notice.refuse)
-        self.view.selection_changed.connect(lambda: self.notice.refuse(""))
+        self.view.chosen.changed.connect(lambda: self.notice.refuse(""))
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
         self.log.sight_wanted.connect(lambda: self.details.show_page("Log"))
         self.addActions(self.log.search_actions)  # their keys hold in the list too, and beside the log

@@ -44,13 +44,13 @@ class AgentsModel(QAbstractTableModel):
 
     COLUMNS: tuple[AgentColumn, ...] = (
         AgentColumn("Agent", 74, 150),
-        AgentColumn("Host", 90, 170),
+        AgentColumn("Host", 86, 170),
         AgentColumn("State", 138, 144),
         AgentColumn("Since", 78, 84, right=True),
-        AgentColumn("Job", 100, 220),
+        AgentColumn("Job", 96, 220),
         AgentColumn("CPU", 54, 70, right=True),
         AgentColumn("Memory", 72, 90, right=True),
-        AgentColumn("Reason", 186, 260),
+        AgentColumn("Reason", 194, 260),
     )
     STATE = 2
     SINCE = 3

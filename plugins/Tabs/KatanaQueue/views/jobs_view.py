@@ -1,13 +1,12 @@
-"""The jobs list as a widget: selection by job, opening of tasks. What a job is, the model knows."""
+"""The jobs list as a widget: the current row, opening of tasks. What a job is, the model knows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import (
     QEvent,
-    QItemSelection,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -37,6 +36,7 @@ from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
+from .job_selection import JobSelection
 from .look import row_height
 from .own_keys import OwnKeys
 
@@ -44,31 +44,21 @@ __all__ = ["JobsView"]
 
 _Index = QModelIndex | QPersistentModelIndex
 
-HOLD_ROWS = 100
-"""While more rows than this are selected, they stay where they are."""
-MAX_REMEMBERED = 5000
-"""A selection of more jobs than this, and not of all, is let go when the list is sorted anew."""
-MAX_STRETCHES = 200
-"""Likewise one that lies in more places: Qt takes a quarter of a second to select 4,000 single rows."""
-
 
 class JobsView(QTableView):
     """Signals:
     current_changed(): the row with the focus, or what it shows, is another.
-    selection_changed(): other jobs are selected.
     picture_activated(): a picture was double-clicked.
     picked_by_hand(): somebody chose a row, with the mouse or a key.
     """
 
     current_changed = Signal()
-    selection_changed = Signal()
     picture_activated = Signal()
     picked_by_hand = Signal()
 
     def __init__(self, model: JobsModel, row_painter: RowPainter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._jobs = model
-        self._remembered: tuple[list[str] | None, str, int | None] = ([], "", None)
         self.setAccessibleName("Jobs")
         self._row_painter = row_painter
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -94,10 +84,6 @@ class JobsView(QTableView):
         self._look.setSingleShot(True)
         self._look.setInterval(50)
         self._look.timeout.connect(self._ask_for_tasks)
-        self._tell_selection = QTimer(self)
-        self._tell_selection.setSingleShot(True)
-        self._tell_selection.setInterval(0)
-        self._tell_selection.timeout.connect(self.selection_changed)
         self._tell_current = QTimer(self)  # what follows is drawn in another turn than the list
         self._tell_current.setSingleShot(True)
         self._tell_current.setInterval(0)
@@ -106,13 +92,14 @@ class JobsView(QTableView):
         self._draw.setSingleShot(True)
         self._draw.setInterval(0)
         self._draw.timeout.connect(lambda: self.viewport().setUpdatesEnabled(True))
-        model.about_to_rearrange.connect(self._remember)
-        model.rearranged.connect(self._recall)
+        model.about_to_rearrange.connect(self._on_rows_about_to_move)
+        self.chosen = JobSelection(self, model)
+        """Which rows are selected."""
+        model.rearranged.connect(self._on_rearranged)
         model.layoutAboutToBeChanged.connect(self._on_rows_about_to_move)
         model.layoutChanged.connect(self._on_rows_moved)
         model.rowsInserted.connect(lambda *_: self._look.start())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
-        self.selectionModel().selectionChanged.connect(lambda *_: self._on_selection_changed())
         self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
 
     def _fit_rows(self) -> None:
@@ -127,36 +114,7 @@ class JobsView(QTableView):
             self._fit_rows()
             self.columns.fit()
 
-    # --- selection ---------------------------------------------------------------------------------------
-
-    def selected_job_ids(self, at_most: int | None = None) -> list[str]:
-        """The selected jobs, from the top; a job whose task is selected counts when it is selected itself."""
-        ids: list[str] = []
-        for first, last in self._selected_ranges():
-            if at_most is not None:
-                last = min(last, first + at_most - len(ids) - 1)
-            ids += self._jobs.job_ids(first, last)
-            if at_most is not None and len(ids) >= at_most:
-                break
-        return ids
-
-    def selected_tasks(self) -> dict[str, list[int]]:
-        """The selected tasks of each job."""
-        tasks: dict[str, list[int]] = {}
-        for job_id in self._jobs.open_jobs():
-            rows = self._jobs.rows_of_tasks(job_id)
-            found = [
-                row - rows.start
-                for first, last in self._selected_ranges()
-                for row in range(max(first, rows.start), min(last + 1, rows.stop))
-            ]
-            if found:
-                tasks[job_id] = found
-        return tasks
-
-    def has_selection(self) -> bool:
-        """Whether any row is selected."""
-        return self.selectionModel().hasSelection()
+    # --- the current row ---------------------------------------------------------------------------------
 
     def current(self) -> tuple[str, int | None]:
         """Job and task of the row with the focus; an empty id when there is none."""
@@ -164,25 +122,6 @@ class JobsView(QTableView):
         if not 0 <= row < self._jobs.rowCount():
             return "", None
         return self._jobs.job_id(row), self._jobs.task(row)
-
-    def has_selected_current(self) -> bool:
-        """Whether the row with the focus is selected. A job that goes leaves the focus to its neighbour."""
-        return self.selectionModel().isSelected(self.currentIndex().siblingAtColumn(0))
-
-    def select_jobs(self, job_ids: Iterable[str]) -> None:
-        """Select these jobs and no others; none when they stand in more than MAX_STRETCHES places."""
-        stretches: list[list[int]] = []
-        for row in sorted(row for job_id in job_ids if (row := self._jobs.row(job_id)) is not None):
-            if stretches and stretches[-1][1] == row - 1:
-                stretches[-1][1] = row
-            else:
-                stretches.append([row, row])
-        selection = QItemSelection()
-        if len(stretches) <= MAX_STRETCHES:
-            for first, last in stretches:
-                selection.select(self._jobs.index(first, 0), self._jobs.index(last, 0))
-        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-        self.selectionModel().select(selection, flags)
 
     def show_job(self, job_id: str) -> bool:
         """Select a job, scroll to it and give it the focus; returns whether it is shown."""
@@ -196,49 +135,6 @@ class JobsView(QTableView):
         self.scrollTo(index)
         return True
 
-    def _selected_ranges(self) -> Iterator[tuple[int, int]]:
-        selection = self.selectionModel().selection()
-        parts = (selection.at(place) for place in range(selection.count()))
-        yield from sorted({(part.top(), part.bottom()) for part in parts})
-
-    def _on_selection_changed(self) -> None:
-        ranges = self.selectionModel().selection().count()
-        many = ranges > HOLD_ROWS or sum(b - a + 1 for a, b in self._selected_ranges()) > HOLD_ROWS
-        self._jobs.hold_rows(many)
-        if self._jobs.is_rebuilding:
-            self._tell_selection.start()  # rows that leave change it one by one
-        else:
-            self.selection_changed.emit()
-
-    def _remember(self) -> None:
-        self._on_rows_about_to_move()
-        current, task = self.current()
-        count = sum(last - first + 1 for first, last in self._selected_ranges())
-        if count == self._jobs.rowCount() and count > 1:
-            self._remembered = (None, current, task)
-        elif count <= MAX_REMEMBERED:
-            self._remembered = (self.selected_job_ids(), current, task)
-        else:
-            self._remembered = ([], current, task)
-
-    def _recall(self) -> None:
-        selected, current, task = self._remembered
-        self._remembered = ([], "", None)
-        row = self._jobs.row(current) if current else None
-        if row is not None:
-            if task is not None and self._jobs.is_open(current):
-                row += task + 1
-            index = self._jobs.index(row, 0)
-            self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
-        if selected is None:
-            self.selectAll()
-        elif selected:
-            self.select_jobs(selected)
-            if row is not None:
-                self.scrollTo(self._jobs.index(row, 0))
-        self._on_rows_moved()
-        self._look.start()
-
     def _on_rows_about_to_move(self, *_: object) -> None:
         """All rows in sight will be drawn: in another turn of Qt's loop than the one that moves them."""
         self.viewport().setUpdatesEnabled(False)
@@ -246,6 +142,10 @@ class JobsView(QTableView):
 
     def _on_rows_moved(self, *_: object) -> None:
         self._tell_current.start()
+
+    def _on_rearranged(self) -> None:
+        self._on_rows_moved()
+        self._look.start()
 
     # --- tasks -------------------------------------------------------------------------------------------
 
