@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QColor, QGuiApplication
 
 from plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 
@@ -250,6 +250,28 @@ def test_log_that_is_still_to_come(panel: LogPanel, tmp_path: Path, settle: Sett
     write(tmp_path / "log", 2)
     settle(lambda: shown(panel) == ["line 0", "line 1"])
     assert told == []
+
+
+def test_an_error_that_was_jumped_to_keeps_its_colour(
+    panel: LogPanel, tmp_path: Path, settle: Settle
+) -> None:
+    """It is marked by more of its own colour, and no longer looks like a selected line."""
+    path = tmp_path / "log"
+    path.write_text("one\nError: no texture\nthree\n")
+    panel.show_log(str(path))
+    settle(lambda: len(shown(panel)) == 3)
+
+    def ground() -> QColor:
+        image = panel.view.viewport().grab().toImage()
+        middle = int(1.5 * panel.view._metrics.line_height * image.devicePixelRatio())
+        return image.pixelColor(image.width() * 3 // 4, middle)
+
+    before = ground()
+    panel.next_problem.trigger()
+    settle(lambda: ground() != before)
+    after = ground()
+    assert after.hue() == pytest.approx(before.hue(), abs=4)
+    assert after.saturation() > before.saturation()
 
 
 def test_log_that_is_begun_anew(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:

@@ -81,12 +81,13 @@ class LinePainter:
         if is_current:
             self._painter.setPen(self._dim)
 
-    def ground(self, y: int, kind: str, rows: int) -> None:
-        """What is behind a line that tells of an error or a warning, in `rows` rows."""
+    def ground(self, y: int, kind: str, rows: int, is_visited: bool) -> None:
+        """What is behind a line that tells of an error or a warning, in `rows`; more so when jumped to."""
         if not kind:
             return
         colour = severity_colour(kind, self._palette)
         tint = (0.20 if kind == "error" else 0.11) if is_dark(self._palette) else 0.12
+        tint *= 2 if is_visited else 1
         left, height = self._metrics.gutter - 8, self._metrics.line_height * rows
         self._painter.fillRect(QRect(left, y, self._area.width(), height), faded(colour, tint))
         self._painter.fillRect(QRect(left, y, 3, height), colour)

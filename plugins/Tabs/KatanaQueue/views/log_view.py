@@ -273,15 +273,17 @@ class LogView(QAbstractScrollArea):
         if shown:
             draw.gutter()
             caret = self._selection.caret.line if self.hasFocus() else -1
+            visited = self._selection.caret.line if self._selection.whole_line and self._tail is None else -1
             for y, line, known, rows in shown:
-                draw.ground(y, known.kind, rows)
+                draw.ground(y, known.kind, rows, line == visited)
                 if self._tail is None:
                     draw.number(y, line, line == caret)
             draw.texts_only()
-            # A line that was jumped to keeps the colour of what it is.
             strength = 0.22 if self._selection.whole_line else 0.75
             for y, line, known, rows in shown:
-                selected = self._selection.columns(line) if self._tail is None else None
+                # A line that was jumped to keeps the colour of what it is.
+                is_plain = self._tail is None and not (line == visited and known.kind)
+                selected = self._selection.columns(line) if is_plain else None
                 draw.line(y, known.text, rows, selected, strength)
             painter.setClipping(False)
             draw.marks(self._marks if self._tail is None else ())
