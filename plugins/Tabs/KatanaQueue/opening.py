@@ -17,7 +17,8 @@ def open_with_system(path: str, what: str) -> str:
 
     Returns:
         A sentence for people. It names the path, for whether a program came up is not known: on Linux Qt
-        hands it to xdg-open, and looks no further.
+        hands it to xdg-open, and looks no further. To look for a program first would not tell: xdg-open tries
+        more than xdg-mime has, a mailcap for one.
     """
     if QDesktopServices.openUrl(QUrl.fromLocalFile(path)):
         return f"Asked the system to open {what}: {path}"
