@@ -59,12 +59,13 @@ class TopBar(QWidget):
         self._bar.addSeparator()
         for action in (acts.open_picture, acts.reveal_log, acts.copy_log_path, acts.copy_command):
             self._add(action)
-        self._more = self._bar.findChild(QToolButton, "qt_toolbar_ext_button")
-        self._more.setAccessibleName("More actions")
-        self._more.setToolTip("More actions")
-        self._more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.controls.append(self._more)
-        self._least = first + 2 * self._more.iconSize().width()
+        self._more = self._bar.findChildren(QToolButton, "qt_toolbar_ext_button")  # one, which Qt makes
+        for button in self._more:
+            button.setAccessibleName("More actions")
+            button.setToolTip("More actions")
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.controls += self._more
+        self._least = first + 2 * self._bar.iconSize().width()
         """Pixels that the first buttons take, with the one that stands for those which have no room."""
         view = self._view = QToolButton(self)
         view.setText("View")
@@ -88,7 +89,8 @@ class TopBar(QWidget):
 
     def follow_palette(self) -> None:
         """Draw the icon in the palette's colours."""
-        self._more.setIcon(tool_icon("more", self.palette()))
+        for button in self._more:
+            button.setIcon(tool_icon("more", self.palette()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As wide as there is room."""
