@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
@@ -116,11 +116,6 @@ class FilterBar(QWidget):
     def _tell(self) -> None:
         self.field.cut_pause()  # told herewith
         self.filter_changed.emit(self.filter())
-
-    def sizeHint(self) -> QSize:
-        """What must be had; more is welcome."""
-        width = self.full_width() if self._switches.isVisibleTo(self) else self.field.minimumWidth()
-        return QSize(width, super().sizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As wide as there is room."""
