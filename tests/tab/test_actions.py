@@ -28,7 +28,7 @@ def test_start_and_stop_by_button_and_key(tab: Any, queue: FakeQueue, settle: Se
     """Start applies to what is over, Stop to what is not."""
     queue.change([make_job(1, JobState.FAILED), make_job(2, JobState.RUNNING, started=time.time())])
     acts = tab.actions_of_jobs
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
     click_row(qtbot, tab, "job000001")
     assert acts.start.isEnabled()
     assert not acts.stop.isEnabled()
@@ -204,7 +204,7 @@ def test_job_removed_while_its_menu_is_open(tab: Any, queue: FakeQueue, settle: 
     tab.view.customContextMenuRequested.emit(QPoint(30, 10))
     menu = next(each for each in tab.findChildren(QMenu) if each.isVisible())
     queue.change(removed=["job000001"])
-    settle(lambda: tab.model.total == 0)
+    settle(lambda: tab.model.shown == 0)
     before = list(queue.asked)
     for action in (tab.actions_of_jobs.start, tab.actions_of_jobs.remove, tab.actions_of_jobs.copy_log_path):
         action.trigger()
@@ -236,7 +236,7 @@ def test_several_are_selected_and_removed_by_key(
 ) -> None:
     """Delete removes all selected jobs; in the filter field it deletes a letter."""
     queue.change([make_job(n) for n in range(1, 5)])
-    settle(lambda: tab.model.total == 4)
+    settle(lambda: tab.model.shown == 4)
     click_row(qtbot, tab, "job000001")
     click_row(qtbot, tab, "job000003", modifier=Qt.KeyboardModifier.ControlModifier)
     tab.filter_bar.field.setFocus()
@@ -299,7 +299,7 @@ def test_priority_of_jobs_with_different_priorities(
 ) -> None:
     """Raised together, jobs keep their order among each other."""
     queue.change([make_job(1, JobState.WAITING, priority=5), make_job(2, JobState.WAITING)])
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
     tab.view.setFocus()
     tab.view.selectAll()
     qtbot.keyClick(tab.view, Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)

@@ -122,7 +122,7 @@ def test_the_number_follows_the_queue_unless_somebody_types(
     panel.count.selectAll()
     qtbot.keyClicks(panel.count, "7")
     queue.change(queue=QueueRecord(agents_wanted=4), jobs=[make_job(2)])
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
     assert panel.count.text() == "7"
 
 

@@ -42,7 +42,7 @@ def test_hidden_tab_counts_nothing_and_asks_nothing(
     job = make_job(1, JobState.RUNNING, tasks=3, picture=path)
     queue.tasks_of[job.id] = [TaskRecord(job_id=job.id, index=at, state=TaskState.WAITING) for at in range(3)]
     queue.change([job], agents=[make_agent(0, AgentState.BUSY)])
-    settle(lambda: tab.model.total == 1 and tab.pictures.thumbnail(path, 1.0) is not None)
+    settle(lambda: tab.model.shown == 1 and tab.pictures.thumbnail(path, 1.0) is not None)
     tab.model.expand(job.id)
     settle(lambda: ("tasks", job.id) in [each[:2] for each in queue.asked])
     settle(lambda: counts_shown(tab)[JobState.RUNNING] == "1")
@@ -52,7 +52,7 @@ def test_hidden_tab_counts_nothing_and_asks_nothing(
     settle(lambda: not timers_that_go(tab))
     asked = list(queue.asked)
     queue.change([msgspec.structs.replace(job, progress=0.5), make_job(2), make_job(3, JobState.FAILED)])
-    settle(lambda: tab.model.total == 3 and not timers_that_go(tab))
+    settle(lambda: tab.model.shown == 3 and not timers_that_go(tab))
     assert queue.asked == asked
     assert counts_shown(tab)[JobState.FAILED] == "0"
     assert tab.pictures._stale == {path}
@@ -82,7 +82,7 @@ def test_closed_tab_leaves_no_thread_and_opens_again(
     close_tab(tab)
     queue.change([make_job(2)])
     tab.show()
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
 
 
 def test_tab_closed_shown_and_closed_at_once_leaves_no_thread(

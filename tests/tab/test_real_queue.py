@@ -231,7 +231,7 @@ def test_submit_again_with_the_scene_it_had(
     job_id, _ = session.client.submit(spec)
     settle(lambda: tab.view.current()[0] == job_id and log_lines(tab) == ["as it was"])
     tab.actions_of_jobs.submit_again.trigger()
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
     settle(lambda: tab.view.current()[0] != job_id and log_lines(tab) == ["as it was"])
 
 

@@ -71,7 +71,7 @@ def test_selection_by_hand_stays_when_jobs_come(
     settle(lambda: tab.view.current()[0] == "job000003")
     click_row(qtbot, tab, "job000001")
     queue.change([make_job(4)])
-    settle(lambda: tab.model.total == 4)
+    settle(lambda: tab.model.shown == 4)
     assert tab.view.current()[0] == "job000001"
     click_row(qtbot, tab, "job000004")
     queue.change([make_job(5)])
@@ -188,7 +188,7 @@ def test_two_selected_jobs_are_compared(
     red = picture_file(tmp_path / "before.png", Qt.GlobalColor.red)
     blue = picture_file(tmp_path / "after.png", Qt.GlobalColor.blue)
     queue.change([make_job(1, picture=red), make_job(2, picture=blue), make_job(3)])
-    settle(lambda: tab.model.total == 3)
+    settle(lambda: tab.model.shown == 3)
     tab.details.show_page("Picture")
     canvas = tab.picture.canvas
     click_row(qtbot, tab, "job000002")

@@ -87,7 +87,7 @@ def test_a_paused_queue_is_resumed_where_one_reads_of_it(
 def test_filter_by_word_state_and_back(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
     """Typing filters; an empty result offers the way back."""
     queue.change([make_job(1, JobState.FAILED), make_job(2)])
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
     qtbot.keyClicks(tab.filter_bar.field, "shot_002")
     settle(lambda: tab.model.shown == 1)
     qtbot.mouseClick(tab.filter_bar._buttons[JobState.FAILED], LEFT)
@@ -130,7 +130,7 @@ def test_long_render_that_ends_is_told(tab: Any, queue: FakeQueue, settle: Settl
     """After a minute and more somebody has looked away; it can be turned off."""
     start = time.time() - 100
     queue.change([make_job(1, JobState.RUNNING, started=start), make_job(2, JobState.RUNNING, started=start)])
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
     queue.set("job000001", state=JobState.FAILED, completed=start + 100, reason="disk full")
     settle(lambda: tab.notice.text() == "shot_001_beauty: failed after 1:40: disk full")
     tab.notify_action.setChecked(False)
@@ -155,7 +155,7 @@ def test_tray_tells_too_where_there_is_one(
     monkeypatch.setattr(QSystemTrayIcon, "geometry", lambda _tray: next(places))
     start = time.time() - 100
     queue.change([make_job(n, JobState.RUNNING, started=start) for n in (1, 2)])
-    settle(lambda: tab.model.total == 2)
+    settle(lambda: tab.model.shown == 2)
     queue.set("job000001", state=JobState.COMPLETED, completed=start + 100)
     settle(lambda: tab.notice.text().startswith("shot_001"))
     assert told == []
@@ -169,7 +169,7 @@ def test_tray_tells_too_where_there_is_one(
 def test_thousands_of_changes_a_second_are_one_a_frame(tab: Any, queue: FakeQueue, settle: Settle) -> None:
     """However often the queue speaks, the tab redraws once a frame, and ends at the last word."""
     queue.change([make_job(1, JobState.RUNNING)])
-    settle(lambda: tab.model.total == 1)
+    settle(lambda: tab.model.shown == 1)
     seen: list[object] = []
     tab.bridge.changed.connect(seen.append)
     for number in range(500):
@@ -184,7 +184,7 @@ def test_only_what_changed_is_drawn_anew(
     """Of the rows in sight those of changed jobs, not those between them; all when they move."""
     jobs = [make_job(number, JobState.COMPLETED) for number in range(9)]
     queue.change(jobs)
-    settle(lambda: tab.model.total == 9 and not timers_due_at_once(tab))
+    settle(lambda: tab.model.shown == 9 and not timers_due_at_once(tab))
     drawn: list[int] = []
     paint = tab.rows.paint
 
