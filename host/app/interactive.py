@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -40,7 +41,15 @@ def run(scene: Path | None, node: str | None, frame: float | None) -> int:
     if found is not None:
         active_scene().select((found,))
         active_scene().edit(found)
+    _settle()
     application.exec()
     desktop.close()
     quitter.close()
     return code
+
+
+def _settle() -> None:
+    """What the start made stays to the end. To search it for cycles again and again would hold up the window
+    for longer than a frame."""
+    gc.collect()
+    gc.freeze()
