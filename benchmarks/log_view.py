@@ -10,20 +10,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import psutil
-from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from host import katana_alias
 
 katana_alias.install()
+
+from benchmarks.turns import Turns  # noqa: E402
 
 __all__ = ["run"]
 
@@ -67,28 +67,6 @@ def _write(path: Path, size: int) -> int:
     return lines + 1
 
 
-def _until(condition: Callable[[], bool], longest_s: float = 120.0) -> tuple[float, float, float]:
-    """Run events until `condition`; returns seconds, and the longest turn of the loop in ms (clock, CPU)."""
-    loop, begin_s = QEventLoop(), time.perf_counter()
-    stall = [0.0, time.perf_counter()]
-    cpu = [0.0, time.thread_time()]
-
-    def beat() -> None:
-        now_s, spent_s = time.perf_counter(), time.thread_time()
-        stall[0], stall[1] = max(stall[0], now_s - stall[1]), now_s
-        cpu[0], cpu[1] = max(cpu[0], spent_s - cpu[1]), spent_s
-        if condition() or now_s - begin_s > longest_s:
-            loop.quit()
-
-    timer = QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.setInterval(1)
-    timer.timeout.connect(beat)
-    timer.start()
-    loop.exec()
-    return time.perf_counter() - begin_s, stall[0] * 1000, cpu[0] * 1000
-
-
 _WRITER = """
 import sys, time
 path, seconds = sys.argv[1], float(sys.argv[2])
@@ -104,84 +82,79 @@ print(written)
 """
 
 
-def _flooded(panel: Any, folder: Path, seconds: float) -> dict[str, Any]:
+def _flooded(turns: Turns, panel: Any, folder: Path, seconds: float) -> Iterator[dict[str, Any]]:
     """A render writes 100 MB a second into the log that is shown, and followed."""
     path = folder / "flooded.log"
     path.write_bytes(b"begin\n")
     panel.show_log(str(path))
-    _until(lambda: panel._state.line_count == 1)
+    turns.run(lambda: panel._state.line_count == 1)
     memory = _Memory()
     command = [sys.executable, "-c", _WRITER, str(path), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        took_s, stall, cpu = _until(lambda: writer.poll() is not None)
+        took_s = turns.run(lambda: writer.poll() is not None)
         written = int(writer.stdout.read()) if writer.stdout is not None else 0
-    caught_up_s, _, _ = _until(lambda: panel._state.is_complete and panel._state.size == path.stat().st_size)
+    yield _row(turns, f"{written / took_s / 1e6:.0f} MB/s written into the log in sight", took_s)
+    caught_up_s = turns.run(lambda: panel._state.is_complete and panel._state.size == path.stat().st_size)
     path.unlink()
-    return {
-        "what": f"{written / took_s / 1e6:.0f} MB/s written into the log in sight, for {took_s:.1f} s",
-        "caught_up_s": round(caught_up_s, 2),
-        "added_mb": round(memory.end(), 1),
-        "longest_stall_ms": round(stall, 1),
-        "longest_cpu_ms": round(cpu, 1),
-    }
+    yield {**_row(turns, "its end caught up with", caught_up_s), "added_mb": round(memory.end(), 1)}
+
+
+def _row(turns: Turns, what: str, took_s: float) -> dict[str, Any]:
+    return {"what": what, "took_s": round(took_s, 3), **turns.figures()}
+
+
+def _read(turns: Turns, panel: Any, path: Path, count: int) -> Iterator[dict[str, Any]]:
+    """A log of `count` lines is opened, looked at in the middle, looked through for errors, and searched."""
+    from plugins.Tabs.KatanaQueue.models.log_scan import Search
+
+    view = panel.view
+
+    def end_in_sight() -> bool:
+        if view._tail is not None:
+            return bool(view._tail[-1].text == "the end")
+        last = view.line(count - 1)
+        return last is not None and last.text == "the end"
+
+    memory = _Memory()
+    panel.show_log(str(path))
+    yield _row(turns, f"{path.stat().st_size / 1e9:.1f} GB: its end in sight", turns.run(end_in_sight))
+    known_s = turns.run(lambda: panel._state.line_count == count)
+    yield _row(turns, f"all {count:,} lines known", known_s)
+    view.go_to_line(count // 2)
+    yield _row(turns, "its middle in sight", turns.run(lambda: view.line(count // 2) is not None))
+    yield _row(turns, "errors counted", turns.run(lambda: panel._state.is_scanned))
+    panel.reader.search(search := Search("tile 0009999"))
+    found: list[int] = []
+    panel.reader.found_changed.connect(
+        lambda what, marks, through: found.append(marks.count) if through and what is search else None
+    )
+    searched_s = turns.run(lambda: bool(found))
+    searched = _row(turns, f"searched, {found[0] if found else 0:,} found", searched_s)
+    yield {**searched, "added_mb": round(memory.end(), 1)}
+    panel.reader.search(None)
 
 
 def run(small: bool) -> list[dict[str, Any]]:
     """Rows of figures; `small` for a quick look at 50 MB instead of 1 GB."""
-    from plugins.Tabs.KatanaQueue.models.log_scan import Search
     from plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 
     _application = QApplication.instance() or QApplication([])
-    size = 50_000_000 if small else 1_000_000_000
+    turns = Turns()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "render.log"
-        count = _write(path, size)
+        count = _write(path, 50_000_000 if small else 1_000_000_000)
         panel = LogPanel()
         panel.resize(1200, 600)
         panel.show()
-        _until(lambda: panel.isVisible())
-        memory = _Memory()
-        view = panel.view
-
-        def end_in_sight() -> bool:
-            if view._tail is not None:
-                return view._tail[-1].text == "the end"
-            last = view.line(count - 1)
-            return last is not None and last.text == "the end"
-
-        panel.show_log(str(path))
-        seen_s, _, _ = _until(end_in_sight)
-        known_s, known_stall, known_cpu = _until(lambda: panel._state.line_count == count)
-        view.go_to_line(count // 2)
-        middle_s, _, _ = _until(lambda: view.line(count // 2) is not None)
-        scanned_s, scan_stall, scan_cpu = _until(lambda: panel._state.is_scanned)
-        panel.reader.search(search := Search("tile 0009999"))
-        found: list[int] = []
-        panel.reader.found_changed.connect(
-            lambda what, marks, through: found.append(marks.count) if through and what is search else None
-        )
-        search_s, search_stall, search_cpu = _until(lambda: bool(found))
-        added = memory.end()
-        panel.reader.search(None)
-        flooded = _flooded(panel, Path(folder), 1.0 if small else 5.0)
+        turns.run(panel.isVisible)
+        rows = [
+            *_read(turns, panel, path, count),
+            *_flooded(turns, panel, Path(folder), 1.0 if small else 5.0),
+        ]
         panel.reader.close()
         panel.reader.wait(5)
         panel.deleteLater()
-    return [
-        {
-            "what": f"log of {size / 1e9:g} GB, {count:,} lines",
-            "end_in_sight_s": round(seen_s, 3),
-            "all_lines_known_s": round(known_s, 2),
-            "middle_in_sight_s": round(middle_s, 3),
-            "errors_counted_s": round(scanned_s, 2),
-            "searched_s": round(search_s, 2),
-            "found": found[0] if found else None,
-            "added_mb": round(added, 1),
-            "longest_stall_ms": round(max(known_stall, scan_stall, search_stall), 1),
-            "longest_cpu_ms": round(max(known_cpu, scan_cpu, search_cpu), 1),
-        },
-        flooded,
-    ]
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """How long the tab keeps Qt's thread: with many jobs, while they change, while they are sorted and filtered.
 
-The longest time between two turns of the event loop, on the clock and on the thread's own CPU time: on a busy
-machine the first counts other programs too. No part of the product lives here.
+No part of the product lives here.
 """
 
 from __future__ import annotations
@@ -17,78 +16,31 @@ from typing import Any
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import msgspec
-from PySide6.QtCore import QEventLoop, QItemSelection, QItemSelectionModel, Qt, QTimer
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from host import katana_alias
 
 katana_alias.install()
 
+from benchmarks.turns import Turns  # noqa: E402
 from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange  # noqa: E402
 
 __all__ = ["run"]
 
-FRAME_MS = 16.0
 
-
-class _Stalls:
-    """Notes how long Qt's thread was away from its event loop.
-
-    It keeps no list of all turns: one of a million figures takes 10 ms of Qt's thread when it grows.
-    """
+class _Collecting:
+    """Python's search for cycles: it stands for whatever else the process holds."""
 
     def __init__(self) -> None:
-        self._timer = QTimer()
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(1)  # a loop that never rests is one that the system's scheduler holds back
-        self._timer.timeout.connect(self._beat)
-        self._clock_s = self._cpu_s = 0.0
-        self._collecting_s = 0.0
-        self.collection_ms = 0.0
+        self.longest_ms = self._began_s = 0.0
         gc.callbacks.append(self._on_collection)
-        self.clock_ms = self.cpu_ms = 0.0
-        self.over_frame = 0
-
-    def _beat(self) -> None:
-        clock_s, cpu_s = time.perf_counter(), time.thread_time()
-        clock_ms = (clock_s - self._clock_s) * 1000
-        self.clock_ms = max(self.clock_ms, clock_ms)
-        self.cpu_ms = max(self.cpu_ms, (cpu_s - self._cpu_s) * 1000)
-        self.over_frame += clock_ms > FRAME_MS
-        self._clock_s, self._cpu_s = clock_s, cpu_s
 
     def _on_collection(self, phase: str, _info: dict[str, int]) -> None:
-        """Python's search for cycles: it stands for whatever else the process holds."""
         if phase == "start":
-            self._collecting_s = time.thread_time()
+            self._began_s = time.thread_time()
         else:
-            self.collection_ms = max(self.collection_ms, (time.thread_time() - self._collecting_s) * 1000)
-
-    def measure(self, until: Callable[[], bool], at_least_s: float) -> None:
-        """Run events until something holds."""
-        self.clock_ms = self.cpu_ms = self.collection_ms = 0.0
-        self.over_frame = 0
-        self._clock_s, self._cpu_s = time.perf_counter(), time.thread_time()
-        self._timer.start()
-        loop = QEventLoop()
-        end_s = time.perf_counter() + at_least_s
-        check = QTimer()
-        check.setInterval(20)
-        check.timeout.connect(lambda: loop.quit() if time.perf_counter() > end_s and until() else None)
-        check.start()
-        loop.exec()
-        self._timer.stop()
-
-    def row(self, what: str, seconds: float | None = None) -> dict[str, Any]:
-        """The figures of what was measured."""
-        return {
-            "what": what,
-            "longest_ms": round(self.clock_ms, 1),
-            "longest_cpu_ms": round(self.cpu_ms, 1),
-            "longest_collection_ms": round(self.collection_ms, 1),
-            "over_16_ms": self.over_frame,
-            "took_s": None if seconds is None else round(seconds, 2),
-        }
+            self.longest_ms = max(self.longest_ms, (time.thread_time() - self._began_s) * 1000)
 
 
 class _Source:
@@ -198,25 +150,26 @@ def run(small: bool) -> list[dict[str, Any]]:
     tab.resize(1600, 900)
     tab.show()
     QTest.qWaitForWindowExposed(tab)
-    stalls, rows = _Stalls(), []
+    gc.collect()
+    gc.freeze()  # what the start made, as the desktop does
+    turns, collecting = Turns(), _Collecting()
+    rows: list[dict[str, Any]] = []
     name = f"{count:,} jobs"
 
     def timed(
         what: str, start: Callable[[], object], until: Callable[[], bool], at_least_s: float = 0.3
     ) -> None:
-        begin_s = time.perf_counter()
-        done: list[float] = []
-
-        def over() -> bool:
-            if until() and not done:
-                done.append(time.perf_counter() - begin_s)
-            return bool(done)
-
-        # What the start of the process left is not the tab's; what the tab leaves is measured.
-        gc.collect()
+        collecting.longest_ms = 0.0
         QTimer.singleShot(0, start)
-        stalls.measure(over, at_least_s)
-        rows.append(stalls.row(f"{name}: {what}", done[0]))
+        took_s = turns.run(until, at_least_s)
+        rows.append(
+            {
+                "what": f"{name}: {what}",
+                **turns.figures(),
+                "collection_ms": round(collecting.longest_ms, 1),
+                "took_s": round(took_s, 2),
+            }
+        )
 
     model, view = tab.model, tab.view
     timed("first shown", lambda: tab.attach(source), lambda: model.total == count and not model.is_rebuilding)

@@ -1,0 +1,104 @@
+"""How long Qt's thread was away from its event loop, and what of that time the machine's other programs took.
+
+A turn is the time between two looks at the clock by a timer of a millisecond. No question is asked here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QEventLoop, Qt, QTimer
+
+__all__ = ["Turns"]
+
+FRAME_MS = 16.0
+LONGEST_S = 120.0
+
+
+class Turns:
+    """The longest turns while `run` runs; on Qt's thread. No list is kept: a long one takes 10 ms to grow."""
+
+    def __init__(self) -> None:
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(1)  # a loop that never rests is one that the system's scheduler holds back
+        self._timer.timeout.connect(self._beat)
+        self._waited = _Waited()
+        self._until: Callable[[], bool] = lambda: True
+        self._loop = QEventLoop()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.longest_ms = self.longest_own_ms = self.longest_cpu_ms = 0.0
+        self.over_frame = self.over_frame_own = 0
+
+    def run(self, until: Callable[[], bool], at_least_s: float = 0.0) -> float:
+        """Run events until something holds, at most LONGEST_S; returns after how many seconds it held."""
+        self._forget()
+        self._begin_s = time.perf_counter()
+        self._least_s, self._held_s = at_least_s, None
+        self._until = until
+        self._last = (self._begin_s, time.thread_time(), self._waited.so_far_s())
+        self._timer.start()
+        self._loop.exec()
+        self._timer.stop()
+        self._until = lambda: True
+        return self._held_s if self._held_s is not None else time.perf_counter() - self._begin_s
+
+    def _beat(self) -> None:
+        now_s, cpu_s, waited_s = time.perf_counter(), time.thread_time(), self._waited.so_far_s()
+        took_ms = (now_s - self._last[0]) * 1000
+        own_ms = took_ms - (waited_s - self._last[2]) * 1000
+        self.longest_ms = max(self.longest_ms, took_ms)
+        self.longest_own_ms = max(self.longest_own_ms, own_ms)
+        self.longest_cpu_ms = max(self.longest_cpu_ms, (cpu_s - self._last[1]) * 1000)
+        self.over_frame += took_ms > FRAME_MS
+        self.over_frame_own += own_ms > FRAME_MS
+        self._last = (now_s, cpu_s, waited_s)
+        spent_s = now_s - self._begin_s
+        if self._held_s is None and self._until():
+            self._held_s = spent_s
+        if spent_s > LONGEST_S or (self._held_s is not None and spent_s >= self._least_s):
+            self._loop.quit()
+
+    def figures(self) -> dict[str, Any]:
+        """Columns of a row, milliseconds.
+
+        longest_ms: by the clock, as an artist meets it.
+        own_ms: likewise without the time in which the thread was ready and other programs had the cores;
+            what it waited for the program's own threads, and for the disk, is in it. None where the system
+            does not tell.
+        cpu_ms: the thread's own computing.
+        over_16: how many turns were longer than a frame, by the clock and without others.
+        """
+        known = self._waited.is_known
+        return {
+            "longest_ms": round(self.longest_ms, 1),
+            "own_ms": round(self.longest_own_ms, 1) if known else None,
+            "cpu_ms": round(self.longest_cpu_ms, 1),
+            "over_16": f"{self.over_frame}, {self.over_frame_own}" if known else self.over_frame,
+        }
+
+
+class _Waited:
+    """How long the calling thread was ready to run and another had the core (Linux tells: Documentation/
+    scheduler/sched-stats, the second figure of schedstat, in nanoseconds)."""
+
+    def __init__(self) -> None:
+        try:
+            self._fd: int | None = os.open(
+                f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY | os.O_CLOEXEC
+            )
+        except OSError:
+            self._fd = None
+
+    @property
+    def is_known(self) -> bool:
+        return self._fd is not None
+
+    def so_far_s(self) -> float:
+        return 0.0 if self._fd is None else int(os.pread(self._fd, 80, 0).split()[1]) / 1e9
