@@ -6,7 +6,7 @@ Rows are found by bisection in a sorted list, so that a change among 100,000 job
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -145,6 +145,16 @@ class JobOrder:
             self._entry_of.update((_id_of(entry), entry) for entry in some)
             yield
         self._entries = entries
+
+    def move(self, entry: Entry) -> None:
+        """Put a job that is shown where it belongs now.
+
+        Its key stays in the mapping: one that loses and gains keys is made anew now and then, all of it.
+        """
+        job_id = _id_of(entry)
+        del self._entries[bisect_left(self._entries, self._entry_of[job_id])]
+        insort(self._entries, entry)
+        self._entry_of[job_id] = entry
 
     def remove(self, job_id: str) -> None:
         """Take a job out."""

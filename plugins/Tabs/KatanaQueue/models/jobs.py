@@ -267,8 +267,7 @@ class JobsModel(JobTable):
         kept = self.persistentIndexList()
         places = [(self.job_id(index.row()), self.task(index.row()), index.column()) for index in kept]
         for job in jobs:
-            self._order.remove(job.id)
-            self._order.insert([self._order.sort_by.entry(job)])
+            self._order.move(self._order.sort_by.entry(job))
         self._open.place(self._order)
         self.changePersistentIndexList(kept, [self._index_of(*place) for place in places])
         _with_hint(self.layoutChanged).emit([], _ROWS_MOVE)

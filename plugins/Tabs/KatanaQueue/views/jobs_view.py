@@ -39,6 +39,7 @@ from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .job_selection import JobSelection
 from .look import row_height
 from .own_keys import OwnKeys
+from .rows_ahead import RowsAhead
 
 __all__ = ["JobsView"]
 
@@ -61,6 +62,7 @@ class JobsView(QTableView):
         self._jobs = model
         self.setAccessibleName("Jobs")
         self._row_painter = row_painter
+        self._ahead = RowsAhead(row_painter)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setShowGrid(False)
@@ -90,8 +92,9 @@ class JobsView(QTableView):
         self._tell_current.timeout.connect(self.current_changed)
         self._draw = QTimer(self)
         self._draw.setSingleShot(True)
-        self._draw.setInterval(0)
-        self._draw.timeout.connect(lambda: self.viewport().setUpdatesEnabled(True))
+        self._draw.setTimerType(Qt.TimerType.PreciseTimer)
+        self._draw.setInterval(1)  # what else waits for Qt's thread comes in between
+        self._draw.timeout.connect(self._draw_what_moved)
         model.about_to_rearrange.connect(self._on_rows_about_to_move)
         self.chosen = JobSelection(self, model)
         """Which rows are selected."""
@@ -140,10 +143,20 @@ class JobsView(QTableView):
         self.viewport().setUpdatesEnabled(False)
         self._draw.start()
 
+    def _draw_what_moved(self) -> None:
+        with right_of_way:
+            columns = self._columns_between(0, self.viewport().width())
+            is_more = self._ahead.go_on(self.viewport(), columns, self.visible_rows())
+        if is_more:
+            self._draw.start()
+        else:
+            self.viewport().setUpdatesEnabled(True)
+
     def _on_rows_moved(self, *_: object) -> None:
         self._tell_current.start()
 
     def _on_rearranged(self) -> None:
+        self._ahead.begin()
         self._on_rows_moved()
         self._look.start()
 
@@ -285,18 +298,13 @@ class JobsView(QTableView):
         first, last = self.rowAt(edge.top()), self.rowAt(edge.bottom())
         if first < 0:
             return
-        header = self.horizontalHeader()
-        columns = []
-        for place in range(header.count()):
-            column = header.logicalIndex(place)
-            x, width = header.sectionViewportPosition(column), header.sectionSize(column)
-            if not header.isSectionHidden(column) and x <= edge.right() and x + width > edge.left():
-                columns.append((column, x, width))
+        columns = self._columns_between(edge.left(), edge.right())
         if not columns:
             return
         # A focus frame only when it tells more than the selection does.
         current = self.currentIndex().row() if self.hasFocus() else -1
         selection = self.selectionModel()
+        header = self.horizontalHeader()
         self._row_painter.begin(painter, palette, columns, (-header.offset(), header.length()))
         try:
             for row in range(first, (self._jobs.rowCount() - 1 if last < 0 else last) + 1):
@@ -309,6 +317,17 @@ class JobsView(QTableView):
                 self._row_painter.paint(row, top, selected, row == current)
         finally:
             self._row_painter.end()
+
+    def _columns_between(self, left: int, right: int) -> list[tuple[int, int, int]]:
+        """Column, left edge and width of each that is in sight there."""
+        header = self.horizontalHeader()
+        columns = []
+        for place in range(header.count()):
+            column = header.logicalIndex(place)
+            x, width = header.sectionViewportPosition(column), header.sectionSize(column)
+            if not header.isSectionHidden(column) and x <= right and x + width > left:
+                columns.append((column, x, width))
+        return columns
 
     def sizeHintForColumn(self, column: int) -> int:
         """The width that the rows in sight want."""
