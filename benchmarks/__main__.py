@@ -30,6 +30,7 @@ QUESTIONS = (
     "thousand_agents",
     "core_simulation",
     "tab",
+    "tab_on_queue",
     "log_view",
 )
 

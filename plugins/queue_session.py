@@ -10,6 +10,8 @@ from pathlib import Path
 
 from kq.api import KqError, Session, Settings, current_session, start_session
 
+from .right_of_way import right_of_way
+
 __all__ = ["end", "find_python", "start", "trouble"]
 
 _log = logging.getLogger("KatanaQueue")
@@ -31,6 +33,7 @@ def start() -> Session | None:
         _trouble = str(error)
         _log.error("Katana Queue could not start: %s", error)
         return None
+    session.client.give_way = right_of_way.rest
     _trouble = ""
     return session
 

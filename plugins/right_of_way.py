@@ -14,6 +14,9 @@ __all__ = ["RightOfWay", "right_of_way"]
 
 AFTER_S = 0.0015
 """The way stays taken for so long: what Qt does next in the same turn often calls Python again."""
+REST_S = 0.0005
+PATIENCE_S = 0.016
+"""Others wait for who rests: Qt's thread may be at work for long, with hardly a pause."""
 LONGEST_S = 0.1
 """Longer than this Qt's thread is not at work but waits, perhaps for an answer to a dialog."""
 
@@ -50,6 +53,16 @@ class RightOfWay:
         time.sleep(rest_s)
         while self.is_taken() and not ending.is_set():
             time.sleep(rest_s)
+
+    def rest(self) -> None:
+        """Rest for a moment, and while the way is taken for PATIENCE_S at most; any thread but Qt's.
+
+        The moment lets in whoever waits for Python: a thread that lets go and is back at once keeps it.
+        """
+        end_s = time.perf_counter() + PATIENCE_S
+        time.sleep(REST_S)
+        while self.is_taken() and time.perf_counter() < end_s:
+            time.sleep(REST_S)
 
 
 right_of_way = RightOfWay()

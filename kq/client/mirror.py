@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import islice
 
 import msgspec
 
@@ -49,7 +50,9 @@ class Mirror:
         self.queue = QueueRecord()
         self.sequence: int | None = None
         """Of the last event applied; None before the first snapshot."""
-        self._pages: list[SnapshotReply] = []
+        self._first_page: SnapshotReply | None = None
+        self._coming: dict[str, JobRecord] = {}
+        """The jobs of a snapshot that is on its way."""
         self._early: list[ChangesEvent] = []
         """Events that came while a snapshot was on its way."""
         self._changed_jobs: dict[str, None] = {}
@@ -76,20 +79,19 @@ class Mirror:
 
         `provisional` jobs stay though the snapshot does not hold them.
         """
-        self._pages.append(page)
+        first = self._first_page = self._first_page or page
+        # Page by page: a loop over all jobs would hold up every other thread of the program.
+        self._coming.update((record.id, record) for record in page.jobs)
         if page.more:
             return False
-        kept = {job_id: self.jobs[job_id] for job_id in provisional if job_id in self.jobs}
-        self.jobs = {}
-        for each in self._pages:
-            self.jobs.update((record.id, record) for record in each.jobs)
-        for job_id, record in kept.items():
-            self.jobs.setdefault(job_id, record)
-        first = self._pages[0]
+        for job_id in provisional:
+            if job_id in self.jobs:
+                self._coming.setdefault(job_id, self.jobs[job_id])
+        self.jobs = self._coming
         self.agents = {record.id: record for record in first.agents}
         self.queue = page.queue
         self.sequence = first.sequence
-        self._pages = []
+        self._first_page, self._coming = None, {}
         self._reset = True
         early, self._early = self._early, []
         for event in early:
@@ -99,7 +101,7 @@ class Mirror:
 
     def forget_pages(self) -> None:
         """A snapshot that was on its way will not be completed."""
-        self._pages, self._early = [], []
+        self._first_page, self._coming, self._early = None, {}, []
         self.sequence = None
 
     def apply(self, event: ChangesEvent) -> bool:
@@ -133,27 +135,27 @@ class Mirror:
             self._queue_changed = True
         return True
 
-    def take_change(self, status: ConnectionStatus, sentence: str) -> QueueChange:
-        """What listeners have not been told, which counts as told from now on."""
+    def take_change(self, status: ConnectionStatus, sentence: str, most: int) -> QueueChange:
+        """What listeners have not been told, which counts as told from now on.
+
+        Unless it is everything: at most `most` jobs, and as many that were removed.
+        """
         if self._reset:
             change = self.everything(status, sentence)
+            self._changed_jobs.clear()
+            self._removed_jobs.clear()
         else:
             change = QueueChange(
                 status=status,
                 sentence=sentence,
-                jobs=tuple(self.jobs[job_id] for job_id in self._changed_jobs),
-                removed_jobs=tuple(self._removed_jobs),
+                jobs=tuple(self.jobs[job_id] for job_id in _taken(self._changed_jobs, most)),
+                removed_jobs=tuple(_taken(self._removed_jobs, most)),
                 agents=tuple(self.agents[agent_id] for agent_id in self._changed_agents),
                 removed_agents=tuple(self._removed_agents),
                 queue=self.queue if self._queue_changed else None,
             )
-        for gathered in (
-            self._changed_jobs,
-            self._removed_jobs,
-            self._changed_agents,
-            self._removed_agents,
-        ):
-            gathered.clear()
+        self._changed_agents.clear()
+        self._removed_agents.clear()
         self._queue_changed = self._reset = False
         return change
 
@@ -179,3 +181,11 @@ class Mirror:
             queue=self.queue,
             reset=True,
         )
+
+
+def _taken(gathered: dict[str, None], most: int) -> list[str]:
+    """The first of them, which are no longer there."""
+    taken = list(islice(gathered, most))
+    for each in taken:
+        del gathered[each]
+    return taken

@@ -38,6 +38,9 @@ _FLUSH_S, _AT_ONCE = 0.033, 4
 _SILENCE_S = 6.0
 """Three signs of life of the server missed in a row."""
 _MOST_IN_FLIGHT = 256
+_WORK_S = 0.001
+_TOLD_AT_ONCE = 1000
+"""Jobs in one change, which listeners take in without a pause."""
 _SNAPSHOT_PATIENCE_S = 10.0
 """A snapshot of which nothing came for so long was lost: it is asked for again."""
 _log = logging.getLogger("kq.client")
@@ -57,6 +60,10 @@ class QueueClient(Wishes):
             history: whether jobs of earlier sessions are wanted too.
             managed: whether somebody starts the queue again when it ends (see Session), and will `say` so.
         """
+        self.give_way: Callable[[], None] = _go_on
+        """Called on the client's thread after each millisecond of work. Python runs one thread at a time: a
+        program with a window lets this one rest there, so that the window's gets its turn."""
+        self._rested_s = 0.0
         self._managed = managed
         self._history = history
         self._lock = threading.Lock()
@@ -129,7 +136,7 @@ class QueueClient(Wishes):
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with changes, on the client's thread, some thirty times a second at most,
-        or a few times in a row after a quiet moment.
+        or a few times in a row after a quiet moment. Many changed jobs come a thousand to a call.
 
         The first call comes soon, with everything known (`reset`).
 
@@ -186,6 +193,17 @@ class QueueClient(Wishes):
         future = self._ask(lambda number: m.SubmitRequest(request=number, job_id=job_id, spec=spec))
         future.add_done_callback(lambda done: self._on_submitted(job_id, done))
         return job_id, future
+
+    def stop_all_jobs(self) -> Future[None]:
+        """Cancel all that waits and end all that runs, as known when the client's thread comes to it."""
+        return self._ask(
+            lambda number: m.JobActionRequest(request=number, action="stop", job_ids=self._unfinished())
+        )
+
+    def _unfinished(self) -> tuple[str, ...]:
+        with self._lock:
+            jobs = self._mirror.jobs.values()
+            return tuple(job.id for job in jobs if not job.state.is_terminal)
 
     def _on_submitted(self, job_id: str, done: Future[None]) -> None:
         with self._lock:
@@ -254,12 +272,18 @@ class QueueClient(Wishes):
         try:
             while not self._closing:
                 ready = self._poller.wait(self._timeout_s())
+                self._rested_s = time.monotonic()
                 self._take_notes()
                 self._take_messages(ready)
                 self._watch_silence()
                 self._tell_listeners()
         finally:
             self._finish()
+
+    def _rest(self) -> None:
+        if time.monotonic() - self._rested_s >= _WORK_S:
+            self.give_way()
+            self._rested_s = time.monotonic()
 
     def _finish(self) -> None:
         self._closing = True
@@ -337,11 +361,13 @@ class QueueClient(Wishes):
         for reply in wire.replies(ready):
             self._last_heard = time.monotonic()
             self._take_reply(reply)
+            self._rest()
         self._send_more()
         for event in wire.broadcasts(ready):
             if isinstance(event, m.ChangesEvent):
                 self._last_heard = time.monotonic()
                 self._take_event(event)
+                self._rest()
         if wire.mismatch:
             self._set_status(ConnectionStatus.LOST, wire.mismatch)
 
@@ -421,26 +447,33 @@ class QueueClient(Wishes):
         status = self._now_status()
         with self._lock:
             fresh, self._new_listeners = self._new_listeners, []
-            untold = self._mirror.is_untold or self._told_status != status
-            change = self._mirror.take_change(*status) if untold else None
-            everything = self._mirror.everything(*status) if fresh else None
-        if change is None and everything is None:
+        if not fresh and not self._mirror.is_untold and self._told_status == status:
             return
         self._pace.told(now)
-        self._told_status = status
-        for listener in self._listeners if change is not None else ():
-            _call(listener, change)
-        for listener in fresh:
-            _call(listener, everything)
-        self._listeners += fresh
+        while self._mirror.is_untold or self._told_status != status:
+            with self._lock:
+                change = self._mirror.take_change(*status, most=_TOLD_AT_ONCE)
+            self._told_status = status
+            for listener in self._listeners:
+                _call(listener, change)
+            self._rest()
+        if fresh:
+            with self._lock:
+                everything = self._mirror.everything(*status)
+            for listener in fresh:
+                _call(listener, everything)
+            self._listeners += fresh
 
 
-def _call(listener: Listener, change: QueueChange | None) -> None:
-    assert change is not None
+def _call(listener: Listener, change: QueueChange) -> None:
     try:
         listener(change)
     except Exception:  # noqa: BLE001  # whatever it raises must not end the thread that all depend on
         _log.exception("a listener of the queue failed")
+
+
+def _go_on() -> None:
+    """Nobody else is at work."""
 
 
 def _fail(future: Future[Any], error: BaseException) -> None:

@@ -21,7 +21,7 @@ from kq.server.pages import pages
 __all__ = ["Wishes"]
 
 _log = logging.getLogger("kq.server")
-_JOBS_A_PAGE = 2000
+_JOBS_A_PAGE = 1000
 _MAX_TASKS_A_PAGE = 5000
 
 

@@ -6,12 +6,22 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import pytest
 
-from kq.api import BadInput, ConnectionLost, ConnectionStatus, JobSpec, QueueChange, QueueClient, Session
+from kq.api import (
+    BadInput,
+    ConnectionLost,
+    ConnectionStatus,
+    JobSpec,
+    QueueChange,
+    QueueClient,
+    Session,
+    find_session,
+)
+from kq.client import queue_client
 from kq.client.mirror import Mirror
 from kq.messages import ChangesEvent, SnapshotReply
 from kq.records import JobRecord, QueueRecord
@@ -145,6 +155,66 @@ def test_a_gap_asks_for_a_snapshot() -> None:
     assert mirror.apply(ChangesEvent(sequence=5))
     assert mirror.apply(ChangesEvent(sequence=6))
     assert not mirror.apply(ChangesEvent(sequence=8))
+
+
+def test_much_that_changed_is_told_in_parts() -> None:
+    """Whoever is told takes a part in without a pause; nothing is told twice, nothing left out."""
+    mirror = Mirror()
+    mirror.take_page(page(*(record(f"job{i}") for i in range(7)), sequence=5), frozenset())
+    assert mirror.take_change(ConnectionStatus.CONNECTED, "", most=3).reset
+    failed = tuple(record(f"job{i}", JobState.FAILED) for i in range(5))
+    mirror.apply(ChangesEvent(sequence=6, jobs=failed, removed_jobs=("job5", "job6")))
+    told, gone = [], []
+    while mirror.is_untold:
+        change = mirror.take_change(ConnectionStatus.CONNECTED, "", most=3)
+        assert len(change.jobs) <= 3
+        told += [job.id for job in change.jobs]
+        gone += change.removed_jobs
+    assert told == [job.id for job in failed]
+    assert gone == ["job5", "job6"]
+
+
+def test_a_snapshot_that_broke_off_counts_for_nothing() -> None:
+    """The pages of another follow: what only the first one held is not there."""
+    mirror = Mirror()
+    mirror.take_page(page(record("aaaa"), sequence=5, more=True), frozenset())
+    mirror.forget_pages()
+    assert mirror.take_page(page(record("bbbb"), sequence=9), frozenset())
+    assert list(mirror.jobs) == ["bbbb"]
+    assert mirror.sequence == 9
+
+
+def test_the_clients_thread_rests_between_its_pieces_of_work(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window whose program it is part of would else stand still."""
+    monkeypatch.setattr(queue_client, "_WORK_S", 0.0)
+    monkeypatch.setattr(queue_client, "_TOLD_AT_ONCE", 300)
+    count, rests, told = 2_500, [], []
+    session = Session(Settings(data_root=data_root, num_agents=1))
+    other = QueueClient()
+    try:
+        session.client.pause_queue(True).result(60)
+        wait([session.client.submit(SPEC)[1] for _ in range(count)])
+        other.give_way = lambda: rests.append(threading.current_thread().name)
+        other.add_listener(told.append)
+        other.connect(find_session(data_root))
+        until(lambda: len(other.jobs()) == count, "all jobs")
+        until(lambda: told and told[-1].status is ConnectionStatus.CONNECTED, "the news")
+        assert len(rests) >= 3
+        assert set(rests) == {"kq-client"}
+
+        told.clear()
+        other.stop_all_jobs().result(60)
+        until(lambda: sum(len(each.jobs) for each in told) >= count, "all that was stopped")
+        assert {job.state for each in told for job in each.jobs} == {JobState.CANCELLED}
+        assert max(len(each.jobs) for each in told) <= 300
+    finally:
+        other.close()
+        session.close()
+        assert session.wait(20)
+        assert other.join(5)
+        assert session.client.join(5)
 
 
 def test_a_session_that_cannot_start_says_why(data_root: Path) -> None:

@@ -171,6 +171,9 @@ class FakeQueue:
     def stop_jobs(self, ids: Sequence[str]) -> Future[None]:
         return self._answer("stop_jobs", tuple(ids))
 
+    def stop_all_jobs(self) -> Future[None]:
+        return self._answer("stop_all_jobs")
+
     def remove_jobs(self, ids: Sequence[str]) -> Future[None]:
         return self._answer("remove_jobs", tuple(ids))
 

@@ -12,6 +12,7 @@ from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QToolBar, QToolButton
 
 from kq.api import (
+    AgentState,
     ConnectionStatus,
     JobSpec,
     JobState,
@@ -20,7 +21,7 @@ from kq.api import (
     TaskState,
 )
 from plugins.Tabs.KatanaQueue.models.columns import Column
-from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import LEFT, Settle, click_row
 
 
@@ -123,6 +124,29 @@ def test_stop_of_a_long_render_asks(tab: Any, queue: FakeQueue, settle: Settle, 
     yes = next(button for button in box.findChildren(QPushButton) if button.text() == "Stop")
     qtbot.mouseClick(yes, LEFT)
     settle(lambda: ("stop_jobs", ("job000001",)) in queue.asked)
+
+
+def test_stop_all_asks_by_what_is_known_of_the_agents(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """The longest render is named; jobs that are over do not count."""
+    long_ago, just_now = time.time() - 7200, time.time() - 5
+    queue.change(
+        [
+            make_job(1, JobState.RUNNING, started=just_now),
+            make_job(2, JobState.RUNNING, started=long_ago, name="the_long_one"),
+            make_job(3, JobState.WAITING),
+            make_job(4, JobState.COMPLETED),
+        ],
+        agents=[make_agent(i, AgentState.BUSY, job=f"job{i:06}") for i in (1, 2)],
+    )
+    settle(lambda: tab.model.shown == 4)
+    tab.actions_of_jobs.stop_all.trigger()
+    box = tab.findChild(QMessageBox)
+    assert box.text().startswith("the_long_one has been rendering for 2:00:0")
+    assert box.text().endswith("Stop all 3 jobs?")
+    qtbot.mouseClick(next(b for b in box.findChildren(QPushButton) if b.text() == "Stop"), LEFT)
+    settle(lambda: ("stop_all_jobs",) in queue.asked)
 
 
 def test_queue_lost_while_a_question_stands(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:

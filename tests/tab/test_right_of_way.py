@@ -88,6 +88,33 @@ def test_who_gives_way_goes_on_afterwards() -> None:
     assert order == ["Qt", "thread"]
 
 
+def test_who_rests_goes_on_while_the_way_is_taken_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others wait for it: for news of the queue, or for an answer."""
+    way = _Watched()
+    monkeypatch.setattr(module, "PATIENCE_S", 0.01)
+    with way:
+        way.rest()
+        assert way.looks >= 1
+
+
+def test_who_rests_lets_qt_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the way is taken it looks again and again; free, it works."""
+    way, order = _Watched(), []
+    monkeypatch.setattr(module, "PATIENCE_S", 30.0)
+
+    def work() -> None:
+        way.rest()
+        order.append("thread")
+
+    thread = threading.Thread(target=work)
+    with way:
+        thread.start()
+        way.wait_for_looks(5)
+        order.append("Qt")
+    thread.join(30)
+    assert order == ["Qt", "thread"]
+
+
 def test_the_end_waits_for_no_way() -> None:
     """A thread that is told to end does so, whoever has the way."""
     way, ending = _Watched(), threading.Event()

@@ -206,28 +206,35 @@ class JobActions(QObject):
         self._stop_jobs([job for job in self._selected() if _can_stop(job)])
 
     def _stop_all(self) -> None:
-        states = (JobState.WAITING, JobState.RUNNING)
-        jobs = [] if self._client is None else [job for job in self._client.jobs() if job.state in states]
-        self._stop_jobs(jobs, always_ask=len(jobs) > 1)
-
-    def _stop_jobs(self, jobs: list[JobRecord], always_ask: bool = False) -> None:
-        ids = [job.id for job in jobs]
-        question = _question("Stop", jobs, always_ask)
+        if self._client is None:
+            return
+        # Not from all jobs, of which there may be very many.
+        count = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
+        at_work = (self._client.job(agent.job) for agent in self._client.agents() if agent.job)
+        running = [job for job in at_work if job is not None]
+        question = _question("Stop", running, count, always_ask=count > 1)
         self._after_question(
-            question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_jobs(ids)), ids
+            question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_all_jobs()), count
+        )
+
+    def _stop_jobs(self, jobs: list[JobRecord]) -> None:
+        ids = [job.id for job in jobs]
+        question = _question("Stop", jobs, len(jobs))
+        self._after_question(
+            question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_jobs(ids)), len(ids)
         )
 
     def _remove(self) -> None:
         jobs = self._selected()
         ids = [job.id for job in jobs]
-        question = _question("Remove", jobs, always_ask=len(jobs) >= MANY_TO_REMOVE)
+        question = _question("Remove", jobs, len(jobs), always_ask=len(jobs) >= MANY_TO_REMOVE)
         self._after_question(
-            question, "Remove", lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)), ids
+            question, "Remove", lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)), len(ids)
         )
 
-    def _after_question(self, question: str, verb: str, call: Callable[[], None], ids: list[str]) -> None:
-        """Ask `question`, if there is one, without holding anything up; then `call`."""
-        if not ids:
+    def _after_question(self, question: str, verb: str, call: Callable[[], None], count: int) -> None:
+        """Ask `question`, if there is one, without holding anything up; then `call`. Nothing for no jobs."""
+        if not count:
             return
         if not question:
             call()
@@ -329,17 +336,22 @@ def _can_stop(job: JobRecord) -> bool:
     return not job.state.is_terminal and not job.stopping
 
 
-def _question(verb: str, jobs: list[JobRecord], always_ask: bool) -> str:
-    """What to ask before `jobs` are stopped or removed; empty when nothing much is lost."""
+def _question(verb: str, jobs: list[JobRecord], count: int, always_ask: bool = False) -> str:
+    """What to ask before jobs are stopped or removed; empty when nothing much is lost.
+
+    Args:
+        jobs: those of them that may be running.
+        count: how many there are.
+    """
     now_s = time.time()
     running = [(elapsed_s(job, now_s) or 0.0, job) for job in jobs if job.state == JobState.RUNNING]
     longest_s, longest = max(running, key=lambda each: each[0], default=(0.0, None))
     if longest is not None and longest_s >= LONG_S:
-        if len(jobs) == 1:
+        if count == 1:
             return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} it?"
-        return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} all {len(jobs):,} jobs?"
+        return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} all {count:,} jobs?"
     if not always_ask:
         return ""
     if verb == "Remove":
-        return f"Remove {len(jobs):,} jobs, with their logs and preview pictures?"
-    return f"{verb} all {len(jobs):,} jobs that wait or run?"
+        return f"Remove {count:,} jobs, with their logs and preview pictures?"
+    return f"{verb} all {count:,} jobs that wait or run?"
