@@ -83,7 +83,7 @@ def run(small: bool) -> list[dict[str, Any]]:
         gc.freeze()  # what the start made, as the desktop does
         turns, model = Turns(), tab.model
         client = QueueClient()
-        client.give_way = right_of_way.rest  # as plugins/queue_session.py has it
+        client.set_rest(right_of_way.rest)  # as plugins/queue_session.py has it
 
         def timed(what: str, start: Callable[[], object], until: Callable[[], bool]) -> None:
             QTimer.singleShot(0, start)

@@ -33,7 +33,7 @@ def start() -> Session | None:
         _trouble = str(error)
         _log.error("Katana Queue could not start: %s", error)
         return None
-    session.client.give_way = right_of_way.rest
+    session.client.set_rest(right_of_way.rest)
     _trouble = ""
     return session
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from kq import errors
 from kq import messages as m
-from kq.client.mirror import ConnectionStatus, Mirror, QueueChange
+from kq.client.listeners import Listener, Listeners, Rests
+from kq.client.mirror import ConnectionStatus, Mirror
 from kq.client.wishes import Wishes
 from kq.errors import ConnectionLost, KqError
-from kq.pace import Pace
 from kq.records import (
     AgentRecord,
     JobRecord,
@@ -34,17 +34,12 @@ from kq.wire import ClientWire, Poller
 
 __all__ = ["QueueClient"]
 
-_FLUSH_S, _AT_ONCE = 0.033, 4
 _SILENCE_S = 6.0
 """Three signs of life of the server missed in a row."""
 _MOST_IN_FLIGHT = 256
-_WORK_S = 0.001
-_TOLD_AT_ONCE = 1000
-"""Jobs in one change, which listeners take in without a pause."""
 _SNAPSHOT_PATIENCE_S = 10.0
 """A snapshot of which nothing came for so long was lost: it is asked for again."""
 _log = logging.getLogger("kq.client")
-Listener = Callable[[QueueChange], None]
 
 
 class QueueClient(Wishes):
@@ -60,19 +55,14 @@ class QueueClient(Wishes):
             history: whether jobs of earlier sessions are wanted too.
             managed: whether somebody starts the queue again when it ends (see Session), and will `say` so.
         """
-        self.give_way: Callable[[], None] = _go_on
-        """Called on the client's thread after each millisecond of work. Python runs one thread at a time: a
-        program with a window lets this one rest there, so that the window's gets its turn."""
-        self._rested_s = 0.0
         self._managed = managed
         self._history = history
         self._lock = threading.Lock()
         self._mirror = Mirror()
         self._status = ConnectionStatus.STARTING
         self._sentence = "the queue is starting"
-        self._told_status: tuple[ConnectionStatus, str] | None = None
-        self._listeners: list[Listener] = []
-        self._new_listeners: list[Listener] = []
+        self._rests = Rests()
+        self._listeners = Listeners(self._mirror, self._lock, self._rests)
         self._notes: deque[Callable[[], None]] = deque()
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
@@ -92,7 +82,6 @@ class QueueClient(Wishes):
         self._snapshot_request = 0
         self._snapshot_awaited_since: float | None = None
         self._last_heard = time.monotonic()
-        self._pace = Pace(_FLUSH_S, _AT_ONCE)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()
@@ -144,19 +133,19 @@ class QueueClient(Wishes):
             A function that removes it.
         """
 
-        def note() -> None:
-            self._new_listeners.append(listener)
-
-        def discard() -> None:
-            for listeners in (self._listeners, self._new_listeners):
-                if listener in listeners:
-                    listeners.remove(listener)
-
         def remove() -> None:
-            self._post(discard)
+            self._post(lambda: self._listeners.discard(listener))
 
-        self._post(note)
+        self._post(lambda: self._listeners.add(listener))
         return remove
+
+    def set_rest(self, rest: Callable[[], None]) -> None:
+        """Have `rest` called on the client's thread after each millisecond of its work.
+
+        Python runs one thread at a time: a program with a window lets this one rest there, so that its own gets
+        its turn.
+        """
+        self._rests.give_way = rest
 
     # --- wishes -------------------------------------------------------------------
 
@@ -272,18 +261,13 @@ class QueueClient(Wishes):
         try:
             while not self._closing:
                 ready = self._poller.wait(self._timeout_s())
-                self._rested_s = time.monotonic()
+                self._rests.begin()
                 self._take_notes()
                 self._take_messages(ready)
                 self._watch_silence()
-                self._tell_listeners()
+                self._listeners.tell(self._now_status())
         finally:
             self._finish()
-
-    def _rest(self) -> None:
-        if time.monotonic() - self._rested_s >= _WORK_S:
-            self.give_way()
-            self._rested_s = time.monotonic()
 
     def _finish(self) -> None:
         self._closing = True
@@ -298,9 +282,8 @@ class QueueClient(Wishes):
             _fail(future, ConnectionLost("the connection to the queue was closed"))
 
     def _timeout_s(self) -> float:
-        if self._new_listeners or self._mirror.is_untold or self._told_status != self._now_status():
-            return self._pace.wait_s(time.monotonic())
-        return 1.0
+        due_s = self._listeners.due_in_s(self._now_status())
+        return 1.0 if due_s is None else due_s
 
     def _take_notes(self) -> None:
         try:
@@ -361,13 +344,13 @@ class QueueClient(Wishes):
         for reply in wire.replies(ready):
             self._last_heard = time.monotonic()
             self._take_reply(reply)
-            self._rest()
+            self._rests.after_a_piece()
         self._send_more()
         for event in wire.broadcasts(ready):
             if isinstance(event, m.ChangesEvent):
                 self._last_heard = time.monotonic()
                 self._take_event(event)
-                self._rest()
+                self._rests.after_a_piece()
         if wire.mismatch:
             self._set_status(ConnectionStatus.LOST, wire.mismatch)
 
@@ -439,41 +422,6 @@ class QueueClient(Wishes):
             for _, future, _ in self._pending.values():
                 _fail(future, ConnectionLost(sentence))
             self._pending.clear()
-
-    def _tell_listeners(self) -> None:
-        now = time.monotonic()
-        if self._pace.wait_s(now):
-            return
-        status = self._now_status()
-        with self._lock:
-            fresh, self._new_listeners = self._new_listeners, []
-        if not fresh and not self._mirror.is_untold and self._told_status == status:
-            return
-        self._pace.told(now)
-        while self._mirror.is_untold or self._told_status != status:
-            with self._lock:
-                change = self._mirror.take_change(*status, most=_TOLD_AT_ONCE)
-            self._told_status = status
-            for listener in self._listeners:
-                _call(listener, change)
-            self._rest()
-        if fresh:
-            with self._lock:
-                everything = self._mirror.everything(*status)
-            for listener in fresh:
-                _call(listener, everything)
-            self._listeners += fresh
-
-
-def _call(listener: Listener, change: QueueChange) -> None:
-    try:
-        listener(change)
-    except Exception:  # noqa: BLE001  # whatever it raises must not end the thread that all depend on
-        _log.exception("a listener of the queue failed")
-
-
-def _go_on() -> None:
-    """Nobody else is at work."""
 
 
 def _fail(future: Future[Any], error: BaseException) -> None:

@@ -48,7 +48,7 @@ def test_it_registers_once_when_its_connection_file_comes(
             data_root=str(tmp_path), queue_dir=str(tmp_path),
         )  # fmt: skip
         fresh = tmp_path / "fresh"
-        fresh.write_bytes(msgspec.json.encode(AgentConfig(connection=record, heartbeat_s=0.1)))
+        fresh.write_bytes(msgspec.json.encode(AgentConfig(connection=record, heartbeat_s=2.0)))
         fresh.rename(tmp_path / "agent.json")
         poller = Poller()
         wire.add_to(poller)

@@ -21,7 +21,7 @@ from kq.api import (
     Session,
     find_session,
 )
-from kq.client import queue_client
+from kq.client import listeners
 from kq.client.mirror import Mirror
 from kq.messages import ChangesEvent, SnapshotReply
 from kq.records import JobRecord, QueueRecord
@@ -188,15 +188,15 @@ def test_the_clients_thread_rests_between_its_pieces_of_work(
     data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A window whose program it is part of would else stand still."""
-    monkeypatch.setattr(queue_client, "_WORK_S", 0.0)
-    monkeypatch.setattr(queue_client, "_TOLD_AT_ONCE", 300)
+    monkeypatch.setattr(listeners, "_WORK_S", 0.0)
+    monkeypatch.setattr(listeners, "_TOLD_AT_ONCE", 300)
     count, rests, told = 2_500, [], []
     session = Session(Settings(data_root=data_root, num_agents=1))
     other = QueueClient()
     try:
         session.client.pause_queue(True).result(60)
         wait([session.client.submit(SPEC)[1] for _ in range(count)])
-        other.give_way = lambda: rests.append(threading.current_thread().name)
+        other.set_rest(lambda: rests.append(threading.current_thread().name))
         other.add_listener(told.append)
         other.connect(find_session(data_root))
         until(lambda: len(other.jobs()) == count, "all jobs")

@@ -1,0 +1,94 @@
+"""Who is told what changed: how often, how much at a time, and with rests in between. No socket."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from kq.client.mirror import ConnectionStatus, Mirror, QueueChange
+from kq.pace import Pace
+
+__all__ = ["Listener", "Listeners", "Rests"]
+
+_FLUSH_S, _AT_ONCE = 0.033, 4
+_WORK_S = 0.001
+_TOLD_AT_ONCE = 1000
+"""Jobs in one change, which listeners take in without a pause."""
+_log = logging.getLogger("kq.client")
+
+Listener = Callable[[QueueChange], None]
+
+
+class Rests:
+    """Lets a thread rest after each millisecond of work, if somebody says how."""
+
+    def __init__(self) -> None:
+        self.give_way: Callable[[], None] | None = None
+        self._rested_s = 0.0
+
+    def begin(self) -> None:
+        """The thread has waited, and works from now on."""
+        self._rested_s = time.monotonic()
+
+    def after_a_piece(self) -> None:
+        """A piece of work is done."""
+        if self.give_way is not None and time.monotonic() - self._rested_s >= _WORK_S:
+            self.give_way()
+            self._rested_s = time.monotonic()
+
+
+class Listeners:
+    """All methods on the client's thread."""
+
+    def __init__(self, mirror: Mirror, lock: threading.Lock, rests: Rests) -> None:
+        """`lock` guards `mirror`."""
+        self._mirror, self._lock, self._rests = mirror, lock, rests
+        self._told_status: tuple[ConnectionStatus, str] | None = None
+        self._all: list[Listener] = []
+        self._fresh: list[Listener] = []
+        self._pace = Pace(_FLUSH_S, _AT_ONCE)
+
+    def add(self, listener: Listener) -> None:
+        """Its first call comes soon, with everything known."""
+        self._fresh.append(listener)
+
+    def discard(self, listener: Listener) -> None:
+        """It is called no more."""
+        for listeners in (self._all, self._fresh):
+            if listener in listeners:
+                listeners.remove(listener)
+
+    def due_in_s(self, status: tuple[ConnectionStatus, str]) -> float | None:
+        """Seconds until `tell` has something to tell; None: nothing."""
+        if self._fresh or self._mirror.is_untold or self._told_status != status:
+            return self._pace.wait_s(time.monotonic())
+        return None
+
+    def tell(self, status: tuple[ConnectionStatus, str]) -> None:
+        """Tell what is due, in parts when it is much."""
+        if self.due_in_s(status) != 0:
+            return
+        self._pace.told(time.monotonic())
+        while self._mirror.is_untold or self._told_status != status:
+            with self._lock:
+                change = self._mirror.take_change(*status, most=_TOLD_AT_ONCE)
+            self._told_status = status
+            for listener in self._all:
+                _call(listener, change)
+            self._rests.after_a_piece()
+        fresh, self._fresh = self._fresh, []
+        if fresh:
+            with self._lock:
+                everything = self._mirror.everything(*status)
+            for listener in fresh:
+                _call(listener, everything)
+            self._all += fresh
+
+
+def _call(listener: Listener, change: QueueChange) -> None:
+    try:
+        listener(change)
+    except Exception:  # noqa: BLE001  # whatever it raises must not end the thread that all depend on
+        _log.exception("a listener of the queue failed")
