@@ -142,8 +142,8 @@ class QueueClient(Wishes):
     def set_rest(self, rest: Callable[[], None]) -> None:
         """Have `rest` called on the client's thread after each millisecond of its work.
 
-        Python runs one thread at a time: a program with a window lets this one rest there, so that its own gets
-        its turn.
+        Python runs one thread at a time: a program with a window lets this one rest, so that the window's
+        comes in between.
         """
         self._rests.give_way = rest
 
