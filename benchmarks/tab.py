@@ -17,7 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import msgspec
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from host import katana_alias
 
@@ -219,6 +219,12 @@ def run(small: bool) -> list[dict[str, Any]]:
         lambda: not model.is_rebuilding and model.total == count - len(gone),
     )
     timed("select all", view.selectAll, lambda: True)
+    timed(
+        "Remove chosen for all",
+        tab.actions_of_jobs.remove.trigger,
+        lambda: tab.findChild(QMessageBox) is not None,
+    )
+    tab.findChild(QMessageBox).reject()
     bar = view.verticalScrollBar()
     timed("scrolled to the end", lambda: bar.setValue(bar.maximum()), lambda: True)
     timed("one page up", lambda: QTest.keyClick(view, Qt.Key.Key_PageUp), lambda: True)

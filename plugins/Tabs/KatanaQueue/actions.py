@@ -26,6 +26,7 @@ from kq.api import (
 )
 
 from .bridge import QueueBridge
+from .in_turns import InTurns
 from .models.columns import elapsed_s, span_text
 from .models.jobs import JobsModel
 from .opening import open_with_system
@@ -56,6 +57,7 @@ class JobActions(QObject):
         super().__init__(parent)
         self._view, self._model, self._bridge, self._widget = view, model, bridge, parent
         self._client: QueueClient | None = None
+        self._turns = InTurns(self)
         self._paused = False
         self._icons: dict[QAction, str] = {}
         act = self._action
@@ -161,6 +163,24 @@ class JobActions(QObject):
         found = (self._model.job(job_id) for job_id in self._view.chosen.job_ids(at_most))
         return [job for job in found if job is not None]
 
+    def _for_selected(self, each: Callable[[JobRecord], object], done: Callable[[], None]) -> None:
+        """Call `each` with every selected job that there still is, then `done`; of very many, in turns.
+
+        What is chosen meanwhile is dropped: it takes a tenth of a second at most.
+        """
+
+        def steps() -> Iterator[None]:
+            for number, ids in enumerate(self._view.chosen.job_ids_in_steps()):
+                if number:
+                    yield
+                for job_id in ids:
+                    job = self._model.job(job_id)
+                    if job is not None:
+                        each(job)
+
+        if not self._turns.is_at_work:
+            self._turns.do(steps(), done)
+
     def _current(self) -> JobRecord | None:
         """The job of the current row, if that is selected: else it is what came in place of one that went."""
         return self._model.job(self._view.current()[0]) if self._view.chosen.has_current() else None
@@ -198,12 +218,26 @@ class JobActions(QObject):
         )
 
     def _start(self) -> None:
-        ids = [job.id for job in self._selected() if job.state.is_terminal]
-        if ids:
-            self._ask("Start", lambda client: client.start_jobs(ids))
+        found = _Found()
+
+        def start() -> None:
+            if found.ids:
+                self._ask("Start", lambda client: client.start_jobs(found.ids))
+
+        self._for_selected(lambda job: job.state.is_terminal and found.add(job), start)
 
     def _stop(self) -> None:
-        self._stop_jobs([job for job in self._selected() if _can_stop(job)])
+        found = _Found()
+
+        def stop() -> None:
+            self._after_question(
+                _question("Stop", found.running, len(found.ids)),
+                "Stop",
+                lambda: self._ask("Stop", lambda client: client.stop_jobs(found.ids)),
+                len(found.ids),
+            )
+
+        self._for_selected(lambda job: _can_stop(job) and found.add(job), stop)
 
     def _stop_all(self) -> None:
         if self._client is None:
@@ -217,20 +251,19 @@ class JobActions(QObject):
             question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_all_jobs()), count
         )
 
-    def _stop_jobs(self, jobs: list[JobRecord]) -> None:
-        ids = [job.id for job in jobs]
-        question = _question("Stop", jobs, len(jobs))
-        self._after_question(
-            question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_jobs(ids)), len(ids)
-        )
-
     def _remove(self) -> None:
-        jobs = self._selected()
-        ids = [job.id for job in jobs]
-        question = _question("Remove", jobs, len(jobs), always_ask=len(jobs) >= MANY_TO_REMOVE)
-        self._after_question(
-            question, "Remove", lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)), len(ids)
-        )
+        found = _Found()
+
+        def remove() -> None:
+            count = len(found.ids)
+            self._after_question(
+                _question("Remove", found.running, count, always_ask=count >= MANY_TO_REMOVE),
+                "Remove",
+                lambda: self._ask("Remove", lambda client: client.remove_jobs(found.ids)),
+                count,
+            )
+
+        self._for_selected(found.add, remove)
 
     def _after_question(self, question: str, verb: str, call: Callable[[], None], count: int) -> None:
         """Ask `question`, if there is one, without holding anything up; then `call`. Nothing for no jobs."""
@@ -251,20 +284,26 @@ class JobActions(QObject):
             self._ask("Start Task", partial(_start_tasks, job_id, tasks))
 
     def _change_priority(self, by: int) -> None:
-        jobs = [job for job in self._selected() if not job.state.is_terminal]
-        groups: dict[int, list[str]] = defaultdict(list)
-        for job in jobs:
-            groups[job.priority + by].append(job.id)
         verb = "Raised" if by > 0 else "Lowered"
-        for priority, ids in groups.items():
-            # The column is hidden at first, and rows stay where they are.
-            one = f"{verb} the priority of {jobs[0].name} to {priority}."
-            done = one if len(jobs) == 1 else f"{verb} the priority of {len(jobs):,} jobs."
-            self._ask("Priority", partial(_set_priority, ids, priority), done)
+        groups: dict[int, list[str]] = defaultdict(list)
+        names: list[str] = []
+
+        def gather(job: JobRecord) -> None:
+            if not job.state.is_terminal:
+                groups[job.priority + by].append(job.id)
+                names.append(job.name)
+
+        def change() -> None:
+            for priority, ids in groups.items():
+                # The column is hidden at first, and rows stay where they are.
+                one = f"{verb} the priority of {names[0]} to {priority}."
+                done = one if len(names) == 1 else f"{verb} the priority of {len(names):,} jobs."
+                self._ask("Priority", partial(_set_priority, ids, priority), done)
+
+        self._for_selected(gather, change)
 
     def _submit_again(self) -> None:
-        for job in self._selected():
-            self._with_spec("Submit Again", job.id, self._submit)
+        self._for_selected(lambda job: self._with_spec("Submit Again", job.id, self._submit), lambda: None)
 
     def _submit(self, spec: JobSpec) -> None:
         self._ask(
@@ -281,18 +320,22 @@ class JobActions(QObject):
 
     # --- on files ----------------------------------------------------------------------------------------
 
-    def _log_paths(self) -> list[str]:
-        """Of the selected jobs and tasks."""
-        records = [*self._selected(), *self._task_records(self._view.chosen.tasks())]
+    def _task_logs(self) -> list[str]:
+        """Of the selected tasks."""
+        records = self._task_records(self._view.chosen.tasks())
         return [record.log_file for record in records if record is not None and record.log_file]
 
     def _reveal_log(self) -> None:
-        folders = {str(Path(path).parent) for path in self._log_paths()[:5]}
-        for folder in folders:
+        paths = [*(job.log_file for job in self._selected(MANY) if job.log_file), *self._task_logs()]
+        for folder in {str(Path(path).parent) for path in paths[:5]}:
             self.noticed.emit(open_with_system(folder, "the log's folder"))
 
     def _copy_log_path(self) -> None:
-        self._to_clipboard(self._log_paths(), "path", "paths")
+        paths: list[str] = []
+        self._for_selected(
+            lambda job: job.log_file and paths.append(job.log_file),
+            lambda: self._to_clipboard([*paths, *self._task_logs()], "path", "paths"),
+        )
 
     def _copy_command(self) -> None:
         if self._current() is not None:
@@ -309,13 +352,26 @@ class JobActions(QObject):
         found = list(lines)
         if found:
             QGuiApplication.clipboard().setText("\n".join(found))
-            self.noticed.emit(f"Copied the {one}." if len(found) == 1 else f"Copied {len(found)} {many}.")
+            self.noticed.emit(f"Copied the {one}." if len(found) == 1 else f"Copied {len(found):,} {many}.")
 
     def _open_picture(self) -> None:
         shown = self._current_record()
         picture = "" if shown is None else shown.picture
         if picture:
             self.noticed.emit(open_with_system(picture, "the picture"))
+
+
+class _Found:
+    """Jobs that something is going to be done with, gathered one by one."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.running: list[JobRecord] = []
+
+    def add(self, job: JobRecord) -> None:
+        self.ids.append(job.id)
+        if job.state is JobState.RUNNING:
+            self.running.append(job)
 
 
 def _set_tip(action: QAction, text: str) -> None:
@@ -340,7 +396,7 @@ def _question(verb: str, jobs: list[JobRecord], count: int, always_ask: bool = F
     """What to ask before jobs are stopped or removed; empty when nothing much is lost.
 
     Args:
-        jobs: those of them that may be running.
+        jobs: those of them that run.
         count: how many there are.
     """
     now_s = time.time()

@@ -111,10 +111,18 @@ class JobOrder:
 
     def ids(self, first: int, last: int) -> list[str]:
         """The jobs in rows `first` to `last`, both included."""
+        return [_id_of(entry) for entry in self._between(first, last)]
+
+    def ids_in_steps(self, stretches: Iterable[tuple[int, int]]) -> Iterator[list[str]]:
+        """The jobs of `stretches` of rows, a few hundred at a time, as they stand at the first step."""
+        entries = [entry for first, last in stretches for entry in self._between(first, last)]
+        return ([_id_of(entry) for entry in batch] for batch in _batches(entries))
+
+    def _between(self, first: int, last: int) -> Iterable[Entry]:
         if self.sort_by.descending:
             count = len(self._entries)
-            return [_id_of(entry) for entry in reversed(self._entries[count - 1 - last : count - first])]
-        return [_id_of(entry) for entry in self._entries[first : last + 1]]
+            return reversed(self._entries[count - 1 - last : count - first])
+        return self._entries[first : last + 1]
 
     def row(self, job_id: str) -> int | None:
         """The row of a job; None when it is not shown."""

@@ -6,7 +6,7 @@ A table, not a tree: laying out a tree, Qt asks for every one of 100,000 rows; o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -80,9 +80,16 @@ class JobTable(QAbstractTableModel):
 
     def job_ids(self, first: int, last: int) -> list[str]:
         """The jobs in rows `first` to `last`; those of tasks among them are not named."""
-        if not self._open:
-            return self._order.ids(first, last)
-        return [self.job_id(row) for row in range(first, last + 1) if self.task(row) is None]
+        return self._order.ids(*self._job_rows(first, last))
+
+    def job_ids_in_steps(self, stretches: Iterable[tuple[int, int]]) -> Iterator[list[str]]:
+        """The jobs in `stretches` of rows, a few hundred at a time; rows may move meanwhile."""
+        return self._order.ids_in_steps([self._job_rows(first, last) for first, last in stretches])
+
+    def _job_rows(self, first: int, last: int) -> tuple[int, int]:
+        """Of the jobs in rows `first` to `last`, both included; the second is smaller when there are none."""
+        job_row, task = self._open.locate(first)
+        return (job_row if task is None else job_row + 1), self._open.locate(last)[0]
 
     @property
     def newest(self) -> str:

@@ -54,6 +54,10 @@ class JobSelection(QObject):
                 break
         return ids
 
+    def job_ids_in_steps(self) -> Iterator[list[str]]:
+        """The same, a few hundred at a time, as they are selected at the first step."""
+        return self._jobs.job_ids_in_steps(self._ranges())
+
     def tasks(self) -> dict[str, list[int]]:
         """The selected tasks of each job."""
         tasks: dict[str, list[int]] = {}

@@ -1,0 +1,51 @@
+"""Work on very many jobs at somebody's click, in short turns: the window goes on meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from PySide6.QtCore import QObject, Qt, QTimer
+
+from ...right_of_way import right_of_way
+
+__all__ = ["InTurns"]
+
+BUDGET_S = 0.002
+APART_MS = 1
+
+
+class InTurns(QObject):
+    """Qt's thread. What is little is done before `do` returns."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._works: list[tuple[Iterator[None], Callable[[], None]]] = []
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(APART_MS)
+        self._timer.timeout.connect(self._turn)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether something is not done yet."""
+        return bool(self._works)
+
+    def do(self, steps: Iterator[None], done: Callable[[], None]) -> None:
+        """Go through `steps`, each shorter than a millisecond, then call `done`; one work after the other."""
+        self._works.append((steps, done))
+        if len(self._works) == 1:
+            self._turn()
+
+    def _turn(self) -> None:
+        end_s = time.perf_counter() + BUDGET_S
+        with right_of_way:
+            while self._works:
+                steps, done = self._works[0]
+                for _ in steps:
+                    if time.perf_counter() > end_s:
+                        self._timer.start()
+                        return
+                del self._works[0]
+                done()
+        self._timer.stop()
