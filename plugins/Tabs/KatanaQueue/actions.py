@@ -163,7 +163,7 @@ class JobActions(QObject):
         found = (self._model.job(job_id) for job_id in self._view.chosen.job_ids(at_most))
         return [job for job in found if job is not None]
 
-    def _for_selected(self, each: Callable[[JobRecord], object], done: Callable[[], None]) -> None:
+    def _for_selected(self, each: Callable[[JobRecord], None], done: Callable[[], None]) -> None:
         """Call `each` with every selected job that there still is, then `done`; of very many, in turns.
 
         What is chosen meanwhile is dropped: it takes a tenth of a second at most.
@@ -218,16 +218,16 @@ class JobActions(QObject):
         )
 
     def _start(self) -> None:
-        found = _Found()
+        found = _Found(lambda job: job.state.is_terminal)
 
         def start() -> None:
             if found.ids:
                 self._ask("Start", lambda client: client.start_jobs(found.ids))
 
-        self._for_selected(lambda job: job.state.is_terminal and found.add(job), start)
+        self._for_selected(found.add, start)
 
     def _stop(self) -> None:
-        found = _Found()
+        found = _Found(_can_stop)
 
         def stop() -> None:
             self._after_question(
@@ -237,7 +237,7 @@ class JobActions(QObject):
                 len(found.ids),
             )
 
-        self._for_selected(lambda job: _can_stop(job) and found.add(job), stop)
+        self._for_selected(found.add, stop)
 
     def _stop_all(self) -> None:
         if self._client is None:
@@ -252,7 +252,7 @@ class JobActions(QObject):
         )
 
     def _remove(self) -> None:
-        found = _Found()
+        found = _Found(lambda _job: True)
 
         def remove() -> None:
             count = len(found.ids)
@@ -332,10 +332,12 @@ class JobActions(QObject):
 
     def _copy_log_path(self) -> None:
         paths: list[str] = []
-        self._for_selected(
-            lambda job: job.log_file and paths.append(job.log_file),
-            lambda: self._to_clipboard([*paths, *self._task_logs()], "path", "paths"),
-        )
+
+        def gather(job: JobRecord) -> None:
+            if job.log_file:
+                paths.append(job.log_file)
+
+        self._for_selected(gather, lambda: self._to_clipboard([*paths, *self._task_logs()], "path", "paths"))
 
     def _copy_command(self) -> None:
         if self._current() is not None:
@@ -362,16 +364,18 @@ class JobActions(QObject):
 
 
 class _Found:
-    """Jobs that something is going to be done with, gathered one by one."""
+    """Jobs that something is going to be done with, those that it fits, gathered one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, fits: Callable[[JobRecord], bool]) -> None:
+        self._fits = fits
         self.ids: list[str] = []
         self.running: list[JobRecord] = []
 
     def add(self, job: JobRecord) -> None:
-        self.ids.append(job.id)
-        if job.state is JobState.RUNNING:
-            self.running.append(job)
+        if self._fits(job):
+            self.ids.append(job.id)
+            if job.state is JobState.RUNNING:
+                self.running.append(job)
 
 
 def _set_tip(action: QAction, text: str) -> None:
