@@ -24,6 +24,7 @@ from host import katana_alias
 katana_alias.install()
 
 from benchmarks.turns import Turns  # noqa: E402
+from host.app.interactive import settle  # noqa: E402
 from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange  # noqa: E402
 
 __all__ = ["run"]
@@ -150,8 +151,7 @@ def run(small: bool) -> list[dict[str, Any]]:
     tab.resize(1600, 900)
     tab.show()
     QTest.qWaitForWindowExposed(tab)
-    gc.collect()
-    gc.freeze()  # what the start made, as the desktop does
+    settle()
     turns, collecting = Turns(), _Collecting()
     rows: list[dict[str, Any]] = []
     name = f"{count:,} jobs"

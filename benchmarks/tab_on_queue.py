@@ -5,7 +5,6 @@ All of the way: server, messages, the client's thread, the tab. No part of the p
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ katana_alias.install()
 
 from benchmarks.measuring import connected_session  # noqa: E402
 from benchmarks.turns import Turns  # noqa: E402
+from host.app.interactive import settle  # noqa: E402
 from kq.api import JobSpec, JobState, QueueClient, find_session  # noqa: E402
 
 __all__ = ["run"]
@@ -79,8 +79,7 @@ def run(small: bool) -> list[dict[str, Any]]:
         tab.resize(1600, 900)
         tab.show()
         QTest.qWaitForWindowExposed(tab)
-        gc.collect()
-        gc.freeze()  # what the start made, as the desktop does
+        settle()
         turns, model = Turns(), tab.model
         client = QueueClient()
         client.set_rest(right_of_way.rest)  # as plugins/queue_session.py has it

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 
 __all__ = ["Turns"]
@@ -33,7 +34,7 @@ class Turns:
         self._forget()
 
     def _forget(self) -> None:
-        self.longest_ms = self.longest_own_ms = self.longest_cpu_ms = 0.0
+        self.longest_ms = self.longest_own_ms = self.longest_cpu_ms = self.stolen_ms = 0.0
         self.over_frame = self.over_frame_own = 0
 
     def run(self, until: Callable[[], bool], at_least_s: float = 0.0) -> float:
@@ -43,9 +44,11 @@ class Turns:
         self._least_s, self._held_s = at_least_s, None
         self._until = until
         self._last = (self._begin_s, time.thread_time(), self._waited.so_far_s())
+        stolen_s = _stolen_s()
         self._timer.start()
         self._loop.exec()
         self._timer.stop()
+        self.stolen_ms = (_stolen_s() - stolen_s) * 1000
         self._until = lambda: True
         return self._held_s if self._held_s is not None else time.perf_counter() - self._begin_s
 
@@ -73,6 +76,7 @@ class Turns:
             what it waited for the program's own threads, and for the disk, is in it. None where the system
             does not tell.
         cpu_ms: the thread's own computing.
+        stolen_ms: what a virtual machine's host took from all of its cores in the whole time, to 10 ms.
         over_16: how many turns were longer than a frame, by the clock and without others.
         """
         known = self._waited.is_known
@@ -80,6 +84,7 @@ class Turns:
             "longest_ms": round(self.longest_ms, 1),
             "own_ms": round(self.longest_own_ms, 1) if known else None,
             "cpu_ms": round(self.longest_cpu_ms, 1),
+            "stolen_ms": round(self.stolen_ms),
             "over_16": f"{self.over_frame}, {self.over_frame_own}" if known else self.over_frame,
         }
 
@@ -102,3 +107,8 @@ class _Waited:
 
     def so_far_s(self) -> float:
         return 0.0 if self._fd is None else int(os.pread(self._fd, 80, 0).split()[1]) / 1e9
+
+
+def _stolen_s() -> float:
+    """Of all cores, since the machine started (psutil: cpu_times; 0 where there is no such thing)."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))

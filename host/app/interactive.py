@@ -41,15 +41,16 @@ def run(scene: Path | None, node: str | None, frame: float | None) -> int:
     if found is not None:
         active_scene().select((found,))
         active_scene().edit(found)
-    _settle()
+    settle()
     application.exec()
     desktop.close()
     quitter.close()
     return code
 
 
-def _settle() -> None:
-    """What the start made stays to the end. To search it for cycles again and again would hold up the window
-    for longer than a frame."""
+def settle() -> None:
+    """The start is over. What it made stays to the end: to search it for cycles, again and again, would hold up
+    the window for longer than a frame. What comes after it is searched more seldom, for the same reason."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
