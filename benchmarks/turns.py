@@ -18,6 +18,8 @@ __all__ = ["Turns"]
 
 FRAME_MS = 16.0
 LONGEST_S = 120.0
+LOOK_S = 0.1
+"""To ask the system what was stolen takes too long for each turn."""
 
 
 class Turns:
@@ -35,7 +37,7 @@ class Turns:
 
     def _forget(self) -> None:
         self.longest_ms = self.longest_own_ms = self.longest_cpu_ms = self.stolen_ms = 0.0
-        self.over_frame = self.over_frame_own = 0
+        self.over_frame = self.over_frame_own = self.over_frame_unstolen = 0
 
     def run(self, until: Callable[[], bool], at_least_s: float = 0.0) -> float:
         """Run events until something holds, at most LONGEST_S; returns after how many seconds it held."""
@@ -44,7 +46,8 @@ class Turns:
         self._least_s, self._held_s = at_least_s, None
         self._until = until
         self._last = (self._begin_s, time.thread_time(), self._waited.so_far_s())
-        stolen_s = _stolen_s()
+        stolen_s = self._stolen_s = _stolen_s()
+        self._looked_s = self._begin_s
         self._timer.start()
         self._loop.exec()
         self._timer.stop()
@@ -61,6 +64,9 @@ class Turns:
         self.longest_cpu_ms = max(self.longest_cpu_ms, (cpu_s - self._last[1]) * 1000)
         self.over_frame += took_ms > FRAME_MS
         self.over_frame_own += own_ms > FRAME_MS
+        if now_s - self._looked_s > LOOK_S or own_ms > FRAME_MS:
+            before_s, self._stolen_s, self._looked_s = self._stolen_s, _stolen_s(), now_s
+            self.over_frame_unstolen += own_ms > FRAME_MS and self._stolen_s == before_s
         self._last = (now_s, cpu_s, waited_s)
         spent_s = now_s - self._begin_s
         if self._held_s is None and self._until():
@@ -77,7 +83,8 @@ class Turns:
             does not tell.
         cpu_ms: the thread's own computing.
         stolen_ms: what a virtual machine's host took from all of its cores in the whole time, to 10 ms.
-        over_16: how many turns were longer than a frame, by the clock and without others.
+        over_16: how many turns were longer than a frame: by the clock; without others; and of these, in how
+            many the host took no core, not even shortly before.
         """
         known = self._waited.is_known
         return {
@@ -85,7 +92,9 @@ class Turns:
             "own_ms": round(self.longest_own_ms, 1) if known else None,
             "cpu_ms": round(self.longest_cpu_ms, 1),
             "stolen_ms": round(self.stolen_ms),
-            "over_16": f"{self.over_frame}, {self.over_frame_own}" if known else self.over_frame,
+            "over_16": f"{self.over_frame}, {self.over_frame_own}, {self.over_frame_unstolen}"
+            if known
+            else self.over_frame,
         }
 
 

@@ -49,8 +49,10 @@ def run(scene: Path | None, node: str | None, frame: float | None) -> int:
 
 
 def settle() -> None:
-    """The start is over. What it made stays to the end: to search it for cycles, again and again, would hold up
-    the window for longer than a frame. What comes after it is searched more seldom, for the same reason."""
+    """What the start made stays to the end: to search it for cycles, again and again, holds up the window.
+
+    Each time for longer than a frame. What comes later is searched more seldom, for the same reason.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
