@@ -31,6 +31,7 @@ ssh-keygen openssh-client
 ip iproute2
 tcsh tcsh
 fish fish
+zsh zsh
 Xvfb xvfb
 xauth xauth
 NEEDS
