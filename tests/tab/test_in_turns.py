@@ -49,6 +49,23 @@ def test_what_is_much_is_done_in_turns(qapp: Any, settle: Settle, monkeypatch: p
     assert order == [0, 1, 2, "done", 0, "and the other"]
 
 
+def test_a_work_that_fails_holds_up_no_other(qapp: Any) -> None:
+    """Nor is it done by halves: what it was to do with all is not done with some."""
+
+    def failing() -> Iterator[None]:
+        yield
+        raise ValueError("in a step")
+
+    order: list[Any] = []
+    parent = QObject()
+    turns = InTurns(parent)
+    with pytest.raises(ValueError, match="in a step"):
+        turns.do(failing(), lambda: order.append("half"))
+    turns.do(counted(order, 1), lambda: order.append("done"))
+    assert order == [0, "done"]
+    assert not turns.is_at_work
+
+
 def test_very_many_jobs_are_removed_by_one_question(
     tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from PySide6.QtCore import QObject, Qt, QTimer
@@ -20,7 +21,7 @@ class InTurns(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._works: list[tuple[Iterator[None], Callable[[], None]]] = []
+        self._works: deque[tuple[Iterator[None], Callable[[], None]]] = deque()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(APART_MS)
@@ -41,11 +42,12 @@ class InTurns(QObject):
         end_s = time.perf_counter() + BUDGET_S
         with right_of_way:
             while self._works:
-                steps, done = self._works[0]
+                work = self._works.popleft()  # one that fails is not met again
+                steps, done = work
                 for _ in steps:
                     if time.perf_counter() > end_s:
+                        self._works.appendleft(work)
                         self._timer.start()
                         return
-                del self._works[0]
                 done()
         self._timer.stop()
