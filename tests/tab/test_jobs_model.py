@@ -12,7 +12,7 @@ from PySide6.QtCore import QCoreApplication, QPersistentModelIndex, Qt
 
 from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
 from plugins.Tabs.KatanaQueue.models.columns import Column, clock_text
-from plugins.Tabs.KatanaQueue.models.job_order import JobFilter
+from plugins.Tabs.KatanaQueue.models.job_order import JobFilter, JobOrder, SortBy
 from plugins.Tabs.KatanaQueue.models.jobs import AT_ONCE, BATCH, LOOK_AT_CLOCK, JobsModel
 from tests.tab.fake_queue import make_job
 
@@ -378,3 +378,21 @@ def test_the_nearer_the_shorter_and_in_full_as_a_tool_tip(model: JobsModel) -> N
     tell(model, change([make_job(1, submitted=now_s, started=now_s, completed=now_s + 60)]))
     tips = [model.index(0, column).data(TOOL_TIP) for column in (Column.SUBMITTED, Column.COMPLETED)]
     assert tips == ["Saturday, 14 March 2026, 15:09:26", "Saturday, 14 March 2026, 15:10:26"]
+
+
+def test_a_job_that_moves_keeps_its_place_in_the_mapping() -> None:
+    """A mapping that loses and gains keys is made anew in the end: 8 ms of 100,000 jobs."""
+    order = JobOrder(SortBy(descending=False))
+    jobs = [make_job(i) for i in range(4)]
+    for job in jobs:
+        order.insert([order.sort_by.entry(job)])
+    before = list(order._entry_of)
+    moved = make_job(1, submitted=jobs[3].submitted + 1)
+
+    assert order.has_moved(moved)
+    order.move(order.sort_by.entry(moved))
+
+    assert order.ids(0, 3) == [jobs[i].id for i in (0, 2, 3, 1)]
+    assert list(order._entry_of) == before
+    assert not order.has_moved(moved)
+    assert order.row(moved.id) == 3

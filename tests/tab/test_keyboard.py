@@ -167,3 +167,20 @@ def test_where_the_keyboard_is_can_be_seen(
         focused = widget.grab().toImage()
         qtbot.keyClick(widget, Qt.Key.Key_Tab)
         assert widget.grab().toImage() != focused, widget.accessibleName()
+
+
+def test_home_and_end_go_to_the_first_and_last_job(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Whole rows are chosen: Qt's own Home and End, to the first and last column, would do nothing to see."""
+    queue.change([make_job(i) for i in range(60)])
+    settle(lambda: tab.model.shown == 60)
+    tab.view.show_job(tab.model.job_id(30))
+
+    qtbot.keyClick(tab.view, Qt.Key.Key_End)
+    assert tab.view.chosen.job_ids() == [tab.model.job_id(59)]
+    qtbot.keyClick(tab.view, Qt.Key.Key_Home, Qt.KeyboardModifier.ShiftModifier)
+    assert len(tab.view.chosen.job_ids()) == 60
+    qtbot.keyClick(tab.view, Qt.Key.Key_End)
+    qtbot.keyClick(tab.view, Qt.Key.Key_Home)
+    assert tab.view.chosen.job_ids() == [tab.model.job_id(0)]

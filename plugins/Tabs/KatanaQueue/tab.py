@@ -144,7 +144,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.model.counts_changed.connect(self._on_counts_changed)
         self.model.merged.connect(self._on_merged)
         self.model.tasks_wanted.connect(self._fetch_tasks)
-        self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
+        self.pictures.thumbnail_loaded.connect(lambda _path: self.view.draw_again())
         self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
         self.filter_bar.filter_changed.connect(self.model.set_filter)
         self.filter_bar.left.connect(self.view.setFocus)
@@ -228,7 +228,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         elif self.rows.stale_since_s is None:
             self.rows.stale_since_s = time.time()
         self.agents_panel.table.setEnabled(live)
-        self.view.viewport().update()
+        self.view.draw_again()
         self.banner.show_queue(self._status, self._sentence, self._queue)
         self._show_counts()
 
@@ -297,7 +297,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _tick(self) -> None:
         """Elapsed and remaining times read otherwise: a second is over."""
         if self.model.count(JobState.RUNNING):
-            self.view.viewport().update()
+            self.view.draw_again()
         if self.agents_panel.isVisible():
             self.agents.tick()
 

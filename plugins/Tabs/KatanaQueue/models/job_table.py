@@ -14,6 +14,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from kq.api import JobRecord, JobState, TaskRecord
 
+from .column_titles import column_title
 from .columns import COLUMNS, Column, job_text, moment_text
 from .job_book import JobBook
 from .job_order import JobOrder
@@ -182,15 +183,7 @@ class JobTable(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
         """Titles and hints."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(COLUMNS):
-            return None
-        if role in (_DISPLAY, _ACCESSIBLE):
-            return COLUMNS[section].title
-        if role == _TOOL_TIP:
-            return COLUMNS[section].hint or None
-        if role == _ALIGNMENT:
-            return _RIGHT if COLUMNS[section].right else _LEFT
-        return None
+        return column_title(section, orientation, role)
 
     def data(self, index: _Index, role: int = 0) -> Any:
         """Texts; the view draws its rows from `content`."""

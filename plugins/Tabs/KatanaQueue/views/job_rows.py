@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPixmap, QPolygonF, QStaticText
 
 from kq.api import JobRecord, TaskRecord
@@ -91,6 +91,7 @@ class RowPainter:
         self._text = palette.color(QPalette.ColorRole.Text)
         self._dim = faded(self._text, 0.82)
         self._highlighted = palette.color(QPalette.ColorRole.HighlightedText)
+        self._base = palette.color(QPalette.ColorRole.Base)
         self._highlight = palette.color(QPalette.ColorRole.Highlight)
         self._task_tint = faded(self._text, 0.035)
         self._groove = faded(self._text, 0.13)
@@ -100,24 +101,25 @@ class RowPainter:
             self._bars.clear()
             self._states.clear()
         self._now_s = self.stale_since_s or time.time()
-        painter.setOpacity(1.0 if self.stale_since_s is None else STALE_OPACITY)
 
     def end(self) -> None:
         """The rows are drawn. Qt wants its painter gone before the event is over."""
         self._painter.end()
         del self._painter
 
-    def paint(self, row: int, top: int, selected: bool, focused: bool) -> None:
-        """Draw `row` with its upper edge at `top`."""
+    def paint(self, row: int, place: QRect, selected: bool, focused: bool) -> None:
+        """Draw `row`; `place` is what it takes of the list's width."""
+        top = place.top()
         painter, model = self._painter, self._model
         record, is_task, tell = model.content(row)
         left, width = self._columns[0][1], self._columns[-1][1] + self._columns[-1][2] - self._columns[0][1]
+        painter.setOpacity(1.0)
+        painter.fillRect(place, self._base)
         if selected:
-            painter.setOpacity(1.0)
             painter.fillRect(left, top, width, self._height, self._highlight)
-            painter.setOpacity(1.0 if self.stale_since_s is None else STALE_OPACITY)
         elif is_task:
             painter.fillRect(left, top, width, self._height, self._task_tint)
+        painter.setOpacity(1.0 if self.stale_since_s is None else STALE_OPACITY)
         text_colour = self._highlighted if selected else self._text
         dim_colour = self._highlighted if selected else self._dim
         for column, x, column_width in self._columns:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import chain
 
 from PySide6.QtCore import (
     QEvent,
+    QItemSelection,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -32,18 +34,21 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from kq.api import JobRecord
 
 from ....right_of_way import right_of_way
+from ..models.column_titles import ColumnTitles
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
+from .in_parts import InParts
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .job_selection import JobSelection
 from .look import row_height
 from .own_keys import OwnKeys
-from .rows_ahead import RowsAhead
 
 __all__ = ["JobsView"]
 
 _Index = QModelIndex | QPersistentModelIndex
+MAX_STRETCHES = 50
+"""Of a selection that changed in more places than this all rows in sight are drawn."""
 
 
 class JobsView(QTableView):
@@ -62,7 +67,8 @@ class JobsView(QTableView):
         self._jobs = model
         self.setAccessibleName("Jobs")
         self._row_painter = row_painter
-        self._ahead = RowsAhead(row_painter)
+        self._parts = InParts(self.viewport())
+        self._next_row = 0  # where the drawing goes on
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setShowGrid(False)
@@ -77,9 +83,7 @@ class JobsView(QTableView):
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self._fit_rows()
         self.setModel(model)
-        # Drawing itself, the header asks whether a column is selected, which asks for the flags of every cell
-        # of 100,000 rows. Columns are never selected here: a selection of its own answers at once.
-        self.horizontalHeader().setSelectionModel(QItemSelectionModel(model, self.horizontalHeader()))
+        self.horizontalHeader().setModel(ColumnTitles(self))
         self.columns = JobColumns(self, model.sort_by)
         OwnKeys(self, lambda event: self._action_of(event) is not None)
         self._look = QTimer(self)
@@ -90,11 +94,6 @@ class JobsView(QTableView):
         self._tell_current.setSingleShot(True)
         self._tell_current.setInterval(0)
         self._tell_current.timeout.connect(self.current_changed)
-        self._draw = QTimer(self)
-        self._draw.setSingleShot(True)
-        self._draw.setTimerType(Qt.TimerType.PreciseTimer)
-        self._draw.setInterval(1)  # what else waits for Qt's thread comes in between
-        self._draw.timeout.connect(self._draw_what_moved)
         model.about_to_rearrange.connect(self._on_rows_about_to_move)
         self.chosen = JobSelection(self, model)
         """Which rows are selected."""
@@ -139,24 +138,12 @@ class JobsView(QTableView):
         return True
 
     def _on_rows_about_to_move(self, *_: object) -> None:
-        """All rows in sight will be drawn: in another turn of Qt's loop than the one that moves them."""
-        self.viewport().setUpdatesEnabled(False)
-        self._draw.start()
-
-    def _draw_what_moved(self) -> None:
-        with right_of_way:
-            columns = self._columns_between(0, self.viewport().width())
-            is_more = self._ahead.go_on(self.viewport(), columns, self.visible_rows())
-        if is_more:
-            self._draw.start()
-        else:
-            self.viewport().setUpdatesEnabled(True)
+        self._parts.ask_for_all()
 
     def _on_rows_moved(self, *_: object) -> None:
         self._tell_current.start()
 
     def _on_rearranged(self) -> None:
-        self._ahead.begin()
         self._on_rows_moved()
         self._look.start()
 
@@ -187,19 +174,41 @@ class JobsView(QTableView):
         if self._jobs.open_jobs() and not self._look.isActive():
             self._look.start()
 
+    def draw_again(self) -> None:
+        """Draw all rows in sight anew: what they say is another, as time goes on."""
+        self._parts.ask(self.viewport().rect())
+
     def _draw_again(self, top: int, bottom: int) -> None:
         if top <= bottom:
-            above = self.rowViewportPosition(top)
-            height = self.rowViewportPosition(bottom) + self.rowHeight(bottom) - above
-            self.viewport().update(0, above, self.viewport().width(), height)
+            self._parts.ask(self._place(top) | self._place(bottom))
+
+    def _place(self, row: int) -> QRect:
+        return QRect(0, self.rowViewportPosition(row), self.viewport().width(), self.rowHeight(row))
 
     def currentChanged(self, current: _Index, previous: _Index) -> None:
         """The frame around the current row leaves one and comes to another: Qt would draw a cell of each."""
         super().currentChanged(current, previous)
         for index in (current, previous):
             if index.isValid():
-                top, height = self.rowViewportPosition(index.row()), self.rowHeight(index.row())
-                self.viewport().update(0, top, self.viewport().width(), height)
+                self._draw_again(index.row(), index.row())
+
+    def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
+        """Draw anew what is in sight of it: Qt would draw it at once, and look at each of 100,000 rows."""
+        if QAccessible.isActive():
+            super().selectionChanged(selected, deselected)
+        first, last = self.visible_rows()
+        if selected.count() + deselected.count() > MAX_STRETCHES:
+            self._draw_again(first, last)
+            return
+        for changed in (selected, deselected):
+            for stretch in (changed.at(place) for place in range(changed.count())):
+                self._draw_again(max(first, stretch.top()), min(last, stretch.bottom()))
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        """Qt would draw what comes into sight at once, though it is a whole page."""
+        if abs(dy) > self.viewport().height() // 3:
+            self._parts.ask_for_all()
+        super().scrollContentsBy(dx, dy)
 
     def visible_rows(self) -> tuple[int, int]:
         """The first and last row in sight; last below first when there are none."""
@@ -261,6 +270,16 @@ class JobsView(QTableView):
         keys = QKeySequence(event.keyCombination())
         return next((each for each in self.actions() if each.shortcut() == keys), None)
 
+    def moveCursor(
+        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        """Home and End go to the first and last row: Qt would go to the first and last column."""
+        actions = QAbstractItemView.CursorAction
+        ends = {actions.MoveHome: 0, actions.MoveEnd: self._jobs.rowCount() - 1}
+        if action in ends and self.currentIndex().isValid():
+            return self._jobs.index(ends[action], self.currentIndex().column())
+        return super().moveCursor(action, modifiers)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Right opens a job, Left closes it, actions have theirs; all else as in every list."""
         action = self._action_of(event)
@@ -290,31 +309,40 @@ class JobsView(QTableView):
             self._jobs.put_off()
 
     def _paint(self, event: QPaintEvent) -> None:
+        region, edge = event.region(), event.rect()
+        end_s = self._parts.begin(region)
         painter = QPainter(self.viewport())
         palette = self.palette()
-        painter.fillRect(event.rect(), palette.brush(QPalette.ColorRole.Base))
-        region, edge = event.region(), event.rect()
-        in_parts = region.rectCount() > 1
         first, last = self.rowAt(edge.top()), self.rowAt(edge.bottom())
-        if first < 0:
-            return
         columns = self._columns_between(edge.left(), edge.right())
-        if not columns:
+        if first < 0 or not columns:
+            painter.fillRect(edge, palette.brush(QPalette.ColorRole.Base))
             return
+        if last < 0:
+            last = self._jobs.rowCount() - 1
+            below = QRect(edge)
+            below.setTop(self._place(last).bottom() + 1)
+            painter.fillRect(below, palette.brush(QPalette.ColorRole.Base))
+            region -= below
         # A focus frame only when it tells more than the selection does.
         current = self.currentIndex().row() if self.hasFocus() else -1
         selection = self.selectionModel()
         header = self.horizontalHeader()
         self._row_painter.begin(painter, palette, columns, (-header.offset(), header.length()))
         try:
-            for row in range(first, (self._jobs.rowCount() - 1 if last < 0 else last) + 1):
-                top = self.rowViewportPosition(row)
-                if in_parts and not region.intersects(
-                    QRect(edge.left(), top, edge.width(), self.rowHeight(row))
-                ):
+            # Rows that move again and again are all drawn in the end.
+            start = self._next_row if first < self._next_row <= last else first
+            for row in chain(range(start, last + 1), range(first, start)):
+                place = self._place(row)
+                if not region.intersects(place):
                     continue  # between two that changed
                 selected = selection.isSelected(self._jobs.index(row, 0))
-                self._row_painter.paint(row, top, selected, row == current)
+                self._row_painter.paint(row, place, selected, row == current)
+                region -= place
+                if time.perf_counter() > end_s:
+                    self._next_row = row + 1
+                    self._parts.leave(region)
+                    break
         finally:
             self._row_painter.end()
 

@@ -1,0 +1,52 @@
+"""The titles of the jobs list's columns, for Qt. They know nothing of rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+
+from .columns import COLUMNS
+
+__all__ = ["ColumnTitles", "column_title"]
+
+_Index = QModelIndex | QPersistentModelIndex
+_NO_INDEX = QModelIndex()
+_TITLE_ROLES = (int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.AccessibleTextRole))
+_TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
+_ALIGNMENT = int(Qt.ItemDataRole.TextAlignmentRole)
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+
+
+def column_title(section: int, orientation: Qt.Orientation, role: int) -> Any:
+    """What a model of the jobs answers as `headerData`: titles and hints."""
+    if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(COLUMNS):
+        return None
+    if role in _TITLE_ROLES:
+        return COLUMNS[section].title
+    if role == _TOOL_TIP:
+        return COLUMNS[section].hint or None
+    if role == _ALIGNMENT:
+        return _RIGHT if COLUMNS[section].right else _LEFT
+    return None
+
+
+class ColumnTitles(QAbstractTableModel):
+    """A model for the header alone.
+
+    With the model of the jobs a header lays itself out and is drawn anew whenever a row moves, and asks for
+    the flags of every cell of 100,000 rows to know whether a column is selected.
+    """
+
+    def rowCount(self, parent: _Index = _NO_INDEX) -> int:
+        """None."""
+        return 0
+
+    def columnCount(self, parent: _Index = _NO_INDEX) -> int:
+        """The columns, hidden ones included."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        """As of the jobs."""
+        return column_title(section, orientation, role)
