@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from plugins.Tabs.KatanaQueue.models.log_file import (
 )
 from plugins.Tabs.KatanaQueue.models.log_scan import (
     BLOCK,
+    LOOKS,
     BadPattern,
     LineMarks,
     Search,
@@ -186,6 +188,41 @@ def test_search_counts_lines(tmp_path: Path, is_regex: bool) -> None:
         pass
     assert list(scan.found.lines) == [*hits, 30_000]
     assert scan.found.count == 401
+
+
+@pytest.mark.parametrize("is_regex", [False, True])
+def test_a_log_that_grows_while_a_block_is_looked_at(tmp_path: Path, is_regex: bool) -> None:
+    """Its last line, half written when the block was read, is looked at as it is now; none counts twice."""
+    path = tmp_path / "log"
+    lines = 3 * LOOKS
+    path.write_text("needle\n" * lines + "need")
+    file = opened(path)
+    scan = TextScan(Search("needle", is_regex))
+    scan.step(file)
+    assert 0 < scan.found.count <= LOOKS
+    with path.open("a") as out:
+        out.write("le\nneedle")
+    last = file.line_count - 1
+    file.check()
+    file.advance(100)
+    scan.grown(last)
+    while scan.step(file):
+        pass
+    assert list(scan.found.lines) == list(range(lines + 2))
+    assert scan.found.count == lines + 2
+
+
+def test_a_step_looks_at_few_lines(tmp_path: Path) -> None:
+    """Where every line tells of an error: Qt's thread may wait for the end of a step."""
+    path = tmp_path / "log"
+    path.write_text("Error: no such texture\n" * 2000)
+    file = opened(path)
+    scan = SeverityScan(load_patterns(""))
+    counts = []
+    while scan.step(file):
+        counts.append(scan.errors.count)
+    assert max(b - a for a, b in pairwise(counts)) == LOOKS
+    assert scan.errors.count == 2000
 
 
 @pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, BLOCK + 1, LONG - 10, LONG, LONG + 1, 3 * LONG])

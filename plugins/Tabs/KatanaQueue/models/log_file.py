@@ -247,9 +247,7 @@ def as_text(head: bytes, tail: bytes, length: int) -> str:
         text = _ESCAPES.sub("", text)
     text = text.expandtabs(8)
     if _CONTROLS.search(text):
-        text = _CONTROLS.sub(
-            lambda match: chr(0x2400 + (0x21 if match[0] == "\x7f" else ord(match[0]))), text
-        )
+        text = _CONTROLS.sub(_control_picture, text)
     return f"{text} … ({cut:,} more bytes in this line)" if cut > 0 else text
 
 

@@ -24,9 +24,10 @@ __all__ = ["LogReader", "LogState"]
 POLL_S = 0.2
 """How often a log in sight is looked at for more."""
 BURST_S = 0.001
-REST_S = 0.0015
-_INDEX_REST_S = 0.0007
-"""For the index most of a burst is reading, in which Python is free for others."""
+REST_S = 0.0007
+"""Most of a burst is reading, or a search in which Python is free for others."""
+_BUSY_REST_S = 0.0015
+"""After a burst in which it is not."""
 _SHORT_REST_S = 0.0002
 """While somebody waits for lines."""
 _LINES_AT_ONCE = 64
@@ -169,8 +170,8 @@ class LogReader(FileThread):
                     break
                 self._condition.wait(left_s)
         if self._has_work():
-            is_index = self._file is not None and not self._file.is_complete
-            right_of_way.give_way(self._ending, _INDEX_REST_S if is_index else REST_S)
+            is_busy = self._search is not None and self._search.is_by_line
+            right_of_way.give_way(self._ending, _BUSY_REST_S if is_busy else REST_S)
 
     def _has_work(self) -> bool:
         file = self._file

@@ -8,16 +8,20 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import islice
 
 from kq.api import OutputPatterns
 
+from .line_search import LineSearch
 from .log_file import LONGEST, LogFile
 
 __all__ = ["BadPattern", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
-BLOCK = 32 * 1024
-"""Bytes looked at in one step, which takes half a millisecond at most: Qt's thread may wait for its end."""
+BLOCK = 64 * 1024
+"""Bytes read in one step. To find words in them takes half a millisecond, in which Python is mostly free."""
+LOOKS = 64
+"""So many lines of them are looked at in one step: Qt's thread may wait for its end."""
 MAX_MARKS = 500_000
 """So many lines are remembered; beyond, they are only counted."""
 
@@ -75,29 +79,39 @@ class _Scan:
     def __init__(self) -> None:
         self.next_line = 0
         self._start: int | None = 0  # where that line starts, if it is known
+        self._looks: Iterator[None] | None = None  # what is left of a block
+        self._after: tuple[int, int | None] = (0, None)  # `next_line` and `_start` after it
 
     def step(self, file: LogFile) -> bool:
-        """Look at one block; returns whether there is more."""
-        if self.next_line and self.next_line >= file.line_count:
-            return False
-        data, lines, end = file.block(self.next_line, BLOCK, self._start)
-        if not lines:
-            return False
-        self.look_at(data, self.next_line)
-        self.next_line += lines
-        self._start = end
+        """Look at some lines; returns whether there is more."""
+        if self._looks is None:
+            if self.next_line and self.next_line >= file.line_count:
+                return False
+            data, lines, end = file.block(self.next_line, BLOCK, self._start)
+            if not lines:
+                return False
+            self._looks = self.look_at(data, self.next_line)
+            self._after = self.next_line + lines, end
+        if next(islice(self._looks, LOOKS - 1, None), self) is self:
+            self._looks = None
+            self.next_line, self._start = self._after
         return self.next_line < file.line_count
 
     def grown(self, last_line: int) -> None:
         """The file grew: what was its last line, `last_line`, may read otherwise now."""
+        if self._looks is not None:
+            self._looks = None  # it may be in this block
+            self.forget(self.next_line)
         if self.next_line > last_line >= 0:
             self.next_line, self._start = last_line, None
             self.forget(last_line)
 
-    def look_at(self, data: bytes, first_line: int) -> None:
+    def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
+        """Look at the lines of `data`, or those among them that may be of interest, one with each step."""
         raise NotImplementedError
 
     def forget(self, line: int) -> None:
+        """What is known of `line` and what follows is void."""
         raise NotImplementedError
 
 
@@ -111,44 +125,23 @@ class SeverityScan(_Scan):
         self._patterns = patterns
         words = {*patterns.keywords["error"], *patterns.keywords["warning"]}
         # Whatever holds "error:" holds "error".
-        self._words = sorted(word for word in words if not any(o in word for o in words if o != word))
+        self._search = LineSearch(
+            sorted(word for word in words if not any(o in word for o in words if o != word))
+        )
 
-    def look_at(self, data: bytes, first_line: int) -> None:
+    def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
         # Most lines hold none of the words: only those that do are cut out and looked at.
-        for number, start, end in _lines_with(data, data.lower(), self._words, first_line):
+        for number, start, end in self._search.lines(data, first_line):
             kind = self._patterns.classify(data[start : min(end, start + LONGEST)].decode("utf-8", "replace"))
             if kind == "error":
                 self.errors.add(number)
             elif kind == "warning":
                 self.warnings.add(number)
+            yield
 
     def forget(self, line: int) -> None:
         self.errors.cut(line)
         self.warnings.cut(line)
-
-
-def _lines_with(
-    data: bytes, searched: bytes, words: Sequence[bytes], first_line: int
-) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of each line of `data` that has one of `words` in `searched`, which is as long.
-
-    By plain search for each word, many times as quick as one regular expression for all, and in short calls:
-    in a long one no other thread of Python runs, Qt's among them.
-    """
-    starts: dict[int, int] = {}
-    for word in words:
-        at = searched.find(word)
-        while at >= 0:
-            start = data.rfind(b"\n", 0, at) + 1
-            end = data.find(b"\n", at)
-            end = len(data) if end < 0 else end
-            starts[start] = end
-            at = searched.find(word, end)
-    line, counted = first_line, 0
-    for start in sorted(starts):
-        line += data.count(b"\n", counted, start)
-        counted = start
-        yield line, start, starts[start]
 
 
 class Search:
@@ -175,23 +168,22 @@ class TextScan(_Scan):
         super().__init__()
         self.search = search
         self.found = LineMarks()
-        self._word = search.text.encode("utf-8")
+        self._words = LineSearch([search.text.encode("utf-8")], search.match_case)
         # Bytes know only the case of A to Z; for other letters, and for expressions, each line is matched.
-        self._by_line = search.is_regex or not (search.match_case or search.text.isascii())
+        self.is_by_line = search.is_regex or not (search.match_case or search.text.isascii())
 
-    def look_at(self, data: bytes, first_line: int) -> None:
-        if self._by_line:
-            search = (
-                self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
-            )
-            for number, text in enumerate(data.split(b"\n"), first_line):
-                # Windows' programs end lines with both; `$` means the end that is seen.
-                if text and search(text.removesuffix(b"\r")[:LONGEST]):
-                    self.found.add(number)
+    def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
+        if not self.is_by_line:
+            for number, _start, _end in self._words.lines(data, first_line):
+                self.found.add(number)
+                yield
             return
-        searched, word = (data, self._word) if self.search.match_case else (data.lower(), self._word.lower())
-        for number, _start, _end in _lines_with(data, searched, (word,), first_line):
-            self.found.add(number)
+        search = self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
+        for number, text in enumerate(data.split(b"\n"), first_line):
+            # Windows' programs end lines with both; `$` means the end that is seen.
+            if text and search(text.removesuffix(b"\r")[:LONGEST]):
+                self.found.add(number)
+            yield
 
     def _matches_text(self, line: bytes) -> object:
         return self.search.pattern.search(line.decode("utf-8", "backslashreplace"))
