@@ -148,6 +148,7 @@ def run(small: bool) -> list[dict[str, Any]]:
         panel.show()
         turns.run(panel.isVisible)
         rows = [
+            turns.bare(1.0 if small else 10.0),
             *_read(turns, panel, path, count),
             *_flooded(turns, panel, Path(folder), 1.0 if small else 5.0),
         ]

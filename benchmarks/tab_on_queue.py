@@ -62,7 +62,6 @@ def run(small: bool) -> list[dict[str, Any]]:
 
     _application = QApplication.instance() or QApplication([])
     count, seconds = (5_000, 2.0) if small else (100_000, 10.0)
-    rows: list[dict[str, Any]] = []
     with connected_session(agents=1) as (session, folder):
         session.client.pause_queue(True).result(60)
         wait(
@@ -81,6 +80,7 @@ def run(small: bool) -> list[dict[str, Any]]:
         QTest.qWaitForWindowExposed(tab)
         settle()
         turns, model = Turns(), tab.model
+        rows = [turns.bare(seconds)]
         client = QueueClient()
         client.set_rest(right_of_way.rest)  # as plugins/queue_session.py has it
 

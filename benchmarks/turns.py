@@ -18,6 +18,7 @@ __all__ = ["Turns"]
 
 FRAME_MS = 16.0
 LONGEST_S = 120.0
+BARE_S = 0.005
 LOOK_S = 0.1
 """To ask the system what was stolen takes too long for each turn."""
 
@@ -54,6 +55,25 @@ class Turns:
         self.stolen_ms = (_stolen_s() - stolen_s) * 1000
         self._until = lambda: True
         return self._held_s if self._held_s is not None else time.perf_counter() - self._begin_s
+
+    def bare(self, seconds: float) -> dict[str, Any]:
+        """A row of figures of what this machine does to a program that does next to nothing: it computes
+        BARE_S, some thirty times a second."""
+
+        def compute() -> None:
+            end_s = time.perf_counter() + BARE_S
+            while time.perf_counter() < end_s:
+                pass
+
+        timer = QTimer()
+        timer.setTimerType(Qt.TimerType.PreciseTimer)
+        timer.setInterval(33)
+        timer.timeout.connect(compute)
+        timer.start()
+        took_s = self.run(lambda: True, seconds)
+        timer.stop()
+        what = f"bare: nothing but {BARE_S * 1000:.0f} ms of computing, 30 times a second"
+        return {"what": what, **self.figures(), "took_s": round(max(took_s, seconds), 2)}
 
     def _beat(self) -> None:
         now_s, cpu_s, waited_s = time.perf_counter(), time.thread_time(), self._waited.so_far_s()
