@@ -79,6 +79,17 @@ def test_other_rows_are_drawn_a_part_in_a_turn(tab: Any, drawn: _Drawn, settle: 
     assert drawn.rows() == _in_sight(tab)
 
 
+def test_rows_that_come_are_drawn_a_part_in_a_turn(
+    tab: Any, queue: FakeQueue, drawn: _Drawn, settle: Settle
+) -> None:
+    """They stand at the top: all others stand elsewhere now."""
+    queue.change([make_job(i, state=JobState.COMPLETED) for i in range(_JOBS, _JOBS + 5)])
+    settle(lambda: tab.model.shown == _JOBS + 5 and bool(drawn.events) and tab.view._parts.is_done)
+
+    assert max(map(len, drawn.events)) == 1
+    assert drawn.rows() == _in_sight(tab)
+
+
 def test_rows_that_move_again_and_again_are_all_drawn(tab: Any, drawn: _Drawn, settle: Settle) -> None:
     """Before all are drawn, they move again."""
     for _ in range(len(_in_sight(tab))):
@@ -110,6 +121,20 @@ def test_a_new_size_is_drawn_at_once(tab: Any, drawn: _Drawn, settle: Settle) ->
     settle(lambda: bool(drawn.events))
 
     assert set(drawn.events[0]) == _in_sight(tab)
+
+
+@pytest.mark.parametrize("how", ["shown again", "smaller"])
+def test_what_uncovers_nothing_is_drawn_in_parts(tab: Any, drawn: _Drawn, settle: Settle, how: str) -> None:
+    """As when the first jobs come: the list takes another page's place, and gets a scroll bar."""
+    if how == "smaller":
+        tab.resize(tab.width() - 40, tab.height() - 40)
+    else:
+        tab.view.hide()
+        tab.view.show()
+    settle(lambda: bool(drawn.events) and tab.view._parts.is_done)
+
+    assert max(map(len, drawn.events)) == 1
+    assert drawn.rows() == _in_sight(tab)
 
 
 def test_another_page_is_drawn_in_parts(qtbot: Any, tab: Any, drawn: _Drawn, settle: Settle) -> None:

@@ -30,7 +30,7 @@ search about, and Qt's thread would stand still for it.
 
 SLICE = 500
 """Jobs treated in one step: well below a millisecond each."""
-RUN = 4000
+RUN = 2000
 """So many entries are sorted in one step."""
 
 _DOUBLE = struct.Struct(">d")

@@ -28,6 +28,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QResizeEvent,
+    QShowEvent,
 )
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -94,11 +95,10 @@ class JobsView(QTableView):
         self._tell_current.setSingleShot(True)
         self._tell_current.setInterval(0)
         self._tell_current.timeout.connect(self.current_changed)
-        model.about_to_rearrange.connect(self._on_rows_about_to_move)
         self.chosen = JobSelection(self, model)
         """Which rows are selected."""
+        model.about_to_rearrange.connect(self._parts.ask_for_all)
         model.rearranged.connect(self._on_rearranged)
-        model.layoutAboutToBeChanged.connect(self._on_rows_about_to_move)
         model.layoutChanged.connect(self._on_rows_moved)
         model.rowsInserted.connect(lambda *_: self._look.start())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
@@ -137,8 +137,10 @@ class JobsView(QTableView):
         self.scrollTo(index)
         return True
 
-    def _on_rows_about_to_move(self, *_: object) -> None:
+    def doItemsLayout(self) -> None:
+        """Rows came, went or moved: Qt would draw all that are in sight at once."""
         self._parts.ask_for_all()
+        super().doItemsLayout()
 
     def _on_rows_moved(self, *_: object) -> None:
         self._tell_current.start()
@@ -370,8 +372,15 @@ class JobsView(QTableView):
             width = max(width, self.fontMetrics().horizontalAdvance(text) + extra + 2)
         return width
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """All rows in sight are new, and their texts not laid out."""
+        super().showEvent(event)
+        self._parts.ask_for_all()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """More rows may be in sight, and there may be room for other columns."""
+        if event.size() == event.size().boundedTo(event.oldSize()):
+            self._parts.ask_for_all()  # nothing is uncovered: a scroll bar came, say
         super().resizeEvent(event)
         self.columns.fit()
         self._look.start()
