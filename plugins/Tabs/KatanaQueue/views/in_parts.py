@@ -44,8 +44,9 @@ class InParts(QObject):
 
     def ask(self, part: QRect) -> None:
         """Have `part` drawn, as soon as Qt comes to it."""
-        self._asked += part
-        self._widget.update(part)
+        in_sight = part & self._widget.rect()  # of the rest no event comes
+        self._asked += in_sight
+        self._widget.update(in_sight)
 
     def ask_for_all(self) -> None:
         """Have everything drawn, in other turns of Qt's loop than this one."""
