@@ -89,7 +89,6 @@ class Render:
     height: int | None = None
     log_file: str | None = None
     reason: str = ""
-    asked_at: float = 0.0
     submitted_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -133,7 +132,7 @@ class RenderSession(QObject):
     def start(self, node: str, farm: str, method: RenderMethod) -> Render:
         """Take down the scene as it is and send a render of `node` on its way; returns at once."""
         scene = active_scene()
-        render = Render(node, farm, method, scene.frame, asked_at=time.monotonic())
+        render = Render(node, farm, method, scene.frame)
         self._renders.append(render)
         self.render_started.emit(render)
         self.message_posted.emit(f"{method.label} of {node}, frame {scene.frame:g}: preparing …")

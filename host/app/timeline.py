@@ -44,11 +44,6 @@ class Timeline(QWidget):
         self._first.valueChanged.connect(self._on_range_edited)
         self._last.valueChanged.connect(self._on_range_edited)
 
-    @property
-    def frame_box(self) -> QSpinBox:
-        """The editor of the current frame."""
-        return self._frame
-
     def _on_range_edited(self) -> None:
         first, last = self._first.value(), self._last.value()
         active_scene().set_range(float(first), float(max(first, last)))

@@ -239,10 +239,6 @@ class DesktopWindow(KatanaWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
         self._timeline_bar = bar
 
-    def timeline(self) -> Timeline:
-        """Return the timeline."""
-        return self._timeline
-
     def isTimelineVisible(self) -> bool:
         return not self._timeline_bar.isHidden()
 

@@ -212,7 +212,6 @@ class PosixMachine(Machine):
         home = self._run('printf %s "$HOME"').out.strip()
         if not home.startswith("/"):
             raise RemoteFailed(f"{self.connection.route.user} has no home folder on {self.host.host}")
-        self._home = home
         return self._copy_scripts(("StartAgents.sh", "StopAgents.sh"), home)
 
     def start_agents(

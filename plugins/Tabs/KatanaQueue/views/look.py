@@ -15,7 +15,7 @@ __all__ = [
     "COMPACT_BUTTONS",
     "HEADER_PADDING",
     "ROOMY_HEADER",
-    "agent_colour",
+    "SPACING",
     "faded",
     "is_dark",
     "row_height",
@@ -84,7 +84,7 @@ def _colour(state: str, dark: bool) -> QColor:
     return QColor(on_dark if dark else on_light)
 
 
-agent_colour = severity_colour = state_colour
+severity_colour = state_colour
 
 
 def faded(colour: QColor, alpha: float) -> QColor:
@@ -199,11 +199,6 @@ def _picture(painter: QPainter, colour: QColor) -> None:
     painter.drawPath(_polygon((3, 11.5), (6.5, 7.5), (9, 10), (10.5, 8.5), (13, 11)))
 
 
-def _search(painter: QPainter, colour: QColor) -> None:
-    painter.drawEllipse(QRectF(2.5, 2.5, 8, 8))
-    painter.drawLine(QPointF(9.7, 9.7), QPointF(13.5, 13.5))
-
-
 def _again(painter: QPainter, colour: QColor) -> None:
     painter.drawArc(QRectF(3, 3, 10, 10), 60 * 16, 285 * 16)
     _fill((8.6, 0.9), (12.2, 3.6), (8.4, 6.0))(painter, colour)
@@ -225,15 +220,8 @@ def _pause(painter: QPainter, colour: QColor) -> None:
     painter.drawRect(QRectF(10, 3.5, 2, 9))
 
 
-def _server(painter: QPainter, colour: QColor) -> None:
-    for y in (3.0, 9.0):
-        painter.drawRoundedRect(QRectF(2, y, 12, 4.5), 1, 1)
-        painter.drawPoint(QPointF(11.5, y + 2.25))
-
-
 _GLYPHS: dict[str, Callable[[QPainter, QColor], None]] = {
     "again": _again,
-    "agents": _server,
     "alert": _stroke(
         ((8, 2.5), (14, 13.5), (2, 13.5), (8, 2.5)), ((8, 6.5), (8, 9.5)), ((8, 11.6), (8, 11.6))
     ),
@@ -258,7 +246,6 @@ _GLYPHS: dict[str, Callable[[QPainter, QColor], None]] = {
         ((4.2, 5), (5, 13.5), (11, 13.5), (11.8, 5)),
     ),
     "ring": _ring(),
-    "search": _search,
     "stop": _square,
     "stop_all": _ring(((6.2, 6.2), (9.8, 6.2), (9.8, 9.8), (6.2, 9.8), (6.2, 6.2))),
     "up": _stroke(((3.5, 10), (8, 5.5), (12.5, 10))),
