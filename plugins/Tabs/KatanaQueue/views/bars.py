@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QFocusEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QFocusEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
@@ -20,12 +20,13 @@ from PySide6.QtWidgets import (
 
 from ..actions import JobActions
 from .filter_bar import FilterBar
+from .fitting import FittingWidget
 from .look import COMPACT_BUTTONS, SPACING, faded, tool_icon
 
 __all__ = ["DetailsPanel", "TopBar"]
 
 
-class TopBar(QWidget):
+class TopBar(FittingWidget):
     """Actions at the left, the filter at the right: one row, because panels are often low."""
 
     def __init__(
@@ -91,17 +92,6 @@ class TopBar(QWidget):
         """Draw the icon in the palette's colours."""
         for button in self._more:
             button.setIcon(tool_icon("more", self.palette()))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """As wide as there is room."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def event(self, event: QEvent) -> bool:
-        """Counts of more digits leave less for buttons."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._fit()
-        return super().event(event)
 
     def _fit(self) -> None:
         """The filter's switches are worth more than the last buttons, the first buttons more than they."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from kq.api import JobState
 
 from ..models.job_order import JobFilter
+from .fitting import FittingWidget
 from .look import COMPACT_BUTTONS, SPACING, state_pixmap
 from .search_field import SearchField
 
 __all__ = ["FilterBar"]
 
 
-class FilterBar(QWidget):
+class FilterBar(FittingWidget):
     """Signals:
     filter_changed(JobFilter): other jobs are to be shown.
     left(): the keyboard is to go to the list.
@@ -116,17 +116,6 @@ class FilterBar(QWidget):
     def _tell(self) -> None:
         self.field.cut_pause()  # told herewith
         self.filter_changed.emit(self.filter())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """As wide as there is room."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def event(self, event: QEvent) -> bool:
-        """Counts of more digits need more room."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._fit()
-        return super().event(event)
 
     def _fit(self) -> None:
         """In a narrow panel the words are worth more than the switches."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from .fitting import FittingWidget
 from .look import COMPACT_BUTTONS, SPACING
 
 __all__ = ["FittingRow"]
 
 
-class FittingRow(QWidget):
+class FittingRow(FittingWidget):
     """Controls in a row. A higher `rank` goes earlier when the row is too narrow; 0 stays."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -47,17 +47,6 @@ class FittingRow(QWidget):
         """The width of what always stays."""
         least = sum(self._least(widget) for widget, rank in self._ranks.items() if not rank)
         return QSize(least, super().minimumSizeHint().height())
-
-    def event(self, event: QEvent) -> bool:
-        """A control that wants another width, because it says something else, counts anew."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._fit()
-        return super().event(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show what there is room for."""
-        super().resizeEvent(event)
-        self._fit()
 
     def _fit(self) -> None:
         room = self.width() - 2 * SPACING
