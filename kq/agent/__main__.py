@@ -11,7 +11,7 @@ gc.disable()  # nothing of what is imported is garbage, and looking for some tak
 if sys.argv[1:] and sys.argv[1].startswith(("remote-", "supervise")):
     from kq.agent.on_host import main
 else:
-    from kq.agent.program import main
+    from kq.agent.starting import main
 
 gc.enable()
 sys.exit(main(sys.argv[1:]))

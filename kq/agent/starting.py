@@ -1,0 +1,110 @@
+"""Starts an Agent: what it was called with, the file that says how to reach the server, and its log."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import select
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from kq import process
+from kq.agent.program import Agent
+from kq.agent.site import Site
+from kq.agent_config import AgentConfig
+from kq.errors import KqError
+from kq.logs import open_log
+
+__all__ = ["main"]
+
+_FILE_PATIENCE_S = 30.0
+_LOOK_S = 0.005
+_log = logging.getLogger("kq.agent")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m kq.agent --connection FILE --agent-id ID`."""
+    parser = argparse.ArgumentParser(prog="kq.agent", description="Host render processes for a queue.")
+    parser.add_argument(
+        "--connection", required=True, type=Path, help="file that says how to reach the server"
+    )
+    parser.add_argument("--agent-id", required=True)
+    parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    parser.add_argument(
+        "--early", action="store_true", help="with --lifeline: wait for the connection file to be written"
+    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="default: standard error")
+    parser.add_argument("--site", type=Path, help="file that says what is different on this machine")
+    parser.add_argument("--pulse", action="store_true", help="write a byte to standard output now and then")
+    parser.add_argument(
+        "--replaces", nargs=2, default=(), metavar=("ID", "WHY"), help="an Agent that is gone from here"
+    )
+    options = parser.parse_args(argv)
+    lifeline = process.InputEnd() if options.lifeline else None
+    if options.early and lifeline is not None and not _await_file(options.connection, lifeline):
+        return 3
+    try:
+        config = msgspec.json.decode(options.connection.read_bytes(), type=AgentConfig)
+        site = msgspec.json.decode(options.site.read_bytes(), type=Site) if options.site else None
+    except (OSError, msgspec.DecodeError) as error:
+        _say(f"the connection file {options.connection} cannot be used: {error}")
+        return 2
+    if options.pulse and sys.platform != "win32":
+        # A supervisor that stands still must not have its Agents stand still too.
+        os.set_blocking(1, False)
+    open_log(
+        options.log,
+        config.log_level,
+        program="agent",
+        session=config.connection.session,
+        agent=options.agent_id,
+    )
+    process.keep_from_interrupts()
+    process.become_subreaper()
+    process.lower_priority(config.nice)
+    try:
+        agent = Agent(
+            config,
+            options.agent_id,
+            lifeline=lifeline,
+            site=site,
+            pulse=_write_pulse if options.pulse else lambda: None,
+        )
+        if options.replaces:
+            agent.say_gone(*options.replaces)
+        return agent.run()
+    except KqError as error:
+        _log.error("%s", error)
+        return 1
+
+
+def _say(sentence: str) -> None:
+    """For what is wrong before there is a log."""
+    try:
+        print(f"kq.agent: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody reads it; the exit code says so as well
+
+
+def _await_file(path: Path, lifeline: process.InputEnd) -> bool:
+    """Wait until the server has written `path`. Returns False when it never will, having said so."""
+    until = time.monotonic() + _FILE_PATIENCE_S
+    while not path.exists():
+        if select.select([lifeline.wake_fd], [], [], _LOOK_S)[0] and lifeline.has_come():
+            return False  # the session is gone as soon as it came
+        if time.monotonic() > until:
+            _say(f"there was no {path} within {_FILE_PATIENCE_S:.0f} s")
+            return False
+    return True
+
+
+def _write_pulse() -> None:
+    try:
+        os.write(1, b".")
+    except OSError:
+        pass  # nobody reads: the supervisor is gone, and the lifeline says so as well
