@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from kq import __version__
+from kq import __version__, process
 from kq.agent.host_folder import HostFolder, base_folder
 from kq.messages import PROTOCOL_VERSION
 
@@ -43,7 +43,7 @@ def report(content: bytes) -> dict[str, Any]:
         "executable": sys.executable,
         "host": socket.gethostname(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": process.usable_cores(),
         "memory": _memory(),
         "time": time.time(),
         "free_disk": shutil.disk_usage(nearest).free,

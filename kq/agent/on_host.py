@@ -281,8 +281,7 @@ def _supervise(options: argparse.Namespace) -> int:
         return 2
     process.become_subreaper()
     # As the queue does for its own: renders of all Agents share the machine.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = max(cores // max(folder.read_wanted(), 1), 1)
+    threads = max(process.usable_cores() // max(folder.read_wanted(), 1), 1)
     environment = {"PYTHONPATH": _python_path(), "KQ_THREADS": str(threads)}
     if options.katana_root:
         environment["KATANA_ROOT"] = options.katana_root

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from kq.process._cores import usable_cores
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
 from kq.process._waking import InputEnd, SignalWake, await_word
 
@@ -99,5 +100,6 @@ __all__ = [
     "spawn_service",
     "spawn_standby",
     "tree_usage",
+    "usable_cores",
     "watch",
 ]

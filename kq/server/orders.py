@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kq import messages as m
+from kq import process
 from kq.core import Core
 from kq.core import events as ev
 from kq.core import instructions as do
@@ -52,7 +52,7 @@ class Orders:
         self._keeper = keeper
         self._handle = handle
         self._remember = remember
-        self._cores = os.cpu_count() or 1  # each look reads a file
+        self._cores = process.usable_cores()
 
     def carry_out(self, told: do.Instruction) -> None:
         """Do it. What is due later is an event of its own."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kq.api import AttemptRecord
+from kq.process import usable_cores
 from tests.process.waiting import IS_WINE, not_on_wine
 from tests.reliability.commands import NOTHING, SLEEP, fails, held, python, saying
 from tests.reliability.live_queue import LiveQueue, is_alive, until
@@ -183,11 +184,24 @@ def test_renders_yield_to_the_desktop_and_share_the_cores(queue: LiveQueue) -> N
     record = queue.await_job(queue.submit(sys.executable, "-c", program))
     nice, threads = Path(record.log_file).read_text().split()
     assert int(nice) == min(os.nice(0) + 7, 19)
-    assert int(threads) == max((os.cpu_count() or 1) // 2, 1)
+    assert int(threads) == max(usable_cores() // 2, 1)
     own = queue.await_job(
         queue.submit(*python("import os; print(os.environ['KQ_THREADS'])"), environment={"KQ_THREADS": "13"})
     )
     assert Path(own.log_file).read_text() == "13\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing keeps a process from some cores")
+def test_renders_share_the_cores_that_the_queue_may_use(tmp_path: Path) -> None:
+    """A queue that was started with one core has its renders use one thread, whatever the machine has."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        with LiveQueue(tmp_path, 1) as queue:
+            record = queue.await_job(queue.submit(*python("import os; print(os.environ['KQ_THREADS'])")))
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert Path(record.log_file).read_text() == "1\n"
 
 
 @posix
