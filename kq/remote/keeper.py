@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from kq.errors import KqError
 from kq.remote.ssh import Connection
+from kq.remote.ssh_connecting import connect
 from kq.remote.steps import RemoteQuestions, Steps
 from kq.remote.tunnel import Tunnel
 
@@ -94,8 +95,12 @@ class TunnelKeeper:
         self._tunnel.close()
         steps = Steps(lambda _step: None, self._closed)
         try:
-            connection = self._connection.connect_again(
-                steps, self._questions, connect_s=max(self._lease_s / 2, 2.0)
+            connection = connect(
+                self._connection.route,
+                steps,
+                self._questions,
+                connect_s=max(self._lease_s / 2, 2.0),
+                before=self._connection,
             )
         except KqError as error:
             _log.warning("the tunnel to %s is down: %s", name, error)

@@ -20,8 +20,9 @@ from kq.records import AgentRecord
 from kq.remote.addresses import choose_addresses
 from kq.remote.hosts import RemoteHost, local_katana_root, render_program
 from kq.remote.machine import Machine, PosixMachine
-from kq.remote.ssh import Connection, connect
+from kq.remote.ssh import Connection
 from kq.remote.ssh_config import route_to
+from kq.remote.ssh_connecting import connect
 from kq.remote.steps import OpenStep, RemoteQuestions, Steps
 from kq.remote.tunnel import Tunnel
 from kq.remote.windows_machine import WindowsMachine
