@@ -157,6 +157,18 @@ class Job:
             self._next, self._again = 0, []
         return moved
 
+    def end_with_session(self, when: float) -> bool:
+        """Cancel what an earlier session left open when it ended, at `when` in epoch seconds.
+
+        Returns whether there was any.
+        """
+        self.reset_tasks(frozenset({TaskState.RUNNING}), TaskState.STOPPING)
+        if not self.reset_tasks(frozenset({TaskState.WAITING, TaskState.STOPPING}), TaskState.CANCELLED):
+            return False
+        self.reason = "its session ended before it did"
+        self.completed = self.completed or max(when, self.started or self.submitted)
+        return True
+
     def restore_states(self, states: bytes) -> None:
         """Take the tasks' states from a journal."""
         self.states = bytearray(states)

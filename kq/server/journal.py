@@ -19,7 +19,6 @@ from kq.core.agents import Agent
 from kq.core.jobs import Job, TaskDetail
 from kq.errors import KqError
 from kq.records import AttemptRecord, JobSpec
-from kq.states import TaskState
 
 __all__ = ["JobRow", "Journal", "RestoredAgent"]
 
@@ -50,8 +49,6 @@ _MOST_UNWRITTEN = 100_000
 """Attempts remembered while the disk is full; of more, the oldest are given up."""
 SCHEMA_VERSION = "1"
 _log = logging.getLogger("kq.server")
-_STATES = tuple(TaskState)
-_CODE = {state: code for code, state in enumerate(_STATES)}
 _encode = msgspec.msgpack.Encoder().encode
 _decode_spec = msgspec.msgpack.Decoder(JobSpec).decode
 _decode_detail = msgspec.msgpack.Decoder(TaskDetail).decode
@@ -324,7 +321,7 @@ class Journal:
             job = self._readable(row)
             if job is not None:
                 job.earlier = True
-                if _cut_off(job, self._last_written):
+                if job.end_with_session(self._last_written):
                     self.note_job(job, tasks_reset=True)
                 jobs.append(job)
         return jobs, rows[-1][0] if rows else None
@@ -394,17 +391,3 @@ def _last_written(path: Path) -> float:
         except OSError:
             pass  # there need not be one; what else is wrong with it, opening it tells
     return max(moments)
-
-
-def _cut_off(job: Job, ended: float) -> bool:
-    open_states = frozenset({TaskState.WAITING, TaskState.RUNNING, TaskState.STOPPING})
-    if not any(job.counts[_CODE[state]] for state in open_states):
-        return False
-    table = bytearray(range(256))
-    for state in open_states:
-        table[_CODE[state]] = _CODE[TaskState.CANCELLED]
-    job.restore_states(bytes(job.states.translate(table)))
-    job.epoch += 1
-    job.reason = "its session ended before it did"
-    job.completed = job.completed or max(ended, job.started or job.submitted)
-    return True
