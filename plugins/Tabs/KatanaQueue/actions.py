@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -27,12 +26,11 @@ from kq.api import (
 
 from .bridge import QueueBridge
 from .in_turns import InTurns
-from .models.columns import elapsed_s, span_text
 from .models.jobs import JobsModel
 from .opening import open_with_system
 from .views.jobs_view import JobsView
 from .views.look import tool_icon
-from .views.question import LONG_S, ask_first
+from .views.question import ask_first, question_about
 
 __all__ = ["JobActions"]
 
@@ -231,7 +229,7 @@ class JobActions(QObject):
 
         def stop() -> None:
             self._after_question(
-                _question("Stop", found.running, len(found.ids)),
+                question_about("Stop", found.running, len(found.ids)),
                 "Stop",
                 lambda: self._ask("Stop", lambda client: client.stop_jobs(found.ids)),
                 len(found.ids),
@@ -246,7 +244,7 @@ class JobActions(QObject):
         count = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
         at_work = (self._client.job(agent.job) for agent in self._client.agents() if agent.job)
         running = [job for job in at_work if job is not None]
-        question = _question("Stop", running, count, always_ask=count > 1)
+        question = question_about("Stop", running, count, always_ask=count > 1)
         self._after_question(
             question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_all_jobs()), count
         )
@@ -257,7 +255,7 @@ class JobActions(QObject):
         def remove() -> None:
             count = len(found.ids)
             self._after_question(
-                _question("Remove", found.running, count, always_ask=count >= MANY_TO_REMOVE),
+                question_about("Remove", found.running, count, always_ask=count >= MANY_TO_REMOVE),
                 "Remove",
                 lambda: self._ask("Remove", lambda client: client.remove_jobs(found.ids)),
                 count,
@@ -394,24 +392,3 @@ def _set_priority(ids: list[str], priority: int, client: QueueClient) -> Future[
 
 def _can_stop(job: JobRecord) -> bool:
     return not job.state.is_terminal and not job.stopping
-
-
-def _question(verb: str, jobs: list[JobRecord], count: int, always_ask: bool = False) -> str:
-    """What to ask before jobs are stopped or removed; empty when nothing much is lost.
-
-    Args:
-        jobs: those of them that run.
-        count: how many there are.
-    """
-    now_s = time.time()
-    running = [(elapsed_s(job, now_s) or 0.0, job) for job in jobs if job.state == JobState.RUNNING]
-    longest_s, longest = max(running, key=lambda each: each[0], default=(0.0, None))
-    if longest is not None and longest_s >= LONG_S:
-        if count == 1:
-            return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} it?"
-        return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} all {count:,} jobs?"
-    if not always_ask:
-        return ""
-    if verb == "Remove":
-        return f"Remove {count:,} jobs, with their logs and preview pictures?"
-    return f"{verb} all {count:,} jobs that wait or run?"
