@@ -30,7 +30,8 @@ _PACKAGES = ("pyzmq", "msgspec", "psutil", "paramiko")
 _QT = ("PySide6", "PySide6-Essentials")
 _MADE_BY_KQ = (
     "KQ_AGENT", "KQ_ATTEMPT", "KQ_CONNECTION", "KQ_DESKTOP_ROOT", "KQ_FIRST_LOG", "KQ_JOB", "KQ_PYTHON",
-    "KQ_REMOTE", "KQ_REMOTE_DIR", "KQ_ROLE", "KQ_ROOT", "KQ_SESSION", "KQ_TASK", "KQ_THREADS",
+    "KQ_REMOTE", "KQ_REMOTE_DIR", "KQ_ROLE", "KQ_ROOT", "KQ_SESSION", "KQ_STANDBY_BEFORE",
+    "KQ_STANDBY_COMMAND", "KQ_TASK", "KQ_THREADS",
 )  # fmt: skip
 """Variables that kq's own programs and scripts set; nobody else need."""
 _PORTS = ("request_port", "update_port", "broadcast_port")

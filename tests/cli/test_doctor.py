@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from kq import __version__
+from kq.doctor.installation import check_environment
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
 from tests.reliability.commands import NOTHING
@@ -68,6 +70,18 @@ def test_every_bad_setting_is_named_and_typing_errors_are_guessed(tmp_path: Path
     [guess] = [each for each in report["findings"] if each["text"].startswith("KQ_NUM_AGENT is")]
     assert guess["verdict"] == "note" and "KQ_NUM_AGENTS" in guess["advice"]
     assert "secret" not in json.dumps(report)
+
+
+def test_what_kq_sets_itself_is_no_typing_error() -> None:
+    """Every variable that stands in the sources is a setting, or known as one that kq's own programs set."""
+    found: dict[str, str] = {}
+    for room in ("kq", "host", "plugins"):
+        for path in (ROOT / room).rglob("*"):
+            if path.suffix == ".py":
+                found |= dict.fromkeys(re.findall(r'"(KQ_[A-Z_]+)"', path.read_text(encoding="utf-8")), "1")
+    assert {"KQ_SESSION", "KQ_STANDBY_S"} <= set(found)
+    assert [finding.text for finding in check_environment(found)] == []
+    assert len(list(check_environment({"KQ_SESION": "1"}))) == 1
 
 
 def test_a_data_root_that_cannot_be_used(tmp_path: Path) -> None:
