@@ -44,11 +44,12 @@ from kq.remote import (
     look_up_host,
     remote_choices,
 )
-from kq.settings import Settings, default_data_root
+from kq.settings import MOST_AGENTS, Settings, default_data_root
 from kq.states import AgentState, JobState, TaskState
 from kq.waiting import reason_of, reason_of_task, why_jobs_wait
 
 __all__ = [
+    "MOST_AGENTS",
     "AgentConfig",
     "AgentRecord",
     "AgentState",

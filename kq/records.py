@@ -100,7 +100,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     picture: str = ""
     """The picture file of a task, with the same placeholders, for renderers that do not say."""
     renderer: str = ""
-    """Which output patterns apply (see kq/patterns.py); empty: those every renderer shares."""
+    """Which output patterns apply (see kq/patterns); empty: those every renderer shares."""
     node: str = ""
     """The node in the desktop's graph, for people."""
     standby: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from kq.plain_text import quoted
 __all__ = ["MOST_AGENTS", "Settings", "default_data_root"]
 
 MOST_AGENTS = 1000
-"""Local Agents of one session: more would be a mistake in typing."""
+"""Local Agents of a session, or Agents of one other machine: more would be a mistake in typing."""
 
 
 class Settings(NamedTuple):

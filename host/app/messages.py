@@ -24,7 +24,7 @@ class MessageLog(QObject):
     """Everything reported in this session, from any thread.
 
     Signals:
-        message_added: level (as in logging) and the text, on Qt's thread.
+        message_added: level (as in logging), text and epoch seconds, on Qt's thread.
     """
 
     message_added = Signal(int, str, float)

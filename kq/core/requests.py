@@ -9,6 +9,7 @@ from kq.core.jobs import Job
 from kq.core.state import CoreState, Instant
 from kq.errors import BadInput, NotFound, Refused
 from kq.records import check_job_id, check_priority
+from kq.settings import MOST_AGENTS
 from kq.states import AgentState, TaskState
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
 _T = TaskState
 _ENDED = frozenset({_T.COMPLETED, _T.CANCELLED, _T.FAILED})
 _UNDONE = frozenset({_T.CANCELLED, _T.FAILED})
-MAX_AGENTS = 1000
 
 
 def submit(state: CoreState, event: ev.JobSubmitted, now: Instant) -> None:
@@ -182,8 +182,8 @@ def pause_queue(state: CoreState, event: ev.QueuePaused, now: Instant) -> None:
 
 def want_agents(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
     """Another number of local Agents; kq/core/pool.py keeps it."""
-    if not 0 <= event.count <= MAX_AGENTS:
-        raise BadInput(f"{event.count} Agents were asked for: use 0 to {MAX_AGENTS}")
+    if not 0 <= event.count <= MOST_AGENTS:
+        raise BadInput(f"{event.count} Agents were asked for: use 0 to {MOST_AGENTS}")
     if state.agents_wanted != event.count:
         state.agents_wanted = event.count
         state.out.append(do.QueueChanged())

@@ -178,7 +178,7 @@ class AgentWire(_PeerWire[m.AgentOrder]):
 
 
 class ClientWire(_PeerWire[m.ServerReply]):
-    """A client's end: the request port and the broadcasts. Woken from other threads by `Waker`."""
+    """A client's end: the request port and the broadcasts. For one thread."""
 
     def __init__(self, session: SessionRecord) -> None:
         super().__init__(session, CLIENT_TOPIC, m.ServerReply, network=session.host not in _LOOPBACK)

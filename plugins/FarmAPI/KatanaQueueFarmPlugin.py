@@ -108,7 +108,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         client.stop_jobs([jobId]).add_done_callback(_report(f"stopping {record.name}"))
 
     def getJobs(self, filters: list[Any] | None = None, *args: object, **kwargs: object) -> list[FarmAPI.Job]:
-        """The jobs whose state, id or node is in `filters`; all of them when it is empty."""
+        """The jobs whose state, id or name is in `filters`; all of them when it is empty."""
         wanted = {str(each) for each in filters or ()}
         records: Iterable[JobRecord] = _client().jobs()
         return [

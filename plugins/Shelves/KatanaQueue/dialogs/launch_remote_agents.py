@@ -31,7 +31,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import FoundHost, RemoteChoices, current_session, local_user, look_up_host, remote_choices
+from kq.api import (
+    MOST_AGENTS,
+    FoundHost,
+    RemoteChoices,
+    current_session,
+    local_user,
+    look_up_host,
+    remote_choices,
+)
 
 from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
 from .background import Background
@@ -119,7 +127,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.key.addItem("")
         hint(self.key, "ssh-agent, and the keys in ~/.ssh")
         self.num_agents = QSpinBox(self)
-        self.num_agents.setRange(1, 1000)
+        self.num_agents.setRange(1, MOST_AGENTS)
         self.num_agents.setValue((settings.num_agents if settings is not None else 0) or 2)
         self.num_agents.setFixedWidth(80)
         self.katana_root = QLineEdit(self)

@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import AgentRecord, AgentState, KqError, QueueClient, QueueRecord
+from kq.api import MOST_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord
 
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
@@ -75,7 +75,7 @@ class AgentsPanel(QWidget):
             lambda: self._end("Remove", "end_agents"),
         )
         self.count = QSpinBox(self)
-        self.count.setRange(0, 1000)
+        self.count.setRange(0, MOST_AGENTS)
         self.count.setKeyboardTracking(False)
         self.count.setFixedWidth(64)
         self.count.setAccessibleName("Local Agents to keep running")
