@@ -16,10 +16,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
-from kq.api import RemoteHost
-from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import NOT_THERE, LaunchRemoteAgentsDialog
-from plugins.Shelves.KatanaQueue.dialogs.remote_target import RemoteTarget, Step
-from plugins.Shelves.KatanaQueue.dialogs.session_steps import to_host, to_target
+from kq.api import RemoteHost, RemoteStep, StepState
+from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 
 LEFT = Qt.MouseButton.LeftButton
 ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
@@ -31,12 +29,12 @@ class Ladder:
     def __init__(self) -> None:
         self.go_on = threading.Event()
         self.was_cancelled = False
-        self.targets: list[RemoteTarget] = []
 
-    def check(self, target: RemoteTarget, report: Callable[[Step], None], cancelled: threading.Event) -> None:
-        self.targets.append(target)
-        report(Step("Name resolves", "done", f"{target.host} is 10.0.0.7"))
-        report(Step("Port open", "running"))
+    def check(
+        self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
+    ) -> None:
+        report(RemoteStep("Name resolves", StepState.DONE, f"{host.host} is 10.0.0.7"))
+        report(RemoteStep("Port open", StepState.RUNNING))
         while not self.go_on.wait(0.01):
             if cancelled.is_set():
                 self.was_cancelled = True
@@ -44,6 +42,9 @@ class Ladder:
         raise ConnectionError("port 22 of render-07 is closed: start the SSH server there")
 
     start = stop = check
+
+    def save(self, _host: RemoteHost) -> str:
+        return ""
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def dialog(
         (ssh / name).touch()
     for name in ("HOME", "USERPROFILE"):  # as Windows calls it
         monkeypatch.setenv(name, str(tmp_path))
-    dialog = LaunchRemoteAgentsDialog(ladder)
+    dialog = LaunchRemoteAgentsDialog(steps=ladder)
     qtbot.addWidget(dialog)
     with qtbot.waitExposed(dialog):
         dialog.show()
@@ -89,7 +90,7 @@ def test_most_of_it_is_filled_in(dialog: LaunchRemoteAgentsDialog, tmp_path: Pat
     keys = [dialog.key.itemText(place) for place in range(dialog.key.count())]
     assert keys == ["", str(tmp_path / ".ssh" / "id_ed25519")]
     assert dialog.kq_host.text()
-    assert dialog.target().port == 22
+    assert dialog.described().port == 22
 
 
 def test_what_is_wrong_is_told_and_nothing_can_be_started(
@@ -142,17 +143,6 @@ def test_cancelling(dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any
     qtbot.waitUntil(lambda: ladder.was_cancelled)
 
 
-def test_without_steps_nothing_is_pretended(qtbot: Any) -> None:
-    """Where nothing can launch Agents, the dialog says so."""
-    dialog = LaunchRemoteAgentsDialog(None)
-    qtbot.addWidget(dialog)
-    dialog.host.setEditText("render-07")
-    dialog.data_root.setText("/mnt/share/kq")
-    assert dialog._problem.text() == NOT_THERE
-    assert not dialog.start.isEnabled()
-    assert dialog._lookup.wait(5)
-
-
 def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
     """The shelf item has its name, opens the dialog, and brings an open one to the front."""
     import importlib.util
@@ -189,12 +179,12 @@ def test_what_the_ssh_config_says_by_a_pattern_is_shown(dialog: LaunchRemoteAgen
     assert dialog.port.value() == 2200
     assert dialog.key.currentText() == f"{ssh}/id_ed25519"
     qtbot.waitUntil(lambda: dialog.kq_host.text() == "127.0.0.1")
-    assert dialog.target().user == "", "the config is asked again when it is used"
+    assert dialog.described().user == "", "the config is asked again when it is used"
     dialog.user.setText("anna")
     dialog.host.setEditText("elsewhere")
     dialog._on_host_chosen()
     qtbot.waitUntil(lambda: not dialog._towards.is_busy)
-    assert dialog.target().user == "anna" != own
+    assert dialog.described().user == "anna" != own
 
 
 def test_the_last_host_that_was_chosen_is_looked_up(
@@ -232,14 +222,14 @@ def test_nothing_of_one_host_is_taken_for_the_next(dialog: LaunchRemoteAgentsDia
     (Path.home() / ".ssh" / "config").write_text(
         "Host render-*\n  User farmer\n  Port 2200\n  IdentityFile ~/.ssh/render\n"
     )
-    dialog._known["farm-a"] = RemoteTarget(
-        "farm-a", port=2201, user="anna", private_key="/k", data_root="/there", num_agents=7, tunnel=True,
-        kq_root="/opt/kq", python="/opt/python",
+    dialog._known["farm-a"] = RemoteHost(
+        host="farm-a", port=2201, user="anna", private_key="/k", data_root="/there", num_agents=7,
+        tunnel=True, kq_root="/opt/kq", python="/opt/python",
     )  # fmt: skip
-    first = dialog.target()
+    first = dialog.described()
     choose(dialog, "farm-a")
     assert (dialog.port.value(), dialog.user.text(), dialog.key.currentText()) == (2201, "anna", "/k")
-    at_a = dialog.target()
+    at_a = dialog.described()
     assert (at_a.data_root, at_a.user, at_a.kq_root, at_a.python) == (
         "/there",
         "anna",
@@ -249,29 +239,22 @@ def test_nothing_of_one_host_is_taken_for_the_next(dialog: LaunchRemoteAgentsDia
     choose(dialog, "render-9")
     qtbot.waitUntil(lambda: dialog.user.text() == "farmer")
     assert (dialog.port.value(), Path(dialog.key.currentText()).name) == (2200, "render")
-    at_9 = dialog.target()
+    at_9 = dialog.described()
     assert (at_9.data_root, at_9.user, at_9.kq_root, at_9.python) == (first.data_root, "", "", "")
     dialog.key.setEditText("/typed")
     choose(dialog, "elsewhere")
     assert (dialog.port.value(), dialog.key.currentText()) == (22, "/typed")
-    assert dialog.target().user == ""
+    assert dialog.described().user == ""
     qtbot.waitUntil(lambda: not dialog._towards.is_busy)
     dialog.user.setText("otto")
     choose(dialog, "elsewhere")
-    assert dialog.target().user == "otto", "a field that loses the keyboard is no choice"
-
-
-def test_what_kq_remote_was_told_is_kept(tmp_path: Path) -> None:
-    """Where kq and Python are over there has no field in the dialog, and is not lost by it."""
-    host = RemoteHost(host="farm-a", kq_root="/opt/kq", python="/opt/python")
-    assert to_host(to_target(host)) == host
+    assert dialog.described().user == "otto", "a field that loses the keyboard is no choice"
 
 
 def test_a_host_is_not_saved_in_the_midst_of_a_check(
     dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any
 ) -> None:
     """One thing at a time: a button that would do nothing cannot be pressed."""
-    dialog._save = lambda _target: ""
     dialog.host.setEditText("render-07")
     dialog.data_root.setText("/mnt/share/kq")
     assert dialog.save.isEnabled()

@@ -40,7 +40,6 @@ def dialog(
 ) -> Iterator[LaunchRemoteAgentsDialog]:
     """The dialog as the shelf item opens it, filled in for the machine."""
     dialog = LaunchRemoteAgentsDialog()
-    dialog.take_steps_by_session()
     qtbot.addWidget(dialog)
     with qtbot.waitExposed(dialog):
         dialog.show()
@@ -146,6 +145,6 @@ def test_a_saved_host_is_offered_again(
     qtbot.waitUntil(lambda: again.host.findText(machine.address) >= 0)
     again.host.setEditText(machine.address)
     again._on_host_chosen()
-    assert again.target().num_agents == 7
-    assert again.target().port == machine.port
+    assert again.described().num_agents == 7
+    assert again.described().port == machine.port
     assert again._lookup.wait(5) and again._towards.wait(5)

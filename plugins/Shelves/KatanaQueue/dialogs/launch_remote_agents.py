@@ -35,6 +35,9 @@ from kq.api import (
     MOST_AGENTS,
     FoundHost,
     RemoteChoices,
+    RemoteHost,
+    RemoteStep,
+    StepState,
     current_session,
     local_user,
     look_up_host,
@@ -45,29 +48,32 @@ from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
 from .background import Background
 from .form import FilledIn, hint, label, row
 from .questions import Questions
-from .remote_target import RemoteSteps, RemoteTarget, Step
-from .session_steps import SessionSteps, to_target
+from .remote_fields import problem_with, warning_about
+from .session_steps import RemoteSteps, SessionSteps
 
 __all__ = ["LaunchRemoteAgentsDialog"]
 
-_STATES = {"running": "Running", "done": "Completed", "note": "warning", "failed": "Failed"}
-NOT_THERE = "This version of Katana Queue cannot launch Agents on other machines yet."
+_STATES = {
+    StepState.RUNNING: "Running",
+    StepState.DONE: "Completed",
+    StepState.NOTE: "warning",
+    StepState.FAILED: "Failed",
+}
 
 
 class LaunchRemoteAgentsDialog(QDialog):
-    """Mostly filled in when it opens. `steps` does the work; without it the dialog says so."""
+    """Mostly filled in when it opens. `steps` does the work; None: on the queue of this session."""
 
     _open: ClassVar[LaunchRemoteAgentsDialog | None] = None
 
-    def __init__(self, steps: RemoteSteps | None = None, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, steps: RemoteSteps | None = None) -> None:
         super().__init__(parent)
-        self._steps = steps
-        self._questions: Questions | None = None
-        self._save: Callable[[RemoteTarget], str] | None = None
+        self._questions = Questions(self)
+        self._steps: RemoteSteps = steps or SessionSteps(self._questions)
         self._background = Background(self)
         self._lookup = Background(self)
         self._towards = Background(self)
-        self._known: dict[str, RemoteTarget] = {}
+        self._known: dict[str, RemoteHost] = {}
         """What is remembered, or stands in ~/.ssh/config, by host."""
         self._filled = FilledIn()
         self._proposed_user = local_user()
@@ -92,22 +98,13 @@ class LaunchRemoteAgentsDialog(QDialog):
     def show_for(cls, parent: QWidget | None) -> LaunchRemoteAgentsDialog:
         """Open the dialog, or bring the one that is open to the front."""
         if cls._open is None:
-            dialog = cls._open = cls(None, parent)
-            dialog.take_steps_by_session()
+            dialog = cls._open = cls(parent)
             dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             dialog.destroyed.connect(lambda: setattr(cls, "_open", None))
         cls._open.show()
         cls._open.raise_()
         cls._open.activateWindow()
         return cls._open
-
-    def take_steps_by_session(self) -> None:
-        """From now on the buttons work on this session's queue."""
-        questions = Questions(self)
-        self._steps = steps = SessionSteps(questions)
-        self._questions = questions
-        self._save = steps.save
-        self._update()
 
     # --- fields ------------------------------------------------------------------------------------------
 
@@ -160,12 +157,12 @@ class LaunchRemoteAgentsDialog(QDialog):
             field.textChanged.connect(lambda _text: self._update())
         self.num_agents.valueChanged.connect(lambda _value: self._update())
 
-    def target(self) -> RemoteTarget:
-        """What the fields say."""
-        host = self.host.currentText().strip()
-        known = self._known.get(host, RemoteTarget(host))
-        return RemoteTarget(
-            host=host,
+    def described(self) -> RemoteHost:
+        """What the fields say. Nothing is said of whether that makes sense."""
+        name = self.host.currentText().strip().strip("[]")  # as an address of IPv6 may stand
+        known = self._known.get(name, RemoteHost(host=name))
+        return RemoteHost(
+            host=name,
             port=self.port.value(),
             # What was only proposed is found again by whoever logs in, in ~/.ssh/config or by default.
             user="" if self.user.text() == self._proposed_user else self.user.text().strip(),
@@ -185,7 +182,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             self._filled.fill(self.kq_host, found.address)
             return
         for host in found.hosts:
-            self._known.setdefault(host.host, to_target(host))
+            self._known.setdefault(host.host, host)
         text = self.host.currentText()
         self.host.addItems(list(self._known))
         self.host.setEditText(text)
@@ -203,7 +200,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             return
         self._chosen, self._proposed_user = name, local_user()
         known = self._known.get(name)
-        there = known or RemoteTarget(name)
+        there = known or RemoteHost(host=name)
         for field, text in (
             (self.port, str(there.port) if known else ""),
             (self.user, there.user),
@@ -307,53 +304,45 @@ class LaunchRemoteAgentsDialog(QDialog):
     # --- work --------------------------------------------------------------------------------------------
 
     def _update(self) -> None:
-        target = self.target()
-        problems, busy = target.problems(), self._background.is_busy
-        can = self._steps is not None and not problems and not busy
-        for button in (self.check, self.start, self.stop):
-            button.setEnabled(can)
+        host = self.described()
+        problem, busy = problem_with(host), self._background.is_busy
+        for button in (self.check, self.start, self.stop, self.save):
+            button.setEnabled(not problem and not busy)
         self.cancel.setEnabled(busy)
         self.copy.setEnabled(self._list.topLevelItemCount() > 0)
-        self.save.setEnabled(self._save is not None and not problems and not busy)
-        if self._steps is None:
-            text, state = NOT_THERE, "warning"
-        elif problems and target.host:
-            text, state = problems[0], "Failed"
+        if problem and host.host:
+            text, state = problem, "Failed"
         else:
-            text, state = " ".join(target.warnings()) or self._trouble, "warning"
+            text, state = warning_about(host) or self._trouble, "warning"
         self._problem.setText(text)
         palette = self._problem.palette()
         palette.setColor(self._problem.foregroundRole(), state_colour(state, self.palette()))
         self._problem.setPalette(palette)
 
     def _run(self, what: str) -> None:
-        steps, target = self._steps, self.target()
-        if steps is None:
-            return
-        call: Callable[[RemoteTarget, Callable[[Step], None], threading.Event], None] = getattr(steps, what)
+        steps, questions, host = self._steps, self._questions, self.described()
+        call = {"check": steps.check, "start": steps.start, "stop": steps.stop}[what]
         self._list.clear()
-        questions = self._questions
 
-        def run(report: Callable[[Step], None], cancelled: threading.Event) -> None:
-            if questions is not None:
-                questions.begin(cancelled)
-            call(target, report, cancelled)
+        def run(report: Callable[[RemoteStep], None], cancelled: threading.Event) -> None:
+            questions.begin(cancelled)
+            call(host, report, cancelled)
 
         self._background.run(run)
         self._update()
         self._pressed = {"check": self.check, "start": self.start, "stop": self.stop}[what]
         self.cancel.setFocus()
 
-    def _show_step(self, step: Step) -> None:
+    def _show_step(self, step: RemoteStep) -> None:
         found = self._list.findItems(step.name, Qt.MatchFlag.MatchExactly, 0)
         item = found[0] if found else QTreeWidgetItem(self._list, [step.name])
         item.setText(1, step.sentence)
         item.setToolTip(1, step.sentence)
-        state = _STATES.get(step.state, "Waiting")
+        state = _STATES[step.state]
         item.setIcon(0, state_pixmap(state, self.palette(), self.devicePixelRatioF()))
         item.setForeground(0, state_colour(state, self.palette()))
         self._list.scrollToItem(item)
-        if step.state == "failed":
+        if step.state is StepState.FAILED:
             self._list.setCurrentItem(item)
         if item is self._list.currentItem():
             self._show_detail(item)
@@ -363,24 +352,22 @@ class LaunchRemoteAgentsDialog(QDialog):
 
     def _on_ended(self, sentence: str) -> None:
         if sentence:
-            self._show_step(Step("Result", "failed", sentence))
+            self._show_step(RemoteStep("Result", StepState.FAILED, sentence))
         waited = self.focusWidget() is self.cancel
         self._update()
         if waited and self._pressed is not None:  # else Qt would hand the focus to whatever comes next
             self._pressed.setFocus()
 
     def _save_host(self) -> None:
-        save, target = self._save, self.target()
-        if save is None:
-            return
-        self._known[target.host] = target
-        if self.host.findText(target.host) < 0:
-            self.host.addItem(target.host)
+        steps, host = self._steps, self.described()
+        self._known[host.host] = host
+        if self.host.findText(host.host) < 0:
+            self.host.addItem(host.host)
 
-        def run(report: Callable[[Step], None], _cancelled: threading.Event) -> None:
-            trouble = save(target)
-            told = trouble or f"{target.host} is remembered"
-            report(Step("Save Host", "note" if trouble else "done", told))
+        def run(report: Callable[[RemoteStep], None], _cancelled: threading.Event) -> None:
+            trouble = steps.save(host)
+            told = trouble or f"{host.host} is remembered"
+            report(RemoteStep("Save Host", StepState.NOTE if trouble else StepState.DONE, told))
 
         self._background.run(run)
         self._update()
@@ -388,7 +375,7 @@ class LaunchRemoteAgentsDialog(QDialog):
     def _copy(self) -> None:
         items = [self._list.topLevelItem(place) for place in range(self._list.topLevelItemCount())]
         lines = [f"{item.text(0)}: {item.text(1)}" for item in items if item is not None]
-        QGuiApplication.clipboard().setText("\n".join([f"Host {self.target().host}", *lines]))
+        QGuiApplication.clipboard().setText("\n".join([f"Host {self.described().host}", *lines]))
 
     def done(self, result: int) -> None:
         """Nothing half-started remains: what is under way is cancelled, and cleans up after itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from kq.api import (
     HostBook,
@@ -15,14 +16,39 @@ from kq.api import (
     RemoteStep,
     Session,
     Settings,
+    StepState,
     current_session,
 )
 
-from .remote_target import RemoteTarget, Step
-
-__all__ = ["SessionSteps", "to_host", "to_target"]
+__all__ = ["RemoteSteps", "SessionSteps"]
 
 _launchers: dict[int, tuple[Session, RemoteLauncher, _Answering]] = {}
+
+
+class RemoteSteps(Protocol):
+    """Checks, starts and stops. Each is called on a thread of its own and may take its time.
+
+    `report` may be called from that thread; it returns soon. When `cancelled` is set, the call undoes what is
+    half done and returns.
+    """
+
+    def check(
+        self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
+    ) -> None:
+        """Go down the ladder and stop at the first broken rung."""
+
+    def start(
+        self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
+    ) -> None:
+        """Start the Agents."""
+
+    def stop(
+        self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
+    ) -> None:
+        """Stop the Agents of this session on that machine, and no others."""
+
+    def save(self, host: RemoteHost) -> str:
+        """Remember the host; returns what there is to know about that, or empty."""
 
 
 class _Answering:
@@ -48,22 +74,28 @@ class SessionSteps:
         self._questions = questions
         self._book = book
 
-    def check(self, target: RemoteTarget, report: Callable[[Step], None], cancelled: threading.Event) -> None:
+    def check(
+        self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
+    ) -> None:
         """Go down the ladder. Raises RemoteFailed where no step says why it ended."""
-        self._finish(self._launcher().check(to_host(target), _pass_on(report), cancelled), report)
+        self._finish(self._launcher().check(host, report, cancelled), report)
 
-    def start(self, target: RemoteTarget, report: Callable[[Step], None], cancelled: threading.Event) -> None:
+    def start(
+        self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
+    ) -> None:
         """Start the Agents. Raises RemoteFailed where no step says why there are none."""
-        self._finish(self._launcher().start(to_host(target), _pass_on(report), cancelled), report)
+        self._finish(self._launcher().start(host, report, cancelled), report)
 
-    def stop(self, target: RemoteTarget, report: Callable[[Step], None], cancelled: threading.Event) -> None:
+    def stop(
+        self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
+    ) -> None:
         """Stop the Agents. Raises RemoteFailed where no step says why they may run."""
-        self._finish(self._launcher().stop(to_host(target), _pass_on(report), cancelled), report)
+        self._finish(self._launcher().stop(host, report, cancelled), report)
 
-    def save(self, target: RemoteTarget) -> str:
+    def save(self, host: RemoteHost) -> str:
         """Remember the host. Writes a file; returns what there is to know about that, or empty."""
         book = self._book or HostBook()
-        return book.remember(to_host(target), worked=False)
+        return book.remember(host, worked=False)
 
     def _launcher(self) -> RemoteLauncher:
         session = current_session()
@@ -83,48 +115,8 @@ class SessionSteps:
         known[2].questions = self._questions
         return known[1]
 
-    def _finish(self, result: RemoteResult, report: Callable[[Step], None]) -> None:
+    def _finish(self, result: RemoteResult, report: Callable[[RemoteStep], None]) -> None:
         if result.ok:
-            report(Step("Result", "done", result.sentence))
+            report(RemoteStep("Result", StepState.DONE, result.sentence))
         elif not any(step.sentence == result.sentence for step in result.steps):
             raise RemoteFailed(result.sentence)
-
-
-def _pass_on(report: Callable[[Step], None]) -> Callable[[RemoteStep], None]:
-    return lambda step: report(Step(step.name, step.state.value, step.sentence))
-
-
-def to_host(target: RemoteTarget) -> RemoteHost:
-    """The target in kq's words. Raises KqError when it makes no sense."""
-    host = RemoteHost(
-        host=target.host.strip("[]"),
-        port=target.port,
-        user=target.user,
-        private_key=target.private_key,
-        num_agents=target.num_agents,
-        katana_root=target.katana_root,
-        data_root=target.data_root,
-        kq_host=target.kq_host,
-        tunnel=target.tunnel,
-        kq_root=target.kq_root,
-        python=target.python,
-    )
-    host.check()
-    return host
-
-
-def to_target(host: RemoteHost) -> RemoteTarget:
-    """What the fields show for a host that is remembered."""
-    return RemoteTarget(
-        host=host.host,
-        port=host.port,
-        user=host.user,
-        private_key=host.private_key,
-        num_agents=host.num_agents,
-        katana_root=host.katana_root,
-        data_root=host.data_root,
-        kq_host=host.kq_host,
-        tunnel=host.tunnel,
-        kq_root=host.kq_root,
-        python=host.python,
-    )
