@@ -45,7 +45,7 @@ class LogFollower:
         """Copy to `out` until the job is over; returns its record then.
 
         Of a job with several tasks, the log of the one started last is copied while it runs, and at the end
-        what was not copied of the others, so that all of it has been.
+        what was not copied of the others, in their order, so that all of it has been.
 
         Raises:
             NotFound: the job was removed meanwhile.
@@ -57,8 +57,9 @@ class LogFollower:
             record = self._client.job(self._job_id)
             if record is None:
                 raise NotFound(f"there is no job {self._job_id} (any more)")
-            for each in dict.fromkeys((path, record.log_file)):
-                copied[each] = _copy(each, copied.get(each, 0), out)
+            if copied or record.tasks == 1 or not record.state.is_terminal:
+                for each in dict.fromkeys((path, record.log_file)):
+                    copied[each] = _copy(each, copied.get(each, 0), out)
             path = record.log_file
             if record.state.is_terminal:
                 if record.tasks > 1:

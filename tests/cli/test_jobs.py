@@ -218,6 +218,15 @@ def test_log_follows_until_the_job_has_ended(queue: LiveQueue, tmp_path: Path) -
     assert follower.returncode == 0
 
 
+def test_log_followed_of_a_job_that_is_over_has_its_tasks_in_order(queue: LiveQueue) -> None:
+    """-f of several tasks begins with the first, whichever of them ran last."""
+    frames = ("--frames", "1-5", "--max-parallel", "1")
+    job_id = submitted(queue, *frames, "--", sys.executable, "-c", "print('frame {frame}')")
+    queue.await_job(job_id)
+    told = queue.kq("log", "-f", job_id).stdout
+    assert told.splitlines() == [f"frame {frame}" for frame in range(1, 6)]
+
+
 def test_log_of_a_job_that_has_none(queue: LiveQueue) -> None:
     """It waits: that is said, and is no error."""
     first = queue.submit(*SLEEP)
