@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from host.Katana import Callbacks, Configuration, FarmAPI, KatanaResources, Node
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.Utils import EventModule, Plugins
 from tests.host.conftest import DATA
+from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("fresh")
 
@@ -232,6 +234,40 @@ def test_the_command_is_rewritten_for_the_farms_machines() -> None:
         *("/opt/bin/renderboot", "--quiet", "-katanaRoot", "/opt/our katana", "-tempDir", "/farm/tmp"),
         *("-frame", "1", "-pluginDsoPath", "/opt/dso one", "-pluginDsoPath", "/opt/two"),
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the example splits its command with shlex")
+def test_the_farm_plugin_of_the_documents_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is loaded from a folder on KATANA_RESOURCES, as its page says, and takes a job from end to end."""
+    page = (session.ROOT / "docs" / "farm-plugin.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    write(tmp_path / "ours" / "Plugins" / "SmallFarm.py", example)
+    monkeypatch.setenv("KATANA_RESOURCES", str(tmp_path / "ours"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    FarmPluginManager.Initialize()
+    assert FarmPluginManager.GetFarmPluginNames() == ["Small Farm"]
+    context = FarmPluginManager.CreateRenderContextName()
+    folder = FarmPluginManager.CreateTemporaryDirectory(context)
+    FarmPluginManager.CopyRenderFiles([], context)
+    made, gate = Path(folder) / "made", Path(folder) / "gate"
+    program = (
+        f"import pathlib, time; pathlib.Path({str(made)!r}).touch()\n"
+        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)"
+    )
+    local = command_line.join([sys.executable, "-c", program])
+    command = FarmPluginManager.PrepareRemoteCommand(local, context, folder)
+    job = FarmPluginManager.SubmitJob("Render", context, folder, [command])
+    assert FarmPluginManager.GetJobState(job) == FarmAPI.Job.State.kRunning
+    gate.touch()
+    wait_until(lambda: FarmPluginManager.GetJobState(job) == FarmAPI.Job.State.kCompleted)
+    assert made.exists()
+    assert FarmPluginManager.GetRenderLogFilename(job) is None
+    gate.unlink()
+    other = FarmPluginManager.SubmitJob("Render", context, folder, [command])
+    FarmPluginManager.StopJob(other)
+    wait_until(lambda: FarmPluginManager.GetJobState(other) == FarmAPI.Job.State.kFailed)
+    with pytest.raises(FarmAPI.JobNotFoundException, match="the small farm has no job 9"):
+        FarmPluginManager.GetJobState("9")
 
 
 def test_what_a_farm_does_not_give_is_told(tmp_path: Path) -> None:
