@@ -1,6 +1,6 @@
-"""Files that several processes have open: how they are opened and replaced. A leaf: only files are touched.
+"""Files that several processes have open or name: how they are opened, replaced and named. A leaf.
 
-Windows differs in both, so whatever opens by descriptor or replaces a file does it by means of these.
+Windows differs in all of it, so whatever opens by descriptor or replaces a file does it by means of these.
 """
 
 from __future__ import annotations
@@ -10,13 +10,23 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["BINARY", "open_to_append", "open_to_read", "replace_file"]
+__all__ = ["BINARY", "leads_down", "open_to_append", "open_to_read", "replace_file"]
 
 BINARY: int = getattr(os, "O_BINARY", 0)
 """For `os.open`: bytes are written as they are. Without it Windows makes two of each end of a line."""
 
 _PATIENCE_S = 1.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
+
+
+def leads_down(path: str, *, windows: bool = sys.platform == "win32") -> bool:
+    """Whether a relative path with slashes, as another machine names it, stays in the folder it begins in.
+
+    Windows takes what stands before a colon for a drive, or for the file that a stream belongs to.
+    """
+    if set(path) & set("\\\0") or (windows and ":" in path):
+        return False
+    return all(part not in ("", ".", "..") for part in path.split("/"))
 
 
 def replace_file(draft: Path, path: Path) -> None:

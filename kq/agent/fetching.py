@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from kq import messages as m
+from kq.files import leads_down
 from kq.plain_text import quoted
 
 __all__ = ["FolderFetch"]
@@ -125,7 +126,7 @@ class FolderFetch:
         if self._listed or order.first != len(self.files):
             return
         for entry in order.files:
-            if not _is_inside(entry.path):
+            if not leads_down(entry.path):
                 self.failed = f"the job's temporary folder has a file called {quoted(entry.path)}: rename it"
                 return
             self.files[entry.path] = entry
@@ -229,10 +230,6 @@ def _is_kept(path: Path, size: int) -> bool:
         return path.stat().st_size == size
     except OSError:
         return False  # it is not there; or cannot be used, and is fetched anew
-
-
-def _is_inside(path: str) -> bool:
-    return all(part not in ("", ".", "..") for part in path.split("/")) and not set(path) & set("\\\0")
 
 
 def _make_room(store: Path) -> None:

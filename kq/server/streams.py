@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from kq import messages as m
 from kq.core import Core
+from kq.files import leads_down
 from kq.records import JobSpec, fill, parse_attempt_id
 from kq.server.stream_files import FolderLists, IncomingFiles, append_log, read_part
 
@@ -102,7 +103,7 @@ class Streams:
         if isinstance(message, m.FetchUpdate):
             if not spec.temp_dir:
                 return "the job has no temporary folder"
-            if message.path and not _is_inside(message.path):
+            if message.path and not leads_down(message.path):
                 return "a path must lead into the folder"
             folder = Path(spec.temp_dir)
             return _Work(message.agent, message, folder, (folder,))
@@ -174,12 +175,6 @@ def _refusal(message: _Streamed, sentence: str) -> _Answer:
             attempt=message.attempt, path=message.path, offset=message.offset, refused=sentence
         )
     return m.FolderOrder(attempt=message.attempt, first=message.offset, refused=sentence)
-
-
-def _is_inside(path: str) -> bool:
-    """Whether a relative path of slashes goes down only."""
-    parts = path.split("/")
-    return "\0" not in path and "\\" not in path and all(part not in ("", ".", "..") for part in parts)
 
 
 def _stays_below(path: Path, roots: tuple[Path, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Files that others read while they are replaced."""
+"""Files that others read while they are replaced, and paths that others name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kq import files
-from kq.files import open_to_append, replace_file
+from kq.files import leads_down, open_to_append, replace_file
 
 
 def test_a_reader_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,3 +103,24 @@ def test_what_cannot_be_opened_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=tmp_path.name) as caught:
         open_to_append(tmp_path)
     assert not isinstance(caught.value, FileNotFoundError)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b.usd", "a b/.hidden", "..a/b..", "日/ü"])
+def test_a_path_that_leads_down(path: str) -> None:
+    """Whatever else its names are made of."""
+    assert leads_down(path, windows=False)
+    assert leads_down(path, windows=True)
+
+
+@pytest.mark.parametrize("path", ["", "/a", "../a", "a/../../b", "a/./b", "a//b", "a/", "a\\..\\b", "a\0b"])
+def test_a_path_that_may_lead_elsewhere(path: str) -> None:
+    """By its root, by dots, or by what another system takes for a slash."""
+    assert not leads_down(path, windows=False)
+    assert not leads_down(path, windows=True)
+
+
+@pytest.mark.parametrize("path", ["C:/Windows/a", "C:a", "a/b:stream"])
+def test_a_drive_or_a_stream_is_no_path_below_a_folder_on_windows(path: str) -> None:
+    """Elsewhere a colon is a letter."""
+    assert leads_down(path, windows=False)
+    assert not leads_down(path, windows=True)
