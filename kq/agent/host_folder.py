@@ -48,6 +48,11 @@ def base_folder() -> Path:
     return Path(named) if named else Path.home() / ".katana-queue"
 
 
+def _host_tag() -> str:
+    """This machine in the name of a folder: homes are shared, and each machine has folders of its own."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
+
+
 def _session_tag(session: str) -> str:
     """A short name for a session, which may stand in a path."""
     return hashlib.sha256(session.encode()).hexdigest()[:12]
@@ -62,9 +67,7 @@ class HostFolder:
     @classmethod
     def of(cls, session: str) -> HostFolder:
         """The folder of `session`; see `make`."""
-        # Homes are shared between machines: each has a folder of its own.
-        host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
-        return cls(base_folder() / "sessions" / f"{host}-{_session_tag(session)}")
+        return cls(base_folder() / "sessions" / f"{_host_tag()}-{_session_tag(session)}")
 
     @property
     def mark(self) -> str:
@@ -77,8 +80,8 @@ class HostFolder:
     @classmethod
     def all_here(cls) -> list[HostFolder]:
         """The folders of all sessions that have Agents on this machine, or had some."""
-        host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
-        return [cls(path) for path in sorted((base_folder() / "sessions").glob(f"{host}-????????????"))]
+        found = (base_folder() / "sessions").glob(f"{_host_tag()}-????????????")
+        return [cls(path) for path in sorted(found)]
 
     def make(self) -> None:
         """Make it, for its owner alone. Raises OSError."""
