@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_remote_commands"]
 
-_MARKS = {StepState.DONE: "ok", StepState.NOTE: "note", StepState.FAILED: "FAILED"}
 _CANCELLED, _FAILED = 130, 1
 _FIELDS = ("katana_root", "kq_root", "python", "data_root", "kq_host")
 Connect = Callable[[argparse.Namespace], "AbstractContextManager[Queue]"]
@@ -172,7 +171,7 @@ class _Progress:
         """Called on whatever thread works; here it is the only one."""
         if step.state is not StepState.RUNNING:
             self._clear()
-            print(f"{_MARKS[step.state]:>6}  {step.name}: {step.sentence}", flush=True)
+            print(step.line, flush=True)
         elif self._live:
             self._clear()
             print(f"   ...  {step.name}: {step.sentence}"[:110], end="", flush=True)

@@ -34,6 +34,9 @@ class StepState(StrEnum):
     """Nothing below it was tried; its sentence says what to do."""
 
 
+_MARKS = {StepState.DONE: "ok", StepState.NOTE: "note", StepState.FAILED: "FAILED"}
+
+
 class RemoteStep(msgspec.Struct, frozen=True):
     """One rung of the ladder."""
 
@@ -42,6 +45,11 @@ class RemoteStep(msgspec.Struct, frozen=True):
     sentence: str = ""
     """What was found, or what is wrong and what to do about it."""
     seconds: float = 0.0
+
+    @property
+    def line(self) -> str:
+        """The step as a line of text, where it is over."""
+        return f"{_MARKS.get(self.state, self.state.value):>6}  {self.name}: {self.sentence}"
 
 
 class RemoteResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +62,7 @@ class RemoteResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def text(self, title: str) -> str:
         """All of it as text, for a system administrator."""
-        marks = {StepState.DONE: "ok", StepState.NOTE: "note", StepState.FAILED: "FAILED"}
-        lines = [
-            f"{marks.get(step.state, step.state.value):>6}  {step.name}: {step.sentence}"
-            for step in self.steps
-        ]
-        return "\n".join([title, *lines, self.sentence, ""])
+        return "\n".join([title, *(step.line for step in self.steps), self.sentence, ""])
 
 
 class RemoteQuestions(Protocol):
