@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
-from kq import errors
 from kq import messages as m
 from kq.client.listeners import Listener, Listeners, Rests
 from kq.client.mirror import ConnectionStatus, Mirror
+from kq.client.open_requests import OpenRequests, fail
 from kq.client.wishes import Wishes
-from kq.errors import ConnectionLost, KqError
+from kq.errors import ConnectionLost
 from kq.records import (
     AgentRecord,
     JobRecord,
@@ -36,7 +36,6 @@ __all__ = ["QueueClient"]
 
 _SILENCE_S = 6.0
 """Three signs of life of the server missed in a row."""
-_MOST_IN_FLIGHT = 256
 _SNAPSHOT_PATIENCE_S = 10.0
 """A snapshot of which nothing came for so long was lost: it is asked for again."""
 _log = logging.getLogger("kq.client")
@@ -71,14 +70,9 @@ class QueueClient(Wishes):
         self._wire: ClientWire | None = None
         self._poller = Poller()
         self._poller.add(self._near.fileno())
-        self._pending: dict[int, tuple[m._Request, Future[Any], Callable[[Any], Any]]] = {}
-        """Requests without an answer; sent again when the server was away."""
+        self._requests = OpenRequests()
         self._is_up = False
-        self._unsent: deque[int] = deque()
-        self._in_flight: set[int] = set()
-        """Those of them that were sent. The server drops answers to a client that has too many to come."""
         self._provisional: set[str] = set()
-        self._next_request = 1
         self._snapshot_request = 0
         self._snapshot_awaited_since: float | None = None
         self._last_heard = time.monotonic()
@@ -207,17 +201,13 @@ class QueueClient(Wishes):
 
         def send() -> None:
             if self._status is ConnectionStatus.ENDED:
-                _fail(future, ConnectionLost(self._sentence or "the session is over"))
+                fail(future, ConnectionLost(self._sentence or "the session is over"))
                 return
-            number = self._next_request
-            self._next_request += 1
-            request = make(number)
-            self._pending[number] = (request, future, result)
-            self._unsent.append(number)
+            self._requests.add(make(self._requests.new_number()), future, result)
             self._send_more()
 
         if not self._post(send):
-            _fail(future, ConnectionLost("the connection to the queue was closed"))
+            fail(future, ConnectionLost("the connection to the queue was closed"))
         return future
 
     # --- connecting ---------------------------------------------------------------
@@ -278,8 +268,7 @@ class QueueClient(Wishes):
         self._far.close()
         # After the sockets: a note that comes later still finds them closed, and knows.
         self._take_notes()
-        for _, future, _ in self._pending.values():
-            _fail(future, ConnectionLost("the connection to the queue was closed"))
+        self._requests.fail_all(ConnectionLost("the connection to the queue was closed"))
 
     def _timeout_s(self) -> float:
         due_s = self._listeners.due_in_s(self._now_status())
@@ -307,25 +296,8 @@ class QueueClient(Wishes):
 
     def _send_more(self) -> None:
         # Not before the server is there: what waited in the socket would be sent a second time then.
-        while self._unsent and self._is_up and len(self._in_flight) < _MOST_IN_FLIGHT:
-            assert self._wire is not None
-            number = self._unsent.popleft()
-            if number not in self._pending:
-                continue
-            request, future, _ = self._pending[number]
-            try:
-                self._wire.send_request(request)
-            except KqError as error:
-                del self._pending[number]
-                _fail(future, error)
-            else:
-                self._in_flight.add(number)
-
-    def _send_all_again(self) -> None:
-        self._is_up = True
-        self._in_flight.clear()
-        self._unsent = deque(self._pending)
-        self._send_more()
+        if self._is_up and self._wire is not None:
+            self._requests.send_more(self._wire.send_request)
 
     def _take_messages(self, ready: Collection[object]) -> None:
         wire = self._wire
@@ -336,7 +308,8 @@ class QueueClient(Wishes):
             if change == "up":
                 self._last_heard = time.monotonic()
                 self._ask_snapshot()
-                self._send_all_again()
+                self._is_up = True
+                self._requests.send_all_again(wire.send_request)
             elif change == "refused":
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
             elif self._status is ConnectionStatus.CONNECTED:
@@ -357,8 +330,7 @@ class QueueClient(Wishes):
     def _ask_snapshot(self) -> None:
         with self._lock:
             self._mirror.forget_pages()
-        self._snapshot_request = self._next_request
-        self._next_request += 1
+        self._snapshot_request = self._requests.new_number()
         assert self._wire is not None
         self._wire.send_request(m.SnapshotRequest(request=self._snapshot_request, history=self._history))
         self._snapshot_awaited_since = time.monotonic()
@@ -371,18 +343,8 @@ class QueueClient(Wishes):
                 self._snapshot_awaited_since = None if complete else time.monotonic()
                 if complete:
                     self._set_status(ConnectionStatus.CONNECTED, "")
-            return
-        self._in_flight.discard(reply.request)
-        _, future, result = self._pending.pop(reply.request, (None, None, None))
-        if future is None or result is None:
-            return
-        if isinstance(reply, m.RefusedReply):
-            kind = getattr(errors, reply.kind, None)
-            if not (isinstance(kind, type) and issubclass(kind, KqError)):
-                kind = errors.Refused
-            _fail(future, kind(reply.sentence))
-        elif future.set_running_or_notify_cancel():
-            future.set_result(result(reply))
+        else:
+            self._requests.take_reply(reply)
 
     def _take_event(self, event: m.ChangesEvent) -> None:
         if event.stopping:
@@ -419,11 +381,4 @@ class QueueClient(Wishes):
             return
         self._status, self._sentence = status, sentence
         if status is ConnectionStatus.ENDED:
-            for _, future, _ in self._pending.values():
-                _fail(future, ConnectionLost(sentence))
-            self._pending.clear()
-
-
-def _fail(future: Future[Any], error: BaseException) -> None:
-    if not future.done() and future.set_running_or_notify_cancel():
-        future.set_exception(error)
+            self._requests.fail_all(ConnectionLost(sentence))

@@ -1,0 +1,93 @@
+"""Requests that have no answer yet: numbered, sent so many at a time, and again when a server comes back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from kq import errors
+from kq import messages as m
+from kq.errors import KqError
+
+__all__ = ["OpenRequests", "fail"]
+
+_MOST_IN_FLIGHT = 256
+"""The server drops answers to a client that has too many to come."""
+
+Send = Callable[[m._Request], None]
+
+
+class _Open(NamedTuple):
+    request: m._Request
+    future: Future[Any]
+    result: Callable[[Any], Any]
+    """Makes of the reply what the future is to give."""
+
+
+class OpenRequests:
+    """To be used from the client's thread alone, where the futures are called, too."""
+
+    def __init__(self) -> None:
+        self._last_number = 0
+        self._open: dict[int, _Open] = {}
+        self._unsent: deque[int] = deque()
+        self._in_flight: set[int] = set()
+
+    def new_number(self) -> int:
+        """A number that no request has had."""
+        self._last_number += 1
+        return self._last_number
+
+    def add(self, request: m._Request, future: Future[Any], result: Callable[[Any], Any]) -> None:
+        """Have a request sent by the next `send_more`; `future` is done when it is answered."""
+        self._open[request.request] = _Open(request, future, result)
+        self._unsent.append(request.request)
+
+    def send_more(self, send: Send) -> None:
+        """Send what there is room for. A request that `send` cannot send fails with its KqError."""
+        while self._unsent and len(self._in_flight) < _MOST_IN_FLIGHT:
+            number = self._unsent.popleft()
+            waiting = self._open.get(number)
+            if waiting is None:
+                continue
+            try:
+                send(waiting.request)
+            except KqError as error:
+                del self._open[number]
+                fail(waiting.future, error)
+            else:
+                self._in_flight.add(number)
+
+    def send_all_again(self, send: Send) -> None:
+        """The server was away: what it has not answered it may not have heard."""
+        self._in_flight.clear()
+        self._unsent = deque(self._open)
+        self.send_more(send)
+
+    def take_reply(self, reply: Any) -> None:
+        """The answer to one of them, or to one that nobody waits for any more."""
+        self._in_flight.discard(reply.request)
+        answered = self._open.pop(reply.request, None)
+        if answered is None:
+            return
+        if isinstance(reply, m.RefusedReply):
+            kind = getattr(errors, reply.kind, None)
+            if not (isinstance(kind, type) and issubclass(kind, KqError)):
+                kind = errors.Refused
+            fail(answered.future, kind(reply.sentence))
+        elif answered.future.set_running_or_notify_cancel():
+            answered.future.set_result(answered.result(reply))
+
+    def fail_all(self, error: KqError) -> None:
+        """No answer will come any more."""
+        given_up, self._open = self._open, {}
+        for each in given_up.values():
+            fail(each.future, error)
+
+
+def fail(future: Future[Any], error: BaseException) -> None:
+    """Give `future` an exception, unless it is done or cancelled."""
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_exception(error)
