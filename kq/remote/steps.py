@@ -44,7 +44,6 @@ class RemoteStep(msgspec.Struct, frozen=True):
     state: StepState
     sentence: str = ""
     """What was found, or what is wrong and what to do about it."""
-    seconds: float = 0.0
 
     @property
     def line(self) -> str:
@@ -88,7 +87,6 @@ class OpenStep:
     def __init__(self, name: str, tell: Callable[[RemoteStep], None]) -> None:
         self.name = name
         self._tell = tell
-        self.began = time.monotonic()
         self.state = StepState.DONE
         self.sentence = ""
 
@@ -102,7 +100,7 @@ class OpenStep:
 
     def tell(self, sentence: str) -> None:
         """What it is doing at the moment."""
-        self._tell(RemoteStep(self.name, StepState.RUNNING, sentence, time.monotonic() - self.began))
+        self._tell(RemoteStep(self.name, StepState.RUNNING, sentence))
 
 
 class Steps:
@@ -134,7 +132,7 @@ class Steps:
         self._close(OpenStep(name, self._report), StepState.NOTE, sentence)
 
     def _close(self, step: OpenStep, state: StepState, sentence: str) -> None:
-        taken = RemoteStep(step.name, state, sentence, round(time.monotonic() - step.began, 3))
+        taken = RemoteStep(step.name, state, sentence)
         self.taken.append(taken)
         self._report(taken)
 
