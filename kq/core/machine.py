@@ -96,9 +96,10 @@ class Core:
 
     # --- coming back ----------------------------------------------------------------
 
-    def restore_numbering(self, next_agent: int) -> None:
-        """Number local Agents from `next_agent` on, as an earlier server would have."""
+    def restore_numbering(self, *, next_agent: int = 1, next_job: int = 1) -> None:
+        """Number local Agents and jobs from these on, as an earlier server would have."""
         self.state.next_agent = max(self.state.next_agent, next_agent)
+        self.state.next_order = max(self.state.next_order, next_job)
 
     def restore_job(self, job: Job) -> None:
         """Take a job from the journal. All jobs come before the first Agent."""

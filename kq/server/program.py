@@ -291,9 +291,9 @@ class Server:
 
     def _restore_from_journal(self, now: Instant) -> None:
         journal = self._journal
-        self._core.state.next_order = max(self._core.state.next_order, journal.last_number() + 1)
+        self._core.restore_numbering(next_job=journal.last_number() + 1)
         if self._files.continues:
-            self._core.restore_numbering(journal.next_agent())
+            self._core.restore_numbering(next_agent=journal.next_agent())
         try:
             # The guardian ended every process on this machine whose session's guardian was gone.
             journal.forget_agents(local_too=not self._files.continues)

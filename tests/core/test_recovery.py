@@ -256,9 +256,9 @@ def test_numbers_of_local_agents_are_not_used_twice() -> None:
     journal = Journal(agents=2)
     journal.agent("a7", local=True)
     q = journal.done()
-    q.core.restore_numbering(5)
+    q.core.restore_numbering(next_agent=5)
     assert q.tick() == [LaunchAgent("a8"), AgentChanged("a8")]
-    q.core.restore_numbering(20)
+    q.core.restore_numbering(next_agent=20)
     assert only(q.gone("a8"), LaunchAgent) == []
     assert only(q.tick(1.0), LaunchAgent) == [LaunchAgent("a20")]
 

@@ -272,7 +272,7 @@ class World:
 
         def restart() -> None:
             self.core = Core(SETTINGS)
-            self.core.restore_numbering(next_agent)
+            self.core.restore_numbering(next_agent=next_agent)
             for job in jobs:
                 self.core.restore_job(job)
             for agent_id, pid, local in agents:
