@@ -188,13 +188,13 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 def _check_text(text: str, what: str) -> int:
     """The bytes that `text` takes as an argument of a process. Raises BadInput."""
     if "\0" in text:
-        raise BadInput(f"{what} holds a NUL character: remove it")
+        raise BadInput(f"{what} contains a NUL character: remove it")
     try:
         # Strictly: a file name that is no UTF-8 could neither be sent nor written down.
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
         raise BadInput(
-            f"{what} holds bytes that are no UTF-8 ({text[:80]!a}): rename the file, or spell it in UTF-8"
+            f"{what} contains bytes that are not UTF-8 ({text[:80]!a}): rename the file, or spell it in UTF-8"
         ) from error
     if size >= MAX_ARGUMENT_BYTES:
         raise BadInput(
@@ -207,7 +207,7 @@ def _check_text(text: str, what: str) -> int:
 def check_job_id(job_id: str) -> None:
     """Raise BadInput when `job_id` is not one that may name files."""
     if not _JOB_ID.fullmatch(job_id):
-        raise BadInput(f"{quoted(job_id[:40])} is no job id: use 4 to 32 letters (a-z) and digits")
+        raise BadInput(f"{quoted(job_id[:40])} is not a job id: use 4 to 32 letters (a-z) and digits")
 
 
 def check_priority(priority: int) -> None:

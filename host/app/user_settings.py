@@ -65,7 +65,7 @@ class UserSettings:
         except FileNotFoundError:
             return {"version": _VERSION}
         except (OSError, ValueError) as error:
-            _log.warning("The settings in %s cannot be read and are begun anew: %s", self._path, error)
+            _log.warning("The settings in %s cannot be read, so the defaults are used: %s", self._path, error)
             return {"version": _VERSION}
         if not isinstance(values, dict) or values.get("version") != _VERSION:
             return {"version": _VERSION}

@@ -61,7 +61,7 @@ def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:
 def from_document(document: object, folder: Path | None = None) -> Project:
     """Return the project that `document` describes; raises ProjectError saying what is wrong with it."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ProjectError("it is no project of this desktop.")
+        raise ProjectError("it is not a project of this desktop.")
     if document.get("version") != VERSION:
         raise ProjectError(
             f"it has version {document.get('version')!r}, and this desktop reads version {VERSION}."
@@ -87,7 +87,7 @@ def _add_node(graph: Graph, entry: dict[str, Any], folder: Path | None) -> None:
     x, y = (float(value) for value in entry["position"])
     node = graph.create(node_type(str(entry["type"])), name, (x, y))
     if node.name != name:
-        raise ProjectError(f"the node name {name!r} is taken twice or is no name.")
+        raise ProjectError(f"the node name {name!r} is taken twice or is not a name.")
     node.bypassed = bool(entry.get("bypassed", False))
     for parameter, value in entry["parameters"].items():
         if node.spec(parameter).kind is Kind.FILE:

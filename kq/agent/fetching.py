@@ -107,7 +107,7 @@ class FolderFetch:
             return
         self._last_answer = time.monotonic()
         if order.refused:
-            self.failed = f"the job's temporary folder cannot be had: {order.refused}"
+            self.failed = f"the job's temporary folder cannot be fetched: {order.refused}"
         elif isinstance(order, m.FolderOrder):
             self._take_list(order)
         elif self._entry is not None and order.path == self._entry.path and order.offset == self._expected:

@@ -135,7 +135,7 @@ def _read_config(named: str) -> AgentConfig:
         ) from error
     except msgspec.DecodeError as error:
         raise BadInput(
-            f"{'standard input' if place == '-' else place} is no connection file: {error}"
+            f"{'standard input' if place == '-' else place} is not a connection file: {error}"
         ) from error
     if config.connection.protocol != messages.PROTOCOL_VERSION:
         raise RemoteFailed(

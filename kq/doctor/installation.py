@@ -142,6 +142,6 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     Verdict.WRONG,
                     "ports",
-                    f"{Settings.variable_of(field)} is {port}, and that port cannot be had: {error.strerror}",
+                    f"{Settings.variable_of(field)} is {port}, but that port is not free: {error.strerror}",
                     "choose another, end what holds it, or leave the variable unset: then the system chooses",
                 )

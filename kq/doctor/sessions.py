@@ -87,7 +87,7 @@ def _check_queue(topic: str, record: SessionRecord, client: QueueClient) -> Iter
         Verdict.OK,
         topic,
         f"its session {record.session} lives: server {record.pid} answers on ports {ports} of {record.host}; "
-        f"{len(jobs)} jobs, of which {running} are to be done" + ("; paused" if queue.paused else ""),
+        f"{len(jobs)} jobs, {running} of them not over" + ("; paused" if queue.paused else ""),
     )
     if queue.trouble:
         yield Finding(Verdict.WRONG, topic, queue.trouble, f"see {Path(record.data_root, 'logs', topic)}")

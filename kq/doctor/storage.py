@@ -40,7 +40,7 @@ def check_data_root(root: Path) -> Iterator[Finding]:
             )
         return
     if not root.is_dir():
-        yield Finding(Verdict.WRONG, topic, f"{root} is no folder", elsewhere)
+        yield Finding(Verdict.WRONG, topic, f"{root} is not a folder", elsewhere)
         return
     try:
         with tempfile.TemporaryFile(dir=root) as trial:

@@ -17,7 +17,7 @@ def check_arguments(argv: Sequence[str]) -> None:
     if not argv or not argv[0].strip():
         raise BadInput("the command is empty: say which program to run")
     if any("\0" in argument for argument in argv):
-        raise BadInput(f"an argument of {quoted(argv[0])} holds a NUL character: remove it")
+        raise BadInput(f"an argument of {quoted(argv[0])} contains a NUL character: remove it")
 
 
 def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqError:

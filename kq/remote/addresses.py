@@ -47,7 +47,7 @@ def choose_addresses(named: str, towards: str) -> tuple[str, str]:
     # Somebody else's, which passes it on to us: then to where it arrives from over there.
     if not leads:
         raise RemoteFailed(
-            f"KQ Host {named} is no address of this machine, and no network leads to the other one"
+            f"KQ Host {named} is not an address of this machine, and no network leads to the other one"
         )
     return named, leads
 

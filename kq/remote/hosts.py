@@ -54,7 +54,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
         elif rest.count(":") == 1:
             host, _, port = rest.partition(":")
         if not host or (at and not user) or (port and not (port.isascii() and port.isdigit())):
-            raise BadInput(f"{quoted(text)} is no address: write HOST, USER@HOST or USER@HOST:PORT")
+            raise BadInput(f"{quoted(text)} is not an address: write HOST, USER@HOST or USER@HOST:PORT")
         parsed = cls(host=host, user=user, port=int(port or 22))
         parsed.check()
         return parsed
@@ -62,7 +62,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         """Raise BadInput when this cannot be tried."""
         if not re.fullmatch(r"[A-Za-z0-9_.:%-]{1,255}", self.host) or self.host.startswith("-"):
-            raise BadInput(f"{quoted(self.host)} is no name or address of a machine")
+            raise BadInput(f"{quoted(self.host)} is not the name or address of a machine")
         if not 0 < self.port < 65536:
             raise BadInput(f"port {self.port} is out of range: use 1 to 65535")
         if not 0 < self.num_agents <= MOST_AGENTS:
@@ -76,7 +76,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
             ("KQ_HOST", self.kq_host),
         ):
             if not text.isprintable():
-                raise BadInput(f"{what} holds a character that cannot stand there: {quoted(text)}")
+                raise BadInput(f"{what} contains a character that is not allowed there: {quoted(text)}")
         for what, text in (
             ("Katana's folder", self.katana_root),
             ("Katana Queue's folder", self.kq_root),

@@ -77,7 +77,7 @@ def _reach(route: SshRoute, steps: Steps, prefix: str, connect_s: float) -> tupl
             )
         except (socket.gaierror, UnicodeError) as error:
             raise RemoteFailed(
-                f"{route.host} is no known name: correct it, or use the machine's address"
+                f"{route.host} is not a known name: correct it, or use the machine's address"
             ) from error
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         step.done(f"{route.host} is {', '.join(addresses)}")
@@ -212,7 +212,7 @@ def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, s
     except (paramiko.SSHException, EOFError, OSError) as error:
         text = said_by(error)
         if "banner" in text.lower() or isinstance(error, EOFError):
-            text = "what answers there is no SSH server, or it hung up; is the port right?"
+            text = "what answers there is not an SSH server, or it hung up; is the port right?"
         raise RemoteFailed(f"no SSH with {route.host} port {route.port}: {text}") from error
 
 

@@ -294,7 +294,7 @@ def _load(path: str, steps: Steps, questions: RemoteQuestions, failed: list[str]
                 failed.append(f"{path}: its passphrase was not given")
                 return None
         except (paramiko.SSHException, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or "it is no private key"
+            reason = getattr(error, "strerror", None) or str(error) or "it is not a private key"
             failed.append(f"{path}: {reason}")
             return None
     return None
@@ -304,7 +304,7 @@ def _read(path: str, passphrase: str | None) -> paramiko.PKey:
     """The key in the file. Raises PasswordRequiredException also when the passphrase is wrong."""
     content = Path(path).read_bytes()
     if b"PRIVATE KEY" not in content:
-        raise paramiko.SSHException("it is no private key")
+        raise paramiko.SSHException("it is not a private key")
     # Not by paramiko, which tries one class after the other, and reads no PKCS #8.
     read = load_ssh_private_key if b"BEGIN OPENSSH" in content else load_pem_private_key
     try:
@@ -314,7 +314,7 @@ def _read(path: str, passphrase: str | None) -> paramiko.PKey:
     except ValueError as error:
         if passphrase is not None:
             raise paramiko.PasswordRequiredException("wrong passphrase") from error
-        raise paramiko.SSHException("it is no private key that can be read") from error
+        raise paramiko.SSHException("it is not a private key that can be read") from error
     except UnsupportedAlgorithm as error:
         raise paramiko.SSHException(
             "its kind cannot be read here; a key of a security token is used through an ssh-agent"

@@ -59,7 +59,7 @@ def test_a_job_that_makes_no_sense_changes_nothing() -> None:
     q = Driver()
     with pytest.raises(BadInput, match="runs backwards"):
         q.submit("job1", frames="10-1")
-    with pytest.raises(BadInput, match="is no job id"):
+    with pytest.raises(BadInput, match="is not a job id"):
         q.submit("../../etc")
     assert q.core.job_ids() == []
     q.submit("job1")

@@ -82,7 +82,7 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda document: document.update(format="other"), "it is no project of this desktop."),
+        (lambda document: document.update(format="other"), "it is not a project of this desktop."),
         (
             lambda document: document.update(version=99),
             "it has version 99, and this desktop reads version 1.",
@@ -124,7 +124,7 @@ def test_a_malformed_project_is_refused_with_what_is_wrong(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"{", "it is not valid JSON"), (b"\xff\xfe", "it is not valid JSON"), (b"[]", "it is no project")],
+    [(b"{", "it is not valid JSON"), (b"\xff\xfe", "it is not valid JSON"), (b"[]", "it is not a project")],
 )
 def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     """Neither text nor bytes bring more than a sentence."""

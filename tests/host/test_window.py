@@ -32,7 +32,7 @@ from tests.host.driving import (
         ("noise.usda", b"\x00\x01noise", "is neither a USD file nor a project of this desktop."),
         ("text.txt", b"hello", "is neither a USD file nor a project of this desktop."),
         ("bad.kqproject", b"{", "it is not valid JSON"),
-        ("other.json", b"{}", "it is no project of this desktop."),
+        ("other.json", b"{}", "it is not a project of this desktop."),
         ("bad.usda", b"#usda 1.0\ndef Xform {\n", "as USD: line "),
         ("bare.usda", b"#usda 1.0\n", "is a USD file without any prim."),
     ],

@@ -34,12 +34,12 @@ def spec(**fields: object) -> JobSpec:
         ({"name": ""}, "the job has no name: give it one"),
         ({"name": " \t"}, "the job has no name: give it one"),
         ({"name": "x" * 1001}, "the job's name is longer than 1000 letters: shorten it"),
-        ({"name": "a\0b"}, "the job's name holds a NUL character: remove it"),
+        ({"name": "a\0b"}, "the job's name contains a NUL character: remove it"),
         ({"commands": ()}, "the command is empty: say which program to run"),
         ({"commands": ((),)}, "the command is empty: say which program to run"),
         ({"commands": (("render",), (" ",))}, "the command is empty: say which program to run"),
         ({"commands": (("x",),) * 1001}, "the job has more than 1000 commands: divide it"),
-        ({"commands": (("x", "a\0"),)}, "an argument of the command holds a NUL character: remove it"),
+        ({"commands": (("x", "a\0"),)}, "an argument of the command contains a NUL character: remove it"),
         (
             {"commands": (("x", "y" * 131_072),)},
             "an argument of the command holds 131,072 bytes: a process can start with 131,072 in one text at "
@@ -52,14 +52,14 @@ def spec(**fields: object) -> JobSpec:
         ),
         (
             {"commands": (("x", "caf\udce9.usd"),)},
-            r"an argument of the command holds bytes that are no UTF-8 ('caf\udce9.usd'): rename the "
+            r"an argument of the command contains bytes that are not UTF-8 ('caf\udce9.usd'): rename the "
             "file, or spell it in UTF-8",
         ),
-        ({"node": "a\udcff"}, r"the node's name holds bytes that are no UTF-8 ('a\udcff'): rename"),
-        ({"cwd": "/a\0"}, "the working folder holds a NUL character: remove it"),
-        ({"temp_dir": "/a\0"}, "the temporary folder holds a NUL character: remove it"),
-        ({"picture": "/a\0"}, "the picture's path holds a NUL character: remove it"),
-        ({"renderer": "/a\0"}, "the renderer's name holds a NUL character: remove it"),
+        ({"node": "a\udcff"}, r"the node's name contains bytes that are not UTF-8 ('a\udcff'): rename"),
+        ({"cwd": "/a\0"}, "the working folder contains a NUL character: remove it"),
+        ({"temp_dir": "/a\0"}, "the temporary folder contains a NUL character: remove it"),
+        ({"picture": "/a\0"}, "the picture's path contains a NUL character: remove it"),
+        ({"renderer": "/a\0"}, "the renderer's name contains a NUL character: remove it"),
         (
             {"environment": {"": "x"}},
             "environment variable name '' cannot be used: it is empty or holds '='",
@@ -68,8 +68,8 @@ def spec(**fields: object) -> JobSpec:
             {"environment": {"A=B": "x"}},
             "environment variable name 'A=B' cannot be used: it is empty or holds '='",
         ),
-        ({"environment": {"A\0": "x"}}, "an environment variable's name holds a NUL character: remove it"),
-        ({"environment": {"A": "x\0"}}, "environment variable A holds a NUL character: remove it"),
+        ({"environment": {"A\0": "x"}}, "an environment variable's name contains a NUL character: remove it"),
+        ({"environment": {"A": "x\0"}}, "environment variable A contains a NUL character: remove it"),
         (
             {"environment": {f"V{number}": "é" * 50_000 for number in range(11)}},
             "the job's environment holds 1,100,045 bytes: a process can start with 1,048,576 at most, "
@@ -137,7 +137,7 @@ def test_a_name_is_refused_or_can_be_sent(name: str) -> None:
 @pytest.mark.parametrize("job_id", ["", "abc", "a" * 33, "ABCD", "a/bc", "../..", "abc\n", "äbcd", "ab c"])
 def test_an_id_that_could_name_other_files_is_refused(job_id: str) -> None:
     """Logs lie in folders named by it."""
-    with pytest.raises(BadInput, match=r"is no job id: use 4 to 32 letters \(a-z\) and digits"):
+    with pytest.raises(BadInput, match=r"is not a job id: use 4 to 32 letters \(a-z\) and digits"):
         check_job_id(job_id)
 
 

@@ -156,7 +156,7 @@ def test_progress_is_read(line: bytes, progress: float | None) -> None:
     ],
 )
 def test_the_picture_line_is_read(line: bytes, picture: str | None) -> None:
-    """Paths may hold blanks and bytes that are no UTF-8."""
+    """Paths may hold blanks and bytes that are not UTF-8."""
     assert load_patterns().picture(line) == picture
 
 

@@ -125,7 +125,7 @@ UNUSABLE = {
     "a folder": (["/usr/bin"], ".", "the program '/usr/bin' is a folder"),
     "empty": ([], ".", "the command is empty"),
     "blank": ([" "], ".", "the command is empty"),
-    "NUL": (["echo", "a\0b"], ".", "holds a NUL character"),
+    "NUL": (["echo", "a\0b"], ".", "contains a NUL character"),
     "folder gone": (["true"], "gone", "gone' does not exist"),
     "folder is a file": (["true"], "plain.txt", "plain.txt' is not a folder"),
     "too long": (["echo"] + ["x" * 100_000] * 100, ".", "more arguments and environment"),

@@ -93,7 +93,7 @@ UNUSABLE = {
     "no program": ([r".\nonsense.exe"], ".", "is not in a form that this system runs"),
     "a folder": ([r".\folder"], ".", "folder' is a folder"),
     "empty": ([], ".", "the command is empty"),
-    "NUL": ([sys.executable, "a\0b"], ".", "holds a NUL character"),
+    "NUL": ([sys.executable, "a\0b"], ".", "contains a NUL character"),
     "folder gone": ([sys.executable], "gone", "gone' does not exist"),
     "folder is a file": ([sys.executable], "nonsense.exe", "nonsense.exe' is not a folder"),
     "too long": ([sys.executable, "x" * 40_000], ".", "Windows allows 32,767"),

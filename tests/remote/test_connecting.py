@@ -52,7 +52,7 @@ def test_a_ready_machine(checker: RemoteLauncher, machine: RemoteMachine) -> Non
 def test_a_name_that_is_none(checker: RemoteLauncher) -> None:
     """It says which name."""
     name, sentence = broken(checker, RemoteHost(host="no-such-machine.invalid"))
-    assert name == "Name" and "no-such-machine.invalid is no known name" in sentence
+    assert name == "Name" and "no-such-machine.invalid is not a known name" in sentence
 
 
 def test_a_wrong_port(checker: RemoteLauncher, machine: RemoteMachine) -> None:
@@ -95,7 +95,7 @@ def test_something_else_listens(checker: RemoteLauncher) -> None:
         thread.start()
         name, sentence = broken(checker, RemoteHost(host="127.0.0.1", port=server.getsockname()[1]))
         thread.join()
-    assert name == "Host key" and "no SSH server" in sentence
+    assert name == "Host key" and "not an SSH server" in sentence
 
 
 # --- the host's key ------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_no_key_at_all(checker: RemoteLauncher, machine: RemoteMachine) -> None:
 def test_a_file_that_is_no_key(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
     """A public key, or a holiday picture."""
     name, sentence = broken(checker, machine.target(private_key=f"{machine.key}.pub"))
-    assert name == "Login" and "no private key" in sentence
+    assert name == "Login" and "not a private key" in sentence
     name, sentence = broken(checker, machine.target(private_key=str(tmp_path / "missing")))
     assert name == "Login" and "No such file" in sentence
 

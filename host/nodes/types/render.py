@@ -21,7 +21,7 @@ def _cook_settings(context: CookContext) -> None:
     camera = context.text("camera")
     if camera:
         if not camera.startswith("/") or not Sdf.Path.IsValidPathString(camera):
-            raise context.error(f"names a camera '{camera}', which is no scene path such as /cameras/main.")
+            raise context.error(f"names a camera '{camera}', which is not a path such as /cameras/main.")
         prim = context.stage.GetPrimAtPath(camera)
         if not prim:
             raise context.error(f"names the camera {camera}, which is not in the scene.")

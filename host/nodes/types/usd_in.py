@@ -19,7 +19,7 @@ def _cook(context: CookContext) -> None:
     except Tf.ErrorException as error:
         raise context.error(f"cannot read {path} as USD: {words(error)}") from error
     if layer is None:
-        raise context.error(f"cannot read {path}: it is no USD file.")
+        raise context.error(f"cannot read {path}: it is not a USD file.")
     # Sdf keeps layers that are still in use; a file saved anew since must be read anew.
     layer.Reload()
     if not layer.rootPrims and not layer.subLayerPaths:

@@ -24,7 +24,7 @@ def problem_with(host: RemoteHost) -> str:
         sentence = str(error)
         return f"{sentence[:1].upper()}{sentence[1:]}."
     if re.search(r"\s", host.user):
-        return "The user's name holds a blank."
+        return "The user's name contains a space."
     if not host.data_root:
         return "Say where KQ_DATA_ROOT is on the other machine."
     if not host.kq_host and not host.tunnel:

@@ -222,7 +222,10 @@ class AgentsPanel(QWidget):
             self._ask(verb, method, ids)
             return
         which = ids[0] if len(ids) == 1 else f"{len(ids)} Agents"
-        question = f"A render has run for {span_text(longest_s)} there, and would begin anew. {verb} {which}?"
+        question = (
+            f"A render has run for {span_text(longest_s)} there, and would start again from the beginning. "
+            f"{verb} {which}?"
+        )
         ask_first(self, question, verb, lambda: self._ask(verb, method, ids))
 
     def _ask(self, what: str, method: str, ids: list[str]) -> None:
