@@ -24,8 +24,6 @@ class ShapeBuilder:
         self._shared: dict[int, object | None] = {}
         self.shapes: list[object] = []
         self.lights: list[Light] = []
-        self.triangles = 0
-        self.instance_count = 0
 
     def add(self, group: Group, places: Matrix | None = None) -> None:
         """Add a group at each of the places, (n, 4, 4); None: once, where it is."""
@@ -41,7 +39,6 @@ class ShapeBuilder:
         if places is not None:
             matrices = (places[:, None] @ matrices[None]).reshape(-1, 4, 4)
         prototype = instances.prototype
-        self.instance_count += len(matrices)
         if len(matrices) == 1:
             self.add(prototype, matrices)
             return
@@ -98,7 +95,6 @@ class ShapeBuilder:
             _fill(values, "vertex_texcoords", np.stack([mesh.uvs[:, 0], 1.0 - mesh.uvs[:, 1]], axis=1))
         values.update()
         self._add_colours(shape, mesh)
-        self.triangles += len(triangles)
         return shape
 
     def _add_colours(self, shape: object, mesh: Mesh) -> None:
