@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 from kq.api import JobState
 from plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
 from plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
+from plugins.Tabs.KatanaQueue.views.look import HEADER_PADDING
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import LEFT, Settle
@@ -206,20 +207,44 @@ def test_a_kept_layout_is_not_fitted(tab: Any, queue: FakeQueue, settle: Settle,
 def test_the_arrow_of_the_order_covers_no_title(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
-    """A title that stands at the right is as whole with the arrow as without."""
+    """A title stands at the right over its numbers, or at the left beside the arrow: whole both times."""
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible())
     header = tab.view.horizontalHeader()
+    width = header.fontMetrics().horizontalAdvance("Remaining")
 
-    def title() -> Any:
-        """The pixels of the title's end, where Qt would put the arrow."""
-        right = header.sectionViewportPosition(Column.REMAINING) + header.sectionSize(Column.REMAINING) - 1
-        return header.viewport().grab(QRect(right - 30, 0, 28, header.height())).toImage()
+    def left_end() -> Any:
+        """The pixels of the title, as it stands with the arrow."""
+        left = header.sectionViewportPosition(Column.REMAINING) + HEADER_PADDING
+        return header.viewport().grab(QRect(left, 0, width, header.height())).toImage()
 
-    without = title()
-    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
-        tab.view.sortByColumn(Column.REMAINING, order)
-        assert title() == without
+    without = left_end()
+    tab.view.sortByColumn(Column.REMAINING, Qt.SortOrder.AscendingOrder)
+    settle(lambda: left_end() != without)
+    ascending = left_end()
+    tab.view.sortByColumn(Column.REMAINING, Qt.SortOrder.DescendingOrder)
+    assert left_end() == ascending  # the arrow is another, and not there
+
+    tab.view.sortByColumn(Column.ELAPSED, Qt.SortOrder.DescendingOrder)
+    settle(lambda: left_end() == without)
+
+
+def test_no_other_title_is_cut_where_one_has_the_arrow(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """They stand as they did."""
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible())
+    header = tab.view.horizontalHeader()
+    tab.view.columns.apply_settings({"widths": {COLUMNS[Column.MEMORY].key: 120}, "hidden": []})
+
+    def title(column: Column) -> Any:
+        place = QRect(header.sectionViewportPosition(column), 0, header.sectionSize(column), header.height())
+        return header.viewport().grab(place).toImage()
+
+    before = {column: title(column) for column in (Column.STATE, Column.PICTURE, Column.COMPLETED)}
+    tab.view.sortByColumn(Column.ELAPSED, Qt.SortOrder.DescendingOrder)
+    assert {column: title(column) for column in before} == before
 
 
 def test_the_counts_are_there_in_a_panel_of_usual_width(tab: Any, queue: FakeQueue, settle: Settle) -> None:

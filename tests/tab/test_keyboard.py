@@ -20,17 +20,12 @@ from tests.tab.using import LEFT, Settle
 
 def test_everything_has_an_accessible_name(tab: Any) -> None:
     """Whoever cannot see the tab is told what each control is."""
-    from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSpinBox, QTableView
+    from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSpinBox, QTableView, QToolBar
 
     for kind in (QAbstractButton, QComboBox, QLineEdit, QSpinBox, QTableView):
         for widget in tab.findChildren(kind):
-            inner = widget.objectName().startswith(
-                "qt_"
-            ) or widget.parentWidget().metaObject().className() in (
-                "QLineEdit",
-                "QTableView",
-                "QSpinBox",
-                "QToolBar",
+            inner = widget.objectName().startswith("qt_") or isinstance(
+                widget.parentWidget(), QLineEdit | QTableView | QSpinBox | QToolBar
             )
             named = widget.accessibleName() or getattr(widget, "text", lambda: "")()
             assert inner or named, widget

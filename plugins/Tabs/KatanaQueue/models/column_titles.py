@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from .columns import COLUMNS
 
@@ -39,6 +39,16 @@ class ColumnTitles(QAbstractTableModel):
     the flags of every cell of 100,000 rows to know whether a column is selected.
     """
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._sorted: int | None = None
+
+    def set_sorted(self, section: int) -> None:
+        """This column orders the list: its title leaves its right end to the arrow that says so."""
+        before, self._sorted = self._sorted, section
+        for changed in {section, before} - {None}:
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, changed, changed)
+
     def rowCount(self, parent: _Index = _NO_INDEX) -> int:
         """None."""
         return 0
@@ -48,5 +58,7 @@ class ColumnTitles(QAbstractTableModel):
         return 0 if parent.isValid() else len(COLUMNS)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        """As of the jobs."""
+        """As of the jobs, but where the arrow is."""
+        if role == _ALIGNMENT and section == self._sorted:
+            return _LEFT
         return column_title(section, orientation, role)

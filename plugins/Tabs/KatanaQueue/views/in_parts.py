@@ -63,12 +63,12 @@ class InParts(QObject):
 
     def begin(self, region: QRegion) -> float:
         """`region` is going to be drawn; returns until when there is time for it, by `time.perf_counter`."""
-        end_s = float("inf") if region.subtracted(self._asked) else time.perf_counter() + BUDGET_S
+        is_ours = region.subtracted(self._asked).isEmpty()
         self._asked -= region
-        return end_s
+        return time.perf_counter() + BUDGET_S if is_ours else float("inf")
 
     def leave(self, region: QRegion) -> None:
         """There was no time for `region`, which may be empty: another event asks for it."""
-        if region:
+        if not region.isEmpty():
             self._asked += region
             self._timer.start()

@@ -14,9 +14,10 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QStyle, QTableView
 
 from ..models.column_fit import fitted_widths
+from ..models.column_titles import ColumnTitles
 from ..models.columns import COLUMNS, Column
 from ..models.job_order import SortBy
-from .look import ARROW_AT_LEFT, HEADER_PADDING, ROOMY_HEADER
+from .look import HEADER_PADDING, ROOMY_HEADER
 
 __all__ = ["JobColumns"]
 
@@ -32,7 +33,10 @@ class JobColumns(QObject):
         self._view = view
         self._is_fitted = True
         self._changing = 0
+        self._titles = ColumnTitles(self)
         header = self._header = view.horizontalHeader()
+        header.setModel(self._titles)
+        header.setStyleSheet(ROOMY_HEADER)
         header.setSectionsMovable(True)
         header.setFirstSectionMovable(True)
         header.setHighlightSections(False)
@@ -49,20 +53,14 @@ class JobColumns(QObject):
         # Setting the indicator first keeps setSortingEnabled from sorting by the first column.
         down = Qt.SortOrder.DescendingOrder if sort_by.descending else Qt.SortOrder.AscendingOrder
         header.setSortIndicator(sort_by.column, down)
-        self._place_arrow()
+        self._titles.set_sorted(sort_by.column)
         view.setSortingEnabled(True)
         header.sectionResized.connect(lambda *_: self._on_resized())
         header.sortIndicatorChanged.connect(lambda *_: self._on_sorted())
 
     def _on_sorted(self) -> None:
-        self._place_arrow()
+        self._titles.set_sorted(self._header.sortIndicatorSection())
         self.fit()
-
-    def _place_arrow(self) -> None:
-        at_left = COLUMNS[self._header.sortIndicatorSection()].right
-        sheet = ROOMY_HEADER + (ARROW_AT_LEFT if at_left else "")
-        if sheet != self._header.styleSheet():
-            self._header.setStyleSheet(sheet)
 
     # --- fitted, until they are arranged -----------------------------------------------------------------
 

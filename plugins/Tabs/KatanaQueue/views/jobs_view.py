@@ -35,7 +35,6 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from kq.api import JobRecord
 
 from ....right_of_way import right_of_way
-from ..models.column_titles import ColumnTitles
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from .in_parts import InParts
@@ -84,7 +83,6 @@ class JobsView(QTableView):
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self._fit_rows()
         self.setModel(model)
-        self.horizontalHeader().setModel(ColumnTitles(self))
         self.columns = JobColumns(self, model.sort_by)
         OwnKeys(self, lambda event: self._action_of(event) is not None)
         self._look = QTimer(self)

@@ -11,7 +11,6 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPainter
 from kq.api import AgentState, JobState, TaskState
 
 __all__ = [
-    "ARROW_AT_LEFT",
     "COMPACT_BUTTONS",
     "HEADER_PADDING",
     "ROOMY_HEADER",
@@ -40,10 +39,6 @@ ROOMY_HEADER = (
     f"QHeaderView::section {{ padding-left: {HEADER_PADDING}px; padding-right: {HEADER_PADDING}px; }}"
 )
 """Titles stand where the texts below them stand, and not against each other."""
-ARROW_AT_LEFT = """QHeaderView::up-arrow, QHeaderView::down-arrow {
-    subcontrol-position: center left; left: 2px; width: 11px; height: 7px;
-}"""
-"""For a title that stands at the right: Qt would draw the arrow of its order over its end."""
 
 # (dark palette, light palette); each at least 4.5 : 1 against its background.
 _STATE_COLOURS = {
