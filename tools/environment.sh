@@ -83,6 +83,20 @@ set_up() {
     say "Ready after $((SECONDS - began)) s"
 }
 
+# Makes "$venv/katana" hold Katana's own PySide6: where PYTHONPATH names it, it goes before the one in .venv.
+# Fails where this Python is not the one that it was made for. To be called after `prepare dev`.
+prepare_katanas_qt() {
+    local file="$root/requirements/katana.txt"
+    "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || return 1
+    if [ "$(cat "$venv/katana/.ready" 2>/dev/null)" = "$(sha256sum <"$file")" ]; then return; fi
+    say "Installing Katana's PySide6 from requirements/katana.txt"
+    rm -rf "$venv/katana"
+    "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --only-binary :all: \
+        --no-deps --require-hashes --target "$venv/katana" -r "$file" </dev/null ||
+        fail "requirements/katana.txt could not be installed, see above"
+    sha256sum <"$file" >"$venv/katana/.ready"
+}
+
 # --- What is there -----------------------------------------------------------------------------------------
 
 # A set-up counts for these requirements and this interpreter only.

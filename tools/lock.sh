@@ -3,14 +3,21 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-lock() {
+compile() {
     out="requirements/$1.txt"
     shift
-    uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-annotate --no-emit-index-url \
+    uv pip compile --quiet --generate-hashes --no-annotate --no-emit-index-url \
         --custom-compile-command tools/lock.sh --output-file "$out" "$@"
+}
+
+lock() {
+    name="$1"
+    shift
+    compile "$name" --universal pyproject.toml "$@"
 }
 
 lock kq "$@"
 lock host --extra host "$@"
 lock dev --extra host --extra dev "$@"
 lock bench --extra bench "$@"
+compile katana --python-version 3.11 --group katana "$@"
