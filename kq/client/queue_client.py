@@ -303,17 +303,20 @@ class QueueClient(Wishes):
         wire = self._wire
         if wire is None:
             return
+        changed = wire.hearing_changed(ready)
         for change in wire.connection_changes(ready):
-            self._is_up = False
+            self._is_up, changed = False, True
             if change == "up":
                 self._last_heard = time.monotonic()
-                self._ask_snapshot()
                 self._is_up = True
                 self._requests.send_all_again(wire.send_request)
             elif change == "refused":
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
-            elif self._status is ConnectionStatus.CONNECTED:
-                self._set_status(ConnectionStatus.LOST, "the connection to the queue was lost")
+        if changed and self._is_up and wire.hears:
+            # Not before changes are told, too: those in between would be missed, and nothing would show it.
+            self._ask_snapshot()
+        elif changed and self._status is ConnectionStatus.CONNECTED:
+            self._set_status(ConnectionStatus.LOST, "the connection to the queue was lost")
         for reply in wire.replies(ready):
             self._last_heard = time.monotonic()
             self._take_reply(reply)

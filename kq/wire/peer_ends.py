@@ -35,6 +35,13 @@ _LONGEST_SILENCE_S = 3
 """A network that says nothing for so long is taken for cut."""
 _EVENT = struct.Struct("=H")
 """How a monitor's message begins (zmq_socket_monitor). pyzmq's own reader of it would bring asyncio along."""
+_WATCHED = int(
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
 T = TypeVar("T")
 
 
@@ -52,17 +59,15 @@ class _PeerWire(Generic[T]):
         """Why the other side cannot be understood: a sentence, or empty."""
         self._request = self._peer_socket(zmq.DEALER)
         self._request.sndhwm = 0
-        self._monitor = self._request.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED
-            | zmq.EVENT_DISCONNECTED
-            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-        )
+        self._monitor = self._request.get_monitor_socket(_WATCHED)
         self._broadcast = self._peer_socket(zmq.SUB)
         self._broadcast.subscribe(topic)
+        self._watch_broadcast()
         self._request.connect(self._endpoint(session.request_port))
         self._broadcast.connect(self._endpoint(session.broadcast_port))
+
+    def _watch_broadcast(self) -> None:
+        """Watch the subscription, too, where that is of use; before it is connected."""
 
     def _endpoint(self, port: int) -> str:
         host = self._session.host
@@ -132,10 +137,7 @@ class _PeerWire(Generic[T]):
 
         `ready`: see `replies`.
         """
-        if not is_due(self._monitor, ready):
-            return
-        while (frames := whole_message(self._monitor)) is not None:
-            event = _EVENT.unpack_from(frames[0])[0]
+        for event in _events(self._monitor, ready):
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 # Only now is the other side known to be alive: CONNECTED may be the kernel's backlog.
                 yield "up"
@@ -146,14 +148,11 @@ class _PeerWire(Generic[T]):
 
     def close(self, linger_s: float = 0.0) -> None:
         """Close all sockets; what was sent gets `linger_s` seconds to leave."""
+        # Before their other ends are closed: libzmq would wait for one that reads what it tells.
         self._request.disable_monitor()
-        self._monitor.close(0)
-        for socket in self._sockets():
-            socket.close(int(linger_s * 1000))
-        self._context.term()
-
-    def _sockets(self) -> list[Socket]:
-        return [self._request, self._broadcast]
+        self._broadcast.disable_monitor()
+        # Closes each socket that there is: the context would wait without end for one that was forgotten.
+        self._context.destroy(int(linger_s * 1000))
 
 
 class AgentWire(_PeerWire[m.AgentOrder]):
@@ -173,15 +172,40 @@ class AgentWire(_PeerWire[m.AgentOrder]):
             return False
         return True
 
-    def _sockets(self) -> list[Socket]:
-        return [*super()._sockets(), self._update]
-
 
 class ClientWire(_PeerWire[m.ServerReply]):
     """A client's end: the request port and the broadcasts. For one thread."""
 
     def __init__(self, session: SessionRecord) -> None:
+        self.hears = False
+        """Whether broadcasts can come through, as far as `hearing_changed` knows."""
         super().__init__(session, CLIENT_TOPIC, m.ServerReply, network=session.host not in _LOOPBACK)
+
+    def _watch_broadcast(self) -> None:
+        self._ear = self._broadcast.get_monitor_socket(_WATCHED)
+
+    def add_to(self, poller: Poller) -> None:
+        super().add_to(poller)
+        poller.add(self._ear)
+
+    def hearing_changed(self, ready: Ready = None) -> bool:
+        """Take note of whether broadcasts can come through, in `hears`. Never waits. `ready`: see `replies`.
+
+        Returns:
+            Whether that is news: what was published meanwhile was missed.
+        """
+        changed = False
+        for event in _events(self._ear, ready):
+            self.hears, changed = event == zmq.EVENT_HANDSHAKE_SUCCEEDED, True
+        return changed
+
+
+def _events(monitor: Socket, ready: Ready) -> Iterator[int]:
+    """What a monitor tells. Never waits."""
+    if not is_due(monitor, ready):
+        return
+    while (frames := whole_message(monitor)) is not None:
+        yield int(_EVENT.unpack_from(frames[0])[0])
 
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -80,12 +80,10 @@ def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, P
                         waiting.discard(number)
                         poller.unregister(monitors[number])
     finally:
-        for socket, monitor in zip(sockets, monitors, strict=False):
-            socket.disable_monitor()
-            monitor.close(0)
+        # Before their other ends are closed: libzmq would wait for one that reads what it tells.
         for socket in sockets:
-            socket.close(0)
-        context.term()
+            socket.disable_monitor()
+        context.destroy(0)
     return answers[0], answers[1], answers[2]
 
 

@@ -261,7 +261,6 @@ class ServerWire:
 
     def close(self, linger_s: float = 0.2) -> None:
         """Close the ports; what was sent gets `linger_s` seconds to leave."""
-        for socket in (self._request, self._update, self._broadcast):
-            socket.close(int(linger_s * 1000))
         self.door.close()
-        self._context.term()
+        # Closes each socket that there is: the context would wait without end for one that was forgotten.
+        self._context.destroy(int(linger_s * 1000))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kq.api import (
@@ -214,6 +216,25 @@ def test_the_clients_thread_rests_between_its_pieces_of_work(
         session.close()
         assert session.wait(20)
         assert other.join(5)
+        assert session.client.join(5)
+
+
+def test_it_is_connected_once_changes_are_told(data_root: Path, client: QueueClient) -> None:
+    """Answers alone do not make what is shown true: what changes after them would be missed."""
+    session = Session(Settings(data_root=data_root, num_agents=0))
+    try:
+        assert session.wait_ready(30), session.failure
+        record = find_session(data_root)
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            client.connect(msgspec.structs.replace(record, broadcast_port=deaf.getsockname()[1]))
+            # A snapshot would have been answered before.
+            client.pause_queue(False).result(30)
+            assert client.status is ConnectionStatus.STARTING
+        client.connect(record)
+        until(lambda: client.status is ConnectionStatus.CONNECTED, "the connection")
+    finally:
+        session.close()
+        assert session.wait(20)
         assert session.client.join(5)
 
 

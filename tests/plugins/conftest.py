@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from host import katana_alias
-from kq.api import Session, Settings, start_session
+from kq.api import ConnectionStatus, Session, Settings, start_session
+from tests.reliability.live_queue import until
 
 katana_alias.install()
 
@@ -21,6 +22,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A real queue with two Agents, this process's own."""
     session = start_session(Settings(data_root=tmp_path_factory.mktemp("data root")))
     assert session.wait_ready(30), session.failure
+    # Its sockets are this fixture's, and not those of the first test that runs meanwhile.
+    until(lambda: session.client.status is ConnectionStatus.CONNECTED, "the connection")
     yield session
     session.close()
     assert session.wait(15)
