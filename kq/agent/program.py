@@ -29,6 +29,8 @@ AGAIN = 6
 """Exit code of an Agent in whose place another is wanted."""
 
 _REGISTER_PATIENCE_S = 30.0
+_REGISTER_AGAIN_S = 5.0
+"""No answer on a connection that stands: the server is busy, or waits for another of this name to go."""
 _KQ_ONLY = ("KQ_ROLE",)
 """Variables of an Agent that its renders must not inherit: they tell kq's own processes from renders."""
 _log = logging.getLogger("kq.agent")
@@ -81,6 +83,8 @@ class Agent:
         now = time.monotonic()
         self._lease_from = now
         self._registered = False
+        self._register_again_at: float | None = None
+        """When to ask once more, while an answer is awaited; None: no connection stands."""
         self._next_beat = now + self._beat_s
         self._born = now
         self._leaving = ""
@@ -99,7 +103,6 @@ class Agent:
         """Work until told to end. Returns the process's exit code."""
         signal.signal(signal.SIGTERM, self._on_signal)
         self._wake.listen()
-        self._register()
         while not (self._leaving and self._attempt is None):
             now = time.monotonic()
             ready = self._poller.wait(self._timeout_s(now))
@@ -130,7 +133,8 @@ class Agent:
         self._next_beat = now + self._beat_s
         self._pulse()
         if not self._registered:
-            self._register()
+            if self._register_again_at is not None and now >= self._register_again_at:
+                self._register()
             if now - self._born > _REGISTER_PATIENCE_S:
                 self._give_up(f"no server answered for {_REGISTER_PATIENCE_S:.0f} s", 3)
             return
@@ -165,6 +169,7 @@ class Agent:
     # --- messages -----------------------------------------------------------------
 
     def _register(self) -> None:
+        self._register_again_at = time.monotonic() + _REGISTER_AGAIN_S
         self._wire.send_request(
             m.RegisterUpdate(
                 protocol=m.PROTOCOL_VERSION,
@@ -181,8 +186,10 @@ class Agent:
 
     def _take_messages(self, ready: Collection[object]) -> None:
         for change in self._wire.connection_changes(ready):
-            if change == "up" and self._registered:
-                # A server that was started again knows nobody, and an old route leads nowhere.
+            self._register_again_at = None
+            if change == "up":
+                # Not before, or it would wait in the socket and be sent twice. And each time: a server that
+                # was started again knows nobody, and an old route leads nowhere.
                 self._register()
             elif change == "refused" and not self._registered:
                 self._give_up("the server refuses this Agent's key", 4)

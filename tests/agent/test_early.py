@@ -23,10 +23,13 @@ def agent(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """An Agent that was started early; its connection file is yet to come."""
     program = [
         sys.executable, str(ROOT / "kq/agent/__main__.py"), "--connection", str(tmp_path / "agent.json"),
-        "--agent-id", "a1", "--lifeline", "--early", "--log", str(tmp_path / "agent.log"),
+        "--agent-id", "a1", "--lifeline", "--early", "--pulse", "--log", str(tmp_path / "agent.log"),
     ]  # fmt: skip
     with subprocess.Popen(
-        program, env=clean_environment(tmp_path, {"KQ_ROLE": "agent"}), stdin=subprocess.PIPE
+        program,
+        env=clean_environment(tmp_path, {"KQ_ROLE": "agent"}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as child:
         yield child
         child.kill()
@@ -35,12 +38,13 @@ def agent(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_it_registers_once_when_its_connection_file_comes(
     agent: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    """And works from then on: its first heartbeat follows."""
+    """However long its server takes to open its ports; and works from then on: its first heartbeat follows."""
     server_keys, agent_keys = new_key_pair(), new_key_pair()
     wire = ServerWire(server_keys)
     try:
         wire.door.roles[agent_keys.public] = "agent:local"
-        request, update, broadcast = wire.bind("127.0.0.1", (0, 0, 0))
+        request, update, broadcast = ports = wire.bind("127.0.0.1", (0, 0, 0))
+        wire.unbind("127.0.0.1", ports)
         record = SessionRecord(
             session="s", protocol=m.PROTOCOL_VERSION, pid=os.getpid(), host="127.0.0.1",
             request_port=request, update_port=update, broadcast_port=broadcast,
@@ -48,8 +52,12 @@ def test_it_registers_once_when_its_connection_file_comes(
             data_root=str(tmp_path), queue_dir=str(tmp_path),
         )  # fmt: skip
         fresh = tmp_path / "fresh"
-        fresh.write_bytes(msgspec.json.encode(AgentConfig(connection=record, heartbeat_s=2.0)))
+        fresh.write_bytes(msgspec.json.encode(AgentConfig(connection=record, heartbeat_s=0.1)))
         fresh.rename(tmp_path / "agent.json")
+        assert agent.stdout is not None
+        # Three times a heartbeat was due, and nobody was there.
+        assert agent.stdout.read(3) == b"..."
+        assert wire.bind("127.0.0.1", ports) == ports
         poller = Poller()
         wire.add_to(poller)
         registered: list[int] = []
