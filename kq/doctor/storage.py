@@ -106,7 +106,7 @@ def check_queue_folder(folder: Path, *, in_use: bool) -> Iterator[Finding]:
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
                 yield Finding(Verdict.WRONG, topic, f"others may read {path}, where a session's keys are",
                               f"chmod go-rwx '{path}', and end the session that runs there")  # fmt: skip
-    for path in sorted(folder.glob("journal.sqlite.unusable-*")):
+    for path in sorted(folder.glob("journal.sqlite.unusable-*[0-9]")):  # without the logs beside them
         yield Finding(Verdict.NOTE, topic, f"{path} is a journal that could not be used and was put aside",
                       "delete it when nobody wants to look into it")  # fmt: skip
     journal = folder / "journal.sqlite"

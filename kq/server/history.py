@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kq.core import Core
@@ -23,7 +23,12 @@ _log = logging.getLogger("kq.server")
 class History:
     """What was before this session. To be used from the server's thread."""
 
-    def __init__(self, core: Core, journal: Journal, settings: Settings) -> None:
+    def __init__(self, core: Core, journal: Journal, settings: Settings, say: Callable[[str], None]) -> None:
+        """
+        Args:
+            say: shows people a trouble that stays.
+        """
+        self._say = say
         self._core = core
         self._journal = journal
         self._settings = settings
@@ -83,7 +88,7 @@ class History:
                         self._core.restore_job(job)
                         yield job.id
         except sqlite3.Error as error:
-            _log.warning("the history cannot be read: %s", error)
+            self._say(f"the journal cannot be read ({error}): jobs of earlier sessions are missing")
             self._before, self._forgotten = None, []
 
     def _scenes_of(self, job_ids: list[str]) -> list[Path]:

@@ -7,6 +7,7 @@ as its epoch; a task's row of that epoch overrides them. So stopping 100,000 tas
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ CREATE TABLE IF NOT EXISTS known_agents (
 _MOST_UNWRITTEN = 100_000
 """Attempts remembered while the disk is full; of more, the oldest are given up."""
 SCHEMA_VERSION = "1"
+_PAGE_BYTES = 4096
 _log = logging.getLogger("kq.server")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_spec = msgspec.msgpack.Decoder(JobSpec).decode
@@ -103,9 +105,12 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._session = session
         self._last_written = _last_written(path)
+        revived = _revive(path)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         try:
             self._db.executescript(_SCHEMA)
+            if revived and self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("its file was empty, and its log does not hold all of it")
             version = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
             if version is None:
                 self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
@@ -377,6 +382,21 @@ class Journal:
 
 
 _JOB_COLUMNS = "number, id, submitted, epoch, spec, fields, states"
+
+
+def _revive(path: Path) -> bool:
+    """Keep SQLite from deleting the log of a file that is empty. Returns whether there was one.
+
+    A new journal's file is not waited for (see `_SCHEMA`): a power cut may leave it empty beside a log that
+    holds all. With a page in it, whatever that says, SQLite takes its pages from the log.
+    """
+    try:
+        is_lost = path.stat().st_size == 0 and path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False  # there is none of the two; what else is wrong, opening it tells
+    if is_lost:
+        os.truncate(path, _PAGE_BYTES)
+    return is_lost
 
 
 def _last_written(path: Path) -> float:

@@ -37,9 +37,10 @@ class JournalKeeper:
             # Damaged, or of another layout: kept for whoever can read it, and begun anew.
             aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
             try:
-                path.replace(aside)
-                for ending in ("-wal", "-shm"):
-                    path.with_name(path.name + ending).unlink(missing_ok=True)
+                # The log holds what was written last. It goes first: without a journal SQLite would delete it.
+                for ending in ("-wal", "-shm", ""):
+                    if (part := path.with_name(path.name + ending)).exists():
+                        part.replace(aside.with_name(aside.name + ending))
                 journal = Journal(path, session)
             except (OSError, sqlite3.Error) as error:
                 cause = error

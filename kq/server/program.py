@@ -133,7 +133,7 @@ class Server:
             self._handle,
             self._remember_agent,
         )
-        self._history = History(self._core, self._journal, settings)
+        self._history = History(self._core, self._journal, settings, self._keeper.say_lasting)
         self._notes = Notes(
             self._core,
             self._journal,

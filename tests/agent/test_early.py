@@ -38,7 +38,7 @@ def agent(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_it_registers_once_when_its_connection_file_comes(
     agent: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    """However long its server takes to open its ports; and works from then on: its first heartbeat follows."""
+    """However late its server opens its ports; and works from then on: its first heartbeat follows."""
     server_keys, agent_keys = new_key_pair(), new_key_pair()
     wire = ServerWire(server_keys)
     try:

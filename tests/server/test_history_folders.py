@@ -1,8 +1,9 @@
-"""The folders of scenes go with the jobs that were submitted with them, and not before."""
+"""Jobs of earlier sessions: scenes go with the last job that has them; what cannot be read is said."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kq.core import Core, CoreSettings, Instant
@@ -13,10 +14,10 @@ from kq.server.journal import Journal
 from kq.settings import Settings
 
 
-def _queue(data_root: Path) -> tuple[Core, Journal, History]:
+def _queue(data_root: Path, say: Callable[[str], None] = print) -> tuple[Core, Journal, History]:
     core = Core(CoreSettings(agents_wanted=0))
     journal = Journal(data_root / "journal.sqlite", "session")
-    return core, journal, History(core, journal, Settings(data_root=data_root))
+    return core, journal, History(core, journal, Settings(data_root=data_root), say)
 
 
 def _submit(core: Core, journal: Journal, job_id: str, folder: Path) -> None:
@@ -69,4 +70,17 @@ def test_a_folder_that_was_not_made_for_renders_is_left_alone(tmp_path: Path) ->
     _remove(core, history, "ours")
     _wait_until_gone(render)
     assert foreign.exists()
+    journal.close()
+
+
+def test_a_history_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A damaged page shows only when it is read; whoever misses the jobs must not look for them elsewhere."""
+    said: list[str] = []
+    _, journal, history = _queue(tmp_path, said.append)
+    journal._db.execute("DROP TABLE attempts")
+    journal._db.execute("DROP TABLE jobs")
+    history.begin()
+    assert list(history.load_more()) == []
+    assert "jobs of earlier sessions are missing" in said[0]
+    assert not history.is_loading
     journal.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from kq.core.agents import Agent
 from kq.core.jobs import Job
 from kq.records import AttemptRecord, JobSpec
 from kq.server.journal import Journal
+from kq.server.keeping import JournalKeeper
 from kq.states import TaskState
+from tests.small_disk import fill, small_disk
 
 
 def job(number: int, frames: str = "") -> Job:
@@ -160,3 +164,69 @@ def test_another_layout_is_refused(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(sqlite3.DatabaseError, match="version 99"):
         Journal(tmp_path / "j", "now")
+
+
+def cut_off(path: Path, folder: Path) -> Path:
+    """A copy of an open journal with its log: what is on the disk when the power goes."""
+    folder.mkdir(exist_ok=True)
+    for ending in ("", "-wal"):
+        shutil.copyfile(f"{path}{ending}", folder / f"{path.name}{ending}")
+    return folder / path.name
+
+
+def test_an_empty_file_beside_its_log_is_read_from_that(tmp_path: Path) -> None:
+    """A new file is not waited for: without power it may stay empty. SQLite alone would delete the log."""
+    journal = Journal(tmp_path / "j", "now")
+    journal.note_job(job(1))
+    journal.commit()
+    copy = cut_off(tmp_path / "j", tmp_path / "after")
+    journal.close()
+    os.truncate(copy, 0)
+    journal = Journal(copy, "now")
+    assert [each.order for each in journal.restore_jobs()] == [1]
+    journal.close()
+
+
+def test_a_log_that_does_not_hold_all_is_not_taken_for_the_journal(tmp_path: Path) -> None:
+    """The file held jobs once; it is refused, and so kept for whoever can read it."""
+    journal = Journal(tmp_path / "j", "now")
+    journal.note_job(job(1))
+    journal.commit()
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    journal.note_job(job(2))
+    journal.commit()
+    copy = cut_off(tmp_path / "j", tmp_path / "after")
+    journal.close()
+    os.truncate(copy, 0)
+    with pytest.raises(sqlite3.DatabaseError):
+        Journal(copy, "now")
+
+
+class Troubles:
+    """Takes what people would be told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def set_trouble(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_journal_that_is_kept_aside_keeps_its_log(tmp_path: Path) -> None:
+    """The disk was full, so what was written last is in the log alone."""
+    journal = Journal(tmp_path / "j", "now")
+    for number in range(1, 1001):
+        journal.note_job(job(number))
+    journal.commit()
+    journal._db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    with small_disk(tmp_path) as mount:
+        copy = cut_off(tmp_path / "j", mount)
+        journal.close()
+        fill(mount / "filler")
+        troubles = Troubles()
+        JournalKeeper(copy, "next", troubles).journal.close()  # type: ignore[arg-type]  # it only tells
+        assert "jobs are not remembered" in troubles.said[0]
+        [aside] = mount.glob("j.unusable-*[0-9]")
+        assert aside.with_name(f"{aside.name}-wal").stat().st_size > 100_000
