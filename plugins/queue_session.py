@@ -6,13 +6,13 @@ import logging
 import os
 import shutil
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
-from kq.api import KqError, Session, Settings, current_session, start_session
+from kq.api import KqError, NotFound, Session, Settings, current_session, start_session
 
 from .right_of_way import right_of_way
 
-__all__ = ["end", "find_python", "start", "trouble"]
+__all__ = ["end", "find_python", "is_alias_folder", "start", "trouble"]
 
 _log = logging.getLogger("KatanaQueue")
 _trouble = ""
@@ -54,6 +54,9 @@ def find_python() -> str | None:
     """The interpreter for kq's processes; None: this process's own is one.
 
     In Katana `sys.executable` may be Katana itself, which would open a second desktop.
+
+    Raises:
+        NotFound: there is none.
     """
     named = os.environ.get("KQ_PYTHON")
     if named:
@@ -70,4 +73,25 @@ def find_python() -> str | None:
         for name in (f"python{suffix}", f"python3{suffix}", f"python{version}{suffix}"):
             if (folder / name).is_file():
                 return str(folder / name)
-    return shutil.which(f"python{version}") or shutil.which("python3")
+    found = _python_on_path(version)
+    if found is None:
+        raise NotFound(
+            "there is no Python beside Katana, nor on PATH: set KQ_PYTHON to one with kq's packages"
+        )
+    return found
+
+
+def _python_on_path(version: str) -> str | None:
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(each for each in folders if not is_alias_folder(each))
+    # On Windows an installation calls it neither python3 nor by its version.
+    names = ("python",) if sys.platform == "win32" else (f"python{version}", "python3")
+    return next((found for name in names if (found := shutil.which(name, path=path))), None)
+
+
+def is_alias_folder(folder: str) -> bool:
+    r"""Whether it is where Windows keeps its app execution aliases, `...\Microsoft\WindowsApps`.
+
+    What is called Python there opens Microsoft's shop, unless Python was bought there.
+    """
+    return [part.lower() for part in PureWindowsPath(folder).parts[-2:]] == ["microsoft", "windowsapps"]

@@ -37,7 +37,7 @@ class JournalKeeper:
             # Damaged, or of another layout: kept for whoever can read it, and begun anew.
             aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
             try:
-                # The log holds what was written last. It goes first: without a journal SQLite would delete it.
+                # The log holds what came last. It goes first: SQLite deletes one that is beside no journal.
                 for ending in ("-wal", "-shm", ""):
                     if (part := path.with_name(path.name + ending)).exists():
                         part.replace(aside.with_name(aside.name + ending))

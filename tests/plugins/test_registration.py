@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from plugins.queue_session import is_alias_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PRELUDE = """
@@ -241,13 +243,42 @@ from plugins.queue_session import find_python
 print("own:", find_python())
 sys.executable = "/opt/Katana/bin/katanaBin"
 print("beside:", find_python())
+del os.environ["KATANA_ROOT"]
+sys.prefix = "nowhere"
+os.environ["PATH"] = os.environ["SHOP"]
+from plugins import queue_session
+print("no session:", queue_session.start())
+print("trouble:", queue_session.trouble())
 os.environ["KQ_PYTHON"] = "/usr/bin/mine"
 print("named:", find_python())
 """
     (tmp_path / "bin").mkdir()
     python = tmp_path / "bin" / ("python.exe" if sys.platform == "win32" else "python")
     python.touch()
-    said = run(code, data_root, KATANA_ROOT=str(tmp_path))
+    shop = tmp_path / "Microsoft" / "WindowsApps"
+    shop.mkdir(parents=True)
+    for name in ("python3", "python3.exe"):
+        (shop / name).write_text("#!/bin/sh\n")
+        (shop / name).chmod(0o755)
+    said = run(code, data_root, KATANA_ROOT=str(tmp_path), SHOP=str(shop))
     assert "own: None" in said
     assert f"beside: {python}" in said
+    assert "no session: None" in said
+    assert "trouble: there is no Python beside Katana, nor on PATH: set KQ_PYTHON" in said
     assert "named: /usr/bin/mine" in said
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_one"),
+    [
+        (r"C:\Users\an artist\AppData\Local\Microsoft\WindowsApps", True),
+        (r"C:\Users\an artist\AppData\Local\microsoft\windowsapps\\", True),
+        ("C:/Users/x/AppData/Local/Microsoft/WindowsApps", True),
+        (r"C:\Program Files\Python312", False),
+        (r"C:\Microsoft\WindowsApps\Python", False),
+        ("", False),
+    ],
+)
+def test_where_windows_python_opens_a_shop(folder: str, is_one: bool) -> None:
+    """A link that Windows comes with is called python there, and is none."""
+    assert is_alias_folder(folder) is is_one
