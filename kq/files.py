@@ -1,4 +1,4 @@
-"""Files that several processes have open or name: how they are opened, replaced and named. A leaf.
+"""Files that several processes have open or name: opened, replaced, locked and named. A leaf.
 
 Windows differs in all of it, so whatever opens by descriptor or replaces a file does it by means of these.
 """
@@ -9,8 +9,9 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
-__all__ = ["BINARY", "leads_down", "open_to_append", "open_to_read", "replace_file"]
+__all__ = ["BINARY", "leads_down", "open_to_append", "open_to_read", "replace_file", "try_lock"]
 
 BINARY: int = getattr(os, "O_BINARY", 0)
 """For `os.open`: bytes are written as they are. Without it Windows makes two of each end of a line."""
@@ -92,7 +93,33 @@ def open_to_read(path: str | Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
-if sys.platform == "win32":
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock an open file for as long as it is open. Never waits. May be called from any thread.
+
+    Returns:
+        Whether nobody else has.
+
+    Raises:
+        OSError: the disk has no file locks.
+    """
+    if sys.platform == "win32":
+        file.seek(0)
+        try:
+            # One byte, for as long as the handle is open; the system unlocks it when the process ends.
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+    else:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+if sys.platform != "win32":
+    import fcntl
+else:
     import ctypes
     import msvcrt
 

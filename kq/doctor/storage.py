@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kq.doctor.report import Finding, Verdict
-from kq.guardian.folder import KEY_FILES, try_lock
+from kq.files import try_lock
+from kq.guardian.folder import KEY_FILES
 
 __all__ = ["check_data_root", "check_queue_folder", "is_held"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import IO
 
 from kq import process
 from kq.errors import SessionFailed
+from kq.files import try_lock
 
-__all__ = ["KEY_FILES", "QueueFolder", "end_leftovers", "is_session_alive", "new_session_id", "try_lock"]
+__all__ = ["KEY_FILES", "QueueFolder", "end_leftovers", "is_session_alive", "new_session_id"]
 
 _MOST_SESSIONS = 100
 KEY_FILES = ("server.json", "client.json", "agent.json")
@@ -62,30 +62,6 @@ class QueueFolder:
     def release(self) -> None:
         """Let another session have it."""
         self._lock.close()
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def try_lock(file: IO[bytes]) -> bool:
-        """Lock an open file for as long as it is open. Returns whether nobody else had; raises OSError."""
-        file.seek(0)
-        try:
-            # One byte, for as long as the handle is open; the system unlocks it when the process ends.
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def try_lock(file: IO[bytes]) -> bool:
-        """Lock an open file for as long as it is open. Returns whether nobody else had; raises OSError."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 def new_session_id() -> str:

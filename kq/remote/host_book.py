@@ -7,17 +7,22 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from kq.errors import Refused
-from kq.files import replace_file
+from kq.files import replace_file, try_lock
 from kq.remote.hosts import RemoteHost
 
 __all__ = ["HostBook"]
 
 _MOST = 50
+_PATIENCE_S, _LOOK_S = 5.0, 0.01
+"""For how long another process may be at the file, which takes it milliseconds; how often it is looked."""
 
 
 class _Entry(msgspec.Struct):
@@ -49,7 +54,7 @@ class HostBook:
     """
 
     _writing = threading.Lock()
-    """One for all: a machine that is remembered while another is would be lost."""
+    """One for all: a machine that is remembered while another is would be lost. See `_alone`, too."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or _default_path()
@@ -87,7 +92,7 @@ class HostBook:
         Raises:
             Refused: the file cannot be read or written. It is as it was.
         """
-        with self._writing:
+        with self._writing, self._alone():
             content, damage = self._read()
             before = next((each for each in content.hosts if each.host.label == host.label), None)
             entry = _Entry(host, time.time(), worked or (before is not None and before.worked))
@@ -95,7 +100,6 @@ class HostBook:
             aside = self._path.with_name(f"{self._path.name}.unusable-{time.time_ns() // 1_000_000}")
             draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
                 draft.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
                 if damage:
                     shutil.copyfile(self._path, aside)  # it stays whole until the new one takes its place
@@ -104,6 +108,25 @@ class HostBook:
                 _remove(draft)
                 raise Refused(f"{self._path} cannot be written: {error.strerror}") from error
         return f"{damage}: it is kept as {aside.name}, and a new list is begun" if damage else ""
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep the user's other desktops from writing meanwhile. Raises Refused: one of them stands still."""
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        give_up = time.monotonic() + _PATIENCE_S
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = lock.open("ab")
+        except OSError as error:
+            raise Refused(f"{self._path} cannot be written: {error.strerror}") from error
+        with file:
+            while not _has_lock(file):
+                if time.monotonic() > give_up:
+                    raise Refused(
+                        f"{self._path} is not written: another desktop of yours stands still while it does so"
+                    )
+                time.sleep(_LOOK_S)
+            yield
 
     def _read(self) -> tuple[_Content, str]:
         """What is in the file, and what is wrong with that. Raises Refused: nobody knows what is in it."""
@@ -115,6 +138,13 @@ class HostBook:
             raise Refused(f"{self._path} cannot be read: {error.strerror}") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _Content(), f"{self._path} makes no sense ({error})"
+
+
+def _has_lock(file: IO[bytes]) -> bool:
+    try:
+        return try_lock(file)
+    except OSError:
+        return True  # a disk without locks: the last one who writes wins, as anywhere on such a disk
 
 
 def _remove(draft: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kq.errors import Refused
-from kq.remote import HostBook, RemoteHost, RemoteLauncher, remote_choices
+from kq.files import try_lock
+from kq.remote import HostBook, RemoteHost, RemoteLauncher, host_book, remote_choices
 from kq.settings import Settings
 from tests.reliability.live_queue import ROOT, clean_environment
 from tests.remote.machines import Answers, RemoteMachine, Reports
@@ -30,6 +31,11 @@ def path(own_home: Path) -> Path:
     folder = own_home / ".config" / "katana-queue"
     folder.mkdir(parents=True)
     return folder / "hosts.json"
+
+
+def beside(path: Path) -> set[Path]:
+    """All in the list's folder but its lock."""
+    return {*path.parent.iterdir()} - {path.with_name(".hosts.json.lock")}
 
 
 @pytest.mark.parametrize("content", DAMAGED)
@@ -55,7 +61,7 @@ def test_a_file_that_cannot_be_read_is_not_written_over(path: Path) -> None:
     assert book.hosts() == [] and "cannot be read" in book.trouble
     with pytest.raises(Refused, match=r"hosts\.json cannot be read"):
         book.remember(RemoteHost(host="farm-b"), worked=True)
-    assert path.is_dir() and list(path.parent.iterdir()) == [path]
+    assert path.is_dir() and beside(path) == {path}
 
 
 def test_a_list_that_cannot_be_written_stays_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +75,7 @@ def test_a_list_that_cannot_be_written_stays_as_it_was(path: Path, monkeypatch: 
     with pytest.raises(Refused, match="No space left on device"):
         HostBook().remember(RemoteHost(host="farm-b"), worked=True)
     assert [host.host for host in HostBook().hosts()] == ["farm-a"]
-    assert list(path.parent.iterdir()) == [path]
+    assert beside(path) == {path}
 
 
 def test_of_machines_that_are_launched_at_once_each_is_remembered(path: Path) -> None:
@@ -79,7 +85,51 @@ def test_of_machines_that_are_launched_at_once_each_is_remembered(path: Path) ->
         told = list(pool.map(lambda name: HostBook().remember(RemoteHost(host=name), worked=True), names))
     assert not any(told)
     assert {host.host for host in HostBook().hosts()} == set(names)
-    assert list(path.parent.iterdir()) == [path]
+    assert beside(path) == {path}
+
+
+def test_of_two_desktops_that_remember_at_once_each_is_heard(path: Path) -> None:
+    """Processes of one user, each with machines of its own."""
+    code = """
+import sys
+from kq.remote import HostBook, RemoteHost
+print("here", flush=True)
+sys.stdin.readline()
+for number in range(24):
+    told = HostBook().remember(RemoteHost(host=f"{sys.argv[1]}-{number}"), worked=True)
+    assert told == "", told
+"""
+    desktops = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for name in ("farm", "node")
+    ]
+    for each in desktops:
+        assert each.stdout is not None and each.stdout.readline().strip() == b"here"
+    for each in desktops:
+        assert each.stdin is not None
+        each.stdin.write(b"go\n")
+        each.stdin.flush()
+    for each in desktops:
+        each.communicate(timeout=60)
+        assert each.returncode == 0
+    names = {f"{name}-{number}" for name in ("farm", "node") for number in range(24)}
+    assert {host.host for host in HostBook().hosts()} == names
+
+
+def test_a_desktop_that_stands_still_in_the_midst_is_told_of(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has yet to write would undo ours: nothing is written, and somebody is told."""
+    HostBook().remember(RemoteHost(host="farm-a"), worked=True)
+    monkeypatch.setattr(host_book, "_PATIENCE_S", 0.1)
+    with path.with_name(".hosts.json.lock").open("ab") as other:
+        assert try_lock(other)
+        with pytest.raises(Refused, match="another desktop"):
+            HostBook().remember(RemoteHost(host="farm-b"), worked=True)
+    assert HostBook().remember(RemoteHost(host="farm-c"), worked=True) == ""
+    assert {host.host for host in HostBook().hosts()} == {"farm-a", "farm-c"}
 
 
 def test_it_is_said_where_somebody_looks(path: Path, machine: RemoteMachine, tmp_path: Path) -> None:
