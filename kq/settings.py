@@ -96,7 +96,14 @@ class Settings(NamedTuple):
 
 
 def default_data_root(environment: Mapping[str, str]) -> Path:
-    """The per-user folder that holds kq's data when KQ_DATA_ROOT is not set."""
+    """The per-user folder that holds kq's data when KQ_DATA_ROOT is not set. Raises BadSetting."""
+    try:
+        return _folder_of_the_user(environment)
+    except RuntimeError as error:  # a user of a container may have no home
+        raise BadSetting("KQ_DATA_ROOT is not set, and the user has no home folder: set it") from error
+
+
+def _folder_of_the_user(environment: Mapping[str, str]) -> Path:
     if sys.platform == "win32":
         base = environment.get("LOCALAPPDATA")
         return (Path(base) if base else Path.home() / "AppData" / "Local") / "katana-queue"

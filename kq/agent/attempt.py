@@ -114,7 +114,7 @@ class Attempt:
 
     @property
     def _cwd(self) -> str:
-        return self.order.cwd or self.order.temp_dir or str(Path.home())
+        return _folder(self.order)
 
     def _start_next(self) -> None:
         argv = self.order.commands[self._next_command]
@@ -345,7 +345,7 @@ class Attempt:
             self._reader.close()
         reason = self._reason
         if self._outcome == "failed" and not reason:
-            reason = why_failed(self._exit_code, self.news)
+            reason = why_failed(self._exit_code, self.news, self.order.log_file)
         self._finish(self._outcome, reason)
 
     def _finish(self, outcome: str, reason: str) -> None:
@@ -383,10 +383,16 @@ class Attempt:
         return path if Path(path).is_file() else ""
 
 
+def _folder(order: AssignOrder) -> str:
+    """Where its commands run."""
+    # Of a user without a home it leaves the name as it is: starting there fails, and says so.
+    return order.cwd or order.temp_dir or os.path.expanduser("~")  # noqa: PTH111  # pathlib raises there
+
+
 def _absolute(picture: str, order: AssignOrder) -> str:
     if not picture:
         return ""
-    return os.path.normpath(Path(order.cwd or order.temp_dir or str(Path.home()), picture))
+    return os.path.normpath(Path(_folder(order), picture))
 
 
 def _open_log(path: str) -> int:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from kq.agent.output import OutputNews
 
 __all__ = ["how_ended", "why_failed"]
 
 
-def why_failed(exit_code: int | None, news: OutputNews) -> str:
+_FULL_BYTES = 4096
+
+
+def why_failed(exit_code: int | None, news: OutputNews, log_file: str) -> str:
     """One sentence: what the output said last, and how the process ended."""
     how = how_ended(exit_code)
+    if _is_full(log_file):
+        # Most programs end with no more than a number when they cannot write what they have to say.
+        how += "; the disk of its log is full"
     said = news.last_error or news.last_line
     return f"{said} ({how})" if said else how
 
@@ -30,3 +38,12 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "unknown"
+
+
+def _is_full(path: str) -> bool:
+    import shutil  # brings all kinds of archives along: an Agent starts sooner without
+
+    try:
+        return shutil.disk_usage(os.path.dirname(path)).free < _FULL_BYTES  # noqa: PTH120
+    except OSError:
+        return False  # its folder is gone, or was never there

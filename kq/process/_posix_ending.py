@@ -90,8 +90,9 @@ class TreeEnd:
             self.wait_s = _SHORTEST_WAIT_S
         else:
             self.wait_s = min(max(self.wait_s * 2, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
-        self._reap()
         gone = {process for process in self._remaining if not _posix.is_running(*process)}
+        # Now, for what ended a moment ago counts as gone, too, and is not looked at again.
+        self._reap(gone)
         self._remaining -= gone
         self._gone += len(gone)
         if self._remaining:
@@ -121,12 +122,12 @@ class TreeEnd:
                 break
         return fresh
 
-    def _reap(self) -> None:
+    def _reap(self, gone: Iterable[ProcessId]) -> None:
         if self._strays:
             reap_adopted(self._keep)
             return
         # Only what was ended here: other children's exits belong to whoever started them.
-        for process in self._remaining:
+        for process in gone:
             _reap_one(process.pid)
 
 

@@ -26,6 +26,7 @@ class JournalKeeper:
         """What is wrong with it for as long as this process lives."""
         self._is_failing = False
         self._retry_at = 0.0
+        self._path = path
         self.journal = self._open(path, session)
 
     def _open(self, path: Path, session: str) -> Journal:
@@ -55,6 +56,20 @@ class JournalKeeper:
         _log.error("%s", sentence)
         self._lasting = sentence
         self._news.set_trouble(sentence)
+
+    def look(self) -> None:
+        """Say so when somebody removed the journal: what is written to it ends with this process."""
+        if self._lasting:
+            return
+        try:
+            self._path.stat()
+        except FileNotFoundError:
+            self.say_lasting(
+                f"somebody removed the journal {self._path}: jobs go on, and are not remembered; "
+                f"start a new session when they are done"
+            )
+        except OSError:
+            pass  # a share that does not answer now has it still
 
     def commit(self) -> None:
         """Write what was noted, unless the last try failed a moment ago."""

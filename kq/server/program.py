@@ -206,6 +206,7 @@ class Server:
             self._next_tick = now + min(1.0, self._settings.lease_s / 4)
             self._handle(ev.Tick())
             self._hosts.sweep(self._core.agent_ids())
+            self._keeper.look()
         if self._history.is_sweep_due:
             self._handle(ev.JobsRemoved(tuple(self._history.sweep())))
         if self._history.is_loading:

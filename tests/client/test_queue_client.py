@@ -286,6 +286,25 @@ def test_settings_that_make_no_sense_are_told_by_the_session(monkeypatch: pytest
         assert session.client.join(5)
 
 
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, whose users are numbers: the session says so, and does not start for ever."""
+
+    def no_home(_kind: type[Path]) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", classmethod(no_home))
+    for name in ("KQ_DATA_ROOT", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    session = Session()
+    try:
+        assert not session.wait_ready(20)
+        assert "KQ_DATA_ROOT is not set, and the user has no home folder: set it" in session.failure
+    finally:
+        session.close()
+        assert session.wait(10)
+        assert session.client.join(5)
+
+
 def test_a_session_closed_at_once_leaves_nothing(data_root: object) -> None:
     """However far it had come."""
     for delay in (0.0, 0.05, 0.3):

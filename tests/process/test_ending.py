@@ -18,15 +18,21 @@ from kq.process import (
     ProcessId,
     TreeEnd,
     ask_to_stop,
+    children_of,
     descendants,
     end_tree,
     find_marked,
     is_running,
+    process_start_time,
     spawn_render,
+    spawn_service,
 )
 from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the children use fork")
+
+if sys.platform != "win32":
+    from kq.process import _posix, _posix_ending
 
 MISBEHAVING = Path(__file__).with_name("misbehaving.py")
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -107,6 +113,30 @@ def test_nothing_gets_away_from_a_subreaper(kind: str, tmp_path: Path, mark: str
     assert answer["code"] in codes.get(kind, [-signal.SIGKILL])
     assert find_marked("KQ_TEST_MARK", mark) == []
     assert answer["processes"] >= 1
+
+
+def test_what_ends_while_it_is_looked_at_is_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed processes take their time: one may end after any look at it, and must not stay as a zombie."""
+    child = spawn_service(["sleep", "600"], environment=os.environ)
+    kill, is_running = _posix_ending._signal, _posix.is_running
+
+    def kill_later(pid: int, number: signal.Signals) -> None:
+        if number is not signal.SIGKILL:
+            kill(pid, number)
+
+    def end_now(pid: int, start_time: float) -> bool:
+        if ending.report.survivors:
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: process_start_time(pid) is None)
+        return is_running(pid, start_time)
+
+    monkeypatch.setattr(_posix_ending, "_signal", kill_later)
+    monkeypatch.setattr(_posix, "is_running", end_now)
+    ending = TreeEnd([child.id])
+    wait_until(ending.step)
+    assert ending.report.processes == 1
+    assert child.pid not in children_of(os.getpid())
+    child.close()
 
 
 def test_what_is_kept_goes_on(tmp_path: Path, mark: str) -> None:

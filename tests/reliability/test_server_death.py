@@ -211,6 +211,17 @@ def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
     assert check_journal(tmp_path) == "ok"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is in use")
+def test_a_journal_that_somebody_removes_is_told_of(tmp_path: Path) -> None:
+    """Jobs run on; that they will be forgotten is said while it can be helped."""
+    with LiveQueue(tmp_path, 1) as queue:
+        queue.await_agents()
+        [folder] = tmp_path.glob("queues/*")
+        shutil.rmtree(folder)
+        until(lambda: "somebody removed the journal" in queue.client.queue().trouble, "the trouble")
+        assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
+
+
 @pytest.mark.slow
 def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
     """The queue goes on without, and says so for as long as that is so."""
@@ -234,6 +245,8 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
             queue.await_job(queue.submit(*NOTHING))
             filler = mount / "filler"
             fill(filler)
+            wordy = queue.await_job(queue.submit("sh", "-c", "echo much >&2 || exit 7"))
+            assert wordy.reason == "exit code 7; the disk of its log is full"
             troubles = []
             remove = queue.client.add_listener(
                 lambda change: troubles.append(change.queue.trouble) if change.queue else None
