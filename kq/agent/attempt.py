@@ -31,6 +31,8 @@ _TAKE_S = 2.0
 """How long a process that was kept ready may take to become the render; then that is started anew."""
 _FIRST = "/0/1"
 """How the first attempt of a job is called: its log has no folder yet, and to be told so takes its time."""
+_ROOM_PATIENCE_S, _ROOM_LOOK_S = 60.0, 0.5
+"""For how long a command is tried again that the machine has no room for, and how often."""
 _SILENT_CPU = 0.01
 """Less CPU than this share of a core counts as none."""
 
@@ -69,6 +71,9 @@ class Attempt:
         """A process that was given this render and has not said that it took it."""
         self._take_until = 0.0
         self._next_command = 0
+        self._start_at: float | None = None
+        """When the next command is tried again, for which the machine had no room."""
+        self._room_until: float | None = None
         self._log = -1
         self._no_log = ""
         self._reader: OutputReader | None = None
@@ -118,15 +123,29 @@ class Attempt:
 
     def _start_next(self) -> None:
         argv = self.order.commands[self._next_command]
-        self._next_command += 1
         try:
             self.child = process.spawn_render(
                 argv, cwd=self._cwd, environment=self._environment, log=self._log
             )
         except (BadInput, Refused) as error:
+            if isinstance(error, Refused) and self._waits_for_room(str(error)):
+                return
             self._note_in_log(str(error))
             self._outcome, self._reason = "failed", str(error)
             self._after_processes()
+        else:
+            self._next_command += 1
+            self._start_at = self._room_until = None
+
+    def _waits_for_room(self, why: str) -> bool:
+        """Whether the command is to be tried again: else a machine that is short of something for a moment
+        would take one task after the other, and fail them all."""
+        now = time.monotonic()
+        if self._room_until is None:
+            self._room_until = now + _ROOM_PATIENCE_S
+            self._note_in_log(f"{why}: it is tried again for {_ROOM_PATIENCE_S:g} s")
+        self._start_at = now + _ROOM_LOOK_S if now < self._room_until else None
+        return self._start_at is not None
 
     def _start_anew(self, why: str) -> None:
         """What was kept ready did not become the render: end it, and start as if there were none."""
@@ -158,7 +177,7 @@ class Attempt:
         if self._tree_end is not None:
             return max(self._tree_end.wait_s, 0.0005)
         if self.child is None:
-            return 0.0
+            return max(self._start_at - now, 0.0) if self._start_at is not None and not self._outcome else 0.0
         until = self._reads_at
         if self._untaken is not None:
             until = min(until, self._take_until)
@@ -187,6 +206,12 @@ class Attempt:
                 self._kill()
                 return False
             self._check_limits(now)
+        elif self._start_at is not None:
+            if self._outcome:
+                self._after_processes()  # it was stopped before there was room
+            elif now >= self._start_at:
+                self._start_next()
+            return False
         if now >= self._reads_at:
             self._reads_at = now + _READ_S
             return self._read(now)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kq.errors import NotFound
+from kq.errors import NotFound, Refused
 from kq.process._failures import check_arguments, explain_failure
 from kq.process._posix_noticing import EndNotice
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
@@ -251,7 +251,10 @@ def spawn_service(
 @functools.cache
 def _nowhere() -> int:
     """Nothing to read, and what is written is gone. Opened once: Popen would do so at each start."""
-    return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise Refused(f"nothing can be started, for this machine is out of room: {error.strerror}") from error
 
 
 def _spawn(

@@ -1,0 +1,102 @@
+"""How a render begins where something that it needs is missing: an attempt by itself, without its Agent."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kq.agent import attempt as attempts
+from kq.agent.attempt import Attempt
+from kq.messages import AssignOrder, AttemptEnding
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither limit nor such users")
+
+
+def attempt_of(tmp_path: Path, cwd: str) -> Attempt:
+    order = AssignOrder(
+        number=1, attempt="job00001/0/1", commands=(("echo", "it", "ran"),), environment={}, cwd=cwd,
+        log_file=str(tmp_path / "log"),
+    )  # fmt: skip
+    return Attempt(order, dict(os.environ), "a1")
+
+
+def finish(attempt: Attempt) -> AttemptEnding:
+    """What an Agent's loop does until it is over."""
+    while attempt.ending is None:
+        waits = [attempt.wake_fd] if attempt.wake_fd is not None else []
+        select.select(waits, [], [], attempt.next_step_s(time.monotonic()))
+        attempt.step(time.monotonic())
+    return attempt.ending
+
+
+@contextmanager
+def room_for_one_file() -> Iterator[None]:
+    """One more can be opened meanwhile, and no more: for the log, and not for a process."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_fd = os.dup(0)
+    os.close(next_fd)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_fd + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_one_that_the_machine_has_no_room_for_waits_for_it(tmp_path: Path) -> None:
+    """Else it would fail, and all that wait after it, for what is over in a moment."""
+    attempt = attempt_of(tmp_path, str(tmp_path))
+    with room_for_one_file():
+        attempt.start()
+        assert attempt.ending is None
+        assert attempt.next_step_s(time.monotonic()) > 0
+    assert finish(attempt).outcome == "completed"
+    first, last = (tmp_path / "log").read_text().splitlines()
+    assert "out of room" in first and "it is tried again" in first
+    assert last == "it ran"
+
+
+def test_one_that_waits_for_room_can_be_stopped(tmp_path: Path) -> None:
+    """Nothing of it runs yet, and nothing will."""
+    attempt = attempt_of(tmp_path, str(tmp_path))
+    with room_for_one_file():
+        attempt.start()
+        attempt.request_stop(5.0)
+        assert finish(attempt).outcome == "stopped"
+
+
+def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has to look at that machine."""
+    monkeypatch.setattr(attempts, "_ROOM_PATIENCE_S", 0.0)
+    attempt = attempt_of(tmp_path, str(tmp_path))
+    with room_for_one_file():
+        attempt.start()
+        ending = finish(attempt)
+    assert ending.outcome == "failed"
+    assert "out of room" in ending.reason
+
+
+def test_of_a_user_without_a_home_it_is_failed_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container, whose users are numbers; and its Agent lives."""
+    import pwd
+
+    def nobody(_user: int) -> pwd.struct_passwd:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.delenv("HOME")
+    attempt = attempt_of(tmp_path, "")
+    attempt.start()
+    assert attempt.ending is not None
+    assert attempt.ending.outcome == "failed"
+    assert "the working folder" in attempt.ending.reason
