@@ -124,6 +124,7 @@ def test_agents_that_all_died_leave_no_key_admitted(
     stolen = msgspec.json.decode(path.read_bytes(), type=AgentConfig).connection
     assert set(probe_ports(stolen, 5.0)) == {PortAnswer.OPEN}
     machine.kill_programs()
+    until(lambda: not [each for each in queue.client.agents() if not each.local], "the queue to miss it")
     until(lambda: set(probe_ports(stolen, 5.0)) == {PortAnswer.KEY_REFUSED}, "the key to go", 90.0)
     again = Reports()
     assert launcher.start(host, again).ok, again.text()
