@@ -58,10 +58,15 @@ _STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _THREADS, _START = 0, 1, 11, 12, 17
 _VIRTUAL, _RESIDENT, _CODE_END = 20, 21, 24
 
 
+def _has_ended(fields: list[bytes]) -> bool:
+    """Whether all of it has: while other threads run, a main thread that has ended shows the same state."""
+    return fields[_STATE] in b"ZX" and int(fields[_THREADS]) <= 1
+
+
 def process_start_time(pid: int) -> float | None:
     """When the process `pid` started, in clock ticks since boot; None once it has ended, reaped or not."""
     fields = _stat(pid)
-    if not fields or fields[_STATE] in b"ZX":
+    if not fields or _has_ended(fields):
         return None
     return float(fields[_START])
 
@@ -107,7 +112,7 @@ def walk(
         pid and start time of each.
     """
     found = _stats(roots, keep, before)
-    return {pid: float(fields[_START]) for pid, fields in found if ended or fields[_STATE] not in b"ZX"}
+    return {pid: float(fields[_START]) for pid, fields in found if ended or not _has_ended(fields)}
 
 
 def _stats(
@@ -208,7 +213,7 @@ def tree_usage(roots: Iterable[int]) -> Usage:
     """What `roots` and all their descendants use together now. About 30 microseconds for each process."""
     ticks = pages = count = 0
     for _, fields in _stats(roots, ()):
-        if fields[_STATE] in b"ZX":
+        if _has_ended(fields):
             continue
         # The two fields behind hold the time of children that were waited for.
         ticks += sum(map(int, fields[_USER_TICKS : _SYSTEM_TICKS + 3]))

@@ -115,6 +115,17 @@ def test_nothing_gets_away_from_a_subreaper(kind: str, tmp_path: Path, mark: str
     assert answer["processes"] >= 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says so of it")
+def test_one_whose_main_thread_has_ended_is_no_zombie(tmp_path: Path, mark: str) -> None:
+    """It runs on with others, and is ended like any other; gone is what is wholly gone, and reaped."""
+    child = start("headless", tmp_path, mark)
+    assert child.poll() is None
+    assert is_running(child.pid, child.start_time)
+    assert end_tree([child.id]).processes == 1
+    assert child.pid not in children_of(os.getpid())
+    child.close()
+
+
 def test_what_ends_while_it_is_looked_at_is_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed processes take their time: one may end after any look at it, and must not stay as a zombie."""
     child = spawn_service(["sleep", "600"], environment=os.environ)
