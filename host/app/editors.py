@@ -171,6 +171,7 @@ class IntegerEditor(Editor):
             int(spec.maximum) if math.isfinite(spec.maximum) else _INT_LIMIT,
         )
         self.box.setKeyboardTracking(False)
+        style.align_number(self.box)
         self.box.valueChanged.connect(self.value_edited.emit)
         self._adopt(self.box)
 
@@ -189,6 +190,7 @@ class NumberBox(QDoubleSpinBox):
         self.setRange(max(minimum, -1e12), min(maximum, 1e12))
         self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         self.setKeyboardTracking(False)
+        style.align_number(self)
         self.setMinimumWidth(56)
 
     def textFromValue(self, value: float) -> str:
@@ -217,6 +219,7 @@ class VectorEditor(Editor):
         super().__init__(spec, parent)
         self.boxes = [NumberBox(spec.minimum, spec.maximum, self) for _ in range(3)]
         for box, name in zip(self.boxes, "xyz", strict=True):
+            box.setProperty("narrow", True)  # three of them side by side have no room for arrows
             box.valueChanged.connect(lambda: self.value_edited.emit(self._value()))
             self._adopt(box)
             box.setAccessibleName(f"{spec.label} {name}")

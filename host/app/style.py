@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication
 
 WINDOW = QColor(43, 43, 43)
 PANEL = QColor(51, 51, 51)
@@ -17,6 +19,10 @@ SELECTION = QColor(74, 104, 138)
 GOOD = QColor(112, 176, 96)
 BUSY = QColor(92, 154, 214)
 BAD = QColor(222, 92, 80)
+
+_ARROWS = Path(__file__).parent / "arrows"
+"""A style sheet that draws a field's border has to draw its arrows, too, and takes them from files only."""
+_NUMBER_MARGIN = 5
 
 _SHEET = """
 QWidget { color: %(text)s; }
@@ -63,8 +69,24 @@ QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPlainTe
     border: 1px solid %(accent)s;
 }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: %(dim)s; }
-QSpinBox::up-button, QSpinBox::down-button { width: 0; }
-QDoubleSpinBox::up-button, QDoubleSpinBox::down-button { width: 0; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
+    subcontrol-origin: border; width: 17px; border: 0; border-left: 1px solid %(line)s; background: transparent;
+}
+QAbstractSpinBox::up-button { subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: %(raised)s; }
+QAbstractSpinBox::up-arrow { image: url("%(arrows)s/up.svg"); width: 9px; height: 6px; }
+QAbstractSpinBox::down-arrow { image: url("%(arrows)s/down.svg"); width: 9px; height: 6px; }
+QAbstractSpinBox::up-arrow:disabled, QAbstractSpinBox::up-arrow:off { image: url("%(arrows)s/up_dim.svg"); }
+QAbstractSpinBox::down-arrow:disabled, QAbstractSpinBox::down-arrow:off { image: url("%(arrows)s/down_dim.svg"); }
+QAbstractSpinBox[narrow="true"]::up-button, QAbstractSpinBox[narrow="true"]::down-button { width: 0; border: 0; }
+QAbstractSpinBox[narrow="true"]::up-arrow, QAbstractSpinBox[narrow="true"]::down-arrow { image: none; width: 0; }
+QComboBox::drop-down {
+    subcontrol-origin: border; subcontrol-position: center right; width: 17px; border: 0; background: transparent;
+}
+QComboBox::down-arrow { image: url("%(arrows)s/down.svg"); width: 9px; height: 6px; }
+QComboBox::down-arrow:disabled { image: url("%(arrows)s/down_dim.svg"); }
+QFileDialog QToolButton { padding: 2px; }
 QComboBox QAbstractItemView { background: %(panel)s; border: 1px solid %(line)s; }
 QAbstractItemView {
     background: %(field)s; alternate-background-color: #262626; border: 0;
@@ -145,8 +167,14 @@ def apply(application: QApplication) -> None:
             "accent": ACCENT.name(),
             "selection": SELECTION.name(),
             "bad": BAD.name(),
+            "arrows": _ARROWS.as_posix(),
         }
     )
+
+
+def align_number(box: QAbstractSpinBox) -> None:
+    """Have the number in `box` start where text does in other fields: its padding does not reach inside."""
+    box.lineEdit().setTextMargins(_NUMBER_MARGIN, 0, 0, 0)
 
 
 def fixed_font() -> QFont:

@@ -1,0 +1,102 @@
+"""How fields look: what can be clicked is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDoubleSpinBox,
+    QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStyleOptionSpinBox,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from host.app import style
+from host.app.editors import VectorEditor
+from host.nodes.parameters import Kind, ParameterSpec
+
+_STANDS_OUT = 100
+"""How much lighter than its ground, of 255, what is drawn has to be."""
+
+
+def brightest(widget: QWidget, part: QRect) -> int:
+    """The lightness of the lightest point in `part`."""
+    image = widget.grab(part).toImage()
+    points = ((x, y) for x in range(image.width()) for y in range(image.height()))
+    return max(image.pixelColor(x, y).lightness() for x, y in points)
+
+
+def button(box: QSpinBox | QDoubleSpinBox, control: QStyle.SubControl) -> QRect:
+    """Where the button `control` of `box` is, within its border."""
+    option = QStyleOptionSpinBox()
+    box.initStyleOption(option)
+    where = box.style().subControlRect(QStyle.ComplexControl.CC_SpinBox, option, control, box)
+    return where.adjusted(2, 2, -2, -2)
+
+
+@pytest.mark.parametrize("make", [QSpinBox, QDoubleSpinBox])
+def test_number_fields_show_their_arrows(
+    qapp: QApplication, qtbot: QtBot, make: Callable[[], QSpinBox | QDoubleSpinBox]
+) -> None:
+    """An arrow up and one down, each where a click steps; the one that leads no further is dim."""
+    style.apply(qapp)
+    box = make()
+    qtbot.addWidget(box)
+    box.resize(120, box.sizeHint().height())
+    box.setValue(5)
+    box.show()
+    up, down = (
+        button(box, part) for part in (QStyle.SubControl.SC_SpinBoxUp, QStyle.SubControl.SC_SpinBoxDown)
+    )
+    ground = style.FIELD.lightness()
+    assert brightest(box, up) > ground + _STANDS_OUT
+    assert brightest(box, down) > ground + _STANDS_OUT
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=up.center())
+    assert box.value() == 6
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=down.center())
+    assert box.value() == 5
+    box.setValue(box.minimum())
+    assert brightest(box, up) > ground + _STANDS_OUT
+    assert brightest(box, down) < ground + _STANDS_OUT
+
+
+def test_three_numbers_in_a_row_have_no_arrows(qapp: QApplication, qtbot: QtBot) -> None:
+    """There all the room is the number's."""
+    style.apply(qapp)
+    editor = VectorEditor(ParameterSpec("translate", Kind.VECTOR, (-112.5, 2.25, 1.0), "Translate"))
+    qtbot.addWidget(editor)
+    editor.show_value((-112.5, 2.25, 1.0))
+    editor.show()
+    for box in editor.boxes:
+        assert button(box, QStyle.SubControl.SC_SpinBoxUp).width() <= 0
+        edges = QRect(QPoint(box.width() - 14, 2), box.rect().bottomRight() - QPoint(2, 2))
+        assert brightest(box, edges) < style.FIELD.lightness() + _STANDS_OUT
+
+
+@pytest.mark.parametrize("editable", [False, True])
+def test_a_list_to_choose_from_shows_its_arrow_without_a_frame(
+    qapp: QApplication, qtbot: QtBot, editable: bool
+) -> None:
+    """The field's own border is all there is."""
+    style.apply(qapp)
+    box = QComboBox()
+    qtbot.addWidget(box)
+    box.setEditable(editable)
+    box.resize(160, box.sizeHint().height())
+    box.show()
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    arrow = box.style().subControlRect(
+        QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxArrow, box
+    )
+    assert brightest(box, arrow.adjusted(2, 2, -2, -2)) > style.FIELD.lightness() + _STANDS_OUT
+    image = box.grab().toImage()
+    corner = QPoint(box.width() - 3, box.height() - 4)
+    assert image.pixelColor(corner) == style.FIELD
