@@ -21,6 +21,8 @@ _JOB_SELECTED_EVENT = "katana_queue_job_selected"
 """Queued by the tab of a queue, with `jobId`, `picture` and `name`: whoever shows pictures may follow."""
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
+_COMING = "The picture comes here while it is rendered."
+_NONE = "No picture: the render did not get that far."
 _COLORS = {
     Phase.PREPARING: style.BUSY,
     Phase.WAITING: style.DIM_TEXT,
@@ -48,6 +50,8 @@ class Monitor(BaseTab):
         super().__init__(parent, flags)
         self._render: Render | None = None
         self._selected: tuple[object, object] = (None, None)
+        self._asked_since = False
+        """Whether a render was asked for after that job was selected."""
         self._other: Path | None = None
         """The picture of a job that this desktop did not start, when that is shown."""
         self._settled = False
@@ -75,10 +79,10 @@ class Monitor(BaseTab):
         self._view.pixel_hovered.connect(self._pixel.setText)
         EventModule.RegisterEventHandler(self._on_job_selected, _JOB_SELECTED_EVENT)
         self._session: RenderSession = active_renders()
-        self._session.render_started.connect(self._on_render_started)
+        self._session.render_started.connect(self._on_render_asked_for)
         self._session.render_changed.connect(self._on_render_changed)
         if self._session.renders:
-            self._on_render_started(self._session.renders[-1])
+            self._show_render(self._session.renders[-1])
             self._on_render_changed(self._session.renders[-1])
 
     @property
@@ -136,10 +140,15 @@ class Monitor(BaseTab):
         """Stop watching pictures."""
         self._watcher.close()
 
-    def _on_render_started(self, render: Render) -> None:
+    def _on_render_asked_for(self, render: Render) -> None:
+        self._asked_since = True
+        self._show_render(render)
+
+    def _show_render(self, render: Render) -> None:
         self._render, self._other = render, None
         self._settled = False
         self._error.hide()
+        self._view.set_notice(_COMING)
         self._clock.start()
         self._show_state()
 
@@ -153,13 +162,13 @@ class Monitor(BaseTab):
             self._watcher.finish()
         if render.ended:
             self._clock.stop()
+        has_none = render.phase in (Phase.CANCELLED, Phase.FAILED, Phase.REFUSED)
+        self._view.set_notice(_NONE if has_none else _COMING)
         if render.phase in (Phase.FAILED, Phase.REFUSED):
             self._error.setText(
                 render.reason if render.phase is Phase.REFUSED else f"The render failed: {render.reason}"
             )
             self._error.show()
-            if self._view.image.isNull():
-                self._view.set_notice("No picture: the render did not get that far.")
         else:
             self._error.hide()
         self._show_state()
@@ -170,14 +179,19 @@ class Monitor(BaseTab):
         job_id, picture = kwargs.get("jobId"), kwargs.get("picture")
         if (job_id, picture) == self._selected:
             return  # it is being watched if it is wanted
+        is_another = job_id != self._selected[0]
         self._selected = (job_id, picture)
+        if is_another:
+            self._asked_since = False
+        elif self._asked_since:
+            return  # what was asked for later stays, above all the sentence of why it was refused
         render = next((known for known in self._session.renders if known.job_id == job_id), None)
         if render is None and picture:
             self._show_other(Path(str(picture)), str(kwargs.get("name", "")))
         if render is None or render is self._render:
             return
         self._clear()
-        self._on_render_started(render)
+        self._show_render(render)
         self._on_render_changed(render)
 
     def _show_other(self, picture: Path, name: str) -> None:

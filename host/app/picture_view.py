@@ -68,6 +68,11 @@ class PictureView(QWidget):
             self.fit()
         self.update()
 
+    @property
+    def notice(self) -> str:
+        """The sentence in place of a picture."""
+        return self._notice
+
     def set_notice(self, notice: str) -> None:
         """Show a sentence in place of a picture that is not there."""
         self._notice = notice

@@ -210,6 +210,7 @@ class RenderSession(QObject):
         render.reason = sentence
         render.ended_at = time.monotonic()
         _log.error("%s", sentence)
+        self.message_posted.emit(f"{render.method.label} of {render.node} was not submitted.")
         self.render_changed.emit(render)
 
     def _hand_in(self, render: Render, prepared: Prepared) -> None:
@@ -280,6 +281,7 @@ class RenderSession(QObject):
             return
         render.reason = reason
         _log.error("The render of %s (job %s) failed: %s", render.node, render.job_id, reason)
+        self.message_posted.emit(f"{render.method.label} of {render.node}: {render.phase.value.lower()}.")
         self.render_changed.emit(render)
 
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from pytestqt.qtbot import QtBot
 
 from host.app.rendering import Phase
+from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.Utils import EventModule
 from host.nodes.scene import active_scene
 from tests.host.conftest import MakeDesktop
@@ -84,6 +85,21 @@ def test_a_render_that_fails_tells_why_in_the_monitor(
     qtbot.waitUntil(lambda: bool(monitor().message), timeout=WAIT_MS)
     assert render.phase is Phase.FAILED
     assert monitor().message == "The render failed: error: the sky is missing"
+    assert desktop.window.statusBar().currentMessage() == "Preview Render of Render: failed."
+
+
+def test_the_monitor_says_that_a_picture_comes(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """From the click on, it invites to nothing any more; what was stopped before its picture says so."""
+    desktop = make_desktop()
+    open_small(desktop, samples=4000)
+    assert monitor().view.notice.startswith("Right-click a node")
+    trigger_preview("Render")
+    assert monitor().view.notice == "The picture comes here while it is rendered."
+    render = desktop.renders.renders[0]
+    qtbot.waitUntil(lambda: bool(render.job_id), timeout=WAIT_MS)
+    assert monitor().view.notice == "The picture comes here while it is rendered."
+    FarmPluginManager.StopJob(render.job_id, render.farm)
+    qtbot.waitUntil(lambda: monitor().view.notice == "No picture: the render did not get that far.")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +145,7 @@ def test_what_stops_a_render_is_one_sentence_in_the_monitor(
     assert monitor().message.startswith(sentence)
     assert desktop.renders.renders[0].phase is Phase.REFUSED
     assert desktop.renders.renders[0].job_id == ""
+    assert desktop.window.statusBar().currentMessage() == "Preview Render of Render was not submitted."
 
 
 def test_a_disk_render_writes_where_the_node_says(
@@ -222,9 +239,10 @@ def test_the_monitor_follows_the_job_that_a_queues_tab_selects(
     trigger_preview("Render")
     third = desktop.renders.renders[-1]
     assert monitor().shown_render is third
-    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture="")
-    EventModule.ProcessAllEvents()
-    assert monitor().shown_render is third
+    for news in ("", str(first.picture)):
+        EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture=news)
+        EventModule.ProcessAllEvents()
+        assert monitor().shown_render is third
     qtbot.waitUntil(lambda: third.ended, timeout=WAIT_MS)
 
 
