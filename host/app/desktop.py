@@ -7,6 +7,7 @@ import runpy
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
 
 from host import katana_alias
 from host.app import messages, rendering, scene_queries
@@ -65,7 +66,10 @@ class Desktop(QObject):
         FarmPluginManager.Initialize()
         plugin_tabs = Tabs.LoadTabPlugins(Tabs.GetTabPluginSearchPaths())
         self.window.shelf_bar.load()
-        self.window.resize(self.window.sizeHint())
+        off_screen = QGuiApplication.platformName() == "offscreen"
+        self.window.resize(
+            self.window.first_size(None if off_screen else self.window.screen().availableSize())
+        )
         self.window.lay_out(sorted(plugin_tabs))
         self.window.restore_layout()
         self.window.show()

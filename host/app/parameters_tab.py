@@ -21,6 +21,9 @@ from host.nodes.errors import SceneError
 from host.nodes.graph import Change, GraphEvent, Node
 from host.nodes.scene import SceneChange, active_scene
 
+_LEAST_WIDTH = 240
+"""Room for a label and a number: as a window shrinks, Qt takes as much from a narrow column as from a wide one."""
+
 
 class ParametersTab(BaseTab):
     """Shows the node that is edited, and changes it as the artist types."""
@@ -39,6 +42,7 @@ class ParametersTab(BaseTab):
         self._area = QScrollArea(self)
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self.setMinimumWidth(_LEAST_WIDTH)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

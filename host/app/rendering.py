@@ -135,7 +135,7 @@ class RenderSession(QObject):
         render = Render(node, farm, method, scene.frame)
         self._renders.append(render)
         self.render_started.emit(render)
-        self.message_posted.emit(f"{method.label} of {node}, frame {scene.frame:g}: preparing …")
+        self.message_posted.emit(f"{method.label} of {node}, frame {scene.frame:g}: preparing…")
         try:
             submission = self._take_down(render)
         except (SubmissionError, FarmPluginManager.FarmPluginManagerException) as error:

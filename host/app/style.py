@@ -70,22 +70,32 @@ QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPlainTe
 }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: %(dim)s; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
-    subcontrol-origin: border; width: 17px; border: 0; border-left: 1px solid %(line)s; background: transparent;
+    subcontrol-origin: border; width: 17px; border: 0; border-left: 1px solid %(line)s;
+    background: transparent;
 }
 QAbstractSpinBox::up-button { subcontrol-position: top right; }
 QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
 QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: %(raised)s; }
 QAbstractSpinBox::up-arrow { image: url("%(arrows)s/up.svg"); width: 9px; height: 6px; }
-QAbstractSpinBox::down-arrow { image: url("%(arrows)s/down.svg"); width: 9px; height: 6px; }
-QAbstractSpinBox::up-arrow:disabled, QAbstractSpinBox::up-arrow:off { image: url("%(arrows)s/up_dim.svg"); }
-QAbstractSpinBox::down-arrow:disabled, QAbstractSpinBox::down-arrow:off { image: url("%(arrows)s/down_dim.svg"); }
-QAbstractSpinBox[narrow="true"]::up-button, QAbstractSpinBox[narrow="true"]::down-button { width: 0; border: 0; }
-QAbstractSpinBox[narrow="true"]::up-arrow, QAbstractSpinBox[narrow="true"]::down-arrow { image: none; width: 0; }
-QComboBox::drop-down {
-    subcontrol-origin: border; subcontrol-position: center right; width: 17px; border: 0; background: transparent;
+QAbstractSpinBox::up-arrow:disabled, QAbstractSpinBox::up-arrow:off {
+    image: url("%(arrows)s/up_dim.svg");
 }
-QComboBox::down-arrow { image: url("%(arrows)s/down.svg"); width: 9px; height: 6px; }
-QComboBox::down-arrow:disabled { image: url("%(arrows)s/down_dim.svg"); }
+QAbstractSpinBox::down-arrow, QComboBox::down-arrow {
+    image: url("%(arrows)s/down.svg"); width: 9px; height: 6px;
+}
+QAbstractSpinBox::down-arrow:disabled, QAbstractSpinBox::down-arrow:off, QComboBox::down-arrow:disabled {
+    image: url("%(arrows)s/down_dim.svg");
+}
+QAbstractSpinBox[narrow="true"]::up-button, QAbstractSpinBox[narrow="true"]::down-button {
+    width: 0; border: 0;
+}
+QAbstractSpinBox[narrow="true"]::up-arrow, QAbstractSpinBox[narrow="true"]::down-arrow {
+    image: none; width: 0;
+}
+QComboBox::drop-down {
+    subcontrol-origin: border; subcontrol-position: center right; width: 17px; border: 0;
+    background: transparent;
+}
 QFileDialog QToolButton { padding: 2px; }
 QComboBox QAbstractItemView { background: %(panel)s; border: 1px solid %(line)s; }
 QAbstractItemView {

@@ -33,6 +33,8 @@ from host.nodes.scene import SceneChange, active_scene
 _log = logging.getLogger("Katana.Window")
 _MESSAGE_MS = 8000
 _LAYOUT_VERSION = 1
+_FRAME = QSize(8, 40)
+"""What a window manager puts around a window, roughly."""
 
 
 class DesktopWindow(KatanaWindow):
@@ -77,6 +79,10 @@ class DesktopWindow(KatanaWindow):
 
     def sizeHint(self) -> QSize:
         return QSize(1600, 960)
+
+    def first_size(self, screen: QSize | None) -> QSize:
+        """The size for who has none remembered: all of it on a screen of this size, its frame as well."""
+        return self.sizeHint() if screen is None else self.sizeHint().boundedTo(screen - _FRAME)
 
     # Saying things
 
@@ -180,13 +186,13 @@ class DesktopWindow(KatanaWindow):
         file_menu = self.menuBar().addMenu("&File")
         for text, key, slot in (
             ("&New", QKeySequence.StandardKey.New, self.documents.new),
-            ("&Open …", QKeySequence.StandardKey.Open, self.documents.choose_and_open),
+            ("&Open…", QKeySequence.StandardKey.Open, self.documents.choose_and_open),
         ):
             file_menu.addAction(text, key, slot)
         self._recent_menu: QMenu = file_menu.addMenu("Open &Recent")
         file_menu.addSeparator()
         file_menu.addAction("&Save", QKeySequence.StandardKey.Save, self.documents.save)
-        file_menu.addAction("Save &As …", QKeySequence.StandardKey.SaveAs, self.documents.save_as)
+        file_menu.addAction("Save &As…", QKeySequence.StandardKey.SaveAs, self.documents.save_as)
         file_menu.addSeparator()
         file_menu.addAction("&Quit", QKeySequence.StandardKey.Quit, self.close)
         self._tabs_menu: QMenu = self.menuBar().addMenu("&Tabs")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -156,6 +156,25 @@ def test_a_handler_that_raises_does_not_keep_the_next_from_its_turn(make_desktop
     Callbacks.addCallback(Callbacks.Type.onNewScene, good)
     KatanaFile.New()
     assert called == ["good"]
+
+
+def test_the_first_window_is_no_larger_than_the_screen(make_desktop: MakeDesktop) -> None:
+    """With its frame; on a large screen it is as large as it likes to be."""
+    window = make_desktop().window
+    assert window.size() == window.first_size(None) == window.first_size(QSize(2560, 1440))
+    size = window.first_size(QSize(1280, 800))
+    assert size.width() < 1280 and size.height() <= 770
+
+
+def test_parameters_can_be_read_in_a_narrow_window(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """The column at the right keeps the room for a label and a number."""
+    window = make_desktop().window
+    dock = window.open_tab("Parameters")
+    assert dock is not None
+    qtbot.waitUntil(lambda: dock.width() > 400)
+    window.resize(800, 700)
+    qtbot.waitUntil(lambda: dock.width() < 400)
+    assert window.width() == 800 and dock.width() >= 240
 
 
 def test_the_window_comes_back_as_it_was_left(make_desktop: MakeDesktop, fresh: Path) -> None:
