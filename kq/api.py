@@ -46,7 +46,7 @@ from kq.remote import (
 )
 from kq.settings import MOST_AGENTS, Settings, default_data_root
 from kq.states import AgentState, JobState, TaskState
-from kq.waiting import reason_of, reason_of_task, why_jobs_wait
+from kq.wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
 
 __all__ = [
     "MOST_AGENTS",
@@ -84,10 +84,12 @@ __all__ = [
     "StepState",
     "TaskRecord",
     "TaskState",
+    "agent_state_text",
     "current_session",
     "default_data_root",
     "find_session",
     "format_frames",
+    "job_state_text",
     "join_command_line",
     "live_sessions",
     "load_patterns",

@@ -10,7 +10,7 @@ from typing import Any
 from kq.cli.connecting import Connected
 from kq.plain_text import one_line
 from kq.records import AgentRecord, JobRecord
-from kq.waiting import reason_of, why_jobs_wait
+from kq.wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
 
 __all__ = ["list_agents", "list_jobs"]
 
@@ -28,7 +28,7 @@ def list_jobs(options: argparse.Namespace) -> int:
     rows = [
         (
             record.id,
-            record.state.value,
+            job_state_text(record),
             f"{record.tasks_completed}/{record.tasks}",
             "" if record.progress is None else f"{record.progress:.0%}",
             record.agent,
@@ -58,10 +58,18 @@ def list_agents(options: argparse.Namespace) -> int:
         print(json.dumps([_agent_json(record) for record in records], indent=1))
         return 0
     rows = [
-        (each.id, each.host, str(each.pid), "local" if each.local else "remote", each.state.value, each.job)
+        (
+            each.id,
+            each.host,
+            str(each.pid),
+            "local" if each.local else "remote",
+            agent_state_text(each),
+            each.job,
+            each.reason,
+        )
         for each in records
     ]
-    _print_table(("ID", "HOST", "PID", "WHERE", "STATE", "JOB"), rows)
+    _print_table(("ID", "HOST", "PID", "WHERE", "STATE", "JOB", "REASON"), rows)
     return 0
 
 

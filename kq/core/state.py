@@ -16,7 +16,7 @@ from kq.core.ready import ReadyJobs
 from kq.errors import NotFound
 from kq.records import QueueRecord
 from kq.states import AgentState, TaskState
-from kq.waiting import WAITS_FOR
+from kq.wording import WAITS_FOR
 
 __all__ = ["CoreSettings", "CoreState", "Instant"]
 

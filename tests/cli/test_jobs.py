@@ -83,6 +83,18 @@ def test_json_of_agents(queue: LiveQueue) -> None:
     queue.await_job(job_id)
 
 
+def test_the_list_of_agents_says_who_is_drained(queue: LiveQueue) -> None:
+    """As the tab does: nobody has to guess why one takes no work."""
+    names = [agent.id for agent in queue.client.agents()]
+    queue.client.drain_agents(names).result(10)
+    try:
+        head, *rows = queue.kq("agents").stdout.splitlines()
+        assert "STATE" in head.split() and "REASON" in head.split()
+        assert len(rows) == 2 and all("Drained" in row for row in rows)
+    finally:
+        queue.client.resume_agents(names).result(10)
+
+
 @pytest.mark.parametrize(("ends_with", "code"), [(0, 0), (7, 1)])
 def test_wait_follows_the_log_and_exits_as_the_job_does(queue: LiveQueue, ends_with: int, code: int) -> None:
     """0 for Completed, 1 for Failed; the log goes to stdout, why it failed to stderr."""

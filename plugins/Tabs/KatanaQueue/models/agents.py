@@ -8,23 +8,16 @@ from typing import Any, NamedTuple
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from kq.api import AgentRecord, AgentState, QueueChange
+from kq.api import AgentRecord, QueueChange, agent_state_text
 
 from .columns import bytes_text, span_text
 
-__all__ = ["AgentColumn", "AgentsModel", "agent_state_text"]
+__all__ = ["AgentColumn", "AgentsModel"]
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-
-
-def agent_state_text(agent: AgentRecord) -> str:
-    """The state of an Agent for people: draining is told too."""
-    if agent.draining and agent.state in (AgentState.IDLE, AgentState.BUSY):
-        return f"{agent.state}, draining" if agent.state == AgentState.BUSY else "Drained"
-    return str(agent.state)
 
 
 class AgentColumn(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from kq.api import JobRecord, TaskRecord, reason_of
+from kq.api import JobRecord, TaskRecord, job_state_text, reason_of
 
 __all__ = [
     "COLUMNS",
@@ -161,7 +161,7 @@ class ColumnInfo:
 
 COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo("name", "Name", 172, 240, lambda r, _: r.name, lambda r: r.name.casefold()),
-    ColumnInfo("state", "State", 104, 104, lambda r, _: _state_text(r), lambda r: _STATE_ORDER[r.state]),
+    ColumnInfo("state", "State", 104, 104, lambda r, _: job_state_text(r), lambda r: _STATE_ORDER[r.state]),
     ColumnInfo("progress", "Progress", 80, 112, lambda r, _: progress_text(r), _progress_value),
     ColumnInfo("picture", "Picture", 58, 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
@@ -226,12 +226,8 @@ COLUMNS: tuple[ColumnInfo, ...] = (
 def job_text(record: JobRecord, why_waiting: str, column: int, now_s: float) -> str:
     """What a cell of a job says; `why_waiting` is for one that waits for nothing of its own."""
     if column == _REASON:
-        return reason_of(record, why_waiting) or record.warning
+        return reason_of(record, why_waiting)
     return COLUMNS[column].text(record, now_s)
 
 
 _REASON = int(Column.REASON)
-
-
-def _state_text(record: JobRecord) -> str:
-    return "Stopping" if record.stopping else str(record.state)

@@ -1,4 +1,4 @@
-"""Why a job or a task waits, as a sentence for people, when its record does not say. A leaf: pure."""
+"""What people read of jobs and Agents, in a tab or a terminal: states, and why they wait. A leaf: pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from collections.abc import Collection
 from kq.records import AgentRecord, JobRecord, QueueRecord, TaskRecord
 from kq.states import AgentState, JobState, TaskState
 
-__all__ = ["WAITS_FOR", "reason_of", "reason_of_task", "why_jobs_wait"]
+__all__ = ["WAITS_FOR", "agent_state_text", "job_state_text", "reason_of", "reason_of_task", "why_jobs_wait"]
 
 WAITS_FOR = "waits for "
 """How a job's reason begins when other jobs are to be completed first; their names follow."""
 
 _GONE = (AgentState.LOST, AgentState.ENDING)
+
+
+def job_state_text(record: JobRecord) -> str:
+    """The state of a job for people: that it is being stopped is told, too."""
+    return "Stopping" if record.stopping else record.state.value
+
+
+def agent_state_text(agent: AgentRecord) -> str:
+    """The state of an Agent for people: draining is told, too."""
+    if agent.draining and agent.state in (AgentState.IDLE, AgentState.BUSY):
+        return f"{agent.state.value}, draining" if agent.state is AgentState.BUSY else "Drained"
+    return agent.state.value
 
 
 def why_jobs_wait(queue: QueueRecord, agents: Collection[AgentRecord]) -> str:
@@ -34,7 +46,7 @@ def why_jobs_wait(queue: QueueRecord, agents: Collection[AgentRecord]) -> str:
 
 
 def reason_of(record: JobRecord, why_waiting: str) -> str:
-    """Why the job waits, or why it failed; empty when there is nothing to explain.
+    """Why the job waits, or why it failed, or what it warns of; empty when there is nothing to explain.
 
     Args:
         record: the job.
@@ -44,7 +56,7 @@ def reason_of(record: JobRecord, why_waiting: str) -> str:
         return record.reason
     if record.state is JobState.WAITING:
         return why_waiting
-    return _own_limit(record)
+    return _own_limit(record) or record.warning
 
 
 def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:

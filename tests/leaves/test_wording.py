@@ -1,4 +1,4 @@
-"""Why a job waits is always said, in the words that help most."""
+"""States and why a job waits are always said, in the words that help most."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from kq.records import AgentRecord, JobRecord, QueueRecord, TaskRecord
 from kq.states import AgentState, JobState, TaskState
-from kq.waiting import reason_of, reason_of_task, why_jobs_wait
+from kq.wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
 
 _WAITING = JobRecord(id="job0", name="beauty", state=JobState.WAITING, submitted=0.0, order=1)
 _QUEUE = QueueRecord(agents_wanted=2)
@@ -19,6 +19,36 @@ def agent(number: int, state: AgentState = AgentState.BUSY, **fields: Any) -> Ag
     return AgentRecord(
         id=f"host-{number}", host="host", pid=number, local=True, state=state, since=0.0, **fields
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "draining", "said"),
+    [
+        (AgentState.IDLE, False, "Idle"),
+        (AgentState.IDLE, True, "Drained"),
+        (AgentState.BUSY, True, "Busy, draining"),
+        (AgentState.LOST, True, "Lost"),
+    ],
+)
+def test_that_an_agent_is_drained_is_said(state: AgentState, draining: bool, said: str) -> None:
+    """While it would be given work otherwise."""
+    assert agent_state_text(agent(0, state, draining=draining)) == said
+
+
+def test_that_a_job_is_being_stopped_is_said() -> None:
+    """Its state in the core is Running until it has stopped."""
+    running = msgspec.structs.replace(_WAITING, state=JobState.RUNNING)
+    assert job_state_text(running) == "Running"
+    assert job_state_text(msgspec.structs.replace(running, stopping=True)) == "Stopping"
+
+
+def test_a_warning_is_the_reason_where_there_is_no_other() -> None:
+    """A job that completed with one, for example."""
+    done = msgspec.structs.replace(_WAITING, state=JobState.COMPLETED, warning="its log could not be written")
+    assert reason_of(done, "") == "its log could not be written"
+    assert reason_of(msgspec.structs.replace(done, reason="stopped"), "") == "stopped"
+    waiting = msgspec.structs.replace(_WAITING, warning="its log could not be written")
+    assert reason_of(waiting, "the queue is paused") == "the queue is paused"
 
 
 def test_a_jobs_own_reason_comes_first() -> None:
