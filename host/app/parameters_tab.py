@@ -22,7 +22,7 @@ from host.nodes.graph import Change, GraphEvent, Node
 from host.nodes.scene import SceneChange, active_scene
 
 _LEAST_WIDTH = 240
-"""Room for a label and a number: as a window shrinks, Qt takes as much from a narrow column as from a wide one."""
+"""Room for a label and a number: Qt takes as much from a narrow column as from a wide one."""
 
 
 class ParametersTab(BaseTab):

@@ -15,6 +15,7 @@ from kq.api import (
     JobState,
     QueueRecord,
 )
+from plugins.Tabs.KatanaQueue import notifier
 from plugins.Tabs.KatanaQueue.models.columns import Column
 from plugins.Tabs.KatanaQueue.views.look import tool_icon
 from tests.tab.conftest import close_tab
@@ -149,19 +150,29 @@ def test_tray_tells_too_where_there_is_one(
     monkeypatch.setattr(
         QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: told.append(text), raising=True
     )
-    places = iter(
-        [QRect(), QRect(0, 0, 22, 22), QRect(1500, 980, 22, 22)]
-    )  # the tray takes its time to place the icon
-    monkeypatch.setattr(QSystemTrayIcon, "geometry", lambda _tray: next(places))
+    monkeypatch.setattr(notifier, "MOST_LOOKS", 1_000_000)
+    looked: list[QRect] = []
+    place = QRect(0, 0, 22, 22)  # the tray takes its time to place the icon
+
+    def geometry(_tray: QSystemTrayIcon) -> QRect:
+        looked.append(place)
+        return place
+
+    monkeypatch.setattr(QSystemTrayIcon, "geometry", geometry)
     start = time.time() - 100
-    queue.change([make_job(n, JobState.RUNNING, started=start) for n in (1, 2)])
-    settle(lambda: tab.model.shown == 2)
+    queue.change([make_job(n, JobState.RUNNING, started=start) for n in (1, 2, 3)])
+    settle(lambda: tab.model.shown == 3)
     queue.set("job000001", state=JobState.COMPLETED, completed=start + 100)
     settle(lambda: tab.notice.text().startswith("shot_001"))
+    settle(lambda: len(looked) > 1)
+    queue.set("job000002", state=JobState.FAILED, completed=start + 100)  # before the first could be told
+    both = "2 renders ended: 1 completed, 1 failed (shot_002_beauty)."
+    settle(lambda: tab.notice.text() == both)
     assert told == []
-    settle(lambda: told == ["shot_001_beauty: completed after 1:40."])
+    place = QRect(1500, 980, 22, 22)
+    settle(lambda: told == [both])
     tab.notify_action.setChecked(False)
-    queue.set("job000002", state=JobState.COMPLETED, completed=start + 100)
+    queue.set("job000003", state=JobState.COMPLETED, completed=start + 100)
     settle(lambda: tab.model.count(JobState.COMPLETED) == 2)
     assert len(told) == 1
 

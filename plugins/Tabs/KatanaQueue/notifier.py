@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -10,7 +11,8 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from kq.api import JobRecord, JobState
 
-from .models.columns import elapsed_s, span_text
+from .models.columns import elapsed_s
+from .models.endings import Endings, Message
 from .views.look import state_pixmap
 
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
@@ -32,7 +34,8 @@ class Notifier(QObject):
         super().__init__(parent)
         self.is_on = True
         self._tray: QSystemTrayIcon | None = None
-        self._message = ("", False)
+        self._endings = Endings()
+        self._message = Message("", False)
         self._looks = 0
         self._again = QTimer(self)
         self._again.setSingleShot(True)
@@ -46,19 +49,11 @@ class Notifier(QObject):
         ended = [job for job, before in news if _ended_long(job, before)]
         if not ended:
             return
-        if len(ended) == 1:
-            job = ended[0]
-            took = span_text(elapsed_s(job, 0.0))
-            sentence = f"{job.name}: {str(job.state).lower()} after {took}."
-            if job.state == JobState.FAILED and job.reason:
-                sentence = f"{job.name}: failed after {took}: {job.reason}"
-        else:
-            failed = sum(job.state == JobState.FAILED for job in ended)
-            sentence = f"{len(ended)} renders are over" + (f", {failed} of them failed." if failed else ".")
-        self.noticed.emit(sentence)
-        self._show(sentence, any(job.state == JobState.FAILED for job in ended))
+        message = self._endings.add(ended, time.monotonic())
+        self.noticed.emit(message.sentence)
+        self._show(message)
 
-    def _show(self, sentence: str, failed: bool) -> None:
+    def _show(self, message: Message) -> None:
         if not QSystemTrayIcon.isSystemTrayAvailable():
             return
         if self._tray is None:
@@ -68,7 +63,7 @@ class Notifier(QObject):
             self._tray = QSystemTrayIcon(icon, self)
             self._tray.setToolTip("Katana Queue")
         self._tray.show()
-        self._message = (sentence, failed)
+        self._message = message
         self._looks = 0
         self._tell_tray()
 
@@ -81,9 +76,9 @@ class Notifier(QObject):
             self._looks += 1
             self._again.start()
             return
-        sentence, failed = self._message
-        kind = QSystemTrayIcon.MessageIcon.Warning if failed else QSystemTrayIcon.MessageIcon.Information
-        self._tray.showMessage("Katana Queue", sentence, kind)
+        icons = QSystemTrayIcon.MessageIcon
+        kind = icons.Warning if self._message.has_failed else icons.Information
+        self._tray.showMessage("Katana Queue", self._message.sentence, kind)
 
 
 def _ended_long(job: JobRecord, before: JobRecord | None) -> bool:

@@ -1,0 +1,72 @@
+"""What to tell of long renders that are over: those that end together as one sentence. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kq.api import JobRecord, JobState
+
+from .columns import elapsed_s, span_text
+
+__all__ = ["TOGETHER_S", "Endings", "Message"]
+
+TOGETHER_S = 10.0
+"""A system shows one message at a time, for some seconds: the next tells again what it takes the place of."""
+_MOST_NAMES = 3
+"""More of them nobody reads in a message: the list has them."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people are told."""
+
+    sentence: str
+    has_failed: bool
+    """Whether any of the renders that it tells of failed."""
+
+
+class Endings:
+    """Gathers renders that end one soon after another, so that no message hides what the one before said."""
+
+    def __init__(self) -> None:
+        self._last_s = float("-inf")
+        self._count = 0
+        self._failed = 0
+        self._failed_names: list[str] = []
+
+    def add(self, ended: Sequence[JobRecord], now_s: float) -> Message:
+        """Take in what has just ended, and say what to tell now.
+
+        Args:
+            ended: completed and failed jobs, one at least.
+            now_s: of a monotonic clock.
+        """
+        if now_s - self._last_s > TOGETHER_S:
+            self._count = self._failed = 0
+            self._failed_names = []
+        self._last_s = now_s
+        self._count += len(ended)
+        for job in ended:
+            if job.state == JobState.FAILED:
+                self._failed += 1
+                self._failed_names.append(job.name)
+        del self._failed_names[_MOST_NAMES:]
+        sentence = _of_one(ended[0]) if self._count == 1 else self._of_several()
+        return Message(sentence, self._failed > 0)
+
+    def _of_several(self) -> str:
+        completed = self._count - self._failed
+        if not self._failed:
+            return f"{completed} renders ended: all completed."
+        names = ", ".join(self._failed_names) + ("…" if self._failed > len(self._failed_names) else "")
+        if not completed:
+            return f"{self._failed} renders ended: all failed ({names})."
+        return f"{self._count} renders ended: {completed} completed, {self._failed} failed ({names})."
+
+
+def _of_one(job: JobRecord) -> str:
+    took = span_text(elapsed_s(job, 0.0))
+    if job.state == JobState.FAILED and job.reason:
+        return f"{job.name}: failed after {took}: {job.reason}"
+    return f"{job.name}: {str(job.state).lower()} after {took}."
