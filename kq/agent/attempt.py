@@ -130,7 +130,7 @@ class Attempt:
         except (BadInput, Refused) as error:
             if isinstance(error, Refused) and self._waits_for_room(str(error)):
                 return
-            self._note_in_log(str(error))
+            self._note_error(str(error))
             self._outcome, self._reason = "failed", str(error)
             self._after_processes()
         else:
@@ -158,6 +158,10 @@ class Attempt:
         self._note_in_log(f"the process that was kept ready {why}: the render is started anew")
         self._next_command = 0
         self._start_next()
+
+    def _note_error(self, sentence: str) -> None:
+        """By that word whoever reads the log is led to it, as to a render's own errors."""
+        self._note_in_log(f"error: {sentence}")
 
     def _note_in_log(self, sentence: str) -> None:
         try:
@@ -290,6 +294,8 @@ class Attempt:
         now = time.monotonic()
         if self._outcome == "":
             self._outcome, self._reason = outcome, reason
+            if outcome != "stopped":
+                self._note_error(reason)
         if self._grace_until is None:
             self._rung = "asked"
             self._grace_until = now + grace_s
@@ -354,7 +360,6 @@ class Attempt:
         if order.memory_limit and usage.memory > order.memory_limit:
             used, limit = usage.memory / 2**20, order.memory_limit / 2**20
             sentence = f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB"
-            self._note_in_log(f"ended: {sentence}")
             self.request_stop(0.0, "out-of-memory", sentence)
         elif order.silence_s and now - self._last_life > order.silence_s:
             self.request_stop(2.0, "timed-out", f"it wrote nothing and used no CPU for {order.silence_s:g} s")

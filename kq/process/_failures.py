@@ -20,8 +20,17 @@ def check_arguments(argv: Sequence[str]) -> None:
         raise BadInput(f"an argument of {quoted(argv[0])} contains a NUL character: remove it")
 
 
-def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqError:
+def explain_failure(
+    error: OSError, argv: Sequence[str], cwd: str | None, searched: Sequence[str] | None = None
+) -> KqError:
     """What to raise for `error`, which starting `argv` in the folder `cwd` gave.
+
+    Args:
+        error: what the system said.
+        argv: the command.
+        cwd: its folder.
+        searched: the folders of PATH, where the system looks through them. Of a program that is in none of
+            them it says that it may not be executed, if it may not look into one.
 
     Returns:
         BadInput when the command or the folder is wrong, Refused when the machine has no room for it now.
@@ -60,6 +69,11 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
                 f"installed: see its first line"
             )
         return BadInput(f"the program {quoted(program)} does not exist: check the path")
+    if number == errno.EACCES and path is None and searched is not None and not _is_in(program, searched):
+        return BadInput(
+            f"the program {quoted(program)} is not found on PATH, and some of its folders this user may not "
+            f"look into: install it, or write its whole path"
+        )
     if number in (errno.EACCES, errno.EPERM):
         return BadInput(
             f"the program {quoted(program)} may not be executed by this user: check its permissions"
@@ -68,3 +82,7 @@ def explain_failure(error: OSError, argv: Sequence[str], cwd: str | None) -> KqE
         hint = "start its interpreter" if os.name == "nt" else "a script needs a first line such as #!/bin/sh"
         return BadInput(f"the program {quoted(program)} is not in a form that this system runs: {hint}")
     return BadInput(f"the program {quoted(program)} could not be started: {error.strerror or error}")
+
+
+def _is_in(program: str, folders: Sequence[str]) -> bool:
+    return any(os.path.isfile(os.path.join(folder, program)) for folder in folders)  # noqa: PTH113, PTH118

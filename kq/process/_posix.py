@@ -278,7 +278,7 @@ def _spawn(
             start_new_session=True,
         )
     except OSError as error:
-        raise explain_failure(error, argv, cwd) from error
+        raise explain_failure(error, argv, cwd, os.get_exec_path(environment)) from error
     # From here on Child reaps: Popen must neither wait for it nor warn that nobody did.
     process.returncode = 0
     return Child(process.pid)

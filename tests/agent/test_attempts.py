@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.api import AttemptRecord
+from kq.api import AttemptRecord, JobRecord, load_patterns
 from kq.process import usable_cores
 from tests.process.waiting import IS_WINE, not_on_wine
 from tests.reliability.commands import NOTHING, SLEEP, fails, held, python, saying
@@ -23,6 +23,14 @@ MISBEHAVING = str(Path(__file__).resolve().parents[1] / "process" / "misbehaving
 def attempts(queue: LiveQueue, job_id: str) -> tuple[AttemptRecord, ...]:
     """The attempts of the job that are over."""
     return queue.client.attempts(job_id).result(10)
+
+
+def errors_in_log(record: JobRecord) -> list[str]:
+    """The lines of the job's log that its view marks as errors."""
+    patterns = load_patterns()
+    return [
+        line for line in Path(record.log_file).read_text().splitlines() if patterns.classify(line) == "error"
+    ]
 
 
 def stop_misbehaving(queue: LiveQueue, kind: str, folder: Path) -> AttemptRecord:
@@ -84,11 +92,20 @@ def test_retries_come_to_an_end(queue: LiveQueue) -> None:
     assert record.reason == "error: no licence (exit code 4)"
 
 
+def test_what_cannot_be_started_is_an_error_in_the_log(queue: LiveQueue) -> None:
+    """Whoever looks for errors there is led to it."""
+    record = queue.await_job(queue.submit("no-such-program"))
+    assert record.state == "Failed"
+    assert "not found on PATH" in record.reason
+    assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
+
+
 def test_a_time_limit(queue: LiveQueue) -> None:
     """The render is ended, and the reason says which limit that was."""
     record = queue.await_job(queue.submit(*SLEEP, timeout_s=0.5))
     assert record.state == "Failed"
     assert "longer than its limit of 0.5 s" in record.reason
+    assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
     [attempt] = attempts(queue, record.id)
     assert (attempt.outcome, attempt.stop_rung) == ("timed-out", "killed" if IS_WINE else "asked")
 
@@ -122,7 +139,7 @@ def test_a_memory_limit_holds_for_all_processes_together(queue: LiveQueue, tmp_p
     assert "its limit is 220 MiB" in record.reason
     [attempt] = attempts(queue, record.id)
     assert (attempt.outcome, attempt.stop_rung) == ("out-of-memory", "killed")
-    assert "its limit is 220 MiB" in Path(record.log_file).read_text()
+    assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
 
 
 @not_on_wine("a job's accounts name no CPU time and no memory")

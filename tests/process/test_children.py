@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -28,6 +29,7 @@ from kq.process import (
     tree_usage,
     watch,
 )
+from kq.process._failures import explain_failure
 from tests.process.running import python, run, wait, with_path
 from tests.process.waiting import wait_until
 
@@ -131,6 +133,17 @@ UNUSABLE = {
     "too long": (["echo"] + ["x" * 100_000] * 100, ".", "more arguments and environment"),
 }
 """What cannot be started: the command, its folder, and what the sentence says."""
+
+
+def test_a_folder_of_path_that_may_not_be_seen_hides_nothing(tmp_path: Path) -> None:
+    """The system says then of a program that is nowhere that it may not be executed."""
+    (tmp_path / "plain").write_text("text")
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    searched = ["/root/bin", "/bin", str(tmp_path)]
+    told = str(explain_failure(denied, ["no-such-program"], None, searched))
+    assert "the program 'no-such-program' is not found on PATH" in told
+    assert "may not be executed" in str(explain_failure(denied, ["plain"], None, searched))
+    assert "may not be executed" in str(explain_failure(denied, ["no-such-program"], None))
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
