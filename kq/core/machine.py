@@ -10,7 +10,7 @@ from kq.core import events as ev
 from kq.core import instructions as do
 from kq.core.agents import Agent
 from kq.core.jobs import Job
-from kq.core.state import CoreSettings, CoreState, Instant
+from kq.core.state import CoreSettings, CoreState, Instant, Standing
 from kq.records import AgentRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
 from kq.states import AgentState
 
@@ -94,6 +94,12 @@ class Core:
         """The number of the next local Agent, for the journal: a number is never used twice."""
         return self.state.next_agent
 
+    def standing(self) -> Standing:
+        """What people told the queue that holds until they tell it otherwise, for the journal."""
+        state = self.state
+        drained = tuple(agent.id for agent in state.agents.values() if agent.draining)
+        return Standing(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
+
     # --- coming back ----------------------------------------------------------------
 
     def restore_numbering(self, *, next_agent: int = 1, next_job: int = 1) -> None:
@@ -116,6 +122,10 @@ class Core:
         agent = Agent(agent_id, local=local, now=now.mono, wall=now.wall)
         agent.host, agent.pid, agent.process_started = host, pid, process_started
         recovery.restore_agent(self.state, agent, now)
+
+    def restore_standing(self, standing: Standing) -> None:
+        """Go on with what people told an earlier server of the session. All Agents come before."""
+        recovery.restore_standing(self.state, standing)
 
     def requeue_unheld(self, now: Instant) -> list[do.Instruction]:
         """The last step of coming back: tasks whose Agent is not among the restored ones wait again."""

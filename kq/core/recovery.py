@@ -6,12 +6,12 @@ from kq.core import events as ev
 from kq.core.agents import STEADY_S, Agent
 from kq.core.attempts import attempt_ended, cut_off, stop_task, take_back
 from kq.core.jobs import Job
-from kq.core.state import CoreState, Instant
+from kq.core.state import CoreState, Instant, Standing
 from kq.messages import AttemptEnding
 from kq.records import parse_attempt_id
 from kq.states import AgentState, TaskState
 
-__all__ = ["requeue_unheld", "restore_agent", "restore_job", "take_up"]
+__all__ = ["requeue_unheld", "restore_agent", "restore_job", "restore_standing", "take_up"]
 
 
 def restore_job(state: CoreState, job: Job) -> None:
@@ -41,6 +41,15 @@ def restore_agent(state: CoreState, agent: Agent, now: Instant) -> None:
     digits = agent.id[1:]
     if agent.id.startswith("a") and digits.isascii() and digits.isdigit():
         state.next_agent = max(state.next_agent, int(digits) + 1)
+
+
+def restore_standing(state: CoreState, standing: Standing) -> None:
+    """Paused it stays paused, and drained Agents stay drained."""
+    state.paused, state.agents_wanted = standing.paused, standing.agents_wanted
+    for agent_id in standing.drained:
+        agent = state.agents.get(agent_id)
+        if agent is not None:
+            agent.draining = True
 
 
 def requeue_unheld(state: CoreState, now: Instant) -> None:

@@ -18,7 +18,7 @@ from kq.records import QueueRecord
 from kq.states import AgentState, TaskState
 from kq.wording import WAITS_FOR
 
-__all__ = ["CoreSettings", "CoreState", "Instant"]
+__all__ = ["CoreSettings", "CoreState", "Instant", "Standing"]
 
 
 _ONLY_WAITING = frozenset({TaskState.WAITING})
@@ -45,6 +45,15 @@ class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much longer than an Agent the server waits, so that the Agent's side ends first."""
     launch_timeout_s: float = 30.0
     max_agent_losses: int = 3
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What people told the queue that holds until they tell it otherwise, also for a server that follows."""
+
+    paused: bool
+    agents_wanted: int
+    drained: tuple[str, ...]
+    """Agents that were told to take no more work."""
 
 
 class CoreState:

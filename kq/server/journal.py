@@ -18,6 +18,7 @@ import msgspec
 
 from kq.core.agents import Agent
 from kq.core.jobs import Job, TaskDetail
+from kq.core.state import Standing
 from kq.errors import KqError
 from kq.records import AttemptRecord, JobSpec
 
@@ -124,6 +125,7 @@ class Journal:
         """Jobs whose tasks changed many at once."""
         self._tasks: dict[tuple[str, int], Job] = {}
         self._attempts: list[tuple[Job, AttemptRecord]] = []
+        self._standing: Standing | None = None
         self._written: set[str] = set()
         """Jobs that have a row."""
 
@@ -140,6 +142,10 @@ class Journal:
         self._jobs[job.id] = job
         self._tasks[job.id, task] = job
 
+    def note_standing(self, standing: Standing) -> None:
+        """Write what the session's people told the queue, in the place of what they told before."""
+        self._standing = standing
+
     def note_attempt(self, job: Job, record: AttemptRecord) -> None:
         """Write an attempt that is over at the next commit."""
         self._attempts.append((job, record))
@@ -149,7 +155,7 @@ class Journal:
     @property
     def is_dirty(self) -> bool:
         """Whether `commit` has something to write."""
-        return bool(self._jobs or self._attempts)
+        return bool(self._jobs or self._attempts or self._standing is not None)
 
     def commit(self) -> None:
         """Write everything noted, in one transaction.
@@ -175,10 +181,14 @@ class Journal:
                 "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
                 [(job.order, each.task, each.attempt, _encode(each)) for job, each in self._attempts],
             )
+            if self._standing is not None:
+                told = msgspec.json.encode((self._session, self._standing)).decode()
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('standing', ?)", (told,))
             db.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
+        self._standing = None
         self._written.update(self._jobs)
         self._jobs.clear()
         self._whole.clear()
@@ -297,6 +307,18 @@ class Journal:
             "SELECT id, role, host, pid, started, local FROM known_agents WHERE session = ?", (self._session,)
         ).fetchall()
         return [RestoredAgent(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
+
+    def restore_standing(self) -> Standing | None:
+        """What the session's people told the server before this one; None when they told nothing."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'standing'").fetchone()
+        if row is None:
+            return None
+        try:
+            session, standing = msgspec.json.decode(row[0], type=tuple[str, Standing])
+        except msgspec.DecodeError as error:
+            _log.warning("what the queue was told last cannot be read: %s", error)
+            return None
+        return standing if session == self._session else None
 
     def forget_agents(self, *, local_too: bool) -> None:
         """At the start of a session: Agents of earlier ones are not this one's.

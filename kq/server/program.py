@@ -46,6 +46,8 @@ _AFTER_ORDERS_S = 0.005
 """How much later than an Agent clients are told, unless an attempt ends before. What wakes them would take
 the cores that the order and the process it is about need now."""
 _URGENT = (do.Assign, do.AskStop)
+_STANDING = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndAsked)
+"""What people tell the queue that a server which follows this one has to know."""
 _log = logging.getLogger("kq.server")
 
 
@@ -246,7 +248,7 @@ class Server:
     def _is_staffed(self) -> bool:
         agents = [self._core.agent(agent_id) for agent_id in self._core.agent_ids()]
         there = sum(1 for each in agents if each and each.local and each.registered_at is not None)
-        return there >= self._settings.num_agents
+        return there >= self._core.queue_record().agents_wanted
 
     def _remote_agents(self) -> bool:
         return any(agent_id in self._hearing.routes for agent_id in self._core.agent_ids())
@@ -274,6 +276,8 @@ class Server:
                 tell_instruction(each)
         for each in instructions:
             self._notes.take(each)
+        if isinstance(event, _STANDING):
+            self._journal.note_standing(self._core.standing())
         return instructions
 
     def _restore(self) -> None:
@@ -314,6 +318,9 @@ class Server:
             )
             if known.local:
                 self._agents.adopt(known.id, known.pid, known.process_started)
+        standing = journal.restore_standing()
+        if standing is not None:
+            self._core.restore_standing(standing)
         if not self._first:
             self._agents.end_unknown(self._session)
 

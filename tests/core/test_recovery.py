@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kq.core import Core
+from kq.core import Core, Standing
 from kq.core import events as ev
 from kq.core.instructions import (
     Acknowledge,
@@ -289,3 +289,21 @@ def test_the_stop_of_a_restored_agents_task_is_told_when_it_registers() -> None:
     q.stop("job1")
     answer = q.register("r1", holding="job1/0/1", assigned=1)[-1]
     assert answer == Acknowledge("r1", 0, "job1/0/1", True, ())
+
+
+def test_what_people_told_the_queue_holds_on() -> None:
+    """Paused, with as many Agents as were wanted; who was drained takes nothing."""
+    journal = Journal(agents=2)
+    for agent in ("a1", "a2", "a3"):
+        journal.agent(agent, local=True)
+    told = Standing(paused=True, agents_wanted=3, drained=("a2", "a9"))
+    journal.core.restore_standing(told)
+    q = journal.done()
+    for agent in ("a1", "a2", "a3"):
+        q.register(agent, local=True)
+    assert only(q.feed(ev.Tick()), LaunchAgent) == []
+    q.submit("job1", frames="1-3")
+    assert q.state("job1") is TaskState.WAITING
+    assert [each for each in ("a1", "a2", "a3") if q.core.agent_record(each).draining] == ["a2"]
+    assert sorted(agent for agent, *_ in assigned(q.feed(ev.QueuePaused(False)))) == ["a1", "a3"]
+    assert journal.core.standing() == Standing(paused=False, agents_wanted=3, drained=("a2",))

@@ -57,6 +57,28 @@ def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> No
     assert sorted(lines) == sorted(["done", "running", "over", *["waiting"] * 20, *map(str, range(1, 21))])
 
 
+def test_what_the_queue_was_told_holds_for_the_next_server(tmp_path: Path) -> None:
+    """Paused it stays paused, as many Agents are kept as were asked for, and who was drained is drained."""
+    with LiveQueue(tmp_path, 1) as queue:
+        queue.client.set_agent_count(3).result(10)
+        until(lambda: sum(each.state == "Idle" for each in queue.client.agents()) == 3, "three Agents")
+        drained = queue.client.agents()[1].id
+        queue.client.drain_agents([drained]).result(10)
+        queue.client.pause_queue(True).result(10)
+        waiting = queue.submit(*NOTHING)
+        agents, first = queue.agent_pids(), queue.server_pid
+        kill(first)
+        until(lambda: queue.server_pid != first, "another server", 5.0 * _SLOWNESS)
+        queue.await_connected()
+        until(lambda: sum(each.state == "Idle" for each in queue.client.agents()) == 3, "them to be heard")
+        assert queue.agent_pids() == agents
+        assert [each.id for each in queue.client.agents() if each.draining] == [drained]
+        assert queue.client.queue().paused and queue.client.queue().agents_wanted == 3
+        assert queue.job(waiting).state == "Waiting"
+        queue.client.pause_queue(False).result(10)
+        assert queue.await_job(waiting).state == "Completed"
+
+
 def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Path) -> None:
     """Its Agent remembers how it ended until somebody hears it."""
     data_root, runs = tmp_path / "data", tmp_path / "runs"

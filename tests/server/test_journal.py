@@ -6,12 +6,14 @@ import os
 import shutil
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from kq.core.agents import Agent
 from kq.core.jobs import Job
+from kq.core.state import Standing
 from kq.records import AttemptRecord, JobSpec
 from kq.server.journal import Journal
 from kq.server.keeping import JournalKeeper
@@ -92,6 +94,29 @@ def test_a_row_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     found, before = journal.earlier_jobs(1 << 62, 10)
     assert [each.order for each in found] == [3, 1]
     assert journal.earlier_jobs(before or 0, 10) == ([], None)
+    journal.close()
+
+
+def test_what_the_queue_was_told_comes_back_in_its_session_alone(tmp_path: Path) -> None:
+    """What was told last; another session begins as its settings say, and so does one that cannot read it."""
+    journal = Journal(tmp_path / "j", "now")
+    assert journal.restore_standing() is None
+    told = Standing(paused=True, agents_wanted=3, drained=("a1",))
+    journal.note_standing(Standing(paused=False, agents_wanted=2, drained=()))
+    journal.note_standing(told)
+    assert journal.is_dirty
+    journal.commit()
+    assert not journal.is_dirty
+    journal.close()
+    for session, expected in (("now", told), ("later", None)):
+        journal = Journal(tmp_path / "j", session)
+        assert journal.restore_standing() == expected
+        journal.close()
+    with closing(sqlite3.connect(tmp_path / "j")) as db:
+        db.execute("UPDATE meta SET value = 'nonsense' WHERE key = 'standing'")
+        db.commit()
+    journal = Journal(tmp_path / "j", "now")
+    assert journal.restore_standing() is None
     journal.close()
 
 
