@@ -152,9 +152,12 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
 
 def _hosts(_options: argparse.Namespace) -> int:
     book = HostBook()
-    for host in book.hosts():
+    hosts = book.hosts()
+    for host in hosts:
         through = ", through SSH" if host.tunnel else ""
         print(f"{host.title}: {host.num_agents} Agents{through}")
+    if not hosts and not book.trouble:
+        print("no machine is remembered yet: those are on which Agents were started", file=sys.stderr)
     if book.trouble:
         print(book.trouble, file=sys.stderr)
     return _FAILED if book.trouble else 0

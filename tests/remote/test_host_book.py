@@ -132,6 +132,20 @@ def test_a_desktop_that_stands_still_in_the_midst_is_told_of(
     assert {host.host for host in HostBook().hosts()} == {"farm-a", "farm-c"}
 
 
+def test_an_empty_list_says_what_would_be_in_it(path: Path, tmp_path: Path) -> None:
+    """On stderr: whoever scripts against it gets no lines."""
+    environment = clean_environment(tmp_path / "root", {}) | {
+        name: os.environ[name] for name in ("HOME", "XDG_CONFIG_HOME")
+    }
+    listed = subprocess.run(
+        [sys.executable, "-m", "kq", "remote", "hosts"],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert not path.exists()
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert listed.stderr.startswith("no machine is remembered yet")
+
+
 def test_it_is_said_where_somebody_looks(path: Path, machine: RemoteMachine, tmp_path: Path) -> None:
     """In the dialog's choices, by `kq remote hosts`, and as a step of the check that begins a new list."""
     path.write_text("hosts: farm-a")
