@@ -138,6 +138,25 @@ def test_the_headers_menu_shows_hides_and_fits_again(
     assert tab.view.columns.is_fitted
 
 
+def test_reason_takes_the_room_of_a_hidden_column_and_gives_it_back(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """No blank is left beside a reason that is cut short; beyond its least the list scrolls."""
+    tab.resize(1080, 500)
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.isVisible() and Column.LOG_FILE not in shown(tab))
+    header = tab.view.horizontalHeader()
+    before, freed = header.sectionSize(Column.REASON), header.sectionSize(Column.PICTURE)
+    for is_hidden, width in ((True, before + freed), (False, before)):
+        choose(qtbot, open_header_menu(qtbot, tab), "Picture")
+        assert header.isSectionHidden(Column.PICTURE) is is_hidden
+        assert header.sectionSize(Column.REASON) == width
+        assert header.length() == tab.view.viewport().width()
+    header.resizeSection(Column.NAME, 600)  # by hand: the list scrolls now, and hiding one leaves no blank
+    choose(qtbot, open_header_menu(qtbot, tab), "Agent")
+    assert header.sectionSize(Column.REASON) == before
+
+
 def test_columns_that_were_moved_go_on_fitting(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:

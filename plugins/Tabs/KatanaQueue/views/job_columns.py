@@ -126,13 +126,24 @@ class JobColumns(QObject):
             action = QAction(info.title, menu, checkable=True)
             action.setChecked(not header.isSectionHidden(column))
             action.setEnabled(column != Column.NAME)
-            action.toggled.connect(lambda shown, column=column: header.setSectionHidden(column, not shown))
+            action.toggled.connect(lambda shown, column=column: self._show(column, shown))
             menu.addAction(action)
         menu.addSeparator()
         fit = QAction("Fit to Width", menu, checkable=True)
         fit.setChecked(self._is_fitted)
         fit.toggled.connect(self._set_fitted)
         menu.addAction(fit)
+
+    def _show(self, column: int, shown: bool) -> None:
+        """Show or hide a column; *Reason*, which is seldom seen whole, gives the room or takes it."""
+        header = self._header
+        header.setSectionHidden(column, not shown)
+        room = self._view.viewport().width() - header.length()
+        if column == Column.REASON or header.isSectionHidden(Column.REASON) or (room > 0) is shown:
+            return
+        width = header.sectionSize(Column.REASON)
+        least = round(COLUMNS[Column.REASON].least * self._scale())
+        header.resizeSection(Column.REASON, max(width + room, min(width, least)))
 
     def _set_fitted(self, fitted: bool) -> None:
         self._is_fitted = fitted
