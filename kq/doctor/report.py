@@ -98,5 +98,5 @@ def as_text(report: Report) -> str:
                 break_on_hyphens=False,
             )
     count = len(report.wrong)
-    things = "one thing is" if count == 1 else f"{count} things are"
+    things = "One thing is" if count == 1 else f"{count} things are"
     return "\n".join([*lines, "", f"{things} wrong." if count else "All is well."])

@@ -16,12 +16,22 @@ from typing import Any
 import pytest
 
 from kq import __version__
+from kq.doctor import Finding, Report, Verdict, as_text
 from kq.doctor.installation import check_environment
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
 from tests.reliability.commands import NOTHING
 from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen
 from tests.small_disk import small_disk
+
+
+@pytest.mark.parametrize(
+    ("count", "end"), [(0, "All is well."), (1, "One thing is wrong."), (2, "2 things are wrong.")]
+)
+def test_the_text_ends_with_a_sentence(count: int, end: str) -> None:
+    """It says how much is to be done."""
+    report = Report(findings=[Finding(Verdict.WRONG, "data root", "it is full", "make room")] * count)
+    assert as_text(report).splitlines()[-1] == end
 
 
 def doctor(root: Path, **settings: str) -> tuple[int, dict[str, Any]]:
