@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,21 +64,28 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
     """
     with _refusals(submission):
         folder = FarmPluginManager.CreateTemporaryDirectory(submission.context, submission.farm)
-        picture = _picture(submission, folder)
-        stage = str(Path(folder) / f"{submission.node}.usdc")
-        answer = cook.request(
-            op="export",
-            project=submission.document,
-            node=submission.node,
-            frame=submission.frame,
-            path=stage,
-        )
-        FarmPluginManager.CopyRenderFiles([stage], submission.context, submission.farm)
-        render = answer["render"]
-        command = command_line.join(_arguments(submission, folder, stage, picture, render))
-        return Prepared(
-            submission, folder, picture, command, render["width"], render["height"], tuple(answer["warnings"])
-        )
+        with _gone_if_empty(folder):
+            picture = _picture(submission, folder)
+            stage = str(Path(folder) / f"{submission.node}.usdc")
+            answer = cook.request(
+                op="export",
+                project=submission.document,
+                node=submission.node,
+                frame=submission.frame,
+                path=stage,
+            )
+            FarmPluginManager.CopyRenderFiles([stage], submission.context, submission.farm)
+            render = answer["render"]
+            command = command_line.join(_arguments(submission, folder, stage, picture, render))
+            return Prepared(
+                submission,
+                folder,
+                picture,
+                command,
+                render["width"],
+                render["height"],
+                tuple(answer["warnings"]),
+            )
     raise AssertionError("unreachable: _refusals lets nothing pass in silence")
 
 
@@ -94,6 +101,16 @@ def hand_in(prepared: Prepared) -> str:
         )
         return FarmPluginManager.SubmitJob(asked.node, asked.context, prepared.folder, [command], asked.farm)
     raise AssertionError("unreachable: _refusals lets nothing pass in silence")
+
+
+@contextmanager
+def _gone_if_empty(folder: str) -> Iterator[None]:
+    """Of a render that is refused nobody would ever look into the folder, nor delete it."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # there is something in it
+            Path(folder).rmdir()
 
 
 @contextmanager

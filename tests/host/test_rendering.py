@@ -146,6 +146,7 @@ def test_what_stops_a_render_is_one_sentence_in_the_monitor(
     assert desktop.renders.renders[0].phase is Phase.REFUSED
     assert desktop.renders.renders[0].job_id == ""
     assert desktop.window.statusBar().currentMessage() == "Preview Render of Render was not submitted."
+    assert not [each for each in tmp_path.iterdir() if each.is_dir() and not any(each.iterdir())]
 
 
 def test_a_disk_render_writes_where_the_node_says(
