@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from kq.api import RemoteHost, RemoteStep, StepState
 from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
+from plugins.Tabs.KatanaQueue.views.look import state_colour
 
 LEFT = Qt.MouseButton.LeftButton
 ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
@@ -109,6 +111,19 @@ def test_what_is_wrong_is_told_and_nothing_can_be_started(
     dialog.num_agents.setValue(50)
     assert "50 Agents" in dialog._problem.text()
     assert dialog.start.isEnabled()
+
+
+def test_what_is_wrong_stands_out_under_the_hosts_style(dialog: LaunchRemoteAgentsDialog) -> None:
+    """A host that dresses all texts in one colour, as Katana does, does not take this one's."""
+    dialog.setStyleSheet("QWidget { color: #808080; }")
+    dialog.host.setEditText("no such host")
+    wanted = state_colour("Failed", dialog.palette())
+    picture = dialog._problem.grab().toImage()
+    places = product(range(picture.width()), range(picture.height()))
+    colours = {picture.pixelColor(x, y).name() for x, y in places}
+
+    assert dialog._problem.text()
+    assert wanted.name() in colours
 
 
 def test_steps_are_shown_as_they_happen(dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any) -> None:

@@ -44,7 +44,7 @@ from kq.api import (
     remote_choices,
 )
 
-from ....Tabs.KatanaQueue.views.look import state_colour, state_pixmap
+from ....Tabs.KatanaQueue.views.look import colour_text, state_colour, state_pixmap
 from .background import Background
 from .form import FilledIn, hint, label, row
 from .questions import Questions
@@ -315,9 +315,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         else:
             text, state = warning_about(host) or self._trouble, "warning"
         self._problem.setText(text)
-        palette = self._problem.palette()
-        palette.setColor(self._problem.foregroundRole(), state_colour(state, self.palette()))
-        self._problem.setPalette(palette)
+        colour_text(self._problem, state_colour(state, self.palette()))
 
     def _run(self, what: str) -> None:
         steps, questions, host = self._steps, self._questions, self.described()

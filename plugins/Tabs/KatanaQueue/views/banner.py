@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from kq.api import ConnectionStatus, QueueRecord
 
-from .look import SPACING, faded, state_colour, state_pixmap
+from .look import SPACING, colour_text, faded, state_colour, state_pixmap
 
 __all__ = ["Banner", "EmptyPage", "Notice"]
 
@@ -168,11 +168,7 @@ class EmptyPage(QWidget):
         self._clear.show()
 
     def _dim(self) -> None:
-        palette = self._text.palette()
-        colour = faded(self.palette().color(QPalette.ColorRole.Text), 0.66)
-        if palette.color(QPalette.ColorRole.WindowText) != colour:
-            palette.setColor(QPalette.ColorRole.WindowText, colour)
-            self._text.setPalette(palette)
+        colour_text(self._text, faded(self.palette().color(QPalette.ColorRole.Text), 0.66))
 
     def changeEvent(self, event: QEvent) -> None:
         """Another palette, other colours."""

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap
+from PySide6.QtWidgets import QLabel
 
 from kq.api import AgentState, JobState, TaskState
 
@@ -15,6 +16,7 @@ __all__ = [
     "HEADER_PADDING",
     "ROOMY_HEADER",
     "SPACING",
+    "colour_text",
     "faded",
     "is_dark",
     "row_height",
@@ -61,6 +63,13 @@ _STATE_COLOURS = {
 def row_height(font: QFont) -> int:
     """The height of a list's rows."""
     return max(LEAST_ROW_HEIGHT, QFontMetrics(font).height() + 8)
+
+
+def colour_text(label: QLabel, colour: QColor) -> None:
+    """Show the text of `label` in `colour`: by a style sheet, since the host's own wins over a palette."""
+    sheet = f"color: {colour.name(QColor.NameFormat.HexArgb)};"
+    if sheet != label.styleSheet():
+        label.setStyleSheet(sheet)
 
 
 def is_dark(palette: QPalette) -> bool:
