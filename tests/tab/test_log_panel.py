@@ -266,6 +266,7 @@ def test_an_error_that_was_jumped_to_keeps_its_colour(
         middle = int(1.5 * panel.view._metrics.line_height * image.devicePixelRatio())
         return image.pixelColor(image.width() * 3 // 4, middle)
 
+    settle(panel.next_problem.isEnabled)  # it is known where
     before = ground()
     panel.next_problem.trigger()
     settle(lambda: ground() != before)
