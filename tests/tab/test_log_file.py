@@ -212,6 +212,25 @@ def test_a_log_that_grows_while_a_block_is_looked_at(tmp_path: Path, is_regex: b
     assert scan.found.count == lines + 2
 
 
+def test_a_log_that_grows_elsewhere_does_not_hold_up_a_block(tmp_path: Path) -> None:
+    """What is begun far from the end is gone on with, and not begun again at each look."""
+    path = tmp_path / "log"
+    path.write_text("needle\n" * (3 * BLOCK // len("needle\n")))
+    file = opened(path)
+    scan = TextScan(Search("needle"))
+    scan.step(file)
+    with path.open("a") as out:
+        out.write("needle\n")
+    last = file.line_count - 1
+    file.check()
+    file.advance(100)
+    scan.grown(last)
+    assert scan.found.count == LOOKS
+    while scan.step(file):
+        pass
+    assert scan.found.count == file.line_count
+
+
 def test_a_step_looks_at_few_lines(tmp_path: Path) -> None:
     """Where every line tells of an error: Qt's thread may wait for the end of a step."""
     path = tmp_path / "log"

@@ -99,8 +99,8 @@ class _Scan:
 
     def grown(self, last_line: int) -> None:
         """The file grew: what was its last line, `last_line`, may read otherwise now."""
-        if self._looks is not None:
-            self._looks = None  # it may be in this block
+        if self._looks is not None and self._after[0] > last_line:
+            self._looks = None  # it is in this block
             self.forget(self.next_line)
         if self.next_line > last_line >= 0:
             self.next_line, self._start = last_line, None

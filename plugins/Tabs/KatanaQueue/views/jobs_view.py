@@ -47,7 +47,7 @@ from .own_keys import OwnKeys
 __all__ = ["JobsView"]
 
 _Index = QModelIndex | QPersistentModelIndex
-MAX_STRETCHES = 50
+MAX_CHANGED = 50
 """Of a selection that changed in more places than this all rows in sight are drawn."""
 
 
@@ -197,7 +197,7 @@ class JobsView(QTableView):
         if QAccessible.isActive():
             super().selectionChanged(selected, deselected)
         first, last = self.visible_rows()
-        if selected.count() + deselected.count() > MAX_STRETCHES:
+        if selected.count() + deselected.count() > MAX_CHANGED:
             self._draw_again(first, last)
             return
         for changed in (selected, deselected):
