@@ -15,7 +15,7 @@ from pxr import Usd, UsdGeom, UsdLux
 from benchmarks.measuring import connected_session, figures, until
 from host import session as host_session
 from host.renderboot.arguments import parse
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.picture import write_png
 from host.renderboot.renderers import load_renderer
 from host.renderboot.stage.reader import read_scene

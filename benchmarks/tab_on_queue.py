@@ -56,7 +56,7 @@ def run(small: bool) -> list[dict[str, Any]]:
     """Rows of figures; `small` for a quick look at 5,000 jobs instead of 100,000."""
     from PySide6.QtTest import QTest
 
-    from plugins.right_of_way import right_of_way
+    from plugins.gil_yield import right_of_way
     from plugins.Tabs.KatanaQueue.models.columns import Column
     from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 

@@ -10,7 +10,7 @@ from pathlib import Path, PureWindowsPath
 
 from kq.api import KqError, NotFound, Session, Settings, current_session, start_session
 
-from .right_of_way import right_of_way
+from .gil_yield import right_of_way
 
 __all__ = ["end", "find_python", "is_alias_folder", "start", "trouble"]
 

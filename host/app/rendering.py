@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from host.app import failure
+from host.app import failure_reason
 from host.app.cook_client import CookClient
 from host.app.submission import Prepared, Submission, SubmissionError, hand_in, prepare
 from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
@@ -273,7 +273,7 @@ class RenderSession(QObject):
 
     def _find_reason(self, render: Render, log_file: str | None) -> None:
         """On the worker thread."""
-        reason = failure.reason(log_file)
+        reason = failure_reason.reason(log_file)
         self._hand_over(lambda: self._tell_reason(render, reason))
 
     def _tell_reason(self, render: Render, reason: str) -> None:

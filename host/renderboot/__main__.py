@@ -11,7 +11,7 @@ import sys
 from host.renderboot import job
 from host.renderboot.arguments import USAGE, parse
 from host.renderboot.errors import EXIT_OK, RenderBootError
-from host.renderboot.leaving import leave
+from host.renderboot.process_exit import leave
 from host.renderboot.report import Report
 from host.renderboot.standby import stand_by
 

@@ -17,13 +17,13 @@ from types import FrameType
 from typing import Any
 
 from host.renderboot.arguments import Arguments
+from host.renderboot.cache import Stash
+from host.renderboot.diagnostics import Findings
 from host.renderboot.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
-from host.renderboot.findings import Findings
 from host.renderboot.picture import Pixels, write_exr, write_png
 from host.renderboot.renderers import Picture, Renderer, load_renderer
 from host.renderboot.report import Report
 from host.renderboot.scene import Scene
-from host.renderboot.stash import Stash
 
 _LONGEST_PASS_S = 4.0
 """Passes grow no longer than this, so that pictures keep coming."""

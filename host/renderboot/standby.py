@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.renderboot import job
-from host.renderboot.ahead import BEFORE_VARIABLE, Ahead, read_before
 from host.renderboot.arguments import Arguments, parse
+from host.renderboot.diagnostics import Findings
 from host.renderboot.errors import EXIT_OK, ArgumentError
-from host.renderboot.findings import Findings
 from host.renderboot.picture import png
+from host.renderboot.prefetch import BEFORE_VARIABLE, Ahead, read_before
 from host.renderboot.renderers import Renderer, load_renderer
 from host.renderboot.report import Report
 

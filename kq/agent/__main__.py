@@ -9,9 +9,9 @@ if not __package__:
 
 gc.disable()  # nothing of what is imported is garbage, and looking for some takes 5 ms
 if sys.argv[1:] and sys.argv[1].startswith(("remote-", "supervise")):
-    from kq.agent.on_host import main
+    from kq.agent.host_commands import main
 else:
-    from kq.agent.starting import main
+    from kq.agent.startup import main
 
 gc.enable()
 sys.exit(main(sys.argv[1:]))

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kq import process
+from kq.agent.exit_reasons import how_ended, why_failed
 from kq.agent.output import OutputNews, OutputReader
-from kq.agent.reasons import how_ended, why_failed
 from kq.agent.standby import ReadyProcess, Standby
 from kq.errors import BadInput, Refused
 from kq.files import open_to_append

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from kq import process
-from kq.agent.site import Site
+from kq.agent.path_mapping import Site
 from kq.agent_config import AgentConfig
 from kq.errors import NotFound
 from kq.wire import write_private

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kq import __version__, process
 from kq import messages as m
 from kq.agent.attempt import Attempt
-from kq.agent.site import Site
+from kq.agent.path_mapping import Site
 from kq.agent.standby import Standby
 from kq.agent_config import AgentConfig
 from kq.wire import AgentWire, Poller

@@ -16,11 +16,11 @@ import msgspec
 
 from kq import messages as m
 from kq.agent.attempt import Attempt
-from kq.agent.fetching import FolderFetch
+from kq.agent.download import FolderFetch
 from kq.agent.output import OutputNews
-from kq.agent.returning import FileReturn, LogStream
-from kq.agent.site import PathMap, Site
+from kq.agent.path_mapping import PathMap, Site
 from kq.agent.standby import Standby
+from kq.agent.upload import FileReturn, LogStream
 
 __all__ = ["RemoteAttempt"]
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from kq.client.mirror import ConnectionStatus, Mirror, QueueChange
-from kq.pace import Pace
+from kq.rate_limit import Pace
 
 __all__ = ["Listener", "Listeners", "Rests"]
 

@@ -18,7 +18,7 @@ from kq import messages as m
 from kq.client.listeners import Listener, Listeners, Rests
 from kq.client.mirror import ConnectionStatus, Mirror
 from kq.client.open_requests import OpenRequests, fail
-from kq.client.wishes import Wishes
+from kq.client.requests import Wishes
 from kq.errors import ConnectionLost
 from kq.records import (
     AgentRecord,

@@ -13,7 +13,7 @@ import time
 
 from kq import __version__, process
 from kq.guardian.folder import QueueFolder
-from kq.guardian.starting import let_begin, start_server, tell
+from kq.guardian.startup import let_begin, start_server, tell
 from kq.logs import log_folder, open_log
 from kq.settings import Settings
 

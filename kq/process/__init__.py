@@ -9,7 +9,7 @@ import sys
 
 from kq.process._cores import usable_cores
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
-from kq.process._waking import InputEnd, SignalWake, await_word
+from kq.process._wakeup import InputEnd, SignalWake, await_word
 
 if sys.platform == "win32":
     from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
@@ -27,7 +27,7 @@ if sys.platform == "win32":
         spawn_standby,
         watch,
     )
-    from kq.process._windows_ending import (
+    from kq.process._windows_termination import (
         TreeEnd,
         descendants,
         end_strays,
@@ -51,7 +51,7 @@ else:
         spawn_standby,
         watch,
     )
-    from kq.process._posix_ending import (
+    from kq.process._posix_termination import (
         TreeEnd,
         descendants,
         end_strays,

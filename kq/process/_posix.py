@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kq.errors import NotFound, Refused
 from kq.process._failures import check_arguments, explain_failure
-from kq.process._posix_noticing import EndNotice
+from kq.process._posix_exit_watch import EndNotice
 from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
 
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kq.errors import ConnectionLost
-from kq.remote.host_book import HostBook
+from kq.remote.host_store import HostBook
 from kq.remote.hosts import RemoteHost
 from kq.remote.launcher import RemoteLauncher
 from kq.remote.steps import RemoteResult, RemoteStep, StepState
 from kq.settings import Settings
 
 if TYPE_CHECKING:
-    from kq.remote.ladder import Queue
+    from kq.remote.preflight import Queue
 
 __all__ = ["add_remote_commands"]
 

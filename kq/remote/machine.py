@@ -38,8 +38,8 @@ _FIND_PYTHON = (
     'printf \'%s\\t%s\\n\' "$path" "$version"; done'
 )
 _FIND_KQ = (
-    'for folder in "$@"; do if [ -f "$folder/kq/agent/on_host.py" ]; then (cd "$folder" && pwd); exit 0; fi; '
-    "done; exit 3"
+    'for folder in "$@"; do if [ -f "$folder/kq/agent/host_commands.py" ]; then '
+    '(cd "$folder" && pwd); exit 0; fi; done; exit 3'
 )
 
 

@@ -55,7 +55,7 @@ _FIND_PYTHON = (
 _FIND_KQ = (
     # Not by Join-Path, which fails on a drive that is not there.
     "foreach ($folder in $names) { "
-    "if (Test-Path -LiteralPath ($folder + '\\kq\\agent\\on_host.py') -ErrorAction SilentlyContinue) "
+    "if (Test-Path -LiteralPath ($folder + '\\kq\\agent\\host_commands.py') -ErrorAction SilentlyContinue) "
     "{ Say (Resolve-Path -LiteralPath $folder).ProviderPath; exit 0 } }; exit 3"
 )
 _ERROR = re.compile(r'<S S="Error">(.*?)</S>', re.DOTALL)

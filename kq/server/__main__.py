@@ -6,6 +6,6 @@ from pathlib import Path
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from kq.server.starting import main
+from kq.server.startup import main
 
 sys.exit(main())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kq import process
 from kq.errors import KqError, NotFound
-from kq.server.early_agents import start_agent
+from kq.server.agent_process import start_agent
 from kq.wire import Poller
 
 __all__ = ["LocalAgents"]

@@ -9,10 +9,10 @@ from typing import Any
 
 from kq.core import Core
 from kq.core import instructions as do
-from kq.server.hearing import Hearing
+from kq.server.agent_messages import Hearing
+from kq.server.change_feed import News
 from kq.server.history import History
 from kq.server.journal import Journal
-from kq.server.news import News
 from kq.server.streams import Streams
 from kq.server.telling import tell_of_attempt
 

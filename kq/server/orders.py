@@ -16,8 +16,8 @@ from kq.core import instructions as do
 from kq.core.pool import beat_interval_s
 from kq.errors import MalformedMessage
 from kq.records import attempt_id, fill, task_commands
-from kq.server.hearing import Hearing
-from kq.server.keeping import JournalKeeper
+from kq.server.agent_messages import Hearing
+from kq.server.journal_writer import JournalKeeper
 from kq.server.local_agents import LocalAgents
 from kq.settings import Settings
 from kq.wire import ServerWire

@@ -23,18 +23,18 @@ from kq.core import instructions as do
 from kq.errors import MalformedMessage, Refused
 from kq.logs import log_folder
 from kq.records import AttemptRecord
-from kq.server.connection import SessionFiles
-from kq.server.hearing import Hearing
+from kq.server.agent_messages import Hearing
+from kq.server.change_feed import News
+from kq.server.credentials import SessionFiles
 from kq.server.history import History
-from kq.server.keeping import JournalKeeper
+from kq.server.journal_writer import JournalKeeper
 from kq.server.local_agents import LocalAgents
-from kq.server.news import News
 from kq.server.noting import Notes
 from kq.server.orders import Orders
 from kq.server.remote_hosts import RemoteHosts
+from kq.server.request_handler import Wishes
 from kq.server.streams import Streams
 from kq.server.telling import tell_instruction
-from kq.server.wishes import Wishes
 from kq.settings import Settings
 from kq.wire import Incoming, Poller, ServerWire
 

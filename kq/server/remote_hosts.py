@@ -16,7 +16,7 @@ import msgspec
 
 from kq.errors import Refused
 from kq.plain_text import quoted
-from kq.server.connection import LOOPBACK, SessionFiles
+from kq.server.credentials import LOOPBACK, SessionFiles
 from kq.wire import ServerWire, new_key_pair
 
 __all__ = ["RemoteHosts"]

@@ -2,8 +2,8 @@
 
 from kq.wire.frames import FrameDecoder, VersionMismatch, encode
 from kq.wire.keys import KeyPair, new_key_pair, write_private
-from kq.wire.peer_ends import AgentWire, ClientWire
-from kq.wire.server_end import Incoming, ServerWire
+from kq.wire.peer_sockets import AgentWire, ClientWire
+from kq.wire.server_sockets import Incoming, ServerWire
 from kq.wire.sockets import Poller
 
 __all__ = [

@@ -19,11 +19,11 @@ _log = logging.getLogger("KatanaQueue")
 
 
 def _load_own_names() -> ModuleType:
-    """`plugins/own_names.py`, which finds everything else. Plug-ins know only their own path."""
-    name = "katana_queue_own_names"
+    """`plugins/import_isolation.py`, which finds everything else. Plug-ins know only their own path."""
+    name = "katana_queue_import_isolation"
     module = sys.modules.get(name)
     if module is None:
-        path = Path(__file__).resolve().parents[1] / "own_names.py"
+        path = Path(__file__).resolve().parents[1] / "import_isolation.py"
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{path} cannot be loaded", name=name)
@@ -33,16 +33,16 @@ def _load_own_names() -> ModuleType:
 
 
 def _registry() -> list[tuple[str, int, str, Any]]:
-    own_names = _load_own_names()
+    import_isolation = _load_own_names()
     try:
-        farm = own_names.load("plugins.FarmAPI.KatanaQueueFarmPlugin")
-        session = own_names.load("plugins.queue_session")
+        farm = import_isolation.load("plugins.FarmAPI.KatanaQueueFarmPlugin")
+        session = import_isolation.load("plugins.queue_session")
     except ImportError as error:
-        _log.error("%s", own_names.install_hint(error))
+        _log.error("%s", import_isolation.install_hint(error))
         return []
     if Configuration.get("KATANA_UI_MODE"):
         _tie_to_ui_session(session)
-    name = own_names.farm_name(FarmAPI.FarmPluginManager.GetFarmPluginNames() or ())
+    name = import_isolation.farm_name(FarmAPI.FarmPluginManager.GetFarmPluginNames() or ())
     return [(*FARM_PLUGIN_TYPE, name, farm.KatanaQueueFarmPlugin)]
 
 

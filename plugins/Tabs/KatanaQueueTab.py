@@ -12,10 +12,10 @@ from typing import Any
 
 def _load_own_names() -> ModuleType:
     # As in `Plugins/KatanaQueue.py`: whichever of the two Katana loads first brings it in.
-    name = "katana_queue_own_names"
+    name = "katana_queue_import_isolation"
     module = sys.modules.get(name)
     if module is None:
-        path = Path(__file__).resolve().parents[1] / "own_names.py"
+        path = Path(__file__).resolve().parents[1] / "import_isolation.py"
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{path} cannot be loaded", name=name)
@@ -25,13 +25,13 @@ def _load_own_names() -> ModuleType:
 
 
 def _registry() -> list[tuple[str, float, str, Any]]:
-    own_names = _load_own_names()
+    import_isolation = _load_own_names()
     try:
-        tab = own_names.load("plugins.Tabs.KatanaQueue.tab")
+        tab = import_isolation.load("plugins.Tabs.KatanaQueue.tab")
     except ImportError as error:
-        logging.getLogger("KatanaQueue").error("%s", own_names.install_hint(error))
+        logging.getLogger("KatanaQueue").error("%s", import_isolation.install_hint(error))
         return []
-    tab.KatanaQueueTab.farm_name = own_names.farm_name()
+    tab.KatanaQueueTab.farm_name = import_isolation.farm_name()
     return [("KatanaPanel", 2.0, tab.KatanaQueueTab.farm_name, tab.KatanaQueueTab)]
 
 

@@ -43,7 +43,7 @@ foreach ($Number in @($RequestPort, $UpdatePort, $BroadcastPort, $NumAgents)) {
 # of network drives.
 function Find-Kq {
     foreach ($Folder in @($Env:KQ_ROOT, $KatanaRoot, "$PSScriptRoot\..\..")) {
-        if ($Folder -and (Test-Path -LiteralPath "$Folder\kq\agent\on_host.py" -ErrorAction SilentlyContinue)) {
+        if ($Folder -and (Test-Path -LiteralPath "$Folder\kq\agent\host_commands.py" -ErrorAction SilentlyContinue)) {
             return (Resolve-Path -LiteralPath $Folder).ProviderPath
         }
     }

@@ -36,7 +36,7 @@ find_kq() {
     local folder here
     here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
     for folder in "${KQ_ROOT:-}" "$katana_root" "$here/../.." "$katana_root/plugins/Resources/KatanaQueue"; do
-        if [ -n "$folder" ] && [ -f "$folder/kq/agent/on_host.py" ]; then
+        if [ -n "$folder" ] && [ -f "$folder/kq/agent/host_commands.py" ]; then
             (cd "$folder" && pwd)
             return
         fi

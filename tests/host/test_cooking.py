@@ -13,7 +13,7 @@ from pxr import Gf, Usd, UsdGeom, UsdLux, UsdShade
 from host.nodes import cooking
 from host.nodes.errors import CookError
 from host.nodes.graph import Graph, Node
-from host.nodes.placing import pattern_regex
+from host.nodes.placement import pattern_regex
 from host.nodes.project import usd_project
 from host.nodes.types import node_type
 from tests.host.conftest import SMALL

@@ -123,7 +123,7 @@ Configuration.set("KATANA_UI_MODE", "1")
 load()
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 from kq.api import current_session
-from plugins.right_of_way import right_of_way
+from plugins.gil_yield import right_of_way
 print("gives way:", current_session().client._rests.give_way == right_of_way.rest)
 """
     assert "gives way: True" in run(code, data_root)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from kq.api import RemoteHost, RemoteStep, StepState
 from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
-from plugins.Tabs.KatanaQueue.views.look import state_colour
+from plugins.Tabs.KatanaQueue.views.theme import state_colour
 
 LEFT = Qt.MouseButton.LeftButton
 ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
@@ -163,10 +163,12 @@ def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
     import importlib.util
     import sys
 
-    spec = importlib.util.spec_from_file_location("katana_queue_own_names", ITEM.parents[2] / "own_names.py")
+    spec = importlib.util.spec_from_file_location(
+        "katana_queue_import_isolation", ITEM.parents[2] / "import_isolation.py"
+    )
     assert spec is not None
     assert spec.loader is not None
-    sys.modules["katana_queue_own_names"] = module = importlib.util.module_from_spec(spec)
+    sys.modules["katana_queue_import_isolation"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     item = Shelves.CreateShelfItem(str(ITEM))
     assert item.getName() == "Launch Remote Agents..."

@@ -32,7 +32,7 @@ from tests.process.waiting import wait_until
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the children use fork")
 
 if sys.platform != "win32":
-    from kq.process import _posix, _posix_ending
+    from kq.process import _posix, _posix_termination
 
 MISBEHAVING = Path(__file__).with_name("misbehaving.py")
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -129,7 +129,7 @@ def test_one_whose_main_thread_has_ended_is_no_zombie(tmp_path: Path, mark: str)
 def test_what_ends_while_it_is_looked_at_is_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed processes take their time: one may end after any look at it, and must not stay as a zombie."""
     child = spawn_service(["sleep", "600"], environment=os.environ)
-    kill, is_running = _posix_ending._signal, _posix.is_running
+    kill, is_running = _posix_termination._signal, _posix.is_running
 
     def kill_later(pid: int, number: signal.Signals) -> None:
         if number is not signal.SIGKILL:
@@ -141,7 +141,7 @@ def test_what_ends_while_it_is_looked_at_is_reaped(monkeypatch: pytest.MonkeyPat
             wait_until(lambda: process_start_time(pid) is None)
         return is_running(pid, start_time)
 
-    monkeypatch.setattr(_posix_ending, "_signal", kill_later)
+    monkeypatch.setattr(_posix_termination, "_signal", kill_later)
     monkeypatch.setattr(_posix, "is_running", end_now)
     ending = TreeEnd([child.id])
     wait_until(ending.step)

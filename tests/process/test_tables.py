@@ -18,7 +18,7 @@ from tests.process.waiting import wait_until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="both ways are to be had on Linux only")
 
 if sys.platform == "linux":
-    from kq.process import _posix_noticing, _table_linux, _table_psutil
+    from kq.process import _posix_exit_watch, _table_linux, _table_psutil
 
     TABLES: list[ModuleType] = [_table_linux, _table_psutil]
 else:
@@ -143,7 +143,7 @@ def test_a_programs_name_does_not_confuse(tmp_path: Path) -> None:
 def test_without_pidfds_a_thread_waits(is_child: bool) -> None:
     """What it gives becomes readable at the end, and the exit is still there to be asked for."""
     child = spawn_service(["sleep", "600"], environment=os.environ)
-    near_end = _posix_noticing.near_end_of_waiter(child.pid, is_child)
+    near_end = _posix_exit_watch.near_end_of_waiter(child.pid, is_child)
     assert select.select([near_end], [], [], 0) == ([], [], [])
     os.kill(child.pid, signal.SIGTERM)
     assert select.select([near_end], [], [], 60)[0]

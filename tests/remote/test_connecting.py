@@ -342,7 +342,7 @@ def test_a_kq_of_another_protocol(checker: RemoteLauncher, machine: RemoteMachin
     """Both versions are named."""
     other = tmp_path / "kq of yesterday"
     (other / "kq" / "agent").mkdir(parents=True)
-    (other / "kq" / "agent" / "on_host.py").touch()
+    (other / "kq" / "agent" / "host_commands.py").touch()
     (other / "kq" / "agent" / "__main__.py").write_text(
         'print(\'kq-remote: {"protocol": 99, "version": "0.0.9"}\')\n'
     )

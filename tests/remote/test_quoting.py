@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kq.agent import on_host
+from kq.agent import host_commands
 from kq.errors import RemoteFailed
 from kq.remote import RemoteHost
 from kq.remote.machine import marked_line
@@ -245,7 +245,7 @@ def test_a_command_line_too_long_for_windows_is_not_sent() -> None:
 
 def test_answers_are_ascii_whatever_is_in_them(capsys: pytest.CaptureFixture[str]) -> None:
     """A code page on the way changes nothing."""
-    on_host._answer({"log": "C:\\Jörg\\日本"})
+    host_commands._answer({"log": "C:\\Jörg\\日本"})
     out = capsys.readouterr().out
     assert out.isascii() and marked_line(out) == {"log": "C:\\Jörg\\日本"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from kq.agent_config import AgentConfig
 from kq.remote import RemoteLauncher
-from kq.server.connection import SessionFiles
+from kq.server.credentials import SessionFiles
 from kq.server.remote_hosts import RemoteHosts
 from kq.settings import Settings
 from kq.wire import ServerWire

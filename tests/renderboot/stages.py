@@ -10,7 +10,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdShade
 from PySide6.QtGui import QImage
 
 from host.renderboot.arguments import Arguments
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.renderers import load_renderer
 from host.renderboot.scene import Scene
 from host.renderboot.stage.reader import read_stage

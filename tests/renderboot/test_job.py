@@ -9,10 +9,10 @@ import numpy as np
 
 from host.renderboot import job
 from host.renderboot.arguments import Arguments
-from host.renderboot.findings import Findings
+from host.renderboot.cache import Stash
+from host.renderboot.diagnostics import Findings
 from host.renderboot.picture import Pixels
 from host.renderboot.scene import Scene
-from host.renderboot.stash import Stash
 from tests.renderboot.stages import add_card, new_stage, read_png
 
 

@@ -9,7 +9,7 @@ import pytest
 from pxr import Usd, UsdGeom
 
 from host.renderboot.arguments import Arguments
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.renderers import load_renderer
 from host.renderboot.stage.reader import read_scene
 

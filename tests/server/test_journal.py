@@ -16,7 +16,7 @@ from kq.core.jobs import Job
 from kq.core.state import Standing
 from kq.records import AttemptRecord, JobSpec
 from kq.server.journal import Journal
-from kq.server.keeping import JournalKeeper
+from kq.server.journal_writer import JournalKeeper
 from kq.states import TaskState
 from tests.small_disk import fill, small_disk
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 from kq.api import JobState
 from plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
 from plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
-from plugins.Tabs.KatanaQueue.views.look import HEADER_PADDING
+from plugins.Tabs.KatanaQueue.views.theme import HEADER_PADDING
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import LEFT, Settle

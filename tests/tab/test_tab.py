@@ -17,7 +17,7 @@ from kq.api import (
 )
 from plugins.Tabs.KatanaQueue import notifier
 from plugins.Tabs.KatanaQueue.models.columns import Column
-from plugins.Tabs.KatanaQueue.views.look import tool_icon
+from plugins.Tabs.KatanaQueue.views.theme import tool_icon
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import LEFT, Settle

@@ -6,7 +6,7 @@ import pytest
 
 from kq import messages as m
 from kq.records import SessionRecord
-from kq.wire import AgentWire, ServerWire, new_key_pair, receiving
+from kq.wire import AgentWire, ServerWire, new_key_pair, receive
 
 
 def test_a_message_that_is_announced_and_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ def test_a_message_that_is_announced_and_not_there_is_none(monkeypatch: pytest.M
     )  # fmt: skip
     agent = AgentWire(record, "a1", network=False)
     try:
-        monkeypatch.setattr(receiving, "_has_message", lambda _socket: True)
+        monkeypatch.setattr(receive, "_has_message", lambda _socket: True)
         assert list(server.requests(5)) == []
         assert list(server.updates(5)) == []
         assert list(agent.replies()) == []

@@ -6,7 +6,7 @@ from pxr import Gf, UsdGeom
 
 from host.nodes.node_type import CookContext, NodeType
 from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placing import look_at, place, scene_path
+from host.nodes.placement import look_at, place, scene_path
 
 
 def _cook(context: CookContext) -> None:

@@ -8,7 +8,7 @@ from pxr import Gf, Sdf, UsdGeom, UsdLux
 
 from host.nodes.node_type import CookContext, NodeType
 from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placing import look_at, place, scene_path
+from host.nodes.placement import look_at, place, scene_path
 
 _KINDS: dict[str, Any] = {
     "rect": UsdLux.RectLight,

@@ -8,7 +8,7 @@ from pxr import Gf, Sdf, UsdGeom, UsdShade
 
 from host.nodes.node_type import CookContext, NodeType
 from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placing import matching_prims, scene_path
+from host.nodes.placement import matching_prims, scene_path
 
 _IMAGES = "Images (*.png *.jpg *.jpeg *.exr *.hdr *.tif *.tiff);;All files (*)"
 

@@ -6,7 +6,7 @@ from pxr import Gf, UsdGeom
 
 from host.nodes.node_type import CookContext, NodeType
 from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placing import matching_prims
+from host.nodes.placement import matching_prims
 
 
 def _cook(context: CookContext) -> None:

@@ -9,11 +9,11 @@ import importlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from host.renderboot.cache import Stash
+from host.renderboot.diagnostics import Findings
 from host.renderboot.errors import ArgumentError, RenderBootError
-from host.renderboot.findings import Findings
 from host.renderboot.picture import Pixels
 from host.renderboot.scene import Scene
-from host.renderboot.stash import Stash
 
 
 class Picture(Protocol):

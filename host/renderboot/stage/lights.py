@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
 
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.scene import (
     Colour,
     CylinderLight,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pxr import Sdf, Usd, UsdShade
 
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.scene import (
     Colour,
     ColourInput,

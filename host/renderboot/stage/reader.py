@@ -9,14 +9,14 @@ import numpy as np
 from pxr import Sdf, Usd, UsdGeom
 
 from host.renderboot.arguments import Arguments
+from host.renderboot.cache import Stash
+from host.renderboot.diagnostics import Findings
 from host.renderboot.errors import RenderBootError
-from host.renderboot.findings import Findings
 from host.renderboot.scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, world_bounds
 from host.renderboot.stage.cameras import conform, framing_camera, read_camera
-from host.renderboot.stage.opening import open_stage
+from host.renderboot.stage.open_stage import open_stage
 from host.renderboot.stage.settings import StageSettings, read_settings
 from host.renderboot.stage.traversal import StageWalk
-from host.renderboot.stash import Stash
 
 
 def read_scene(arguments: Arguments, findings: Findings, stash: Stash | None = None) -> Scene:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
-from host.renderboot.findings import Findings
+from host.renderboot.cache import Stash
+from host.renderboot.diagnostics import Findings
 from host.renderboot.scene import Group, Instances, Material, Matrix, Mesh
 from host.renderboot.stage import implicit
 from host.renderboot.stage.lights import LightReader
@@ -19,7 +20,6 @@ from host.renderboot.stage.materials import MaterialReader, displayed
 from host.renderboot.stage.mesh_parts import Ints
 from host.renderboot.stage.meshes import MeshReading
 from host.renderboot.stage.values import colour_of, get, matrix_of
-from host.renderboot.stash import Stash
 
 _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
 

@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QApplication
 
 def show_dialog() -> None:
     # A shelf item may not know its own path in every version of Katana: the plug-in loaded before it does.
-    own_names = sys.modules.get("katana_queue_own_names")
-    if own_names is None:
+    import_isolation = sys.modules.get("katana_queue_import_isolation")
+    if import_isolation is None:
         raise RuntimeError("Katana Queue is not loaded: see the messages of Katana's start")
-    dialogs = own_names.load("plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents")
+    dialogs = import_isolation.load("plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents")
     dialogs.LaunchRemoteAgentsDialog.show_for(QApplication.activeWindow())
 
 

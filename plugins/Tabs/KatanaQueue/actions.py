@@ -25,12 +25,12 @@ from kq.api import (
 )
 
 from .bridge import QueueBridge
-from .in_turns import InTurns
+from .chunked_work import InTurns
 from .models.jobs import JobsModel
-from .opening import open_with_system
+from .open_external import open_with_system
 from .views.jobs_view import JobsView
-from .views.look import tool_icon
 from .views.question import ask_first, question_about
+from .views.theme import tool_icon
 
 __all__ = ["JobActions"]
 

@@ -13,8 +13,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from kq.api import AgentRecord, ConnectionStatus, JobRecord, KqError, QueueChange, QueueClient, QueueRecord
 
-from ...crossing import open_crossing, post
-from ...right_of_way import right_of_way
+from ...gil_yield import right_of_way
+from ...qt_dispatch import open_crossing, post
 
 __all__ = ["QueueBridge"]
 

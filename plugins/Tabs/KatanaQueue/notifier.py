@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 from kq.api import JobRecord, JobState
 
 from .models.columns import elapsed_s
-from .models.endings import Endings, Message
-from .views.look import state_pixmap
+from .models.completion_summary import Endings, Message
+from .views.theme import state_pixmap
 
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
 

@@ -31,12 +31,12 @@ from kq.api import (
 from ... import queue_session
 from .actions import JobActions
 from .bridge import QueueBridge
+from .follow_newest import NewestJob
 from .models.agents import AgentsModel
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
-from .newest import NewestJob
 from .notifier import Notifier
-from .selected import SelectedJob
+from .selection_details import SelectedJob
 from .views.agents_panel import AgentsPanel
 from .views.banner import Banner, EmptyPage, Notice
 from .views.bars import DetailsPanel, TopBar

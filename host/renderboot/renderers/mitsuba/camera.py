@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.renderers.mitsuba.engine import transform
 from host.renderboot.scene import Camera, PictureSettings
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.renderers.mitsuba.engine import mi, rgb, transform
 from host.renderboot.renderers.mitsuba.light_shares import shares
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary

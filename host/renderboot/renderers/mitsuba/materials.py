@@ -5,7 +5,7 @@ Principled for what is opaque, dielectric for what is clear, masks for cut-outs.
 
 from __future__ import annotations
 
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.renderers.mitsuba.engine import mi, rgb
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
 from host.renderboot.scene import ColourInput, ImageTexture, Material, ScalarInput, VertexColour

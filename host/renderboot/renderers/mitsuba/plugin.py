@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from host.renderboot.cache import Stash
+from host.renderboot.diagnostics import Findings
 from host.renderboot.errors import RenderBootError
-from host.renderboot.findings import Findings
 from host.renderboot.picture import Pixels
 from host.renderboot.renderers.mitsuba.camera import sensor
 from host.renderboot.renderers.mitsuba.engine import dr, mi
@@ -21,7 +22,6 @@ from host.renderboot.renderers.mitsuba.materials import MaterialLibrary
 from host.renderboot.renderers.mitsuba.shapes import ShapeBuilder
 from host.renderboot.renderers.mitsuba.textures import TextureLibrary
 from host.renderboot.scene import DomeLight, PictureSettings, RectLight, Scene, every_group
-from host.renderboot.stash import Stash
 
 Sums = npt.NDArray[np.float64]
 

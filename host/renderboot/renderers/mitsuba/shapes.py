@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from host.renderboot.findings import Findings
+from host.renderboot.diagnostics import Findings
 from host.renderboot.renderers.mitsuba.engine import mi, transform
 from host.renderboot.renderers.mitsuba.materials import VERTEX_COLOUR, MaterialLibrary
 from host.renderboot.scene import Array, Group, Indices, Instances, Light, Matrix, Mesh, VertexColour

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from ....crossing import open_crossing, post
+from ....qt_dispatch import open_crossing, post
 
 __all__ = ["Background"]
 

@@ -44,10 +44,10 @@ from kq.api import (
     remote_choices,
 )
 
-from ....Tabs.KatanaQueue.views.look import colour_text, state_colour, state_pixmap
+from ....Tabs.KatanaQueue.views.theme import colour_text, state_colour, state_pixmap
 from .background import Background
 from .form import FilledIn, hint, label, row
-from .questions import Questions
+from .prompts import Questions
 from .remote_fields import problem_with, warning_about
 from .session_steps import RemoteSteps, SessionSteps
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, QTimer
 
-from ....crossing import open_crossing
+from ....qt_dispatch import open_crossing
 
 __all__ = ["FileThread"]
 

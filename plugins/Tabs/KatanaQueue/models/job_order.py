@@ -15,7 +15,7 @@ from typing import TypeVar
 from kq.api import JobRecord, JobState
 
 from .columns import COLUMNS, Column, SortValue
-from .job_book import JobBook
+from .job_store import JobBook
 
 __all__ = ["Arrangement", "Entry", "JobFilter", "JobOrder", "SortBy", "taken_apart"]
 

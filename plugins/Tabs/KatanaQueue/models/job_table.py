@@ -16,9 +16,9 @@ from kq.api import JobRecord, JobState, TaskRecord
 
 from .column_titles import column_title
 from .columns import COLUMNS, Column, job_text, moment_text
-from .job_book import JobBook
+from .expanded_jobs import OpenJobs
 from .job_order import JobOrder
-from .open_jobs import OpenJobs
+from .job_store import JobBook
 from .task_rows import TaskRows, task_text
 
 __all__ = ["JobTable"]

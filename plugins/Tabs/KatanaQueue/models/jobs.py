@@ -15,10 +15,10 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer,
 
 from kq.api import JobRecord, JobState, QueueChange
 
-from ....right_of_way import right_of_way
+from ....gil_yield import right_of_way
 from .columns import COLUMNS, Column
-from .job_book import JobBook
 from .job_order import Arrangement, Entry, JobFilter, SortBy, taken_apart
+from .job_store import JobBook
 from .job_table import JobTable
 
 __all__ = ["JobsModel"]

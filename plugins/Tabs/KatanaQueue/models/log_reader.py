@@ -13,8 +13,8 @@ from PySide6.QtCore import QObject, Signal
 
 from kq.api import OutputPatterns, load_patterns
 
-from ....crossing import post
-from ....right_of_way import right_of_way
+from ....gil_yield import right_of_way
+from ....qt_dispatch import post
 from .file_thread import FileThread
 from .log_file import FileChange, LogFile, LogLine, LogTrouble
 from .log_scan import LineMarks, Search, SeverityScan, TextScan

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QImageReader, QPixmap
 
-from ....crossing import post
+from ....qt_dispatch import post
 from .file_thread import FileThread
 
 __all__ = ["PictureLoader"]

@@ -39,8 +39,8 @@ from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
 from ..models.columns import span_text
 from .fitting_row import FittingRow
-from .look import ROOMY_HEADER, faded, row_height, state_colour, state_pixmap
 from .question import LONG_S, ask_first
+from .theme import ROOMY_HEADER, faded, row_height, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
 

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from kq.api import ConnectionStatus, QueueRecord
 
-from .look import SPACING, colour_text, faded, state_colour, state_pixmap
+from .theme import SPACING, colour_text, faded, state_colour, state_pixmap
 
 __all__ = ["Banner", "EmptyPage", "Notice"]
 

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from ..actions import JobActions
 from .filter_bar import FilterBar
 from .fitting import FittingWidget
-from .look import COMPACT_BUTTONS, SPACING, faded, tool_icon
+from .theme import COMPACT_BUTTONS, SPACING, faded, tool_icon
 
 __all__ = ["DetailsPanel", "TopBar"]
 

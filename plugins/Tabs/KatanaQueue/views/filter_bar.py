@@ -9,8 +9,8 @@ from kq.api import JobState
 
 from ..models.job_order import JobFilter
 from .fitting import FittingWidget
-from .look import COMPACT_BUTTONS, SPACING, state_pixmap
 from .search_field import SearchField
+from .theme import COMPACT_BUTTONS, SPACING, state_pixmap
 
 __all__ = ["FilterBar"]
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from .fitting import FittingWidget
-from .look import COMPACT_BUTTONS, SPACING
+from .theme import COMPACT_BUTTONS, SPACING
 
 __all__ = ["FittingRow"]
 

@@ -17,7 +17,7 @@ from ..models.column_fit import fitted_widths
 from ..models.column_titles import ColumnTitles
 from ..models.columns import COLUMNS, Column
 from ..models.job_order import SortBy
-from .look import HEADER_PADDING, ROOMY_HEADER
+from .theme import HEADER_PADDING, ROOMY_HEADER
 
 __all__ = ["JobColumns"]
 

@@ -18,7 +18,7 @@ from kq.api import JobRecord, TaskRecord
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from ..models.pictures import PictureLoader
-from .look import faded, is_dark, row_height, state_colour, state_pixmap
+from .theme import faded, is_dark, row_height, state_colour, state_pixmap
 
 __all__ = ["ARROW_WIDTH", "MARGIN", "RowPainter"]
 

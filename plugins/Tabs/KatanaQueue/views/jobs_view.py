@@ -34,15 +34,15 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 
 from kq.api import JobRecord
 
-from ....right_of_way import right_of_way
+from ....gil_yield import right_of_way
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
-from .in_parts import InParts
+from .incremental_paint import InParts
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .job_selection import JobSelection
-from .look import row_height
-from .own_keys import OwnKeys
+from .shortcut_override import OwnKeys
+from .theme import row_height
 
 __all__ = ["JobsView"]
 

@@ -19,13 +19,13 @@ from kq.api import AttemptRecord
 
 from ..models.log_reader import LogReader, LogState
 from ..models.log_scan import BadPattern, LineMarks, Search
-from ..opening import open_with_system
+from ..open_external import open_with_system
 from .banner import Banner
 from .fitting_row import FittingRow
 from .log_selection import Selection
 from .log_view import LogView
-from .look import tool_icon
 from .search_field import SearchField
+from .theme import tool_icon
 
 __all__ = ["LogPanel"]
 

@@ -20,13 +20,13 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
-from ....right_of_way import right_of_way
+from ....gil_yield import right_of_way
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
 from .log_painter import LinePainter, LogMetrics
 from .log_selection import Position, Selection
-from .look import faded
-from .own_keys import OwnKeys
+from .shortcut_override import OwnKeys
+from .theme import faded
 
 __all__ = ["LogView"]
 

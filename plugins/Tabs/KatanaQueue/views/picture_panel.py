@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from ..models.pictures import PictureLoader
-from .look import SPACING, faded
+from .theme import SPACING, faded
 
 __all__ = ["NamedPicture", "PicturePanel"]
 

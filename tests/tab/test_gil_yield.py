@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from plugins import right_of_way as module
-from plugins.right_of_way import RightOfWay, right_of_way
+from plugins import gil_yield as module
+from plugins.gil_yield import RightOfWay, right_of_way
 from plugins.Tabs.KatanaQueue.models import log_reader
 from plugins.Tabs.KatanaQueue.models.log_reader import LogReader
 from tests.tab.using import Settle

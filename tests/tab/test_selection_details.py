@@ -156,7 +156,7 @@ def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: 
     """Through Katana's own events a monitor can follow the selected job and its picture."""
     from Katana import Utils
 
-    from plugins.Tabs.KatanaQueue.selected import JOB_SELECTED_EVENT
+    from plugins.Tabs.KatanaQueue.selection_details import JOB_SELECTED_EVENT
 
     told: list[dict[str, Any]] = []
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from kq import process
-from kq.agent import on_host
+from kq.agent import host_commands
 from kq.agent.host_folder import HostFolder
 from kq.agent_config import AgentConfig
 from kq.messages import PROTOCOL_VERSION
@@ -45,9 +45,9 @@ def test_agents_that_never_came_leave_nothing_behind(
         return started[0]
 
     monkeypatch.setattr(process, "spawn_service", stands_still)
-    monkeypatch.setattr(on_host, "_START_PATIENCE_S", 0.2)
+    monkeypatch.setattr(host_commands, "_START_PATIENCE_S", 0.2)
 
-    assert on_host.main(["remote-start", "--connection", str(connection), "--agents", "1"]) == 2
+    assert host_commands.main(["remote-start", "--connection", str(connection), "--agents", "1"]) == 2
 
     assert not HostFolder.of("farm:1:2").path.exists()
     assert "did not start within" in capsys.readouterr().err

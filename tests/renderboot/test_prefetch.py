@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdShade, Vt
 
-from host.renderboot.ahead import BEFORE_VARIABLE, read_before
 from host.renderboot.arguments import Arguments
-from host.renderboot.findings import Findings
+from host.renderboot.cache import Stash, digest
+from host.renderboot.diagnostics import Findings
+from host.renderboot.prefetch import BEFORE_VARIABLE, read_before
 from host.renderboot.renderers import load_renderer
 from host.renderboot.stage.reader import read_scene
-from host.renderboot.stash import Stash, digest
 from tests.renderboot.stages import (
     Pixels,
     add_camera,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
-from ...right_of_way import right_of_way
+from ...gil_yield import right_of_way
 
 __all__ = ["InTurns"]
 

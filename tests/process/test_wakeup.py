@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from kq.process import SignalWake
-from kq.process._waking import hang_up_at_end
+from kq.process._wakeup import hang_up_at_end
 
 
 def _is_readable(fd: int, timeout_s: float) -> bool:

@@ -7,7 +7,7 @@ from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.messages import SnapshotReply
 from kq.records import QueueRecord
-from kq.server.news import News
+from kq.server.change_feed import News
 
 
 def test_an_agent_that_came_back_before_anybody_was_told_is_there() -> None:

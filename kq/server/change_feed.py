@@ -8,9 +8,9 @@ import msgspec
 
 from kq.core import Core
 from kq.messages import ChangesEvent
-from kq.pace import Pace
+from kq.rate_limit import Pace
 from kq.records import QueueRecord
-from kq.server.pages import pages
+from kq.server.pagination import pages
 
 __all__ = ["News"]
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 from kq import __version__, process
 from kq.errors import IllegalTransition, KqError, SessionFailed
 from kq.logs import log_folder, open_log
-from kq.server.early_agents import start_early
+from kq.server.agent_process import start_early
 from kq.settings import Settings
 
 __all__ = ["main"]

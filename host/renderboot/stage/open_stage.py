@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pxr import Tf, Usd, UsdUtils
 
+from host.renderboot.diagnostics import Findings
 from host.renderboot.errors import RenderBootError
-from host.renderboot.findings import Findings
 from host.usd_errors import words
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")

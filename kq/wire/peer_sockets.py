@@ -16,7 +16,7 @@ from kq import messages as m
 from kq.errors import MalformedMessage
 from kq.records import SessionRecord
 from kq.wire.frames import FrameDecoder, VersionMismatch, encode
-from kq.wire.receiving import whole_message
+from kq.wire.receive import whole_message
 from kq.wire.sockets import (
     CLIENT_TOPIC,
     NOW,

@@ -12,7 +12,7 @@ import pytest
 
 from kq.errors import Refused
 from kq.files import try_lock
-from kq.remote import HostBook, RemoteHost, RemoteLauncher, host_book, remote_choices
+from kq.remote import HostBook, RemoteHost, RemoteLauncher, host_store, remote_choices
 from kq.settings import Settings
 from tests.reliability.live_queue import ROOT, clean_environment
 from tests.remote.machines import Answers, RemoteMachine, Reports
@@ -123,7 +123,7 @@ def test_a_desktop_that_stands_still_in_the_midst_is_told_of(
 ) -> None:
     """What it has yet to write would undo ours: nothing is written, and somebody is told."""
     HostBook().remember(RemoteHost(host="farm-a"), worked=True)
-    monkeypatch.setattr(host_book, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(host_store, "_PATIENCE_S", 0.1)
     with path.with_name(".hosts.json.lock").open("ab") as other:
         assert try_lock(other)
         with pytest.raises(Refused, match="another desktop"):

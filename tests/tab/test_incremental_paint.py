@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 
 from kq.api import JobState
 from plugins.Tabs.KatanaQueue.models.columns import Column
-from plugins.Tabs.KatanaQueue.views import in_parts
+from plugins.Tabs.KatanaQueue.views import incremental_paint
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle, click_row
 
@@ -57,7 +57,7 @@ def drawn(tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.Monkey
     """A full list that is drawn; there is time for one row in a part."""
     queue.change([make_job(i, state=JobState.COMPLETED) for i in range(_JOBS)])
     settle(lambda: tab.model.shown == _JOBS and tab.view._parts.is_done)
-    monkeypatch.setattr(in_parts, "BUDGET_S", 0.0)
+    monkeypatch.setattr(incremental_paint, "BUDGET_S", 0.0)
     yield _Drawn(tab.view, monkeypatch)
 
 

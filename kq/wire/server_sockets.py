@@ -15,7 +15,7 @@ from kq import messages as m
 from kq.errors import MalformedMessage, Refused
 from kq.wire.frames import FrameDecoder, VersionMismatch, encode
 from kq.wire.keys import ZAP_DOMAIN, Doorkeeper, KeyPair
-from kq.wire.receiving import first_frame
+from kq.wire.receive import first_frame
 from kq.wire.sockets import (
     CLIENT_TOPIC,
     MORE_NOW,

@@ -10,8 +10,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox
 
 from kq.api import JobState
-from plugins.Tabs.KatanaQueue import in_turns
-from plugins.Tabs.KatanaQueue.in_turns import InTurns
+from plugins.Tabs.KatanaQueue import chunked_work
+from plugins.Tabs.KatanaQueue.chunked_work import InTurns
 from plugins.Tabs.KatanaQueue.models.job_order import SLICE
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle
@@ -37,7 +37,7 @@ def test_what_is_little_is_done_at_once(qapp: Any) -> None:
 
 def test_what_is_much_is_done_in_turns(qapp: Any, settle: Settle, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step in each, when there is no time for two; another work waits for the end of the first."""
-    monkeypatch.setattr(in_turns, "BUDGET_S", 0.0)
+    monkeypatch.setattr(chunked_work, "BUDGET_S", 0.0)
     order: list[Any] = []
     parent = QObject()
     turns = InTurns(parent)
@@ -75,7 +75,7 @@ def test_very_many_jobs_are_removed_by_one_question(
     settle(lambda: tab.model.shown == _JOBS)
     tab.view.selectAll()
     settle(lambda: tab.actions_of_jobs.remove.isEnabled())
-    monkeypatch.setattr(in_turns, "BUDGET_S", 0.0)
+    monkeypatch.setattr(chunked_work, "BUDGET_S", 0.0)
 
     tab.actions_of_jobs.remove.trigger()
     assert tab.findChild(QMessageBox) is None

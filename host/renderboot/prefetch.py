@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 
 from host.renderboot.arguments import Arguments, parse
+from host.renderboot.cache import Stash
+from host.renderboot.diagnostics import Findings
 from host.renderboot.errors import ArgumentError, RenderBootError
-from host.renderboot.findings import Findings
 from host.renderboot.renderers import Renderer
-from host.renderboot.stash import Stash
 
 BEFORE_VARIABLE = "KQ_STANDBY_BEFORE"
 _MEMORY_SHARE = 0.8

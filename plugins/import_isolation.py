@@ -18,7 +18,7 @@ from types import CodeType, ModuleType
 
 __all__ = ["MODULE_NAME", "farm_name", "install_hint", "is_kq_taken", "load"]
 
-MODULE_NAME = "katana_queue_own_names"
+MODULE_NAME = "katana_queue_import_isolation"
 """The name under which the plug-in files keep this module in `sys.modules`."""
 
 ROOT = Path(__file__).resolve().parents[1]

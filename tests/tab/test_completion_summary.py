@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from kq.api import JobRecord, JobState
-from plugins.Tabs.KatanaQueue.models.endings import TOGETHER_S, Endings, Message
+from plugins.Tabs.KatanaQueue.models.completion_summary import TOGETHER_S, Endings, Message
 from tests.tab.fake_queue import make_job
 
 

@@ -7,8 +7,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+from kq.server.change_feed import News
 from kq.server.journal import Journal
-from kq.server.news import News
 
 __all__ = ["JournalKeeper"]
 

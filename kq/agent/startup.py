@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from kq import process
+from kq.agent.path_mapping import Site
 from kq.agent.program import Agent
-from kq.agent.site import Site
 from kq.agent_config import AgentConfig
 from kq.errors import KqError
 from kq.logs import open_log

@@ -13,7 +13,7 @@ from kq.agent_config import AgentConfig
 from kq.errors import Refused
 from kq.messages import PROTOCOL_VERSION
 from kq.records import SessionRecord
-from kq.server.early_agents import connection_file_of
+from kq.server.agent_process import connection_file_of
 from kq.settings import Settings
 from kq.wire import KeyPair, ServerWire, new_key_pair, write_private
 

@@ -9,7 +9,7 @@ import msgspec
 
 from kq.errors import KqError
 from kq.remote.addresses import address_towards
-from kq.remote.host_book import HostBook
+from kq.remote.host_store import HostBook
 from kq.remote.hosts import RemoteHost
 
 __all__ = ["FoundHost", "RemoteChoices", "look_up_host", "remote_choices"]

@@ -15,7 +15,7 @@ from typing import Any
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from .right_of_way import right_of_way
+from .gil_yield import right_of_way
 
 __all__ = ["open_crossing", "post"]
 

@@ -1,6 +1,6 @@
 """Told at once after quiet, evenly under load."""
 
-from kq.pace import Pace
+from kq.rate_limit import Pace
 
 
 def tell_all(pace: Pace, now: float, until: float) -> list[float]:

@@ -17,7 +17,7 @@ import msgspec
 
 from kq import messages, process
 from kq.agent.host_folder import HostFolder, Supervised, base_folder, shares_data_root
-from kq.agent.site import Site
+from kq.agent.path_mapping import Site
 from kq.agent.supervisor import Supervisor, say
 from kq.agent_config import AgentConfig
 from kq.errors import BadInput, KqError, NotFound, RemoteFailed

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kq.errors import BadInput
-from kq.remote import HostBook, RemoteHost, RemoteLauncher, StepState, ladder
+from kq.remote import HostBook, RemoteHost, RemoteLauncher, StepState, preflight
 from kq.remote.steps import Cancelled, Steps
 from kq.settings import Settings
 from tests.reliability.live_queue import LiveQueue
@@ -74,8 +74,8 @@ def test_the_render_program_is_looked_for_where_an_agent_looks(
     monkeypatch: pytest.MonkeyPatch, local: str, here: str, root: str, expected: str
 ) -> None:
     """Below Katana Install, where it is below Katana's folder here; whatever parts the names."""
-    monkeypatch.setattr(ladder, "local_katana_root", lambda: local)
-    monkeypatch.setattr(ladder, "render_program", lambda: here)
+    monkeypatch.setattr(preflight, "local_katana_root", lambda: local)
+    monkeypatch.setattr(preflight, "render_program", lambda: here)
     assert climb(katana_root=root)._render_program() == expected
 
 
@@ -104,11 +104,11 @@ def test_a_key_that_was_asked_for_is_taken_back_though_nobody_waited() -> None:
     assert made.admitted == "farm-w" and asked == ["farm-w"]
 
 
-def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = None) -> ladder.Ladder:
+def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = None) -> preflight.Ladder:
     """A climb that has come to a machine."""
     steps = Steps(reports or Reports(), threading.Event())
     settings = Settings.from_environment({"KQ_DATA_ROOT": "/root"})
-    made = ladder.Ladder(RemoteHost(host="farm-w"), None, settings, steps, Answers(), 5.0)
+    made = preflight.Ladder(RemoteHost(host="farm-w"), None, settings, steps, Answers(), 5.0)
     made.machine = SimpleNamespace(katana_root=katana_root)  # type: ignore[assignment]  # no more is asked for
     made.facts = facts or {}
     return made

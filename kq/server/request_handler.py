@@ -15,8 +15,8 @@ from kq.core.instructions import Instruction
 from kq.errors import BadInput, IllegalTransition, KqError
 from kq.plain_text import quoted
 from kq.records import AttemptRecord
-from kq.server.news import News
-from kq.server.pages import pages
+from kq.server.change_feed import News
+from kq.server.pagination import pages
 
 __all__ = ["Wishes"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
 
-from ....crossing import open_crossing, post
+from ....qt_dispatch import open_crossing, post
 
 __all__ = ["Questions"]
 
