@@ -105,7 +105,7 @@ def _row(turns: Turns, what: str, took_s: float) -> dict[str, Any]:
 
 def _read(turns: Turns, panel: Any, path: Path, count: int) -> Iterator[dict[str, Any]]:
     """A log of `count` lines is opened, looked at in the middle, looked through for errors, and searched."""
-    from plugins.Tabs.KatanaQueue.models.log_scan import Search
+    from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import Search
 
     view = panel.view
 
@@ -136,7 +136,7 @@ def _read(turns: Turns, panel: Any, path: Path, count: int) -> Iterator[dict[str
 
 def run(small: bool) -> list[dict[str, Any]]:
     """Rows of figures; `small` for a quick look at 50 MB instead of 1 GB."""
-    from plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
+    from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 
     _application = QApplication.instance() or QApplication([])
     turns = Turns()

@@ -23,9 +23,10 @@ from host import katana_alias
 
 katana_alias.install()
 
+from katana_queue.kq.api import ConnectionStatus, JobRecord, JobState, QueueChange  # noqa: E402
+
 from benchmarks.turns import Turns  # noqa: E402
 from host.app.interactive import settle  # noqa: E402
-from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange  # noqa: E402
 
 __all__ = ["run"]
 
@@ -139,10 +140,9 @@ def _jobs(count: int) -> list[JobRecord]:
 
 def run(small: bool) -> list[dict[str, Any]]:
     """Rows of figures; `small` for a quick look at 10,000 jobs instead of 100,000."""
+    from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
     from PySide6.QtTest import QTest
-
-    from plugins.Tabs.KatanaQueue.models.columns import Column
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     _application = QApplication.instance() or QApplication([])
     count, seconds = (10_000, 2.0) if small else (100_000, 10.0)

@@ -21,17 +21,18 @@ from host import katana_alias
 
 katana_alias.install()
 
+from katana_queue.kq.api import JobSpec, JobState, QueueClient, find_session  # noqa: E402
+
 from benchmarks.measuring import connected_session  # noqa: E402
 from benchmarks.turns import Turns  # noqa: E402
 from host.app.interactive import settle  # noqa: E402
-from kq.api import JobSpec, JobState, QueueClient, find_session  # noqa: E402
 
 __all__ = ["run"]
 
 _CHANGER = """
 import random, sys, time
 from pathlib import Path
-from kq.api import ConnectionStatus, QueueClient, find_session
+from katana_queue.kq.api import ConnectionStatus, QueueClient, find_session
 root, seconds, a_second = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 client = QueueClient()
 client.connect(find_session(root))
@@ -54,11 +55,10 @@ client.close()
 
 def run(small: bool) -> list[dict[str, Any]]:
     """Rows of figures; `small` for a quick look at 5,000 jobs instead of 100,000."""
+    from katana_queue.plugins.gil_yield import right_of_way
+    from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
     from PySide6.QtTest import QTest
-
-    from plugins.gil_yield import right_of_way
-    from plugins.Tabs.KatanaQueue.models.columns import Column
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     _application = QApplication.instance() or QApplication([])
     count, seconds = (5_000, 2.0) if small else (100_000, 10.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-_ALIASES = {"host.Katana": "Katana", "host.Katana.UI4": "UI4"}
+_ALIASES = {f"{__package__}.Katana": "Katana", f"{__package__}.Katana.UI4": "UI4"}
 """In Katana UI4 is a package of its own as well."""
 
 
@@ -18,7 +18,7 @@ def install() -> None:
     All modules are entered at once. A finder would have Python set a module anew on its package when its
     alias is first imported: FarmAPI's class BaseFarmPlugin would turn into the module of that name.
     """
-    importlib.import_module("host.Katana")
+    importlib.import_module(f"{__package__}.Katana")
     for name, module in tuple(sys.modules.items()):
         for real, alias in _ALIASES.items():
             if name == real or name.startswith(real + "."):

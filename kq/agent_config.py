@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kq.records import SessionRecord
+from .records import SessionRecord
 
 __all__ = ["AgentConfig"]
 

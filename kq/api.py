@@ -1,12 +1,12 @@
 """All that plug-ins and the host may import of kq. Names only: each is made elsewhere."""
 
-from kq.agent_config import AgentConfig
-from kq.client.discovery import find_session, live_sessions
-from kq.client.mirror import ConnectionStatus, QueueChange
-from kq.client.queue_client import QueueClient
-from kq.client.session import Session, current_session, start_session
-from kq.command_line import join_command_line, split_command_line
-from kq.errors import (
+from .agent_config import AgentConfig
+from .client.discovery import find_session, live_sessions
+from .client.mirror import ConnectionStatus, QueueChange
+from .client.queue_client import QueueClient
+from .client.session import Session, current_session, start_session
+from .command_line import join_command_line, split_command_line
+from .errors import (
     BadInput,
     BadSetting,
     ConnectionLost,
@@ -16,10 +16,10 @@ from kq.errors import (
     RemoteFailed,
     SessionFailed,
 )
-from kq.frame_ranges import format_frames, parse_frames
-from kq.patterns import OutputPatterns, load_patterns
-from kq.plain_text import quoted
-from kq.records import (
+from .frame_ranges import format_frames, parse_frames
+from .patterns import OutputPatterns, load_patterns
+from .plain_text import quoted
+from .records import (
     AgentRecord,
     AttemptRecord,
     JobRecord,
@@ -30,7 +30,7 @@ from kq.records import (
     new_job_id,
     task_commands,
 )
-from kq.remote import (
+from .remote import (
     FoundHost,
     HostBook,
     RemoteChoices,
@@ -44,9 +44,9 @@ from kq.remote import (
     look_up_host,
     remote_choices,
 )
-from kq.settings import MOST_AGENTS, Settings, default_data_root
-from kq.states import AgentState, JobState, TaskState
-from kq.wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
+from .settings import MOST_AGENTS, Settings, default_data_root
+from .states import AgentState, JobState, TaskState
+from .wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
 
 __all__ = [
     "MOST_AGENTS",

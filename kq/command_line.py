@@ -7,8 +7,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from kq.errors import BadInput
-from kq.plain_text import quoted
+from .errors import BadInput
+from .plain_text import quoted
 
 __all__ = ["join_command_line", "split_command_line"]
 

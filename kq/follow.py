@@ -6,10 +6,10 @@ import threading
 from types import TracebackType
 from typing import BinaryIO
 
-from kq.client.mirror import ConnectionStatus, QueueChange
-from kq.client.queue_client import QueueClient
-from kq.errors import ConnectionLost, NotFound
-from kq.records import JobRecord
+from .client.mirror import ConnectionStatus, QueueChange
+from .client.queue_client import QueueClient
+from .errors import ConnectionLost, NotFound
+from .records import JobRecord
 
 __all__ = ["LogFollower"]
 

@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
-from kq.errors import BadInput
-from kq.plain_text import quoted
+from .errors import BadInput
+from .plain_text import quoted
 
 __all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "parse_frames"]
 

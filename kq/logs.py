@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from kq.files import open_to_append
+from .files import open_to_append
 
 __all__ = ["MAX_BYTES", "KqLogHandler", "close_log", "log_folder", "make_room", "open_log"]
 

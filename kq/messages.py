@@ -10,7 +10,7 @@ from typing import Union
 
 import msgspec
 
-from kq.records import AgentRecord, AttemptRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
+from .records import AgentRecord, AttemptRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
 
 __all__ = [
     "PROTOCOL_VERSION",

@@ -10,10 +10,10 @@ import re
 
 import msgspec
 
-from kq.errors import BadInput
-from kq.frame_ranges import FrameChunks, parse_frames
-from kq.plain_text import quoted
-from kq.states import AgentState, JobState, TaskState
+from .errors import BadInput
+from .frame_ranges import FrameChunks, parse_frames
+from .plain_text import quoted
+from .states import AgentState, JobState, TaskState
 
 __all__ = [
     "AgentRecord",

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from kq.errors import BadSetting
-from kq.plain_text import quoted
+from .errors import BadSetting
+from .plain_text import quoted
 
 __all__ = ["MOST_AGENTS", "Settings", "default_data_root"]
 

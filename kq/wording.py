@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kq.records import AgentRecord, JobRecord, QueueRecord, TaskRecord
-from kq.states import AgentState, JobState, TaskState
+from .records import AgentRecord, JobRecord, QueueRecord, TaskRecord
+from .states import AgentState, JobState, TaskState
 
 __all__ = ["WAITS_FOR", "agent_state_text", "job_state_text", "reason_of", "reason_of_task", "why_jobs_wait"]
 

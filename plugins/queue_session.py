@@ -8,8 +8,7 @@ import shutil
 import sys
 from pathlib import Path, PureWindowsPath
 
-from kq.api import KqError, NotFound, Session, Settings, current_session, start_session
-
+from ..kq.api import KqError, NotFound, Session, Settings, current_session, start_session
 from .gil_yield import right_of_way
 
 __all__ = ["end", "find_python", "is_alias_folder", "start", "trouble"]

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from plugins import import_isolation
 from tests.leaks import LeakGuard, mark_descendants
+
+# Plug-ins and kq are parts of the package `katana_queue`, as in a desktop.
+import_isolation.load("kq")
 
 # Before anything imports Qt.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -69,6 +69,21 @@ def program(name: str, *arguments: str | Path) -> Callable[[], str]:
     return command(Path(sys.executable).with_name(name), *arguments)
 
 
+def types(*packages: str, options: Sequence[str] = ()) -> Callable[[], str]:
+    """A run of mypy over whole packages; the checkout is the package `katana_queue`, as when it is loaded."""
+
+    def run() -> str:
+        link = ROOT / "build" / "package" / "katana_queue"
+        if not link.is_symlink():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(Path("..", ".."))
+        os.environ["MYPYPATH"] = os.pathsep.join([str(link.parent), str(ROOT)])
+        return module("mypy", *options, *(part for name in packages for part in ("-p", name)))()
+
+    return run
+
+
+SHIPPED = ("katana_queue.kq", "katana_queue.host", "katana_queue.plugins")
 AS_ON_WINDOWS = [
     "--platform", "win32", "--cache-dir", ".mypy_cache/windows",
     "--no-warn-unreachable", "--exclude", "_posix",  # what is for other systems is not looked at there
@@ -85,8 +100,8 @@ def looks() -> list[Step]:
         Step("PowerShell grammar", powershell_grammar.findings),
         Step("shellcheck", command("shellcheck", "--external-sources", *shell_scripts())),
         Step("import contracts", program("lint-imports")),
-        Step("types; plug-ins against Katana's stubs", module("mypy", "kq", "host", "plugins", "tools")),
-        Step("types, as on Windows", module("mypy", *AS_ON_WINDOWS, "kq", "host")),
+        Step("types; plug-ins against Katana's stubs", types(*SHIPPED, "tools")),
+        Step("types, as on Windows", types(*SHIPPED[:2], options=AS_ON_WINDOWS)),
     ]
 
 

@@ -115,7 +115,10 @@ def plugin_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def _imported_names(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+    elif isinstance(node, ast.ImportFrom) and node.module and (not node.level or node.level > 1):
+        # A relative import that leaves the room names another from the root of the package.
+        if node.level and node.module.partition(".")[0] not in {"kq", "host"}:
+            return
         if node.module == "kq":
             yield from (f"kq.{alias.name}" for alias in node.names)
         else:

@@ -90,13 +90,15 @@ class Pictures:
     """Takes the pictures, in an order in which each state is reached by use."""
 
     def __init__(self, wanted: list[str], folder: Path) -> None:
-        from kq.api import current_session
+        from katana_queue.kq.api import current_session
 
         self._wanted = wanted
         self._folder = folder
         self.desktop = Desktop(keeps_settings=False, asks=False)
         self.desktop.start()
-        from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab  # the desktop makes Katana's modules
+        from katana_queue.plugins.Tabs.KatanaQueue.tab import (
+            KatanaQueueTab,  # the desktop makes Katana's modules
+        )
 
         wait(lambda: current_session() is not None, "the session")
         session = current_session()
@@ -124,7 +126,7 @@ class Pictures:
 
     def submit(self, name: str, seconds: float, fails: bool = False, seed: int = 1, **fields: Any) -> str:
         """Queue a job that renders for `seconds`."""
-        from kq.api import JobSpec
+        from katana_queue.kq.api import JobSpec
 
         command = (
             sys.executable,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from host.nodes import project as projects
-from host.nodes.scene import active_scene
+from ..nodes import project as projects
+from ..nodes.scene import active_scene
+from ._callbacks import Callbacks, ExecuteCallbacksForType
 
 __all__ = ["IsFileDirty", "Load", "New", "Save", "SetFileDirty"]
 

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from host.Katana import KatanaResources
-from host.nodes.scene import active_scene
+from ..nodes.scene import active_scene
+from . import KatanaResources
 
 __all__ = [
     "SHELF_TYPE_BUILTIN",

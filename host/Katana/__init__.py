@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from host.Katana import (
+from . import (
     Configuration,
     FarmAPI,
     KatanaFile,
@@ -16,10 +16,10 @@ from host.Katana import (
     Shelves,
     Utils,
 )
-from host.Katana import KatanaResources as ResourceFiles
-from host.Katana._callbacks import Callbacks
+from . import KatanaResources as ResourceFiles
+from ._callbacks import Callbacks
 
-from host.Katana import UI4  # isort: skip  the tabs need all of the above
+from . import UI4  # isort: skip  the tabs need all of the above
 
 __all__ = [
     "UI4",

@@ -13,8 +13,8 @@ import sys
 import threading
 from typing import Any
 
-from host import session
-from host.nodes.errors import CookError
+from .. import session
+from ..nodes.errors import CookError
 
 _log = logging.getLogger("Katana.Cooking")
 

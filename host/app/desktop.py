@@ -9,22 +9,22 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 
-from host import katana_alias
-from host.app import messages, rendering, scene_queries
-from host.app.cook_client import CookClient
-from host.app.messages import MessageLog, Messages
-from host.app.monitor import Monitor
-from host.app.node_graph import NodeGraphTab
-from host.app.parameters_tab import ParametersTab
-from host.app.rendering import RenderSession
-from host.app.scene_queries import SceneQueries
-from host.app.user_settings import UserSettings
-from host.app.window import DesktopWindow
-from host.Katana import Configuration, KatanaResources
-from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from host.Katana.FarmAPI import FarmPluginManager
-from host.Katana.UI4.App import Tabs
-from host.Katana.Utils import EventModule, Plugins
+from .. import katana_alias
+from ..Katana import Configuration, KatanaResources
+from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
+from ..Katana.FarmAPI import FarmPluginManager
+from ..Katana.UI4.App import Tabs
+from ..Katana.Utils import EventModule, Plugins
+from . import messages, rendering, scene_queries
+from .cook_client import CookClient
+from .messages import MessageLog, Messages
+from .monitor import Monitor
+from .node_graph import NodeGraphTab
+from .parameters_tab import ParametersTab
+from .rendering import RenderSession
+from .scene_queries import SceneQueries
+from .user_settings import UserSettings
+from .window import DesktopWindow
 
 _log = logging.getLogger("Katana.Desktop")
 

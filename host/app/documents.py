@@ -8,14 +8,14 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from host.app.scene_queries import SceneQueries
-from host.app.user_settings import UserSettings
-from host.Katana import KatanaFile
-from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from host.nodes import project as projects
-from host.nodes.errors import ProjectError
-from host.nodes.scene import active_scene
-from host.nodes.types.usd_in import USD_FILES
+from ..Katana import KatanaFile
+from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
+from ..nodes import project as projects
+from ..nodes.errors import ProjectError
+from ..nodes.scene import active_scene
+from ..nodes.types.usd_in import USD_FILES
+from .scene_queries import SceneQueries
+from .user_settings import UserSettings
 
 _log = logging.getLogger("Katana.File")
 _USD = (".usd", ".usda", ".usdc", ".usdz")

@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from host.app import style
-from host.nodes.parameters import Kind, ParameterSpec, Value, Vector3
+from ..nodes.parameters import Kind, ParameterSpec, Value, Vector3
+from . import style
 
 _INT_LIMIT = 2**31 - 1
 

@@ -14,17 +14,17 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QMenu
 
-from host.app import off_screen_fonts, qt_messages, style
-from host.app.desktop import Desktop
-from host.app.monitor import Monitor
-from host.app.node_graph import NodeGraphTab
-from host.app.rendering import Phase, Render, RenderMethod
-from host.app.signals import SignalQuitter
-from host.Katana.FarmAPI import FarmPluginManager
-from host.Katana.UI4.App import Tabs
-from host.nodes.errors import SceneError
-from host.nodes.graph import Node
-from host.nodes.scene import active_scene
+from ..Katana.FarmAPI import FarmPluginManager
+from ..Katana.UI4.App import Tabs
+from ..nodes.errors import SceneError
+from ..nodes.graph import Node
+from ..nodes.scene import active_scene
+from . import off_screen_fonts, qt_messages, style
+from .desktop import Desktop
+from .monitor import Monitor
+from .node_graph import NodeGraphTab
+from .rendering import Phase, Render, RenderMethod
+from .signals import SignalQuitter
 
 _log = logging.getLogger("Katana.Headless")
 _SETTLE_MS = 50

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
-from host.app import qt_messages, style
-from host.app.desktop import Desktop
-from host.app.signals import SignalQuitter
-from host.nodes.scene import active_scene
+from ..nodes.scene import active_scene
+from . import qt_messages, style
+from .desktop import Desktop
+from .signals import SignalQuitter
 
 
 def run(scene: Path | None, node: str | None, frame: float | None) -> int:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from host import session
+from .. import session
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 
@@ -103,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        from host.app.headless import run
+        from .headless import run
 
         return run(scene, options.node, options.frame, options.out, why_headless(options.headless))
-    from host.app.interactive import run as run_window
+    from .interactive import run as run_window
 
     return run_window(scene if scene.exists() or options.scene else None, options.node, options.frame)
 

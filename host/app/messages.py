@@ -9,8 +9,8 @@ from collections import deque
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
-from host.app import style
-from host.Katana.UI4.Tabs import BaseTab
+from ..Katana.UI4.Tabs import BaseTab
+from . import style
 
 _KEPT = 2000
 _COLORS = {

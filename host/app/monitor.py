@@ -10,12 +10,12 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from host.app import style
-from host.app.picture_view import PictureView
-from host.app.picture_watch import PictureWatcher
-from host.app.rendering import Phase, Render, RenderSession, active_renders
-from host.Katana.UI4.Tabs import BaseTab
-from host.Katana.Utils import EventModule
+from ..Katana.UI4.Tabs import BaseTab
+from ..Katana.Utils import EventModule
+from . import style
+from .picture_view import PictureView
+from .picture_watch import PictureWatcher
+from .rendering import Phase, Render, RenderSession, active_renders
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
 """Queued by the tab of a queue, with `jobId`, `picture` and `name`: whoever shows pictures may follow."""

@@ -17,15 +17,15 @@ from PySide6.QtCore import QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
-from host.app.node_item import NodePlate, ShownNode
-from host.Katana import NodegraphAPI
-from host.Katana.UI4.FormMaster import NodeActionDelegate
-from host.Katana.UI4.Tabs import BaseTab
-from host.Katana.UI4.Util import RenderMenu
-from host.nodes.errors import SceneError
-from host.nodes.graph import Change, GraphEvent, Node
-from host.nodes.scene import SceneChange, active_scene
-from host.nodes.types import NODE_TYPES
+from ..Katana import NodegraphAPI
+from ..Katana.UI4.FormMaster import NodeActionDelegate
+from ..Katana.UI4.Tabs import BaseTab
+from ..Katana.UI4.Util import RenderMenu
+from ..nodes.errors import SceneError
+from ..nodes.graph import Change, GraphEvent, Node
+from ..nodes.scene import SceneChange, active_scene
+from ..nodes.types import NODE_TYPES
+from .node_item import NodePlate, ShownNode
 
 _log = logging.getLogger("Katana.NodeGraph")
 _PIPE_COLOR = (150, 150, 150, 255)

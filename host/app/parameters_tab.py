@@ -14,12 +14,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from host.app.editors import CameraEditor, Editor, editor_for
-from host.app.scene_queries import active_queries
-from host.Katana.UI4.Tabs import BaseTab
-from host.nodes.errors import SceneError
-from host.nodes.graph import Change, GraphEvent, Node
-from host.nodes.scene import SceneChange, active_scene
+from ..Katana.UI4.Tabs import BaseTab
+from ..nodes.errors import SceneError
+from ..nodes.graph import Change, GraphEvent, Node
+from ..nodes.scene import SceneChange, active_scene
+from .editors import CameraEditor, Editor, editor_for
+from .scene_queries import active_queries
 
 _LEAST_WIDTH = 240
 """Room for a label and a number: Qt takes as much from a narrow column as from a wide one."""

@@ -15,7 +15,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from host.app import style
+from . import style
 
 _MIN_ZOOM, _MAX_ZOOM = 1 / 32, 64.0
 _BACKGROUND = QColor(26, 26, 26)

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from host.app import failure_reason
-from host.app.cook_client import CookClient
-from host.app.submission import Prepared, Submission, SubmissionError, hand_in, prepare
-from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from host.Katana.FarmAPI import FarmPluginManager, Job
-from host.nodes.project import to_document
-from host.nodes.scene import active_scene
+from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
+from ..Katana.FarmAPI import FarmPluginManager, Job
+from ..nodes.project import to_document
+from ..nodes.scene import active_scene
+from . import failure_reason
+from .cook_client import CookClient
+from .submission import Prepared, Submission, SubmissionError, hand_in, prepare
 
 _log = logging.getLogger("Katana.Render")
 

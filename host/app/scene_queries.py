@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from host.app.cook_client import CookClient
-from host.nodes.errors import CookError
-from host.nodes.project import to_document
-from host.nodes.scene import active_scene
+from ..nodes.errors import CookError
+from ..nodes.project import to_document
+from ..nodes.scene import active_scene
+from .cook_client import CookClient
 
 _log = logging.getLogger("Katana.Cooking")
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QIcon, QKeySequence
 from PySide6.QtWidgets import QLabel, QToolBar, QWidget
 
-from host.Katana import KatanaResources, Shelves
+from ..Katana import KatanaResources, Shelves
 
 
 class ShelfBar(QToolBar):

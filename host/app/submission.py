@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host import command_line, session
-from host.app.cook_client import CookClient
-from host.Katana.FarmAPI import FarmPluginManager
-from host.nodes.errors import SceneError
+from .. import command_line, session
+from ..Katana.FarmAPI import FarmPluginManager
+from ..nodes.errors import SceneError
+from .cook_client import CookClient
 
 _log = logging.getLogger("Katana.Render")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QWidget
 
-from host.nodes.scene import SceneChange, active_scene
+from ..nodes.scene import SceneChange, active_scene
 
 _LIMIT = 1_000_000
 

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from host.Katana import KatanaResources
+from ..Katana import KatanaResources
 
 _log = logging.getLogger("Katana.Settings")
 _VERSION = 1

@@ -20,15 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from host.app.documents import Documents
-from host.app.rendering import RenderSession
-from host.app.scene_queries import SceneQueries
-from host.app.shelf_bar import ShelfBar
-from host.app.timeline import Timeline
-from host.app.user_settings import UserSettings
-from host.Katana.UI4.App import Tabs
-from host.Katana.UI4.App.MainWindow import KatanaWindow
-from host.nodes.scene import SceneChange, active_scene
+from ..Katana.UI4.App import Tabs
+from ..Katana.UI4.App.MainWindow import KatanaWindow
+from ..nodes.scene import SceneChange, active_scene
+from .documents import Documents
+from .rendering import RenderSession
+from .scene_queries import SceneQueries
+from .shelf_bar import ShelfBar
+from .timeline import Timeline
+from .user_settings import UserSettings
 
 _log = logging.getLogger("Katana.Window")
 _MESSAGE_MS = 8000

@@ -12,9 +12,9 @@ import sys
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from host.nodes import cooking
-from host.nodes.errors import SceneError
-from host.nodes.project import from_document
+from . import cooking
+from .errors import SceneError
+from .project import from_document
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from pxr import Sdf, Tf, Usd, UsdGeom, UsdRender
 
-from host.nodes.errors import CookError
-from host.nodes.graph import Graph, Node
-from host.nodes.node_type import CookContext
-from host.nodes.stage_metadata import copy_metadata
-from host.nodes.types.render import SAMPLES
-from host.usd_errors import words
+from ..usd_errors import words
+from .errors import CookError
+from .graph import Graph, Node
+from .node_type import CookContext
+from .stage_metadata import copy_metadata
+from .types.render import SAMPLES
 
 
 @dataclass

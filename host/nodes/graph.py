@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from host.nodes.errors import GraphError
-from host.nodes.parameters import ParameterSpec, Value
+from .errors import GraphError
+from .parameters import ParameterSpec, Value
 
 if TYPE_CHECKING:
-    from host.nodes.node_type import NodeType
+    from .node_type import NodeType
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.nodes.errors import CookError
-from host.nodes.parameters import ParameterSpec, Value, Vector3
+from .errors import CookError
+from .parameters import ParameterSpec, Value, Vector3
 
 if TYPE_CHECKING:
-    from host.nodes.graph import Node
+    from .graph import Node
 
 
 @dataclass

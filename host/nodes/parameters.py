@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from host.nodes.errors import ParameterError
+from .errors import ParameterError
 
 Vector3: TypeAlias = tuple[float, float, float]
 Value: TypeAlias = bool | int | float | str | Vector3

@@ -10,8 +10,8 @@ from typing import Any
 
 from pxr import Gf, Sdf, Usd, UsdGeom
 
-from host.nodes.node_type import CookContext
-from host.nodes.parameters import Vector3
+from .node_type import CookContext
+from .parameters import Vector3
 
 
 def pattern_regex(pattern: str) -> re.Pattern[str]:

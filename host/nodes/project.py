@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from host.nodes.errors import ProjectError, SceneError
-from host.nodes.graph import Graph
-from host.nodes.parameters import Kind, stored
-from host.nodes.types import node_type
+from .errors import ProjectError, SceneError
+from .graph import Graph
+from .parameters import Kind, stored
+from .types import node_type
 
 SUFFIX = ".kqproject"
 FORMAT = "katana-queue-project"

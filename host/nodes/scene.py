@@ -9,9 +9,9 @@ from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 
-from host.nodes import project as projects
-from host.nodes.graph import Change, Graph, GraphEvent, Node
-from host.nodes.project import Project
+from . import project as projects
+from .graph import Change, Graph, GraphEvent, Node
+from .project import Project
 
 
 class SceneChange(Enum):

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import sys
 
-from host.renderboot import job
-from host.renderboot.arguments import USAGE, parse
-from host.renderboot.errors import EXIT_OK, RenderBootError
-from host.renderboot.process_exit import leave
-from host.renderboot.report import Report
-from host.renderboot.standby import stand_by
+from . import job
+from .arguments import USAGE, parse
+from .errors import EXIT_OK, RenderBootError
+from .process_exit import leave
+from .report import Report
+from .standby import stand_by
 
 
 def main(argv: list[str]) -> int:

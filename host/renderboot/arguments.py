@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from host.renderboot.errors import ArgumentError
+from .errors import ArgumentError
 
 USAGE = """\
 usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]

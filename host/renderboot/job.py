@@ -16,14 +16,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from host.renderboot.arguments import Arguments
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
-from host.renderboot.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
-from host.renderboot.picture import Pixels, write_exr, write_png
-from host.renderboot.renderers import Picture, Renderer, load_renderer
-from host.renderboot.report import Report
-from host.renderboot.scene import Scene
+from .arguments import Arguments
+from .cache import Stash
+from .diagnostics import Findings
+from .errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
+from .picture import Pixels, write_exr, write_png
+from .renderers import Picture, Renderer, load_renderer
+from .report import Report
+from .scene import Scene
 
 _LONGEST_PASS_S = 4.0
 """Passes grow no longer than this, so that pictures keep coming."""
@@ -220,7 +220,7 @@ class _Job:
     def _translated(self) -> Picture:
         """The picture to render. What it was made of is not needed any more when this returns."""
         # USD is imported here, so that a bad argument is answered without it.
-        from host.renderboot.stage.reader import read_scene
+        from .stage.reader import read_scene
 
         findings = Findings()
         renderer, stash, self._stash = self._renderer, self._stash, None

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from host.renderboot.errors import RenderBootError
+from .errors import RenderBootError
 
 Pixels = npt.NDArray[np.float32]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psutil
 
-from host.renderboot.arguments import Arguments, parse
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
-from host.renderboot.errors import ArgumentError, RenderBootError
-from host.renderboot.renderers import Renderer
+from .arguments import Arguments, parse
+from .cache import Stash
+from .diagnostics import Findings
+from .errors import ArgumentError, RenderBootError
+from .renderers import Renderer
 
 BEFORE_VARIABLE = "KQ_STANDBY_BEFORE"
 _MEMORY_SHARE = 0.8
@@ -102,7 +102,7 @@ class Ahead:
             self._on_all_made()
 
     def _prepare(self) -> None:
-        from host.renderboot.stage.reader import read_scene
+        from .stage.reader import read_scene
 
         # The stage is gone when this returns: USD knows layers by their names while somebody holds them, and
         # the render's may have the same name and other content.

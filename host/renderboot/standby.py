@@ -11,14 +11,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from host.renderboot import job
-from host.renderboot.arguments import Arguments, parse
-from host.renderboot.diagnostics import Findings
-from host.renderboot.errors import EXIT_OK, ArgumentError
-from host.renderboot.picture import png
-from host.renderboot.prefetch import BEFORE_VARIABLE, Ahead, read_before
-from host.renderboot.renderers import Renderer, load_renderer
-from host.renderboot.report import Report
+from . import job
+from .arguments import Arguments, parse
+from .diagnostics import Findings
+from .errors import EXIT_OK, ArgumentError
+from .picture import png
+from .prefetch import BEFORE_VARIABLE, Ahead, read_before
+from .renderers import Renderer, load_renderer
+from .report import Report
 
 READY_LINE = "kq_standby: ready"
 PREPARED_LINE = "kq_standby: prepared"
@@ -87,7 +87,7 @@ def _warm_up(renderer: Renderer) -> None:
     # Imported here: `read_job` and the command line's mistakes need no USD.
     from pxr import Usd, UsdGeom, UsdLux, UsdShade
 
-    from host.renderboot.stage.reader import read_stage
+    from .stage.reader import read_stage
 
     stage = Usd.Stage.CreateInMemory()
     card = UsdGeom.Mesh.Define(stage, "/Card")

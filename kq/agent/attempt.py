@@ -10,14 +10,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from kq import process
-from kq.agent.exit_reasons import how_ended, why_failed
-from kq.agent.output import OutputNews, OutputReader
-from kq.agent.standby import ReadyProcess, Standby
-from kq.errors import BadInput, Refused
-from kq.files import open_to_append
-from kq.messages import AssignOrder, AttemptEnding
-from kq.patterns import OutputPatterns, load_patterns, renderer_of
+from .. import process
+from ..errors import BadInput, Refused
+from ..files import open_to_append
+from ..messages import AssignOrder, AttemptEnding
+from ..patterns import OutputPatterns, load_patterns, renderer_of
+from .exit_reasons import how_ended, why_failed
+from .output import OutputNews, OutputReader
+from .standby import ReadyProcess, Standby
 
 __all__ = ["Attempt"]
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from kq import messages as m
-from kq.files import leads_down
-from kq.plain_text import quoted
+from .. import messages as m
+from ..files import leads_down
+from ..plain_text import quoted
 
 __all__ = ["FolderFetch"]
 

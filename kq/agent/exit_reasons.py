@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kq.agent.output import OutputNews
+from .output import OutputNews
 
 __all__ = ["how_ended", "why_failed"]
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from kq import messages, process
-from kq.agent.host_folder import HostFolder, Supervised, base_folder, shares_data_root
-from kq.agent.path_mapping import Site
-from kq.agent.supervisor import Supervisor, say
-from kq.agent_config import AgentConfig
-from kq.errors import BadInput, KqError, NotFound, RemoteFailed
-from kq.files import BINARY
-from kq.wire import write_private
+from .. import messages, process
+from ..agent_config import AgentConfig
+from ..errors import BadInput, KqError, NotFound, RemoteFailed
+from ..files import BINARY
+from ..wire import write_private
+from .host_folder import HostFolder, Supervised, base_folder, shares_data_root
+from .path_mapping import Site
+from .supervisor import Supervisor, say
 
 __all__ = ["COMMANDS", "MARK", "main"]
 
@@ -253,14 +253,14 @@ def _stop(options: argparse.Namespace) -> int:
 
 
 def _report(_options: argparse.Namespace) -> int:
-    from kq.agent.host_report import report  # Agents do without
+    from .host_report import report  # Agents do without
 
     _answer(report(_read_input()))
     return 0
 
 
 def _probe(options: argparse.Namespace) -> int:
-    from kq.wire.probe import probe_ports
+    from ..wire.probe import probe_ports
 
     config = _read_config("-")
     answers = [answer.value for answer in probe_ports(config.connection, options.timeout)]

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from kq import process
-from kq.agent.path_mapping import Site
-from kq.agent_config import AgentConfig
-from kq.errors import NotFound
-from kq.wire import write_private
+from .. import process
+from ..agent_config import AgentConfig
+from ..errors import NotFound
+from ..wire import write_private
+from .path_mapping import Site
 
 __all__ = ["HostFolder", "Supervised", "base_folder", "shares_data_root"]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from kq import __version__, process
-from kq.agent.host_folder import HostFolder, base_folder
-from kq.messages import PROTOCOL_VERSION
+from .. import __version__, process
+from ..messages import PROTOCOL_VERSION
+from .host_folder import HostFolder, base_folder
 
 __all__ = ["ReportRequest", "report"]
 

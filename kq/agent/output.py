@@ -15,8 +15,8 @@ from typing import Literal
 
 import msgspec
 
-from kq.files import open_to_read
-from kq.patterns import OutputPatterns
+from ..files import open_to_read
+from ..patterns import OutputPatterns
 
 __all__ = ["OutputNews", "OutputReader"]
 

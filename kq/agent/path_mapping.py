@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from kq.messages import AssignOrder
+from ..messages import AssignOrder
 
 __all__ = ["PathMap", "Site"]
 

@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from kq import __version__, process
-from kq import messages as m
-from kq.agent.attempt import Attempt
-from kq.agent.path_mapping import Site
-from kq.agent.standby import Standby
-from kq.agent_config import AgentConfig
-from kq.wire import AgentWire, Poller
+from .. import __version__, process
+from .. import messages as m
+from ..agent_config import AgentConfig
+from ..wire import AgentWire, Poller
+from .attempt import Attempt
+from .path_mapping import Site
+from .standby import Standby
 
 if TYPE_CHECKING:
-    from kq.agent.remote_attempt import RemoteAttempt
+    from .remote_attempt import RemoteAttempt
 
 __all__ = ["AGAIN", "Agent"]
 
@@ -232,7 +232,7 @@ class Agent:
         if self._site is None:
             self._attempt = Attempt(order, environment, self.id, self._standby)
         else:
-            from kq.agent.remote_attempt import RemoteAttempt  # local Agents do without, and start sooner
+            from .remote_attempt import RemoteAttempt  # local Agents do without, and start sooner
 
             self._remote = RemoteAttempt(
                 order, environment, self.id, self._site, self._wire.send_update, self._standby

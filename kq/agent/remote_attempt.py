@@ -14,13 +14,13 @@ from pathlib import Path
 
 import msgspec
 
-from kq import messages as m
-from kq.agent.attempt import Attempt
-from kq.agent.download import FolderFetch
-from kq.agent.output import OutputNews
-from kq.agent.path_mapping import PathMap, Site
-from kq.agent.standby import Standby
-from kq.agent.upload import FileReturn, LogStream
+from .. import messages as m
+from .attempt import Attempt
+from .download import FolderFetch
+from .output import OutputNews
+from .path_mapping import PathMap, Site
+from .standby import Standby
+from .upload import FileReturn, LogStream
 
 __all__ = ["RemoteAttempt"]
 

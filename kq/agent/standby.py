@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kq import process
-from kq.errors import BadInput, Refused
-from kq.messages import AssignOrder
+from .. import process
+from ..errors import BadInput, Refused
+from ..messages import AssignOrder
 
 __all__ = ["ReadyProcess", "Standby"]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from kq import process
-from kq.agent.path_mapping import Site
-from kq.agent.program import Agent
-from kq.agent_config import AgentConfig
-from kq.errors import KqError
-from kq.logs import open_log
+from .. import process
+from ..agent_config import AgentConfig
+from ..errors import KqError
+from ..logs import open_log
+from .path_mapping import Site
+from .program import Agent
 
 __all__ = ["main"]
 

@@ -13,12 +13,12 @@ import threading
 import time
 from pathlib import Path
 
-from kq import process
-from kq.agent.host_folder import HostFolder, Supervised
-from kq.agent.program import AGAIN
-from kq.agent_config import AgentConfig
-from kq.errors import KqError
-from kq.files import open_to_append
+from .. import process
+from ..agent_config import AgentConfig
+from ..errors import KqError
+from ..files import open_to_append
+from .host_folder import HostFolder, Supervised
+from .program import AGAIN
 
 __all__ = ["Supervisor"]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from kq import messages as m
+from .. import messages as m
 
 __all__ = ["FileReturn", "LogStream"]
 

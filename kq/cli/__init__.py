@@ -24,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         # In here, so that Ctrl-C meanwhile ends it as quietly as later.
-        from kq.cli.options import make_parser
-        from kq.errors import KqError
+        from ..errors import KqError
+        from .options import make_parser
 
         options = make_parser().parse_args(argv)
         try:

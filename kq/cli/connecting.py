@@ -8,11 +8,11 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
-from kq.client.discovery import find_session
-from kq.client.mirror import ConnectionStatus
-from kq.client.queue_client import QueueClient
-from kq.errors import ConnectionLost
-from kq.settings import Settings
+from ..client.discovery import find_session
+from ..client.mirror import ConnectionStatus
+from ..client.queue_client import QueueClient
+from ..errors import ConnectionLost
+from ..settings import Settings
 
 __all__ = ["Connected", "answer"]
 

@@ -10,7 +10,7 @@ __all__ = ["examine"]
 
 def examine(options: argparse.Namespace) -> int:
     """Returns 1 when something is wrong."""
-    from kq import doctor  # other commands do without, and start sooner
+    from .. import doctor  # other commands do without, and start sooner
 
     report = doctor.examine(os.environ, options.data_root)
     print(doctor.as_json(report) if options.json else doctor.as_text(report))

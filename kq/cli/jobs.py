@@ -6,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from kq.cli.connecting import Connected, answer
-from kq.client.queue_client import QueueClient
-from kq.errors import BadInput
-from kq.follow import LogFollower
-from kq.plain_text import quoted
-from kq.records import JobRecord, JobSpec
-from kq.states import JobState
+from ..client.queue_client import QueueClient
+from ..errors import BadInput
+from ..follow import LogFollower
+from ..plain_text import quoted
+from ..records import JobRecord, JobSpec
+from ..states import JobState
+from .connecting import Connected, answer
 
 __all__ = ["act_on_jobs", "pause", "print_log", "submit"]
 

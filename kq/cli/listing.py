@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kq.cli.connecting import Connected
-from kq.plain_text import one_line
-from kq.records import AgentRecord, JobRecord
-from kq.wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
+from ..plain_text import one_line
+from ..records import AgentRecord, JobRecord
+from ..wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
+from .connecting import Connected
 
 __all__ = ["list_agents", "list_jobs"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from kq import __version__
-from kq.cli import diagnosing, jobs, listing, serving
-from kq.cli.connecting import Connected
-from kq.plain_text import quoted
-from kq.remote.command import add_remote_commands
+from .. import __version__
+from ..plain_text import quoted
+from ..remote.command import add_remote_commands
+from . import diagnosing, jobs, listing, serving
+from .connecting import Connected
 
 __all__ = ["make_parser"]
 

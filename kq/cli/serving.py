@@ -8,10 +8,10 @@ import logging
 import select
 import signal
 
-from kq import process
-from kq.client.session import Session
-from kq.errors import BadInput, ConnectionLost
-from kq.settings import MOST_AGENTS, Settings
+from .. import process
+from ..client.session import Session
+from ..errors import BadInput, ConnectionLost
+from ..settings import MOST_AGENTS, Settings
 
 __all__ = ["serve"]
 

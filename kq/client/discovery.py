@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from kq import process
-from kq.errors import ConnectionLost
-from kq.records import SessionRecord
+from .. import process
+from ..errors import ConnectionLost
+from ..records import SessionRecord
 
 __all__ = ["find_session", "live_sessions"]
 

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from kq.client.mirror import ConnectionStatus, Mirror, QueueChange
-from kq.rate_limit import Pace
+from ..rate_limit import Pace
+from .mirror import ConnectionStatus, Mirror, QueueChange
 
 __all__ = ["Listener", "Listeners", "Rests"]
 

@@ -7,8 +7,8 @@ from itertools import islice
 
 import msgspec
 
-from kq.messages import ChangesEvent, SnapshotReply
-from kq.records import AgentRecord, JobRecord, QueueRecord
+from ..messages import ChangesEvent, SnapshotReply
+from ..records import AgentRecord, JobRecord, QueueRecord
 
 __all__ = ["ConnectionStatus", "Mirror", "QueueChange"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from kq import errors
-from kq import messages as m
-from kq.errors import KqError
+from .. import errors
+from .. import messages as m
+from ..errors import KqError
 
 __all__ = ["OpenRequests", "fail"]
 

@@ -14,13 +14,9 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
-from kq import messages as m
-from kq.client.listeners import Listener, Listeners, Rests
-from kq.client.mirror import ConnectionStatus, Mirror
-from kq.client.open_requests import OpenRequests, fail
-from kq.client.requests import Wishes
-from kq.errors import ConnectionLost
-from kq.records import (
+from .. import messages as m
+from ..errors import ConnectionLost
+from ..records import (
     AgentRecord,
     JobRecord,
     JobSpec,
@@ -29,8 +25,12 @@ from kq.records import (
     check_job_id,
     new_job_id,
 )
-from kq.states import JobState
-from kq.wire import ClientWire, Poller
+from ..states import JobState
+from ..wire import ClientWire, Poller
+from .listeners import Listener, Listeners, Rests
+from .mirror import ConnectionStatus, Mirror
+from .open_requests import OpenRequests, fail
+from .requests import Wishes
 
 __all__ = ["QueueClient"]
 

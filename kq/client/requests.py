@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from kq import messages as m
-from kq.records import AttemptRecord, JobSpec, TaskRecord
+from .. import messages as m
+from ..records import AttemptRecord, JobSpec, TaskRecord
 
 __all__ = ["Wishes"]
 

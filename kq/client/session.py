@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from kq import process
-from kq.client.mirror import ConnectionStatus
-from kq.client.queue_client import QueueClient
-from kq.errors import BadSetting, KqError
-from kq.records import SessionRecord
-from kq.settings import Settings
+from .. import process
+from ..errors import BadSetting, KqError
+from ..records import SessionRecord
+from ..settings import Settings
+from .mirror import ConnectionStatus
+from .queue_client import QueueClient
 
 __all__ = ["Session", "current_session", "start_session"]
 

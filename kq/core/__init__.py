@@ -1,6 +1,6 @@
 """The queue's decisions, pure: an event goes in, instructions come out. No clock, socket, thread or file."""
 
-from kq.core.machine import Core
-from kq.core.state import CoreSettings, Instant, Standing
+from .machine import Core
+from .state import CoreSettings, Instant, Standing
 
 __all__ = ["Core", "CoreSettings", "Instant", "Standing"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kq.errors import IllegalTransition
-from kq.records import AgentRecord, attempt_id
-from kq.states import AGENT_TRANSITIONS, AgentState
+from ..errors import IllegalTransition
+from ..records import AgentRecord, attempt_id
+from ..states import AGENT_TRANSITIONS, AgentState
 
 __all__ = ["STEADY_S", "Agent"]
 

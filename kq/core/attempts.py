@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from kq.core import events as ev
-from kq.core import instructions as do
-from kq.core.agents import Agent
-from kq.core.jobs import Job, TaskDetail
-from kq.core.state import CoreState, Instant
-from kq.messages import AttemptEnding
-from kq.records import AttemptRecord
-from kq.states import AgentState, TaskState
+from ..messages import AttemptEnding
+from ..records import AttemptRecord
+from ..states import AgentState, TaskState
+from . import events as ev
+from . import instructions as do
+from .agents import Agent
+from .jobs import Job, TaskDetail
+from .state import CoreState, Instant
 
 __all__ = ["attempt_ended", "attempt_progressed", "cut_off", "settle", "stop_task", "take_back"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from kq.messages import AttemptEnding
-from kq.records import JobSpec
+from ..messages import AttemptEnding
+from ..records import JobSpec
 
 __all__ = [
     "AgentEndAsked",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kq.records import AttemptRecord
+from ..records import AttemptRecord
 
 __all__ = [
     "Acknowledge",

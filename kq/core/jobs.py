@@ -6,9 +6,9 @@ import heapq
 
 import msgspec
 
-from kq.errors import IllegalTransition
-from kq.records import JobRecord, JobSpec, TaskRecord
-from kq.states import TASK_TRANSITIONS, JobState, TaskState, derive_job_state
+from ..errors import IllegalTransition
+from ..records import JobRecord, JobSpec, TaskRecord
+from ..states import TASK_TRANSITIONS, JobState, TaskState, derive_job_state
 
 __all__ = ["Job", "TaskDetail"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kq.core import attempts, pool, recovery, reports, requests
-from kq.core import events as ev
-from kq.core import instructions as do
-from kq.core.agents import Agent
-from kq.core.jobs import Job
-from kq.core.state import CoreSettings, CoreState, Instant, Standing
-from kq.records import AgentRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
-from kq.states import AgentState
+from ..records import AgentRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
+from ..states import AgentState
+from . import attempts, pool, recovery, reports, requests
+from . import events as ev
+from . import instructions as do
+from .agents import Agent
+from .jobs import Job
+from .state import CoreSettings, CoreState, Instant, Standing
 
 __all__ = ["Core"]
 

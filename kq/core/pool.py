@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kq.core import events as ev
-from kq.core import instructions as do
-from kq.core.agents import Agent
-from kq.core.reports import agent_gone, launch_failed
-from kq.core.state import CoreState, Instant
-from kq.states import AgentState
+from ..states import AgentState
+from . import events as ev
+from . import instructions as do
+from .agents import Agent
+from .reports import agent_gone, launch_failed
+from .state import CoreState, Instant
 
 __all__ = ["beat_interval_s", "keep_agents", "watch_leases"]
 

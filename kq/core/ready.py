@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from kq.core.jobs import Job
+from .jobs import Job
 
 __all__ = ["OLDEST_EVERY", "ReadyJobs"]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from kq.core import events as ev
-from kq.core.agents import STEADY_S, Agent
-from kq.core.attempts import attempt_ended, cut_off, stop_task, take_back
-from kq.core.jobs import Job
-from kq.core.state import CoreState, Instant, Standing
-from kq.messages import AttemptEnding
-from kq.records import parse_attempt_id
-from kq.states import AgentState, TaskState
+from ..messages import AttemptEnding
+from ..records import parse_attempt_id
+from ..states import AgentState, TaskState
+from . import events as ev
+from .agents import STEADY_S, Agent
+from .attempts import attempt_ended, cut_off, stop_task, take_back
+from .jobs import Job
+from .state import CoreState, Instant, Standing
 
 __all__ = ["requeue_unheld", "restore_agent", "restore_job", "restore_standing", "take_up"]
 

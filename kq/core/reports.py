@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from kq.core import events as ev
-from kq.core import instructions as do
-from kq.core import recovery
-from kq.core.agents import Agent
-from kq.core.attempts import attempt_ended, cut_off, settle, take_back
-from kq.core.state import CoreState, Instant
-from kq.messages import AttemptEnding
-from kq.states import AgentState, TaskState
+from ..messages import AttemptEnding
+from ..states import AgentState, TaskState
+from . import events as ev
+from . import instructions as do
+from . import recovery
+from .agents import Agent
+from .attempts import attempt_ended, cut_off, settle, take_back
+from .state import CoreState, Instant
 
 __all__ = ["agent_gone", "heard", "launch_failed", "registered"]
 

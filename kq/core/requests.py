@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from kq.core import events as ev
-from kq.core import instructions as do
-from kq.core.attempts import stop_task
-from kq.core.jobs import Job
-from kq.core.state import CoreState, Instant
-from kq.errors import BadInput, NotFound, Refused
-from kq.records import check_job_id, check_priority
-from kq.settings import MOST_AGENTS
-from kq.states import AgentState, TaskState
+from ..errors import BadInput, NotFound, Refused
+from ..records import check_job_id, check_priority
+from ..settings import MOST_AGENTS
+from ..states import AgentState, TaskState
+from . import events as ev
+from . import instructions as do
+from .attempts import stop_task
+from .jobs import Job
+from .state import CoreState, Instant
 
 __all__ = [
     "drain_agents",

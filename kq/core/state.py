@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from kq.core import instructions as do
-from kq.core.agents import Agent
-from kq.core.jobs import Job
-from kq.core.ready import ReadyJobs
-from kq.errors import NotFound
-from kq.records import QueueRecord
-from kq.states import AgentState, TaskState
-from kq.wording import WAITS_FOR
+from ..errors import NotFound
+from ..records import QueueRecord
+from ..states import AgentState, TaskState
+from ..wording import WAITS_FOR
+from . import instructions as do
+from .agents import Agent
+from .jobs import Job
+from .ready import ReadyJobs
 
 __all__ = ["CoreSettings", "CoreState", "Instant", "Standing"]
 

@@ -1,6 +1,6 @@
 """`kq doctor`: looks at versions, settings, data root and sessions, and says what is wrong. Mends nothing."""
 
-from kq.doctor.report import Finding, Report, Verdict, as_json, as_text
-from kq.doctor.run import examine
+from .report import Finding, Report, Verdict, as_json, as_text
+from .run import examine
 
 __all__ = ["Finding", "Report", "Verdict", "as_json", "as_text", "examine"]

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from kq import __version__
-from kq.doctor.report import Finding, Setting, Verdict
-from kq.errors import BadSetting
-from kq.messages import PROTOCOL_VERSION
-from kq.settings import Settings
-from kq.wire.probe import libzmq_version
+from .. import __version__
+from ..errors import BadSetting
+from ..messages import PROTOCOL_VERSION
+from ..settings import Settings
+from ..wire.probe import libzmq_version
+from .report import Finding, Setting, Verdict
 
 __all__ = [
     "check_environment",

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from kq.plain_text import one_line
+from ..plain_text import one_line
 
 __all__ = ["Finding", "Report", "Setting", "Verdict", "as_json", "as_text"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kq.client.discovery import live_sessions
-from kq.doctor import installation, sessions, storage
-from kq.doctor.report import Report
-from kq.settings import Settings
+from ..client.discovery import live_sessions
+from ..settings import Settings
+from . import installation, sessions, storage
+from .report import Report
 
 __all__ = ["examine"]
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from kq import process
-from kq.client.discovery import live_sessions
-from kq.client.mirror import ConnectionStatus
-from kq.client.queue_client import QueueClient
-from kq.doctor.report import Finding, Verdict
-from kq.doctor.storage import check_queue_folder, is_held
-from kq.guardian.folder import is_session_alive
-from kq.messages import PROTOCOL_VERSION
-from kq.records import SessionRecord
-from kq.states import AgentState
-from kq.wire.probe import PortAnswer, probe_ports
+from .. import process
+from ..client.discovery import live_sessions
+from ..client.mirror import ConnectionStatus
+from ..client.queue_client import QueueClient
+from ..guardian.folder import is_session_alive
+from ..messages import PROTOCOL_VERSION
+from ..records import SessionRecord
+from ..states import AgentState
+from ..wire.probe import PortAnswer, probe_ports
+from .report import Finding, Verdict
+from .storage import check_queue_folder, is_held
 
 __all__ = ["check_leftovers", "check_sessions"]
 

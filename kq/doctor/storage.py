@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kq.doctor.report import Finding, Verdict
-from kq.files import try_lock
-from kq.guardian.folder import KEY_FILES
+from ..files import try_lock
+from ..guardian.folder import KEY_FILES
+from .report import Finding, Verdict
 
 __all__ = ["check_data_root", "check_queue_folder", "is_held"]
 

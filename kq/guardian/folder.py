@@ -7,9 +7,9 @@ import socket
 from pathlib import Path
 from typing import IO
 
-from kq import process
-from kq.errors import SessionFailed
-from kq.files import try_lock
+from .. import process
+from ..errors import SessionFailed
+from ..files import try_lock
 
 __all__ = ["KEY_FILES", "QueueFolder", "end_leftovers", "is_session_alive", "new_session_id"]
 

@@ -11,11 +11,11 @@ import signal
 import sys
 import time
 
-from kq import __version__, process
-from kq.guardian.folder import QueueFolder
-from kq.guardian.startup import let_begin, start_server, tell
-from kq.logs import log_folder, open_log
-from kq.settings import Settings
+from .. import __version__, process
+from ..logs import log_folder, open_log
+from ..settings import Settings
+from .folder import QueueFolder
+from .startup import let_begin, start_server, tell
 
 __all__ = ["Guardian"]
 

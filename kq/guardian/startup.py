@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kq import process
-from kq.errors import KqError, SessionFailed
-from kq.guardian.folder import QueueFolder, end_leftovers, new_session_id
-from kq.settings import Settings
+from .. import process
+from ..errors import KqError, SessionFailed
+from ..settings import Settings
+from .folder import QueueFolder, end_leftovers, new_session_id
 
 __all__ = ["let_begin", "main", "start_server", "tell"]
 
@@ -95,6 +95,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         tell("failed", sentence=str(SessionFailed.because(error)))
         return 2
-    from kq.guardian.program import Guardian  # meanwhile the server is on its way
+    from .program import Guardian  # meanwhile the server is on its way
 
     return Guardian(settings, folder, session, journal_session, server, lifeline=options.lifeline).run()

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from kq.errors import BadInput
+from ..errors import BadInput
 
 __all__ = ["KINDS", "OutputPatterns", "known_renderers", "load_patterns", "renderer_of"]
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from kq.process._cores import usable_cores
-from kq.process._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
-from kq.process._wakeup import InputEnd, SignalWake, await_word
+from ._cores import usable_cores
+from ._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
+from ._wakeup import InputEnd, SignalWake, await_word
 
 if sys.platform == "win32":
-    from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
-    from kq.process._windows import (
+    from ._table_psutil import children_of, find_marked, process_start_time, tree_usage
+    from ._windows import (
         Child,
         Watch,
         ask_to_stop,
@@ -27,7 +27,7 @@ if sys.platform == "win32":
         spawn_standby,
         watch,
     )
-    from kq.process._windows_termination import (
+    from ._windows_termination import (
         TreeEnd,
         descendants,
         end_strays,
@@ -37,7 +37,7 @@ if sys.platform == "win32":
         reap_adopted,
     )
 else:
-    from kq.process._posix import (
+    from ._posix import (
         Child,
         Watch,
         ask_to_stop,
@@ -51,7 +51,7 @@ else:
         spawn_standby,
         watch,
     )
-    from kq.process._posix_termination import (
+    from ._posix_termination import (
         TreeEnd,
         descendants,
         end_strays,
@@ -62,9 +62,9 @@ else:
     )
 
     if sys.platform == "linux":
-        from kq.process._table_linux import children_of, find_marked, process_start_time, tree_usage
+        from ._table_linux import children_of, find_marked, process_start_time, tree_usage
     else:
-        from kq.process._table_psutil import children_of, find_marked, process_start_time, tree_usage
+        from ._table_psutil import children_of, find_marked, process_start_time, tree_usage
 
 __all__ = [
     "INHERIT",

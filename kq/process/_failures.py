@@ -6,8 +6,8 @@ import errno
 import os
 from collections.abc import Sequence
 
-from kq.errors import BadInput, KqError, Refused
-from kq.plain_text import quoted
+from ..errors import BadInput, KqError, Refused
+from ..plain_text import quoted
 
 __all__ = ["check_arguments", "explain_failure"]
 

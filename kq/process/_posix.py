@@ -14,17 +14,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kq.errors import NotFound, Refused
-from kq.process._failures import check_arguments, explain_failure
-from kq.process._posix_exit_watch import EndNotice
-from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
+from ..errors import NotFound, Refused
+from ._failures import check_arguments, explain_failure
+from ._posix_exit_watch import EndNotice
+from ._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
 
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
 
 if sys.platform == "linux":
-    from kq.process._table_linux import process_start_time
+    from ._table_linux import process_start_time
 else:
-    from kq.process._table_psutil import process_start_time
+    from ._table_psutil import process_start_time
 
 __all__ = [
     "Child",

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
 
 if sys.platform == "linux":
-    from kq.process._table_linux import process_start_time
+    from ._table_linux import process_start_time
 else:
-    from kq.process._table_psutil import process_start_time
+    from ._table_psutil import process_start_time
 
 __all__ = ["EndNotice", "near_end_of_waiter"]
 

@@ -12,13 +12,13 @@ import sys
 import time
 from collections.abc import Collection, Iterable
 
-from kq.process import _posix
-from kq.process._types import EndReport, ProcessId
+from . import _posix
+from ._types import EndReport, ProcessId
 
 if sys.platform == "linux":
-    from kq.process._table_linux import children_of, walk
+    from ._table_linux import children_of, walk
 else:
-    from kq.process._table_psutil import children_of, walk
+    from ._table_psutil import children_of, walk
 
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from kq.process._types import MarkedProcess, Usage
+from ._types import MarkedProcess, Usage
 
 assert sys.platform == "linux"  # so that mypy checks this file for the system that it is for
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
-from kq.process._types import MarkedProcess, Usage
+from ._types import MarkedProcess, Usage
 
 if TYPE_CHECKING:
     import psutil

@@ -9,7 +9,7 @@ import sys
 import threading
 
 if sys.platform == "win32":
-    from kq.process._windows import StopListener
+    from ._windows import StopListener
 
 __all__ = ["InputEnd", "SignalWake", "await_word"]
 

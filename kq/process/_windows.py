@@ -14,14 +14,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kq.errors import NotFound, Refused
-from kq.plain_text import quoted
-from kq.process import _windows_api as api
-from kq.process import _windows_types as t
-from kq.process._failures import check_arguments, explain_failure
-from kq.process._table_psutil import process_start_time
-from kq.process._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
-from kq.process._windows_text import (
+from ..errors import NotFound, Refused
+from ..plain_text import quoted
+from . import _windows_api as api
+from . import _windows_types as t
+from ._failures import check_arguments, explain_failure
+from ._table_psutil import process_start_time
+from ._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
+from ._windows_text import (
     build_command_line,
     build_environment,
     find_program,

@@ -10,7 +10,7 @@ import sys
 from ctypes import POINTER, byref, c_int32, c_size_t, c_uint32, c_void_p, c_wchar_p
 from typing import Any
 
-from kq.process import _windows_types as t
+from . import _windows_types as t
 
 assert sys.platform == "win32"  # so that mypy checks this file for the system that it is for
 

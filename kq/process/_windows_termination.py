@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Collection, Iterable
 
-from kq.process import _windows
-from kq.process import _windows_api as api
-from kq.process import _windows_types as t
-from kq.process._table_psutil import process_start_time, walk
-from kq.process._types import EndReport, ProcessId
+from . import _windows
+from . import _windows_api as api
+from . import _windows_types as t
+from ._table_psutil import process_start_time, walk
+from ._types import EndReport, ProcessId
 
 assert sys.platform == "win32"  # so that mypy checks this file for the system that it is for
 

@@ -6,8 +6,8 @@ import ntpath
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
-from kq.errors import BadInput
-from kq.plain_text import quoted
+from ..errors import BadInput
+from ..plain_text import quoted
 
 __all__ = ["build_command_line", "build_environment", "find_program", "past_launcher"]
 

@@ -3,11 +3,11 @@
 The only importer of paramiko, which takes a quarter of a second and may be missing: so it comes late.
 """
 
-from kq.remote.host_store import HostBook
-from kq.remote.hosts import RemoteHost, local_user
-from kq.remote.launcher import RemoteLauncher
-from kq.remote.steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
-from kq.remote.suggestions import FoundHost, RemoteChoices, look_up_host, remote_choices
+from .host_store import HostBook
+from .hosts import RemoteHost, local_user
+from .launcher import RemoteLauncher
+from .steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
+from .suggestions import FoundHost, RemoteChoices, look_up_host, remote_choices
 
 __all__ = [
     "FoundHost",

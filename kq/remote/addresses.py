@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from kq.errors import RemoteFailed
+from ..errors import RemoteFailed
 
 __all__ = ["address_towards", "choose_addresses"]
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kq.errors import ConnectionLost
-from kq.remote.host_store import HostBook
-from kq.remote.hosts import RemoteHost
-from kq.remote.launcher import RemoteLauncher
-from kq.remote.steps import RemoteResult, RemoteStep, StepState
-from kq.settings import Settings
+from ..errors import ConnectionLost
+from ..settings import Settings
+from .host_store import HostBook
+from .hosts import RemoteHost
+from .launcher import RemoteLauncher
+from .steps import RemoteResult, RemoteStep, StepState
 
 if TYPE_CHECKING:
-    from kq.remote.preflight import Queue
+    from .preflight import Queue
 
 __all__ = ["add_remote_commands"]
 
@@ -131,7 +131,7 @@ def _act(
 
 
 def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int:
-    from kq.remote.addresses import choose_addresses
+    from .addresses import choose_addresses
 
     assert queue is not None
     configured = "" if settings.host == "127.0.0.1" else settings.host

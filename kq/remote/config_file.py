@@ -11,7 +11,7 @@ from pathlib import Path
 
 import paramiko
 
-from kq.errors import BadInput, KqError
+from ..errors import BadInput, KqError
 
 __all__ = ["SshConfigFile", "words_of"]
 

@@ -14,9 +14,9 @@ from typing import IO
 
 import msgspec
 
-from kq.errors import Refused
-from kq.files import replace_file, try_lock
-from kq.remote.hosts import RemoteHost
+from ..errors import Refused
+from ..files import replace_file, try_lock
+from .hosts import RemoteHost
 
 __all__ = ["HostBook"]
 

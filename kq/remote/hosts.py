@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import msgspec
 
-from kq.errors import BadInput
-from kq.plain_text import quoted
-from kq.settings import MOST_AGENTS
+from ..errors import BadInput
+from ..plain_text import quoted
+from ..settings import MOST_AGENTS
 
 __all__ = ["LOCAL_ROOT", "RemoteHost", "local_user"]
 

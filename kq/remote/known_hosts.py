@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from kq.errors import RemoteFailed
+from ..errors import RemoteFailed
 
 __all__ = ["KnownKeys", "add_known_key", "find_known_keys"]
 

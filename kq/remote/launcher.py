@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kq.errors import KqError, Refused, RemoteFailed
-from kq.records import AgentRecord
-from kq.remote.host_store import HostBook
-from kq.remote.hosts import RemoteHost
-from kq.remote.steps import Cancelled, RemoteQuestions, RemoteResult, RemoteStep, Steps
-from kq.settings import Settings
-from kq.states import AgentState
+from ..errors import KqError, Refused, RemoteFailed
+from ..records import AgentRecord
+from ..settings import Settings
+from ..states import AgentState
+from .host_store import HostBook
+from .hosts import RemoteHost
+from .steps import Cancelled, RemoteQuestions, RemoteResult, RemoteStep, Steps
 
 if TYPE_CHECKING:
-    from kq.remote.preflight import Ladder, Queue
-    from kq.remote.tunnel_keepalive import TunnelKeeper
+    from .preflight import Ladder, Queue
+    from .tunnel_keepalive import TunnelKeeper
 
 __all__ = ["RemoteLauncher"]
 
@@ -145,7 +145,7 @@ class RemoteLauncher:
                 self._busy.discard(label)
 
     def _ladder(self, host: RemoteHost, steps: Steps) -> Ladder:
-        from kq.remote.preflight import Ladder  # paramiko comes with it
+        from .preflight import Ladder  # paramiko comes with it
 
         with self._lock:
             keeper = self._tunnels.get(host.label)
@@ -317,7 +317,7 @@ class RemoteLauncher:
             _log.warning("the key of %s is still admitted: %s", label, error)
 
     def _keep(self, label: str, ladder: Ladder) -> None:
-        from kq.remote.tunnel_keepalive import TunnelKeeper
+        from .tunnel_keepalive import TunnelKeeper
 
         assert ladder.connection is not None and ladder.tunnel is not None and ladder.config is not None
         keeper = TunnelKeeper(

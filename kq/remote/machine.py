@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 import paramiko
 
-from kq.errors import RemoteFailed
-from kq.remote.hosts import LOCAL_ROOT, RemoteHost, local_katana_root
-from kq.remote.quoting import posix_command
-from kq.remote.ssh import Connection, Output
-from kq.remote.steps import OpenStep, Steps
+from ..errors import RemoteFailed
+from .hosts import LOCAL_ROOT, RemoteHost, local_katana_root
+from .quoting import posix_command
+from .ssh import Connection, Output
+from .steps import OpenStep, Steps
 
 __all__ = ["SCRIPTS", "UNBROKEN_S", "Machine", "PosixMachine", "marked_line", "newest_python"]
 

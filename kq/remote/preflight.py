@@ -13,20 +13,20 @@ from typing import Any, Protocol
 
 import msgspec
 
-from kq.agent_config import AgentConfig
-from kq.errors import ConnectionLost, RemoteFailed
-from kq.messages import PROTOCOL_VERSION
-from kq.records import AgentRecord
-from kq.remote.addresses import choose_addresses
-from kq.remote.hosts import RemoteHost, local_katana_root, render_program
-from kq.remote.machine import Machine, PosixMachine
-from kq.remote.ssh import Connection
-from kq.remote.ssh_config import route_to
-from kq.remote.ssh_connecting import connect
-from kq.remote.steps import OpenStep, RemoteQuestions, Steps
-from kq.remote.tunnel import Tunnel
-from kq.remote.windows_machine import WindowsMachine
-from kq.settings import Settings
+from ..agent_config import AgentConfig
+from ..errors import ConnectionLost, RemoteFailed
+from ..messages import PROTOCOL_VERSION
+from ..records import AgentRecord
+from ..settings import Settings
+from .addresses import choose_addresses
+from .hosts import RemoteHost, local_katana_root, render_program
+from .machine import Machine, PosixMachine
+from .ssh import Connection
+from .ssh_config import route_to
+from .ssh_connecting import connect
+from .steps import OpenStep, RemoteQuestions, Steps
+from .tunnel import Tunnel
+from .windows_machine import WindowsMachine
 
 __all__ = ["Ladder", "Queue"]
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import msgspec
 import paramiko
 
-from kq.errors import RemoteFailed
-from kq.remote.ssh_config import SshRoute
-from kq.remote.ssh_keys import NamedKey, is_windows
-from kq.remote.steps import Cancelled, OpenStep, Steps
+from ..errors import RemoteFailed
+from .ssh_config import SshRoute
+from .ssh_keys import NamedKey, is_windows
+from .steps import Cancelled, OpenStep, Steps
 
 __all__ = ["Connection", "Output", "hang_up", "said_by"]
 

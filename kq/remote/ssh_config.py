@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from kq.errors import BadInput
-from kq.remote.config_file import SshConfigFile, words_of
-from kq.remote.hosts import RemoteHost
+from ..errors import BadInput
+from .config_file import SshConfigFile, words_of
+from .hosts import RemoteHost
 
 __all__ = ["SshRoute", "configured_host", "configured_hosts", "find_keys", "route_to"]
 

@@ -9,11 +9,11 @@ import time
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from kq.errors import RemoteFailed
-from kq.remote.ssh import Connection, hang_up, said_by
-from kq.remote.ssh_config import SshRoute
-from kq.remote.ssh_keys import NamedKey, authenticate, check_host_key, order_host_keys
-from kq.remote.steps import OpenStep, RemoteQuestions, Steps
+from ..errors import RemoteFailed
+from .ssh import Connection, hang_up, said_by
+from .ssh_config import SshRoute
+from .ssh_keys import NamedKey, authenticate, check_host_key, order_host_keys
+from .steps import OpenStep, RemoteQuestions, Steps
 
 __all__ = ["connect"]
 

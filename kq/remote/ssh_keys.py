@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.serialization import (
 from paramiko.pkey import PublicBlob
 from paramiko.ssh_exception import PartialAuthentication
 
-from kq.errors import RemoteFailed
-from kq.remote.known_hosts import add_known_key, find_known_keys
-from kq.remote.ssh_config import SshRoute
-from kq.remote.steps import OpenStep, RemoteQuestions, Steps
+from ..errors import RemoteFailed
+from .known_hosts import add_known_key, find_known_keys
+from .ssh_config import SshRoute
+from .steps import OpenStep, RemoteQuestions, Steps
 
 __all__ = ["NamedKey", "authenticate", "check_host_key", "fingerprint", "is_windows", "order_host_keys"]
 

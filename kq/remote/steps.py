@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from kq.errors import KqError, RemoteFailed
+from ..errors import KqError, RemoteFailed
 
 __all__ = ["Cancelled", "OpenStep", "RemoteQuestions", "RemoteResult", "RemoteStep", "StepState", "Steps"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from kq.errors import KqError
-from kq.remote.addresses import address_towards
-from kq.remote.host_store import HostBook
-from kq.remote.hosts import RemoteHost
+from ..errors import KqError
+from .addresses import address_towards
+from .host_store import HostBook
+from .hosts import RemoteHost
 
 __all__ = ["FoundHost", "RemoteChoices", "look_up_host", "remote_choices"]
 
@@ -31,7 +31,7 @@ def remote_choices(book: HostBook | None = None, ssh_folder: Path | None = None)
     book = book or HostBook()
     hosts = book.hosts()
     try:
-        from kq.remote.ssh_config import configured_hosts, find_keys  # paramiko comes with it
+        from .ssh_config import configured_hosts, find_keys  # paramiko comes with it
 
         keys = find_keys(ssh_folder)
         known = {host.host for host in hosts}
@@ -61,7 +61,7 @@ def look_up_host(name: str, ssh_folder: Path | None = None) -> FoundHost:
     if not name:
         return FoundHost(host=host, address=address_towards(""))
     try:
-        from kq.remote.ssh_config import configured_host  # paramiko comes with it
+        from .ssh_config import configured_host  # paramiko comes with it
 
         host, actual = configured_host(name, ssh_folder)
     except (ImportError, KqError):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import paramiko
 
-from kq.errors import RemoteFailed
-from kq.remote.ssh import Connection, hang_up
+from ..errors import RemoteFailed
+from .ssh import Connection, hang_up
 
 __all__ = ["Tunnel"]
 

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kq.errors import KqError
-from kq.remote.ssh import Connection
-from kq.remote.ssh_connecting import connect
-from kq.remote.steps import RemoteQuestions, Steps
-from kq.remote.tunnel import Tunnel
+from ..errors import KqError
+from .ssh import Connection
+from .ssh_connecting import connect
+from .steps import RemoteQuestions, Steps
+from .tunnel import Tunnel
 
 __all__ = ["TunnelKeeper"]
 

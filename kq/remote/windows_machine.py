@@ -15,12 +15,12 @@ from urllib.parse import unquote
 
 import msgspec
 
-from kq.errors import RemoteFailed
-from kq.remote.hosts import local_katana_root
-from kq.remote.machine import UNBROKEN_S, Machine, newest_python
-from kq.remote.quoting import powershell_command, powershell_quote
-from kq.remote.ssh import Output
-from kq.remote.steps import OpenStep
+from ..errors import RemoteFailed
+from .hosts import local_katana_root
+from .machine import UNBROKEN_S, Machine, newest_python
+from .quoting import powershell_command, powershell_quote
+from .ssh import Output
+from .steps import OpenStep
 
 __all__ = ["WindowsMachine", "plain_errors"]
 

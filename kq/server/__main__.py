@@ -5,7 +5,8 @@ from pathlib import Path
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    __package__ = "kq.server"
 
-from kq.server.startup import main
+from .startup import main
 
 sys.exit(main())

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from kq import messages as m
-from kq.core import Core
-from kq.core import events as ev
-from kq.wire import Incoming
+from .. import messages as m
+from ..core import Core
+from ..core import events as ev
+from ..wire import Incoming
 
 __all__ = ["Hearing"]
 

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from kq import process
-from kq.errors import KqError
-from kq.files import open_to_append
-from kq.logs import make_room
+from .. import process
+from ..errors import KqError
+from ..files import open_to_append
+from ..logs import make_room
 
 __all__ = ["connection_file_of", "start_agent", "start_early"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from kq.core import Core
-from kq.messages import ChangesEvent
-from kq.rate_limit import Pace
-from kq.records import QueueRecord
-from kq.server.pagination import pages
+from ..core import Core
+from ..messages import ChangesEvent
+from ..rate_limit import Pace
+from ..records import QueueRecord
+from .pagination import pages
 
 __all__ = ["News"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from kq.agent_config import AgentConfig
-from kq.errors import Refused
-from kq.messages import PROTOCOL_VERSION
-from kq.records import SessionRecord
-from kq.server.agent_process import connection_file_of
-from kq.settings import Settings
-from kq.wire import KeyPair, ServerWire, new_key_pair, write_private
+from ..agent_config import AgentConfig
+from ..errors import Refused
+from ..messages import PROTOCOL_VERSION
+from ..records import SessionRecord
+from ..settings import Settings
+from ..wire import KeyPair, ServerWire, new_key_pair, write_private
+from .agent_process import connection_file_of
 
 __all__ = ["LOOPBACK", "ServerState", "SessionFiles"]
 

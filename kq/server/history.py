@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kq.core import Core
-from kq.server.journal import Journal
-from kq.settings import Settings
+from ..core import Core
+from ..settings import Settings
+from .journal import Journal
 
 __all__ = ["History"]
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from kq.core.agents import Agent
-from kq.core.jobs import Job, TaskDetail
-from kq.core.state import Standing
-from kq.errors import KqError
-from kq.records import AttemptRecord, JobSpec
+from ..core.agents import Agent
+from ..core.jobs import Job, TaskDetail
+from ..core.state import Standing
+from ..errors import KqError
+from ..records import AttemptRecord, JobSpec
 
 __all__ = ["JobRow", "Journal", "RestoredAgent"]
 

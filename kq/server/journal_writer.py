@@ -7,8 +7,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-from kq.server.change_feed import News
-from kq.server.journal import Journal
+from .change_feed import News
+from .journal import Journal
 
 __all__ = ["JournalKeeper"]
 

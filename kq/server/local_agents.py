@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from kq import process
-from kq.errors import KqError, NotFound
-from kq.server.agent_process import start_agent
-from kq.wire import Poller
+from .. import process
+from ..errors import KqError, NotFound
+from ..wire import Poller
+from .agent_process import start_agent
 
 __all__ = ["LocalAgents"]
 

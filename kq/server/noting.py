@@ -7,14 +7,14 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from kq.core import Core
-from kq.core import instructions as do
-from kq.server.agent_messages import Hearing
-from kq.server.change_feed import News
-from kq.server.history import History
-from kq.server.journal import Journal
-from kq.server.streams import Streams
-from kq.server.telling import tell_of_attempt
+from ..core import Core
+from ..core import instructions as do
+from .agent_messages import Hearing
+from .change_feed import News
+from .history import History
+from .journal import Journal
+from .streams import Streams
+from .telling import tell_of_attempt
 
 __all__ = ["Notes"]
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import msgspec
 
-from kq import messages as m
-from kq import process
-from kq.core import Core
-from kq.core import events as ev
-from kq.core import instructions as do
-from kq.core.pool import beat_interval_s
-from kq.errors import MalformedMessage
-from kq.records import attempt_id, fill, task_commands
-from kq.server.agent_messages import Hearing
-from kq.server.journal_writer import JournalKeeper
-from kq.server.local_agents import LocalAgents
-from kq.settings import Settings
-from kq.wire import ServerWire
+from .. import messages as m
+from .. import process
+from ..core import Core
+from ..core import events as ev
+from ..core import instructions as do
+from ..core.pool import beat_interval_s
+from ..errors import MalformedMessage
+from ..records import attempt_id, fill, task_commands
+from ..settings import Settings
+from ..wire import ServerWire
+from .agent_messages import Hearing
+from .journal_writer import JournalKeeper
+from .local_agents import LocalAgents
 
 __all__ = ["Orders"]
 

@@ -15,28 +15,28 @@ from pathlib import Path
 
 import msgspec
 
-from kq import messages as m
-from kq import process
-from kq.core import Core, CoreSettings, Instant
-from kq.core import events as ev
-from kq.core import instructions as do
-from kq.errors import MalformedMessage, Refused
-from kq.logs import log_folder
-from kq.records import AttemptRecord
-from kq.server.agent_messages import Hearing
-from kq.server.change_feed import News
-from kq.server.credentials import SessionFiles
-from kq.server.history import History
-from kq.server.journal_writer import JournalKeeper
-from kq.server.local_agents import LocalAgents
-from kq.server.noting import Notes
-from kq.server.orders import Orders
-from kq.server.remote_hosts import RemoteHosts
-from kq.server.request_handler import Wishes
-from kq.server.streams import Streams
-from kq.server.telling import tell_instruction
-from kq.settings import Settings
-from kq.wire import Incoming, Poller, ServerWire
+from .. import messages as m
+from .. import process
+from ..core import Core, CoreSettings, Instant
+from ..core import events as ev
+from ..core import instructions as do
+from ..errors import MalformedMessage, Refused
+from ..logs import log_folder
+from ..records import AttemptRecord
+from ..settings import Settings
+from ..wire import Incoming, Poller, ServerWire
+from .agent_messages import Hearing
+from .change_feed import News
+from .credentials import SessionFiles
+from .history import History
+from .journal_writer import JournalKeeper
+from .local_agents import LocalAgents
+from .noting import Notes
+from .orders import Orders
+from .remote_hosts import RemoteHosts
+from .request_handler import Wishes
+from .streams import Streams
+from .telling import tell_instruction
 
 __all__ = ["Server"]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from kq.errors import Refused
-from kq.plain_text import quoted
-from kq.server.credentials import LOOPBACK, SessionFiles
-from kq.wire import ServerWire, new_key_pair
+from ..errors import Refused
+from ..plain_text import quoted
+from ..wire import ServerWire, new_key_pair
+from .credentials import LOOPBACK, SessionFiles
 
 __all__ = ["RemoteHosts"]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from kq import messages as m
-from kq.core import Core, Instant
-from kq.core import events as ev
-from kq.core.instructions import Instruction
-from kq.errors import BadInput, IllegalTransition, KqError
-from kq.plain_text import quoted
-from kq.records import AttemptRecord
-from kq.server.change_feed import News
-from kq.server.pagination import pages
+from .. import messages as m
+from ..core import Core, Instant
+from ..core import events as ev
+from ..core.instructions import Instruction
+from ..errors import BadInput, IllegalTransition, KqError
+from ..plain_text import quoted
+from ..records import AttemptRecord
+from .change_feed import News
+from .pagination import pages
 
 __all__ = ["Wishes"]
 

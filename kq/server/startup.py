@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from kq import __version__, process
-from kq.errors import IllegalTransition, KqError, SessionFailed
-from kq.logs import log_folder, open_log
-from kq.server.agent_process import start_early
-from kq.settings import Settings
+from .. import __version__, process
+from ..errors import IllegalTransition, KqError, SessionFailed
+from ..logs import log_folder, open_log
+from ..settings import Settings
+from .agent_process import start_early
 
 __all__ = ["main"]
 
@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             start_early(settings.num_agents, options.queue_dir, logs, environment) if options.first else {}
         )
         # Imported only now: this is what takes its time, and the Agents import as much beside it.
-        from kq.messages import PROTOCOL_VERSION
-        from kq.server.program import Server
+        from ..messages import PROTOCOL_VERSION
+        from .program import Server
 
         open_log(
             logs / "server.log",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from kq import messages as m
-from kq.files import BINARY, replace_file
+from .. import messages as m
+from ..files import BINARY, replace_file
 
 __all__ = ["FolderLists", "IncomingFiles", "append_log", "read_part"]
 

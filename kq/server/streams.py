@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from kq import messages as m
-from kq.core import Core
-from kq.files import leads_down
-from kq.records import JobSpec, fill, parse_attempt_id
-from kq.server.stream_files import FolderLists, IncomingFiles, append_log, read_part
+from .. import messages as m
+from ..core import Core
+from ..files import leads_down
+from ..records import JobSpec, fill, parse_attempt_id
+from .stream_files import FolderLists, IncomingFiles, append_log, read_part
 
 __all__ = ["Streams"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from kq.core import instructions as do
-from kq.records import AttemptRecord, attempt_id
+from ..core import instructions as do
+from ..records import AttemptRecord, attempt_id
 
 __all__ = ["tell_instruction", "tell_of_attempt"]
 

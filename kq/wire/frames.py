@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from kq.errors import MalformedMessage
-from kq.messages import PROTOCOL_VERSION
+from ..errors import MalformedMessage
+from ..messages import PROTOCOL_VERSION
 
 __all__ = ["MAX_MESSAGE_BYTES", "FrameDecoder", "VersionMismatch", "encode"]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import zmq
 from zmq.utils import z85
 
-from kq.files import BINARY, replace_file
+from ..files import BINARY, replace_file
 
 __all__ = ["ZAP_DOMAIN", "Doorkeeper", "KeyPair", "new_key_pair", "write_private"]
 

@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 import msgspec
 import zmq
 
-from kq import messages as m
-from kq.errors import MalformedMessage
-from kq.records import SessionRecord
-from kq.wire.frames import FrameDecoder, VersionMismatch, encode
-from kq.wire.receive import whole_message
-from kq.wire.sockets import (
+from .. import messages as m
+from ..errors import MalformedMessage
+from ..records import SessionRecord
+from .frames import FrameDecoder, VersionMismatch, encode
+from .receive import whole_message
+from .sockets import (
     CLIENT_TOPIC,
     NOW,
     Poller,

@@ -9,7 +9,7 @@ from socket import gaierror, getaddrinfo
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from kq.records import SessionRecord
+from ..records import SessionRecord
 
 __all__ = ["PortAnswer", "libzmq_version", "probe_ports"]
 

@@ -11,12 +11,12 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 import zmq
 
-from kq import messages as m
-from kq.errors import MalformedMessage, Refused
-from kq.wire.frames import FrameDecoder, VersionMismatch, encode
-from kq.wire.keys import ZAP_DOMAIN, Doorkeeper, KeyPair
-from kq.wire.receive import first_frame
-from kq.wire.sockets import (
+from .. import messages as m
+from ..errors import MalformedMessage, Refused
+from .frames import FrameDecoder, VersionMismatch, encode
+from .keys import ZAP_DOMAIN, Doorkeeper, KeyPair
+from .receive import first_frame
+from .sockets import (
     CLIENT_TOPIC,
     MORE_NOW,
     NOW,

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import zmq
 
-from kq.wire.frames import MAX_MESSAGE_BYTES
+from .frames import MAX_MESSAGE_BYTES
 
 __all__ = [
     "CLIENT_TOPIC",

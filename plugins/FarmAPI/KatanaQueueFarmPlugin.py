@@ -15,7 +15,7 @@ from typing import Any
 
 from Katana import FarmAPI
 
-from kq.api import (
+from ...kq.api import (
     JobRecord,
     JobSpec,
     JobState,
@@ -26,7 +26,6 @@ from kq.api import (
     current_session,
     split_command_line,
 )
-
 from .. import queue_session
 
 __all__ = ["KatanaQueueFarmPlugin"]

@@ -18,7 +18,7 @@ FARM_PLUGIN_TYPE = ("FarmPlugin", 1)
 _log = logging.getLogger("KatanaQueue")
 
 
-def _load_own_names() -> ModuleType:
+def _load_import_isolation() -> ModuleType:
     """`plugins/import_isolation.py`, which finds everything else. Plug-ins know only their own path."""
     name = "katana_queue_import_isolation"
     module = sys.modules.get(name)
@@ -33,7 +33,7 @@ def _load_own_names() -> ModuleType:
 
 
 def _registry() -> list[tuple[str, int, str, Any]]:
-    import_isolation = _load_own_names()
+    import_isolation = _load_import_isolation()
     try:
         farm = import_isolation.load("plugins.FarmAPI.KatanaQueueFarmPlugin")
         session = import_isolation.load("plugins.queue_session")

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 
-def _load_own_names() -> ModuleType:
+def _load_import_isolation() -> ModuleType:
     # As in `Plugins/KatanaQueue.py`: whichever of the two Katana loads first brings it in.
     name = "katana_queue_import_isolation"
     module = sys.modules.get(name)
@@ -25,7 +25,7 @@ def _load_own_names() -> ModuleType:
 
 
 def _registry() -> list[tuple[str, float, str, Any]]:
-    import_isolation = _load_own_names()
+    import_isolation = _load_import_isolation()
     try:
         tab = import_isolation.load("plugins.Tabs.KatanaQueue.tab")
     except ImportError as error:

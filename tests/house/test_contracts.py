@@ -107,11 +107,14 @@ def test_the_arrows_of_the_architecture_are_allowed(house: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "is_fine"),
     [
-        ("from kq.api import JobSpec", True),
-        ("from kq import api", True),
+        ("from ....kq.api import JobSpec", True),
+        ("from ...kq import api", True),
+        ("from ....kq.core import jobs", False),
+        ("from ...kq import client", False),
+        ("from ...host.app import window", False),
         ("from Katana import FarmAPI", True),
         ("from PySide6.QtWidgets import QMenu", True),
-        ("from plugins import queue_session", True),
+        ("from ... import queue_session", True),
         ("from .models import columns", True),
         ("import json", True),
         ("import kq", False),

@@ -54,16 +54,16 @@ def test_the_wheel_carries_all_that_is_shipped_and_nothing_else(wheel: Path) -> 
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
         licences = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
     ours = {
-        path.relative_to(ROOT).as_posix()
+        f"katana_queue/{path.relative_to(ROOT).as_posix()}"
         for folder in ("kq", "host", "plugins", "resources")
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert inside == ours
     assert licences
-    assert "kq/py.typed" in inside
+    assert "katana_queue/kq/py.typed" in inside
     for suffix in (".sh", ".ps1", ".svg", ".usda"):
-        assert any(name.startswith("resources/") and name.endswith(suffix) for name in inside), suffix
+        assert any(name.startswith("katana_queue/resources/") and name.endswith(suffix) for name in inside), suffix
 
 
 @pytest.mark.slow
@@ -87,11 +87,11 @@ def test_the_installed_wheel_gives_both_commands(wheel: Path, tmp_path: Path) ->
 
     assert run(scripts / "kq", "--version", cwd=tmp_path).split()[-1] == kq.__version__
     assert "--headless" in run(scripts / "katana-queue", "--help", cwd=tmp_path)
-    where = run(python, "-c", "import kq, host; print(kq.__file__, host.__file__)", cwd=tmp_path)
+    where = run(python, "-c", "from katana_queue import kq, host; print(kq.__file__, host.__file__)", cwd=tmp_path)
     assert where.count(str(site)) == 2
     # Not by `kq doctor`, whose exit code tells of other sessions on this machine too.
-    examine = "from kq.doctor import as_text, examine; print(as_text(examine({})))"
-    assert f"{kq.__version__} ({site / 'kq'})" in run(python, "-c", examine, cwd=tmp_path)
+    examine = "from katana_queue.kq.doctor import as_text, examine; print(as_text(examine({})))"
+    assert f"{kq.__version__} ({site / 'katana_queue' / 'kq'})" in run(python, "-c", examine, cwd=tmp_path)
 
 
 def test_katanas_users_need_only_the_small_set() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import ConnectionStatus, Session, Settings, start_session
 
 from host import katana_alias
-from kq.api import ConnectionStatus, Session, Settings, start_session
 from tests.reliability.live_queue import until
 
 katana_alias.install()
@@ -32,6 +32,6 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 @pytest.fixture
 def farm(session: Session) -> Any:
     """The farm plug-in."""
-    from plugins.FarmAPI.KatanaQueueFarmPlugin import KatanaQueueFarmPlugin
+    from katana_queue.plugins.FarmAPI.KatanaQueueFarmPlugin import KatanaQueueFarmPlugin
 
     return KatanaQueueFarmPlugin()

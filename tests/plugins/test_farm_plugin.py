@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from Katana import FarmAPI
+from katana_queue.kq.api import QueueChange, Session, join_command_line
 
 from host.Katana.FarmAPI.FarmPluginManager import JobRequest
-from kq.api import QueueChange, Session, join_command_line
 
 State = FarmAPI.Job.State
 
@@ -197,7 +197,7 @@ def test_how_a_render_is_kept_ready_is_passed_on(farm: Any, session: Session) ->
 
 def test_without_a_queue(monkeypatch: pytest.MonkeyPatch, farm: Any) -> None:
     """Before the desktop has started, a call says why nothing can be done."""
-    from plugins.FarmAPI import KatanaQueueFarmPlugin
+    from katana_queue.plugins.FarmAPI import KatanaQueueFarmPlugin
 
     monkeypatch.setattr(KatanaQueueFarmPlugin, "current_session", lambda: None)
     with pytest.raises(FarmAPI.FarmPluginException, match="Katana Queue is not running"):

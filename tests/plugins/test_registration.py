@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from plugins.queue_session import is_alias_folder
+from katana_queue.plugins.queue_session import is_alias_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +65,7 @@ def test_katana_finds_farm_and_tab(data_root: Path) -> None:
 SESSION = """
 Configuration.set("KATANA_UI_MODE", "1")
 load()
-from kq.api import current_session
+from katana_queue.kq.api import current_session
 assert current_session() is None
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 session = current_session()
@@ -95,7 +94,7 @@ def test_no_queue_without_a_user_interface(data_root: Path) -> None:
     """A batch render starts no queue."""
     code = """
 load()
-from kq.api import current_session
+from katana_queue.kq.api import current_session
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 print("session:", current_session())
 """
@@ -108,7 +107,7 @@ def test_setting_that_makes_no_sense_leaves_the_desktop_whole(data_root: Path) -
 Configuration.set("KATANA_UI_MODE", "1")
 load()
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
-from plugins import queue_session
+from katana_queue.plugins import queue_session
 print("trouble:", queue_session.trouble())
 """
     said = run(code, data_root, KQ_NUM_AGENTS="many")
@@ -122,8 +121,8 @@ def test_the_queues_thread_gives_way_to_qts(data_root: Path) -> None:
 Configuration.set("KATANA_UI_MODE", "1")
 load()
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
-from kq.api import current_session
-from plugins.gil_yield import right_of_way
+from katana_queue.kq.api import current_session
+from katana_queue.plugins.gil_yield import right_of_way
 print("gives way:", current_session().client._rests.give_way == right_of_way.rest)
 """
     assert "gives way: True" in run(code, data_root)
@@ -170,7 +169,7 @@ print(farms, tabs)
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 FarmAPI.FarmPluginManager.Initialize()
 farm = FarmAPI.FarmPluginManager._plugin("Katana Queue (Open)")
-from katana_queue_open_kq.api import current_session
+from katana_queue.kq.api import current_session
 session = current_session()
 assert session.wait_ready(30), session.failure
 holder = Tabs.CreateTab("Katana Queue (Open)", None)
@@ -208,7 +207,7 @@ def test_beside_katanas_own_queue(data_root: Path, tmp_path: Path, loaded_first:
         FOREIGN=str(foreign),
     )
     assert "['Katana Queue (Open)'] ['Katana Queue (Open)']" in said
-    assert "job: True katana_queue_open_plugins.Tabs.KatanaQueue.tab" in said
+    assert "job: True katana_queue.plugins.Tabs.KatanaQueue.tab" in said
     assert "theirs: Katana Katana True" in said
     assert "Traceback" not in said
 
@@ -239,14 +238,14 @@ def test_interpreter_for_kqs_processes(data_root: Path, tmp_path: Path) -> None:
     code = """
 import sys
 load()
-from plugins.queue_session import find_python
+from katana_queue.plugins.queue_session import find_python
 print("own:", find_python())
 sys.executable = "/opt/Katana/bin/katanaBin"
 print("beside:", find_python())
 del os.environ["KATANA_ROOT"]
 sys.prefix = "nowhere"
 os.environ["PATH"] = os.environ["SHOP"]
-from plugins import queue_session
+from katana_queue.plugins import queue_session
 print("no session:", queue_session.start())
 print("trouble:", queue_session.trouble())
 os.environ["KQ_PYTHON"] = "/usr/bin/mine"

@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 from Katana import Shelves
+from katana_queue.kq.api import RemoteHost, RemoteStep, StepState
+from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
+from katana_queue.plugins.Tabs.KatanaQueue.views.theme import state_colour
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
-
-from kq.api import RemoteHost, RemoteStep, StepState
-from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
-from plugins.Tabs.KatanaQueue.views.theme import state_colour
 
 LEFT = Qt.MouseButton.LeftButton
 ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
@@ -208,8 +207,8 @@ def test_the_last_host_that_was_chosen_is_looked_up(
     dialog: LaunchRemoteAgentsDialog, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long the one before takes: its address is not taken for the next one's."""
-    from kq.api import FoundHost, RemoteHost
-    from plugins.Shelves.KatanaQueue.dialogs import launch_remote_agents
+    from katana_queue.kq.api import FoundHost, RemoteHost
+    from katana_queue.plugins.Shelves.KatanaQueue.dialogs import launch_remote_agents
 
     slow, asked = threading.Event(), []
 

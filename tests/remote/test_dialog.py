@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import ConnectionStatus, Session, Settings, start_session
+from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QPushButton
 
-from kq.api import ConnectionStatus, Session, Settings, start_session
-from plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 from tests.remote.machines import RemoteMachine
 
 pytestmark = pytest.mark.slow

@@ -27,7 +27,7 @@ def queue() -> FakeQueue:
 @pytest.fixture
 def tab(qtbot: Any, queue: FakeQueue, data_root: Any) -> Iterator[Any]:
     """The tab, shown, on `queue`."""
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     widget = KatanaQueueTab(None)
     qtbot.addWidget(widget)

@@ -11,8 +11,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import msgspec
-
-from kq.api import (
+from katana_queue.kq.api import (
     AgentRecord,
     AgentState,
     AttemptRecord,

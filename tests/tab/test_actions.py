@@ -7,11 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt, QTimer
-from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QToolBar, QToolButton
-
-from kq.api import (
+from katana_queue.kq.api import (
     AgentState,
     ConnectionStatus,
     JobSpec,
@@ -20,7 +16,11 @@ from kq.api import (
     TaskRecord,
     TaskState,
 )
-from plugins.Tabs.KatanaQueue.models.columns import Column
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QToolBar, QToolButton
+
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import LEFT, Settle, click_row
 

@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import AgentState, ConnectionStatus, QueueChange, QueueRecord
+from katana_queue.plugins.Tabs.KatanaQueue.models.agents import AgentsModel
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QPushButton
 
-from kq.api import AgentState, ConnectionStatus, QueueChange, QueueRecord
-from plugins.Tabs.KatanaQueue.models.agents import AgentsModel
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import LEFT, Settle
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import JobState
+from katana_queue.plugins.Tabs.KatanaQueue import chunked_work
+from katana_queue.plugins.Tabs.KatanaQueue.chunked_work import InTurns
+from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import SLICE
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox
 
-from kq.api import JobState
-from plugins.Tabs.KatanaQueue import chunked_work
-from plugins.Tabs.KatanaQueue.chunked_work import InTurns
-from plugins.Tabs.KatanaQueue.models.job_order import SLICE
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import shiboken6
+from katana_queue.kq.api import AgentState, JobState, TaskRecord, TaskState
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 
-from kq.api import AgentState, JobState, TaskRecord, TaskState
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import Settle, log_text, picture_file
@@ -106,7 +106,7 @@ def test_tab_deleted_while_its_threads_speak(
     qtbot: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
 ) -> None:
     """Katana may delete a tab at any moment, without closing it: no thread speaks to what is gone."""
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     log = tmp_path / "render.log"
     log.write_text("line\n" * 20_000)

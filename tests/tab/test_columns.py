@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import JobState
+from katana_queue.plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
+from katana_queue.plugins.Tabs.KatanaQueue.views.theme import HEADER_PADDING
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QMenu
 
-from kq.api import JobState
-from plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
-from plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
-from plugins.Tabs.KatanaQueue.views.theme import HEADER_PADDING
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import LEFT, Settle
@@ -190,7 +190,7 @@ def test_view_menu_reads_as_the_header_does(tab: Any, queue: FakeQueue, settle: 
 
 def test_a_kept_layout_is_not_fitted(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
     """One that was arranged comes back as it was, in any width; one that fitted goes on fitting."""
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible())

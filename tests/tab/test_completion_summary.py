@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+from katana_queue.kq.api import JobRecord, JobState
+from katana_queue.plugins.Tabs.KatanaQueue.models.completion_summary import TOGETHER_S, Endings, Message
 
-from kq.api import JobRecord, JobState
-from plugins.Tabs.KatanaQueue.models.completion_summary import TOGETHER_S, Endings, Message
 from tests.tab.fake_queue import make_job
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from katana_queue.plugins import gil_yield as module
+from katana_queue.plugins.gil_yield import RightOfWay, right_of_way
+from katana_queue.plugins.Tabs.KatanaQueue.models import log_reader
+from katana_queue.plugins.Tabs.KatanaQueue.models.log_reader import LogReader
 
-from plugins import gil_yield as module
-from plugins.gil_yield import RightOfWay, right_of_way
-from plugins.Tabs.KatanaQueue.models import log_reader
-from plugins.Tabs.KatanaQueue.models.log_reader import LogReader
 from tests.tab.using import Settle
 
 

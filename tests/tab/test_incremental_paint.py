@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import JobState
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+from katana_queue.plugins.Tabs.KatanaQueue.views import incremental_paint
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QObject, QRect, Qt
 from PySide6.QtGui import QImage
 
-from kq.api import JobState
-from plugins.Tabs.KatanaQueue.models.columns import Column
-from plugins.Tabs.KatanaQueue.views import incremental_paint
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle, click_row
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from katana_queue.kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column, clock_text
+from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import JobFilter, JobOrder, SortBy
+from katana_queue.plugins.Tabs.KatanaQueue.models.jobs import AT_ONCE, BATCH, LOOK_AT_CLOCK, JobsModel
 from PySide6.QtCore import QCoreApplication, QPersistentModelIndex, Qt
 
-from kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
-from plugins.Tabs.KatanaQueue.models.columns import Column, clock_text
-from plugins.Tabs.KatanaQueue.models.job_order import JobFilter, JobOrder, SortBy
-from plugins.Tabs.KatanaQueue.models.jobs import AT_ONCE, BATCH, LOOK_AT_CLOCK, JobsModel
 from tests.tab.fake_queue import make_job
 
 TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)

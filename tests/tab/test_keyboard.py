@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import (
+    JobState,
+)
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
 from PySide6.QtCore import QEvent, QItemSelectionModel, QObject, QRect, Qt
 from PySide6.QtGui import QFocusEvent, QPaintEvent
 from PySide6.QtWidgets import QApplication
 
-from kq.api import (
-    JobState,
-)
-from plugins.Tabs.KatanaQueue.models.columns import Column
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import LEFT, Settle
 

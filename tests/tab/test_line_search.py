@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from plugins.Tabs.KatanaQueue.models.line_search import LineSearch
+from katana_queue.plugins.Tabs.KatanaQueue.models.line_search import LineSearch
 
 _LETTERS = st.sampled_from(["a", "A", "b", "é", " ", "\0"])
 _TEXTS = st.text(st.one_of(_LETTERS, st.just("\n")), max_size=60)

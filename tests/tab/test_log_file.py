@@ -9,9 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-
-from kq.api import load_patterns
-from plugins.Tabs.KatanaQueue.models.log_file import (
+from katana_queue.kq.api import load_patterns
+from katana_queue.plugins.Tabs.KatanaQueue.models.log_file import (
     CHUNK,
     LONG,
     LONGEST,
@@ -20,7 +19,7 @@ from plugins.Tabs.KatanaQueue.models.log_file import (
     LogTrouble,
     as_text,
 )
-from plugins.Tabs.KatanaQueue.models.log_scan import (
+from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import (
     BLOCK,
     LOOKS,
     BadPattern,

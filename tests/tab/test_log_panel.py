@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication
-
-from plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 
 Settle = Callable[[Callable[[], bool]], None]
 LEFT = Qt.MouseButton.LeftButton

@@ -10,10 +10,10 @@ from typing import Any
 
 import psutil
 import pytest
+from katana_queue.kq.api import ConnectionStatus, JobSpec, JobState, Session, Settings, start_session
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMenu, QMessageBox
 
-from kq.api import ConnectionStatus, JobSpec, JobState, Session, Settings, start_session
 from tests.process.waiting import not_on_wine
 from tests.tab.conftest import close_tab
 
@@ -32,7 +32,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 @pytest.fixture
 def tab(qtbot: Any, session: Session) -> Iterator[Any]:
     """The tab of this session, found by itself, as in the desktop."""
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     widget = KatanaQueueTab(None)
     qtbot.addWidget(widget)
@@ -239,7 +239,7 @@ def test_session_that_ends_leaves_nothing(
     session: Session, qtbot: Any, tmp_path: Path, settle: Settle
 ) -> None:
     """When the desktop ends its queue, nothing of it is left, and the tab is none the worse."""
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     tab = KatanaQueueTab(None)
     qtbot.addWidget(tab)

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
-from PySide6.QtGui import QColor, QFocusEvent, QImage
-
-from kq.api import (
+from katana_queue.kq.api import (
     AttemptRecord,
     JobSpec,
     JobState,
 )
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtGui import QColor, QFocusEvent, QImage
+
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import LEFT, Settle, click_row, log_text, picture_file
 
@@ -155,8 +155,7 @@ def test_thumbnail_and_picture(tab: Any, queue: FakeQueue, tmp_path: Path, settl
 def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
     """Through Katana's own events a monitor can follow the selected job and its picture."""
     from Katana import Utils
-
-    from plugins.Tabs.KatanaQueue.selection_details import JOB_SELECTED_EVENT
+    from katana_queue.plugins.Tabs.KatanaQueue.selection_details import JOB_SELECTED_EVENT
 
     told: list[dict[str, Any]] = []
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import JobSpec, JobState
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow
 
-from kq.api import JobSpec, JobState
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from PySide6.QtCore import QPoint, QRect, Qt, QTimer
-from PySide6.QtWidgets import QSystemTrayIcon
-
-from kq.api import (
+from katana_queue.kq.api import (
     ConnectionStatus,
     JobState,
     QueueRecord,
 )
-from plugins.Tabs.KatanaQueue import notifier
-from plugins.Tabs.KatanaQueue.models.columns import Column
-from plugins.Tabs.KatanaQueue.views.theme import tool_icon
+from katana_queue.plugins.Tabs.KatanaQueue import notifier
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+from katana_queue.plugins.Tabs.KatanaQueue.views.theme import tool_icon
+from PySide6.QtCore import QPoint, QRect, Qt, QTimer
+from PySide6.QtWidgets import QSystemTrayIcon
+
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import LEFT, Settle
@@ -99,7 +99,7 @@ def test_filter_by_word_state_and_back(tab: Any, queue: FakeQueue, settle: Settl
 
 def test_layout_is_kept(tab: Any, queue: FakeQueue, qtbot: Any) -> None:
     """Columns hidden, moved and sized come back with the layout, whatever else it holds."""
-    from plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
     header = tab.view.horizontalHeader()
     header.moveSection(header.visualIndex(Column.REASON), 1)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-
-from plugins.Tabs.KatanaQueue.models.columns import Column
 
 LEFT = Qt.MouseButton.LeftButton
 Settle = Callable[[Callable[[], bool]], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from host.Katana.FarmAPI.FarmPluginManager import JobRequest
+    from .FarmPluginManager import JobRequest
 
 __all__ = ["BaseFarmPlugin", "FarmPluginException", "Job", "JobNotFoundException"]
 

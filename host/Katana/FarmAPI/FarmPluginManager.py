@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from host import command_line, session
-from host.Katana.FarmAPI.BaseFarmPlugin import BaseFarmPlugin, Job
-from host.Katana.Utils import Plugins
-from host.nodes.scene import active_scene
+from ... import command_line, session
+from ...nodes.scene import active_scene
+from ..Utils import Plugins
+from .BaseFarmPlugin import BaseFarmPlugin, Job
 
 __all__ = [
     "CopyRenderFiles",

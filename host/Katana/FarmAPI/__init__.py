@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from host.Katana.FarmAPI import FarmPluginManager
-from host.Katana.FarmAPI.BaseFarmPlugin import (
+from ...nodes.scene import active_scene
+from . import FarmPluginManager
+from .BaseFarmPlugin import (
     BaseFarmPlugin,
     FarmPluginException,
     Job,
     JobNotFoundException,
 )
-from host.nodes.scene import active_scene
 
 __all__ = [
     "BaseFarmPlugin",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from host.Katana.NodegraphAPI._node import GroupNode, Node, Parameter, Port, _view
-from host.nodes.scene import active_scene
-from host.nodes.types import NODE_TYPES, node_type
+from ...nodes.scene import active_scene
+from ...nodes.types import NODE_TYPES, node_type
+from .._callbacks import Callbacks, ExecuteCallbacksForType
+from ._node import GroupNode, Node, Parameter, Port, _view
 
 __all__ = [
     "CreateNode",

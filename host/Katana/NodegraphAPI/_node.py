@@ -5,8 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from host.nodes.graph import Node as GraphNode
-from host.nodes.parameters import Kind, ParameterSpec
+from ...nodes.graph import Node as GraphNode
+from ...nodes.parameters import Kind, ParameterSpec
 
 __all__ = ["GroupNode", "Node", "Parameter", "Port"]
 
@@ -159,13 +159,13 @@ class GroupNode(Node):
 
     def getChildren(self) -> list[Node]:
         """Return all nodes of the project."""
-        from host.Katana.NodegraphAPI import GetAllNodes
+        from . import GetAllNodes
 
         return GetAllNodes()
 
     def getChild(self, name: str) -> Node | None:
         """Return the node called `name`, or None."""
-        from host.Katana.NodegraphAPI import GetNode
+        from . import GetNode
 
         return GetNode(name)
 

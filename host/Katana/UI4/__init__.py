@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.Katana.UI4 import App, FormMaster, Tabs, Util, Widgets
+from . import App, FormMaster, Tabs, Util, Widgets
 
 __all__ = ["App", "FormMaster", "Tabs", "Util", "Widgets"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from host.Katana import KatanaResources
+from .. import KatanaResources
 
 __all__ = ["DefaultPaths", "ExpandPaths", "Load", "LoadModule", "NoExceptionProxy", "Plugin", "Search"]
 

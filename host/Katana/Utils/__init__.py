@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.Katana.Utils import EventModule, Plugins
+from . import EventModule, Plugins
 
 __all__ = ["EventModule", "Plugins"]

@@ -5,15 +5,15 @@ Each subject has a file; a new type is written there and named here.
 
 from __future__ import annotations
 
-from host.nodes.errors import GraphError
-from host.nodes.node_type import NodeType
-from host.nodes.types.camera import CAMERA
-from host.nodes.types.light import LIGHT
-from host.nodes.types.material import MATERIAL
-from host.nodes.types.merge import MERGE
-from host.nodes.types.render import RENDER, RENDER_SETTINGS
-from host.nodes.types.transform import TRANSFORM
-from host.nodes.types.usd_in import USD_IN
+from ..errors import GraphError
+from ..node_type import NodeType
+from .camera import CAMERA
+from .light import LIGHT
+from .material import MATERIAL
+from .merge import MERGE
+from .render import RENDER, RENDER_SETTINGS
+from .transform import TRANSFORM
+from .usd_in import USD_IN
 
 NODE_TYPES: dict[str, NodeType] = {
     node_type.name: node_type

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pxr import Gf, UsdGeom
 
-from host.nodes.node_type import CookContext, NodeType
-from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placement import look_at, place, scene_path
+from ..node_type import CookContext, NodeType
+from ..parameters import Kind, ParameterSpec
+from ..placement import look_at, place, scene_path
 
 
 def _cook(context: CookContext) -> None:

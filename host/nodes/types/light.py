@@ -6,9 +6,9 @@ from typing import Any
 
 from pxr import Gf, Sdf, UsdGeom, UsdLux
 
-from host.nodes.node_type import CookContext, NodeType
-from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placement import look_at, place, scene_path
+from ..node_type import CookContext, NodeType
+from ..parameters import Kind, ParameterSpec
+from ..placement import look_at, place, scene_path
 
 _KINDS: dict[str, Any] = {
     "rect": UsdLux.RectLight,

@@ -6,9 +6,9 @@ from typing import Any
 
 from pxr import Gf, Sdf, UsdGeom, UsdShade
 
-from host.nodes.node_type import CookContext, NodeType
-from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placement import matching_prims, scene_path
+from ..node_type import CookContext, NodeType
+from ..parameters import Kind, ParameterSpec
+from ..placement import matching_prims, scene_path
 
 _IMAGES = "Images (*.png *.jpg *.jpeg *.exr *.hdr *.tif *.tiff);;All files (*)"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from host.nodes.node_type import CookContext, NodeType
-from host.nodes.stage_metadata import axis_and_units
+from ..node_type import CookContext, NodeType
+from ..stage_metadata import axis_and_units
 
 
 def _cook(context: CookContext) -> None:

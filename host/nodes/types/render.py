@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pxr import Gf, Sdf, UsdGeom, UsdRender
 
-from host.nodes.node_type import CookContext, NodeType
-from host.nodes.parameters import Kind, ParameterSpec
+from ..node_type import CookContext, NodeType
+from ..parameters import Kind, ParameterSpec
 
 SETTINGS_PATH = "/Render/Settings"
 SAMPLES = "katana:samples"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pxr import Gf, UsdGeom
 
-from host.nodes.node_type import CookContext, NodeType
-from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.placement import matching_prims
+from ..node_type import CookContext, NodeType
+from ..parameters import Kind, ParameterSpec
+from ..placement import matching_prims
 
 
 def _cook(context: CookContext) -> None:

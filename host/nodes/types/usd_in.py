@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pxr import Sdf, Tf, UsdGeom
 
-from host.nodes.node_type import CookContext, NodeType
-from host.nodes.parameters import Kind, ParameterSpec
-from host.nodes.stage_metadata import copy_metadata
-from host.usd_errors import words
+from ...usd_errors import words
+from ..node_type import CookContext, NodeType
+from ..parameters import Kind, ParameterSpec
+from ..stage_metadata import copy_metadata
 
 USD_FILES = "USD files (*.usd *.usda *.usdc *.usdz);;All files (*)"
 

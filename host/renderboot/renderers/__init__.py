@@ -9,11 +9,11 @@ import importlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
-from host.renderboot.errors import ArgumentError, RenderBootError
-from host.renderboot.picture import Pixels
-from host.renderboot.scene import Scene
+from ..cache import Stash
+from ..diagnostics import Findings
+from ..errors import ArgumentError, RenderBootError
+from ..picture import Pixels
+from ..scene import Scene
 
 
 class Picture(Protocol):
@@ -69,7 +69,7 @@ class _Entry:
     needs: str
 
 
-RENDERERS = {"mitsuba": _Entry("host.renderboot.renderers.mitsuba", "mitsuba")}
+RENDERERS = {"mitsuba": _Entry(f"{__name__}.mitsuba", "mitsuba")}
 
 
 def load_renderer(name: str) -> Renderer:

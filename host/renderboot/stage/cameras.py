@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from pxr import Gf, Usd, UsdGeom
 
-from host.renderboot.scene import Camera, Matrix
-from host.renderboot.stage.values import matrix_of
+from ..scene import Camera, Matrix
+from .values import matrix_of
 
 _THREE_QUARTER = (0.75, 0.5, 1.0)
 """From where an unasked camera looks: right, above, front."""

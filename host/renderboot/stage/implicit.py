@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from host.renderboot.scene import Array, Indices
+from ..scene import Array, Indices
 
 _AROUND = 64
 _ARC = 32

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
 
-from host.renderboot.diagnostics import Findings
-from host.renderboot.scene import (
+from ..diagnostics import Findings
+from ..scene import (
     Colour,
     CylinderLight,
     DiskLight,
@@ -24,7 +24,7 @@ from host.renderboot.scene import (
     SphereLight,
     SpotLight,
 )
-from host.renderboot.stage.values import colour_of, get
+from .values import colour_of, get
 
 _SMALLEST_RADIUS = 1e-6
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from pxr import Sdf, Usd, UsdShade
 
-from host.renderboot.diagnostics import Findings
-from host.renderboot.scene import (
+from ..diagnostics import Findings
+from ..scene import (
     Colour,
     ColourInput,
     ColourSpace,
@@ -19,7 +19,7 @@ from host.renderboot.scene import (
     VertexColour,
     Wrap,
 )
-from host.renderboot.stage.values import colour_of
+from .values import colour_of
 
 _PREVIEW_SURFACE = "UsdPreviewSurface"
 _COLOUR_READERS = ("UsdPrimvarReader_float3", "UsdPrimvarReader_vector", "UsdPrimvarReader_normal")

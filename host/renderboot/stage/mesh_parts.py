@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from host.renderboot.cache import digest
-from host.renderboot.scene import Array, Indices
-from host.renderboot.stage.triangulate import cross, triangulate
+from ..cache import digest
+from ..scene import Array, Indices
+from .triangulate import cross, triangulate
 
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32] | Ints

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from pxr import Usd, UsdGeom
 
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
-from host.renderboot.stage.mesh_parts import Choice, Ints, MeshPart, Numbers, Topology, Values
+from ..cache import Stash
+from ..diagnostics import Findings
+from .mesh_parts import Choice, Ints, MeshPart, Numbers, Topology, Values
 
 
 class MeshReading:

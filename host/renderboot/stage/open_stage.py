@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pxr import Tf, Usd, UsdUtils
 
-from host.renderboot.diagnostics import Findings
-from host.renderboot.errors import RenderBootError
-from host.usd_errors import words
+from ...usd_errors import words
+from ..diagnostics import Findings
+from ..errors import RenderBootError
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
 

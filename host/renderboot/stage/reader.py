@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom
 
-from host.renderboot.arguments import Arguments
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
-from host.renderboot.errors import RenderBootError
-from host.renderboot.scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, world_bounds
-from host.renderboot.stage.cameras import conform, framing_camera, read_camera
-from host.renderboot.stage.open_stage import open_stage
-from host.renderboot.stage.settings import StageSettings, read_settings
-from host.renderboot.stage.traversal import StageWalk
+from ..arguments import Arguments
+from ..cache import Stash
+from ..diagnostics import Findings
+from ..errors import RenderBootError
+from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, world_bounds
+from .cameras import conform, framing_camera, read_camera
+from .open_stage import open_stage
+from .settings import StageSettings, read_settings
+from .traversal import StageWalk
 
 
 def read_scene(arguments: Arguments, findings: Findings, stash: Stash | None = None) -> Scene:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
-from host.renderboot.scene import Group, Instances, Material, Matrix, Mesh
-from host.renderboot.stage import implicit
-from host.renderboot.stage.lights import LightReader
-from host.renderboot.stage.materials import MaterialReader, displayed
-from host.renderboot.stage.mesh_parts import Ints
-from host.renderboot.stage.meshes import MeshReading
-from host.renderboot.stage.values import colour_of, get, matrix_of
+from ..cache import Stash
+from ..diagnostics import Findings
+from ..scene import Group, Instances, Material, Matrix, Mesh
+from . import implicit
+from .lights import LightReader
+from .materials import MaterialReader, displayed
+from .mesh_parts import Ints
+from .meshes import MeshReading
+from .values import colour_of, get, matrix_of
 
 _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pxr import Gf, Usd
 
-from host.renderboot.scene import Colour, Matrix
+from ..scene import Colour, Matrix
 
 
 def matrix_of(value: Gf.Matrix4d) -> Matrix:

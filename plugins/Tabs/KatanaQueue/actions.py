@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
-from kq.api import (
+from ....kq.api import (
     JobRecord,
     JobSpec,
     JobState,
@@ -23,7 +23,6 @@ from kq.api import (
     join_command_line,
     task_commands,
 )
-
 from .bridge import QueueBridge
 from .chunked_work import InTurns
 from .models.jobs import JobsModel

@@ -11,8 +11,15 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from kq.api import AgentRecord, ConnectionStatus, JobRecord, KqError, QueueChange, QueueClient, QueueRecord
-
+from ....kq.api import (
+    AgentRecord,
+    ConnectionStatus,
+    JobRecord,
+    KqError,
+    QueueChange,
+    QueueClient,
+    QueueRecord,
+)
 from ...gil_yield import right_of_way
 from ...qt_dispatch import open_crossing, post
 

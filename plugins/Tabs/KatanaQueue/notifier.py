@@ -9,8 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
-from kq.api import JobRecord, JobState
-
+from ....kq.api import JobRecord, JobState
 from .models.columns import elapsed_s
 from .models.completion_summary import Endings, Message
 from .views.theme import state_pixmap

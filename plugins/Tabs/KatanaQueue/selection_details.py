@@ -5,8 +5,7 @@ from __future__ import annotations
 from Katana import Utils
 from PySide6.QtCore import QObject
 
-from kq.api import AttemptRecord, JobRecord, QueueClient, TaskRecord
-
+from ....kq.api import AttemptRecord, JobRecord, QueueClient, TaskRecord
 from .bridge import QueueBridge
 from .models.columns import Column
 from .models.jobs import JobsModel

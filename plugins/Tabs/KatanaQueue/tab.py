@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import (
+from ....kq.api import (
     ConnectionStatus,
     JobRecord,
     JobState,
@@ -27,7 +27,6 @@ from kq.api import (
     current_session,
     why_jobs_wait,
 )
-
 from ... import queue_session
 from .actions import JobActions
 from .bridge import QueueBridge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenuBar, QWidget
 
-from host.Katana.UI4.Widgets.BaseWidgets import BaseMainWindow
+from ..Widgets.BaseWidgets import BaseMainWindow
 
 __all__ = ["CurrentMainWindow", "GetMainWindow", "KatanaWindow"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from PySide6.QtGui import QCloseEvent, QIcon
 from PySide6.QtWidgets import QDockWidget, QTabWidget, QVBoxLayout, QWidget
 
-from host.Katana import KatanaResources
-from host.Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from host.Katana.Utils import Plugins
+from ... import KatanaResources
+from ..._callbacks import Callbacks, ExecuteCallbacksForType
+from ...Utils import Plugins
 
 __all__ = [
     "ApplySettings",

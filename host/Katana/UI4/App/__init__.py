@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.Katana.UI4.App import MainWindow, Tabs
+from . import MainWindow, Tabs
 
 __all__ = ["MainWindow", "Tabs"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.Katana.UI4.FormMaster import NodeActionDelegate
+from . import NodeActionDelegate
 
 __all__ = ["NodeActionDelegate"]

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMenuBar, QWidget
 
-from host.Katana.UI4.Widgets.BaseWidgets import BaseFrame
+from ..Widgets.BaseWidgets import BaseFrame
 
 __all__ = ["BaseTab"]
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.Katana.UI4.Tabs.BaseTab import BaseTab
+from .BaseTab import BaseTab
 
 __all__ = ["BaseTab"]

@@ -7,10 +7,10 @@ import logging
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from host.app.rendering import RenderMethod, active_renders
-from host.Katana.FarmAPI import FarmPluginManager
-from host.Katana.NodegraphAPI import Node, Port
-from host.nodes.types import NODE_TYPES
+from ....app.rendering import RenderMethod, active_renders
+from ....nodes.types import NODE_TYPES
+from ...FarmAPI import FarmPluginManager
+from ...NodegraphAPI import Node, Port
 
 __all__ = ["AddRenderItemsToMenu"]
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.Katana.UI4.Util import RenderMenu
+from . import RenderMenu
 
 __all__ = ["RenderMenu"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.Katana.UI4.Widgets import BaseWidgets
+from . import BaseWidgets
 
 __all__ = ["BaseWidgets"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host.renderboot.renderers.mitsuba.plugin import MitsubaRenderer
+from .plugin import MitsubaRenderer
 
 
 def create() -> MitsubaRenderer:

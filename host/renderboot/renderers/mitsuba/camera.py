@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from host.renderboot.diagnostics import Findings
-from host.renderboot.renderers.mitsuba.engine import transform
-from host.renderboot.scene import Camera, PictureSettings
+from ...diagnostics import Findings
+from ...scene import Camera, PictureSettings
+from .engine import transform
 
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD cameras look along -Z with +X to the right, mitsuba's along +Z with +X to the left."""

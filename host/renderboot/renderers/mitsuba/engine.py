@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from host.renderboot.renderers.mitsuba.quiet import without_noise
-from host.renderboot.scene import Matrix
+from ...scene import Matrix
+from .quiet import without_noise
 
 with without_noise():
     import drjit as dr

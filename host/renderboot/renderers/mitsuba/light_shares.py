@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from host.renderboot.scene import (
+from ...scene import (
     Colour,
     CylinderLight,
     DiskLight,

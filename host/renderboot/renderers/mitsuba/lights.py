@@ -9,11 +9,8 @@ import math
 
 import numpy as np
 
-from host.renderboot.diagnostics import Findings
-from host.renderboot.renderers.mitsuba.engine import mi, rgb, transform
-from host.renderboot.renderers.mitsuba.light_shares import shares
-from host.renderboot.renderers.mitsuba.textures import TextureLibrary
-from host.renderboot.scene import (
+from ...diagnostics import Findings
+from ...scene import (
     Array,
     Colour,
     CylinderLight,
@@ -27,7 +24,10 @@ from host.renderboot.scene import (
     SphereLight,
     SpotLight,
 )
-from host.renderboot.stage import implicit
+from ...stage import implicit
+from .engine import mi, rgb, transform
+from .light_shares import shares
+from .textures import TextureLibrary
 
 _SUN_DISTANCE = 400.0
 """How far a sun's disk stands, in radii of the scene: irradiance across it varies by less than 1%."""

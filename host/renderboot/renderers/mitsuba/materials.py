@@ -5,10 +5,10 @@ Principled for what is opaque, dielectric for what is clear, masks for cut-outs.
 
 from __future__ import annotations
 
-from host.renderboot.diagnostics import Findings
-from host.renderboot.renderers.mitsuba.engine import mi, rgb
-from host.renderboot.renderers.mitsuba.textures import TextureLibrary
-from host.renderboot.scene import ColourInput, ImageTexture, Material, ScalarInput, VertexColour
+from ...diagnostics import Findings
+from ...scene import ColourInput, ImageTexture, Material, ScalarInput, VertexColour
+from .engine import mi, rgb
+from .textures import TextureLibrary
 
 VERTEX_COLOUR = "vertex_colour"
 """The mesh attribute that carries displayColor."""

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
-from host.renderboot.errors import RenderBootError
-from host.renderboot.picture import Pixels
-from host.renderboot.renderers.mitsuba.camera import sensor
-from host.renderboot.renderers.mitsuba.engine import dr, mi
-from host.renderboot.renderers.mitsuba.lights import LightBuilder
-from host.renderboot.renderers.mitsuba.materials import MaterialLibrary
-from host.renderboot.renderers.mitsuba.shapes import ShapeBuilder
-from host.renderboot.renderers.mitsuba.textures import TextureLibrary
-from host.renderboot.scene import DomeLight, PictureSettings, RectLight, Scene, every_group
+from ...cache import Stash
+from ...diagnostics import Findings
+from ...errors import RenderBootError
+from ...picture import Pixels
+from ...scene import DomeLight, PictureSettings, RectLight, Scene, every_group
+from .camera import sensor
+from .engine import dr, mi
+from .lights import LightBuilder
+from .materials import MaterialLibrary
+from .shapes import ShapeBuilder
+from .textures import TextureLibrary
 
 Sums = npt.NDArray[np.float64]
 

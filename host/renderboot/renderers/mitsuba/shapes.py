@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from host.renderboot.diagnostics import Findings
-from host.renderboot.renderers.mitsuba.engine import mi, transform
-from host.renderboot.renderers.mitsuba.materials import VERTEX_COLOUR, MaterialLibrary
-from host.renderboot.scene import Array, Group, Indices, Instances, Light, Matrix, Mesh, VertexColour
+from ...diagnostics import Findings
+from ...scene import Array, Group, Indices, Instances, Light, Matrix, Mesh, VertexColour
+from .engine import mi, transform
+from .materials import VERTEX_COLOUR, MaterialLibrary
 
 
 class ShapeBuilder:

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from host.renderboot.cache import Stash, digest
-from host.renderboot.diagnostics import Findings
-from host.renderboot.renderers.mitsuba.engine import mi, transform
-from host.renderboot.scene import Array, ColourSpace, ImageTexture, Wrap
+from ...cache import Stash, digest
+from ...diagnostics import Findings
+from ...scene import Array, ColourSpace, ImageTexture, Wrap
+from .engine import mi, transform
 
 _CHANNELS = {"r": 0, "g": 1, "b": 2, "a": 3}
 _NEUTRAL = 0.5

@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import (
+from .....kq.api import (
     MOST_AGENTS,
     FoundHost,
     RemoteChoices,
@@ -43,7 +43,6 @@ from kq.api import (
     look_up_host,
     remote_choices,
 )
-
 from ....Tabs.KatanaQueue.views.theme import colour_text, state_colour, state_pixmap
 from .background import Background
 from .form import FilledIn, hint, label, row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kq.api import BadInput, RemoteHost
+from .....kq.api import BadInput, RemoteHost
 
 __all__ = ["problem_with", "warning_about"]
 

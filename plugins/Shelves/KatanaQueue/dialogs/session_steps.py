@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from kq.api import (
+from .....kq.api import (
     HostBook,
     RemoteFailed,
     RemoteHost,

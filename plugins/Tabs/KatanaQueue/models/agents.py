@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from kq.api import AgentRecord, QueueChange, agent_state_text
-
+from .....kq.api import AgentRecord, QueueChange, agent_state_text
 from .columns import bytes_text, span_text
 
 __all__ = ["AgentColumn", "AgentsModel"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from kq.api import JobRecord, TaskRecord, job_state_text, reason_of
+from .....kq.api import JobRecord, TaskRecord, job_state_text, reason_of
 
 __all__ = [
     "COLUMNS",

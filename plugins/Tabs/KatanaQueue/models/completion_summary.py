@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kq.api import JobRecord, JobState
-
+from .....kq.api import JobRecord, JobState
 from .columns import elapsed_s, span_text
 
 __all__ = ["TOGETHER_S", "Endings", "Message"]

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from kq.api import JobRecord, JobState
-
+from .....kq.api import JobRecord, JobState
 from .columns import COLUMNS, Column, SortValue
 from .job_store import JobBook
 

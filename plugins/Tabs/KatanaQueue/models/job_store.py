@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kq.api import JobRecord, JobState
+from .....kq.api import JobRecord, JobState
 
 __all__ = ["JobBook"]
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
-from kq.api import JobRecord, JobState, TaskRecord
-
+from .....kq.api import JobRecord, JobState, TaskRecord
 from .column_titles import column_title
 from .columns import COLUMNS, Column, job_text, moment_text
 from .expanded_jobs import OpenJobs

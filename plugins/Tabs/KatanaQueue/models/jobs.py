@@ -13,8 +13,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer, Signal, SignalInstance
 
-from kq.api import JobRecord, JobState, QueueChange
-
+from .....kq.api import JobRecord, JobState, QueueChange
 from ....gil_yield import right_of_way
 from .columns import COLUMNS, Column
 from .job_order import Arrangement, Entry, JobFilter, SortBy, taken_apart

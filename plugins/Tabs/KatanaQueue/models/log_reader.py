@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, Signal
 
-from kq.api import OutputPatterns, load_patterns
-
+from .....kq.api import OutputPatterns, load_patterns
 from ....gil_yield import right_of_way
 from ....qt_dispatch import post
 from .file_thread import FileThread

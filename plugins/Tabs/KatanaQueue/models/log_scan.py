@@ -11,8 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import islice
 
-from kq.api import OutputPatterns
-
+from .....kq.api import OutputPatterns
 from .line_search import LineSearch
 from .log_file import LONGEST, LogFile
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kq.api import JobRecord, TaskRecord, reason_of_task
-
+from .....kq.api import JobRecord, TaskRecord, reason_of_task
 from .columns import Column, bytes_text, clock_text, elapsed_s, remaining_s, span_text
 
 __all__ = ["MAX_SHOWN", "TaskRows", "task_text"]

@@ -33,8 +33,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import MOST_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord
-
+from .....kq.api import MOST_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
 from ..models.columns import span_text

@@ -14,8 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import ConnectionStatus, QueueRecord
-
+from .....kq.api import ConnectionStatus, QueueRecord
 from .theme import SPACING, colour_text, faded, state_colour, state_pixmap
 
 __all__ = ["Banner", "EmptyPage", "Notice"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
-from kq.api import JobState
-
+from .....kq.api import JobState
 from ..models.job_order import JobFilter
 from .fitting import FittingWidget
 from .search_field import SearchField

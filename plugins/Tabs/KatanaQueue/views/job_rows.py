@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPixmap, QPolygonF, QStaticText
 
-from kq.api import JobRecord, TaskRecord
-
+from .....kq.api import JobRecord, TaskRecord
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from ..models.pictures import PictureLoader

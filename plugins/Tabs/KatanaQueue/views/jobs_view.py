@@ -32,8 +32,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from kq.api import JobRecord
-
+from .....kq.api import JobRecord
 from ....gil_yield import right_of_way
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel

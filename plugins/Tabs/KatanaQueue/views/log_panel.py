@@ -15,8 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kq.api import AttemptRecord
-
+from .....kq.api import AttemptRecord
 from ..models.log_reader import LogReader, LogState
 from ..models.log_scan import BadPattern, LineMarks, Search
 from ..open_external import open_with_system

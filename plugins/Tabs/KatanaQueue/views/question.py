@@ -8,8 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from kq.api import JobRecord, JobState
-
+from .....kq.api import JobRecord, JobState
 from ..models.columns import elapsed_s, span_text
 
 __all__ = ["LONG_S", "ask_first", "question_about"]

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QLabel
 
-from kq.api import AgentState, JobState, TaskState
+from .....kq.api import AgentState, JobState, TaskState
 
 __all__ = [
     "COMPACT_BUTTONS",

@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QMenu
 
-from host.Katana.NodegraphAPI import Node
+from ....NodegraphAPI import Node
 
 __all__ = ["BaseNodeActionDelegate"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from PySide6.QtWidgets import QMenu
 
-from host.Katana.NodegraphAPI import Node
-from host.Katana.UI4.FormMaster.NodeActionDelegate.BaseNodeActionDelegate import BaseNodeActionDelegate
+from ....NodegraphAPI import Node
+from .BaseNodeActionDelegate import BaseNodeActionDelegate
 
 __all__ = ["RegisterActionDelegate", "UpdateContextMenuWithDelegates", "UpdateWrenchMenuWithDelegates"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from host.Katana.UI4.FormMaster.NodeActionDelegate import BaseNodeActionDelegate, NodeActionDelegate
-from host.Katana.UI4.FormMaster.NodeActionDelegate.NodeActionDelegate import (
+from . import BaseNodeActionDelegate, NodeActionDelegate
+from .NodeActionDelegate import (
     RegisterActionDelegate,
     UpdateContextMenuWithDelegates,
     UpdateWrenchMenuWithDelegates,
