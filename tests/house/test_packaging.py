@@ -63,7 +63,7 @@ def test_the_wheel_carries_all_that_is_shipped_and_nothing_else(wheel: Path) -> 
     assert licences
     assert "katana_queue/kq/py.typed" in inside
     for suffix in (".sh", ".ps1", ".svg", ".usda"):
-        assert any(name.startswith("katana_queue/resources/") and name.endswith(suffix) for name in inside), suffix
+        assert any(name.startswith("katana_queue/resources/") and name.endswith(suffix) for name in inside)
 
 
 @pytest.mark.slow
@@ -87,7 +87,8 @@ def test_the_installed_wheel_gives_both_commands(wheel: Path, tmp_path: Path) ->
 
     assert run(scripts / "kq", "--version", cwd=tmp_path).split()[-1] == kq.__version__
     assert "--headless" in run(scripts / "katana-queue", "--help", cwd=tmp_path)
-    where = run(python, "-c", "from katana_queue import kq, host; print(kq.__file__, host.__file__)", cwd=tmp_path)
+    show = "from katana_queue import kq, host; print(kq.__file__, host.__file__)"
+    where = run(python, "-c", show, cwd=tmp_path)
     assert where.count(str(site)) == 2
     # Not by `kq doctor`, whose exit code tells of other sessions on this machine too.
     examine = "from katana_queue.kq.doctor import as_text, examine; print(as_text(examine({})))"

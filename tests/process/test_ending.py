@@ -35,7 +35,7 @@ if sys.platform != "win32":
     from kq.process import _posix, _posix_termination
 
 MISBEHAVING = Path(__file__).with_name("misbehaving.py")
-KEEPER = Path(__file__).with_name("keeper.py")
+KEEPER = Path(__file__).with_name("subreaper_program.py")
 
 
 @pytest.fixture
