@@ -15,7 +15,7 @@ from pxr import Usd, UsdGeom, UsdLux
 from benchmarks.measuring import connected_session, figures, until
 from host import session as host_session
 from host.renderboot.arguments import parse
-from host.renderboot.diagnostics import Findings
+from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.picture import write_png
 from host.renderboot.renderers import load_renderer
 from host.renderboot.stage.reader import read_scene
@@ -41,7 +41,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
         for _ in range(rounds):
             asked = parse(_arguments(stages.with_another_light(), size), {"KQ_THREADS": str(THREADS)})
             begin_s = time.perf_counter()
-            picture = renderer.prepare(read_scene(asked, Findings()), THREADS, Findings())
+            picture = renderer.prepare(read_scene(asked, Diagnostics()), THREADS, Diagnostics())
             loaded_s = time.perf_counter()
             picture.render_preview()
             write_png(folder / "bare.png", picture.pixels())

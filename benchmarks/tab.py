@@ -69,7 +69,7 @@ class _Source:
             self._listener(
                 QueueChange(
                     status=ConnectionStatus.CONNECTED,
-                    sentence="",
+                    message="",
                     jobs=tuple(jobs),
                     removed_jobs=tuple(removed),
                     agents=(),

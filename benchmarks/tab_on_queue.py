@@ -55,7 +55,7 @@ client.close()
 
 def run(small: bool) -> list[dict[str, Any]]:
     """Rows of figures; `small` for a quick look at 5,000 jobs instead of 100,000."""
-    from katana_queue.plugins.gil_yield import right_of_way
+    from katana_queue.plugins.gil_yield import gil_yield
     from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
     from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
     from PySide6.QtTest import QTest
@@ -82,7 +82,7 @@ def run(small: bool) -> list[dict[str, Any]]:
         turns, model = Turns(), tab.model
         rows = [turns.bare(seconds)]
         client = QueueClient()
-        client.set_rest(right_of_way.rest)  # as plugins/queue_session.py has it
+        client.set_rest(gil_yield.rest)  # as plugins/queue_session.py has it
 
         def timed(what: str, start: Callable[[], object], until: Callable[[], bool]) -> None:
             QTimer.singleShot(0, start)

@@ -160,7 +160,7 @@ class _PretendedAgent:
             if isinstance(order, m.AcknowledgeOrder):
                 self.registered = True
                 self._beat_s = order.beat_s or self._usual_beat_s
-                if order.stop and order.want == self._holding:
+                if order.stop and order.desired == self._holding:
                     self._stop(ring)  # its broadcast was lost
             elif isinstance(order, m.AssignOrder):
                 self._assigned, self._holding = order.number, order.attempt

@@ -19,7 +19,7 @@ __all__ = ["Turns"]
 FRAME_MS = 16.0
 LONGEST_S = 120.0
 BARE_S = 0.005
-LOOK_S = 0.1
+POLL_INTERVAL_S = 0.1
 """To ask the system what was stolen takes too long for each turn."""
 
 
@@ -84,7 +84,7 @@ class Turns:
         self.longest_cpu_ms = max(self.longest_cpu_ms, (cpu_s - self._last[1]) * 1000)
         self.over_frame += took_ms > FRAME_MS
         self.over_frame_own += own_ms > FRAME_MS
-        if now_s - self._looked_s > LOOK_S or own_ms > FRAME_MS:
+        if now_s - self._looked_s > POLL_INTERVAL_S or own_ms > FRAME_MS:
             before_s, self._stolen_s, self._looked_s = self._stolen_s, _stolen_s(), now_s
             self.over_frame_unstolen += own_ms > FRAME_MS and self._stolen_s == before_s
         self._last = (now_s, cpu_s, waited_s)

@@ -19,8 +19,8 @@ def words(error: object) -> str:
     for text in told:
         where = _WHERE.match(text)
         if where is not None:
-            return _sentence(f"line {where['line']}, column {where['column']}: {where['what']}")
-    return _sentence(told[0])
+            return _message(f"line {where['line']}, column {where['column']}: {where['what']}")
+    return _message(told[0])
 
 
 def _told(error: object) -> list[str]:
@@ -31,7 +31,7 @@ def _told(error: object) -> list[str]:
     return [" ".join(text.split()).strip("' ") for text in texts]
 
 
-def _sentence(text: str) -> str:
+def _message(text: str) -> str:
     """USD writes files as @file@, or @file@<prim>, and knows no full stop."""
     text = re.sub(r"@([^@]*)@(?=<)", r"'\1' at ", _TRIVIA.sub("", text))
     return re.sub(r"@([^@]*)@", r"'\1'", text).rstrip(".") + "."

@@ -32,7 +32,7 @@ from .records import (
 )
 from .remote import (
     FoundHost,
-    HostBook,
+    HostStore,
     RemoteChoices,
     RemoteHost,
     RemoteLauncher,
@@ -44,12 +44,12 @@ from .remote import (
     look_up_host,
     remote_choices,
 )
-from .settings import MOST_AGENTS, Settings, default_data_root
+from .settings import MAX_AGENTS, Settings, default_data_root
 from .states import AgentState, JobState, TaskState
 from .wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
 
 __all__ = [
-    "MOST_AGENTS",
+    "MAX_AGENTS",
     "AgentConfig",
     "AgentRecord",
     "AgentState",
@@ -59,7 +59,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionStatus",
     "FoundHost",
-    "HostBook",
+    "HostStore",
     "JobRecord",
     "JobSpec",
     "JobState",

@@ -63,10 +63,10 @@ class SessionFailed(KqError):
         reason = error.strerror or str(error)
         if error.filename:
             reason = f"{reason}: {error.filename}"
-        sentence = f"the queue cannot begin ({reason})"
+        message = f"the queue cannot begin ({reason})"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            sentence += ": make room on the disk of KQ_DATA_ROOT, or set it to a folder on another"
-        return cls(sentence)
+            message += ": make room on the disk of KQ_DATA_ROOT, or set it to a folder on another"
+        return cls(message)
 
 
 class MalformedMessage(KqError):

@@ -16,7 +16,7 @@ __all__ = ["BINARY", "leads_down", "open_to_append", "open_to_read", "replace_fi
 BINARY: int = getattr(os, "O_BINARY", 0)
 """For `os.open`: bytes are written as they are. Without it Windows makes two of each end of a line."""
 
-_PATIENCE_S = 1.0
+_TIMEOUT_S = 1.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
 
 
@@ -43,7 +43,7 @@ def replace_file(draft: Path, path: Path) -> None:
     Raises:
         OSError: it cannot be done.
     """
-    give_up = time.monotonic() + _PATIENCE_S
+    give_up = time.monotonic() + _TIMEOUT_S
     wait_s = _SHORTEST_WAIT_S
     while True:
         try:

@@ -13,7 +13,7 @@ from .records import JobRecord
 
 __all__ = ["LogFollower"]
 
-_LOOK_S = 0.2
+_POLL_INTERVAL_S = 0.2
 _TASKS_AT_ONCE = 1000
 _ANSWER_S = 15.0
 
@@ -38,7 +38,7 @@ class LogFollower:
 
     def _on_change(self, change: QueueChange) -> None:
         if change.status is ConnectionStatus.ENDED:
-            self._ended = change.sentence
+            self._ended = change.message
         self._changed.set()
 
     def copy_until_over(self, out: BinaryIO) -> JobRecord:
@@ -67,7 +67,7 @@ class LogFollower:
                 return record
             if self._ended:
                 raise ConnectionLost(f"{self._ended} before job {self._job_id} did")
-            self._changed.wait(_LOOK_S)
+            self._changed.wait(_POLL_INTERVAL_S)
             self._changed.clear()
 
     def _copy_rest(self, tasks: int, copied: dict[str, int], out: BinaryIO) -> None:

@@ -170,8 +170,8 @@ def _quoted(value: str) -> str:
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def _say(sentence: str) -> None:
+def _say(message: str) -> None:
     try:
-        os.write(2, f"kq: {sentence}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"kq: {message}\n".encode("utf-8", "backslashreplace"))
     except OSError:
         pass  # nobody reads it

@@ -26,7 +26,6 @@ __all__ = [
     "BroadcastMessage",
     "ChangesEvent",
     "ClientRequest",
-    "DismissHostRequest",
     "DoneReply",
     "EndOrder",
     "FetchUpdate",
@@ -46,6 +45,7 @@ __all__ = [
     "RegisterAgainOrder",
     "RegisterUpdate",
     "RequestMessage",
+    "RevokeHostRequest",
     "ServerReply",
     "SetAgentsRequest",
     "SnapshotReply",
@@ -170,7 +170,7 @@ class AdmitHostRequest(_Request, frozen=True, kw_only=True, tag="admit"):
     """Whether a person starts its Agents: then the key is kept while there are none."""
 
 
-class DismissHostRequest(_Request, frozen=True, kw_only=True, tag="dismiss"):
+class RevokeHostRequest(_Request, frozen=True, kw_only=True, tag="revoke"):
     """End the Agents of `host` and forget its key. Answer: DoneReply."""
 
     host: str
@@ -190,7 +190,7 @@ class RefusedReply(_Request, frozen=True, kw_only=True, tag="refused"):
 
     kind: str
     """The name of a class in kq.errors."""
-    sentence: str
+    message: str
 
 
 class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-page"):
@@ -236,7 +236,7 @@ class AttemptEnding(_Message, frozen=True, kw_only=True, tag="ended"):
     """Negative: the signal. None: the program could not be started."""
     reason: str = ""
     warning: str = ""
-    stop_rung: str = ""
+    stop_method: str = ""
     processes_gone: int = 0
     peak_memory: int | None = None
     cpu_s: float | None = None
@@ -362,7 +362,7 @@ class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
 
     beat: int
     """Of the heartbeat; the lease counts from when that was sent. 0: registered."""
-    want: str
+    desired: str
     """The attempt that this Agent should be running; anything else it runs is to be stopped."""
     stop: bool = False
     """Whether `want` is to be stopped."""
@@ -458,7 +458,7 @@ class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
 ClientRequest = Union[  # noqa: UP007  # msgspec wants a union it can walk at run time; so spelled once
     SubmitRequest, JobActionRequest, StartTasksRequest, PriorityRequest, PauseQueueRequest, SetAgentsRequest,
     AgentActionRequest, SnapshotRequest, TasksRequest, AttemptsRequest, SpecRequest, AdmitHostRequest,
-    DismissHostRequest,
+    RevokeHostRequest,
 ]  # fmt: skip
 RequestMessage = Union[ClientRequest, RegisterUpdate]  # noqa: UP007
 """What the server accepts on the request port."""

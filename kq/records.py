@@ -279,7 +279,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     temp_dir: str = ""
     stopping: bool = False
     """A stop was asked for and is not complete."""
-    earlier: bool = False
+    from_history: bool = False
     """Kept from an earlier session."""
 
 
@@ -323,7 +323,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str = ""
     warning: str = ""
     log_file: str = ""
-    stop_rung: str = ""
+    stop_method: str = ""
     """How it was ended: empty (by itself), asked, or killed."""
     processes_gone: int = 0
     """How many processes were seen gone at the end."""
@@ -356,7 +356,7 @@ class QueueRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     paused: bool = False
     agents_wanted: int = 0
-    trouble: str = ""
+    problem: str = ""
     """What is wrong with the queue itself (Agents that cannot start, a full disk), or empty."""
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from .errors import BadSetting
 from .plain_text import quoted
 
-__all__ = ["MOST_AGENTS", "Settings", "default_data_root"]
+__all__ = ["MAX_AGENTS", "Settings", "default_data_root"]
 
-MOST_AGENTS = 1000
+MAX_AGENTS = 1000
 """Local Agents of a session, or Agents of one other machine: more would be a mistake in typing."""
 
 
@@ -63,7 +63,7 @@ class Settings(NamedTuple):
         root = given.pop("data_root", None) or env.get("KQ_DATA_ROOT") or default_data_root(env)
         values: dict[str, object] = {
             "data_root": _absolute(str(root)),
-            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 0, MOST_AGENTS, "a number"),
+            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 0, MAX_AGENTS, "a number"),
             "host": env.get("KQ_HOST") or "127.0.0.1",
             "request_port": _whole(env, "KQ_REQUEST_PORT", 0, 0, 65535, "a port number"),
             "update_port": _whole(env, "KQ_UPDATE_PORT", 0, 0, 65535, "a port number"),

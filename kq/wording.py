@@ -31,8 +31,8 @@ def why_jobs_wait(queue: QueueRecord, agents: Collection[AgentRecord]) -> str:
     """What holds up every job that waits for nothing of its own: the queue, or its Agents."""
     if queue.paused:
         return "the queue is paused"
-    if queue.trouble:
-        return queue.trouble
+    if queue.problem:
+        return queue.problem
     if not agents:
         return "waits for an Agent: none is running"
     there = [agent for agent in agents if agent.state not in _GONE]

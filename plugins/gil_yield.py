@@ -10,19 +10,19 @@ import threading
 import time
 from types import TracebackType
 
-__all__ = ["RightOfWay", "right_of_way"]
+__all__ = ["GilYield", "gil_yield"]
 
 AFTER_S = 0.0015
 """The way stays taken for so long: what Qt does next in the same turn often calls Python again."""
 REST_S = 0.0005
-PATIENCE_S = 0.016
+TIMEOUT_S = 0.016
 """Others wait for who rests: Qt's thread may be at work for long, with hardly a pause."""
 LONGEST_S = 0.1
 """Longer than this Qt's thread is not at work but waits, perhaps for an answer to a dialog."""
 
 
-class RightOfWay:
-    """Qt's thread holds it (`with right_of_way:`) while it draws, or takes in what came; also within itself.
+class GilYield:
+    """Qt's thread holds it (`with gil_yield:`) while it draws, or takes in what came; also within itself.
 
     Nobody is ever held up who takes it: whoever gives way looks, by `is_taken`, before each short step.
     """
@@ -59,11 +59,11 @@ class RightOfWay:
 
         The moment lets in whoever waits for Python: a thread that lets go and is back at once keeps it.
         """
-        end_s = time.perf_counter() + PATIENCE_S
+        end_s = time.perf_counter() + TIMEOUT_S
         time.sleep(REST_S)
         while self.is_taken() and time.perf_counter() < end_s:
             time.sleep(REST_S)
 
 
-right_of_way = RightOfWay()
+gil_yield = GilYield()
 """One for the process, as Qt's thread is."""

@@ -15,12 +15,12 @@ from typing import Any
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from .gil_yield import right_of_way
+from .gil_yield import gil_yield
 
-__all__ = ["open_crossing", "post"]
+__all__ = ["open_dispatcher", "post"]
 
 
-class _Crossing(QObject):
+class _Dispatcher(QObject):
     _posted = Signal(object)
 
     def __init__(self) -> None:
@@ -45,23 +45,23 @@ class _Crossing(QObject):
         reference, function, arguments = call
         receiver = reference()
         if receiver is not None and shiboken6.isValid(receiver):
-            with right_of_way:
+            with gil_yield:
                 function(receiver, *arguments)
 
 
-_crossing: _Crossing | None = None
+_dispatcher: _Dispatcher | None = None
 
 
-def open_crossing() -> None:
+def open_dispatcher() -> None:
     """Make sure that `post` works. Qt's thread; whoever starts a thread calls this before."""
-    global _crossing  # one for the process: see above
-    if _crossing is None:
-        _crossing = _Crossing()
+    global _dispatcher  # one for the process: see above
+    if _dispatcher is None:
+        _dispatcher = _Dispatcher()
 
 
 def post(method: Callable[..., object], *arguments: Any) -> None:
     """Call a method of a QObject on Qt's thread, soon, unless the object is gone by then; any thread."""
-    if _crossing is not None:
+    if _dispatcher is not None:
         receiver: QObject = method.__self__  # type: ignore[attr-defined]  # a bound method
         function: Callable[..., object] = method.__func__  # type: ignore[attr-defined]  # likewise
-        _crossing.post((weakref.ref(receiver), function, arguments))
+        _dispatcher.post((weakref.ref(receiver), function, arguments))

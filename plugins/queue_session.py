@@ -9,12 +9,12 @@ import sys
 from pathlib import Path, PureWindowsPath
 
 from ..kq.api import KqError, NotFound, Session, Settings, current_session, start_session
-from .gil_yield import right_of_way
+from .gil_yield import gil_yield
 
-__all__ = ["end", "find_python", "is_alias_folder", "start", "trouble"]
+__all__ = ["end", "find_python", "is_alias_folder", "problem", "start"]
 
 _log = logging.getLogger("KatanaQueue")
-_trouble = ""
+_problem = ""
 
 
 def start() -> Session | None:
@@ -22,18 +22,18 @@ def start() -> Session | None:
 
     Returns None when it cannot be started; `trouble()` then says why.
     """
-    global _trouble  # the tab asks later; there is one session in a process
+    global _problem  # the tab asks later; there is one session in a process
     running = current_session()
     if running is not None:
         return running
     try:
         session = start_session(Settings.from_environment(), python=find_python())
     except KqError as error:
-        _trouble = str(error)
+        _problem = str(error)
         _log.error("Katana Queue could not start: %s", error)
         return None
-    session.client.set_rest(right_of_way.rest)
-    _trouble = ""
+    session.client.set_rest(gil_yield.rest)
+    _problem = ""
     return session
 
 
@@ -44,9 +44,9 @@ def end() -> None:
         session.close()
 
 
-def trouble() -> str:
+def problem() -> str:
     """Why there is no session: one sentence, or empty."""
-    return _trouble
+    return _problem
 
 
 def find_python() -> str | None:

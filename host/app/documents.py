@@ -48,7 +48,7 @@ class Documents(QObject):
         self._window = window
         self._asks = asks
         queries.range_found.connect(self._on_range_found)
-        queries.query_failed.connect(lambda _node, sentence: self._fail(sentence))
+        queries.query_failed.connect(lambda _node, message: self._fail(message))
 
     def new(self) -> bool:
         """Begin an empty project; False where the artist thought better of it."""
@@ -143,9 +143,9 @@ class Documents(QObject):
         if not first <= scene.frame <= last:
             scene.set_frame(first)
 
-    def _fail(self, sentence: str) -> None:
-        _log.error("%s", sentence)
-        self.failed.emit(sentence)
+    def _fail(self, message: str) -> None:
+        _log.error("%s", message)
+        self.failed.emit(message)
 
 
 def open_scene(path: str | Path) -> None:

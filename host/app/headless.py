@@ -155,8 +155,8 @@ class _MainJob(QObject):
             # Why a render failed has been told as soon as it was known.
             self._end(0 if render.phase is Phase.COMPLETED else 1)
 
-    def _fail(self, sentence: str) -> None:
-        _log.error("%s", sentence)
+    def _fail(self, message: str) -> None:
+        _log.error("%s", message)
         self._end(1)
 
     def _end(self, code: int) -> None:

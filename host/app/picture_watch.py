@@ -13,7 +13,7 @@ _INTERVAL_S = 0.15
 """Between two looks at a picture that is being rendered."""
 _FIRST_INTERVAL_S = 0.03
 """Until there is a first picture, which the artist waits for; a look costs microseconds."""
-_FIRST_PATIENCE_S = 10.0
+_FIRST_TIMEOUT_S = 10.0
 """A render that takes longer to show anything, or waits for its turn, is not looked for so often."""
 _JOIN_S = 2.0
 """A look at a share that does not answer must not keep the desktop from closing."""
@@ -91,7 +91,7 @@ class PictureWatcher(QObject):
                     self._wake.wait(self._interval_s() if live else None)
 
     def _interval_s(self) -> float:
-        is_new = time.monotonic() - self._followed_at < _FIRST_PATIENCE_S
+        is_new = time.monotonic() - self._followed_at < _FIRST_TIMEOUT_S
         return _FIRST_INTERVAL_S if self._seen is None and is_new else _INTERVAL_S
 
     def _look(self, path: Path) -> None:

@@ -190,8 +190,8 @@ class RenderSession(QObject):
         try:
             prepared = prepare(submission, self._cook)
         except SubmissionError as error:
-            sentence = str(error)
-            self._hand_over(lambda: self._refuse(render, sentence))
+            message = str(error)
+            self._hand_over(lambda: self._refuse(render, message))
         else:
             self._hand_over(lambda: self._hand_in(render, prepared))
 
@@ -205,11 +205,11 @@ class RenderSession(QObject):
     def _on_done(self, step: Callable[[], None]) -> None:
         step()
 
-    def _refuse(self, render: Render, sentence: str) -> None:
+    def _refuse(self, render: Render, message: str) -> None:
         render.phase = Phase.REFUSED
-        render.reason = sentence
+        render.reason = message
         render.ended_at = time.monotonic()
-        _log.error("%s", sentence)
+        _log.error("%s", message)
         self.message_posted.emit(f"{render.method.label} of {render.node} was not submitted.")
         self.render_changed.emit(render)
 

@@ -90,14 +90,14 @@ class DesktopWindow(KatanaWindow):
         """Say something in the status bar."""
         self.statusBar().showMessage(text, _MESSAGE_MS)
 
-    def show_error(self, sentence: str) -> None:
+    def show_error(self, message: str) -> None:
         """Say what went wrong, across the top of the window until it is closed."""
-        self._banner.show_sentence(sentence)
+        self._banner.show_message(message)
 
     @property
     def error(self) -> str:
         """The error that is shown, or an empty string."""
-        return self._banner.sentence
+        return self._banner.message
 
     # Tabs
 
@@ -111,9 +111,9 @@ class DesktopWindow(KatanaWindow):
         try:
             tab = Tabs.CreateTab(name, self)
         except Exception as error:  # noqa: BLE001  one plug-in's tab that fails must not keep the window from opening
-            sentence = f"The tab {name} does not open: {type(error).__name__}: {error}"
-            _log.error("%s", sentence, exc_info=True)
-            self.show_error(sentence)
+            message = f"The tab {name} does not open: {type(error).__name__}: {error}"
+            _log.error("%s", message, exc_info=True)
+            self.show_error(message)
             return None
         dock = QDockWidget(tab.getTabTitle(), self)
         dock.setObjectName(f"tab:{name}")
@@ -310,13 +310,13 @@ class _Banner(QFrame):
         outer.addLayout(layout)
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         """What is shown, or an empty string."""
         return self._label.text() if not self.bar.isHidden() else ""
 
-    def show_sentence(self, sentence: str) -> None:
+    def show_message(self, message: str) -> None:
         """Show a sentence."""
-        self._label.setText(sentence)
+        self._label.setText(message)
         self.setVisible(True)
         self.bar.setVisible(True)
 

@@ -75,13 +75,13 @@ class CookContext:
             raise self.error(f"cannot find its {what} {path}.")
         return path
 
-    def warn(self, sentence: str) -> None:
+    def warn(self, message: str) -> None:
         """Note something that the artist should know and that does not stop the render."""
-        self.warnings.append(f"Node {self.node.name}: {sentence}")
+        self.warnings.append(f"Node {self.node.name}: {message}")
 
-    def error(self, sentence: str) -> CookError:
+    def error(self, message: str) -> CookError:
         """Return the error to raise: `Node NAME` and the sentence."""
-        return CookError(f"Node {self.node.name} {sentence}")
+        return CookError(f"Node {self.node.name} {message}")
 
 
 Cook = Callable[[CookContext], None]

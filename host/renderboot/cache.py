@@ -14,7 +14,7 @@ import numpy as np
 Made = TypeVar("Made")
 
 
-class Stash:
+class PartCache:
     """Filled once, then only looked into. Used by one thread at a time."""
 
     def __init__(self, on_kept: Callable[[], None]) -> None:

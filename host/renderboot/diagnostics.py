@@ -15,7 +15,7 @@ class _Group:
 
 
 @dataclass
-class Findings:
+class Diagnostics:
     """Sentences with the first prim and the number of prims they are about."""
 
     _warnings: dict[str, _Group] = field(default_factory=dict)

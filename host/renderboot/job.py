@@ -17,8 +17,8 @@ from types import FrameType
 from typing import Any
 
 from .arguments import Arguments
-from .cache import Stash
-from .diagnostics import Findings
+from .cache import PartCache
+from .diagnostics import Diagnostics
 from .errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
 from .picture import Pixels, write_exr, write_png
 from .renderers import Picture, Renderer, load_renderer
@@ -31,7 +31,7 @@ _PICTURE_INTERVAL_S = 2.0
 """How long the picture may be out of date while one pass goes on."""
 _LISTEN_S = 0.25
 """How often progress is looked at; signals and finished passes do not wait for it."""
-_STOP_PATIENCE_S = 1.0
+_STOP_TIMEOUT_S = 1.0
 """How long a cancelled pass may take before the picture is taken without it."""
 
 
@@ -45,7 +45,7 @@ def run(
     arguments: Arguments,
     renderer: Renderer | None = None,
     report: Report | None = None,
-    stash: Stash | None = None,
+    cache: PartCache | None = None,
 ) -> int:
     """Render one job. On the main thread, SIGTERM, SIGINT and CTRL_BREAK end it with the partial picture.
 
@@ -58,7 +58,7 @@ def run(
     Returns:
         The process's exit code: 0, 1 after an error that the last log line tells, 143 after a stop.
     """
-    return _Job(arguments, renderer, report or Report(), stash).run()
+    return _Job(arguments, renderer, report or Report(), cache).run()
 
 
 @dataclass
@@ -68,9 +68,9 @@ class _Outcome:
 
 class _Job:
     def __init__(
-        self, arguments: Arguments, renderer: Renderer | None, report: Report, stash: Stash | None
+        self, arguments: Arguments, renderer: Renderer | None, report: Report, cache: PartCache | None
     ) -> None:
-        self._stash = stash
+        self._cache = cache
         self._arguments = arguments
         self._renderer = renderer
         self._report = report
@@ -174,8 +174,8 @@ class _Job:
         if picture is None:
             self._report.say("stopped: before the first sample, no picture")
             return EXIT_STOPPED
-        patience_ends = time.monotonic() + _STOP_PATIENCE_S
-        while worker.is_alive() and time.monotonic() < patience_ends:
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while worker.is_alive() and time.monotonic() < deadline:
             # Again each time: a cancel that comes while a pass is only just beginning may be lost.
             picture.cancel()
             worker.join(0.05)
@@ -222,23 +222,23 @@ class _Job:
         # USD is imported here, so that a bad argument is answered without it.
         from .stage.reader import read_scene
 
-        findings = Findings()
-        renderer, stash, self._stash = self._renderer, self._stash, None
+        diagnostics = Diagnostics()
+        renderer, cache, self._cache = self._renderer, self._cache, None
         if renderer is None:
             with self._report.timed(f"renderer {self._arguments.renderer} loaded"):
                 renderer = load_renderer(self._arguments.renderer)
         self._check_stop()
         with self._report.timed("stage read"):
-            scene = read_scene(self._arguments, findings, stash)
-        self._tell(findings)
+            scene = read_scene(self._arguments, diagnostics, cache)
+        self._tell(diagnostics)
         self._describe(scene, renderer)
         self._check_stop()
         with self._report.timed("scene translated"):
-            picture = renderer.prepare(scene, self._arguments.threads, findings, stash)
-        self._tell(findings)
-        if stash and stash.found:
-            whole = stash.found + stash.missed
-            self._report.say(f"{stash.found} of {whole} meshes and images were as in the render before")
+            picture = renderer.prepare(scene, self._arguments.threads, diagnostics, cache)
+        self._tell(diagnostics)
+        if cache and cache.found:
+            whole = cache.found + cache.missed
+            self._report.say(f"{cache.found} of {whole} meshes and images were as in the render before")
         self._samples = scene.settings.samples
         return picture
 
@@ -265,8 +265,8 @@ class _Job:
         if self._stop.is_set():
             raise StopRequested("stopped")
 
-    def _tell(self, findings: Findings) -> None:
-        warnings, notes = findings.take()
+    def _tell(self, diagnostics: Diagnostics) -> None:
+        warnings, notes = diagnostics.take()
         for line in warnings:
             self._report.warn(line)
         for line in notes:

@@ -21,7 +21,7 @@ Pixels = npt.NDArray[np.float32]
 
 _EXR_LINES_PER_BLOCK = 16
 _EXR_ZIP = 3
-_READER_PATIENCE_S = 2.0
+_READER_TIMEOUT_S = 2.0
 """How long a picture waits for whoever has the one before it open."""
 
 
@@ -140,8 +140,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _put_in_place(draft: Path, path: Path) -> None:
     # Windows replaces no file that somebody has open, as whoever looks at a picture has for a moment.
-    patience_s = _READER_PATIENCE_S if sys.platform == "win32" else 0.0
-    end = time.monotonic() + patience_s
+    timeout_s = _READER_TIMEOUT_S if sys.platform == "win32" else 0.0
+    end = time.monotonic() + timeout_s
     while True:
         try:
             draft.replace(path)

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 
 from .arguments import Arguments, parse
-from .cache import Stash
-from .diagnostics import Findings
+from .cache import PartCache
+from .diagnostics import Diagnostics
 from .errors import ArgumentError, RenderBootError
 from .renderers import Renderer
 
@@ -53,7 +53,7 @@ def read_before(text: str) -> Before | None:
         return None
 
 
-class Ahead:
+class Prefetch:
     """Prepares on a thread of its own from the moment it is made until `finish`."""
 
     def __init__(self, before: Before, renderer: Renderer, on_all_made: Callable[[], None]) -> None:
@@ -68,20 +68,20 @@ class Ahead:
         self._on_all_made = on_all_made
         self._process = psutil.Process()
         self._is_wanted = threading.Event()
-        self._stash = Stash(self._look_up)
-        self._thread = threading.Thread(target=self._run, name="ahead", daemon=True)
+        self._cache = PartCache(self._look_up)
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
         self._thread.start()
 
     def hurry(self) -> None:
         """The render has come: begin nothing more."""
         self._is_wanted.set()
 
-    def finish(self) -> Stash:
+    def finish(self) -> PartCache:
         """All that is ready, once what is just being made is ready too."""
         self.hurry()
         self._thread.join()
-        self._stash.close()
-        return self._stash
+        self._cache.close()
+        return self._cache
 
     def _look_up(self) -> None:
         """Between two things: whether to go on. The render must not wait, nor the process grow too large."""
@@ -106,5 +106,5 @@ class Ahead:
 
         # The stage is gone when this returns: USD knows layers by their names while somebody holds them, and
         # the render's may have the same name and other content.
-        scene = read_scene(self._before.arguments, Findings(), self._stash)
-        self._renderer.prepare_ahead(scene, self._before.arguments.threads, self._stash)
+        scene = read_scene(self._before.arguments, Diagnostics(), self._cache)
+        self._renderer.prefetch_parts(scene, self._before.arguments.threads, self._cache)

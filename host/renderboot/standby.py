@@ -13,10 +13,10 @@ from pathlib import Path
 
 from . import job
 from .arguments import Arguments, parse
-from .diagnostics import Findings
+from .diagnostics import Diagnostics
 from .errors import EXIT_OK, ArgumentError
 from .picture import png
-from .prefetch import BEFORE_VARIABLE, Ahead, read_before
+from .prefetch import BEFORE_VARIABLE, Prefetch, read_before
 from .renderers import Renderer, load_renderer
 from .report import Report
 
@@ -50,14 +50,14 @@ def stand_by() -> int:
     renderer = load_renderer(DEFAULT_RENDERER)
     _warm_up(renderer)
     _say(READY_LINE)
-    ahead = None
+    prefetch = None
     if before and before.arguments.renderer == DEFAULT_RENDERER:
-        ahead = Ahead(before, renderer, lambda: _say(PREPARED_LINE))
+        prefetch = Prefetch(before, renderer, lambda: _say(PREPARED_LINE))
     line = sys.stdin.readline()
     if not line.strip():
         return EXIT_OK
-    if ahead:
-        ahead.hurry()
+    if prefetch:
+        prefetch.hurry()
     asked = read_job(line)
     _leave_own_streams(asked.log)
     os.environ.update(asked.env)
@@ -71,10 +71,10 @@ def stand_by() -> int:
     arguments = parse(asked.argv, os.environ)
     report = Report()
     report.say(f"in a process that was kept ready, with {DEFAULT_RENDERER} loaded")
-    stash = ahead.finish() if ahead else None
+    cache = prefetch.finish() if prefetch else None
     if arguments.renderer != DEFAULT_RENDERER:
         return job.run(arguments, None, report)
-    return job.run(arguments, renderer, report, stash)
+    return job.run(arguments, renderer, report, cache)
 
 
 def _say(line: str) -> None:
@@ -103,7 +103,7 @@ def _warm_up(renderer: Renderer) -> None:
     UsdLux.DomeLight.Define(stage, "/Sky")
     # As large as a usual preview: memory that was used and given back is had again faster than new memory.
     asked = Arguments(stage=Path("warm-up"), width=640, height=360, samples=1)
-    picture = renderer.prepare(read_stage(stage, asked, Findings()), 1, Findings())
+    picture = renderer.prepare(read_stage(stage, asked, Diagnostics()), 1, Diagnostics())
     picture.render_preview()
     png(picture.pixels())
     picture.render_pass(1)

@@ -16,7 +16,7 @@ from ..files import open_to_append
 from ..messages import AssignOrder, AttemptEnding
 from ..patterns import OutputPatterns, load_patterns, renderer_of
 from .exit_reasons import how_ended, why_failed
-from .output import OutputNews, OutputReader
+from .output import OutputReader, OutputUpdate
 from .standby import ReadyProcess, Standby
 
 __all__ = ["Attempt"]
@@ -31,7 +31,7 @@ _TAKE_S = 2.0
 """How long a process that was kept ready may take to become the render; then that is started anew."""
 _FIRST = "/0/1"
 """How the first attempt of a job is called: its log has no folder yet, and to be told so takes its time."""
-_ROOM_PATIENCE_S, _ROOM_LOOK_S = 60.0, 0.5
+_ROOM_TIMEOUT_S, _ROOM_POLL_INTERVAL_S = 60.0, 0.5
 """For how long a command is tried again that the machine has no room for, and how often."""
 _SILENT_CPU = 0.01
 """Less CPU than this share of a core counts as none."""
@@ -61,7 +61,7 @@ class Attempt:
         self.child: process.Child | None = None
         self._ended_child: process.Child | None = None
         """Until all that it started was seen gone: on Windows, letting go of it ends that, unseen."""
-        self.news = OutputNews()
+        self.update = OutputUpdate()
         self.memory: int | None = None
         self.cpu_percent: float | None = None
         self._agent_id = agent_id
@@ -81,7 +81,7 @@ class Attempt:
         self._started = time.monotonic()
         self._outcome = ""
         self._reason = ""
-        self._rung = ""
+        self._stop_method = ""
         self._grace_until: float | None = None
         self._exit_code: int | None = None
         self._cpu_s = 0.0
@@ -142,15 +142,15 @@ class Attempt:
         would take one task after the other, and fail them all."""
         now = time.monotonic()
         if self._room_until is None:
-            self._room_until = now + _ROOM_PATIENCE_S
-            self._note_in_log(f"{why}: it is tried again for {_ROOM_PATIENCE_S:g} s")
-        self._start_at = now + _ROOM_LOOK_S if now < self._room_until else None
+            self._room_until = now + _ROOM_TIMEOUT_S
+            self._note_in_log(f"{why}: it is tried again for {_ROOM_TIMEOUT_S:g} s")
+        self._start_at = now + _ROOM_POLL_INTERVAL_S if now < self._room_until else None
         return self._start_at is not None
 
     def _start_anew(self, why: str) -> None:
         """What was kept ready did not become the render: end it, and start as if there were none."""
         self._untaken = None
-        process.end_strays(patience_s=_TAKE_S)
+        process.end_strays(timeout_s=_TAKE_S)
         if self.child is not None:
             self.child.poll()
             self.child.close()
@@ -159,13 +159,13 @@ class Attempt:
         self._next_command = 0
         self._start_next()
 
-    def _note_error(self, sentence: str) -> None:
+    def _note_error(self, message: str) -> None:
         """By that word whoever reads the log is led to it, as to a render's own errors."""
-        self._note_in_log(f"error: {sentence}")
+        self._note_in_log(f"error: {message}")
 
-    def _note_in_log(self, sentence: str) -> None:
+    def _note_in_log(self, message: str) -> None:
         try:
-            os.write(self._log, f"[kq] {sentence}\n".encode("utf-8", "replace"))
+            os.write(self._log, f"[kq] {message}\n".encode("utf-8", "replace"))
         except OSError:
             pass  # the disk may be full; the sentence is in the record as well
 
@@ -297,7 +297,7 @@ class Attempt:
             if outcome != "stopped":
                 self._note_error(reason)
         if self._grace_until is None:
-            self._rung = "asked"
+            self._stop_method = "asked"
             self._grace_until = now + grace_s
             if self.child is not None and grace_s > 0:
                 process.ask_to_stop(self.child)
@@ -310,7 +310,7 @@ class Attempt:
             self._kill()
 
     def _kill(self) -> None:
-        self._rung = "killed"
+        self._stop_method = "killed"
         roots = [self.child.id] if self.child is not None else []
         self._tree_end = process.TreeEnd(roots, strays=True)
         self._step_tree_end()
@@ -321,16 +321,16 @@ class Attempt:
         if self._reader is None:
             patterns = self._patterns()
             self._reader = OutputReader(self.order.log_file, patterns)
-        before, began_s = self.news, time.thread_time()
-        self.news = self._reader.read()
+        before, began_s = self.update, time.thread_time()
+        self.update = self._reader.read()
         spent_s = time.thread_time() - began_s
-        self._reads_at = now + max(_READ_S / 4 if self.news.more else _READ_S, spent_s / _READ_SHARE)
-        if self.news.grew:
+        self._reads_at = now + max(_READ_S / 4 if self.update.more else _READ_S, spent_s / _READ_SHARE)
+        if self.update.grew:
             self._last_life = now
         return (before.progress, before.picture, before.warning) != (
-            self.news.progress,
-            self.news.picture,
-            self.news.warning,
+            self.update.progress,
+            self.update.picture,
+            self.update.warning,
         )
 
     def _patterns(self) -> OutputPatterns:
@@ -359,8 +359,8 @@ class Attempt:
             return
         if order.memory_limit and usage.memory > order.memory_limit:
             used, limit = usage.memory / 2**20, order.memory_limit / 2**20
-            sentence = f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB"
-            self.request_stop(0.0, "out-of-memory", sentence)
+            message = f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB"
+            self.request_stop(0.0, "out-of-memory", message)
         elif order.silence_s and now - self._last_life > order.silence_s:
             self.request_stop(2.0, "timed-out", f"it wrote nothing and used no CPU for {order.silence_s:g} s")
 
@@ -371,31 +371,31 @@ class Attempt:
         if self._reader is not None or _size(self._log):
             if self._reader is None:
                 self._reader = OutputReader(self.order.log_file, self._patterns())
-            self.news = self._reader.finish()
+            self.update = self._reader.finish()
             self._reader.close()
         reason = self._reason
         if self._outcome == "failed" and not reason:
-            reason = why_failed(self._exit_code, self.news, self.order.log_file)
+            reason = why_failed(self._exit_code, self.update, self.order.log_file)
         self._finish(self._outcome, reason)
 
     def _finish(self, outcome: str, reason: str) -> None:
         if self._log >= 0:
             os.close(self._log)
             self._log = -1
-        news = self.news
+        update = self.update
         self.ending = AttemptEnding(
             agent=self._agent_id,
             attempt=self.id,
             outcome=outcome,
             exit_code=self._exit_code,
             reason=reason,
-            warning=(news.warning if outcome == "completed" else "") or self._no_log,
-            stop_rung=self._rung,
+            warning=(update.warning if outcome == "completed" else "") or self._no_log,
+            stop_method=self._stop_method,
             processes_gone=max(self._gone, sum(not process.is_running(*each) for each in self._asked)),
             peak_memory=self._peak,
             cpu_s=round(self._cpu_s, 3),
             picture=self._picture(),
-            progress=news.progress,
+            progress=update.progress,
             duration_s=round(time.monotonic() - self._started, 3),
         )
         if self._standby is not None:
@@ -403,7 +403,7 @@ class Attempt:
 
     def picture(self) -> str:
         """The latest picture, as an absolute path; empty when none was named."""
-        return _absolute(self.news.picture, self.order)
+        return _absolute(self.update.picture, self.order)
 
     def _picture(self) -> str:
         named = self.picture()

@@ -22,10 +22,10 @@ __all__ = ["FolderFetch"]
 _UNDER_WAY = 4
 """Parts that are asked for at once: a megabyte."""
 _ASK_AGAIN_S = 4.0
-_PATIENCE_S = 60.0
+_TIMEOUT_S = 60.0
 _COPY_BYTES_A_STEP = 32 << 20
-_MOST_KEPT_BYTES = 10 << 30
-_MOST_DAMAGED = 3
+_MAX_KEPT_BYTES = 10 << 30
+_MAX_DAMAGED = 3
 
 
 class FolderFetch:
@@ -85,8 +85,8 @@ class FolderFetch:
                 return True
             return False
         now = time.monotonic()
-        if now - self._last_answer > _PATIENCE_S:
-            self.failed = f"the job's temporary folder did not arrive: no answer for {_PATIENCE_S:.0f} s"
+        if now - self._last_answer > _TIMEOUT_S:
+            self.failed = f"the job's temporary folder did not arrive: no answer for {_TIMEOUT_S:.0f} s"
         elif now - max(self._last_answer, self._last_ask) > _ASK_AGAIN_S:
             # Lost with a connection.
             if not self._listed:
@@ -196,7 +196,7 @@ class FolderFetch:
             return
         self._part_path.unlink(missing_ok=True)
         self._damaged += 1
-        if self._damaged > _MOST_DAMAGED:
+        if self._damaged > _MAX_DAMAGED:
             self.failed = f"{self._entry.path} of the job's temporary folder changes while it is fetched"
             return
         # Written to since it was listed: the list is to say what it is now.
@@ -245,7 +245,7 @@ def _make_room(store: Path) -> None:
     free = shutil.disk_usage(store).free
     for used, size, path in sorted(kept):
         # What was used this minute may be under another Agent's hands.
-        if (total <= _MOST_KEPT_BYTES and free > 1 << 30) or time.time() - used < 60.0:
+        if (total <= _MAX_KEPT_BYTES and free > 1 << 30) or time.time() - used < 60.0:
             return
         path.unlink(missing_ok=True)
         total, free = total - size, free + size

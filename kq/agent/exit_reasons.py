@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .output import OutputNews
+from .output import OutputUpdate
 
 __all__ = ["how_ended", "why_failed"]
 
@@ -12,13 +12,13 @@ __all__ = ["how_ended", "why_failed"]
 _FULL_BYTES = 4096
 
 
-def why_failed(exit_code: int | None, news: OutputNews, log_file: str) -> str:
+def why_failed(exit_code: int | None, update: OutputUpdate, log_file: str) -> str:
     """One sentence: what the output said last, and how the process ended."""
     how = how_ended(exit_code)
     if _is_full(log_file):
         # Most programs end with no more than a number when they cannot write what they have to say.
         how += "; the disk of its log is full"
-    said = news.last_error or news.last_line
+    said = update.last_error or update.last_line
     return f"{said} ({how})" if said else how
 
 

@@ -29,7 +29,7 @@ __all__ = ["COMMANDS", "MARK", "main"]
 MARK = "kq-remote: "
 COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "supervise")
 _AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
-_START_PATIENCE_S = 15.0
+_START_TIMEOUT_S = 15.0
 _BOM = b"\xef\xbb\xbf"
 """Windows puts it before text that it writes or passes on, now and then."""
 _STOP_GRACE_S = 6.0
@@ -186,18 +186,18 @@ def _log_of(folder: HostFolder) -> Path:
 
 def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> Supervised:
     """Wait until the supervisor has started its Agents."""
-    until = time.monotonic() + _START_PATIENCE_S
+    until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until:
         supervised = folder.living()
-        if supervised is not None and (len(supervised.agents) >= agents or supervised.trouble):
-            if supervised.trouble and not supervised.agents:
-                raise RemoteFailed(supervised.trouble)
+        if supervised is not None and (len(supervised.agents) >= agents or supervised.problem):
+            if supervised.problem and not supervised.agents:
+                raise RemoteFailed(supervised.problem)
             return supervised
         if child is not None and child.poll() is not None:
             raise RemoteFailed(f"the Agents ended at once: {_tail(_log_of(folder))}")
         time.sleep(0.02)
     raise RemoteFailed(
-        f"the Agents did not start within {_START_PATIENCE_S:.0f} s: see {base_folder() / 'logs'}"
+        f"the Agents did not start within {_START_TIMEOUT_S:.0f} s: see {base_folder() / 'logs'}"
     )
 
 

@@ -39,7 +39,7 @@ class Supervised(msgspec.Struct, frozen=True, kw_only=True):
     data_root: str = ""
     shared: bool = False
     log: str = ""
-    trouble: str = ""
+    problem: str = ""
 
 
 def base_folder() -> Path:

@@ -79,8 +79,8 @@ def _look_at(request: ReportRequest) -> dict[str, Any]:
     try:
         exists = root.is_dir()
     except OSError as error:
-        return {"exists": False, "trouble": error.strerror or str(error)}
-    found: dict[str, Any] = {"exists": exists, "same": False, "readable": False, "answer": "", "trouble": ""}
+        return {"exists": False, "problem": error.strerror or str(error)}
+    found: dict[str, Any] = {"exists": exists, "same": False, "readable": False, "answer": "", "problem": ""}
     if not exists or not request.share_file:
         return found
     try:
@@ -89,12 +89,12 @@ def _look_at(request: ReportRequest) -> dict[str, Any]:
     except FileNotFoundError:
         found["readable"] = os.access(root, os.R_OK)
     except (OSError, UnicodeDecodeError) as error:
-        found["trouble"] = getattr(error, "strerror", None) or str(error)
+        found["problem"] = getattr(error, "strerror", None) or str(error)
     if found["same"]:
         answer = f"{request.share_file}-{secrets.token_hex(4)}"
         try:
             (root / answer).write_text(request.share_token)
             found["answer"] = answer
         except OSError as error:
-            found["trouble"] = error.strerror or str(error)
+            found["problem"] = error.strerror or str(error)
     return found

@@ -18,15 +18,15 @@ import msgspec
 from ..files import open_to_read
 from ..patterns import OutputPatterns
 
-__all__ = ["OutputNews", "OutputReader"]
+__all__ = ["OutputReader", "OutputUpdate"]
 
 MAX_LINE = 16 * 1024
 """Bytes of a line that are looked at; the rest of a longer one is passed over."""
-_MAX_SENTENCE = 500
+_MAX_MESSAGE = 500
 _CATCH_UP = 64
 """So many budgets behind is a burst, which is read bit by bit; further behind is a flood, of which only the
 newest part is read."""
-_MOST_LINES = 1000
+_MAX_LINES = 1000
 """Lines of one reading that hold a kind's words and get the closer look that costs: those nearest the end, or
 for the first failure, the start. A log whose every line has such a word would cost ten times as much."""
 # NUL: what a log that was truncated under its writer is filled with.
@@ -34,7 +34,7 @@ _LINE_ENDS = bytes.maketrans(b"\r\0", b"\n\n")
 _CONTROLS = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
-class OutputNews(msgspec.Struct, frozen=True):
+class OutputUpdate(msgspec.Struct, frozen=True):
     """What the output has said up to now, as far as it was read."""
 
     progress: float | None = None
@@ -91,7 +91,7 @@ class OutputReader:
             self._file.close()
             self._file = None
 
-    def read(self, budget_bytes: int = 256 << 10) -> OutputNews:
+    def read(self, budget_bytes: int = 256 << 10) -> OutputUpdate:
         """Read what was written since, as far as the budget goes: 256 KiB take some 4 milliseconds.
 
         Returns:
@@ -102,9 +102,9 @@ class OutputReader:
         if not grew and self._pending:
             # A line that rests without an end is likely whole: some programs end it when they go on.
             self._provisional = self._patterns.progress(self._pending)
-        return self._news(grew, more)
+        return self._update(grew, more)
 
-    def finish(self, budget_bytes: int = 4 << 20) -> OutputNews:
+    def finish(self, budget_bytes: int = 4 << 20) -> OutputUpdate:
         """Read the rest, of which the last `budget_bytes` count, and take a line without an end for whole.
 
         Returns:
@@ -116,15 +116,15 @@ class OutputReader:
             self._pending = b""
         self._provisional = None
         self.close()
-        return self._news(grew, more=False)
+        return self._update(grew, more=False)
 
-    def _news(self, grew: bool, more: bool) -> OutputNews:
-        return OutputNews(
+    def _update(self, grew: bool, more: bool) -> OutputUpdate:
+        return OutputUpdate(
             self._progress if self._provisional is None else self._provisional,
             self._picture,
             self._warning,
             self._last_error,
-            _sentence(self._last_line),
+            _message(self._last_line),
             grew,
             more,
             self._skipped,
@@ -205,9 +205,9 @@ class OutputReader:
         self._take_last_of(text, low, "picture")
         self._take_error(text, low)
         if not self._warning:
-            for line in islice(_lines_with(self._patterns.keywords["failure"], text, low), _MOST_LINES):
+            for line in islice(_lines_with(self._patterns.keywords["failure"], text, low), _MAX_LINES):
                 if self._patterns.is_failure(line):
-                    self._warning = _sentence(line)
+                    self._warning = _message(line)
                     break
         end = len(text)
         while last := text[:end].rstrip():
@@ -219,7 +219,7 @@ class OutputReader:
     # What counts is the last of its kind: so lines are looked at from the end, and mostly very few of them.
 
     def _take_last_of(self, text: bytes, low: bytes, kind: Literal["progress", "picture"]) -> None:
-        for line in islice(_lines_with_from_end(self._patterns.keywords[kind], text, low), _MOST_LINES):
+        for line in islice(_lines_with_from_end(self._patterns.keywords[kind], text, low), _MAX_LINES):
             if kind == "progress":
                 progress = self._patterns.progress(line)
                 if progress is not None:
@@ -233,15 +233,15 @@ class OutputReader:
 
     def _take_error(self, text: bytes, low: bytes) -> None:
         consequence = b""
-        for line in islice(_lines_with_from_end(self._patterns.keywords["error"], text, low), _MOST_LINES):
+        for line in islice(_lines_with_from_end(self._patterns.keywords["error"], text, low), _MAX_LINES):
             if self._patterns.is_error(line):
                 if not self._patterns.is_consequence(line):
-                    self._last_error = _sentence(line)
+                    self._last_error = _message(line)
                     self._has_cause = True
                     return
                 consequence = consequence or line
         if consequence and not self._has_cause:
-            self._last_error = _sentence(consequence)
+            self._last_error = _message(consequence)
 
 
 def _lines_with(words: Sequence[bytes], text: bytes, low: bytes) -> Iterator[bytes]:
@@ -274,7 +274,7 @@ def _lines_with_from_end(words: Sequence[bytes], text: bytes, low: bytes) -> Ite
                     del at[word]
 
 
-def _sentence(line: bytes) -> str:
+def _message(line: bytes) -> str:
     """The line as text for people, without what steers a terminal."""
-    text = " ".join(_CONTROLS.sub("", line[: 4 * _MAX_SENTENCE].decode("utf-8", "replace")).split())
-    return text if len(text) <= _MAX_SENTENCE else text[: _MAX_SENTENCE - 1] + "…"
+    text = " ".join(_CONTROLS.sub("", line[: 4 * _MAX_MESSAGE].decode("utf-8", "replace")).split())
+    return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"

@@ -28,7 +28,7 @@ __all__ = ["AGAIN", "Agent"]
 AGAIN = 6
 """Exit code of an Agent in whose place another is wanted."""
 
-_REGISTER_PATIENCE_S = 30.0
+_REGISTER_TIMEOUT_S = 30.0
 _REGISTER_AGAIN_S = 5.0
 """No answer on a connection that stands: the server is busy, or waits for another of this name to go."""
 _KQ_ONLY = ("KQ_ROLE",)
@@ -135,8 +135,8 @@ class Agent:
         if not self._registered:
             if self._register_again_at is not None and now >= self._register_again_at:
                 self._register()
-            if now - self._born > _REGISTER_PATIENCE_S:
-                self._give_up(f"no server answered for {_REGISTER_PATIENCE_S:.0f} s", 3)
+            if now - self._born > _REGISTER_TIMEOUT_S:
+                self._give_up(f"no server answered for {_REGISTER_TIMEOUT_S:.0f} s", 3)
             return
         if now - self._lease_from > self.config.lease_s:
             self._give_up(f"the server was silent for {self.config.lease_s:g} s", 3)
@@ -256,7 +256,7 @@ class Agent:
             self._unheard.pop(name, None)
         attempt = self._attempt
         # Orders arrive in the order sent: an answer that follows the attempt's own order knows of it.
-        if attempt is not None and (order.stop or attempt.id != order.want):
+        if attempt is not None and (order.stop or attempt.id != order.desired):
             attempt.request_stop(order.grace_s, reason="" if order.stop else "the queue gave it up")
 
     def _on_end(self, order: m.EndOrder) -> None:
@@ -287,12 +287,12 @@ class Agent:
         if attempt is None:
             return
         if attempt.step(time.monotonic()):
-            news = attempt.news
+            update = attempt.update
             self._wire.send_update(
                 m.ProgressUpdate(
                     agent=self.id,
                     attempt=attempt.id,
-                    progress=news.progress,
+                    progress=update.progress,
                     picture=attempt.picture(),
                 )
             )

@@ -17,18 +17,18 @@ import msgspec
 from .. import messages as m
 from .attempt import Attempt
 from .download import FolderFetch
-from .output import OutputNews
+from .output import OutputUpdate
 from .path_mapping import PathMap, Site
 from .standby import Standby
 from .upload import FileReturn, LogStream
 
 __all__ = ["RemoteAttempt"]
 
-_LOOK_S = 0.25
+_POLL_INTERVAL_S = 0.25
 _PICTURE_EVERY_S = 0.5
-_STOP_PATIENCE_S = 2.0
+_STOP_TIMEOUT_S = 2.0
 """How long the end of a stopped render's log may take to arrive."""
-_PATIENCE_S = 60.0
+_TIMEOUT_S = 60.0
 """How long nothing may arrive before what is left is given up."""
 
 
@@ -108,9 +108,9 @@ class RemoteAttempt:
         return self._inner.wake_fd if self._inner is not None else None
 
     @property
-    def news(self) -> OutputNews:
+    def update(self) -> OutputUpdate:
         """What the render's output has said."""
-        return self._inner.news if self._inner is not None else OutputNews()
+        return self._inner.update if self._inner is not None else OutputUpdate()
 
     @property
     def cpu_percent(self) -> float | None:
@@ -146,8 +146,8 @@ class RemoteAttempt:
         if self._phase is _Phase.FETCHING:
             return self._fetch.next_step_s
         if self._phase is _Phase.RENDERING and self._inner is not None:
-            return min(self._inner.next_step_s(now), _LOOK_S)
-        return _LOOK_S
+            return min(self._inner.next_step_s(now), _POLL_INTERVAL_S)
+        return _POLL_INTERVAL_S
 
     def request_stop(self, grace_s: float, outcome: str = "stopped", reason: str = "") -> None:
         """Ask the render to end; kill it after `grace_s` seconds."""
@@ -158,7 +158,7 @@ class RemoteAttempt:
             self._conclude(self._ending(outcome, reason))
         elif self._phase is _Phase.RETURNING:
             self._stopped = self._stopped or outcome
-            self._give_up_at = min(self._give_up_at, time.monotonic() + min(grace_s, _STOP_PATIENCE_S))
+            self._give_up_at = min(self._give_up_at, time.monotonic() + min(grace_s, _STOP_TIMEOUT_S))
             if grace_s <= 0:
                 self._return_step(time.monotonic())
 
@@ -208,9 +208,9 @@ class RemoteAttempt:
         self._before = dict(self._found())
         self._begin_render()
 
-    def _note(self, sentence: str) -> None:
+    def _note(self, message: str) -> None:
         with Path(self._order.log_file).open("ab") as log:
-            log.write(f"[kq] {sentence}\n".encode("utf-8", "replace"))
+            log.write(f"[kq] {message}\n".encode("utf-8", "replace"))
 
     def _begin_render(self) -> None:
         self._phase = _Phase.RENDERING
@@ -221,14 +221,14 @@ class RemoteAttempt:
 
     def _render_step(self, now: float) -> bool:
         assert self._inner is not None
-        is_news = self._inner.step(now)
+        is_update = self._inner.step(now)
         if self._streams:
             self._log.pump()
             self._send_picture(now)
-            is_news = self._take_arrived() or is_news
+            is_update = self._take_arrived() or is_update
         if self._inner.ending is not None:
             self._after_render(now)
-        return is_news
+        return is_update
 
     def _send_picture(self, now: float) -> None:
         """Send the latest picture when it changed, unless one is still under way."""
@@ -264,7 +264,7 @@ class RemoteAttempt:
             self._conclude(self._inner.ending)
             return
         self._phase = _Phase.RETURNING
-        self._give_up_at = now + (_STOP_PATIENCE_S if self._stopped else _PATIENCE_S)
+        self._give_up_at = now + (_STOP_TIMEOUT_S if self._stopped else _TIMEOUT_S)
         if not self._stopped:
             for name, mark in self._found():
                 if self._before.get(name) != mark:
@@ -288,7 +288,7 @@ class RemoteAttempt:
         self._files.pump()
         mark = (self._log.received, len(self._files.arrived), self._files.under_way)
         if mark != self._progress_mark and not self._stopped:
-            self._progress_mark, self._give_up_at = mark, now + _PATIENCE_S
+            self._progress_mark, self._give_up_at = mark, now + _TIMEOUT_S
         done = self._log.is_complete and (self._files.is_idle or bool(self._stopped))
         if not done and now < self._give_up_at:
             return
@@ -297,17 +297,17 @@ class RemoteAttempt:
 
     def _final(self, ending: m.AttemptEnding, *, complete: bool) -> m.AttemptEnding:
         ending = msgspec.structs.replace(ending, picture=self._picture_known)
-        trouble = "; ".join(
+        problem = "; ".join(
             f"{target} could not be sent to the desktop: {why}" for target, why in self._files.refused.items()
         )
         if not complete and not self._stopped:
-            trouble = f"its log or pictures did not arrive within {_PATIENCE_S:.0f} s"
+            problem = f"its log or pictures did not arrive within {_TIMEOUT_S:.0f} s"
         elif self._log.refused:
             ending = msgspec.structs.replace(
                 ending, warning=ending.warning or f"its log: {self._log.refused}"
             )
-        if trouble and ending.outcome == "completed":
-            return msgspec.structs.replace(ending, outcome="failed", reason=trouble[:2000])
+        if problem and ending.outcome == "completed":
+            return msgspec.structs.replace(ending, outcome="failed", reason=problem[:2000])
         return ending
 
     # --- ending -------------------------------------------------------------------
@@ -321,12 +321,12 @@ class RemoteAttempt:
             duration_s=round(time.monotonic() - self._began, 3),
         )
 
-    def _fail(self, sentence: str) -> None:
+    def _fail(self, message: str) -> None:
         if self._inner is not None and self._inner.ending is None:
             # The render itself runs, and must be seen gone before anybody is told.
-            self._inner.request_stop(0.0, "failed", sentence)
+            self._inner.request_stop(0.0, "failed", message)
             return
-        self._conclude(self._ending("failed", sentence))
+        self._conclude(self._ending("failed", message))
 
     def _conclude(self, ending: m.AttemptEnding) -> None:
         self._phase = _Phase.OVER

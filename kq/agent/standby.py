@@ -22,11 +22,11 @@ READY, TAKEN = b"kq_standby: ready", b"kq_standby: taken"
 """What it says on its standard output: that it has loaded, and that it has become the render it was given."""
 _CALM_S = 0.25
 """How long an Agent is idle before anything is loaded: in a row of tasks the next one comes sooner."""
-_LOOK_S = 1.0
+_POLL_INTERVAL_S = 1.0
 _LOAD_S = 120.0
 """How long loading may take."""
-_END_PATIENCE_S = 1.0
-_WORDS_PATIENCE_S = 1.0
+_END_TIMEOUT_S = 1.0
+_WORDS_TIMEOUT_S = 1.0
 """How long what an ended process said may take to be read."""
 _LONGEST_LINE = 4000
 """Bytes that a pipe of any system holds while nobody reads."""
@@ -82,7 +82,7 @@ class ReadyProcess:
     def has_taken(self) -> bool:
         """Whether it has become the render that it was given. Final once it has ended."""
         if TAKEN not in self._said.splitlines() and self.child.poll() is not None:
-            self._reader.join(_WORDS_PATIENCE_S)
+            self._reader.join(_WORDS_TIMEOUT_S)
         return TAKEN in self._said.splitlines()
 
     def give(self, line: bytes) -> bool:
@@ -145,7 +145,7 @@ class Standby:
             (argv, environment, before), self._next = self._next, None
             self._load(argv, environment, before, now)
         elif self._kept is not None and now >= self._look_at:
-            self._look_at = now + _LOOK_S
+            self._look_at = now + _POLL_INTERVAL_S
             self._look_after(self._kept, now)
 
     def _load(self, argv: tuple[str, ...], environment: dict[str, str], before: str, now: float) -> None:
@@ -154,7 +154,7 @@ class Standby:
         except (BadInput, Refused) as error:
             self._give_up(argv, str(error))
             return
-        self._born, self._look_at = now, now + _LOOK_S
+        self._born, self._look_at = now, now + _POLL_INTERVAL_S
 
     def _look_after(self, kept: ReadyProcess, now: float) -> None:
         was_ready = kept.is_ready
@@ -210,7 +210,7 @@ class Standby:
         """End what is kept and all that came of it: while no render runs, nothing else is here."""
         kept, self._kept, self.memory = self._kept, None, None
         if kept is not None:
-            process.end_strays(patience_s=_END_PATIENCE_S)
+            process.end_strays(timeout_s=_END_TIMEOUT_S)
             kept.child.poll()
             kept.child.close()
 

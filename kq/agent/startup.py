@@ -22,8 +22,8 @@ from .program import Agent
 
 __all__ = ["main"]
 
-_FILE_PATIENCE_S = 30.0
-_LOOK_S = 0.005
+_FILE_TIMEOUT_S = 30.0
+_POLL_INTERVAL_S = 0.005
 _log = logging.getLogger("kq.agent")
 
 
@@ -83,22 +83,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _say(sentence: str) -> None:
+def _say(message: str) -> None:
     """For what is wrong before there is a log."""
     try:
-        print(f"kq.agent: {sentence}", file=sys.stderr, flush=True)
+        print(f"kq.agent: {message}", file=sys.stderr, flush=True)
     except OSError:
         pass  # nobody reads it; the exit code says so as well
 
 
 def _await_file(path: Path, lifeline: process.InputEnd) -> bool:
     """Wait until the server has written `path`. Returns False when it never will, having said so."""
-    until = time.monotonic() + _FILE_PATIENCE_S
+    until = time.monotonic() + _FILE_TIMEOUT_S
     while not path.exists():
-        if select.select([lifeline.wake_fd], [], [], _LOOK_S)[0] and lifeline.has_come():
+        if select.select([lifeline.wake_fd], [], [], _POLL_INTERVAL_S)[0] and lifeline.has_come():
             return False  # the session is gone as soon as it came
         if time.monotonic() > until:
-            _say(f"there was no {path} within {_FILE_PATIENCE_S:.0f} s")
+            _say(f"there was no {path} within {_FILE_TIMEOUT_S:.0f} s")
             return False
     return True
 

@@ -24,8 +24,8 @@ __all__ = ["Supervisor"]
 
 _AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
 _TURN_S = 0.2
-_ASKED_PATIENCE_S = 4.0
-_MOST_DEATHS = 5
+_ASKED_TIMEOUT_S = 4.0
+_MAX_DEATHS = 5
 _DEATHS_WITHIN_S = 30.0
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 """Of the part of an id that tells supervisors apart: none that is taken for another, or makes a word."""
@@ -99,7 +99,7 @@ class Supervisor:
         self._written: Supervised | None = None
         self._unwritten = False
         """Whether the last try to write the pid file failed."""
-        self._trouble = ""
+        self._problem = ""
         self._own = process.own_id()
         self._environment = {
             **os.environ,
@@ -152,7 +152,7 @@ class Supervisor:
     def _begin_end(self, why: str, now: float) -> None:
         say(f"ending: {why}")
         self._ending = why
-        self._asked_until = now + _ASKED_PATIENCE_S
+        self._asked_until = now + _ASKED_TIMEOUT_S
         for slot in self._slots:
             if slot.agent is not None:
                 process.ask_to_stop(slot.agent.child)
@@ -192,15 +192,15 @@ class Supervisor:
             slot.over = True
             return
         if code in _SAID_WHY:
-            self._trouble = f"Agent {agent.id} cannot work: see {self._log_of(slot)}"
+            self._problem = f"Agent {agent.id} cannot work: see {self._log_of(slot)}"
             slot.over = True
             return
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         slot.deaths = [each for each in slot.deaths if now - each < _DEATHS_WITHIN_S] + [now]
         say(f"Agent {agent.id} died ({how})")
-        if len(slot.deaths) >= _MOST_DEATHS:
-            self._trouble = f"an Agent died {_MOST_DEATHS} times ({how}): see {self._log_of(slot)}"
-            say(self._trouble)
+        if len(slot.deaths) >= _MAX_DEATHS:
+            self._problem = f"an Agent died {_MAX_DEATHS} times ({how}): see {self._log_of(slot)}"
+            say(self._problem)
             slot.over = True
             return
         slot.replaces = (agent.id, f"its Agent died ({how})")
@@ -228,11 +228,11 @@ class Supervisor:
             )
         except KqError as error:
             os.close(read_end)
-            self._trouble = str(error)
+            self._problem = str(error)
             say(f"an Agent cannot be started: {error}")
             slot.deaths.append(now)
             slot.start_at = now + 2.0 ** min(len(slot.deaths), 5)
-            slot.over = len(slot.deaths) >= _MOST_DEATHS
+            slot.over = len(slot.deaths) >= _MAX_DEATHS
             return
         finally:
             os.close(write_end)
@@ -274,7 +274,7 @@ class Supervisor:
             data_root=str(self._data_root),
             shared=self._shared,
             log=str(self._log_folder),
-            trouble=self._trouble,
+            problem=self._problem,
         )
         if content == self._written:
             return
@@ -296,9 +296,9 @@ class Supervisor:
         say("ended")
 
 
-def say(sentence: str) -> None:
+def say(message: str) -> None:
     """One line of the supervisor's log."""
     try:
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: {sentence}", file=sys.stderr, flush=True)
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: {message}", file=sys.stderr, flush=True)
     except OSError:
         pass  # the disk of its log is full: that must not keep it from ending Agents

@@ -20,7 +20,7 @@ def list_jobs(options: argparse.Namespace) -> int:
     with Connected(options, history=options.all) as client:
         known, waits = client.jobs(), why_jobs_wait(client.queue(), client.agents())
     # While the history is being loaded, changes tell of it to everybody.
-    wanted = (record for record in known if options.all or not record.earlier)
+    wanted = (record for record in known if options.all or not record.from_history)
     records = sorted(wanted, key=lambda record: record.order)
     if options.json:
         print(json.dumps([_job_json(record) for record in records], indent=1))
@@ -45,7 +45,7 @@ def _job_json(record: JobRecord) -> dict[str, Any]:
     keys = (
         "id", "name", "state", "submitted", "started", "completed", "progress", "tasks", "agent", "attempts",
         "log_file", "exit_code", "reason", "priority", "tasks_waiting", "tasks_running", "tasks_completed",
-        "tasks_failed", "tasks_cancelled", "warning", "picture", "peak_memory", "cpu_s", "earlier",
+        "tasks_failed", "tasks_cancelled", "warning", "picture", "peak_memory", "cpu_s", "from_history",
     )  # fmt: skip
     return {key: getattr(record, key) for key in keys}
 

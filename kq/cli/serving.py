@@ -11,15 +11,15 @@ import signal
 from .. import process
 from ..client.session import Session
 from ..errors import BadInput, ConnectionLost
-from ..settings import MOST_AGENTS, Settings
+from ..settings import MAX_AGENTS, Settings
 
 __all__ = ["serve"]
 
 
 def serve(options: argparse.Namespace) -> int:
     """Start a session, print its line when it is ready, and end it when asked."""
-    if options.agents is not None and not 0 <= options.agents <= MOST_AGENTS:
-        raise BadInput(f"--agents {options.agents}: use a number from 0 to {MOST_AGENTS}")
+    if options.agents is not None and not 0 <= options.agents <= MAX_AGENTS:
+        raise BadInput(f"--agents {options.agents}: use a number from 0 to {MAX_AGENTS}")
     # What keeps a session from starting is told by `main`; the line in the log is for desktops.
     logging.getLogger("kq.client").disabled = True
     settings = Settings.from_environment(data_root=options.data_root, num_agents=options.agents)

@@ -30,7 +30,7 @@ class QueueChange(msgspec.Struct, frozen=True, kw_only=True):
     """What changed since the change before."""
 
     status: ConnectionStatus
-    sentence: str
+    message: str
     """What is wrong, or under way, for people; often empty."""
     jobs: tuple[JobRecord, ...] = ()
     removed_jobs: tuple[str, ...] = ()
@@ -135,19 +135,19 @@ class Mirror:
             self._queue_changed = True
         return True
 
-    def take_change(self, status: ConnectionStatus, sentence: str, most: int) -> QueueChange:
+    def take_change(self, status: ConnectionStatus, message: str, most: int) -> QueueChange:
         """What listeners have not been told, which counts as told from now on.
 
         Unless it is everything: at most `most` jobs, and as many that were removed.
         """
         if self._reset:
-            change = self.everything(status, sentence)
+            change = self.everything(status, message)
             self._changed_jobs.clear()
             self._removed_jobs.clear()
         else:
             change = QueueChange(
                 status=status,
-                sentence=sentence,
+                message=message,
                 jobs=tuple(self.jobs[job_id] for job_id in _taken(self._changed_jobs, most)),
                 removed_jobs=tuple(_taken(self._removed_jobs, most)),
                 agents=tuple(self.agents[agent_id] for agent_id in self._changed_agents),
@@ -171,11 +171,11 @@ class Mirror:
             or self._queue_changed
         )
 
-    def everything(self, status: ConnectionStatus, sentence: str) -> QueueChange:
+    def everything(self, status: ConnectionStatus, message: str) -> QueueChange:
         """All that is known."""
         return QueueChange(
             status=status,
-            sentence=sentence,
+            message=message,
             jobs=tuple(self.jobs.values()),
             agents=tuple(self.agents.values()),
             queue=self.queue,

@@ -13,7 +13,7 @@ from ..errors import KqError
 
 __all__ = ["OpenRequests", "fail"]
 
-_MOST_IN_FLIGHT = 256
+_MAX_IN_FLIGHT = 256
 """The server drops answers to a client that has too many to come."""
 
 Send = Callable[[m._Request], None]
@@ -47,7 +47,7 @@ class OpenRequests:
 
     def send_more(self, send: Send) -> None:
         """Send what there is room for. A request that `send` cannot send fails with its KqError."""
-        while self._unsent and len(self._in_flight) < _MOST_IN_FLIGHT:
+        while self._unsent and len(self._in_flight) < _MAX_IN_FLIGHT:
             number = self._unsent.popleft()
             waiting = self._open.get(number)
             if waiting is None:
@@ -76,7 +76,7 @@ class OpenRequests:
             kind = getattr(errors, reply.kind, None)
             if not (isinstance(kind, type) and issubclass(kind, KqError)):
                 kind = errors.Refused
-            fail(answered.future, kind(reply.sentence))
+            fail(answered.future, kind(reply.message))
         elif answered.future.set_running_or_notify_cancel():
             answered.future.set_result(answered.result(reply))
 

@@ -30,18 +30,18 @@ from ..wire import ClientWire, Poller
 from .listeners import Listener, Listeners, Rests
 from .mirror import ConnectionStatus, Mirror
 from .open_requests import OpenRequests, fail
-from .requests import Wishes
+from .requests import RequestHandler
 
 __all__ = ["QueueClient"]
 
 _SILENCE_S = 6.0
 """Three signs of life of the server missed in a row."""
-_SNAPSHOT_PATIENCE_S = 10.0
+_SNAPSHOT_TIMEOUT_S = 10.0
 """A snapshot of which nothing came for so long was lost: it is asked for again."""
 _log = logging.getLogger("kq.client")
 
 
-class QueueClient(Wishes):
+class QueueClient(RequestHandler):
     """Knows the jobs and Agents of a session, and sends wishes to its server.
 
     Thread-safe. Futures and listeners are called on the client's own thread, and must not wait there.
@@ -59,7 +59,7 @@ class QueueClient(Wishes):
         self._lock = threading.Lock()
         self._mirror = Mirror()
         self._status = ConnectionStatus.STARTING
-        self._sentence = "the queue is starting"
+        self._message = "the queue is starting"
         self._rests = Rests()
         self._listeners = Listeners(self._mirror, self._lock, self._rests)
         self._notes: deque[Callable[[], None]] = deque()
@@ -88,9 +88,9 @@ class QueueClient(Wishes):
         return self._status
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         """What is wrong, or under way, for people."""
-        return self._sentence
+        return self._message
 
     @property
     def session(self) -> str:
@@ -201,7 +201,7 @@ class QueueClient(Wishes):
 
         def send() -> None:
             if self._status is ConnectionStatus.ENDED:
-                fail(future, ConnectionLost(self._sentence or "the session is over"))
+                fail(future, ConnectionLost(self._message or "the session is over"))
                 return
             self._requests.add(make(self._requests.new_number()), future, result)
             self._send_more()
@@ -216,9 +216,9 @@ class QueueClient(Wishes):
         """Reach this server, instead of the one before. Requests without an answer are sent again."""
         self._post(lambda: self._connect(session))
 
-    def say(self, status: ConnectionStatus, sentence: str) -> None:
+    def say(self, status: ConnectionStatus, message: str) -> None:
         """Note what whoever runs the session knows better: that the server died, or could not start."""
-        self._post(lambda: self._set_status(status, sentence))
+        self._post(lambda: self._set_status(status, message))
 
     def close(self) -> None:
         """End the thread. Requests without an answer fail."""
@@ -361,13 +361,13 @@ class QueueClient(Wishes):
 
     def _watch_silence(self) -> None:
         asked = self._snapshot_awaited_since
-        if asked is not None and time.monotonic() - asked > _SNAPSHOT_PATIENCE_S and self._is_heard:
+        if asked is not None and time.monotonic() - asked > _SNAPSHOT_TIMEOUT_S and self._is_heard:
             self._ask_snapshot()
         if self._status is ConnectionStatus.CONNECTED and time.monotonic() - self._last_heard > _SILENCE_S:
             self._set_status(ConnectionStatus.LOST, f"the queue has said nothing for {_SILENCE_S:.0f} s")
         elif (
             self._status is ConnectionStatus.LOST
-            and self._sentence.startswith("the queue has said nothing")
+            and self._message.startswith("the queue has said nothing")
             and time.monotonic() - self._last_heard < _SILENCE_S
         ):
             self._set_status(ConnectionStatus.CONNECTED, "")
@@ -377,11 +377,11 @@ class QueueClient(Wishes):
         return time.monotonic() - self._last_heard < _SILENCE_S
 
     def _now_status(self) -> tuple[ConnectionStatus, str]:
-        return self._status, self._sentence
+        return self._status, self._message
 
-    def _set_status(self, status: ConnectionStatus, sentence: str) -> None:
+    def _set_status(self, status: ConnectionStatus, message: str) -> None:
         if self._status is ConnectionStatus.ENDED:
             return
-        self._status, self._sentence = status, sentence
+        self._status, self._message = status, message
         if status is ConnectionStatus.ENDED:
-            self._requests.fail_all(ConnectionLost(sentence))
+            self._requests.fail_all(ConnectionLost(message))

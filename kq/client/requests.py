@@ -9,10 +9,10 @@ from typing import Any
 from .. import messages as m
 from ..records import AttemptRecord, JobSpec, TaskRecord
 
-__all__ = ["Wishes"]
+__all__ = ["RequestHandler"]
 
 
-class Wishes:
+class RequestHandler:
     """The wishes of a client that change nothing on its own side. Thread-safe; none of them waits."""
 
     def _ask(
@@ -108,6 +108,6 @@ class Wishes:
             lambda reply: reply.connection,
         )
 
-    def dismiss_host(self, host: str, *, undo: bool = False) -> Future[None]:
+    def revoke_host(self, host: str, *, undo: bool = False) -> Future[None]:
         """End the Agents of `host` and forget its key; `undo`: unless that was given to a person."""
-        return self._ask(lambda number: m.DismissHostRequest(request=number, host=host, undo=undo))
+        return self._ask(lambda number: m.RevokeHostRequest(request=number, host=host, undo=undo))

@@ -26,7 +26,7 @@ from .queue_client import QueueClient
 __all__ = ["Session", "current_session", "start_session"]
 
 _GUARDIAN_FILE = Path(__file__).resolve().parents[1] / "guardian" / "__main__.py"
-_MOST_RESTARTS = 3
+_MAX_RESTARTS = 3
 _RESTARTS_WITHIN_S = 60.0
 _log = logging.getLogger("kq.client")
 _current: Session | None = None
@@ -99,19 +99,19 @@ class Session:
         except (KqError, OSError) as error:
             self._fail(str(error))
 
-    def _fail(self, sentence: str) -> None:
-        _log.error("no queue: %s", sentence)
-        self.client.say(ConnectionStatus.ENDED, sentence)
+    def _fail(self, message: str) -> None:
+        _log.error("no queue: %s", message)
+        self.client.say(ConnectionStatus.ENDED, message)
         with self._changed:
-            self.failure = sentence
+            self.failure = message
             self._changed.notify_all()
 
     def _run_guardian(self, settings: Settings) -> bool:
         """Start a guardian and follow it to its end. Returns whether another one should be started."""
         now = time.monotonic()
         self._starts = [each for each in self._starts if now - each < _RESTARTS_WITHIN_S] + [now]
-        if len(self._starts) > _MOST_RESTARTS:
-            self._fail(f"the queue ended {_MOST_RESTARTS} times within a minute: see the logs in "
+        if len(self._starts) > _MAX_RESTARTS:
+            self._fail(f"the queue ended {_MAX_RESTARTS} times within a minute: see the logs in "
                        f"{settings.data_root / 'logs'}")  # fmt: skip
             return False
         read_end, write_end = os.pipe()
@@ -180,7 +180,7 @@ class Session:
                 self.ready = said
                 self._changed.notify_all()
         elif event == "failed":
-            return str(said.get("sentence") or "the queue failed, and did not say why")
+            return str(said.get("message") or "the queue failed, and did not say why")
         return ""
 
     def _connect(self) -> None:

@@ -20,10 +20,10 @@ class Agent:
         "assigned_at",
         "comes_again",
         "cpu_percent",
+        "desired",
         "did_well",
         "draining",
         "end_asked",
-        "foreign",
         "host",
         "id",
         "idle_beats",
@@ -38,7 +38,7 @@ class Agent:
         "retiring",
         "since",
         "state",
-        "want",
+        "unexpected_attempt",
         "want_name",
     )
 
@@ -61,11 +61,11 @@ class Agent:
         """Somebody wants it ended: that its task ends with it is no mark against the task."""
         self.comes_again = False
         """Another is to be started in its place, by whoever started it."""
-        self.want: tuple[str, int, int] | None = None
+        self.desired: tuple[str, int, int] | None = None
         """Job, task and number of the attempt that it should be running."""
         self.want_name = ""
         """The name of that attempt, or empty."""
-        self.foreign = ""
+        self.unexpected_attempt = ""
         """An attempt that it runs though nobody wants it to; it was told to end it."""
         self.assign_number = 0
         self.assigned_at = 0.0
@@ -83,20 +83,20 @@ class Agent:
         if new is old:
             return False
         if new not in AGENT_TRANSITIONS[old]:
-            raise IllegalTransition(f"Agent {self.id} cannot go from {old} to {new}: it has {self.want}")
+            raise IllegalTransition(f"Agent {self.id} cannot go from {old} to {new}: it has {self.desired}")
         self.state, self.since = new, wall
         return True
 
     def give(self, job_id: str, task: int, attempt: int, now: float) -> None:
         """From now on it should be running this attempt."""
-        self.want = (job_id, task, attempt)
+        self.desired = (job_id, task, attempt)
         self.want_name = attempt_id(job_id, task, attempt)
         self.assigned_at = now
         self.idle_beats = 0
 
     def drop(self) -> None:
         """It should be running nothing."""
-        self.want, self.want_name = None, ""
+        self.desired, self.want_name = None, ""
         self.cpu_percent = self.memory = None
 
     def is_steady(self, now: float) -> bool:
@@ -110,13 +110,13 @@ class Agent:
             self.state is AgentState.IDLE
             and not self.draining
             and not self.retiring
-            and self.want is None
-            and not self.foreign
+            and self.desired is None
+            and not self.unexpected_attempt
         )
 
     def record(self) -> AgentRecord:
         """What people are told of the Agent."""
-        job, task = ("", None) if self.want is None else self.want[:2]
+        job, task = ("", None) if self.desired is None else self.desired[:2]
         return AgentRecord(
             id=self.id,
             host=self.host,

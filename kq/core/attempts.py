@@ -11,7 +11,7 @@ from .agents import Agent
 from .jobs import Job, TaskDetail
 from .state import CoreState, Instant
 
-__all__ = ["attempt_ended", "attempt_progressed", "cut_off", "settle", "stop_task", "take_back"]
+__all__ = ["attempt_ended", "attempt_lost", "attempt_progressed", "requeue", "settle", "stop_task"]
 
 _T, _A = TaskState, AgentState
 
@@ -47,8 +47,8 @@ def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> Non
         agent.did_well = ending.outcome in ("completed", "stopped")
         _move_on(state, job, task, ending, agent)
         state.after_task(job, now)
-    elif agent.foreign and agent.foreign == ending.attempt:
-        agent.foreign = ""
+    elif agent.unexpected_attempt and agent.unexpected_attempt == ending.attempt:
+        agent.unexpected_attempt = ""
     else:
         return
     if agent.state is _A.BUSY:
@@ -61,7 +61,7 @@ def settle(state: CoreState, agent: Agent, now: Instant) -> None:
     """Bring the Agent's state in line with what it holds, and let it work when it is free."""
     if agent.state is _A.ENDING:
         return
-    busy = agent.want is not None or bool(agent.foreign)
+    busy = agent.desired is not None or bool(agent.unexpected_attempt)
     if not busy and agent.retiring:
         state.end_agent(agent, "fewer Agents are wanted", now)
         return
@@ -78,17 +78,19 @@ def stop_task(state: CoreState, job: Job, task: int) -> None:
     state.out.append(do.AskStop(agent.id, agent.want_name))
 
 
-def take_back(state: CoreState, agent: Agent, now: Instant) -> None:
+def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
     """The Agent's order never ran and never will: the task waits again, as if it had not been given."""
-    if agent.want is None:
+    if agent.desired is None:
         return
-    job, task = state.jobs[agent.want[0]], agent.want[1]
+    job, task = state.jobs[agent.desired[0]], agent.desired[1]
     agent.drop()
     _wait_or_cancel(state, job, task, "stopped")
     state.after_task(job, now)
 
 
-def cut_off(state: CoreState, job: Job, task: int, reason: str, agent: Agent | None, now: Instant) -> None:
+def attempt_lost(
+    state: CoreState, job: Job, task: int, reason: str, agent: Agent | None, now: Instant
+) -> None:
     """The task's attempt is known gone without a word of how it ended.
 
     Args:
@@ -102,7 +104,7 @@ def cut_off(state: CoreState, job: Job, task: int, reason: str, agent: Agent | N
         outcome="agent-lost",
         reason=reason,
         # A silent Agent elsewhere ends its render itself, when its lease runs out; nobody sees it.
-        stop_rung="killed" if agent is not None and agent.local else "",
+        stop_method="killed" if agent is not None and agent.local else "",
     )
     detail.ended = now.wall
     state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host if agent else "", now)))
@@ -154,7 +156,7 @@ def _attempt_record(job: Job, task: int, ending: AttemptEnding, host: str, now: 
         reason=ending.reason,
         warning=ending.warning,
         log_file=detail.log_file,
-        stop_rung=ending.stop_rung,
+        stop_method=ending.stop_method,
         processes_gone=ending.processes_gone,
         peak_memory=ending.peak_memory,
         cpu_s=ending.cpu_s,

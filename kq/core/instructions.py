@@ -76,7 +76,7 @@ class Acknowledge(Instruction, frozen=True):
 
     agent: str
     beat: int
-    want: str
+    desired: str
     stop: bool
     acknowledged: tuple[str, ...]
 

@@ -59,10 +59,10 @@ class Job:
         "counts",
         "cpu_s",
         "details",
-        "earlier",
         "epoch",
         "exit_code",
         "explained",
+        "from_history",
         "id",
         "latest",
         "listed_age",
@@ -78,7 +78,7 @@ class Job:
         "states",
         "submitted",
         "total",
-        "unmet",
+        "unmet_dependencies",
         "warning",
     )
 
@@ -107,10 +107,10 @@ class Job:
         self.warning = ""
         self.picture = ""
         self.exit_code: int | None = None
-        self.unmet: dict[str, None] = {}
+        self.unmet_dependencies: dict[str, None] = {}
         """The jobs it waits for that are not Completed, in the order in which it names them."""
         self.removing = False
-        self.earlier = False
+        self.from_history = False
         self.epoch = 0
         """Counts the times that many tasks changed at once; see kq/server/journal.py."""
         self.listed_priority: int | None = None
@@ -328,7 +328,7 @@ class Job:
             node=spec.node,
             temp_dir=spec.temp_dir,
             stopping=counts[_STOPPING] > 0,
-            earlier=self.earlier,
+            from_history=self.from_history,
         )
 
     def task_label(self, index: int) -> str:

@@ -12,7 +12,7 @@ from . import events as ev
 from . import instructions as do
 from .agents import Agent
 from .jobs import Job
-from .state import CoreSettings, CoreState, Instant, Standing
+from .state import CoreSettings, CoreState, Instant, Overrides
 
 __all__ = ["Core"]
 
@@ -94,11 +94,11 @@ class Core:
         """The number of the next local Agent, for the journal: a number is never used twice."""
         return self.state.next_agent
 
-    def standing(self) -> Standing:
+    def overrides(self) -> Overrides:
         """What people told the queue that holds until they tell it otherwise, for the journal."""
         state = self.state
         drained = tuple(agent.id for agent in state.agents.values() if agent.draining)
-        return Standing(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
+        return Overrides(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
 
     # --- coming back ----------------------------------------------------------------
 
@@ -123,9 +123,9 @@ class Core:
         agent.host, agent.pid, agent.process_started = host, pid, process_started
         recovery.restore_agent(self.state, agent, now)
 
-    def restore_standing(self, standing: Standing) -> None:
+    def restore_overrides(self, overrides: Overrides) -> None:
         """Go on with what people told an earlier server of the session. All Agents come before."""
-        recovery.restore_standing(self.state, standing)
+        recovery.restore_overrides(self.state, overrides)
 
     def requeue_unheld(self, now: Instant) -> list[do.Instruction]:
         """The last step of coming back: tasks whose Agent is not among the restored ones wait again."""

@@ -12,7 +12,7 @@ from .state import CoreState, Instant
 __all__ = ["beat_interval_s", "keep_agents", "watch_leases"]
 
 _A = AgentState
-_MOST_BEATS_A_SECOND = 400
+_MAX_BEATS_A_SECOND = 400
 """Of all Agents together."""
 _LONGEST_WATCH_S = 2.0
 """More time than this between two looks at the leases means that this process stood still."""
@@ -28,7 +28,7 @@ def keep_agents(state: CoreState, now: Instant) -> None:
     missing = state.agents_wanted - len(staying)
     if state.launch_failures and _launching_works(state, staying, missing, now):
         state.launch_failures = 0
-        state.set_launch_trouble("")
+        state.set_launch_problem("")
     if missing > 0:
         for agent in [agent for agent in local if agent.retiring][:missing]:
             agent.retiring = False
@@ -52,14 +52,14 @@ def _launching_works(state: CoreState, staying: list[Agent], missing: int, now: 
 
 def _keep_last(agent: Agent) -> tuple[bool, bool, float, int]:
     """Those that work stay longest, then those that are heard, then the older ones."""
-    idle = agent.want is None and not agent.foreign
+    idle = agent.desired is None and not agent.unexpected_attempt
     silent = agent.state in (_A.STARTING, _A.LOST)
     return idle, silent, agent.launched_at, len(agent.id)
 
 
 def _retire(state: CoreState, agent: Agent, now: Instant) -> None:
     agent.retiring = True
-    if agent.want is None and not agent.foreign:
+    if agent.desired is None and not agent.unexpected_attempt:
         state.end_agent(agent, "fewer Agents are wanted", now)
     else:
         state.out.append(do.AgentChanged(agent.id))
@@ -93,7 +93,7 @@ def beat_interval_s(state: CoreState) -> float:
         Seconds between the heartbeats of one Agent.
     """
     # Four to a lease: a few that are lost must not end a render.
-    wanted = min(len(state.agents) / _MOST_BEATS_A_SECOND, state.settings.lease_s / 4)
+    wanted = min(len(state.agents) / _MAX_BEATS_A_SECOND, state.settings.lease_s / 4)
     return wanted if wanted > state.settings.heartbeat_s else 0.0
 
 

@@ -7,11 +7,11 @@ from ..records import parse_attempt_id
 from ..states import AgentState, TaskState
 from . import events as ev
 from .agents import STEADY_S, Agent
-from .attempts import attempt_ended, cut_off, stop_task, take_back
+from .attempts import attempt_ended, attempt_lost, requeue, stop_task
 from .jobs import Job
-from .state import CoreState, Instant, Standing
+from .state import CoreState, Instant, Overrides
 
-__all__ = ["requeue_unheld", "restore_agent", "restore_job", "restore_standing", "take_up"]
+__all__ = ["requeue_unheld", "restore_agent", "restore_job", "restore_overrides", "take_up"]
 
 
 def restore_job(state: CoreState, job: Job) -> None:
@@ -43,10 +43,10 @@ def restore_agent(state: CoreState, agent: Agent, now: Instant) -> None:
         state.next_agent = max(state.next_agent, int(digits) + 1)
 
 
-def restore_standing(state: CoreState, standing: Standing) -> None:
+def restore_overrides(state: CoreState, overrides: Overrides) -> None:
     """Paused it stays paused, and drained Agents stay drained."""
-    state.paused, state.agents_wanted = standing.paused, standing.agents_wanted
-    for agent_id in standing.drained:
+    state.paused, state.agents_wanted = overrides.paused, overrides.agents_wanted
+    for agent_id in overrides.drained:
         agent = state.agents.get(agent_id)
         if agent is not None:
             agent.draining = True
@@ -61,8 +61,8 @@ def requeue_unheld(state: CoreState, now: Instant) -> None:
         state.explain_waiting(job)
         for task in job.running_indices():
             agent = state.agents.get(job.details[task].agent)
-            if agent is None or agent.want is None or agent.want[:2] != (job.id, task):
-                cut_off(state, job, task, "it was cut off when the queue's server died", None, now)
+            if agent is None or agent.desired is None or agent.desired[:2] != (job.id, task):
+                attempt_lost(state, job, task, "it was cut off when the queue's server died", None, now)
 
 
 def take_up(
@@ -89,11 +89,11 @@ def _take_up_attempt(state: CoreState, agent: Agent, name: str, now: Instant) ->
     detail = job.detail(task)
     if attempt <= detail.attempts:
         return
-    if agent.want is not None:
-        take_back(state, agent, now)
+    if agent.desired is not None:
+        requeue(state, agent, now)
     if job.task_state(task).is_on_agent:
         holder = state.agents.get(detail.agent)
-        if holder is not None and holder.want is not None and holder.want[:2] == (job.id, task):
+        if holder is not None and holder.desired is not None and holder.desired[:2] == (job.id, task):
             holder.drop()
     detail.restart = False
     cancelled = job.task_state(task) is TaskState.CANCELLED

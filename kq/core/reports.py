@@ -8,14 +8,14 @@ from . import events as ev
 from . import instructions as do
 from . import recovery
 from .agents import Agent
-from .attempts import attempt_ended, cut_off, settle, take_back
+from .attempts import attempt_ended, attempt_lost, requeue, settle
 from .state import CoreState, Instant
 
 __all__ = ["agent_gone", "heard", "launch_failed", "registered"]
 
 _A = AgentState
 _RESEND_AFTER_S = 5.0
-_MOST_ASSIGNED = 2**40
+_MAX_ASSIGNED = 2**40
 """An Agent's word on a number is taken up to here, so that no message of ours outgrows its field."""
 
 
@@ -29,7 +29,7 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
             return
         agent = Agent(event.agent, local=event.local, now=now.mono, wall=now.wall)
         state.add_agent(agent)
-    elif agent.want is not None and agent.pid and (agent.host, agent.pid) != (event.host, event.pid):
+    elif agent.desired is not None and agent.pid and (agent.host, agent.pid) != (event.host, event.pid):
         # Another process under the same name. It is answered when the first one's lease has run out.
         return
     agent.host, agent.pid, agent.process_started = event.host, event.pid, event.process_started
@@ -45,7 +45,7 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
     if event.holding != agent.want_name and event.assigned < agent.assign_number:
         # The order is on its way, or was lost with the connection. Twice it is one order.
         _order_again(state, agent, now)
-    agent.foreign = event.holding if event.holding != agent.want_name else ""
+    agent.unexpected_attempt = event.holding if event.holding != agent.want_name else ""
     settle(state, agent, now)
     state.out.append(do.AgentChanged(agent.id))
     _acknowledge(state, agent, 0, acknowledged)
@@ -81,14 +81,14 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
     holds_wanted = event.holding == agent.want_name
     if holds_wanted:
         agent.idle_beats = 0
-    elif agent.want is not None:
+    elif agent.desired is not None:
         agent.idle_beats += 1
         if event.assigned >= agent.assign_number and agent.idle_beats >= 2:
             # It saw the order, does not run it and has no ending of it: it will never run.
-            take_back(state, agent, now)
+            requeue(state, agent, now)
         elif event.assigned < agent.assign_number and now.mono - agent.assigned_at > _RESEND_AFTER_S:
             _order_again(state, agent, now)
-    agent.foreign = "" if holds_wanted else event.holding
+    agent.unexpected_attempt = "" if holds_wanted else event.holding
     settle(state, agent, now)
     _acknowledge(state, agent, event.beat, acknowledged)
 
@@ -103,14 +103,14 @@ def _hear_out(
     for ending in endings:
         attempt_ended(state, ev.AttemptEnded(ending), now)
     # An earlier server's orders were counted as well: the next one must have a higher number.
-    agent.assign_number = max(agent.assign_number, min(assigned, _MOST_ASSIGNED))
+    agent.assign_number = max(agent.assign_number, min(assigned, _MAX_ASSIGNED))
     return tuple([ending.attempt for ending in endings])
 
 
 def _order_again(state: CoreState, agent: Agent, now: Instant) -> None:
-    if agent.want is not None:
+    if agent.desired is not None:
         agent.assigned_at = now.mono
-        state.out.append(do.Assign(agent.id, agent.assign_number, *agent.want))
+        state.out.append(do.Assign(agent.id, agent.assign_number, *agent.desired))
 
 
 def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeard) -> None:
@@ -118,9 +118,9 @@ def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeard) -> None:
         return
     agent.cpu_percent, agent.memory = event.cpu_percent, event.memory
     state.out.append(do.AgentChanged(agent.id))
-    if agent.want is None or event.holding != agent.want_name or event.memory is None:
+    if agent.desired is None or event.holding != agent.want_name or event.memory is None:
         return
-    job, task = state.jobs[agent.want[0]], agent.want[1]
+    job, task = state.jobs[agent.desired[0]], agent.desired[1]
     detail = job.details[task]
     if event.memory > (detail.peak_memory or 0):
         detail.peak_memory = event.memory
@@ -130,8 +130,8 @@ def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeard) -> None:
 
 def _acknowledge(state: CoreState, agent: Agent, beat: int, acknowledged: tuple[str, ...]) -> None:
     stop = False
-    if agent.want is not None:
-        stop = state.jobs[agent.want[0]].task_state(agent.want[1]) is TaskState.STOPPING
+    if agent.desired is not None:
+        stop = state.jobs[agent.desired[0]].task_state(agent.desired[1]) is TaskState.STOPPING
     state.out.append(do.Acknowledge(agent.id, beat, agent.want_name, stop, acknowledged))
 
 
@@ -141,9 +141,9 @@ def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:
     if agent is None:
         return
     state.forget_agent(agent)
-    if agent.want is not None:
+    if agent.desired is not None:
         reason = f"its Agent was ended ({agent.reason})" if agent.end_asked else event.reason
-        cut_off(state, state.jobs[agent.want[0]], agent.want[1], reason, agent, now)
+        attempt_lost(state, state.jobs[agent.desired[0]], agent.desired[1], reason, agent, now)
     unexpected = agent.local and agent.state is not _A.ENDING and not state.ending
     if unexpected and not agent.is_steady(now.mono):
         launch_failed(state, event.reason, now)
@@ -159,4 +159,4 @@ def launch_failed(state: CoreState, reason: str, now: Instant) -> None:
     delay_s = min(30.0, 0.25 * 2.0 ** min(state.launch_failures - 1, 10))
     state.launch_not_before = now.mono + delay_s
     if state.launch_failures >= 3:
-        state.set_launch_trouble(f"Agents cannot start: {reason}")
+        state.set_launch_problem(f"Agents cannot start: {reason}")

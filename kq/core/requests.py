@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import BadInput, NotFound, Refused
 from ..records import check_job_id, check_priority
-from ..settings import MOST_AGENTS
+from ..settings import MAX_AGENTS
 from ..states import AgentState, TaskState
 from . import events as ev
 from . import instructions as do
@@ -107,7 +107,7 @@ def _reopened(state: CoreState, job: Job) -> None:
     job.completed = job.exit_code = None
     if not job.on_agents:
         job.started = None
-    job.earlier = False
+    job.from_history = False
     state.explain_waiting(job)
     state.offer(job)
     state.tell_dependents(job)
@@ -182,8 +182,8 @@ def pause_queue(state: CoreState, event: ev.QueuePaused, now: Instant) -> None:
 
 def want_agents(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
     """Another number of local Agents; kq/core/pool.py keeps it."""
-    if not 0 <= event.count <= MOST_AGENTS:
-        raise BadInput(f"{event.count} Agents were asked for: use 0 to {MOST_AGENTS}")
+    if not 0 <= event.count <= MAX_AGENTS:
+        raise BadInput(f"{event.count} Agents were asked for: use 0 to {MAX_AGENTS}")
     if state.agents_wanted != event.count:
         state.agents_wanted = event.count
         state.out.append(do.QueueChanged())

@@ -18,7 +18,7 @@ from .agents import Agent
 from .jobs import Job
 from .ready import ReadyJobs
 
-__all__ = ["CoreSettings", "CoreState", "Instant", "Standing"]
+__all__ = ["CoreSettings", "CoreState", "Instant", "Overrides"]
 
 
 _ONLY_WAITING = frozenset({TaskState.WAITING})
@@ -47,7 +47,7 @@ class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_agent_losses: int = 3
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     """What people told the queue that holds until they tell it otherwise, also for a server that follows."""
 
     paused: bool
@@ -90,9 +90,9 @@ class CoreState:
         self.awaited: dict[str, None] = {}
         """Agents of an earlier server that were not heard yet. What they run is not known for certain, so
         nothing is given to anybody before."""
-        self.launch_trouble = ""
+        self.launch_problem = ""
         """Why Agents cannot start, or empty."""
-        self.trouble = ""
+        self.problem = ""
         """What else is wrong; only kq/server knows and sets it."""
         self.out: list[do.Instruction] = []
 
@@ -118,15 +118,15 @@ class CoreState:
 
     def queue_record(self) -> QueueRecord:
         """What people are told of the queue as a whole."""
-        trouble = "; ".join(each for each in (self.launch_trouble, self.trouble) if each)
-        return QueueRecord(paused=self.paused, agents_wanted=self.agents_wanted, trouble=trouble)
+        problem = "; ".join(each for each in (self.launch_problem, self.problem) if each)
+        return QueueRecord(paused=self.paused, agents_wanted=self.agents_wanted, problem=problem)
 
     def attempt_of(self, agent_id: str, name: str) -> tuple[Job, int] | None:
         """The job and task of the attempt `name`, when it is what `agent_id` should be running."""
         agent = self.agents.get(agent_id)
-        if agent is None or agent.want is None or agent.want_name != name:
+        if agent is None or agent.desired is None or agent.want_name != name:
             return None
-        return self.jobs[agent.want[0]], agent.want[1]
+        return self.jobs[agent.desired[0]], agent.desired[1]
 
     # --- steps that handlers share ------------------------------------------------
 
@@ -135,7 +135,7 @@ class CoreState:
         if not job.waiting or job.removing:
             return False
         limit = job.spec.max_parallel
-        return not job.unmet and not (limit and job.on_agents >= limit)
+        return not job.unmet_dependencies and not (limit and job.on_agents >= limit)
 
     def offer(self, job: Job) -> None:
         """`job` may have something to give."""
@@ -167,9 +167,9 @@ class CoreState:
         for dependent_id in self.dependents.get(job.id, ()):
             dependent = self.jobs[dependent_id]
             if job.is_complete:
-                dependent.unmet.pop(job.id, None)
+                dependent.unmet_dependencies.pop(job.id, None)
             else:
-                dependent.unmet[job.id] = None
+                dependent.unmet_dependencies[job.id] = None
             self.explain_waiting(dependent)
             self.offer(dependent)
 
@@ -178,12 +178,12 @@ class CoreState:
         if not job.waiting or job.on_agents:
             return
         reason = ""
-        if job.unmet:
+        if job.unmet_dependencies:
             names = []
-            for before in islice(job.unmet, _NAMES_SHOWN):
+            for before in islice(job.unmet_dependencies, _NAMES_SHOWN):
                 other = self.jobs[before]
                 names.append(f"{other.spec.name} ({other.state})" if other.is_over else other.spec.name)
-            more = len(job.unmet) - len(names)
+            more = len(job.unmet_dependencies) - len(names)
             reason = f"{WAITS_FOR}{', '.join(names)}{f' and {more} more' if more else ''}"
         elif not job.reason.startswith(WAITS_FOR):
             return
@@ -197,7 +197,7 @@ class CoreState:
             if other is not None:
                 self.dependents.setdefault(before, {})[job.id] = None
                 if not other.is_complete:
-                    job.unmet[before] = None
+                    job.unmet_dependencies[before] = None
 
     def forget(self, job: Job, now: Instant) -> None:
         """Drop the job from everything. What waited for it and can no longer have it is cancelled."""
@@ -211,8 +211,8 @@ class CoreState:
                     del self.dependents[before]
         for dependent_id in self.dependents.pop(job.id, ()):
             dependent = self.jobs[dependent_id]
-            if job.id in dependent.unmet:
-                del dependent.unmet[job.id]
+            if job.id in dependent.unmet_dependencies:
+                del dependent.unmet_dependencies[job.id]
                 if dependent.waiting:
                     self.cancel_waiting(dependent, f"it waited for {job.spec.name}, which was removed")
                     self.after_task(dependent, now)
@@ -238,10 +238,10 @@ class CoreState:
             place.pop(agent.id, None)
         self.out.append(do.AgentRemoved(agent.id))
 
-    def set_launch_trouble(self, trouble: str) -> None:
+    def set_launch_problem(self, problem: str) -> None:
         """Say why Agents cannot start, or that they can."""
-        if self.launch_trouble != trouble:
-            self.launch_trouble = trouble
+        if self.launch_problem != problem:
+            self.launch_problem = problem
             self.out.append(do.QueueChanged())
 
     def set_agent_state(self, agent: Agent, new: AgentState, now: Instant) -> None:

@@ -25,8 +25,8 @@ __all__ = ["check_leftovers", "check_sessions"]
 
 _ANSWER_S = 3.0
 _LAST_LINES = 3
-_MOST_OF_LOG = 64 * 1024
-_TROUBLE = re.compile(r"^time=\S+ level=(?:warning|error|critical) ")
+_MAX_OF_LOG = 64 * 1024
+_PROBLEM = re.compile(r"^time=\S+ level=(?:warning|error|critical) ")
 
 
 def check_sessions(root: Path) -> Iterator[Finding]:
@@ -50,7 +50,7 @@ def check_sessions(root: Path) -> Iterator[Finding]:
         else:
             yield from _check_remains(folder)
         yield from check_queue_folder(folder, in_use=held or record is not None)
-        yield from _last_troubles(root / "logs" / folder.name)
+        yield from _last_problems(root / "logs" / folder.name)
 
 
 def _check_session(record: SessionRecord) -> Iterator[Finding]:
@@ -89,8 +89,8 @@ def _check_queue(topic: str, record: SessionRecord, client: QueueClient) -> Iter
         f"its session {record.session} lives: server {record.pid} answers on ports {ports} of {record.host}; "
         f"{len(jobs)} jobs, {running} of them not over" + ("; paused" if queue.paused else ""),
     )
-    if queue.trouble:
-        yield Finding(Verdict.WRONG, topic, queue.trouble, f"see {Path(record.data_root, 'logs', topic)}")
+    if queue.problem:
+        yield Finding(Verdict.WRONG, topic, queue.problem, f"see {Path(record.data_root, 'logs', topic)}")
     local = [each for each in agents if each.local]
     there = [each for each in local if each.state in (AgentState.IDLE, AgentState.BUSY)]
     remote = len(agents) - len(local)
@@ -161,14 +161,14 @@ def check_leftovers() -> Iterator[Finding]:
         )
 
 
-def _last_troubles(logs: Path) -> Iterator[Finding]:
+def _last_problems(logs: Path) -> Iterator[Finding]:
     """The latest warnings of guardian and server: what is over is no trouble now, and may explain one."""
     for name in ("guardian.log", "server.log"):
         try:
             with (logs / name).open("rb") as file:
-                file.seek(max((logs / name).stat().st_size - _MOST_OF_LOG, 0))
+                file.seek(max((logs / name).stat().st_size - _MAX_OF_LOG, 0))
                 lines = file.read().decode("utf-8", "replace").splitlines()
         except OSError:
             continue  # there was no session yet
-        for line in [line for line in lines if _TROUBLE.match(line)][-_LAST_LINES:]:
+        for line in [line for line in lines if _PROBLEM.match(line)][-_LAST_LINES:]:
             yield Finding(Verdict.NOTE, logs.name, f"{name}: {line}")

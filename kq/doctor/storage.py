@@ -23,7 +23,7 @@ __all__ = ["check_data_root", "check_queue_folder", "is_held"]
 
 _LITTLE, _TOO_LITTLE = 2 * 2**30, 200 * 2**20
 _LARGEST_JOURNAL = 2**30
-_PATIENCE_S = 3.0
+_TIMEOUT_S = 3.0
 """For each of the things here that may take long on a slow share."""
 
 
@@ -73,7 +73,7 @@ def _room(root: Path) -> Finding:
 
 def _size_of(root: Path) -> tuple[int, bool]:
     """Bytes of the files below, and whether there was time to look at all of them."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + _TIMEOUT_S
     size = 0
     for folder, _, names in os.walk(root):
         for name in names:
@@ -129,7 +129,7 @@ def _check_journal(topic: str, journal: Path) -> Finding:
                 shutil.copyfile(each, Path(copies, each.name))
             wrong, jobs = _look_into(Path(copies, journal.name))
     except TimeoutError:
-        return Finding(Verdict.NOTE, topic, f"its journal could not be checked within {_PATIENCE_S:g} s")
+        return Finding(Verdict.NOTE, topic, f"its journal could not be checked within {_TIMEOUT_S:g} s")
     except sqlite3.Error as error:
         return Finding(Verdict.WRONG, topic, f"its journal {journal} cannot be read: {error}", put_aside)
     except OSError as error:
@@ -142,7 +142,7 @@ def _check_journal(topic: str, journal: Path) -> Finding:
 
 def _look_into(journal: Path) -> tuple[str, int]:
     """What SQLite finds wrong, and how many jobs there are. Raises TimeoutError."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + _TIMEOUT_S
     db = sqlite3.connect(journal)
     try:
         db.set_progress_handler(lambda: time.monotonic() > until, 10_000)

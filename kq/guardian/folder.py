@@ -13,7 +13,7 @@ from ..files import try_lock
 
 __all__ = ["KEY_FILES", "QueueFolder", "end_leftovers", "is_session_alive", "new_session_id"]
 
-_MOST_SESSIONS = 100
+_MAX_SESSIONS = 100
 KEY_FILES = ("server.json", "client.json", "agent.json")
 """What in a queue's folder holds keys, and is there while a session lives."""
 
@@ -26,7 +26,7 @@ class QueueFolder:
         self._lock = lock
 
     @classmethod
-    def take(cls, data_root: Path, host: str, earlier: Path | None = None) -> QueueFolder:
+    def take(cls, data_root: Path, host: str, from_history: Path | None = None) -> QueueFolder:
         """The first folder of this host that no live session holds; made when there is none.
 
         Args:
@@ -35,8 +35,8 @@ class QueueFolder:
         Raises:
             SessionFailed: the data root cannot be written or locked, or all folders are held.
         """
-        numbered = [data_root / "queues" / f"{host}-{number}" for number in range(1, _MOST_SESSIONS + 1)]
-        for path in ([earlier] if earlier is not None else []) + numbered:
+        numbered = [data_root / "queues" / f"{host}-{number}" for number in range(1, _MAX_SESSIONS + 1)]
+        for path in ([from_history] if from_history is not None else []) + numbered:
             try:
                 path.mkdir(parents=True, exist_ok=True)
                 path.chmod(0o700)
@@ -52,7 +52,7 @@ class QueueFolder:
                 folder.clean()
                 return folder
             lock.close()
-        raise SessionFailed(f"{_MOST_SESSIONS} sessions hold {data_root / 'queues'}: end some of them")
+        raise SessionFailed(f"{_MAX_SESSIONS} sessions hold {data_root / 'queues'}: end some of them")
 
     def clean(self) -> None:
         """Remove what keys an earlier session, or this one, left."""

@@ -19,9 +19,9 @@ from .startup import let_begin, start_server, tell
 
 __all__ = ["Guardian"]
 
-_MOST_DEATHS = 5
+_MAX_DEATHS = 5
 _DEATHS_WITHIN_S = 30.0
-_PATIENCE_S = 3.5
+_TIMEOUT_S = 3.5
 """How much longer than a render's grace the server may take to end the session."""
 _log = logging.getLogger("kq.guardian")
 
@@ -126,11 +126,11 @@ class Guardian:
             return 0  # it was asked to end by somebody else
         now = time.monotonic()
         self._deaths = [each for each in self._deaths if now - each < _DEATHS_WITHIN_S] + [now]
-        if len(self._deaths) >= _MOST_DEATHS:
+        if len(self._deaths) >= _MAX_DEATHS:
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
-            often = f"{_MOST_DEATHS} times in {_DEATHS_WITHIN_S:.0f} s"
+            often = f"{_MAX_DEATHS} times in {_DEATHS_WITHIN_S:.0f} s"
             _log.error("the server died %s: it is not started again", often)
-            tell("failed", sentence=f"the queue's server died {often}; see {log}")
+            tell("failed", message=f"the queue's server died {often}; see {log}")
             return 1
         tell("server-died", code=ended.code)
         self._server = start_server(
@@ -151,7 +151,7 @@ class Guardian:
 
     def _end_session(self) -> None:
         """Ask the server to end everything; then make sure of it."""
-        until = time.monotonic() + self._settings.grace_s + _PATIENCE_S
+        until = time.monotonic() + self._settings.grace_s + _TIMEOUT_S
         if self._server is not None and self._server.poll() is None:
             process.ask_to_stop(self._server)
             while self._server.poll() is None and time.monotonic() < until:

@@ -90,10 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         process.become_subreaper()
         let_begin(server)
     except KqError as error:
-        tell("failed", sentence=str(error))
+        tell("failed", message=str(error))
         return 2
     except OSError as error:
-        tell("failed", sentence=str(SessionFailed.because(error)))
+        tell("failed", message=str(SessionFailed.because(error)))
         return 2
     from .program import Guardian  # meanwhile the server is on its way
 

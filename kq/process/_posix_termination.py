@@ -48,7 +48,7 @@ class TreeEnd:
         *,
         strays: bool = False,
         keep: Collection[int] = (),
-        patience_s: float = 5.0,
+        timeout_s: float = 5.0,
     ) -> None:
         """Nothing is touched before the first step.
 
@@ -62,7 +62,7 @@ class TreeEnd:
         self._roots = tuple(roots)
         self._strays = strays
         self._keep = frozenset(keep) | {os.getpid()}
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._seen: set[ProcessId] = set()
         self._remaining: set[ProcessId] = set()
         self._gone = 0
@@ -96,7 +96,7 @@ class TreeEnd:
         self._remaining -= gone
         self._gone += len(gone)
         if self._remaining:
-            return time.monotonic() - self._last_kill > self._patience_s
+            return time.monotonic() - self._last_kill > self._timeout_s
         # What was adopted between the look and the kill shows only now.
         return not fresh and not (self._strays and has_strays(self._keep))
 
@@ -150,7 +150,7 @@ def _reap_one(pid: int) -> bool:
         return False  # not ours: its own parent, or the system, reaps it
 
 
-def end_tree(roots: Iterable[ProcessId], keep: Collection[int] = (), patience_s: float = 5.0) -> EndReport:
+def end_tree(roots: Iterable[ProcessId], keep: Collection[int] = (), timeout_s: float = 5.0) -> EndReport:
     """End `roots` and all their descendants, and wait until they are gone.
 
     Args:
@@ -159,10 +159,10 @@ def end_tree(roots: Iterable[ProcessId], keep: Collection[int] = (), patience_s:
         keep: pids that are left alone with all that is below them.
         patience_s: how long to wait for what does not go.
     """
-    return _run(TreeEnd(roots, keep=keep, patience_s=patience_s))
+    return _run(TreeEnd(roots, keep=keep, timeout_s=timeout_s))
 
 
-def end_strays(keep: Collection[int] = (), patience_s: float = 5.0) -> EndReport:
+def end_strays(keep: Collection[int] = (), timeout_s: float = 5.0) -> EndReport:
     """End all children of this process and what is below them, and wait until they are gone.
 
     In a subreaper that is everything which it, or what it started, ever started: nothing gets away.
@@ -171,7 +171,7 @@ def end_strays(keep: Collection[int] = (), patience_s: float = 5.0) -> EndReport
         keep: pids that are left alone with all that is below them.
         patience_s: how long to wait for what does not go.
     """
-    return _run(TreeEnd(strays=True, keep=keep, patience_s=patience_s))
+    return _run(TreeEnd(strays=True, keep=keep, timeout_s=timeout_s))
 
 
 def _run(ending: TreeEnd) -> EndReport:

@@ -44,7 +44,7 @@ class TreeEnd:
         *,
         strays: bool = False,
         keep: Collection[int] = (),
-        patience_s: float = 5.0,
+        timeout_s: float = 5.0,
     ) -> None:
         """Nothing is touched before the first step.
 
@@ -57,7 +57,7 @@ class TreeEnd:
         self._roots = tuple(roots)
         self._strays = strays
         self._keep = frozenset(keep) | {os.getpid()}
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._seen: set[ProcessId] = set()
         self._remaining: set[ProcessId] = set()
         self._gone = 0
@@ -90,7 +90,7 @@ class TreeEnd:
         self._remaining -= gone
         self._gone += len(gone)
         if self._remaining:
-            return time.monotonic() - self._last_find > self._patience_s
+            return time.monotonic() - self._last_find > self._timeout_s
         return not fresh
 
     def _jobs(self) -> list[int]:
@@ -149,14 +149,14 @@ def _is_known(pid: int, start_time: float) -> bool:
     return known is not None and known.start_time == start_time
 
 
-def end_tree(roots: Iterable[ProcessId], keep: Collection[int] = (), patience_s: float = 5.0) -> EndReport:
+def end_tree(roots: Iterable[ProcessId], keep: Collection[int] = (), timeout_s: float = 5.0) -> EndReport:
     """End `roots` and all their descendants, and wait until they are gone. See TreeEnd."""
-    return _run(TreeEnd(roots, keep=keep, patience_s=patience_s))
+    return _run(TreeEnd(roots, keep=keep, timeout_s=timeout_s))
 
 
-def end_strays(keep: Collection[int] = (), patience_s: float = 5.0) -> EndReport:
+def end_strays(keep: Collection[int] = (), timeout_s: float = 5.0) -> EndReport:
     """End all that this process started, directly or not, and wait until it is gone. See TreeEnd."""
-    return _run(TreeEnd(strays=True, keep=keep, patience_s=patience_s))
+    return _run(TreeEnd(strays=True, keep=keep, timeout_s=timeout_s))
 
 
 def _run(ending: TreeEnd) -> EndReport:

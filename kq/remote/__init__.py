@@ -3,7 +3,7 @@
 The only importer of paramiko, which takes a quarter of a second and may be missing: so it comes late.
 """
 
-from .host_store import HostBook
+from .host_store import HostStore
 from .hosts import RemoteHost, local_user
 from .launcher import RemoteLauncher
 from .steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
@@ -11,7 +11,7 @@ from .suggestions import FoundHost, RemoteChoices, look_up_host, remote_choices
 
 __all__ = [
     "FoundHost",
-    "HostBook",
+    "HostStore",
     "RemoteChoices",
     "RemoteHost",
     "RemoteLauncher",

@@ -15,7 +15,7 @@ import msgspec
 
 from ..errors import ConnectionLost
 from ..settings import Settings
-from .host_store import HostBook
+from .host_store import HostStore
 from .hosts import RemoteHost
 from .launcher import RemoteLauncher
 from .steps import RemoteResult, RemoteStep, StepState
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace, connect: Connect) -> int:
 
 def _asked(options: argparse.Namespace) -> RemoteHost:
     named = RemoteHost.parse(options.host)
-    host = HostBook().find(named.host) if options.host == named.host else None
+    host = HostStore().find(named.host) if options.host == named.host else None
     host = host or named
     given = {
         "num_agents": options.agents,
@@ -116,7 +116,7 @@ def _act(
         action: Callable[..., RemoteResult] = getattr(launcher, options.action)
         result = action(host, progress.show, cancelled)
         progress.end()
-        print(result.sentence, file=sys.stdout if result.ok else sys.stderr, flush=True)
+        print(result.message, file=sys.stdout if result.ok else sys.stderr, flush=True)
         if result.ok and options.action == "start" and launcher.has_tunnel:
             print(
                 "The tunnel is kept open until this command ends (Ctrl-C); the Agents end with it.",
@@ -151,16 +151,16 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
 
 
 def _hosts(_options: argparse.Namespace) -> int:
-    book = HostBook()
-    hosts = book.hosts()
+    store = HostStore()
+    hosts = store.hosts()
     for host in hosts:
         through = ", through SSH" if host.tunnel else ""
         print(f"{host.title}: {host.num_agents} Agents{through}")
-    if not hosts and not book.trouble:
+    if not hosts and not store.problem:
         print("no machine is remembered yet: those are on which Agents were started", file=sys.stderr)
-    if book.trouble:
-        print(book.trouble, file=sys.stderr)
-    return _FAILED if book.trouble else 0
+    if store.problem:
+        print(store.problem, file=sys.stderr)
+    return _FAILED if store.problem else 0
 
 
 class _Progress:
@@ -177,7 +177,7 @@ class _Progress:
             print(step.line, flush=True)
         elif self._live:
             self._clear()
-            print(f"   ...  {step.name}: {step.sentence}"[:110], end="", flush=True)
+            print(f"   ...  {step.name}: {step.message}"[:110], end="", flush=True)
             self._open = True
 
     def end(self) -> None:

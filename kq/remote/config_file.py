@@ -15,7 +15,7 @@ from ..errors import BadInput, KqError
 
 __all__ = ["SshConfigFile", "words_of"]
 
-_MOST_INCLUDES = 8
+_MAX_INCLUDES = 8
 _CRITERIA = {"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"}
 """Of a Match, those that paramiko knows: with another it would take the block for every machine's."""
 _ALONE = {"all", "canonical", "final"}
@@ -66,7 +66,7 @@ class SshConfigFile:
         Args:
             block: the Host or Match below which it is included.
         """
-        if depth > _MOST_INCLUDES:
+        if depth > _MAX_INCLUDES:
             raise BadInput(f"{self.path} includes files that include each other without end, as {path}")
         lines: list[str] = []
         included_below = block

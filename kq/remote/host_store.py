@@ -18,10 +18,10 @@ from ..errors import Refused
 from ..files import replace_file, try_lock
 from .hosts import RemoteHost
 
-__all__ = ["HostBook"]
+__all__ = ["HostStore"]
 
 _MOST = 50
-_PATIENCE_S, _LOOK_S = 5.0, 0.01
+_TIMEOUT_S, _POLL_INTERVAL_S = 5.0, 0.01
 """For how long another process may be at the file, which takes it milliseconds; how often it is looked."""
 
 
@@ -46,7 +46,7 @@ def _default_path() -> Path:
     return base / "katana-queue" / "hosts.json"
 
 
-class HostBook:
+class HostStore:
     """Reads and writes the file. Not for a UI's thread: a home may be slow. Thread-safe.
 
     Attributes:
@@ -58,7 +58,7 @@ class HostBook:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or _default_path()
-        self.trouble = ""
+        self.problem = ""
 
     def hosts(self) -> list[RemoteHost]:
         """All that is remembered; those that worked come first, then the most recent. See `trouble`."""
@@ -68,9 +68,9 @@ class HostBook:
     def _entries(self) -> list[_Entry]:
         try:
             content, damage = self._read()
-            self.trouble = f"{damage}: correct it, or remove it" if damage else ""
+            self.problem = f"{damage}: correct it, or remove it" if damage else ""
         except Refused as error:
-            content, self.trouble = _Content(), str(error)
+            content, self.problem = _Content(), str(error)
         return content.hosts
 
     def find(self, name: str) -> RemoteHost | None:
@@ -113,7 +113,7 @@ class HostBook:
     def _alone(self) -> Iterator[None]:
         """Keep the user's other desktops from writing meanwhile. Raises Refused: one of them stands still."""
         lock = self._path.with_name(f".{self._path.name}.lock")
-        give_up = time.monotonic() + _PATIENCE_S
+        give_up = time.monotonic() + _TIMEOUT_S
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             file = lock.open("ab")
@@ -125,7 +125,7 @@ class HostBook:
                     raise Refused(
                         f"{self._path} is not written: another desktop of yours stands still while it does so"
                     )
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_INTERVAL_S)
             yield
 
     def _read(self) -> tuple[_Content, str]:

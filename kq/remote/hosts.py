@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import BadInput
 from ..plain_text import quoted
-from ..settings import MOST_AGENTS
+from ..settings import MAX_AGENTS
 
 __all__ = ["LOCAL_ROOT", "RemoteHost", "local_user"]
 
@@ -65,8 +65,8 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
             raise BadInput(f"{quoted(self.host)} is not the name or address of a machine")
         if not 0 < self.port < 65536:
             raise BadInput(f"port {self.port} is out of range: use 1 to 65535")
-        if not 0 < self.num_agents <= MOST_AGENTS:
-            raise BadInput(f"{self.num_agents} Agents make no sense: use 1 to {MOST_AGENTS}")
+        if not 0 < self.num_agents <= MAX_AGENTS:
+            raise BadInput(f"{self.num_agents} Agents make no sense: use 1 to {MAX_AGENTS}")
         for what, text in (
             ("the user", self.user),
             ("Katana's folder", self.katana_root),

@@ -19,13 +19,13 @@ from ..errors import KqError, Refused, RemoteFailed
 from ..records import AgentRecord
 from ..settings import Settings
 from ..states import AgentState
-from .host_store import HostBook
+from .host_store import HostStore
 from .hosts import RemoteHost
 from .steps import Cancelled, RemoteQuestions, RemoteResult, RemoteStep, Steps
 
 if TYPE_CHECKING:
-    from .preflight import Ladder, Queue
-    from .tunnel_keepalive import TunnelKeeper
+    from .preflight import Preflight, Queue
+    from .tunnel_keepalive import TunnelKeepalive
 
 __all__ = ["RemoteLauncher"]
 
@@ -44,7 +44,7 @@ class RemoteLauncher:
         queue: Queue | None,
         settings: Settings,
         questions: RemoteQuestions,
-        book: HostBook | None = None,
+        store: HostStore | None = None,
         *,
         connect_s: float = 15.0,
     ) -> None:
@@ -58,11 +58,11 @@ class RemoteLauncher:
         self._queue = queue
         self._settings = settings
         self._questions = questions
-        self._book = book or HostBook()
+        self._store = store or HostStore()
         self._connect_s = connect_s
         self._lock = threading.Lock()
         self._busy: set[str] = set()
-        self._tunnels: dict[str, TunnelKeeper] = {}
+        self._tunnels: dict[str, TunnelKeepalive] = {}
 
     def check(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
@@ -91,7 +91,7 @@ class RemoteLauncher:
     def has_tunnel(self) -> bool:
         """Whether a tunnel is open, which closes with `close`."""
         with self._lock:
-            return any(keeper.is_open for keeper in self._tunnels.values())
+            return any(keepalive.is_open for keepalive in self._tunnels.values())
 
     def wait_tunnels(self, cancelled: threading.Event) -> None:
         """Wait until no tunnel is needed any more, or `cancelled` is set."""
@@ -118,19 +118,19 @@ class RemoteLauncher:
         try:
             host.check()
             with self._alone(host.label):
-                sentence = run(host, steps)
+                message = run(host, steps)
         except Cancelled:
-            return RemoteResult(ok=False, sentence="Cancelled.", steps=tuple(steps.taken), cancelled=True)
+            return RemoteResult(ok=False, message="Cancelled.", steps=tuple(steps.taken), cancelled=True)
         except ImportError as error:
             missing = (error.name or "").partition(".")[0] or str(error)
             return RemoteResult(
                 ok=False,
-                sentence=f"Python package {missing} is not installed: install it (pip install {missing})",
+                message=f"Python package {missing} is not installed: install it (pip install {missing})",
                 steps=tuple(steps.taken),
             )
         except (KqError, OSError) as error:
-            return RemoteResult(ok=False, sentence=str(error), steps=tuple(steps.taken))
-        return RemoteResult(ok=True, sentence=sentence, steps=tuple(steps.taken))
+            return RemoteResult(ok=False, message=str(error), steps=tuple(steps.taken))
+        return RemoteResult(ok=True, message=message, steps=tuple(steps.taken))
 
     @contextmanager
     def _alone(self, label: str) -> Iterator[None]:
@@ -144,13 +144,13 @@ class RemoteLauncher:
             with self._lock:
                 self._busy.discard(label)
 
-    def _ladder(self, host: RemoteHost, steps: Steps) -> Ladder:
-        from .preflight import Ladder  # paramiko comes with it
+    def _preflight(self, host: RemoteHost, steps: Steps) -> Preflight:
+        from .preflight import Preflight  # paramiko comes with it
 
         with self._lock:
-            keeper = self._tunnels.get(host.label)
-        before = keeper.connection if keeper is not None else None
-        return Ladder(host, self._queue, self._settings, steps, self._questions, self._connect_s, before)
+            keepalive = self._tunnels.get(host.label)
+        before = keepalive.connection if keepalive is not None else None
+        return Preflight(host, self._queue, self._settings, steps, self._questions, self._connect_s, before)
 
     def _session_queue(self) -> Queue:
         if self._queue is None or not self._queue.session:
@@ -160,22 +160,22 @@ class RemoteLauncher:
     # --- check --------------------------------------------------------------------
 
     def _check(self, host: RemoteHost, steps: Steps) -> str:
-        ladder = self._ladder(host, steps)
+        preflight = self._preflight(host, steps)
         try:
-            ladder.log_in()
-            ladder.look_at_programs()
+            preflight.log_in()
+            preflight.look_at_programs()
             if self._queue is not None and self._queue.session:
                 # A label of its own: the host's belongs to its Agents, and somebody else may check it, too.
-                ladder.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:80])
-                ladder.look_at_share()
-                ladder.connect_back()
-            ladder.look_at_clock()
-            ladder.look_at_disk()
+                preflight.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:80])
+                preflight.look_at_share()
+                preflight.connect_back()
+            preflight.look_at_clock()
+            preflight.look_at_disk()
         finally:
-            if ladder.admitted:
-                self._dismiss(ladder.admitted)
-            ladder.close()
-        if not self._book.has_worked(host):
+            if preflight.admitted:
+                self._revoke(preflight.admitted)
+            preflight.close()
+        if not self._store.has_worked(host):
             # What Agents ran with is worth more than what somebody only tried: fifty Agents, another folder.
             self._remember(host, steps, worked=False)
         if self._queue is None or not self._queue.session:
@@ -188,60 +188,60 @@ class RemoteLauncher:
         queue = self._session_queue()
         label = host.label
         were_there = bool(_agents(queue, label))
-        keeper = self._tunnel_of(label, in_use=were_there)
+        keepalive = self._tunnel_of(label, in_use=were_there)
         if were_there:
             # Agents that run already keep the way by which they came.
-            host = msgspec.structs.replace(host, tunnel=keeper is not None)
-        ladder = self._ladder(host, steps)
+            host = msgspec.structs.replace(host, tunnel=keepalive is not None)
+        preflight = self._preflight(host, steps)
         started = False
         try:
-            ladder.log_in()
-            ladder.look_at_programs()
-            if keeper is not None and host.tunnel:
-                ladder.use_tunnel(label, keeper.there)
+            preflight.log_in()
+            preflight.look_at_programs()
+            if keepalive is not None and host.tunnel:
+                preflight.use_tunnel(label, keepalive.there)
             else:
-                ladder.admit(label)
-            ladder.look_at_share()
+                preflight.admit(label)
+            preflight.look_at_share()
             # The machine knows better than the queue, which counts dead Agents until their lease is over.
-            were_there = bool(ladder.facts.get("agents"))
-            host = self._find_way_back(ladder, host, label, steps)
-            ladder.look_at_disk()
+            were_there = bool(preflight.facts.get("agents"))
+            host = self._find_way_back(preflight, host, label, steps)
+            preflight.look_at_disk()
             with steps.step("Scripts") as step:
-                installed = ladder.machine.install_scripts()
+                installed = preflight.machine.install_scripts()
                 step.done(f"{', '.join(installed)} put into the home folder" if installed else "as here")
             started = True
-            agents = self._launch(ladder, host, steps)
+            agents = self._launch(preflight, host, steps)
             self._wait_registered(queue, agents, steps)
-            if ladder.tunnel is not None:
-                self._keep(label, ladder)
+            if preflight.tunnel is not None:
+                self._keep(label, preflight)
         except BaseException:
             if were_there:
-                ladder.close()
+                preflight.close()
             else:
-                self._undo(ladder, label, started=started)
+                self._undo(preflight, label, started=started)
             raise
         finally:
-            if ladder.tunnel is None:
-                ladder.close()
+            if preflight.tunnel is None:
+                preflight.close()
         self._remember(host, steps, worked=True)
         return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
 
-    def _tunnel_of(self, label: str, *, in_use: bool) -> TunnelKeeper | None:
+    def _tunnel_of(self, label: str, *, in_use: bool) -> TunnelKeepalive | None:
         """The tunnel to a machine, while there are Agents behind it: else its connection may be long dead."""
         with self._lock:
-            keeper = self._tunnels.get(label)
-            if keeper is not None and (not in_use or not keeper.is_open):
+            keepalive = self._tunnels.get(label)
+            if keepalive is not None and (not in_use or not keepalive.is_open):
                 del self._tunnels[label]
-            elif keeper is not None:
-                return keeper
-        if keeper is not None:
-            keeper.close()
+            elif keepalive is not None:
+                return keepalive
+        if keepalive is not None:
+            keepalive.close()
         return None
 
-    def _find_way_back(self, ladder: Ladder, host: RemoteHost, label: str, steps: Steps) -> RemoteHost:
+    def _find_way_back(self, preflight: Preflight, host: RemoteHost, label: str, steps: Steps) -> RemoteHost:
         """Prove that the machine reaches the queue; offer the way through SSH when nothing else does."""
         try:
-            ladder.connect_back()
+            preflight.connect_back()
         except Cancelled:
             raise
         except RemoteFailed as error:
@@ -251,26 +251,26 @@ class RemoteLauncher:
                 steps.check()
                 raise
             host = msgspec.structs.replace(host, tunnel=True)
-            ladder.host = host
-            ladder.admit(label)
-            ladder.connect_back()
+            preflight.host = host
+            preflight.admit(label)
+            preflight.connect_back()
         return host
 
-    def _launch(self, ladder: Ladder, host: RemoteHost, steps: Steps) -> list[str]:
-        queue, config = self._session_queue(), ladder.config
+    def _launch(self, preflight: Preflight, host: RemoteHost, steps: Steps) -> list[str]:
+        queue, config = self._session_queue(), preflight.config
         assert config is not None
         others = [each for each in queue.agents() if not each.local and not _is_of(each, host.label)]
         connection = config.connection
         arguments = [
-            ladder.machine.katana_root, ladder.data_root, connection.host, str(connection.request_port),
+            preflight.machine.katana_root, preflight.data_root, connection.host, str(connection.request_port),
             str(connection.update_port), str(connection.broadcast_port), str(host.num_agents),
         ]  # fmt: skip
         with steps.step("Agents") as step:
-            answer = ladder.machine.start_agents(arguments, msgspec.json.encode(config), len(others), step)
+            answer = preflight.machine.start_agents(arguments, msgspec.json.encode(config), len(others), step)
             agents = [str(each[0]) for each in answer.get("agents", ())]
             where = "logs are sent here" if not answer.get("shared") else "logs are on the share"
-            if answer.get("trouble"):
-                step.note(f"{len(agents)} run: {answer['trouble']}")
+            if answer.get("problem"):
+                step.note(f"{len(agents)} run: {answer['problem']}")
             else:
                 step.done(f"{', '.join(agents)} run; {where}")
         return agents
@@ -296,41 +296,43 @@ class RemoteLauncher:
                     )
                 steps.pause(0.05)
 
-    def _undo(self, ladder: Ladder, label: str, *, started: bool) -> None:
+    def _undo(self, preflight: Preflight, label: str, *, started: bool) -> None:
         """Leave nothing half started. Nobody may cancel this; it takes its time, and no longer."""
         queue = self._session_queue()
-        if started and ladder.connection is not None:
-            ladder.machine.steps = Steps(lambda _step: None, threading.Event())
+        if started and preflight.connection is not None:
+            preflight.machine.steps = Steps(lambda _step: None, threading.Event())
             try:
-                ladder.machine.stop_agents(queue.session)
+                preflight.machine.stop_agents(queue.session)
             except KqError as error:
                 # The queue dismisses it all the same: then the Agents end as told, or by their lease.
                 _log.warning("what was started on %s may not be gone yet: %s", label, error)
-        if ladder.admitted:
-            self._dismiss(ladder.admitted, undo=True)
-        ladder.close()
+        if preflight.admitted:
+            self._revoke(preflight.admitted, undo=True)
+        preflight.close()
 
-    def _dismiss(self, label: str, *, undo: bool = False) -> None:
+    def _revoke(self, label: str, *, undo: bool = False) -> None:
         try:
-            self._session_queue().dismiss_host(label, undo=undo).result(_UNDO_S)
+            self._session_queue().revoke_host(label, undo=undo).result(_UNDO_S)
         except (KqError, TimeoutError) as error:
             _log.warning("the key of %s is still admitted: %s", label, error)
 
-    def _keep(self, label: str, ladder: Ladder) -> None:
-        from .tunnel_keepalive import TunnelKeeper
+    def _keep(self, label: str, preflight: Preflight) -> None:
+        from .tunnel_keepalive import TunnelKeepalive
 
-        assert ladder.connection is not None and ladder.tunnel is not None and ladder.config is not None
-        keeper = TunnelKeeper(
-            ladder.connection,
-            ladder.tunnel,
-            ladder.config.lease_s,
-            ladder.local_ports,
+        assert (
+            preflight.connection is not None and preflight.tunnel is not None and preflight.config is not None
+        )
+        keepalive = TunnelKeepalive(
+            preflight.connection,
+            preflight.tunnel,
+            preflight.config.lease_s,
+            preflight.local_ports,
             self._questions,
             lambda: self._is_needed(label),
         )
         with self._lock:
             before = self._tunnels.pop(label, None)
-            self._tunnels[label] = keeper
+            self._tunnels[label] = keepalive
         if before is not None:
             before.close()
 
@@ -343,21 +345,21 @@ class RemoteLauncher:
 
     def _remember(self, host: RemoteHost, steps: Steps, *, worked: bool) -> None:
         try:
-            trouble = self._book.remember(host, worked=worked)
+            problem = self._store.remember(host, worked=worked)
         except Refused as error:
-            trouble = str(error)
-        if trouble:
-            steps.note("Hosts list", trouble)
+            problem = str(error)
+        if problem:
+            steps.note("Hosts list", problem)
 
     # --- stop ---------------------------------------------------------------------
 
     def _stop(self, host: RemoteHost, steps: Steps) -> str:
         queue = self._session_queue()
         label = host.label
-        ladder = self._ladder(host, steps)
+        preflight = self._preflight(host, steps)
         try:
             try:
-                machine = ladder.log_in()
+                machine = preflight.log_in()
                 with steps.step("Agents") as step:
                     answer = machine.stop_agents(queue.session)
                     ended = list(answer.get("ended", ()))
@@ -365,7 +367,7 @@ class RemoteLauncher:
             finally:
                 # Also where SSH does not get there: Agents that the queue reaches end as they are told. A
                 # tunnel through which it reaches them stays for that.
-                self._dismiss(label)
+                self._revoke(label)
             with steps.step("Queue") as step:
                 until = time.monotonic() + _GONE_S
                 while left := _agents(queue, label):
@@ -374,11 +376,11 @@ class RemoteLauncher:
                     steps.pause(0.05)
                 step.done("it has no Agent there, and their key is forgotten")
         finally:
-            ladder.close()
+            preflight.close()
         with self._lock:
-            keeper = self._tunnels.pop(label, None)
-        if keeper is not None:
-            keeper.close()
+            keepalive = self._tunnels.pop(label, None)
+        if keepalive is not None:
+            keepalive.close()
         return f"No Agent of this session runs on {host.title}."
 
 

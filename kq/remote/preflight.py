@@ -28,7 +28,7 @@ from .steps import OpenStep, RemoteQuestions, Steps
 from .tunnel import Tunnel
 from .windows_machine import WindowsMachine
 
-__all__ = ["Ladder", "Queue"]
+__all__ = ["Preflight", "Queue"]
 
 _ANSWER_S = 10.0
 _PROBE_S = 6.0
@@ -47,14 +47,14 @@ class Queue(Protocol):
     def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
         """Make a key, and open the ports on the local address `bind`."""
 
-    def dismiss_host(self, host: str, *, undo: bool = False) -> Future[None]:
+    def revoke_host(self, host: str, *, undo: bool = False) -> Future[None]:
         """Forget the key; `undo`: unless a person was given it."""
 
     def agents(self) -> list[AgentRecord]:
         """All Agents, as last heard."""
 
 
-class Ladder:
+class Preflight:
     """One climb. To be used from one thread, which may wait."""
 
     def __init__(
@@ -239,12 +239,12 @@ class Ladder:
             elif not found.get("exists"):
                 step.note(f"{self.data_root} is not on {self.host.host}: {streamed}")
             elif not found.get("same"):
-                why = f" ({found['trouble']})" if found.get("trouble") else ""
+                why = f" ({found['problem']})" if found.get("problem") else ""
                 step.note(f"{self.data_root} on {self.host.host} is not the one here{why}: {streamed}")
             elif not found.get("answer"):
                 step.note(
                     f"{self.data_root} is shared, and {self.connection.route.user if self.connection else ''}"
-                    f" may not write to it on {self.host.host} ({found.get('trouble')}): {streamed}"
+                    f" may not write to it on {self.host.host} ({found.get('problem')}): {streamed}"
                 )
             elif not self._read_answer(str(found["answer"])):
                 step.note(

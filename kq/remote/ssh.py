@@ -20,7 +20,7 @@ from .steps import Cancelled, OpenStep, Steps
 __all__ = ["Connection", "Output", "hang_up", "said_by"]
 
 _COMMAND_S = 30.0
-_MOST_OUTPUT = 1 << 20
+_MAX_OUTPUT = 1 << 20
 _WHOLE_FILE_S = 3.0
 _CLOSED_THERE_S = 3.0
 # What goes wrong is told by whoever asked; without a handler Python would print it, too.
@@ -215,7 +215,7 @@ def _collect(channel: paramiko.Channel, poll: selectors.BaseSelector, out: bytea
         while channel.recv_stderr_ready():
             err += channel.recv_stderr(65536)
             progressed = True
-        del out[_MOST_OUTPUT:], err[_MOST_OUTPUT:]
+        del out[_MAX_OUTPUT:], err[_MAX_OUTPUT:]
         if channel.closed or (channel.exit_status_ready() and channel.eof_received and not progressed):
             return
         if not progressed:

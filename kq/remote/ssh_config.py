@@ -16,7 +16,7 @@ from .hosts import RemoteHost
 __all__ = ["SshRoute", "configured_host", "configured_hosts", "find_keys", "route_to"]
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
-_MOST_JUMPS = 5
+_MAX_JUMPS = 5
 
 
 class SshRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +67,8 @@ def _route(
 ) -> SshRoute:
     """`before`: machines on the way to it, which somebody named; they win over its own ProxyJump."""
     found = config.look_up(name)
-    if jumps > _MOST_JUMPS:
-        raise BadInput(f"{config.path} leads to {name} through more than {_MOST_JUMPS} machines")
+    if jumps > _MAX_JUMPS:
+        raise BadInput(f"{config.path} leads to {name} through more than {_MAX_JUMPS} machines")
 
     def text(option: str) -> str:
         value = found.get(option, "")

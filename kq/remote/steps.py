@@ -18,7 +18,7 @@ from ..errors import KqError, RemoteFailed
 
 __all__ = ["Cancelled", "OpenStep", "RemoteQuestions", "RemoteResult", "RemoteStep", "StepState", "Steps"]
 
-_LOOK_S = 0.05
+_POLL_INTERVAL_S = 0.05
 _COUNT_AFTER_S = 2.0
 T = TypeVar("T")
 
@@ -42,26 +42,26 @@ class RemoteStep(msgspec.Struct, frozen=True):
 
     name: str
     state: StepState
-    sentence: str = ""
+    message: str = ""
     """What was found, or what is wrong and what to do about it."""
 
     @property
     def line(self) -> str:
         """The step as a line of text, where it is over."""
-        return f"{_MARKS.get(self.state, self.state.value):>6}  {self.name}: {self.sentence}"
+        return f"{_MARKS.get(self.state, self.state.value):>6}  {self.name}: {self.message}"
 
 
 class RemoteResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it all."""
 
     ok: bool
-    sentence: str
+    message: str
     steps: tuple[RemoteStep, ...] = ()
     cancelled: bool = False
 
     def text(self, title: str) -> str:
         """All of it as text, for a system administrator."""
-        return "\n".join([title, *(step.line for step in self.steps), self.sentence, ""])
+        return "\n".join([title, *(step.line for step in self.steps), self.message, ""])
 
 
 class RemoteQuestions(Protocol):
@@ -88,19 +88,19 @@ class OpenStep:
         self.name = name
         self._tell = tell
         self.state = StepState.DONE
-        self.sentence = ""
+        self.message = ""
 
-    def done(self, sentence: str) -> None:
+    def done(self, message: str) -> None:
         """What was found."""
-        self.sentence = sentence
+        self.message = message
 
-    def note(self, sentence: str) -> None:
+    def note(self, message: str) -> None:
         """What was found, and should be known."""
-        self.state, self.sentence = StepState.NOTE, sentence
+        self.state, self.message = StepState.NOTE, message
 
-    def tell(self, sentence: str) -> None:
+    def tell(self, message: str) -> None:
         """What it is doing at the moment."""
-        self._tell(RemoteStep(self.name, StepState.RUNNING, sentence))
+        self._tell(RemoteStep(self.name, StepState.RUNNING, message))
 
 
 class Steps:
@@ -125,14 +125,14 @@ class Steps:
         except KqError as error:
             self._close(step, StepState.FAILED, str(error))
             raise
-        self._close(step, step.state, step.sentence)
+        self._close(step, step.state, step.message)
 
-    def note(self, name: str, sentence: str) -> None:
+    def note(self, name: str, message: str) -> None:
         """A step that is over already: something to know, which nobody can cancel."""
-        self._close(OpenStep(name, self._report), StepState.NOTE, sentence)
+        self._close(OpenStep(name, self._report), StepState.NOTE, message)
 
-    def _close(self, step: OpenStep, state: StepState, sentence: str) -> None:
-        taken = RemoteStep(step.name, state, sentence)
+    def _close(self, step: OpenStep, state: StepState, message: str) -> None:
+        taken = RemoteStep(step.name, state, message)
         self.taken.append(taken)
         self._report(taken)
 
@@ -175,7 +175,7 @@ class Steps:
         threading.Thread(target=run, name="kq-remote-wait", daemon=True).start()
         began = time.monotonic()
         told = 0
-        while not done.wait(_LOOK_S):
+        while not done.wait(_POLL_INTERVAL_S):
             waited = time.monotonic() - began
             if self.cancelled.is_set():
                 abort()

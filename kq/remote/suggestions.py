@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import KqError
 from .addresses import address_towards
-from .host_store import HostBook
+from .host_store import HostStore
 from .hosts import RemoteHost
 
 __all__ = ["FoundHost", "RemoteChoices", "look_up_host", "remote_choices"]
@@ -22,14 +22,14 @@ class RemoteChoices(msgspec.Struct, frozen=True, kw_only=True):
     """Those that worked, then those of ~/.ssh/config."""
     keys: tuple[str, ...]
     """Private keys in ~/.ssh."""
-    trouble: str = ""
+    problem: str = ""
     """Why there may be more: a sentence, or empty."""
 
 
-def remote_choices(book: HostBook | None = None, ssh_folder: Path | None = None) -> RemoteChoices:
+def remote_choices(store: HostStore | None = None, ssh_folder: Path | None = None) -> RemoteChoices:
     """Look them up. Reads files, which may be on a slow home: not for a UI's thread."""
-    book = book or HostBook()
-    hosts = book.hosts()
+    store = store or HostStore()
+    hosts = store.hosts()
     try:
         from .ssh_config import configured_hosts, find_keys  # paramiko comes with it
 
@@ -38,9 +38,9 @@ def remote_choices(book: HostBook | None = None, ssh_folder: Path | None = None)
         hosts += [host for host in configured_hosts(ssh_folder) if host.host not in known]
     except (ImportError, KqError) as error:
         name = error.name if isinstance(error, ImportError) else ""
-        trouble = f"Python package {name} is not installed (pip install {name})" if name else str(error)
-        return RemoteChoices(hosts=tuple(hosts), keys=(), trouble=trouble)
-    return RemoteChoices(hosts=tuple(hosts), keys=tuple(keys), trouble=book.trouble)
+        problem = f"Python package {name} is not installed (pip install {name})" if name else str(error)
+        return RemoteChoices(hosts=tuple(hosts), keys=(), problem=problem)
+    return RemoteChoices(hosts=tuple(hosts), keys=tuple(keys), problem=store.problem)
 
 
 class FoundHost(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,14 +13,14 @@ from .ssh_connecting import connect
 from .steps import RemoteQuestions, Steps
 from .tunnel import Tunnel
 
-__all__ = ["TunnelKeeper"]
+__all__ = ["TunnelKeepalive"]
 
-_LOOK_S = 0.5
+_POLL_INTERVAL_S = 0.5
 _RETRY_S = 1.0
 _log = logging.getLogger("kq.remote")
 
 
-class TunnelKeeper:
+class TunnelKeepalive:
     """Owns a tunnel and its connection, and a thread that looks after them."""
 
     def __init__(
@@ -79,7 +79,7 @@ class TunnelKeeper:
 
     def _look_after(self) -> None:
         needed_at = time.monotonic()
-        while not self._closed.wait(_LOOK_S):
+        while not self._closed.wait(_POLL_INTERVAL_S):
             now = time.monotonic()
             if self._is_needed():
                 needed_at = now

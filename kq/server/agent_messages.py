@@ -16,10 +16,10 @@ from ..core import Core
 from ..core import events as ev
 from ..wire import Incoming
 
-__all__ = ["Hearing"]
+__all__ = ["AgentMessages"]
 
-_MOST_AGENTS = 2000
-_MOST_ENDINGS = 100
+_MAX_AGENTS = 2000
+_MAX_ENDINGS = 100
 _LONGEST_ID = 120
 _LONGEST_TEXT = 2000
 _LONGEST_PATH = 8192
@@ -27,7 +27,7 @@ _LARGEST = 2**62
 _log = logging.getLogger("kq.server")
 
 
-class Hearing:
+class AgentMessages:
     """Takes the messages of Agents. To be used from the server's thread."""
 
     def __init__(
@@ -151,8 +151,8 @@ class Hearing:
             return f"the id of an Agent with this key begins with {host}: and not as {agent_id[:40]}"
         if self.roles.get(agent_id, role) != role:
             return f"another host's Agent is called {agent_id}"
-        if agent_id not in self.roles and len(self.roles) >= _MOST_AGENTS:
-            return f"the queue has {_MOST_AGENTS} Agents already"
+        if agent_id not in self.roles and len(self.roles) >= _MAX_AGENTS:
+            return f"the queue has {_MAX_AGENTS} Agents already"
         return ""
 
 
@@ -160,7 +160,7 @@ def _endings(agent_id: str, endings: tuple[m.AttemptEnding, ...]) -> tuple[m.Att
     """Those of the Agent itself: what it says of others is none of its business."""
     if not endings:
         return ()
-    return tuple(_tidy(ending) for ending in endings[-_MOST_ENDINGS:] if ending.agent == agent_id)
+    return tuple(_tidy(ending) for ending in endings[-_MAX_ENDINGS:] if ending.agent == agent_id)
 
 
 def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
@@ -169,7 +169,7 @@ def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
         len(ending.reason) <= _LONGEST_TEXT
         and len(ending.warning) <= _LONGEST_TEXT
         and len(ending.picture) <= _LONGEST_PATH
-        and len(ending.outcome) + len(ending.stop_rung) <= 40
+        and len(ending.outcome) + len(ending.stop_method) <= 40
     )
     sound = (
         (ending.cpu_s is None or 0 <= ending.cpu_s < _LARGEST)
@@ -185,7 +185,7 @@ def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
         warning=ending.warning[:_LONGEST_TEXT],
         picture=ending.picture if len(ending.picture) <= _LONGEST_PATH else "",
         outcome=ending.outcome[:20],
-        stop_rung=ending.stop_rung[:20],
+        stop_method=ending.stop_method[:20],
         cpu_s=_finite(ending.cpu_s),
         peak_memory=_whole(ending.peak_memory),
         exit_code=_whole(ending.exit_code, least=-_LARGEST),

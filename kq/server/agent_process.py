@@ -18,7 +18,7 @@ from ..logs import make_room
 __all__ = ["connection_file_of", "start_agent", "start_early"]
 
 _AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
-_MOST_LOGS = 64
+_MAX_LOGS = 64
 """Logs of Agents that are kept; each Agent that takes another's place has one of its own."""
 
 
@@ -63,7 +63,7 @@ def start_agent(
 
 def _open_log(path: Path) -> int:
     """The Agent's own log, for what it says before it can log and when it crashes; -1: there is none."""
-    make_room(path.parent, "agent-*.log*", _MOST_LOGS)
+    make_room(path.parent, "agent-*.log*", _MAX_LOGS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open_to_append(path)

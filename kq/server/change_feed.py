@@ -12,7 +12,7 @@ from ..rate_limit import Pace
 from ..records import QueueRecord
 from .pagination import pages
 
-__all__ = ["News"]
+__all__ = ["ChangeFeed"]
 
 _FLUSH_S, _AT_ONCE = 0.033, 4
 """A stop, say, is two changes within milliseconds: that it was asked for, and that it is done."""
@@ -21,7 +21,7 @@ _JOBS_A_MESSAGE = 500
 _REMOVED_A_MESSAGE = 50_000
 
 
-class News:
+class ChangeFeed:
     """Gathers what changed. A job that changed ten times since is told once, as it is now."""
 
     def __init__(self, core: Core) -> None:
@@ -32,7 +32,7 @@ class News:
         self._agents: dict[str, None] = {}
         self._removed_agents: dict[str, None] = {}
         self._queue = False
-        self._trouble = ""
+        self._problem = ""
         self._last = 0.0
         self._pace = Pace(_FLUSH_S, _AT_ONCE)
 
@@ -60,18 +60,18 @@ class News:
         """The queue's record is another."""
         self._queue = True
 
-    def set_trouble(self, sentence: str) -> None:
+    def set_problem(self, message: str) -> None:
         """Say what is wrong with the server itself, or (empty) that nothing is."""
-        self._trouble = sentence
+        self._problem = message
         self._queue = True
 
     def queue_record(self) -> QueueRecord:
         """The queue as a whole: the core's troubles, and the server's own."""
         record = self._core.queue_record()
-        if not self._trouble:
+        if not self._problem:
             return record
-        trouble = f"{self._trouble}; {record.trouble}" if record.trouble else self._trouble
-        return msgspec.structs.replace(record, trouble=trouble)
+        problem = f"{self._problem}; {record.problem}" if record.problem else self._problem
+        return msgspec.structs.replace(record, problem=problem)
 
     @property
     def is_pending(self) -> bool:

@@ -47,10 +47,10 @@ class SessionFiles:
     def __init__(self, settings: Settings, queue_dir: Path, session: str) -> None:
         self._settings = settings
         self._dir = queue_dir
-        earlier = self._earlier(session)
-        self.continues = earlier is not None
+        from_history = self._earlier(session)
+        self.continues = from_history is not None
         """Whether another server served this session before."""
-        self.state = earlier or ServerState(
+        self.state = from_history or ServerState(
             session,
             {role: new_key_pair() for role in ("server", "client", "agent:local")},
             (settings.request_port, settings.update_port, settings.broadcast_port),

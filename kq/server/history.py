@@ -82,7 +82,7 @@ class History:
                 logs = self._settings.data_root / "logs" / "jobs"
                 _delete([*(logs / job_id for job_id in gone), *scenes])
             elif self._before is not None:
-                jobs, self._before = self._journal.earlier_jobs(self._before, _JOBS_A_TURN)
+                jobs, self._before = self._journal.jobs_from_history(self._before, _JOBS_A_TURN)
                 for job in jobs:
                     if not self._core.has_job(job.id):
                         self._core.restore_job(job)

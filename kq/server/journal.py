@@ -18,7 +18,7 @@ import msgspec
 
 from ..core.agents import Agent
 from ..core.jobs import Job, TaskDetail
-from ..core.state import Standing
+from ..core.state import Overrides
 from ..errors import KqError
 from ..records import AttemptRecord, JobSpec
 
@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS known_agents (
     id TEXT PRIMARY KEY, session TEXT NOT NULL, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
     started REAL NOT NULL, local INTEGER NOT NULL) WITHOUT ROWID;
 """
-_MOST_UNWRITTEN = 100_000
+_MAX_UNWRITTEN = 100_000
 """Attempts remembered while the disk is full; of more, the oldest are given up."""
 SCHEMA_VERSION = "1"
 _PAGE_BYTES = 4096
@@ -125,7 +125,7 @@ class Journal:
         """Jobs whose tasks changed many at once."""
         self._tasks: dict[tuple[str, int], Job] = {}
         self._attempts: list[tuple[Job, AttemptRecord]] = []
-        self._standing: Standing | None = None
+        self._overrides: Overrides | None = None
         self._written: set[str] = set()
         """Jobs that have a row."""
 
@@ -142,20 +142,20 @@ class Journal:
         self._jobs[job.id] = job
         self._tasks[job.id, task] = job
 
-    def note_standing(self, standing: Standing) -> None:
+    def note_overrides(self, overrides: Overrides) -> None:
         """Write what the session's people told the queue, in the place of what they told before."""
-        self._standing = standing
+        self._overrides = overrides
 
     def note_attempt(self, job: Job, record: AttemptRecord) -> None:
         """Write an attempt that is over at the next commit."""
         self._attempts.append((job, record))
-        if len(self._attempts) > _MOST_UNWRITTEN:
-            del self._attempts[: _MOST_UNWRITTEN // 2]
+        if len(self._attempts) > _MAX_UNWRITTEN:
+            del self._attempts[: _MAX_UNWRITTEN // 2]
 
     @property
     def is_dirty(self) -> bool:
         """Whether `commit` has something to write."""
-        return bool(self._jobs or self._attempts or self._standing is not None)
+        return bool(self._jobs or self._attempts or self._overrides is not None)
 
     def commit(self) -> None:
         """Write everything noted, in one transaction.
@@ -181,14 +181,14 @@ class Journal:
                 "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
                 [(job.order, each.task, each.attempt, _encode(each)) for job, each in self._attempts],
             )
-            if self._standing is not None:
-                told = msgspec.json.encode((self._session, self._standing)).decode()
-                db.execute("INSERT OR REPLACE INTO meta VALUES ('standing', ?)", (told,))
+            if self._overrides is not None:
+                told = msgspec.json.encode((self._session, self._overrides)).decode()
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('overrides', ?)", (told,))
             db.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
-        self._standing = None
+        self._overrides = None
         self._written.update(self._jobs)
         self._jobs.clear()
         self._whole.clear()
@@ -211,7 +211,7 @@ class Journal:
                 fresh.append((*head, _encode(job.spec), fields, states))
                 continue
             # One of an earlier session that was started again belongs to this one now.
-            known.append((over, fields, None if job.earlier else self._session, job.order))
+            known.append((over, fields, None if job.from_history else self._session, job.order))
             if job_id in self._whole:
                 whole.append((job.epoch, bytes(job.states), job.order))
         db = self._db
@@ -308,17 +308,17 @@ class Journal:
         ).fetchall()
         return [RestoredAgent(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
 
-    def restore_standing(self) -> Standing | None:
+    def restore_overrides(self) -> Overrides | None:
         """What the session's people told the server before this one; None when they told nothing."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'standing'").fetchone()
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'overrides'").fetchone()
         if row is None:
             return None
         try:
-            session, standing = msgspec.json.decode(row[0], type=tuple[str, Standing])
+            session, overrides = msgspec.json.decode(row[0], type=tuple[str, Overrides])
         except msgspec.DecodeError as error:
             _log.warning("what the queue was told last cannot be read: %s", error)
             return None
-        return standing if session == self._session else None
+        return overrides if session == self._session else None
 
     def forget_agents(self, *, local_too: bool) -> None:
         """At the start of a session: Agents of earlier ones are not this one's.
@@ -330,7 +330,7 @@ class Journal:
             "DELETE FROM known_agents WHERE session != ? OR (local AND ?)", (self._session, int(local_too))
         )
 
-    def earlier_jobs(self, before: int, count: int) -> tuple[list[Job], int | None]:
+    def jobs_from_history(self, before: int, count: int) -> tuple[list[Job], int | None]:
         """Up to `count` jobs of earlier sessions whose number is below `before`, latest first.
 
         What their session did not bring to an end is Cancelled in them, with the reason.
@@ -347,7 +347,7 @@ class Journal:
         for row in rows:
             job = self._readable(row)
             if job is not None:
-                job.earlier = True
+                job.from_history = True
                 if job.end_with_session(self._last_written):
                     self.note_job(job, tasks_reset=True)
                 jobs.append(job)

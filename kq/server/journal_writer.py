@@ -7,21 +7,21 @@ import sqlite3
 import time
 from pathlib import Path
 
-from .change_feed import News
+from .change_feed import ChangeFeed
 from .journal import Journal
 
-__all__ = ["JournalKeeper"]
+__all__ = ["JournalWriter"]
 
 _RETRY_S = 10.0
 _log = logging.getLogger("kq.server")
 
 
-class JournalKeeper:
+class JournalWriter:
     """The journal of one server, whatever its disk is like. To be used from the server's thread."""
 
-    def __init__(self, path: Path, session: str, news: News) -> None:
+    def __init__(self, path: Path, session: str, change_feed: ChangeFeed) -> None:
         """Open the journal. A damaged one is kept aside; where there can be none, memory takes its place."""
-        self._news = news
+        self._change_feed = change_feed
         self._lasting = ""
         """What is wrong with it for as long as this process lives."""
         self._is_failing = False
@@ -51,11 +51,11 @@ class JournalKeeper:
         self.say_lasting(f"the journal {path} cannot be used ({cause}): jobs are not remembered")
         return Journal(Path(":memory:"), session)
 
-    def say_lasting(self, sentence: str) -> None:
+    def say_lasting(self, message: str) -> None:
         """Show people a trouble that stays."""
-        _log.error("%s", sentence)
-        self._lasting = sentence
-        self._news.set_trouble(sentence)
+        _log.error("%s", message)
+        self._lasting = message
+        self._change_feed.set_problem(message)
 
     def look(self) -> None:
         """Say so when somebody removed the journal: what is written to it ends with this process."""
@@ -83,13 +83,13 @@ class JournalKeeper:
         if self._is_failing:
             self._is_failing = False
             _log.warning("the journal can be written again")
-            self._news.set_trouble(self._lasting)
+            self._change_feed.set_problem(self._lasting)
 
     def failed(self, error: sqlite3.Error) -> None:
         """Say that it cannot be written, once; jobs go on, and writing is tried again later."""
         self._retry_at = time.monotonic() + _RETRY_S
         if not self._is_failing:
             self._is_failing = True
-            sentence = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
-            _log.error("%s", sentence)
-            self._news.set_trouble(sentence)
+            message = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
+            _log.error("%s", message)
+            self._change_feed.set_problem(message)

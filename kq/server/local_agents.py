@@ -15,7 +15,7 @@ from .agent_process import start_agent
 
 __all__ = ["LocalAgents"]
 
-_ASKED_PATIENCE_S = 1.5
+_ASKED_TIMEOUT_S = 1.5
 """How much longer than a render's grace an Agent that was asked to end may take."""
 _log = logging.getLogger("kq.server")
 
@@ -109,7 +109,7 @@ class LocalAgents:
         if force:
             self._begin_end(agent_id, reason)
         elif agent_id in self._running:
-            self._asked.setdefault(agent_id, time.monotonic() + grace_s + _ASKED_PATIENCE_S)
+            self._asked.setdefault(agent_id, time.monotonic() + grace_s + _ASKED_TIMEOUT_S)
         else:
             self._endings[agent_id] = _Ending(reason)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..core import Core
 from ..core import instructions as do
-from .agent_messages import Hearing
-from .change_feed import News
+from .agent_messages import AgentMessages
+from .change_feed import ChangeFeed
 from .history import History
 from .journal import Journal
 from .streams import Streams
@@ -28,10 +28,10 @@ class Notes:
         self,
         core: Core,
         journal: Journal,
-        news: News,
+        change_feed: ChangeFeed,
         history: History,
         streams: Streams,
-        hearing: Hearing,
+        agent_messages: AgentMessages,
         *,
         later: Callable[[do.Instruction], object],
         attempt_over: Callable[[], object],
@@ -43,10 +43,10 @@ class Notes:
         """
         self._core = core
         self._journal = journal
-        self._news = news
+        self._change_feed = change_feed
         self._history = history
         self._streams = streams
-        self._hearing = hearing
+        self._agent_messages = agent_messages
         self._later = later
         self._attempt_over = attempt_over
 
@@ -57,16 +57,16 @@ class Notes:
     def _task(self, told: do.TaskChanged) -> None:
         if self._core.has_job(told.job_id):
             self._journal.note_task(self._core.job_entry(told.job_id), told.task)
-            self._news.job_changed(told.job_id)
+            self._change_feed.job_changed(told.job_id)
 
     def _job(self, told: do.JobChanged | do.TasksReset) -> None:
         if self._core.has_job(told.job_id):
             reset = isinstance(told, do.TasksReset)
             self._journal.note_job(self._core.job_entry(told.job_id), tasks_reset=reset)
-            self._news.job_changed(told.job_id)
+            self._change_feed.job_changed(told.job_id)
 
     def _removed(self, told: do.JobRemoved) -> None:
-        self._news.job_removed(told.job_id)
+        self._change_feed.job_removed(told.job_id)
         self._history.forget(told.job_id)
         self._streams.forget(told.job_id)
 
@@ -78,18 +78,18 @@ class Notes:
         self._attempt_over()
 
     def _agent(self, told: do.AgentChanged) -> None:
-        self._news.agent_changed(told.agent)
+        self._change_feed.agent_changed(told.agent)
 
     def _agent_removed(self, told: do.AgentRemoved) -> None:
-        self._news.agent_removed(told.agent)
-        self._hearing.forget(told.agent)
+        self._change_feed.agent_removed(told.agent)
+        self._agent_messages.forget(told.agent)
         try:
             self._journal.forget_agent(told.agent)
         except sqlite3.Error as error:
             _log.warning("Agent %s stays in the journal: %s", told.agent, error)
 
     def _queue(self, _told: do.QueueChanged) -> None:
-        self._news.queue_changed()
+        self._change_feed.queue_changed()
 
     def _order(self, told: do.Instruction) -> None:
         self._later(told)

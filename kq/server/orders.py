@@ -18,8 +18,8 @@ from ..errors import MalformedMessage
 from ..records import attempt_id, fill, task_commands
 from ..settings import Settings
 from ..wire import ServerWire
-from .agent_messages import Hearing
-from .journal_writer import JournalKeeper
+from .agent_messages import AgentMessages
+from .journal_writer import JournalWriter
 from .local_agents import LocalAgents
 
 __all__ = ["Orders"]
@@ -33,9 +33,9 @@ class Orders:
         settings: Settings,
         core: Core,
         wire: ServerWire,
-        hearing: Hearing,
+        agent_messages: AgentMessages,
         agents: LocalAgents,
-        keeper: JournalKeeper,
+        journal_writer: JournalWriter,
         handle: Callable[[ev.CoreEvent], object],
         remember: Callable[[str], None],
     ) -> None:
@@ -47,9 +47,9 @@ class Orders:
         self._settings = settings
         self._core = core
         self._wire = wire
-        self._hearing = hearing
+        self._agent_messages = agent_messages
         self._agents = agents
-        self._keeper = keeper
+        self._journal_writer = journal_writer
         self._handle = handle
         self._remember = remember
         self._cores = process.usable_cores()
@@ -60,21 +60,21 @@ class Orders:
 
     def send(self, agent_id: str, message: msgspec.Struct) -> bool:
         """Send to an Agent; False when it cannot be reached now, and was asked to register again."""
-        peer = self._hearing.routes.get(agent_id)
+        peer = self._agent_messages.routes.get(agent_id)
         if peer is not None and self._wire.send(peer, message):
             return True
         # Its route is dead or unknown; it may still listen to broadcasts.
-        self._hearing.routes.pop(agent_id, None)
+        self._agent_messages.routes.pop(agent_id, None)
         self._wire.publish_to_agent(agent_id, m.RegisterAgainOrder())
         return False
 
     def _do_launch(self, told: do.LaunchAgent) -> None:
         # Noted before there is a process: a server that follows must not use the number again.
         try:
-            self._keeper.journal.note_next_agent(self._core.next_agent)
+            self._journal_writer.journal.note_next_agent(self._core.next_agent)
         except sqlite3.Error as error:
-            self._keeper.failed(error)
-        self._hearing.roles[told.agent] = "agent:local"
+            self._journal_writer.failed(error)
+        self._agent_messages.roles[told.agent] = "agent:local"
         self._agents.launch(told.agent)
         running = self._agents.process_of(told.agent)
         agent = self._core.agent(told.agent)
@@ -94,7 +94,7 @@ class Orders:
 
     def _do_assign(self, told: do.Assign) -> None:
         agent = self._core.agent(told.agent)
-        if agent is None or agent.want != (told.job_id, told.task, told.attempt):
+        if agent is None or agent.desired != (told.job_id, told.task, told.attempt):
             return
         job = self._core.job_entry(told.job_id)
         spec, frames = job.spec, job.frames(told.task)
@@ -135,7 +135,7 @@ class Orders:
     def _do_acknowledge(self, told: do.Acknowledge) -> None:
         order = m.AcknowledgeOrder(
             beat=told.beat,
-            want=told.want,
+            desired=told.desired,
             stop=told.stop,
             grace_s=self._settings.grace_s,
             acknowledged=told.acknowledged,

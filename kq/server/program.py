@@ -25,16 +25,16 @@ from ..logs import log_folder
 from ..records import AttemptRecord
 from ..settings import Settings
 from ..wire import Incoming, Poller, ServerWire
-from .agent_messages import Hearing
-from .change_feed import News
+from .agent_messages import AgentMessages
+from .change_feed import ChangeFeed
 from .credentials import SessionFiles
 from .history import History
-from .journal_writer import JournalKeeper
+from .journal_writer import JournalWriter
 from .local_agents import LocalAgents
 from .noting import Notes
 from .orders import Orders
 from .remote_hosts import RemoteHosts
-from .request_handler import Wishes
+from .request_handler import RequestHandler
 from .streams import Streams
 from .telling import tell_instruction
 
@@ -46,7 +46,7 @@ _AFTER_ORDERS_S = 0.005
 """How much later than an Agent clients are told, unless an attempt ends before. What wakes them would take
 the cores that the order and the process it is about need now."""
 _URGENT = (do.Assign, do.AskStop)
-_STANDING = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndAsked)
+_OVERRIDES = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndAsked)
 """What people tell the queue that a server which follows this one has to know."""
 _log = logging.getLogger("kq.server")
 
@@ -89,7 +89,7 @@ class Server:
         )
         self._session = session
         self._files = SessionFiles(settings, queue_dir, session)
-        self._news = News(self._core)
+        self._change_feed = ChangeFeed(self._core)
         self._poller = Poller()
         self._wire = ServerWire(self._files.server_keys)
         self._files.bind(self._wire)
@@ -104,14 +104,14 @@ class Server:
             early,
         )
         self._first = first
-        self._wishes = Wishes(
-            self._core, self._news, self._handle, self._attempts_of, self._admit, self._dismiss
+        self._request_handler = RequestHandler(
+            self._core, self._change_feed, self._handle, self._attempts_of, self._admit, self._revoke
         )
         self._outbox: list[do.Instruction] = []
         self._answers: list[tuple[bytes, msgspec.Struct]] = []
         self._tell_at: float | None = None
         """When clients are told, while they are to be told later than Agents."""
-        self._hearing = Hearing(
+        self._agent_messages = AgentMessages(
             self._core,
             self._handle,
             lambda peer, order: self._answers.append((peer, order)),
@@ -119,30 +119,30 @@ class Server:
             lambda message: self._streams.take(message),
         )
         self._streams = Streams(
-            self._core, lambda agent_id, message: self._orders.send(agent_id, message), self._rouse
+            self._core, lambda agent_id, message: self._orders.send(agent_id, message), self._wake_up
         )
         self._hosts = RemoteHosts(self._files, self._wire, settings.data_root, settings.lease_s)
         self._gone: list[tuple[str, str]] = []
-        self._keeper = JournalKeeper(queue_dir / "journal.sqlite", journal_session, self._news)
-        self._journal = self._keeper.journal
+        self._journal_writer = JournalWriter(queue_dir / "journal.sqlite", journal_session, self._change_feed)
+        self._journal = self._journal_writer.journal
         self._orders = Orders(
             settings,
             self._core,
             self._wire,
-            self._hearing,
+            self._agent_messages,
             self._agents,
-            self._keeper,
+            self._journal_writer,
             self._handle,
             self._remember_agent,
         )
-        self._history = History(self._core, self._journal, settings, self._keeper.say_lasting)
+        self._history = History(self._core, self._journal, settings, self._journal_writer.say_lasting)
         self._notes = Notes(
             self._core,
             self._journal,
-            self._news,
+            self._change_feed,
             self._history,
             self._streams,
-            self._hearing,
+            self._agent_messages,
             later=self._outbox.append,
             attempt_over=self._hasten_telling,
         )
@@ -172,7 +172,7 @@ class Server:
             self._take_wakes(ready)
             self._wire.admit(ready)
             for update in self._wire.updates(_DRAIN, ready):
-                self._hearing.take_update(update)
+                self._agent_messages.take_update(update)
             for request in self._wire.requests(_DRAIN, ready):
                 self._take_request(request)
             self._agents.on_ready(ready)
@@ -189,7 +189,7 @@ class Server:
 
     def _timeout_s(self, now: float) -> float:
         waits = [self._next_tick - now]
-        waits.append(self._news.due_in_s(now) if self._tell_at is None else self._tell_at - now)
+        waits.append(self._change_feed.due_in_s(now) if self._tell_at is None else self._tell_at - now)
         step = self._agents.next_step_s(now)
         if step is not None:
             waits.append(step)
@@ -208,12 +208,12 @@ class Server:
             self._next_tick = now + min(1.0, self._settings.lease_s / 4)
             self._handle(ev.Tick())
             self._hosts.sweep(self._core.agent_ids())
-            self._keeper.look()
+            self._journal_writer.look()
         if self._history.is_sweep_due:
             self._handle(ev.JobsRemoved(tuple(self._history.sweep())))
         if self._history.is_loading:
             for job_id in self._history.load_more():
-                self._news.job_changed(job_id)
+                self._change_feed.job_changed(job_id)
 
     def _take_wakes(self, ready: Collection[object]) -> None:
         if self._wake.wake_fd in ready:
@@ -230,7 +230,7 @@ class Server:
             lifeline.close()
             self._begin_end(0.0)
 
-    def _rouse(self) -> None:
+    def _wake_up(self) -> None:
         """End the wait for messages, from another thread."""
         self._wake.wake()
 
@@ -251,15 +251,15 @@ class Server:
         return there >= self._core.queue_record().agents_wanted
 
     def _remote_agents(self) -> bool:
-        return any(agent_id in self._hearing.routes for agent_id in self._core.agent_ids())
+        return any(agent_id in self._agent_messages.routes for agent_id in self._core.agent_ids())
 
     def _close(self) -> int:
         self._agents.end_all()
         self._streams.close()
         self._hosts.close()
-        self._keeper.commit()
+        self._journal_writer.commit()
         self._tell_clients(time.monotonic())
-        self._wire.publish_to_clients(m.ChangesEvent(sequence=self._news.sequence + 1, stopping=True))
+        self._wire.publish_to_clients(m.ChangesEvent(sequence=self._change_feed.sequence + 1, stopping=True))
         self._journal.close()
         self._wire.close()
         self._files.remove()
@@ -276,8 +276,8 @@ class Server:
                 tell_instruction(each)
         for each in instructions:
             self._notes.take(each)
-        if isinstance(event, _STANDING):
-            self._journal.note_standing(self._core.standing())
+        if isinstance(event, _OVERRIDES):
+            self._journal.note_overrides(self._core.overrides())
         return instructions
 
     def _restore(self) -> None:
@@ -286,7 +286,9 @@ class Server:
         try:
             self._restore_from_journal(now)
         except sqlite3.Error as error:
-            self._keeper.say_lasting(f"the journal cannot be read ({error}): what it held is not shown")
+            self._journal_writer.say_lasting(
+                f"the journal cannot be read ({error}): what it held is not shown"
+            )
         for each in self._core.requeue_unheld(now):
             self._notes.take(each)
         self._handle(ev.Tick())
@@ -303,11 +305,11 @@ class Server:
             # The guardian ended every process on this machine whose session's guardian was gone.
             journal.forget_agents(local_too=not self._files.continues)
         except sqlite3.Error as error:
-            self._keeper.failed(error)
+            self._journal_writer.failed(error)
         for job in journal.restore_jobs():
             self._core.restore_job(job)
         for known in journal.restore_agents():
-            self._hearing.roles[known.id] = known.role
+            self._agent_messages.roles[known.id] = known.role
             self._core.restore_agent(
                 known.id,
                 host=known.host,
@@ -318,15 +320,15 @@ class Server:
             )
             if known.local:
                 self._agents.adopt(known.id, known.pid, known.process_started)
-        standing = journal.restore_standing()
-        if standing is not None:
-            self._core.restore_standing(standing)
+        overrides = journal.restore_overrides()
+        if overrides is not None:
+            self._core.restore_overrides(overrides)
         if not self._first:
             self._agents.end_unknown(self._session)
 
     def _settle(self) -> None:
         """Journal first; then tell: Agents at once, clients when what Agents were told is on its way."""
-        self._keeper.commit()
+        self._journal_writer.commit()
         outbox = self._outbox[:]
         self._outbox.clear()
         for each in outbox:
@@ -347,7 +349,7 @@ class Server:
         answers, self._answers = self._answers, []
         for answer in answers:
             self._reply(*answer)
-        for event in self._news.take(now):
+        for event in self._change_feed.take(now):
             self._wire.publish_to_clients(event)
 
     def _reply(self, peer: bytes, message: msgspec.Struct) -> None:
@@ -361,23 +363,23 @@ class Server:
     def _take_request(self, incoming: Incoming[m.RequestMessage]) -> None:
         message = incoming.message
         if isinstance(message, m.RegisterUpdate):
-            self._hearing.take_registration(incoming.peer, incoming.role, message)
+            self._agent_messages.take_registration(incoming.peer, incoming.role, message)
             return
-        for reply in self._wishes.answer(message, _now()):
+        for reply in self._request_handler.answer(message, _now()):
             self._answers.append((incoming.peer, reply))
 
     def _remember_agent(self, agent_id: str) -> None:
         agent = self._core.agent(agent_id)
-        role = self._hearing.roles.get(agent_id)
+        role = self._agent_messages.roles.get(agent_id)
         if agent is None or role is None:
             return
         try:
             self._journal.note_agent(agent, role)
         except sqlite3.Error as error:
-            self._keeper.failed(error)
+            self._journal_writer.failed(error)
 
     def _attempts_of(self, job_id: str, task: int | None) -> list[AttemptRecord]:
-        self._keeper.commit()
+        self._journal_writer.commit()
         try:
             return self._journal.attempts(self._core.job_entry(job_id), task)
         except (sqlite3.Error, msgspec.DecodeError) as error:
@@ -386,12 +388,14 @@ class Server:
     def _admit(self, request: m.AdmitHostRequest) -> str:
         return self._hosts.admit(request.host, request.bind, by_hand=request.by_hand)
 
-    def _dismiss(self, request: m.DismissHostRequest) -> None:
+    def _revoke(self, request: m.RevokeHostRequest) -> None:
         if request.undo and self._hosts.is_by_hand(request.host):
             return
-        role = self._hosts.dismiss(request.host)
+        role = self._hosts.revoke(request.host)
         ids = tuple(
-            agent_id for agent_id in self._core.agent_ids() if self._hearing.roles.get(agent_id) == role
+            agent_id
+            for agent_id in self._core.agent_ids()
+            if self._agent_messages.roles.get(agent_id) == role
         )
         if ids:
             self._handle(ev.AgentEndAsked(ids))

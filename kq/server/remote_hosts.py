@@ -23,7 +23,7 @@ __all__ = ["RemoteHosts"]
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,79}")
 _NO_NETWORK = ("", LOOPBACK, "localhost", "::1")
-_MOST_HOSTS = 500
+_MAX_HOSTS = 500
 _AGAIN_S = 20.0
 """How long there may be no Agent where dead ones are started again, with up to 16 s in between."""
 _LAUNCH_S = 300.0
@@ -77,8 +77,8 @@ class RemoteHosts:
                 f"_ . @ - (and not `local`)"
             )
         state, role = self._files.state, f"agent:{label}"
-        if label not in state.hosts and len(state.hosts) >= _MOST_HOSTS:
-            raise Refused(f"{_MOST_HOSTS} hosts are admitted already: stop some of them")
+        if label not in state.hosts and len(state.hosts) >= _MAX_HOSTS:
+            raise Refused(f"{_MAX_HOSTS} hosts are admitted already: stop some of them")
         address = "" if address in _NO_NETWORK else address
         ports = state.ports
         if address:
@@ -109,7 +109,7 @@ class RemoteHosts:
         """Whether a person was given the host's key."""
         return label in self._files.state.by_hand
 
-    def dismiss(self, label: str) -> str:
+    def revoke(self, label: str) -> str:
         """Forget the host's key; returns its role. Its Agents are heard until they have ended."""
         state, role = self._files.state, f"agent:{label}"
         pair = state.keys.pop(role, None) if label in state.hosts else None
@@ -149,7 +149,7 @@ class RemoteHosts:
             elif now - since > (2 * self._lease_s + _AGAIN_S if label in self._had_agents else _LAUNCH_S):
                 _log.info("no Agent of %s is left: its key is not admitted any more", label)
                 try:
-                    self.dismiss(label)
+                    self.revoke(label)
                 except OSError as error:
                     _log.error("that is not noted for a server that follows this one: %s", error)
 

@@ -15,34 +15,34 @@ from ..core.instructions import Instruction
 from ..errors import BadInput, IllegalTransition, KqError
 from ..plain_text import quoted
 from ..records import AttemptRecord
-from .change_feed import News
+from .change_feed import ChangeFeed
 from .pagination import pages
 
-__all__ = ["Wishes"]
+__all__ = ["RequestHandler"]
 
 _log = logging.getLogger("kq.server")
-_JOBS_A_PAGE = 1000
-_MAX_TASKS_A_PAGE = 5000
+_JOBS_PAGE_SIZE = 1000
+_TASKS_PAGE_SIZE = 5000
 
 
-class Wishes:
+class RequestHandler:
     """Answers requests of clients. What changes something goes through `handle`, the way to the core."""
 
     def __init__(
         self,
         core: Core,
-        news: News,
+        change_feed: ChangeFeed,
         handle: Callable[[ev.CoreEvent], list[Instruction]],
         attempts_of: Callable[[str, int | None], list[AttemptRecord]],
         admit: Callable[[m.AdmitHostRequest], str],
-        dismiss: Callable[[m.DismissHostRequest], None],
+        revoke: Callable[[m.RevokeHostRequest], None],
     ) -> None:
         self._core = core
-        self._news = news
+        self._change_feed = change_feed
         self._handle = handle
         self._attempts_of = attempts_of
         self._admit = admit
-        self._dismiss = dismiss
+        self._revoke = revoke
 
     def answer(self, request: Any, now: Instant) -> Iterator[msgspec.Struct]:
         """The replies to one request."""
@@ -51,10 +51,10 @@ class Wishes:
         except KqError as error:
             if isinstance(error, IllegalTransition):
                 _log.error("%s: %s", type(request).__name__, error)
-            yield m.RefusedReply(request=request.request, kind=type(error).__name__, sentence=str(error))
+            yield m.RefusedReply(request=request.request, kind=type(error).__name__, message=str(error))
         except OSError as error:
             # A connection file that cannot be written is this request's failure, not everybody's.
-            yield m.RefusedReply(request=request.request, kind="Refused", sentence=str(error))
+            yield m.RefusedReply(request=request.request, kind="Refused", message=str(error))
 
     def _answer(self, request: Any) -> Iterator[msgspec.Struct]:
         number = request.request
@@ -65,21 +65,21 @@ class Wishes:
         elif isinstance(request, m.SnapshotRequest):
             yield from self._snapshot(request)
         elif isinstance(request, m.TasksRequest):
-            count = min(max(request.count, 0), _MAX_TASKS_A_PAGE)
+            count = min(max(request.count, 0), _TASKS_PAGE_SIZE)
             records = self._core.task_records(request.job_id, request.first, count)
             # Those that fit: whoever wants more asks from where these end.
-            yield m.TasksReply(request=number, tasks=next(pages(records, _MAX_TASKS_A_PAGE)))
+            yield m.TasksReply(request=number, tasks=next(pages(records, _TASKS_PAGE_SIZE)))
         elif isinstance(request, m.AttemptsRequest):
             self._core.job_spec(request.job_id)
             latest_first = reversed(self._attempts_of(request.job_id, request.task))
-            latest = next(pages(latest_first, _MAX_TASKS_A_PAGE))
+            latest = next(pages(latest_first, _TASKS_PAGE_SIZE))
             yield m.AttemptsReply(request=number, attempts=latest[::-1])
         elif isinstance(request, m.SpecRequest):
             yield m.SpecReply(request=number, spec=self._core.job_spec(request.job_id))
         elif isinstance(request, m.AdmitHostRequest):
             yield m.HostAdmittedReply(request=number, connection=self._admit(request))
-        elif isinstance(request, m.DismissHostRequest):
-            self._dismiss(request)
+        elif isinstance(request, m.RevokeHostRequest):
+            self._revoke(request)
             yield m.DoneReply(request=number)
         else:
             raise BadInput(f"{type(request).__name__} is not answered here")
@@ -87,17 +87,19 @@ class Wishes:
     def _snapshot(self, request: m.SnapshotRequest) -> Iterator[m.SnapshotReply]:
         core = self._core
         records = [
-            record for record in map(core.job_record, core.job_ids()) if request.history or not record.earlier
+            record
+            for record in map(core.job_record, core.job_ids())
+            if request.history or not record.from_history
         ]
         agents = tuple(map(core.agent_record, core.agent_ids()))
-        divided = list(pages(records, _JOBS_A_PAGE))
+        divided = list(pages(records, _JOBS_PAGE_SIZE))
         for number, page in enumerate(divided, 1):
             yield m.SnapshotReply(
                 request=request.request,
-                sequence=self._news.sequence,
+                sequence=self._change_feed.sequence,
                 jobs=page,
                 agents=agents if number == 1 else (),
-                queue=self._news.queue_record(),
+                queue=self._change_feed.queue_record(),
                 more=number < len(divided),
             )
 

@@ -91,8 +91,8 @@ def _have_files_enough() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _refuse(sentence: str) -> NoReturn:
+def _refuse(message: str) -> NoReturn:
     """Tell whoever started the session why there is none; exit code 2 says that trying again is no use."""
-    print(json.dumps({"event": "failed", "sentence": sentence}), flush=True)
-    _log.error("%s", sentence)
+    print(json.dumps({"event": "failed", "message": message}), flush=True)
+    _log.error("%s", message)
     sys.exit(2)

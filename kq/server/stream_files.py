@@ -12,9 +12,9 @@ from ..files import BINARY, replace_file
 
 __all__ = ["FolderLists", "IncomingFiles", "append_log", "read_part"]
 
-_FILES_A_PAGE = 500
-_MOST_FILES = 50_000
-_MOST_OPEN = 64
+_FILES_PAGE_SIZE = 500
+_MAX_FILES = 50_000
+_MAX_OPEN = 64
 _PART_SUFFIX = ".kq-part"
 
 
@@ -88,7 +88,7 @@ class IncomingFiles:
         key = (message.agent, target)
         if message.offset == 0:
             self._drop(key)
-            while len(self._open) >= _MOST_OPEN:
+            while len(self._open) >= _MAX_OPEN:
                 self._drop(next(iter(self._open)))
             self._open[key] = _Incoming(target, message.agent)
         incoming = self._open.get(key)
@@ -142,7 +142,7 @@ class FolderLists:
                 self._digests.clear()
             self._folders[folder] = {entry.path: entry for entry in self._entries(folder, skip)}
         entries = list(self._folders[folder].values())
-        return tuple(entries[first : first + _FILES_A_PAGE]), first + _FILES_A_PAGE < len(entries)
+        return tuple(entries[first : first + _FILES_PAGE_SIZE]), first + _FILES_PAGE_SIZE < len(entries)
 
     def has(self, folder: Path, path: str) -> bool:
         """Whether `path` was in the folder's list: a link to a file elsewhere, too."""
@@ -160,8 +160,8 @@ class FolderLists:
                 if name.endswith(_PART_SUFFIX) or relative in skip or not path.is_file():
                     continue
                 count += 1
-                if count > _MOST_FILES:
-                    raise OSError(0, f"it holds more than {_MOST_FILES:,} files", str(folder))
+                if count > _MAX_FILES:
+                    raise OSError(0, f"it holds more than {_MAX_FILES:,} files", str(folder))
                 status = path.stat()
                 yield m.FolderEntry(
                     path=relative,

@@ -165,16 +165,16 @@ class Streams:
         return m.FilePartOrder(attempt=message.attempt, path=message.path, offset=message.offset, data=data)
 
 
-def _refusal(message: _Streamed, sentence: str) -> _Answer:
+def _refusal(message: _Streamed, text: str) -> _Answer:
     if isinstance(message, m.LogUpdate):
-        return m.StreamedOrder(attempt=message.attempt, received=message.offset, refused=sentence)
+        return m.StreamedOrder(attempt=message.attempt, received=message.offset, refused=text)
     if isinstance(message, m.FileUpdate):
-        return m.StreamedOrder(attempt=message.attempt, path=message.path, refused=sentence)
+        return m.StreamedOrder(attempt=message.attempt, path=message.path, refused=text)
     if message.path:
         return m.FilePartOrder(
-            attempt=message.attempt, path=message.path, offset=message.offset, refused=sentence
+            attempt=message.attempt, path=message.path, offset=message.offset, refused=text
         )
-    return m.FolderOrder(attempt=message.attempt, first=message.offset, refused=sentence)
+    return m.FolderOrder(attempt=message.attempt, first=message.offset, refused=text)
 
 
 def _stays_below(path: Path, roots: tuple[Path, ...]) -> bool:

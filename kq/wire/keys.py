@@ -11,7 +11,7 @@ from zmq.utils import z85
 
 from ..files import BINARY, replace_file
 
-__all__ = ["ZAP_DOMAIN", "Doorkeeper", "KeyPair", "new_key_pair", "write_private"]
+__all__ = ["ZAP_DOMAIN", "Authenticator", "KeyPair", "new_key_pair", "write_private"]
 
 ZAP_DOMAIN = b"kq"
 _EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)
@@ -33,7 +33,7 @@ def new_key_pair() -> KeyPair:
     return KeyPair(public.decode("ascii"), secret.decode("ascii"))
 
 
-class Doorkeeper:
+class Authenticator:
     """Answers libzmq's question who a connecting peer is (RFC 27, ZAP). Unknown keys stay outside.
 
     CURVE alone admits every client that knows the server's public key.

@@ -14,7 +14,7 @@ import zmq
 from .. import messages as m
 from ..errors import MalformedMessage, Refused
 from .frames import FrameDecoder, VersionMismatch, encode
-from .keys import ZAP_DOMAIN, Doorkeeper, KeyPair
+from .keys import ZAP_DOMAIN, Authenticator, KeyPair
 from .receive import first_frame
 from .sockets import (
     CLIENT_TOPIC,
@@ -66,7 +66,7 @@ class ServerWire:
         self._context: zmq.Context[Socket] = zmq.Context()
         # 1,000 Agents hold three connections each.
         self._context.max_sockets = 16383
-        self.door = Doorkeeper(self._context)
+        self.door = Authenticator(self._context)
         self._request = self._server_socket(zmq.ROUTER, keys)
         self._request.router_mandatory = True
         self._update = self._server_socket(zmq.PULL, keys)
@@ -192,7 +192,7 @@ class ServerWire:
                         m.RefusedReply(
                             request=message.request,
                             kind="Refused",
-                            sentence="an Agent's key may take work and report, and nothing else",
+                            message="an Agent's key may take work and report, and nothing else",
                         ),
                     )
                 continue

@@ -179,7 +179,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
 def _session() -> Session:
     session = current_session()
     if session is None:
-        reason = queue_session.trouble() or "it starts when the desktop has started"
+        reason = queue_session.problem() or "it starts when the desktop has started"
         raise FarmAPI.FarmPluginException(f"Katana Queue is not running: {reason}")
     return session
 

@@ -50,7 +50,7 @@ def stop_misbehaving(queue: LiveQueue, kind: str, folder: Path) -> AttemptRecord
 def test_a_render_that_obeys_was_asked(queue: LiveQueue, tmp_path: Path) -> None:
     """The first rung is enough; its own exit code is kept."""
     record = stop_misbehaving(queue, "obedient", tmp_path)
-    assert (record.outcome, record.stop_rung, record.exit_code) == ("stopped", "asked", 3)
+    assert (record.outcome, record.stop_method, record.exit_code) == ("stopped", "asked", 3)
     assert record.processes_gone == 1
 
 
@@ -58,7 +58,7 @@ def test_a_render_that_ignores_it_was_killed(queue: LiveQueue, tmp_path: Path) -
     """After the grace, and not before; with its child, both counted as seen gone."""
     began = time.monotonic()
     record = stop_misbehaving(queue, "ignore-term", tmp_path)
-    assert (record.outcome, record.stop_rung, record.exit_code) == ("stopped", "killed", -9)
+    assert (record.outcome, record.stop_method, record.exit_code) == ("stopped", "killed", -9)
     assert record.processes_gone == 2
     assert time.monotonic() - began >= 1.0
 
@@ -107,7 +107,7 @@ def test_a_time_limit(queue: LiveQueue) -> None:
     assert "longer than its limit of 0.5 s" in record.reason
     assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
     [attempt] = attempts(queue, record.id)
-    assert (attempt.outcome, attempt.stop_rung) == ("timed-out", "killed" if IS_WINE else "asked")
+    assert (attempt.outcome, attempt.stop_method) == ("timed-out", "killed" if IS_WINE else "asked")
 
 
 @not_on_wine("it gives the CPU time of who asks for that of any process")
@@ -138,7 +138,7 @@ def test_a_memory_limit_holds_for_all_processes_together(queue: LiveQueue, tmp_p
     assert record.state == "Failed"
     assert "its limit is 220 MiB" in record.reason
     [attempt] = attempts(queue, record.id)
-    assert (attempt.outcome, attempt.stop_rung) == ("out-of-memory", "killed")
+    assert (attempt.outcome, attempt.stop_method) == ("out-of-memory", "killed")
     assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
 
 

@@ -68,7 +68,7 @@ def test_it_registers_once_when_its_connection_file_comes(
             for incoming in wire.requests(10):
                 assert isinstance(incoming.message, m.RegisterUpdate)
                 registered.append(incoming.message.pid)
-                wire.send(incoming.peer, m.AcknowledgeOrder(beat=0, want=""))
+                wire.send(incoming.peer, m.AcknowledgeOrder(beat=0, desired=""))
             beats += [incoming.message for incoming in wire.updates(10)]
         assert registered == [agent.pid]
         assert isinstance(beats[0], m.HeartbeatUpdate)

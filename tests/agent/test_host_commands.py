@@ -45,7 +45,7 @@ def test_agents_that_never_came_leave_nothing_behind(
         return started[0]
 
     monkeypatch.setattr(process, "spawn_service", stands_still)
-    monkeypatch.setattr(host_commands, "_START_PATIENCE_S", 0.2)
+    monkeypatch.setattr(host_commands, "_START_TIMEOUT_S", 0.2)
 
     assert host_commands.main(["remote-start", "--connection", str(connection), "--agents", "1"]) == 2
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kq.agent import output
-from kq.agent.output import MAX_LINE, OutputNews, OutputReader
+from kq.agent.output import MAX_LINE, OutputReader, OutputUpdate
 from kq.files import open_to_append
 from kq.patterns import load_patterns
 
@@ -55,12 +55,12 @@ def test_news_come_as_the_log_grows(tmp_path: Path) -> None:
     """Each reading tells all that is known; a log that is not there yet has not grown."""
     log = tmp_path / "log"
     reader = reader_of(log)
-    assert reader.read() == OutputNews()
+    assert reader.read() == OutputUpdate()
     append(log, b"start\nALF_PROGRESS 5%\n")
-    assert reader.read() == OutputNews(progress=0.05, last_line="ALF_PROGRESS 5%", grew=True)
-    assert reader.read() == OutputNews(progress=0.05, last_line="ALF_PROGRESS 5%")
+    assert reader.read() == OutputUpdate(progress=0.05, last_line="ALF_PROGRESS 5%", grew=True)
+    assert reader.read() == OutputUpdate(progress=0.05, last_line="ALF_PROGRESS 5%")
     append(log, b"kq_picture: a.png\nALF_PROGRESS 10%\nError: no light\n")
-    assert reader.finish() == OutputNews(
+    assert reader.finish() == OutputUpdate(
         progress=0.1, picture="a.png", last_error="Error: no light", last_line="Error: no light", grew=True
     )
 
@@ -100,18 +100,18 @@ def test_the_reason_is_the_last_error_that_is_a_cause(tmp_path: Path) -> None:
     append(log, b"Parse Error: Expected 'pigment'\n")
     assert reader.read().last_error == "Parse Error: Expected 'pigment'"
     append(log, b"Fatal error in parser: Cannot parse input.\nRender failed\n")
-    news = reader.finish()
-    assert news.last_error == "Parse Error: Expected 'pigment'"
-    assert news.warning == "Fatal error in parser: Cannot parse input."
+    update = reader.finish()
+    assert update.last_error == "Parse Error: Expected 'pigment'"
+    assert update.warning == "Fatal error in parser: Cannot parse input."
 
 
 def test_a_sentence_is_fit_for_people(tmp_path: Path) -> None:
     """No colours, no control characters, no end without end."""
     log = tmp_path / "log"
     append(log, b"\x1b[31mError:\x1b[0m\t no\x07 light \xff" + b"z" * 5000 + b"\n")
-    news = reader_of(log).finish()
-    assert news.last_error.startswith("Error: no light \ufffdzzz")
-    assert len(news.last_error) == 500
+    update = reader_of(log).finish()
+    assert update.last_error.startswith("Error: no light \ufffdzzz")
+    assert len(update.last_error) == 500
 
 
 def test_a_gigabyte_without_a_line_feed_costs_no_memory(tmp_path: Path) -> None:
@@ -122,14 +122,14 @@ def test_a_gigabyte_without_a_line_feed_costs_no_memory(tmp_path: Path) -> None:
     append(log, b"x" * (5 << 20))
     reader = reader_of(log)
     tracemalloc.start()
-    news = reader.read()
-    while news.more:
-        news = reader.read()
-    news = reader.finish()
+    update = reader.read()
+    while update.more:
+        update = reader.read()
+    update = reader.finish()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20 << 20
-    assert news.skipped > 900 << 20
+    assert update.skipped > 900 << 20
 
 
 def test_a_burst_is_read_to_the_end_bit_by_bit(tmp_path: Path) -> None:
@@ -138,11 +138,11 @@ def test_a_burst_is_read_to_the_end_bit_by_bit(tmp_path: Path) -> None:
     append(log, b"Error: no light\n" + b"line\n" * 400_000)
     reader = reader_of(log)
     readings = 1
-    while (news := reader.read()).more:
+    while (update := reader.read()).more:
         readings += 1
     assert readings > 4
-    assert news.skipped == 0
-    assert news.last_error == "Error: no light"
+    assert update.skipped == 0
+    assert update.last_error == "Error: no light"
     reader.close()
 
 
@@ -153,10 +153,10 @@ def test_a_flood_is_read_at_its_newest_part(tmp_path: Path) -> None:
     os.truncate(log, 100 << 20)
     append(log, b"chatter\n" * 40_000 + b"ALF_PROGRESS 80%\n")
     reader = reader_of(log)
-    news = reader.read()
-    assert news.progress == 0.8
-    assert news.skipped > 90 << 20
-    assert not news.more
+    update = reader.read()
+    assert update.progress == 0.8
+    assert update.skipped > 90 << 20
+    assert not update.more
     reader.close()
 
 
@@ -165,9 +165,9 @@ def test_what_follows_a_gap_is_not_taken_for_a_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     append(log, b"x" * (100 << 10) + b" openjd_progress: 50\nALF_PROGRESS 7%\n")
     reader = reader_of(log)
-    news = reader.finish(budget_bytes=37)
-    assert news.progress == 0.07
-    assert news.skipped > 0
+    update = reader.finish(budget_bytes=37)
+    assert update.progress == 0.07
+    assert update.skipped > 0
 
 
 @pytest.mark.parametrize("how", ["truncated", "replaced"])
@@ -236,11 +236,11 @@ def test_how_the_bytes_arrive_does_not_matter(
     append(folder / "pieces", data[at:])
     in_pieces = pieces.finish()
     assert _what(in_pieces) == _what(whole)
-    assert whole == OutputNews(*_by_hand(data), grew=bool(data)), "and as one line after the other"
+    assert whole == OutputUpdate(*_by_hand(data), grew=bool(data)), "and as one line after the other"
 
 
-def _what(news: OutputNews) -> tuple[object, ...]:
-    return news.progress, news.picture, news.warning, news.last_error, news.last_line
+def _what(update: OutputUpdate) -> tuple[object, ...]:
+    return update.progress, update.picture, update.warning, update.last_error, update.last_line
 
 
 def _by_hand(data: bytes) -> tuple[float | None, str, str, str, str]:
@@ -253,9 +253,9 @@ def _by_hand(data: bytes) -> tuple[float | None, str, str, str, str]:
         line = whole_line[:MAX_LINE]
         progress = found if (found := patterns.progress(line)) is not None else progress
         picture = patterns.picture(line) or picture
-        warning = warning or (output._sentence(line) if patterns.is_failure(line) else "")
+        warning = warning or (output._message(line) if patterns.is_failure(line) else "")
         if patterns.is_error(line) and not (patterns.is_consequence(line) and has_cause):
-            error = output._sentence(line)
+            error = output._message(line)
             has_cause = not patterns.is_consequence(line)
-        last = output._sentence(line) if line.strip() else last
+        last = output._message(line) if line.strip() else last
     return progress, picture, warning, error, last

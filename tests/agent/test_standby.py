@@ -204,7 +204,7 @@ def test_it_is_stopped_as_any_render(
     assert queue.await_job(job_id).state == "Cancelled"
     assert not any(map(is_alive, noted))
     record = last_attempt(queue, job_id)
-    assert (record.stop_rung, record.exit_code, record.processes_gone) == (rung, code, count)
+    assert (record.stop_method, record.exit_code, record.processes_gone) == (rung, code, count)
 
 
 def test_what_it_leaves_behind_is_ended(queue: LiveQueue, ready: Ready, tmp_path: Path) -> None:

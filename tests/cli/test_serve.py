@@ -42,15 +42,15 @@ def serve(data_root: Path | str, *arguments: str, **settings: str) -> subprocess
     )
 
 
-def one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def one_message(done: subprocess.CompletedProcess[str], *words: str) -> None:
     """It refused as bad input is refused: exit code 2, nothing on stdout, no traceback, these words."""
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    [sentence] = done.stderr.splitlines()
-    assert sentence.startswith("kq: ")
+    [message] = done.stderr.splitlines()
+    assert message.startswith("kq: ")
     for word in words:
-        assert word in sentence
+        assert word in message
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_the_default_data_root_is_the_users(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["-1", "two", "1.5", "9999", "１"])
 def test_a_number_of_agents_that_is_none(tmp_path: Path, number: str) -> None:
     """Named with its value; nothing is started."""
-    one_sentence(serve(tmp_path, KQ_NUM_AGENTS=number), "KQ_NUM_AGENTS", "a number from 0 to 1000")
+    one_message(serve(tmp_path, KQ_NUM_AGENTS=number), "KQ_NUM_AGENTS", "a number from 0 to 1000")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_option_for_agents_is_checked_too(tmp_path: Path) -> None:
     """As the variable is."""
-    one_sentence(serve(tmp_path, "--agents", "-1"), "--agents -1", "from 0 to 1000")
+    one_message(serve(tmp_path, "--agents", "-1"), "--agents -1", "from 0 to 1000")
 
 
 def test_a_queue_without_agents_of_its_own(tmp_path: Path) -> None:
@@ -164,19 +164,19 @@ def test_a_port_in_use(tmp_path: Path, port: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         done = serve(tmp_path, **{f"KQ_{port}_PORT": str(number)})
-    one_sentence(done, f"KQ_{port}_PORT", str(number), "in use")
+    one_message(done, f"KQ_{port}_PORT", str(number), "in use")
 
 
 def test_a_file_where_the_data_root_should_be(tmp_path: Path) -> None:
     """A folder cannot be made there."""
     (tmp_path / "file").write_text("")
-    one_sentence(serve(tmp_path / "file"), "KQ_DATA_ROOT", str(tmp_path / "file"))
+    one_message(serve(tmp_path / "file"), "KQ_DATA_ROOT", str(tmp_path / "file"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/sys is Linux's")
 def test_a_data_root_that_nobody_may_write() -> None:
     """A file system that takes no folders, not even root's."""
-    one_sentence(serve("/sys/kq-test"), "KQ_DATA_ROOT", "/sys/kq-test", "set KQ_DATA_ROOT")
+    one_message(serve("/sys/kq-test"), "KQ_DATA_ROOT", "/sys/kq-test", "set KQ_DATA_ROOT")
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become somebody else")
@@ -191,7 +191,7 @@ def test_a_data_root_that_the_user_may_not_write() -> None:
     )
     if subprocess.run([*other, sys.executable, "-c", start_another], check=False, **as_other).returncode:
         pytest.skip("others cannot read this checkout or its Python")
-    one_sentence(
+    one_message(
         subprocess.run([*other, *KQ, "serve"], check=False, **as_other), "/usr/share/kq", "Permission denied"
     )
 
@@ -203,7 +203,7 @@ def test_no_queue_runs(tmp_path: Path) -> None:
             [*KQ, *command], env=clean_environment(tmp_path, {}), cwd=ROOT,
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
-        one_sentence(done, "no queue runs", str(tmp_path), "kq serve")
+        one_message(done, "no queue runs", str(tmp_path), "kq serve")
 
 
 def test_commands_bear_with_a_server_that_is_being_started_again(tmp_path: Path) -> None:

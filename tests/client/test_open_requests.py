@@ -55,8 +55,8 @@ def test_each_way_to_fail() -> None:
             raise BadInput("it is too large")
 
     requests.send_more(send)
-    requests.take_reply(m.RefusedReply(request=1, kind="BadInput", sentence="no"))
-    requests.take_reply(m.RefusedReply(request=2, kind="os", sentence="neither"))
+    requests.take_reply(m.RefusedReply(request=1, kind="BadInput", message="no"))
+    requests.take_reply(m.RefusedReply(request=2, kind="os", message="neither"))
     requests.fail_all(ConnectionLost("gone"))
     with pytest.raises(BadInput, match="no"):
         refused.result(0)

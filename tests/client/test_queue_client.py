@@ -247,7 +247,7 @@ def test_a_session_that_cannot_start_says_why(data_root: Path) -> None:
         assert not session.wait_ready(20)
         assert root in session.failure
         until(lambda: session.client.status is ConnectionStatus.ENDED, "the client to know")
-        assert root in session.client.sentence
+        assert root in session.client.message
     finally:
         session.close()
         assert session.wait(10)

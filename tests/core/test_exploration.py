@@ -195,7 +195,7 @@ class Queue(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.agents)
     @rule(pick=picks, seconds=st.sampled_from([2.0, 6.0, 15.0]))
-    def cut_off(self, pick: int, seconds: float) -> None:
+    def attempt_lost(self, pick: int, seconds: float) -> None:
         self.world.pass_time(seconds, frozenset({self._agent(pick)}))
 
     @rule(seconds=st.sampled_from([3.0, 30.0, 3600.0]))
@@ -290,7 +290,7 @@ class Queue(RuleBasedStateMachine):
         return (
             not self._unfinished()
             and len(local) == wanted
-            and not core.queue_record().trouble
+            and not core.queue_record().problem
             and all(agent.state is AgentState.IDLE for agent in agents)
         )
 

@@ -172,7 +172,7 @@ def test_a_record_says_all_there_is() -> None:
     )  # fmt: skip
     assert (record.priority, record.tasks, record.tasks_waiting, record.tasks_running) == (3, 2, 1, 1)
     assert (record.agent, record.attempts, record.log_file) == ("r1", 1, str(Path("/logs/job1/0.1.log")))
-    assert (record.started, record.completed, record.earlier) == (q.now.wall, None, False)
+    assert (record.started, record.completed, record.from_history) == (q.now.wall, None, False)
     tasks = q.core.task_records("job1", 0, 99)
     assert [task.label for task in tasks] == ["frames 1-3", "frames 4-6"]
     assert (tasks[0].state, tasks[0].agent, tasks[0].attempts, tasks[0].started, tasks[0].log_file) == (
@@ -223,8 +223,8 @@ def test_a_job_that_is_started_again_belongs_to_this_session() -> None:
     q = Driver()
     old = job(frames="")
     old.restore_states(bytes([list(TaskState).index(T.CANCELLED)]))
-    old.earlier = True
+    old.from_history = True
     q.core.restore_job(old)
-    assert q.core.job_record("job1").earlier
+    assert q.core.job_record("job1").from_history
     q.start("job1")
-    assert not q.core.job_record("job1").earlier
+    assert not q.core.job_record("job1").from_history

@@ -24,7 +24,7 @@ def test_a_dead_agents_task_waits_again() -> None:
     done = q.gone("r1", "it was killed by signal 9")
     assert done[0] == AgentRemoved("r1")
     over = only(done, AttemptOver)
-    assert [(each.record.outcome, each.record.stop_rung, each.record.host) for each in over] == [  # type: ignore[attr-defined]
+    assert [(each.record.outcome, each.record.stop_method, each.record.host) for each in over] == [  # type: ignore[attr-defined]
         ("agent-lost", "", "host")
     ]
     assert q.reason("job1") == "waits again: it was killed by signal 9"
@@ -107,7 +107,7 @@ def test_the_attempt_of_a_dead_agent_says_what_is_known() -> None:
         AttemptOver(
             AttemptRecord(
                 job_id="job1", task=0, attempt=1, agent="a1", host="host", started=started,
-                ended=q.now.wall, outcome="agent-lost", reason="out of memory", stop_rung="killed",
+                ended=q.now.wall, outcome="agent-lost", reason="out of memory", stop_method="killed",
                 log_file=str(Path("logs/job1/0.1.log")),
             )
         )

@@ -103,7 +103,7 @@ def test_launches_that_fail_wait_longer_and_longer() -> None:
         assert launched([*q.tick()]) == [f"a{number + 1}"]
         assert q.core.launch_at() is None
     assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
-    assert q.core.queue_record().trouble == "Agents cannot start: python is not there"
+    assert q.core.queue_record().problem == "Agents cannot start: python is not there"
 
 
 def test_agents_that_die_as_soon_as_they_live_are_no_success() -> None:
@@ -116,7 +116,7 @@ def test_agents_that_die_as_soon_as_they_live_are_no_success() -> None:
         q.gone(f"a{number}", "exit code 3")
         q.mono = q.core.launch_at() or q.mono
         q.tick()
-    assert q.core.queue_record().trouble == "Agents cannot start: exit code 3"
+    assert q.core.queue_record().problem == "Agents cannot start: exit code 3"
 
 
 def test_many_that_fail_together_failed_once() -> None:
@@ -126,7 +126,7 @@ def test_many_that_fail_together_failed_once() -> None:
     for number in range(1, 9):
         q.gone(f"a{number}", "python is not there")
     assert q.core.launch_at() == q.mono + 0.25
-    assert q.core.queue_record().trouble == ""
+    assert q.core.queue_record().problem == ""
     assert launched([*q.tick(0.25)]) == ["a9"]
     assert launched([*q.tick(0.25)]) == []
 
@@ -140,13 +140,13 @@ def test_when_one_lives_after_failures_the_others_follow() -> None:
     for number in (4, 5):
         q.tick(2.0)
         q.gone(f"a{number}", "python is not there")
-    assert q.core.queue_record().trouble
+    assert q.core.queue_record().problem
     assert launched([*q.tick(2.0)]) == ["a6"]
     q.register("a6", local=True)
     out = beat(q, 1.5)
     assert launched(out)[:2] == ["a7", "a8"]
     assert QueueChanged() in out
-    assert q.core.queue_record().trouble == ""
+    assert q.core.queue_record().problem == ""
 
 
 def test_an_agent_that_lives_already_is_no_sign_that_others_start() -> None:
@@ -157,10 +157,10 @@ def test_an_agent_that_lives_already_is_no_sign_that_others_start() -> None:
         q.gone(f"a{number}", "no memory")
         beat(q, 3.0)
     assert q.core.state.launch_failures == 4
-    assert q.core.queue_record().trouble == "Agents cannot start: no memory"
+    assert q.core.queue_record().problem == "Agents cannot start: no memory"
     q.feed(ev.AgentsWanted(1))
     q.tick()
-    assert q.core.queue_record().trouble == ""
+    assert q.core.queue_record().problem == ""
 
 
 def test_an_agent_that_never_registers_is_ended_and_counts_as_a_failure() -> None:
@@ -259,14 +259,14 @@ def test_trouble_with_launches_neither_hides_other_trouble_nor_ends_it() -> None
     """A full disk is still full when Agents start again."""
     q = Driver(agents=1)
     q.tick()
-    q.core.state.trouble = "the disk is full"
+    q.core.state.problem = "the disk is full"
     for number in range(1, 4):
         q.gone(f"a{number}", "python is not there")
         q.tick(2.0)
-    assert q.core.queue_record().trouble == "Agents cannot start: python is not there; the disk is full"
+    assert q.core.queue_record().problem == "Agents cannot start: python is not there; the disk is full"
     q.register("a4", local=True)
     beat(q, 1.5)
-    assert q.core.queue_record().trouble == "the disk is full"
+    assert q.core.queue_record().problem == "the disk is full"
 
 
 def test_as_many_stay_as_are_wanted_again() -> None:
@@ -306,4 +306,4 @@ def test_agents_that_never_register_are_trouble_that_is_told() -> None:
         q.tick(7.0)
         q.gone(f"a{number}")
         q.tick(1.0)
-    assert q.core.queue_record().trouble == "Agents cannot start: it did not register within 5 s"
+    assert q.core.queue_record().problem == "Agents cannot start: it did not register within 5 s"

@@ -15,7 +15,7 @@ def run_one(q: Driver, agent: str = "r1") -> str:
     """The Agent's task completes; returns the job that it is given next."""
     running = q.core.agent(agent)
     assert running is not None
-    if running.want is None:
+    if running.desired is None:
         return ""
     given = assigned(q.end(agent, running.want_name))
     return given[0][1] if given else ""

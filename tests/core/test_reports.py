@@ -198,7 +198,7 @@ def test_a_stopped_render_keeps_how_far_it_came() -> None:
     q.register("r1")
     q.submit("job1")
     q.stop("job1")
-    q.end("r1", "job1/0/1", "stopped", progress=0.25, stop_rung="killed")
+    q.end("r1", "job1/0/1", "stopped", progress=0.25, stop_method="killed")
     record = q.core.job_record("job1")
     assert (record.state, record.progress, record.reason) == ("Cancelled", 0.25, "stopped")
 

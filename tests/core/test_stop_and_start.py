@@ -42,7 +42,7 @@ def test_stopping_a_running_job_asks_its_agents() -> None:
     ]
     assert q.states("job1") == "pxx"
     assert q.core.job_record("job1").stopping
-    q.end("r1", "job1/0/1", "stopped", stop_rung="asked", exit_code=-15)
+    q.end("r1", "job1/0/1", "stopped", stop_method="asked", exit_code=-15)
     assert q.states("job1") == "xxx"
     assert not q.core.job_record("job1").stopping
 

@@ -97,7 +97,7 @@ class SimAgent:
             self.registered |= order.beat == 0
             for name in order.acknowledged:
                 self.endings.pop(name, None)
-            self.told_to_stop |= bool(self.holding) and (order.stop or order.want != self.holding)
+            self.told_to_stop |= bool(self.holding) and (order.stop or order.desired != self.holding)
         elif isinstance(order, do.AskToRegister):
             self.register()
         else:
@@ -235,14 +235,14 @@ class World:
         while self.known_gone:
             self.feed(self.known_gone.pop(0))
 
-    def pass_time(self, seconds: float, cut_off: frozenset[str] = frozenset()) -> None:
+    def pass_time(self, seconds: float, attempt_lost: frozenset[str] = frozenset()) -> None:
         """Time passes in steps of half a second, and messages arrive except from and to those cut off."""
         for _ in range(round(seconds * 2)):
             self.mono += 0.5
             for agent in list(self.agents.values()):
                 agent.live()
             for agent in list(self.agents.values()):
-                if agent.id not in cut_off and self.agents.get(agent.id) is agent:
+                if agent.id not in attempt_lost and self.agents.get(agent.id) is agent:
                     self.deliver(agent)
             self.learn_gone()
             self.feed(ev.Tick())
@@ -311,10 +311,10 @@ class World:
         for agent_id in core.agent_ids():
             agent = core.agent(agent_id)
             assert agent is not None
-            if agent.want is not None:
-                assert agent.want[:2] not in holders, f"{agent.want} is wanted of two Agents"
-                holders[agent.want[:2]] = agent_id
-                assert agent.want_name == attempt_id(*agent.want)
+            if agent.desired is not None:
+                assert agent.desired[:2] not in holders, f"{agent.desired} is wanted of two Agents"
+                holders[agent.desired[:2]] = agent_id
+                assert agent.want_name == attempt_id(*agent.desired)
             core.agent_record(agent_id)
         for job_id in core.job_ids():
             job, record = core.job_entry(job_id), core.job_record(job_id)

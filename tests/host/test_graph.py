@@ -85,7 +85,7 @@ def test_observers_are_told_of_every_change_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_name", "parameter", "value", "sentence"),
+    ("type_name", "parameter", "value", "message"),
     [
         ("Light", "intensity", -1, "Intensity must be 0 or more, and is -1."),
         ("Light", "intensity", float("nan"), "Intensity must be a finite number"),
@@ -100,12 +100,12 @@ def test_observers_are_told_of_every_change_once() -> None:
     ],
 )
 def test_a_value_that_a_parameter_cannot_hold_is_refused(
-    type_name: str, parameter: str, value: object, sentence: str
+    type_name: str, parameter: str, value: object, message: str
 ) -> None:
     """The sentence names the parameter, what it takes, and what it was given; the old value stays."""
     node = Graph().create(node_type(type_name))
     before = node.value(parameter)
-    with pytest.raises(ParameterError, match=sentence):
+    with pytest.raises(ParameterError, match=message):
         node.set_value(parameter, value)
     assert node.value(parameter) == before
 

@@ -103,7 +103,7 @@ def test_names_that_the_terminal_cannot_write_are_written_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
+    ("arguments", "code", "message"),
     [
         (["gone.usda"], 1, "There is no file "),
         (
@@ -120,13 +120,13 @@ def test_names_that_the_terminal_cannot_write_are_written_all_the_same(
     ],
 )
 def test_bad_input_is_one_sentence(
-    environment: dict[str, str], tmp_path: Path, arguments: list[object], code: int, sentence: str
+    environment: dict[str, str], tmp_path: Path, arguments: list[object], code: int, message: str
 ) -> None:
     """And no traceback."""
     extra = [] if "--out" in arguments else ["--out", tmp_path / "out"]
     done = run(environment, *arguments, *extra)
     assert done.returncode == code, done.stderr
-    assert sentence in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

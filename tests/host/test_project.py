@@ -80,7 +80,7 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         (lambda document: document.update(format="other"), "it is not a project of this desktop."),
         (
@@ -109,7 +109,7 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
     ],
 )
 def test_a_malformed_project_is_refused_with_what_is_wrong(
-    tmp_path: Path, change: object, sentence: str
+    tmp_path: Path, change: object, message: str
 ) -> None:
     """The sentence names the file and the fault."""
     document = to_document(example())
@@ -119,18 +119,18 @@ def test_a_malformed_project_is_refused_with_what_is_wrong(
     with pytest.raises(ProjectError) as refused:
         projects.load(file)
     assert str(refused.value).startswith(f"The project {file} cannot be opened: ")
-    assert sentence in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("content", "message"),
     [(b"{", "it is not valid JSON"), (b"\xff\xfe", "it is not valid JSON"), (b"[]", "it is not a project")],
 )
-def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     """Neither text nor bytes bring more than a sentence."""
     file = tmp_path / "shot.kqproject"
     file.write_bytes(content)
-    with pytest.raises(ProjectError, match=sentence):
+    with pytest.raises(ProjectError, match=message):
         projects.load(file)
     with pytest.raises(ProjectError, match="cannot be read: No such file or directory"):
         projects.load(tmp_path / "gone.kqproject")

@@ -103,7 +103,7 @@ def test_the_monitor_says_that_a_picture_comes(make_desktop: MakeDesktop, qtbot:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "sentence"),
+    ("prepare", "message"),
     [
         ("no input", "Node RenderSettings has no input: connect a node to it in the Node Graph."),
         ("missing file", "Node UsdIn cannot find its USD file"),
@@ -119,7 +119,7 @@ def test_what_stops_a_render_is_one_sentence_in_the_monitor(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     prepare: str,
-    sentence: str,
+    message: str,
 ) -> None:
     """Whatever keeps a render from the farm is told where its picture would be; nothing is submitted."""
     desktop = make_desktop()
@@ -142,7 +142,7 @@ def test_what_stops_a_render_is_one_sentence_in_the_monitor(
             graph.node("RenderSettings").set_value("camera", "/no/camera")
     trigger_preview("Render")
     qtbot.waitUntil(lambda: bool(monitor().message), timeout=WAIT_MS)
-    assert monitor().message.startswith(sentence)
+    assert monitor().message.startswith(message)
     assert desktop.renders.renders[0].phase is Phase.REFUSED
     assert desktop.renders.renders[0].job_id == ""
     assert desktop.window.statusBar().currentMessage() == "Preview Render of Render was not submitted."

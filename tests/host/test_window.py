@@ -26,7 +26,7 @@ from tests.host.driving import (
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "sentence"),
+    ("name", "content", "message"),
     [
         ("gone.usda", None, "There is no file "),
         ("noise.usda", b"\x00\x01noise", "is neither a USD file nor a project of this desktop."),
@@ -38,7 +38,7 @@ from tests.host.driving import (
     ],
 )
 def test_a_file_that_cannot_be_opened_is_told_across_the_window(
-    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path, name: str, content: bytes | None, sentence: str
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
     """Neither USD nor a project, missing, malformed, or empty: one sentence that names the file."""
     desktop = make_desktop()
@@ -47,11 +47,11 @@ def test_a_file_that_cannot_be_opened_is_told_across_the_window(
         file.write_bytes(content)
     desktop.window.documents.open(file)
     qtbot.waitUntil(lambda: bool(desktop.window.error), timeout=WAIT_MS)
-    assert sentence in desktop.window.error
+    assert message in desktop.window.error
     assert str(file) in desktop.window.error
     messages = Tabs.FindTopTab("Messages")
     assert isinstance(messages, Messages)
-    assert sentence in messages.text
+    assert message in messages.text
 
 
 def test_opening_a_usd_file_makes_its_three_nodes_and_finds_its_frames(

@@ -33,7 +33,7 @@ def test_what_is_understood(text: str, frames: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "message"),
     [
         ("10-1", "frame range '10-1' runs backwards: write 1-10"),
         ("1-", "frame range '1-' is not understood: write frames as 1-10, 20 or 1-100x5, parted by commas"),
@@ -60,11 +60,11 @@ def test_what_is_understood(text: str, frames: list[int]) -> None:
         ("z" * 100, f"frame range '{'z' * 37}...' is not understood"),
     ],
 )
-def test_what_is_not_understood_says_which_part_and_why(text: str, sentence: str) -> None:
+def test_what_is_not_understood_says_which_part_and_why(text: str, message: str) -> None:
     """One sentence, with what to write instead."""
     with pytest.raises(BadInput) as caught:
         parse_frames(text)
-    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_million_frames_are_the_most() -> None:

@@ -119,8 +119,8 @@ def test_where_no_log_can_be_there_is_a_sentence_and_standard_error(
     (tmp_path / "logs").write_text("not a folder")
     logs.open_log(tmp_path / "logs" / "a.log", "info", program="server")
     LOG.info("one")
-    sentence, line = capfd.readouterr().err.splitlines()
-    assert sentence.startswith("kq: the log ") and "cannot be written" in sentence
+    message, line = capfd.readouterr().err.splitlines()
+    assert message.startswith("kq: the log ") and "cannot be written" in message
     assert fields_of(line)["text"] == "one"
 
 
@@ -130,8 +130,8 @@ def test_a_full_disk_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
     logs.open_log(Path("/dev/full"), "info")
     for _ in range(5):
         LOG.info("lost")
-    [sentence] = capfd.readouterr().err.splitlines()
-    assert "No space left on device" in sentence
+    [message] = capfd.readouterr().err.splitlines()
+    assert "No space left on device" in message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the size of files has no limit there")

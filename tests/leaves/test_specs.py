@@ -29,7 +29,7 @@ def spec(**fields: object) -> JobSpec:
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("fields", "message"),
     [
         ({"name": ""}, "the job has no name: give it one"),
         ({"name": " \t"}, "the job has no name: give it one"),
@@ -91,11 +91,11 @@ def spec(**fields: object) -> JobSpec:
         ({"frames": ","}, "frame range '' is not understood"),
     ],
 )
-def test_each_mistake_has_its_sentence(fields: dict[str, object], sentence: str) -> None:
+def test_each_mistake_has_its_sentence(fields: dict[str, object], message: str) -> None:
     """What is wrong, where, and what to do."""
     with pytest.raises(BadInput) as caught:
         spec(**fields).check()
-    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(

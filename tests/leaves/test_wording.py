@@ -62,7 +62,7 @@ def test_a_jobs_own_reason_comes_first() -> None:
     ("queue", "agents", "said"),
     [
         (QueueRecord(paused=True), [], "the queue is paused"),
-        (QueueRecord(trouble="Agents cannot start"), [agent(0)], "Agents cannot start"),
+        (QueueRecord(problem="Agents cannot start"), [agent(0)], "Agents cannot start"),
         (_QUEUE, [], "waits for an Agent: none is running"),
         (
             _QUEUE,

@@ -103,7 +103,7 @@ def test_unknown_job(farm: Any, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("commands", "sentence"),
+    ("commands", "message"),
     [
         ([], "command is empty"),
         ([""], "command is empty"),
@@ -111,9 +111,9 @@ def test_unknown_job(farm: Any, method: str) -> None:
         (["a\0b"], "NUL"),
     ],
 )
-def test_request_that_makes_no_sense(farm: Any, commands: list[str], sentence: str) -> None:
+def test_request_that_makes_no_sense(farm: Any, commands: list[str], message: str) -> None:
     """Refused at once, in a sentence, before anything is queued."""
-    with pytest.raises(FarmAPI.FarmPluginException, match=sentence):
+    with pytest.raises(FarmAPI.FarmPluginException, match=message):
         farm.submitJob(request(*commands))
 
 

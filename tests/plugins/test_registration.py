@@ -122,8 +122,8 @@ Configuration.set("KATANA_UI_MODE", "1")
 load()
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 from katana_queue.kq.api import current_session
-from katana_queue.plugins.gil_yield import right_of_way
-print("gives way:", current_session().client._rests.give_way == right_of_way.rest)
+from katana_queue.plugins.gil_yield import gil_yield
+print("gives way:", current_session().client._rests.give_way == gil_yield.rest)
 """
     assert "gives way: True" in run(code, data_root)
 
@@ -199,12 +199,12 @@ assert tab.log.reader.wait(5) and tab.pictures.wait(5)
 @pytest.mark.parametrize("loaded_first", [True, False])
 def test_beside_katanas_own_queue(data_root: Path, tmp_path: Path, loaded_first: bool) -> None:
     """In real Katana the names are taken: ours runs under another, and theirs stays what it is."""
-    foreign = foreign_kq(tmp_path / "Katana")
+    unexpected_attempt = foreign_kq(tmp_path / "Katana")
     said = run(
         BESIDE.format(loaded_first=loaded_first),
         data_root,
         KATANA_ROOT=str(tmp_path / "Katana"),
-        FOREIGN=str(foreign),
+        FOREIGN=str(unexpected_attempt),
     )
     assert "['Katana Queue (Open)'] ['Katana Queue (Open)']" in said
     assert "job: True katana_queue.plugins.Tabs.KatanaQueue.tab" in said

@@ -24,7 +24,7 @@ LEFT = Qt.MouseButton.LeftButton
 ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
 
 
-class Ladder:
+class Preflight:
     """Stands in for kq.remote: reports two steps, and waits between them until told or cancelled."""
 
     def __init__(self) -> None:
@@ -49,14 +49,14 @@ class Ladder:
 
 
 @pytest.fixture
-def ladder() -> Ladder:
+def preflight() -> Preflight:
     """Steps that a test moves on."""
-    return Ladder()
+    return Preflight()
 
 
 @pytest.fixture
 def dialog(
-    qtbot: Any, ladder: Ladder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: Any, preflight: Preflight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[LaunchRemoteAgentsDialog]:
     """The dialog, shown, for somebody with a key and a configured host."""
     ssh = tmp_path / ".ssh"
@@ -66,13 +66,13 @@ def dialog(
         (ssh / name).touch()
     for name in ("HOME", "USERPROFILE"):  # as Windows calls it
         monkeypatch.setenv(name, str(tmp_path))
-    dialog = LaunchRemoteAgentsDialog(steps=ladder)
+    dialog = LaunchRemoteAgentsDialog(steps=preflight)
     qtbot.addWidget(dialog)
     with qtbot.waitExposed(dialog):
         dialog.show()
     qtbot.waitUntil(lambda: dialog.key.count() > 1, timeout=30_000)  # paramiko is imported first
     yield dialog
-    ladder.go_on.set()
+    preflight.go_on.set()
     assert dialog._background.wait(5)
     assert dialog._lookup.wait(5) and dialog._towards.wait(15)
 
@@ -125,7 +125,9 @@ def test_what_is_wrong_stands_out_under_the_hosts_style(dialog: LaunchRemoteAgen
     assert wanted.name() in colours
 
 
-def test_steps_are_shown_as_they_happen(dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any) -> None:
+def test_steps_are_shown_as_they_happen(
+    dialog: LaunchRemoteAgentsDialog, preflight: Preflight, qtbot: Any
+) -> None:
     """Each step appears when it is taken; the failure ends the list, and the whole can be copied."""
     dialog.host.setEditText("render-07")
     dialog.data_root.setText("/mnt/share/kq")
@@ -135,7 +137,7 @@ def test_steps_are_shown_as_they_happen(dialog: LaunchRemoteAgentsDialog, ladder
     assert not dialog.check.isEnabled()
     assert dialog.cancel.isEnabled()
     assert dialog.focusWidget() is dialog.cancel
-    ladder.go_on.set()
+    preflight.go_on.set()
     qtbot.waitUntil(lambda: dialog.check.isEnabled())
     assert dialog.focusWidget() is dialog.check
     assert steps(dialog)[2][1] == "port 22 of render-07 is closed: start the SSH server there"
@@ -144,7 +146,7 @@ def test_steps_are_shown_as_they_happen(dialog: LaunchRemoteAgentsDialog, ladder
 
 
 @pytest.mark.parametrize("how", ["button", "close"])
-def test_cancelling(dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any, how: str) -> None:
+def test_cancelling(dialog: LaunchRemoteAgentsDialog, preflight: Preflight, qtbot: Any, how: str) -> None:
     """By the button or by closing the window: the step that is under way is told to end."""
     dialog.host.setEditText("render-07")
     dialog.data_root.setText("/mnt/share/kq")
@@ -154,7 +156,7 @@ def test_cancelling(dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any
         qtbot.mouseClick(dialog.cancel, LEFT)
     else:
         dialog.close()
-    qtbot.waitUntil(lambda: ladder.was_cancelled)
+    qtbot.waitUntil(lambda: preflight.was_cancelled)
 
 
 def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
@@ -268,7 +270,7 @@ def test_nothing_of_one_host_is_taken_for_the_next(dialog: LaunchRemoteAgentsDia
 
 
 def test_a_host_is_not_saved_in_the_midst_of_a_check(
-    dialog: LaunchRemoteAgentsDialog, ladder: Ladder, qtbot: Any
+    dialog: LaunchRemoteAgentsDialog, preflight: Preflight, qtbot: Any
 ) -> None:
     """One thing at a time: a button that would do nothing cannot be pressed."""
     dialog.host.setEditText("render-07")
@@ -276,6 +278,6 @@ def test_a_host_is_not_saved_in_the_midst_of_a_check(
     assert dialog.save.isEnabled()
     qtbot.mouseClick(dialog.check, LEFT)
     assert not dialog.save.isEnabled()
-    ladder.go_on.set()
+    preflight.go_on.set()
     qtbot.waitUntil(lambda: dialog.check.isEnabled())
     assert dialog.save.isEnabled()

@@ -111,10 +111,10 @@ def test_what_cannot_be_started_is_told_in_a_sentence(case: str, tmp_path: Path,
     argv, cwd, expected = UNUSABLE[case]
     with pytest.raises(BadInput) as raised:
         spawn_render(argv, cwd=tmp_path / cwd, environment=os.environ, log=log)
-    sentence = str(raised.value)
-    assert expected in sentence
-    assert ": " in sentence
-    assert "\n" not in sentence
+    message = str(raised.value)
+    assert expected in message
+    assert ": " in message
+    assert "\n" not in message
     assert not has_children()
 
 

@@ -105,7 +105,7 @@ def test_a_render_is_asked_by_ctrl_break_and_no_other_one_hears_it(tmp_path: Pat
 def test_a_render_that_does_not_listen_goes_on(tmp_path: Path) -> None:
     """Then it is for the next rung."""
     deaf = OBEYS.replace("lambda *_: os._exit(3)", "signal.SIG_IGN")
-    assert answer_of(*agent(deaf, tmp_path, PATIENCE="0.5")) == [True, None, None]
+    assert answer_of(*agent(deaf, tmp_path, TIMEOUT="0.5")) == [True, None, None]
 
 
 def test_one_that_has_ended_is_not_asked(tmp_path: Path, log: int) -> None:
@@ -118,7 +118,7 @@ def test_one_that_has_ended_is_not_asked(tmp_path: Path, log: int) -> None:
 
 def test_a_subreapers_end_ends_all_that_came_of_it(tmp_path: Path) -> None:
     """Also when it is ended by force, in the midst of anything: its job's last handle goes with it."""
-    service, read_end = agent(OBEYS.replace("os._exit(3)", "None"), tmp_path, PATIENCE="0.1", STAY="1")
+    service, read_end = agent(OBEYS.replace("os._exit(3)", "None"), tmp_path, TIMEOUT="0.1", STAY="1")
     with os.fdopen(read_end) as output:
         assert json.loads(output.readline())[1:] == [None, None]
     below = descendants(service.pid)

@@ -19,9 +19,9 @@ def not_on_wine(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(IS_WINE, reason=f"Wine: {reason}")
 
 
-def wait_until(condition: Callable[[], object], patience_s: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     """Return as soon as `condition()` is true; fail when that takes longer than any machine should need."""
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.002)

@@ -251,7 +251,7 @@ def run_chaos(
             told = began
             while not feed.go_on():
                 if client.status is ConnectionStatus.ENDED:
-                    raise AssertionError(f"the queue gave up: {client.sentence}; {queue.errors}")
+                    raise AssertionError(f"the queue gave up: {client.message}; {queue.errors}")
                 if time.monotonic() - told > 10.0:
                     told = time.monotonic()
                     over = sum(record.state.is_terminal for record in client.jobs())

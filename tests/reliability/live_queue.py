@@ -28,11 +28,11 @@ __all__ = ["LiveQueue", "first_line", "frozen", "is_alive", "kill", "marked_with
 
 ROOT = Path(__file__).resolve().parents[2]
 KQ = [sys.executable, "-m", "kq"]
-PATIENCE_S = 30.0 if sys.platform != "win32" else 90.0
+TIMEOUT_S = 30.0 if sys.platform != "win32" else 90.0
 """Processes start several times as slowly on Windows."""
 
 
-def until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
+def until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> Any:
     """Wait for a truthy answer, and return it. Fails, saying what was waited for."""
     end = time.monotonic() + timeout_s
     while not (answer := condition()):
@@ -71,7 +71,7 @@ def _is_console_host(pid: int) -> bool:
         return False  # it has ended meanwhile, as any may
 
 
-def first_line(stream: IO[str], timeout_s: float = PATIENCE_S) -> str:
+def first_line(stream: IO[str], timeout_s: float = TIMEOUT_S) -> str:
     """The first line that a process writes to its pipe, or empty when none comes in time."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=lambda: lines.put(stream.readline()), daemon=True).start()
@@ -163,13 +163,13 @@ class LiveQueue:
         with contextlib.suppress(OSError):
             process.stdin.close()
         try:
-            code = process.wait(PATIENCE_S)
+            code = process.wait(TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
         # Its guardian shares its standard error, and has the last word.
         if self._reader is not None:
-            self._reader.join(PATIENCE_S)
+            self._reader.join(TIMEOUT_S)
         process.stdout.close()
         process.stderr.close()
         self.process = None
@@ -247,7 +247,7 @@ class LiveQueue:
             name=fields.pop("name", "test"), commands=(command,), cwd=tempfile.gettempdir(), **fields
         )
         job_id, done = self.client.submit(spec)
-        done.result(PATIENCE_S)
+        done.result(TIMEOUT_S)
         return job_id
 
     def job(self, job_id: str) -> JobRecord:
@@ -256,7 +256,7 @@ class LiveQueue:
         assert record is not None, f"the queue does not know job {job_id}"
         return record
 
-    def await_job(self, job_id: str, *states: str, timeout_s: float = PATIENCE_S) -> JobRecord:
+    def await_job(self, job_id: str, *states: str, timeout_s: float = TIMEOUT_S) -> JobRecord:
         """Wait until the job is in one of `states`, or is over when none is given."""
 
         def reached() -> JobRecord | None:

@@ -130,7 +130,7 @@ def test_a_guardian_that_dies_takes_everything_along_and_the_session_goes_on(tmp
         until(lambda: any(each.session != session for each in live_sessions(data_root)), "another session")
         record = queue.await_job(job_id)
         assert (record.state, record.attempts) == ("Completed", 2)
-        assert not record.earlier
+        assert not record.from_history
         assert queue.job(done).attempts == 1
         assert not is_alive(first)
     assert (tmp_path / "runs").read_text() == "done\nstart 1\nstart 2\n"
@@ -226,7 +226,7 @@ def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
     [journal] = tmp_path.glob("queues/*/journal.sqlite")
     journal.write_bytes(b"this is no database" * 1000)
     with LiveQueue(tmp_path, 1) as queue:
-        assert "could not be used" in queue.client.queue().trouble
+        assert "could not be used" in queue.client.queue().problem
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
     [aside] = tmp_path.glob("queues/*/journal.sqlite.unusable-*")
     assert aside.read_bytes().startswith(b"this is no database")
@@ -240,7 +240,7 @@ def test_a_journal_that_somebody_removes_is_told_of(tmp_path: Path) -> None:
         queue.await_agents()
         [folder] = tmp_path.glob("queues/*")
         shutil.rmtree(folder)
-        until(lambda: "somebody removed the journal" in queue.client.queue().trouble, "the trouble")
+        until(lambda: "somebody removed the journal" in queue.client.queue().problem, "the trouble")
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
 
 
@@ -255,7 +255,7 @@ def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
     journal.mkdir()
     with LiveQueue(tmp_path, 1) as queue:
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
-        assert "jobs are not remembered" in queue.client.queue().trouble
+        assert "jobs are not remembered" in queue.client.queue().problem
 
 
 @pytest.mark.slow
@@ -269,21 +269,21 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
             fill(filler)
             wordy = queue.await_job(queue.submit("sh", "-c", "echo much >&2 || exit 7"))
             assert wordy.reason == "exit code 7; the disk of its log is full"
-            troubles = []
+            problems = []
             remove = queue.client.add_listener(
-                lambda change: troubles.append(change.queue.trouble) if change.queue else None
+                lambda change: problems.append(change.queue.problem) if change.queue else None
             )
             jobs = [queue.submit("sh", "-c", "echo x >/dev/null", name="n" * 900) for _ in range(30)]
             for job_id in jobs:
                 assert queue.await_job(job_id).state == "Completed"
-            until(lambda: "journal cannot be written" in queue.client.queue().trouble, "the trouble")
+            until(lambda: "journal cannot be written" in queue.client.queue().problem, "the trouble")
             [log_file] = (mount / "logs").glob("*/server.log")
             log = log_file.read_text()
             assert log.count("journal cannot be written") <= 1
             filler.unlink()
-            until(lambda: queue.client.queue().trouble == "", "the end of the trouble", 40.0)
+            until(lambda: queue.client.queue().problem == "", "the end of the trouble", 40.0)
             remove()
-            assert len([each for each in dict.fromkeys(troubles) if each]) == 1
+            assert len([each for each in dict.fromkeys(problems) if each]) == 1
         assert check_journal(mount) == "ok"
         with LiveQueue(mount, 1) as queue:
             until(lambda: all(queue.client.job(each) for each in jobs), "the history")
@@ -329,7 +329,7 @@ def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
         kill(first)
         until(lambda: queue.server_pid != first, "another server")
         queue.await_connected()
-        assert not until(lambda: queue.client.job(cut), "it").earlier
+        assert not until(lambda: queue.client.job(cut), "it").from_history
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.remote import HostBook, RemoteLauncher
+from kq.remote import HostStore, RemoteLauncher
 from kq.settings import Settings
 from tests.reliability.live_queue import LiveQueue
 from tests.remote.machines import Answers, RemoteMachine, why_no_ssh
@@ -58,6 +58,6 @@ def answers() -> Answers:
 def launcher(queue: LiveQueue, answers: Answers, own_home: Path) -> Iterator[RemoteLauncher]:
     """A launcher of the queue's session."""
     settings = Settings.from_environment(queue.environment)
-    made = RemoteLauncher(queue.client, settings, answers, HostBook(own_home / "hosts.json"))
+    made = RemoteLauncher(queue.client, settings, answers, HostStore(own_home / "hosts.json"))
     yield made
     made.close()

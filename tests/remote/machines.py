@@ -343,7 +343,7 @@ class Reports:
 
     def text(self) -> str:
         """For a failing test's message."""
-        return "\n".join(f"{step.name} {step.state}: {step.sentence}" for step in self.steps)
+        return "\n".join(f"{step.name} {step.state}: {step.message}" for step in self.steps)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ def config(queue: LiveQueue) -> Iterator[AgentConfig]:
     """A key for the Agents of a host called farm-x."""
     content = queue.client.admit_host("farm-x", "").result(10)
     yield msgspec.json.decode(content, type=AgentConfig)
-    queue.client.dismiss_host("farm-x").result(10)
+    queue.client.revoke_host("farm-x").result(10)
 
 
 class Recorder:
@@ -114,7 +114,7 @@ def test_a_submission_cannot_be_read_on_the_wire(queue: LiveQueue) -> None:
         for each in recorders:
             each.close()
         queue.client.stop_jobs(["recorded1"]).result(10)
-        queue.client.dismiss_host("farm-r").result(10)
+        queue.client.revoke_host("farm-r").result(10)
         queue.client.resume_agents([each.id for each in queue.client.agents() if each.local]).result(10)
     recorded = b"".join(bytes(each.bytes) for each in recorders)
     assert len(recorded) > 1000 and b"CURVE" in recorded
@@ -150,7 +150,7 @@ def test_an_agent_s_key_cannot_submit(queue: LiveQueue, config: AgentConfig) -> 
     )
     replies: list[object] = []
     until(lambda: replies.extend(wire.replies()) or replies, "an answer")
-    assert isinstance(replies[0], m.RefusedReply) and "nothing else" in replies[0].sentence
+    assert isinstance(replies[0], m.RefusedReply) and "nothing else" in replies[0].message
     wire.close()
     assert queue.client.job("fromagent") is None
 
@@ -213,7 +213,7 @@ def test_a_dismissed_key_opens_nothing(queue: LiveQueue) -> None:
     content = queue.client.admit_host("farm-z", "").result(10)
     session = msgspec.json.decode(content, type=AgentConfig).connection
     assert probe_ports(session, 5.0) == (PortAnswer.OPEN,) * 3
-    queue.client.dismiss_host("farm-z").result(10)
+    queue.client.revoke_host("farm-z").result(10)
     until(lambda: probe_ports(session, 1.0) == (PortAnswer.KEY_REFUSED,) * 3, "the key to be refused")
     made_up = new_key_pair()
     stranger = msgspec.structs.replace(session, public_key=made_up.public, secret_key=made_up.secret)
@@ -258,9 +258,9 @@ def test_the_network_sees_a_port_only_while_a_host_is_admitted(queue: LiveQueue)
     first = json.loads(queue.client.admit_host("one", address).result(10))["connection"]
     queue.client.admit_host("two", address).result(10)
     assert first["host"] == address and is_open(first["request_port"])
-    queue.client.dismiss_host("one").result(10)
+    queue.client.revoke_host("one").result(10)
     assert is_open(first["request_port"])
-    queue.client.dismiss_host("two").result(10)
+    queue.client.revoke_host("two").result(10)
     until(lambda: not is_open(first["request_port"]), "the port to be closed")
 
 
@@ -349,8 +349,8 @@ def test_a_file_appears_whole_or_not_at_all(fake: FakeAgent, tmp_path: Path) -> 
     wrong = file_update(fake, str(target), b"other", offset=5, size=10, digest="0" * 64)
     assert "did not arrive" in fake.ask(wrong, m.StreamedOrder).refused  # type: ignore[attr-defined]
     assert not target.exists()
-    foreign = msgspec.structs.replace(file_update(fake, str(target)), attempt="otherjob1/0/1")
-    assert fake.ask(foreign, m.StreamedOrder).refused  # type: ignore[attr-defined]
+    unexpected_attempt = msgspec.structs.replace(file_update(fake, str(target)), attempt="otherjob1/0/1")
+    assert fake.ask(unexpected_attempt, m.StreamedOrder).refused  # type: ignore[attr-defined]
     assert not target.exists()
     whole = file_update(fake, str(target), b"whole")
     assert fake.ask(whole, m.StreamedOrder).received == 5  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.remote import HostBook, RemoteHost, RemoteLauncher, StepState
+from kq.remote import HostStore, RemoteHost, RemoteLauncher, StepState
 from kq.remote.ssh_config import route_to
 from kq.settings import Settings
 from tests.reliability.live_queue import until
@@ -22,7 +22,7 @@ from tests.remote.machines import Answers, RemoteMachine, Reports, free_port, si
 def checker(tmp_path: Path, answers: Answers, own_home: Path) -> RemoteLauncher:
     """Checks without a queue: as far as SSH, Python and kq."""
     settings = Settings.from_environment({"KQ_DATA_ROOT": str(tmp_path / "root")})
-    return RemoteLauncher(None, settings, answers, HostBook(own_home / "hosts.json"))
+    return RemoteLauncher(None, settings, answers, HostStore(own_home / "hosts.json"))
 
 
 def broken(launcher: RemoteLauncher, host: RemoteHost) -> tuple[str, str]:
@@ -31,10 +31,10 @@ def broken(launcher: RemoteLauncher, host: RemoteHost) -> tuple[str, str]:
     result = launcher.check(host, reports)
     assert not result.ok, reports.text()
     last = result.steps[-1]
-    assert last.state is StepState.FAILED and last.sentence == result.sentence
+    assert last.state is StepState.FAILED and last.message == result.message
     assert all(step.state is not StepState.FAILED for step in result.steps[:-1])
-    assert last.sentence in result.text(host.title)
-    return last.name, last.sentence
+    assert last.message in result.text(host.title)
+    return last.name, last.message
 
 
 def test_a_ready_machine(checker: RemoteLauncher, machine: RemoteMachine) -> None:
@@ -46,19 +46,19 @@ def test_a_ready_machine(checker: RemoteLauncher, machine: RemoteMachine) -> Non
                      "Render program", "Machine", "Clock", "Disk"]  # fmt: skip
     again = Reports()
     assert checker.check(machine.target(), again).ok
-    assert any("known: ssh-ed25519" in step.sentence for step in again.steps)
+    assert any("known: ssh-ed25519" in step.message for step in again.steps)
 
 
 def test_a_name_that_is_none(checker: RemoteLauncher) -> None:
     """It says which name."""
-    name, sentence = broken(checker, RemoteHost(host="no-such-machine.invalid"))
-    assert name == "Name" and "no-such-machine.invalid is not a known name" in sentence
+    name, message = broken(checker, RemoteHost(host="no-such-machine.invalid"))
+    assert name == "Name" and "no-such-machine.invalid is not a known name" in message
 
 
 def test_a_wrong_port(checker: RemoteLauncher, machine: RemoteMachine) -> None:
     """Nobody listens there: it asks for the SSH server."""
-    name, sentence = broken(checker, machine.target(port=free_port()))
-    assert name == "Port" and "SSH server" in sentence
+    name, message = broken(checker, machine.target(port=free_port()))
+    assert name == "Port" and "SSH server" in message
 
 
 def test_a_machine_that_swallows_packets_is_counted_out(tmp_path: Path, answers: Answers) -> None:
@@ -68,8 +68,8 @@ def test_a_machine_that_swallows_packets_is_counted_out(tmp_path: Path, answers:
     with silent_port() as port:
         reports = Reports()
         result = impatient.check(RemoteHost(host="127.0.0.1", port=port), reports)
-    assert "no answer for 2 s" in result.sentence and "firewall" in result.sentence
-    counted = [step.sentence for step in reports.steps if step.state is StepState.RUNNING and step.sentence]
+    assert "no answer for 2 s" in result.message and "firewall" in result.message
+    counted = [step.message for step in reports.steps if step.state is StepState.RUNNING and step.message]
     assert counted[:2] == ["no answer for 1 s, 2 s at most", "no answer for 2 s, 2 s at most"]
 
 
@@ -93,9 +93,9 @@ def test_something_else_listens(checker: RemoteLauncher) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        name, sentence = broken(checker, RemoteHost(host="127.0.0.1", port=server.getsockname()[1]))
+        name, message = broken(checker, RemoteHost(host="127.0.0.1", port=server.getsockname()[1]))
         thread.join()
-    assert name == "Host key" and "not an SSH server" in sentence
+    assert name == "Host key" and "not an SSH server" in message
 
 
 # --- the host's key ------------------------------------------------------------------------
@@ -106,8 +106,8 @@ def test_an_unknown_host_key_that_is_refused(
 ) -> None:
     """The fingerprint is shown; no login is tried, and nothing is written."""
     answers.accept = False
-    name, sentence = broken(checker, machine.target())
-    assert name == "Host key" and machine.host_fingerprint in sentence
+    name, message = broken(checker, machine.target())
+    assert name == "Host key" and machine.host_fingerprint in message
     assert machine.host_fingerprint in answers.asked[0]
     assert not (own_home / ".ssh" / "known_hosts").exists()
 
@@ -136,8 +136,8 @@ def test_a_changed_host_key_is_refused_loudly(
         machine.new_host_key()
         machine.start()
         asked = len(answers.asked)
-        name, sentence = broken(checker, machine.target())
-    assert name == "Host key" and "HAS CHANGED" in sentence and "ssh-keygen -f" in sentence
+        name, message = broken(checker, machine.target())
+    assert name == "Host key" and "HAS CHANGED" in message and "ssh-keygen -f" in message
     assert len(answers.asked) == asked
 
 
@@ -157,30 +157,30 @@ def test_hashed_names_in_known_hosts_are_found(
 
 def test_a_wrong_user(checker: RemoteLauncher, machine: RemoteMachine) -> None:
     """It says who was not let in, and how to be."""
-    name, sentence = broken(checker, machine.target(user="nobody-of-ours"))
-    assert name == "Login" and "nobody-of-ours" in sentence
-    assert f"ssh-copy-id -p {machine.port} nobody-of-ours@127.0.0.1" in sentence
+    name, message = broken(checker, machine.target(user="nobody-of-ours"))
+    assert name == "Login" and "nobody-of-ours" in message
+    assert f"ssh-copy-id -p {machine.port} nobody-of-ours@127.0.0.1" in message
 
 
 def test_a_wrong_key(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
     """It names the key that was offered."""
     other = machine.make_key(tmp_path / "id_other")
-    name, sentence = broken(checker, machine.target(private_key=str(other)))
-    assert name == "Login" and str(other) in sentence
+    name, message = broken(checker, machine.target(private_key=str(other)))
+    assert name == "Login" and str(other) in message
 
 
 def test_no_key_at_all(checker: RemoteLauncher, machine: RemoteMachine) -> None:
     """It says where one would be."""
-    name, sentence = broken(checker, machine.target(private_key=""))
-    assert name == "Login" and "~/.ssh" in sentence
+    name, message = broken(checker, machine.target(private_key=""))
+    assert name == "Login" and "~/.ssh" in message
 
 
 def test_a_file_that_is_no_key(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
     """A public key, or a holiday picture."""
-    name, sentence = broken(checker, machine.target(private_key=f"{machine.key}.pub"))
-    assert name == "Login" and "not a private key" in sentence
-    name, sentence = broken(checker, machine.target(private_key=str(tmp_path / "missing")))
-    assert name == "Login" and "No such file" in sentence
+    name, message = broken(checker, machine.target(private_key=f"{machine.key}.pub"))
+    assert name == "Login" and "not a private key" in message
+    name, message = broken(checker, machine.target(private_key=str(tmp_path / "missing")))
+    assert name == "Login" and "No such file" in message
 
 
 @pytest.fixture
@@ -208,8 +208,8 @@ def test_a_passphrase_that_is_not_given(
     checker: RemoteLauncher, machine: RemoteMachine, locked: Path
 ) -> None:
     """Giving up is an answer."""
-    name, sentence = broken(checker, machine.target(private_key=str(locked)))
-    assert name == "Login" and "its passphrase was not given" in sentence
+    name, message = broken(checker, machine.target(private_key=str(locked)))
+    assert name == "Login" and "its passphrase was not given" in message
 
 
 def test_an_ssh_agent_makes_the_question_needless(
@@ -314,14 +314,14 @@ def odd_python(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_python_that_is_too_old(checker: RemoteLauncher, machine: RemoteMachine, odd_python: Path) -> None:
     """It says which one it is, and which is needed."""
-    name, sentence = broken(checker, machine.target(python=str(odd_python)))
-    assert name == "Python" and "3.8.20" in sentence and "3.11" in sentence
+    name, message = broken(checker, machine.target(python=str(odd_python)))
+    assert name == "Python" and "3.8.20" in message and "3.11" in message
 
 
 def test_no_python(checker: RemoteLauncher, machine: RemoteMachine) -> None:
     """It says where it was looked for."""
-    name, sentence = broken(checker, machine.target(python="/nowhere/python3"))
-    assert name == "Python" and "/nowhere/python3" in sentence
+    name, message = broken(checker, machine.target(python="/nowhere/python3"))
+    assert name == "Python" and "/nowhere/python3" in message
 
 
 def test_a_python_without_what_kq_needs(
@@ -334,8 +334,8 @@ def test_a_python_without_what_kq_needs(
         "*) echo \"ModuleNotFoundError: No module named 'zmq'\" >&2; exit 1 ;; esac\n"
     )
     bare.chmod(0o755)
-    name, sentence = broken(checker, machine.target(python=str(bare)))
-    assert name == "Katana Queue" and "pip install pyzmq" in sentence
+    name, message = broken(checker, machine.target(python=str(bare)))
+    assert name == "Katana Queue" and "pip install pyzmq" in message
 
 
 def test_a_kq_of_another_protocol(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
@@ -346,8 +346,8 @@ def test_a_kq_of_another_protocol(checker: RemoteLauncher, machine: RemoteMachin
     (other / "kq" / "agent" / "__main__.py").write_text(
         'print(\'kq-remote: {"protocol": 99, "version": "0.0.9"}\')\n'
     )
-    name, sentence = broken(checker, machine.target(kq_root=str(other)))
-    assert name == "Katana Queue" and "version 99" in sentence
+    name, message = broken(checker, machine.target(kq_root=str(other)))
+    assert name == "Katana Queue" and "version 99" in message
 
 
 def test_fifty_agents_on_a_small_machine_are_warned_of(
@@ -356,7 +356,7 @@ def test_fifty_agents_on_a_small_machine_are_warned_of(
     """It is said, and not refused."""
     result = checker.check(machine.target(num_agents=900), Reports())
     step = next(step for step in result.steps if step.name == "Machine")
-    assert result.ok and step.state is StepState.NOTE and "900 Agents" in step.sentence
+    assert result.ok and step.state is StepState.NOTE and "900 Agents" in step.message
 
 
 def test_a_profile_that_talks_and_takes_its_time(checker: RemoteLauncher, machine: RemoteMachine) -> None:
@@ -373,5 +373,5 @@ def test_a_profile_that_talks_and_takes_its_time(checker: RemoteLauncher, machin
 def test_a_login_that_runs_nothing(checker: RemoteLauncher, tmp_path: Path) -> None:
     """An account for SFTP only, or one whose shell is gone."""
     with RemoteMachine(tmp_path / "machine", settings="ForceCommand echo only files here") as machine:
-        name, sentence = broken(checker, machine.target())
-    assert name == "System" and "only files here" in sentence
+        name, message = broken(checker, machine.target())
+    assert name == "System" and "only files here" in message

@@ -12,7 +12,7 @@ import pytest
 
 from kq.errors import Refused
 from kq.files import try_lock
-from kq.remote import HostBook, RemoteHost, RemoteLauncher, host_store, remote_choices
+from kq.remote import HostStore, RemoteHost, RemoteLauncher, host_store, remote_choices
 from kq.settings import Settings
 from tests.reliability.live_queue import ROOT, clean_environment
 from tests.remote.machines import Answers, RemoteMachine, Reports
@@ -42,39 +42,39 @@ def beside(path: Path) -> set[Path]:
 def test_a_file_that_makes_no_sense_is_kept_aside(path: Path, content: bytes) -> None:
     """Somebody's list of fifty machines may be in it, behind one comma too many."""
     path.write_bytes(content)
-    book = HostBook()
-    assert book.hosts() == []
-    assert str(path) in book.trouble and "correct it, or remove it" in book.trouble
+    store = HostStore()
+    assert store.hosts() == []
+    assert str(path) in store.problem and "correct it, or remove it" in store.problem
     assert path.read_bytes() == content, "reading changes nothing"
-    told = book.remember(RemoteHost(host="farm-b"), worked=True)
+    told = store.remember(RemoteHost(host="farm-b"), worked=True)
     [aside] = path.parent.glob("hosts.json.unusable-*")
     assert aside.read_bytes() == content
     assert aside.name in told and str(path) in told
-    assert [host.host for host in HostBook().hosts()] == ["farm-b"]
-    assert HostBook().remember(RemoteHost(host="farm-c"), worked=True) == ""
+    assert [host.host for host in HostStore().hosts()] == ["farm-b"]
+    assert HostStore().remember(RemoteHost(host="farm-c"), worked=True) == ""
 
 
 def test_a_file_that_cannot_be_read_is_not_written_over(path: Path) -> None:
     """Nobody knows what is in it."""
     path.mkdir()
-    book = HostBook()
-    assert book.hosts() == [] and "cannot be read" in book.trouble
+    store = HostStore()
+    assert store.hosts() == [] and "cannot be read" in store.problem
     with pytest.raises(Refused, match=r"hosts\.json cannot be read"):
-        book.remember(RemoteHost(host="farm-b"), worked=True)
+        store.remember(RemoteHost(host="farm-b"), worked=True)
     assert path.is_dir() and beside(path) == {path}
 
 
 def test_a_list_that_cannot_be_written_stays_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no half file beside it."""
-    HostBook().remember(RemoteHost(host="farm-a"), worked=True)
+    HostStore().remember(RemoteHost(host="farm-a"), worked=True)
 
     def refuse(_self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device", str(target))
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(Refused, match="No space left on device"):
-        HostBook().remember(RemoteHost(host="farm-b"), worked=True)
-    assert [host.host for host in HostBook().hosts()] == ["farm-a"]
+        HostStore().remember(RemoteHost(host="farm-b"), worked=True)
+    assert [host.host for host in HostStore().hosts()] == ["farm-a"]
     assert beside(path) == {path}
 
 
@@ -82,9 +82,9 @@ def test_of_machines_that_are_launched_at_once_each_is_remembered(path: Path) ->
     """Each launcher has a book of its own, and all of them one file."""
     names = [f"farm-{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda name: HostBook().remember(RemoteHost(host=name), worked=True), names))
+        told = list(pool.map(lambda name: HostStore().remember(RemoteHost(host=name), worked=True), names))
     assert not any(told)
-    assert {host.host for host in HostBook().hosts()} == set(names)
+    assert {host.host for host in HostStore().hosts()} == set(names)
     assert beside(path) == {path}
 
 
@@ -92,11 +92,11 @@ def test_of_two_desktops_that_remember_at_once_each_is_heard(path: Path) -> None
     """Processes of one user, each with machines of its own."""
     code = """
 import sys
-from kq.remote import HostBook, RemoteHost
+from kq.remote import HostStore, RemoteHost
 print("here", flush=True)
 sys.stdin.readline()
 for number in range(24):
-    told = HostBook().remember(RemoteHost(host=f"{sys.argv[1]}-{number}"), worked=True)
+    told = HostStore().remember(RemoteHost(host=f"{sys.argv[1]}-{number}"), worked=True)
     assert told == "", told
 """
     desktops = [
@@ -115,21 +115,21 @@ for number in range(24):
         each.communicate(timeout=60)
         assert each.returncode == 0
     names = {f"{name}-{number}" for name in ("farm", "node") for number in range(24)}
-    assert {host.host for host in HostBook().hosts()} == names
+    assert {host.host for host in HostStore().hosts()} == names
 
 
 def test_a_desktop_that_stands_still_in_the_midst_is_told_of(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it has yet to write would undo ours: nothing is written, and somebody is told."""
-    HostBook().remember(RemoteHost(host="farm-a"), worked=True)
-    monkeypatch.setattr(host_store, "_PATIENCE_S", 0.1)
+    HostStore().remember(RemoteHost(host="farm-a"), worked=True)
+    monkeypatch.setattr(host_store, "_TIMEOUT_S", 0.1)
     with path.with_name(".hosts.json.lock").open("ab") as other:
         assert try_lock(other)
         with pytest.raises(Refused, match="another desktop"):
-            HostBook().remember(RemoteHost(host="farm-b"), worked=True)
-    assert HostBook().remember(RemoteHost(host="farm-c"), worked=True) == ""
-    assert {host.host for host in HostBook().hosts()} == {"farm-a", "farm-c"}
+            HostStore().remember(RemoteHost(host="farm-b"), worked=True)
+    assert HostStore().remember(RemoteHost(host="farm-c"), worked=True) == ""
+    assert {host.host for host in HostStore().hosts()} == {"farm-a", "farm-c"}
 
 
 def test_an_empty_list_says_what_would_be_in_it(path: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_an_empty_list_says_what_would_be_in_it(path: Path, tmp_path: Path) -> N
 def test_it_is_said_where_somebody_looks(path: Path, machine: RemoteMachine, tmp_path: Path) -> None:
     """In the dialog's choices, by `kq remote hosts`, and as a step of the check that begins a new list."""
     path.write_text("hosts: farm-a")
-    assert str(path) in remote_choices().trouble
+    assert str(path) in remote_choices().problem
     environment = clean_environment(tmp_path / "root", {}) | {
         name: os.environ[name] for name in ("HOME", "XDG_CONFIG_HOME")
     }
@@ -163,4 +163,4 @@ def test_it_is_said_where_somebody_looks(path: Path, machine: RemoteMachine, tmp
     result = RemoteLauncher(None, settings, Answers()).check(machine.target(), reports)
     assert result.ok, reports.text()
     assert (result.steps[-1].name, result.steps[-1].state) == ("Hosts list", "note")
-    assert "it is kept as hosts.json.unusable-" in result.steps[-1].sentence
+    assert "it is kept as hosts.json.unusable-" in result.steps[-1].message

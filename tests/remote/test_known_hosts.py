@@ -26,7 +26,7 @@ def connect(machine: RemoteMachine, tmp_path: Path) -> tuple[bool, str, list[str
     settings = Settings.from_environment({"KQ_DATA_ROOT": str(tmp_path / "root")})
     result = RemoteLauncher(None, settings, answers).check(machine.target(user="nobody-of-ours"), Reports())
     step = next(step for step in result.steps if step.name == "Host key")
-    return any(each.name == "Login" for each in result.steps), step.sentence, answers.asked
+    return any(each.name == "Login" for each in result.steps), step.message, answers.asked
 
 
 def key_of(machine: RemoteMachine) -> str:
@@ -63,8 +63,8 @@ def test_what_ssh_takes_for_known_is_known(
     """Nobody is asked; ssh-keygen's own reading agrees wherever it reads such lines."""
     values = {"port": machine.port, "key": key_of(machine), "other": other_key(machine, tmp_path)}
     known.write_text("".join(f"{line.format(**values)}\n" for line in lines))
-    passed, sentence, asked = connect(machine, tmp_path)
-    assert passed and sentence.startswith("known:") and not asked
+    passed, message, asked = connect(machine, tmp_path)
+    assert passed and message.startswith("known:") and not asked
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,15 @@ def test_a_revoked_key_is_refused_loudly(
     """Also where the same key was accepted before; nobody is asked."""
     values = {"port": machine.port, "key": key_of(machine)}
     known.write_text("".join(f"{line.format(**values)}\n" for line in lines))
-    passed, sentence, asked = connect(machine, tmp_path)
-    assert not passed and "IS REVOKED" in sentence and not asked
+    passed, message, asked = connect(machine, tmp_path)
+    assert not passed and "IS REVOKED" in message and not asked
 
 
 def test_an_authority_is_not_taken_for_the_key(machine: RemoteMachine, known: Path, tmp_path: Path) -> None:
     """Certificates of hosts are not read: the key itself is shown, and why."""
     known.write_text(f"@cert-authority * {key_of(machine)}\n")
-    passed, sentence, asked = connect(machine, tmp_path)
-    assert not passed and "certificates of host keys" in sentence and len(asked) == 1
+    passed, message, asked = connect(machine, tmp_path)
+    assert not passed and "certificates of host keys" in message and len(asked) == 1
 
 
 def test_a_name_that_is_excepted_is_not_known(machine: RemoteMachine, known: Path, tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_a_name_that_is_excepted_is_not_known(machine: RemoteMachine, known: Pat
 def test_a_strict_user_is_not_asked(machine: RemoteMachine, own_home: Path, tmp_path: Path) -> None:
     """StrictHostKeyChecking yes: who may add keys is decided elsewhere."""
     (own_home / ".ssh" / "config").write_text("StrictHostKeyChecking yes\n")
-    passed, sentence, asked = connect(machine, tmp_path)
-    assert not passed and "StrictHostKeyChecking" in sentence and not asked
+    passed, message, asked = connect(machine, tmp_path)
+    assert not passed and "StrictHostKeyChecking" in message and not asked
 
 
 def test_hashed_names_are_those_of_ssh_keygen(tmp_path: Path, machine: RemoteMachine) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.remote import HostBook, RemoteLauncher
+from kq.remote import HostStore, RemoteLauncher
 from tests.reliability.live_queue import LiveQueue, is_alive, until
 from tests.remote.machines import RemoteMachine, Reports, gone
 
@@ -43,7 +43,7 @@ def test_agents_start_work_and_stop(
     assert not remote_agents(queue)
     assert gone([pid for pids in running.values() for pid in pids])
     assert not list(machine.state.glob("sessions/*"))
-    assert [host.host for host in HostBook(own_home / "hosts.json").hosts()] == [machine.address]
+    assert [host.host for host in HostStore(own_home / "hosts.json").hosts()] == [machine.address]
     assert "secret" not in (own_home / "hosts.json").read_text()
 
 
@@ -127,7 +127,7 @@ def test_a_machine_without_sftp_is_told_of(
     login.chmod(0o755)
     with RemoteMachine(tmp_path / "machine", settings=f"ForceCommand {login}") as machine:
         result = launcher.start(machine.target(), Reports())
-        assert not result.ok and "SFTP subsystem" in result.sentence, result.sentence
+        assert not result.ok and "SFTP subsystem" in result.message, result.message
         assert not any(machine.processes().values()) and not list(machine.state.glob("sessions/*"))
     assert not remote_agents(queue)
 

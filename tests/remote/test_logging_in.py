@@ -173,8 +173,8 @@ def test_a_certificate_that_is_over_is_named(
     """Such as yesterday's: it says what to do about that."""
     key = make(tmp_path / "key", "-t", "ed25519")
     authority.sign(key, "-2d:-1d")
-    name, sentence = broken(checker, trusting.target(private_key=str(key)))
-    assert name == "Login" and "key-cert.pub was good until" in sentence and "signed again" in sentence
+    name, message = broken(checker, trusting.target(private_key=str(key)))
+    assert name == "Login" and "key-cert.pub was good until" in message and "signed again" in message
 
 
 # --- servers with rules of their own -------------------------------------------------------
@@ -196,8 +196,8 @@ def test_a_server_that_does_not_do_says_why(
 ) -> None:
     """With the line that its administrator can change."""
     with RemoteMachine(tmp_path / "machine", settings=settings) as machine:
-        name, sentence = broken(checker, machine.target())
-    assert name == step and words in sentence
+        name, message = broken(checker, machine.target())
+    assert name == step and words in message
 
 
 def test_one_session_at_a_time_is_enough(
@@ -214,12 +214,12 @@ def test_one_session_at_a_time_is_enough(
 def test_a_windows_server_is_told_of_in_its_own_paths(checker: RemoteLauncher, tmp_path: Path) -> None:
     """By its greeting: where administrators' keys are, and where its own."""
     with RemoteMachine(tmp_path / "machine", settings="VersionAddendum OpenSSH_for_Windows_9.5") as machine:
-        name, sentence = broken(checker, machine.target(user="nobody-of-ours"))
+        name, message = broken(checker, machine.target(user="nobody-of-ours"))
         assert (
-            name == "Login" and "administrators_authorized_keys" in sentence and "ssh-copy-id" not in sentence
+            name == "Login" and "administrators_authorized_keys" in message and "ssh-copy-id" not in message
         )
-        name, sentence = broken(checker, machine.target())
-        assert name == "System" and "PowerShell does not run" in sentence
+        name, message = broken(checker, machine.target())
+        assert name == "System" and "PowerShell does not run" in message
 
 
 # --- shells --------------------------------------------------------------------------------
@@ -242,5 +242,5 @@ def test_whatever_the_login_shell_is(
         reports = Reports()
         result = checker.check(machine.target(kq_root=str(odd)), reports)
     assert result.ok, reports.text()
-    found = next(step.sentence for step in result.steps if step.name == "Katana Queue")
+    found = next(step.message for step in result.steps if step.name == "Katana Queue")
     assert found.startswith(str(odd))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kq.errors import BadInput
-from kq.remote import HostBook, RemoteHost, RemoteLauncher, StepState, preflight
+from kq.remote import HostStore, RemoteHost, RemoteLauncher, StepState, preflight
 from kq.remote.steps import Cancelled, Steps
 from kq.settings import Settings
 from tests.reliability.live_queue import LiveQueue
@@ -24,15 +24,15 @@ from tests.remote.test_connecting import broken
 def checker(tmp_path: Path, answers: Answers, own_home: Path) -> RemoteLauncher:
     """A launcher without a queue."""
     settings = Settings.from_environment({"KQ_DATA_ROOT": str(tmp_path / "root")})
-    return RemoteLauncher(None, settings, answers, HostBook(own_home / "hosts.json"))
+    return RemoteLauncher(None, settings, answers, HostStore(own_home / "hosts.json"))
 
 
 def test_no_other_kq_is_taken_than_the_one_that_was_named(
     checker: RemoteLauncher, machine: RemoteMachine
 ) -> None:
     """Though there is one where it is expected: somebody wants that version, or mistyped."""
-    name, sentence = broken(checker, machine.target(kq_root="/no/such/kq"))
-    assert name == "Katana Queue" and "is not on 127.0.0.1 in /no/such/kq:" in sentence
+    name, message = broken(checker, machine.target(kq_root="/no/such/kq"))
+    assert name == "Katana Queue" and "is not on 127.0.0.1 in /no/such/kq:" in message
 
 
 @pytest.mark.parametrize("field", ["katana_root", "kq_root", "data_root"])
@@ -48,16 +48,16 @@ def test_a_check_does_not_change_what_worked(
     checker: RemoteLauncher, machine: RemoteMachine, own_home: Path
 ) -> None:
     """Else the next start would begin the fifty Agents of a check. Before any start it is remembered."""
-    book = HostBook(own_home / "hosts.json")
+    store = HostStore(own_home / "hosts.json")
     assert checker.check(machine.target(num_agents=1), Reports()).ok
-    assert [host.num_agents for host in book.hosts()] == [1]
+    assert [host.num_agents for host in store.hosts()] == [1]
     assert checker.check(machine.target(num_agents=2), Reports()).ok
-    assert [host.num_agents for host in book.hosts()] == [2]
-    book.remember(machine.target(num_agents=3), worked=True)
+    assert [host.num_agents for host in store.hosts()] == [2]
+    store.remember(machine.target(num_agents=3), worked=True)
     assert checker.check(machine.target(num_agents=50), Reports()).ok
-    assert [host.num_agents for host in book.hosts()] == [3]
-    book.remember(machine.target(num_agents=4), worked=False)
-    assert [host.num_agents for host in book.hosts()] == [4], "Save Host is another matter"
+    assert [host.num_agents for host in store.hosts()] == [3]
+    store.remember(machine.target(num_agents=4), worked=False)
+    assert [host.num_agents for host in store.hosts()] == [4], "Save Host is another matter"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_memory_that_nobody_knows_is_not_told() -> None:
     reports = Reports()
     climb(reports, facts={"cores": 8, "memory": 0})._look_at_size()
     [step] = [each for each in reports.steps if each.state is StepState.DONE]
-    assert step.sentence == "8 cores for 2 Agents"
+    assert step.message == "8 cores for 2 Agents"
 
 
 def test_a_key_that_was_asked_for_is_taken_back_though_nobody_waited() -> None:
@@ -104,11 +104,11 @@ def test_a_key_that_was_asked_for_is_taken_back_though_nobody_waited() -> None:
     assert made.admitted == "farm-w" and asked == ["farm-w"]
 
 
-def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = None) -> preflight.Ladder:
+def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = None) -> preflight.Preflight:
     """A climb that has come to a machine."""
     steps = Steps(reports or Reports(), threading.Event())
     settings = Settings.from_environment({"KQ_DATA_ROOT": "/root"})
-    made = preflight.Ladder(RemoteHost(host="farm-w"), None, settings, steps, Answers(), 5.0)
+    made = preflight.Preflight(RemoteHost(host="farm-w"), None, settings, steps, Answers(), 5.0)
     made.machine = SimpleNamespace(katana_root=katana_root)  # type: ignore[assignment]  # no more is asked for
     made.facts = facts or {}
     return made
@@ -120,4 +120,4 @@ def test_the_address_of_a_key_is_the_one_that_was_set(queue: LiveQueue) -> None:
     assert printed.returncode == 0, printed.stderr
     assert json.loads(printed.stdout)["connection"]["host"] == "127.0.0.15"
     assert "KQ_DATA_ROOT 127.0.0.15 " in printed.stderr
-    queue.client.dismiss_host("farm-h").result(10)
+    queue.client.revoke_host("farm-h").result(10)

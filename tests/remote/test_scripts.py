@@ -80,7 +80,7 @@ def hand(tmp_path: Path, queue: LiveQueue) -> Iterator[Hand]:
     made = Hand(tmp_path / "it's a home", queue, root)
     yield made
     made.run("StopAgents.sh", "--all")
-    queue.client.dismiss_host("farm-h").result(10)
+    queue.client.revoke_host("farm-h").result(10)
 
 
 def test_started_and_stopped_by_hand(hand: Hand, queue: LiveQueue) -> None:
@@ -203,7 +203,7 @@ def test_started_again_at_once_after_a_hard_end(hand: Hand, queue: LiveQueue) ->
     for pid in (agent, supervisor):
         os.kill(pid, signal.SIGKILL)
     assert hand.run("StopAgents.sh").returncode == 0
-    queue.client.dismiss_host("farm-h").result(10)
+    queue.client.revoke_host("farm-h").result(10)
     hand.take_key()
     assert hand.start(1).returncode == 0
     running = hand.pids()

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from kq.api import JobSpec
-from kq.remote import HostBook, RemoteLauncher
+from kq.remote import HostStore, RemoteLauncher
 from kq.settings import Settings
 from tests.reliability.live_queue import ROOT, LiveQueue, until
 from tests.remote.machines import Answers, Reports, SecondMachine, gone, why_no_second
@@ -50,7 +50,7 @@ def queue(second: SecondMachine, tmp_path_factory: pytest.TempPathFactory) -> It
 def launched(queue: LiveQueue, second: SecondMachine, own_home: Path) -> Iterator[RemoteLauncher]:
     """Two Agents on the second machine."""
     settings = Settings.from_environment(queue.environment)
-    launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+    launcher = RemoteLauncher(queue.client, settings, Answers(), HostStore(own_home / "hosts.json"))
     reports = Reports()
     result = launcher.start(second.target(), reports)
     assert result.ok, reports.text()
@@ -188,7 +188,7 @@ def test_a_cut_is_noticed_also_by_connections_that_say_nothing(
         queue.await_agents()
         queue.client.drain_agents([agent.id for agent in queue.client.agents()]).result(10)
         settings = Settings.from_environment(queue.environment)
-        launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+        launcher = RemoteLauncher(queue.client, settings, Answers(), HostStore(own_home / "hosts.json"))
         reports = Reports()
         assert launcher.start(second.target(), reports).ok, reports.text()
         far = {agent.id: agent.pid for agent in queue.client.agents() if not agent.local}
@@ -261,7 +261,7 @@ def test_the_end_of_the_session_is_the_end_of_its_agents(
     root = second._hidden / "killed"
     with LiveQueue(root, 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=LEASE_S, KQ_GRACE_S=0.5) as queue:
         settings = Settings.from_environment(queue.environment)
-        launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+        launcher = RemoteLauncher(queue.client, settings, Answers(), HostStore(own_home / "hosts.json"))
         reports = Reports()
         assert launcher.start(second.target(), reports).ok, reports.text()
         submit(queue, folder_of(queue), "sleep 300")
@@ -301,7 +301,7 @@ def test_several_machines_at_once(
 ) -> None:
     """Started and stopped side by side, each with a key of its own; stopping one leaves the other alone."""
     settings = Settings.from_environment(queue.environment)
-    launcher = RemoteLauncher(queue.client, settings, Answers(), HostBook(own_home / "hosts.json"))
+    launcher = RemoteLauncher(queue.client, settings, Answers(), HostStore(own_home / "hosts.json"))
     with SecondMachine(tmp_path / "third", hidden=second._hidden, number=2) as third:
         both = (second, third)
         with ThreadPoolExecutor(2) as desktop:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.remote import HostBook, RemoteLauncher, StepState
+from kq.remote import HostStore, RemoteLauncher, StepState
 from kq.remote.ssh import Connection
 from kq.remote.tunnel import Tunnel
 from kq.settings import Settings
@@ -25,7 +25,7 @@ def patient(queue: LiveQueue, answers: Answers, own_home: Path) -> Iterator[Remo
     """A launcher whose user would have the tunnel."""
     answers.tunnel = True
     settings = Settings.from_environment(queue.environment)
-    made = RemoteLauncher(queue.client, settings, answers, HostBook(own_home / "hosts.json"))
+    made = RemoteLauncher(queue.client, settings, answers, HostStore(own_home / "hosts.json"))
     yield made
     made.close()
 
@@ -45,7 +45,7 @@ def test_the_tunnel_is_offered_kept_and_remembered(
     assert any(step.name == "Way back" and step.state is StepState.FAILED for step in started.steps)
     assert any("does not reach this machine at 192.0.2.77" in each for each in answers.asked)
     assert len(remote_agents(queue)) == 1
-    assert HostBook(own_home / "hosts.json").find(machine.address).tunnel  # type: ignore[union-attr]  # it is there
+    assert HostStore(own_home / "hosts.json").find(machine.address).tunnel  # type: ignore[union-attr]  # it is there
     job = queue.submit("sh", "-c", "echo through SSH")
     assert queue.await_job(job).state == "Completed"
     assert patient.stop(host, reports).ok, reports.text()
@@ -57,7 +57,7 @@ def test_without_consent_there_is_none(
 ) -> None:
     """It says what to open in the firewall, and leaves nothing."""
     result = launcher.start(machine.target(kq_host=UNREACHABLE), Reports())
-    assert not result.ok and "firewall" in result.sentence
+    assert not result.ok and "firewall" in result.message
     assert not any(machine.processes().values())
 
 
@@ -147,7 +147,7 @@ def test_a_server_that_allows_no_tunnel(queue: LiveQueue, tmp_path: Path, patien
     """It says which line the administrator can change."""
     with RemoteMachine(tmp_path / "machine", settings="AllowTcpForwarding no") as machine:
         result = patient.start(machine.target(tunnel=True), Reports())
-    assert not result.ok and "AllowTcpForwarding" in result.sentence
+    assert not result.ok and "AllowTcpForwarding" in result.message
 
 
 def test_a_name_that_the_other_machine_does_not_know(
@@ -155,7 +155,7 @@ def test_a_name_that_the_other_machine_does_not_know(
 ) -> None:
     """It says that its name service is to learn it, or an address to be used."""
     result = launcher.check(machine.target(kq_host="no-such-name.invalid"), Reports())
-    assert not result.ok and "does not know the name no-such-name.invalid" in result.sentence
+    assert not result.ok and "does not know the name no-such-name.invalid" in result.message
 
 
 class Gone:

@@ -98,7 +98,7 @@ def test_what_a_person_was_given_is_kept(hosts: Hosts) -> None:
     hosts.start_again()
     hosts.pass_time(3600)
     assert hosts.admits("farm-h")
-    hosts.hosts.dismiss("farm-h")
+    hosts.hosts.revoke("farm-h")
     hosts.pass_time(2)
     assert not hosts.admits("farm-h")
 
@@ -144,5 +144,5 @@ def test_a_launch_that_fails_leaves_a_persons_key(
     assert any(step.name == "Way back" for step in reports.steps), reports.text()
     [state] = queue.data_root.glob("queues/*/server.json")
     assert f"agent:{host.label}" in msgspec.json.decode(state.read_bytes())["keys"]
-    queue.client.dismiss_host(host.label).result(10)
+    queue.client.revoke_host(host.label).result(10)
     assert f"agent:{host.label}" not in msgspec.json.decode(state.read_bytes())["keys"]

@@ -10,7 +10,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdShade
 from PySide6.QtGui import QImage
 
 from host.renderboot.arguments import Arguments
-from host.renderboot.diagnostics import Findings
+from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.renderers import load_renderer
 from host.renderboot.scene import Scene
 from host.renderboot.stage.reader import read_stage
@@ -121,9 +121,9 @@ def read_png(path: Path) -> npt.NDArray[np.uint8]:
 
 def read(stage: Usd.Stage, **arguments: object) -> tuple[Scene, str]:
     """Read a stage; the second value is everything it had to say."""
-    findings = Findings()
-    scene = read_stage(stage, Arguments(stage=Path("test.usda"), **arguments), findings)  # type: ignore[arg-type]
-    warnings, notes = findings.take()
+    diagnostics = Diagnostics()
+    scene = read_stage(stage, Arguments(stage=Path("test.usda"), **arguments), diagnostics)  # type: ignore[arg-type]
+    warnings, notes = diagnostics.take()
     return scene, "\n".join(warnings + notes)
 
 
@@ -132,7 +132,7 @@ def draw(
 ) -> Pixels:
     """The picture, linear, (height, width, 4), drawn by mitsuba in this process."""
     scene, _ = read(stage, width=width, height=height, **arguments)
-    findings = Findings()
-    picture = load_renderer("mitsuba").prepare(scene, 1, findings)
+    diagnostics = Diagnostics()
+    picture = load_renderer("mitsuba").prepare(scene, 1, diagnostics)
     picture.render_pass(samples)
     return picture.pixels()

@@ -9,8 +9,8 @@ import numpy as np
 
 from host.renderboot import job
 from host.renderboot.arguments import Arguments
-from host.renderboot.cache import Stash
-from host.renderboot.diagnostics import Findings
+from host.renderboot.cache import PartCache
+from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.picture import Pixels
 from host.renderboot.scene import Scene
 from tests.renderboot.stages import add_card, new_stage, read_png
@@ -47,11 +47,11 @@ class SlowRenderer:
     version = "1"
 
     def prepare(
-        self, scene: Scene, threads: int, findings: Findings, stash: Stash | None = None
+        self, scene: Scene, threads: int, diagnostics: Diagnostics, cache: PartCache | None = None
     ) -> SlowPicture:
         return SlowPicture()
 
-    def prepare_ahead(self, scene: Scene, threads: int, stash: Stash) -> None:
+    def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:
         pass
 
 

@@ -13,8 +13,8 @@ import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdShade, Vt
 
 from host.renderboot.arguments import Arguments
-from host.renderboot.cache import Stash, digest
-from host.renderboot.diagnostics import Findings
+from host.renderboot.cache import PartCache, digest
+from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.prefetch import BEFORE_VARIABLE, read_before
 from host.renderboot.renderers import load_renderer
 from host.renderboot.stage.reader import read_scene
@@ -208,22 +208,24 @@ def _arguments(folder: Path, frame: float = 1.0) -> Arguments:
     return Arguments(stage=folder / "scene.usda", width=48, height=48, frame=frame)
 
 
-def _prepared(folder: Path) -> Stash:
+def _prepared(folder: Path) -> PartCache:
     """As a waiting process prepares."""
-    stash = Stash(lambda: None)
-    scene = read_scene(_arguments(folder), Findings(), stash)
-    load_renderer("mitsuba").prepare_ahead(scene, 1, stash)
-    stash.close()
-    return stash
+    cache = PartCache(lambda: None)
+    scene = read_scene(_arguments(folder), Diagnostics(), cache)
+    load_renderer("mitsuba").prefetch_parts(scene, 1, cache)
+    cache.close()
+    return cache
 
 
-def _picture(arguments: Arguments, stash: Stash | None = None) -> tuple[Pixels, tuple[list[str], list[str]]]:
+def _picture(
+    arguments: Arguments, cache: PartCache | None = None
+) -> tuple[Pixels, tuple[list[str], list[str]]]:
     """The picture of one thread, which is the same each time, and all that was said of the scene."""
-    findings = Findings()
-    scene = read_scene(arguments, findings, stash)
-    picture = load_renderer("mitsuba").prepare(scene, 1, findings, stash)
+    diagnostics = Diagnostics()
+    scene = read_scene(arguments, diagnostics, cache)
+    picture = load_renderer("mitsuba").prepare(scene, 1, diagnostics, cache)
     picture.render_pass(2)
-    return picture.pixels(), findings.take()
+    return picture.pixels(), diagnostics.take()
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
@@ -233,34 +235,34 @@ def test_a_change_is_seen_as_by_a_new_process(
     """Pixel for pixel and word for word, with the stage and its images under the names they had before."""
     stage = _scene(tmp_path)
     before, _ = _picture(_arguments(tmp_path))
-    stash = _prepared(tmp_path)
+    cache = _prepared(tmp_path)
     change(stage, tmp_path)
     stage.GetRootLayer().Save()
-    prepared = _picture(_arguments(tmp_path), stash)
+    prepared = _picture(_arguments(tmp_path), cache)
     anew = _picture(_arguments(tmp_path))
     assert np.array_equal(prepared[0], anew[0])
     assert prepared[1] == anew[1]
     assert not np.array_equal(prepared[0], before)
-    assert stash.found > 0
+    assert cache.found > 0
 
 
 def test_another_frame_is_seen_as_by_a_new_process(tmp_path: Path) -> None:
     """What moves is made anew, what does not is found."""
     _scene(tmp_path)
-    stash = _prepared(tmp_path)
-    prepared, _ = _picture(_arguments(tmp_path, 2.0), stash)
+    cache = _prepared(tmp_path)
+    prepared, _ = _picture(_arguments(tmp_path, 2.0), cache)
     assert np.array_equal(prepared, _picture(_arguments(tmp_path, 2.0))[0])
     assert not np.array_equal(prepared, _picture(_arguments(tmp_path))[0])
-    assert (stash.missed, stash.found > 0) == (1, True)
+    assert (cache.missed, cache.found > 0) == (1, True)
 
 
 def test_all_of_a_scene_that_is_as_before_is_found(tmp_path: Path) -> None:
     """Each mesh, the texture, and the sky's image."""
     _scene(tmp_path)
-    stash = _prepared(tmp_path)
-    prepared, _ = _picture(_arguments(tmp_path), stash)
+    cache = _prepared(tmp_path)
+    prepared, _ = _picture(_arguments(tmp_path), cache)
     assert np.array_equal(prepared, _picture(_arguments(tmp_path))[0])
-    assert (stash.found, stash.missed) == (7, 0)
+    assert (cache.found, cache.missed) == (7, 0)
 
 
 def test_warnings_of_a_mesh_are_told_each_time(tmp_path: Path) -> None:
@@ -268,10 +270,10 @@ def test_warnings_of_a_mesh_are_told_each_time(tmp_path: Path) -> None:
     stage = _scene(tmp_path)
     UsdGeom.PrimvarsAPI(_mesh(stage, "Wall")).GetPrimvar("st").Set([(0, 0)])
     stage.GetRootLayer().Save()
-    stash = _prepared(tmp_path)
-    _, (warnings, _) = _picture(_arguments(tmp_path), stash)
+    cache = _prepared(tmp_path)
+    _, (warnings, _) = _picture(_arguments(tmp_path), cache)
     assert "The primvar 'st' has too few values and is ignored: /World/Wall" in warnings
-    assert stash.missed == 0
+    assert cache.missed == 0
 
 
 def test_digests_differ_where_parts_do() -> None:

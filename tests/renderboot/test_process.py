@@ -167,11 +167,11 @@ def test_bad_input_gives_one_sentence(tmp_path: Path, red_ball: Path) -> None:
         (["-geolib3OpTree", red_ball, "-samples", "x"], 2, "-samples needs a whole number"),
         (["-geolib3OpTree", red_ball, "-renderOutputFile", blocked, *SMALL], 1, "cannot be written"),
     )
-    for arguments, code, sentence in cases:
+    for arguments, code, message in cases:
         ended = _run(*arguments)
         assert ended.code == code, ended.text
         assert ended.lines[-1].startswith("ERROR: "), ended.text
-        assert sentence in ended.lines[-1]
+        assert message in ended.lines[-1]
         assert "Traceback" not in ended.text
 
 

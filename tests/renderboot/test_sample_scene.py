@@ -9,7 +9,7 @@ import pytest
 from pxr import Usd, UsdGeom
 
 from host.renderboot.arguments import Arguments
-from host.renderboot.diagnostics import Findings
+from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.renderers import load_renderer
 from host.renderboot.stage.reader import read_scene
 
@@ -18,9 +18,9 @@ MAIN = FOLDER / "sample.usda"
 
 
 def _read(**arguments: object) -> tuple[object, str]:
-    findings = Findings()
-    scene = read_scene(Arguments(stage=MAIN, **arguments), findings)  # type: ignore[arg-type]
-    return scene, "\n".join(line for lines in findings.take() for line in lines)
+    diagnostics = Diagnostics()
+    scene = read_scene(Arguments(stage=MAIN, **arguments), diagnostics)  # type: ignore[arg-type]
+    return scene, "\n".join(line for lines in diagnostics.take() for line in lines)
 
 
 def test_it_has_what_a_lighting_artist_tries_things_on() -> None:
@@ -65,10 +65,10 @@ def test_it_is_small() -> None:
 def test_both_cameras_see_a_lit_scene(camera: str) -> None:
     """Neither black nor burnt out, in the warm palette it was made in."""
     scene, _ = _read(camera=camera, width=48, height=27)
-    findings = Findings()
-    picture = load_renderer("mitsuba").prepare(scene, 1, findings)
+    diagnostics = Diagnostics()
+    picture = load_renderer("mitsuba").prepare(scene, 1, diagnostics)
     picture.render_pass(4)
-    assert findings.take() == ([], [])
+    assert diagnostics.take() == ([], [])
     red, green, blue, _ = picture.pixels().reshape(-1, 4).mean(axis=0)
     assert 0.1 < green < 0.6
     assert red > green > blue

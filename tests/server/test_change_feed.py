@@ -7,19 +7,19 @@ from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.messages import SnapshotReply
 from kq.records import QueueRecord
-from kq.server.change_feed import News
+from kq.server.change_feed import ChangeFeed
 
 
 def test_an_agent_that_came_back_before_anybody_was_told_is_there() -> None:
     """It went and registered again within one message's time: clients know it as it is now."""
     core = Core(CoreSettings(agents_wanted=0))
-    news, mirror = News(core), Mirror()
+    change_feed, mirror = ChangeFeed(core), Mirror()
     nothing = SnapshotReply(request=1, sequence=0, jobs=(), agents=(), queue=QueueRecord(), more=False)
     mirror.take_page(nothing, frozenset())
     core.handle(ev.AgentRegistered("farm-b:1", "farm-b", 4711, 1.0, local=False), Instant(0.0, 0.0))
-    news.agent_removed("farm-b:1")
-    news.agent_changed("farm-b:1")
-    for event in news.take(10.0):
+    change_feed.agent_removed("farm-b:1")
+    change_feed.agent_changed("farm-b:1")
+    for event in change_feed.take(10.0):
         assert mirror.apply(event)
     assert list(mirror.agents) == ["farm-b:1"]
     assert not mirror.take_change(ConnectionStatus.CONNECTED, "", most=9).removed_agents

@@ -61,15 +61,15 @@ def test_a_shared_scene_goes_with_the_last_job_that_has_it(tmp_path: Path) -> No
 def test_a_folder_that_was_not_made_for_renders_is_left_alone(tmp_path: Path) -> None:
     """A job may name any folder as its own: only those below `renders` are the queue's to delete."""
     core, journal, history = _queue(tmp_path)
-    foreign, render = tmp_path / "scenes" / "mine", tmp_path / "renders" / "made"
-    for folder in (foreign, render):
+    unexpected_attempt, render = tmp_path / "scenes" / "mine", tmp_path / "renders" / "made"
+    for folder in (unexpected_attempt, render):
         folder.mkdir(parents=True)
-    _submit(core, journal, "theirs", foreign)
+    _submit(core, journal, "theirs", unexpected_attempt)
     _submit(core, journal, "ours", render)
     _remove(core, history, "theirs")
     _remove(core, history, "ours")
     _wait_until_gone(render)
-    assert foreign.exists()
+    assert unexpected_attempt.exists()
     journal.close()
 
 

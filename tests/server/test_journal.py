@@ -13,10 +13,10 @@ import pytest
 
 from kq.core.agents import Agent
 from kq.core.jobs import Job
-from kq.core.state import Standing
+from kq.core.state import Overrides
 from kq.records import AttemptRecord, JobSpec
 from kq.server.journal import Journal
-from kq.server.journal_writer import JournalKeeper
+from kq.server.journal_writer import JournalWriter
 from kq.states import TaskState
 from tests.small_disk import fill, small_disk
 
@@ -64,12 +64,16 @@ def test_what_a_session_did_not_end_is_cancelled_in_the_next(tmp_path: Path) -> 
     journal.close()
     os.utime(tmp_path / "j", (5000.0, 5000.0))
     journal = Journal(tmp_path / "j", "now")
-    [back], _ = journal.earlier_jobs(1 << 62, 10)
+    [back], _ = journal.jobs_from_history(1 << 62, 10)
     assert back.completed == 5000.0, "as far as the journal knows: when it was last written"
-    assert (back.state, back.reason, back.earlier) == ("Cancelled", "its session ended before it did", True)
+    assert (back.state, back.reason, back.from_history) == (
+        "Cancelled",
+        "its session ended before it did",
+        True,
+    )
     journal.commit()
     assert list(journal.restore_jobs()) == []
-    back.earlier = False
+    back.from_history = False
     back.reset_tasks(frozenset({TaskState.CANCELLED}), TaskState.WAITING)
     journal.note_job(back, tasks_reset=True)
     journal.commit()
@@ -91,32 +95,32 @@ def test_a_row_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     assert [each.order for each in journal.restore_jobs()] == [1, 3]
     journal.close()
     journal = Journal(tmp_path / "j", "next")
-    found, before = journal.earlier_jobs(1 << 62, 10)
+    found, before = journal.jobs_from_history(1 << 62, 10)
     assert [each.order for each in found] == [3, 1]
-    assert journal.earlier_jobs(before or 0, 10) == ([], None)
+    assert journal.jobs_from_history(before or 0, 10) == ([], None)
     journal.close()
 
 
 def test_what_the_queue_was_told_comes_back_in_its_session_alone(tmp_path: Path) -> None:
     """What was told last; another session begins as its settings say, and so does one that cannot read it."""
     journal = Journal(tmp_path / "j", "now")
-    assert journal.restore_standing() is None
-    told = Standing(paused=True, agents_wanted=3, drained=("a1",))
-    journal.note_standing(Standing(paused=False, agents_wanted=2, drained=()))
-    journal.note_standing(told)
+    assert journal.restore_overrides() is None
+    told = Overrides(paused=True, agents_wanted=3, drained=("a1",))
+    journal.note_overrides(Overrides(paused=False, agents_wanted=2, drained=()))
+    journal.note_overrides(told)
     assert journal.is_dirty
     journal.commit()
     assert not journal.is_dirty
     journal.close()
     for session, expected in (("now", told), ("later", None)):
         journal = Journal(tmp_path / "j", session)
-        assert journal.restore_standing() == expected
+        assert journal.restore_overrides() == expected
         journal.close()
     with closing(sqlite3.connect(tmp_path / "j")) as db:
-        db.execute("UPDATE meta SET value = 'nonsense' WHERE key = 'standing'")
+        db.execute("UPDATE meta SET value = 'nonsense' WHERE key = 'overrides'")
         db.commit()
     journal = Journal(tmp_path / "j", "now")
-    assert journal.restore_standing() is None
+    assert journal.restore_overrides() is None
     journal.close()
 
 
@@ -191,7 +195,7 @@ def test_another_layout_is_refused(tmp_path: Path) -> None:
         Journal(tmp_path / "j", "now")
 
 
-def cut_off(path: Path, folder: Path) -> Path:
+def attempt_lost(path: Path, folder: Path) -> Path:
     """A copy of an open journal with its log: what is on the disk when the power goes."""
     folder.mkdir(exist_ok=True)
     for ending in ("", "-wal"):
@@ -204,7 +208,7 @@ def test_an_empty_file_beside_its_log_is_read_from_that(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(1))
     journal.commit()
-    copy = cut_off(tmp_path / "j", tmp_path / "after")
+    copy = attempt_lost(tmp_path / "j", tmp_path / "after")
     journal.close()
     os.truncate(copy, 0)
     journal = Journal(copy, "now")
@@ -221,21 +225,21 @@ def test_a_log_that_does_not_hold_all_is_not_taken_for_the_journal(tmp_path: Pat
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(2))
     journal.commit()
-    copy = cut_off(tmp_path / "j", tmp_path / "after")
+    copy = attempt_lost(tmp_path / "j", tmp_path / "after")
     journal.close()
     os.truncate(copy, 0)
     with pytest.raises(sqlite3.DatabaseError):
         Journal(copy, "now")
 
 
-class Troubles:
+class Problems:
     """Takes what people would be told."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def set_trouble(self, sentence: str) -> None:
-        self.said.append(sentence)
+    def set_problem(self, message: str) -> None:
+        self.said.append(message)
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can mount a small disk")
@@ -247,11 +251,11 @@ def test_a_journal_that_is_kept_aside_keeps_its_log(tmp_path: Path) -> None:
     journal.commit()
     journal._db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
     with small_disk(tmp_path) as mount:
-        copy = cut_off(tmp_path / "j", mount)
+        copy = attempt_lost(tmp_path / "j", mount)
         journal.close()
         fill(mount / "filler")
-        troubles = Troubles()
-        JournalKeeper(copy, "next", troubles).journal.close()  # type: ignore[arg-type]  # it only tells
-        assert "jobs are not remembered" in troubles.said[0]
+        problems = Problems()
+        JournalWriter(copy, "next", problems).journal.close()  # type: ignore[arg-type]  # it only tells
+        assert "jobs are not remembered" in problems.said[0]
         [aside] = mount.glob("j.unusable-*[0-9]")
         assert aside.with_name(f"{aside.name}-wal").stat().st_size > 100_000

@@ -72,7 +72,7 @@ class FakeQueue:
         self.attempts_of: dict[str, list[AttemptRecord]] = {}
         self.specs: dict[str, JobSpec] = {}
         self.status = ConnectionStatus.CONNECTED
-        self.sentence = ""
+        self.message = ""
         self._jobs: dict[str, JobRecord] = {}
         self._agents: dict[str, AgentRecord] = {}
         self._queue = QueueRecord(agents_wanted=2)
@@ -88,7 +88,7 @@ class FakeQueue:
         removed_agents: Iterable[str] = (),
         queue: QueueRecord | None = None,
         status: ConnectionStatus | None = None,
-        sentence: str = "",
+        message: str = "",
         reset: bool = False,
     ) -> None:
         """Something happened in the queue: tell everybody."""
@@ -104,11 +104,11 @@ class FakeQueue:
         if queue is not None:
             self._queue = queue
         if status is not None:
-            self.status, self.sentence = status, sentence
+            self.status, self.message = status, message
         self._tell(
             QueueChange(
                 status=self.status,
-                sentence=self.sentence,
+                message=self.message,
                 jobs=jobs,
                 removed_jobs=tuple(removed),
                 agents=agents,
@@ -150,7 +150,7 @@ class FakeQueue:
         listener(
             QueueChange(
                 status=self.status,
-                sentence=self.sentence,
+                message=self.message,
                 jobs=tuple(self._jobs.values()),
                 removed_jobs=(),
                 agents=tuple(self._agents.values()),

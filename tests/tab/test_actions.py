@@ -154,7 +154,7 @@ def test_queue_lost_while_a_question_stands(tab: Any, queue: FakeQueue, settle: 
     queue.change([make_job(1, JobState.RUNNING, started=time.time() - 7200)])
     settle(lambda: tab.view.current()[0] == "job000001")
     tab.actions_of_jobs.stop.trigger()
-    queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+    queue.change(status=ConnectionStatus.LOST, message="The queue does not answer.")
     settle(lambda: tab.banner.isVisible())
     box = tab.findChild(QMessageBox)
     qtbot.mouseClick(next(b for b in box.findChildren(QPushButton) if b.text() == "Stop"), LEFT)
@@ -190,7 +190,7 @@ def test_a_refusal_goes_when_it_no_longer_matters(
     elif end == "another job":
         click_row(qtbot, tab, "job000002")
     else:
-        queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+        queue.change(status=ConnectionStatus.LOST, message="The queue does not answer.")
         settle(lambda: tab.banner.isVisible())
         assert tab.notice.isVisible()
         queue.change(status=ConnectionStatus.CONNECTED)

@@ -18,7 +18,7 @@ from tests.tab.using import LEFT, Settle
 def change(agents: Any = (), reset: bool = False) -> QueueChange:
     return QueueChange(
         status=ConnectionStatus.CONNECTED,
-        sentence="",
+        message="",
         jobs=(),
         removed_jobs=(),
         agents=tuple(agents),
@@ -107,7 +107,7 @@ def test_all_local_agents_may_go(tab: Any, queue: FakeQueue, settle: Settle, qtb
     settle(panel.none.isVisible)
     assert panel.count.value() == 0
     assert "Local Agents" in panel.none.text()
-    queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+    queue.change(status=ConnectionStatus.LOST, message="The queue does not answer.")
     settle(lambda: not panel.none.isVisible())  # nobody knows
 
 

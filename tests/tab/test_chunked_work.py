@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from katana_queue.kq.api import JobState
 from katana_queue.plugins.Tabs.KatanaQueue import chunked_work
-from katana_queue.plugins.Tabs.KatanaQueue.chunked_work import InTurns
+from katana_queue.plugins.Tabs.KatanaQueue.chunked_work import ChunkedWork
 from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import SLICE
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox
@@ -29,7 +29,7 @@ def test_what_is_little_is_done_at_once(qapp: Any) -> None:
     """Whoever asks for it can go on with what it gave."""
     order: list[Any] = []
     parent = QObject()
-    turns = InTurns(parent)
+    turns = ChunkedWork(parent)
     turns.do(counted(order, 2), lambda: order.append("done"))
     assert order == [0, 1, "done"]
     assert not turns.is_at_work
@@ -40,7 +40,7 @@ def test_what_is_much_is_done_in_turns(qapp: Any, settle: Settle, monkeypatch: p
     monkeypatch.setattr(chunked_work, "BUDGET_S", 0.0)
     order: list[Any] = []
     parent = QObject()
-    turns = InTurns(parent)
+    turns = ChunkedWork(parent)
     turns.do(counted(order, 3), lambda: order.append("done"))
     assert order == [0]
     assert turns.is_at_work
@@ -58,7 +58,7 @@ def test_a_work_that_fails_holds_up_no_other(qapp: Any) -> None:
 
     order: list[Any] = []
     parent = QObject()
-    turns = InTurns(parent)
+    turns = ChunkedWork(parent)
     with pytest.raises(ValueError, match="in a step"):
         turns.do(failing(), lambda: order.append("half"))
     turns.do(counted(order, 1), lambda: order.append("done"))
@@ -80,7 +80,7 @@ def test_very_many_jobs_are_removed_by_one_question(
     tab.actions_of_jobs.remove.trigger()
     assert tab.findChild(QMessageBox) is None
     first = tab.model.job_id(_JOBS - 1)
-    tab.model._book.drop(first)  # as when the queue has said so, in this turn of the loop
+    tab.model._store.drop(first)  # as when the queue has said so, in this turn of the loop
     tab.actions_of_jobs.remove.trigger()
     settle(lambda: tab.findChild(QMessageBox) is not None)
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import msgspec
 from katana_queue.kq.api import JobRecord, JobState
-from katana_queue.plugins.Tabs.KatanaQueue.models.completion_summary import TOGETHER_S, Endings, Message
+from katana_queue.plugins.Tabs.KatanaQueue.models.completion_summary import (
+    TOGETHER_S,
+    CompletionSummary,
+    Message,
+)
 
 from tests.tab.fake_queue import make_job
 
@@ -22,28 +26,32 @@ def failed(number: int) -> JobRecord:
 
 def test_one_render_is_told_by_name() -> None:
     """How it ended, how long it took, and why it failed."""
-    assert Endings().add([ended(1)], 0.0) == Message("shot_001_beauty: completed after 1:15.", False)
-    told = Endings().add([failed(2)], 0.0)
+    assert CompletionSummary().add([ended(1)], 0.0) == Message(
+        "shot_001_beauty: completed after 1:15.", False
+    )
+    told = CompletionSummary().add([failed(2)], 0.0)
     assert told == Message("shot_002_beauty: failed after 1:15: disk full", True)
 
 
 def test_renders_that_end_at_once_are_counted() -> None:
     """Those that failed are named: they are what one turns to."""
-    told = Endings().add([ended(1), failed(2), ended(3)], 0.0)
+    told = CompletionSummary().add([ended(1), failed(2), ended(3)], 0.0)
     assert told == Message("3 renders ended: 2 completed, 1 failed (shot_002_beauty).", True)
-    assert Endings().add([ended(1), ended(2)], 0.0) == Message("2 renders ended: all completed.", False)
-    told = Endings().add([failed(1), failed(2)], 0.0)
+    assert CompletionSummary().add([ended(1), ended(2)], 0.0) == Message(
+        "2 renders ended: all completed.", False
+    )
+    told = CompletionSummary().add([failed(1), failed(2)], 0.0)
     assert told == Message("2 renders ended: all failed (shot_001_beauty, shot_002_beauty).", True)
 
 
 def test_ten_renders_one_after_another_are_all_in_the_last_message() -> None:
     """Each message may take the place of the one before, which nobody may have read: it tells that again."""
-    endings = Endings()
+    summary = CompletionSummary()
     told = [
-        endings.add([failed(n) if n in (1, 4, 5, 6) else ended(n)], n * TOGETHER_S * 0.9)
+        summary.add([failed(n) if n in (1, 4, 5, 6) else ended(n)], n * TOGETHER_S * 0.9)
         for n in range(1, 11)
     ]
-    assert told[0].sentence.startswith("shot_001_beauty: failed")
+    assert told[0].message.startswith("shot_001_beauty: failed")
     assert told[1] == Message("2 renders ended: 1 completed, 1 failed (shot_001_beauty).", True)
     names = "shot_001_beauty, shot_004_beauty, shot_005_beauty…"
     assert told[-1] == Message(f"10 renders ended: 6 completed, 4 failed ({names}).", True)
@@ -51,7 +59,7 @@ def test_ten_renders_one_after_another_are_all_in_the_last_message() -> None:
 
 def test_after_a_rest_it_begins_anew() -> None:
     """What was told long ago has been read, or is in the list."""
-    endings = Endings()
-    endings.add([failed(1), failed(2)], 0.0)
-    told = endings.add([ended(3)], TOGETHER_S + 0.1)
+    summary = CompletionSummary()
+    summary.add([failed(1), failed(2)], 0.0)
+    told = summary.add([ended(3)], TOGETHER_S + 0.1)
     assert told == Message("shot_003_beauty: completed after 1:15.", False)

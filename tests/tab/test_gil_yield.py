@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from katana_queue.plugins import gil_yield as module
-from katana_queue.plugins.gil_yield import RightOfWay, right_of_way
+from katana_queue.plugins.gil_yield import GilYield, gil_yield
 from katana_queue.plugins.Tabs.KatanaQueue.models import log_reader
 from katana_queue.plugins.Tabs.KatanaQueue.models.log_reader import LogReader
 
@@ -21,7 +21,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_S", 1e9)
 
 
-class _Watched(RightOfWay):
+class _Watched(GilYield):
     """Counts how often somebody looked."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class _Watched(RightOfWay):
 
 def test_taken_until_the_outermost_is_left() -> None:
     """Qt draws one thing from within another: the way is free when all are done."""
-    way = RightOfWay()
+    way = GilYield()
     assert not way.is_taken()
     with way:
         with way:
@@ -56,7 +56,7 @@ def test_taken_until_the_outermost_is_left() -> None:
 
 def test_not_taken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who opens a dialog from within waits for a person: logs are read meanwhile."""
-    way = RightOfWay()
+    way = GilYield()
     with way:
         assert way.is_taken()
         monkeypatch.setattr(module, "LONGEST_S", 0.0)
@@ -65,7 +65,7 @@ def test_not_taken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_error_gives_it_back() -> None:
     """Or nothing would be read any more."""
-    way = RightOfWay()
+    way = GilYield()
     with pytest.raises(ValueError, match="in drawing"), way:
         raise ValueError("in drawing")
     assert way._depth == 0
@@ -91,7 +91,7 @@ def test_who_gives_way_goes_on_afterwards() -> None:
 def test_who_rests_goes_on_while_the_way_is_taken_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others wait for it: for news of the queue, or for an answer."""
     way = _Watched()
-    monkeypatch.setattr(module, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.01)
     with way:
         way.rest()
         assert way.looks >= 1
@@ -100,7 +100,7 @@ def test_who_rests_goes_on_while_the_way_is_taken_for_long(monkeypatch: pytest.M
 def test_who_rests_lets_qt_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the way is taken it looks again and again; free, it works."""
     way, order = _Watched(), []
-    monkeypatch.setattr(module, "PATIENCE_S", 30.0)
+    monkeypatch.setattr(module, "TIMEOUT_S", 30.0)
 
     def work() -> None:
         way.rest()
@@ -134,7 +134,7 @@ def test_reader_stands_still_and_goes_on(
     log = tmp_path / "render.log"
     log.write_bytes(b"a line of many\n" * 200_000 + b"Error: the last one\n")
     way = _Watched()
-    monkeypatch.setattr(log_reader, "right_of_way", way)
+    monkeypatch.setattr(log_reader, "gil_yield", way)
     reader = LogReader()
     told: list[log_reader.LogState] = []
     reader.state_changed.connect(told.append)
@@ -156,10 +156,10 @@ def test_what_other_threads_bring_is_taken_in_with_it(qtbot: Any, tmp_path: Path
     log.write_text("one\n")
     reader = LogReader()
     depths: list[int] = []
-    reader.state_changed.connect(lambda _state: depths.append(right_of_way._depth))
+    reader.state_changed.connect(lambda _state: depths.append(gil_yield._depth))
     reader.open(str(log))
     settle(lambda: bool(depths))
     assert depths[0] == 1
-    assert right_of_way._depth == 0
+    assert gil_yield._depth == 0
     reader.close()
     assert reader.wait(5)

@@ -32,7 +32,7 @@ def model(qtmodeltester: Any, qapp: Any) -> JobsModel:
 def change(jobs: Any = (), removed: Any = (), reset: bool = False) -> QueueChange:
     return QueueChange(
         status=ConnectionStatus.CONNECTED,
-        sentence="",
+        message="",
         jobs=tuple(jobs),
         removed_jobs=tuple(removed),
         agents=(),

@@ -16,7 +16,7 @@ from katana_queue.plugins.Tabs.KatanaQueue.models.log_file import (
     LONGEST,
     FileChange,
     LogFile,
-    LogTrouble,
+    LogProblem,
     as_text,
 )
 from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import (
@@ -102,20 +102,20 @@ def test_truncated_and_replaced(tmp_path: Path) -> None:
 
 def test_what_cannot_be_shown_is_told_in_words(tmp_path: Path) -> None:
     """No file, a folder, a pipe, which Windows has none of in folders: each has its sentence."""
-    with pytest.raises(LogTrouble, match="There is no log file at"):
+    with pytest.raises(LogProblem, match="There is no log file at"):
         LogFile(str(tmp_path / "nothing")).check()
-    with pytest.raises(LogTrouble, match="is a folder, not a log file"):
+    with pytest.raises(LogProblem, match="is a folder, not a log file"):
         LogFile(str(tmp_path)).check()
     if sys.platform != "win32":
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(LogTrouble, match="is no plain file"):
+        with pytest.raises(LogProblem, match="is no plain file"):
             LogFile(str(tmp_path / "pipe")).check()
     path = tmp_path / "log"
     path.write_text("a\n")
     file = opened(path)
     path.unlink()
     for _look in range(2):  # it goes on saying so: that there was none would be another story
-        with pytest.raises(LogTrouble, match="The log file is gone"):
+        with pytest.raises(LogProblem, match="The log file is gone"):
             file.check()
 
 
@@ -125,7 +125,7 @@ def test_no_permission(own_log: Path) -> None:
     for content in ("", "a\n"):
         own_log.write_text(content)
         own_log.chmod(0)
-        with pytest.raises(LogTrouble, match="no permission"):
+        with pytest.raises(LogProblem, match="no permission"):
             opened(own_log)
         own_log.chmod(0o600)
 

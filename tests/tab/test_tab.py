@@ -34,7 +34,7 @@ def test_empty_list_without_a_queue_tells_no_way_that_leads_nowhere(
     tab: Any, queue: FakeQueue, settle: Settle
 ) -> None:
     """A queue that could not begin renders nothing, whatever is right-clicked."""
-    queue.change(status=ConnectionStatus.ENDED, sentence="the queue cannot begin (No space left on device)")
+    queue.change(status=ConnectionStatus.ENDED, message="the queue cannot begin (No space left on device)")
     settle(lambda: tab.banner.isVisible())
     assert "Preview" not in tab.empty._text.text()
     assert "not running" in tab.empty._text.text()
@@ -44,7 +44,7 @@ def test_connection_banner_comes_and_goes(tab: Any, queue: FakeQueue, settle: Se
     """What is old is shown as old, nothing can be asked for, and it recovers by itself."""
     queue.change([make_job(1)])
     settle(lambda: tab.actions_of_jobs.start.isEnabled())
-    queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+    queue.change(status=ConnectionStatus.LOST, message="The queue does not answer.")
     settle(lambda: tab.banner.isVisible())
     assert tab.banner.text.startswith("The queue does not answer.")
     assert not tab.actions_of_jobs.start.isEnabled()
@@ -57,7 +57,7 @@ def test_connection_banner_comes_and_goes(tab: Any, queue: FakeQueue, settle: Se
 
 def test_starting_and_pausing_are_shown(tab: Any, queue: FakeQueue, settle: Settle) -> None:
     """A queue that starts, or is paused, says so; the button resumes."""
-    queue.change(status=ConnectionStatus.STARTING, sentence="Starting 2 Agents.")
+    queue.change(status=ConnectionStatus.STARTING, message="Starting 2 Agents.")
     settle(lambda: tab.banner.text == "Starting 2 Agents.")
     queue.change(status=ConnectionStatus.CONNECTED, queue=QueueRecord(paused=True, agents_wanted=2))
     settle(lambda: "paused" in tab.banner.text)
@@ -80,7 +80,7 @@ def test_a_paused_queue_is_resumed_where_one_reads_of_it(
     settle(lambda: tab.banner.resume.isVisible())
     qtbot.mouseClick(tab.banner.resume, LEFT)
     settle(lambda: ("pause_queue", False) in queue.asked)
-    queue.change(status=ConnectionStatus.LOST, sentence="The queue does not answer.")
+    queue.change(status=ConnectionStatus.LOST, message="The queue does not answer.")
     settle(lambda: tab.banner.text.startswith("The queue does not answer."))
     assert not tab.banner.resume.isVisible()
 
@@ -150,7 +150,7 @@ def test_tray_tells_too_where_there_is_one(
     monkeypatch.setattr(
         QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: told.append(text), raising=True
     )
-    monkeypatch.setattr(notifier, "MOST_LOOKS", 1_000_000)
+    monkeypatch.setattr(notifier, "MAX_LOOKS", 1_000_000)
     looked: list[QRect] = []
     place = QRect(0, 0, 22, 22)  # the tray takes its time to place the icon
 

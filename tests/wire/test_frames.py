@@ -82,7 +82,7 @@ def test_another_version_is_named_with_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "sentence"),
+    ("frame", "message"),
     [
         (b"", "a frame that does not begin with the mark of a message"),
         (HEADER[:3], "a frame that does not begin with the mark of a message"),
@@ -91,12 +91,12 @@ def test_another_version_is_named_with_ours() -> None:
         (HEADER + b"\x80", "a message that cannot be read: Object missing required field `type`"),
     ],
 )
-def test_what_is_wrong_with_a_frame_is_said(frame: bytes, sentence: str) -> None:
+def test_what_is_wrong_with_a_frame_is_said(frame: bytes, message: str) -> None:
     """A stranger's bytes are told from a message of ours that arrived damaged."""
     with pytest.raises(MalformedMessage) as caught:
         FrameDecoder[object](m.AgentOrder).decode(frame)
     assert type(caught.value) is MalformedMessage
-    assert str(caught.value) == sentence
+    assert str(caught.value) == message
 
 
 def test_a_decoder_takes_its_own_messages_alone() -> None:

@@ -166,7 +166,7 @@ REQUESTS: list[Callable[[Target], msgspec.Struct]] = [
     lambda t: m.SnapshotRequest(request=1),
     lambda t: m.SpecRequest(request=1, job_id=t.job),
     lambda t: m.AdmitHostRequest(request=1, host="evil", bind=""),
-    lambda t: m.DismissHostRequest(request=1, host="farm-b"),
+    lambda t: m.RevokeHostRequest(request=1, host="farm-b"),
 ]
 
 
@@ -178,7 +178,7 @@ def test_an_agents_key_can_wish_for_nothing(
     """Not submit, not stop, not even look: refused in a sentence."""
     reply = target.ask(getattr(target, whose), encode(make(target)))
     assert isinstance(reply, m.RefusedReply)
-    assert "an Agent's key may take work and report, and nothing else" in reply.sentence
+    assert "an Agent's key may take work and report, and nothing else" in reply.message
     target.assert_unharmed()
 
 
@@ -360,7 +360,7 @@ def test_a_fuzz_of_messages_of_every_type(target: Target) -> None:
         if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__struct_config__.tag
     ]  # fmt: skip
     header = encode(m.RegisterAgainOrder())[:4]
-    harmless = {"agents-wanted", "pause", "agent", "job", "admit", "dismiss"}  # would harm, by right
+    harmless = {"agents-wanted", "pause", "agent", "job", "admit", "revoke"}  # would harm, by right
     for record in (target.client, target.local, target.remote):
         with target.peer(zmq.DEALER, record) as near, target.peer(zmq.PUSH, record) as far:
             for _ in range(4000):

@@ -9,8 +9,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..cache import Stash
-from ..diagnostics import Findings
+from ..cache import PartCache
+from ..diagnostics import Diagnostics
 from ..errors import ArgumentError, RenderBootError
 from ..picture import Pixels
 from ..scene import Scene
@@ -41,7 +41,9 @@ class Renderer(Protocol):
     name: str
     version: str
 
-    def prepare(self, scene: Scene, threads: int, findings: Findings, stash: Stash | None = None) -> Picture:
+    def prepare(
+        self, scene: Scene, threads: int, diagnostics: Diagnostics, cache: PartCache | None = None
+    ) -> Picture:
         """Translate the scene.
 
         Args:
@@ -54,7 +56,7 @@ class Renderer(Protocol):
             RenderBootError: The renderer refuses it.
         """
 
-    def prepare_ahead(self, scene: Scene, threads: int, stash: Stash) -> None:
+    def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:
         """Make what takes long and does not depend on the whole: put it where `prepare` of a scene like this
         one will look for it.
 

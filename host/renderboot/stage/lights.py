@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
 
-from ..diagnostics import Findings
+from ..diagnostics import Diagnostics
 from ..scene import (
     Colour,
     CylinderLight,
@@ -32,9 +32,9 @@ _SMALLEST_RADIUS = 1e-6
 class LightReader:
     """Reads lights at one frame; says what of them is not rendered."""
 
-    def __init__(self, time: Usd.TimeCode, findings: Findings) -> None:
+    def __init__(self, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
         self._time = time
-        self._findings = findings
+        self._diagnostics = diagnostics
         self._kinds: dict[str, Callable[[Usd.Prim, Matrix, Colour], Light | None]] = {
             "DistantLight": self._distant,
             "SphereLight": self._sphere,
@@ -56,13 +56,13 @@ class LightReader:
         read = self._kinds.get(kind)
         path = str(prim.GetPath())
         if read is None:
-            self._findings.warn(f"Cannot render {kind} lights: skipped", path)
+            self._diagnostics.warn(f"Cannot render {kind} lights: skipped", path)
             return None
         api = UsdLux.LightAPI(prim)
         self._mention_ignored(prim, api)
         emission = self._emission(api)
         if max(emission) <= 0.0:
-            self._findings.note("A light with no intensity gives no light", path)
+            self._diagnostics.note("A light with no intensity gives no light", path)
             return None
         return read(prim, transform, emission)
 
@@ -78,19 +78,19 @@ class LightReader:
     def _mention_ignored(self, prim: Usd.Prim, api: UsdLux.LightAPI) -> None:
         path = str(prim.GetPath())
         if api.GetFiltersRel().HasAuthoredTargets() and api.GetFiltersRel().GetTargets():
-            self._findings.warn("Light filters are not rendered", path)
+            self._diagnostics.warn("Light filters are not rendered", path)
         links = (api.GetLightLinkCollectionAPI(), api.GetShadowLinkCollectionAPI())
         if any(link and not get(link.GetIncludeRootAttr(), self._time, True) for link in links):
-            self._findings.warn(
+            self._diagnostics.warn(
                 "Light and shadow linking are not rendered: the light reaches everything", path
             )
         if any(float(get(a, self._time, 1.0)) != 1.0 for a in (api.GetDiffuseAttr(), api.GetSpecularAttr())):
-            self._findings.note("A light's diffuse and specular multipliers are not rendered", path)
+            self._diagnostics.note("A light's diffuse and specular multipliers are not rendered", path)
         shaping = UsdLux.ShapingAPI(prim)
         if get(shaping.GetShapingIesFileAttr(), self._time, Sdf.AssetPath("")).path:
-            self._findings.warn("IES profiles are not rendered", path)
+            self._diagnostics.warn("IES profiles are not rendered", path)
         if float(get(shaping.GetShapingFocusAttr(), self._time, 0.0)) != 0.0:
-            self._findings.note("A light's shaping focus is not rendered", path)
+            self._diagnostics.note("A light's shaping focus is not rendered", path)
 
     def _is_normalized(self, prim: Usd.Prim) -> bool:
         return bool(get(UsdLux.LightAPI(prim).GetNormalizeAttr(), self._time, False))
@@ -163,9 +163,9 @@ class LightReader:
         along, across, other = np.linalg.norm(transform[:3, :3], axis=0)
         area = 2.0 * math.pi * radius * math.sqrt((across**2 + other**2) / 2.0) * length * along
         if get(light.GetTreatAsLineAttr(), self._time, False):
-            self._findings.note("treatAsLine is rendered as a thin tube", path)
+            self._diagnostics.note("treatAsLine is rendered as a thin tube", path)
         if self._cone(prim):
-            self._findings.note("A cone on a CylinderLight is not rendered", path)
+            self._diagnostics.note("A cone on a CylinderLight is not rendered", path)
         radiance = self._per_area(prim, emission, area, path)
         return None if radiance is None else CylinderLight(path, transform, radiance, radius, length)
 
@@ -175,7 +175,7 @@ class LightReader:
             transform = transform @ self._pole(prim)
         mapping = get(light.GetTextureFormatAttr(), self._time, "automatic")
         if mapping not in ("automatic", "latlong"):
-            self._findings.warn(
+            self._diagnostics.warn(
                 f"A dome texture mapped as {mapping} is rendered as latlong", str(prim.GetPath())
             )
         texture = self._texture(prim, light.GetTextureFileAttr(), wrap_u=True)
@@ -185,7 +185,7 @@ class LightReader:
 
     def _per_area(self, prim: Usd.Prim, emission: Colour, area: float, path: str) -> Colour | None:
         if area <= 0.0:
-            self._findings.warn("A light without any area gives no light", path)
+            self._diagnostics.warn("A light without any area gives no light", path)
             return None
         return _times(emission, 1.0 / area) if self._is_normalized(prim) else emission
 
@@ -199,7 +199,7 @@ class LightReader:
         return (max(angle, 0.01), min(max(softness, 0.0), 1.0)) if angle < 90.0 else None
 
     def _spot(self, path: str, transform: Matrix, intensity: Colour, cone: tuple[float, float]) -> SpotLight:
-        self._findings.note(
+        self._diagnostics.note(
             "A light with a cone is rendered as a spot from its centre, with hard shadows", path
         )
         return SpotLight(path, transform, intensity, cone[0], cone[1])
@@ -219,7 +219,7 @@ class LightReader:
             return None
         file = asset.resolvedPath or asset.path
         if not Path(file.partition("[")[0]).is_file():
-            self._findings.warn(f"Texture '{asset.path}' is missing", str(prim.GetPath()))
+            self._diagnostics.warn(f"Texture '{asset.path}' is missing", str(prim.GetPath()))
             return None
         return ImageTexture(file, str(prim.GetPath()), wrap_s="repeat" if wrap_u else "clamp", wrap_t="clamp")
 

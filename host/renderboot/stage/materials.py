@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pxr import Sdf, Usd, UsdShade
 
-from ..diagnostics import Findings
+from ..diagnostics import Diagnostics
 from ..scene import (
     Colour,
     ColourInput,
@@ -30,9 +30,9 @@ _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 class MaterialReader:
     """Reads each material once; the same path gives the same object."""
 
-    def __init__(self, time: Usd.TimeCode, findings: Findings) -> None:
+    def __init__(self, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
         self._time = time
-        self._findings = findings
+        self._diagnostics = diagnostics
         self._known: dict[str, Material | None] = {}
 
     def material(self, material: UsdShade.Material) -> Material | None:
@@ -47,25 +47,25 @@ class MaterialReader:
         if not shader:
             kinds = {str(output.GetBaseName()) for output in material.GetSurfaceOutputs()}
             reason = f"for {', '.join(sorted(kinds))} only" if kinds else "without a surface"
-            self._findings.warn(f"Cannot render materials {reason}; their objects show displayColor", path)
+            self._diagnostics.warn(f"Cannot render materials {reason}; their objects show displayColor", path)
             return None
         identifier = shader.GetShaderId()
         if identifier != _PREVIEW_SURFACE:
             name = identifier or "of unknown kind"
-            self._findings.warn(f"Cannot render {name} shaders; their objects show displayColor", path)
+            self._diagnostics.warn(f"Cannot render {name} shaders; their objects show displayColor", path)
             return None
-        return _SurfaceReading(shader, self._time, self._findings).material(path)
+        return _SurfaceReading(shader, self._time, self._diagnostics).material(path)
 
 
 class _SurfaceReading:
-    def __init__(self, shader: UsdShade.Shader, time: Usd.TimeCode, findings: Findings) -> None:
+    def __init__(self, shader: UsdShade.Shader, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
         self._shader = shader
         self._time = time
-        self._findings = findings
+        self._diagnostics = diagnostics
 
     def material(self, path: str) -> Material:
         if self._source("displacement"):
-            self._findings.note("Displacement is not rendered", path)
+            self._diagnostics.note("Displacement is not rendered", path)
         normal = self._colour("normal", (0.0, 0.0, 1.0))
         return Material(
             path=path,
@@ -117,7 +117,7 @@ class _SurfaceReading:
                 str(_value(shader, "varname", self._time) or "displayColor"),
                 default if fallback is None else colour_of(fallback),
             )
-        self._findings.warn(
+        self._diagnostics.warn(
             f"Cannot evaluate {kind or 'unknown'} nodes; {name} stays at its default", str(shader.GetPath())
         )
         return default
@@ -130,7 +130,7 @@ class _SurfaceReading:
         shader, output = source
         if shader.GetShaderId() != "UsdUVTexture":
             kind = shader.GetShaderId() or "unknown"
-            self._findings.warn(
+            self._diagnostics.warn(
                 f"Cannot evaluate {kind} nodes; {name} stays at its default", str(shader.GetPath())
             )
             return default
@@ -150,10 +150,10 @@ class _SurfaceReading:
             return None if fallback is None else colour_of(fallback)
         file = asset.resolvedPath or asset.path
         if "<UDIM>" in file:
-            self._findings.note("Of a UDIM set only the tile 1001 is rendered", prim)
+            self._diagnostics.note("Of a UDIM set only the tile 1001 is rendered", prim)
             file = _udim_tile(shader, file)
         if not Path(file.partition("[")[0]).is_file():
-            self._findings.warn(f"Texture '{asset.path}' is missing", prim)
+            self._diagnostics.warn(f"Texture '{asset.path}' is missing", prim)
             fallback = _value(shader, "fallback", self._time)
             return _MISSING_TEXTURE if fallback is None else colour_of(fallback)
         wrap_s, wrap_t = self._wrap(shader, "wrapS"), self._wrap(shader, "wrapT")
@@ -192,7 +192,7 @@ class _SurfaceReading:
             if kind == "UsdPrimvarReader_float2":
                 return str(_value(node, "varname", self._time) or "st"), tuple(matrix.reshape(-1).tolist())
             if kind != "UsdTransform2d":
-                self._findings.warn(
+                self._diagnostics.warn(
                     f"Cannot evaluate {kind or 'unknown'} nodes; 'st' is used", str(node.GetPath())
                 )
                 break

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from pxr import Usd, UsdGeom
 
-from ..cache import Stash
-from ..diagnostics import Findings
+from ..cache import PartCache
+from ..diagnostics import Diagnostics
 from .mesh_parts import Choice, Ints, MeshPart, Numbers, Topology, Values
 
 
@@ -17,7 +17,7 @@ class MeshReading:
     """One mesh at one frame. Ask for parts by their faces."""
 
     def __init__(
-        self, mesh: UsdGeom.Mesh, time: Usd.TimeCode, findings: Findings, stash: Stash | None = None
+        self, mesh: UsdGeom.Mesh, time: Usd.TimeCode, diagnostics: Diagnostics, cache: PartCache | None = None
     ) -> None:
         """
         Args:
@@ -28,8 +28,8 @@ class MeshReading:
         """
         self._mesh = mesh
         self._time = time
-        self._findings = findings
-        self._stash = stash
+        self._diagnostics = diagnostics
+        self._cache = cache
         self._path = str(mesh.GetPath())
         self._topology = self._read_topology()
 
@@ -67,12 +67,12 @@ class MeshReading:
             is_smooth=self._mesh.GetSubdivisionSchemeAttr().Get() in smooth,
             needs_closed=needs_closed,
         )
-        if self._stash is None:
+        if self._cache is None:
             part = topology.part(choice)
         else:
-            part = self._stash.made(topology.digest_of(choice), lambda: topology.part(choice))
+            part = self._cache.made(topology.digest_of(choice), lambda: topology.part(choice))
         for warning in part.warnings if part else ():
-            self._findings.warn(warning, self._path)
+            self._diagnostics.warn(warning, self._path)
         return part
 
     def _primvar(self, name: str, width: int) -> Values | None:
@@ -108,7 +108,7 @@ class MeshReading:
         counts = self._mesh.GetFaceVertexCountsAttr().Get(self._time)
         indices = self._mesh.GetFaceVertexIndicesAttr().Get(self._time)
         if not points or not counts or not indices:
-            self._findings.warn("A mesh without points or faces is skipped", self._path)
+            self._diagnostics.warn("A mesh without points or faces is skipped", self._path)
             return None
         topology = Topology(
             points=np.asarray(points, np.float32).reshape(-1, 3),
@@ -123,10 +123,10 @@ class MeshReading:
             or int(topology.indices.min()) < 0
             or int(topology.indices.max()) >= len(topology.points)
         ):
-            self._findings.warn("A mesh whose faces and points do not fit together is skipped", self._path)
+            self._diagnostics.warn("A mesh whose faces and points do not fit together is skipped", self._path)
             return None
         if not np.isfinite(topology.points).all():
-            self._findings.warn("A mesh with points that are not numbers is skipped", self._path)
+            self._diagnostics.warn("A mesh with points that are not numbers is skipped", self._path)
             return None
         return topology if topology.has_triangles else None
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from pxr import Tf, Usd, UsdUtils
 
 from ...usd_errors import words
-from ..diagnostics import Findings
+from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
 
 
-def open_stage(path: Path, findings: Findings) -> Usd.Stage:
+def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
     """Open and compose the stage, everything loaded.
 
     Args:
@@ -38,5 +38,5 @@ def open_stage(path: Path, findings: Findings) -> Usd.Stage:
     finally:
         delegate.TakeUncoalescedDiagnostics()
     for broken in stage.GetCompositionErrors():
-        findings.warn(words(broken).rstrip("."))
+        diagnostics.warn(words(broken).rstrip("."))
     return stage

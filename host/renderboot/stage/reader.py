@@ -9,8 +9,8 @@ import numpy as np
 from pxr import Sdf, Usd, UsdGeom
 
 from ..arguments import Arguments
-from ..cache import Stash
-from ..diagnostics import Findings
+from ..cache import PartCache
+from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, world_bounds
 from .cameras import conform, framing_camera, read_camera
@@ -19,7 +19,7 @@ from .settings import StageSettings, read_settings
 from .traversal import StageWalk
 
 
-def read_scene(arguments: Arguments, findings: Findings, stash: Stash | None = None) -> Scene:
+def read_scene(arguments: Arguments, diagnostics: Diagnostics, cache: PartCache | None = None) -> Scene:
     """Read the stage file at the frame.
 
     Args:
@@ -30,12 +30,12 @@ def read_scene(arguments: Arguments, findings: Findings, stash: Stash | None = N
     Raises:
         RenderBootError: No USD file, nothing to see in it, or no such camera.
     """
-    stage = open_stage(arguments.stage, findings)
-    return read_stage(stage, arguments, findings, stash)
+    stage = open_stage(arguments.stage, diagnostics)
+    return read_stage(stage, arguments, diagnostics, cache)
 
 
 def read_stage(
-    stage: Usd.Stage, arguments: Arguments, findings: Findings, stash: Stash | None = None
+    stage: Usd.Stage, arguments: Arguments, diagnostics: Diagnostics, cache: PartCache | None = None
 ) -> Scene:
     """As `read_scene`, for a stage that is open already."""
     if not stage.GetPseudoRoot().GetAllChildren():
@@ -43,7 +43,7 @@ def read_stage(
     time, frame = _time(stage, arguments.frame)
     settings = read_settings(stage, time)
     picture = _picture(arguments, settings)
-    walk = StageWalk(stage, time, settings.purposes, findings, stash)
+    walk = StageWalk(stage, time, settings.purposes, diagnostics, cache)
     root = walk.walk()
     bounds = world_bounds(root)
     if bounds is None:
@@ -51,16 +51,16 @@ def read_stage(
             f"There is nothing to render in '{arguments.stage}': {walk.prims_seen} prims, "
             "but no visible geometry for the purposes default and render."
         )
-    camera = _Cameras(stage, time, settings, findings).choose(arguments.camera, walk.cameras)
+    camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, walk.cameras)
     aspect = picture.width / picture.height
     up_is_z = UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z
     if camera is None:
-        findings.note("No camera on the stage: one was made that frames everything")
+        diagnostics.note("No camera on the stage: one was made that frames everything")
         camera = framing_camera(bounds[0], bounds[1], aspect, up_is_z=up_is_z)
     else:
         camera = conform(camera, aspect, settings.conform_policy)
     if not _has_light(root):
-        findings.note("No light on the stage: a soft dome was added")
+        diagnostics.note("No light on the stage: a soft dome was added")
         root.lights.append(_soft_dome(up_is_z=up_is_z))
     return Scene(root, camera, picture, bounds, frame)
 
@@ -70,7 +70,7 @@ class _Cameras:
     stage: Usd.Stage
     time: Usd.TimeCode
     settings: StageSettings
-    findings: Findings
+    diagnostics: Diagnostics
 
     def choose(self, asked: str | None, found: list[Usd.Prim]) -> Camera | None:
         """The camera asked for, else the settings', else the first one found."""
@@ -84,7 +84,7 @@ class _Cameras:
             prim = self._prim(self.settings.camera)
             if prim is not None:
                 return read_camera(prim, self.time)
-            self.findings.warn(
+            self.diagnostics.warn(
                 f"The render settings' camera {self.settings.camera} does not exist", self.settings.prim
             )
         return read_camera(found[0], self.time) if found else None

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
-from ..cache import Stash
-from ..diagnostics import Findings
+from ..cache import PartCache
+from ..diagnostics import Diagnostics
 from ..scene import Group, Instances, Material, Matrix, Mesh
 from . import implicit
 from .lights import LightReader
@@ -40,16 +40,16 @@ class StageWalk:
         stage: Usd.Stage,
         time: Usd.TimeCode,
         purposes: frozenset[str],
-        findings: Findings,
-        stash: Stash | None,
+        diagnostics: Diagnostics,
+        cache: PartCache | None,
     ) -> None:
         self._stage = stage
-        self._stash = stash
+        self._cache = cache
         self._time = time
         self._purposes = purposes
-        self._findings = findings
-        self._materials = MaterialReader(time, findings)
-        self._lights = LightReader(time, findings)
+        self._diagnostics = diagnostics
+        self._materials = MaterialReader(time, diagnostics)
+        self._lights = LightReader(time, diagnostics)
         self._xforms = UsdGeom.XformCache(time)
         self._prototypes: dict[tuple[str, ...], Group] = {}
         self._open_prototypes: list[str] = []
@@ -112,21 +112,21 @@ class StageWalk:
                 group.lights.append(light)
             return
         elif prim.IsA(UsdSkel.Root):
-            self._findings.warn(
+            self._diagnostics.warn(
                 "Skinning is not rendered: SkelRoots stay in their rest pose", str(prim.GetPath())
             )
         elif prim.IsA(UsdGeom.Boundable) and not prim.IsA(UsdSkel.Skeleton):
-            self._findings.warn(f"Cannot render {kind} prims: skipped", str(prim.GetPath()))
+            self._diagnostics.warn(f"Cannot render {kind} prims: skipped", str(prim.GetPath()))
         if kind == "Mesh" and prim.HasAPI(UsdLux.MeshLightAPI):
-            self._findings.warn("Cannot render mesh lights: drawn as plain meshes", str(prim.GetPath()))
+            self._diagnostics.warn("Cannot render mesh lights: drawn as plain meshes", str(prim.GetPath()))
 
     def _mesh(self, prim: Usd.Prim, place: _Place, group: Group) -> None:
         mesh = UsdGeom.Mesh(prim)
-        reading = MeshReading(mesh, self._time, self._findings, self._stash)
+        reading = MeshReading(mesh, self._time, self._diagnostics, self._cache)
         if not reading.is_valid:
             return
         if mesh.GetSubdivisionSchemeAttr().Get() != UsdGeom.Tokens.none:
-            self._findings.note(
+            self._diagnostics.note(
                 "Subdivision surfaces are rendered as their control meshes", str(prim.GetPath())
             )
         parts: list[tuple[Usd.Prim, Ints | None]] = []
@@ -150,7 +150,9 @@ class StageWalk:
             if part is None:
                 continue
             if material.textures and part.uvs is None:
-                self._findings.warn(f"Textured, but without the primvar '{uv_primvar}'", str(prim.GetPath()))
+                self._diagnostics.warn(
+                    f"Textured, but without the primvar '{uv_primvar}'", str(prim.GetPath())
+                )
             group.meshes.append(
                 Mesh(
                     path=str(bound.GetPath()),
@@ -192,7 +194,7 @@ class StageWalk:
             bound.HasRelationship("material:binding")
             and bound.GetRelationship("material:binding").GetTargets()
         ):
-            self._findings.warn(
+            self._diagnostics.warn(
                 "Bound to a material that does not exist; shows displayColor", str(bound.GetPath())
             )
         return self._displayed(geometry)
@@ -213,7 +215,7 @@ class StageWalk:
     def _uv_primvar(self, material: Material) -> str:
         names = [texture.uv_primvar for texture in material.textures]
         if len(set(names)) > 1:
-            self._findings.warn(
+            self._diagnostics.warn(
                 f"Several texture coordinates on one material; '{names[0]}' is used", material.path
             )
         return names[0] if names else "st"
@@ -256,7 +258,7 @@ class StageWalk:
         targets = instancer.GetPrototypesRel().GetForwardedTargets()
         indices = instancer.GetProtoIndicesAttr().Get(self._time)
         if not targets or not indices:
-            self._findings.warn("A PointInstancer without prototypes or indices is skipped", path)
+            self._diagnostics.warn("A PointInstancer without prototypes or indices is skipped", path)
             return
         transforms = instancer.ComputeInstanceTransformsAtTime(
             self._time,
@@ -266,7 +268,7 @@ class StageWalk:
         )
         chosen = np.asarray(indices, np.int64)
         if len(transforms) != len(chosen):
-            self._findings.warn("A PointInstancer with fewer positions than indices is skipped", path)
+            self._diagnostics.warn("A PointInstancer with fewer positions than indices is skipped", path)
             return
         shown = np.asarray(instancer.ComputeMaskAtTime(self._time) or [True] * len(chosen), bool)
         matrices = place.matrix @ np.asarray(transforms, np.float64).reshape(-1, 4, 4).transpose(0, 2, 1)
@@ -278,15 +280,15 @@ class StageWalk:
             if prototype and not prototype.is_empty:
                 _add_instances(group, path, prototype, matrices[here])
         if ((chosen < 0) | (chosen >= len(targets))).any():
-            self._findings.warn("A PointInstancer points to prototypes it does not have", path)
+            self._diagnostics.warn("A PointInstancer points to prototypes it does not have", path)
 
     def _instancer_prototype(self, target: Sdf.Path, place: _Place, instancer: str) -> Group | None:
         prim = self._stage.GetPrimAtPath(target)
         if not prim:
-            self._findings.warn(f"The prototype {target} does not exist", instancer)
+            self._diagnostics.warn(f"The prototype {target} does not exist", instancer)
             return None
         if str(target) in self._open_prototypes:
-            self._findings.warn(f"The prototype {target} contains its own instancer", instancer)
+            self._diagnostics.warn(f"The prototype {target} contains its own instancer", instancer)
             return None
         key = (str(target), str(place.purpose.purpose))
         if key not in self._prototypes:

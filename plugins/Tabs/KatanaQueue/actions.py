@@ -24,7 +24,7 @@ from ....kq.api import (
     task_commands,
 )
 from .bridge import QueueBridge
-from .chunked_work import InTurns
+from .chunked_work import ChunkedWork
 from .models.jobs import JobsModel
 from .open_external import open_with_system
 from .views.jobs_view import JobsView
@@ -54,7 +54,7 @@ class JobActions(QObject):
         super().__init__(parent)
         self._view, self._model, self._bridge, self._widget = view, model, bridge, parent
         self._client: QueueClient | None = None
-        self._turns = InTurns(self)
+        self._turns = ChunkedWork(self)
         self._paused = False
         self._icons: dict[QAction, str] = {}
         act = self._action
@@ -211,7 +211,7 @@ class JobActions(QObject):
         self._bridge.watch(
             future,
             (lambda _result: self.noticed.emit(done)) if done else None,
-            lambda sentence: self.refused.emit(f"{what}: {sentence}"),
+            lambda message: self.refused.emit(f"{what}: {message}"),
         )
 
     def _start(self) -> None:
@@ -312,7 +312,7 @@ class JobActions(QObject):
     def _with_spec(self, what: str, job_id: str, use: Callable[[JobSpec], None]) -> None:
         if self._client is not None:
             self._bridge.watch(
-                self._client.spec(job_id), use, lambda sentence: self.refused.emit(f"{what}: {sentence}")
+                self._client.spec(job_id), use, lambda message: self.refused.emit(f"{what}: {message}")
             )
 
     # --- on files ----------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from ....kq.api import (
     QueueClient,
     QueueRecord,
 )
-from ...gil_yield import right_of_way
-from ...qt_dispatch import open_crossing, post
+from ...gil_yield import gil_yield
+from ...qt_dispatch import open_dispatcher, post
 
 __all__ = ["QueueBridge"]
 
@@ -56,7 +56,7 @@ class QueueBridge(QObject):
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._on_due)
-        open_crossing()
+        open_dispatcher()
 
     def attach(self, client: QueueClient) -> None:
         """Listen to `client`, and no longer to the one before."""
@@ -100,7 +100,7 @@ class QueueBridge(QObject):
             self._deliver()
 
     def _on_due(self) -> None:
-        with right_of_way:
+        with gil_yield:
             self._deliver()
 
     def _deliver(self) -> None:
@@ -181,7 +181,7 @@ class _Pending:
         status: ConnectionStatus = self._last.status
         joined = QueueChange(
             status=status,
-            sentence=self._last.sentence,
+            message=self._last.message,
             jobs=tuple(self._jobs.values()),
             removed_jobs=tuple(self._removed_jobs),
             agents=tuple(self._agents.values()),

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
-from ...gil_yield import right_of_way
+from ...gil_yield import gil_yield
 
-__all__ = ["InTurns"]
+__all__ = ["ChunkedWork"]
 
 BUDGET_S = 0.002
 APART_MS = 1
 
 
-class InTurns(QObject):
+class ChunkedWork(QObject):
     """Qt's thread. What is little is done before `do` returns."""
 
     def __init__(self, parent: QObject) -> None:
@@ -40,7 +40,7 @@ class InTurns(QObject):
 
     def _turn(self) -> None:
         end_s = time.perf_counter() + BUDGET_S
-        with right_of_way:
+        with gil_yield:
             while self._works:
                 work = self._works.popleft()  # one that fails is not met again
                 steps, done = work

@@ -42,5 +42,5 @@ class NewestJob(QObject):
         # The row may be current and not selected: Qt makes it so when the list gets the keyboard.
         is_shown = job.id == self._view.current()[0] and self._view.chosen.any()
         # What an earlier session left is nobody's wish of today.
-        if self._follows and not job.earlier and not is_shown:
+        if self._follows and not job.from_history and not is_shown:
             self._view.show_job(job.id)

@@ -11,14 +11,14 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from ....kq.api import JobRecord, JobState
 from .models.columns import elapsed_s
-from .models.completion_summary import Endings, Message
+from .models.completion_summary import CompletionSummary, Message
 from .views.theme import state_pixmap
 
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
 
 LONG_ENOUGH_S = 60.0
 """Somebody who waits for less has not looked away."""
-LOOK_MS, MOST_LOOKS = 100, 10
+LOOK_MS, MAX_LOOKS = 100, 10
 """How often to look whether the tray has placed the icon."""
 
 
@@ -33,7 +33,7 @@ class Notifier(QObject):
         super().__init__(parent)
         self.is_on = True
         self._tray: QSystemTrayIcon | None = None
-        self._endings = Endings()
+        self._summary = CompletionSummary()
         self._message = Message("", False)
         self._looks = 0
         self._again = QTimer(self)
@@ -48,8 +48,8 @@ class Notifier(QObject):
         ended = [job for job, before in news if _ended_long(job, before)]
         if not ended:
             return
-        message = self._endings.add(ended, time.monotonic())
-        self.noticed.emit(message.sentence)
+        message = self._summary.add(ended, time.monotonic())
+        self.noticed.emit(message.message)
         self._show(message)
 
     def _show(self, message: Message) -> None:
@@ -71,13 +71,13 @@ class Notifier(QObject):
         if self._tray is None:
             return
         # At first it is said to be in that corner; other systems never say where.
-        if self._tray.geometry().topLeft().isNull() and self._looks < MOST_LOOKS:
+        if self._tray.geometry().topLeft().isNull() and self._looks < MAX_LOOKS:
             self._looks += 1
             self._again.start()
             return
         icons = QSystemTrayIcon.MessageIcon
         kind = icons.Warning if self._message.has_failed else icons.Information
-        self._tray.showMessage("Katana Queue", self._message.sentence, kind)
+        self._tray.showMessage("Katana Queue", self._message.message, kind)
 
 
 def _ended_long(job: JobRecord, before: JobRecord | None) -> bool:

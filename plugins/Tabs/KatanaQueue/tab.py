@@ -63,7 +63,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         super().__init__(parent, flags)
         self._client: QueueClient | None = None
         self._status = ConnectionStatus.STARTING
-        self._sentence = ""
+        self._message = ""
         self._queue = QueueRecord()
         self.bridge = QueueBridge(self)
         self.model = JobsModel(self)
@@ -179,9 +179,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if session is not None:
             self.attach(session.client)
             return
-        trouble = queue_session.trouble()
-        if trouble:
-            self.banner.show_text(f"Katana Queue could not start: {trouble}", "Failed")
+        problem = queue_session.problem()
+        if problem:
+            self.banner.show_text(f"Katana Queue could not start: {problem}", "Failed")
         else:
             self.banner.show_text("Katana Queue starts when the desktop has started.", "Waiting")
         self._show_counts()
@@ -195,10 +195,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.model.apply(change)
         self.agents.apply(change)
         self.model.set_why_waiting(why_jobs_wait(self._queue, self.agents.agents()))
-        if change.status != self._status or change.sentence != self._sentence or change.reset:
-            self._set_status(change.status, change.sentence)
+        if change.status != self._status or change.message != self._message or change.reset:
+            self._set_status(change.status, change.message)
         if change.queue is not None:
-            self.banner.show_queue(self._status, self._sentence, self._queue)
+            self.banner.show_queue(self._status, self._message, self._queue)
 
     def _on_merged(self, news: list[tuple[JobRecord, JobRecord | None]]) -> None:
         self.notifier.observe(news)
@@ -214,8 +214,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         ):
             self._tasks_timer.start()
 
-    def _set_status(self, status: ConnectionStatus, sentence: str) -> None:
-        self._status, self._sentence = status, sentence
+    def _set_status(self, status: ConnectionStatus, message: str) -> None:
+        self._status, self._message = status, message
         live = status == ConnectionStatus.CONNECTED
         if live:
             self.notice.refuse("")  # what could not be done can be done now
@@ -228,7 +228,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.rows.stale_since_s = time.time()
         self.agents_panel.table.setEnabled(live)
         self.view.draw_again()
-        self.banner.show_queue(self._status, self._sentence, self._queue)
+        self.banner.show_queue(self._status, self._message, self._queue)
         self._show_counts()
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:

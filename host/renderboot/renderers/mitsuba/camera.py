@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...diagnostics import Findings
+from ...diagnostics import Diagnostics
 from ...scene import Camera, PictureSettings
 from .engine import transform
 
@@ -14,7 +14,7 @@ _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD cameras look along -Z with +X to the right, mitsuba's along +Z with +X to the left."""
 
 
-def sensor(camera: Camera, settings: PictureSettings, findings: Findings) -> dict[str, object]:
+def sensor(camera: Camera, settings: PictureSettings, diagnostics: Diagnostics) -> dict[str, object]:
     """The sensor's dictionary, for a picture of the settings' size."""
     result: dict[str, object] = {
         "film": {
@@ -44,7 +44,7 @@ def sensor(camera: Camera, settings: PictureSettings, findings: Findings) -> dic
     result["to_world"] = transform(camera.transform @ _TURN)
     if camera.lens_radius > 0.0:
         if offset_x or offset_y:
-            findings.note("An aperture offset is not rendered together with depth of field", camera.path)
+            diagnostics.note("An aperture offset is not rendered together with depth of field", camera.path)
         lens = {"aperture_radius": camera.lens_radius, "focus_distance": camera.focus_distance}
         return {**result, **lens, "type": "thinlens"}
     shift = {"principal_point_offset_x": offset_x, "principal_point_offset_y": -offset_y}

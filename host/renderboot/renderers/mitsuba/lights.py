@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ...diagnostics import Findings
+from ...diagnostics import Diagnostics
 from ...scene import (
     Array,
     Colour,
@@ -38,9 +38,11 @@ _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 class LightBuilder:
     """Makes emitters and glowing shapes for a scene of known size."""
 
-    def __init__(self, textures: TextureLibrary, findings: Findings, centre: Matrix, radius: float) -> None:
+    def __init__(
+        self, textures: TextureLibrary, diagnostics: Diagnostics, centre: Matrix, radius: float
+    ) -> None:
         self._textures = textures
-        self._findings = findings
+        self._diagnostics = diagnostics
         self._centre = centre
         self._radius = radius
 
@@ -120,7 +122,7 @@ class LightBuilder:
         if not pictured:
             return {"type": "constant", "radiance": rgb((float(plain[0]), float(plain[1]), float(plain[2])))}
         for dome in pictured[1:]:
-            self._findings.warn("Only one textured dome is rendered: this one is left out", dome.path)
+            self._diagnostics.warn("Only one textured dome is rendered: this one is left out", dome.path)
         dome = pictured[0]
         pixels = self._dome_pixels(dome) * np.array(dome.radiance, np.float32) + plain.astype(np.float32)
         return {

@@ -5,7 +5,7 @@ Principled for what is opaque, dielectric for what is clear, masks for cut-outs.
 
 from __future__ import annotations
 
-from ...diagnostics import Findings
+from ...diagnostics import Diagnostics
 from ...scene import ColourInput, ImageTexture, Material, ScalarInput, VertexColour
 from .engine import mi, rgb
 from .textures import TextureLibrary
@@ -20,9 +20,9 @@ _SMOOTH = 0.03
 class MaterialLibrary:
     """Makes each material once; sheets of glass differ from bodies of glass."""
 
-    def __init__(self, textures: TextureLibrary, findings: Findings) -> None:
+    def __init__(self, textures: TextureLibrary, diagnostics: Diagnostics) -> None:
         self._textures = textures
-        self._findings = findings
+        self._diagnostics = diagnostics
         self._known: dict[tuple[Material, bool], object] = {}
 
     def bsdf(self, material: Material, *, is_closed: bool) -> object:
@@ -89,7 +89,7 @@ class MaterialLibrary:
         """A specular colour as metalness: what reflects more than dielectrics do is metal of that colour."""
         specular, diffuse = material.specular_colour, material.diffuse_colour
         if not isinstance(specular, tuple) or not isinstance(diffuse, tuple):
-            self._findings.note(
+            self._diagnostics.note(
                 "A textured specular workflow is rendered with a constant reflectance", material.path
             )
             return diffuse, 0.0, 1.5

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...cache import Stash
-from ...diagnostics import Findings
+from ...cache import PartCache
+from ...diagnostics import Diagnostics
 from ...errors import RenderBootError
 from ...picture import Pixels
 from ...scene import DomeLight, PictureSettings, RectLight, Scene, every_group
@@ -36,16 +36,16 @@ class MitsubaRenderer:
     version = str(mi.__version__)
 
     def prepare(
-        self, scene: Scene, threads: int, findings: Findings, stash: Stash | None = None
+        self, scene: Scene, threads: int, diagnostics: Diagnostics, cache: PartCache | None = None
     ) -> MitsubaPicture:
         """Translate a scene; see `Renderer.prepare`."""
         with _translating(threads):
-            return self._prepare(scene, findings, stash)
+            return self._prepare(scene, diagnostics, cache)
 
-    def prepare_ahead(self, scene: Scene, threads: int, stash: Stash) -> None:
+    def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:
         """Make textures; see `Renderer.prepare_ahead`. Shapes are filled as fast as compared."""
-        textures = TextureLibrary(Findings(), stash)
-        materials = MaterialLibrary(textures, Findings())
+        textures = TextureLibrary(Diagnostics(), cache)
+        materials = MaterialLibrary(textures, Diagnostics())
         groups = every_group(scene.root)
         with _translating(threads):
             for mesh in (mesh for group in groups for mesh in group.meshes):
@@ -55,20 +55,20 @@ class MitsubaRenderer:
                 if isinstance(light, RectLight | DomeLight) and light.texture:
                     textures.pixels(light.texture)
 
-    def _prepare(self, scene: Scene, findings: Findings, stash: Stash | None) -> MitsubaPicture:
-        textures = TextureLibrary(findings, stash)
-        shapes = ShapeBuilder(MaterialLibrary(textures, findings), findings)
+    def _prepare(self, scene: Scene, diagnostics: Diagnostics, cache: PartCache | None) -> MitsubaPicture:
+        textures = TextureLibrary(diagnostics, cache)
+        shapes = ShapeBuilder(MaterialLibrary(textures, diagnostics), diagnostics)
         shapes.add(scene.root)
         low, high = scene.bounds
         radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
-        lights = LightBuilder(textures, findings, (low + high) / 2.0, radius).build(shapes.lights)
+        lights = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius).build(shapes.lights)
         parts = {f"part{number}": part for number, part in enumerate([*shapes.shapes, *lights])}
         whole = mi.load_dict(
             {
                 "type": "scene",
                 "integrator": {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH},
-                "sensor": sensor(scene.camera, scene.settings, findings),
-                "preview": sensor(scene.camera, _coarse(scene.settings), findings),
+                "sensor": sensor(scene.camera, scene.settings, diagnostics),
+                "preview": sensor(scene.camera, _coarse(scene.settings), diagnostics),
                 **parts,
             }
         )

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...diagnostics import Findings
+from ...diagnostics import Diagnostics
 from ...scene import Array, Group, Indices, Instances, Light, Matrix, Mesh, VertexColour
 from .engine import mi, transform
 from .materials import VERTEX_COLOUR, MaterialLibrary
@@ -18,9 +18,9 @@ from .materials import VERTEX_COLOUR, MaterialLibrary
 class ShapeBuilder:
     """Collects the shapes of a scene; lights found inside instances are handed back with their places."""
 
-    def __init__(self, materials: MaterialLibrary, findings: Findings) -> None:
+    def __init__(self, materials: MaterialLibrary, diagnostics: Diagnostics) -> None:
         self._materials = materials
-        self._findings = findings
+        self._diagnostics = diagnostics
         self._shared: dict[int, object | None] = {}
         self.shapes: list[object] = []
         self.lights: list[Light] = []

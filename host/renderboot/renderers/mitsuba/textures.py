@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...cache import Stash, digest
-from ...diagnostics import Findings
+from ...cache import PartCache, digest
+from ...diagnostics import Diagnostics
 from ...scene import Array, ColourSpace, ImageTexture, Wrap
 from .engine import mi, transform
 
@@ -37,14 +37,14 @@ class _Source:
 class TextureLibrary:
     """Reads files and makes textures of them, each combination once."""
 
-    def __init__(self, findings: Findings, stash: Stash | None = None) -> None:
+    def __init__(self, diagnostics: Diagnostics, cache: PartCache | None = None) -> None:
         """
         Args:
             findings: receives what cannot be read.
             stash: where textures and images may have been made already.
         """
-        self._findings = findings
-        self._stash = stash
+        self._diagnostics = diagnostics
+        self._cache = cache
         self._source_of_late: _Source | None = None
         self._unreadable: set[str] = set()
         self._images: dict[bytes, mi.Bitmap] = {}
@@ -122,8 +122,8 @@ class TextureLibrary:
             return _decoded(source.content, texture.colour_space, layout)
 
         if key not in self._images:
-            stash = self._stash if is_kept else None
-            self._images[key] = stash.made(key, decoded) if stash else decoded()
+            cache = self._cache if is_kept else None
+            self._images[key] = cache.made(key, decoded) if cache else decoded()
         return self._images[key]
 
     def _source(self, file: str) -> _Source:
@@ -141,21 +141,21 @@ class TextureLibrary:
             return self._textures[key]
         wrap = texture.wrap_s
         if texture.wrap_t != wrap:
-            self._findings.note(
+            self._diagnostics.note(
                 "Different wrap modes in s and t: the one of s is used for both", texture.prim
             )
         if wrap == "black":
-            self._findings.note("The wrap mode black is rendered as clamp", texture.prim)
+            self._diagnostics.note("The wrap mode black is rendered as clamp", texture.prim)
             wrap = "clamp"
 
         def made() -> object:
             return _bitmap_texture(make(), texture, wrap)
 
         def found_or_made() -> object:
-            if self._stash is None or texture.file in self._unreadable:
+            if self._cache is None or texture.file in self._unreadable:
                 return made()
             source = self._source(texture.file)
-            return self._stash.made(digest("texture", source.digest, *values, wrap, use), made)
+            return self._cache.made(digest("texture", source.digest, *values, wrap, use), made)
 
         self._textures[key] = self._or_grey(texture, found_or_made)
         return self._textures[key]
@@ -165,7 +165,7 @@ class TextureLibrary:
         try:
             return make()
         except _UnreadableError as error:
-            self._findings.warn(f"Texture '{texture.file}' cannot be read ({error})", texture.prim)
+            self._diagnostics.warn(f"Texture '{texture.file}' cannot be read ({error})", texture.prim)
             self._unreadable.add(texture.file)
             return make()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from ....qt_dispatch import open_crossing, post
+from ....qt_dispatch import open_dispatcher, post
 
 __all__ = ["Background"]
 
@@ -29,7 +29,7 @@ class Background(QObject):
         super().__init__(parent)
         self._cancelled: threading.Event | None = None
         self._thread: threading.Thread | None = None
-        open_crossing()
+        open_dispatcher()
 
     @property
     def is_busy(self) -> bool:
@@ -62,13 +62,13 @@ class Background(QObject):
     def _run(
         self, call: Callable[[Callable[[Any], None], threading.Event], None], cancelled: threading.Event
     ) -> None:
-        sentence = ""
+        message = ""
         try:
             call(self._report, cancelled)
         except Exception as error:  # noqa: BLE001  whatever went wrong is told in the dialog, and logged whole
-            sentence = f"{error}" or type(error).__name__
+            message = f"{error}" or type(error).__name__
             _log.debug("a remote step failed", exc_info=True)
-        post(self._on_over, sentence)
+        post(self._on_over, message)
 
     def _report(self, what: Any) -> None:
         post(self._on_said, what)
@@ -76,6 +76,6 @@ class Background(QObject):
     def _on_said(self, what: Any) -> None:
         self.said.emit(what)
 
-    def _on_over(self, sentence: str) -> None:
+    def _on_over(self, message: str) -> None:
         self._cancelled = None
-        self.ended.emit(sentence)
+        self.ended.emit(message)

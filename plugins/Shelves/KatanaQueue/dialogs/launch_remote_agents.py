@@ -32,7 +32,7 @@ from PySide6.QtWidgets import (
 )
 
 from .....kq.api import (
-    MOST_AGENTS,
+    MAX_AGENTS,
     FoundHost,
     RemoteChoices,
     RemoteHost,
@@ -78,7 +78,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._proposed_user = local_user()
         """What stands for whoever ~/.ssh/config names, or this user."""
         self._chosen = self._looked_up = ""
-        self._trouble = ""
+        self._lookup_problem = ""
         """Why fewer hosts and keys are offered than there may be."""
         self._pressed: QPushButton | None = None
         """The button whose work is under way, or was last."""
@@ -89,7 +89,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._background.ended.connect(self._on_ended)
         self._lookup.said.connect(self._fill_in)
         self._towards.said.connect(self._on_found)
-        self._towards.ended.connect(lambda _sentence: self._look_up())
+        self._towards.ended.connect(lambda _message: self._look_up())
         self._lookup.run(lambda report, _cancelled: _found_on_this_machine(report))
         self._update()
 
@@ -123,7 +123,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.key.addItem("")
         hint(self.key, "ssh-agent, and the keys in ~/.ssh")
         self.num_agents = QSpinBox(self)
-        self.num_agents.setRange(1, MOST_AGENTS)
+        self.num_agents.setRange(1, MAX_AGENTS)
         self.num_agents.setValue((settings.num_agents if settings is not None else 0) or 2)
         self.num_agents.setFixedWidth(80)
         self.katana_root = QLineEdit(self)
@@ -186,7 +186,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.host.addItems(list(self._known))
         self.host.setEditText(text)
         self.key.addItems(list(found.keys))
-        self._trouble = found.trouble
+        self._lookup_problem = found.problem
         self._update()
         if text in self._known:
             self._chosen = ""  # it was typed before it was known
@@ -312,7 +312,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         if problem and host.host:
             text, state = problem, "Failed"
         else:
-            text, state = warning_about(host) or self._trouble, "warning"
+            text, state = warning_about(host) or self._lookup_problem, "warning"
         self._problem.setText(text)
         colour_text(self._problem, state_colour(state, self.palette()))
 
@@ -333,8 +333,8 @@ class LaunchRemoteAgentsDialog(QDialog):
     def _show_step(self, step: RemoteStep) -> None:
         found = self._list.findItems(step.name, Qt.MatchFlag.MatchExactly, 0)
         item = found[0] if found else QTreeWidgetItem(self._list, [step.name])
-        item.setText(1, step.sentence)
-        item.setToolTip(1, step.sentence)
+        item.setText(1, step.message)
+        item.setToolTip(1, step.message)
         state = _STATES[step.state]
         item.setIcon(0, state_pixmap(state, self.palette(), self.devicePixelRatioF()))
         item.setForeground(0, state_colour(state, self.palette()))
@@ -347,9 +347,9 @@ class LaunchRemoteAgentsDialog(QDialog):
     def _show_detail(self, item: QTreeWidgetItem | None) -> None:
         self._detail.setText(f"{item.text(0)}: {item.text(1)}" if item is not None and item.text(1) else "")
 
-    def _on_ended(self, sentence: str) -> None:
-        if sentence:
-            self._show_step(RemoteStep("Result", StepState.FAILED, sentence))
+    def _on_ended(self, message: str) -> None:
+        if message:
+            self._show_step(RemoteStep("Result", StepState.FAILED, message))
         waited = self.focusWidget() is self.cancel
         self._update()
         if waited and self._pressed is not None:  # else Qt would hand the focus to whatever comes next
@@ -362,9 +362,9 @@ class LaunchRemoteAgentsDialog(QDialog):
             self.host.addItem(host.host)
 
         def run(report: Callable[[RemoteStep], None], _cancelled: threading.Event) -> None:
-            trouble = steps.save(host)
-            told = trouble or f"{host.host} is remembered"
-            report(RemoteStep("Save Host", StepState.NOTE if trouble else StepState.DONE, told))
+            problem = steps.save(host)
+            told = problem or f"{host.host} is remembered"
+            report(RemoteStep("Save Host", StepState.NOTE if problem else StepState.DONE, told))
 
         self._background.run(run)
         self._update()

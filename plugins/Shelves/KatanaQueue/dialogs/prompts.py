@@ -9,11 +9,11 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
 
-from ....qt_dispatch import open_crossing, post
+from ....qt_dispatch import open_dispatcher, post
 
 __all__ = ["Questions"]
 
-_LOOK_S = 0.1
+_POLL_INTERVAL_S = 0.1
 
 
 class Questions(QObject):
@@ -29,7 +29,7 @@ class Questions(QObject):
         self._closed = threading.Event()
         self._open: QWidget | None = None
         window.destroyed.connect(self._closed.set)
-        open_crossing()
+        open_dispatcher()
 
     def begin(self, cancelled: threading.Event) -> None:
         """The next questions are asked until `cancelled` is set. Any thread."""
@@ -64,10 +64,10 @@ class Questions(QObject):
 
         if not self._closed.is_set():
             post(show, *arguments, done)
-        while not answered.wait(_LOOK_S):
+        while not answered.wait(_POLL_INTERVAL_S):
             if self._cancelled.is_set() or self._closed.is_set():
                 if not self._closed.is_set():
-                    post(self._dismiss)
+                    post(self._revoke)
                 return None
         return answer[0]
 
@@ -99,6 +99,6 @@ class Questions(QObject):
     def _forget(self, _code: int = 0) -> None:
         self._open = None
 
-    def _dismiss(self) -> None:
+    def _revoke(self) -> None:
         if self._open is not None:
             self._open.close()

@@ -21,8 +21,8 @@ def problem_with(host: RemoteHost) -> str:
     try:
         host.check()
     except BadInput as error:
-        sentence = str(error)
-        return f"{sentence[:1].upper()}{sentence[1:]}."
+        message = str(error)
+        return f"{message[:1].upper()}{message[1:]}."
     if re.search(r"\s", host.user):
         return "The user's name contains a space."
     if not host.data_root:

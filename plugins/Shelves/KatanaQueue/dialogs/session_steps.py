@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .....kq.api import (
-    HostBook,
+    HostStore,
     RemoteFailed,
     RemoteHost,
     RemoteLauncher,
@@ -70,9 +70,9 @@ class _Answering:
 class SessionSteps:
     """See RemoteSteps. `questions` are asked on the thread that takes the steps."""
 
-    def __init__(self, questions: RemoteQuestions, book: HostBook | None = None) -> None:
+    def __init__(self, questions: RemoteQuestions, store: HostStore | None = None) -> None:
         self._questions = questions
-        self._book = book
+        self._store = store
 
     def check(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
@@ -94,14 +94,14 @@ class SessionSteps:
 
     def save(self, host: RemoteHost) -> str:
         """Remember the host. Writes a file; returns what there is to know about that, or empty."""
-        book = self._book or HostBook()
-        return book.remember(host, worked=False)
+        store = self._store or HostStore()
+        return store.remember(host, worked=False)
 
     def _launcher(self) -> RemoteLauncher:
         session = current_session()
         if session is None:
             # A machine can be checked all the same, as far as that goes.
-            return RemoteLauncher(None, Settings.from_environment(), self._questions, self._book)
+            return RemoteLauncher(None, Settings.from_environment(), self._questions, self._store)
         known = _launchers.get(id(session))
         if known is None or known[0] is not session:
             # Tunnels of a session that is over lead nowhere.
@@ -110,13 +110,13 @@ class SessionSteps:
             _launchers.clear()
             answering = _Answering()
             settings = session.settings or Settings.from_environment()
-            known = (session, RemoteLauncher(session.client, settings, answering, self._book), answering)
+            known = (session, RemoteLauncher(session.client, settings, answering, self._store), answering)
             _launchers[id(session)] = known
         known[2].questions = self._questions
         return known[1]
 
     def _finish(self, result: RemoteResult, report: Callable[[RemoteStep], None]) -> None:
         if result.ok:
-            report(RemoteStep("Result", StepState.DONE, result.sentence))
-        elif not any(step.sentence == result.sentence for step in result.steps):
-            raise RemoteFailed(result.sentence)
+            report(RemoteStep("Result", StepState.DONE, result.message))
+        elif not any(step.message == result.message for step in result.steps):
+            raise RemoteFailed(result.message)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from .....kq.api import JobRecord, JobState
 from .columns import elapsed_s, span_text
 
-__all__ = ["TOGETHER_S", "Endings", "Message"]
+__all__ = ["TOGETHER_S", "CompletionSummary", "Message"]
 
 TOGETHER_S = 10.0
 """A system shows one message at a time, for some seconds: the next tells again what it takes the place of."""
-_MOST_NAMES = 3
+_MAX_NAMES = 3
 """More of them nobody reads in a message: the list has them."""
 
 
@@ -20,12 +20,12 @@ _MOST_NAMES = 3
 class Message:
     """What people are told."""
 
-    sentence: str
+    message: str
     has_failed: bool
     """Whether any of the renders that it tells of failed."""
 
 
-class Endings:
+class CompletionSummary:
     """Gathers renders that end one soon after another, so that no message hides what the one before said."""
 
     def __init__(self) -> None:
@@ -50,9 +50,9 @@ class Endings:
             if job.state == JobState.FAILED:
                 self._failed += 1
                 self._failed_names.append(job.name)
-        del self._failed_names[_MOST_NAMES:]
-        sentence = _of_one(ended[0]) if self._count == 1 else self._of_several()
-        return Message(sentence, self._failed > 0)
+        del self._failed_names[_MAX_NAMES:]
+        message = _of_one(ended[0]) if self._count == 1 else self._of_several()
+        return Message(message, self._failed > 0)
 
     def _of_several(self) -> str:
         completed = self._count - self._failed

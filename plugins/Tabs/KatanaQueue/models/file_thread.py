@@ -10,7 +10,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, QTimer
 
-from ....qt_dispatch import open_crossing
+from ....qt_dispatch import open_dispatcher
 
 __all__ = ["FileThread"]
 
@@ -26,7 +26,7 @@ class FileThread(QObject):
 
     def __init__(self, name: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        open_crossing()
+        open_dispatcher()
         self._name = name
         self._thread: threading.Thread | None = None
         self._condition = threading.Condition()

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from .....kq.api import JobRecord, JobState
 from .columns import COLUMNS, Column, SortValue
-from .job_store import JobBook
+from .job_store import JobStore
 
 __all__ = ["Arrangement", "Entry", "JobFilter", "JobOrder", "SortBy", "taken_apart"]
 
@@ -168,11 +168,11 @@ class JobOrder:
         del self._entries[bisect_left(self._entries, self._entry_of.pop(job_id))]
 
 
-def taken_apart(order: JobOrder, book: JobBook | None) -> Iterator[None]:
+def taken_apart(order: JobOrder, store: JobStore | None) -> Iterator[None]:
     """Empty what was replaced in short steps: to free 100,000 jobs at once would take several frames."""
     entries, mappings = order._entries, [order._entry_of]
-    if book is not None:
-        mappings.append(book.records)  # type: ignore[arg-type]  # only emptied
+    if store is not None:
+        mappings.append(store.records)  # type: ignore[arg-type]  # only emptied
     for mapping in mappings:
         while mapping:
             for _ in range(min(2 * SLICE, len(mapping))):
@@ -189,22 +189,22 @@ class Arrangement:
     When `steps` is through, `book` holds all jobs, `order` the rows.
     """
 
-    def __init__(self, jobs: JobBook | tuple[JobRecord, ...], shown: JobFilter, sort_by: SortBy) -> None:
+    def __init__(self, jobs: JobStore | tuple[JobRecord, ...], shown: JobFilter, sort_by: SortBy) -> None:
         """A book must not change meanwhile; a sequence is made into a new one."""
         self.jobs = jobs
         self._shown = shown
-        self.book = jobs if isinstance(jobs, JobBook) else JobBook()
+        self.store = jobs if isinstance(jobs, JobStore) else JobStore()
         self.order = JobOrder(sort_by)
 
     def steps(self) -> Iterator[None]:
         """Each step takes a millisecond or two."""
-        if not isinstance(self.jobs, JobBook):
+        if not isinstance(self.jobs, JobStore):
             for batch in _batches(self.jobs):
-                self.book.fill(batch)
+                self.store.fill(batch)
                 yield
         everything, passes, entry = self._shown.is_empty, self._shown.passes, self.order.sort_by.entry
         runs: list[list[Entry]] = [[]]
-        for batch in _batches(self.book.records.values()):
+        for batch in _batches(self.store.records.values()):
             runs[-1] += [entry(job) for job in batch if everything or passes(job)]
             if len(runs[-1]) >= RUN:
                 runs[-1].sort()

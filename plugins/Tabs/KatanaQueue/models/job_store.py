@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from .....kq.api import JobRecord, JobState
 
-__all__ = ["JobBook"]
+__all__ = ["JobStore"]
 
 
-class JobBook:
+class JobStore:
     """What `take` and `drop` were told."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from .column_titles import column_title
 from .columns import COLUMNS, Column, job_text, moment_text
 from .expanded_jobs import OpenJobs
 from .job_order import JobOrder
-from .job_store import JobBook
+from .job_store import JobStore
 from .task_rows import TaskRows, task_text
 
 __all__ = ["JobTable"]
@@ -45,7 +45,7 @@ class JobTable(QAbstractTableModel):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._book = JobBook()
+        self._store = JobStore()
         self._order = JobOrder()
         self._open = OpenJobs()
         self._why_waiting = ""
@@ -59,7 +59,7 @@ class JobTable(QAbstractTableModel):
         """What `row` shows; None for a task that is not known yet."""
         job_row, task = self._open.locate(row)
         job_id = self._order.id_at(job_row)
-        return self._book.records.get(job_id) if task is None else self._open.tasks[job_id].task(task)
+        return self._store.records.get(job_id) if task is None else self._open.tasks[job_id].task(task)
 
     def job_id(self, row: int) -> str:
         """The job of `row`, or the job whose task it is."""
@@ -76,7 +76,7 @@ class JobTable(QAbstractTableModel):
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job, shown or not."""
-        return self._book.records.get(job_id)
+        return self._store.records.get(job_id)
 
     def job_ids(self, first: int, last: int) -> list[str]:
         """The jobs in rows `first` to `last`; those of tasks among them are not named."""
@@ -94,12 +94,12 @@ class JobTable(QAbstractTableModel):
     @property
     def newest(self) -> str:
         """The job that was submitted last, shown or not; empty before any."""
-        return self._book.newest
+        return self._store.newest
 
     @property
     def total(self) -> int:
         """How many jobs there are, shown or not."""
-        return len(self._book.records)
+        return len(self._store.records)
 
     @property
     def shown(self) -> int:
@@ -108,7 +108,7 @@ class JobTable(QAbstractTableModel):
 
     def count(self, state: JobState) -> int:
         """How many jobs are in `state`."""
-        return self._book.counts[state]
+        return self._store.counts[state]
 
     # --- tasks -------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class JobTable(QAbstractTableModel):
 
     def expand(self, job_id: str) -> None:
         """Give the tasks of a job rows beneath it."""
-        record, row = self._book.records.get(job_id), self.row(job_id)
+        record, row = self._store.records.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._open.tasks:
             return
         tasks = TaskRows(record.tasks)
@@ -207,7 +207,7 @@ class JobTable(QAbstractTableModel):
         task, and what tells the text of each column, by column and time."""
         job_row, task = self._open.locate(row)
         job_id = self._order.id_at(job_row)
-        record = self._book.records.get(job_id)
+        record = self._store.records.get(job_id)
         if task is not None:
             tasks = self._open.tasks[job_id]
             return tasks.task(task), True, partial(task_text, tasks, task, record, self._why_waiting)

@@ -14,10 +14,10 @@ from typing import Any
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer, Signal, SignalInstance
 
 from .....kq.api import JobRecord, JobState, QueueChange
-from ....gil_yield import right_of_way
+from ....gil_yield import gil_yield
 from .columns import COLUMNS, Column
 from .job_order import Arrangement, Entry, JobFilter, SortBy, taken_apart
-from .job_store import JobBook
+from .job_store import JobStore
 from .job_table import JobTable
 
 __all__ = ["JobsModel"]
@@ -89,11 +89,11 @@ class JobsModel(JobTable):
         if is_idle and self._arrivals:
             self._work()
 
-    def set_why_waiting(self, sentence: str) -> None:
+    def set_why_waiting(self, message: str) -> None:
         """What holds up a job, or a task, that waits for nothing of its own."""
-        if sentence != self._why_waiting:
-            self._why_waiting = sentence
-            if (self._book.counts[JobState.WAITING] or self._open) and self.rowCount():
+        if message != self._why_waiting:
+            self._why_waiting = message
+            if (self._store.counts[JobState.WAITING] or self._open) and self.rowCount():
                 column = int(Column.REASON)
                 self.dataChanged.emit(self.index(0, column), self.index(self.rowCount() - 1, column))
 
@@ -117,7 +117,7 @@ class JobsModel(JobTable):
         self._is_put_off = self._is_drawn and not self._is_put_off
         self._is_drawn = False
         if not self._is_put_off:
-            with right_of_way:
+            with gil_yield:
                 self._work()
 
     def _work(self, budget_s: float = BUDGET_S) -> None:
@@ -150,14 +150,14 @@ class JobsModel(JobTable):
             return
         news: list[tuple[JobRecord, JobRecord | None]] = []
         changed: list[str] = []
-        book, order, passes, unsettled = self._book, self._order, self._filter.passes, self._unsettled
+        store, order, passes, unsettled = self._store, self._order, self._filter.passes, self._unsettled
         for done, item in enumerate(self._arrived(), 1):
             if isinstance(item, str):
-                if book.drop(item) and item in order:
+                if store.drop(item) and item in order:
                     unsettled[item] = None
             else:
                 job_id = item.id
-                news.append((item, book.take(item)))
+                news.append((item, store.take(item)))
                 if job_id not in order:
                     if passes(item):
                         unsettled[job_id] = None
@@ -196,7 +196,7 @@ class JobsModel(JobTable):
     def _settle(self, end_s: float) -> None:
         """Put rows where they belong, as many as there is time for, and some in any case."""
         if len(self._unsettled) > MAX_UNSETTLED:
-            self._start_rebuild(self._book)
+            self._start_rebuild(self._store)
             return
         while self._unsettled:
             batch = list(islice(self._unsettled, BATCH))
@@ -211,7 +211,7 @@ class JobsModel(JobTable):
         moved: list[JobRecord] = []
         changed: list[str] = []
         for job_id in job_ids:
-            job = self._book.records.get(job_id)
+            job = self._store.records.get(job_id)
             is_wanted = job is not None and self._filter.passes(job)
             if job_id not in self._order:
                 if job is not None and is_wanted:
@@ -283,7 +283,7 @@ class JobsModel(JobTable):
         """Show what passes `shown`; the rows follow at once, or in steps when there are many."""
         if shown != self._filter:
             self._filter = shown
-            self._start_rebuild(self._book)
+            self._start_rebuild(self._store)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Order the rows; at once, or in steps when there are many."""
@@ -291,7 +291,7 @@ class JobsModel(JobTable):
             wanted = SortBy(Column(column), order == Qt.SortOrder.DescendingOrder)
             if wanted != self._wanted_sort:
                 self._wanted_sort = wanted
-                self._start_rebuild(self._book)
+                self._start_rebuild(self._store)
 
     @property
     def sort_by(self) -> SortBy:
@@ -303,12 +303,12 @@ class JobsModel(JobTable):
         """Whether rows still follow a new filter, order or reset, or what the queue told."""
         return self._arrangement is not None or bool(self._arrivals or self._unsettled)
 
-    def _start_rebuild(self, jobs: JobBook | tuple[JobRecord, ...]) -> None:
-        if jobs is self._book and self._arrangement is not None:
+    def _start_rebuild(self, jobs: JobStore | tuple[JobRecord, ...]) -> None:
+        if jobs is self._store and self._arrangement is not None:
             jobs = self._arrangement.jobs  # a reset may be under way: arrange that
         self._arrangement = Arrangement(jobs, self._filter, self._wanted_sort)
         self._rebuild = self._arrangement.steps()
-        if (len(jobs.records) if isinstance(jobs, JobBook) else len(jobs)) <= AT_ONCE:
+        if (len(jobs.records) if isinstance(jobs, JobStore) else len(jobs)) <= AT_ONCE:
             self._work(budget_s=float("inf"))
         else:
             self._timer.start()
@@ -317,9 +317,9 @@ class JobsModel(JobTable):
         self._arrangement = None
         self.about_to_rearrange.emit()
         self.beginResetModel()
-        old_book = self._book if made.book is not self._book else None
-        self._leavings = chain(self._leavings, taken_apart(self._order, old_book))
-        self._book, self._order = made.book, made.order
+        old_store = self._store if made.store is not self._store else None
+        self._leavings = chain(self._leavings, taken_apart(self._order, old_store))
+        self._store, self._order = made.store, made.order
         self._unsettled.clear()
         self._held.clear()
         self._open.place(self._order)

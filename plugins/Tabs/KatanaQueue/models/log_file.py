@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-__all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogTrouble", "as_text"]
+__all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogProblem", "as_text"]
 
 CHUNK = 64 * 1024
 """Bytes between two entries of the index: 1 GB of log costs 128 kB of memory."""
@@ -25,7 +25,7 @@ LONG = 128 * 1024
 _SIGNATURE = 256
 
 
-class LogTrouble(Exception):
+class LogProblem(Exception):
     """Why there is nothing to show: one sentence for people."""
 
 
@@ -94,11 +94,11 @@ class LogFile:
         except OSError as error:
             self._identity = None
             self._reset()
-            raise LogTrouble(_in_words(self.path, error, was_there=self.was_there)) from error
+            raise LogProblem(_in_words(self.path, error, was_there=self.was_there)) from error
         if stat.S_ISDIR(status.st_mode):
-            raise LogTrouble(f"{self.path} is a folder, not a log file.")
+            raise LogProblem(f"{self.path} is a folder, not a log file.")
         if not stat.S_ISREG(status.st_mode):
-            raise LogTrouble(f"{self.path} is no plain file, so it is not read.")
+            raise LogProblem(f"{self.path} is no plain file, so it is not read.")
         identity = (status.st_dev, status.st_ino)
         known, self._identity, self.was_there = self._identity, identity, True
         if known is not None and known != identity:
@@ -208,7 +208,7 @@ class LogFile:
         try:
             return open(self.path, "rb", buffering=0)
         except OSError as error:
-            raise LogTrouble(_in_words(self.path, error, was_there=self.size > 0)) from error
+            raise LogProblem(_in_words(self.path, error, was_there=self.size > 0)) from error
 
     def _read(self, start: int, length: int) -> bytes:
         with self._open() as file:

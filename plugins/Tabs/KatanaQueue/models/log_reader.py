@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from PySide6.QtCore import QObject, Signal
 
 from .....kq.api import OutputPatterns, load_patterns
-from ....gil_yield import right_of_way
+from ....gil_yield import gil_yield
 from ....qt_dispatch import post
 from .file_thread import FileThread
-from .log_file import FileChange, LogFile, LogLine, LogTrouble
+from .log_file import FileChange, LogFile, LogLine, LogProblem
 from .log_scan import LineMarks, Search, SeverityScan, TextScan
 
 __all__ = ["LogReader", "LogState"]
@@ -48,7 +48,7 @@ class LogState:
     size: int = 0
     is_complete: bool = True
     """Whether all lines are known; until then only the last ones can be shown."""
-    trouble: str = ""
+    problem: str = ""
     """Why there is nothing to show."""
     note: str = ""
     """What happened to the file, for people."""
@@ -88,7 +88,7 @@ class LogReader(FileThread):
         self._search: TextScan | None = None
         self._was_complete = False  # all lines of this generation were known once
         self._told: LogState | None = None
-        self._trouble = ""
+        self._problem = ""
         self._note = ""
         self._next_poll_s = 0.0
         self._last_told_s = 0.0
@@ -101,7 +101,7 @@ class LogReader(FileThread):
         """Tell errors by this renderer's patterns from now on."""
         self._post(lambda: self._set_patterns(load_patterns(renderer)))
 
-    def want(self, generation: int, first: int, count: int) -> None:
+    def desired(self, generation: int, first: int, count: int) -> None:
         """Bring lines; an earlier wish that was not yet served is dropped."""
         with self._condition:
             self._wanted = (generation, first, count)
@@ -153,8 +153,8 @@ class LogReader(FileThread):
                     self._read(*wanted)
                 if active:
                     self._work()
-            except LogTrouble as trouble:
-                self._give_up(str(trouble))
+            except LogProblem as problem:
+                self._give_up(str(problem))
 
     def _sleep_until_due(self) -> None:
         with self._condition:
@@ -170,11 +170,11 @@ class LogReader(FileThread):
                 self._condition.wait(left_s)
         if self._has_work():
             is_busy = self._search is not None and self._search.is_by_line
-            right_of_way.give_way(self._ending, _BUSY_REST_S if is_busy else REST_S)
+            gil_yield.give_way(self._ending, _BUSY_REST_S if is_busy else REST_S)
 
     def _has_work(self) -> bool:
         file = self._file
-        if file is None or self._trouble:
+        if file is None or self._problem:
             return False
         if not file.is_complete:
             return True
@@ -183,7 +183,7 @@ class LogReader(FileThread):
 
     def _open(self, path: str) -> None:
         self._file = LogFile(path) if path else None
-        self._trouble, self._note = "", ""
+        self._problem, self._note = "", ""
         self._begin()
         if self._file is None:
             self._tell(LogState("", self._generation, is_scanned=True))
@@ -210,8 +210,8 @@ class LogReader(FileThread):
         last_line = file.line_count - 1
         was_there = file.was_there
         change = file.check()
-        if self._trouble:
-            self._trouble, self._note = "", "The log file is back." if was_there else ""
+        if self._problem:
+            self._problem, self._note = "", "The log file is back." if was_there else ""
             self._begin()
         elif change == FileChange.RESTARTED:
             self._note = "The log file was begun anew: this is its new content."
@@ -234,7 +234,7 @@ class LogReader(FileThread):
         if file is None:
             return
         end_s = time.perf_counter() + BURST_S
-        while time.perf_counter() < end_s and not right_of_way.is_taken():
+        while time.perf_counter() < end_s and not gil_yield.is_taken():
             if not file.is_complete:
                 file.advance(_INDEX_STEP)
             elif self._search is not None and self._search.next_line < file.line_count:
@@ -259,7 +259,7 @@ class LogReader(FileThread):
         lines: list[LogLine] = []
         for at in range(0, len(texts), _LINES_AT_ONCE):
             if at:
-                right_of_way.give_way(self._ending, _SHORT_REST_S)
+                gil_yield.give_way(self._ending, _SHORT_REST_S)
             some = texts[at : at + _LINES_AT_ONCE]
             lines += [LogLine(text, self._patterns.classify(text)) for text in some]
         return lines
@@ -278,19 +278,19 @@ class LogReader(FileThread):
         try:
             lines: list[str] = []
             for at in range(first, last + 1, _COPIED_AT_ONCE):
-                right_of_way.give_way(self._ending, _SHORT_REST_S)
+                gil_yield.give_way(self._ending, _SHORT_REST_S)
                 lines += self._file.lines(at, min(_COPIED_AT_ONCE, last + 1 - at))
-        except LogTrouble as trouble:
-            self._give_up(str(trouble))
+        except LogProblem as problem:
+            self._give_up(str(problem))
             return
         if lines:
             lines[-1] = lines[-1][:to_column]
             lines[0] = lines[0][from_column:]
             post(self._emit, "copied", "\n".join(lines))
 
-    def _give_up(self, sentence: str) -> None:
-        if sentence != self._trouble:
-            self._trouble = sentence
+    def _give_up(self, message: str) -> None:
+        if message != self._problem:
+            self._problem = message
             self._generation += 1
             self._severity = SeverityScan(self._patterns)
             self._tell_state()
@@ -302,14 +302,14 @@ class LogReader(FileThread):
             return
         self._was_complete = self._was_complete or file.is_complete
         scanned = file.is_complete and self._severity.next_line >= file.line_count
-        shown = not self._trouble
+        shown = not self._problem
         state = LogState(
             path=file.path,
             generation=self._generation,
             line_count=file.line_count if shown and file.is_complete else 0,
             size=file.size,
             is_complete=file.is_complete,
-            trouble=self._trouble,
+            problem=self._problem,
             note=self._note,
             errors=self._severity.errors,
             warnings=self._severity.warnings,

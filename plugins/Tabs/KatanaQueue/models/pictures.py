@@ -132,9 +132,9 @@ class PictureLoader(FileThread):
         image.setDevicePixelRatio(self._ratio)
         return image, None
 
-    def _on_loaded(self, path: str, image: QImage, sentence: str | None) -> None:
-        if sentence is not None:
-            self.picture_loaded.emit(path, image, sentence)
+    def _on_loaded(self, path: str, image: QImage, message: str | None) -> None:
+        if message is not None:
+            self.picture_loaded.emit(path, image, message)
         elif path in self._thumbnails:
             self._thumbnails[path] = QPixmap.fromImage(image)
             self.thumbnail_loaded.emit(path)

@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .....kq.api import MOST_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord
+from .....kq.api import MAX_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
 from ..models.columns import span_text
@@ -74,7 +74,7 @@ class AgentsPanel(QWidget):
             lambda: self._end("Remove", "end_agents"),
         )
         self.count = QSpinBox(self)
-        self.count.setRange(0, MOST_AGENTS)
+        self.count.setRange(0, MAX_AGENTS)
         self.count.setKeyboardTracking(False)
         self.count.setFixedWidth(64)
         self.count.setAccessibleName("Local Agents to keep running")
@@ -242,7 +242,7 @@ class AgentsPanel(QWidget):
 
     def _watch(self, what: str, call: Callable[[], Future[None]]) -> None:
         try:
-            self._bridge.watch(call(), None, lambda sentence: self.refused.emit(f"{what}: {sentence}"))
+            self._bridge.watch(call(), None, lambda message: self.refused.emit(f"{what}: {message}"))
         except KqError as error:
             self.refused.emit(f"{what}: {error}")
 

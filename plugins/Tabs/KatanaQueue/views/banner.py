@@ -20,7 +20,7 @@ from .theme import SPACING, colour_text, faded, state_colour, state_pixmap
 __all__ = ["Banner", "EmptyPage", "Notice"]
 
 
-def _as_sentence(text: str) -> str:
+def _capitalized(text: str) -> str:
     """`text` with a capital and a full stop: what the queue says of itself comes without."""
     stop = "" if not text or text[-1] in ".…!?" else "."
     return text[:1].upper() + text[1:] + stop
@@ -60,7 +60,7 @@ class Banner(QWidget):
     def show_text(self, text: str, state: str, busy: bool = False) -> None:
         """Show `text` in the colour of `state`; nothing when it is empty."""
         self._state = state
-        text = _as_sentence(text)
+        text = _capitalized(text)
         self._text.setText(text)
         self.setAccessibleName(text)
         self._busy.setVisible(busy)
@@ -69,7 +69,7 @@ class Banner(QWidget):
         self.setVisible(bool(text))
         self.update()
 
-    def show_queue(self, status: ConnectionStatus, sentence: str, queue: QueueRecord) -> None:
+    def show_queue(self, status: ConnectionStatus, message: str, queue: QueueRecord) -> None:
         """Show what is out of the ordinary about the queue; nothing when all is well.
 
         Args:
@@ -79,14 +79,14 @@ class Banner(QWidget):
         say = self.show_text
         match status:
             case ConnectionStatus.STARTING:
-                say(sentence or "Katana Queue is starting …", "Running", busy=True)
+                say(message or "Katana Queue is starting …", "Running", busy=True)
             case ConnectionStatus.LOST:
-                why = sentence or "The connection to Katana Queue is gone; connecting again."
-                say(f"{_as_sentence(why)} What is shown may be old.", "Failed", busy=True)
+                why = message or "The connection to Katana Queue is gone; connecting again."
+                say(f"{_capitalized(why)} What is shown may be old.", "Failed", busy=True)
             case ConnectionStatus.ENDED:
-                say(sentence or "Katana Queue has ended.", "Cancelled")
-            case _ if queue.trouble:
-                say(queue.trouble, "warning")
+                say(message or "Katana Queue has ended.", "Cancelled")
+            case _ if queue.problem:
+                say(queue.problem, "warning")
             case _ if queue.paused:
                 say("The queue is paused: nothing more is started until it is resumed.", "warning")
                 self.resume.show()
@@ -191,10 +191,10 @@ class Notice(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # it widens no panel
         self.hide()
 
-    def refuse(self, sentence: str) -> None:
+    def refuse(self, message: str) -> None:
         """Show why something was not done, until it no longer matters: then `sentence` is empty."""
-        if sentence:
-            self.say(sentence)
+        if message:
+            self.say(message)
             self._is_refusal = True
         elif self._is_refusal:
             self.hide()
@@ -205,10 +205,10 @@ class Notice(QLabel):
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, place.width())
         QPainter(self).drawText(place, int(Qt.AlignmentFlag.AlignVCenter), text)
 
-    def say(self, sentence: str) -> None:
+    def say(self, message: str) -> None:
         """Show `sentence`."""
         self._is_refusal = False
-        self.setText(sentence)
-        self.setToolTip(sentence)
+        self.setText(message)
+        self.setToolTip(message)
         self.show()
         self._timer.start()

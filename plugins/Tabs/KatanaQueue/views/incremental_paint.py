@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QRect, Qt, QTimer
 from PySide6.QtGui import QRegion
 from PySide6.QtWidgets import QWidget
 
-__all__ = ["InParts"]
+__all__ = ["IncrementalPaint"]
 
 BUDGET_S = 0.002
 """How long the drawing of one part may take."""
@@ -19,7 +19,7 @@ APART_MS = 1
 """What else waits for Qt's thread comes in between."""
 
 
-class InParts(QObject):
+class IncrementalPaint(QObject):
     """Qt's thread; `widget` owns it, and draws every point of what an event asks it to draw.
 
     What is not drawn yet shows the old picture, for a few hundredths of a second.

@@ -33,10 +33,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from .....kq.api import JobRecord
-from ....gil_yield import right_of_way
+from ....gil_yield import gil_yield
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
-from .incremental_paint import InParts
+from .incremental_paint import IncrementalPaint
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .job_selection import JobSelection
@@ -66,7 +66,7 @@ class JobsView(QTableView):
         self._jobs = model
         self.setAccessibleName("Jobs")
         self._row_painter = row_painter
-        self._parts = InParts(self.viewport())
+        self._parts = IncrementalPaint(self.viewport())
         self._next_row = 0  # where the drawing goes on
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -303,7 +303,7 @@ class JobsView(QTableView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the rows in sight, each at once."""
-        with right_of_way:
+        with gil_yield:
             self._paint(event)
             self._jobs.put_off()
 

@@ -61,7 +61,7 @@ class LogPanel(QWidget):
         self.reader.found_changed.connect(self._on_found)
         self.reader.copied.connect(self._on_copied)
         self.view.lines_wanted.connect(
-            lambda first, count: self.reader.want(self._state.generation, first, count)
+            lambda first, count: self.reader.desired(self._state.generation, first, count)
         )
         self.view.follow_changed.connect(self._on_follow_changed)
         self.view.copy_wanted.connect(self._copy)
@@ -129,8 +129,8 @@ class LogPanel(QWidget):
                 self.noticed.emit(state.note)
             self.view.clear()
         self._state = state
-        if state.trouble:
-            self.view.clear(state.trouble)
+        if state.problem:
+            self.view.clear(state.problem)
         elif not state.path:
             self.view.clear(self._message)
         elif state.is_complete and not state.line_count:
@@ -180,7 +180,7 @@ class LogPanel(QWidget):
             )
 
     def _enable(self) -> None:
-        has_file = bool(self._state.path) and not self._state.trouble
+        has_file = bool(self._state.path) and not self._state.problem
         has_marks = bool(self._state.errors.count or self._state.warnings.count)
         for action in (self.next_problem, self.previous_problem):
             action.setEnabled(has_marks)

@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
-from ....gil_yield import right_of_way
+from ....gil_yield import gil_yield
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
 from .log_painter import LinePainter, LogMetrics
@@ -242,7 +242,7 @@ class LogView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the lines in sight."""
-        with right_of_way:
+        with gil_yield:
             painter = QPainter(self.viewport())
             try:
                 self._paint(painter)

@@ -51,7 +51,7 @@ class PicturePanel(QWidget):
         self._pictures = pictures
         self._shown: tuple[NamedPicture, ...] = ()
         self._loaded: dict[str, QPixmap] = {}
-        self._troubles: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
         self.canvas = Canvas(self)
         self._title = _Title(self)
         self.tools = QWidget(self)
@@ -92,7 +92,7 @@ class PicturePanel(QWidget):
         self._shown = shown
         paths = {picture.path for picture in shown}
         self._loaded = {path: pixmap for path, pixmap in self._loaded.items() if path in paths}
-        self._troubles.clear()
+        self._problems.clear()
         self._draw()
         self._load()
 
@@ -106,13 +106,13 @@ class PicturePanel(QWidget):
         super().showEvent(event)
         self._load()
 
-    def _on_loaded(self, path: str, image: QImage, sentence: str) -> None:
+    def _on_loaded(self, path: str, image: QImage, message: str) -> None:
         if all(path != picture.path for picture in self._shown):
             return
         if not image.isNull():
             self._loaded[path] = QPixmap.fromImage(image)
         elif path not in self._loaded:  # one that was there is better than a sentence
-            self._troubles[path] = sentence
+            self._problems[path] = message
         self._draw()
 
     def _draw(self) -> None:
@@ -122,7 +122,7 @@ class PicturePanel(QWidget):
             parts.append(name + ("" if size.isEmpty() else f", {size.width()} × {size.height()}"))
         self._title.show_text("   |   ".join(part for part in parts if part))
         first = self._shown[0]
-        message = "\n".join(self._troubles.values())
+        message = "\n".join(self._problems.values())
         if not message:
             message = "" if first.path else "No picture yet." if first.name else "Select a job."
         self.canvas.show_pictures(
