@@ -32,7 +32,7 @@ __all__ = ["run"]
 _CHANGER = """
 import random, sys, time
 from pathlib import Path
-from katana_queue.kq.api import ConnectionStatus, QueueClient, find_session
+from kq.api import ConnectionStatus, QueueClient, find_session
 root, seconds, a_second = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 client = QueueClient()
 client.connect(find_session(root))

@@ -108,7 +108,7 @@ Configuration.set("KATANA_UI_MODE", "1")
 load()
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 from katana_queue.plugins import queue_session
-print("trouble:", queue_session.trouble())
+print("trouble:", queue_session.problem())
 """
     said = run(code, data_root, KQ_NUM_AGENTS="many")
     assert "trouble: KQ_NUM_AGENTS is 'many'" in said
@@ -247,7 +247,7 @@ sys.prefix = "nowhere"
 os.environ["PATH"] = os.environ["SHOP"]
 from katana_queue.plugins import queue_session
 print("no session:", queue_session.start())
-print("trouble:", queue_session.trouble())
+print("trouble:", queue_session.problem())
 os.environ["KQ_PYTHON"] = "/usr/bin/mine"
 print("named:", find_python())
 """
