@@ -182,9 +182,9 @@ class Pictures:
         self._thousand()
 
     def _desktop_rendering(self) -> None:
-        from host.app.rendering import RenderMethod
         from host.Katana.FarmAPI import FarmPluginManager
         from host.nodes.scene import active_scene
+        from host.render_service import RenderMethod
 
         window = self.desktop.window
         window.resize(1600, 960)

@@ -8,11 +8,14 @@ from __future__ import annotations
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from . import (
+    CatalogAPI,
     Configuration,
     FarmAPI,
     KatanaFile,
     KatanaResources,
     NodegraphAPI,
+    Nodes2DAPI,
+    RenderManager,
     Shelves,
     Utils,
 )
@@ -24,14 +27,17 @@ from . import UI4  # isort: skip  the tabs need all of the above
 __all__ = [
     "UI4",
     "Callbacks",
+    "CatalogAPI",
     "Configuration",
     "FarmAPI",
     "KatanaFile",
     "KatanaResources",
     "NodegraphAPI",
+    "Nodes2DAPI",
     "QtCore",
     "QtGui",
     "QtWidgets",
+    "RenderManager",
     "ResourceFiles",
     "Shelves",
     "Utils",

@@ -16,6 +16,7 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..Katana.UI4.App import Tabs
 from ..Katana.Utils import EventModule, Plugins
 from . import messages, rendering, scene_queries
+from .catalog_items import CatalogItems
 from .cook_client import CookClient
 from .messages import MessageLog, Messages
 from .monitor import Monitor
@@ -45,6 +46,7 @@ class Desktop(QObject):
         scene_queries.set_active_queries(self.queries)
         self.renders = RenderSession(self.cook, self)
         rendering.set_active_renders(self.renders)
+        self.catalog_items = CatalogItems(self.renders, self)
         self.settings = UserSettings(keeps_settings)
         self._events_queued.connect(EventModule.ProcessAllEvents, Qt.ConnectionType.QueuedConnection)
         self._waker = self._events_queued.emit

@@ -19,11 +19,12 @@ from ..Katana.UI4.App import Tabs
 from ..nodes.errors import SceneError
 from ..nodes.graph import Node
 from ..nodes.scene import active_scene
+from ..render_service import RenderMethod
 from . import off_screen_fonts, qt_messages, style
 from .desktop import Desktop
 from .monitor import Monitor
 from .node_graph import NodeGraphTab
-from .rendering import Phase, Render, RenderMethod
+from .rendering import Phase, Render
 from .signals import SignalQuitter
 
 _log = logging.getLogger("Katana.Headless")

@@ -77,8 +77,8 @@ def set_active_log(log: MessageLog | None) -> None:
 class Messages(BaseTab):
     """Shows the messages of the session, latest last."""
 
-    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
-        super().__init__(parent, flags)
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
         self._text = QPlainTextEdit(self)
         self._text.setReadOnly(True)
         self._text.setMaximumBlockCount(_KEPT)

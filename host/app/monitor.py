@@ -46,8 +46,8 @@ _SIGNS = {
 class Monitor(BaseTab):
     """Follows the latest render that this desktop started."""
 
-    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
-        super().__init__(parent, flags)
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
         self._render: Render | None = None
         self._selected: tuple[object, object] = (None, None)
         self._asked_since = False

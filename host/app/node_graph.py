@@ -57,8 +57,8 @@ class _Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
 class NodeGraphTab(BaseTab):
     """The Node Graph."""
 
-    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
-        super().__init__(parent, flags)
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
         self._shown: dict[Node, Any] = {}
         self._syncing = False
         self._menu: QMenu | None = None

@@ -28,8 +28,8 @@ _LEAST_WIDTH = 240
 class ParametersTab(BaseTab):
     """Shows the node that is edited, and changes it as the artist types."""
 
-    def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
-        super().__init__(parent, flags)
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
         self._node: Node | None = None
         self._editors: dict[str, Editor] = {}
         self._rows: dict[str, tuple[QLabel, Editor]] = {}

@@ -5,6 +5,7 @@ What a farm does with a job is the farm plug-in's; here are the node, the frame 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import re
@@ -21,6 +22,7 @@ from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
 from ..Katana.FarmAPI import FarmPluginManager, Job
 from ..nodes.project import to_document
 from ..nodes.scene import active_scene
+from ..render_service import RenderMethod, set_render_service
 from . import failure_reason
 from .cook_client import CookClient
 from .submission import Prepared, Submission, SubmissionError, hand_in, prepare
@@ -36,18 +38,6 @@ _FOLLOWED = 100
 
 _JOIN_S = 2.0
 """A folder on a share that does not answer must not keep the desktop from closing."""
-
-
-class RenderMethod(Enum):
-    """How a picture is asked for."""
-
-    PREVIEW = ("previewRender", "preview", "Preview Render")
-    DISK = ("diskRender", "disk", "Disk Render")
-
-    def __init__(self, type_name: str, method_name: str, label: str) -> None:
-        self.type_name = type_name
-        self.method_name = method_name
-        self.label = label
 
 
 class Phase(Enum):
@@ -75,13 +65,15 @@ _PHASES = {
 class Render:
     """One render. Changed on Qt's thread only.
 
-    `reason` says why it failed or was refused. Times are monotonic seconds, 0 where not yet.
+    `sequence_id` is unique in the session. `reason` says why it failed or was refused. Times are monotonic
+    seconds, 0 where not yet.
     """
 
     node: str
     farm: str
     method: RenderMethod
     frame: float
+    sequence_id: int = 0
     phase: Phase = Phase.PREPARING
     job_id: str = ""
     picture: Path | None = None
@@ -117,6 +109,7 @@ class RenderSession(QObject):
         super().__init__(parent)
         self._cook = cook
         self._renders: list[Render] = []
+        self._sequence_ids = itertools.count(1)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._done.connect(self._on_done)
         self._poll = QTimer(self)
@@ -129,10 +122,67 @@ class RenderSession(QObject):
         """All renders of this session, oldest first."""
         return tuple(self._renders)
 
+    # --- The render service: what Katana's API calls ---
+
+    def start_render(self, node: str, farm: str, method: RenderMethod) -> int:
+        return self.start(node, farm, method).sequence_id
+
+    def cancel_render(self, sequence_id: int) -> bool:
+        render = self.find(sequence_id)
+        return render is not None and self.cancel(render)
+
+    def cancel_all(self) -> int:
+        return sum(self.cancel(render) for render in self.unfinished)
+
+    def cancel_latest(self) -> bool:
+        unfinished = self.unfinished
+        return bool(unfinished) and self.cancel(unfinished[-1])
+
+    def repeat_latest(self) -> bool:
+        return bool(self._renders) and self.restart_render(self._renders[-1].sequence_id)
+
+    def restart_render(self, sequence_id: int) -> bool:
+        render = self.find(sequence_id)
+        if render is None:
+            return False
+        self.start(render.node, render.farm, render.method)
+        return True
+
+    def is_in_progress(self, sequence_id: int) -> bool:
+        render = self.find(sequence_id)
+        return render is not None and not render.ended
+
+    # --- Renders ---
+
+    @property
+    def unfinished(self) -> list[Render]:
+        """The renders that have not ended, oldest first."""
+        return [render for render in self._renders if not render.ended]
+
+    def find(self, sequence_id: int) -> Render | None:
+        """Return the render with that sequence ID, if it belongs to this session."""
+        return next((render for render in self._renders if render.sequence_id == sequence_id), None)
+
+    def cancel(self, render: Render) -> bool:
+        """Ask the farm to stop the render, or drop one that is being prepared; False if it has ended."""
+        if render.ended:
+            return False
+        self.message_posted.emit(f"{render.method.label} of {render.node}: cancelling…")
+        if not render.job_id:
+            self._end(render, Phase.CANCELLED)
+            self.render_changed.emit(render)
+            return True
+        try:
+            FarmPluginManager.StopJob(render.job_id, render.farm)
+        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; the other renders are still to cancel
+            _log.error("%s could not stop the render of %s: %s", render.farm, render.node, error)
+            return False
+        return True
+
     def start(self, node: str, farm: str, method: RenderMethod) -> Render:
-        """Take down the scene as it is and send a render of `node` on its way; returns at once."""
+        """Start a render of `node` with a copy of the scene as it is now; returns at once."""
         scene = active_scene()
-        render = Render(node, farm, method, scene.frame)
+        render = Render(node, farm, method, scene.frame, next(self._sequence_ids))
         self._renders.append(render)
         self.render_started.emit(render)
         self.message_posted.emit(f"{method.label} of {node}, frame {scene.frame:g}: preparing…")
@@ -174,7 +224,7 @@ class RenderSession(QObject):
             farm=render.farm,
             method_type=render.method.type_name,
             method_name=render.method.method_name,
-            context=FarmPluginManager.CreateRenderContextName(),
+            context=FarmPluginManager.CreateRenderContextName(render.sequence_id),
             frame=scene.frame,
             renderer=renderer,
             document=to_document(scene.project),
@@ -206,6 +256,8 @@ class RenderSession(QObject):
         step()
 
     def _refuse(self, render: Render, message: str) -> None:
+        if render.ended:
+            return
         render.phase = Phase.REFUSED
         render.reason = message
         render.ended_at = time.monotonic()
@@ -214,6 +266,8 @@ class RenderSession(QObject):
         self.render_changed.emit(render)
 
     def _hand_in(self, render: Render, prepared: Prepared) -> None:
+        if render.ended:
+            return  # cancelled while it was prepared
         for warning in prepared.warnings:
             _log.warning("%s", warning)
         try:
@@ -289,9 +343,10 @@ _session: RenderSession | None = None
 
 
 def set_active_renders(session: RenderSession | None) -> None:
-    """Make `session` the one that menus start renders in."""
+    """Make `session` the one that menus and Katana's API start renders in."""
     global _session
     _session = session
+    set_render_service(session)
 
 
 def active_renders() -> RenderSession:

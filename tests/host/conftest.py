@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from host import katana_alias
 from host.app import style
 from host.app.desktop import Desktop
-from host.Katana import Configuration, Shelves
+from host.Katana import CatalogAPI, Configuration, Shelves
 from host.Katana._callbacks import Callbacks
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.UI4.App import Tabs
@@ -44,6 +44,9 @@ def forget_session() -> None:
     EventModule._collapsed.clear()
     EventModule._queue.clear()
     EventModule._wakers.clear()
+    CatalogAPI.CatalogItem._items.clear()
+    CatalogAPI.Client._shown.update({CatalogAPI.kPrimaryView: None, CatalogAPI.kSecondaryView: None})
+    CatalogAPI.Client._pinned.clear()
 
 
 @pytest.fixture

@@ -27,8 +27,9 @@ def house(tmp_path: Path) -> Path:
         (tmp_path / "kq" / room / "__init__.py").touch()
     for module in ("__init__", *MODULES):
         (tmp_path / "kq" / f"{module}.py").touch()
-    (tmp_path / "host").mkdir()
-    (tmp_path / "host" / "__init__.py").touch()
+    for room in ("host", "host/app", "host/Katana", "host/nodes", "host/renderboot"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").touch()
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     return tmp_path
 
@@ -62,15 +63,18 @@ FORBIDDEN = [
     ("kq/client/five.py", "from PySide6 import QtCore", "kq knows no desktop"),
     ("kq/api.py", "import host", "kq knows no desktop"),
     ("kq/server/six.py", "import zmq", "Only kq.wire imports zmq"),
-    ("host/seven.py", "import zmq.asyncio", "Only kq.wire imports zmq"),
+    ("host/app/seven.py", "import zmq.asyncio", "Only kq.wire imports zmq"),
     ("kq/cli.py", "import paramiko", "Only kq.remote imports paramiko"),
     ("kq/agent/eight.py", "import subprocess", "Only kq.process starts children"),
     ("kq/core/nine.py", "from time import monotonic", "core decides"),
     ("kq/core/twelve.py", "from datetime import datetime", "core decides"),
     ("kq/core/thirteen.py", "from pathlib import Path", "core decides"),
     ("kq/core/fourteen.py", "import random", "core decides"),
-    ("host/ten.py", "import kq.core", "The host reaches kq through kq.api alone"),
-    ("host/eleven.py", "import plugins.Tabs", "The host finds plug-ins by path"),
+    ("host/app/ten.py", "import kq.core", "The host reaches kq through kq.api alone"),
+    ("host/app/eleven.py", "import plugins.Tabs", "The host finds plug-ins by path"),
+    ("host/Katana/fifteen.py", "import host.app", "The rooms of host"),
+    ("host/nodes/sixteen.py", "import host.Katana", "The rooms of host"),
+    ("host/renderboot/seventeen.py", "import host.nodes", "The rooms of host"),
 ]
 
 
@@ -99,7 +103,7 @@ def test_the_arrows_of_the_architecture_are_allowed(house: Path) -> None:
         "kq/agent/four.py": "import kq.process, kq.wire, kq.core",
         "kq/core/five.py": "import kq.messages, kq.records",
         "kq/api.py": "import kq.client, kq.records",
-        "host/six.py": "from kq.api import Session",
+        "host/app/six.py": "from kq.api import Session",
     }
     assert broken_contracts(house, allowed) == {}
 

@@ -60,7 +60,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     """The name that the farm plug-in has in menus; whoever registers the tab sets it."""
 
     def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
-        super().__init__(parent, flags)
+        super().__init__(parent)  # no flags: Qt refuses an int, and Katana may hand one on
         self._client: QueueClient | None = None
         self._status = ConnectionStatus.STARTING
         self._message = ""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMenuBar, QWidget
 
 from ..Widgets.BaseWidgets import BaseFrame
 
 __all__ = ["BaseTab"]
+
+
+class _NoFlags(int):
+    """The default of `flags`, told apart from a 0 that a plug-in passes."""
+
+
+_NO_FLAGS = _NoFlags(0)
 
 
 class BaseTab(BaseFrame):
@@ -24,9 +31,13 @@ class BaseTab(BaseFrame):
 
     tabClosed = Signal(QWidget)
 
-    def __init__(self, parent: QWidget | None, flags: int = 0, deprecatedBy: Any = None) -> None:
+    def __init__(self, parent: QWidget | None, flags: int = _NO_FLAGS, deprecatedBy: Any = None) -> None:
         del deprecatedBy
-        super().__init__(parent, Qt.WindowType(flags))
+        if flags is _NO_FLAGS:
+            super().__init__(parent)
+        else:
+            # Handed on, as Katana's may be: Qt refuses every int with a TypeError, 0 too.
+            super().__init__(parent, flags)  # type: ignore[arg-type]
 
     def applySettings(self, settings: dict[str, Any]) -> None:
         """Take back what `getSettings` gave in an earlier session."""

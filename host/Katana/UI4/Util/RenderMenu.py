@@ -7,10 +7,11 @@ import logging
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from ....app.rendering import RenderMethod, active_renders
 from ....nodes.types import NODE_TYPES
+from ... import RenderManager
 from ...FarmAPI import FarmPluginManager
-from ...NodegraphAPI import Node, Port
+from ...NodegraphAPI import GetNode, Node, Port
+from ...RenderManager import RenderModes
 
 __all__ = ["AddRenderItemsToMenu"]
 
@@ -40,16 +41,24 @@ def AddRenderItemsToMenu(
         log.debug("No farm plug-in is registered.")
     for farm in farms:
         submenu = menu.addMenu(farm)
-        submenu.addAction(_action(submenu, node, farm, RenderMethod.PREVIEW))
+        submenu.addAction(_action(submenu, node, farm, RenderModes.PREVIEW_RENDER))
         if NODE_TYPES[node.getType()].is_render_node:
-            submenu.addAction(_action(submenu, node, farm, RenderMethod.DISK))
+            submenu.addAction(_action(submenu, node, farm, RenderModes.DISK_RENDER))
     if addBottom:
         menu.addSeparator()
 
 
-def _action(menu: QMenu, node: Node, farm: str, method: RenderMethod) -> QAction:
-    action = QAction(method.label, menu)
-    # By name: the node may be gone, or renamed, by the time someone clicks.
+def _action(menu: QMenu, node: Node, farm: str, method: str) -> QAction:
+    action = QAction(RenderModes.MENU_TITLES[method], menu)
+    # By name: the node may be deleted or renamed while the menu is open.
     name = node.getName()
-    action.triggered.connect(lambda: active_renders().start(name, farm, method))
+
+    def start() -> None:
+        found = GetNode(name)
+        if found is None:
+            _log.error("The node %s no longer exists.", name)
+            return
+        RenderManager.StartRender(method, node=found, remoteRender=True, renderFarm=farm)
+
+    action.triggered.connect(lambda: start())
     return action

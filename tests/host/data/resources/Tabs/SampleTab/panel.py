@@ -9,7 +9,7 @@ class SampleTab(UI4.Tabs.BaseTab):
     """Shows a line to write in, and keeps what is written."""
 
     def __init__(self, parent: QtWidgets.QWidget, flags: int = 0) -> None:
-        super().__init__(parent, flags)
+        super().__init__(parent)
         self.word = QtWidgets.QLineEdit(self)
         QtWidgets.QVBoxLayout(self).addWidget(self.word)
 

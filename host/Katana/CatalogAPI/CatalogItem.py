@@ -1,0 +1,290 @@
+"""CatalogItem: one render in the Catalog, as plug-ins see it. Qt's thread only.
+
+An item is a handle on values that live here, by the item's ID; equal IDs are equal items.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtGui import QPixmap
+
+from ..Utils import EventModule
+
+__all__ = ["CatalogItem"]
+
+_CHANGED = "catalog_itemChanged"
+"""Queued with `catalogItemID` and `name` after each change of an item. The event's name is this desktop's."""
+
+_NO_STATE = "none"
+_IN_PROGRESS = "inProgress"
+
+
+@dataclass
+class _Values:
+    """What one item holds. Times are epoch seconds, 0 where not yet."""
+
+    node: str = ""
+    slot: int = 1
+    sequence_ids: list[int] = field(default_factory=list)
+    frame_range: str = ""
+    method: str | None = None
+    state: str = _NO_STATE
+    done: int = 0
+    total: int = 0
+    start: float = 0.0
+    end: float = 0.0
+    log: str = ""
+    error: tuple[int, str, str] | None = None
+    comment: str = ""
+    locked: bool = False
+    frame_pinned: bool = False
+    pinned_variables: set[str] = field(default_factory=set)
+    thumbnail: QPixmap | None = None
+    picture: str = ""
+
+
+_items: dict[str, _Values] = {}
+"""All items of the session, newest first."""
+
+
+class CatalogItem:
+    """One render in the Catalog."""
+
+    def __init__(self, catalogItemID: str) -> None:
+        self._id = str(catalogItemID)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CatalogItem) and other._id == self._id
+
+    def __hash__(self) -> int:
+        return hash(self._id)
+
+    def __lt__(self, other: CatalogItem) -> bool:
+        return self.getIndex() < other.getIndex()
+
+    def __repr__(self) -> str:
+        return f"<CatalogItem {self._id}>"
+
+    @property
+    def _values(self) -> _Values:
+        try:
+            return _items[self._id]
+        except KeyError:
+            raise ValueError(f"The Catalog item {self._id} has been deleted.") from None
+
+    def _set(self, name: str, value: Any) -> None:
+        if getattr(self._values, name) != value:
+            setattr(self._values, name, value)
+            EventModule.QueueEvent(_CHANGED, hash(self._id), catalogItemID=self._id, name=name)
+
+    # --- Identity ---
+
+    def isValid(self) -> bool:
+        """Return whether the item is still in the Catalog."""
+        return self._id in _items
+
+    def getCatalogItemID(self) -> str:
+        """Return the item's ID, unique in the session."""
+        return self._id
+
+    def getIndex(self) -> int:
+        """Return the item's place in the Catalog, 0 for the newest; -1 once it is deleted."""
+        return list(_items).index(self._id) if self._id in _items else -1
+
+    def getSlot(self) -> int:
+        """Return the Catalog slot: 1, until it is set."""
+        return self._values.slot
+
+    def setSlot(self, value: int) -> None:
+        """Set the Catalog slot."""
+        self._set("slot", int(value))
+
+    def getMainSequenceID(self) -> int | None:
+        """Return the sequence ID of the render, or None for an item without a render."""
+        return self._values.sequence_ids[0] if self._values.sequence_ids else None
+
+    def getSequenceIDs(self) -> list[int]:
+        """Return the sequence IDs of the render's pictures: one, here."""
+        return list(self._values.sequence_ids)
+
+    def getShortDescription(self) -> str:
+        """Return the node and the frames, to name the item by."""
+        frames = self.getFrameRange()
+        return f"{self.getNodeName()}, frame {frames}" if frames else self.getNodeName()
+
+    # --- What was rendered ---
+
+    def getNodeName(self) -> str:
+        """Return the name of the rendered node."""
+        return self._values.node
+
+    def setNodeName(self, name: str) -> None:
+        """Set the name of the rendered node."""
+        self._set("node", str(name))
+
+    def getFrameRange(self) -> str:
+        """Return the frames as text, such as `7` or `1-10`."""
+        return self._values.frame_range
+
+    def setFrameRange(self, frameRange: str) -> None:
+        """Set the frames, as text."""
+        self._set("frame_range", str(frameRange))
+
+    def getStartFrame(self) -> int:
+        """Return the first frame; 0 where none is set."""
+        return self._frames()[0]
+
+    def getEndFrame(self) -> int:
+        """Return the last frame; 0 where none is set."""
+        return self._frames()[1]
+
+    def _frames(self) -> tuple[int, int]:
+        first, separator, last = self._values.frame_range.rpartition("-")
+        if separator and first:
+            return round(float(first)), round(float(last))
+        frame = round(float(self._values.frame_range or 0))
+        return frame, frame
+
+    def getRenderMethodType(self) -> str | None:
+        """Return the render method, one of RenderManager.RenderModes, or None."""
+        return self._values.method
+
+    def setRenderMethodType(self, renderMethodType: str | None) -> None:
+        """Set the render method."""
+        self._set("method", renderMethodType)
+
+    def isLiveRender(self) -> bool:
+        """Return whether the item is of a live render."""
+        return self._values.method == "liveRender"
+
+    # --- How far it is ---
+
+    def getRenderState(self) -> str:
+        """Return one of CatalogAPI.RENDER_STATE_*."""
+        return self._values.state
+
+    def setRenderState(self, state: str) -> None:
+        """Set the state, one of CatalogAPI.RENDER_STATE_*."""
+        self._set("state", state)
+
+    def isInProgress(self) -> bool:
+        """Return whether the render has not ended."""
+        return self._values.state == _IN_PROGRESS
+
+    def getRenderProgress(self) -> tuple[int, int]:
+        """Return how much is done, and of how much in all; (0, 0) while neither is known."""
+        return self._values.done, self._values.total
+
+    def setRenderProgress(self, tasksCompleted: int, totalTasks: int) -> None:
+        """Set how much is done, and of how much in all."""
+        self._values.total = int(totalTasks)
+        self._set("done", int(tasksCompleted))
+
+    def getRenderStartTime(self) -> float:
+        """Return when the render started, in epoch seconds; 0 where not yet."""
+        return self._values.start
+
+    def setRenderStartTime(self, t: float) -> None:
+        """Set when the render started, in epoch seconds."""
+        self._set("start", float(t))
+
+    def getRenderEndTime(self) -> float:
+        """Return when the render ended, in epoch seconds; 0 where not yet."""
+        return self._values.end
+
+    def setRenderEndTime(self, t: float) -> None:
+        """Set when the render ended, in epoch seconds."""
+        self._set("end", float(t))
+
+    def getRenderElapsedTime(self) -> float:
+        """Return for how many seconds the render runs or ran."""
+        values = self._values
+        return max(0.0, (values.end or time.time()) - values.start) if values.start else 0.0
+
+    def getRenderElapsedTimeAsText(self) -> str:
+        """Return the elapsed time as minutes and seconds."""
+        minutes, seconds = divmod(round(self.getRenderElapsedTime()), 60)
+        return f"{minutes}:{seconds:02d}"
+
+    def getRenderError(self) -> tuple[int, str, str] | None:
+        """Return the error's code, node and message, or None."""
+        return self._values.error
+
+    def setRenderError(self, errorCode: int, nodeName: str, message: str) -> None:
+        """Set the error: its code, node and message."""
+        self._set("error", (int(errorCode), str(nodeName), str(message)))
+
+    def getRenderLog(self) -> str:
+        """Return the render log, as far as it has come."""
+        return self._values.log
+
+    def appendToRenderLog(self, message: str) -> None:
+        """Add to the render log."""
+        self._set("log", self._values.log + str(message))
+
+    def resetRenderLog(self) -> None:
+        """Empty the render log."""
+        self._set("log", "")
+
+    # --- Pictures ---
+
+    def getThumbnailPixmap(self) -> QPixmap | None:
+        """Return the small picture, or None while there is none."""
+        return self._values.thumbnail
+
+    def setThumbnailPixmap(self, value: QPixmap | None) -> None:
+        """Set the small picture."""
+        self._set("thumbnail", value)
+
+    def getDiskImageLocation(self, layerview: object) -> str:
+        """Return the path of the picture on disk; empty where there is none."""
+        del layerview
+        return self._values.picture
+
+    def setDiskImageLocation(self, filename: str, layerview: object) -> None:
+        """Set the path of the picture on disk."""
+        del layerview
+        self._set("picture", str(filename))
+
+    # --- What artists note ---
+
+    def getUserComment(self) -> str:
+        """Return the artist's note."""
+        return self._values.comment
+
+    def setUserComment(self, value: str, final: bool = True) -> None:
+        """Set the artist's note."""
+        del final
+        self._set("comment", str(value))
+
+    def isLocked(self) -> bool:
+        """Return whether the item is kept when the Catalog is cleared."""
+        return self._values.locked
+
+    def setLock(self, isLocked: bool) -> None:
+        """Keep the item when the Catalog is cleared, or no longer."""
+        self._set("locked", bool(isLocked))
+
+    def toggleLock(self) -> None:
+        """Keep the item when the Catalog is cleared, or no longer."""
+        self.setLock(not self.isLocked())
+
+    def isFramePinned(self) -> bool:
+        """Return whether a repeated render keeps this item's frame."""
+        return self._values.frame_pinned
+
+    def setFramePinned(self, isPinned: bool) -> None:
+        """Have a repeated render keep this item's frame, or take the current one."""
+        self._set("frame_pinned", bool(isPinned))
+
+    def isGSVPinned(self, gsvName: str) -> bool:
+        """Return whether a repeated render keeps this item's value of the graph state variable."""
+        return gsvName in self._values.pinned_variables
+
+    def setGSVPinned(self, gsvName: str, isPinned: bool) -> None:
+        """Have a repeated render keep this item's value of the graph state variable, or not."""
+        pinned = set(self._values.pinned_variables) - {gsvName}
+        self._set("pinned_variables", pinned | {gsvName} if isPinned else pinned)

@@ -1,0 +1,9 @@
+"""RenderManager: starts and ends renders, whoever asks for them."""
+
+from __future__ import annotations
+
+from . import Constants, RenderCore
+from .Constants import RenderModes
+from .RenderCore import CancelRender, StartRender
+
+__all__ = ["CancelRender", "Constants", "RenderCore", "RenderModes", "StartRender"]

@@ -1,0 +1,106 @@
+"""The Catalog: an item for each render, found by its sequence ID, with state, note and pins."""
+
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from host.app.rendering import Phase
+from host.Katana import CatalogAPI, Nodes2DAPI, RenderManager
+from host.Katana.NodegraphAPI import GetNode
+from host.Katana.RenderManager import RenderModes
+from host.Katana.UI4.Tabs import BaseTab
+from host.Katana.Utils import EventModule
+from tests.host.conftest import MakeDesktop
+from tests.host.driving import WAIT_MS, open_small, trigger_preview
+
+
+def test_a_render_has_a_catalog_item_that_follows_it(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """From the menu to the end: in progress, then completed, with node, frame, method and times."""
+    desktop = make_desktop()
+    open_small(desktop)
+    trigger_preview("Render")
+    render = desktop.renders.renders[0]
+    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+    assert item is not None
+    assert item.getRenderState() == CatalogAPI.RENDER_STATE_IN_PROGRESS and item.isInProgress()
+    assert (item.getNodeName(), item.getStartFrame(), item.getEndFrame()) == ("Render", 1, 1)
+    assert item.getRenderMethodType() == RenderModes.PREVIEW_RENDER
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert item.getRenderState() == CatalogAPI.RENDER_STATE_COMPLETED
+    assert item.getRenderEndTime() >= item.getRenderStartTime() > 0
+    assert CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id + 1) is None
+
+
+def test_the_render_context_carries_the_sequence_id(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """A farm plug-in finds the Catalog item of a job by the number at the end of the context's name."""
+    desktop = make_desktop()
+    open_small(desktop)
+    trigger_preview("Render")
+    render = desktop.renders.renders[0]
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert render.picture is not None
+    context = render.picture.parent.name
+    assert f"_{render.sequence_id}" in context
+
+
+def test_items_are_ordered_noted_pinned_and_deleted(fresh: object) -> None:
+    """Newest first; what is set is read back, and each change is an event that names the item."""
+    first, second = CatalogAPI.CreateCatalogItem(), CatalogAPI.CreateCatalogItem()
+    assert CatalogAPI.GetCatalogItems() == [second, first]
+    assert CatalogAPI.GetNextCatalogItem(second) == first
+    assert CatalogAPI.GetPreviousCatalogItem(second) is None
+    EventModule.ProcessAllEvents()
+    changed: list[tuple[object, object]] = []
+
+    def note(*_event: object, **kwargs: object) -> None:
+        changed.append((kwargs["catalogItemID"], kwargs["name"]))
+
+    EventModule.RegisterEventHandler(note, "catalog_itemChanged")
+    first.setUserComment("warmer key")
+    first.setFramePinned(True)
+    first.setGSVPinned("shot", True)
+    first.setFrameRange("1-10")
+    EventModule.ProcessAllEvents()
+    assert first.getUserComment() == "warmer key" and first.isFramePinned() and first.isGSVPinned("shot")
+    assert (first.getStartFrame(), first.getEndFrame()) == (1, 10)
+    assert changed == [
+        (first.getCatalogItemID(), name)
+        for name in ("comment", "frame_pinned", "pinned_variables", "frame_range")
+    ]
+    CatalogAPI.DeleteCatalogItems([first])
+    assert not first.isValid()
+    assert CatalogAPI.GetCatalogItems() == [second]
+    with pytest.raises(ValueError, match=first.getCatalogItemID()):
+        first.getNodeName()
+
+
+def test_renders_are_started_killed_and_restarted_through_katanas_api(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """StartRender, KillExternalRender, RestartExternalRender: as a plug-in would call them."""
+    desktop = make_desktop()
+    open_small(desktop, samples=20000)
+    [started] = RenderManager.StartRender(RenderModes.PREVIEW_RENDER, node=GetNode("Render"))
+    sequence_id = started["sequenceID"]
+    render = desktop.renders.find(sequence_id)
+    assert render is not None and Nodes2DAPI.IsExternalRenderInProgress(sequence_id)
+    qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
+    Nodes2DAPI.KillExternalRender(sequence_id, False)
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert not Nodes2DAPI.IsExternalRenderInProgress(sequence_id)
+    Nodes2DAPI.RestartExternalRender(sequence_id)
+    again = desktop.renders.renders[-1]
+    assert again is not render and again.node == "Render"
+    assert RenderManager.CancelRender(mainSequenceID=again.sequence_id)
+    qtbot.waitUntil(lambda: again.ended, timeout=WAIT_MS)
+    with pytest.raises(ValueError, match="paintRender"):
+        RenderManager.StartRender("paintRender", node=GetNode("Render"))
+
+
+def test_a_tab_that_hands_on_an_int_as_flags_is_refused_as_qt_refuses_it(fresh: object, qtbot: QtBot) -> None:
+    """0 is no WindowFlags either; without flags a tab opens."""
+    for flags in (0, 1):
+        with pytest.raises(TypeError):
+            BaseTab(None, flags)
+    qtbot.addWidget(BaseTab(None))
