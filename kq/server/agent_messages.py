@@ -1,13 +1,12 @@
-"""What Agents say: who may say it, trimmed to what can be passed on, made events for the core.
+"""Messages of Agents: checks who may send them, limits their size, and makes them events for the core.
 
-Nothing that an Agent's key may send can touch what belongs to an Agent of another key, or outgrow a message.
+No Agent's key can affect an Agent of another key, or make a record outgrow a message.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 
 import msgspec
 
@@ -15,6 +14,11 @@ from .. import messages as m
 from ..core import Core
 from ..core import events as ev
 from ..wire import Incoming
+from .agent_links import LOCAL_ROLE, AgentLinks
+from .client_outbox import ClientOutbox
+from .journal_writer import JournalWriter
+from .scheduler import Scheduler
+from .streams import Streams
 
 __all__ = ["AgentMessages"]
 
@@ -33,138 +37,117 @@ class AgentMessages:
     def __init__(
         self,
         core: Core,
-        handle: Callable[[ev.CoreEvent], object],
-        reply: Callable[[bytes, m.EndOrder], None],
-        registered: Callable[[str], None],
-        streamed: Callable[[m.LogUpdate | m.FileUpdate | m.FetchUpdate], None],
+        scheduler: Scheduler,
+        outbox: ClientOutbox,
+        journal_writer: JournalWriter,
+        links: AgentLinks,
+        streams: Streams,
     ) -> None:
-        """
-        Args:
-            handle: takes events to the core.
-            reply: sends to a peer of the request port that is no Agent of ours.
-            registered: told of each Agent that is there.
-            streamed: takes bytes of logs and files, and requests for them, of Agents elsewhere.
-        """
         self._core = core
-        self._handle = handle
-        self._reply = reply
-        self._registered = registered
-        self._streamed = streamed
-        self.routes: dict[str, bytes] = {}
-        """Where an Agent is reached on the request port."""
-        self.roles: dict[str, str] = {}
-        """The role of the key that speaks for an Agent; no other may."""
-        self.dropped = 0
-        """Messages of those who had no right to them."""
-
-    def forget(self, agent_id: str) -> None:
-        """The Agent is gone."""
-        self.routes.pop(agent_id, None)
-        self.roles.pop(agent_id, None)
+        self._scheduler = scheduler
+        self._outbox = outbox
+        self._journal_writer = journal_writer
+        self._links = links
+        self._streams = streams
 
     def take_update(self, incoming: Incoming[m.UpdateMessage]) -> None:
         """Take a report. One for an Agent that another key speaks for is dropped."""
         message = incoming.message
-        agent_id = message.agent
-        if self.roles.get(agent_id, incoming.role) != incoming.role:
-            self.dropped += 1
+        role = self._links.role_of(message.agent)
+        if role not in (None, incoming.role) or len(message.agent) > _LONGEST_ID:
             return
-        if isinstance(message, m.AttemptEnding):
-            self._handle(ev.AttemptEnded(_tidy(message)))
-        elif isinstance(message, m.HeartbeatUpdate):
-            if len(agent_id) > _LONGEST_ID:
-                self.dropped += 1
-                return
-            self._handle(
-                ev.AgentHeard(
-                    agent_id,
-                    message.beat,
-                    message.assigned,
-                    message.holding,
-                    _endings(agent_id, message.endings),
-                    _finite(message.cpu_percent),
-                    _whole(message.memory),
-                )
-            )
-        elif isinstance(message, m.ProgressUpdate):
-            picture = message.picture if len(message.picture) <= _LONGEST_PATH else ""
-            self._handle(
-                ev.AttemptProgressed(
-                    agent_id, message.attempt, message.progress, picture, message.warning[:_LONGEST_TEXT]
-                )
-            )
-        elif isinstance(message, m.LogUpdate | m.FileUpdate | m.FetchUpdate):
+        if isinstance(message, m.LogUpdate | m.FileUpdate | m.FetchUpdate):
             # Only of an Agent that registered with this very key.
-            if self.roles.get(agent_id) == incoming.role:
-                self._streamed(message)
-            else:
-                self.dropped += 1
-        elif isinstance(message, m.LeaveUpdate):
-            agent = self._core.agent(agent_id)
-            # A local one is gone when its process is.
-            if agent is not None and not agent.local:
-                self._handle(ev.AgentGone(agent_id, message.reason[:_LONGEST_TEXT]))
+            if role is not None:
+                self._streams.take(message)
+            return
+        event = self._event_of(message)
+        if event is not None:
+            self._scheduler.handle(event)
+
+    def _event_of(
+        self, message: m.AttemptEnding | m.HeartbeatUpdate | m.ProgressUpdate | m.LeaveUpdate
+    ) -> ev.CoreEvent | None:
+        if isinstance(message, m.AttemptEnding):
+            return ev.AttemptEnded(_tidy(message))
+        if isinstance(message, m.HeartbeatUpdate):
+            return ev.AgentHeard(
+                message.agent,
+                message.beat,
+                message.assigned,
+                message.holding,
+                _endings(message.agent, message.endings),
+                _finite(message.cpu_percent),
+                _whole(message.memory),
+            )
+        if isinstance(message, m.ProgressUpdate):
+            picture = message.picture if len(message.picture) <= _LONGEST_PATH else ""
+            warning = message.warning[:_LONGEST_TEXT]
+            return ev.AttemptProgressed(message.agent, message.attempt, message.progress, picture, warning)
+        agent = self._core.agent(message.agent)
+        if agent is None or agent.local:
+            return None  # a local Agent is gone when its process is
+        return ev.AgentGone(message.agent, message.reason[:_LONGEST_TEXT])
 
     def take_registration(self, peer: bytes, role: str, message: m.RegisterUpdate) -> None:
-        """Take an Agent in, or tell it why not."""
+        """Admit an Agent, or reply to it why not."""
         agent_id = message.agent
         refusal = self._refusal(role, message)
         if refusal:
-            self.dropped += 1
             _log.warning("refused: %s", refusal, extra={"agent": agent_id[:_LONGEST_ID]})
-            self._reply(peer, m.EndOrder(reason=refusal))
+            self._outbox.reply(peer, m.EndOrder(reason=refusal))
             return
-        self._handle(
+        self._scheduler.handle(
             ev.AgentRegistered(
                 agent_id,
                 message.host,
                 message.pid,
                 message.started,
-                role == "agent:local",
+                role == LOCAL_ROLE,
                 message.holding,
                 _endings(agent_id, message.endings),
                 message.assigned,
             )
         )
-        if self._core.agent(agent_id) is None:
-            self._reply(peer, m.EndOrder(reason="the queue does not know this Agent (any more)"))
+        agent = self._core.agent(agent_id)
+        if agent is None:
+            self._outbox.reply(peer, m.EndOrder(reason="the queue does not know this Agent (any more)"))
             return
-        if self.routes.get(agent_id) != peer:
+        if self._links.connect(agent_id, peer, role):
             _log.info("registered: pid %d on %s", message.pid, message.host, extra={"agent": agent_id})
-        self.routes[agent_id] = peer
-        self.roles[agent_id] = role
-        self._registered(agent_id)
+        self._journal_writer.note_agent(agent, role)
 
     def _refusal(self, role: str, message: m.RegisterUpdate) -> str:
         agent_id = message.agent
         if message.protocol != m.PROTOCOL_VERSION:
             return (
-                f"this Agent speaks protocol version {message.protocol}, the server {m.PROTOCOL_VERSION}: "
+                f"this Agent uses protocol version {message.protocol}, the server {m.PROTOCOL_VERSION}: "
                 f"install the same version of Katana Queue on both"
             )
         if not 0 < len(agent_id) <= _LONGEST_ID or not agent_id.isprintable() or set(agent_id) & set("/\\"):
             return f"an Agent's id has 1 to {_LONGEST_ID} printable characters, and no slash"
         if len(message.host) > 255 or not 0 < message.pid < 2**32 or not math.isfinite(message.started):
-            return "its host name, process id or start time makes no sense"
+            return "Invalid host name, process id or start time"
         host = role.removeprefix("agent:")
         if host != "local" and not agent_id.startswith(f"{host}:"):
             return f"the id of an Agent with this key begins with {host}: and not as {agent_id[:40]}"
-        if self.roles.get(agent_id, role) != role:
-            return f"another host's Agent is called {agent_id}"
-        if agent_id not in self.roles and len(self.roles) >= _MAX_AGENTS:
+        known_role = self._links.role_of(agent_id)
+        if known_role not in (None, role):
+            return f"the id {agent_id} belongs to an Agent of another host"
+        if known_role is None and len(self._links) >= _MAX_AGENTS:
             return f"the queue has {_MAX_AGENTS} Agents already"
         return ""
 
 
 def _endings(agent_id: str, endings: tuple[m.AttemptEnding, ...]) -> tuple[m.AttemptEnding, ...]:
-    """Those of the Agent itself: what it says of others is none of its business."""
+    """The endings of the Agent's own attempts; others are dropped."""
     if not endings:
         return ()
     return tuple(_tidy(ending) for ending in endings[-_MAX_ENDINGS:] if ending.agent == agent_id)
 
 
 def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
-    """The ending without numbers that are none, and with texts of a length that fits into any message."""
+    """The ending with invalid numbers removed, and with texts short enough for any message."""
     short = (
         len(ending.reason) <= _LONGEST_TEXT
         and len(ending.warning) <= _LONGEST_TEXT

@@ -6,12 +6,12 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..core import Core
 from ..settings import Settings
-from .journal import Journal
+from .journal_writer import JournalWriter
 
 __all__ = ["History"]
 
@@ -23,14 +23,10 @@ _log = logging.getLogger("kq.server")
 class History:
     """What was before this session. To be used from the server's thread."""
 
-    def __init__(self, core: Core, journal: Journal, settings: Settings, say: Callable[[str], None]) -> None:
-        """
-        Args:
-            say: shows people a trouble that stays.
-        """
-        self._say = say
+    def __init__(self, core: Core, journal_writer: JournalWriter, settings: Settings) -> None:
         self._core = core
-        self._journal = journal
+        self._journal_writer = journal_writer
+        self._journal = journal_writer.journal
         self._settings = settings
         self._before: int | None = None
         self._swept_at = 0.0
@@ -88,7 +84,9 @@ class History:
                         self._core.restore_job(job)
                         yield job.id
         except sqlite3.Error as error:
-            self._say(f"the journal cannot be read ({error}): jobs of earlier sessions are missing")
+            self._journal_writer.report_lasting(
+                f"the journal cannot be read ({error}): jobs of earlier sessions are missing"
+            )
             self._before, self._forgotten = None, []
 
     def _scenes_of(self, job_ids: list[str]) -> list[Path]:

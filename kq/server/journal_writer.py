@@ -7,6 +7,12 @@ import sqlite3
 import time
 from pathlib import Path
 
+import msgspec
+
+from ..core.agents import Agent
+from ..core.jobs import Job
+from ..errors import Refused
+from ..records import AttemptRecord
 from .change_feed import ChangeFeed
 from .journal import Journal
 
@@ -46,26 +52,26 @@ class JournalWriter:
             except (OSError, sqlite3.Error) as error:
                 cause = error
             else:
-                self.say_lasting(f"the journal could not be used ({cause}): it was kept as {aside}")
+                self.report_lasting(f"the journal could not be used ({cause}): it was kept as {aside}")
                 return journal
-        self.say_lasting(f"the journal {path} cannot be used ({cause}): jobs are not remembered")
+        self.report_lasting(f"the journal {path} cannot be used ({cause}): jobs are not remembered")
         return Journal(Path(":memory:"), session)
 
-    def say_lasting(self, message: str) -> None:
-        """Show people a trouble that stays."""
+    def report_lasting(self, message: str) -> None:
+        """Show users a problem that stays for as long as this process lives."""
         _log.error("%s", message)
         self._lasting = message
         self._change_feed.set_problem(message)
 
-    def look(self) -> None:
-        """Say so when somebody removed the journal: what is written to it ends with this process."""
+    def check_file(self) -> None:
+        """Report a journal whose file was removed: what is written to it is lost with this process."""
         if self._lasting:
             return
         try:
             self._path.stat()
         except FileNotFoundError:
-            self.say_lasting(
-                f"somebody removed the journal {self._path}: jobs go on, and are not remembered; "
+            self.report_lasting(
+                f"the journal {self._path} was removed: jobs go on, and are not remembered; "
                 f"start a new session when they are done"
             )
         except OSError:
@@ -78,15 +84,44 @@ class JournalWriter:
         try:
             self.journal.commit()
         except sqlite3.Error as error:
-            self.failed(error)
+            self.report_failure(error)
             return
         if self._is_failing:
             self._is_failing = False
             _log.warning("the journal can be written again")
             self._change_feed.set_problem(self._lasting)
 
-    def failed(self, error: sqlite3.Error) -> None:
-        """Say that it cannot be written, once; jobs go on, and writing is tried again later."""
+    def note_agent(self, agent: Agent, role: str) -> None:
+        """Remember an Agent and its key's role, at once."""
+        try:
+            self.journal.note_agent(agent, role)
+        except sqlite3.Error as error:
+            self.report_failure(error)
+
+    def forget_agent(self, agent_id: str) -> None:
+        """Drop an Agent that no longer exists."""
+        try:
+            self.journal.forget_agent(agent_id)
+        except sqlite3.Error as error:
+            _log.warning("Agent %s stays in the journal: %s", agent_id, error)
+
+    def note_next_agent(self, number: int) -> None:
+        """Remember the number of the next local Agent, at once."""
+        try:
+            self.journal.note_next_agent(number)
+        except sqlite3.Error as error:
+            self.report_failure(error)
+
+    def attempts(self, job: Job, task: int | None) -> list[AttemptRecord]:
+        """The attempts of a job, or of one of its tasks, oldest first. Raises Refused."""
+        self.commit()
+        try:
+            return self.journal.attempts(job, task)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise Refused(f"the journal cannot be read: {error}") from error
+
+    def report_failure(self, error: sqlite3.Error) -> None:
+        """Report once that it cannot be written; jobs go on, and writing is tried again later."""
         self._retry_at = time.monotonic() + _RETRY_S
         if not self._is_failing:
             self._is_failing = True

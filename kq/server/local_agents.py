@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import process
 from ..errors import KqError, NotFound
 from ..wire import Poller
 from .agent_process import start_agent
 
-__all__ = ["LocalAgents"]
+__all__ = ["AgentExit", "LocalAgents"]
 
 _ASKED_TIMEOUT_S = 1.5
 """How much longer than a render's grace an Agent that was asked to end may take."""
@@ -28,28 +29,35 @@ class _Ending:
         self.tree: process.TreeEnd | None = None
 
 
+class AgentExit(NamedTuple):
+    """Nothing of an Agent is left, or it could not be started."""
+
+    agent: str
+    reason: str
+
+
 class LocalAgents:
-    """The Agents on this machine. `gone` is called once for each, when nothing of it is left."""
+    """The Agents on this machine. `take_exits` returns each once, when nothing of it is left."""
 
     def __init__(
         self,
         connection_file: Path,
         log_folder: Path,
         poller: Poller,
-        gone: Callable[[str, str], None],
         environment: dict[str, str],
         guardian_pid: int,
         early: dict[str, process.Child],
     ) -> None:
         """
         Args:
-            gone: told which Agent it was, and why.
+            environment: of the Agents, but for their own marks.
+            guardian_pid: 0: there is none.
             early: Agents whose processes were started already, for their launch to come.
         """
         self._connection_file = connection_file
         self._log_folder = log_folder
         self._poller = poller
-        self._gone = gone
+        self._exits: list[AgentExit] = []
         self._environment = environment
         self._guardian_pid = guardian_pid
         self._early = early
@@ -60,14 +68,14 @@ class LocalAgents:
         self._endings: dict[str, _Ending] = {}
 
     def launch(self, agent_id: str) -> None:
-        """Start an Agent, or take the one started early. Failing that, `gone` is called with the reason."""
+        """Start an Agent, or take the one started early. One that cannot start is an exit with the reason."""
         child = self._early.pop(agent_id, None)
         try:
             if child is None:
                 child = start_agent(agent_id, self._connection_file, self._log_folder, self._environment)
         except KqError as error:
             _log.error("cannot be started: %s", error, extra={"agent": agent_id})
-            self._gone(agent_id, str(error))
+            self._exits.append(AgentExit(agent_id, str(error)))
             return
         _log.info("started with pid %d", child.pid, extra={"agent": agent_id})
         self._watch(agent_id, child)
@@ -127,7 +135,9 @@ class LocalAgents:
                 self._begin_end(agent_id, _how_ended(ended))
 
     def next_step_s(self, now: float) -> float | None:
-        """Seconds until `step` has something to do; None when nothing is under way."""
+        """Seconds until `step` or `take_exits` has something to do; None when nothing is under way."""
+        if self._exits:
+            return 0.0
         waits = [max(until - now, 0.0) for until in self._asked.values()]
         waits += [ending.tree.wait_s if ending.tree else 0.0 for ending in self._endings.values()]
         return min(waits) if waits else None
@@ -143,7 +153,12 @@ class LocalAgents:
                 self._let_go(agent_id)
                 del self._endings[agent_id]
                 _log.info("gone: %s", ending.reason, extra={"agent": agent_id})
-                self._gone(agent_id, ending.reason)
+                self._exits.append(AgentExit(agent_id, ending.reason))
+
+    def take_exits(self) -> list[AgentExit]:
+        """The Agents that ended since the last call."""
+        exits, self._exits = self._exits, []
+        return exits
 
     def _tree_of(self, agent_id: str) -> process.TreeEnd:
         """All that is left of an Agent.

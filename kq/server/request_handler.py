@@ -1,22 +1,28 @@
-"""Clients' requests: each becomes an event for the core, or a question answered from what is known."""
+"""Clients' requests: each becomes an event for the core, or is answered from what is known.
+
+The table at the end names the method for each request. Replies leave when the journal is written.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from .. import messages as m
-from ..core import Core, Instant
+from ..core import Core
 from ..core import events as ev
-from ..core.instructions import Instruction
 from ..errors import BadInput, IllegalTransition, KqError
 from ..plain_text import quoted
-from ..records import AttemptRecord
+from .agent_links import AgentLinks
 from .change_feed import ChangeFeed
+from .client_outbox import ClientOutbox
+from .journal_writer import JournalWriter
 from .pagination import pages
+from .remote_hosts import RemoteHosts
+from .scheduler import Scheduler
 
 __all__ = ["RequestHandler"]
 
@@ -26,65 +32,90 @@ _TASKS_PAGE_SIZE = 5000
 
 
 class RequestHandler:
-    """Answers requests of clients. What changes something goes through `handle`, the way to the core."""
+    """Answers clients. To be used from the server's thread."""
 
     def __init__(
         self,
         core: Core,
+        scheduler: Scheduler,
+        outbox: ClientOutbox,
         change_feed: ChangeFeed,
-        handle: Callable[[ev.CoreEvent], list[Instruction]],
-        attempts_of: Callable[[str, int | None], list[AttemptRecord]],
-        admit: Callable[[m.AdmitHostRequest], str],
-        revoke: Callable[[m.RevokeHostRequest], None],
+        journal_writer: JournalWriter,
+        links: AgentLinks,
+        hosts: RemoteHosts,
     ) -> None:
         self._core = core
+        self._scheduler = scheduler
+        self._outbox = outbox
         self._change_feed = change_feed
-        self._handle = handle
-        self._attempts_of = attempts_of
-        self._admit = admit
-        self._revoke = revoke
+        self._journal_writer = journal_writer
+        self._links = links
+        self._hosts = hosts
 
-    def answer(self, request: Any, now: Instant) -> Iterator[msgspec.Struct]:
-        """The replies to one request."""
+    def take(self, peer: bytes, request: m.ClientRequest) -> None:
+        """Carry out the request of a peer; the replies wait in the outbox."""
+        for reply in self._replies(request):
+            self._outbox.reply(peer, reply)
+
+    def _replies(self, request: m.ClientRequest) -> list[msgspec.Struct]:
         try:
-            yield from self._answer(request)
+            return _HANDLERS[type(request)](self, request)
         except KqError as error:
             if isinstance(error, IllegalTransition):
                 _log.error("%s: %s", type(request).__name__, error)
-            yield m.RefusedReply(request=request.request, kind=type(error).__name__, message=str(error))
+            return [m.RefusedReply(request=request.request, kind=type(error).__name__, message=str(error))]
         except OSError as error:
-            # A connection file that cannot be written is this request's failure, not everybody's.
-            yield m.RefusedReply(request=request.request, kind="Refused", message=str(error))
+            # A connection file that cannot be written fails this request alone.
+            return [m.RefusedReply(request=request.request, kind="Refused", message=str(error))]
 
-    def _answer(self, request: Any) -> Iterator[msgspec.Struct]:
-        number = request.request
-        event = _event_of(request)
-        if event is not None:
-            self._handle(event)
-            yield m.DoneReply(request=number)
-        elif isinstance(request, m.SnapshotRequest):
-            yield from self._snapshot(request)
-        elif isinstance(request, m.TasksRequest):
-            count = min(max(request.count, 0), _TASKS_PAGE_SIZE)
-            records = self._core.task_records(request.job_id, request.first, count)
-            # Those that fit: whoever wants more asks from where these end.
-            yield m.TasksReply(request=number, tasks=next(pages(records, _TASKS_PAGE_SIZE)))
-        elif isinstance(request, m.AttemptsRequest):
-            self._core.job_spec(request.job_id)
-            latest_first = reversed(self._attempts_of(request.job_id, request.task))
-            latest = next(pages(latest_first, _TASKS_PAGE_SIZE))
-            yield m.AttemptsReply(request=number, attempts=latest[::-1])
-        elif isinstance(request, m.SpecRequest):
-            yield m.SpecReply(request=number, spec=self._core.job_spec(request.job_id))
-        elif isinstance(request, m.AdmitHostRequest):
-            yield m.HostAdmittedReply(request=number, connection=self._admit(request))
-        elif isinstance(request, m.RevokeHostRequest):
-            self._revoke(request)
-            yield m.DoneReply(request=number)
-        else:
-            raise BadInput(f"{type(request).__name__} is not answered here")
+    # --- Requests that change something ---
 
-    def _snapshot(self, request: m.SnapshotRequest) -> Iterator[m.SnapshotReply]:
+    def _handle(self, request: m.ClientRequest, event: ev.CoreEvent) -> list[msgspec.Struct]:
+        self._scheduler.handle(event)
+        return [m.DoneReply(request=request.request)]
+
+    def _submit(self, request: m.SubmitRequest) -> list[msgspec.Struct]:
+        return self._handle(request, ev.JobSubmitted(request.job_id, request.spec))
+
+    def _job_action(self, request: m.JobActionRequest) -> list[msgspec.Struct]:
+        event = _JOB_EVENTS.get(request.action)
+        if event is None:
+            raise _unknown_action(request.action, "job", _JOB_EVENTS)
+        return self._handle(request, event(request.job_ids))
+
+    def _start_tasks(self, request: m.StartTasksRequest) -> list[msgspec.Struct]:
+        return self._handle(request, ev.TasksStarted(request.job_id, request.tasks))
+
+    def _set_priority(self, request: m.PriorityRequest) -> list[msgspec.Struct]:
+        return self._handle(request, ev.PrioritySet(request.job_ids, request.priority))
+
+    def _pause_queue(self, request: m.PauseQueueRequest) -> list[msgspec.Struct]:
+        return self._handle(request, ev.QueuePaused(request.paused))
+
+    def _set_agents(self, request: m.SetAgentsRequest) -> list[msgspec.Struct]:
+        return self._handle(request, ev.AgentsWanted(request.count))
+
+    def _agent_action(self, request: m.AgentActionRequest) -> list[msgspec.Struct]:
+        event = _AGENT_EVENTS.get(request.action)
+        if event is None:
+            raise _unknown_action(request.action, "Agent", _AGENT_EVENTS)
+        return self._handle(request, event(request.agent_ids))
+
+    def _admit_host(self, request: m.AdmitHostRequest) -> list[msgspec.Struct]:
+        connection = self._hosts.admit(request.host, request.bind, by_hand=request.by_hand)
+        return [m.HostAdmittedReply(request=request.request, connection=connection)]
+
+    def _revoke_host(self, request: m.RevokeHostRequest) -> list[msgspec.Struct]:
+        if not (request.undo and self._hosts.is_by_hand(request.host)):
+            agent_ids = self._links.agents_of(self._hosts.revoke(request.host))
+            known = tuple(each for each in agent_ids if self._core.agent(each) is not None)
+            if known:
+                self._scheduler.handle(ev.AgentEndAsked(known))
+        return [m.DoneReply(request=request.request)]
+
+    # --- Requests that ask ---
+
+    def _snapshot(self, request: m.SnapshotRequest) -> list[msgspec.Struct]:
         core = self._core
         records = [
             record
@@ -93,8 +124,8 @@ class RequestHandler:
         ]
         agents = tuple(map(core.agent_record, core.agent_ids()))
         divided = list(pages(records, _JOBS_PAGE_SIZE))
-        for number, page in enumerate(divided, 1):
-            yield m.SnapshotReply(
+        return [
+            m.SnapshotReply(
                 request=request.request,
                 sequence=self._change_feed.sequence,
                 jobs=page,
@@ -102,36 +133,52 @@ class RequestHandler:
                 queue=self._change_feed.queue_record(),
                 more=number < len(divided),
             )
+            for number, page in enumerate(divided, 1)
+        ]
+
+    def _tasks(self, request: m.TasksRequest) -> list[msgspec.Struct]:
+        count = min(max(request.count, 0), _TASKS_PAGE_SIZE)
+        records = self._core.task_records(request.job_id, request.first, count)
+        # As many as fit: a client that wants more asks from where these end.
+        return [m.TasksReply(request=request.request, tasks=next(pages(records, _TASKS_PAGE_SIZE)))]
+
+    def _attempts(self, request: m.AttemptsRequest) -> list[msgspec.Struct]:
+        self._core.job_spec(request.job_id)
+        attempts = self._journal_writer.attempts(self._core.job_entry(request.job_id), request.task)
+        latest = next(pages(reversed(attempts), _TASKS_PAGE_SIZE))
+        return [m.AttemptsReply(request=request.request, attempts=latest[::-1])]
+
+    def _spec(self, request: m.SpecRequest) -> list[msgspec.Struct]:
+        return [m.SpecReply(request=request.request, spec=self._core.job_spec(request.job_id))]
 
 
-def _event_of(request: Any) -> ev.CoreEvent | None:
-    """The event that the request asks for, or None when it only asks a question."""
-    if isinstance(request, m.SubmitRequest):
-        return ev.JobSubmitted(request.job_id, request.spec)
-    if isinstance(request, m.JobActionRequest):
-        events = {"start": ev.JobsStarted, "stop": ev.JobsStopped, "remove": ev.JobsRemoved}
-        return _of(events, request.action, "jobs")(request.job_ids)
-    if isinstance(request, m.StartTasksRequest):
-        return ev.TasksStarted(request.job_id, request.tasks)
-    if isinstance(request, m.PriorityRequest):
-        return ev.PrioritySet(request.job_ids, request.priority)
-    if isinstance(request, m.PauseQueueRequest):
-        return ev.QueuePaused(request.paused)
-    if isinstance(request, m.SetAgentsRequest):
-        return ev.AgentsWanted(request.count)
-    if isinstance(request, m.AgentActionRequest):
-        agents: dict[str, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
-            "drain": lambda ids: ev.AgentsDrained(ids, draining=True),
-            "resume": lambda ids: ev.AgentsDrained(ids, draining=False),
-            "restart": lambda ids: ev.AgentEndAsked(ids, again=True),
-            "end": ev.AgentEndAsked,
-        }
-        return _of(agents, request.action, "Agents")(request.agent_ids)
-    return None
+def _unknown_action(action: str, kind: str, known: dict[str, Any]) -> BadInput:
+    return BadInput(f"Unknown {kind} action {quoted(action[:40])}: use {', '.join(known)}")
 
 
-def _of(table: dict[str, Any], action: str, what: str) -> Callable[[tuple[str, ...]], ev.CoreEvent]:
-    found: Callable[[tuple[str, ...]], ev.CoreEvent] | None = table.get(action)
-    if found is None:
-        raise BadInput(f"{what} cannot be told to {quoted(action[:40])}: use {', '.join(table)}")
-    return found
+_JOB_EVENTS: dict[str, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
+    "start": ev.JobsStarted,
+    "stop": ev.JobsStopped,
+    "remove": ev.JobsRemoved,
+}
+_AGENT_EVENTS: dict[str, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
+    "drain": lambda ids: ev.AgentsDrained(ids, draining=True),
+    "resume": lambda ids: ev.AgentsDrained(ids, draining=False),
+    "restart": lambda ids: ev.AgentEndAsked(ids, again=True),
+    "end": ev.AgentEndAsked,
+}
+_HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgspec.Struct]]] = {
+    m.SubmitRequest: RequestHandler._submit,
+    m.JobActionRequest: RequestHandler._job_action,
+    m.StartTasksRequest: RequestHandler._start_tasks,
+    m.PriorityRequest: RequestHandler._set_priority,
+    m.PauseQueueRequest: RequestHandler._pause_queue,
+    m.SetAgentsRequest: RequestHandler._set_agents,
+    m.AgentActionRequest: RequestHandler._agent_action,
+    m.AdmitHostRequest: RequestHandler._admit_host,
+    m.RevokeHostRequest: RequestHandler._revoke_host,
+    m.SnapshotRequest: RequestHandler._snapshot,
+    m.TasksRequest: RequestHandler._tasks,
+    m.AttemptsRequest: RequestHandler._attempts,
+    m.SpecRequest: RequestHandler._spec,
+}

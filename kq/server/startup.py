@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         # Imported only now: this is what takes its time, and the Agents import as much beside it.
         from ..messages import PROTOCOL_VERSION
-        from .program import Server
+        from .program import Server, ServerOptions
 
         open_log(
             logs / "server.log",
@@ -61,17 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             program="server",
             session=options.session,
         )
-        server = Server(
-            settings,
-            options.queue_dir,
-            options.session,
-            options.journal_session or options.session,
-            options.guardian_pid,
+        server_options = ServerOptions(
+            queue_dir=options.queue_dir,
+            session=options.session,
+            journal_session=options.journal_session or options.session,
+            guardian_pid=options.guardian_pid,
             first=options.first,
-            early=early,
         )
+        server = Server(settings, server_options, early)
         _log.info("kq %s, protocol %d, begins with pid %d", __version__, PROTOCOL_VERSION, os.getpid())
-        return server.run(lifeline=options.guardian_pid != 0)
+        return server.run()
     except IllegalTransition:
         raise
     except KqError as error:

@@ -9,14 +9,15 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import messages as m
+from .. import process
 from ..core import Core
 from ..files import leads_down
 from ..records import JobSpec, fill, parse_attempt_id
+from .agent_links import AgentLinks
 from .stream_files import FolderLists, IncomingFiles, append_log, read_part
 
 __all__ = ["Streams"]
@@ -39,16 +40,13 @@ class _Work(NamedTuple):
 class Streams:
     """Takes what Agents stream. `take`, `deliver` and `close`: the server's thread; none of them waits."""
 
-    def __init__(
-        self, core: Core, send: Callable[[str, _Answer], object], wake: Callable[[], object]
-    ) -> None:
+    def __init__(self, core: Core, links: AgentLinks, wake: process.SignalWake) -> None:
         """
         Args:
-            send: sends an order to an Agent. Called from `take` and `deliver`.
-            wake: called from another thread when `deliver` has something to do.
+            wake: ends the server's wait for messages when `deliver` has something to do.
         """
         self._core = core
-        self._send = send
+        self._links = links
         self._wake = wake
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._done: deque[tuple[str, _Answer]] = deque()
@@ -62,7 +60,7 @@ class Streams:
         """Have a message carried out, or refuse it."""
         work = self._admit(message)
         if isinstance(work, str):
-            self._send(message.agent, _refusal(message, work))
+            self._links.send(message.agent, _refusal(message, work))
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="kq-streams", daemon=True)
@@ -72,7 +70,7 @@ class Streams:
     def deliver(self) -> None:
         """Send the answers that are ready."""
         while self._done:
-            self._send(*self._done.popleft())
+            self._links.send(*self._done.popleft())
 
     def forget(self, job_id: str) -> None:
         """The job was removed."""
@@ -137,7 +135,7 @@ class Streams:
                 what = error.filename or work.target
                 answer = _refusal(work.message, f"{what}: {error.strerror or error}")
             self._done.append((work.agent, answer))
-            self._wake()
+            self._wake.wake()
         self._files.close()
 
     def _carry_out(self, work: _Work) -> _Answer:

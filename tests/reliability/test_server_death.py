@@ -234,13 +234,13 @@ def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is in use")
-def test_a_journal_that_somebody_removes_is_told_of(tmp_path: Path) -> None:
-    """Jobs run on; that they will be forgotten is said while it can be helped."""
+def test_a_removed_journal_is_reported(tmp_path: Path) -> None:
+    """Jobs run on; that they will be forgotten is shown while it can be helped."""
     with LiveQueue(tmp_path, 1) as queue:
         queue.await_agents()
         [folder] = tmp_path.glob("queues/*")
         shutil.rmtree(folder)
-        until(lambda: "somebody removed the journal" in queue.client.queue().problem, "the trouble")
+        until(lambda: "journal.sqlite was removed" in queue.client.queue().problem, "the problem")
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.records import JobSpec
+from kq.server.change_feed import ChangeFeed
 from kq.server.history import History
 from kq.server.journal import Journal
+from kq.server.journal_writer import JournalWriter
 from kq.settings import Settings
 
 
-def _queue(data_root: Path, say: Callable[[str], None] = print) -> tuple[Core, Journal, History]:
+def _queue(data_root: Path) -> tuple[Core, Journal, History]:
     core = Core(CoreSettings(agents_wanted=0))
-    journal = Journal(data_root / "journal.sqlite", "session")
-    return core, journal, History(core, journal, Settings(data_root=data_root), say)
+    writer = JournalWriter(data_root / "journal.sqlite", "session", ChangeFeed(core))
+    return core, writer.journal, History(core, writer, Settings(data_root=data_root))
 
 
 def _submit(core: Core, journal: Journal, job_id: str, folder: Path) -> None:
@@ -61,26 +62,28 @@ def test_a_shared_scene_goes_with_the_last_job_that_has_it(tmp_path: Path) -> No
 def test_a_folder_that_was_not_made_for_renders_is_left_alone(tmp_path: Path) -> None:
     """A job may name any folder as its own: only those below `renders` are the queue's to delete."""
     core, journal, history = _queue(tmp_path)
-    unexpected_attempt, render = tmp_path / "scenes" / "mine", tmp_path / "renders" / "made"
-    for folder in (unexpected_attempt, render):
+    foreign, render = tmp_path / "scenes" / "mine", tmp_path / "renders" / "made"
+    for folder in (foreign, render):
         folder.mkdir(parents=True)
-    _submit(core, journal, "theirs", unexpected_attempt)
+    _submit(core, journal, "theirs", foreign)
     _submit(core, journal, "ours", render)
     _remove(core, history, "theirs")
     _remove(core, history, "ours")
     _wait_until_gone(render)
-    assert unexpected_attempt.exists()
+    assert foreign.exists()
     journal.close()
 
 
-def test_a_history_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    """A damaged page shows only when it is read; whoever misses the jobs must not look for them elsewhere."""
-    said: list[str] = []
-    _, journal, history = _queue(tmp_path, said.append)
+def test_a_damaged_history_is_reported(tmp_path: Path) -> None:
+    """A damaged page shows only when it is read; the queue's record then says that jobs are missing."""
+    core = Core(CoreSettings(agents_wanted=0))
+    change_feed = ChangeFeed(core)
+    writer = JournalWriter(tmp_path / "journal.sqlite", "session", change_feed)
+    journal, history = writer.journal, History(core, writer, Settings(data_root=tmp_path))
     journal._db.execute("DROP TABLE attempts")
     journal._db.execute("DROP TABLE jobs")
     history.begin()
     assert list(history.load_more()) == []
-    assert "jobs of earlier sessions are missing" in said[0]
+    assert "jobs of earlier sessions are missing" in change_feed.queue_record().problem
     assert not history.is_loading
     journal.close()

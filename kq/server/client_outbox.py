@@ -1,0 +1,71 @@
+"""Replies and changes for clients: held until the journal is written, and briefly after orders to Agents."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from ..errors import MalformedMessage
+from ..messages import ChangesEvent
+from ..wire import ServerWire
+from .change_feed import ChangeFeed
+
+__all__ = ["ClientOutbox"]
+
+_AFTER_ORDERS_S = 0.005
+"""How much later than an Agent clients hear of an order, unless an attempt ends before. What wakes them would
+take the cores that the order and its new process need now."""
+_log = logging.getLogger("kq.server")
+
+
+class ClientOutbox:
+    """What clients are sent next. To be used from the server's thread."""
+
+    def __init__(self, wire: ServerWire, change_feed: ChangeFeed) -> None:
+        self._wire = wire
+        self._change_feed = change_feed
+        self._replies: list[tuple[bytes, msgspec.Struct]] = []
+        self._held_until: float | None = None
+
+    def reply(self, peer: bytes, message: msgspec.Struct) -> None:
+        """Send to a peer of the request port with the next `flush`."""
+        self._replies.append((peer, message))
+
+    def hold(self, now: float) -> None:
+        """An order left for an Agent: let its process start before clients are woken."""
+        if self._held_until is None:
+            self._held_until = now + _AFTER_ORDERS_S
+
+    def release(self) -> None:
+        """An attempt ended: there is no process start to wait for any more."""
+        if self._held_until is not None:
+            self._held_until = 0.0
+
+    def due_in_s(self, now: float) -> float:
+        """Seconds until `flush` has something to send."""
+        if self._held_until is not None:
+            return max(self._held_until - now, 0.0)
+        return self._change_feed.due_in_s(now)
+
+    def flush(self, now: float) -> None:
+        """Send what is due. Only to be called when the journal is written."""
+        if self._held_until is None or now >= self._held_until:
+            self.flush_all(now)
+
+    def flush_all(self, now: float) -> None:
+        """Send the replies, and the changes that are due."""
+        self._held_until = None
+        replies, self._replies = self._replies, []
+        for peer, message in replies:
+            try:
+                self._wire.send(peer, message)
+            except MalformedMessage as error:
+                _log.error("a %s could not be sent: %s", type(message).__name__, error)
+        for event in self._change_feed.take(now):
+            self._wire.publish_to_clients(event)
+
+    def close(self, now: float) -> None:
+        """Send what is left, and that nothing more follows."""
+        self.flush_all(now)
+        self._wire.publish_to_clients(ChangesEvent(sequence=self._change_feed.sequence + 1, stopping=True))

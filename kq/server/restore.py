@@ -1,0 +1,77 @@
+"""What a server does first: takes up the jobs and Agents of the server before it in the same session."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ..core import Core
+from ..core import events as ev
+from .agent_links import AgentLinks
+from .journal_writer import JournalWriter
+from .local_agents import LocalAgents
+from .scheduler import Scheduler, instant_now
+
+__all__ = ["restore_session"]
+
+
+def restore_session(
+    core: Core,
+    scheduler: Scheduler,
+    journal_writer: JournalWriter,
+    links: AgentLinks,
+    local_agents: LocalAgents,
+    *,
+    continues: bool,
+    end_unknown: str,
+) -> None:
+    """Restore the session from the journal, and launch the Agents that are missing.
+
+    Args:
+        continues: whether another server served this session before.
+        end_unknown: the session whose Agents are ended unless the journal names them; empty: there are none.
+    """
+    try:
+        _restore_from_journal(core, journal_writer, links, local_agents, continues=continues)
+        if end_unknown:
+            local_agents.end_unknown(end_unknown)
+    except sqlite3.Error as error:
+        journal_writer.report_lasting(f"the journal cannot be read ({error}): its jobs are not shown")
+    scheduler.requeue_unheld()
+    scheduler.handle(ev.Tick())
+    scheduler.settle()
+
+
+def _restore_from_journal(
+    core: Core,
+    journal_writer: JournalWriter,
+    links: AgentLinks,
+    local_agents: LocalAgents,
+    *,
+    continues: bool,
+) -> None:
+    journal = journal_writer.journal
+    core.restore_numbering(next_job=journal.last_number() + 1)
+    if continues:
+        core.restore_numbering(next_agent=journal.next_agent())
+    try:
+        # The guardian ended every process on this machine whose session's guardian was gone.
+        journal.forget_agents(local_too=not continues)
+    except sqlite3.Error as error:
+        journal_writer.report_failure(error)
+    for job in journal.restore_jobs():
+        core.restore_job(job)
+    for known in journal.restore_agents():
+        links.set_role(known.id, known.role)
+        core.restore_agent(
+            known.id,
+            host=known.host,
+            pid=known.pid,
+            process_started=known.process_started,
+            local=known.local,
+            now=instant_now(),
+        )
+        if known.local:
+            local_agents.adopt(known.id, known.pid, known.process_started)
+    overrides = journal.restore_overrides()
+    if overrides is not None:
+        core.restore_overrides(overrides)

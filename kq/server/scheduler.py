@@ -1,0 +1,63 @@
+"""The one way to the core: takes an event, then the journal, Agents and clients learn what follows."""
+
+from __future__ import annotations
+
+import time
+
+from ..core import Core, Instant
+from ..core import events as ev
+from .client_outbox import ClientOutbox
+from .decision_log import log_instructions
+from .effects import Effects
+from .journal_writer import JournalWriter
+
+__all__ = ["Scheduler", "instant_now"]
+
+_CHANGE_OVERRIDES = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndAsked)
+"""What users ask of the queue that a server which follows this one has to know."""
+
+
+def instant_now() -> Instant:
+    """This moment on both clocks."""
+    return Instant(time.monotonic(), time.time())
+
+
+class Scheduler:
+    """The core with its effects. To be used from the server's thread."""
+
+    def __init__(
+        self, core: Core, effects: Effects, journal_writer: JournalWriter, outbox: ClientOutbox
+    ) -> None:
+        self._core = core
+        self._effects = effects
+        self._journal_writer = journal_writer
+        self._outbox = outbox
+
+    def handle(self, event: ev.CoreEvent) -> None:
+        """Give the core an event, and take note of what it decides; `settle` makes it known.
+
+        Raises:
+            BadInput, NotFound, Refused: a client's request was refused; nothing was changed.
+            IllegalTransition: a fault of the program.
+        """
+        instructions = self._core.handle(event, instant_now())
+        log_instructions(instructions)
+        self._effects.take(instructions)
+        if isinstance(event, _CHANGE_OVERRIDES):
+            self._journal_writer.journal.note_overrides(self._core.overrides())
+
+    def requeue_unheld(self) -> None:
+        """The last step after a restart: tasks that no restored Agent holds wait again."""
+        self._effects.take(self._core.requeue_unheld(instant_now()))
+
+    def due_in_s(self, now: float) -> float:
+        """Seconds until `settle` has something to do."""
+        return 0.0 if self._effects.is_pending else self._outbox.due_in_s(now)
+
+    def settle(self) -> None:
+        """Write the journal, then send orders to Agents; clients hear when those are under way."""
+        for event in self._effects.take_failures():
+            self.handle(event)
+        self._journal_writer.commit()
+        self._effects.carry_out_orders()
+        self._outbox.flush(time.monotonic())
