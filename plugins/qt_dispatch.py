@@ -15,8 +15,6 @@ from typing import Any
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from .gil_yield import gil_yield
-
 __all__ = ["open_dispatcher", "post"]
 
 
@@ -45,8 +43,7 @@ class _Dispatcher(QObject):
         reference, function, arguments = call
         receiver = reference()
         if receiver is not None and shiboken6.isValid(receiver):
-            with gil_yield:
-                function(receiver, *arguments)
+            function(receiver, *arguments)
 
 
 _dispatcher: _Dispatcher | None = None

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path, PureWindowsPath
 
 from ..kq.api import KqError, NotFound, Session, Settings, current_session, start_session
-from .gil_yield import gil_yield
 
 __all__ = ["end", "find_python", "is_alias_folder", "problem", "start"]
 
@@ -32,7 +31,6 @@ def start() -> Session | None:
         _problem = str(error)
         _log.error("Katana Queue could not start: %s", error)
         return None
-    session.client.set_rest(gil_yield.rest)
     _problem = ""
     return session
 

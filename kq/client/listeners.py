@@ -13,7 +13,7 @@ from .mirror import ConnectionStatus, Mirror, QueueChange
 __all__ = ["Listener", "Listeners", "Rests"]
 
 _FLUSH_S, _AT_ONCE = 0.033, 4
-_WORK_S = 0.001
+_WORK_S, _REST_S = 0.001, 0.0005
 _TOLD_AT_ONCE = 1000
 """Jobs in one change, which listeners take in without a pause."""
 _log = logging.getLogger("kq.client")
@@ -22,10 +22,13 @@ Listener = Callable[[QueueChange], None]
 
 
 class Rests:
-    """Lets a thread rest after each millisecond of work, if somebody says how."""
+    """Lets a thread rest for a moment after each millisecond of work.
+
+    Python runs one thread at a time, and one that comes back at once keeps it: in a program with a window
+    each call that Qt makes to Python would wait for Python's switch interval of 5 ms.
+    """
 
     def __init__(self) -> None:
-        self.give_way: Callable[[], None] | None = None
         self._rested_s = 0.0
 
     def begin(self) -> None:
@@ -34,8 +37,8 @@ class Rests:
 
     def after_a_piece(self) -> None:
         """A piece of work is done."""
-        if self.give_way is not None and time.monotonic() - self._rested_s >= _WORK_S:
-            self.give_way()
+        if time.monotonic() - self._rested_s >= _WORK_S:
+            time.sleep(_REST_S)
             self._rested_s = time.monotonic()
 
 

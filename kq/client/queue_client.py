@@ -133,14 +133,6 @@ class QueueClient(RequestHandler):
         self._post(lambda: self._listeners.add(listener))
         return remove
 
-    def set_rest(self, rest: Callable[[], None]) -> None:
-        """Have `rest` called on the client's thread after each millisecond of its work.
-
-        Python runs one thread at a time: a program with a window lets this one rest, so that the window's
-        comes in between.
-        """
-        self._rests.give_way = rest
-
     # --- wishes -------------------------------------------------------------------
 
     def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[None]]:

@@ -192,19 +192,26 @@ def test_the_clients_thread_rests_between_its_pieces_of_work(
     """A window whose program it is part of would else stand still."""
     monkeypatch.setattr(listeners, "_WORK_S", 0.0)
     monkeypatch.setattr(listeners, "_TOLD_AT_ONCE", 300)
+    sleep = time.sleep
+
+    def rest(seconds: float) -> None:
+        if threading.current_thread().name == "kq-client":
+            rests.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(listeners.time, "sleep", rest)
     count, rests, told = 2_500, [], []
     session = Session(Settings(data_root=data_root, num_agents=1))
     other = QueueClient()
     try:
         session.client.pause_queue(True).result(60)
         wait([session.client.submit(SPEC)[1] for _ in range(count)])
-        other.set_rest(lambda: rests.append(threading.current_thread().name))
         other.add_listener(told.append)
         other.connect(find_session(data_root))
         until(lambda: len(other.jobs()) == count, "all jobs")
         until(lambda: told and told[-1].status is ConnectionStatus.CONNECTED, "the news")
         assert len(rests) >= 3
-        assert set(rests) == {"kq-client"}
+        assert set(rests) == {listeners._REST_S}
 
         told.clear()
         other.stop_all_jobs().result(60)

@@ -115,19 +115,6 @@ print("trouble:", queue_session.problem())
     assert "Traceback" not in said
 
 
-def test_the_queues_thread_gives_way_to_qts(data_root: Path) -> None:
-    """Whatever tells the tab of the queue: else it would hold up each call that Qt makes to Python."""
-    code = """
-Configuration.set("KATANA_UI_MODE", "1")
-load()
-ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
-from katana_queue.kq.api import current_session
-from katana_queue.plugins.gil_yield import gil_yield
-print("gives way:", current_session().client._rests.give_way == gil_yield.rest)
-"""
-    assert "gives way: True" in run(code, data_root)
-
-
 @pytest.mark.parametrize("missing", ["zmq", "msgspec"])
 def test_missing_package_is_one_sentence(data_root: Path, missing: str) -> None:
     """Without pyzmq or msgspec there is no queue, a sentence that says what to install, and a desktop."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import msgspec
 import pytest
 from katana_queue.kq.api import (
     ConnectionStatus,
@@ -187,31 +186,6 @@ def test_thousands_of_changes_a_second_are_one_a_frame(tab: Any, queue: FakeQueu
         queue.set("job000001", progress=number / 1000)
     settle(lambda: tab.model.job("job000001").progress == 0.499)
     assert len(seen) < 400
-
-
-def test_only_what_changed_is_drawn_anew(
-    tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of the rows in sight those of changed jobs, not those between them; all when they move."""
-    jobs = [make_job(number, JobState.COMPLETED) for number in range(9)]
-    queue.change(jobs)
-    settle(lambda: tab.model.shown == 9 and not timers_due_at_once(tab))
-    drawn: list[int] = []
-    paint = tab.rows.paint
-
-    def note(row: int, *rest: Any) -> None:
-        drawn.append(row)
-        paint(row, *rest)
-
-    monkeypatch.setattr(tab.rows, "paint", note)
-    rows = [tab.model.row(jobs[number].id) for number in (2, 6)]
-    queue.change([msgspec.structs.replace(jobs[number], agent="another") for number in (2, 6)])
-    settle(lambda: bool(drawn) and not timers_due_at_once(tab))
-    assert sorted(drawn) == sorted(rows)
-    drawn.clear()
-    queue.change([msgspec.structs.replace(jobs[4], submitted=jobs[0].submitted - 1)])
-    settle(lambda: len(drawn) >= 9)
-    assert set(drawn) == set(range(9))
 
 
 def timers_due_at_once(tab: Any) -> list[QTimer]:

@@ -24,7 +24,6 @@ from ....kq.api import (
     task_commands,
 )
 from .bridge import QueueBridge
-from .chunked_work import ChunkedWork
 from .models.jobs import JobsModel
 from .open_external import open_with_system
 from .views.jobs_view import JobsView
@@ -54,7 +53,6 @@ class JobActions(QObject):
         super().__init__(parent)
         self._view, self._model, self._bridge, self._widget = view, model, bridge, parent
         self._client: QueueClient | None = None
-        self._turns = ChunkedWork(self)
         self._paused = False
         self._icons: dict[QAction, str] = {}
         act = self._action
@@ -160,24 +158,6 @@ class JobActions(QObject):
         found = (self._model.job(job_id) for job_id in self._view.chosen.job_ids(at_most))
         return [job for job in found if job is not None]
 
-    def _for_selected(self, each: Callable[[JobRecord], None], done: Callable[[], None]) -> None:
-        """Call `each` with every selected job that there still is, then `done`; of very many, in turns.
-
-        What is chosen meanwhile is dropped: it takes a tenth of a second at most.
-        """
-
-        def steps() -> Iterator[None]:
-            for number, ids in enumerate(self._view.chosen.job_ids_in_steps()):
-                if number:
-                    yield
-                for job_id in ids:
-                    job = self._model.job(job_id)
-                    if job is not None:
-                        each(job)
-
-        if not self._turns.is_at_work:
-            self._turns.do(steps(), done)
-
     def _current(self) -> JobRecord | None:
         """The job of the current row, if that is selected: else it is what came in place of one that went."""
         return self._model.job(self._view.current()[0]) if self._view.chosen.has_current() else None
@@ -215,26 +195,19 @@ class JobActions(QObject):
         )
 
     def _start(self) -> None:
-        found = _Found(lambda job: job.state.is_terminal)
-
-        def start() -> None:
-            if found.ids:
-                self._ask("Start", lambda client: client.start_jobs(found.ids))
-
-        self._for_selected(found.add, start)
+        ids = [job.id for job in self._selected() if job.state.is_terminal]
+        if ids:
+            self._ask("Start", lambda client: client.start_jobs(ids))
 
     def _stop(self) -> None:
-        found = _Found(_can_stop)
-
-        def stop() -> None:
-            self._after_question(
-                question_about("Stop", found.running, len(found.ids)),
-                "Stop",
-                lambda: self._ask("Stop", lambda client: client.stop_jobs(found.ids)),
-                len(found.ids),
-            )
-
-        self._for_selected(found.add, stop)
+        jobs = [job for job in self._selected() if _can_stop(job)]
+        ids = [job.id for job in jobs]
+        self._after_question(
+            question_about("Stop", jobs, len(jobs)),
+            "Stop",
+            lambda: self._ask("Stop", lambda client: client.stop_jobs(ids)),
+            len(jobs),
+        )
 
     def _stop_all(self) -> None:
         if self._client is None:
@@ -249,18 +222,14 @@ class JobActions(QObject):
         )
 
     def _remove(self) -> None:
-        found = _Found(lambda _job: True)
-
-        def remove() -> None:
-            count = len(found.ids)
-            self._after_question(
-                question_about("Remove", found.running, count, always_ask=count >= MANY_TO_REMOVE),
-                "Remove",
-                lambda: self._ask("Remove", lambda client: client.remove_jobs(found.ids)),
-                count,
-            )
-
-        self._for_selected(found.add, remove)
+        jobs = self._selected()
+        ids = [job.id for job in jobs]
+        self._after_question(
+            question_about("Remove", jobs, len(jobs), always_ask=len(jobs) >= MANY_TO_REMOVE),
+            "Remove",
+            lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)),
+            len(jobs),
+        )
 
     def _after_question(self, question: str, verb: str, call: Callable[[], None], count: int) -> None:
         """Ask `question`, if there is one, without holding anything up; then `call`. Nothing for no jobs."""
@@ -283,24 +252,18 @@ class JobActions(QObject):
     def _change_priority(self, by: int) -> None:
         verb = "Raised" if by > 0 else "Lowered"
         groups: dict[int, list[str]] = defaultdict(list)
-        names: list[str] = []
-
-        def gather(job: JobRecord) -> None:
-            if not job.state.is_terminal:
-                groups[job.priority + by].append(job.id)
-                names.append(job.name)
-
-        def change() -> None:
-            for priority, ids in groups.items():
-                # The column is hidden at first, and rows stay where they are.
-                one = f"{verb} the priority of {names[0]} to {priority}."
-                done = one if len(names) == 1 else f"{verb} the priority of {len(names):,} jobs."
-                self._ask("Priority", partial(_set_priority, ids, priority), done)
-
-        self._for_selected(gather, change)
+        jobs = [job for job in self._selected() if not job.state.is_terminal]
+        for job in jobs:
+            groups[job.priority + by].append(job.id)
+        for priority, ids in groups.items():
+            # The column is hidden at first, and rows stay where they are.
+            one = f"{verb} the priority of {jobs[0].name} to {priority}."
+            done = one if len(jobs) == 1 else f"{verb} the priority of {len(jobs):,} jobs."
+            self._ask("Priority", partial(_set_priority, ids, priority), done)
 
     def _submit_again(self) -> None:
-        self._for_selected(lambda job: self._with_spec("Submit Again", job.id, self._submit), lambda: None)
+        for job in self._selected():
+            self._with_spec("Submit Again", job.id, self._submit)
 
     def _submit(self, spec: JobSpec) -> None:
         self._ask(
@@ -328,13 +291,8 @@ class JobActions(QObject):
             self.noticed.emit(open_with_system(folder, "the log's folder"))
 
     def _copy_log_path(self) -> None:
-        paths: list[str] = []
-
-        def gather(job: JobRecord) -> None:
-            if job.log_file:
-                paths.append(job.log_file)
-
-        self._for_selected(gather, lambda: self._to_clipboard([*paths, *self._task_logs()], "path", "paths"))
+        paths = [job.log_file for job in self._selected() if job.log_file]
+        self._to_clipboard([*paths, *self._task_logs()], "path", "paths")
 
     def _copy_command(self) -> None:
         if self._current() is not None:
@@ -358,21 +316,6 @@ class JobActions(QObject):
         picture = "" if shown is None else shown.picture
         if picture:
             self.noticed.emit(open_with_system(picture, "the picture"))
-
-
-class _Found:
-    """Jobs that something is going to be done with, those that it fits, gathered one by one."""
-
-    def __init__(self, fits: Callable[[JobRecord], bool]) -> None:
-        self._fits = fits
-        self.ids: list[str] = []
-        self.running: list[JobRecord] = []
-
-    def add(self, job: JobRecord) -> None:
-        if self._fits(job):
-            self.ids.append(job.id)
-            if job.state is JobState.RUNNING:
-                self.running.append(job)
 
 
 def _set_tip(action: QAction, text: str) -> None:

@@ -20,25 +20,23 @@ from ....kq.api import (
     QueueClient,
     QueueRecord,
 )
-from ...gil_yield import gil_yield
 from ...qt_dispatch import open_dispatcher, post
 
 __all__ = ["QueueBridge"]
 
 FRAME_MS = 16
 """Changes are handed on at most this often: once a frame."""
-
-LARGE = 1000
-"""A change of more jobs than this is handed on as it is: to join it with others would take too long."""
+MAX_JOBS = 10_000
+"""So many jobs in one change, but for a snapshot: more would be felt as a pause."""
 
 _Result = TypeVar("_Result")
 
 
 class QueueBridge(QObject):
-    """Hands what the queue tells to Qt's thread, joined to one change a frame.
+    """Hands the queue's changes to Qt's thread, joined to one a frame.
 
     Signals:
-        changed(QueueChange): on Qt's thread, once in FRAME_MS; large changes besides, each by itself.
+        changed(QueueChange): on Qt's thread, at most once in FRAME_MS.
     """
 
     changed = Signal(object)
@@ -55,7 +53,7 @@ class QueueBridge(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._on_due)
+        self._timer.timeout.connect(self._deliver)
         open_dispatcher()
 
     def attach(self, client: QueueClient) -> None:
@@ -80,7 +78,7 @@ class QueueBridge(QObject):
         done: Callable[[_Result], None] | None = None,
         failed: Callable[[str], None] | None = None,
     ) -> None:
-        """Call `done` with what `future` brings, or `failed` with a sentence; on Qt's thread."""
+        """Call `done` with what `future` brings, or `failed` with a message; on Qt's thread."""
         future.add_done_callback(lambda over: post(self._on_returned, over, done, failed))
 
     def _on_change(self, change: QueueChange) -> None:
@@ -99,17 +97,15 @@ class QueueBridge(QObject):
         else:
             self._deliver()
 
-    def _on_due(self) -> None:
-        with gil_yield:
-            self._deliver()
-
     def _deliver(self) -> None:
         self._last_s = time.monotonic()
         with self._lock:
-            pending, self._pending = self._pending, _Pending()
-            self._posted = False
-        for change in pending.as_changes():
+            change = self._pending.take()
+            self._posted = not self._pending.is_empty
+        if change is not None:
             self.changed.emit(change)
+        if self._posted:
+            self._timer.start(FRAME_MS)
 
     def _on_returned(
         self,
@@ -136,14 +132,14 @@ def _stop_listening(listening: list[Callable[[], None]], _destroyed: object = No
 
 
 class _Pending:
-    """Changes that wait to be handed on; small ones are joined. Not thread-safe by itself."""
+    """Changes that wait to be handed on, joined to one. Not thread-safe by itself."""
 
     def __init__(self) -> None:
-        self._before: list[QueueChange] = []
         self._forget()
 
     def _forget(self) -> None:
         self._last: QueueChange | None = None
+        self._is_reset = False
         self._jobs: dict[str, JobRecord] = {}
         self._removed_jobs: set[str] = set()
         self._agents: dict[str, AgentRecord] = {}
@@ -151,15 +147,10 @@ class _Pending:
         self._queue: QueueRecord | None = None
 
     def add(self, change: QueueChange) -> None:
-        if change.reset:
-            self._before = [change]
+        if change.reset:  # what came before a snapshot is void
             self._forget()
-            return
-        if len(change.jobs) > LARGE:
-            self._before = [*self.as_changes(), change]
-            self._forget()
-            return
         self._last = change
+        self._is_reset = self._is_reset or change.reset
         for job_id in change.removed_jobs:
             self._jobs.pop(job_id, None)
             self._removed_jobs.add(job_id)
@@ -175,11 +166,20 @@ class _Pending:
         if change.queue is not None:
             self._queue = change.queue
 
-    def as_changes(self) -> list[QueueChange]:
+    @property
+    def is_empty(self) -> bool:
+        return self._last is None
+
+    def take(self) -> QueueChange | None:
+        """All of it in one change, or the first MAX_JOBS jobs."""
         if self._last is None:
-            return self._before
+            return None
+        rest: dict[str, JobRecord] = {}
+        if len(self._jobs) > MAX_JOBS and not self._is_reset:
+            everything = list(self._jobs.items())
+            self._jobs, rest = dict(everything[:MAX_JOBS]), dict(everything[MAX_JOBS:])
         status: ConnectionStatus = self._last.status
-        joined = QueueChange(
+        change = QueueChange(
             status=status,
             message=self._last.message,
             jobs=tuple(self._jobs.values()),
@@ -187,5 +187,9 @@ class _Pending:
             agents=tuple(self._agents.values()),
             removed_agents=tuple(self._removed_agents),
             queue=self._queue,
+            reset=self._is_reset,
         )
-        return [*self._before, joined]
+        self._forget()
+        if rest:
+            self._jobs, self._last = rest, change
+        return change

@@ -143,7 +143,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.model.counts_changed.connect(self._on_counts_changed)
         self.model.merged.connect(self._on_merged)
         self.model.tasks_wanted.connect(self._fetch_tasks)
-        self.pictures.thumbnail_loaded.connect(lambda _path: self.view.draw_again())
+        self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
         self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
         self.filter_bar.filter_changed.connect(self.model.set_filter)
         self.filter_bar.left.connect(self.view.setFocus)
@@ -207,8 +207,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
                 self.pictures.refresh(job.picture)
             self.selected.job_changed(job)
         if (
-            self.model.open_jobs()
-            and any(self.model.is_open(job.id) for job, _before in news)
+            self.model.expanded_jobs()
+            and any(self.model.is_expanded(job.id) for job, _before in news)
             and not self._tasks_timer.isActive()
             and self.isVisible()
         ):
@@ -227,7 +227,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         elif self.rows.stale_since_s is None:
             self.rows.stale_since_s = time.time()
         self.agents_panel.table.setEnabled(live)
-        self.view.draw_again()
+        self.view.viewport().update()
         self.banner.show_queue(self._status, self._message, self._queue)
         self._show_counts()
 
@@ -255,7 +255,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         counts = {state: self.model.count(state) for state in JobState}
         self.filter_bar.set_counts(counts)
         total, shown = self.model.total, self.model.shown
-        if not shown and not self.model.is_rebuilding:
+        if not shown:
             if total:
                 self.empty.show_no_match(total)
             elif self._status == ConnectionStatus.ENDED:
@@ -296,7 +296,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _tick(self) -> None:
         """Elapsed and remaining times read otherwise: a second is over."""
         if self.model.count(JobState.RUNNING):
-            self.view.draw_again()
+            self.view.viewport().update()
         if self.agents_panel.isVisible():
             self.agents.tick()
 
@@ -354,7 +354,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.bridge.attach(self._client)
         self._follow_visibility()
         self._show_counts()
-        if self.model.open_jobs():
+        if self.model.expanded_jobs():
             self._tasks_timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:

@@ -1,273 +1,192 @@
-"""The jobs list as a Qt model: takes in what the queue tells, in short turns; keeps every row in its place.
+"""The jobs list as a Qt model: jobs in order, the tasks of expanded jobs beneath them.
 
-What rows are and say is in `job_table.py`.
+A table, not a tree: to lay out a tree Qt asks for every row, of a table for those it paints.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, QTimer, Signal, SignalInstance
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+    SignalInstance,
+)
 
-from .....kq.api import JobRecord, JobState, QueueChange
-from ....gil_yield import gil_yield
-from .columns import COLUMNS, Column
-from .job_order import Arrangement, Entry, JobFilter, SortBy, taken_apart
-from .job_store import JobStore
-from .job_table import JobTable
+from .....kq.api import JobRecord, JobState, QueueChange, TaskRecord
+from .column_titles import column_title
+from .columns import COLUMNS, Column, job_text, moment_text
+from .job_order import JobFilter, JobOrder, SortBy
+from .task_rows import ExpandedJobs, TaskRows, task_text
 
 __all__ = ["JobsModel"]
 
-BUDGET_S = 0.002
-"""How long one turn of work may keep Qt's thread; a frame also holds the drawing."""
-APART_MS = 1
-"""Between two turns of work: what else waits for Qt's thread comes in between."""
-AT_ONCE = 2000
-"""Up to so many jobs a rebuild is done on the spot: it takes less than a frame."""
-LOOK_AT_CLOCK = 16
-"""After so many jobs."""
-BATCH = 32
-"""So many rows are put in place together."""
-MAX_UNSETTLED = 4000
-"""Above so many rows to put in place one by one, the list is arranged anew instead."""
+MANY = 200
+"""When more rows than this change place, the list is arranged anew: cheaper than to move each."""
 
+_Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
+# Enum members are slow to look up, and data() is called often.
+_DISPLAY = int(Qt.ItemDataRole.DisplayRole)
+_TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
+_ALIGNMENT = int(Qt.ItemDataRole.TextAlignmentRole)
+_ACCESSIBLE = int(Qt.ItemDataRole.AccessibleTextRole)
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+_TIMES = (int(Column.SUBMITTED), int(Column.COMPLETED))
 _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
 
 
-class JobsModel(JobTable):
+class JobsModel(QAbstractTableModel):
     """All methods on Qt's thread.
-
-    What the queue tells is taken in at once when it is little, else in turns of BUDGET_S.
 
     Signals:
         about_to_rearrange(): all rows will change place; remember what is selected, by id.
-        rearranged(): it is done; select again.
-        merged(list): what was taken in, as pairs of a job now and before (None: it is new).
+        rearranged(): the rows have changed place; select again.
+        merged(list): the jobs of a change, as pairs of a job now and before (None: it is new).
         counts_changed(): how many jobs are in which state, or are shown, changed.
+        tasks_wanted(str, int, int): tasks of a job came into sight: the first, and how many.
     """
 
     about_to_rearrange = Signal()
     rearranged = Signal()
     merged = Signal(object)
     counts_changed = Signal()
+    tasks_wanted = Signal(str, int, int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._jobs: dict[str, JobRecord] = {}
+        self._counts: Counter[JobState] = Counter()
+        self._newest = (0.0, "")
         self._filter = JobFilter()
-        self._wanted_sort = self._order.sort_by
-        self._arrangement: Arrangement | None = None
-        self._rebuild: Iterator[None] = iter(())
-        self._arrivals: deque[Iterator[JobRecord] | Iterator[str]] = deque()
-        self._unsettled: dict[str, None] = {}  # jobs whose rows do not stand where they belong
-        self._held: dict[str, None] = {}  # likewise, and are to stand there for now
+        self._order = JobOrder()
+        self._expanded = ExpandedJobs()
+        self._why_waiting = ""
         self._holds = False
-        self._leavings: Iterator[None] = iter(())  # of what was replaced
-        self._is_drawn = self._is_put_off = False
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(APART_MS)
-        self._timer.timeout.connect(self._on_turn)
+        self._catch_up = QTimer(self)  # rows that were held move in another turn than the selection
+        self._catch_up.setSingleShot(True)
+        self._catch_up.setInterval(0)
+        self._catch_up.timeout.connect(lambda: self._rearrange())
+        self._has_held = False
 
-    # --- what the queue tells ----------------------------------------------------------------------------
+    # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Take in what the queue tells."""
+        """Take in a change of the queue."""
         if change.reset:
-            self._arrivals.clear()
-            self._start_rebuild(change.jobs)
+            self._jobs = {job.id: job for job in change.jobs}
+            self._counts = Counter(job.state for job in change.jobs)
+            self._newest = max(((job.submitted, job.id) for job in change.jobs), default=(0.0, ""))
+            self._rearrange()
             return
-        is_idle = not self.is_rebuilding
-        if change.jobs:
-            self._arrivals.append(iter(change.jobs))
-        if change.removed_jobs:
-            self._arrivals.append(iter(change.removed_jobs))
-        if is_idle and self._arrivals:
-            self._work()
-
-    def set_why_waiting(self, message: str) -> None:
-        """What holds up a job, or a task, that waits for nothing of its own."""
-        if message != self._why_waiting:
-            self._why_waiting = message
-            if (self._store.counts[JobState.WAITING] or self._open) and self.rowCount():
-                column = int(Column.REASON)
-                self.dataChanged.emit(self.index(0, column), self.index(self.rowCount() - 1, column))
-
-    def hold_rows(self, hold: bool) -> None:
-        """Whether rows stay where they are though their jobs belong elsewhere, because many are selected.
-
-        Qt remembers each selected row whenever one moves, and nobody wants rows to leave while they choose.
-        """
-        self._holds = hold
-        if not hold and self._held:
-            self._unsettled.update(self._held)
-            self._held.clear()
-            self._timer.start()
-
-    def put_off(self) -> None:
-        """The list was drawn, which takes a good part of a frame: the next turn of work waits for another."""
-        self._is_drawn = True
-
-    def _on_turn(self) -> None:
-        # It may have been drawn in this very turn of Qt's loop. Twice in a row nothing is put off.
-        self._is_put_off = self._is_drawn and not self._is_put_off
-        self._is_drawn = False
-        if not self._is_put_off:
-            with gil_yield:
-                self._work()
-
-    def _work(self, budget_s: float = BUDGET_S) -> None:
-        """One turn of whatever is left to do."""
-        began_s = time.perf_counter()
-        end_s = began_s + budget_s
-        if self._arrangement is None:
-            self._merge(end_s - budget_s / 2)  # those who are told of it take as long again
-            # Of many the list is arranged anew, once all have come.
-            if not self._arrivals and time.perf_counter() < end_s:
-                self._settle(end_s)
-        else:
-            # Rows stand still until it is done; what is already known is shown as it is now.
-            for _ in self._rebuild:
-                if time.perf_counter() > end_s:
-                    break
-            else:
-                # All rows are drawn anew after it: not in one turn with much else.
-                if budget_s > BUDGET_S or time.perf_counter() - began_s < BUDGET_S / 4:
-                    self._finish_rebuild(self._arrangement)
-        if self.is_rebuilding or next(self._leavings, self) is not self:
-            if not self._timer.isActive():
-                self._timer.start()
-        else:
-            self._timer.stop()
-
-    def _merge(self, end_s: float) -> None:
-        """Take in what has arrived."""
-        if not self._arrivals:
+        if not change.jobs and not change.removed_jobs:
             return
-        news: list[tuple[JobRecord, JobRecord | None]] = []
-        changed: list[str] = []
-        store, order, passes, unsettled = self._store, self._order, self._filter.passes, self._unsettled
-        for done, item in enumerate(self._arrived(), 1):
-            if isinstance(item, str):
-                if store.drop(item) and item in order:
-                    unsettled[item] = None
-            else:
-                job_id = item.id
-                news.append((item, store.take(item)))
-                if job_id not in order:
-                    if passes(item):
-                        unsettled[job_id] = None
-                elif not passes(item) or order.has_moved(item):
-                    unsettled[job_id] = None
-                else:
-                    changed.append(job_id)
-            if not done % LOOK_AT_CLOCK and time.perf_counter() > end_s:
-                break
-        self._tell_changed(changed)
+        news = [(job, self._take(job)) for job in change.jobs]
+        gone = [job_id for job_id in change.removed_jobs if self._drop(job_id) and job_id in self._order]
+        self._place(change.jobs, gone)
         self.merged.emit(news)
         self.counts_changed.emit()
 
-    def _arrived(self) -> Iterator[JobRecord | str]:
-        while self._arrivals:
-            yield from self._arrivals[0]
-            self._arrivals.popleft()
+    def _take(self, job: JobRecord) -> JobRecord | None:
+        """`job` is as this now; returns how it was, or None when it is new."""
+        old = self._jobs.get(job.id)
+        self._jobs[job.id] = job
+        self._counts[job.state] += 1
+        if old is not None:
+            self._counts[old.state] -= 1
+        else:
+            self._newest = max(self._newest, (job.submitted, job.id))
+        return old
 
-    def _tell_changed(self, job_ids: list[str]) -> None:
-        if self._open:
-            for tasks in map(self.rows_of_tasks, job_ids):
-                if tasks:  # what a task waits for may be its job's
-                    self._tell_rows(tasks.start, tasks.stop - 1)
-        job_rows = [self._order.row(job_id) for job_id in job_ids]
-        rows = [self._open.row(row) for row in job_rows if row is not None]
-        if rows:
-            self.changed_rows = rows
-            self._tell_rows(min(rows), max(rows))
-            self.changed_rows = None
+    def _drop(self, job_id: str) -> bool:
+        """The job is gone; returns whether it was there."""
+        job = self._jobs.pop(job_id, None)
+        if job is not None:
+            self._counts[job.state] -= 1
+        return job is not None
 
-    def _tell_rows(self, first: int, last: int) -> None:
-        self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
-
-    # --- every row in its place --------------------------------------------------------------------------
-
-    def _settle(self, end_s: float) -> None:
-        """Put rows where they belong, as many as there is time for, and some in any case."""
-        if len(self._unsettled) > MAX_UNSETTLED:
-            self._start_rebuild(self._store)
-            return
-        while self._unsettled:
-            batch = list(islice(self._unsettled, BATCH))
-            for job_id in batch:
-                del self._unsettled[job_id]
-            self._place(batch)
-            if time.perf_counter() > end_s:
-                break
-
-    def _place(self, job_ids: list[str]) -> None:
-        added: list[Entry] = []
+    def _place(self, jobs: Sequence[JobRecord], gone: list[str]) -> None:
+        """Put the rows of `jobs` where they belong now, and take out those of `gone`."""
+        added: list[JobRecord] = []
         moved: list[JobRecord] = []
         changed: list[str] = []
-        for job_id in job_ids:
-            job = self._store.records.get(job_id)
-            is_wanted = job is not None and self._filter.passes(job)
-            if job_id not in self._order:
-                if job is not None and is_wanted:
-                    added.append(self._order.sort_by.entry(job))
-            elif job is None or not is_wanted:
-                self._take_out(job_id)
+        for job in jobs:
+            passes = self._filter.passes(job)
+            if job.id not in self._order:
+                if passes:
+                    added.append(job)
+            elif not passes:
+                gone.append(job.id)
+            elif not self._order.has_moved(job):
+                changed.append(job.id)
             elif self._holds:
-                self._held[job_id] = None
-                changed.append(job_id)
-            elif self._order.has_moved(job):
-                moved.append(job)
+                changed.append(job.id)
+                self._has_held = True
             else:
-                changed.append(job_id)
-        self._tell_changed(changed)
+                moved.append(job)
+        if len(added) + len(moved) + len(gone) > MANY:
+            self._rearrange()
+            return
+        for job_id in gone:
+            self._take_out(job_id)
+        self._emit_changed(changed)
         if moved:
             self._move(moved)
-        if added:
-            self._add(added)
-        self.counts_changed.emit()
+        for job in added:
+            self._add(job)
 
-    def _add(self, added: list[Entry]) -> None:
-        """Groups what belongs into one gap: Qt hears of many new jobs once."""
-        added.sort()
-        start = 0
-        while start < len(added):
-            gap = self._order.gap(added[start])
-            end = start + 1
-            while end < len(added) and self._order.gap(added[end]) == gap:
-                end += 1
-            group = added[start:end]
-            first = self._open.row(gap)
-            self.beginInsertRows(_NO_INDEX, first, first + len(group) - 1)
-            self._order.insert(group)
-            self._open.place(self._order)
-            self.endInsertRows()
-            start = end
+    def _emit_changed(self, job_ids: list[str]) -> None:
+        """One stretch for all of them: the view draws those in sight, once."""
+        if len(job_ids) > MANY:
+            self._emit_rows(0, self.rowCount() - 1)
+            return
+        rows = [row for job_id in job_ids if (row := self.row(job_id)) is not None]
+        # What a task waits for may be its job's.
+        rows += [tasks[-1] for job_id in job_ids if (tasks := self.rows_of_tasks(job_id))]
+        if rows:
+            self._emit_rows(min(rows), max(rows))
+
+    def _emit_rows(self, first: int, last: int, column: int | None = None) -> None:
+        last_column = len(COLUMNS) - 1 if column is None else column
+        self.dataChanged.emit(self.index(first, column or 0), self.index(last, last_column))
+
+    def _add(self, job: JobRecord) -> None:
+        row = self._expanded.row(self._order.gap(job))
+        self.beginInsertRows(_NO_INDEX, row, row)
+        self._order.add(job)
+        self._expanded.place(self._order)
+        self.endInsertRows()
 
     def _take_out(self, job_id: str) -> None:
-        job_row = self._order.row(job_id)
-        if job_row is None:
+        row = self.row(job_id)
+        if row is None:
             return
-        first = self._open.row(job_row)
-        tasks = self._open.tasks.pop(job_id, None)
-        self.beginRemoveRows(_NO_INDEX, first, first + (tasks.shown if tasks else 0))
+        tasks = self._expanded.tasks.pop(job_id, None)
+        self.beginRemoveRows(_NO_INDEX, row, row + (tasks.shown if tasks else 0))
         self._order.remove(job_id)
-        self._open.place(self._order)
+        self._expanded.place(self._order)
         self.endRemoveRows()
 
     def _move(self, jobs: list[JobRecord]) -> None:
-        """All in one: Qt and the view redo what depends on the rows once, not for each job."""
+        """All in one change of layout: Qt redoes what depends on the rows once, not for each job."""
         _with_hint(self.layoutAboutToBeChanged).emit([], _ROWS_MOVE)
         kept = self.persistentIndexList()
         places = [(self.job_id(index.row()), self.task(index.row()), index.column()) for index in kept]
         for job in jobs:
-            self._order.move(self._order.sort_by.entry(job))
-        self._open.place(self._order)
+            self._order.remove(job.id)
+            self._order.add(job)
+        self._expanded.place(self._order)
         self.changePersistentIndexList(kept, [self._index_of(*place) for place in places])
         _with_hint(self.layoutChanged).emit([], _ROWS_MOVE)
 
@@ -277,55 +196,211 @@ class JobsModel(JobTable):
             return _NO_INDEX
         return self.index(row if task is None else row + 1 + task, column)
 
-    # --- filter, sort, rebuild ---------------------------------------------------------------------------
+    def set_why_waiting(self, message: str) -> None:
+        """What holds up a job, or a task, that waits for nothing of its own."""
+        if message != self._why_waiting:
+            self._why_waiting = message
+            if (self._counts[JobState.WAITING] or self._expanded) and self.rowCount():
+                self._emit_rows(0, self.rowCount() - 1, int(Column.REASON))
+
+    # --- Filter and sort ---
 
     def set_filter(self, shown: JobFilter) -> None:
-        """Show what passes `shown`; the rows follow at once, or in steps when there are many."""
+        """Show the jobs that pass `shown`."""
         if shown != self._filter:
             self._filter = shown
-            self._start_rebuild(self._store)
+            self._rearrange()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Order the rows; at once, or in steps when there are many."""
+        """Order the rows."""
         if 0 <= column < len(COLUMNS):
             wanted = SortBy(Column(column), order == Qt.SortOrder.DescendingOrder)
-            if wanted != self._wanted_sort:
-                self._wanted_sort = wanted
-                self._start_rebuild(self._store)
+            if wanted != self._order.sort_by:
+                self._rearrange(wanted)
 
     @property
     def sort_by(self) -> SortBy:
-        """The order that was asked for last."""
-        return self._wanted_sort
+        """The column that orders the rows."""
+        return self._order.sort_by
 
-    @property
-    def is_rebuilding(self) -> bool:
-        """Whether rows still follow a new filter, order or reset, or what the queue told."""
-        return self._arrangement is not None or bool(self._arrivals or self._unsettled)
+    def hold_rows(self, hold: bool) -> None:
+        """Whether rows stay where they are though their jobs belong in another place, as many are selected.
 
-    def _start_rebuild(self, jobs: JobStore | tuple[JobRecord, ...]) -> None:
-        if jobs is self._store and self._arrangement is not None:
-            jobs = self._arrangement.jobs  # a reset may be under way: arrange that
-        self._arrangement = Arrangement(jobs, self._filter, self._wanted_sort)
-        self._rebuild = self._arrangement.steps()
-        if (len(jobs.records) if isinstance(jobs, JobStore) else len(jobs)) <= AT_ONCE:
-            self._work(budget_s=float("inf"))
-        else:
-            self._timer.start()
+        Qt remembers each selected row whenever one moves, and rows must not leave while an artist selects.
+        """
+        self._holds = hold
+        if not hold and self._has_held:
+            self._catch_up.start()
 
-    def _finish_rebuild(self, made: Arrangement) -> None:
-        self._arrangement = None
+    def _rearrange(self, sort_by: SortBy | None = None) -> None:
         self.about_to_rearrange.emit()
         self.beginResetModel()
-        old_store = self._store if made.store is not self._store else None
-        self._leavings = chain(self._leavings, taken_apart(self._order, old_store))
-        self._store, self._order = made.store, made.order
-        self._unsettled.clear()
-        self._held.clear()
-        self._open.place(self._order)
+        everything, passes = self._filter.is_empty, self._filter.passes
+        jobs = self._jobs.values()
+        self._order = JobOrder(sort_by or self._order.sort_by, jobs if everything else filter(passes, jobs))
+        self._expanded.place(self._order)
+        self._has_held = False
         self.endResetModel()
         self.rearranged.emit()
         self.counts_changed.emit()
+
+    # --- Rows ---
+
+    def record(self, row: int) -> JobRecord | TaskRecord | None:
+        """The job or task in `row`; None for a task that is not known yet."""
+        job_row, task = self._expanded.locate(row)
+        job_id = self._order.id_at(job_row)
+        return self._jobs.get(job_id) if task is None else self._expanded.tasks[job_id].task(task)
+
+    def job_id(self, row: int) -> str:
+        """The job of `row`, or the job whose task it is."""
+        return self._order.id_at(self._expanded.locate(row)[0])
+
+    def task(self, row: int) -> int | None:
+        """The task in `row`; None when it is a job."""
+        return self._expanded.locate(row)[1]
+
+    def row(self, job_id: str) -> int | None:
+        """The row of a job; None when it is not shown."""
+        job_row = self._order.row(job_id)
+        return None if job_row is None else self._expanded.row(job_row)
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """A job, shown or not."""
+        return self._jobs.get(job_id)
+
+    def job_ids(self, first: int, last: int) -> list[str]:
+        """The jobs in rows `first` to `last`; those of tasks among them are left out."""
+        job_row, task = self._expanded.locate(first)
+        return self._order.ids(job_row if task is None else job_row + 1, self._expanded.locate(last)[0])
+
+    @property
+    def newest(self) -> str:
+        """The job that was submitted last, shown or not; empty before any."""
+        return self._newest[1]
+
+    @property
+    def total(self) -> int:
+        """How many jobs there are, shown or not."""
+        return len(self._jobs)
+
+    @property
+    def shown(self) -> int:
+        """How many jobs are shown."""
+        return len(self._order)
+
+    def count(self, state: JobState) -> int:
+        """How many jobs are in `state`."""
+        return self._counts[state]
+
+    # --- Tasks ---
+
+    def is_expanded(self, job_id: str) -> bool:
+        """Whether the tasks of a job have rows."""
+        return job_id in self._expanded.tasks
+
+    def expand(self, job_id: str) -> None:
+        """Give the tasks of a job rows beneath it."""
+        record, row = self._jobs.get(job_id), self.row(job_id)
+        if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
+            return
+        tasks = TaskRows(record.tasks)
+        self.beginInsertRows(_NO_INDEX, row + 1, row + tasks.shown)
+        self._expanded.tasks[job_id] = tasks
+        self._expanded.place(self._order)
+        self.endInsertRows()
+        self._emit_rows(row, row)
+
+    def collapse(self, job_id: str) -> None:
+        """Take the rows of a job's tasks away."""
+        row, tasks = self.row(job_id), self._expanded.tasks.get(job_id)
+        if row is None or tasks is None:
+            return
+        self.beginRemoveRows(_NO_INDEX, row + 1, row + tasks.shown)
+        del self._expanded.tasks[job_id]
+        self._expanded.place(self._order)
+        self.endRemoveRows()
+        self._emit_rows(row, row)
+
+    def expanded_jobs(self) -> list[str]:
+        """The jobs whose tasks have rows."""
+        return list(self._expanded.tasks)
+
+    def rows_of_tasks(self, job_id: str) -> range:
+        """The rows beneath an expanded job."""
+        row, tasks = self.row(job_id), self._expanded.tasks.get(job_id)
+        return range(0) if row is None or tasks is None else range(row + 1, row + 1 + tasks.shown)
+
+    def want_tasks(self, first_row: int, last_row: int) -> None:
+        """Rows `first_row` to `last_row` are in sight: ask, by `tasks_wanted`, for the tasks among them."""
+        for job_id, tasks in self._expanded.tasks.items():
+            row = self.row(job_id)
+            if row is None:
+                continue
+            first, last = max(first_row - row - 1, 0), min(last_row - row - 1, tasks.shown - 1)
+            if first <= last:
+                self.tasks_wanted.emit(job_id, first, last - first + 1)
+
+    def set_tasks(self, job_id: str, tasks: Iterable[TaskRecord]) -> None:
+        """Show `tasks` of an expanded job; those of a job that was collapsed meanwhile are dropped."""
+        rows, row = self._expanded.tasks.get(job_id), self.row(job_id)
+        if rows is None or row is None:
+            return
+        changed = rows.update(tasks)
+        if changed is not None:
+            self._emit_rows(row + 1 + changed[0], row + 1 + changed[1])
+
+    # --- QAbstractTableModel ---
+
+    def rowCount(self, parent: _Index = _NO_INDEX) -> int:
+        """Rows of jobs and of expanded tasks."""
+        return 0 if parent.isValid() else len(self._order) + self._expanded.task_rows
+
+    def columnCount(self, parent: _Index = _NO_INDEX) -> int:
+        """The columns, hidden ones included."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        """Titles and hints."""
+        return column_title(section, orientation, role)
+
+    def data(self, index: _Index, role: int = 0) -> Any:
+        """Texts; the view draws its rows from `content`."""
+        if not index.isValid() or not 0 <= index.row() < self.rowCount():
+            return None
+        if role == _TOOL_TIP and index.column() in _TIMES:
+            return moment_text(self._time(index.row(), index.column())) or None
+        if role in (_DISPLAY, _TOOL_TIP, _ACCESSIBLE):
+            return self.text(index.row(), index.column(), time.time()) or None
+        if role == _ALIGNMENT:
+            return _RIGHT if COLUMNS[index.column()].right else _LEFT
+        return None
+
+    def _time(self, row: int, column: int) -> float | None:
+        record = self.record(row)
+        if isinstance(record, JobRecord):
+            return record.submitted if column == Column.SUBMITTED else record.completed
+        return record.ended if record is not None and column == Column.COMPLETED else None
+
+    def content(self, row: int) -> tuple[JobRecord | TaskRecord | None, bool, Callable[[int, float], str]]:
+        """All that drawing `row` needs, found at once: its record, whether it is a task, and a function
+        that returns the text of a column at a time."""
+        job_row, task = self._expanded.locate(row)
+        job_id = self._order.id_at(job_row)
+        record = self._jobs.get(job_id)
+        if task is not None:
+            tasks = self._expanded.tasks[job_id]
+            return tasks.task(task), True, partial(task_text, tasks, task, record, self._why_waiting)
+        text = _no_text if record is None else partial(job_text, record, self._why_waiting)
+        return record, False, text
+
+    def text(self, row: int, column: int, now_s: float) -> str:
+        """The text of a cell."""
+        return self.content(row)[2](column, now_s)
+
+
+def _no_text(_column: int, _now_s: float) -> str:
+    return ""
 
 
 def _with_hint(signal: SignalInstance) -> SignalInstance:

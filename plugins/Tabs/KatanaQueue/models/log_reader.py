@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from PySide6.QtCore import QObject, Signal
 
 from .....kq.api import OutputPatterns, load_patterns
-from ....gil_yield import gil_yield
 from ....qt_dispatch import post
 from .file_thread import FileThread
 from .log_file import FileChange, LogFile, LogLine, LogProblem
@@ -22,11 +21,8 @@ __all__ = ["LogReader", "LogState"]
 
 POLL_S = 0.2
 """How often a log in sight is looked at for more."""
-BURST_S = 0.001
-REST_S = 0.0007
-"""Most of a burst is reading, or a search in which Python is free for others."""
-_BUSY_REST_S = 0.0015
-"""After a burst in which it is not."""
+BURST_S, REST_S = 0.001, 0.001
+"""How long the thread works at a time, and rests after it, so that Qt's thread gets its turn."""
 _SHORT_REST_S = 0.0002
 """While somebody waits for lines."""
 _LINES_AT_ONCE = 64
@@ -169,8 +165,7 @@ class LogReader(FileThread):
                     break
                 self._condition.wait(left_s)
         if self._has_work():
-            is_busy = self._search is not None and self._search.is_by_line
-            gil_yield.give_way(self._ending, _BUSY_REST_S if is_busy else REST_S)
+            time.sleep(REST_S)
 
     def _has_work(self) -> bool:
         file = self._file
@@ -234,7 +229,7 @@ class LogReader(FileThread):
         if file is None:
             return
         end_s = time.perf_counter() + BURST_S
-        while time.perf_counter() < end_s and not gil_yield.is_taken():
+        while time.perf_counter() < end_s:
             if not file.is_complete:
                 file.advance(_INDEX_STEP)
             elif self._search is not None and self._search.next_line < file.line_count:
@@ -259,7 +254,7 @@ class LogReader(FileThread):
         lines: list[LogLine] = []
         for at in range(0, len(texts), _LINES_AT_ONCE):
             if at:
-                gil_yield.give_way(self._ending, _SHORT_REST_S)
+                time.sleep(_SHORT_REST_S)
             some = texts[at : at + _LINES_AT_ONCE]
             lines += [LogLine(text, self._patterns.classify(text)) for text in some]
         return lines
@@ -278,7 +273,7 @@ class LogReader(FileThread):
         try:
             lines: list[str] = []
             for at in range(first, last + 1, _COPIED_AT_ONCE):
-                gil_yield.give_way(self._ending, _SHORT_REST_S)
+                time.sleep(_SHORT_REST_S)
                 lines += self._file.lines(at, min(_COPIED_AT_ONCE, last + 1 - at))
         except LogProblem as problem:
             self._give_up(str(problem))

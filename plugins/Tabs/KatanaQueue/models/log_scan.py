@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from .....kq.api import OutputPatterns
-from .line_search import LineSearch
 from .log_file import LONGEST, LogFile
 
 __all__ = ["BadPattern", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
 BLOCK = 64 * 1024
-"""Bytes read in one step. To find words in them takes half a millisecond, in which Python is mostly free."""
+"""Bytes read in one step. To find words in them takes half a millisecond."""
 LOOKS = 64
 """So many lines of them are looked at in one step: Qt's thread may wait for its end."""
 MAX_MARKS = 500_000
@@ -70,6 +69,37 @@ class LineMarks:
     def place(self, line: int) -> int:
         """How many there are up to `line`, itself included."""
         return bisect_right(self.lines, line)
+
+
+class LineSearch:
+    """Looks for `words`, none of them empty; unless `match_case`, the letters A to Z stand for a to z too."""
+
+    def __init__(self, words: Iterable[bytes], match_case: bool = False) -> None:
+        self._match_case = match_case
+        self._words = [word if match_case else word.lower() for word in words]
+
+    def lines(self, data: bytes, first_line: int) -> Iterator[tuple[int, int, int]]:
+        """Number, start and end of each line that has one of the words, in order.
+
+        Args:
+            data: whole lines.
+            first_line: the number of the first.
+        """
+        searched = data if self._match_case else data.lower()
+        ends: dict[int, int] = {}  # by where a line starts
+        for word in self._words:
+            found = searched.find(word)
+            while found >= 0:
+                start = data.rfind(b"\n", 0, found) + 1
+                end = data.find(b"\n", found)
+                end = len(data) if end < 0 else end
+                ends[start] = end
+                found = searched.find(word, end)
+        line, counted = first_line, 0
+        for start in sorted(ends):
+            line += data.count(b"\n", counted, start)
+            counted = start
+            yield line, start, ends[start]
 
 
 class _Scan:

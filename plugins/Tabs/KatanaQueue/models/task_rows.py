@@ -1,13 +1,18 @@
-"""The tasks of one opened job, as far as they are known. Pure; no Qt."""
+"""The rows of tasks beneath expanded jobs: which rows they are, and the text of each cell. Pure; no Qt.
+
+A *job row* counts jobs alone; a *row* counts what the list shows, tasks of expanded jobs included.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from .....kq.api import JobRecord, TaskRecord, reason_of_task
 from .columns import Column, bytes_text, clock_text, elapsed_s, remaining_s, span_text
+from .job_order import JobOrder
 
-__all__ = ["MAX_SHOWN", "TaskRows", "task_text"]
+__all__ = ["MAX_SHOWN", "ExpandedJobs", "TaskRows", "task_text"]
 
 MAX_SHOWN = 20_000
 """A job with more tasks shows these, and says how many there are beyond."""
@@ -33,6 +38,52 @@ class TaskRows:
                 self._tasks[task.index] = task
                 changed.append(task.index)
         return (min(changed), max(changed)) if changed else None
+
+
+class ExpandedJobs:
+    """The jobs whose tasks have rows: a few among many, so a row is found by bisection."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, TaskRows] = {}
+        """By job; call `place` after a change."""
+        self._job_rows: list[int] = []
+        self._ends: list[int] = []  # for each of them: the first row after its tasks
+
+    def place(self, order: JobOrder) -> None:
+        """The jobs stand as in `order` now."""
+        self.tasks = {job_id: tasks for job_id, tasks in self.tasks.items() if job_id in order}
+        job_rows = sorted(row for job_id in self.tasks if (row := order.row(job_id)) is not None)
+        ends, offset = [], 0
+        for row in job_rows:
+            offset += self.tasks[order.id_at(row)].shown
+            ends.append(row + offset + 1)
+        self._job_rows, self._ends = job_rows, ends
+
+    def __bool__(self) -> bool:
+        return bool(self.tasks)
+
+    @property
+    def task_rows(self) -> int:
+        """How many rows tasks take in all."""
+        return self._ends[-1] - self._job_rows[-1] - 1 if self._job_rows else 0
+
+    def row(self, job_row: int) -> int:
+        """The row of the job in `job_row`."""
+        before = bisect_right(self._job_rows, job_row - 1)
+        if not before:
+            return job_row
+        return self._ends[before - 1] + job_row - self._job_rows[before - 1] - 1
+
+    def locate(self, row: int) -> tuple[int, int | None]:
+        """The job row of `row`, and which of its tasks it is, if it is one."""
+        at = bisect_right(self._ends, row)
+        if at < len(self._job_rows):
+            open_row = self.row(self._job_rows[at])
+            if row > open_row:
+                return self._job_rows[at], row - open_row - 1
+        if not at:
+            return row, None
+        return row - self._ends[at - 1] + self._job_rows[at - 1] + 1, None
 
 
 def task_text(

@@ -141,7 +141,7 @@ class RowPainter:
                 start = float(x + (_INDENT if is_task else ARROW_WIDTH))
                 colour = text_colour
                 if isinstance(record, JobRecord) and record.tasks > 1:
-                    self._paint_arrow(x, top, model.is_open(record.id), text_colour)
+                    self._paint_arrow(x, top, model.is_expanded(record.id), text_colour)
             elif column == _REASON:
                 colour = text_colour if selected or record is None else self._reason_colour(record, text)
             elif column == _AGENT:

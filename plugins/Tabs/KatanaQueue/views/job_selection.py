@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QObject, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QObject, Signal
 
 from ..models.jobs import JobsModel
 
@@ -16,10 +16,8 @@ __all__ = ["JobSelection"]
 
 HOLD_ROWS = 100
 """While more rows than this are selected, they stay where they are."""
-MAX_REMEMBERED = 5000
-"""A selection of more jobs than this, and not of all, is let go when the list is sorted anew."""
 MAX_STRETCHES = 200
-"""Likewise one that lies in more places: Qt takes a quarter of a second to select 4,000 single rows."""
+"""A selection in more places than this is dropped: Qt takes a quarter of a second to select 4,000 rows."""
 
 
 class JobSelection(QObject):
@@ -34,11 +32,7 @@ class JobSelection(QObject):
     def __init__(self, view: JobsView, jobs: JobsModel) -> None:
         super().__init__(view)
         self._view, self._jobs = view, jobs
-        self._remembered: tuple[list[str] | None, str, int | None] = ([], "", None)
-        self._tell = QTimer(self)
-        self._tell.setSingleShot(True)
-        self._tell.setInterval(0)
-        self._tell.timeout.connect(self.changed)
+        self._remembered: tuple[list[str], str, int | None] = ([], "", None)
         view.selectionModel().selectionChanged.connect(lambda *_: self._on_selection_changed())
         jobs.about_to_rearrange.connect(self.remember)
         jobs.rearranged.connect(self.recall)
@@ -54,14 +48,10 @@ class JobSelection(QObject):
                 break
         return ids
 
-    def job_ids_in_steps(self) -> Iterator[list[str]]:
-        """The same, a few hundred at a time, as they are selected at the first step."""
-        return self._jobs.job_ids_in_steps(self._ranges())
-
     def tasks(self) -> dict[str, list[int]]:
         """The selected tasks of each job."""
         tasks: dict[str, list[int]] = {}
-        for job_id in self._jobs.open_jobs():
+        for job_id in self._jobs.expanded_jobs():
             rows = self._jobs.rows_of_tasks(job_id)
             found = [
                 row - rows.start
@@ -96,29 +86,20 @@ class JobSelection(QObject):
         self._view.selectionModel().select(selection, flags)
 
     def remember(self) -> None:
-        """The list is about to be arranged anew."""
-        current, task = self._view.current()
-        count = sum(last - first + 1 for first, last in self._ranges())
-        if count == self._jobs.rowCount() and count > 1:
-            self._remembered = (None, current, task)
-        elif count <= MAX_REMEMBERED:
-            self._remembered = (self.job_ids(), current, task)
-        else:
-            self._remembered = ([], current, task)
+        """All rows are about to change place."""
+        self._remembered = (self.job_ids(), *self._view.current())
 
     def recall(self) -> None:
-        """It was: what was selected is selected again, and in sight."""
+        """All rows have changed place: select what was selected before and is shown, nothing else."""
         selected, current, task = self._remembered
         self._remembered = ([], "", None)
         row = self._jobs.row(current) if current else None
         if row is not None:
-            if task is not None and self._jobs.is_open(current):
+            if task is not None and self._jobs.is_expanded(current):
                 row += task + 1
             index = self._jobs.index(row, 0)
             self._view.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
-        if selected is None:
-            self._view.selectAll()
-        elif selected:
+        if selected:
             self.select(selected)
             if row is not None:
                 self._view.scrollTo(self._jobs.index(row, 0))
@@ -129,10 +110,5 @@ class JobSelection(QObject):
         yield from sorted({(part.top(), part.bottom()) for part in parts})
 
     def _on_selection_changed(self) -> None:
-        ranges = self._view.selectionModel().selection().count()
-        many = ranges > HOLD_ROWS or sum(b - a + 1 for a, b in self._ranges()) > HOLD_ROWS
-        self._jobs.hold_rows(many)
-        if self._jobs.is_rebuilding:
-            self._tell.start()  # rows that leave change it one by one
-        else:
-            self.changed.emit()
+        self._jobs.hold_rows(sum(last - first + 1 for first, last in self._ranges()) > HOLD_ROWS)
+        self.changed.emit()

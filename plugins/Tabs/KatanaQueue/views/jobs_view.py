@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from itertools import chain
 
 from PySide6.QtCore import (
     QEvent,
-    QItemSelection,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -19,7 +16,6 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import (
-    QAccessible,
     QAction,
     QKeyEvent,
     QKeySequence,
@@ -28,15 +24,12 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QResizeEvent,
-    QShowEvent,
 )
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from .....kq.api import JobRecord
-from ....gil_yield import gil_yield
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
-from .incremental_paint import IncrementalPaint
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .job_selection import JobSelection
@@ -46,8 +39,6 @@ from .theme import row_height
 __all__ = ["JobsView"]
 
 _Index = QModelIndex | QPersistentModelIndex
-MAX_CHANGED = 50
-"""Of a selection that changed in more places than this all rows in sight are drawn."""
 
 
 class JobsView(QTableView):
@@ -66,8 +57,6 @@ class JobsView(QTableView):
         self._jobs = model
         self.setAccessibleName("Jobs")
         self._row_painter = row_painter
-        self._parts = IncrementalPaint(self.viewport())
-        self._next_row = 0  # where the drawing goes on
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setShowGrid(False)
@@ -88,15 +77,15 @@ class JobsView(QTableView):
         self._look.setSingleShot(True)
         self._look.setInterval(50)
         self._look.timeout.connect(self._ask_for_tasks)
-        self._tell_current = QTimer(self)  # what follows is drawn in another turn than the list
-        self._tell_current.setSingleShot(True)
-        self._tell_current.setInterval(0)
-        self._tell_current.timeout.connect(self.current_changed)
+        self._current_later = QTimer(self)  # what follows is drawn in another turn than the list
+        self._current_later.setSingleShot(True)
+        self._current_later.setInterval(0)
+        self._current_later.timeout.connect(self.current_changed)
         self.chosen = JobSelection(self, model)
         """Which rows are selected."""
-        model.about_to_rearrange.connect(self._parts.ask_for_all)
         model.rearranged.connect(self._on_rearranged)
         model.layoutChanged.connect(self._on_rows_moved)
+        model.dataChanged.connect(lambda first, last, _roles: self._on_data_changed(first, last))
         model.rowsInserted.connect(lambda *_: self._look.start())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
         self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
@@ -134,13 +123,8 @@ class JobsView(QTableView):
         self.scrollTo(index)
         return True
 
-    def doItemsLayout(self) -> None:
-        """Rows came, went or moved: Qt would draw all that are in sight at once."""
-        self._parts.ask_for_all()
-        super().doItemsLayout()
-
     def _on_rows_moved(self, *_: object) -> None:
-        self._tell_current.start()
+        self._current_later.start()
 
     def _on_rearranged(self) -> None:
         self._on_rows_moved()
@@ -148,38 +132,11 @@ class JobsView(QTableView):
 
     # --- tasks -------------------------------------------------------------------------------------------
 
-    def dataChanged(
-        self,
-        first: _Index,
-        last: _Index,
-        roles: Sequence[int] = (),
-    ) -> None:
-        """Draw anew what is in sight of it: Qt would draw all that is in sight."""
-        if QAccessible.isActive():
-            super().dataChanged(first, last, list(roles))
-        seen_first, seen_last = self.visible_rows()
-        top, bottom = max(first.row(), seen_first), min(last.row(), seen_last)
-        rows, current = self._jobs.changed_rows, self.currentIndex().row()
-        if rows is None:
-            self._draw_again(top, bottom)
-            is_current = first.row() <= current <= last.row()
-        else:
-            for row in rows:
-                if top <= row <= bottom:
-                    self._draw_again(row, row)
-            is_current = current in rows
-        if is_current:
-            self._tell_current.start()
-        if self._jobs.open_jobs() and not self._look.isActive():
+    def _on_data_changed(self, first: QModelIndex, last: QModelIndex) -> None:
+        if first.row() <= self.currentIndex().row() <= last.row():
+            self._current_later.start()
+        if self._jobs.expanded_jobs() and not self._look.isActive():
             self._look.start()
-
-    def draw_again(self) -> None:
-        """Draw all rows in sight anew: what they say is another, as time goes on."""
-        self._parts.ask(self.viewport().rect())
-
-    def _draw_again(self, top: int, bottom: int) -> None:
-        if top <= bottom:
-            self._parts.ask(self._place(top) | self._place(bottom))
 
     def _place(self, row: int) -> QRect:
         return QRect(0, self.rowViewportPosition(row), self.viewport().width(), self.rowHeight(row))
@@ -189,25 +146,7 @@ class JobsView(QTableView):
         super().currentChanged(current, previous)
         for index in (current, previous):
             if index.isValid():
-                self._draw_again(index.row(), index.row())
-
-    def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
-        """Draw anew what is in sight of it: Qt would draw it at once, and look at each of 100,000 rows."""
-        if QAccessible.isActive():
-            super().selectionChanged(selected, deselected)
-        first, last = self.visible_rows()
-        if selected.count() + deselected.count() > MAX_CHANGED:
-            self._draw_again(first, last)
-            return
-        for changed in (selected, deselected):
-            for stretch in (changed.at(place) for place in range(changed.count())):
-                self._draw_again(max(first, stretch.top()), min(last, stretch.bottom()))
-
-    def scrollContentsBy(self, dx: int, dy: int) -> None:
-        """Qt would draw what comes into sight at once, though it is a whole page."""
-        if abs(dy) > self.viewport().height() // 3:
-            self._parts.ask_for_all()
-        super().scrollContentsBy(dx, dy)
+                self.viewport().update(self._place(index.row()))
 
     def visible_rows(self) -> tuple[int, int]:
         """The first and last row in sight; last below first when there are none."""
@@ -221,7 +160,7 @@ class JobsView(QTableView):
     def toggle(self, row: int) -> None:
         """Open or close the tasks of the job in `row`."""
         job_id = self._jobs.job_id(row)
-        if self._jobs.is_open(job_id):
+        if self._jobs.is_expanded(job_id):
             self._jobs.collapse(job_id)
         else:
             self._jobs.expand(job_id)
@@ -302,46 +241,28 @@ class JobsView(QTableView):
                 self.picked_by_hand.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the rows in sight, each at once."""
-        with gil_yield:
-            self._paint(event)
-            self._jobs.put_off()
-
-    def _paint(self, event: QPaintEvent) -> None:
+        """Draw the rows in sight, each as a whole."""
         region, edge = event.region(), event.rect()
-        end_s = self._parts.begin(region)
         painter = QPainter(self.viewport())
         palette = self.palette()
+        painter.fillRect(edge, palette.brush(QPalette.ColorRole.Base))
         first, last = self.rowAt(edge.top()), self.rowAt(edge.bottom())
         columns = self._columns_between(edge.left(), edge.right())
         if first < 0 or not columns:
-            painter.fillRect(edge, palette.brush(QPalette.ColorRole.Base))
             return
         if last < 0:
             last = self._jobs.rowCount() - 1
-            below = QRect(edge)
-            below.setTop(self._place(last).bottom() + 1)
-            painter.fillRect(below, palette.brush(QPalette.ColorRole.Base))
-            region -= below
         # A focus frame only when it tells more than the selection does.
         current = self.currentIndex().row() if self.hasFocus() else -1
         selection = self.selectionModel()
         header = self.horizontalHeader()
         self._row_painter.begin(painter, palette, columns, (-header.offset(), header.length()))
         try:
-            # Rows that move again and again are all drawn in the end.
-            start = self._next_row if first < self._next_row <= last else first
-            for row in chain(range(start, last + 1), range(first, start)):
+            for row in range(first, last + 1):
                 place = self._place(row)
-                if not region.intersects(place):
-                    continue  # between two that changed
-                selected = selection.isSelected(self._jobs.index(row, 0))
-                self._row_painter.paint(row, place, selected, row == current)
-                region -= place
-                if time.perf_counter() > end_s:
-                    self._next_row = row + 1
-                    self._parts.leave(region)
-                    break
+                if region.intersects(place):
+                    selected = selection.isSelected(self._jobs.index(row, 0))
+                    self._row_painter.paint(row, place, selected, row == current)
         finally:
             self._row_painter.end()
 
@@ -369,15 +290,8 @@ class JobsView(QTableView):
             width = max(width, self.fontMetrics().horizontalAdvance(text) + extra + 2)
         return width
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """All rows in sight are new, and their texts not laid out."""
-        super().showEvent(event)
-        self._parts.ask_for_all()
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         """More rows may be in sight, and there may be room for other columns."""
-        if event.size() == event.size().boundedTo(event.oldSize()):
-            self._parts.ask_for_all()  # nothing is uncovered: a scroll bar came, say
         super().resizeEvent(event)
         self.columns.fit()
         self._look.start()

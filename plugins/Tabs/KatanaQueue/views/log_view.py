@@ -20,7 +20,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
-from ....gil_yield import gil_yield
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
 from .log_painter import LinePainter, LogMetrics
@@ -242,12 +241,11 @@ class LogView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the lines in sight."""
-        with gil_yield:
-            painter = QPainter(self.viewport())
-            try:
-                self._paint(painter)
-            finally:
-                painter.end()  # an error's traceback would keep it, and Qt dies of one left over
+        painter = QPainter(self.viewport())
+        try:
+            self._paint(painter)
+        finally:
+            painter.end()  # an error's traceback would keep it, and Qt dies of one left over
 
     def _rows_in_sight(self) -> Iterator[tuple[int, int, LogLine, int]]:
         """Upper edge, number, content and rows of each line in sight, from the top."""
