@@ -1,4 +1,4 @@
-"""What an Agent is started with: the content of its connection file. A leaf, for server, Agent and remote."""
+"""What an Agent is started with: the content of its connection file and its site file. A leaf."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 from .records import SessionRecord
 
-__all__ = ["AgentConfig"]
+__all__ = ["AgentConfig", "Site"]
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,3 +29,14 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A file below the data root, relative to it; empty where there is none."""
     share_token: str = ""
     """What stands in that file: a machine that reads it there shares the data root."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an Agent runs. Written by the supervisor, read by its Agents."""
+
+    streams: bool
+    """Whether logs, pictures and temporary folders travel over the wire: the data root is not shared."""
+    work: str
+    """A folder of this machine for what attempts need, and for the files that were fetched."""
+    paths: tuple[tuple[str, str], ...] = ()
+    """What lies elsewhere here: pairs of the desktop's folder and this machine's."""

@@ -11,7 +11,15 @@ import time
 from pathlib import Path
 from typing import IO
 
-__all__ = ["BINARY", "leads_down", "open_to_append", "open_to_read", "replace_file", "try_lock"]
+__all__ = [
+    "BINARY",
+    "leads_down",
+    "open_to_append",
+    "open_to_read",
+    "replace_file",
+    "try_lock",
+    "write_private",
+]
 
 BINARY: int = getattr(os, "O_BINARY", 0)
 """For `os.open`: bytes are written as they are. Without it Windows makes two of each end of a line."""
@@ -55,6 +63,36 @@ def replace_file(draft: Path, path: Path) -> None:
             return
         time.sleep(wait_s)
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `path` so that only its owner can read it, whole or not at all. Raises OSError."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.unlink(missing_ok=True)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
+        try:
+            _write_all(fd, content)
+        finally:
+            os.close(fd)
+        replace_file(fresh, path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        if not path.is_file():
+            raise
+        # A full disk has no room for a second file, and has the first one's: a server that is started
+        # again must not fail for that.
+        fd = os.open(path, os.O_WRONLY | BINARY)
+        try:
+            _write_all(fd, content)
+            os.ftruncate(fd, len(content))
+        finally:
+            os.close(fd)
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(fd, content) :]
 
 
 def open_to_append(path: str | Path) -> int:

@@ -1,15 +1,18 @@
-"""The states of jobs, tasks and Agents, and which may follow which. A leaf: data only."""
+"""The states of jobs, tasks and Agents, which may follow which, and how attempts and Agents end. A leaf."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 __all__ = [
     "AGENT_TRANSITIONS",
     "TASK_TRANSITIONS",
+    "AgentExit",
     "AgentState",
     "JobState",
+    "Outcome",
+    "StopMethod",
     "TaskState",
     "derive_job_state",
 ]
@@ -71,6 +74,45 @@ class AgentState(StrEnum):
     """Silent for longer than it should be; it may come back until its lease runs out."""
     ENDING = "Ending"
     """Told to end, or being ended; it gets no more work."""
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    """On request: of a person, of the queue, or because the Agent ended."""
+    TIMED_OUT = "timed-out"
+    """It exceeded the time limit of its job, or showed no activity for too long."""
+    OUT_OF_MEMORY = "out-of-memory"
+    """It exceeded the memory limit of its job."""
+    AGENT_LOST = "agent-lost"
+    """Its Agent ended before it did. Never reported by an Agent."""
+
+
+class StopMethod(StrEnum):
+    """The strongest means that was used to end a render process."""
+
+    NONE = ""
+    """It ended by itself."""
+    ASKED = "asked"
+    KILLED = "killed"
+
+
+class AgentExit(IntEnum):
+    """Exit codes of an Agent's process. Every other one, and every signal, is a crash."""
+
+    ENDED = 0
+    """On request, or because its session is over."""
+    ERROR = 1
+    NO_CONNECTION_FILE = 2
+    SERVER_SILENT = 3
+    """No server answered within its lease."""
+    KEY_REFUSED = 4
+    PROTOCOL_MISMATCH = 5
+    RESTART = 6
+    """Another Agent is to take its place."""
 
 
 _T = TaskState

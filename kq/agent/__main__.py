@@ -1,4 +1,4 @@
-"""Starts an Agent, or what looks after Agents: by `python -m kq.agent`, or by this file's path."""
+"""Starts an Agent: by `python -m kq.agent`, or by this file's path."""
 
 import gc
 import sys
@@ -9,10 +9,7 @@ if not __package__:
     __package__ = "kq.agent"
 
 gc.disable()  # nothing of what is imported is garbage, and looking for some takes 5 ms
-if sys.argv[1:] and sys.argv[1].startswith(("remote-", "supervise")):
-    from .host_commands import main
-else:
-    from .startup import main
+from .startup import main  # noqa: E402
 
 gc.enable()
 sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,4 @@
-"""What an Agent knows of the machine it is on: whether that shares the data root, and what lies where.
-
-Paths are translated here; nothing is opened.
-"""
+"""Translates paths between the desktop's machine and the Agent's. Nothing is opened."""
 
 from __future__ import annotations
 
@@ -12,18 +9,7 @@ import msgspec
 
 from ..messages import AssignOrder
 
-__all__ = ["PathMap", "Site"]
-
-
-class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an Agent runs. Written by the supervisor, read by its Agents."""
-
-    streams: bool
-    """Whether logs, pictures and temporary folders travel over the wire: the data root is not shared."""
-    work: str
-    """A folder of this machine for what attempts need, and for the files that were fetched."""
-    paths: tuple[tuple[str, str], ...] = ()
-    """What lies elsewhere here: pairs of the desktop's folder and this machine's."""
+__all__ = ["PathMap"]
 
 
 class PathMap:

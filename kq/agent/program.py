@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING
 
 from .. import __version__, process
 from .. import messages as m
-from ..agent_config import AgentConfig
+from ..agent_config import AgentConfig, Site
+from ..states import AgentExit
 from ..wire import AgentWire, Poller
 from .attempt import Attempt
-from .path_mapping import Site
 from .standby import Standby
 
 if TYPE_CHECKING:
     from .remote_attempt import RemoteAttempt
 
-__all__ = ["AGAIN", "Agent"]
-
-AGAIN = 6
-"""Exit code of an Agent in whose place another is wanted."""
+__all__ = ["Agent"]
 
 _REGISTER_TIMEOUT_S = 30.0
 _REGISTER_AGAIN_S = 5.0
@@ -88,7 +85,7 @@ class Agent:
         self._next_beat = now + self._beat_s
         self._born = now
         self._leaving = ""
-        self._exit_code = 0
+        self._exit_code = AgentExit.ENDED
         self._environment = {
             **{key: value for key, value in os.environ.items() if key not in _KQ_ONLY},
             "KQ_SESSION": config.connection.session,
@@ -136,10 +133,10 @@ class Agent:
             if self._register_again_at is not None and now >= self._register_again_at:
                 self._register()
             if now - self._born > _REGISTER_TIMEOUT_S:
-                self._give_up(f"no server answered for {_REGISTER_TIMEOUT_S:.0f} s", 3)
+                self._give_up(f"no server answered for {_REGISTER_TIMEOUT_S:.0f} s", AgentExit.SERVER_SILENT)
             return
         if now - self._lease_from > self.config.lease_s:
-            self._give_up(f"the server was silent for {self.config.lease_s:g} s", 3)
+            self._give_up(f"the server was silent for {self.config.lease_s:g} s", AgentExit.SERVER_SILENT)
             return
         self._beat += 1
         self._beats[self._beat] = now
@@ -158,7 +155,7 @@ class Agent:
             )
         )
 
-    def _give_up(self, reason: str, exit_code: int) -> None:
+    def _give_up(self, reason: str, exit_code: AgentExit) -> None:
         """The lease ran out, or the guardian is gone: nothing may run here any more."""
         if not self._leaving:
             _log.warning("ending: %s", reason)
@@ -192,7 +189,7 @@ class Agent:
                 # was started again knows nobody, and an old route leads nowhere.
                 self._register()
             elif change == "refused" and not self._registered:
-                self._give_up("the server refuses this Agent's key", 4)
+                self._give_up("the server refuses this Agent's key", AgentExit.KEY_REFUSED)
         for order in self._wire.replies(ready):
             if isinstance(order, m.AssignOrder):
                 self._on_assign(order)
@@ -211,7 +208,7 @@ class Agent:
             elif isinstance(told, m.RegisterAgainOrder):
                 self._register()
         if self._wire.mismatch:
-            self._give_up(self._wire.mismatch, 5)
+            self._give_up(self._wire.mismatch, AgentExit.PROTOCOL_MISMATCH)
 
     def _on_assign(self, order: m.AssignOrder) -> None:
         if order.number <= self._assigned:
@@ -262,7 +259,10 @@ class Agent:
     def _on_end(self, order: m.EndOrder) -> None:
         if not self._leaving:
             _log.info("ending: %s", order.reason)
-            self._leaving, self._exit_code = order.reason, AGAIN if order.again else 0
+            self._leaving, self._exit_code = (
+                order.reason,
+                (AgentExit.RESTART if order.again else AgentExit.ENDED),
+            )
         if self._attempt is not None:
             self._attempt.request_stop(order.grace_s, reason=order.reason)
 
@@ -273,7 +273,7 @@ class Agent:
         self._poller.remove(lifeline.wake_fd)
         lifeline.close()
         self._lifeline = None
-        self._give_up("the session is gone", 0)
+        self._give_up("the session is gone", AgentExit.ENDED)
 
     def _drain_wake(self) -> None:
         self._wake.drain()

@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 
 from .. import messages as m
+from ..agent_config import Site
 from .attempt import Attempt
 from .download import FolderFetch
 from .output import OutputUpdate
-from .path_mapping import PathMap, Site
+from .path_mapping import PathMap
 from .standby import Standby
 from .upload import FileReturn, LogStream
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 
 from .. import process
-from ..agent_config import AgentConfig
+from ..agent_config import AgentConfig, Site
 from ..errors import KqError
 from ..logs import open_log
-from .path_mapping import Site
+from ..states import AgentExit
 from .program import Agent
 
 __all__ = ["main"]
@@ -47,13 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     lifeline = process.InputEnd() if options.lifeline else None
     if options.early and lifeline is not None and not _await_file(options.connection, lifeline):
-        return 3
+        return AgentExit.SERVER_SILENT
     try:
         config = msgspec.json.decode(options.connection.read_bytes(), type=AgentConfig)
         site = msgspec.json.decode(options.site.read_bytes(), type=Site) if options.site else None
     except (OSError, msgspec.DecodeError) as error:
         _say(f"the connection file {options.connection} cannot be used: {error}")
-        return 2
+        return AgentExit.NO_CONNECTION_FILE
     if options.pulse and sys.platform != "win32":
         # A supervisor that stands still must not have its Agents stand still too.
         os.set_blocking(1, False)
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return agent.run()
     except KqError as error:
         _log.error("%s", error)
-        return 1
+        return AgentExit.ERROR
 
 
 def _say(message: str) -> None:

@@ -38,7 +38,7 @@ _FIND_PYTHON = (
     'printf \'%s\\t%s\\n\' "$path" "$version"; done'
 )
 _FIND_KQ = (
-    'for folder in "$@"; do if [ -f "$folder/kq/agent/host_commands.py" ]; then '
+    'for folder in "$@"; do if [ -f "$folder/kq/remote_host/__main__.py" ]; then '
     '(cd "$folder" && pwd); exit 0; fi; done; exit 3'
 )
 
@@ -204,7 +204,7 @@ class PosixMachine(Machine):
         step: OpenStep | None = None,
         timeout_s: float = 30.0,
     ) -> Any:
-        program = str(PurePosixPath(self.kq_root) / "kq" / "agent" / "__main__.py")
+        program = str(PurePosixPath(self.kq_root) / "kq" / "remote_host" / "__main__.py")
         output = self._run('exec "$@"', [self.python, "-P", program, *arguments], stdin, step, timeout_s)
         return self._answer(output, arguments[0])
 

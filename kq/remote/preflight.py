@@ -152,7 +152,7 @@ class Preflight:
                 step.done(f"{size} for {asked} {'Agent' if asked == 1 else 'Agents'}")
 
     def _report(self, step: OpenStep, request: dict[str, object]) -> dict[str, Any]:
-        answer = self.machine.run_kq(["remote-report"], msgspec.json.encode(request), step)
+        answer = self.machine.run_kq(["report"], msgspec.json.encode(request), step)
         if not isinstance(answer, dict):
             raise RemoteFailed(f"{self.host.host} did not answer as Katana Queue does")
         return answer
@@ -283,7 +283,7 @@ class Preflight:
         with self._steps.step("Way back") as step:
             call = self.config.connection.host
             answer = self.machine.run_kq(
-                ["remote-probe", "--timeout", str(_PROBE_S)], msgspec.json.encode(self.config), step
+                ["probe", "--timeout", str(_PROBE_S)], msgspec.json.encode(self.config), step
             )
             answers = list(answer.get("ports", ())) if isinstance(answer, dict) else []
             if answers != ["open"] * 3:

@@ -55,7 +55,7 @@ _FIND_PYTHON = (
 _FIND_KQ = (
     # Not by Join-Path, which fails on a drive that is not there.
     "foreach ($folder in $names) { "
-    "if (Test-Path -LiteralPath ($folder + '\\kq\\agent\\host_commands.py') -ErrorAction SilentlyContinue) "
+    "if (Test-Path -LiteralPath ($folder + '\\kq\\remote_host\\__main__.py') -ErrorAction SilentlyContinue) "
     "{ Say (Resolve-Path -LiteralPath $folder).ProviderPath; exit 0 } }; exit 3"
 )
 _ERROR = re.compile(r'<S S="Error">(.*?)</S>', re.DOTALL)
@@ -126,7 +126,7 @@ class WindowsMachine(Machine):
         step: OpenStep | None = None,
         timeout_s: float = 45.0,
     ) -> Any:
-        program = str(PureWindowsPath(self.kq_root) / "kq" / "agent" / "__main__.py")
+        program = str(PureWindowsPath(self.kq_root) / "kq" / "remote_host" / "__main__.py")
         words = " ".join(map(powershell_quote, ["-P", program, *arguments]))
         script = (
             f"{_FOR_PROGRAMS}[Console]::In.ReadToEnd() | & {powershell_quote(self.python)} {words}; "

@@ -11,10 +11,11 @@ import msgspec
 
 from ..agent_config import AgentConfig
 from ..errors import Refused
+from ..files import write_private
 from ..messages import PROTOCOL_VERSION
 from ..records import SessionRecord
 from ..settings import Settings
-from ..wire import KeyPair, ServerWire, new_key_pair, write_private
+from ..wire import KeyPair, ServerWire, new_key_pair
 from .agent_process import connection_file_of
 
 __all__ = ["LOOPBACK", "ServerState", "SessionFiles"]

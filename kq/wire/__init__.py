@@ -1,7 +1,7 @@
 """The only importer of zmq: frames, keys and sockets. No decision about jobs is made here."""
 
 from .frames import FrameDecoder, VersionMismatch, encode
-from .keys import KeyPair, new_key_pair, write_private
+from .keys import KeyPair, new_key_pair
 from .peer_sockets import AgentWire, ClientWire
 from .server_sockets import Incoming, ServerWire
 from .sockets import Poller
@@ -17,5 +17,4 @@ __all__ = [
     "VersionMismatch",
     "encode",
     "new_key_pair",
-    "write_private",
 ]

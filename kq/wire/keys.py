@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import NamedTuple
 
 import zmq
 from zmq.utils import z85
 
-from ..files import BINARY, replace_file
-
-__all__ = ["ZAP_DOMAIN", "Authenticator", "KeyPair", "new_key_pair", "write_private"]
+__all__ = ["ZAP_DOMAIN", "Authenticator", "KeyPair", "new_key_pair"]
 
 ZAP_DOMAIN = b"kq"
 _EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)
@@ -71,33 +67,3 @@ class Authenticator:
     def close(self) -> None:
         """Close the socket."""
         self.socket.close(0)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write `path` so that only its owner can read it, whole or not at all. Raises OSError."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.unlink(missing_ok=True)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
-        try:
-            _write_all(fd, content)
-        finally:
-            os.close(fd)
-        replace_file(fresh, path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        if not path.is_file():
-            raise
-        # A full disk has no room for a second file, and has the first one's: a server that is started
-        # again must not fail for that.
-        fd = os.open(path, os.O_WRONLY | BINARY)
-        try:
-            _write_all(fd, content)
-            os.ftruncate(fd, len(content))
-        finally:
-            os.close(fd)
-
-
-def _write_all(fd: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(fd, content) :]

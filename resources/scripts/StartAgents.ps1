@@ -43,7 +43,7 @@ foreach ($Number in @($RequestPort, $UpdatePort, $BroadcastPort, $NumAgents)) {
 # of network drives.
 function Find-Kq {
     foreach ($Folder in @($Env:KQ_ROOT, $KatanaRoot, "$PSScriptRoot\..\..")) {
-        if ($Folder -and (Test-Path -LiteralPath "$Folder\kq\agent\host_commands.py" -ErrorAction SilentlyContinue)) {
+        if ($Folder -and (Test-Path -LiteralPath "$Folder\kq\remote_host\__main__.py" -ErrorAction SilentlyContinue)) {
             return (Resolve-Path -LiteralPath $Folder).ProviderPath
         }
     }
@@ -86,12 +86,12 @@ function Find-Python([string]$Kq) {
 
 $Kq = Find-Kq
 $Python = Find-Python $Kq
-$Program = "$Kq\kq\agent\__main__.py"
+$Program = "$Kq\kq\remote_host\__main__.py"
 $FirstLog = '0'
 if ($Env:KQ_FIRST_LOG) {
     $FirstLog = $Env:KQ_FIRST_LOG
 }
-$Arguments = @('-P', $Program, 'remote-start')
+$Arguments = @('-P', $Program, 'start')
 foreach ($Pair in @(
         @('--connection', $Env:KQ_CONNECTION),
         @('--katana-root', $KatanaRoot),

@@ -36,7 +36,7 @@ find_kq() {
     local folder here
     here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
     for folder in "${KQ_ROOT:-}" "$katana_root" "$here/../.." "$katana_root/plugins/Resources/KatanaQueue"; do
-        if [ -n "$folder" ] && [ -f "$folder/kq/agent/host_commands.py" ]; then
+        if [ -n "$folder" ] && [ -f "$folder/kq/remote_host/__main__.py" ]; then
             (cd "$folder" && pwd)
             return
         fi
@@ -72,7 +72,7 @@ is_new_enough "$python" ||
     fail "$python is $("$python" --version 2>&1 </dev/null || true): Python 3.11 or later is needed"
 
 printf 'Starting %s Agents on %s for %s\n' "$num_agents" "$(uname -n)" "$kq_host"
-exec "$python" -P "$kq_root/kq/agent/__main__.py" remote-start \
+exec "$python" -P "$kq_root/kq/remote_host/__main__.py" start \
     --connection "${KQ_CONNECTION:-}" \
     --katana-root "$katana_root" \
     --desktop-root "${KQ_DESKTOP_ROOT:-}" \

@@ -38,7 +38,7 @@ $Kq = [System.IO.File]::ReadAllText($RootFile)
 if ($Env:KQ_ROOT) {
     $Kq = $Env:KQ_ROOT
 }
-$Program = "$Kq\kq\agent\__main__.py"
+$Program = "$Kq\kq\remote_host\__main__.py"
 if (-not (Test-Path -LiteralPath $Program)) {
     Stop-WithMessage "Katana Queue is not in $Kq any more: set KQ_ROOT"
 }
@@ -46,5 +46,5 @@ if (-not (Test-Path -LiteralPath $Program)) {
 # cannot be started, 1 is the exit code.
 $ErrorActionPreference = 'Continue'
 $global:LASTEXITCODE = 1
-& $Python -P $Program 'remote-stop' @args
+& $Python -P $Program 'stop' @args
 exit $LASTEXITCODE

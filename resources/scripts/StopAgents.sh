@@ -21,6 +21,6 @@ fi
 python="${KQ_PYTHON:-$(cat "$base/python")}"
 kq_root="${KQ_ROOT:-$(cat "$base/root")}"
 command -v "$python" >/dev/null 2>&1 || fail "$python, which started the Agents, is gone: set KQ_PYTHON to another"
-[ -f "$kq_root/kq/agent/host_commands.py" ] || fail "Katana Queue is not in $kq_root any more: set KQ_ROOT"
+[ -f "$kq_root/kq/remote_host/__main__.py" ] || fail "Katana Queue is not in $kq_root any more: set KQ_ROOT"
 
-exec "$python" -P "$kq_root/kq/agent/__main__.py" remote-stop "$@"
+exec "$python" -P "$kq_root/kq/remote_host/__main__.py" stop "$@"

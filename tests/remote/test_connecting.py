@@ -341,9 +341,8 @@ def test_a_python_without_what_kq_needs(
 def test_a_kq_of_another_protocol(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
     """Both versions are named."""
     other = tmp_path / "kq of yesterday"
-    (other / "kq" / "agent").mkdir(parents=True)
-    (other / "kq" / "agent" / "host_commands.py").touch()
-    (other / "kq" / "agent" / "__main__.py").write_text(
+    (other / "kq" / "remote_host").mkdir(parents=True)
+    (other / "kq" / "remote_host" / "__main__.py").write_text(
         'print(\'kq-remote: {"protocol": 99, "version": "0.0.9"}\')\n'
     )
     name, message = broken(checker, machine.target(kq_root=str(other)))

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kq.agent import host_commands
 from kq.errors import RemoteFailed
 from kq.remote import RemoteHost
 from kq.remote.machine import marked_line
@@ -28,6 +27,7 @@ from kq.remote.quoting import (
 from kq.remote.ssh import Output
 from kq.remote.steps import OpenStep, Steps
 from kq.remote.windows_machine import WindowsMachine
+from kq.remote_host import commands
 from tools.powershell_grammar import syntax_errors
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "resources" / "scripts"
@@ -136,7 +136,7 @@ def test_the_windows_twin_sends_scripts_that_parse_and_no_secret_in_them() -> No
     assert connection.stdin.isascii(), "a code page on the way would spoil it"
     assert msgspec.json.decode(connection.stdin) == key
     machine.stop_agents("it's:a session")
-    machine.run_kq(["remote-report"], b"{}")
+    machine.run_kq(["report"], b"{}")
     for script in connection.scripts:
         assert not list(syntax_errors(f"{script}\n".encode())), script
 
@@ -222,7 +222,7 @@ def test_no_word_of_a_program_ends_a_script() -> None:
     """Windows PowerShell makes errors of what it writes to stderr, where that is redirected."""
     scripts = [path.read_text() for path in OURS]
     asked, found = Windows(), Windows(Output(0, "kq-said:C:%5Cpython.exe%093.12.1\r\n", ""))
-    on_windows(asked).run_kq(["remote-report"])
+    on_windows(asked).run_kq(["report"])
     on_windows(found).find_python()
     for script in [*scripts, *asked.scripts, *found.scripts]:
         assert re.search(r"& (\$(?!script)|'.*python)", script), "it calls a program"
@@ -239,13 +239,13 @@ def test_a_command_line_too_long_for_windows_is_not_sent() -> None:
     """cmd would cut it off without a word."""
     connection = Windows()
     with pytest.raises(RemoteFailed, match="too long for a command line"):
-        on_windows(connection).run_kq(["remote-report", "x" * 4000])
+        on_windows(connection).run_kq(["report", "x" * 4000])
     assert not connection.scripts
 
 
 def test_answers_are_ascii_whatever_is_in_them(capsys: pytest.CaptureFixture[str]) -> None:
     """A code page on the way changes nothing."""
-    host_commands._answer({"log": "C:\\Jörg\\日本"})
+    commands._answer({"log": "C:\\Jörg\\日本"})
     out = capsys.readouterr().out
     assert out.isascii() and marked_line(out) == {"log": "C:\\Jörg\\日本"}
 

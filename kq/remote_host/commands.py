@@ -1,4 +1,4 @@
-"""What runs on another machine besides Agents: starting and stopping them, and reporting on the machine.
+"""The commands of kq.remote_host: start, stop, report, probe, supervise.
 
 StartAgents and StopAgents call it. People read what it prints; programs read the line that begins with MARK.
 """
@@ -16,19 +16,16 @@ from pathlib import Path
 import msgspec
 
 from .. import messages, process
-from ..agent_config import AgentConfig
+from ..agent_config import AgentConfig, Site
 from ..errors import BadInput, KqError, NotFound, RemoteFailed
-from ..files import BINARY
-from ..wire import write_private
-from .host_folder import HostFolder, Supervised, base_folder, shares_data_root
-from .path_mapping import Site
+from ..files import BINARY, write_private
+from .folder import HostFolder, Supervised, base_folder, shares_data_root
 from .supervisor import Supervisor, say
 
-__all__ = ["COMMANDS", "MARK", "main"]
+__all__ = ["MARK", "main"]
 
 MARK = "kq-remote: "
-COMMANDS = ("remote-start", "remote-stop", "remote-report", "remote-probe", "supervise")
-_AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
+_PROGRAM = Path(__file__).resolve().parent / "__main__.py"
 _START_TIMEOUT_S = 15.0
 _BOM = b"\xef\xbb\xbf"
 """Windows puts it before text that it writes or passes on, now and then."""
@@ -36,7 +33,7 @@ _STOP_GRACE_S = 6.0
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one of COMMANDS; returns the exit code."""
+    """Run the command that `argv` begins with. Returns the exit code."""
     options = _parser().parse_args(argv)
     try:
         return int(options.run(options))
@@ -50,9 +47,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kq.agent", description="Agents of a session on another machine.")
+    parser = argparse.ArgumentParser(prog="kq.remote_host", description="Agents on this machine.")
     commands = parser.add_subparsers(required=True)
-    start = commands.add_parser("remote-start")
+    start = commands.add_parser("start")
     start.set_defaults(run=_start)
     start.add_argument("--connection", default="", help="the session's key; - reads standard input")
     start.add_argument("--katana-root", default="")
@@ -62,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--ports", nargs=3, type=int, default=(0, 0, 0))
     start.add_argument("--agents", type=int, required=True)
     start.add_argument("--first-log", type=int, default=0)
-    stop = commands.add_parser("remote-stop")
+    stop = commands.add_parser("stop")
     stop.set_defaults(run=_stop)
     stop.add_argument("session", nargs="?", default="", help="its name, or the last part of its folder's")
     stop.add_argument("--all", action="store_true", help="of all sessions")
-    report = commands.add_parser("remote-report")
+    report = commands.add_parser("report")
     report.set_defaults(run=_report)
-    probe = commands.add_parser("remote-probe")
+    probe = commands.add_parser("probe")
     probe.set_defaults(run=_probe)
     probe.add_argument("--timeout", type=float, default=6.0)
     supervise = commands.add_parser("supervise")
@@ -166,14 +163,14 @@ def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespac
         paths.append((options.desktop_root, options.katana_root))
     # StopAgents has no arguments to find them by.
     write_private(base_folder() / "python", sys.executable.encode())
-    write_private(base_folder() / "root", str(_AGENT_FILE.parents[2]).encode())
+    write_private(base_folder() / "root", str(_PROGRAM.parents[2]).encode())
     folder.write_connection(config)
     folder.write_site(Site(streams=not shared, work=str(folder.work), paths=tuple(paths)))
     folder.write_wanted(options.agents)
     folder.stop.unlink(missing_ok=True)
     log_folder = (data_root if shared else base_folder()) / "logs"
     return [
-        sys.executable, "-P", str(_AGENT_FILE), "supervise", "--folder", str(folder.path),
+        sys.executable, "-P", str(_PROGRAM), "supervise", "--folder", str(folder.path),
         "--katana-root", options.katana_root, "--log-folder", str(log_folder),
         "--first-log", str(options.first_log), "--data-root", str(data_root if shared else folder.work),
         "--own-log", str(_log_of(folder)), *(["--shared"] if shared else []),
@@ -253,7 +250,8 @@ def _stop(options: argparse.Namespace) -> int:
 
 
 def _report(_options: argparse.Namespace) -> int:
-    from .host_report import report  # Agents do without
+    from .. import wire as _wire  # noqa: F401  # Agents need zmq: that it is missing is an error of this check
+    from .report import report
 
     _answer(report(_read_input()))
     return 0

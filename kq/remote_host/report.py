@@ -16,7 +16,7 @@ import msgspec
 
 from .. import __version__, process
 from ..messages import PROTOCOL_VERSION
-from .host_folder import HostFolder, base_folder
+from .folder import HostFolder, base_folder
 
 __all__ = ["ReportRequest", "report"]
 

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from kq import process
-from kq.agent import host_commands
-from kq.agent.host_folder import HostFolder
 from kq.agent_config import AgentConfig
 from kq.messages import PROTOCOL_VERSION
 from kq.records import SessionRecord
+from kq.remote_host import commands
+from kq.remote_host.folder import HostFolder
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_agents_that_never_came_leave_nothing_behind(
         return started[0]
 
     monkeypatch.setattr(process, "spawn_service", stands_still)
-    monkeypatch.setattr(host_commands, "_START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(commands, "_START_TIMEOUT_S", 0.2)
 
-    assert host_commands.main(["remote-start", "--connection", str(connection), "--agents", "1"]) == 2
+    assert commands.main(["start", "--connection", str(connection), "--agents", "1"]) == 2
 
     assert not HostFolder.of("farm:1:2").path.exists()
     assert "did not start within" in capsys.readouterr().err

@@ -16,10 +16,9 @@ from pathlib import Path
 import msgspec
 
 from .. import process
-from ..agent_config import AgentConfig
+from ..agent_config import AgentConfig, Site
 from ..errors import NotFound
-from ..wire import write_private
-from .path_mapping import Site
+from ..files import write_private
 
 __all__ = ["HostFolder", "Supervised", "base_folder", "shares_data_root"]
 

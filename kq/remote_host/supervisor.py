@@ -17,20 +17,20 @@ from .. import process
 from ..agent_config import AgentConfig
 from ..errors import KqError
 from ..files import open_to_append
-from .host_folder import HostFolder, Supervised
-from .program import AGAIN
+from ..states import AgentExit
+from .folder import HostFolder, Supervised
 
 __all__ = ["Supervisor"]
 
-_AGENT_FILE = Path(__file__).resolve().parent / "__main__.py"
+_AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
 _TURN_S = 0.2
 _ASKED_TIMEOUT_S = 4.0
 _MAX_DEATHS = 5
 _DEATHS_WITHIN_S = 30.0
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 """Of the part of an id that tells supervisors apart: none that is taken for another, or makes a word."""
-_SAID_WHY = (2, 4, 5)
-"""Exit codes of an Agent that would say the same again: no connection file, no key, another protocol."""
+_PERMANENT = (AgentExit.NO_CONNECTION_FILE, AgentExit.KEY_REFUSED, AgentExit.PROTOCOL_MISMATCH)
+"""Another Agent would end for the same reason."""
 
 
 class _Agent:
@@ -179,19 +179,19 @@ class Supervisor:
     def _after_end(self, slot: _Slot, agent: _Agent, code: int | None, now: float) -> None:
         # What it left was adopted by this process: gone before anybody is told that it is.
         process.end_strays({each.agent.child.pid for each in self._slots if each.agent is not None})
-        if code == 0:
+        if code == AgentExit.ENDED:
             say(f"Agent {agent.id} ended as it was told")
             slot.over = True
             return
-        if code == AGAIN:
+        if code == AgentExit.RESTART:
             say(f"Agent {agent.id} ended to be started again")
             slot.start_at = now
             return
-        if code == 3:
+        if code == AgentExit.SERVER_SILENT:
             say(f"Agent {agent.id} ended: the desktop was not heard")
             slot.over = True
             return
-        if code in _SAID_WHY:
+        if code in _PERMANENT:
             self._problem = f"Agent {agent.id} cannot work: see {self._log_of(slot)}"
             slot.over = True
             return

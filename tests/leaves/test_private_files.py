@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.wire import write_private
+from kq.files import write_private
 
 
 def test_a_private_file_is_written_byte_for_byte(tmp_path: Path) -> None:
