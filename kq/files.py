@@ -5,7 +5,9 @@ Windows differs in all of it, so whatever opens by descriptor or replaces a file
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import time
 from pathlib import Path
@@ -98,26 +100,53 @@ def _write_all(fd: int, content: bytes) -> None:
 def open_to_append(path: str | Path) -> int:
     """Open a file so that all that is written goes to its end, whoever else writes there; make it first.
 
-    It may be removed while it is open. May be called from any thread.
+    It may be removed while it is open. May be called from any thread. Never follows a link that is in the
+    file's place, and never waits for the other end of a pipe that is there.
 
     Returns:
         A descriptor; children do not inherit it unless it is given to them.
 
     Raises:
-        OSError: it cannot be opened or made; FileNotFoundError: its folder is missing.
+        OSError: it cannot be opened or made, or it is no ordinary file of this user's; FileNotFoundError: its
+            folder is missing.
     """
     if sys.platform == "win32":
         # The C library's O_APPEND is a promise of one process, which no child inherits with the handle.
         # A handle that may append and not write has the system itself put each write at the end.
         return _open_shared(str(path), _FILE_APPEND_DATA, _OPEN_ALWAYS)
     else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(path, flags, 0o644)
+        try:
+            _check_ordinary(fd, path)
+        except OSError:
+            os.close(fd)
+            raise
+        os.set_blocking(fd, True)
+        return fd
+
+
+def _check_ordinary(fd: int, path: str | Path) -> None:
+    """Raise PermissionError unless `fd` is a regular file with one name that belongs to this user.
+
+    On a share that gives all files to one user, that user's files count as this user's.
+    """
+    found = os.fstat(fd)
+    what = ""
+    if not stat.S_ISREG(found.st_mode):
+        what = "Not a regular file"
+    elif found.st_nlink > 1:
+        what = "Has a second name (a hard link)"
+    elif sys.platform != "win32" and found.st_uid not in (os.geteuid(), Path(path).parent.stat().st_uid):
+        what = f"Belongs to user {found.st_uid}"
+    if what:
+        raise PermissionError(errno.EPERM, what, str(path))
 
 
 def open_to_read(path: str | Path) -> int:
     """Open a file whose writers may go on, and which may be removed or replaced while it is open.
 
-    May be called from any thread.
+    May be called from any thread. Never waits for the other end of a pipe that is in the file's place.
 
     Returns:
         A descriptor; children do not inherit it unless it is given to them.
@@ -128,7 +157,11 @@ def open_to_read(path: str | Path) -> int:
     if sys.platform == "win32":
         return _open_shared(str(path), _FILE_READ_DATA, _OPEN_EXISTING)
     else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if stat.S_ISFIFO(os.fstat(fd).st_mode) or stat.S_ISCHR(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise PermissionError(errno.EPERM, "Not a regular file", str(path))
+        return fd
 
 
 def try_lock(file: IO[bytes]) -> bool:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from .files import open_to_append
+from .files import open_to_append, open_to_read
 
 __all__ = ["MAX_BYTES", "KqLogHandler", "close_log", "log_folder", "make_room", "open_log"]
 
@@ -146,8 +146,12 @@ class KqLogHandler(logging.Handler):
 
         Not by renaming it: standard error goes to the same open file, which Windows would not let go.
         """
+        older = path.with_name(f"{path.name}.1")
         try:
-            path.with_name(f"{path.name}.1").write_bytes(path.read_bytes())
+            older.unlink(missing_ok=True)  # a link in its place must not be written through
+            with open(open_to_read(path), "rb") as source, open(open_to_append(older), "ab") as kept:
+                if os.path.samestat(os.fstat(source.fileno()), os.fstat(self._fd)):
+                    kept.write(source.read(2 * MAX_BYTES))
         except OSError:
             pass  # the disk is full, perhaps because of this very file: it must not grow for that
         if sys.platform == "win32":

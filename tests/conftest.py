@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,8 +67,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the guards know this run's processes, wherever they are re-parented to."""
+    """Let the guards know this run's processes, wherever they are re-parented to.
+
+    Sessions of the tests keep their keys in a folder of this run's.
+    """
     mark_descendants()
+    runtime = tempfile.TemporaryDirectory(prefix="kq-run-", ignore_cleanup_errors=True)
+    config.add_cleanup(runtime.cleanup)
+    os.environ["XDG_RUNTIME_DIR"] = runtime.name
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,9 @@ def small_disk(folder: Path, options: str = "size=2m") -> Iterator[Path]:
     mount = folder / "small"
     mount.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "kq-test", mount], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "kq-test", mount],
+        capture_output=True,
+        check=False,
     )
     if made.returncode:
         pytest.skip("this machine mounts nothing")

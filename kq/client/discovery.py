@@ -8,21 +8,28 @@ import msgspec
 
 from .. import process
 from ..errors import ConnectionLost
+from ..own_folders import own_data_root, sessions_folder
 from ..records import SessionRecord
 
 __all__ = ["find_session", "live_sessions"]
 
 
 def live_sessions(data_root: Path) -> list[SessionRecord]:
-    """The sessions of this machine that live below `data_root`, the one started last first."""
+    """This user's sessions on this machine that live below `data_root`, the one started last first.
+
+    Raises:
+        BadSetting: there is no folder for sessions.
+        SessionFailed: the data root cannot be used.
+    """
+    roots = {str(data_root), str(own_data_root(data_root, create=False))}
     found: list[tuple[float, SessionRecord]] = []
-    for path in (data_root / "queues").glob("*/client.json"):
+    for path in sessions_folder().glob("*/client.json"):
         try:
             record = msgspec.json.decode(path.read_bytes(), type=SessionRecord)
             written = path.stat().st_mtime
         except (OSError, msgspec.DecodeError):
-            continue  # it ended this moment, or is another user's
-        if _is_guarded(record):
+            continue  # it ended this moment
+        if record.data_root in roots and _is_guarded(record):
             found.append((written, record))
     return [record for _, record in sorted(found, key=lambda item: -item[0])]
 

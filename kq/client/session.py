@@ -18,6 +18,7 @@ import msgspec
 
 from .. import process
 from ..errors import BadSetting, KqError
+from ..own_folders import keys_folder, own_data_root
 from ..records import SessionRecord
 from ..settings import Settings
 from .mirror import ConnectionStatus
@@ -92,6 +93,7 @@ class Session:
     def _run(self) -> None:
         try:
             settings = self._given or Settings.from_environment()
+            settings = settings._replace(data_root=own_data_root(settings.data_root))
             self.settings = settings
             while not self._closing:
                 if not self._run_guardian(settings):
@@ -186,7 +188,7 @@ class Session:
     def _connect(self) -> None:
         assert self.queue_dir is not None
         try:
-            content = (self.queue_dir / "client.json").read_bytes()
+            content = (keys_folder(self.queue_dir) / "client.json").read_bytes()
             self.client.connect(msgspec.json.decode(content, type=SessionRecord))
         except (OSError, msgspec.DecodeError) as error:
             self.client.say(ConnectionStatus.LOST, f"the queue's connection file cannot be read: {error}")

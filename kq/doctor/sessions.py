@@ -15,6 +15,7 @@ from ..client.mirror import ConnectionStatus
 from ..client.queue_client import QueueClient
 from ..guardian.folder import is_session_alive
 from ..messages import PROTOCOL_VERSION
+from ..own_folders import keys_folder
 from ..records import SessionRecord
 from ..states import AgentState
 from ..wire.probe import PortAnswer, probe_ports
@@ -130,11 +131,11 @@ def _why_silent(topic: str, record: SessionRecord) -> Finding:
 
 def _check_remains(folder: Path) -> Iterator[Finding]:
     try:
-        record = msgspec.json.decode((folder / "client.json").read_bytes(), type=SessionRecord)
+        record = msgspec.json.decode((keys_folder(folder) / "client.json").read_bytes(), type=SessionRecord)
     except OSError:
         return  # it ended well, or the folder is another user's
     except msgspec.DecodeError:
-        yield Finding(Verdict.NOTE, folder.name, f"{folder / 'client.json'} cannot be read",
+        yield Finding(Verdict.NOTE, folder.name, f"{keys_folder(folder) / 'client.json'} cannot be read",
                       "nothing: the next session there writes it anew")  # fmt: skip
         return
     yield Finding(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..files import try_lock
 from ..guardian.folder import KEY_FILES
+from ..own_folders import keys_folder
 from .report import Finding, Verdict
 
 __all__ = ["check_data_root", "check_queue_folder", "is_held"]
@@ -99,7 +100,8 @@ def check_queue_folder(folder: Path, *, in_use: bool) -> Iterator[Finding]:
     """Is one folder of `queues` private and its journal whole? A journal in use is its session's to judge."""
     topic = folder.name
     if sys.platform != "win32":
-        for path in (folder, *(folder / name for name in KEY_FILES)):
+        keys = keys_folder(folder)
+        for path in (folder, keys, *(keys / name for name in KEY_FILES)):
             try:
                 mode = path.stat().st_mode
             except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import IO
 from .. import process
 from ..errors import SessionFailed
 from ..files import try_lock
+from ..own_folders import OWNER_ONLY, keys_folder, owner_of
 
 __all__ = ["KEY_FILES", "QueueFolder", "end_leftovers", "is_session_alive", "new_session_id"]
 
 _MAX_SESSIONS = 100
 KEY_FILES = ("server.json", "client.json", "agent.json")
-"""What in a queue's folder holds keys, and is there while a session lives."""
+"""What holds keys, in the folder of the session's keys; there while the session lives."""
 
 
 class QueueFolder:
@@ -26,23 +28,33 @@ class QueueFolder:
         self._lock = lock
 
     @classmethod
-    def take(cls, data_root: Path, host: str, from_history: Path | None = None) -> QueueFolder:
+    def take(cls, data_root: Path, host: str, continued: Path | None = None) -> QueueFolder:
         """The first folder of this host that no live session holds; made when there is none.
 
         Args:
-            earlier: the folder whose jobs the session goes on with: taken when it is free.
+            continued: the folder whose jobs the session continues: taken when it is free.
 
         Raises:
             SessionFailed: the data root cannot be written or locked, or all folders are held.
         """
         numbered = [data_root / "queues" / f"{host}-{number}" for number in range(1, _MAX_SESSIONS + 1)]
-        for path in ([from_history] if from_history is not None else []) + numbered:
+        in_the_way = ""
+        for path in ([continued] if continued is not None else []) + numbered:
             try:
-                path.mkdir(parents=True, exist_ok=True)
-                path.chmod(0o700)
+                path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+                path.mkdir(OWNER_ONLY, exist_ok=True)
+                if path.is_symlink() or path.stat().st_uid != path.parent.stat().st_uid:
+                    in_the_way = in_the_way or f"; {path} belongs to {owner_of(path)}: remove it"
+                    continue
+                path.chmod(OWNER_ONLY)
                 lock = (path / "lock").open("ab")
                 is_ours = try_lock(lock)
+                if is_ours:
+                    os.write(lock.fileno(), b"\n")  # a full disk is noticed here, not when renders fail
+                    os.ftruncate(lock.fileno(), 0)
             except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise SessionFailed.because(error) from error
                 raise SessionFailed(
                     f"KQ_DATA_ROOT {data_root} cannot be used ({error.strerror}): "
                     f"set KQ_DATA_ROOT to a folder that you may write, on a disk with file locks"
@@ -52,12 +64,18 @@ class QueueFolder:
                 folder.clean()
                 return folder
             lock.close()
-        raise SessionFailed(f"{_MAX_SESSIONS} sessions hold {data_root / 'queues'}: end some of them")
+        raise SessionFailed(
+            f"{_MAX_SESSIONS} sessions hold {data_root / 'queues'}: end some of them{in_the_way}"
+        )
 
     def clean(self) -> None:
-        """Remove what keys an earlier session, or this one, left."""
-        for name in KEY_FILES:
-            (self.path / name).unlink(missing_ok=True)
+        """Remove the keys that a session left; also where earlier versions kept them."""
+        for folder in (keys_folder(self.path), self.path):
+            for name in KEY_FILES:
+                (folder / name).unlink(missing_ok=True)
+        keys = keys_folder(self.path)
+        if keys.is_dir() and not any(keys.iterdir()):
+            keys.rmdir()
 
     def release(self) -> None:
         """Let another session have it."""

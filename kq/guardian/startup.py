@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .. import process
 from ..errors import KqError, SessionFailed
+from ..own_folders import own_data_root
 from ..settings import Settings
 from .folder import QueueFolder, end_leftovers, new_session_id
 
@@ -79,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         settings = Settings.from_environment()
+        settings = settings._replace(data_root=own_data_root(settings.data_root))
         folder = QueueFolder.take(settings.data_root, socket.gethostname(), options.queue_dir)
         session = new_session_id()
         journal_session = options.continues or session

@@ -14,6 +14,7 @@ from .. import process
 from ..errors import KqError
 from ..files import open_to_append
 from ..logs import make_room
+from ..own_folders import keys_folder
 
 __all__ = ["connection_file_of", "start_agent", "start_early"]
 
@@ -24,7 +25,7 @@ _MAX_LOGS = 64
 
 def connection_file_of(queue_dir: Path) -> Path:
     """The connection file of local Agents."""
-    return queue_dir / "agent.json"
+    return keys_folder(queue_dir) / "agent.json"
 
 
 def start_agent(

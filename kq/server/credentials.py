@@ -13,6 +13,7 @@ from ..agent_config import AgentConfig
 from ..errors import Refused
 from ..files import write_private
 from ..messages import PROTOCOL_VERSION
+from ..own_folders import OWNER_ONLY, keys_folder
 from ..records import SessionRecord
 from ..settings import Settings
 from ..wire import KeyPair, ServerWire, new_key_pair
@@ -47,17 +48,19 @@ class SessionFiles:
 
     def __init__(self, settings: Settings, queue_dir: Path, session: str) -> None:
         self._settings = settings
-        self._dir = queue_dir
-        from_history = self._earlier(session)
-        self.continues = from_history is not None
+        self._queue_dir = queue_dir
+        self._dir = keys_folder(queue_dir)
+        self._dir.mkdir(OWNER_ONLY, exist_ok=True)
+        previous = self._previous(session)
+        self.continues = previous is not None
         """Whether another server served this session before."""
-        self.state = from_history or ServerState(
+        self.state = previous or ServerState(
             session,
             {role: new_key_pair() for role in ("server", "client", "agent:local")},
             (settings.request_port, settings.update_port, settings.broadcast_port),
         )
 
-    def _earlier(self, session: str) -> ServerState | None:
+    def _previous(self, session: str) -> ServerState | None:
         try:
             state = msgspec.json.decode((self._dir / "server.json").read_bytes(), type=ServerState)
         except (OSError, msgspec.DecodeError):
@@ -72,7 +75,7 @@ class SessionFiles:
     @property
     def agent_file(self) -> Path:
         """The connection file of local Agents."""
-        return connection_file_of(self._dir)
+        return connection_file_of(self._queue_dir)
 
     def bind(self, wire: ServerWire) -> None:
         """Open the ports on loopback, admit the known keys, and write the files. Raises Refused, OSError."""
@@ -112,7 +115,7 @@ class SessionFiles:
             public_key=self.state.keys[role][0],
             secret_key=self.state.keys[role][1],
             data_root=str(self._settings.data_root),
-            queue_dir=str(self._dir),
+            queue_dir=str(self._queue_dir),
         )
 
     def agent_config(self, role: str, host: str, ports: tuple[int, int, int] | None = None) -> AgentConfig:

@@ -21,7 +21,7 @@ from kq.doctor.installation import check_environment
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
 from tests.reliability.commands import NOTHING
-from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen
+from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen, key_files
 from tests.small_disk import small_disk
 
 
@@ -149,9 +149,10 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
         assert code == 1
         [(_, text)] = wrong_in(report)
         assert "does not answer" in text and "somebody else" in text
-        client_file = next(tmp_path.glob("queues/*/client.json"))
+        client_file = key_files(tmp_path, "client.json")[0]
         kept = tmp_path / "kept.json"
         shutil.copy(client_file, kept)
+    client_file.parent.mkdir(mode=0o700)
     shutil.copy(kept, client_file)
     kept.unlink()
     code, report = doctor(tmp_path)
@@ -165,7 +166,7 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
 def test_keys_that_others_may_read(tmp_path: Path) -> None:
     """Whoever reads them commands the queue."""
     with LiveQueue(tmp_path, 1) as queue:
-        path = next(tmp_path.glob("queues/*/client.json"))
+        path = key_files(tmp_path, "client.json")[0]
         path.chmod(0o644)
         code, report = doctor(tmp_path)
         assert code == 1
@@ -214,5 +215,5 @@ def test_processes_of_a_session_that_is_over(tmp_path: Path) -> None:
 
 
 def _keys_of(data_root: Path) -> list[str]:
-    state = json.loads(next(data_root.glob("queues/*/server.json")).read_text())
+    state = json.loads(key_files(data_root, "server.json")[0].read_text())
     return [key for pair in state["keys"].values() for key in pair]

@@ -22,6 +22,7 @@ from tests.reliability.live_queue import (
     LiveQueue,
     clean_environment,
     is_alive,
+    key_files,
     kill,
     marked_with,
     until,
@@ -93,13 +94,13 @@ def test_says_one_line_and_ends_cleanly(tmp_path: Path, end: str) -> None:
     assert queue.errors == ""
     assert marked_with("KQ_SESSION", session) == []
     assert not is_alive(guardian)
-    assert not list(tmp_path.glob("queues/*/*.json")), "keys were left on disk"
+    assert not key_files(tmp_path), "keys were left on disk"
 
 
 def test_keys_are_the_owners_alone(tmp_path: Path) -> None:
     """No file with a key can be read by others, nor does one stand in an argument or an environment."""
     with LiveQueue(tmp_path, 1) as queue:
-        files = list(tmp_path.glob("queues/*/*.json"))
+        files = key_files(tmp_path)
         assert {path.name for path in files} == {"server.json", "client.json", "agent.json"}
         if sys.platform != "win32":  # there they are the user's own by where the data root is
             assert {path.stat().st_mode & 0o777 for path in [*files, files[0].parent]} == {0o600, 0o700}

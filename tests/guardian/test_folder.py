@@ -13,6 +13,7 @@ import pytest
 from kq import process
 from kq.errors import SessionFailed
 from kq.guardian.folder import QueueFolder, end_leftovers, is_session_alive, new_session_id
+from kq.own_folders import keys_folder
 from tests.reliability.commands import SLEEP
 from tests.reliability.live_queue import ROOT, is_alive, until
 
@@ -24,11 +25,12 @@ def test_two_sessions_have_two_folders(tmp_path: Path) -> None:
     assert first.path != second.path
     if sys.platform != "win32":  # there it is the user's own by where the data root is
         assert first.path.stat().st_mode & 0o777 == 0o700
-    (first.path / "client.json").write_text("a key")
+    keys_folder(first.path).mkdir()
+    (keys_folder(first.path) / "client.json").write_text("a key")
     first.release()
     third = QueueFolder.take(tmp_path, "host")
     assert third.path == first.path
-    assert not (third.path / "client.json").exists()
+    assert not keys_folder(third.path).exists()
     second.release()
     third.release()
 

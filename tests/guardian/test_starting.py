@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.reliability.commands import NOTHING
-from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, marked_with, until
+from tests.reliability.live_queue import LiveQueue, frozen, is_alive, key_files, kill, marked_with, until
 
 _AGENTS = 2
 _TRIES = 20
@@ -28,7 +28,7 @@ def _kill_in_between(queue: LiveQueue) -> set[int]:
     until(lambda: len(_ours("agent", root)) == _AGENTS, "the Agents' processes")
     [server] = _ours("server", root)
     with frozen(server):
-        early = _ours("agent", root) if not list(root.glob("queues/*/server.json")) else set[int]()
+        early = _ours("agent", root) if not key_files(root, "server.json") else set[int]()
         if early:
             kill(server)
     return early

@@ -125,9 +125,12 @@ def test_where_no_log_can_be_there_is_a_sentence_and_standard_error(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
-def test_a_full_disk_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_said_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Whoever logs goes on."""
-    logs.open_log(Path("/dev/full"), "info")
+    logs.open_log(tmp_path / "a.log", "info")
+    [handler] = [each for each in logging.getLogger("kq").handlers if isinstance(each, logs.KqLogHandler)]
+    with open("/dev/full", "wb") as full:
+        os.dup2(full.fileno(), handler._fd)
     for _ in range(5):
         LOG.info("lost")
     [message] = capfd.readouterr().err.splitlines()

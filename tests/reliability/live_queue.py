@@ -22,6 +22,7 @@ import psutil
 
 from kq.api import JobRecord, JobSpec, QueueClient, SessionRecord, live_sessions
 from kq.client.mirror import ConnectionStatus
+from kq.own_folders import keys_folder
 from kq.process import find_marked, process_start_time
 
 __all__ = ["LiveQueue", "first_line", "frozen", "is_alive", "kill", "marked_with", "until"]
@@ -79,6 +80,12 @@ def first_line(stream: IO[str], timeout_s: float = TIMEOUT_S) -> str:
         return lines.get(timeout=timeout_s)
     except queue.Empty:
         return ""  # who asked ends the process, and that the thread
+
+
+def key_files(data_root: Path, name: str = "*.json") -> list[Path]:
+    """The files with the keys of the sessions whose folders are below `data_root`."""
+    folders = [keys_folder(queue_dir) for queue_dir in (data_root / "queues").glob("*")]
+    return sorted(path for folder in folders for path in folder.glob(name))
 
 
 def clean_environment(data_root: Path, settings: dict[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.commands import steps
-from tests.reliability.live_queue import LiveQueue, frozen, is_alive, kill, until
+from tests.reliability.live_queue import LiveQueue, frozen, is_alive, key_files, kill, until
 
 _LEASE_S = 1.5 if sys.platform != "win32" else 5.0  # where a process may be slow for longer
 _TASK = """\
@@ -144,7 +144,7 @@ def test_three_lost_agents_are_forgiven_and_the_fourth_is_not(tmp_path: Path) ->
 def test_agents_that_cannot_start_are_not_started_in_a_spin(tmp_path: Path) -> None:
     """Each time later, and the queue says why; what is mended works again by itself."""
     with LiveQueue(tmp_path, 1) as queue:
-        [config] = tmp_path.glob("queues/*/agent.json")
+        [config] = key_files(tmp_path, "agent.json")
         aside = config.rename(config.with_name("aside"))
         [pid] = queue.await_agents()
         kill(pid)

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from kq.api import ConnectionStatus, JobSpec, QueueClient, SessionRecord, live_sessions
+from kq.own_folders import keys_folder
 from tests.reliability.chaos import check_journal, run_chaos
 from tests.reliability.commands import NOTHING, SLEEP, fails, held, noting, saying, steps
 from tests.reliability.live_queue import ROOT, LiveQueue, clean_environment, frozen, is_alive, kill, until
@@ -178,7 +179,9 @@ class _BareServer:
         )  # fmt: skip
         assert self.process.stdout is not None
         assert '"open"' in self.process.stdout.readline()
-        record = msgspec.json.decode((self.folder / "client.json").read_bytes(), type=SessionRecord)
+        record = msgspec.json.decode(
+            (keys_folder(self.folder) / "client.json").read_bytes(), type=SessionRecord
+        )
         self.client.connect(record)
 
     def end(self, *, by_force: bool) -> None:

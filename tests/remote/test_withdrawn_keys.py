@@ -15,7 +15,7 @@ from kq.server.remote_hosts import RemoteHosts
 from kq.settings import Settings
 from kq.wire import ServerWire
 from kq.wire.probe import PortAnswer, probe_ports
-from tests.reliability.live_queue import LiveQueue, until
+from tests.reliability.live_queue import LiveQueue, key_files, until
 from tests.remote.machines import RemoteMachine, Reports
 
 LEASE_S = 10.0
@@ -142,7 +142,7 @@ def test_a_launch_that_fails_leaves_a_persons_key(
     reports = Reports()
     assert not launcher.start(host, reports).ok, reports.text()
     assert any(step.name == "Way back" for step in reports.steps), reports.text()
-    [state] = queue.data_root.glob("queues/*/server.json")
+    [state] = key_files(queue.data_root, "server.json")
     assert f"agent:{host.label}" in msgspec.json.decode(state.read_bytes())["keys"]
     queue.client.revoke_host(host.label).result(10)
     assert f"agent:{host.label}" not in msgspec.json.decode(state.read_bytes())["keys"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.leaves.test_logs import fields_of
 from tests.reliability.commands import NOTHING, saying
-from tests.reliability.live_queue import LiveQueue, until
+from tests.reliability.live_queue import LiveQueue, key_files, until
 
 SECRET = "correct-horse-battery"
 
@@ -48,7 +48,7 @@ def test_kq_log_debug_tells_every_task_and_no_secret(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1, KQ_LOG="debug") as queue:
         job_id = queue.submit(*saying(SECRET), environment={"TOKEN": SECRET})
         queue.await_job(job_id)
-        [state] = tmp_path.glob("queues/*/server.json")
+        [state] = key_files(tmp_path, "server.json")
         keys = [key for pair in json.loads(state.read_text())["keys"].values() for key in pair]
         assert len(keys) == 6
     logs = lines_of(tmp_path)

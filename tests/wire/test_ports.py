@@ -23,7 +23,7 @@ from kq.api import JobSpec, SessionRecord
 from kq.process import process_start_time
 from kq.wire import FrameDecoder, encode, new_key_pair
 from tests.reliability.commands import NOTHING, SLEEP
-from tests.reliability.live_queue import LiveQueue, marked_with, until
+from tests.reliability.live_queue import LiveQueue, key_files, marked_with, until
 
 GROWTH = 96 << 20
 
@@ -47,7 +47,7 @@ class Target:
         self.size = psutil.Process(self.server).memory_info().rss
 
     def _file(self, name: str) -> bytes:
-        [path] = Path(self.queue.data_root).glob(f"queues/*/{name}")
+        [path] = key_files(Path(self.queue.data_root), name)
         return path.read_bytes()
 
     def _record(self, name: str) -> SessionRecord:

@@ -1,0 +1,199 @@
+"""Folders that must be the user's own: below a shared data root, and for a session's keys. A leaf.
+
+On Windows folders inherit who may use them from the one above, so there is nothing to check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .errors import BadSetting, SessionFailed
+
+__all__ = ["OWNER_ONLY", "is_own", "keys_folder", "own_data_root", "owner_of", "sessions_folder"]
+
+OWNER_ONLY = 0o700
+_OTHERS_WRITE = 0o022
+_MAX_FOLDERS = 100
+
+
+def own_data_root(root: Path, *, create: bool = True) -> Path:
+    """The folder below which this user's files are: `root` itself, or a folder in it named after the user.
+
+    A root that belongs to somebody else, or that others may write to, holds a folder for each user. May wait
+    for a file share: not for Qt's thread.
+
+    Args:
+        create: make what is missing, the root included.
+
+    Raises:
+        SessionFailed: it cannot be made, or folders of other users have all the names.
+    """
+    if sys.platform == "win32":
+        if create:
+            _make(root)
+        return root
+    try:
+        found = root.stat()
+    except FileNotFoundError:
+        if create:
+            _make(root)
+        return root
+    except OSError as error:
+        if not create:
+            return root
+        raise _unusable(root, error) from error
+    if found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE:
+        return root
+    in_the_way = []
+    uid = _own_uid_on(root)
+    for folder in _names_in(root):
+        if create:
+            try:
+                folder.mkdir(OWNER_ONLY)
+            except FileExistsError:
+                pass
+            except OSError as error:
+                raise _unusable(root, error) from error
+        if is_own(folder, uid):
+            return folder
+        if not create and not folder.exists():
+            return folder
+        in_the_way.append(f"{folder} belongs to {owner_of(folder)}")
+    raise SessionFailed(f"KQ_DATA_ROOT {root} has no room for {_own_name()}: {in_the_way[0]}; remove it")
+
+
+def is_own(folder: Path, uid: int | None = None) -> bool:
+    """Whether `folder` is a directory, no link, that belongs to this user and that no other may write to.
+
+    Args:
+        uid: the user's id there; None: this process's.
+    """
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    if sys.platform == "win32":
+        return True
+    owner = os.geteuid() if uid is None else uid
+    return found.st_uid == owner and not found.st_mode & _OTHERS_WRITE
+
+
+def owner_of(path: Path) -> str:
+    """The name of the user that `path` belongs to, or its number; "an unknown user" where that is unknown."""
+    try:
+        uid = path.lstat().st_uid
+    except OSError:
+        return "an unknown user"
+    return _user_name(uid)
+
+
+def _own_name() -> str:
+    if sys.platform == "win32":
+        return "this user"  # not asked for there
+    return _user_name(os.geteuid())
+
+
+def _user_name(uid: int) -> str:
+    if sys.platform != "win32":
+        import pwd
+
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            pass  # a container's user has no account
+    return f"user-{uid}"
+
+
+def sessions_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """The folder of this user's live sessions on this machine: keys, ports and connection files.
+
+    `$XDG_RUNTIME_DIR`, `/run/user/UID`, or else a folder below the home; made when it is missing, for its
+    owner alone. Never below KQ_DATA_ROOT, which others may share.
+
+    Raises:
+        BadSetting: there is no folder that is this user's own.
+    """
+    env = os.environ if environment is None else environment
+    for base in _runtime_folders(env):
+        folder = base / "katana-queue"
+        try:
+            folder.mkdir(OWNER_ONLY, parents=True, exist_ok=True)
+            if sys.platform != "win32" and not folder.is_symlink() and folder.stat().st_uid == os.geteuid():
+                folder.chmod(OWNER_ONLY)
+        except OSError:
+            continue
+        if is_own(folder):
+            return folder
+    raise BadSetting(
+        "no folder for the queue's keys belongs to this user alone: set XDG_RUNTIME_DIR to one of mode 0700"
+    )
+
+
+def keys_folder(queue_dir: Path) -> Path:
+    """The folder for the keys of the session that holds `queue_dir`; not made here. Raises BadSetting."""
+    digest = hashlib.sha256(os.fsencode(queue_dir.absolute())).hexdigest()[:16]
+    return sessions_folder() / f"{queue_dir.name}-{digest}"
+
+
+def _runtime_folders(env: Mapping[str, str]) -> Iterator[Path]:
+    if sys.platform == "win32":
+        if env.get("LOCALAPPDATA"):
+            yield Path(env["LOCALAPPDATA"]) / "katana-queue" / "run"
+        return
+    uid = os.geteuid()
+    candidates = [Path(given)] if (given := env.get("XDG_RUNTIME_DIR", "")) else []
+    for folder in [*candidates, Path(f"/run/user/{uid}")]:
+        # Another user's after `su`, or one of systemd's that is not there.
+        if folder.is_absolute() and is_own(folder):
+            yield folder
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return
+    # A home may be on a share: each machine has sessions of its own.
+    yield home / ".cache" / "katana-queue" / socket.gethostname()
+
+
+def _names_in(root: Path) -> Iterator[Path]:
+    user = _own_name()
+    yield root / user
+    for number in range(2, _MAX_FOLDERS + 1):
+        yield root / f"{user}-{number}"
+
+
+def _own_uid_on(folder: Path) -> int:
+    """The user id that files of this process have in `folder`: some shares give all files to one user."""
+    if sys.platform == "win32":
+        return 0  # not asked for there
+    uid = os.geteuid()
+    try:
+        if folder.stat().st_uid == uid:
+            return uid
+        with tempfile.TemporaryDirectory(prefix=".kq-", dir=folder) as probe:
+            return Path(probe).lstat().st_uid
+    except OSError:
+        return uid
+
+
+def _make(root: Path) -> None:
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        root.mkdir(OWNER_ONLY, exist_ok=True)
+    except OSError as error:
+        raise _unusable(root, error) from error
+
+
+def _unusable(root: Path, error: OSError) -> SessionFailed:
+    return SessionFailed(
+        f"KQ_DATA_ROOT {root} cannot be used ({error.strerror}): "
+        f"set KQ_DATA_ROOT to a folder that you may write, on a disk with file locks"
+    )
