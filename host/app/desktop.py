@@ -18,6 +18,7 @@ from ..Katana.Utils import EventModule, Plugins
 from . import messages, rendering, scene_queries
 from .catalog_items import CatalogItems
 from .cook_client import CookClient
+from .history import History
 from .messages import MessageLog, Messages
 from .monitor import Monitor
 from .node_graph import NodeGraphTab
@@ -59,7 +60,8 @@ class Desktop(QObject):
             ("Messages", Messages),
         ):
             Tabs._register(name, tab)
-        self.window = DesktopWindow(self.settings, self.queries, self.renders, asks)
+        self.history = History(self)
+        self.window = DesktopWindow(self.settings, self.queries, self.renders, self.history, asks)
 
     def start(self) -> None:
         """Load the plug-ins, lay out the window and show it; `onStartupComplete` follows from Qt's loop."""

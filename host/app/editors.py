@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QColorDialog,
     QComboBox,
@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
-    QSpinBox,
     QToolButton,
     QWidget,
 )
@@ -24,7 +23,35 @@ from PySide6.QtWidgets import (
 from ..nodes.parameters import Kind, ParameterSpec, Value, Vector3
 from . import style
 
-_INT_LIMIT = 2**31 - 1
+_LIMIT = 1e15
+"""What can be typed. A number beyond the parameter's own limits is refused with a message when it is set."""
+
+
+class _FieldEvents(QObject):
+    """Keeps from a field what is not meant for it: the wheel without the focus, undo without typed text."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()  # the page scrolls instead
+            return True
+        line = _line_of(watched)
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and line is not None
+            and not line.isModified()
+            and (event.matches(QKeySequence.StandardKey.Undo) or event.matches(QKeySequence.StandardKey.Redo))
+        ):
+            event.ignore()  # the Edit menu's
+            return True
+        return False
+
+
+def _line_of(widget: QObject) -> QLineEdit | None:
+    """A field that holds a line edit gets the keys in its place."""
+    if isinstance(widget, QAbstractSpinBox | QComboBox):
+        return widget.lineEdit()
+    return widget if isinstance(widget, QLineEdit) else None
 
 
 class Editor(QWidget):
@@ -52,8 +79,19 @@ class Editor(QWidget):
         if self.spec.hint:
             widget.setToolTip(self.spec.hint)
         self._layout.addWidget(widget, stretch)
+        self._guard(widget)
         if self.focusProxy() is None:
             self.setFocusProxy(widget)
+
+    def _guard(self, widget: QWidget) -> None:
+        events = _FieldEvents(self)
+        if isinstance(widget, QAbstractSpinBox | QComboBox):
+            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # by default the wheel gives the focus
+        widget.installEventFilter(events)
+        line = _line_of(widget)
+        if line is not None:
+            field = widget if isinstance(widget, QAbstractSpinBox) else line
+            field.editingFinished.connect(lambda: line.setModified(False))
 
 
 class TextEditor(Editor):
@@ -160,56 +198,72 @@ class BooleanEditor(Editor):
         self.box.setChecked(bool(value))
 
 
-class IntegerEditor(Editor):
-    """Edits a whole number."""
-
-    def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
-        super().__init__(spec, parent)
-        self.box = QSpinBox(self)
-        self.box.setRange(
-            int(spec.minimum) if math.isfinite(spec.minimum) else -_INT_LIMIT,
-            int(spec.maximum) if math.isfinite(spec.maximum) else _INT_LIMIT,
-        )
-        self.box.setKeyboardTracking(False)
-        style.align_number(self.box)
-        self.box.valueChanged.connect(self.value_edited.emit)
-        self._adopt(self.box)
-
-    def show_value(self, value: Value) -> None:
-        self.box.blockSignals(True)
-        self.box.setValue(int(cast(float, value)))
-        self.box.blockSignals(False)
-
-
 class NumberBox(QDoubleSpinBox):
-    """A number without a tail of zeros, whose step grows with it."""
+    """A number without a tail of zeros. Arrows stay within the parameter's limits; what is typed need not.
 
-    def __init__(self, minimum: float, maximum: float, parent: QWidget | None = None) -> None:
+    Its step is the parameter's; without one it grows with the number.
+    """
+
+    def __init__(self, spec: ParameterSpec, decimals: int = 6, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setDecimals(6)
-        self.setRange(max(minimum, -1e12), min(maximum, 1e12))
-        self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+        self._spec = spec
+        self.setDecimals(decimals)
+        self.setRange(-_LIMIT, _LIMIT)
+        if spec.step:
+            self.setSingleStep(spec.step)
+        else:
+            self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         self.setKeyboardTracking(False)
         style.align_number(self)
         self.setMinimumWidth(56)
 
     def textFromValue(self, value: float) -> str:
-        return f"{value:.6f}".rstrip("0").rstrip(".") or "0"
+        text = f"{value:.{self.decimals()}f}"
+        return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+    def stepBy(self, steps: int) -> None:
+        before = self.value()
+        with QSignalBlocker(self):
+            super().stepBy(steps)
+            self.setValue(min(max(self.value(), self._spec.minimum), self._spec.maximum))
+        if self.value() != before:
+            self.valueChanged.emit(self.value())
+
+    def stepEnabled(self) -> QDoubleSpinBox.StepEnabledFlag:
+        flags = QDoubleSpinBox.StepEnabledFlag.StepNone
+        if self.value() < self._spec.maximum:
+            flags |= QDoubleSpinBox.StepEnabledFlag.StepUpEnabled
+        if self.value() > self._spec.minimum:
+            flags |= QDoubleSpinBox.StepEnabledFlag.StepDownEnabled
+        return flags
 
 
 class NumberEditor(Editor):
     """Edits a number."""
 
+    decimals = 6
+
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
-        self.box = NumberBox(spec.minimum, spec.maximum, self)
-        self.box.valueChanged.connect(self.value_edited.emit)
+        self.box = NumberBox(spec, self.decimals, self)
+        self.box.valueChanged.connect(self._on_changed)
         self._adopt(self.box)
 
     def show_value(self, value: Value) -> None:
-        self.box.blockSignals(True)
-        self.box.setValue(float(cast(float, value)))
-        self.box.blockSignals(False)
+        with QSignalBlocker(self.box):
+            self.box.setValue(float(cast(float, value)))
+
+    def _on_changed(self, value: float) -> None:
+        self.value_edited.emit(value)
+
+
+class IntegerEditor(NumberEditor):
+    """Edits a whole number."""
+
+    decimals = 0
+
+    def _on_changed(self, value: float) -> None:
+        self.value_edited.emit(int(value))
 
 
 class VectorEditor(Editor):
@@ -217,7 +271,7 @@ class VectorEditor(Editor):
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
-        self.boxes = [NumberBox(spec.minimum, spec.maximum, self) for _ in range(3)]
+        self.boxes = [NumberBox(spec, 6, self) for _ in range(3)]
         for box, name in zip(self.boxes, "xyz", strict=True):
             box.setProperty("narrow", True)  # three of them side by side have no room for arrows
             box.valueChanged.connect(lambda: self.value_edited.emit(self._value()))

@@ -12,9 +12,7 @@ from typing import Any
 
 from NodeGraphQt import NodeGraph
 from NodeGraphQt.constants import LayoutDirectionEnum, ViewerEnum
-from NodeGraphQt.widgets.viewer import NodeViewer
-from PySide6.QtCore import QPoint, QPointF, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from ..Katana import NodegraphAPI
@@ -25,33 +23,12 @@ from ..nodes.errors import SceneError
 from ..nodes.graph import Change, GraphEvent, Node
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.types import NODE_TYPES
+from .filter_menu import FilterMenu
 from .node_item import NodePlate, ShownNode
+from .node_viewer import Viewer
 
 _log = logging.getLogger("Katana.NodeGraph")
 _PIPE_COLOR = (150, 150, 150, 255)
-
-
-class _Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
-    """NodeGraphQt's view, with the menus and keys of this desktop in place of its own."""
-
-    menu_requested = Signal(QPoint)
-    key_pressed = Signal(int)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        self.RMB_state = False
-        self.menu_requested.emit(event.pos())
-        event.accept()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        keys = (Qt.Key.Key_Tab, Qt.Key.Key_Delete, Qt.Key.Key_Backspace, Qt.Key.Key_F, Qt.Key.Key_D)
-        if event.key() in keys and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
-            self.key_pressed.emit(int(event.key()))
-            return
-        super().keyPressEvent(event)
-
-    def focusNextPrevChild(self, next_child: bool) -> bool:
-        """Tab opens the node menu here, as in Katana; Shift+Tab still leaves the panel."""
-        return False if next_child else bool(super().focusNextPrevChild(next_child))
 
 
 class NodeGraphTab(BaseTab):
@@ -62,25 +39,31 @@ class NodeGraphTab(BaseTab):
         self._shown: dict[Node, Any] = {}
         self._syncing = False
         self._menu: QMenu | None = None
-        self._viewer = _Viewer()
+        self._viewer = Viewer()
         self._graph = NodeGraph(self, viewer=self._viewer)
         self._graph.set_layout_direction(LayoutDirectionEnum.VERTICAL.value)
         self._graph.set_background_color(38, 38, 38)
         self._graph.set_grid_color(44, 44, 44)
         self._graph.set_grid_mode(ViewerEnum.GRID_DISPLAY_DOTS.value)
         self._graph.register_node(ShownNode)
+        # The window's Edit menu takes steps back; NodeGraphQt's own would only change what is drawn.
+        self._graph.undo_stack().setUndoLimit(1)
         self._viewer.setAccessibleName("Node Graph")
         self._viewer.setParent(self)
         # NodeGraphQt takes dropped files for its own sessions; the window opens them instead.
         self._viewer.setAcceptDrops(False)
         self.setFocusProxy(self._viewer)
-        self._viewer.setFrameShape(_Viewer.Shape.NoFrame)
+        self._viewer.setFrameShape(Viewer.Shape.NoFrame)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._viewer)
         self._viewer.menu_requested.connect(self._on_menu_requested)
         self._viewer.key_pressed.connect(self._on_key_pressed)
         self._viewer.moved_nodes.connect(self._on_moved)
+        # NodeGraphQt would change its own copy of the graph, and keep that in an undo stack of its own.
+        self._graph.set_pipe_collision(True)
+        self._viewer.insert_node.disconnect(self._graph._on_insert_node)
+        self._viewer.insert_node.connect(self._on_insert_node)
         self._graph.port_connected.connect(self._on_connected)
         self._graph.port_disconnected.connect(self._on_disconnected)
         self._graph.node_selection_changed.connect(lambda *_: self._on_selection_changed())
@@ -191,6 +174,19 @@ class NodeGraphTab(BaseTab):
             for plate in moved:
                 plates[plate].position = (float(plate.xy_pos[0]), float(plate.xy_pos[1]))
 
+    def _on_insert_node(self, pipe: Any, node_id: str, moved: dict[Any, Any]) -> None:
+        """A node was dropped on a wire: it moves, and is inserted unless it has connections of its own."""
+        self._on_moved(moved)
+        node = next(node for node, shown in self._shown.items() if shown.id == node_id)
+        plates = {shown.view: each for each, shown in self._shown.items()}
+        target = plates.get(pipe.input_port.node)
+        if target is None:
+            return
+        try:
+            active_scene().graph.insert(node, target, pipe.input_port.name)
+        except SceneError as error:
+            _log.info("%s", error)
+
     def _on_connected(self, consumer: Any, producer: Any) -> None:
         self._change(
             consumer,
@@ -235,15 +231,19 @@ class NodeGraphTab(BaseTab):
                 node.bypassed = not node.bypassed
         else:
             for node in active_scene().selected:
-                active_scene().graph.remove(node)
+                active_scene().graph.remove(node, reconnect=True)
 
-    def _on_menu_requested(self, position: QPoint) -> None:
+    def _on_menu_requested(self, position: QPoint, by_key: bool) -> None:
         node = self.node_at(position)
+        if by_key:
+            node = active_scene().edited or next(iter(active_scene().selected), None)
+            position = self.place_of(node) if node is not None else self._viewer.rect().center()
         if node is None:
             self._popup(self.build_create_menu(position), position)
             return
         if node not in active_scene().selected:
             active_scene().select((node,))
+        active_scene().edit(node)
         self._popup(self.build_node_menu(node), position)
 
     def _popup(self, menu: QMenu, position: QPoint) -> None:
@@ -267,12 +267,12 @@ class NodeGraphTab(BaseTab):
         menu.addSeparator()
         delete = menu.addAction("Delete")
         delete.setShortcut("Del")
-        delete.triggered.connect(lambda: active_scene().graph.remove(node))
+        delete.triggered.connect(lambda: active_scene().graph.remove(node, reconnect=True))
         return menu
 
     def build_create_menu(self, position: QPoint) -> QMenu:
         """Return the menu of node types; what is chosen appears at `position` of the view."""
-        menu = self._new_menu()
+        menu = self._new_menu(FilterMenu(self))
         where: QPointF = self._viewer.mapToScene(position)
         category = ""
         for node_type in NODE_TYPES.values():
@@ -290,11 +290,11 @@ class NodeGraphTab(BaseTab):
         NodegraphAPI.SetAllSelectedNodes([view])
         NodegraphAPI.SetNodeEdited(view, True)
 
-    def _new_menu(self) -> QMenu:
+    def _new_menu(self, menu: QMenu | None = None) -> QMenu:
         if self._menu is not None:
             self._menu.close()
             self._menu.deleteLater()
-        self._menu = QMenu(self)
+        self._menu = menu or QMenu(self)
         return self._menu
 
     @property

@@ -24,11 +24,13 @@ from ..Katana.UI4.App import Tabs
 from ..Katana.UI4.App.MainWindow import KatanaWindow
 from ..nodes.scene import SceneChange, active_scene
 from .documents import Documents
+from .history import History
 from .rendering import RenderSession
 from .scene_queries import SceneQueries
 from .shelf_bar import ShelfBar
 from .timeline import Timeline
 from .user_settings import UserSettings
+from .window_menus import add_edit_menu, add_render_menu
 
 _log = logging.getLogger("Katana.Window")
 _MESSAGE_MS = 8000
@@ -41,9 +43,16 @@ class DesktopWindow(KatanaWindow):
     """The window of the desktop. Its tabs come from the tab types; it does not know what they show."""
 
     def __init__(
-        self, settings: UserSettings, queries: SceneQueries, renders: RenderSession, asks: bool
+        self,
+        settings: UserSettings,
+        queries: SceneQueries,
+        renders: RenderSession,
+        history: History,
+        asks: bool,
     ) -> None:
         super().__init__(None)
+        self._history = history
+        self._renders = renders
         self.setObjectName("DesktopWindow")
         self._settings = settings
         self.setAcceptDrops(True)
@@ -195,6 +204,8 @@ class DesktopWindow(KatanaWindow):
         file_menu.addAction("Save &As…", QKeySequence.StandardKey.SaveAs, self.documents.save_as)
         file_menu.addSeparator()
         file_menu.addAction("&Quit", QKeySequence.StandardKey.Quit, self.close)
+        add_edit_menu(self.menuBar(), self._history)
+        add_render_menu(self.menuBar(), self._renders)
         self._tabs_menu: QMenu = self.menuBar().addMenu("&Tabs")
         self._fill_recent()
 

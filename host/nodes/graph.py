@@ -115,6 +115,9 @@ class Node:
         if checked != self._values[name]:
             self._values[name] = checked
             self._graph.notify(GraphEvent(Change.VALUE, self, name))
+            for other, implied in self.spec(name).implies.get(str(checked), {}).items():
+                if self._values[other] == self.spec(other).default:
+                    self.set_value(other, implied)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -189,14 +192,22 @@ class Graph:
         self.notify(GraphEvent(Change.NODE_ADDED, node))
         return node
 
-    def remove(self, node: Node) -> None:
-        """Take `node` away with its connections."""
+    def consumers(self, node: Node) -> list[tuple[Node, str]]:
+        """Return the nodes that `node` feeds, each with its port."""
+        return [
+            (other, port) for other in self.nodes for port, source in other.sources.items() if source is node
+        ]
+
+    def remove(self, node: Node, reconnect: bool = False) -> None:
+        """Remove `node` with its connections; with `reconnect`, its first source feeds what it fed."""
+        source = next(iter(node.sources.values()), None) if reconnect else None
+        consumers = self.consumers(node)
         for port in tuple(node.sources):
             self.disconnect(node, port)
-        for other in self.nodes:
-            for port, source in tuple(other.sources.items()):
-                if source is node:
-                    self.disconnect(other, port)
+        for other, port in consumers:
+            self.disconnect(other, port)
+            if source is not None:
+                self.connect(source, other, port)
         del self._nodes[node.name]
         self.notify(GraphEvent(Change.NODE_REMOVED, node))
 
@@ -232,6 +243,23 @@ class Graph:
             target._sources[port] = source
             self.notify(GraphEvent(Change.CONNECTION, target, port))
         return port
+
+    def arrange(self, names: list[str]) -> None:
+        """List the nodes in this order from now on."""
+        self._nodes = {name: self._nodes[name] for name in names}
+
+    def insert(self, node: Node, target: Node, port: str) -> None:
+        """Put an unconnected `node` between the input `port` of `target` and what feeds it.
+
+        Raises GraphError where nothing feeds the port, or `node` has connections or no input.
+        """
+        source = target.source(port)
+        if source is None:
+            raise GraphError(f"Nothing is connected to {port!r} of {target.name}.")
+        if not node.input_names or node.sources or self.consumers(node):
+            raise GraphError(f"Node {node.name} cannot be inserted: it has connections, or no input.")
+        self.connect(source, node)
+        self.connect(node, target, port)
 
     def disconnect(self, target: Node, port: str) -> None:
         """Take away what feeds the input `port` of `target`; nothing happens where nothing does."""

@@ -6,8 +6,8 @@ A parameter knows how its value looks in a project file; it never knows how it i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -42,7 +42,9 @@ class ParameterSpec:
     """One parameter that a node type offers.
 
     `minimum` and `maximum` bound numbers; `choices` lists what a choice may be; `page` groups parameters
-    under a heading; `shown_when` names a choice parameter and the values at which this one matters.
+    under a heading; `shown_when` names a choice parameter and the values at which this one matters. `step` is
+    what an arrow adds; 0 lets it grow with the number. `implies` is for choices: parameters that are still at
+    their default get these values when the choice is made.
     """
 
     name: str
@@ -56,6 +58,8 @@ class ParameterSpec:
     choices: tuple[str, ...] = ()
     file_filter: str = ""
     shown_when: tuple[str, tuple[str, ...]] | None = None
+    step: float = 0.0
+    implies: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> Value:
         """Return `value` as this parameter holds it, or raise ParameterError saying why it cannot."""

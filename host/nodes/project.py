@@ -129,7 +129,12 @@ def load(path: str | Path) -> Project:
 def save(project: Project, path: str | Path) -> None:
     """Write `project` to `path`, replacing the file in one step; raises ProjectError in one sentence."""
     file = Path(path).absolute()
-    text = json.dumps(to_document(project, file.parent), indent=2) + "\n"
+    write_document(to_document(project, file.parent), file)
+
+
+def write_document(document: dict[str, Any], file: Path) -> None:
+    """Write a project's document to `file`, replacing it in one step; raises ProjectError. Any thread."""
+    text = json.dumps(document, indent=2) + "\n"
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")

@@ -140,6 +140,12 @@ class Scene:
             self._dirty = True
             self._tell(SceneChange.FILE)
 
+    def mark_saved(self) -> None:
+        """Note that the project is as in its file again."""
+        if self._dirty:
+            self._dirty = False
+            self._tell(SceneChange.FILE)
+
     def _on_graph_changed(self, event: GraphEvent) -> None:
         if event.change is Change.NODE_RENAMED:
             self._selected = [event.node.name if name == event.detail else name for name in self._selected]

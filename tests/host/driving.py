@@ -85,6 +85,7 @@ def drag(tab: NodeGraphTab, start: QPoint, end: QPoint) -> None:
         (QEvent.Type.MouseButtonPress, start, left, left),
         (QEvent.Type.MouseMove, middle, none, left),
         (QEvent.Type.MouseMove, end, none, left),
+        (QEvent.Type.MouseMove, end, none, left),  # a hand pauses before it lets go
         (QEvent.Type.MouseButtonRelease, end, left, none),
     ):
         event = QMouseEvent(

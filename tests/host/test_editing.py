@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from host.app.editors import IntegerEditor, NumberEditor, TextEditor
+from host.app.editors import IntegerEditor, NumberEditor, TextEditor, VectorEditor
+from host.app.filter_menu import FilterMenu
+from host.app.node_graph import NodeGraphTab
 from host.Katana import NodegraphAPI
 from host.nodes.scene import active_scene
+from host.nodes.types import NODE_TYPES
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import (
     WAIT_MS,
@@ -16,6 +21,7 @@ from tests.host.driving import (
     graph_tab,
     open_small,
     parameters,
+    right_click,
 )
 
 
@@ -95,3 +101,168 @@ def test_the_cameras_of_the_scene_are_offered(make_desktop: MakeDesktop, qtbot: 
         active_scene().edit(active_scene().graph.node("RenderSettings"))
     box = parameters().editor("camera").box  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: box.findText("/World/Front") >= 0, timeout=WAIT_MS)
+
+
+def send_mouse(
+    tab: NodeGraphTab,
+    kind: QEvent.Type,
+    place: QPoint,
+    button: Qt.MouseButton,
+    modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
+    held = button if kind is QEvent.Type.MouseButtonPress else Qt.MouseButton.NoButton
+    event = QMouseEvent(
+        kind, QPointF(place), QPointF(tab.viewport.mapToGlobal(place)), button, held, modifier
+    )
+    QApplication.sendEvent(tab.viewport, event)
+
+
+def test_the_graph_takes_clicks_after_a_key_whose_release_it_missed(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Ctrl+S opens a dialog, which gets the release of Ctrl: the next click selects all the same."""
+    desktop = make_desktop()
+    open_small(desktop)
+    tab, graph = graph_tab(), active_scene().graph
+    viewer = tab.focusProxy()
+    assert viewer is not None
+    for key, modifier in (
+        (Qt.Key.Key_Control, Qt.KeyboardModifier.ControlModifier),
+        (Qt.Key.Key_Shift, Qt.KeyboardModifier.ShiftModifier),
+        (Qt.Key.Key_Alt, Qt.KeyboardModifier.AltModifier),
+    ):
+        qtbot.keyPress(viewer, key, modifier)
+        for name in ("Render", "UsdIn"):
+            qtbot.mouseClick(tab.viewport, Qt.MouseButton.LeftButton, pos=tab.place_of(graph.node(name)))
+            assert active_scene().selected == (graph.node(name),), key
+    qtbot.keyPress(viewer, Qt.Key.Key_Control, Qt.KeyboardModifier.ControlModifier)
+    QApplication.sendEvent(viewer, QFocusEvent(QEvent.Type.FocusOut))
+    assert not viewer.CTRL_state  # type: ignore[attr-defined]
+
+
+def test_a_right_click_leaves_wires_and_ports_alone_and_edits_its_node(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """On a port, beside it on the wire, and on the node, whose parameters are then shown."""
+    desktop = make_desktop()
+    open_small(desktop)
+    tab, graph = graph_tab(), active_scene().graph
+    render, render_settings = graph.node("Render"), graph.node("RenderSettings")
+    port, source = tab.port_place(render, "in"), tab.port_place(render_settings, "out")
+    for place in (port, (port + source) / 2, source):
+        right_click(tab, place, qtbot)
+        send_mouse(tab, QEvent.Type.MouseMove, place + QPoint(40, 5), Qt.MouseButton.NoButton)
+        qtbot.mouseClick(tab.viewport, Qt.MouseButton.RightButton, pos=place + QPoint(60, 0))
+        assert render.source("in") is render_settings
+    active_scene().edit(render_settings)
+    right_click(tab, tab.place_of(render), qtbot)
+    assert active_scene().edited is render and active_scene().selected == (render,)
+
+
+def test_the_menu_key_opens_the_menu_of_the_edited_node(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Without the mouse over any node."""
+    desktop = make_desktop()
+    open_small(desktop)
+    tab = graph_tab()
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(2, 2), QPoint(2, 2))
+    QApplication.sendEvent(tab.viewport, event)
+    menu = tab.menu
+    assert menu is not None
+    qtbot.waitUntil(menu.isVisible)
+    assert "Edit Parameters" in [action.text() for action in menu.actions()]
+
+
+def test_a_node_dropped_on_a_wire_is_inserted(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """It is fed by what fed the wire's end; a node with connections is only moved."""
+    desktop = make_desktop()
+    open_small(desktop)
+    tab, graph = graph_tab(), active_scene().graph
+    render, render_settings = graph.node("Render"), graph.node("RenderSettings")
+    light = graph.create(NODE_TYPES["Light"], position=(400.0, 70.0))
+    desktop.history.record()
+    tab.frame_all()
+    wire = (tab.port_place(render, "in") + tab.port_place(render_settings, "out")) / 2
+    qtbot.mouseClick(tab.viewport, Qt.MouseButton.LeftButton, pos=tab.place_of(light))
+    drag(tab, tab.place_of(light), wire)
+    assert render.source("in") is light
+    assert light.source("in") is render_settings
+    desktop.history.record()
+    desktop.history.undo()
+    assert render.source("in") is render_settings and light.position == (400.0, 70.0)
+
+
+def test_tabs_list_narrows_as_one_types(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Letters filter, Return makes the first that is left, Backspace widens."""
+    make_desktop()
+    tab = graph_tab()
+    qtbot.keyClick(tab.viewport, Qt.Key.Key_Tab)
+    menu = tab.menu
+    assert isinstance(menu, FilterMenu)
+    qtbot.waitUntil(menu.isVisible)
+    qtbot.keyClicks(menu, "liq")
+    qtbot.keyClick(menu, Qt.Key.Key_Backspace)
+    shown = [action.text() for action in menu.actions() if action.isVisible() and action.isEnabled()]
+    assert shown == ["Light"] and menu.filter == "li"
+    qtbot.keyClick(menu, Qt.Key.Key_Return)
+    assert active_scene().graph.find("Light") is not None
+
+
+def test_a_number_beyond_its_limit_is_refused_with_a_message(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Nothing is changed in silence: the old value stays, and the limit is named; arrows stop at it."""
+    desktop = make_desktop()
+    open_small(desktop)
+    node = active_scene().graph.node("RenderSettings")
+    active_scene().edit(node)
+    width = parameters().editor("width")
+    assert isinstance(width, NumberEditor)
+    width.box.selectAll()
+    qtbot.keyClicks(width.box, "99999")
+    qtbot.keyClick(width.box, Qt.Key.Key_Return)
+    assert node.value("width") == 32 and width.box.value() == 32
+    assert "16384" in parameters().message
+    node.set_value("width", 16384)
+    qtbot.keyClick(width.box, Qt.Key.Key_Up)
+    assert node.value("width") == 16384
+
+
+def test_the_wheel_scrolls_the_page_unless_the_field_has_the_focus(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """A value under the pointer is not changed on the way."""
+    desktop = make_desktop()
+    open_small(desktop)
+    node = active_scene().graph.node("RenderSettings")
+    active_scene().edit(node)
+    width = parameters().editor("width")
+    assert isinstance(width, NumberEditor)
+
+    def wheel() -> None:
+        event = QWheelEvent(
+            QPointF(5, 5), QPointF(width.box.mapToGlobal(QPoint(5, 5))), QPoint(), QPoint(0, 120),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(width.box, event)
+
+    desktop.window.activateWindow()
+    graph_tab().setFocus()
+    qtbot.waitUntil(graph_tab().viewport.parentWidget().hasFocus)
+    wheel()
+    assert node.value("width") == 32
+    width.box.setFocus()
+    qtbot.waitUntil(width.box.hasFocus)
+    wheel()
+    assert node.value("width") == 33
+
+
+def test_steps_suit_what_they_change_and_a_distant_light_is_seen(make_desktop: MakeDesktop) -> None:
+    """A tenth of a stop, a degree; a sun that is normalized, unless the artist has chosen otherwise."""
+    make_desktop()
+    light = active_scene().graph.create(NODE_TYPES["Light"])
+    active_scene().edit(light)
+    exposure, rotate = parameters().editor("exposure"), parameters().editor("rotate")
+    assert isinstance(exposure, NumberEditor) and isinstance(rotate, VectorEditor)
+    exposure.box.stepBy(1)
+    rotate.boxes[1].stepBy(1)
+    assert light.value("exposure") == 0.1 and light.value("rotate") == (0.0, 1.0, 0.0)
+    light.set_value("kind", "distant")
+    assert light.value("normalize") is True

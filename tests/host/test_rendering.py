@@ -303,3 +303,28 @@ def test_the_monitor_zooms_pans_and_fits(make_desktop: MakeDesktop, qtbot: QtBot
     assert view.zoom == fitted
     with qtbot.waitSignal(view.pixel_hovered):
         qtbot.mouseMove(view, view.rect().center() + QPoint(5, 5))
+
+
+def test_katanas_keys_cancel_and_repeat_renders(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Ctrl+P renders the selected node, Esc cancels the latest render, Shift+Esc all, Ctrl+\\ repeats."""
+    desktop = make_desktop()
+    open_small(desktop, samples=20000)
+    desktop.window.activateWindow()
+    viewer = graph_tab().focusProxy()
+    assert viewer is not None
+    viewer.setFocus()
+    qtbot.waitUntil(viewer.hasFocus)
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    active_scene().select((active_scene().graph.node("RenderSettings"),))
+    qtbot.keyClick(viewer, Qt.Key.Key_P, control)
+    qtbot.keyClick(viewer, Qt.Key.Key_Backslash, control)
+    first, second = desktop.renders.renders
+    assert (first.node, second.node) == ("RenderSettings", "RenderSettings")
+    qtbot.keyClick(viewer, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: second.ended, timeout=WAIT_MS)
+    assert second.phase is Phase.CANCELLED and not first.ended
+    qtbot.keyClick(viewer, Qt.Key.Key_Backslash, control)
+    third = desktop.renders.renders[-1]
+    qtbot.waitUntil(lambda: first.phase is Phase.RUNNING, timeout=WAIT_MS)
+    qtbot.keyClick(viewer, Qt.Key.Key_Escape, shift)
+    qtbot.waitUntil(lambda: first.ended and third.ended, timeout=WAIT_MS)

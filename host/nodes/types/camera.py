@@ -38,10 +38,12 @@ CAMERA = NodeType(
     needs_input=False,
     parameters=(
         ParameterSpec("path", Kind.STRING, "", "Path", "Scene path; empty: /cameras/ and the node's name."),
-        ParameterSpec("position", Kind.VECTOR, (0.0, 2.0, 10.0), "Position"),
+        ParameterSpec("position", Kind.VECTOR, (0.0, 2.0, 10.0), "Position", step=0.1),
         ParameterSpec("aim", Kind.CHOICE, "target", "Aim", choices=("target", "rotation")),
         ParameterSpec("target", Kind.VECTOR, (0.0, 0.0, 0.0), "Target", shown_when=("aim", ("target",))),
-        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", shown_when=("aim", ("rotation",))),
+        ParameterSpec(
+            "rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", shown_when=("aim", ("rotation",)), step=1.0
+        ),
         ParameterSpec("focal_length", Kind.NUMBER, 35.0, "Focal Length", "mm", "Lens", 1.0, 2000.0),
         ParameterSpec(
             "horizontal_aperture", Kind.NUMBER, 36.0, "Horizontal Aperture", "mm", "Lens", 0.1, 500.0

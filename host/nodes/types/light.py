@@ -69,15 +69,33 @@ LIGHT = NodeType(
     color=(138, 118, 52),
     needs_input=False,
     parameters=(
-        ParameterSpec("kind", Kind.CHOICE, "rect", "Kind", choices=tuple(_KINDS)),
+        ParameterSpec(
+            "kind",
+            Kind.CHOICE,
+            "rect",
+            "Kind",
+            choices=tuple(_KINDS),
+            # As small as the sun is, it would light nothing at the intensity that suits a panel.
+            implies={"distant": {"normalize": True}},
+        ),
         ParameterSpec("path", Kind.STRING, "", "Path", "Scene path; empty: /lights/ and the node's name."),
         ParameterSpec("intensity", Kind.NUMBER, 10.0, "Intensity", "", "Light", 0.0),
         ParameterSpec(
-            "exposure", Kind.NUMBER, 0.0, "Exposure", "Stops above the intensity.", "Light", -40.0, 40.0
+            "exposure",
+            Kind.NUMBER,
+            0.0,
+            "Exposure",
+            "Stops above the intensity.",
+            "Light",
+            -40.0,
+            40.0,
+            step=0.1,
         ),
         ParameterSpec("color", Kind.COLOR, (1.0, 1.0, 1.0), "Color", "", "Light"),
         ParameterSpec("use_temperature", Kind.BOOLEAN, False, "Use Temperature", "", "Light"),
-        ParameterSpec("temperature", Kind.NUMBER, 6500.0, "Temperature", "Kelvin.", "Light", 1000.0, 20000.0),
+        ParameterSpec(
+            "temperature", Kind.NUMBER, 6500.0, "Temperature", "Kelvin.", "Light", 1000.0, 20000.0, step=100.0
+        ),
         ParameterSpec(
             "normalize", Kind.BOOLEAN, False, "Normalize", "Keep the power whatever the size.", "Light"
         ),
@@ -92,13 +110,20 @@ LIGHT = NodeType(
             shown_when=("kind", ("dome", "rect")),
         ),
         ParameterSpec(
-            "position", Kind.VECTOR, (0.0, 5.0, 5.0), "Position", "", "Place", shown_when=("kind", _PLACED)
+            "position",
+            Kind.VECTOR,
+            (0.0, 5.0, 5.0),
+            "Position",
+            "",
+            "Place",
+            shown_when=("kind", _PLACED),
+            step=0.1,
         ),
         ParameterSpec("aim", Kind.CHOICE, "target", "Aim", "", "Place", choices=("target", "rotation")),
         ParameterSpec(
             "target", Kind.VECTOR, (0.0, 0.0, 0.0), "Target", "", "Place", shown_when=("aim", ("target",))
         ),
-        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", "Degrees.", "Place"),
+        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", "Degrees.", "Place", step=1.0),
         ParameterSpec("width", Kind.NUMBER, 2.0, "Width", "", "Size", 0.0, shown_when=("kind", ("rect",))),
         ParameterSpec("height", Kind.NUMBER, 2.0, "Height", "", "Size", 0.0, shown_when=("kind", ("rect",))),
         ParameterSpec(
@@ -124,6 +149,7 @@ LIGHT = NodeType(
             0.0,
             180.0,
             shown_when=("kind", ("distant",)),
+            step=0.1,
         ),
     ),
     cook=_cook,

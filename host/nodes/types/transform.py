@@ -42,7 +42,7 @@ TRANSFORM = NodeType(
             "Scene paths: * is one level, ** any number. What lies beneath moves along.",
         ),
         ParameterSpec("translate", Kind.VECTOR, (0.0, 0.0, 0.0), "Translate"),
-        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", "Degrees."),
+        ParameterSpec("rotate", Kind.VECTOR, (0.0, 0.0, 0.0), "Rotate", "Degrees.", step=1.0),
         ParameterSpec("scale", Kind.VECTOR, (1.0, 1.0, 1.0), "Scale"),
     ),
     cook=_cook,

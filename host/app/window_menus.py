@@ -1,0 +1,99 @@
+"""The Edit and Render menus of the window, with the keys that Katana has for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar
+
+from ..Katana import RenderManager
+from ..Katana.FarmAPI import FarmPluginManager
+from ..Katana.NodegraphAPI import GetNode
+from ..Katana.RenderManager import RenderModes
+from ..nodes.graph import Node
+from ..nodes.scene import active_scene
+from .history import History
+from .rendering import RenderSession
+
+_log = logging.getLogger("Katana.Window")
+
+PREVIEW_KEY = "Ctrl+P"
+REPEAT_KEY = "Ctrl+\\"
+CANCEL_KEY = "Esc"
+CANCEL_ALL_KEY = "Shift+Esc"
+
+
+class _StepAction(QAction):
+    """Undo or Redo, with the name of the step that it would change."""
+
+    def __init__(
+        self, verb: str, key: QKeySequence.StandardKey, slot: Callable[[], None], menu: QMenu
+    ) -> None:
+        super().__init__(verb, menu)
+        self._verb = verb
+        self.setShortcuts(QKeySequence.keyBindings(key))
+        self.setEnabled(False)
+        self.triggered.connect(lambda _=False: slot())
+
+    # Slots, not lambdas: Qt disconnects them when the menu is deleted before the stack.
+    def show_name(self, name: str) -> None:
+        self.setText(f"{self._verb} {name}".strip())
+
+    def enable(self, possible: bool) -> None:
+        self.setEnabled(possible)
+
+
+def add_edit_menu(bar: QMenuBar, history: History) -> QMenu:
+    """Add *Edit* with Undo and Redo, each with the name of its step."""
+    menu = bar.addMenu("&Edit")
+    stack = history.stack
+    undo = _StepAction("&Undo", QKeySequence.StandardKey.Undo, history.undo, menu)
+    stack.undoTextChanged.connect(undo.show_name)
+    stack.canUndoChanged.connect(undo.enable)
+    redo = _StepAction("&Redo", QKeySequence.StandardKey.Redo, history.redo, menu)
+    stack.redoTextChanged.connect(redo.show_name)
+    stack.canRedoChanged.connect(redo.enable)
+    menu.addActions([undo, redo])
+    return menu
+
+
+def add_render_menu(bar: QMenuBar, renders: RenderSession) -> QMenu:
+    """Add *Render*. As in Katana, its keys work wherever no field takes them first."""
+    menu = bar.addMenu("&Render")
+    for text, key, slot in (
+        ("&Preview Render", PREVIEW_KEY, lambda: preview(renders)),
+        ("&Repeat Last Render", REPEAT_KEY, lambda: _repeat(renders)),
+        ("&Cancel Render", CANCEL_KEY, renders.cancel_latest),
+        ("Cancel &All Renders", CANCEL_ALL_KEY, renders.cancel_all),
+    ):
+        action = menu.addAction(text)
+        action.setShortcut(QKeySequence(key))
+        action.triggered.connect(lambda _=False, slot=slot: slot())
+    return menu
+
+
+def preview(renders: RenderSession) -> None:
+    """Start a Preview Render, on the default farm, of the edited or selected node, else the Render node."""
+    node = _node()
+    if node is None:
+        renders.message_posted.emit("There is no node to render: select one in the Node Graph.")
+        return
+    if not FarmPluginManager.GetFarmPluginNames():
+        renders.message_posted.emit(
+            "No farm plug-in is registered: set KATANA_RESOURCES to a folder with one."
+        )
+        return
+    RenderManager.StartRender(RenderModes.PREVIEW_RENDER, node=GetNode(node.name), remoteRender=True)
+
+
+def _node() -> Node | None:
+    scene = active_scene()
+    chosen = scene.selected[0] if len(scene.selected) == 1 else scene.edited
+    return chosen or next((node for node in scene.graph.nodes if node.type.is_render_node), None)
+
+
+def _repeat(renders: RenderSession) -> None:
+    if not renders.repeat_latest():
+        renders.message_posted.emit("Nothing has been rendered in this session yet.")
