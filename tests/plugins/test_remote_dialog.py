@@ -15,7 +15,7 @@ import pytest
 from Katana import Shelves
 from katana_queue.kq.api import RemoteHost, RemoteStep, StepState
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
-from katana_queue.plugins.Tabs.KatanaQueue.views.theme import state_colour
+from katana_queue.plugins.ui.theme import state_colour
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication

@@ -8,7 +8,7 @@ import pytest
 from katana_queue.kq.api import JobState
 from katana_queue.plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
-from katana_queue.plugins.Tabs.KatanaQueue.views.theme import HEADER_PADDING
+from katana_queue.plugins.ui.theme import HEADER_PADDING
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QMenu
 

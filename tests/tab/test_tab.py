@@ -13,7 +13,7 @@ from katana_queue.kq.api import (
 )
 from katana_queue.plugins.Tabs.KatanaQueue import notifier
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
-from katana_queue.plugins.Tabs.KatanaQueue.views.theme import tool_icon
+from katana_queue.plugins.ui.icons import tool_icon
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer
 from PySide6.QtWidgets import QSystemTrayIcon
 

@@ -23,12 +23,12 @@ from ....kq.api import (
     join_command_line,
     task_commands,
 )
+from ...ui.icons import tool_icon
+from ...ui.open_external import open_with_system
 from .bridge import QueueBridge
 from .models.jobs import JobsModel
-from .open_external import open_with_system
 from .views.jobs_view import JobsView
 from .views.question import ask_first, question_about
-from .views.theme import tool_icon
 
 __all__ = ["JobActions"]
 
@@ -104,6 +104,17 @@ class JobActions(QObject):
         if glyph:
             self._icons[action] = glyph
         return action
+
+    @property
+    def groups(self) -> list[list[QAction]]:
+        """The actions as they stand in the bar, those that belong together in one group."""
+        return [
+            [self.start, self.stop],
+            [self.submit_again, self.remove],
+            [self.pause, self.stop_all],
+            [self.start_tasks, self.raise_priority, self.lower_priority],
+            [self.open_picture, self.reveal_log, self.copy_log_path, self.copy_command],
+        ]
 
     def follow_palette(self) -> None:
         """Draw the icons in the palette's colours."""

@@ -10,9 +10,9 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from ....kq.api import JobRecord, JobState
+from ...ui.icons import state_pixmap
 from .models.columns import elapsed_s
 from .models.completion_summary import CompletionSummary, Message
-from .views.theme import state_pixmap
 
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
 

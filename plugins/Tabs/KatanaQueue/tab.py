@@ -125,7 +125,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        top = self.top = TopBar(self.actions_of_jobs, self.filter_bar, self._view_menu(), self)
+        top = self.top = TopBar(self.actions_of_jobs.groups, self.filter_bar, self._view_menu(), self)
         layout.addWidget(top)
         layout.addWidget(self.banner)
         layout.addWidget(self.splitter, 1)

@@ -43,7 +43,8 @@ from .....kq.api import (
     look_up_host,
     remote_choices,
 )
-from ....Tabs.KatanaQueue.views.theme import colour_text, state_colour, state_pixmap
+from ....ui.icons import state_pixmap
+from ....ui.theme import colour_text, state_colour
 from .background import Background
 from .form import FilledIn, hint, label, row
 from .prompts import Questions

@@ -34,12 +34,13 @@ from PySide6.QtWidgets import (
 )
 
 from .....kq.api import MAX_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord
+from ....ui.icons import state_pixmap
+from ....ui.theme import ROOMY_HEADER, faded, row_height, state_colour
 from ..bridge import QueueBridge
 from ..models.agents import AgentsModel
 from ..models.columns import span_text
-from .fitting_row import FittingRow
+from .fitting import FittingRow
 from .question import LONG_S, ask_first
-from .theme import ROOMY_HEADER, faded, row_height, state_colour, state_pixmap
 
 __all__ = ["AgentsPanel"]
 

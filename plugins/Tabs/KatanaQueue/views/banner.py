@@ -15,7 +15,8 @@ from PySide6.QtWidgets import (
 )
 
 from .....kq.api import ConnectionStatus, QueueRecord
-from .theme import SPACING, colour_text, faded, state_colour, state_pixmap
+from ....ui.icons import state_pixmap
+from ....ui.theme import SPACING, colour_text, faded, state_colour
 
 __all__ = ["Banner", "EmptyPage", "Notice"]
 

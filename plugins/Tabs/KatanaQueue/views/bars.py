@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ..actions import JobActions
+from ....ui.icons import tool_icon
+from ....ui.theme import COMPACT_BUTTONS, SPACING, faded
 from .filter_bar import FilterBar
 from .fitting import FittingWidget
-from .theme import COMPACT_BUTTONS, SPACING, faded, tool_icon
 
 __all__ = ["DetailsPanel", "TopBar"]
 
@@ -30,8 +30,17 @@ class TopBar(FittingWidget):
     """Actions at the left, the filter at the right: one row, because panels are often low."""
 
     def __init__(
-        self, acts: JobActions, filter_bar: FilterBar, view_menu: QMenu, parent: QWidget | None = None
+        self,
+        groups: Sequence[Sequence[QAction]],
+        filter_bar: FilterBar,
+        view_menu: QMenu,
+        parent: QWidget | None = None,
     ) -> None:
+        """Args:
+        groups: actions that belong together, two groups at least; those of the first show their texts,
+            and the first two are in sight in the narrowest panel.
+        filter_bar, view_menu: what is right of them.
+        """
         super().__init__(parent)
         self.controls: list[QWidget] = []
         """What the keyboard reaches, in order."""
@@ -45,21 +54,13 @@ class TopBar(FittingWidget):
             # Qt leaves this one 12 pixels, which the padding of the others would fill
             "QToolButton#qt_toolbar_ext_button { padding: 0; }"
         )
-        self._add(acts.start, with_text=True)
-        self._add(acts.stop, with_text=True)
-        self._bar.addSeparator()
-        for action in (acts.submit_again, acts.remove):
-            self._add(action)
-        first = self._bar.sizeHint().width()
-        self._bar.addSeparator()
-        for action in (acts.pause, acts.stop_all):
-            self._add(action)
-        self._bar.addSeparator()
-        for action in (acts.start_tasks, acts.raise_priority, acts.lower_priority):
-            self._add(action)
-        self._bar.addSeparator()
-        for action in (acts.open_picture, acts.reveal_log, acts.copy_log_path, acts.copy_command):
-            self._add(action)
+        for place, group in enumerate(groups):
+            if place:
+                self._bar.addSeparator()
+            for action in group:
+                self._add(action, with_text=not place)
+            if place == 1:
+                first = self._bar.sizeHint().width()
         self._more = self._bar.findChildren(QToolButton, "qt_toolbar_ext_button")  # one, which Qt makes
         for button in self._more:
             button.setAccessibleName("More actions")

@@ -6,10 +6,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from .....kq.api import JobState
+from ....ui.icons import state_pixmap
+from ....ui.theme import COMPACT_BUTTONS, SPACING
 from ..models.job_order import JobFilter
 from .fitting import FittingWidget
 from .search_field import SearchField
-from .theme import COMPACT_BUTTONS, SPACING, state_pixmap
 
 __all__ = ["FilterBar"]
 

@@ -13,11 +13,11 @@ from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QStyle, QTableView
 
+from ....ui.theme import HEADER_PADDING, ROOMY_HEADER
 from ..models.column_fit import fitted_widths
 from ..models.column_titles import ColumnTitles
 from ..models.columns import COLUMNS, Column
 from ..models.job_order import SortBy
-from .theme import HEADER_PADDING, ROOMY_HEADER
 
 __all__ = ["JobColumns"]
 

@@ -14,10 +14,11 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPixmap, QPolygonF, QStaticText
 
 from .....kq.api import JobRecord, TaskRecord
+from ....ui.icons import state_pixmap
+from ....ui.theme import faded, is_dark, row_height, state_colour
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from ..models.pictures import PictureLoader
-from .theme import faded, is_dark, row_height, state_colour, state_pixmap
 
 __all__ = ["ARROW_WIDTH", "MARGIN", "RowPainter"]
 

@@ -28,13 +28,13 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from .....kq.api import JobRecord
+from ....ui.shortcut_override import OwnKeys
+from ....ui.theme import row_height
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .job_selection import JobSelection
-from .shortcut_override import OwnKeys
-from .theme import row_height
 
 __all__ = ["JobsView"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette
 
-from .theme import faded, is_dark, severity_colour
+from ....ui.theme import faded, is_dark, severity_colour
 
 __all__ = ["LinePainter", "LogMetrics"]
 

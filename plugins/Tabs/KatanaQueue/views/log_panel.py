@@ -16,15 +16,15 @@ from PySide6.QtWidgets import (
 )
 
 from .....kq.api import AttemptRecord
+from ....ui.icons import tool_icon
+from ....ui.open_external import open_with_system
 from ..models.log_reader import LogReader, LogState
 from ..models.log_scan import BadPattern, LineMarks, Search
-from ..open_external import open_with_system
 from .banner import Banner
-from .fitting_row import FittingRow
+from .fitting import FittingRow
 from .log_selection import Selection
 from .log_view import LogView
 from .search_field import SearchField
-from .theme import tool_icon
 
 __all__ = ["LogPanel"]
 

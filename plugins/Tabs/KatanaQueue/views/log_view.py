@@ -20,12 +20,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
+from ....ui.shortcut_override import OwnKeys
+from ....ui.theme import faded
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
 from .log_painter import LinePainter, LogMetrics
 from .log_selection import Position, Selection
-from .shortcut_override import OwnKeys
-from .theme import faded
 
 __all__ = ["LogView"]
 

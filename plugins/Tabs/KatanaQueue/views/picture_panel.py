@@ -21,8 +21,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from ....ui.theme import SPACING, faded
 from ..models.pictures import PictureLoader
-from .theme import SPACING, faded
 
 __all__ = ["NamedPicture", "PicturePanel"]
 

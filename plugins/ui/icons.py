@@ -1,0 +1,83 @@
+"""The icons of the tab and the dialogs: SVG files in resources/Icons/katana_queue, in a palette's colours."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QRectF, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
+
+from ...kq.api import AgentState, JobState, TaskState
+from .theme import faded, state_colour
+
+try:
+    from PySide6.QtSvg import QSvgRenderer
+except ImportError:  # a desktop may leave this module of Qt out: texts and tool tips say the same
+    QSvgRenderer = None  # type: ignore[assignment, misc]
+
+__all__ = ["FOLDER", "state_pixmap", "tool_icon"]
+
+FOLDER = Path(__file__).resolve().parents[2] / "resources" / "Icons" / "katana_queue"
+
+_STATE_ICONS = {
+    JobState.WAITING: "clock",
+    JobState.RUNNING: "play",
+    JobState.COMPLETED: "check",
+    JobState.CANCELLED: "bar",
+    JobState.FAILED: "cross",
+    TaskState.STOPPING: "stop",
+    AgentState.STARTING: "clock",
+    AgentState.IDLE: "ring",
+    AgentState.BUSY: "play",
+    AgentState.LOST: "cross",
+    AgentState.ENDING: "stop",
+    "error": "cross",
+    "warning": "alert",
+}
+
+
+def state_pixmap(
+    state: str, palette: QPalette, ratio: float, size: int = 14, colour: QColor | None = None
+) -> QPixmap:
+    """The icon of a state: a shape of its own, so that no artist needs to tell colours apart.
+
+    `colour` replaces the state's own where that would not stand out. Qt's thread.
+    """
+    colour = colour or state_colour(state, palette)
+    return _pixmap(_STATE_ICONS.get(state, "ring"), colour.rgba(), size, ratio)
+
+
+def tool_icon(name: str, palette: QPalette) -> QIcon:
+    """The icon of an action, in the palette's text colours. Qt's thread."""
+    icon = QIcon()
+    normal = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.ButtonText)
+    disabled = faded(normal, 0.3)
+    for ratio in (1.0, 2.0):
+        icon.addPixmap(_pixmap(name, normal.rgba(), 16, ratio), QIcon.Mode.Normal)
+        icon.addPixmap(_pixmap(name, disabled.rgba(), 16, ratio), QIcon.Mode.Disabled)
+    return icon
+
+
+@lru_cache(maxsize=512)
+def _pixmap(name: str, rgba: int, size: int, ratio: float) -> QPixmap:
+    pixmap = QPixmap(round(size * ratio), round(size * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    source = _source(name)
+    if QSvgRenderer is not None and source:
+        colour = QColor.fromRgba(rgba)
+        painter = QPainter(pixmap)
+        painter.setOpacity(colour.alphaF())
+        text = source.replace("currentColor", colour.name())
+        QSvgRenderer(QByteArray(text.encode())).render(painter, QRectF(0, 0, size, size))
+        painter.end()
+    return pixmap
+
+
+@cache
+def _source(name: str) -> str:
+    try:
+        return (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+    except OSError:  # an incomplete installation: its icons are blank, and all else works
+        return ""
