@@ -34,14 +34,18 @@ class Step:
     run: Callable[[], str]
 
 
-def command(*arguments: str | Path) -> Callable[[], str]:
-    """A run that calls a program; its output counts as findings when it exits with an error."""
+def command(*arguments: str | Path, **environment: str) -> Callable[[], str]:
+    """A run that calls a program; its output counts as findings when it exits with an error.
+
+    `environment` is added to this process's own.
+    """
 
     def run() -> str:
         try:
             done = subprocess.run(
                 [str(part) for part in arguments],
                 cwd=ROOT,
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -69,15 +73,26 @@ def program(name: str, *arguments: str | Path) -> Callable[[], str]:
     return command(Path(sys.executable).with_name(name), *arguments)
 
 
+def package_folder() -> Path:
+    """A folder in which the checkout is the package `katana_queue`, as when it is loaded."""
+    link = ROOT / "build" / "package" / "katana_queue"
+    if not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(Path("..", ".."))
+    return link.parent
+
+
+def contracts() -> str:
+    """The findings of import-linter; it imports the plug-ins as parts of `katana_queue`."""
+    paths = os.pathsep.join([str(ROOT), str(package_folder())])
+    return command(Path(sys.executable).with_name("lint-imports"), PYTHONPATH=paths)()
+
+
 def types(*packages: str, options: Sequence[str] = ()) -> Callable[[], str]:
     """A run of mypy over whole packages; the checkout is the package `katana_queue`, as when it is loaded."""
 
     def run() -> str:
-        link = ROOT / "build" / "package" / "katana_queue"
-        if not link.is_symlink():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(Path("..", ".."))
-        os.environ["MYPYPATH"] = os.pathsep.join([str(link.parent), str(ROOT)])
+        os.environ["MYPYPATH"] = os.pathsep.join([str(package_folder()), str(ROOT)])
         return module("mypy", *options, *(part for name in packages for part in ("-p", name)))()
 
     return run
@@ -99,7 +114,7 @@ def looks() -> list[Step]:
         Step("docs links", doc_links.findings),
         Step("PowerShell grammar", powershell_grammar.findings),
         Step("shellcheck", command("shellcheck", "--external-sources", *shell_scripts())),
-        Step("import contracts", program("lint-imports")),
+        Step("import contracts", contracts),
         Step("types; plug-ins against Katana's stubs", types(*SHIPPED, "tools")),
         Step("types, as on Windows", types(*SHIPPED[:2], options=AS_ON_WINDOWS)),
     ]

@@ -30,6 +30,10 @@ def house(tmp_path: Path) -> Path:
     for room in ("host", "host/app", "host/Katana", "host/nodes", "host/renderboot"):
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").touch()
+    for room in ("ui", "Shelves", "Tabs/KatanaQueue/models", "Tabs/KatanaQueue/views"):
+        (tmp_path / "katana_queue" / "plugins" / room).mkdir(parents=True)
+        (tmp_path / "katana_queue" / "plugins" / room / "empty.py").touch()
+    (tmp_path / "katana_queue" / "plugins" / "Tabs" / "KatanaQueue" / "tab.py").touch()
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     return tmp_path
 
@@ -74,6 +78,22 @@ FORBIDDEN = [
     ("host/app/eleven.py", "import plugins.Tabs", "The host finds plug-ins by path"),
     ("host/Katana/fifteen.py", "import host.app", "The rooms of host"),
     ("host/nodes/sixteen.py", "import host.Katana", "The rooms of host"),
+    ("katana_queue/plugins/ui/eighteen.py", "from ..Tabs import KatanaQueue", "The rooms of plugins"),
+    (
+        "katana_queue/plugins/Shelves/nineteen.py",
+        "from ..Tabs.KatanaQueue import tab",
+        "The rooms of plugins",
+    ),
+    (
+        "katana_queue/plugins/Tabs/KatanaQueue/models/twenty.py",
+        "from ..views import empty",
+        "The rooms of the tab",
+    ),
+    (
+        "katana_queue/plugins/Tabs/KatanaQueue/views/twenty_one.py",
+        "from .. import tab",
+        "The rooms of the tab",
+    ),
     ("host/renderboot/seventeen.py", "import host.nodes", "The rooms of host"),
 ]
 
