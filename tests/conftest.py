@@ -1,4 +1,4 @@
-"""For every test: Qt off screen, a data root of its own on request, and guards against leaks.
+"""For every test: Qt off screen, a data root of its own, guards against leaks, and how workers share the files.
 
 No fixture of a single room lives here.
 """
@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -53,17 +54,92 @@ WHOLE_PROGRAMS = (
 """Files and folders whose tests start desktops, queues or renders one after the other: all are slow."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of whole programs as slow."""
-    whole = tuple(Path(__file__).parent / name for name in WHOLE_PROGRAMS)
-    for item in items:
-        if item.path in whole or any(folder in whole for folder in item.path.parents):
-            item.add_marker(pytest.mark.slow)
+FIRST = (
+    "house/test_environment.py",
+    "remote/test_second_machine.py",
+    "house/test_check.py",
+    "house/test_katanas_qt.py",
+    "host/test_fidelity.py",
+    "renderboot/test_process.py",
+    "reliability/test_server_death.py",
+    "remote/test_withdrawn_keys.py",
+    "remote/test_logging_in.py",
+    "remote/test_tunnel.py",
+    "remote/test_launching.py",
+    "house/test_benchmarks.py",
+    "reliability/test_no_orphans.py",
+    "tab/test_jobs_model.py",
+    "cli/test_serve.py",
+    "agent/test_standby.py",
+    "host/test_headless.py",
+    "plugins/test_registration.py",
+    "remote/test_scripts.py",
+    "reliability/test_leases.py",
+    "host/test_rendering.py",
+    "cli/test_jobs.py",
+    "house/test_leak_guards.py",
+    "wire/test_frames.py",
+    "house/test_packaging.py",
+    "core/test_exploration.py",
+)
+"""Files that take longest: they begin first, so that no worker has one left at the end."""
+
+ONE_BY_ONE = frozenset(
+    {
+        "house/test_benchmarks.py",
+        "house/test_check.py",
+        "house/test_environment.py",
+        "reliability/test_no_orphans.py",
+        "reliability/test_server_death.py",
+    }
+)
+"""Files of slow tests that share no fixture: workers take them test by test, not file by file."""
+
+WORKERS_PER_CORE = 3
+"""Most tests wait for other processes most of the time."""
+MAX_WORKERS = 24
+"""More would only wait for the slowest file."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer the guards' patience as a setting."""
+    """Offer the nightly tests as an option and the guards' grace as a setting."""
+    parser.addoption("--all", action="store_true", help="run the nightly tests too")
     parser.addini("leak_grace_s", "how long what is already ending may take, in seconds", default="5")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of whole programs as slow, leave out nightly ones, and put what takes longest first."""
+    here = Path(__file__).parent
+    whole = tuple(here / name for name in WHOLE_PROGRAMS)
+    for item in items:
+        if item.path in whole or any(folder in whole for folder in item.path.parents):
+            item.add_marker(pytest.mark.slow)
+    if not config.getoption("all"):
+        nightly = [item for item in items if item.get_closest_marker("nightly")]
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=nightly)
+    first = {here / name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: first.get(item.path, len(first)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many workers `--numprocesses=auto` starts."""
+    return min(WORKERS_PER_CORE * (os.cpu_count() or 1), MAX_WORKERS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand whole files to the workers, in the order of collection; tests of ONE_BY_ONE each alone."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FileScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return nodeid if file.removeprefix("tests/") in ONE_BY_ONE else file
+
+    config.option.loadscopereorder = False  # by number of tests
+    return FileScheduling(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -41,7 +41,7 @@ class LeakGuard:
 
     def __init__(self, base_temp: Path, *, grace_s: float) -> None:
         self._grace_s = grace_s
-        self._mark, self._base_temp = os.environ[RUN_MARK], str(base_temp)
+        self._mark, self._base_temp = os.environ[RUN_MARK], f"{base_temp}{os.sep}"
         self._threads = set(threading.enumerate())
         self._processes = _all_pids()
         self._sockets = _open_sockets()

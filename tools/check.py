@@ -18,7 +18,7 @@ from pathlib import Path
 from tools import doc_links, house_rules, powershell_grammar
 from tools.tree import ROOT, shell_scripts
 
-__all__ = ["main"]
+__all__ = ["Step", "main", "static_checks"]
 
 STEP_TIMEOUT_S = 900
 
@@ -105,8 +105,8 @@ AS_ON_WINDOWS = [
 ]  # fmt: skip
 
 
-def looks() -> list[Step]:
-    """Every step but the tests, in the order in which they are told of: the quickest to fail first."""
+def static_checks() -> list[Step]:
+    """Every step but the tests, in the order in which they are reported: the quickest to fail first."""
     return [
         Step("format", module("ruff", "format", "--check", "--quiet", "--diff", ".")),
         Step("lint", module("ruff", "check", "--quiet", ".")),
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(COLUMNS="200", NO_COLOR="1")
     began = time.monotonic()
     failed = []
-    for step, findings, took in _run_all(looks(), [] if options.no_tests else fast_tests()):
+    for step, findings, took in _run_all(static_checks(), [] if options.no_tests else fast_tests()):
         if findings:
             failed.append(step.name)
             print(f"\n{findings}\n")

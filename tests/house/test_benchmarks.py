@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_benchmark_answers(name: str, tmp_path: Path) -> None:
     """Run by its name it prints a table, and writes the same rows with the machine they were taken on."""

@@ -8,7 +8,8 @@ import pytest
 
 from tests.reliability.killing import KINDS, VICTIMS, kill_and_count
 
-_QUICK = {("plain", "agent"), ("double-fork", "server with all agents"), ("setsid", "all of them at once")}
+_BY_DAY = {("plain", "agent"), ("double-fork", "server with all agents"), ("setsid", "all of them at once")}
+"""Besides the row of the desktop's death, which has every kind of render."""
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ _QUICK = {("plain", "agent"), ("double-fork", "server with all agents"), ("setsi
             kind,
             victim,
             id=f"{kind}-{victim.replace(' ', '-')}",
-            marks=() if (kind, victim) in _QUICK else pytest.mark.slow,
+            marks=() if victim == "desktop" or (kind, victim) in _BY_DAY else pytest.mark.nightly,
         )
         for kind in KINDS.values()
         for victim in VICTIMS

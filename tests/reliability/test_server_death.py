@@ -362,7 +362,7 @@ def test_a_little_chaos(tmp_path: Path) -> None:
 
 
 @with_flock
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_more_chaos(tmp_path: Path) -> None:
     """Long enough for the server to be killed more than once."""
     report = run_chaos(tmp_path, 1200, seed=11)

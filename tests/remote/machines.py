@@ -205,11 +205,12 @@ class RemoteMachine:
                     os.kill(pid, signal.SIGKILL)
 
     def kill_programs(self) -> None:
-        """Our programs end there as if the machine was switched off."""
-        for pids in self.processes().values():
+        """End our programs there as a power cut does: none sees another's end and says goodbye."""
+        pids = [pid for of_kind in self.processes().values() for pid in of_kind]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, number)
 
     def stand_still(self) -> None:
         """Nothing moves any more on the connections that there are; new ones are taken as ever."""

@@ -85,9 +85,7 @@ def test_cancelled_after_a_hard_end_nothing_remains(
 ) -> None:
     """Agents that the queue still counts, and that are dead, do not keep new ones from being undone."""
     assert launcher.start(machine.target(), Reports()).ok
-    for pids in machine.processes().values():
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+    machine.kill_programs()
     assert remote_agents(queue), "the queue still counts them"
     reports = Reports(cancel_at="Registration")
     assert launcher.start(machine.target(), reports, reports.cancelled).cancelled, reports.text()
