@@ -1,4 +1,4 @@
-"""For every test: Qt off screen, a data root of its own, guards against leaks, and how workers share the files.
+"""For every test: Qt off screen, a data root of its own, guards against leaks, and shares for the workers.
 
 No fixture of a single room lives here.
 """
