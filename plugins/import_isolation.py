@@ -7,20 +7,37 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
+import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["MODULE_NAME", "PACKAGE", "farm_name", "install_hint", "is_kq_taken", "load"]
+__all__ = [
+    "MODULE_NAME",
+    "PACKAGE",
+    "UnsuitableFolder",
+    "farm_name",
+    "import_problem",
+    "is_beside_katanas_queue",
+    "is_kq_taken",
+    "load",
+]
 
 MODULE_NAME = "katana_queue_import_isolation"
 """The name under which the plug-in files keep this module in `sys.modules`."""
 PACKAGE = "katana_queue"
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ROOT / "packages"
+"""pyzmq and the like, in a folder that `kq katana-folder` wrote; elsewhere there is none."""
+_MANIFEST = ROOT / "katana_queue.json"
 _KATANAS_KQ = Path("plugins", "Resources", "Core", "Plugins", "kq")
+
+
+class UnsuitableFolder(ImportError):
+    """The folder was written for another system, or for another version of Python."""
 
 
 def load(name: str) -> ModuleType:
@@ -31,10 +48,14 @@ def load(name: str) -> ModuleType:
     """
     package = sys.modules.get(PACKAGE)
     if package is None:
+        _check_manifest()
         package = sys.modules[PACKAGE] = ModuleType(
             PACKAGE, "Katana Queue: the folder that holds kq and plugins."
         )
         package.__path__ = [str(ROOT)]
+        if PACKAGES.is_dir() and str(PACKAGES) not in sys.path:
+            # Last, so that whatever Katana or another plug-in brings is found before ours.
+            sys.path.append(str(PACKAGES))
     elif not any(Path(folder).resolve() == ROOT for folder in package.__path__):
         raise ImportError(
             f"another copy is loaded from {', '.join(package.__path__)}; "
@@ -43,8 +64,23 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 
+def _check_manifest() -> None:
+    """Raise UnsuitableFolder where the native modules of the folder cannot be loaded here."""
+    try:
+        manifest = json.loads(_MANIFEST.read_text(encoding="utf-8"))
+    except OSError:
+        return  # a checkout, or an installed package
+    system = "windows" if sys.platform == "win32" else sys.platform
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if (manifest["platform"], manifest["python"]) != (system, python):
+        raise UnsuitableFolder(
+            f"{ROOT.parent} was written for {manifest['platform']} and Python {manifest['python']}, and this is "
+            f"{system} and Python {python}: use the folder for {system}, from a version for this Katana"
+        )
+
+
 def is_kq_taken() -> bool:
-    """Whether the package name `kq` belongs to somebody else here, as it does in Katana 4 and later."""
+    """Whether the package name `kq` is another package's here, as it is in Katana 4 and later."""
     loaded = sys.modules.get("kq")
     if loaded is not None:
         folders = [Path(folder) for folder in getattr(loaded, "__path__", ())]
@@ -70,13 +106,20 @@ def farm_name(taken: Sequence[str] = ()) -> str:
 _farm_name: str | None = None
 
 
-def install_hint(error: ImportError) -> str:
-    """What to install after `error`, as one line for a log."""
+def is_beside_katanas_queue() -> bool:
+    """Whether Katana's own queue is in this process too, and reads the same KQ_* variables."""
+    return farm_name() != "Katana Queue"
+
+
+def import_problem(error: ImportError) -> str:
+    """What to do after `error`, as one line for a log."""
     packages = {"zmq": "pyzmq", "msgspec": "msgspec", "psutil": "psutil", "PySide6": "PySide6-Essentials"}
     missing = (error.name or "").partition(".")[0]
-    if missing in packages:
+    if isinstance(error, ModuleNotFoundError) and missing in packages:
         return (
-            f"Katana Queue is off: Python package {packages[missing]} is not installed; install it for "
-            f"{sys.executable} (for example with pip install {packages[missing]}) and start again."
+            f"Katana Queue is off: Python package {packages[missing]} is not installed for "
+            f"{sys.executable}; use the folder that `kq katana-folder` writes, which holds it."
         )
+    if isinstance(error, UnsuitableFolder) or missing == "kq":
+        return f"Katana Queue is off: {error}."
     return f"Katana Queue is off: a part of it cannot be loaded: {error}."

@@ -6,9 +6,10 @@ import argparse
 from typing import Any
 
 from .. import __version__
+from ..katana_folder import Platform
 from ..plain_text import quoted
 from ..remote.command import add_remote_commands
-from . import diagnosing, jobs, listing, serving
+from . import diagnosing, jobs, katana, listing, serving
 from .connecting import Connected
 
 __all__ = ["make_parser"]
@@ -53,6 +54,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("resume", jobs.pause, "give work to Agents again").set_defaults(paused=False)
     doctor = add("doctor", diagnosing.examine, "say what is wrong, and what to do about it")
     doctor.add_argument("--json", action="store_true")
+    folder = add("katana-folder", katana.write_folder, "write the folder that Katana gets")
+    folder.add_argument("folder", metavar="DIR", help="where nothing is yet; KATANA_RESOURCES gets it")
+    folder.add_argument(
+        "--platform", choices=[*Platform], default=Platform.current(), help="default: this machine's"
+    )
+    folder.add_argument("--archive", action="store_true", help="pack it, too: the archive lies beside it")
     add_remote_commands(commands, common, lambda options: Connected(options, history=False))
     return parser
 

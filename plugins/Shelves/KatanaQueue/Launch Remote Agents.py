@@ -1,6 +1,6 @@
 """
 NAME: Launch Remote Agents...
-ICON: remote_agents.svg
+ICON: katana_queue_open_agents.svg
 KEYBOARD_SHORTCUT:
 SCOPE:
 
