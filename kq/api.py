@@ -2,6 +2,7 @@
 
 from .agent_config import AgentConfig
 from .client.discovery import find_session, live_sessions
+from .client.interpreter import Interpreter, check_interpreter
 from .client.mirror import ConnectionStatus, QueueChange
 from .client.queue_client import QueueClient
 from .client.session import Session, current_session, start_session
@@ -60,6 +61,7 @@ __all__ = [
     "ConnectionStatus",
     "FoundHost",
     "HostStore",
+    "Interpreter",
     "JobRecord",
     "JobSpec",
     "JobState",
@@ -85,6 +87,7 @@ __all__ = [
     "TaskRecord",
     "TaskState",
     "agent_state_text",
+    "check_interpreter",
     "current_session",
     "default_data_root",
     "find_session",

@@ -1,4 +1,7 @@
-"""Every KQ_* setting, read in one place from the environment. A leaf: no file is opened here."""
+"""Every setting, read in one place from KQ_OPEN_* and KQ_* variables. A leaf: no file is opened here.
+
+Katana's own queue reads KQ_* too, so that beside it KQ_OPEN_* gives ours values of its own.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +63,13 @@ class Settings(NamedTuple):
         """
         env = os.environ if environment is None else environment
         given = {name: value for name, value in overrides.items() if value is not None}
-        root = given.pop("data_root", None) or env.get("KQ_DATA_ROOT") or default_data_root(env)
+        root = (
+            given.pop("data_root", None) or env.get(_variable(env, "KQ_DATA_ROOT")) or default_data_root(env)
+        )
         values: dict[str, object] = {
-            "data_root": _absolute(str(root)),
+            "data_root": _absolute(str(root), _variable(env, "KQ_DATA_ROOT")),
             "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 0, MAX_AGENTS, "a number"),
-            "host": env.get("KQ_HOST") or "127.0.0.1",
+            "host": env.get(_variable(env, "KQ_HOST")) or "127.0.0.1",
             "request_port": _whole(env, "KQ_REQUEST_PORT", 0, 0, 65535, "a port number"),
             "update_port": _whole(env, "KQ_UPDATE_PORT", 0, 0, 65535, "a port number"),
             "broadcast_port": _whole(env, "KQ_BROADCAST_PORT", 0, 0, 65535, "a port number"),
@@ -77,12 +82,15 @@ class Settings(NamedTuple):
             "nice": _whole(env, "KQ_NICE", 5, 0, 19, "a number"),
             "standby_s": _seconds(env, "KQ_STANDBY_S", 300.0),
             "standby_memory": _whole(env, "KQ_STANDBY_MEMORY", 2**30, 0, 2**62, "a number of bytes"),
-            "log_level": (env.get("KQ_LOG") or "info").lower(),
+            "log_level": (env.get(_variable(env, "KQ_LOG")) or "info").lower(),
         }
         values.update(given)
         settings = cls(**values)  # type: ignore[arg-type]  # each value was read for its field above
         if settings.log_level not in ("debug", "info", "warning", "error"):
-            raise BadSetting(f"KQ_LOG is {quoted(settings.log_level)}: use debug, info, warning or error")
+            raise BadSetting(
+                f"{_variable(env, 'KQ_LOG')} is {quoted(settings.log_level)}: "
+                f"use debug, info, warning or error"
+            )
         return settings
 
     @staticmethod
@@ -90,9 +98,26 @@ class Settings(NamedTuple):
         """The KQ_* variable that gives a field of this class."""
         return "KQ_LOG" if field == "log_level" else f"KQ_{field.upper()}"
 
+    @classmethod
+    def variables_of(cls, field: str) -> tuple[str, str]:
+        """The variables that may give a field, the one that wins first."""
+        variable = cls.variable_of(field)
+        return _open_variable(variable), variable
+
     def as_environment(self) -> dict[str, str]:
         """The KQ_* variables from which `from_environment` makes these settings again."""
         return {self.variable_of(name): str(getattr(self, name)) for name in self._fields}
+
+
+def _open_variable(name: str) -> str:
+    """`KQ_OPEN_X` for `KQ_X`."""
+    return f"KQ_OPEN_{name.removeprefix('KQ_')}"
+
+
+def _variable(env: Mapping[str, str], name: str) -> str:
+    """Which variable gives a setting: KQ_OPEN_X where that has a value, else KQ_X."""
+    ours = _open_variable(name)
+    return ours if env.get(ours, "").strip() else name
 
 
 def default_data_root(environment: Mapping[str, str]) -> Path:
@@ -113,18 +138,19 @@ def _folder_of_the_user(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "katana-queue"
 
 
-def _absolute(root: str) -> Path:
+def _absolute(root: str, name: str) -> Path:
     try:
         return Path(root).expanduser().absolute()
     except FileNotFoundError:
         raise BadSetting(
-            f"KQ_DATA_ROOT is {quoted(root)}, and the folder that this runs in is gone: give a whole path"
+            f"{name} is {quoted(root)}, and the folder that this runs in is gone: give a whole path"
         ) from None
     except RuntimeError as error:  # there is no such home
-        raise BadSetting(f"KQ_DATA_ROOT is {quoted(root)}: {error}") from None
+        raise BadSetting(f"{name} is {quoted(root)}: {error}") from None
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: int, wanted: str) -> int:
+    name = _variable(env, name)
     text = env.get(name, "").strip()
     if not text:
         return default
@@ -136,6 +162,7 @@ def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: in
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float, least: float = 0.0) -> float:
+    name = _variable(env, name)
     text = env.get(name, "").strip()
     if not text:
         return default

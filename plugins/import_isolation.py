@@ -53,6 +53,8 @@ def load(name: str) -> ModuleType:
             PACKAGE, "Katana Queue: the folder that holds kq and plugins."
         )
         package.__path__ = [str(ROOT)]
+        # What is loaded by it imports this very module, and no second one of another name.
+        sys.modules[f"{PACKAGE}.plugins.import_isolation"] = sys.modules[__name__]
         if PACKAGES.is_dir() and str(PACKAGES) not in sys.path:
             # Last, so that whatever Katana or another plug-in brings is found before ours.
             sys.path.append(str(PACKAGES))
@@ -74,8 +76,8 @@ def _check_manifest() -> None:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     if (manifest["platform"], manifest["python"]) != (system, python):
         raise UnsuitableFolder(
-            f"{ROOT.parent} was written for {manifest['platform']} and Python {manifest['python']}, and this is "
-            f"{system} and Python {python}: use the folder for {system}, from a version for this Katana"
+            f"{ROOT.parent} was written for {manifest['platform']} and Python {manifest['python']}, and this "
+            f"is {system} and Python {python}: use the folder for {system}, from a version for this Katana"
         )
 
 

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import sys
-from pathlib import Path, PureWindowsPath
+from collections.abc import Mapping
 
-from ..kq.api import KqError, NotFound, Session, Settings, current_session, start_session
+from ..kq.api import KqError, Session, Settings, current_session, start_session
+from . import import_isolation, registration
+from .interpreter import find_interpreter
 
-__all__ = ["end", "find_python", "is_alias_folder", "problem", "start"]
+__all__ = ["end", "problem", "session_settings", "shared_settings", "start", "warning"]
 
 _log = logging.getLogger("KatanaQueue")
 _problem = ""
+_shared = ""
+
+_PORTS = ("request_port", "update_port", "broadcast_port")
 
 
 def start() -> Session | None:
     """Start the queue of this UI session, unless it runs. Returns at once; Qt's thread.
 
-    Returns None when it cannot be started; `trouble()` then says why.
+    Which Python serves is found on the session's own thread; what is wrong with it the session's client says.
+    Returns None when it cannot be started; `problem()` then says why.
     """
-    global _problem  # the tab asks later; there is one session in a process
+    global _problem, _shared  # the tab asks later; there is one session in a process
     running = current_session()
     if running is not None:
         return running
+    beside = import_isolation.is_beside_katanas_queue()
+    if beside:
+        _shared = shared_settings(os.environ)
+        if _shared:
+            _log.warning("%s.", _shared)
     try:
-        session = start_session(Settings.from_environment(), python=find_python())
+        session = start_session(session_settings(os.environ, beside=beside), find_interpreter)
     except KqError as error:
         _problem = str(error)
         _log.error("Katana Queue could not start: %s", error)
@@ -43,52 +52,41 @@ def end() -> None:
 
 
 def problem() -> str:
-    """Why there is no session: one sentence, or empty."""
+    """Why there is no session; empty where there is one, or none was started yet."""
     return _problem
 
 
-def find_python() -> str | None:
-    """The interpreter for kq's processes; None: this process's own is one.
+def warning() -> str:
+    """What is wrong though the queue runs, for as long as it is: for the tab. Qt's thread."""
+    return registration.registration_problem()
 
-    In Katana `sys.executable` may be Katana itself, which would open a second desktop.
 
-    Raises:
-        NotFound: there is none.
-    """
-    named = os.environ.get("KQ_PYTHON")
-    if named:
-        return named
-    if Path(sys.executable).stem.lower().startswith("python"):
-        return None
-    folders = [Path(sys.prefix) / "bin", Path(sys.prefix)]
-    root = os.environ.get("KATANA_ROOT")
-    if root:
-        folders[:0] = [Path(root) / "bin", Path(root) / "bin" / "python", Path(root)]
-    suffix = ".exe" if sys.platform == "win32" else ""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for folder in folders:
-        for name in (f"python{suffix}", f"python3{suffix}", f"python{version}{suffix}"):
-            if (folder / name).is_file():
-                return str(folder / name)
-    found = _python_on_path(version)
-    if found is None:
-        raise NotFound(
-            "there is no Python beside Katana, nor on PATH: set KQ_PYTHON to one with kq's packages"
+def session_settings(environment: Mapping[str, str], *, beside: bool) -> Settings:
+    """The settings of the session; `beside` Katana's queue, KQ_*_PORT are its own. Raises BadSetting."""
+    if beside:
+        theirs = {Settings.variable_of(field) for field in _PORTS}
+        environment = {key: value for key, value in environment.items() if key not in theirs}
+    return Settings.from_environment(environment)
+
+
+def shared_settings(environment: Mapping[str, str]) -> str:
+    """What both queues read from the same variables, as one message; empty: nothing."""
+    numbers = environment.get("KQ_NUM_AGENTS", "").strip()
+    parts = []
+    if numbers and not environment.get("KQ_OPEN_NUM_AGENTS", "").strip():
+        parts.append(
+            f"KQ_NUM_AGENTS={numbers} applies to each of the two, so there are twice as many Agents; "
+            f"KQ_OPEN_NUM_AGENTS applies to Katana Queue (Open) alone"
         )
-    return found
-
-
-def _python_on_path(version: str) -> str | None:
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    path = os.pathsep.join(each for each in folders if not is_alias_folder(each))
-    # On Windows an installation calls it neither python3 nor by its version.
-    names = ("python",) if sys.platform == "win32" else (f"python{version}", "python3")
-    return next((found for name in names if (found := shutil.which(name, path=path))), None)
-
-
-def is_alias_folder(folder: str) -> bool:
-    r"""Whether it is where Windows keeps its app execution aliases, `...\Microsoft\WindowsApps`.
-
-    What is called Python there opens Microsoft's shop, unless Python was bought there.
-    """
-    return [part.lower() for part in PureWindowsPath(folder).parts[-2:]] == ["microsoft", "windowsapps"]
+    ports = [
+        Settings.variable_of(field)
+        for field in _PORTS
+        if environment.get(Settings.variable_of(field), "").strip()
+        and not environment.get(Settings.variables_of(field)[0], "").strip()
+    ]
+    if ports:
+        parts.append(
+            f"{', '.join(ports)} {'is' if len(ports) == 1 else 'are'} left to Katana's own queue; "
+            f"the system chooses our ports unless KQ_OPEN_*_PORT names them"
+        )
+    return f"Katana's own Katana Queue runs, too. {'; '.join(parts)}" if parts else ""

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..errors import BadSetting, KqError
 from ..own_folders import keys_folder, own_data_root
 from ..records import SessionRecord
 from ..settings import Settings
+from .interpreter import Interpreter
 from .mirror import ConnectionStatus
 from .queue_client import QueueClient
 
@@ -41,12 +43,15 @@ class Session:
         settings: what it was started with.
     """
 
-    def __init__(self, settings: Settings | None = None, python: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, find_python: Callable[[], Interpreter] | None = None
+    ) -> None:
         """Returns at once; the queue starts meanwhile.
 
         Args:
             settings: default: from this process's environment. When that makes no sense, the client says so.
-            python: the interpreter for kq's processes; default: this process's own.
+            find_python: gives the interpreter for kq's processes, on the session's thread, once; a KqError
+                of it is why there is no queue. Default: this process's own.
         """
         self.client = QueueClient(managed=True)
         self.queue_dir: Path | None = None
@@ -54,7 +59,8 @@ class Session:
         """What the server said when its Agents were there: session, pid and ports."""
         self.failure = ""
         """Why there is no queue: a sentence, or empty."""
-        self._python = python or sys.executable
+        self._find_python = find_python or (lambda: Interpreter(sys.executable, os.environ))
+        self._interpreter: Interpreter | None = None
         self._given = settings
         self.settings = settings
         self._lock = threading.Lock()
@@ -95,6 +101,7 @@ class Session:
             settings = self._given or Settings.from_environment()
             settings = settings._replace(data_root=own_data_root(settings.data_root))
             self.settings = settings
+            self._interpreter = self._find_python()
             while not self._closing:
                 if not self._run_guardian(settings):
                     return
@@ -116,13 +123,15 @@ class Session:
             self._fail(f"the queue ended {_MAX_RESTARTS} times within a minute: see the logs in "
                        f"{settings.data_root / 'logs'}")  # fmt: skip
             return False
+        interpreter = self._interpreter
+        assert interpreter is not None
         read_end, write_end = os.pipe()
         try:
             child = process.spawn_service(
-                [self._python, "-P", str(_GUARDIAN_FILE), "--lifeline"]
+                [interpreter.path, "-P", str(_GUARDIAN_FILE), "--lifeline"]
                 + (["--continue", self._journal_session] if self._journal_session else [])
                 + (["--queue-dir", str(self.queue_dir)] if self.queue_dir else []),
-                environment={**_clean_environment(), **_as_environment(settings)},
+                environment={**_without_marks(interpreter.environment), **_as_environment(settings)},
                 stdin=process.LIFELINE,
                 stdout=write_end,
                 stderr=process.INHERIT,
@@ -204,10 +213,14 @@ def _join(child: process.Child) -> process.Exit:
     return ended
 
 
-def _clean_environment() -> dict[str, str]:
-    """This process's environment without the marks of another session, which may host it."""
+def _without_marks(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without the marks of another session, which may host it, and settings: ours follow."""
     marks = ("KQ_SESSION", "KQ_ROLE", "KQ_AGENT", "KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
-    return {key: value for key, value in os.environ.items() if key not in marks}
+    return {
+        key: value
+        for key, value in environment.items()
+        if key not in marks and not key.startswith("KQ_OPEN_")
+    }
 
 
 def _as_environment(settings: Settings) -> dict[str, str]:
@@ -218,10 +231,12 @@ def _as_environment(settings: Settings) -> dict[str, str]:
         raise BadSetting(f"KQ_DATA_ROOT {settings.data_root} cannot be written as text: {error}") from error
 
 
-def start_session(settings: Settings | None = None, python: str | None = None) -> Session:
+def start_session(
+    settings: Settings | None = None, find_python: Callable[[], Interpreter] | None = None
+) -> Session:
     """Start this process's queue, and make it `current_session`. Returns at once. See Session."""
     global _current  # one desktop has one queue, and its plug-ins must find it
-    _current = Session(settings, python)
+    _current = Session(settings, find_python)
     return _current
 
 

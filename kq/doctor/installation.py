@@ -29,8 +29,8 @@ __all__ = [
 _PACKAGES = ("pyzmq", "msgspec", "psutil", "paramiko")
 _QT = ("PySide6", "PySide6-Essentials")
 _MADE_BY_KQ = (
-    "KQ_AGENT", "KQ_ATTEMPT", "KQ_CONNECTION", "KQ_DESKTOP_ROOT", "KQ_FIRST_LOG", "KQ_JOB", "KQ_PYTHON",
-    "KQ_REMOTE", "KQ_REMOTE_DIR", "KQ_ROLE", "KQ_ROOT", "KQ_SESSION", "KQ_STANDBY_BEFORE",
+    "KQ_AGENT", "KQ_ATTEMPT", "KQ_CONNECTION", "KQ_DESKTOP_ROOT", "KQ_FIRST_LOG", "KQ_JOB", "KQ_OPEN_PYTHON",
+    "KQ_PYTHON", "KQ_REMOTE", "KQ_REMOTE_DIR", "KQ_ROLE", "KQ_ROOT", "KQ_SESSION", "KQ_STANDBY_BEFORE",
     "KQ_STANDBY_COMMAND", "KQ_TASK", "KQ_THREADS",
 )  # fmt: skip
 """Variables that kq's own programs and scripts set; nobody else need."""
@@ -107,7 +107,8 @@ def settings_of(settings: Settings, environment: Mapping[str, str], data_root: s
     """Every setting, its value, and who gave it."""
     told = []
     for name, field in _names().items():
-        source = "environment" if environment.get(name, "").strip() else "default"
+        given = [each for each in Settings.variables_of(field) if environment.get(each, "").strip()]
+        source = "environment" if given else "default"
         if field == "data_root" and data_root is not None:
             source = "command line"
         told.append(Setting(name, str(getattr(settings, field)), source))
@@ -116,7 +117,7 @@ def settings_of(settings: Settings, environment: Mapping[str, str], data_root: s
 
 def check_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Are there variables that look like settings, and are none? Their values are not told."""
-    known = [*_names(), *_MADE_BY_KQ]
+    known = [*(name for field in Settings._fields for name in Settings.variables_of(field)), *_MADE_BY_KQ]
     for name in sorted(environment):
         if name.startswith("KQ_") and name not in known:
             meant = difflib.get_close_matches(name, _names(), 1)

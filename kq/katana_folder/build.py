@@ -85,7 +85,13 @@ def build_folder(folder: Path, platform: Platform, say: Callable[[str], None] = 
 
 
 def make_archive(folder: Path, platform: Platform) -> Path:
-    """Pack a folder that `build_folder` wrote; the archive lies beside it. Returns its path. Raises OSError."""
+    """Pack a folder that `build_folder` wrote; the archive lies beside it.
+
+    Returns: its path.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     folder = folder.absolute()
     base = folder.parent / f"katana-queue-{__version__}-{platform}"
     kind = "zip" if platform is Platform.WINDOWS else "gztar"
@@ -191,7 +197,8 @@ def _wrong_modules(packages: Path, platform: Platform) -> Iterator[str]:
         if header.system != platform or not header.is_x86_64:
             yield f"{name} is no module for {platform} on x86-64"
         elif header.glibc > _NEWEST_GLIBC:
-            yield f"{name} asks for glibc {_version(header.glibc)}: Katana's systems may have {_version(_NEWEST_GLIBC)}"
+            newest = _version(_NEWEST_GLIBC)
+            yield f"{name} asks for glibc {_version(header.glibc)}: Katana's systems may have {newest}"
 
 
 def _compile(package: Path) -> None:

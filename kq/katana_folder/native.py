@@ -35,7 +35,7 @@ def read_header(path: Path) -> ModuleHeader:
     content = path.read_bytes()
     if content[:4] == b"\x7fELF" and len(content) > 20:
         (machine,) = struct.unpack_from("<H", content, 18)
-        # The names of needed versions are in the string table: a search finds all of them, and none is missed.
+        # The names of needed versions are in the string table: a search misses none.
         versions = [(int(major), int(minor)) for major, minor in _GLIBC.findall(content)]
         # ELFCLASS64, little-endian.
         is_x86_64 = content[4:6] == b"\x02\x01" and machine == _ELF_X86_64

@@ -26,8 +26,7 @@ def check_pyzmq() -> None:
         )
     if not zmq.has("curve"):
         raise ImportError(
-            f"pyzmq {version} of {where} has no CURVE, so nothing that Katana Queue sends could be encrypted: "
-            f"use one with libsodium",
+            f"pyzmq {version} of {where} has no CURVE, so nothing could be encrypted: use one with libsodium",
             name="kq.wire",
         )
 

@@ -9,56 +9,38 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from Katana import Callbacks, Configuration, FarmAPI
-from PySide6 import QtCore
+from Katana import Configuration
 
-FARM_PLUGIN_TYPE = ("FarmPlugin", 1)
-"""Plug-in type and version of a farm plug-in. Unverified: no public source of Katana's states them."""
-
-_log = logging.getLogger("KatanaQueue")
+_NAME = "katana_queue_import_isolation"
 
 
 def _load_import_isolation() -> ModuleType:
-    """`plugins/import_isolation.py`, which finds everything else. Plug-ins know only their own path."""
-    name = "katana_queue_import_isolation"
-    module = sys.modules.get(name)
+    """`import_isolation.py`, which finds everything else. Plug-ins know only their own path."""
+    module = sys.modules.get(_NAME)
     if module is None:
-        path = Path(__file__).resolve().parents[1] / "import_isolation.py"
-        spec = importlib.util.spec_from_file_location(name, path)
+        folder = Path(__file__).resolve().parents[1]
+        if not (folder / "import_isolation.py").is_file():
+            folder = folder / "katana_queue" / "plugins"  # in what `kq katana-folder` writes
+        path = folder / "import_isolation.py"
+        spec = importlib.util.spec_from_file_location(_NAME, path)
         if spec is None or spec.loader is None:
-            raise ImportError(f"{path} cannot be loaded", name=name)
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            raise ImportError(f"{path} cannot be loaded", name=_NAME)
+        module = sys.modules[_NAME] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return module
 
 
-def _registry() -> list[tuple[str, int, str, Any]]:
+def _registry() -> list[tuple[str, float, str, Any]]:
+    if not Configuration.get("KATANA_UI_MODE"):
+        return []  # every frame of a farm loads the plug-ins, too: there nothing is imported, nothing logged
     import_isolation = _load_import_isolation()
     try:
         farm = import_isolation.load("plugins.FarmAPI.KatanaQueueFarmPlugin")
-        session = import_isolation.load("plugins.queue_session")
+        startup = import_isolation.load("plugins.startup")
     except ImportError as error:
-        _log.error("%s", import_isolation.install_hint(error))
+        logging.getLogger("KatanaQueue").error("%s", import_isolation.import_problem(error))
         return []
-    if Configuration.get("KATANA_UI_MODE"):
-        _tie_to_ui_session(session)
-    name = import_isolation.farm_name(FarmAPI.FarmPluginManager.GetFarmPluginNames() or ())
-    return [(*FARM_PLUGIN_TYPE, name, farm.KatanaQueueFarmPlugin)]
-
-
-def _tie_to_ui_session(session: ModuleType) -> None:
-    def on_startup_complete(objectHash: object = None, **_kwargs: object) -> None:
-        application = QtCore.QCoreApplication.instance()
-        if application is not None:
-            # Whichever comes first ends it: Katana may quit without onShutdown, after an error for example.
-            application.aboutToQuit.connect(session.end)
-        session.start()
-
-    def on_shutdown(objectHash: object = None, **_kwargs: object) -> None:
-        session.end()
-
-    Callbacks.addCallback(Callbacks.Type.onStartupComplete, on_startup_complete)
-    Callbacks.addCallback(Callbacks.Type.onShutdown, on_shutdown)
+    return startup.register(farm.KatanaQueueFarmPlugin)
 
 
 PluginRegistry = _registry()

@@ -58,7 +58,7 @@ def test_the_wheel_carries_all_that_is_shipped_and_nothing_else(wheel: Path) -> 
         for folder in ("kq", "host", "plugins", "resources")
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
-    }
+    } | {"katana_queue/requirements/kq.txt"}
     assert inside == ours
     assert licences
     assert "katana_queue/kq/py.typed" in inside

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from katana_queue.plugins.queue_session import is_alias_folder
+from katana_queue.plugins.interpreter import is_alias_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +26,7 @@ import Katana
 from host.Katana._callbacks import ExecuteCallbacksForType
 from Katana import Callbacks, Configuration, FarmAPI, Utils
 from Katana.UI4.App import Tabs
+Configuration.set("KATANA_UI_MODE", "1")
 def load():
     plugins = Utils.Plugins.Load("FarmPlugin", 1, Utils.Plugins.DefaultPaths("Plugins"))
     tabs = Tabs.LoadTabPlugins(Tabs.GetTabPluginSearchPaths())
@@ -91,14 +92,14 @@ QTimer.singleShot(0, lambda: None)
 
 
 def test_no_queue_without_a_user_interface(data_root: Path) -> None:
-    """A batch render starts no queue."""
+    """A batch render, on each frame of a farm, registers, imports, starts and logs nothing."""
     code = """
-load()
-from katana_queue.kq.api import current_session
+Configuration.set("KATANA_UI_MODE", "")
+print(load())
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
-print("session:", current_session())
+print("imported:", [name for name in sys.modules if name.startswith("katana_queue") or name == "zmq"])
 """
-    assert "session: None" in run(code, data_root)
+    assert run(code, data_root).strip() == "([], [])\nimported: []"
 
 
 def test_setting_that_makes_no_sense_leaves_the_desktop_whole(data_root: Path) -> None:
@@ -218,40 +219,6 @@ print(FarmAPI.FarmPluginManager.GetFarmPluginNames())
 """
     said = run(code, data_root, FIRST=str(tmp_path / "first"), BOTH=resources)
     assert "['Katana Queue', 'Katana Queue (Open)']" in said
-
-
-def test_interpreter_for_kqs_processes(data_root: Path, tmp_path: Path) -> None:
-    """Where the program itself is no Python, as Katana's binary, one is found beside it."""
-    code = """
-import sys
-load()
-from katana_queue.plugins.queue_session import find_python
-print("own:", find_python())
-sys.executable = "/opt/Katana/bin/katanaBin"
-print("beside:", find_python())
-del os.environ["KATANA_ROOT"]
-sys.prefix = "nowhere"
-os.environ["PATH"] = os.environ["SHOP"]
-from katana_queue.plugins import queue_session
-print("no session:", queue_session.start())
-print("trouble:", queue_session.problem())
-os.environ["KQ_PYTHON"] = "/usr/bin/mine"
-print("named:", find_python())
-"""
-    (tmp_path / "bin").mkdir()
-    python = tmp_path / "bin" / ("python.exe" if sys.platform == "win32" else "python")
-    python.touch()
-    shop = tmp_path / "Microsoft" / "WindowsApps"
-    shop.mkdir(parents=True)
-    for name in ("python3", "python3.exe"):
-        (shop / name).write_text("#!/bin/sh\n")
-        (shop / name).chmod(0o755)
-    said = run(code, data_root, KATANA_ROOT=str(tmp_path), SHOP=str(shop))
-    assert "own: None" in said
-    assert f"beside: {python}" in said
-    assert "no session: None" in said
-    assert "trouble: there is no Python beside Katana, nor on PATH: set KQ_PYTHON" in said
-    assert "named: /usr/bin/mine" in said
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if change.status != self._status or change.message != self._message or change.reset:
             self._set_status(change.status, change.message)
         if change.queue is not None:
-            self.banner.show_queue(self._status, self._message, self._queue)
+            self._show_banner()
 
     def _on_merged(self, news: list[tuple[JobRecord, JobRecord | None]]) -> None:
         self.notifier.observe(news)
@@ -228,8 +228,13 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.rows.stale_since_s = time.time()
         self.agents_panel.table.setEnabled(live)
         self.view.viewport().update()
-        self.banner.show_queue(self._status, self._message, self._queue)
+        self._show_banner()
         self._show_counts()
+
+    def _show_banner(self) -> None:
+        self.banner.show_queue(self._status, self._message, self._queue)
+        if self._status == ConnectionStatus.CONNECTED and not self.banner.text:
+            self.banner.show_text(queue_session.warning(), "warning")
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
         if self._client is not None and self.isVisible():

@@ -1,0 +1,106 @@
+"""Which Python kq's processes run with, and in which environment. Nothing here is called on Qt's thread.
+
+In Katana `sys.executable` is Katana, and its environment is made for its own Python alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PureWindowsPath
+
+from ..kq.api import Interpreter, NotFound, check_interpreter
+
+__all__ = ["candidates", "clean_environment", "find_interpreter", "is_alias_folder"]
+
+_POISON = (
+    "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "PYTHONUSERBASE",
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH",
+)  # fmt: skip
+"""Variables that Katana sets for itself: another Python would load its modules and libraries, and crash."""
+
+
+def find_interpreter() -> Interpreter:
+    """The first Python with which kq's processes start. Runs each candidate once; takes a moment.
+
+    Raises:
+        NotFound: none does; the message has the reason of the one that should have.
+    """
+    if not _named() and _is_python(sys.executable):
+        return Interpreter(sys.executable, dict(os.environ))  # this very process shows that it runs
+    reasons = []
+    for candidate in candidates():
+        reason = check_interpreter(candidate)
+        if not reason:
+            return candidate
+        reasons.append(reason)
+    if not reasons:
+        raise NotFound("there is no Python beside Katana, nor on PATH: set KQ_OPEN_PYTHON to one")
+    raise NotFound(f"{reasons[0]}. Set KQ_OPEN_PYTHON to a Python that kq can use")
+
+
+def candidates() -> Iterator[Interpreter]:
+    """Every Python that may serve, the likeliest first, each with the environment to try it in."""
+    clean = clean_environment(os.environ)
+    named = _named()
+    if named:
+        yield Interpreter(named, clean)
+        return
+    root = os.environ.get("KATANA_ROOT")
+    seen = set()
+    for path in _paths(Path(root) if root else None):
+        if path not in seen and Path(path).is_file():
+            seen.add(path)
+            yield Interpreter(path, clean)
+            if root and sys.platform != "win32":
+                yield Interpreter(path, {**clean, **_katanas_libraries(Path(root))})
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what Katana sets for its own Python."""
+    return {key: value for key, value in environment.items() if key not in _POISON}
+
+
+def _named() -> str:
+    return os.environ.get("KQ_OPEN_PYTHON") or os.environ.get("KQ_PYTHON") or ""
+
+
+def _is_python(path: str) -> bool:
+    return Path(path).stem.lower().startswith("python")
+
+
+def _paths(root: Path | None) -> Iterator[str]:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    windows = sys.platform == "win32"
+    names = ("python.exe",) if windows else ("python.sh", f"python{version}", "python3", "python")
+    folders = [root / "bin", root] if root is not None else []
+    folders += [Path(sys.prefix)] if windows else [Path(sys.prefix) / "bin"]
+    for folder in folders:
+        yield from (str(folder / name) for name in names)
+    found = _python_on_path(version)
+    if found is not None:
+        yield found
+
+
+def _katanas_libraries(root: Path) -> dict[str, str]:
+    """What Foundry's own StartAgents sets, for a Python of Katana's that does not find its libraries."""
+    folders = [root / "bin", root / "bin" / "OpenSSL"]
+    return {"LD_LIBRARY_PATH": os.pathsep.join(str(folder) for folder in folders)}
+
+
+def _python_on_path(version: str) -> str | None:
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(each for each in folders if not is_alias_folder(each))
+    # On Windows an installation calls it neither python3 nor by its version.
+    names = ("python",) if sys.platform == "win32" else (f"python{version}", "python3")
+    return next((found for name in names if (found := shutil.which(name, path=path))), None)
+
+
+def is_alias_folder(folder: str) -> bool:
+    r"""Whether it is where Windows keeps its app execution aliases, `...\Microsoft\WindowsApps`.
+
+    What is called Python there opens Microsoft's shop, unless Python was bought there.
+    """
+    return [part.lower() for part in PureWindowsPath(folder).parts[-2:]] == ["microsoft", "windowsapps"]
