@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-MISBEHAVING = Path(__file__).resolve().parents[1] / "process" / "misbehaving.py"
+MISBEHAVING = Path(__file__).resolve().parents[1] / "support" / "misbehaving.py"
 
 
 def render(argv: list[str], was_ready: bool) -> None:

@@ -13,11 +13,11 @@ import pytest
 from kq.api import AttemptRecord, JobRecord, load_patterns
 from kq.process import usable_cores
 from tests.process.waiting import IS_WINE, not_on_wine
-from tests.reliability.commands import NOTHING, SLEEP, fails, held, python, saying
-from tests.reliability.live_queue import LiveQueue, is_alive, until
+from tests.support.commands import NOTHING, SLEEP, fails, held, python, saying
+from tests.support.live_queue import LiveQueue, is_alive, until
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="told to the shell, or to /proc")
-MISBEHAVING = str(Path(__file__).resolve().parents[1] / "process" / "misbehaving.py")
+MISBEHAVING = str(Path(__file__).resolve().parents[1] / "support" / "misbehaving.py")
 
 
 def attempts(queue: LiveQueue, job_id: str) -> tuple[AttemptRecord, ...]:

@@ -15,7 +15,7 @@ from kq import messages as m
 from kq.agent_config import AgentConfig
 from kq.records import SessionRecord
 from kq.wire import Poller, ServerWire, new_key_pair
-from tests.reliability.live_queue import ROOT, clean_environment
+from tests.support.live_queue import ROOT, clean_environment
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kq.api import AttemptRecord, JobSpec
-from tests.reliability.live_queue import LiveQueue, is_alive, kill, marked_with, until
+from tests.support.live_queue import LiveQueue, is_alive, kill, marked_with, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its renders are told to the shell")
 

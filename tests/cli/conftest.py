@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.reliability.live_queue import LiveQueue
+from tests.support.live_queue import LiveQueue
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from kq.cli import main
-from tests.reliability.commands import NOTHING, SLEEP
-from tests.reliability.live_queue import ROOT, LiveQueue, until
+from tests.support.commands import NOTHING, SLEEP
+from tests.support.live_queue import ROOT, LiveQueue, until
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such line")
 NOWHERE = str(Path("/nowhere/at/all").absolute())

@@ -20,9 +20,9 @@ from kq.doctor import Finding, Report, Verdict, as_text
 from kq.doctor.installation import check_environment
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
-from tests.reliability.commands import NOTHING
-from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen, key_files
-from tests.small_disk import small_disk
+from tests.support.commands import NOTHING
+from tests.support.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen, key_files
+from tests.support.small_disk import small_disk
 
 
 @pytest.mark.parametrize(

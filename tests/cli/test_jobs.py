@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from kq.cli import main
-from tests.reliability.commands import NOTHING, SLEEP, held, python, saying
-from tests.reliability.live_queue import LiveQueue, until
+from tests.support.commands import NOTHING, SLEEP, held, python, saying
+from tests.support.live_queue import LiveQueue, until
 
 ASKED_TO_STOP = -15 if sys.platform != "win32" else -9
 """How a program ends that was asked to: Windows has one code for that and for being ended by force."""

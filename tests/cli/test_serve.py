@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from tests.process.waiting import IS_WINE
-from tests.reliability.commands import NOTHING, SLEEP, saying
-from tests.reliability.live_queue import (
+from tests.support.commands import NOTHING, SLEEP, saying
+from tests.support.live_queue import (
     KQ,
     ROOT,
     LiveQueue,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.commands import NOTHING, saying
-from tests.reliability.live_queue import KQ, ROOT, LiveQueue, clean_environment
+from tests.support.commands import NOTHING, saying
+from tests.support.live_queue import KQ, ROOT, LiveQueue, clean_environment
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="told to the shell")
 

@@ -29,8 +29,8 @@ from kq.messages import ChangesEvent, SnapshotReply
 from kq.records import JobRecord, QueueRecord
 from kq.settings import Settings
 from kq.states import JobState
-from tests.reliability.live_queue import until
-from tests.small_disk import fill, small_disk
+from tests.support.live_queue import until
+from tests.support.small_disk import fill, small_disk
 
 SPEC = JobSpec(name="n", commands=(("true",),))
 

@@ -14,8 +14,8 @@ from kq import process
 from kq.errors import SessionFailed
 from kq.guardian.folder import QueueFolder, end_leftovers, is_session_alive, new_session_id
 from kq.own_folders import keys_folder
-from tests.reliability.commands import SLEEP
-from tests.reliability.live_queue import ROOT, is_alive, until
+from tests.support.commands import SLEEP
+from tests.support.live_queue import ROOT, is_alive, until
 
 
 def test_two_sessions_have_two_folders(tmp_path: Path) -> None:

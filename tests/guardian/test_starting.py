@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.reliability.commands import NOTHING
-from tests.reliability.live_queue import LiveQueue, frozen, is_alive, key_files, kill, marked_with, until
+from tests.support.commands import NOTHING
+from tests.support.live_queue import LiveQueue, frozen, is_alive, key_files, kill, marked_with, until
 
 _AGENTS = 2
 _TRIES = 20

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kq.cli.options import make_parser
-from tests.reliability.live_queue import LiveQueue
+from tests.support.live_queue import LiveQueue
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

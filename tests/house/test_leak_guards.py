@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.leaks import LeakGuard
-from tests.reliability.commands import SLEEP
-from tests.reliability.live_queue import LiveQueue, kill, until
+from tests.support.commands import SLEEP
+from tests.support.live_queue import LiveQueue, kill, until
 
 pytest_plugins = ["pytester"]
 

@@ -10,7 +10,7 @@ import pytest
 from katana_queue.kq.api import ConnectionStatus, Session, Settings, start_session
 
 from host import katana_alias
-from tests.reliability.live_queue import until
+from tests.support.live_queue import until
 
 katana_alias.install()
 

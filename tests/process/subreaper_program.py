@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kq.process import become_subreaper, end_strays, has_children, spawn_render
 
-MISBEHAVING = Path(__file__).with_name("misbehaving.py")
+MISBEHAVING = Path(__file__).resolve().parents[1] / "support" / "misbehaving.py"
 
 
 def main(kind: str, pidfile: str) -> None:

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the children us
 if sys.platform != "win32":
     from kq.process import _posix, _posix_termination
 
-MISBEHAVING = Path(__file__).with_name("misbehaving.py")
+MISBEHAVING = Path(__file__).resolve().parents[1] / "support" / "misbehaving.py"
 KEEPER = Path(__file__).with_name("subreaper_program.py")
 
 

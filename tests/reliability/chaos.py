@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from kq.api import ConnectionStatus, JobSpec, QueueChange
 from kq.process import children_of, find_marked
-from tests.reliability.live_queue import LiveQueue, is_alive, kill
+from tests.support.live_queue import LiveQueue, is_alive, kill
 
 __all__ = ["ChaosReport", "check_journal", "run_chaos"]
 

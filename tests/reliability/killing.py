@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kq.process import find_marked, process_start_time
-from tests.reliability.live_queue import LiveQueue, is_alive, kill, until
+from tests.support.live_queue import LiveQueue, is_alive, kill, until
 
 __all__ = ["KINDS", "VICTIMS", "Outcome", "kill_and_count"]
 

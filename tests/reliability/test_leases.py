@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.commands import steps
-from tests.reliability.live_queue import LiveQueue, frozen, is_alive, key_files, kill, until
+from tests.support.commands import steps
+from tests.support.live_queue import LiveQueue, frozen, is_alive, key_files, kill, until
 
 _LEASE_S = 1.5 if sys.platform != "win32" else 5.0  # where a process may be slow for longer
 _TASK = """\

@@ -18,9 +18,9 @@ import pytest
 from kq.api import ConnectionStatus, JobSpec, QueueClient, SessionRecord, live_sessions
 from kq.own_folders import keys_folder
 from tests.reliability.chaos import check_journal, run_chaos
-from tests.reliability.commands import NOTHING, SLEEP, fails, held, noting, saying, steps
-from tests.reliability.live_queue import ROOT, LiveQueue, clean_environment, frozen, is_alive, kill, until
-from tests.small_disk import fill, small_disk
+from tests.support.commands import NOTHING, SLEEP, fails, held, noting, saying, steps
+from tests.support.live_queue import ROOT, LiveQueue, clean_environment, frozen, is_alive, kill, until
+from tests.support.small_disk import fill, small_disk
 
 _SLOWNESS = 1 if sys.platform != "win32" else 10
 """Where processes start several times as slowly: see live_queue.py."""

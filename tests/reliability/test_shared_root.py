@@ -21,7 +21,7 @@ from kq.client.discovery import live_sessions
 from kq.errors import SessionFailed
 from kq.files import open_to_append
 from kq.own_folders import own_data_root, sessions_folder
-from tests.reliability.live_queue import LiveQueue
+from tests.support.live_queue import LiveQueue
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root can become two other users"

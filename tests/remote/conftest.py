@@ -9,8 +9,8 @@ import pytest
 
 from kq.remote import HostStore, RemoteLauncher
 from kq.settings import Settings
-from tests.reliability.live_queue import LiveQueue
 from tests.remote.machines import Answers, RemoteMachine, why_no_ssh
+from tests.support.live_queue import LiveQueue
 
 LEASE_S = 3.0
 

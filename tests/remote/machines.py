@@ -20,7 +20,7 @@ import paramiko
 
 from kq.remote import RemoteHost, RemoteStep
 from kq.remote.ssh_keys import fingerprint
-from tests.reliability.live_queue import is_alive, marked_with, until
+from tests.support.live_queue import is_alive, marked_with, until
 
 __all__ = [
     "Answers",

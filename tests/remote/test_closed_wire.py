@@ -19,7 +19,7 @@ from kq.agent_config import AgentConfig
 from kq.records import JobSpec, SessionRecord
 from kq.wire import AgentWire, ClientWire, new_key_pair
 from kq.wire.probe import PortAnswer, probe_ports
-from tests.reliability.live_queue import LiveQueue, until
+from tests.support.live_queue import LiveQueue, until
 
 MARKER = "a-marker-that-would-show"
 

@@ -14,8 +14,8 @@ import pytest
 from kq.remote import HostStore, RemoteHost, RemoteLauncher, StepState
 from kq.remote.ssh_config import route_to
 from kq.settings import Settings
-from tests.reliability.live_queue import until
 from tests.remote.machines import Answers, RemoteMachine, Reports, free_port, silent_port
+from tests.support.live_queue import until
 
 
 @pytest.fixture

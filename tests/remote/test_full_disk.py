@@ -12,8 +12,8 @@ import pytest
 
 from kq.api import JobSpec
 from kq.remote import RemoteLauncher
-from tests.reliability.live_queue import LiveQueue, until
 from tests.remote.machines import RemoteMachine, Reports, gone, why_no_ssh
+from tests.support.live_queue import LiveQueue, until
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from kq.errors import Refused
 from kq.files import try_lock
 from kq.remote import HostStore, RemoteHost, RemoteLauncher, host_store, remote_choices
 from kq.settings import Settings
-from tests.reliability.live_queue import ROOT, clean_environment
 from tests.remote.machines import Answers, RemoteMachine, Reports
+from tests.support.live_queue import ROOT, clean_environment
 
 DAMAGED = [
     pytest.param(b'{"hosts": [', id="cut off"),

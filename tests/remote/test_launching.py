@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kq.remote import HostStore, RemoteLauncher
-from tests.reliability.live_queue import LiveQueue, is_alive, until
 from tests.remote.machines import RemoteMachine, Reports, gone
+from tests.support.live_queue import LiveQueue, is_alive, until
 
 
 def remote_agents(queue: LiveQueue) -> list[str]:

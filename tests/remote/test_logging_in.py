@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kq.remote import RemoteLauncher
 from kq.settings import Settings
-from tests.reliability.live_queue import until
 from tests.remote.machines import Answers, RemoteMachine, Reports
 from tests.remote.test_connecting import broken
+from tests.support.live_queue import until
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from kq.errors import BadInput
 from kq.remote import HostStore, RemoteHost, RemoteLauncher, StepState, preflight
 from kq.remote.steps import Cancelled, Steps
 from kq.settings import Settings
-from tests.reliability.live_queue import LiveQueue
 from tests.remote.machines import Answers, RemoteMachine, Reports
 from tests.remote.test_connecting import broken
+from tests.support.live_queue import LiveQueue
 
 
 @pytest.fixture

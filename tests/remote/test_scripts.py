@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kq.process import own_id
-from tests.reliability.live_queue import ROOT, LiveQueue, is_alive, until
+from tests.support.live_queue import ROOT, LiveQueue, is_alive, until
 
 pytestmark = [
     pytest.mark.slow,

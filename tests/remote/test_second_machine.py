@@ -17,8 +17,8 @@ import pytest
 from kq.api import JobSpec
 from kq.remote import HostStore, RemoteLauncher
 from kq.settings import Settings
-from tests.reliability.live_queue import ROOT, LiveQueue, until
 from tests.remote.machines import Answers, Reports, SecondMachine, gone, why_no_second
+from tests.support.live_queue import ROOT, LiveQueue, until
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from kq.remote.command import _Terminal
-from tests.reliability.live_queue import ROOT, clean_environment, until
 from tests.remote.machines import RemoteMachine
+from tests.support.live_queue import ROOT, clean_environment, until
 
 pty = pytest.importorskip("pty", reason="Windows has no such terminals")
 

@@ -11,8 +11,8 @@ from kq.remote import HostStore, RemoteLauncher, StepState
 from kq.remote.ssh import Connection
 from kq.remote.tunnel import Tunnel
 from kq.settings import Settings
-from tests.reliability.live_queue import LiveQueue, until
 from tests.remote.machines import Answers, RemoteMachine, Reports
+from tests.support.live_queue import LiveQueue, until
 
 pytestmark = pytest.mark.slow
 

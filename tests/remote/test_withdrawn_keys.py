@@ -15,8 +15,8 @@ from kq.server.remote_hosts import RemoteHosts
 from kq.settings import Settings
 from kq.wire import ServerWire
 from kq.wire.probe import PortAnswer, probe_ports
-from tests.reliability.live_queue import LiveQueue, key_files, until
 from tests.remote.machines import RemoteMachine, Reports
+from tests.support.live_queue import LiveQueue, key_files, until
 
 LEASE_S = 10.0
 

@@ -18,7 +18,7 @@ from kq.records import AttemptRecord, JobSpec
 from kq.server.journal import Journal
 from kq.server.journal_writer import JournalWriter
 from kq.states import TaskState
-from tests.small_disk import fill, small_disk
+from tests.support.small_disk import fill, small_disk
 
 
 def job(number: int, frames: str = "") -> Job:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.leaves.test_logs import fields_of
-from tests.reliability.commands import NOTHING, saying
-from tests.reliability.live_queue import LiveQueue, key_files, until
+from tests.support.commands import NOTHING, saying
+from tests.support.live_queue import LiveQueue, key_files, until
 
 SECRET = "correct-horse-battery"
 

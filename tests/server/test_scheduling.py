@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kq.api import BadInput, NotFound
-from tests.reliability.commands import NOTHING, fails, held, noting, python
-from tests.reliability.live_queue import LiveQueue, until
+from tests.support.commands import NOTHING, fails, held, noting, python
+from tests.support.live_queue import LiveQueue, until
 
 
 def order_of(path: Path) -> list[str]:

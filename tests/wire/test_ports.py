@@ -22,8 +22,8 @@ from kq.agent_config import AgentConfig
 from kq.api import JobSpec, SessionRecord
 from kq.process import process_start_time
 from kq.wire import FrameDecoder, encode, new_key_pair
-from tests.reliability.commands import NOTHING, SLEEP
-from tests.reliability.live_queue import LiveQueue, key_files, marked_with, until
+from tests.support.commands import NOTHING, SLEEP
+from tests.support.live_queue import LiveQueue, key_files, marked_with, until
 
 GROWTH = 96 << 20
 
