@@ -1,4 +1,4 @@
-"""An attempt on a machine that does not see the desktop's disk: its folder comes first, its pictures go last.
+"""An attempt on another machine: files and messages, around the decisions of remote_machine.
 
 To the Agent it is an attempt like any other; the render itself is kq.agent.attempt's. Nothing here waits.
 """
@@ -9,14 +9,16 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from enum import Enum, auto
 from pathlib import Path
 
 import msgspec
 
 from .. import messages as m
 from ..agent_config import Site
+from ..states import Outcome
+from . import remote_machine as r
 from .attempt import Attempt
+from .attempt_machine import Stop, TimePassed
 from .download import FolderFetch
 from .output import OutputUpdate
 from .path_mapping import PathMap
@@ -27,17 +29,6 @@ __all__ = ["RemoteAttempt"]
 
 _POLL_INTERVAL_S = 0.25
 _PICTURE_EVERY_S = 0.5
-_STOP_TIMEOUT_S = 2.0
-"""How long the end of a stopped render's log may take to arrive."""
-_TIMEOUT_S = 60.0
-"""How long nothing may arrive before what is left is given up."""
-
-
-class _Phase(Enum):
-    FETCHING = auto()
-    RENDERING = auto()
-    RETURNING = auto()
-    OVER = auto()
 
 
 class RemoteAttempt:
@@ -77,15 +68,13 @@ class RemoteAttempt:
         )
         self._log = LogStream(agent_id, order.attempt, Path(self._order.log_file), send)
         self._files = FileReturn(agent_id, order.attempt, send)
-        self._phase = _Phase.FETCHING
+        self._machine = r.RemoteMachine()
         self._before: dict[str, tuple[int, int]] = {}
         """The folder's files as they were when the render began: size and time of change."""
         self._picture_sent: tuple[str, int, int] | None = None
         self._picture_after = 0.0
         self._picture_known = ""
-        self._stopped = ""
-        self._give_up_at = 0.0
-        self._progress_mark: object = None
+        self._returned_mark: object = None
         self._began = time.monotonic()
 
     def _places(self, order: m.AssignOrder, site: Site) -> Iterator[tuple[str, str]]:
@@ -101,7 +90,7 @@ class RemoteAttempt:
             if not os.access(Path(here).parent, os.W_OK):
                 yield picture, str(self._picture_dir / Path(picture).name)
 
-    # --- what the Agent asks ------------------------------------------------------
+    # --- What the Agent asks ---
 
     @property
     def wake_fd(self) -> int | None:
@@ -129,96 +118,84 @@ class RemoteAttempt:
             return self._picture_known
         return self._map.there(self._inner.picture()) if self._inner is not None else ""
 
+    @property
+    def story(self) -> list[str]:
+        """Its last transitions, those of the render itself last."""
+        return [*self._machine.story, *(self._inner.story if self._inner is not None else ())]
+
+    # --- The Agent's calls ---
+
     def start(self) -> None:
-        """Fetch the folder, or begin at once where there is none. What is wrong becomes a failed ending."""
+        """Fetch the folder, or render at once where there is none. What is wrong becomes a failed ending."""
         try:
             if self._streams:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._picture_dir.mkdir(exist_ok=True)
-            if self._streams and self._copy is not None:
-                self._fetch.start()
-            else:
-                self._begin_render()
+            self._handle(r.Begun(streams=self._streams, fetches=self._copy is not None))
         except OSError as error:
-            self._fail(_words(error, "the temporary folder cannot be kept here"))
+            self._handle(r.Failed(_words(error, "the temporary folder cannot be kept here")))
 
     def next_step_s(self, now: float) -> float:
         """Seconds until `step` has something to do, if nothing arrives and no child ends before."""
-        if self._phase is _Phase.FETCHING:
+        if self._machine.state is r.RemoteState.FETCHING:
             return self._fetch.next_step_s
-        if self._phase is _Phase.RENDERING and self._inner is not None:
+        if self._machine.state is r.RemoteState.RENDERING and self._inner is not None:
             return min(self._inner.next_step_s(now), _POLL_INTERVAL_S)
-        return _POLL_INTERVAL_S
+        until = self._machine.deadline
+        return _POLL_INTERVAL_S if until is None else max(min(until - now, _POLL_INTERVAL_S), 0.0)
 
-    def request_stop(self, grace_s: float, outcome: str = "stopped", reason: str = "") -> None:
+    def request_stop(self, grace_s: float, outcome: Outcome = Outcome.STOPPED, reason: str = "") -> None:
         """Ask the render to end; kill it after `grace_s` seconds."""
-        if self._phase is _Phase.RENDERING and self._inner is not None:
-            self._inner.request_stop(grace_s, outcome, reason)
-            self._stopped = self._stopped or outcome
-        elif self._phase is _Phase.FETCHING:
-            self._conclude(self._ending(outcome, reason))
-        elif self._phase is _Phase.RETURNING:
-            self._stopped = self._stopped or outcome
-            self._give_up_at = min(self._give_up_at, time.monotonic() + min(grace_s, _STOP_TIMEOUT_S))
-            if grace_s <= 0:
-                self._return_step(time.monotonic())
+        self._handle(Stop(outcome, reason, grace_s))
 
     def take(self, order: m.StreamedOrder | m.FolderOrder | m.FilePartOrder) -> None:
         """Take what the server says of this attempt's streams."""
-        if order.attempt != self.id or self._phase is _Phase.OVER:
+        if order.attempt != self.id or self.ending is not None:
             return
         if isinstance(order, m.StreamedOrder):
             if order.path:
                 self._files.take(order)
             else:
                 self._log.take(order)
-        elif self._phase is _Phase.FETCHING:
+        elif self._machine.state is r.RemoteState.FETCHING:
             try:
                 self._fetch.take(order)
             except OSError as error:
-                self._fail(_words(error, "the job's temporary folder cannot be kept here"))
+                self._handle(r.Failed(_words(error, "the job's temporary folder cannot be kept here")))
 
     def step(self, now: float) -> bool:
-        """Do what is due. Returns whether there is news for the server."""
+        """Do what is due. Returns whether there is something new for the server in `update`."""
         try:
-            if self._phase is _Phase.FETCHING:
+            if self._machine.state is r.RemoteState.FETCHING:
                 self._fetch_step()
-                return False
-            if self._phase is _Phase.RENDERING:
+            elif self._machine.state is r.RemoteState.RENDERING:
                 return self._render_step(now)
-            if self._phase is _Phase.RETURNING:
+            elif self._machine.state is r.RemoteState.RETURNING:
                 self._return_step(now)
         except OSError as error:
-            self._fail(_words(error, "the render's files cannot be kept here"))
+            self._handle(r.Failed(_words(error, "the render's files cannot be kept here")))
         return False
 
-    # --- fetching -----------------------------------------------------------------
+    # --- Events ---
+
+    def _handle(self, event: msgspec.Struct) -> None:
+        for action in self._machine.handle(event, time.monotonic()):
+            self._carry_out(action)
 
     def _fetch_step(self) -> None:
         if not self._fetch.step():
             return
         if self._fetch.failed:
-            self._fail(self._fetch.failed)
+            self._handle(r.Failed(self._fetch.failed))
             return
         files, took = self._fetch.files, time.monotonic() - self._began
         total = sum(entry.size for entry in files.values())
         self._note(
-            f"{len(files)} files of the job's folder, {total / 2**20:.1f} MiB, are here after {took:.1f} s; "
+            f"fetched the job's folder in {took:.1f} s: {len(files)} files, {total / 2**20:.1f} MiB; "
             f"{self._fetch.fetched_bytes / 2**20:.1f} MiB were sent"
         )
         self._before = dict(self._found())
-        self._begin_render()
-
-    def _note(self, message: str) -> None:
-        with Path(self._order.log_file).open("ab") as log:
-            log.write(f"[kq] {message}\n".encode("utf-8", "replace"))
-
-    def _begin_render(self) -> None:
-        self._phase = _Phase.RENDERING
-        self._inner = Attempt(self._order, self._environment, self._agent, self._standby)
-        self._inner.start()
-
-    # --- rendering ----------------------------------------------------------------
+        self._handle(r.FolderFetched())
 
     def _render_step(self, now: float) -> bool:
         assert self._inner is not None
@@ -228,8 +205,47 @@ class RemoteAttempt:
             self._send_picture(now)
             is_update = self._take_arrived() or is_update
         if self._inner.ending is not None:
-            self._after_render(now)
+            self._handle(r.RenderEnded())
         return is_update
+
+    def _return_step(self, now: float) -> None:
+        self._log.pump()
+        self._files.pump()
+        mark = (self._log.received, len(self._files.arrived), self._files.under_way)
+        if mark != self._returned_mark:
+            self._returned_mark = mark
+            self._handle(r.SomeReturned())
+        if self._log.is_complete and (self._files.is_idle or self._machine.is_stopped):
+            self._handle(r.Returned())
+        elif self._machine.deadline is not None and now >= self._machine.deadline:
+            self._handle(TimePassed())
+
+    # --- Actions ---
+
+    def _carry_out(self, action: msgspec.Struct) -> None:
+        if isinstance(action, r.FetchFolder):
+            self._fetch.start()
+        elif isinstance(action, r.StartRender):
+            self._inner = Attempt(self._order, self._environment, self._agent, self._standby)
+            self._inner.start()
+        elif isinstance(action, r.StopRender):
+            assert self._inner is not None
+            self._inner.request_stop(action.stop.grace_s, action.stop.outcome, action.stop.reason)
+        elif isinstance(action, r.ReturnFiles):
+            self._return_files(pictures=action.pictures)
+        elif isinstance(action, r.Finish):
+            self._finish(action)
+
+    def _note(self, message: str) -> None:
+        with Path(self._order.log_file).open("ab") as log:
+            log.write(f"[kq] {message}\n".encode("utf-8", "replace"))
+
+    def _return_files(self, *, pictures: bool) -> None:
+        for name, mark in self._found() if pictures else ():
+            if self._before.get(name) != mark:
+                path = self._folder / name
+                self._files.add(path, self._map.there(str(path)))
+        self._return_step(time.monotonic())
 
     def _send_picture(self, now: float) -> None:
         """Send the latest picture when it changed, unless one is still under way."""
@@ -257,22 +273,6 @@ class RemoteAttempt:
             return True
         return False
 
-    # --- returning ----------------------------------------------------------------
-
-    def _after_render(self, now: float) -> None:
-        assert self._inner is not None and self._inner.ending is not None
-        if not self._streams:
-            self._conclude(self._inner.ending)
-            return
-        self._phase = _Phase.RETURNING
-        self._give_up_at = now + (_STOP_TIMEOUT_S if self._stopped else _TIMEOUT_S)
-        if not self._stopped:
-            for name, mark in self._found():
-                if self._before.get(name) != mark:
-                    path = self._folder / name
-                    self._files.add(path, self._map.there(str(path)))
-        self._return_step(now)
-
     def _found(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """The files that a render may have made, by their path within this attempt's folder."""
         for root in filter(None, (self._copy, self._picture_dir)):
@@ -283,54 +283,12 @@ class RemoteAttempt:
                         status = path.stat()
                         yield str(path.relative_to(self._folder)), (status.st_size, status.st_mtime_ns)
 
-    def _return_step(self, now: float) -> None:
-        assert self._inner is not None and self._inner.ending is not None
-        self._log.pump()
-        self._files.pump()
-        mark = (self._log.received, len(self._files.arrived), self._files.under_way)
-        if mark != self._progress_mark and not self._stopped:
-            self._progress_mark, self._give_up_at = mark, now + _TIMEOUT_S
-        done = self._log.is_complete and (self._files.is_idle or bool(self._stopped))
-        if not done and now < self._give_up_at:
-            return
-        self._take_arrived()
-        self._conclude(self._final(self._inner.ending, complete=done))
+    # --- Ending ---
 
-    def _final(self, ending: m.AttemptEnding, *, complete: bool) -> m.AttemptEnding:
-        ending = msgspec.structs.replace(ending, picture=self._picture_known)
-        problem = "; ".join(
-            f"{target} could not be sent to the desktop: {why}" for target, why in self._files.refused.items()
-        )
-        if not complete and not self._stopped:
-            problem = f"its log or pictures did not arrive within {_TIMEOUT_S:.0f} s"
-        elif self._log.refused:
-            ending = msgspec.structs.replace(
-                ending, warning=ending.warning or f"its log: {self._log.refused}"
-            )
-        if problem and ending.outcome == "completed":
-            return msgspec.structs.replace(ending, outcome="failed", reason=problem[:2000])
-        return ending
-
-    # --- ending -------------------------------------------------------------------
-
-    def _ending(self, outcome: str, reason: str) -> m.AttemptEnding:
-        return m.AttemptEnding(
-            agent=self._agent,
-            attempt=self.id,
-            outcome=outcome,
-            reason=reason,
-            duration_s=round(time.monotonic() - self._began, 3),
-        )
-
-    def _fail(self, message: str) -> None:
-        if self._inner is not None and self._inner.ending is None:
-            # The render itself runs, and must be seen gone before anybody is told.
-            self._inner.request_stop(0.0, "failed", message)
-            return
-        self._conclude(self._ending("failed", message))
-
-    def _conclude(self, ending: m.AttemptEnding) -> None:
-        self._phase = _Phase.OVER
+    def _finish(self, finish: r.Finish) -> None:
+        if self._streams and self._inner is not None:
+            self._take_arrived()
+        ending = self._ending_of(finish)
         self._fetch.close()
         self._log.close()
         self._files.close()
@@ -338,6 +296,37 @@ class RemoteAttempt:
             # What cannot be deleted goes with the folder that it is in, when the Agents end.
             shutil.rmtree(self._folder, ignore_errors=True)
         self.ending = ending if self._streams else _translated(ending, self._map)
+
+    def _ending_of(self, finish: r.Finish) -> m.AttemptEnding:
+        ending = self._inner.ending if self._inner is not None else None
+        if ending is None:
+            assert finish.outcome is not None
+            return m.AttemptEnding(
+                agent=self._agent,
+                attempt=self.id,
+                outcome=finish.outcome,
+                reason=finish.reason,
+                duration_s=round(time.monotonic() - self._began, 3),
+            )
+        if self._streams:
+            ending = msgspec.structs.replace(ending, picture=self._picture_known)
+        if finish.outcome is not None:
+            return msgspec.structs.replace(ending, outcome=finish.outcome, reason=finish.reason)
+        return self._with_problems(ending, complete=finish.complete) if self._streams else ending
+
+    def _with_problems(self, ending: m.AttemptEnding, *, complete: bool) -> m.AttemptEnding:
+        problem = "; ".join(
+            f"{target} could not be sent to the desktop: {why}" for target, why in self._files.refused.items()
+        )
+        if not complete and not self._machine.is_stopped:
+            problem = f"its log or pictures did not arrive within {r.RETURN_TIMEOUT_S:.0f} s"
+        elif self._log.refused:
+            ending = msgspec.structs.replace(
+                ending, warning=ending.warning or f"its log: {self._log.refused}"
+            )
+        if problem and ending.outcome == Outcome.COMPLETED:
+            return msgspec.structs.replace(ending, outcome=Outcome.FAILED, reason=problem[:2000])
+        return ending
 
 
 def _translated(ending: m.AttemptEnding, paths: PathMap) -> m.AttemptEnding:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.agent import attempt as attempts
+from kq.agent import attempt_machine
 from kq.agent.attempt import Attempt
 from kq.messages import AssignOrder, AttemptEnding
 
@@ -75,7 +75,7 @@ def test_one_that_waits_for_room_can_be_stopped(tmp_path: Path) -> None:
 
 def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody has to look at that machine."""
-    monkeypatch.setattr(attempts, "_ROOM_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(attempt_machine, "ROOM_TIMEOUT_S", 0.0)
     attempt = attempt_of(tmp_path, str(tmp_path))
     with room_for_one_file():
         attempt.start()

@@ -1,0 +1,77 @@
+"""The limits of one attempt, and what it uses. Pure: it is told what was measured, and when."""
+
+from __future__ import annotations
+
+from ..messages import AssignOrder
+from ..states import Outcome
+from .attempt_machine import Stop
+
+__all__ = ["UsageLimits"]
+
+_SILENT_CPU = 0.01
+"""Less CPU than this share of a core counts as none."""
+_GRACE_S = 2.0
+
+
+class UsageLimits:
+    """Times are monotonic, in seconds; sizes are in bytes. To be used from one thread.
+
+    Attributes:
+        memory: of all processes, at the last sample.
+        peak_memory: the most that was seen.
+        cpu_percent: since the sample before; 100 is one core.
+    """
+
+    def __init__(self, order: AssignOrder, now: float) -> None:
+        """`now`: when the attempt began."""
+        self._order = order
+        self._began = self._last_sample = self._last_sign = now
+        self._cpu_s: float | None = None
+        self.memory: int | None = None
+        self.peak_memory: int | None = None
+        self.cpu_percent: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the time limit is reached; None: there is none."""
+        return self._began + self._order.timeout_s if self._order.timeout_s else None
+
+    def sample_due(self, now: float, interval_s: float) -> bool:
+        """Whether the last sample is `interval_s` old."""
+        return now - self._last_sample >= interval_s
+
+    def take_output(self, now: float) -> None:
+        """It has written something."""
+        self._last_sign = now
+
+    def take_exit(self, peak_memory: int | None) -> None:
+        """One of its processes has ended."""
+        if peak_memory is not None:
+            self.peak_memory = max(self.peak_memory or 0, peak_memory)
+
+    def take_sample(self, now: float, memory: int, cpu_s: float) -> None:
+        """What all its processes use now. `cpu_s`: CPU seconds so far."""
+        elapsed, self._last_sample = now - self._last_sample, now
+        self.memory = memory
+        self.peak_memory = max(self.peak_memory or 0, memory)
+        if self._cpu_s is not None and elapsed > 0:
+            share = max(cpu_s - self._cpu_s, 0.0) / elapsed
+            self.cpu_percent = round(share * 100.0, 1)
+            if share > _SILENT_CPU:
+                self._last_sign = now
+        self._cpu_s = cpu_s
+
+    def exceeded(self, now: float) -> Stop | None:
+        """The stop that an exceeded limit asks for; None: all are kept."""
+        order = self._order
+        if order.timeout_s and now - self._began > order.timeout_s:
+            return Stop(Outcome.TIMED_OUT, f"it ran longer than its limit of {order.timeout_s:g} s", _GRACE_S)
+        if order.memory_limit and (self.memory or 0) > order.memory_limit:
+            used, limit = (self.memory or 0) / 2**20, order.memory_limit / 2**20
+            return Stop(Outcome.OUT_OF_MEMORY, f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB", 0.0)
+        # Only as of the sample: what it used since is not known.
+        if order.silence_s and self._last_sample - self._last_sign > order.silence_s:
+            return Stop(
+                Outcome.TIMED_OUT, f"no output and no CPU activity for {order.silence_s:g} s", _GRACE_S
+            )
+        return None

@@ -1,0 +1,54 @@
+"""What both kinds of attempt share: a state, one table of legal transitions, and the story of those taken.
+
+Pure: no clock, process or file. To be used from one thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from ..errors import IllegalTransition
+
+__all__ = ["StateMachine"]
+
+_MAX_STORY = 100
+
+
+class StateMachine:
+    """Takes events, and returns the actions that a shell carries out.
+
+    A handler returns `(next state, actions)`. Times are monotonic, in seconds.
+
+    Attributes:
+        state: where it is.
+        deadline: when `TimePassed` is due in this state; None: never.
+        story: time, state, event and next state of the last transitions, for error messages.
+    """
+
+    table: Mapping[tuple[Any, type[msgspec.Struct]], Callable[..., tuple[Any, list[Any]]]]
+    """By state and class of event: the handler. What is missing is illegal."""
+
+    def __init__(self, state: Enum) -> None:
+        self.state: Any = state
+        self.deadline: float | None = None
+        self.story: deque[str] = deque(maxlen=_MAX_STORY)
+
+    def handle(self, event: msgspec.Struct, now: float) -> list[Any]:
+        """The actions that follow from `event`, in order.
+
+        Raises:
+            IllegalTransition: the state does not allow it.
+        """
+        handler = self.table.get((self.state, type(event)))
+        kind = type(event).__name__
+        if handler is None:
+            raise IllegalTransition(f"{kind} in state {self.state.name} ({'; '.join(self.story)})")
+        before = self.state
+        self.state, actions = handler(self, event, now)
+        self.story.append(f"{now:.3f} {before.name} {kind} {self.state.name}")
+        return actions
