@@ -99,7 +99,7 @@ def test_files_go_and_come_without_a_shared_folder(
     log = Path(record.log_file).read_text()
     assert record.state == "Completed", (record, log)
     assert second.host_name in log and hashlib.sha256(large).hexdigest() in log
-    assert "3 files of the job's folder" in log
+    assert "3 files, 2.9 MiB" in log
     assert f"environment:{second.state}" in log, "paths in the environment are translated as well"
     assert picture.read_bytes() == b"the stage" + large
     assert (folder / "extra.txt").read_text() == "extra\n"
