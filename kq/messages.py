@@ -6,17 +6,20 @@ to the server, `…Order` the server to an Agent, `…Event` the server to all c
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Union
 
 import msgspec
 
 from .records import AgentRecord, AttemptRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
+from .states import Outcome, StopMethod
 
 __all__ = [
     "PROTOCOL_VERSION",
     "STREAM_PART_BYTES",
     "AcknowledgeOrder",
     "AdmitHostRequest",
+    "AgentAction",
     "AgentActionRequest",
     "AgentOrder",
     "AssignOrder",
@@ -35,6 +38,7 @@ __all__ = [
     "FolderOrder",
     "HeartbeatUpdate",
     "HostAdmittedReply",
+    "JobAction",
     "JobActionRequest",
     "LeaveUpdate",
     "LogUpdate",
@@ -61,7 +65,7 @@ __all__ = [
     "UpdateMessage",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Not the package's version: it changes only when a message does."""
 STREAM_PART_BYTES = 256 * 1024
 """Logs and files are sent in parts of this size; a shorter one is the last there is now."""
@@ -88,11 +92,19 @@ class SubmitRequest(_Request, frozen=True, kw_only=True, tag="submit"):
     spec: JobSpec
 
 
+class JobAction(StrEnum):
+    """What a client wants done with jobs."""
+
+    START = "start"
+    """Run again what is not Completed, or everything when all is."""
+    STOP = "stop"
+    REMOVE = "remove"
+
+
 class JobActionRequest(_Request, frozen=True, kw_only=True, tag="job"):
     """Start, stop or remove jobs. All are known or none is touched. Answer: DoneReply."""
 
-    action: str
-    """start, stop, remove."""
+    action: JobAction
     job_ids: tuple[str, ...]
 
 
@@ -122,11 +134,20 @@ class SetAgentsRequest(_Request, frozen=True, kw_only=True, tag="agents-wanted")
     count: int
 
 
+class AgentAction(StrEnum):
+    """What a client wants done with Agents."""
+
+    DRAIN = "drain"
+    """Take no more work."""
+    RESUME = "resume"
+    RESTART = "restart"
+    END = "end"
+
+
 class AgentActionRequest(_Request, frozen=True, kw_only=True, tag="agent"):
     """Drain, resume, restart or end Agents. Answer: DoneReply."""
 
-    action: str
-    """drain, resume, restart, end."""
+    action: AgentAction
     agent_ids: tuple[str, ...]
 
 
@@ -230,13 +251,12 @@ class AttemptEnding(_Message, frozen=True, kw_only=True, tag="ended"):
 
     agent: str
     attempt: str
-    outcome: str
-    """completed, failed, stopped, timed-out, out-of-memory."""
+    outcome: Outcome
     exit_code: int | None = None
     """Negative: the signal. None: the program could not be started."""
     reason: str = ""
     warning: str = ""
-    stop_method: str = ""
+    stop_method: StopMethod = StopMethod.NONE
     processes_gone: int = 0
     peak_memory: int | None = None
     cpu_s: float | None = None

@@ -13,7 +13,7 @@ import msgspec
 from .errors import BadInput
 from .frame_ranges import FrameChunks, parse_frames
 from .plain_text import quoted
-from .states import AgentState, JobState, TaskState
+from .states import AgentState, JobState, Outcome, StopMethod, TaskState, WaitReason
 
 __all__ = [
     "AgentRecord",
@@ -265,8 +265,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """The log of its latest attempt, or of the task that its reason says failed; empty before the first."""
     exit_code: int | None = None
     """Of the attempt that ended last; negative: the signal that ended it."""
+    wait_reason: WaitReason = WaitReason.NONE
+    """What of its own it waits for."""
     reason: str = ""
-    """Why it waits, or why it failed: a sentence for people."""
+    """The same in words, or why it failed."""
     warning: str = ""
     """What looks wrong although the exit code does not say so."""
     picture: str = ""
@@ -317,14 +319,12 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     host: str
     started: float
     ended: float
-    outcome: str
-    """completed, failed, stopped, timed-out, out-of-memory, or agent-lost."""
+    outcome: Outcome
     exit_code: int | None = None
     reason: str = ""
     warning: str = ""
     log_file: str = ""
-    stop_method: str = ""
-    """How it was ended: empty (by itself), asked, or killed."""
+    stop_method: StopMethod = StopMethod.NONE
     processes_gone: int = 0
     """How many processes were seen gone at the end."""
     peak_memory: int | None = None

@@ -14,12 +14,13 @@ __all__ = [
     "Outcome",
     "StopMethod",
     "TaskState",
+    "WaitReason",
     "derive_job_state",
 ]
 
 
 class JobState(StrEnum):
-    """What people are told of a job: FarmAPI's five states."""
+    """The state of a job as users see it: FarmAPI's five states."""
 
     WAITING = "Waiting"
     """Some of it is still to be run, and none of it runs now."""
@@ -28,31 +29,31 @@ class JobState(StrEnum):
     COMPLETED = "Completed"
     """Every task ended well."""
     CANCELLED = "Cancelled"
-    """Stopped by a person; nothing of it failed."""
+    """Stopped on request; nothing of it failed."""
     FAILED = "Failed"
     """All tasks are over, and at least one failed."""
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job stays as it is until somebody starts it again."""
+        """Whether the job stays as it is until it is started again."""
         return self in (JobState.COMPLETED, JobState.CANCELLED, JobState.FAILED)
 
 
 class TaskState(StrEnum):
-    """Where one task is. Unlike a job's, it tells running and being stopped apart."""
+    """The state of one task. Unlike a job's, it distinguishes running from being stopped."""
 
     WAITING = "Waiting"
     RUNNING = "Running"
     """Given to an Agent. From here on at most that Agent may run it."""
     STOPPING = "Stopping"
-    """A stop was asked for; the Agent has not yet said that the processes are gone."""
+    """A stop was requested; the Agent has not yet reported that the processes are gone."""
     COMPLETED = "Completed"
     CANCELLED = "Cancelled"
     FAILED = "Failed"
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the task stays as it is until somebody starts it again."""
+        """Whether the task stays as it is until it is started again."""
         return self in (TaskState.COMPLETED, TaskState.CANCELLED, TaskState.FAILED)
 
     @property
@@ -62,7 +63,7 @@ class TaskState(StrEnum):
 
 
 class AgentState(StrEnum):
-    """Where one Agent is."""
+    """The state of one Agent."""
 
     STARTING = "Starting"
     """Launched; it has not registered yet."""
@@ -73,7 +74,33 @@ class AgentState(StrEnum):
     LOST = "Lost"
     """Silent for longer than it should be; it may come back until its lease runs out."""
     ENDING = "Ending"
-    """Told to end, or being ended; it gets no more work."""
+    """Asked to end, or being ended; it gets no more work."""
+
+
+class WaitReason(StrEnum):
+    """Why a job or a task waits. kq/wording.py has the words."""
+
+    NONE = "none"
+    """It does not wait, or for nothing of its own: then the queue's reason counts."""
+    DEPENDENCIES = "dependencies"
+    """Other jobs must be Completed first."""
+    RETRY = "retry"
+    """It failed, and is tried again."""
+    REQUEUED = "requeued"
+    """Its Agent was lost."""
+    RESTART = "restart"
+    """It was started again, and what ran before is still being stopped."""
+    SUBMISSION = "submission"
+    """The server has not confirmed it yet."""
+    PARALLEL_LIMIT = "parallel-limit"
+    """As many tasks of the job as it allows are running."""
+    QUEUE_PAUSED = "queue-paused"
+    QUEUE_PROBLEM = "queue-problem"
+    NO_AGENT = "no-agent"
+    NO_AGENT_ANSWERS = "no-agent-answers"
+    ALL_DRAINED = "all-drained"
+    AGENT_STARTING = "agent-starting"
+    NO_FREE_AGENT = "no-free-agent"
 
 
 class Outcome(StrEnum):

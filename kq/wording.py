@@ -1,48 +1,66 @@
-"""What people read of jobs and Agents, in a tab or a terminal: states, and why they wait. A leaf: pure."""
+"""The words for jobs and Agents in a tab or a terminal: their states, and why they wait. A leaf: pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from .records import AgentRecord, JobRecord, QueueRecord, TaskRecord
-from .states import AgentState, JobState, TaskState
+from .states import AgentState, JobState, TaskState, WaitReason
 
-__all__ = ["WAITS_FOR", "agent_state_text", "job_state_text", "reason_of", "reason_of_task", "why_jobs_wait"]
-
-WAITS_FOR = "waits for "
-"""How a job's reason begins when other jobs are to be completed first; their names follow."""
+__all__ = [
+    "agent_state_text",
+    "job_state_text",
+    "queue_wait_reason",
+    "reason_of",
+    "reason_of_task",
+    "why_jobs_wait",
+]
 
 _GONE = (AgentState.LOST, AgentState.ENDING)
+_WAIT_TEXTS = {
+    WaitReason.QUEUE_PAUSED: "the queue is paused",
+    WaitReason.NO_AGENT: "waits for an Agent: none is running",
+    WaitReason.NO_AGENT_ANSWERS: "waits for an Agent: none answers",
+    WaitReason.ALL_DRAINED: "waits for an Agent: all are drained",
+    WaitReason.AGENT_STARTING: "waits for an Agent to start",
+    WaitReason.NO_FREE_AGENT: "waits for a free Agent",
+}
 
 
 def job_state_text(record: JobRecord) -> str:
-    """The state of a job for people: that it is being stopped is told, too."""
+    """The state of a job; also that it is being stopped."""
     return "Stopping" if record.stopping else record.state.value
 
 
 def agent_state_text(agent: AgentRecord) -> str:
-    """The state of an Agent for people: draining is told, too."""
+    """The state of an Agent; also that it is being drained."""
     if agent.draining and agent.state in (AgentState.IDLE, AgentState.BUSY):
         return f"{agent.state.value}, draining" if agent.state is AgentState.BUSY else "Drained"
     return agent.state.value
 
 
-def why_jobs_wait(queue: QueueRecord, agents: Collection[AgentRecord]) -> str:
+def queue_wait_reason(queue: QueueRecord, agents: Collection[AgentRecord]) -> WaitReason:
     """What holds up every job that waits for nothing of its own: the queue, or its Agents."""
     if queue.paused:
-        return "the queue is paused"
+        return WaitReason.QUEUE_PAUSED
     if queue.problem:
-        return queue.problem
+        return WaitReason.QUEUE_PROBLEM
     if not agents:
-        return "waits for an Agent: none is running"
-    there = [agent for agent in agents if agent.state not in _GONE]
-    if not there:
-        return "waits for an Agent: none answers"
-    if all(agent.draining for agent in there):
-        return "waits for an Agent: all are drained"
-    if all(agent.state is AgentState.STARTING or agent.draining for agent in there):
-        return "waits for an Agent to start"
-    return "waits for a free Agent"
+        return WaitReason.NO_AGENT
+    present = [agent for agent in agents if agent.state not in _GONE]
+    if not present:
+        return WaitReason.NO_AGENT_ANSWERS
+    if all(agent.draining for agent in present):
+        return WaitReason.ALL_DRAINED
+    if all(agent.state is AgentState.STARTING or agent.draining for agent in present):
+        return WaitReason.AGENT_STARTING
+    return WaitReason.NO_FREE_AGENT
+
+
+def why_jobs_wait(queue: QueueRecord, agents: Collection[AgentRecord]) -> str:
+    """The text for `queue_wait_reason`."""
+    reason = queue_wait_reason(queue, agents)
+    return queue.problem if reason is WaitReason.QUEUE_PROBLEM else _WAIT_TEXTS[reason]
 
 
 def reason_of(record: JobRecord, why_waiting: str) -> str:
@@ -50,7 +68,7 @@ def reason_of(record: JobRecord, why_waiting: str) -> str:
 
     Args:
         record: the job.
-        why_waiting: what `why_jobs_wait` says, for a job that waits for nothing of its own.
+        why_waiting: the text of `why_jobs_wait`, for a job that waits for nothing of its own.
     """
     if record.reason:
         return record.reason
@@ -64,12 +82,12 @@ def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:
 
     Args:
         task: the task.
-        job: its job. What the job says of another task of it is not taken.
-        why_waiting: what `why_jobs_wait` says, for a task that waits for nothing of its own.
+        job: its job. Its reason is used only where it holds for every task.
+        why_waiting: the text of `why_jobs_wait`, for a task that waits for nothing of its own.
     """
     if task.reason or task.state is not TaskState.WAITING:
         return task.reason
-    if job.reason.startswith(WAITS_FOR):
+    if job.wait_reason is WaitReason.DEPENDENCIES:
         return job.reason
     return _own_limit(job) or why_waiting
 

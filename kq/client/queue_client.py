@@ -25,7 +25,7 @@ from ..records import (
     check_job_id,
     new_job_id,
 )
-from ..states import JobState
+from ..states import JobState, WaitReason
 from ..wire import ClientWire, Poller
 from .listeners import Listener, Listeners, Rests
 from .mirror import ConnectionStatus, Mirror
@@ -76,6 +76,8 @@ class QueueClient(RequestHandler):
         self._snapshot_request = 0
         self._snapshot_awaited_since: float | None = None
         self._last_heard = time.monotonic()
+        self._is_silent = False
+        """Whether it is Lost because nothing was heard, and for no other reason."""
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()
@@ -160,6 +162,7 @@ class QueueClient(RequestHandler):
             tasks_waiting=total,
             node=spec.node,
             temp_dir=spec.temp_dir,
+            wait_reason=WaitReason.SUBMISSION,
             reason="being submitted",
         )
         with self._lock:
@@ -172,7 +175,9 @@ class QueueClient(RequestHandler):
     def stop_all_jobs(self) -> Future[None]:
         """Cancel all that waits and end all that runs, as known when the client's thread comes to it."""
         return self._ask(
-            lambda number: m.JobActionRequest(request=number, action="stop", job_ids=self._unfinished())
+            lambda number: m.JobActionRequest(
+                request=number, action=m.JobAction.STOP, job_ids=self._unfinished()
+            )
         )
 
     def _unfinished(self) -> tuple[str, ...]:
@@ -355,13 +360,10 @@ class QueueClient(RequestHandler):
         asked = self._snapshot_awaited_since
         if asked is not None and time.monotonic() - asked > _SNAPSHOT_TIMEOUT_S and self._is_heard:
             self._ask_snapshot()
-        if self._status is ConnectionStatus.CONNECTED and time.monotonic() - self._last_heard > _SILENCE_S:
-            self._set_status(ConnectionStatus.LOST, f"the queue has said nothing for {_SILENCE_S:.0f} s")
-        elif (
-            self._status is ConnectionStatus.LOST
-            and self._message.startswith("the queue has said nothing")
-            and time.monotonic() - self._last_heard < _SILENCE_S
-        ):
+        if self._status is ConnectionStatus.CONNECTED and not self._is_heard:
+            self._set_status(ConnectionStatus.LOST, f"the queue has not answered for {_SILENCE_S:.0f} s")
+            self._is_silent = True
+        elif self._is_silent and self._is_heard:
             self._set_status(ConnectionStatus.CONNECTED, "")
 
     @property
@@ -374,6 +376,6 @@ class QueueClient(RequestHandler):
     def _set_status(self, status: ConnectionStatus, message: str) -> None:
         if self._status is ConnectionStatus.ENDED:
             return
-        self._status, self._message = status, message
+        self._status, self._message, self._is_silent = status, message, False
         if status is ConnectionStatus.ENDED:
             self._requests.fail_all(ConnectionLost(message))

@@ -23,17 +23,17 @@ class RequestHandler:
 
     def start_jobs(self, job_ids: Sequence[str]) -> Future[None]:
         """Run jobs again: what of them is not Completed, or all when all is."""
-        return self._job_action("start", job_ids)
+        return self._job_action(m.JobAction.START, job_ids)
 
     def stop_jobs(self, job_ids: Sequence[str]) -> Future[None]:
         """Cancel what waits, end what runs."""
-        return self._job_action("stop", job_ids)
+        return self._job_action(m.JobAction.STOP, job_ids)
 
     def remove_jobs(self, job_ids: Sequence[str]) -> Future[None]:
         """Forget jobs and delete their logs; what runs is ended first."""
-        return self._job_action("remove", job_ids)
+        return self._job_action(m.JobAction.REMOVE, job_ids)
 
-    def _job_action(self, action: str, job_ids: Sequence[str]) -> Future[None]:
+    def _job_action(self, action: m.JobAction, job_ids: Sequence[str]) -> Future[None]:
         ids = tuple(job_ids)
         return self._ask(lambda number: m.JobActionRequest(request=number, action=action, job_ids=ids))
 
@@ -57,21 +57,21 @@ class RequestHandler:
 
     def drain_agents(self, agent_ids: Sequence[str]) -> Future[None]:
         """Let Agents finish what they run, and take nothing more."""
-        return self._agent_action("drain", agent_ids)
+        return self._agent_action(m.AgentAction.DRAIN, agent_ids)
 
     def resume_agents(self, agent_ids: Sequence[str]) -> Future[None]:
         """Let drained Agents work again."""
-        return self._agent_action("resume", agent_ids)
+        return self._agent_action(m.AgentAction.RESUME, agent_ids)
 
     def restart_agents(self, agent_ids: Sequence[str]) -> Future[None]:
         """End Agents, with what they run, which waits again; others take their place."""
-        return self._agent_action("restart", agent_ids)
+        return self._agent_action(m.AgentAction.RESTART, agent_ids)
 
     def end_agents(self, agent_ids: Sequence[str]) -> Future[None]:
         """End Agents, with what they run, which waits again; of local ones so many fewer are kept."""
-        return self._agent_action("end", agent_ids)
+        return self._agent_action(m.AgentAction.END, agent_ids)
 
-    def _agent_action(self, action: str, agent_ids: Sequence[str]) -> Future[None]:
+    def _agent_action(self, action: m.AgentAction, agent_ids: Sequence[str]) -> Future[None]:
         ids = tuple(agent_ids)
         return self._ask(lambda number: m.AgentActionRequest(request=number, action=action, agent_ids=ids))
 

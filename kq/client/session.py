@@ -21,6 +21,7 @@ from .. import process
 from ..errors import BadSetting, KqError
 from ..own_folders import keys_folder, own_data_root
 from ..records import SessionRecord
+from ..restart_limit import RestartLimit
 from ..settings import Settings
 from .interpreter import Interpreter
 from .mirror import ConnectionStatus
@@ -29,8 +30,8 @@ from .queue_client import QueueClient
 __all__ = ["Session", "current_session", "start_session"]
 
 _GUARDIAN_FILE = Path(__file__).resolve().parents[1] / "guardian" / "__main__.py"
-_MAX_RESTARTS = 3
-_RESTARTS_WITHIN_S = 60.0
+_RESTART_LIMIT = 3
+_RESTART_WINDOW_S = 60.0
 _log = logging.getLogger("kq.client")
 _current: Session | None = None
 
@@ -67,7 +68,7 @@ class Session:
         self._lifeline: int | None = None
         self._closing = False
         self._changed = threading.Condition()
-        self._starts: list[float] = []
+        self._restarts = RestartLimit(restart_limit=_RESTART_LIMIT, window_s=_RESTART_WINDOW_S)
         self._journal_session = ""
         """The session that the first guardian began: those that follow it go on with its jobs."""
         self._thread = threading.Thread(target=self._run, name="kq-session", daemon=True)
@@ -105,6 +106,13 @@ class Session:
             while not self._closing:
                 if not self._run_guardian(settings):
                     return
+                if not self._restarts.died(time.monotonic()):
+                    often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
+                    self._fail(f"the queue ended {often}: see the logs in {settings.data_root / 'logs'}")
+                    return
+                self.client.say(
+                    ConnectionStatus.LOST, "the queue's guardian died; the queue is starting again"
+                )
         except (KqError, OSError) as error:
             self._fail(str(error))
 
@@ -117,12 +125,6 @@ class Session:
 
     def _run_guardian(self, settings: Settings) -> bool:
         """Start a guardian and follow it to its end. Returns whether another one should be started."""
-        now = time.monotonic()
-        self._starts = [each for each in self._starts if now - each < _RESTARTS_WITHIN_S] + [now]
-        if len(self._starts) > _MAX_RESTARTS:
-            self._fail(f"the queue ended {_MAX_RESTARTS} times within a minute: see the logs in "
-                       f"{settings.data_root / 'logs'}")  # fmt: skip
-            return False
         interpreter = self._interpreter
         assert interpreter is not None
         read_end, write_end = os.pipe()
@@ -161,7 +163,6 @@ class Session:
             self._fail("the queue was asked to end by somebody else")
             return False
         self.ready = None
-        self.client.say(ConnectionStatus.LOST, "the queue's guardian died; the queue is starting again")
         return True
 
     def _follow(self, read_end: int) -> str:

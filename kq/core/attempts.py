@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..messages import AttemptEnding
 from ..records import AttemptRecord
-from ..states import AgentState, TaskState
+from ..states import AgentState, Outcome, StopMethod, TaskState, WaitReason
 from . import events as ev
 from . import instructions as do
 from .agents import Agent
@@ -44,7 +44,7 @@ def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> Non
         _note_ending(job, detail, ending, now)
         state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host, now)))
         agent.drop()
-        agent.did_well = ending.outcome in ("completed", "stopped")
+        agent.did_well = ending.outcome in (Outcome.COMPLETED, Outcome.STOPPED)
         _move_on(state, job, task, ending, agent)
         state.after_task(job, now)
     elif agent.unexpected_attempt and agent.unexpected_attempt == ending.attempt:
@@ -101,10 +101,10 @@ def attempt_lost(
     ending = AttemptEnding(
         agent=detail.agent,
         attempt="",
-        outcome="agent-lost",
+        outcome=Outcome.AGENT_LOST,
         reason=reason,
         # A silent Agent elsewhere ends its render itself, when its lease runs out; nobody sees it.
-        stop_method="killed" if agent is not None and agent.local else "",
+        stop_method=StopMethod.KILLED if agent is not None and agent.local else StopMethod.NONE,
     )
     detail.ended = now.wall
     state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host if agent else "", now)))
@@ -165,7 +165,7 @@ def _attempt_record(job: Job, task: int, ending: AttemptEnding, host: str, now: 
 
 def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent: Agent) -> None:
     detail = job.details[task]
-    if ending.outcome == "completed":
+    if ending.outcome is Outcome.COMPLETED:
         detail.progress = 1.0
         restart, detail.restart = detail.restart, False
         state.move_task(job, task, _T.COMPLETED)
@@ -174,12 +174,13 @@ def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent
             state.move_task(job, task, _T.WAITING)
     elif job.task_state(task) is _T.STOPPING:
         _wait_or_cancel(state, job, task, ending.reason or "stopped")
-    elif ending.outcome == "stopped":
-        # Nobody asked for it here: its Agent was ended or lost us. That is not the render's failure.
+    elif ending.outcome is Outcome.STOPPED:
+        # Not on our request: its Agent was ended or lost the server. That is not the render's failure.
         _lose(state, job, task, ending.reason or "its Agent ended it", mark=not agent.end_asked)
     elif detail.retries_used < job.spec.retries:
         detail.retries_used += 1
-        _wait(state, job, task, f"try {detail.retries_used} of {job.spec.retries + 1} failed: {_why(ending)}")
+        reason = f"try {detail.retries_used} of {job.spec.retries + 1} failed: {_why(ending)}"
+        _wait(state, job, task, reason, WaitReason.RETRY)
     else:
         _fail(state, job, task, _why(ending))
 
@@ -188,8 +189,8 @@ def _why(ending: AttemptEnding) -> str:
     """A failure in words, even where the Agent found none."""
     if ending.reason:
         return ending.reason
-    if ending.outcome != "failed":
-        return ending.outcome
+    if ending.outcome is not Outcome.FAILED:
+        return ending.outcome.value
     if ending.exit_code is None:
         return "the program could not be started"
     return f"signal {-ending.exit_code}" if ending.exit_code < 0 else f"exit code {ending.exit_code}"
@@ -204,15 +205,15 @@ def _wait_or_cancel(state: CoreState, job: Job, task: int, reason: str) -> None:
         detail.reason = reason
         state.move_task(job, task, _T.CANCELLED)
     else:
-        _wait(state, job, task, "")
+        _wait(state, job, task, "", WaitReason.NONE)
 
 
-def _wait(state: CoreState, job: Job, task: int, reason: str) -> None:
+def _wait(state: CoreState, job: Job, task: int, reason: str, wait_reason: WaitReason) -> None:
     detail = job.details[task]
     detail.reason, detail.progress = reason, None
     state.move_task(job, task, _T.WAITING)
     if reason and not job.on_agents:
-        job.explain(reason)
+        job.explain(reason, wait_reason)
 
 
 def _fail(state: CoreState, job: Job, task: int, reason: str) -> None:
@@ -228,4 +229,4 @@ def _lose(state: CoreState, job: Job, task: int, reason: str, *, mark: bool) -> 
     if mark and detail.agent_losses > state.settings.max_agent_losses:
         _fail(state, job, task, f"given up after {detail.agent_losses} Agents were lost: {reason}")
     else:
-        _wait(state, job, task, f"waits again: {reason}")
+        _wait(state, job, task, f"waits again: {reason}", WaitReason.REQUEUED)

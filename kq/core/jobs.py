@@ -8,7 +8,7 @@ import msgspec
 
 from ..errors import IllegalTransition
 from ..records import JobRecord, JobSpec, TaskRecord
-from ..states import TASK_TRANSITIONS, JobState, TaskState, derive_job_state
+from ..states import TASK_TRANSITIONS, JobState, TaskState, WaitReason, derive_job_state
 
 __all__ = ["Job", "TaskDetail"]
 
@@ -79,6 +79,7 @@ class Job:
         "submitted",
         "total",
         "unmet_dependencies",
+        "wait_reason",
         "warning",
     )
 
@@ -104,6 +105,8 @@ class Job:
         self.peak_memory: int | None = None
         self.cpu_s: float | None = None
         self.reason = ""
+        self.wait_reason = WaitReason.NONE
+        """What of its own it waits for; `reason` has it in words."""
         self.warning = ""
         self.picture = ""
         self.exit_code: int | None = None
@@ -165,7 +168,7 @@ class Job:
         self.reset_tasks(frozenset({TaskState.RUNNING}), TaskState.STOPPING)
         if not self.reset_tasks(frozenset({TaskState.WAITING, TaskState.STOPPING}), TaskState.CANCELLED):
             return False
-        self.reason = "its session ended before it did"
+        self.explain("its session ended before it did")
         self.completed = self.completed or max(when, self.started or self.submitted)
         return True
 
@@ -209,11 +212,15 @@ class Job:
 
     # --- reasons ----------------------------------------------------------------
 
-    def explain(self, reason: str) -> bool:
-        """Say why it waits or is over; returns whether that is news. Why it failed outlives all else."""
-        if reason == self.reason or self.has_failed_tasks:
+    def explain(self, reason: str, wait_reason: WaitReason = WaitReason.NONE) -> bool:
+        """Note why it waits or is over. Why it failed outlives all else.
+
+        Returns:
+            Whether that is a change.
+        """
+        if self.has_failed_tasks or (reason == self.reason and wait_reason is self.wait_reason):
             return False
-        self.reason = reason
+        self.reason, self.wait_reason = reason, wait_reason
         return True
 
     def explain_failure(self, index: int) -> None:
@@ -222,6 +229,7 @@ class Job:
         label = self.task_label(index)
         reason = self.details[index].reason
         self.reason = f"{label}: {reason}" if label else reason
+        self.wait_reason = WaitReason.NONE
 
     def point_to_failure(self) -> None:
         """It is over and failed: show the log of the task that its reason speaks of."""
@@ -320,6 +328,7 @@ class Job:
             attempts=self.attempts,
             log_file=latest.log_file if latest else "",
             exit_code=self.exit_code,
+            wait_reason=self.wait_reason,
             reason=self.reason,
             warning=self.warning,
             picture=self.picture,

@@ -26,8 +26,8 @@ def keep_agents(state: CoreState, now: Instant) -> None:
     local = [agent for agent in state.local_agents.values() if agent.state is not _A.ENDING]
     staying = [agent for agent in local if not agent.retiring]
     missing = state.agents_wanted - len(staying)
-    if state.launch_failures and _launching_works(state, staying, missing, now):
-        state.launch_failures = 0
+    if state.launches.deaths and _launching_works(state, staying, missing, now):
+        state.launches.reset()
         state.set_launch_problem("")
     if missing > 0:
         for agent in [agent for agent in local if agent.retiring][:missing]:
@@ -45,7 +45,7 @@ def keep_agents(state: CoreState, now: Instant) -> None:
 def _launching_works(state: CoreState, staying: list[Agent], missing: int, now: Instant) -> bool:
     """Whether an Agent came to live that was launched after the last failure, or none has to be launched."""
     steady = [agent for agent in staying if agent.is_steady(now.mono)]
-    if any(agent.launched_at > state.launch_failed_at for agent in steady):
+    if any(agent.launched_at > state.launches.died_at for agent in steady):
         return True
     return missing <= 0 and len(steady) == len(staying)
 
@@ -68,9 +68,9 @@ def _retire(state: CoreState, agent: Agent, now: Instant) -> None:
 def _launch_missing(state: CoreState, missing: int, local: list[Agent], now: Instant) -> None:
     if missing <= 0:
         return
-    if now.mono < state.launch_not_before:
-        state.launch_due = state.launch_not_before
-    elif not state.launch_failures:
+    if now.mono < state.launches.restart_at:
+        state.launch_due = state.launches.restart_at
+    elif not state.launches.deaths:
         for _ in range(missing):
             _launch(state, now)
     elif not any(agent.state is _A.STARTING for agent in local):

@@ -150,13 +150,10 @@ def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:
 
 
 def launch_failed(state: CoreState, reason: str, now: Instant) -> None:
-    """A local Agent did not come to live: the next try waits, ever longer; people are told of the third."""
-    if now.mono < state.launch_not_before:
+    """A local Agent died at once: the next launch waits, ever longer; users see the third failure."""
+    if now.mono < state.launches.restart_at:
         # One of several that were launched together: they failed together, once.
         return
-    state.launch_failures += 1
-    state.launch_failed_at = now.mono
-    delay_s = min(30.0, 0.25 * 2.0 ** min(state.launch_failures - 1, 10))
-    state.launch_not_before = now.mono + delay_s
-    if state.launch_failures >= 3:
+    state.launches.died(now.mono)
+    if state.launches.deaths >= 3:
         state.set_launch_problem(f"Agents cannot start: {reason}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import BadInput, NotFound, Refused
 from ..records import check_job_id, check_priority
 from ..settings import MAX_AGENTS
-from ..states import AgentState, TaskState
+from ..states import AgentState, TaskState, WaitReason
 from . import events as ev
 from . import instructions as do
 from .attempts import stop_task
@@ -77,7 +77,7 @@ def _start_again(job: Job, task: int) -> bool:
 
 
 def _say_again(state: CoreState, job: Job) -> None:
-    job.explain("starts again when what ran before is gone")
+    job.explain("starts again when what ran before is gone", WaitReason.RESTART)
     state.out.append(do.JobChanged(job.id))
 
 
@@ -101,6 +101,7 @@ def _clear(job: Job, index: int) -> None:
 def _reopened(state: CoreState, job: Job) -> None:
     """Tasks that were over wait again."""
     job.reason = job.warning = ""
+    job.wait_reason = WaitReason.NONE
     failed = job.first_failed()
     if failed is not None:
         job.explain_failure(failed)

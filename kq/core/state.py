@@ -11,8 +11,8 @@ import msgspec
 
 from ..errors import NotFound
 from ..records import QueueRecord
-from ..states import AgentState, TaskState
-from ..wording import WAITS_FOR
+from ..restart_limit import RestartLimit
+from ..states import AgentState, TaskState, WaitReason
 from . import instructions as do
 from .agents import Agent
 from .jobs import Job
@@ -79,10 +79,8 @@ class CoreState:
         self.agents_wanted = settings.agents_wanted
         self.next_order = 1
         self.next_agent = 1
-        self.launch_failures = 0
-        """Times in a row that Agents were launched and did not come to live."""
-        self.launch_failed_at = 0.0
-        self.launch_not_before = 0.0
+        self.launches = RestartLimit(delay_s=0.25, max_delay_s=30.0)
+        """Counts the times in a row that Agents were launched and died before they were steady."""
         self.launch_due: float | None = None
         """When an Agent that is missing will be launched, if that was put off."""
         self.watched_at: float | None = None
@@ -155,7 +153,7 @@ class CoreState:
             return
         job.completed = now.wall
         if job.is_complete:
-            job.reason = ""
+            job.reason, job.wait_reason = "", WaitReason.NONE
         elif job.has_failed_tasks:
             job.point_to_failure()
         self.tell_dependents(job)
@@ -174,20 +172,21 @@ class CoreState:
             self.offer(dependent)
 
     def explain_waiting(self, job: Job) -> None:
-        """Say in the job's reason which jobs it waits for, if any."""
+        """Note as the job's reason which jobs it waits for, if any."""
         if not job.waiting or job.on_agents:
             return
-        reason = ""
+        reason, wait_reason = "", WaitReason.NONE
         if job.unmet_dependencies:
             names = []
             for before in islice(job.unmet_dependencies, _NAMES_SHOWN):
                 other = self.jobs[before]
                 names.append(f"{other.spec.name} ({other.state})" if other.is_over else other.spec.name)
             more = len(job.unmet_dependencies) - len(names)
-            reason = f"{WAITS_FOR}{', '.join(names)}{f' and {more} more' if more else ''}"
-        elif not job.reason.startswith(WAITS_FOR):
+            reason = f"waits for {', '.join(names)}{f' and {more} more' if more else ''}"
+            wait_reason = WaitReason.DEPENDENCIES
+        elif job.wait_reason is not WaitReason.DEPENDENCIES:
             return
-        if job.explain(reason):
+        if job.explain(reason, wait_reason):
             self.out.append(do.JobChanged(job.id))
 
     def link(self, job: Job) -> None:

@@ -13,14 +13,15 @@ import time
 
 from .. import __version__, process
 from ..logs import log_folder, open_log
+from ..restart_limit import RestartLimit
 from ..settings import Settings
 from .folder import QueueFolder
 from .startup import let_begin, start_server, tell
 
 __all__ = ["Guardian"]
 
-_MAX_DEATHS = 5
-_DEATHS_WITHIN_S = 30.0
+_RESTART_LIMIT = 5
+_RESTART_WINDOW_S = 30.0
 _TIMEOUT_S = 3.5
 """How much longer than a render's grace the server may take to end the session."""
 _log = logging.getLogger("kq.guardian")
@@ -52,7 +53,7 @@ class Guardian:
         self._server: process.Child | None = server
         self._old_servers: list[process.Child] = []
         """Dead ones: their lifelines are those of Agents that live on, so they are kept open."""
-        self._deaths: list[float] = []
+        self._restarts = RestartLimit(restart_limit=_RESTART_LIMIT, window_s=_RESTART_WINDOW_S)
         self._lifeline = process.InputEnd() if lifeline else None
         self._end_asked = False
         self._wake = process.SignalWake()
@@ -124,11 +125,9 @@ class Guardian:
             return 2  # it said why, and would say so again
         if ended.code == 0:
             return 0  # it was asked to end by somebody else
-        now = time.monotonic()
-        self._deaths = [each for each in self._deaths if now - each < _DEATHS_WITHIN_S] + [now]
-        if len(self._deaths) >= _MAX_DEATHS:
+        if not self._restarts.died(time.monotonic()):
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
-            often = f"{_MAX_DEATHS} times in {_DEATHS_WITHIN_S:.0f} s"
+            often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
             _log.error("the server died %s: it is not started again", often)
             tell("failed", message=f"the queue's server died {often}; see {log}")
             return 1

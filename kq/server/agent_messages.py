@@ -152,7 +152,6 @@ def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
         len(ending.reason) <= _LONGEST_TEXT
         and len(ending.warning) <= _LONGEST_TEXT
         and len(ending.picture) <= _LONGEST_PATH
-        and len(ending.outcome) + len(ending.stop_method) <= 40
     )
     sound = (
         (ending.cpu_s is None or 0 <= ending.cpu_s < _LARGEST)
@@ -167,8 +166,6 @@ def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
         reason=ending.reason[:_LONGEST_TEXT],
         warning=ending.warning[:_LONGEST_TEXT],
         picture=ending.picture if len(ending.picture) <= _LONGEST_PATH else "",
-        outcome=ending.outcome[:20],
-        stop_method=ending.stop_method[:20],
         cpu_s=_finite(ending.cpu_s),
         peak_memory=_whole(ending.peak_memory),
         exit_code=_whole(ending.exit_code, least=-_LARGEST),

@@ -18,6 +18,7 @@ from ..core.pool import beat_interval_s
 from ..errors import MalformedMessage
 from ..records import attempt_id, fill, task_commands
 from ..settings import Settings
+from ..states import Outcome
 from .agent_links import LOCAL_ROLE, AgentLinks
 from .change_feed import ChangeFeed
 from .client_outbox import ClientOutbox
@@ -108,7 +109,7 @@ class Effects:
 
     def _attempt_over(self, instruction: do.AttemptOver) -> None:
         record = instruction.record
-        if record.outcome not in ("completed", "stopped"):
+        if record.outcome not in (Outcome.COMPLETED, Outcome.STOPPED):
             log_attempt(record)
         if self._core.has_job(record.job_id):
             self._journal.note_attempt(self._core.job_entry(record.job_id), record)
@@ -180,7 +181,7 @@ class Effects:
             self._links.send(instruction.agent, order)
         except MalformedMessage as error:
             ending = m.AttemptEnding(
-                agent=instruction.agent, attempt=order.attempt, outcome="failed", reason=str(error)
+                agent=instruction.agent, attempt=order.attempt, outcome=Outcome.FAILED, reason=str(error)
             )
             self._failures.append(ev.AttemptEnded(ending))
 

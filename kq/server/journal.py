@@ -21,6 +21,7 @@ from ..core.jobs import Job, TaskDetail
 from ..core.state import Overrides
 from ..errors import KqError
 from ..records import AttemptRecord, JobSpec
+from ..states import WaitReason
 
 __all__ = ["JobRow", "Journal", "RestoredAgent"]
 
@@ -68,6 +69,7 @@ class JobRow(msgspec.Struct, omit_defaults=True):
     latest: int | None = None
     peak_memory: int | None = None
     cpu_s: float | None = None
+    wait_reason: WaitReason = WaitReason.NONE
     reason: str = ""
     warning: str = ""
     picture: str = ""

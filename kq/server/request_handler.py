@@ -14,8 +14,7 @@ import msgspec
 from .. import messages as m
 from ..core import Core
 from ..core import events as ev
-from ..errors import BadInput, IllegalTransition, KqError
-from ..plain_text import quoted
+from ..errors import IllegalTransition, KqError
 from .agent_links import AgentLinks
 from .change_feed import ChangeFeed
 from .client_outbox import ClientOutbox
@@ -78,10 +77,7 @@ class RequestHandler:
         return self._handle(request, ev.JobSubmitted(request.job_id, request.spec))
 
     def _job_action(self, request: m.JobActionRequest) -> list[msgspec.Struct]:
-        event = _JOB_EVENTS.get(request.action)
-        if event is None:
-            raise _unknown_action(request.action, "job", _JOB_EVENTS)
-        return self._handle(request, event(request.job_ids))
+        return self._handle(request, _JOB_EVENTS[request.action](request.job_ids))
 
     def _start_tasks(self, request: m.StartTasksRequest) -> list[msgspec.Struct]:
         return self._handle(request, ev.TasksStarted(request.job_id, request.tasks))
@@ -96,10 +92,7 @@ class RequestHandler:
         return self._handle(request, ev.AgentsWanted(request.count))
 
     def _agent_action(self, request: m.AgentActionRequest) -> list[msgspec.Struct]:
-        event = _AGENT_EVENTS.get(request.action)
-        if event is None:
-            raise _unknown_action(request.action, "Agent", _AGENT_EVENTS)
-        return self._handle(request, event(request.agent_ids))
+        return self._handle(request, _AGENT_EVENTS[request.action](request.agent_ids))
 
     def _admit_host(self, request: m.AdmitHostRequest) -> list[msgspec.Struct]:
         connection = self._hosts.admit(request.host, request.bind, by_hand=request.by_hand)
@@ -152,20 +145,16 @@ class RequestHandler:
         return [m.SpecReply(request=request.request, spec=self._core.job_spec(request.job_id))]
 
 
-def _unknown_action(action: str, kind: str, known: dict[str, Any]) -> BadInput:
-    return BadInput(f"Unknown {kind} action {quoted(action[:40])}: use {', '.join(known)}")
-
-
-_JOB_EVENTS: dict[str, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
-    "start": ev.JobsStarted,
-    "stop": ev.JobsStopped,
-    "remove": ev.JobsRemoved,
+_JOB_EVENTS: dict[m.JobAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
+    m.JobAction.START: ev.JobsStarted,
+    m.JobAction.STOP: ev.JobsStopped,
+    m.JobAction.REMOVE: ev.JobsRemoved,
 }
-_AGENT_EVENTS: dict[str, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
-    "drain": lambda ids: ev.AgentsDrained(ids, draining=True),
-    "resume": lambda ids: ev.AgentsDrained(ids, draining=False),
-    "restart": lambda ids: ev.AgentEndAsked(ids, again=True),
-    "end": ev.AgentEndAsked,
+_AGENT_EVENTS: dict[m.AgentAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
+    m.AgentAction.DRAIN: lambda ids: ev.AgentsDrained(ids, draining=True),
+    m.AgentAction.RESUME: lambda ids: ev.AgentsDrained(ids, draining=False),
+    m.AgentAction.RESTART: lambda ids: ev.AgentEndAsked(ids, again=True),
+    m.AgentAction.END: ev.AgentEndAsked,
 }
 _HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgspec.Struct]]] = {
     m.SubmitRequest: RequestHandler._submit,

@@ -7,7 +7,7 @@ from kq.core import events as ev
 from kq.core import instructions as do
 from kq.messages import AttemptEnding
 from kq.records import JobSpec
-from kq.states import TaskState
+from kq.states import Outcome, TaskState
 
 COMMANDS = (("render", "{frame}"),)
 _LETTERS = {
@@ -96,7 +96,7 @@ def ending(agent: str, attempt: str, outcome: str = "completed", **fields: objec
     """An ending as an Agent would report it."""
     if outcome == "completed":
         fields.setdefault("exit_code", 0)
-    return AttemptEnding(agent=agent, attempt=attempt, outcome=outcome, **fields)  # type: ignore[arg-type]
+    return AttemptEnding(agent=agent, attempt=attempt, outcome=Outcome(outcome), **fields)  # type: ignore[arg-type]
 
 
 def only(instructions: list[do.Instruction], *kinds: type[do.Instruction]) -> list[do.Instruction]:

@@ -156,7 +156,7 @@ def test_an_agent_that_lives_already_is_no_sign_that_others_start() -> None:
     for number in range(2, 6):
         q.gone(f"a{number}", "no memory")
         beat(q, 3.0)
-    assert q.core.state.launch_failures == 4
+    assert q.core.state.launches.deaths == 4
     assert q.core.queue_record().problem == "Agents cannot start: no memory"
     q.feed(ev.AgentsWanted(1))
     q.tick()
@@ -169,9 +169,9 @@ def test_an_agent_that_never_registers_is_ended_and_counts_as_a_failure() -> Non
     q.tick()
     assert only(q.tick(30.0), EndAgent) == []
     assert only(q.tick(0.5), EndAgent) == [EndAgent("a1", "it did not register within 30 s", force=True)]
-    assert q.core.state.launch_failures == 1
+    assert q.core.state.launches.deaths == 1
     q.gone("a1")
-    assert q.core.state.launch_failures == 1
+    assert q.core.state.launches.deaths == 1
     assert launched([*q.tick(1.0)]) == ["a2"]
 
 
@@ -182,7 +182,7 @@ def test_an_agent_that_was_ended_on_wish_is_no_failure() -> None:
     q.register("a1", local=True)
     assert launched([*q.feed(ev.AgentEndAsked(("a1",), again=True))]) == ["a2"]
     q.gone("a1")
-    assert q.core.state.launch_failures == 0
+    assert q.core.state.launches.deaths == 0
 
 
 def test_of_local_agents_that_are_removed_so_many_fewer_are_wanted() -> None:

@@ -16,7 +16,7 @@ from kq.core.jobs import Job
 from kq.errors import KqError
 from kq.messages import AttemptEnding
 from kq.records import attempt_id
-from kq.states import TaskState
+from kq.states import Outcome, TaskState
 
 SETTINGS = CoreSettings(agents_wanted=2, lease_s=10.0, heartbeat_s=1.0, max_agent_losses=3)
 
@@ -108,7 +108,7 @@ class SimAgent:
         name, self.holding, self.told_to_stop = self.holding, "", False
         self.world.ends(self, name)
         code = {"completed": 0, "failed": 1}.get(outcome, -15)
-        ending = AttemptEnding(agent=self.id, attempt=name, outcome=outcome, exit_code=code)
+        ending = AttemptEnding(agent=self.id, attempt=name, outcome=Outcome(outcome), exit_code=code)
         self.endings[name] = ending
         self.outbox.append(ev.AttemptEnded(ending))
 

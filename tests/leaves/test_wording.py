@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kq.records import AgentRecord, JobRecord, QueueRecord, TaskRecord
-from kq.states import AgentState, JobState, TaskState
+from kq.states import AgentState, JobState, TaskState, WaitReason
 from kq.wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
 
 _WAITING = JobRecord(id="job0", name="beauty", state=JobState.WAITING, submitted=0.0, order=1)
@@ -105,7 +105,9 @@ def test_a_task_that_waits_says_why() -> None:
     """In the words of its job: what went wrong with it, jobs before its own, its job's limit, the queue."""
     task = TaskRecord(job_id="job0", index=3, state=TaskState.WAITING)
     assert reason_of_task(task, _WAITING, "the queue is paused") == "the queue is paused"
-    after = msgspec.structs.replace(_WAITING, reason="waits for key (Running)")
+    after = msgspec.structs.replace(
+        _WAITING, reason="waits for key (Running)", wait_reason=WaitReason.DEPENDENCIES
+    )
     assert reason_of_task(task, after, "the queue is paused") == "waits for key (Running)"
     limited = msgspec.structs.replace(
         _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2

@@ -184,7 +184,9 @@ def test_an_agents_key_can_wish_for_nothing(
 
 def test_a_clients_key_is_no_agents(target: Target) -> None:
     """It can neither register an Agent nor report for one."""
-    register = m.RegisterUpdate(protocol=1, version="1", agent="a9", host="h", pid=1, started=1.0)
+    register = m.RegisterUpdate(
+        protocol=m.PROTOCOL_VERSION, version="1", agent="a9", host="h", pid=1, started=1.0
+    )
     assert isinstance(target.ask(target.client, encode(register)), m.EndOrder)
     with target.peer(zmq.PUSH, target.client) as near:
         for message in lies(target):
@@ -212,14 +214,18 @@ def lies(target: Target) -> list[msgspec.Struct]:
 
 def test_the_key_of_one_host_cannot_speak_for_anothers_agent(target: Target) -> None:
     """Neither by a report nor within one, nor by registering under its name."""
-    mine = m.RegisterUpdate(protocol=1, version="1", agent="farm-b:1", host="farm-b", pid=77, started=1.0)
+    mine = m.RegisterUpdate(
+        protocol=m.PROTOCOL_VERSION, version="1", agent="farm-b:1", host="farm-b", pid=77, started=1.0
+    )
     assert isinstance(target.ask(target.remote, encode(mine)), m.AcknowledgeOrder)
     with target.peer(zmq.PUSH, target.remote) as near:
         for message in lies(target):
             near.send(encode(message))
         near.send(encode(m.LeaveUpdate(agent="farm-b:1", reason="done lying")))
     for name in (target.agent, "a77", "farm-c:1"):
-        stolen = m.RegisterUpdate(protocol=1, version="1", agent=name, host="farm-b", pid=77, started=1.0)
+        stolen = m.RegisterUpdate(
+            protocol=m.PROTOCOL_VERSION, version="1", agent=name, host="farm-b", pid=77, started=1.0
+        )
         assert isinstance(target.ask(target.remote, encode(stolen)), m.EndOrder)
     until(lambda: [a.id for a in target.queue.client.agents()] == [target.agent], "the liar to be gone")
     target.assert_unharmed()
@@ -247,7 +253,14 @@ def test_the_key_of_one_host_cannot_speak_for_anothers_agent(target: Target) -> 
 )
 def test_registrations_that_make_no_sense(target: Target, change: dict[str, object]) -> None:
     """Refused with the reason; no such Agent is ever shown."""
-    fields = {"protocol": 1, "version": "1", "agent": "farm-b:2", "host": "b", "pid": 7, "started": 1.0}
+    fields = {
+        "protocol": m.PROTOCOL_VERSION,
+        "version": "1",
+        "agent": "farm-b:2",
+        "host": "b",
+        "pid": 7,
+        "started": 1.0,
+    }
     reply = target.ask(target.remote, encode(m.RegisterUpdate(**{**fields, **change})))  # type: ignore[arg-type]
     assert isinstance(reply, m.EndOrder)
     assert reply.reason
@@ -307,7 +320,9 @@ def test_texts_of_an_agent_are_cut_to_what_can_be_told(target: Target) -> None:
     """An Agent of ours that is mad: the record stays readable, and clients hear of it."""
     job = target.queue.submit(*NOTHING, name="x", priority=5)
     name = "farm-b:5"
-    register = m.RegisterUpdate(protocol=1, version="1", agent=name, host="b", pid=7, started=1.0)
+    register = m.RegisterUpdate(
+        protocol=m.PROTOCOL_VERSION, version="1", agent=name, host="b", pid=7, started=1.0
+    )
     with target.peer(zmq.DEALER, target.remote) as near, target.peer(zmq.PUSH, target.remote) as far:
         near.send(encode(register))
         decoder: FrameDecoder[m.AgentOrder] = FrameDecoder(m.AgentOrder)
@@ -339,7 +354,13 @@ def test_a_host_that_registers_without_end(target: Target) -> None:
     with target.peer(zmq.DEALER, target.remote) as near:
         for first in range(0, 5000, 500):
             for number in range(first, first + 500):
-                fields = {"protocol": 1, "version": "1", "host": "b", "pid": 7, "started": 1.0}
+                fields = {
+                    "protocol": m.PROTOCOL_VERSION,
+                    "version": "1",
+                    "host": "b",
+                    "pid": 7,
+                    "started": 1.0,
+                }
                 near.send(encode(m.RegisterUpdate(agent=f"farm-b:{number}", **fields)))  # type: ignore[arg-type]
             # Answers that nobody takes are dropped once the system's buffers are full, which differ in size.
             answers += [decoder.decode(near.recv()) for _ in range(500)]

@@ -41,7 +41,9 @@ def test_what_comes_is_taken_once_the_poller_names_its_port(ends: tuple[ServerWi
     replies: list[m.AgentOrder] = []
     broadcasts: list[m.BroadcastMessage] = []
     changes: list[str] = []
-    agent.send_request(m.RegisterUpdate(protocol=1, version="1", agent="a1", host="h", pid=2, started=0.0))
+    agent.send_request(
+        m.RegisterUpdate(protocol=m.PROTOCOL_VERSION, version="1", agent="a1", host="h", pid=2, started=0.0)
+    )
     agent.send_update(m.LeaveUpdate(agent="a1", reason="done"))
     until = time.monotonic() + 60
     while not (requests and updates and replies and broadcasts and changes):
