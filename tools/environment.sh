@@ -64,14 +64,17 @@ set_up() {
     local requirements="$1" began="$SECONDS" python packages
     local PATH="$PATH:/usr/sbin:/sbin" # where ldconfig and sshd are, also for an ordinary user
     shift
-    python="$(find_python)" || fail "needs Python 3.11 or later. On Debian 12: sudo apt-get install python3"
     mapfile -t packages < <(missing_packages "$@")
-    if ! can_install_wheels "$python"; then
+    if ! python="$(find_python)"; then
+        packages+=(python3 python3-venv)
+    elif ! can_install_wheels "$python"; then
         packages+=("$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
     fi
     install_packages ${packages[@]+"${packages[@]}"}
     mapfile -t packages < <(missing_packages "$@")
     [ "${#packages[@]}" -eq 0 ] || fail "still missing after their installation: ${packages[*]}"
+    python="$(find_python)" ||
+        fail "needs Python 3.11 or later; this system's is $(python3 --version 2>&1). Debian 12 has 3.11"
     make_venv "$python"
     if [ "$(cat "$venv/.ready-$requirements" 2>/dev/null)" != "$(stamp_of "$requirements")" ]; then
         install_requirements "$python" "$requirements"

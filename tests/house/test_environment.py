@@ -155,3 +155,37 @@ def test_without_rights_the_one_line_to_run_is_printed(
     allowed = prepare(checkout, need="libnowhere.so.1 libnowhere1", path=path)
     assert "apt-get install -y --no-install-recommends libnowhere1" in (tmp_path / "log").read_text()
     assert "still missing after their installation: libnowhere1" in allowed.stderr
+
+
+@pytest.mark.slow
+def test_python_is_installed_where_there_is_none(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the other system packages, in one call; that the system's Python is too old is an error."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for folder in map(Path, ("/usr/sbin", "/usr/bin", "/sbin", "/bin")):
+        for path in folder.iterdir():
+            if not path.name.startswith("python") and not (tools / path.name).exists():
+                (tools / path.name).symlink_to(path)
+    for name in ("id", "apt-get", "sudo"):
+        (tools / name).unlink(missing_ok=True)
+    program(tools, "id", "echo 1000")
+    program(tools, "apt-get", "exit 0")
+    monkeypatch.setenv("TOOLS", str(tools))
+
+    old = 'printf "#!/bin/sh\\necho Python 3.9.2; exit 1\\n" >"$TOOLS/python3"; chmod 755 "$TOOLS/python3"'
+    program(tools, "sudo", f'shift; [ "$1" = true ] || {{ {old}; }}')
+    too_old = prepare(checkout, path=str(tools))
+    assert too_old.returncode != 0
+    assert "needs Python 3.11 or later; this system's is Python 3.9.2" in too_old.stderr
+
+    (tools / "python3").unlink()
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    new = f'echo "$3" >>"$LOG"; ln -s "{sys.executable}" "$TOOLS/python3"'
+    program(tools, "sudo", f'shift; [ "$1" = true ] || {{ {new}; }}')
+    done = prepare(checkout, path=str(tools))
+    assert (done.returncode, done.stdout) == (0, "1.0\n"), done.stderr
+    assert (
+        "apt-get install -y --no-install-recommends python3 python3-venv;" in (tmp_path / "log").read_text()
+    )

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import paramiko
+import pytest
 
 from kq.remote import RemoteHost, RemoteStep
 from kq.remote.ssh_keys import fingerprint
@@ -110,6 +111,8 @@ class Answers:
 class RemoteMachine:
     """A machine with an SSH server, a user's home and a key that is let in.
 
+    Skips the test, with the reason, where no SSH server can be started.
+
     Attributes:
         home: the home folder over there; `state` is where Agents keep what is theirs.
         key: a private key that is let in.
@@ -126,6 +129,8 @@ class RemoteMachine:
         home_name: str = "home",
         variables: str = "",
     ) -> None:
+        if reason := why_no_ssh():
+            pytest.skip(reason)
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
