@@ -21,6 +21,7 @@ from .frame_ranges import format_frames, parse_frames
 from .patterns import OutputPatterns, load_patterns
 from .plain_text import quoted
 from .records import (
+    MAX_PRIORITY,
     AgentRecord,
     AttemptRecord,
     JobRecord,
@@ -51,6 +52,7 @@ from .wording import agent_state_text, job_state_text, reason_of, reason_of_task
 
 __all__ = [
     "MAX_AGENTS",
+    "MAX_PRIORITY",
     "AgentConfig",
     "AgentRecord",
     "AgentState",

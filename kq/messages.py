@@ -58,6 +58,7 @@ __all__ = [
     "SpecRequest",
     "StartTasksRequest",
     "StopOrder",
+    "StopTasksRequest",
     "StreamedOrder",
     "SubmitRequest",
     "TasksReply",
@@ -110,6 +111,13 @@ class JobActionRequest(_Request, frozen=True, kw_only=True, tag="job"):
 
 class StartTasksRequest(_Request, frozen=True, kw_only=True, tag="start-tasks"):
     """Run single tasks of a job again. Answer: DoneReply."""
+
+    job_id: str
+    tasks: tuple[int, ...]
+
+
+class StopTasksRequest(_Request, frozen=True, kw_only=True, tag="stop-tasks"):
+    """Stop single tasks of a job; its others go on. Answer: DoneReply."""
 
     job_id: str
     tasks: tuple[int, ...]
@@ -476,9 +484,9 @@ class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
 
 
 ClientRequest = Union[  # noqa: UP007  # msgspec wants a union it can walk at run time; so spelled once
-    SubmitRequest, JobActionRequest, StartTasksRequest, PriorityRequest, PauseQueueRequest, SetAgentsRequest,
-    AgentActionRequest, SnapshotRequest, TasksRequest, AttemptsRequest, SpecRequest, AdmitHostRequest,
-    RevokeHostRequest,
+    SubmitRequest, JobActionRequest, StartTasksRequest, StopTasksRequest, PriorityRequest, PauseQueueRequest,
+    SetAgentsRequest, AgentActionRequest, SnapshotRequest, TasksRequest, AttemptsRequest, SpecRequest,
+    AdmitHostRequest, RevokeHostRequest,
 ]  # fmt: skip
 RequestMessage = Union[ClientRequest, RegisterUpdate]  # noqa: UP007
 """What the server accepts on the request port."""

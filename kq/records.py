@@ -344,6 +344,8 @@ class AgentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     draining: bool = False
     job: str = ""
     task: int | None = None
+    task_label: str = ""
+    """`frame 7`, `frames 1-10`, or empty: of that task."""
     cpu_percent: float | None = None
     """Of its render's processes together; 100 is one core."""
     memory: int | None = None

@@ -42,6 +42,11 @@ class RequestHandler:
         numbers = tuple(tasks)
         return self._ask(lambda number: m.StartTasksRequest(request=number, job_id=job_id, tasks=numbers))
 
+    def stop_tasks(self, job_id: str, tasks: Sequence[int]) -> Future[None]:
+        """Stop single tasks of a job; its others go on."""
+        numbers = tuple(tasks)
+        return self._ask(lambda number: m.StopTasksRequest(request=number, job_id=job_id, tasks=numbers))
+
     def set_priority(self, job_ids: Sequence[str], priority: int) -> Future[None]:
         """Change the priority of jobs; higher goes first."""
         ids = tuple(job_ids)

@@ -114,8 +114,8 @@ class Agent:
             and not self.unexpected_attempt
         )
 
-    def record(self) -> AgentRecord:
-        """What people are told of the Agent."""
+    def record(self, task_label: str = "") -> AgentRecord:
+        """What people are told of the Agent; `task_label` names its task as the task's own record does."""
         job, task = ("", None) if self.desired is None else self.desired[:2]
         return AgentRecord(
             id=self.id,
@@ -127,6 +127,7 @@ class Agent:
             draining=self.draining or self.retiring,
             job=job,
             task=task,
+            task_label=task_label,
             cpu_percent=self.cpu_percent,
             memory=self.memory,
             reason=self.reason,

@@ -25,6 +25,7 @@ __all__ = [
     "QueuePaused",
     "SessionEnding",
     "TasksStarted",
+    "TasksStopped",
     "Tick",
 ]
 
@@ -48,6 +49,13 @@ class JobsStarted(CoreEvent, frozen=True):
 
 class TasksStarted(CoreEvent, frozen=True):
     """A client wants single tasks run again, whatever became of them."""
+
+    job_id: str
+    tasks: tuple[int, ...]
+
+
+class TasksStopped(CoreEvent, frozen=True):
+    """A client wants single tasks stopped; the job's others go on."""
 
     job_id: str
     tasks: tuple[int, ...]

@@ -79,7 +79,12 @@ class Core:
 
     def agent_record(self, agent_id: str) -> AgentRecord:
         """What people are told of an Agent. Raises NotFound."""
-        return self.state.agents_of((agent_id,))[0].record()
+        agent = self.state.agents_of((agent_id,))[0]
+        if agent.desired is None:
+            return agent.record()
+        job_id, task, _attempt = agent.desired
+        job = self.state.jobs.get(job_id)
+        return agent.record("" if job is None else job.task_label(task))
 
     def queue_record(self) -> QueueRecord:
         """What people are told of the queue as a whole."""
@@ -150,6 +155,7 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.JobSubmitted: requests.submit,
     ev.JobsStarted: requests.start_jobs,
     ev.TasksStarted: requests.start_tasks,
+    ev.TasksStopped: requests.stop_tasks,
     ev.JobsStopped: requests.stop_jobs,
     ev.JobsRemoved: requests.remove_jobs,
     ev.PrioritySet: requests.set_priority,

@@ -21,6 +21,7 @@ __all__ = [
     "start_jobs",
     "start_tasks",
     "stop_jobs",
+    "stop_tasks",
     "submit",
     "want_agents",
 ]
@@ -114,13 +115,19 @@ def _reopened(state: CoreState, job: Job) -> None:
     state.tell_dependents(job)
 
 
+def _job_with_tasks(state: CoreState, job_id: str, tasks: tuple[int, ...]) -> Job:
+    """The job, which has all of `tasks`. Raises NotFound."""
+    job = state.job(job_id)
+    for task in tasks:
+        if not 0 <= task < job.total:
+            raise NotFound(f"job {job.spec.name} has no task {task}: it has {job.total}, counted from 0")
+    return job
+
+
 def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
     """Run single tasks again, Completed ones as well. What waits or runs is left alone."""
     _refuse_when_ending(state)
-    job = state.job(event.job_id)
-    for task in event.tasks:
-        if not 0 <= task < job.total:
-            raise NotFound(f"job {job.spec.name} has no task {task}: it has {job.total}, counted from 0")
+    job = _job_with_tasks(state, event.job_id, event.tasks)
     again = reopened = False
     for task in event.tasks:
         if job.task_state(task).is_terminal:
@@ -134,6 +141,21 @@ def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
         _reopened(state, job)
     if again:
         _say_again(state, job)
+
+
+def stop_tasks(state: CoreState, event: ev.TasksStopped, now: Instant) -> None:
+    """Cancel single tasks that wait; have Agents end those that run. What is over is left alone."""
+    job = _job_with_tasks(state, event.job_id, event.tasks)
+    if job.is_over:
+        return
+    for task in event.tasks:
+        if job.task_state(task) is _T.WAITING:
+            state.move_task(job, task, _T.CANCELLED)
+        elif job.task_state(task) is _T.RUNNING:
+            stop_task(state, job, task)
+        elif job.task_state(task) is _T.STOPPING:
+            job.details[task].restart = False
+    state.after_task(job, now)
 
 
 def stop_jobs(state: CoreState, event: ev.JobsStopped, now: Instant) -> None:

@@ -82,6 +82,9 @@ class RequestHandler:
     def _start_tasks(self, request: m.StartTasksRequest) -> list[msgspec.Struct]:
         return self._handle(request, ev.TasksStarted(request.job_id, request.tasks))
 
+    def _stop_tasks(self, request: m.StopTasksRequest) -> list[msgspec.Struct]:
+        return self._handle(request, ev.TasksStopped(request.job_id, request.tasks))
+
     def _set_priority(self, request: m.PriorityRequest) -> list[msgspec.Struct]:
         return self._handle(request, ev.PrioritySet(request.job_ids, request.priority))
 
@@ -160,6 +163,7 @@ _HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgs
     m.SubmitRequest: RequestHandler._submit,
     m.JobActionRequest: RequestHandler._job_action,
     m.StartTasksRequest: RequestHandler._start_tasks,
+    m.StopTasksRequest: RequestHandler._stop_tasks,
     m.PriorityRequest: RequestHandler._set_priority,
     m.PauseQueueRequest: RequestHandler._pause_queue,
     m.SetAgentsRequest: RequestHandler._set_agents,

@@ -44,6 +44,9 @@ class Driver:
     def start_tasks(self, job_id: str, *tasks: int) -> list[do.Instruction]:
         return self.feed(ev.TasksStarted(job_id, tasks))
 
+    def stop_tasks(self, job_id: str, *tasks: int) -> list[do.Instruction]:
+        return self.feed(ev.TasksStopped(job_id, tasks))
+
     def stop(self, *job_ids: str) -> list[do.Instruction]:
         return self.feed(ev.JobsStopped(job_ids))
 

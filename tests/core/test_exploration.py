@@ -78,6 +78,10 @@ class Queue(RuleBasedStateMachine):
         self.may_restart.add(self._job(pick))
         self.world.try_feed(ev.TasksStarted(self._job(pick), (task,)))
 
+    @rule(pick=picks, task=st.integers(0, 4))
+    def stop_task(self, pick: int, task: int) -> None:
+        self.world.try_feed(ev.TasksStopped(self._job(pick), (task,)))
+
     @rule(pick=picks)
     def stop(self, pick: int) -> None:
         self.world.try_feed(ev.JobsStopped((self._job(pick),)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kq.core import events as ev
+from kq.core import instructions as do
 from kq.core.instructions import (
     AgentChanged,
     AskStop,
@@ -15,7 +16,7 @@ from kq.core.instructions import (
 )
 from kq.errors import NotFound
 from kq.states import TaskState
-from tests.core.driver import Driver, assigned
+from tests.core.driver import Driver, assigned, only
 
 # --- stop ---------------------------------------------------------------------------------
 
@@ -191,6 +192,38 @@ def test_starting_one_of_two_failed_tasks_keeps_the_other_reason() -> None:
     assert q.reason("job1") == "frame 1: no light"
     q.end("r1", "job1/1/2")
     assert (q.core.job_record("job1").state, q.reason("job1")) == ("Failed", "frame 1: no light")
+
+
+def test_stopping_single_tasks_leaves_the_others() -> None:
+    """One that runs is ended, one that waits is cancelled; the rest of the job goes on."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-4")
+    assert only(q.stop_tasks("job1", 0), do.AskStop) == [do.AskStop("r1", "job1/0/1")]
+    q.stop_tasks("job1", 2)
+    assert q.states("job1") == "pwxw"
+    assert assigned(q.end("r1", "job1/0/1", "stopped")) == [("r1", "job1", 1)]
+    assert q.states("job1") == "xrxw"
+    q.end("r1", "job1/1/1")
+    q.stop_tasks("job1", 3)
+    q.end("r1", "job1/3/1", "stopped")
+    assert q.states("job1") == "xcxx"
+    completed = q.core.job_record("job1").completed
+    assert completed is not None
+    q.mono += 50
+    assert q.stop_tasks("job1", 1) == []
+    assert q.core.job_record("job1").completed == completed
+
+
+def test_an_agent_names_its_task_as_the_task_does() -> None:
+    """By its frames."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="7-8")
+    assert q.core.agent_record("r1").task_label == q.core.task_records("job1", 0, 1)[0].label == "frame 7"
+    q.stop("job1")
+    q.end("r1", "job1/0/1", "stopped")
+    assert q.core.agent_record("r1").task_label == ""
 
 
 @pytest.mark.parametrize("task", [-1, 3])

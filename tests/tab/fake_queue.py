@@ -179,6 +179,9 @@ class FakeQueue:
     def start_tasks(self, job_id: str, tasks: Sequence[int]) -> Future[None]:
         return self._answer("start_tasks", job_id, tuple(tasks))
 
+    def stop_tasks(self, job_id: str, tasks: Sequence[int]) -> Future[None]:
+        return self._answer("stop_tasks", job_id, tuple(tasks))
+
     def set_priority(self, ids: Sequence[str], priority: int) -> Future[None]:
         return self._answer("set_priority", tuple(ids), priority)
 

@@ -33,17 +33,48 @@ def ids(model: AgentsModel) -> list[str]:
 
 
 def test_they_stand_as_people_count_and_find_their_place(qtmodeltester: Any, qapp: Any) -> None:
-    """a2 before a10; one that has just started, whose host nobody knows, goes to the others of it."""
+    """a2 before a10, local ones first; a remote one whose host changes moves to that host's others."""
     model = AgentsModel(lambda job_id: job_id)
     qtmodeltester.data_display_may_return_none = True
     qtmodeltester.check(model)
     model.apply(change([make_agent(number, id=f"a{number}") for number in (10, 2, 1)], reset=True))
     assert ids(model) == ["a1", "a2", "a10"]
-    model.apply(change([make_agent(11, AgentState.STARTING, id="a11", host="")]))
-    model.apply(change([make_agent(11, id="a11")]))
-    assert ids(model) == ["a1", "a2", "a10", "a11"]
-    model.apply(change([make_agent(11, id="a11", host="aaa"), make_agent(1, id="a1", host="zzz")]))
-    assert ids(model) == ["a11", "a2", "a10", "a1"]
+    remote = [make_agent(number, id=f"b{number}", host=f"farm-{number}", local=False) for number in (1, 2)]
+    model.apply(change(remote))
+    assert ids(model) == ["a1", "a2", "a10", "b1", "b2"]
+    model.apply(change([make_agent(1, id="b1", host="zzz", local=False)]))
+    assert ids(model) == ["a1", "a2", "a10", "b2", "b1"]
+
+
+def test_a_local_agent_keeps_its_row_when_it_registers(qapp: Any) -> None:
+    """It has no host until then; an artist who has selected its row goes on with the same Agent."""
+    model = AgentsModel(lambda job_id: job_id)
+    model.apply(change([make_agent(1, id="a1"), make_agent(2, AgentState.STARTING, id="a2", host="")]))
+    assert ids(model) == ["a1", "a2"]
+    model.apply(change([make_agent(2, id="a2")]))
+    assert ids(model) == ["a1", "a2"]
+
+
+def test_agents_stay_selected_after_a_snapshot(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """After a reconnection *Drain* drains the Agent that was selected before."""
+    agents = [make_agent(number) for number in (1, 2, 3)]
+    queue.change(agents=agents, queue=QueueRecord(agents_wanted=3))
+    tab.details.show_page("Agents")
+    settle(lambda: len(tab.agents.agents()) == 3)
+    tab.agents_panel.table.selectRow(1)
+    queue.change(agents=agents[1:], reset=True)
+    settle(lambda: len(tab.agents.agents()) == 2)
+    tab.agents_panel.drain.trigger()
+    assert ("drain_agents", (agents[1].id,)) in queue.asked
+
+
+def test_an_agents_task_is_named_as_in_the_list(qapp: Any) -> None:
+    """By its frames, where it has some."""
+    model = AgentsModel(lambda job_id: "beauty")
+    busy = {"state": AgentState.BUSY, "job": "job1"}
+    framed = make_agent(1, **busy, task=4, task_label="frame 5")
+    model.apply(change([framed, make_agent(2, **busy, task=4), make_agent(3, **busy, task=0)]))
+    assert [model.index(row, 4).data() for row in range(3)] == ["beauty, frame 5", "beauty, task 5", "beauty"]
 
 
 def test_whose_agent_it_is_is_told_before_its_host_is_known(qapp: Any) -> None:

@@ -128,14 +128,19 @@ def test_the_headers_menu_shows_hides_and_fits_again(
     assert not menu_entry(menu, "Log File").isChecked()
     choose(qtbot, menu, "Log File")
     assert Column.LOG_FILE in shown(tab)
-    assert not tab.view.columns.is_fitted
+    assert tab.view.columns.is_fitted  # the others have made room
+    header = tab.view.horizontalHeader()
+    assert header.length() == tab.view.viewport().width()
+    header.resizeSection(Column.NAME, 400)
     menu = open_header_menu(qtbot, tab)
     assert menu_entry(menu, "Log File").isChecked()
+    assert not menu_entry(menu, "Fit to Width").isChecked()
     choose(qtbot, menu, "Fit to Width")
-    header = tab.view.horizontalHeader()
+    assert Column.LOG_FILE in shown(tab)
+    assert header.length() == tab.view.viewport().width()
+    choose(qtbot, open_header_menu(qtbot, tab), "Log File")
     assert Column.LOG_FILE not in shown(tab)
     assert header.length() == tab.view.viewport().width()
-    assert tab.view.columns.is_fitted
 
 
 def test_reason_takes_the_room_of_a_hidden_column_and_gives_it_back(
@@ -146,6 +151,7 @@ def test_reason_takes_the_room_of_a_hidden_column_and_gives_it_back(
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible() and Column.LOG_FILE not in shown(tab))
     header = tab.view.horizontalHeader()
+    tab.view.columns._set_fitted(False)
     before, freed = header.sectionSize(Column.REASON), header.sectionSize(Column.PICTURE)
     for is_hidden, width in ((True, before + freed), (False, before)):
         choose(qtbot, open_header_menu(qtbot, tab), "Picture")

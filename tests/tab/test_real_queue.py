@@ -136,6 +136,7 @@ def test_agents_drain_and_count(tab: Any, session: Session, settle: Settle) -> N
     settle(lambda: len(tab.agents.agents()) == 2)
     tab.details.show_page("Agents")
     tab.agents_panel.table.selectRow(0)
+    assert tab.agents.agent(0).id == "a1"  # whichever registers first
     tab.agents_panel.drain.trigger()
     settle(lambda: tab.agents.agent(0).draining)
     assert tab.agents_panel.drain.text() == "Resume"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QInputDialog, QWidget
 
 from ....kq.api import (
+    MAX_PRIORITY,
     JobRecord,
     JobSpec,
     JobState,
@@ -73,6 +74,9 @@ class JobActions(QObject):
         self.lower_priority = act(
             "Lower Priority", "down", "Ctrl+Down", lambda: self._change_priority(-1), "Let it start later"
         )
+        self.set_priority = act(
+            "Set Priority …", "priority", "Ctrl+Shift+Up", self._ask_priority, "Let it start earlier or later"
+        )
         self.submit_again = act(
             "Submit Again",
             "again",
@@ -86,6 +90,8 @@ class JobActions(QObject):
         self.copy_log_path = act("Copy Log Path", "copy", "Ctrl+Shift+C", self._copy_log_path)
         self.copy_command = act("Copy Command", "command", "Ctrl+Shift+X", self._copy_command)
         self.open_picture = act("Open Picture", "picture", "Ctrl+O", self._open_picture)
+        self.reveal_picture = act("Reveal Picture", "", "Ctrl+Shift+O", self._reveal_picture)
+        self.copy_picture_path = act("Copy Picture Path", "", "Ctrl+Shift+I", self._copy_picture_path)
         self.set_paused(False)
         self.follow_palette()
         self.update_enabled()
@@ -112,7 +118,7 @@ class JobActions(QObject):
             [self.start, self.stop],
             [self.submit_again, self.remove],
             [self.pause, self.stop_all],
-            [self.start_tasks, self.raise_priority, self.lower_priority],
+            [self.start_tasks, self.raise_priority, self.lower_priority, self.set_priority],
             [self.open_picture, self.reveal_log, self.copy_log_path, self.copy_command],
         ]
 
@@ -151,18 +157,21 @@ class JobActions(QObject):
         over = any(job.state.is_terminal for job in jobs) or (many and unfinished < self._model.total)
         open_ = any(_can_stop(job) for job in jobs) or (many and unfinished > 0)
         self.start.setEnabled(live and over)
-        self.stop.setEnabled(live and open_)
+        records = [record for _job, _index, record in islice(self._task_records(tasks), MANY)]
+        stops_tasks = any(each is None or not each.state.is_terminal for each in records)
+        self.stop.setEnabled(live and (open_ or stops_tasks))
         self.stop_all.setEnabled(live and unfinished > 0)
         self.remove.setEnabled(live and bool(jobs))
         self.pause.setEnabled(live)
-        self.start_tasks.setEnabled(live and self._may_start(tasks))
-        for action in (self.raise_priority, self.lower_priority):
+        self.start_tasks.setEnabled(live and any(each is None or each.state.is_terminal for each in records))
+        for action in (self.raise_priority, self.lower_priority, self.set_priority):
             action.setEnabled(live and (open_ or any(not job.state.is_terminal for job in jobs)))
         self.submit_again.setEnabled(live and bool(jobs))
         self.copy_command.setEnabled(live and current is not None)
         self.reveal_log.setEnabled(log)
         self.copy_log_path.setEnabled(log)
-        self.open_picture.setEnabled(shown is not None and bool(shown.picture))
+        for action in (self.open_picture, self.reveal_picture, self.copy_picture_path):
+            action.setEnabled(shown is not None and bool(shown.picture))
 
     def _selected(self, at_most: int | None = None) -> list[JobRecord]:
         """The selected jobs that there still are: one may go while its menu is open."""
@@ -177,14 +186,13 @@ class JobActions(QObject):
         row = self._view.currentIndex().row()
         return self._model.record(row) if self._current() is not None else None
 
-    def _task_records(self, tasks: dict[str, list[int]]) -> Iterator[JobRecord | TaskRecord | None]:
-        """What is known of `tasks`; None for one that was not looked at yet."""
+    def _task_records(self, tasks: dict[str, list[int]]) -> Iterator[tuple[str, int, TaskRecord | None]]:
+        """Job, index and record of each of `tasks`; None for one that was not in sight yet."""
         for job_id, indexes in tasks.items():
             first = self._model.rows_of_tasks(job_id).start
-            yield from (self._model.record(first + index) for index in indexes)
-
-    def _may_start(self, tasks: dict[str, list[int]]) -> bool:
-        return any(task is None or task.state.is_terminal for task in islice(self._task_records(tasks), MANY))
+            for index in indexes:
+                record = self._model.record(first + index)
+                yield job_id, index, record if isinstance(record, TaskRecord) else None
 
     # --- on the queue ------------------------------------------------------------------------------------
 
@@ -211,14 +219,28 @@ class JobActions(QObject):
             self._ask("Start", lambda client: client.start_jobs(ids))
 
     def _stop(self) -> None:
+        """The selected jobs, and the selected tasks of other jobs."""
         jobs = [job for job in self._selected() if _can_stop(job)]
         ids = [job.id for job in jobs]
-        self._after_question(
-            question_about("Stop", jobs, len(jobs)),
-            "Stop",
-            lambda: self._ask("Stop", lambda client: client.stop_jobs(ids)),
-            len(jobs),
-        )
+        tasks = {job_id: each for job_id, each in self._view.chosen.tasks().items() if job_id not in ids}
+        named = _named(jobs)
+        open_tasks: dict[str, list[int]] = {}
+        for job_id, task, record in self._task_records(tasks):
+            job = self._model.job(job_id)
+            if job is not None and (record is None or not record.state.is_terminal):
+                open_tasks.setdefault(job_id, []).append(task)
+                if record is not None:
+                    named.append((f"{job.name}, {record.label or f'task {task + 1}'}", record))
+
+        def stop() -> None:
+            if ids:
+                self._ask("Stop", lambda client: client.stop_jobs(ids))
+            for job_id, indexes in open_tasks.items():
+                self._ask("Stop", partial(_stop_tasks, job_id, indexes))
+
+        count = len(ids) + sum(map(len, open_tasks.values()))
+        what = "jobs" if not open_tasks else "jobs and tasks" if ids else "tasks"
+        self._after_question(question_about("Stop", named, count, what=what), "Stop", stop, count)
 
     def _stop_all(self) -> None:
         if self._client is None:
@@ -227,7 +249,7 @@ class JobActions(QObject):
         count = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
         at_work = (self._client.job(agent.job) for agent in self._client.agents() if agent.job)
         running = [job for job in at_work if job is not None]
-        question = question_about("Stop", running, count, always_ask=count > 1)
+        question = question_about("Stop", _named(running), count, always_ask=count > 1)
         self._after_question(
             question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_all_jobs()), count
         )
@@ -236,7 +258,7 @@ class JobActions(QObject):
         jobs = self._selected()
         ids = [job.id for job in jobs]
         self._after_question(
-            question_about("Remove", jobs, len(jobs), always_ask=len(jobs) >= MANY_TO_REMOVE),
+            question_about("Remove", _named(jobs), len(jobs), always_ask=len(jobs) >= MANY_TO_REMOVE),
             "Remove",
             lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)),
             len(jobs),
@@ -272,6 +294,27 @@ class JobActions(QObject):
             done = one if len(jobs) == 1 else f"{verb} the priority of {len(jobs):,} jobs."
             self._ask("Priority", partial(_set_priority, ids, priority), done)
 
+    def _ask_priority(self) -> None:
+        """A small dialog with a number, which holds up nothing."""
+        jobs = [job for job in self._selected() if not job.state.is_terminal]
+        if not jobs:
+            return
+        ids = [job.id for job in jobs]
+        dialog = QInputDialog(self._widget)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle("Set Priority")
+        dialog.setInputMode(QInputDialog.InputMode.IntInput)
+        dialog.setIntRange(-MAX_PRIORITY, MAX_PRIORITY)
+        dialog.setIntValue(jobs[0].priority)
+        which = jobs[0].name if len(jobs) == 1 else f"{len(jobs):,} jobs"
+        dialog.setLabelText(f"Priority of {which}; a higher one starts earlier:")
+        dialog.intValueSelected.connect(
+            lambda priority: self._ask(
+                "Priority", partial(_set_priority, ids, priority), f"Priority of {which}: {priority}."
+            )
+        )
+        dialog.open()
+
     def _submit_again(self) -> None:
         for job in self._selected():
             self._with_spec("Submit Again", job.id, self._submit)
@@ -294,7 +337,7 @@ class JobActions(QObject):
     def _task_logs(self) -> list[str]:
         """Of the selected tasks."""
         records = self._task_records(self._view.chosen.tasks())
-        return [record.log_file for record in records if record is not None and record.log_file]
+        return [record.log_file for _job, _index, record in records if record is not None and record.log_file]
 
     def _reveal_log(self) -> None:
         paths = [*(job.log_file for job in self._selected(MANY) if job.log_file), *self._task_logs()]
@@ -322,11 +365,21 @@ class JobActions(QObject):
             QGuiApplication.clipboard().setText("\n".join(found))
             self.noticed.emit(f"Copied the {one}." if len(found) == 1 else f"Copied {len(found):,} {many}.")
 
-    def _open_picture(self) -> None:
+    def _picture(self) -> str:
         shown = self._current_record()
-        picture = "" if shown is None else shown.picture
-        if picture:
+        return "" if shown is None else shown.picture
+
+    def _open_picture(self) -> None:
+        if picture := self._picture():
             self.noticed.emit(open_with_system(picture, "the picture"))
+
+    def _reveal_picture(self) -> None:
+        if picture := self._picture():
+            self.noticed.emit(open_with_system(str(Path(picture).parent), "the picture's folder"))
+
+    def _copy_picture_path(self) -> None:
+        if picture := self._picture():
+            self._to_clipboard([picture], "path", "paths")
 
 
 def _set_tip(action: QAction, text: str) -> None:
@@ -337,6 +390,14 @@ def _set_tip(action: QAction, text: str) -> None:
 
 def _start_tasks(job_id: str, tasks: list[int], client: QueueClient) -> Future[None]:
     return client.start_tasks(job_id, tasks)
+
+
+def _stop_tasks(job_id: str, tasks: list[int], client: QueueClient) -> Future[None]:
+    return client.stop_tasks(job_id, tasks)
+
+
+def _named(jobs: Iterable[JobRecord]) -> list[tuple[str, JobRecord | TaskRecord]]:
+    return [(job.name, job) for job in jobs]
 
 
 def _set_priority(ids: list[str], priority: int, client: QueueClient) -> Future[None]:

@@ -281,9 +281,11 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         tasks = [acts.start_tasks] if acts.start_tasks.isEnabled() else []
         menu.addActions([acts.start, *tasks, acts.stop, acts.submit_again, acts.remove])
         menu.addSeparator()
-        menu.addActions([acts.raise_priority, acts.lower_priority])
+        menu.addActions([acts.raise_priority, acts.lower_priority, acts.set_priority])
         menu.addSeparator()
-        menu.addActions([acts.open_picture, acts.reveal_log, acts.copy_log_path, acts.copy_command])
+        menu.addActions([acts.open_picture, acts.reveal_picture, acts.copy_picture_path])
+        menu.addSeparator()
+        menu.addActions([acts.reveal_log, acts.copy_log_path, acts.copy_command])
         menu.addSeparator()
         menu.addActions([acts.stop_all, acts.pause])
         menu.popup(self.view.viewport().mapToGlobal(at))

@@ -53,13 +53,11 @@ class AgentsModel(QAbstractTableModel):
         self._agents: list[AgentRecord] = []
 
     def apply(self, change: QueueChange) -> None:
-        """Take in what the queue tells."""
+        """Take in a change of the queue. After a snapshot the Agents that remain are still selected."""
+        removed = set(change.removed_agents)
         if change.reset:
-            self.beginResetModel()
-            self._agents = sorted(change.agents, key=_place)
-            self.endResetModel()
-            return
-        for agent_id in change.removed_agents:
+            removed = {agent.id for agent in self._agents} - {agent.id for agent in change.agents}
+        for agent_id in removed:
             row = self._row(agent_id)
             if row is not None:
                 self.beginRemoveRows(_NO_INDEX, row, row)
@@ -78,7 +76,7 @@ class AgentsModel(QAbstractTableModel):
                 self.dataChanged.emit(self.index(row, 0), self.index(row, len(self.COLUMNS) - 1))
 
     def _move(self, row: int, agent: AgentRecord) -> int:
-        """To where `agent` belongs: one that starts does not know its host yet. Returns its row."""
+        """Move `agent` to where it belongs, when its host has changed. Returns its row."""
         to = sum(_place(known) < _place(agent) for at, known in enumerate(self._agents) if at != row)
         if to != row:
             self.beginMoveRows(_NO_INDEX, row, row, _NO_INDEX, to if to < row else to + 1)
@@ -143,7 +141,8 @@ class AgentsModel(QAbstractTableModel):
                 return span_text(max(0.0, time.time() - agent.since))
             case 4:
                 name = self._job_name(agent.job) if agent.job else ""
-                return f"{name}, task {agent.task + 1}" if name and agent.task else name
+                label = agent.task_label or (f"task {agent.task + 1}" if agent.task else "")
+                return f"{name}, {label}" if name and label else name
             case 5:
                 return "" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%"
             case 6:
@@ -152,5 +151,6 @@ class AgentsModel(QAbstractTableModel):
                 return agent.reason
 
 
-def _place(agent: AgentRecord) -> tuple[bool, str, int, str]:
-    return (not agent.local, agent.host, len(agent.id), agent.id)  # a2 before a10
+def _place(agent: AgentRecord) -> tuple[str, int, str]:
+    # An Agent that starts has no host yet: a local one must not change its row when it registers.
+    return ("" if agent.local else agent.host, len(agent.id), agent.id)  # a2 before a10

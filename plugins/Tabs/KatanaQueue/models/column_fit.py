@@ -21,25 +21,30 @@ _GIVE_WAY = (
 """Without room for all, these leave, the first first: *Reason* is what one looks for in trouble."""
 
 
-def fitted_widths(room: int, scale: float, titles: Mapping[Column, int]) -> dict[Column, int]:
+def fitted_widths(
+    room: int, scale: float, titles: Mapping[Column, int], chosen: Mapping[Column, bool] | None = None
+) -> dict[Column, int]:
     """The columns to show, each with its width in pixels; together as wide as the list, where that can be.
 
     Args:
         room: the width of the list, in pixels.
         scale: the height of its font, as a multiple of the usual.
-        titles: what the title of each column takes, in pixels.
+        titles: the width of each column's title, in pixels.
+        chosen: columns that an artist has shown or hidden: whether each is shown.
     """
-    shown = [column for column in Column if not COLUMNS[column].hidden]
+    chosen = chosen or {}
+    shown = [column for column in Column if chosen.get(column, not COLUMNS[column].hidden)]
     least = {column: max(round(COLUMNS[column].least * scale), titles.get(column, 0)) for column in shown}
     for column in _GIVE_WAY:
         if sum(least.values()) <= room:
             break
-        del least[column]
+        if not chosen.get(column):
+            least.pop(column, None)
     widths = dict(least)
     wishes = {column: max(0, round(COLUMNS[column].width * scale) - width) for column, width in least.items()}
     left, wished = room - sum(least.values()), sum(wishes.values())
     if left > 0:
         for column, wish in wishes.items():
             widths[column] += wish if wished <= left else wish * left // wished
-        widths[Column.REASON] += room - sum(widths.values())
+        widths[Column.REASON if Column.REASON in widths else Column.NAME] += room - sum(widths.values())
     return widths

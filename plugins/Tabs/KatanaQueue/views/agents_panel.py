@@ -92,7 +92,6 @@ class AgentsPanel(QWidget):
         self.none.setWordWrap(True)
         self.none.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._lay_out()
-        self._model.modelReset.connect(self._update)
         self._model.dataChanged.connect(lambda *_: self._update())
         self._model.rowsInserted.connect(lambda *_: self._update())
         self._model.rowsRemoved.connect(lambda *_: self._update())
@@ -193,7 +192,7 @@ class AgentsPanel(QWidget):
     def _update(self) -> None:
         live = self._client is not None
         chosen = self.selected()
-        self.drain.setText("Resume" if chosen and all(agent.draining for agent in chosen) else "Drain")
+        self.drain.setText("Resume" if _are_draining(chosen) else "Drain")
         for action in (self.drain, self.restart, self.remove):
             action.setEnabled(live and bool(chosen))
         self.count.setEnabled(live)
@@ -209,9 +208,9 @@ class AgentsPanel(QWidget):
         self._summary.setText(", ".join(parts) + "  ")
 
     def _drain(self) -> None:
-        resume = self.drain.text() == "Resume"
-        ids = [agent.id for agent in self.selected()]
-        self._ask(self.drain.text(), "resume_agents" if resume else "drain_agents", ids)
+        chosen = self.selected()
+        what, method = ("Resume", "resume_agents") if _are_draining(chosen) else ("Drain", "drain_agents")
+        self._ask(what, method, [agent.id for agent in chosen])
 
     def _end(self, verb: str, method: str) -> None:
         """End the selected Agents; ask first when that costs a long render."""
@@ -252,6 +251,10 @@ class AgentsPanel(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addActions([self.drain, self.restart, self.remove])
         menu.popup(self.table.viewport().mapToGlobal(at))
+
+
+def _are_draining(agents: list[AgentRecord]) -> bool:
+    return bool(agents) and all(agent.draining for agent in agents)
 
 
 class _AgentDelegate(QStyledItemDelegate):

@@ -1,6 +1,6 @@
 """The columns of the jobs list, as artists arrange them and Katana keeps them: shown, moved, sized.
 
-Until somebody sizes, shows or hides one, they fit the width of the list, in whatever order.
+Until an artist sizes one, they fit the width of the list, in any order.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class JobColumns(QObject):
         super().__init__(view)
         self._view = view
         self._is_fitted = True
+        self._chosen: dict[Column, bool] = {}  # shown or hidden by the artist; the others follow the width
         self._changing = 0
         self._titles = ColumnTitles(self)
         header = self._header = view.horizontalHeader()
@@ -66,7 +67,7 @@ class JobColumns(QObject):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the columns follow the width of the list, because nobody has sized, shown or hidden one."""
+        """Whether the columns follow the width of the list, because no artist has sized one."""
         return self._is_fitted
 
     def fit(self) -> None:
@@ -75,7 +76,7 @@ class JobColumns(QObject):
         if not self._is_fitted or room <= 0:
             return
         header = self._header
-        widths = fitted_widths(room, self._scale(), self._title_widths())
+        widths = fitted_widths(room, self._scale(), self._title_widths(), self._chosen)
         with self._by_itself():
             for column in Column:
                 width = widths.get(column)
@@ -135,8 +136,12 @@ class JobColumns(QObject):
         menu.addAction(fit)
 
     def _show(self, column: int, shown: bool) -> None:
-        """Show or hide a column; *Reason*, which is seldom seen whole, gives the room or takes it."""
+        """Show or hide a column. While the columns fit, the others make room; else *Reason* does."""
         header = self._header
+        self._chosen[Column(column)] = shown
+        if self._is_fitted:
+            self.fit()
+            return
         header.setSectionHidden(column, not shown)
         room = self._view.viewport().width() - header.length()
         if column == Column.REASON or header.isSectionHidden(Column.REASON) or (room > 0) is shown:
@@ -170,6 +175,7 @@ class JobColumns(QObject):
                 header.setSectionHidden(column, column in hidden)
         return {
             "fitted": self._is_fitted,
+            "chosen": {COLUMNS[column].key: shown for column, shown in self._chosen.items()},
             "order": [COLUMNS[column].key for column in order],
             "hidden": [COLUMNS[column].key for column in hidden],
             "widths": widths,
@@ -183,6 +189,13 @@ class JobColumns(QObject):
         wanted = [columns[key] for key in _texts(settings.get("order")) if key in columns]
         for place, column in enumerate(wanted):
             self._header.moveSection(self._header.visualIndex(column), place)
+        chosen = settings.get("chosen")
+        if isinstance(chosen, dict):
+            self._chosen = {
+                Column(columns[key]): shown is True
+                for key, shown in chosen.items()
+                if key in columns and columns[key] != Column.NAME
+            }
         is_fitted = settings.get("fitted") is True or not settings.keys() & {"hidden", "widths"}
         self._set_fitted(is_fitted)
         if not is_fitted:

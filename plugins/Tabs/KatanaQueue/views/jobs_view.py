@@ -70,6 +70,7 @@ class JobsView(QTableView):
         rows.hide()
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self._fit_rows()
+        self._was_in_sight = False  # the current row, before rows moved
         self.setModel(model)
         self.columns = JobColumns(self, model.sort_by)
         OwnKeys(self, lambda event: self._action_of(event) is not None)
@@ -84,6 +85,7 @@ class JobsView(QTableView):
         self.chosen = JobSelection(self, model)
         """Which rows are selected."""
         model.rearranged.connect(self._on_rearranged)
+        model.layoutAboutToBeChanged.connect(self._on_rows_about_to_move)
         model.layoutChanged.connect(self._on_rows_moved)
         model.dataChanged.connect(lambda first, last, _roles: self._on_data_changed(first, last))
         model.rowsInserted.connect(lambda *_: self._look.start())
@@ -123,7 +125,14 @@ class JobsView(QTableView):
         self.scrollTo(index)
         return True
 
+    def _on_rows_about_to_move(self, *_: object) -> None:
+        first, last = self.visible_rows()
+        self._was_in_sight = first <= self.currentIndex().row() <= last
+
     def _on_rows_moved(self, *_: object) -> None:
+        if self._was_in_sight and self.chosen.has_current():
+            self.scrollTo(self.currentIndex())
+        self._was_in_sight = False
         self._current_later.start()
 
     def _on_rearranged(self) -> None:

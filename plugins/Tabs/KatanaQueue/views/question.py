@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from .....kq.api import JobRecord, JobState
+from .....kq.api import JobRecord, TaskRecord
 from ..models.columns import elapsed_s, span_text
 
 __all__ = ["LONG_S", "ask_first", "question_about"]
 
 LONG_S = 600.0
-"""A render that has run this long is not ended without a question."""
+"""A render that has run for so long is not ended without a question."""
 
 
-def question_about(verb: str, jobs: list[JobRecord], count: int, always_ask: bool = False) -> str:
-    """What to ask before jobs are stopped or removed; empty when nothing much is lost.
+def question_about(
+    verb: str,
+    records: Iterable[tuple[str, JobRecord | TaskRecord]],
+    count: int,
+    always_ask: bool = False,
+    what: str = "jobs",
+) -> str:
+    """The question before jobs or tasks are stopped or removed; empty when little rendering is lost.
 
     Args:
-        verb: what is to be done with them, as its button says.
-        jobs: those of them that run.
-        count: how many they are in all.
+        verb: the action, as its button says.
+        records: the names and records of those that may be running.
+        count: how many jobs and tasks there are in all.
         always_ask: also when none of them has run for long.
+        what: they are, in the plural.
     """
     now_s = time.time()
-    running = [(elapsed_s(job, now_s) or 0.0, job) for job in jobs if job.state == JobState.RUNNING]
-    longest_s, longest = max(running, key=lambda each: each[0], default=(0.0, None))
-    if longest is not None and longest_s >= LONG_S:
-        if count == 1:
-            return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} it?"
-        return f"{longest.name} has been rendering for {span_text(longest_s)}. {verb} all {count:,} jobs?"
+    running = [(elapsed_s(each, now_s) or 0.0, name) for name, each in records if each.state == "Running"]
+    longest_s, longest = max(running, default=(0.0, ""))
+    if longest_s >= LONG_S:
+        which = "it" if count == 1 else f"all {count:,} {what}"
+        return f"{longest} has been rendering for {span_text(longest_s)}. {verb} {which}?"
     if not always_ask:
         return ""
     if verb == "Remove":
