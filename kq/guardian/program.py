@@ -144,7 +144,7 @@ class Guardian:
         server_pid = self._server.pid if self._server is not None else 0
         process.reap_adopted()
         if process.has_strays({server_pid}):
-            agents = {each.pid for each in process.find_marked("KQ_ROLE", "agent")}
+            agents = {each.pid for each in process.find_marked("KQ_ROLE", "agent", forks=False)}
             if process.has_strays(agents | {server_pid}):
                 process.end_strays(agents | {server_pid})
 

@@ -54,6 +54,7 @@ def _stat(pid: int) -> list[bytes]:
     return content[content.rfind(b")") + 2 :].split()
 
 
+_FLAGS, _FORKED_WITHOUT_EXEC = 6, 0x40
 _STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _THREADS, _START = 0, 1, 11, 12, 17, 19
 _VIRTUAL, _RESIDENT, _CODE_END = 20, 21, 24
 
@@ -141,11 +142,13 @@ def _stats(
         stack += [child for child in children if child not in seen]
 
 
-def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
+def find_marked(name: str, value: str | None = None, *, forks: bool = True) -> list[MarkedProcess]:
     """Running processes of this user that were started with the variable `name` in their environment.
 
     Args:
         value: what it must be; None: anything.
+        forks: whether those count that run no program of their own yet. Between fork and exec a child shows its
+            parent's environment: a render that is being started would be taken for a second Agent.
     """
     user = os.geteuid()
     found = []
@@ -157,7 +160,7 @@ def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
             marked = None if content is None else _variable(content, os.fsencode(name) + b"=")
             if marked is not None and (value is None or marked == value):
                 started = process_start_time(pid)
-                if started is not None and _owner(pid) == user:
+                if started is not None and _owner(pid) == user and (forks or not _is_fork(pid)):
                     found.append(MarkedProcess(pid, started, marked))
             elif content is None and _owner(pid) == user:
                 unclear.append(pid)
@@ -166,6 +169,12 @@ def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
         waiting = unclear
         time.sleep(_BETWEEN_LOOKS_S)
     return found
+
+
+def _is_fork(pid: int) -> bool:
+    """Whether it has been forked and has executed no program since."""
+    fields = _stat(pid)
+    return bool(fields) and bool(int(fields[_FLAGS]) & _FORKED_WITHOUT_EXEC)
 
 
 def _variable(content: bytes, start: bytes) -> str | None:

@@ -104,11 +104,12 @@ def walk(
     return found
 
 
-def find_marked(name: str, value: str | None = None) -> list[MarkedProcess]:
+def find_marked(name: str, value: str | None = None, *, forks: bool = True) -> list[MarkedProcess]:
     """Running processes of this user that were started with the variable `name` in their environment.
 
     Args:
         value: what it must be; None: anything.
+        forks: as on Linux; elsewhere a fork cannot be told from a program, and counts.
     """
     import psutil
 

@@ -93,7 +93,7 @@ class LocalAgents:
         One may have been given a task that the journal does not know of either.
         """
         known = {each.pid for each in self._running.values()} | {os.getpid()}
-        ours = {each.id for each in process.find_marked("KQ_SESSION", session)}
+        ours = {each.id for each in process.find_marked("KQ_SESSION", session, forks=False)}
         agents = {each.id for each in process.find_marked("KQ_ROLE", "agent")}
         process.end_tree([each for each in ours & agents if each.pid not in known], keep=known)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+from kq import process
 from kq.process import LIFELINE, Child, end_tree, spawn_service
 from tests.process.waiting import wait_until
 
@@ -69,6 +71,25 @@ def test_marks_and_use_are_read(table: ModuleType, family: tuple[Child, int, int
     assert used.processes == 3
     assert used.memory > 100_000
     assert used.cpu_s >= 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a fork cannot be told from a program")
+def test_a_child_that_is_being_started_is_not_taken_for_its_parent() -> None:
+    """Until its exec it shows its parent's environment: a render would be taken for a second Agent."""
+    mark = f"of {os.getpid()}"
+    program = "import os, sys\nif os.fork() == 0:\n    print('forked', flush=True)\ninput()\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "KQ_TEST_FORK": mark},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as parent:
+        assert parent.stdout is not None and parent.stdin is not None
+        assert parent.stdout.readline() == b"forked\n"
+        assert len(process.find_marked("KQ_TEST_FORK", mark)) == 2
+        assert [each.pid for each in process.find_marked("KQ_TEST_FORK", mark, forks=False)] == [parent.pid]
+        parent.stdin.write(b"\n\n")
+        parent.stdin.close()
 
 
 _MANY = 1100

@@ -19,6 +19,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from kq.process import find_marked
 from kq.remote import RemoteHost, RemoteStep
 from kq.remote.ssh_keys import fingerprint
 from tests.support.live_queue import is_alive, marked_with, until
@@ -244,12 +245,16 @@ class RemoteMachine:
         """Our programs that run there, by kind."""
         found: dict[str, list[int]] = {"supervisor": [], "agent": [], "other": []}
         for path in (self.state / "sessions").glob("*"):
+            # What an Agent is just starting looks like that Agent until its exec.
+            programs = {each.pid for each in find_marked("KQ_REMOTE", path.name, forks=False)}
             for pid in marked_with("KQ_REMOTE", path.name):
                 try:
                     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
                 except OSError:
                     continue
                 kind = "supervisor" if "supervise" in words else "agent" if "--pulse" in words else "other"
+                if pid not in programs:
+                    kind = "other"
                 found[kind].append(pid)
         return found
 
