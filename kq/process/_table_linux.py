@@ -147,7 +147,7 @@ def find_marked(name: str, value: str | None = None, *, forks: bool = True) -> l
 
     Args:
         value: what it must be; None: anything.
-        forks: whether those count that run no program of their own yet. Between fork and exec a child shows its
+        forks: whether those count that run no program of their own yet. Until its exec a child shows its
             parent's environment: a render that is being started would be taken for a second Agent.
     """
     user = os.geteuid()

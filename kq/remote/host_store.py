@@ -7,10 +7,10 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -20,9 +20,12 @@ from .hosts import RemoteHost
 
 __all__ = ["HostStore"]
 
-_MOST = 50
+_VERSION = 2
+"""Of the file. It goes up when an earlier program could not read it; `_MIGRATIONS` then gains a step."""
+MAX_HOSTS = 50
+_MAX_BYTES = 4 << 20
 _TIMEOUT_S, _POLL_INTERVAL_S = 5.0, 0.01
-"""For how long another process may be at the file, which takes it milliseconds; how often it is looked."""
+"""For how long another process may hold the lock; how often that is tried."""
 
 
 class _Entry(msgspec.Struct):
@@ -33,7 +36,17 @@ class _Entry(msgspec.Struct):
 
 
 class _Content(msgspec.Struct):
+    version: int = _VERSION
     hosts: list[_Entry] = []
+
+
+def _add_version(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had no number."""
+    return {"version": 2, **content}
+
+
+_MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _add_version}
+"""From each version to the next one. Each takes and returns the decoded content."""
 
 
 def _default_path() -> Path:
@@ -50,18 +63,18 @@ class HostStore:
     """Reads and writes the file. Not for a UI's thread: a home may be slow. Thread-safe.
 
     Attributes:
-        trouble: why `hosts` knew fewer than it might, the last time; a sentence, or empty.
+        problem: why `hosts` knew fewer than it might, the last time; a message, or empty.
     """
 
     _writing = threading.Lock()
-    """One for all: a machine that is remembered while another is would be lost. See `_alone`, too."""
+    """One for all: of two that are remembered at once one would be lost. See `_locked`, too."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or _default_path()
         self.problem = ""
 
     def hosts(self) -> list[RemoteHost]:
-        """All that is remembered; those that worked come first, then the most recent. See `trouble`."""
+        """All that is remembered; those that worked come first, then the most recent. See `problem`."""
         entries = sorted(self._entries(), key=lambda entry: (not entry.worked, -entry.used))
         return [entry.host for entry in entries]
 
@@ -84,19 +97,19 @@ class HostStore:
     def remember(self, host: RemoteHost, *, worked: bool) -> str:
         """Keep what is asked for, instead of what was kept for the same machine.
 
-        A file that makes no sense, as one that somebody edited may, is kept beside the new one.
+        A file that cannot be decoded, as one that was edited by hand, is kept beside the new one.
 
         Returns:
-            What there is to know about that: a sentence, or empty.
+            That this was so, or empty.
 
         Raises:
-            Refused: the file cannot be read or written. It is as it was.
+            Refused: the file cannot be read or written, or is of a newer version. It is as it was.
         """
-        with self._writing, self._alone():
+        with self._writing, self._locked():
             content, damage = self._read()
             before = next((each for each in content.hosts if each.host.label == host.label), None)
             entry = _Entry(host, time.time(), worked or (before is not None and before.worked))
-            content.hosts = [entry, *(each for each in content.hosts if each is not before)][:_MOST]
+            content.hosts = [entry, *(each for each in content.hosts if each is not before)][:MAX_HOSTS]
             aside = self._path.with_name(f"{self._path.name}.unusable-{time.time_ns() // 1_000_000}")
             draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
             try:
@@ -110,8 +123,8 @@ class HostStore:
         return f"{damage}: it is kept as {aside.name}, and a new list is begun" if damage else ""
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep the user's other desktops from writing meanwhile. Raises Refused: one of them stands still."""
+    def _locked(self) -> Iterator[None]:
+        """Keep the user's other desktops from writing meanwhile. Raises Refused: one of them hangs."""
         lock = self._path.with_name(f".{self._path.name}.lock")
         give_up = time.monotonic() + _TIMEOUT_S
         try:
@@ -123,32 +136,61 @@ class HostStore:
             while not _has_lock(file):
                 if time.monotonic() > give_up:
                     raise Refused(
-                        f"{self._path} is not written: another desktop of yours stands still while it does so"
+                        f"{self._path} was not written: another desktop of yours has locked it for "
+                        f"{_TIMEOUT_S:.0f} s"
                     )
                 time.sleep(_POLL_INTERVAL_S)
             yield
 
     def _read(self) -> tuple[_Content, str]:
-        """What is in the file, and what is wrong with that. Raises Refused: nobody knows what is in it."""
+        """What is in the file, and why that cannot be decoded.
+
+        Raises:
+            Refused: it cannot be read, is of a newer version, or another user's.
+        """
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_Content), ""
+            with self._path.open("rb") as file:
+                owner = os.fstat(file.fileno()).st_uid
+                text = file.read(_MAX_BYTES + 1)
         except FileNotFoundError:
             return _Content(), ""  # none was written yet
         except OSError as error:
             raise Refused(f"{self._path} cannot be read: {error.strerror}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _Content(), f"{self._path} makes no sense ({error})"
+        if os.name == "posix" and owner != os.geteuid():
+            raise Refused(
+                f"{self._path} belongs to another user (uid {owner}), and is neither read nor written"
+            )
+        if len(text) > _MAX_BYTES:
+            return _Content(), f"{self._path} is larger than {_MAX_BYTES >> 20} MiB"
+        try:
+            return self._migrated(msgspec.json.decode(text, type=dict[str, Any])), ""
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _Content(), f"{self._path} is not a valid list of hosts ({error})"
+
+    def _migrated(self, content: dict[str, Any]) -> _Content:
+        """Raises Refused: a newer version; msgspec.ValidationError."""
+        version = msgspec.convert(content.get("version", 1), int)
+        if version > _VERSION:
+            raise Refused(
+                f"{self._path} was written by a newer Katana Queue (version {version} of the file, known are "
+                f"1 to {_VERSION}): it stays untouched. Update Katana Queue, or move the file away"
+            )
+        for step in range(version, _VERSION):
+            if step not in _MIGRATIONS:
+                raise msgspec.ValidationError(f"unknown version {version}")
+            content = _MIGRATIONS[step](content)
+        return msgspec.convert(content, _Content)
 
 
 def _has_lock(file: IO[bytes]) -> bool:
     try:
         return try_lock(file)
     except OSError:
-        return True  # a disk without locks: the last one who writes wins, as anywhere on such a disk
+        return True  # a disk without locks: the last writer wins
 
 
 def _remove(draft: Path) -> None:
     try:
         draft.unlink(missing_ok=True)
     except OSError:
-        pass  # the disk is beyond help; why is told by what led here
+        pass  # the error that led here is raised

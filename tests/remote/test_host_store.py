@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,7 +23,14 @@ DAMAGED = [
     pytest.param(b'{"hosts": [{"host": {"host": "farm-a", "port": "22"}, "used": 1}]}', id="a wrong field"),
     pytest.param(b'{"hosts": [{"host": {"host": "f\xff\xfe"}, "used": 1}]}', id="no UTF-8"),
     pytest.param(b"", id="empty"),
+    pytest.param(b"[]", id="no object"),
+    pytest.param(b'{"hosts": ' + b"[" * 9000, id="without end"),
+    pytest.param(b'{"version": "2", "hosts": []}', id="a version that is no number"),
+    pytest.param(b'{"version": 0, "hosts": []}', id="an unknown version"),
 ]
+
+
+DATA = Path(__file__).with_name("data")
 
 
 @pytest.fixture
@@ -31,6 +39,53 @@ def path(own_home: Path) -> Path:
     folder = own_home / ".config" / "katana-queue"
     folder.mkdir(parents=True)
     return folder / "hosts.json"
+
+
+def test_a_file_of_the_first_version_is_read_and_written_anew(path: Path) -> None:
+    """With all that it says of each machine; the next one who remembers a host gives it its version."""
+    path.write_bytes((DATA / "hosts-1.json").read_bytes())
+    store = HostStore()
+    first, second = store.hosts()
+    assert store.problem == ""
+    assert first == RemoteHost(
+        host="render-07", user="lights", port=2222, private_key="/home/a/.ssh/id_ed25519", num_agents=4,
+        katana_root="/opt/Katana8", data_root="/mnt/show/kq", kq_host="10.0.0.5", tunnel=True,
+    )  # fmt: skip
+    assert second == RemoteHost(host="farm-b", kq_root="/opt/kq", python="/usr/bin/python3.12")
+    assert store.remember(RemoteHost(host="farm-c"), worked=False) == ""
+    assert json.loads(path.read_bytes())["version"] == host_store._VERSION
+    assert [host.host for host in HostStore().hosts()] == ["render-07", "farm-c", "farm-b"]
+    assert beside(path) == {path}
+
+
+def test_every_version_has_a_step_to_the_next() -> None:
+    """And a file of it in data/."""
+    assert set(host_store._MIGRATIONS) == set(range(1, host_store._VERSION))
+    assert all((DATA / f"hosts-{version}.json").is_file() for version in host_store._MIGRATIONS)
+
+
+def test_a_file_of_a_newer_version_is_refused_and_stays_untouched(path: Path) -> None:
+    """A newer program of the same user can read it; an older one would lose what it does not know."""
+    content = b'{"version": 99, "machines": {}}'
+    path.write_bytes(content)
+    store = HostStore()
+    assert store.hosts() == [] and "99" in store.problem
+    with pytest.raises(Refused, match="99"):
+        store.remember(RemoteHost(host="farm-b"), worked=True)
+    assert path.read_bytes() == content and beside(path) == {path}
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_refused_and_stays_untouched(path: Path) -> None:
+    """Where somebody else can write, a list of hosts says where keys are sent."""
+    content = b'{"hosts": []}'
+    path.write_bytes(content)
+    os.chown(path, 65534, 65534)
+    store = HostStore()
+    assert store.hosts() == [] and "65534" in store.problem
+    with pytest.raises(Refused, match="65534"):
+        store.remember(RemoteHost(host="farm-b"), worked=True)
+    assert path.read_bytes() == content
 
 
 def beside(path: Path) -> set[Path]:
