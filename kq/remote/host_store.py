@@ -156,7 +156,7 @@ class HostStore:
             return _Content(), ""  # none was written yet
         except OSError as error:
             raise Refused(f"{self._path} cannot be read: {error.strerror}") from error
-        if os.name == "posix" and owner != os.geteuid():
+        if sys.platform != "win32" and owner != os.geteuid():
             raise Refused(
                 f"{self._path} belongs to another user (uid {owner}), and is neither read nor written"
             )
