@@ -12,9 +12,9 @@ import pytest
 
 from kq.api import AttemptRecord, JobRecord, load_patterns
 from kq.process import usable_cores
-from tests.process.waiting import IS_WINE, not_on_wine
 from tests.support.commands import NOTHING, SLEEP, fails, held, python, saying
 from tests.support.live_queue import LiveQueue, is_alive, until
+from tests.support.waiting import IS_WINE, not_on_wine
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="told to the shell, or to /proc")
 MISBEHAVING = str(Path(__file__).resolve().parents[1] / "support" / "misbehaving.py")

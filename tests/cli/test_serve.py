@@ -14,7 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.process.waiting import IS_WINE
 from tests.support.commands import NOTHING, SLEEP, saying
 from tests.support.live_queue import (
     KQ,
@@ -27,6 +26,7 @@ from tests.support.live_queue import (
     marked_with,
     until,
 )
+from tests.support.waiting import IS_WINE
 
 
 def serve(data_root: Path | str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ from host.Katana import Callbacks, Configuration, FarmAPI, KatanaResources, Node
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.Utils import EventModule, Plugins
 from tests.host.conftest import DATA
-from tests.process.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("fresh")
 

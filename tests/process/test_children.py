@@ -31,7 +31,7 @@ from kq.process import (
 )
 from kq.process._failures import explain_failure
 from tests.process.running import python, run, wait, with_path
-from tests.process.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands are POSIX ones")
 

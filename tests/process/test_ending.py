@@ -27,7 +27,7 @@ from kq.process import (
     spawn_render,
     spawn_service,
 )
-from tests.process.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the children use fork")
 

@@ -15,7 +15,7 @@ import pytest
 
 from kq import process
 from kq.process import LIFELINE, Child, end_tree, spawn_service
-from tests.process.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="both ways are to be had on Linux only")
 

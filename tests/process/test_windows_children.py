@@ -26,8 +26,8 @@ from kq.process import (
     spawn_service,
 )
 from tests.process.running import python, run, wait
-from tests.process.waiting import not_on_wine, wait_until
 from tests.process.windows import FAMILY, SLEEP, words_of
+from tests.support.waiting import not_on_wine, wait_until
 
 if sys.platform != "win32":
     pytest.skip("jobs and consoles are Windows' own", allow_module_level=True)

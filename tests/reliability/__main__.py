@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.reliability.chaos import run_chaos
-from tests.reliability.killing import KINDS, VICTIMS, kill_and_count
+from tests.reliability.killing import KINDS, TABLE_WAIT_S, VICTIMS, kill_and_count
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def _table() -> int:
         cells = []
         for kind in KINDS.values():
             with tempfile.TemporaryDirectory(prefix="kq-reliability-") as folder:
-                outcome = kill_and_count(Path(folder), victim, kind, whole_wait=True)
+                outcome = kill_and_count(Path(folder), victim, kind, wait_s=TABLE_WAIT_S, whole_wait=True)
             total += outcome.survivors
             gone = "" if outcome.gone_after_s is None else f", {outcome.gone_after_s:.2f} s"
             cells.append(f"{outcome.survivors} of {outcome.processes}{gone}")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from kq.process import find_marked, process_start_time
 from tests.support.live_queue import LiveQueue, is_alive, kill, until
 
-__all__ = ["KINDS", "VICTIMS", "Outcome", "kill_and_count"]
+__all__ = ["KINDS", "TABLE_WAIT_S", "VICTIMS", "Outcome", "kill_and_count"]
 
 VICTIMS = (
     "desktop",
@@ -33,7 +33,7 @@ KINDS = {
     "200 children": "many",
     "keeps forking": "forking",
 }
-WAIT_S = 3.0
+TABLE_WAIT_S = 3.0
 _HERE = Path(__file__).parent
 
 
@@ -43,9 +43,9 @@ class Outcome(NamedTuple):
     processes: int
     """How many processes the render had when it happened."""
     survivors: int
-    """How many of them, or of what they started, ran 3 seconds later, or when the next session had begun.
+    """How many of them, or of what they started, ran after the wait, or when the next session had begun.
 
-    Of the server alone: 3 seconds after the job, which had gone on, was stopped.
+    Of the server alone: after the job, which had gone on, was stopped.
     """
     gone_after_s: float | None
     """When the last of them was gone; None: not within that time."""
@@ -80,13 +80,14 @@ class _Render:
 
 
 def kill_and_count(
-    folder: Path, victim: str, kind: str, *, whole_wait: bool = False, **settings: object
+    folder: Path, victim: str, kind: str, *, wait_s: float, whole_wait: bool = False, **settings: object
 ) -> Outcome:
     """Start a queue and a render of `kind` (a value of KINDS), kill `victim`, count.
 
     Args:
         folder: an empty folder.
-        whole_wait: count after the whole 3 seconds, even when nothing was left before.
+        wait_s: how long to wait until nothing is left, in seconds.
+        whole_wait: count after the whole wait, even when nothing was left before.
         settings: KQ_ variables.
     """
     data_root = folder / "data"
@@ -117,7 +118,7 @@ def kill_and_count(
             _stop_what_went_on(queue, job_id)
             killed_at = time.monotonic()
         gone_after = None
-        while (now := time.monotonic() - killed_at) < WAIT_S:
+        while (now := time.monotonic() - killed_at) < wait_s:
             left = _left(queue, render) if ends_session else render.running()
             if left:
                 gone_after = None
