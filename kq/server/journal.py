@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Iterator
 from operator import attrgetter
@@ -22,35 +21,12 @@ from ..core.state import Overrides
 from ..errors import KqError
 from ..records import AttemptRecord, JobSpec
 from ..states import WaitReason
+from .journal_schema import open_journal
 
 __all__ = ["JobRow", "Journal", "RestoredAgent"]
 
-_SCHEMA = """
--- One process uses it. Held for good, it needs no shared memory, which network shares do not have.
-PRAGMA locking_mode = EXCLUSIVE;
--- Only while a new file, which holds nothing, becomes one with a log: four waits for the disk fewer.
-PRAGMA synchronous = OFF;
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-PRAGMA journal_size_limit = 67108864;
-PRAGMA wal_autocheckpoint = 4000;
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS jobs (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, session TEXT NOT NULL, submitted REAL NOT NULL,
-    over REAL, epoch INTEGER NOT NULL, spec BLOB NOT NULL, fields BLOB NOT NULL, states BLOB);
-CREATE TABLE IF NOT EXISTS tasks (
-    job INTEGER NOT NULL, task INTEGER NOT NULL, epoch INTEGER NOT NULL, state INTEGER NOT NULL,
-    detail BLOB NOT NULL, PRIMARY KEY (job, task)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS attempts (
-    job INTEGER NOT NULL, task INTEGER NOT NULL, attempt INTEGER NOT NULL, record BLOB NOT NULL,
-    PRIMARY KEY (job, task, attempt)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS known_agents (
-    id TEXT PRIMARY KEY, session TEXT NOT NULL, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
-    started REAL NOT NULL, local INTEGER NOT NULL) WITHOUT ROWID;
-"""
 _MAX_UNWRITTEN = 100_000
 """Attempts remembered while the disk is full; of more, the oldest are given up."""
-SCHEMA_VERSION = "1"
 _PAGE_BYTES = 4096
 _log = logging.getLogger("kq.server")
 _encode = msgspec.msgpack.Encoder().encode
@@ -103,25 +79,14 @@ class Journal:
         """Open or make the journal.
 
         Raises:
+            NewerJournal: a later version of Katana Queue wrote it.
             OSError, sqlite3.Error: it cannot be opened.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._session = session
         self._last_written = _last_written(path)
         revived = _revive(path)
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-        try:
-            self._db.executescript(_SCHEMA)
-            if revived and self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("its file was empty, and its log does not hold all of it")
-            version = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-            if version is None:
-                self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
-            elif version[0] != SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(f"its layout is version {version[0]}, this is {SCHEMA_VERSION}")
-        except BaseException:
-            self._db.close()
-            raise
+        self._db = open_journal(path, check_whole=revived)
         self._jobs: dict[str, Job] = {}
         self._whole: set[str] = set()
         """Jobs whose tasks changed many at once."""
@@ -411,8 +376,8 @@ _JOB_COLUMNS = "number, id, submitted, epoch, spec, fields, states"
 def _revive(path: Path) -> bool:
     """Keep SQLite from deleting the log of a file that is empty. Returns whether there was one.
 
-    A new journal's file is not waited for (see `_SCHEMA`): a power cut may leave it empty beside a log that
-    holds all. With a page in it, whatever that says, SQLite takes its pages from the log.
+    A new journal's file is not waited for (see journal_schema.py): a power cut may leave it empty beside a
+    log that holds all. With a page in it, whatever that says, SQLite takes its pages from the log.
     """
     try:
         is_lost = path.stat().st_size == 0 and path.with_name(f"{path.name}-wal").stat().st_size > 0

@@ -15,6 +15,7 @@ from ..errors import Refused
 from ..records import AttemptRecord
 from .change_feed import ChangeFeed
 from .journal import Journal
+from .journal_schema import NewerJournal
 
 __all__ = ["JournalWriter"]
 
@@ -26,7 +27,7 @@ class JournalWriter:
     """The journal of one server, whatever its disk is like. To be used from the server's thread."""
 
     def __init__(self, path: Path, session: str, change_feed: ChangeFeed) -> None:
-        """Open the journal. A damaged one is kept aside; where there can be none, memory takes its place."""
+        """Open the journal. A damaged one is kept aside; a newer one, or none, is replaced by memory."""
         self._change_feed = change_feed
         self._lasting = ""
         """What is wrong with it for as long as this process lives."""
@@ -36,12 +37,13 @@ class JournalWriter:
         self.journal = self._open(path, session)
 
     def _open(self, path: Path, session: str) -> Journal:
+        cause: Exception
         try:
             return Journal(path, session)
-        except (OSError, sqlite3.Error) as error:
+        except (NewerJournal, OSError, sqlite3.Error) as error:
             cause = error
         if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
-            # Damaged, or of another layout: kept for whoever can read it, and begun anew.
+            # Damaged: kept for whoever can repair it, and begun anew.
             aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
             try:
                 # The log holds what came last. It goes first: SQLite deletes one that is beside no journal.

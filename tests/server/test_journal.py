@@ -185,17 +185,7 @@ def test_nobody_else_can_write_it_meanwhile(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_another_layout_is_refused(tmp_path: Path) -> None:
-    """A later version's journal is not guessed at."""
-    Journal(tmp_path / "j", "now").close()
-    with sqlite3.connect(tmp_path / "j") as database:
-        database.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
-    database.close()
-    with pytest.raises(sqlite3.DatabaseError, match="version 99"):
-        Journal(tmp_path / "j", "now")
-
-
-def attempt_lost(path: Path, folder: Path) -> Path:
+def copy_open_journal(path: Path, folder: Path) -> Path:
     """A copy of an open journal with its log: what is on the disk when the power goes."""
     folder.mkdir(exist_ok=True)
     for ending in ("", "-wal"):
@@ -208,7 +198,7 @@ def test_an_empty_file_beside_its_log_is_read_from_that(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(1))
     journal.commit()
-    copy = attempt_lost(tmp_path / "j", tmp_path / "after")
+    copy = copy_open_journal(tmp_path / "j", tmp_path / "after")
     journal.close()
     os.truncate(copy, 0)
     journal = Journal(copy, "now")
@@ -225,7 +215,7 @@ def test_a_log_that_does_not_hold_all_is_not_taken_for_the_journal(tmp_path: Pat
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(2))
     journal.commit()
-    copy = attempt_lost(tmp_path / "j", tmp_path / "after")
+    copy = copy_open_journal(tmp_path / "j", tmp_path / "after")
     journal.close()
     os.truncate(copy, 0)
     with pytest.raises(sqlite3.DatabaseError):
@@ -249,9 +239,9 @@ def test_a_journal_that_is_kept_aside_keeps_its_log(tmp_path: Path) -> None:
     for number in range(1, 1001):
         journal.note_job(job(number))
     journal.commit()
-    journal._db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    journal._db.execute("UPDATE meta SET value = 'damaged' WHERE key = 'schema'")
     with small_disk(tmp_path) as mount:
-        copy = attempt_lost(tmp_path / "j", mount)
+        copy = copy_open_journal(tmp_path / "j", mount)
         journal.close()
         fill(mount / "filler")
         problems = Problems()

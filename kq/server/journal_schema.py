@@ -1,0 +1,193 @@
+"""The layout of the journal's file: its tables, its version, and the steps from each older version to it.
+
+A newer file is refused, and not touched. What the rows hold is known by kq/server/journal.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..states import WaitReason
+
+__all__ = ["SCHEMA_VERSION", "NewerJournal", "open_journal"]
+
+SCHEMA_VERSION = 2
+_PRAGMAS = """
+-- One process uses it. Held for good, it needs no shared memory, which network shares do not have.
+PRAGMA locking_mode = EXCLUSIVE;
+-- Only while a new file, which holds nothing, becomes one with a log: four waits for the disk fewer.
+PRAGMA synchronous = OFF;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA wal_autocheckpoint = 4000;
+"""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, session TEXT NOT NULL, submitted REAL NOT NULL,
+    over REAL, epoch INTEGER NOT NULL, spec BLOB NOT NULL, fields BLOB NOT NULL, states BLOB);
+CREATE TABLE IF NOT EXISTS tasks (
+    job INTEGER NOT NULL, task INTEGER NOT NULL, epoch INTEGER NOT NULL, state INTEGER NOT NULL,
+    detail BLOB NOT NULL, PRIMARY KEY (job, task)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (
+    job INTEGER NOT NULL, task INTEGER NOT NULL, attempt INTEGER NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (job, task, attempt)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS known_agents (
+    id TEXT PRIMARY KEY, session TEXT NOT NULL, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+    started REAL NOT NULL, local INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_log = logging.getLogger("kq.server")
+
+
+class NewerJournal(Exception):
+    """A later version of Katana Queue wrote the file. It was not changed."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"its layout is version {found}, and this Katana Queue knows {SCHEMA_VERSION}: "
+            f"install the newer Katana Queue again to see its jobs"
+        )
+        self.found = found
+
+
+def open_journal(path: Path, *, check_whole: bool = False) -> sqlite3.Connection:
+    """Open or make the file, and bring it to this version.
+
+    Args:
+        check_whole: whether the file may lack pages, so that all of it is to be read once.
+
+    Raises:
+        NewerJournal: it is of a later version, and is as it was.
+        sqlite3.Error: it cannot be opened, is damaged, or could not be migrated; then it is as it was, too.
+    """
+    _refuse_newer(path)
+    db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    try:
+        db.executescript(_PRAGMAS)
+        if check_whole and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("its file was empty, and its log does not hold all of it")
+        version = _version_of(db) if _has_tables(db) else None
+        _raise_if_newer(version)
+        db.executescript(_TABLES)
+        if version is None:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+        elif version < SCHEMA_VERSION:
+            _migrate(db, version)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _refuse_newer(path: Path) -> None:
+    """Read the version before anything is written: not even the log is merged into a file of a later one."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    log, shared_memory = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    # Where no crash left a log, SQLite may take the file for one that never changes, and locks nothing.
+    mode = "mode=ro" if log.exists() else "immutable=1"
+    had_shared_memory = shared_memory.exists()
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0.0)
+    try:
+        _raise_if_newer(_version_of(db))
+    except sqlite3.OperationalError:
+        pass  # no table yet, or it cannot be read this way: opening it to write shows which
+    finally:
+        db.close()
+        if not had_shared_memory:
+            shared_memory.unlink(missing_ok=True)
+
+
+def _raise_if_newer(version: int | None) -> None:
+    if version is not None and version > SCHEMA_VERSION:
+        raise NewerJournal(version)
+
+
+def _has_tables(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
+
+
+def _version_of(db: sqlite3.Connection) -> int | None:
+    """The version that the file says it has; None: it was just made."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    if row is None:
+        return None
+    if not str(row[0]).isdecimal():
+        raise sqlite3.DatabaseError(f"its version is {str(row[0])[:20]!r}, which is no number")
+    return int(row[0])
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    """Take all steps from `version` to this one, or none of them."""
+    if version not in _STEPS:
+        raise sqlite3.DatabaseError(f"its layout is version {version}, which was never released")
+    _log.info("the journal's layout goes from version %d to %d", version, SCHEMA_VERSION)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for step in range(version, SCHEMA_VERSION):
+            _STEPS[step](db)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+# --- Steps ---
+
+
+def _from_1(db: sqlite3.Connection) -> None:
+    """Version 2: fields got other names, and why a job waits is a field of its own."""
+    db.execute("UPDATE meta SET key = 'overrides' WHERE key = 'standing'")
+    _rewrite(db, "attempts", "record", ("job", "task", "attempt"), _attempt_from_1)
+    _rewrite(db, "jobs", "fields", ("number",), _job_from_1)
+
+
+def _attempt_from_1(record: dict[str, Any]) -> bool:
+    if "stop_rung" not in record:
+        return False
+    record["stop_method"] = record.pop("stop_rung")
+    return True
+
+
+def _job_from_1(fields: dict[str, Any]) -> bool:
+    # Version 1 said it in words alone.
+    if not str(fields.get("reason", "")).startswith("waits for "):
+        return False
+    fields["wait_reason"] = WaitReason.DEPENDENCIES.value
+    return True
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
+"""By version: what brings a file of it to the next."""
+
+
+def _rewrite(
+    db: sqlite3.Connection,
+    table: str,
+    column: str,
+    keys: tuple[str, ...],
+    change: Callable[[dict[str, Any]], bool],
+) -> None:
+    """Apply `change`, which returns whether it did something, to the msgpack map in each row's `column`."""
+    decode, encode = msgspec.msgpack.Decoder(dict[str, Any]).decode, msgspec.msgpack.Encoder().encode
+    where = " AND ".join(f"{key} = ?" for key in keys)
+    update = f"UPDATE {table} SET {column} = ? WHERE {where}"  # noqa: S608  # names from this module alone
+    rows = db.execute(f"SELECT {column}, {', '.join(keys)} FROM {table}").fetchall()  # noqa: S608
+    for blob, *key in rows:
+        try:
+            content = decode(blob)
+        except msgspec.DecodeError as error:
+            # It is passed over when it is read, as it would have been before.
+            _log.warning("a row of %s in the journal cannot be read: %s", table, error)
+            continue
+        if change(content):
+            db.execute(update, (encode(content), *key))
