@@ -217,11 +217,8 @@ def _join(child: process.Child) -> process.Exit:
 def _without_marks(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` without the marks of another session, which may host it, and settings: ours follow."""
     marks = ("KQ_SESSION", "KQ_ROLE", "KQ_AGENT", "KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
-    return {
-        key: value
-        for key, value in environment.items()
-        if key not in marks and not key.startswith("KQ_OPEN_")
-    }
+    settings = {name for field in Settings._fields for name in Settings.variables_of(field)}
+    return {key: value for key, value in environment.items() if key not in settings.union(marks)}
 
 
 def _as_environment(settings: Settings) -> dict[str, str]:
