@@ -383,6 +383,8 @@ class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
     temp_dir: str = ""
     standby: tuple[str, ...] = ()
     """As in JobSpec."""
+    stop_signal: int = 0
+    """As in JobSpec."""
 
 
 class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):

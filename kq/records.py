@@ -46,6 +46,8 @@ MAX_COMMAND_BYTES = 768 * 1024
 MAX_AFTER = 1000
 MAX_PRIORITY = 1_000_000
 MAX_RETRIES = 100
+MAX_SIGNAL = 64
+"""Linux has no signal beyond this (SIGRTMAX)."""
 
 
 def new_job_id() -> str:
@@ -106,6 +108,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     standby: tuple[str, ...] = ()
     """A command that loads what such a render needs, and then takes one render on its standard input; empty:
     there is none. Agents use it for a job of one command that begins with the same words."""
+    stop_signal: int = 0
+    """The signal that asks the render to end, where its system has signals; 0: SIGTERM."""
 
     def chunks(self) -> FrameChunks | None:
         """The frames of each task, or None for a job without frames. Raises BadInput."""
@@ -182,6 +186,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
                 raise BadInput(f"{label} is {number}: use 0 (none) or more")
         if self.retries > MAX_RETRIES:
             raise BadInput(f"retries is {self.retries}: use 0 to {MAX_RETRIES}")
+        if not 0 <= self.stop_signal <= MAX_SIGNAL:
+            raise BadInput(f"the stop signal is {self.stop_signal}: use 0 (SIGTERM) to {MAX_SIGNAL}")
         check_priority(self.priority)
 
 

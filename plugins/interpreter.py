@@ -1,4 +1,4 @@
-"""Which Python kq's processes run with, and in which environment. Nothing here is called on Qt's thread.
+"""Which Python kq's processes run with, and in which environment. Candidates are tried off Qt's thread.
 
 In Katana `sys.executable` is Katana, and its environment is made for its own Python alone.
 """
@@ -13,11 +13,18 @@ from pathlib import Path, PureWindowsPath
 
 from ..kq.api import Interpreter, NotFound, check_interpreter
 
-__all__ = ["candidates", "clean_environment", "find_interpreter", "is_alias_folder"]
+__all__ = [
+    "POISON",
+    "candidates",
+    "clean_environment",
+    "find_interpreter",
+    "is_alias_folder",
+    "is_own_python",
+]
 
-_POISON = (
+POISON = (
     "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "PYTHONUSERBASE",
-    "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH",
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT",
 )  # fmt: skip
 """Variables that Katana sets for itself: another Python would load its modules and libraries, and crash."""
 
@@ -28,7 +35,7 @@ def find_interpreter() -> Interpreter:
     Raises:
         NotFound: none does; the message has the reason of the one that should have.
     """
-    if not _named() and _is_python(sys.executable):
+    if is_own_python():
         return Interpreter(sys.executable, dict(os.environ))  # this very process shows that it runs
     reasons = []
     for candidate in candidates():
@@ -60,15 +67,16 @@ def candidates() -> Iterator[Interpreter]:
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` without what Katana sets for its own Python."""
-    return {key: value for key, value in environment.items() if key not in _POISON}
+    return {key: value for key, value in environment.items() if key not in POISON}
 
 
 def _named() -> str:
     return os.environ.get("KQ_OPEN_PYTHON") or os.environ.get("KQ_PYTHON") or ""
 
 
-def _is_python(path: str) -> bool:
-    return Path(path).stem.lower().startswith("python")
+def is_own_python() -> bool:
+    """Whether this process is the Python of kq's processes too, as in the stand-in. Any thread."""
+    return not _named() and Path(sys.executable).stem.lower().startswith("python")
 
 
 def _paths(root: Path | None) -> Iterator[str]:

@@ -254,7 +254,7 @@ class Attempt:
 
     def _ask_to_stop(self) -> None:
         if self.child is not None:
-            process.ask_to_stop(self.child)
+            process.ask_to_stop(self.child, self.order.stop_signal)
         # Not before: the look takes longer than all else between the order and the signal, and what ends
         # meanwhile is still there to be seen, unless its own parent reaps it within that moment.
         self._asked = frozenset(process.descendants(os.getpid(), ended=True))

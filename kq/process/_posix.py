@@ -284,8 +284,11 @@ def _spawn(
     return Child(process.pid)
 
 
-def ask_to_stop(child: Child) -> bool:
-    """Ask the child and its process group to end (SIGTERM). Returns at once.
+def ask_to_stop(child: Child, signal_number: int = 0) -> bool:
+    """Ask the child and its process group to end. Returns at once.
+
+    Args:
+        signal_number: what the child understands as the request; 0: SIGTERM.
 
     Returns:
         Whether there was anybody to ask.
@@ -294,7 +297,7 @@ def ask_to_stop(child: Child) -> bool:
         # Once reaped, its pid may name another group.
         return False
     try:
-        os.killpg(child.pid, signal.SIGTERM)
+        os.killpg(child.pid, signal_number or signal.SIGTERM)
         # One that somebody stopped hears nothing until it is continued.
         os.killpg(child.pid, signal.SIGCONT)
     except (ProcessLookupError, PermissionError):

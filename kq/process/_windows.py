@@ -398,8 +398,11 @@ def _spawn(
         os.close(nowhere)
 
 
-def ask_to_stop(child: Child) -> bool:
+def ask_to_stop(child: Child, signal_number: int = 0) -> bool:
     """Ask a render and its process group (Ctrl-Break), or a service that listens, to end. Returns at once.
+
+    Args:
+        signal_number: for other systems; Windows has one such request.
 
     Returns:
         Whether there was anybody to ask. A render without a console of ours cannot be asked.

@@ -176,6 +176,7 @@ class Effects:
             memory_limit=spec.memory_limit,
             temp_dir=spec.temp_dir,
             standby=spec.standby,
+            stop_signal=spec.stop_signal,
         )
         try:
             self._links.send(instruction.agent, order)

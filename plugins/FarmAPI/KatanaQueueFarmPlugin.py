@@ -9,7 +9,6 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,13 @@ from ...kq.api import (
     Session,
     Settings,
     current_session,
+    format_frames,
     split_command_line,
 )
-from .. import queue_session
+from .. import catalog, queue_session
+from ..job_names import job_name
+from ..render_commands import read_commands
+from ..render_environment import render_environment
 
 __all__ = ["KatanaQueueFarmPlugin"]
 
@@ -39,9 +42,6 @@ _STATES: Mapping[JobState, str] = {
     JobState.CANCELLED: FarmAPI.Job.State.kCancelled,
     JobState.FAILED: FarmAPI.Job.State.kFailed,
 }
-
-_ENVIRONMENT_PREFIXES = ("KATANA_", "OCIO", "PXR_", "USD_", "FN_", "FOUNDRY_", "LC_")
-"""Variables that steer the desktop's own renders, and that may have been changed since the Agents started."""
 
 _STANDBY_VARIABLE = "KQ_STANDBY_COMMAND"
 """In a job's environment: a command that loads the render program and then waits for one render."""
@@ -62,42 +62,58 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
     ) -> str:
         """Queue the commands of `jobRequest` as one job, in their order.
 
-        Returns: the job's id, made here, so that nobody waits for the queue.
+        Returns: the job's id, made here, so that the caller does not wait for the queue.
 
         Raises:
-            FarmPluginException: the request makes no sense, or no queue runs.
+            FarmPluginException: the request is invalid, or no queue runs.
         """
         client = _client()
         request: Any = (
             jobRequest  # the stubs name the constructor's arguments; the attributes bear the same names
         )
+        node = str(request.nodeName or "")
         try:
-            commands = tuple(tuple(split_command_line(command)) for command in request.commands)
-            options = _options(commands[-1]) if commands else {}
+            render = read_commands([str(each) for each in request.commands])
+            frames = [int(frame) for frame in request.frames or ()]
             temp_dir = str(request.tempDir or "")
-            environment = {str(key): str(value) for key, value in (request.environment or {}).items()}
+            given = {str(key): str(value) for key, value in (request.environment or {}).items()}
+            environment = {**render_environment(os.environ), **given, **render.variables}
             standby = environment.pop(_STANDBY_VARIABLE, "")
             spec = JobSpec(
-                name=str(request.nodeName or request.renderContextName or "Render"),
-                commands=commands,
+                name=job_name(node, frames, catalog.variables_of(str(request.renderContextName or ""), node)),
+                commands=render.commands,
                 environment=environment,
                 cwd=temp_dir if Path(temp_dir).is_absolute() else "",
                 temp_dir=temp_dir,
-                renderer=options.get("renderer", ""),
-                picture=options.get("renderOutputFile", ""),
-                node=str(request.nodeName or ""),
+                renderer=render.options.get("renderer", ""),
+                picture=render.options.get("renderOutputFile", ""),
+                node=node,
                 standby=tuple(split_command_line(standby)) if standby else (),
+                stop_signal=catalog.stop_signal(render.options.get("renderer", "")),
+                **_one_task(frames),
             )
             job_id, submitted = client.submit(spec)
         except KqError as error:
             raise FarmAPI.FarmPluginException(str(error)) from error
+        catalog.remember(
+            job_id,
+            str(request.renderContextName or ""),
+            node,
+            sends_pixels="host" in render.options,
+        )
         submitted.add_done_callback(_report(f"job {spec.name}"))
         return job_id
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
-        """Start a job that is over once more. Raises JobNotFoundException."""
+        """Start a job that is over once more. Raises JobNotFoundException.
+
+        Katana renders it again itself where it can: the old command line sends its pixels to a port that may
+        be gone, for an item of the Catalog that may be deleted.
+        """
         client = _client()
         record = _record(client, jobId, "it cannot be started")
+        if catalog.repeat(jobId):
+            return
         client.start_jobs([jobId]).add_done_callback(_report(f"starting {record.name}"))
 
     def stopJob(self, jobId: str, *args: object, **kwargs: object) -> None:
@@ -162,8 +178,8 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         return copies
 
     def getEnvironmentForJob(self, renderContextName: str, *args: object, **kwargs: object) -> dict[str, str]:
-        """The variables of this desktop that a render must see as they are now."""
-        return {key: value for key, value in os.environ.items() if key.startswith(_ENVIRONMENT_PREFIXES)}
+        """The variables of this desktop, as they are now: see `render_environment` for what is left out."""
+        return render_environment(os.environ)
 
     def getRemoteInstallationMetadata(
         self, *args: object, **kwargs: object
@@ -208,13 +224,15 @@ def _as_farm_job(record: JobRecord) -> FarmAPI.Job:
     )
 
 
-def _options(command: tuple[str, ...]) -> dict[str, str]:
-    """The `-key value` pairs of a renderboot command."""
-    return {
-        key[1:]: value
-        for key, value in pairwise(command)
-        if re.fullmatch(r"-[A-Za-z]\w*", key) and not re.fullmatch(r"-[A-Za-z]\w*", value)
-    }
+def _one_task(frames: list[int]) -> dict[str, Any]:
+    """The frames of a job whose commands render all of them: one task, which is labelled with them.
+
+    Frames with gaps would be split into tasks, each with all commands: of those only the name tells.
+    """
+    distinct = sorted(set(frames))
+    if not distinct or distinct[-1] - distinct[0] != len(distinct) - 1:
+        return {}
+    return {"frames": format_frames(distinct), "chunk": len(distinct)}
 
 
 def _file_name(text: str) -> str:

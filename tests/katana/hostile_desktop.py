@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 where = json.loads(sys.argv[1])
-# --- What is there before any plug-in: Katana's own queue, Katana's pyzmq, an environment for Katana alone ---
+# --- What is there before any plug-in: Katana's own queue and pyzmq, an environment for Katana alone ---
 sys.path[:0] = [where["foreign"], *([where["old_zmq"]] if where["old_zmq"] else [])]
 if where["foreign"]:
     import kq
@@ -35,11 +35,12 @@ os.environ.update(
     LD_LIBRARY_PATH="/poison/libraries",
     KQ_NUM_AGENTS="7",
     KQ_DATA_ROOT="/no such folder of Katana's own queue",
-    KQ_REQUEST_PORT=str(theirs.getsockname()[1]),
     KQ_OPEN_NUM_AGENTS="2",
     KQ_OPEN_DATA_ROOT=where["data_root"],
     KATANA_RESOURCES=where["folder"],
 )
+if where["foreign"]:
+    os.environ["KQ_REQUEST_PORT"] = str(theirs.getsockname()[1])
 logging.basicConfig(format="%(name)s %(levelname)s %(message)s", stream=sys.stdout)
 from host import katana_alias  # noqa: E402
 

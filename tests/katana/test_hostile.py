@@ -76,7 +76,6 @@ def run_desktop(
     api.mkdir()
     (api / "host").symlink_to(ROOT / "host")
     # What the stand-in's own API needs, and nothing that kq or the plug-ins do.
-    site = Path(shutil.__file__).parents[0] / "site-packages"
     site = next(Path(each) for each in sys.path if Path(each, "pxr").is_dir())
     for entry in site.iterdir():
         if entry.name == "pxr" or entry.name.startswith("usd_core"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 import threading
@@ -13,6 +14,7 @@ from Katana import FarmAPI
 from katana_queue.kq.api import QueueChange, Session, join_command_line
 
 from host.Katana.FarmAPI.FarmPluginManager import JobRequest
+from tests.support.live_queue import until
 
 State = FarmAPI.Job.State
 
@@ -190,7 +192,8 @@ def test_how_a_render_is_kept_ready_is_passed_on(farm: Any, session: Session) ->
     environment = {"A": "1", "KQ_STANDBY_COMMAND": line(sys.executable, "/a b/renderboot", "--standby")}
     spec = session.client.spec(farm.submitJob(request(python("pass"), environment=environment))).result(10)
     assert spec.standby == (sys.executable, "/a b/renderboot", "--standby")
-    assert spec.environment == {"A": "1"}
+    assert spec.environment["A"] == "1"
+    assert "KQ_STANDBY_COMMAND" not in spec.environment
     spec = session.client.spec(farm.submitJob(request(python("pass")))).result(10)
     assert spec.standby == ()
 
@@ -209,3 +212,70 @@ def test_metadata_names_the_installation(farm: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("KATANA_ROOT", "/opt/Katana 8.0v1")
     metadata = farm.getRemoteInstallationMetadata()
     assert metadata.katanaRoot == "/opt/Katana 8.0v1"
+
+
+def test_the_environment_is_the_desktops_but_for_what_is_its_own(
+    farm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Licences, renderers, search paths go with the job; logins, machines, secrets and the queue's do not."""
+    kept = (
+        "PIXAR_LICENSE_FILE",
+        "RMANTREE",
+        "ADSKFLEX_TIMEOUT",
+        "DELIGHT",
+        "foundry_LICENSE",
+        "PATH",
+        "LC_ALL",
+    )
+    left = ("HOME", "USER", "DISPLAY", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "KQ_OPEN_DATA_ROOT", "MY_API_KEY",
+            "AWS_SECRET_ACCESS_KEY", "TMPDIR", "PWD")  # fmt: skip
+    for name in (*kept, *left):
+        monkeypatch.setenv(name, "some value")
+    environment = farm.getEnvironmentForJob("render_1")
+    assert {name: environment.get(name) for name in kept} == dict.fromkeys(kept, "some value")
+    assert not set(left) & set(environment)
+
+
+def test_variables_that_are_no_text_are_left_out() -> None:
+    """One such would keep the whole job from being sent."""
+    from katana_queue.plugins.render_environment import render_environment
+
+    odd = {"GOOD": "ü", "BYTES": os.fsdecode(b"\xff"), "=C:": "C:\\"}
+    assert render_environment(odd) == {"GOOD": "ü"}
+
+
+def test_a_job_is_named_by_node_and_frames(farm: Any, session: Session) -> None:
+    """And one task has the frames, whether Katana gives one frame or a range."""
+    spec = session.client.spec(farm.submitJob(request(python("pass"), frames=[12]))).result(10)
+    assert (spec.name, spec.frames, spec.chunk) == ("Render, frame 12", "12", 1)
+    spec = session.client.spec(farm.submitJob(request(python("pass"), frames=[3, 1, 2]))).result(10)
+    assert (spec.name, spec.frames, spec.chunk) == ("Render, frames 1-3", "1-3", 3)
+    gaps = session.client.spec(farm.submitJob(request(python("pass"), frames=[1, 5]))).result(10)
+    assert (gaps.name, gaps.frames) == ("Render, frames 1,5", "")  # its commands render both: one task
+    none = session.client.spec(farm.submitJob(request(python("pass"), frames=[]))).result(10)
+    assert (none.name, none.frames) == ("Render", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has one way to ask a program to end")
+def test_a_render_is_asked_by_its_renderers_signal(farm: Any, session: Session, tmp_path: Path) -> None:
+    """RenderMan writes what it has on SIGINT; of SIGTERM it would die."""
+    code = (
+        "import signal, sys, time\n"
+        "def finish(number, frame):\n"
+        "    open(sys.argv[1], 'w').write(signal.Signals(number).name); sys.exit(1)\n"
+        "signal.signal(signal.SIGINT, finish); signal.signal(signal.SIGTERM, finish)\n"
+        "print('up', flush=True); time.sleep(600)"
+    )
+    told = tmp_path / "told"
+    job_id = farm.submitJob(request(python(code, str(told), "-renderer", "prman")))
+    wait_for(session, farm, job_id, State.kRunning)
+    until(lambda: "up" in (log_of(farm, job_id)), "the render's handlers")
+    farm.stopJob(job_id)
+    wait_for(session, farm, job_id, State.kCancelled)
+    assert told.read_text() == "SIGINT"
+
+
+def log_of(farm: Any, job_id: str) -> str:
+    """What the job's log holds."""
+    path = farm.getRenderLogFilename(job_id)
+    return Path(path).read_text() if path and Path(path).exists() else ""
