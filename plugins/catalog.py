@@ -111,7 +111,7 @@ def show_in_monitor(job_id: str) -> bool:
     item = _item(job_id)
     if item is None:
         return False
-    client = CatalogAPI.Client
+    client: Any = CatalogAPI.Client  # the stubs name its functions without their types
     client.SetClientCatalogItem(client.GetPrimaryClientKey(), client.kPrimaryView, item)
     _raise_tab("Monitor")
     return True
