@@ -35,6 +35,11 @@ zsh zsh
 Xvfb xvfb
 xauth xauth
 NEEDS
+    windows) cat <<'NEEDS' ;;
+wine wine
+x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
+x86_64-w64-mingw32-objdump binutils-mingw-w64-x86-64
+NEEDS
     esac
 }
 

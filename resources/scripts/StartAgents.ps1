@@ -10,8 +10,8 @@
 # It needs no elevation. The Agents outlive the SSH session: they leave the job that ends with it.
 # Letters of ASCII alone stand here, for Windows PowerShell takes others for those of an old code page.
 param(
-    [string]$KatanaRoot,
-    [string]$DataRoot,
+    $KatanaRoot,
+    $DataRoot,
     [string]$KqHost,
     [string]$RequestPort,
     [string]$UpdatePort,
@@ -19,23 +19,29 @@ param(
     [string]$NumAgents
 )
 $ErrorActionPreference = 'Stop'
-$OutputEncoding = New-Object System.Text.UTF8Encoding $false
-# Otherwise a path with letters that the code page lacks ends Python where it prints it.
-$Env:PYTHONUTF8 = '1'
 
 function Stop-WithMessage([string]$Message) {
     [Console]::Error.WriteLine("StartAgents: $Message")
     exit 2
 }
 
-# Not by attributes of the parameters: those would ask for what is missing, and say the rest in words of their own.
-if (-not $NumAgents) {
-    Stop-WithMessage ('seven arguments are needed: KATANA_ROOT KQ_DATA_ROOT KQ_HOST REQUEST_PORT UPDATE_PORT ' +
-        'BROADCAST_PORT NUM_AGENTS')
+# Where the Agents' files are. A login that has no profile folder would have them beside Windows'.
+function Test-Profile {
+    if (-not ($Env:KQ_REMOTE_DIR -or ($Env:USERPROFILE -and (Test-Path -LiteralPath $Env:USERPROFILE)))) {
+        Stop-WithMessage "this user has no profile folder ('$Env:USERPROFILE'): set KQ_REMOTE_DIR to a folder for the Agents"
+    }
 }
-foreach ($Number in @($RequestPort, $UpdatePort, $BroadcastPort, $NumAgents)) {
-    if ($Number -notmatch '^[0-9]+$') {
-        Stop-WithMessage "'$Number' is no number: three ports and the number of Agents come last"
+
+# Not by attributes of the parameters: those would ask for what is missing, and word the rest themselves.
+function Test-Arguments([int]$Count) {
+    if ($Count -ne 7) {
+        Stop-WithMessage ('seven arguments are needed: KATANA_ROOT KQ_DATA_ROOT KQ_HOST REQUEST_PORT UPDATE_PORT ' +
+            "BROADCAST_PORT NUM_AGENTS; $Count were given: put paths in quotation marks")
+    }
+    foreach ($Number in @($RequestPort, $UpdatePort, $BroadcastPort, $NumAgents)) {
+        if ($Number -notmatch '^[0-9]+$') {
+            Stop-WithMessage "'$Number' is no number: three ports and the number of Agents come last"
+        }
     }
 }
 
@@ -84,41 +90,68 @@ function Find-Python([string]$Kq) {
         'none is called whose path holds [ or ]')
 }
 
-$Kq = Find-Kq
-$Python = Find-Python $Kq
-$Program = "$Kq\kq\remote_host\__main__.py"
-$FirstLog = '0'
-if ($Env:KQ_FIRST_LOG) {
-    $FirstLog = $Env:KQ_FIRST_LOG
-}
-$Arguments = @('-P', $Program, 'start')
-foreach ($Pair in @(
-        @('--connection', $Env:KQ_CONNECTION),
-        @('--katana-root', $KatanaRoot),
-        @('--desktop-root', $Env:KQ_DESKTOP_ROOT),
-        @('--data-root', $DataRoot),
-        @('--host', $KqHost)
-    )) {
-    if (-not $Pair[1]) {
-        # An empty argument is lost on its way to a program, in PowerShell before 7.3.
-        continue
+function Start-Agents {
+    $Kq = Find-Kq
+    $Python = Find-Python $Kq
+    $Program = "$Kq\kq\remote_host\__main__.py"
+    $FirstLog = '0'
+    if ($Env:KQ_FIRST_LOG) {
+        $FirstLog = $Env:KQ_FIRST_LOG
     }
-    if ($Pair[1].Contains('"')) {
-        Stop-WithMessage "$($Pair[1]) holds a quotation mark, which no path of Windows does: correct it"
+    $Arguments = @('-P', $Program, 'start')
+    foreach ($Pair in @(
+            @('--connection', $Env:KQ_CONNECTION),
+            @('--katana-root', $KatanaRoot),
+            @('--desktop-root', $Env:KQ_DESKTOP_ROOT),
+            @('--data-root', $DataRoot),
+            @('--host', $KqHost)
+        )) {
+        if (-not $Pair[1]) {
+            # An empty argument is lost on its way to a program, in PowerShell before 7.3.
+            continue
+        }
+        if ($Pair[1].Contains('"')) {
+            Stop-WithMessage "$($Pair[1]) holds a quotation mark, which no path of Windows does: correct it"
+        }
+        # A backslash at the end may escape the quotation mark that PowerShell puts behind it. That of C:\ stays.
+        $Arguments += @($Pair[0], ($Pair[1] -replace '(?<=[^:\\])\\+$', ''))
     }
-    # A backslash at the end may escape the quotation mark that PowerShell puts behind it. That of C:\ stays.
-    $Arguments += @($Pair[0], ($Pair[1] -replace '(?<=[^:\\])\\+$', ''))
-}
-$Arguments += @('--ports', $RequestPort, $UpdatePort, $BroadcastPort)
-$Arguments += @('--agents', $NumAgents, '--first-log', $FirstLog)
+    $Arguments += @('--ports', $RequestPort, $UpdatePort, $BroadcastPort)
+    $Arguments += @('--agents', $NumAgents, '--first-log', $FirstLog)
 
-Write-Output "Starting $NumAgents Agents on $Env:COMPUTERNAME for $KqHost"
-# From here on, for a program's words on a redirected error stream; where it cannot be started, 1 is the exit code.
-$ErrorActionPreference = 'Continue'
-$global:LASTEXITCODE = 1
-if ($Env:KQ_CONNECTION -eq '-') {
-    [Console]::In.ReadToEnd() | & $Python @Arguments
-} else {
-    & $Python @Arguments
+    Write-Output "Starting $NumAgents Agents on $Env:COMPUTERNAME for $KqHost"
+    # From here on, for a program's words on a redirected error stream; where it cannot be started, 1 is the exit code.
+    $ErrorActionPreference = 'Continue'
+    $global:LASTEXITCODE = 1
+    if ($Env:KQ_CONNECTION -eq '-') {
+        [Console]::In.ReadToEnd() | & $Python @Arguments
+    } else {
+        & $Python @Arguments
+    }
 }
-exit $LASTEXITCODE
+
+$OutputEncoding = New-Object System.Text.UTF8Encoding $false
+# PowerShell makes a list of an argument with a comma.
+$KatanaRoot, $DataRoot = ($KatanaRoot -join ','), ($DataRoot -join ',')
+$Utf8, $Encoding = $Env:PYTHONUTF8, $null
+try {
+    # Otherwise a path with letters that the code page lacks ends Python where it prints it, or arrives as ?.
+    $Env:PYTHONUTF8 = '1'
+    try {
+        $Before = [Console]::OutputEncoding
+        [Console]::OutputEncoding = $OutputEncoding
+        $Encoding = $Before
+    } catch {
+        # There is no console.
+    }
+    Test-Arguments ($PSBoundParameters.Count + $args.Count)
+    Test-Profile
+    Start-Agents
+    exit $LASTEXITCODE
+} finally {
+    # The shell from which this was called goes on.
+    $Env:PYTHONUTF8 = $Utf8
+    if ($Encoding) {
+        [Console]::OutputEncoding = $Encoding
+    }
+}

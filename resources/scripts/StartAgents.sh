@@ -15,8 +15,8 @@ fail() {
     exit 2
 }
 
-[ "$#" -ge 7 ] || fail "seven arguments are needed: KATANA_ROOT KQ_DATA_ROOT KQ_HOST REQUEST_PORT UPDATE_PORT" \
-    "BROADCAST_PORT NUM_AGENTS; $# were given"
+[ "$#" -eq 7 ] || fail "seven arguments are needed: KATANA_ROOT KQ_DATA_ROOT KQ_HOST REQUEST_PORT UPDATE_PORT" \
+    "BROADCAST_PORT NUM_AGENTS; $# were given: put paths in quotation marks"
 
 katana_root="$1"
 data_root="$2"

@@ -7,6 +7,7 @@ Windows; what it lacks is patched here and told in docs/windows.md. Run it throu
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import shutil
@@ -34,8 +35,10 @@ _MINGW = "x86_64-w64-mingw32-"
 
 
 def main() -> None:
-    """Make it anew."""
+    """Make it, unless it is there as it would be made now."""
     argparse.ArgumentParser(description=__doc__).parse_args()
+    if READY.exists() and READY.read_text() == _stamp():
+        return
     if sys.version_info[:2] != (3, 11):
         sys.exit(f"make.py: needs Python {VERSION}, whose library it takes; this is {sys.version.split()[0]}")
     missing = [name for name in ("wine", f"{_MINGW}gcc") if not shutil.which(name)]
@@ -46,11 +49,20 @@ def main() -> None:
     _unpack_interpreter(python)
     _link_programs(python)
     _copy_library(python / "Lib")
+    launchers = python / "Lib" / "venv" / "scripts" / "nt"
+    launchers.mkdir(parents=True)
+    _compile(launchers / "python.exe", "-municode", HERE / "venv_launcher.c")
     _install_packages(python / "Lib" / "site-packages")
     _try(python)
     _copy_fonts()
-    READY.touch()
+    READY.write_text(_stamp())
     _say(f"Ready: tools/windows/python -m pytest tests/process; {PLACE.relative_to(ROOT)} may be deleted")
+
+
+def _stamp() -> str:
+    """What it is made of: requirements, and what is in this folder."""
+    sources = [ROOT / "requirements" / "dev.txt", *sorted(HERE.glob("*.c")), HERE / "interpreter.txt"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,171 @@
+"""Windows for tests: Wine with the CPython of tools/windows/make.py, and a PowerShell that somebody names.
+
+No expectation about kq lives here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PureWindowsPath
+
+from kq.remote.quoting import powershell_command
+from tools.windows.make import PLACE, PREFIX, READY
+
+__all__ = ["PYTHON", "USERS", "Wine", "why_no_powershell", "why_no_wine", "windows_path"]
+
+HERE = Path(__file__).parent
+POWERSHELL = "KQ_TEST_POWERSHELL"
+"""Names the folder of a pwsh.exe. One that brings no .NET finds it in the folder `dotnet` beside its own."""
+PYTHON = PLACE / "python" / "python.exe"
+USERS = PREFIX / "drive_c" / "users"
+_COMPILER = "x86_64-w64-mingw32-gcc"
+_TIMEOUT_S = 120.0
+
+
+def why_no_wine() -> str:
+    """Why there is no Windows here; empty when there is one."""
+    if not READY.exists() or shutil.which("wine") is None:
+        return "there is no Windows: `./test --windows` makes one"
+    return "" if shutil.which(_COMPILER) else f"{_COMPILER} is not installed (package gcc-mingw-w64-x86-64)"
+
+
+def why_no_powershell() -> str:
+    """Why no PowerShell script can be run here; empty when one can."""
+    if why_no_wine():
+        return why_no_wine()
+    named = os.environ.get(POWERSHELL)
+    if not named:
+        return (
+            f"{POWERSHELL} names no folder with PowerShell's build for Windows, and Wine's own does nothing"
+        )
+    return "" if (Path(named) / "pwsh.exe").is_file() else f"{POWERSHELL} is {named}, where no pwsh.exe is"
+
+
+def windows_path(path: Path) -> str:
+    """A path of this machine as programs under Wine know it."""
+    with contextlib.suppress(ValueError):
+        return str(PureWindowsPath("C:\\", *path.relative_to(PREFIX / "drive_c").parts))
+    return str(PureWindowsPath("Z:\\", *path.parts[1:]))
+
+
+class Wine:
+    """A Windows that is up: programs start in a second or two, and what is no test's is there before it.
+
+    Args:
+        folder: for the programs that only tests have.
+
+    Attributes:
+        environment: of a program there, besides the test run's mark.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "LC_ALL": "C.UTF-8",
+            "WINEPREFIX": str(PREFIX),
+            "WINEDEBUG": "-all",
+            "WINEDLLOVERRIDES": "ucrtbase=n,b",
+            "WINEPATH": f"{windows_path(folder)};{windows_path(PYTHON.parent)}",
+            "KQ_TEST_RUN": os.environ["KQ_TEST_RUN"],
+            "POWERSHELL_TELEMETRY_OPTOUT": "1",
+            "POWERSHELL_UPDATECHECK": "Off",
+        }
+        self._open: subprocess.Popen[bytes] | None = None
+        self._lock = os.open(PLACE / "lock", os.O_RDWR | os.O_CREAT)
+
+    def __enter__(self) -> Wine:
+        # Two test runs would change each other's Windows.
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        for name in ("session", "powershell"):
+            self.compile(HERE / f"{name}.c", self._folder / f"{name}.exe")
+        if not why_no_powershell():
+            powershell = Path(os.environ[POWERSHELL])
+            self.environment["KQ_TEST_PWSH"] = windows_path(powershell / "pwsh.exe")
+            self.environment["DOTNET_ROOT"] = windows_path(powershell.parent / "dotnet")
+        # Its services come up with the first program, stay while there is one, and hold its streams.
+        quiet = {"env": self.environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._open = subprocess.Popen(["wine", "cmd"], stdin=subprocess.PIPE, **quiet)
+        subprocess.run(["wine", "cmd", "/c", "rem"], stdin=subprocess.DEVNULL, check=True, **quiet)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._open is not None and self._open.stdin is not None
+        self._open.stdin.close()
+        self._open.wait(_TIMEOUT_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(["wineserver", "-w"], env=self.environment, check=False, timeout=30)
+        os.close(self._lock)
+
+    @staticmethod
+    def compile(source: Path, target: Path) -> None:
+        """Make a program for Windows of one C file."""
+        subprocess.run([_COMPILER, "-municode", "-O1", "-Wall", source, "-o", target], check=True)
+
+    def run(
+        self,
+        program: str | Path,
+        *arguments: str,
+        stdin: bytes = b"",
+        cwd: Path | None = None,
+        **variables: str,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program there to its end; its streams are pipes, and it has no console."""
+        command = ["wine", str(program), *arguments]
+        return subprocess.run(
+            command, env={**self.environment, **variables}, input=stdin, capture_output=True, cwd=cwd,
+            check=False, timeout=_TIMEOUT_S,
+        )  # fmt: skip
+
+    def powershell(
+        self, script: str, *, stdin: bytes = b"", profile: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script of PowerShell as an SSH session does, with a console without a window.
+
+        Args:
+            script: is to set the encoding of its output, where that is not to be the old code page's.
+            profile: the user's folder, as Windows calls it.
+            variables: of its environment, besides.
+        """
+        if profile:
+            variables["KQ_TEST_PROFILE"] = profile
+        done = self.run(
+            self._folder / "session.exe",
+            stdin=stdin,
+            SSH_ORIGINAL_COMMAND=powershell_command(script),
+            **variables,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, _text(done.stdout), _without_wines(_text(done.stderr))
+        )
+
+    @contextlib.contextmanager
+    def dot_files(self, *, hidden: bool) -> Iterator[None]:
+        """Have names that begin with a dot hidden, as on a share of Samba's by default, or shown."""
+        self._show_dot_files("N" if hidden else "Y")
+        yield
+        self._show_dot_files("N")
+
+    def _show_dot_files(self, value: str) -> None:
+        done = self.run("reg", "add", r"HKCU\Software\Wine", "/v", "ShowDotFiles", "/d", value, "/f")
+        assert done.returncode == 0, done
+
+    @property
+    def login(self) -> Sequence[str]:
+        """The command that an SSH server runs for each session, whose environment is `environment`."""
+        return [str(HERE / "login.sh"), str(self._folder / "session.exe")]
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _without_wines(text: str) -> str:
+    """Wine tells of disks that it may not read, whatever is asked of it."""
+    return "".join(line for line in text.splitlines(True) if not line.startswith("wine: "))

@@ -1,0 +1,1 @@
+"""A CPython for Windows that runs under Wine, for those who have no Windows: see docs/windows.md."""
