@@ -195,7 +195,9 @@ def test_progress_of_powershell_hides_no_sentence() -> None:
         machine.stop_agents("a session")
 
 
-OURS = [SCRIPTS / "StartAgents.ps1", SCRIPTS / "StopAgents.ps1", SCRIPTS.parents[1] / "start.ps1"]
+ROOT = SCRIPTS.parents[1]
+OURS = [SCRIPTS / "StartAgents.ps1", SCRIPTS / "StopAgents.ps1", ROOT / "start.ps1", ROOT / "test.ps1",
+        ROOT / "tools" / "environment.ps1"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
@@ -220,7 +222,7 @@ def calls_under_stop(script: str) -> list[str]:
 
 def test_no_word_of_a_program_ends_a_script() -> None:
     """Windows PowerShell makes errors of what it writes to stderr, where that is redirected."""
-    scripts = [path.read_text() for path in OURS]
+    scripts = [path.read_text() for path in OURS if path.parent != ROOT]
     asked, found = Windows(), Windows(Output(0, "kq-said:C:%5Cpython.exe%093.12.1\r\n", ""))
     on_windows(asked).run_kq(["report"])
     on_windows(found).find_python()
@@ -262,6 +264,6 @@ def test_the_windows_pair_takes_the_documented_arguments_in_order() -> None:
         "$BroadcastPort",
         "$NumAgents",
     ]
-    places = [text.index(f"]{name}") for name in names]
-    assert places == sorted(places)
+    declared = text.partition("param(")[2].partition(")\n")[0]
+    assert [line.split("]")[-1].strip(" ,") for line in declared.split("\n") if line.strip()] == names
     assert "Win32_Process" not in text, "an SSH session of an ordinary user may not call WMI"

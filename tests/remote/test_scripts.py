@@ -115,6 +115,7 @@ def test_without_a_key_it_says_how_to_get_one(hand: Hand) -> None:
     ("arguments", "word"),
     [
         (["/k", "/d", "host"], "3 were given"),
+        (["/My", "Katana", "/d", "host", "1", "2", "3", "2"], "8 were given"),
         (["/k", "/d", "host", "1", "2", "x", "2"], "'x' is no number"),
         (["/k", "/d", "host", "1", "2", "3", "-1"], "'-1' is no number"),
         (["/nowhere", "/d", "host", "1", "2", "3", "1"], "/nowhere"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kq.remote.quoting import powershell_quote
-from tests.reliability.live_queue import ROOT
+from tests.support.live_queue import ROOT
 from tests.windows.wine import PYTHON, Wine, windows_path
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 
 from kq.remote.quoting import powershell_quote
 from tests.house.test_environment import make_wheel
-from tests.reliability.live_queue import ROOT
+from tests.support.live_queue import ROOT
 from tests.windows.wine import PYTHON, Wine, windows_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
