@@ -118,6 +118,8 @@ def _copy_ours(draft: Path) -> None:
         (draft / name).mkdir(parents=True)
         for file in files:
             shutil.copy(file, draft / name)
+    # Where whoever installs the folder finds it; the Python tab runs it by its path.
+    shutil.copy(ROOT / "resources" / "scripts" / "katana_probe.py", draft)
     (draft / "README.txt").write_text(_README, encoding="utf-8")
     licence = ROOT / "LICENSE"
     if licence.is_file():

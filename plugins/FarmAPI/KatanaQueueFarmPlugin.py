@@ -47,6 +47,10 @@ _STANDBY_VARIABLE = "KQ_STANDBY_COMMAND"
 """In a job's environment: a command that loads the render program and then waits for one render."""
 
 
+recent_requests: dict[str, dict[str, Any]] = {}
+"""The attributes of the latest request of each render method, for the probe (see docs/katana.md)."""
+
+
 class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
     """Submits to the queue of this UI session. All methods: Qt's thread, never waiting for the queue.
 
@@ -95,6 +99,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
             job_id, submitted = client.submit(spec)
         except KqError as error:
             raise FarmAPI.FarmPluginException(str(error)) from error
+        recent_requests[render.options.get("renderMethodType", "other")] = dict(vars(request))
         catalog.remember(
             job_id,
             str(request.renderContextName or ""),

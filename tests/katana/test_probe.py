@@ -1,0 +1,86 @@
+"""The probe that is run in Katana's Python tab: what its report holds, what it must not, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE = ROOT / "resources" / "scripts" / "katana_probe.py"
+
+PROGRAM = """
+import json, os, sys
+from host import katana_alias
+katana_alias.install()
+from PySide6.QtWidgets import QApplication
+application = QApplication([])
+import Katana
+from Katana import Callbacks, Configuration, FarmAPI, Utils
+from Katana.UI4.App import Tabs
+from host.Katana._callbacks import ExecuteCallbacksForType
+Configuration.set("KATANA_UI_MODE", "1")
+Tabs.LoadTabPlugins(Tabs.GetTabPluginSearchPaths())
+manager = FarmAPI.FarmPluginManager
+manager.Initialize()
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+from katana_queue.kq.api import current_session
+session = current_session()
+assert session.wait_ready(60), session.failure
+command = "/show/secret_shot/renderboot -renderer dl -renderMethodType previewRender -host 10.1.2.3:4455 " \\
+    "-geolib3OpTree /show/secret_shot/tree.opt -renderMethodName hidden_node_preview"
+request = manager.JobRequest("hidden_node", "preview_41", [7], [command], {"A_TOKEN": "hidden value"}, "")
+manager._plugin("Katana Queue").submitJob(request)
+before = (dict(os.environ), list(sys.path), sorted(sys.modules), sorted(os.listdir()))
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"__name__": "__main__"})
+after = (dict(os.environ), list(sys.path), sorted(sys.modules), sorted(os.listdir()))
+for one, other in zip(before[:2], after[:2]):
+    assert one == other
+print("new modules:", sorted(set(after[2]) - set(before[2]) - set(sys.stdlib_module_names)))
+ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+assert session.wait(20)
+"""
+
+
+def test_report(tmp_path: Path, data_root: Path) -> None:
+    """It tells how Katana registers and calls a farm plug-in, and nothing of the site's."""
+    home = tmp_path / "home of somebody"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PROGRAM, PROBE],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "HOME": str(home),
+            "QT_QPA_PLATFORM": "offscreen",
+            "PYTHONPATH": str(ROOT),
+            "KATANA_RESOURCES": str(ROOT / "plugins"),
+            "KQ_DATA_ROOT": str(data_root),
+            "STUDIO_PASSWORD": "hidden value",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "new modules: []" in done.stdout
+    text = (home / "katana_queue_probe.json").read_text()
+    report = json.loads(text)
+    raised = {name: found for name, found in report.items() if isinstance(found, dict) and "raised" in found}
+    assert set(raised) <= {"interpreters"}, raised  # of an installation of Katana, which is not here
+    [farm] = [each for each in report["registries"] if each["is_farm_plugin"]]
+    assert farm["tuple"] == ["FarmPlugin", "1", "Katana Queue"]
+    assert report["farms"]["names"] == ["Katana Queue"]
+    assert report["packages"]["zmq"]["curve"] is True
+    preview = report["requests"]["previewRender"]
+    assert "-renderMethodType previewRender -host <host:port>" in preview["commands"][0]
+    assert preview["environment"] == ["A_TOKEN"]
+    assert preview["renderContextName"]["value"] == "preview_41"
+    assert "TypeError" in report["base_tab"]["QFrame(None, 0)"]["raised"]
+    assert "STUDIO_PASSWORD" in report["environment"]
+    for private in ("hidden", "secret_shot", str(home), str(ROOT), "10.1.2.3"):
+        assert private not in text, private
