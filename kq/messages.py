@@ -11,7 +11,15 @@ from typing import Union
 
 import msgspec
 
-from .records import AgentRecord, AttemptRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
+from .records import (
+    AgentRecord,
+    AttemptRecord,
+    JobRecord,
+    JobSpec,
+    QueueRecord,
+    StoryEntry,
+    TaskRecord,
+)
 from .states import Outcome, StopMethod
 
 __all__ = [
@@ -59,6 +67,8 @@ __all__ = [
     "StartTasksRequest",
     "StopOrder",
     "StopTasksRequest",
+    "StoryReply",
+    "StoryRequest",
     "StreamedOrder",
     "SubmitRequest",
     "TasksReply",
@@ -188,6 +198,12 @@ class SpecRequest(_Request, frozen=True, kw_only=True, tag="spec"):
     job_id: str
 
 
+class StoryRequest(_Request, frozen=True, kw_only=True, tag="story"):
+    """What became of a job's tasks, with times. Answer: StoryReply."""
+
+    job_id: str
+
+
 class AdmitHostRequest(_Request, frozen=True, kw_only=True, tag="admit"):
     """Open the ports to `host` and make a key for its Agents. Answer: HostAdmittedReply."""
 
@@ -243,6 +259,13 @@ class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-page"):
 
 class SpecReply(_Request, frozen=True, kw_only=True, tag="spec-is"):
     spec: JobSpec
+
+
+class StoryReply(_Request, frozen=True, kw_only=True, tag="story-is"):
+    entries: tuple[StoryEntry, ...]
+    """Oldest first."""
+    omitted: int = 0
+    """How many entries between the first and the others were dropped."""
 
 
 class HostAdmittedReply(_Request, frozen=True, kw_only=True, tag="admitted"):
@@ -488,12 +511,13 @@ class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
 ClientRequest = Union[  # noqa: UP007  # msgspec wants a union it can walk at run time; so spelled once
     SubmitRequest, JobActionRequest, StartTasksRequest, StopTasksRequest, PriorityRequest, PauseQueueRequest,
     SetAgentsRequest, AgentActionRequest, SnapshotRequest, TasksRequest, AttemptsRequest, SpecRequest,
-    AdmitHostRequest, RevokeHostRequest,
+    StoryRequest, AdmitHostRequest, RevokeHostRequest,
 ]  # fmt: skip
 RequestMessage = Union[ClientRequest, RegisterUpdate]  # noqa: UP007
 """What the server accepts on the request port."""
 ServerReply = Union[  # noqa: UP007
-    DoneReply, RefusedReply, SnapshotReply, TasksReply, AttemptsReply, SpecReply, HostAdmittedReply,
+    DoneReply, RefusedReply, SnapshotReply, TasksReply, AttemptsReply, SpecReply, StoryReply,
+    HostAdmittedReply,
 ]  # fmt: skip
 """What a client accepts on the request port."""
 AgentOrder = Union[  # noqa: UP007

@@ -22,6 +22,7 @@ __all__ = [
     "JobSpec",
     "QueueRecord",
     "SessionRecord",
+    "StoryEntry",
     "TaskRecord",
     "attempt_id",
     "check_job_id",
@@ -335,6 +336,22 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """How many processes were seen gone at the end."""
     peak_memory: int | None = None
     cpu_s: float | None = None
+
+
+class StoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One step in a job's story. kq/wording.py has the words."""
+
+    time: float
+    state: TaskState
+    """What the task, or each of the tasks, became."""
+    task: int | None = None
+    """None: `tasks` of them at once."""
+    tasks: int = 1
+    agent: str = ""
+    """The Agent that was given the task."""
+    reason: str = ""
+    outcome: Outcome | None = None
+    """Of the attempt that ended, where the entry was derived from it after a restart of the queue."""
 
 
 class AgentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

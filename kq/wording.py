@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 
-from .records import AgentRecord, JobRecord, QueueRecord, TaskRecord
+from .records import AgentRecord, JobRecord, QueueRecord, StoryEntry, TaskRecord
 from .states import AgentState, JobState, TaskState, WaitReason
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "queue_wait_reason",
     "reason_of",
     "reason_of_task",
+    "story_text",
     "why_jobs_wait",
 ]
 
@@ -90,6 +92,20 @@ def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:
     if job.wait_reason is WaitReason.DEPENDENCIES:
         return job.reason
     return _own_limit(job) or why_waiting
+
+
+def story_text(entry: StoryEntry) -> str:
+    """One step of a job's story, with its local time: `2026-11-29 20:15:02.123 task 3: Running on a1`."""
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.time))
+    if entry.task is not None:
+        what = f"task {entry.task + 1}"
+    else:
+        what = "1 task" if entry.tasks == 1 else f"{entry.tasks} tasks"
+    became = entry.state.value if entry.outcome is None else f"attempt {entry.outcome}"
+    text = f"{moment}.{int(entry.time % 1 * 1000):03} {what}: {became}"
+    if entry.agent:
+        text += f" on {entry.agent}"
+    return f"{text} ({entry.reason})" if entry.reason else text
 
 
 def _own_limit(job: JobRecord) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 from ..client.queue_client import QueueClient
 from ..errors import BadInput
 from ..follow import LogFollower
+from ..messages import StoryReply
 from ..plain_text import quoted
 from ..records import JobRecord, JobSpec
 from ..states import JobState
+from ..wording import story_text
 from .connecting import Connected, answer
 
 __all__ = ["act_on_jobs", "pause", "print_log", "submit"]
@@ -79,6 +81,9 @@ def print_log(options: argparse.Namespace) -> int:
     """Copy the log of a job's latest attempt to standard output."""
     with Connected(options) as client:
         record = _known(client, options.id)
+        if options.story:
+            _print_story(answer(client.story(record.id)))
+            return 0
         if options.follow:
             with LogFollower(client, record.id) as follower:
                 follower.copy_until_over(sys.stdout.buffer)
@@ -95,6 +100,15 @@ def print_log(options: argparse.Namespace) -> int:
             sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
     return 0
+
+
+def _print_story(reply: StoryReply) -> None:
+    submitted, *others = map(story_text, reply.entries)
+    print(submitted)
+    if reply.omitted:
+        print(f"({reply.omitted:,} older steps are not kept)")
+    for line in others:
+        print(line)
 
 
 def _known(client: QueueClient, job_id: str) -> JobRecord:

@@ -42,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     log = add("log", jobs.print_log, "print the log of a job's latest attempt")
     log.add_argument("id")
     log.add_argument("-f", "--follow", action="store_true", help="until the job has ended")
+    log.add_argument("--story", action="store_true", help="what became of the job instead, with times")
     for name, summary in (
         ("stop", "stop jobs"),
         ("start", "start jobs again"),

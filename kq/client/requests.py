@@ -100,6 +100,10 @@ class RequestHandler:
             lambda number: m.SpecRequest(request=number, job_id=job_id), lambda reply: reply.spec
         )
 
+    def story(self, job_id: str) -> Future[m.StoryReply]:
+        """What became of a job's tasks, with times."""
+        return self._ask(lambda number: m.StoryRequest(request=number, job_id=job_id), lambda reply: reply)
+
     def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
         """Make a key for the Agents of `host` and open the ports on the local address `bind`.
 

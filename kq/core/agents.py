@@ -83,7 +83,8 @@ class Agent:
         if new is old:
             return False
         if new not in AGENT_TRANSITIONS[old]:
-            raise IllegalTransition(f"Agent {self.id} cannot go from {old} to {new}: it has {self.desired}")
+            held = self.want_name or "nothing"
+            raise IllegalTransition(f"Agent {self.id} cannot change from {old} to {new}: it has {held}")
         self.state, self.since = new, wall
         return True
 

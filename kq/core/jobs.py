@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import math
 
 import msgspec
 
 from ..errors import IllegalTransition
-from ..records import JobRecord, JobSpec, TaskRecord
+from ..records import JobRecord, JobSpec, StoryEntry, TaskRecord
 from ..states import TASK_TRANSITIONS, JobState, TaskState, WaitReason, derive_job_state
+from ..wording import story_text
 
 __all__ = ["Job", "TaskDetail"]
 
@@ -45,6 +47,9 @@ class TaskDetail(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 _AGENTS_NAMED = 8
+_MAX_STORY = 100
+"""Entries in a job's story; of more, the oldest are dropped."""
+_STORY_IN_ERROR = 10
 
 
 class Job:
@@ -76,6 +81,9 @@ class Job:
         "spec",
         "started",
         "states",
+        "story",
+        "story_omitted",
+        "story_since",
         "submitted",
         "total",
         "unmet_dependencies",
@@ -114,6 +122,12 @@ class Job:
         """The jobs it waits for that are not Completed, in the order in which it names them."""
         self.removing = False
         self.from_history = False
+        self.story: list[StoryEntry] = []
+        """What became of its tasks since `story_since`, oldest first."""
+        self.story_since = submitted
+        """Wall clock: what was before is derived from the journal, for a job that comes from it."""
+        self.story_omitted = 0
+        """How many older entries were dropped."""
         self.epoch = 0
         """Counts the times that many tasks changed at once; see kq/server/journal.py."""
         self.listed_priority: int | None = None
@@ -128,33 +142,64 @@ class Job:
         """The state of task `index`."""
         return _STATES[self.states[index]]
 
-    def set_task_state(self, index: int, new: TaskState) -> None:
-        """Move one task on. Raises IllegalTransition, with the task's story, when it must not go there."""
+    def set_task_state(self, index: int, new: TaskState, when: float = 0.0, agent: str = "") -> None:
+        """Move one task on.
+
+        Args:
+            when: wall clock, for the story.
+            agent: the Agent that it is given to.
+
+        Raises:
+            IllegalTransition: it must not follow its present state. The message holds the job's story.
+        """
         old, code = self.states[index], _CODE[new]
         if code not in _FOLLOWING[old]:
-            raise IllegalTransition(
-                f"task {index} of job {self.id} cannot go from {_STATES[old]} to {new}: "
-                f"{self.details.get(index)}"
-            )
+            raise self._illegal(f"task {index + 1}", _STATES[old], new, self.details.get(index))
+        detail = self.details.get(index)
+        reason = detail.reason if detail is not None and new is not TaskState.RUNNING else ""
+        self._add_to_story(StoryEntry(when, new, index, agent=agent, reason=reason))
         self.counts[old] -= 1
         self.counts[code] += 1
         self.states[index] = code
         if code == _WAITING:
             heapq.heappush(self._again, index)
 
-    def reset_tasks(self, old: frozenset[TaskState], new: TaskState) -> int:
-        """Move every task that is in one of `old` to `new` at once; returns how many those were."""
+    def _illegal(self, what: str, old: TaskState, new: TaskState, known: object = "") -> IllegalTransition:
+        story = "; ".join(map(story_text, self.story[-_STORY_IN_ERROR:])) or "nothing since the queue started"
+        return IllegalTransition(
+            f"{what} of job {self.id} cannot change from {old} to {new}. Its story: {story}. {known or ''}"
+        )
+
+    def _add_to_story(self, entry: StoryEntry) -> None:
+        self.story.append(entry)
+        self.story_since = min(self.story_since, entry.time)
+        if len(self.story) > _MAX_STORY:
+            del self.story[0]
+            self.story_omitted += 1
+
+    def reset_tasks(
+        self, old: frozenset[TaskState], new: TaskState, when: float = 0.0, reason: str = ""
+    ) -> int:
+        """Move every task that is in one of `old` to `new` at once.
+
+        Args:
+            when: wall clock, for the story, as `reason` is.
+
+        Returns:
+            How many those were.
+        """
         moved = 0
         table = bytearray(range(256))
         for state in old:
             code = _CODE[state]
             if _CODE[new] not in _FOLLOWING[code]:
-                raise IllegalTransition(f"the tasks of job {self.id} cannot go from {state} to {new}")
+                raise self._illegal("the tasks", state, new)
             moved += self.counts[code]
             self.counts[_CODE[new]] += self.counts[code]
             self.counts[code] = 0
             table[code] = _CODE[new]
         if moved:
+            self._add_to_story(StoryEntry(when, new, None, moved, reason=reason))
             self.epoch += 1
             self.states = self.states.translate(table)
             self._next, self._again = 0, []
@@ -165,16 +210,19 @@ class Job:
 
         Returns whether there was any.
         """
-        self.reset_tasks(frozenset({TaskState.RUNNING}), TaskState.STOPPING)
-        if not self.reset_tasks(frozenset({TaskState.WAITING, TaskState.STOPPING}), TaskState.CANCELLED):
+        reason = "its session ended before it did"
+        self.reset_tasks(frozenset({TaskState.RUNNING}), TaskState.STOPPING, when)
+        open_states = frozenset({TaskState.WAITING, TaskState.STOPPING})
+        if not self.reset_tasks(open_states, TaskState.CANCELLED, when, reason):
             return False
-        self.explain("its session ended before it did")
+        self.explain(reason)
         self.completed = self.completed or max(when, self.started or self.submitted)
         return True
 
     def restore_states(self, states: bytes) -> None:
         """Take the tasks' states from a journal."""
         self.states = bytearray(states)
+        self.story_since = math.inf
         self.counts = [self.states.count(code) for code in range(len(_STATES))]
         self._next, self._again = 0, []
 

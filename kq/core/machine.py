@@ -34,7 +34,7 @@ class Core:
             IllegalTransition: a fault of the program.
         """
         state = self.state
-        state.out = []
+        state.out, state.now = [], now
         _HANDLERS[type(event)](state, event, now)
         if type(event) in _CHANGES_POOL:
             pool.keep_agents(state, now)
@@ -134,7 +134,7 @@ class Core:
 
     def requeue_unheld(self, now: Instant) -> list[do.Instruction]:
         """The last step of coming back: tasks whose Agent is not among the restored ones wait again."""
-        self.state.out = []
+        self.state.out, self.state.now = [], now
         recovery.requeue_unheld(self.state, now)
         return self.state.out
 

@@ -84,7 +84,7 @@ def _say_again(state: CoreState, job: Job) -> None:
 
 def _reset(state: CoreState, job: Job, which: frozenset[TaskState]) -> int:
     touched = [index for index in job.details if job.task_state(index) in which]
-    moved = job.reset_tasks(which, _T.WAITING)
+    moved = job.reset_tasks(which, _T.WAITING, state.now.wall, "started again")
     for index in touched:
         _clear(job, index)
     if moved:

@@ -93,6 +93,8 @@ class CoreState:
         self.problem = ""
         """What else is wrong; only kq/server knows and sets it."""
         self.out: list[do.Instruction] = []
+        self.now = Instant(0.0, 0.0)
+        """Of the event at hand."""
 
     # --- looking up -------------------------------------------------------------
 
@@ -140,9 +142,9 @@ class CoreState:
         if job.waiting:
             self.ready.list_job(job)
 
-    def move_task(self, job: Job, task: int, new: TaskState) -> None:
-        """Move one task on, and say so."""
-        job.set_task_state(task, new)
+    def move_task(self, job: Job, task: int, new: TaskState, agent: str = "") -> None:
+        """Move one task on. `agent`: the Agent that it is given to."""
+        job.set_task_state(task, new, self.now.wall, agent)
         self.out.append(do.TaskChanged(job.id, task))
 
     def after_task(self, job: Job, now: Instant) -> None:
@@ -218,7 +220,7 @@ class CoreState:
 
     def cancel_waiting(self, job: Job, reason: str) -> None:
         """Cancel the tasks of `job` that no Agent has, and say why."""
-        moved = job.reset_tasks(_ONLY_WAITING, TaskState.CANCELLED)
+        moved = job.reset_tasks(_ONLY_WAITING, TaskState.CANCELLED, self.now.wall, reason)
         explained = job.explain(reason)
         if moved:
             self.out.append(do.TasksReset(job.id))
@@ -281,7 +283,7 @@ class CoreState:
 
     def place(self, job: Job, task: int, attempt: int, agent: Agent, now: Instant) -> None:
         """From now on `agent` runs the waiting `task`, as its attempt number `attempt`."""
-        self.move_task(job, task, TaskState.RUNNING)
+        self.move_task(job, task, TaskState.RUNNING, agent.id)
         detail = job.detail(task)
         detail.attempts = attempt
         detail.agent = agent.id

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ..plain_text import quoted
 from ..states import WaitReason
 
 __all__ = ["SCHEMA_VERSION", "NewerJournal", "open_journal"]
@@ -120,7 +121,7 @@ def _version_of(db: sqlite3.Connection) -> int | None:
     if row is None:
         return None
     if not str(row[0]).isdecimal():
-        raise sqlite3.DatabaseError(f"its version is {str(row[0])[:20]!r}, which is no number")
+        raise sqlite3.DatabaseError(f"its version is not a number: {quoted(str(row[0])[:20])}")
     return int(row[0])
 
 

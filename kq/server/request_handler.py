@@ -22,6 +22,7 @@ from .journal_writer import JournalWriter
 from .pagination import pages
 from .remote_hosts import RemoteHosts
 from .scheduler import Scheduler
+from .story import story_of
 
 __all__ = ["RequestHandler"]
 
@@ -147,6 +148,12 @@ class RequestHandler:
     def _spec(self, request: m.SpecRequest) -> list[msgspec.Struct]:
         return [m.SpecReply(request=request.request, spec=self._core.job_spec(request.job_id))]
 
+    def _story(self, request: m.StoryRequest) -> list[msgspec.Struct]:
+        self._core.job_spec(request.job_id)
+        job = self._core.job_entry(request.job_id)
+        entries = story_of(job, self._journal_writer.attempts(job, None))
+        return [m.StoryReply(request=request.request, entries=entries, omitted=job.story_omitted)]
+
 
 _JOB_EVENTS: dict[m.JobAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
     m.JobAction.START: ev.JobsStarted,
@@ -174,4 +181,5 @@ _HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgs
     m.TasksRequest: RequestHandler._tasks,
     m.AttemptsRequest: RequestHandler._attempts,
     m.SpecRequest: RequestHandler._spec,
+    m.StoryRequest: RequestHandler._story,
 }

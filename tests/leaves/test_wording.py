@@ -7,9 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from kq.records import AgentRecord, JobRecord, QueueRecord, TaskRecord
+from kq.records import AgentRecord, JobRecord, QueueRecord, StoryEntry, TaskRecord
 from kq.states import AgentState, JobState, TaskState, WaitReason
-from kq.wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
+from kq.wording import (
+    agent_state_text,
+    job_state_text,
+    reason_of,
+    reason_of_task,
+    story_text,
+    why_jobs_wait,
+)
 
 _WAITING = JobRecord(id="job0", name="beauty", state=JobState.WAITING, submitted=0.0, order=1)
 _QUEUE = QueueRecord(agents_wanted=2)
@@ -126,3 +133,12 @@ def test_a_task_does_not_take_what_happened_to_another() -> None:
     for state in set(TaskState) - {TaskState.WAITING}:
         over = msgspec.structs.replace(task, state=state)
         assert reason_of_task(over, _WAITING, "waits for a free Agent") == ""
+
+
+def test_a_step_of_a_story_has_time_task_state_and_reason() -> None:
+    text = story_text(StoryEntry(1_700_000_000.25, TaskState.WAITING, 4, reason="its Agent was lost"))
+    assert text.endswith(".250 task 5: Waiting (its Agent was lost)")
+    text = story_text(StoryEntry(1_700_000_000.25, TaskState.RUNNING, 0, agent="a1"))
+    assert text.endswith(" task 1: Running on a1")
+    text = story_text(StoryEntry(1_700_000_000.25, TaskState.CANCELLED, None, 7))
+    assert text.endswith(" 7 tasks: Cancelled")

@@ -1,0 +1,30 @@
+"""A job's story as one list: what the core kept, and before that what can be derived from the journal."""
+
+from __future__ import annotations
+
+from ..core.jobs import Job
+from ..records import AttemptRecord, StoryEntry
+from ..states import Outcome, TaskState
+
+__all__ = ["story_of"]
+
+
+def story_of(job: Job, attempts: list[AttemptRecord]) -> tuple[StoryEntry, ...]:
+    """The steps of a job, oldest first.
+
+    Args:
+        attempts: those in the journal. They stand for the time before this server had the job.
+    """
+    submitted = StoryEntry(job.submitted, TaskState.WAITING, None, job.total, reason="submitted")
+    derived = [step for each in attempts for step in _steps_of(each) if step.time < job.story_since]
+    derived.sort(key=lambda step: step.time)
+    return (submitted, *derived, *job.story)
+
+
+def _steps_of(record: AttemptRecord) -> tuple[StoryEntry, StoryEntry]:
+    # What became of the task is not recorded: a failed attempt may have been tried again.
+    state = TaskState.COMPLETED if record.outcome is Outcome.COMPLETED else TaskState.WAITING
+    return (
+        StoryEntry(record.started, TaskState.RUNNING, record.task, agent=record.agent),
+        StoryEntry(record.ended, state, record.task, reason=record.reason, outcome=record.outcome),
+    )
