@@ -1,4 +1,4 @@
-"""What is to be seen, told without USD and without a renderer: meshes, instances, materials, lights, camera.
+"""A scene without USD and without a renderer: meshes, instances, materials, lights, camera, picture settings.
 
 Matrices are 4 by 4 float64 for column vectors (M @ p); lengths are scene units, colours linear Rec. 709.
 """
@@ -18,16 +18,21 @@ Matrix = npt.NDArray[np.float64]
 Colour = tuple[float, float, float]
 Wrap = Literal["repeat", "mirror", "clamp", "black"]
 ColourSpace = Literal["auto", "srgb", "linear"]
+Window = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
 
 NEUTRAL_GREY: Colour = (0.18, 0.18, 0.18)
 
 
-# ------------------------------------------------------------------------------------------------ materials
+# --- Materials ---
 
 
 @dataclass(frozen=True)
 class ImageTexture:
-    """One output of an image: `output` is 'rgb' or a channel's letter; `uv_transform` is 3 by 3, by rows."""
+    """One output of an image: `output` is 'rgb' or a channel's letter; `uv_transform` is 3 by 3, by rows.
+
+    `file` may be a path within a .usdz package (`package.usdz[image.png]`); with tiles it names their set.
+    """
 
     file: str
     prim: str
@@ -37,20 +42,37 @@ class ImageTexture:
     colour_space: ColourSpace = "auto"
     scale: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     bias: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    fallback: tuple[float, float, float, float] | None = None
+    """Red, green, blue and alpha where the file cannot be read; None: a neutral grey."""
+    tiles: tuple[tuple[int, str], ...] = ()
+    """Numbers (from 1001) and files of a UDIM set."""
     uv_primvar: str = "st"
+    uv_fallback: tuple[float, float] = (0.0, 0.0)
+    """The coordinate of meshes without that primvar."""
     uv_transform: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+    @property
+    def is_udim(self) -> bool:
+        """Whether the file is a set of tiles."""
+        return bool(self.tiles)
 
 
 @dataclass(frozen=True)
-class VertexColour:
-    """The colours that come with the mesh, from the primvar of this name."""
+class Primvar:
+    """Values that come with the mesh, `width` numbers each: `Mesh.attributes` has them under this name."""
 
-    primvar: str
-    fallback: Colour = NEUTRAL_GREY
+    name: str
+    width: int
+    fallback: tuple[float, ...]
+    """`width` numbers for meshes without that primvar."""
 
 
-ColourInput = Colour | ImageTexture | VertexColour
-ScalarInput = float | ImageTexture
+ColourInput = Colour | ImageTexture | Primvar
+ScalarInput = float | ImageTexture | Primvar
+Input = ColourInput | ScalarInput
+
+COLOUR_INPUTS = ("diffuse_colour", "emissive_colour", "specular_colour")
+SCALAR_INPUTS = ("metallic", "roughness", "clearcoat", "clearcoat_roughness", "opacity")
 
 
 @dataclass(frozen=True)
@@ -73,20 +95,20 @@ class Material:
     normal: ImageTexture | None = None
 
     @property
+    def inputs(self) -> dict[str, Input]:
+        """All inputs that may be an image or a primvar, by their field names."""
+        return {name: getattr(self, name) for name in (*COLOUR_INPUTS, *SCALAR_INPUTS)}
+
+    @property
     def textures(self) -> list[ImageTexture]:
         """All images the material reads."""
-        inputs = (
-            self.diffuse_colour,
-            self.emissive_colour,
-            self.specular_colour,
-            self.metallic,
-            self.roughness,
-            self.clearcoat,
-            self.clearcoat_roughness,
-            self.opacity,
-            self.normal,
-        )
-        return [value for value in inputs if isinstance(value, ImageTexture)]
+        images = [value for value in self.inputs.values() if isinstance(value, ImageTexture)]
+        return [*images, self.normal] if self.normal else images
+
+    @property
+    def primvars(self) -> dict[str, Primvar]:
+        """The inputs that a primvar of the mesh drives."""
+        return {name: value for name, value in self.inputs.items() if isinstance(value, Primvar)}
 
     @property
     def emits(self) -> bool:
@@ -100,8 +122,17 @@ class Material:
             return False
         return isinstance(self.opacity, float) and self.opacity < 1.0
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether opacity cuts all of it out, what it emits included."""
+        if not isinstance(self.opacity, float):
+            return False
+        if self.opacity_threshold > 0.0:
+            return self.opacity < self.opacity_threshold
+        return self.opacity_is_presence and self.opacity <= 0.0
 
-# ------------------------------------------------------------------------------------------------- geometry
+
+# --- Geometry ---
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +146,8 @@ class Mesh:
     transform: Matrix
     normals: Array | None = None
     uvs: Array | None = None
-    colours: Array | None = None
+    attributes: dict[str, Array] = field(default_factory=dict)
+    """For each vertex what the material's primvars read, by their names."""
     is_closed: bool = True
     """False when the surface has a border: light does not refract through a sheet as through a body."""
 
@@ -144,7 +176,7 @@ class Instances:
     matrices: Matrix
 
 
-# --------------------------------------------------------------------------------------------------- lights
+# --- Lights ---
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +255,7 @@ class DomeLight(Light):
     pixels: Array | None = None
 
 
-# --------------------------------------------------------------------------------------------------- camera
+# --- Camera ---
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,11 +279,19 @@ class Camera:
 
 @dataclass(frozen=True)
 class PictureSettings:
-    """Size in pixels and samples for each pixel."""
+    """Size in pixels, samples for each pixel, a pixel's width by its height."""
 
     width: int = 640
     height: int = 360
     samples: int = 32
+    pixel_aspect_ratio: float = 1.0
+    data_window: Window | None = None
+    """Left, top, right and bottom edge of what is rendered, in pixels from the top left; None: all of it."""
+
+    @property
+    def window(self) -> Window:
+        """The data window."""
+        return self.data_window or (0, 0, self.width, self.height)
 
 
 @dataclass(eq=False)

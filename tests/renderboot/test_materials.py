@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pxr import Gf, Sdf, Usd, UsdShade
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade
 
-from host.renderboot.scene import ImageTexture, Material, VertexColour
+from host.renderboot.scene import ImageTexture, Material, Primvar
 from tests.renderboot.stages import add_card, add_material, add_texture, bind, new_stage, read, write_image
 
 
@@ -114,8 +114,10 @@ def test_display_colour_can_drive_a_surface() -> None:
     colour = Sdf.ValueTypeNames.Color3f
     shader.CreateInput("diffuseColor", colour).ConnectToSource(reader.CreateOutput("result", colour))
     _card_with(stage, material)
-    scene, _ = read(stage)
-    assert scene.root.meshes[0].material.diffuse_colour == VertexColour("displayColor", (0.18, 0.18, 0.18))
+    assert _material(stage)[0].diffuse_colour == (0.18, 0.18, 0.18)
+    colours = UsdGeom.Mesh.Get(stage, "/World/Card").CreateDisplayColorPrimvar("vertex")
+    colours.Set([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)])
+    assert _material(stage)[0].diffuse_colour == Primvar("displayColor", 3, (0.18, 0.18, 0.18))
 
 
 def test_unknown_nodes_in_a_network_are_named() -> None:

@@ -174,6 +174,7 @@ def test_texture_transforms_move_the_image(stage: Usd.Stage, tmp_path: Path) -> 
     pair = Sdf.ValueTypeNames.Float2
     place.CreateInput("translation", pair).Set(Gf.Vec2f(0.5, 0))
     image.CreateInput("st", pair).ConnectToSource(place.CreateOutput("result", pair))
+    image.CreateInput("wrapS", Sdf.ValueTypeNames.Token).Set("repeat")
     bind(add_card(stage, "/World/Card", 2.0), material)
     pixels = draw(stage, samples=16)
     assert _is(_mean(pixels, 0.2, 0.8), "g")

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from ..scene import Array, Indices
+
+Ints = npt.NDArray[np.int64]
 
 _AROUND = 64
 _ARC = 32
@@ -85,6 +88,38 @@ def cube(size: float) -> Shape:
             positions += [h * (normal + x * right + y * up) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
             normals += [normal] * 4
     return _quads(np.array(positions), np.array(normals))
+
+
+_CUBE_POINTS = (
+    (1, 1, 1),
+    (-1, 1, 1),
+    (-1, -1, 1),
+    (1, -1, 1),
+    (-1, -1, -1),
+    (-1, 1, -1),
+    (1, 1, -1),
+    (1, -1, -1),
+)
+_CUBE_FACES = ((0, 1, 2, 3), (4, 5, 6, 7), (0, 6, 5, 1), (4, 7, 3, 2), (0, 3, 7, 6), (4, 2, 1, 5))
+"""The order that USD's own imaging gives to a Cube's points and faces: primvars count by it."""
+
+
+@lru_cache(maxsize=1)
+def cube_elements() -> dict[str, Ints]:
+    """For each vertex of `cube` which value of a primvar is its own, by the primvar's interpolation."""
+    shape = cube(2.0)
+    points = [_CUBE_POINTS.index((round(x), round(y), round(z))) for x, y, z in shape.positions.tolist()]
+    faces = []
+    for normal in shape.normals:
+        ends = [np.mean([_CUBE_POINTS[corner] for corner in face], axis=0) @ normal for face in _CUBE_FACES]
+        faces.append(int(np.argmax(ends)))
+    corners = [4 * face + _CUBE_FACES[face].index(point) for face, point in zip(faces, points, strict=True)]
+    return {
+        "uniform": np.array(faces),
+        "vertex": np.array(points),
+        "varying": np.array(points),
+        "faceVarying": np.array(corners),
+    }
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
@@ -23,10 +22,13 @@ from ..scene import (
     RectLight,
     SphereLight,
     SpotLight,
+    Wrap,
 )
+from .assets import existing_file
 from .values import colour_of, get
 
 _SMALLEST_RADIUS = 1e-6
+_WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
 class LightReader:
@@ -59,8 +61,10 @@ class LightReader:
             self._diagnostics.warn(f"Cannot render {kind} lights: skipped", path)
             return None
         api = UsdLux.LightAPI(prim)
-        self._mention_ignored(prim, api)
         emission = self._emission(api)
+        if not all(math.isfinite(component) for component in emission):
+            self._diagnostics.warn("A light whose intensity or colour is not finite is skipped", path)
+            return None
         if max(emission) <= 0.0:
             self._diagnostics.note("A light with no intensity gives no light", path)
             return None
@@ -74,23 +78,6 @@ class LightReader:
         intensity = float(get(api.GetIntensityAttr(), self._time, 1.0))
         exposure = float(get(api.GetExposureAttr(), self._time, 0.0))
         return colour_of(np.maximum(colour * intensity * 2.0**exposure, 0.0))
-
-    def _mention_ignored(self, prim: Usd.Prim, api: UsdLux.LightAPI) -> None:
-        path = str(prim.GetPath())
-        if api.GetFiltersRel().HasAuthoredTargets() and api.GetFiltersRel().GetTargets():
-            self._diagnostics.warn("Light filters are not rendered", path)
-        links = (api.GetLightLinkCollectionAPI(), api.GetShadowLinkCollectionAPI())
-        if any(link and not get(link.GetIncludeRootAttr(), self._time, True) for link in links):
-            self._diagnostics.warn(
-                "Light and shadow linking are not rendered: the light reaches everything", path
-            )
-        if any(float(get(a, self._time, 1.0)) != 1.0 for a in (api.GetDiffuseAttr(), api.GetSpecularAttr())):
-            self._diagnostics.note("A light's diffuse and specular multipliers are not rendered", path)
-        shaping = UsdLux.ShapingAPI(prim)
-        if get(shaping.GetShapingIesFileAttr(), self._time, Sdf.AssetPath("")).path:
-            self._diagnostics.warn("IES profiles are not rendered", path)
-        if float(get(shaping.GetShapingFocusAttr(), self._time, 0.0)) != 0.0:
-            self._diagnostics.note("A light's shaping focus is not rendered", path)
 
     def _is_normalized(self, prim: Usd.Prim) -> bool:
         return bool(get(UsdLux.LightAPI(prim).GetNormalizeAttr(), self._time, False))
@@ -162,10 +149,8 @@ class LightReader:
         length = float(get(light.GetLengthAttr(), self._time, 1.0))
         along, across, other = np.linalg.norm(transform[:3, :3], axis=0)
         area = 2.0 * math.pi * radius * math.sqrt((across**2 + other**2) / 2.0) * length * along
-        if get(light.GetTreatAsLineAttr(), self._time, False):
-            self._diagnostics.note("treatAsLine is rendered as a thin tube", path)
         if self._cone(prim):
-            self._diagnostics.note("A cone on a CylinderLight is not rendered", path)
+            self._diagnostics.warn("A cone on a CylinderLight is not rendered", path)
         radiance = self._per_area(prim, emission, area, path)
         return None if radiance is None else CylinderLight(path, transform, radiance, radius, length)
 
@@ -173,11 +158,6 @@ class LightReader:
         light = UsdLux.DomeLight(prim)
         if prim.GetTypeName() == "DomeLight_1":
             transform = transform @ self._pole(prim)
-        mapping = get(light.GetTextureFormatAttr(), self._time, "automatic")
-        if mapping not in ("automatic", "latlong"):
-            self._diagnostics.warn(
-                f"A dome texture mapped as {mapping} is rendered as latlong", str(prim.GetPath())
-            )
         texture = self._texture(prim, light.GetTextureFileAttr(), wrap_u=True)
         return DomeLight(str(prim.GetPath()), transform, emission, texture)
 
@@ -217,11 +197,12 @@ class LightReader:
         asset = get(attribute, self._time, None)
         if not isinstance(asset, Sdf.AssetPath) or not asset.path:
             return None
-        file = asset.resolvedPath or asset.path
-        if not Path(file.partition("[")[0]).is_file():
+        file = existing_file(asset)
+        if file is None:
             self._diagnostics.warn(f"Texture '{asset.path}' is missing", str(prim.GetPath()))
             return None
-        return ImageTexture(file, str(prim.GetPath()), wrap_s="repeat" if wrap_u else "clamp", wrap_t="clamp")
+        wrap: Wrap = "repeat" if wrap_u else "clamp"
+        return ImageTexture(file, str(prim.GetPath()), wrap_s=wrap, wrap_t="clamp", fallback=_WHITE)
 
 
 def _times(colour: Colour, factor: float) -> Colour:

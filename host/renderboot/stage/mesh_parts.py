@@ -31,7 +31,8 @@ class MeshPart:
     triangles: Indices
     normals: Array | None
     uvs: Array | None
-    colours: Array | None
+    attributes: dict[str, Array]
+    """What the material's primvars read, by their names; those that do not fit the mesh are left out."""
     is_closed: bool
     warnings: tuple[str, ...]
     """What of the mesh was ignored."""
@@ -60,7 +61,8 @@ class Choice:
     faces: Ints | None
     normals: tuple[Values, ...]
     uvs: tuple[Values, ...]
-    colours: tuple[Values, ...]
+    attributes: tuple[Values, ...]
+    """All of these that fit."""
     is_smooth: bool
     """Whether normals are made when none fit."""
     needs_closed: bool
@@ -93,7 +95,7 @@ class Topology:
     def digest_of(self, choice: Choice) -> bytes:
         """Of all that `part` depends on."""
         values: list[object] = []
-        for candidates in (choice.normals, choice.uvs, choice.colours):
+        for candidates in (choice.normals, choice.uvs, choice.attributes):
             values.append(len(candidates))
             for each in candidates:
                 values += each.words()
@@ -132,22 +134,40 @@ class Topology:
         if not len(corners):
             return None
         warnings: list[str] = []
-        normals = self._first(choice.normals, warnings)
+        normals = self._with_lengths(self._first(choice.normals, warnings), warnings)
         if normals is None and choice.is_smooth:
             # The limit surface is smooth; so is its cage's shading.
             normals = _Attribute(self._smooth_normals, self._wide[1])
         uvs = self._first(choice.uvs, warnings)
-        colours = self._first(choice.colours, warnings)
+        others = {values.name: self._attribute(values, warnings) for values in choice.attributes}
+        attributes = {name: found for name, found in others.items() if found}
         used = corners.reshape(-1)
-        vertex_of_corner, first_corner = self._welded(used, [a for a in (normals, uvs, colours) if a])
+        carried = [each for each in (normals, uvs, *attributes.values()) if each]
+        vertex_of_corner, first_corner = self._welded(used, carried)
         return MeshPart(
             positions=self.points[self._wide[1][first_corner]],
             triangles=vertex_of_corner.reshape(-1, 3).astype(np.uint32),
             normals=_unit(normals.values[normals.by_corner[first_corner]]) if normals else None,
             uvs=uvs.values[uvs.by_corner[first_corner]] if uvs else None,
-            colours=colours.values[colours.by_corner[first_corner]] if colours else None,
+            attributes={name: each.values[each.by_corner[first_corner]] for name, each in attributes.items()},
             is_closed=self._is_closed(used) if choice.needs_closed else True,
             warnings=tuple(warnings),
+        )
+
+    def _with_lengths(self, normals: _Attribute | None, warnings: list[str]) -> _Attribute | None:
+        """The normals, those of no length replaced by the surface's own."""
+        if normals is None:
+            return None
+        is_empty = np.abs(normals.values).max(axis=1) == 0.0
+        if not is_empty.any():
+            return normals
+        warnings.append("The primvar 'normals' has vectors of no length; the surface's own are used there")
+        if is_empty.all():
+            return None
+        corner_is_empty = is_empty[normals.by_corner]
+        whole = np.concatenate([normals.values, self._smooth_normals])
+        return _Attribute(
+            whole, np.where(corner_is_empty, len(normals.values) + self._wide[1], normals.by_corner)
         )
 
     @cached_property
@@ -171,12 +191,17 @@ class Topology:
     def _attribute(self, values: Values, warnings: list[str]) -> _Attribute | None:
         counts, corner_points = self._wide
         array, width = values.array, values.width
+        if array.ndim == 1 and width == 1:
+            array = array.reshape(-1, 1)
         if array.ndim != 2 or array.shape[1] < width:
             if array.size == width:
                 array = array.reshape(1, width)
             else:
                 warnings.append(f"The primvar '{values.name}' is not of {width} numbers each and is ignored")
                 return None
+        if not np.isfinite(array).all():
+            warnings.append(f"The primvar '{values.name}' has values that are not finite; 0 is used for them")
+            array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
         if values.interpolation == "constant":
             by_corner = np.zeros(len(corner_points), np.int64)
         elif values.interpolation == "uniform":

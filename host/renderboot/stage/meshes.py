@@ -5,29 +5,39 @@ What triangles they make is said next door; their material and matrix are the tr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from pxr import Usd, UsdGeom
 
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from .mesh_parts import Choice, Ints, MeshPart, Numbers, Topology, Values
+from .primvars import PrimvarReader
 
 
 class MeshReading:
     """One mesh at one frame. Ask for parts by their faces."""
 
     def __init__(
-        self, mesh: UsdGeom.Mesh, time: Usd.TimeCode, diagnostics: Diagnostics, cache: PartCache | None = None
+        self,
+        mesh: UsdGeom.Mesh,
+        time: Usd.TimeCode,
+        primvars: PrimvarReader,
+        diagnostics: Diagnostics,
+        cache: PartCache | None = None,
     ) -> None:
         """
         Args:
             mesh: the mesh.
             time: the frame.
-            findings: receives what of it cannot be rendered.
-            stash: where parts may have been made already.
+            primvars: reads the mesh's primvars.
+            diagnostics: receives what of it cannot be rendered.
+            cache: where parts may have been made already.
         """
         self._mesh = mesh
         self._time = time
+        self._primvars = primvars
         self._diagnostics = diagnostics
         self._cache = cache
         self._path = str(mesh.GetPath())
@@ -44,14 +54,14 @@ class MeshReading:
         return len(self._topology.counts) if self._topology else 0
 
     def part(
-        self, faces: Ints | None, uv_primvar: str, colour_primvar: str | None, *, needs_closed: bool
+        self, faces: Ints | None, uv_primvar: str, primvars: Mapping[str, int], *, needs_closed: bool
     ) -> MeshPart | None:
         """Triangles of the given faces (None: all), or None when there are none.
 
         Args:
             faces: Face indices.
             uv_primvar: Which primvar is the texture coordinate.
-            colour_primvar: Which primvar the material reads as colour, if any.
+            primvars: Which other primvars the material reads, and how many numbers of each value.
             needs_closed: Whether to find out if the part has a border, which takes a while.
         """
         topology = self._topology
@@ -63,7 +73,7 @@ class MeshReading:
             faces=faces,
             normals=self._normals(),
             uvs=self._uvs(uv_primvar),
-            colours=_listed(self._primvar(colour_primvar, 3) if colour_primvar else None),
+            attributes=_listed(*(self._primvar(name, width) for name, width in primvars.items())),
             is_smooth=self._mesh.GetSubdivisionSchemeAttr().Get() in smooth,
             needs_closed=needs_closed,
         )
@@ -77,12 +87,7 @@ class MeshReading:
 
     def _primvar(self, name: str, width: int) -> Values | None:
         """A primvar (inherited ones too); None when absent."""
-        primvar = UsdGeom.PrimvarsAPI(self._mesh.GetPrim()).FindPrimvarWithInheritance(name)
-        if not primvar or not primvar.HasValue():
-            return None
-        values = np.asarray(primvar.Get(self._time), np.float32)
-        indices = _numbers(primvar.GetIndices(self._time)) if primvar.IsIndexed() else None
-        return Values(name, values, indices, str(primvar.GetInterpolation()), width)
+        return self._primvars.values(self._mesh.GetPrim(), name, width)
 
     def _uvs(self, name: str) -> tuple[Values, ...]:
         """The texture coordinates asked for, else the mesh's first ones."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom
@@ -12,11 +12,16 @@ from ..arguments import Arguments
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, world_bounds
+from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
 from .cameras import conform, framing_camera, read_camera
+from .not_rendered import mention_not_rendered
 from .open_stage import open_stage
 from .settings import StageSettings, read_settings
 from .traversal import StageWalk
+
+MAX_SIDE = 16384
+"""Pixels a side, as -width and -height allow."""
+_MAX_RATIO = 16.0
 
 
 def read_scene(arguments: Arguments, diagnostics: Diagnostics, cache: PartCache | None = None) -> Scene:
@@ -42,7 +47,9 @@ def read_stage(
         raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
     time, frame = _time(stage, arguments.frame)
     settings = read_settings(stage, time)
-    picture = _picture(arguments, settings)
+    for path in settings.prims:
+        mention_not_rendered(stage.GetPrimAtPath(path), time, diagnostics)
+    picture = _picture(arguments, settings, diagnostics)
     walk = StageWalk(stage, time, settings.purposes, diagnostics, cache)
     root = walk.walk()
     bounds = world_bounds(root)
@@ -52,12 +59,14 @@ def read_stage(
             "but no visible geometry for the purposes default and render."
         )
     camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, walk.cameras)
-    aspect = picture.width / picture.height
+    aspect = picture.width * picture.pixel_aspect_ratio / picture.height
     up_is_z = UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z
     if camera is None:
         diagnostics.note("No camera on the stage: one was made that frames everything")
         camera = framing_camera(bounds[0], bounds[1], aspect, up_is_z=up_is_z)
     else:
+        if settings.conform_policy == "adjustPixelAspectRatio":
+            picture = replace(picture, pixel_aspect_ratio=_fitting_ratio(camera, picture))
         camera = conform(camera, aspect, settings.conform_policy)
     if not _has_light(root):
         diagnostics.note("No light on the stage: a soft dome was added")
@@ -105,17 +114,57 @@ def _time(stage: Usd.Stage, frame: float | None) -> tuple[Usd.TimeCode, float | 
     return Usd.TimeCode.EarliestTime(), None
 
 
-def _picture(arguments: Arguments, settings: StageSettings) -> PictureSettings:
+def _picture(arguments: Arguments, settings: StageSettings, diagnostics: Diagnostics) -> PictureSettings:
     default = PictureSettings()
+    width = arguments.width or settings.width or default.width
+    height = arguments.height or settings.height or default.height
+    if max(width, height) > MAX_SIDE:
+        raise RenderBootError(
+            f"The render settings {settings.prim} ask for {width} by {height} pixels; "
+            f"at most {MAX_SIDE} a side are rendered."
+        )
+    ratio = settings.pixel_aspect_ratio
+    if not 1 / _MAX_RATIO <= ratio <= _MAX_RATIO:
+        diagnostics.warn(f"A pixel aspect ratio of {ratio:g} is rendered as 1", settings.prim)
+        ratio = 1.0
     return PictureSettings(
-        width=arguments.width or settings.width or default.width,
-        height=arguments.height or settings.height or default.height,
+        width=width,
+        height=height,
         samples=arguments.samples or settings.samples or default.samples,
+        pixel_aspect_ratio=ratio,
+        data_window=_pixels_of(settings, width, height, diagnostics),
     )
 
 
+def _pixels_of(settings: StageSettings, width: int, height: int, diagnostics: Diagnostics) -> Window | None:
+    """The data window in pixels from the top left; None when it is the whole picture."""
+    if settings.data_window is None:
+        return None
+    left, bottom, right, top = settings.data_window
+    window = (
+        math.ceil(left * width - 0.5),
+        math.ceil((1.0 - top) * height - 0.5),
+        math.ceil(right * width - 0.5),
+        math.ceil((1.0 - bottom) * height - 0.5),
+    )
+    if window == (0, 0, width, height):
+        return None
+    size = (window[2] - window[0], window[3] - window[1])
+    if min(size) < 1 or max(size) > MAX_SIDE:
+        diagnostics.warn("A dataWindowNDC without pixels, or with too many, is ignored", settings.prim)
+        return None
+    return window
+
+
+def _fitting_ratio(camera: Camera, picture: PictureSettings) -> float:
+    if camera.horizontal_aperture <= 0.0 or camera.vertical_aperture <= 0.0:
+        return 1.0
+    ratio = camera.horizontal_aperture / camera.vertical_aperture * picture.height / picture.width
+    return min(max(ratio, 1 / _MAX_RATIO), _MAX_RATIO)
+
+
 def _has_light(group: Group) -> bool:
-    if group.lights or any(mesh.material.emits for mesh in group.meshes):
+    if group.lights or any(mesh.material.emits and not mesh.material.is_absent for mesh in group.meshes):
         return True
     return any(_has_light(instances.prototype) for instances in group.instances)
 

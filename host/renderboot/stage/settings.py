@@ -5,6 +5,7 @@ What the command line says instead is not known here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,12 @@ class StageSettings:
     camera: str | None = None
     conform_policy: str = "expandAperture"
     purposes: frozenset[str] = frozenset({"default", "render"})
+    pixel_aspect_ratio: float = 1.0
+    data_window: tuple[float, float, float, float] | None = None
+    """Left, bottom, right, top; the picture goes from 0 to 1."""
     prim: str = ""
+    prims: tuple[str, ...] = ()
+    """The settings and its product."""
 
 
 def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
@@ -42,6 +48,7 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
             bases.insert(0, product)
     resolution = _authored(bases, "resolution", time)
     policy = _authored(bases, "aspectRatioConformPolicy", time)
+    ratio = _authored(bases, "pixelAspectRatio", time)
     purposes = settings.GetIncludedPurposesAttr()
     result = StageSettings(
         width=int(resolution[0]) if resolution is not None and resolution[0] > 0 else None,
@@ -49,12 +56,23 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
         samples=_samples(bases, time),
         camera=_camera(bases),
         prim=str(settings.GetPath()),
+        prims=tuple(str(base.GetPath()) for base in bases),
+        pixel_aspect_ratio=float(ratio) if ratio is not None and 0.0 < float(ratio) < math.inf else 1.0,
+        data_window=_window(_authored(bases, "dataWindowNDC", time)),
         conform_policy=str(policy) if policy is not None else "expandAperture",
     )
     if purposes.HasAuthoredValue():
         asked = {str(purpose) for purpose in purposes.Get(time)} | {str(UsdGeom.Tokens.default_)}
         return StageSettings(**{**result.__dict__, "purposes": frozenset(asked)})
     return result
+
+
+def _window(value: Any) -> tuple[float, float, float, float] | None:
+    if value is None:
+        return None
+    left, bottom, right, top = (float(edge) for edge in value)
+    is_window = all(math.isfinite(edge) for edge in (left, bottom, right, top))
+    return (left, bottom, right, top) if is_window and left < right and bottom < top else None
 
 
 def _authored(bases: list[UsdRender.SettingsBase], name: str, time: Usd.TimeCode) -> Any:

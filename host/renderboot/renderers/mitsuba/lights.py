@@ -31,6 +31,8 @@ from .textures import TextureLibrary
 
 _SUN_DISTANCE = 400.0
 """How far a sun's disk stands, in radii of the scene: irradiance across it varies by less than 1%."""
+_PASSING = {"type": "dielectric", "int_ior": 1.0, "ext_ior": 1.0}
+"""Lets all light pass, as `null` does; but a path that meets only `null` gives a black, clear pixel."""
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD lights shine along -Z, mitsuba's rectangles and disks along +Z."""
 
@@ -88,7 +90,7 @@ class LightBuilder:
         pixels = self._textures.pixels(light.texture) * np.array(light.radiance, np.float32)
         return {
             "type": "bitmap",
-            "bitmap": mi.Bitmap(np.ascontiguousarray(pixels)),
+            "bitmap": mi.Bitmap(np.ascontiguousarray(pixels[::-1])),
             "raw": True,
             "wrap_mode": "clamp",
         }
@@ -144,7 +146,7 @@ class LightBuilder:
 
 def _glowing(kind: str, matrix: Matrix, radiance: object, share: float) -> dict[str, object]:
     glow = {"type": "area", "radiance": radiance, "sampling_weight": share}
-    return {"type": kind, "to_world": transform(matrix), "bsdf": {"type": "null"}, "emitter": glow}
+    return {"type": kind, "to_world": transform(matrix), "bsdf": _PASSING, "emitter": glow}
 
 
 def _sphere(light: SphereLight, share: float) -> object:
@@ -166,7 +168,7 @@ def _glowing_mesh(shape: implicit.Shape, matrix: Matrix, radiance: Colour, share
     positions = shape.positions.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
     triangles = shape.triangles if np.linalg.det(matrix[:3, :3]) > 0 else shape.triangles[:, [0, 2, 1]]
     properties = mi.Properties()
-    properties["bsdf"] = mi.load_dict({"type": "null"})
+    properties["bsdf"] = mi.load_dict(_PASSING)
     glow = {"type": "area", "radiance": rgb(radiance), "sampling_weight": share}
     properties["emitter"] = mi.load_dict(glow)
     mesh = mi.Mesh("light", len(positions), len(triangles), props=properties)

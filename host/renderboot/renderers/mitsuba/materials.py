@@ -1,20 +1,23 @@
-"""UsdPreviewSurface as mitsuba BSDFs.
+"""UsdPreviewSurface as mitsuba BSDFs and emitters.
 
 Principled for what is opaque, dielectric for what is clear, masks for cut-outs.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...diagnostics import Diagnostics
-from ...scene import ColourInput, ImageTexture, Material, ScalarInput, VertexColour
+from ...scene import Array, ColourInput, ImageTexture, Input, Material, Mesh, Primvar, ScalarInput
 from .engine import mi, rgb
 from .textures import TextureLibrary
-
-VERTEX_COLOUR = "vertex_colour"
-"""The mesh attribute that carries displayColor."""
+from .wrapping import Extent, needs_extent
 
 _SMOOTH = 0.03
 """Below this roughness glass is taken as perfectly smooth: it converges in a fraction of the samples."""
+_CUT = "cut_opacity"
+_GLOW = "cut_emission"
+"""Mesh attributes that are made of several primvars."""
 
 
 class MaterialLibrary:
@@ -23,45 +26,97 @@ class MaterialLibrary:
     def __init__(self, textures: TextureLibrary, diagnostics: Diagnostics) -> None:
         self._textures = textures
         self._diagnostics = diagnostics
-        self._known: dict[tuple[Material, bool], object] = {}
+        self._known: dict[tuple[object, ...], object] = {}
+        self._extent: Extent | None = None
+        self.has_unsampled_light = False
+        """Whether some surface emits what cannot be sampled as a light."""
 
-    def bsdf(self, material: Material, *, is_closed: bool) -> object:
-        """The BSDF for meshes of this material.
-
-        Args:
-            material: The neutral material.
-            is_closed: Whether the mesh encloses a volume.
-        """
-        key = (material, is_closed or not material.transmits)
+    def bsdf(self, mesh: Mesh) -> object:
+        """The BSDF of a mesh."""
+        material = mesh.material
+        self._extent = _extent_of(mesh)
+        key = (material, mesh.is_closed or not material.transmits, self._extent)
         if key not in self._known:
-            self._known[key] = mi.load_dict(self._build(material, is_closed=is_closed))
+            self._known[key] = mi.load_dict(self._build(material, is_closed=mesh.is_closed))
         return self._known[key]
 
-    def emission(self, material: Material) -> object | None:
+    def emission(self, mesh: Mesh) -> object | None:
         """An area light for the surface, or None when it does not glow. Each shape needs its own."""
+        material = mesh.material
         if not material.emits:
             return None
-        emitter: object = mi.load_dict({"type": "area", "radiance": self._colour(material.emissive_colour)})
+        self._extent = _extent_of(mesh)
+        radiance, is_sampled = self._radiance(mesh)
+        area = {"type": "area", "radiance": radiance}
+        if not is_sampled:
+            # mitsuba samples images by their own place in 0 to 1, and values of vertices not at all.
+            area["sampling_weight"] = 0.0
+            self.has_unsampled_light = True
+        emitter: object = mi.load_dict(area)
         return emitter
+
+    def attributes(self, mesh: Mesh) -> dict[str, Array]:
+        """What the mesh's BSDF and emission read of each vertex, by mitsuba's names for it."""
+        found: dict[str, Array] = {}
+        material = mesh.material
+        for primvar in material.primvars.values():
+            values = _vertex_values(mesh, primvar)
+            if primvar.width == 1:
+                values = np.clip(values, 0.0, 1.0)
+            found[_attribute(primvar)] = values
+        opacity, emissive = material.opacity, material.emissive_colour
+        if isinstance(opacity, Primvar):
+            weight = np.clip(_vertex_values(mesh, opacity), 0.0, 1.0)
+            if material.opacity_threshold > 0.0:
+                weight = (weight >= material.opacity_threshold).astype(np.float32)
+            found[f"vertex_{_CUT}"] = weight
+            if not isinstance(emissive, ImageTexture):
+                glow = _vertex_values(mesh, emissive) if isinstance(emissive, Primvar) else emissive
+                found[f"vertex_{_GLOW}"] = np.maximum(weight * np.asarray(glow, np.float32), 0.0)
+        return found
+
+    # --- Emission ---
+
+    def _radiance(self, mesh: Mesh) -> tuple[object, bool]:
+        """What the surface emits where it is not cut out, and whether mitsuba can sample it as a light."""
+        material = mesh.material
+        emissive, opacity = material.emissive_colour, material.opacity
+        if isinstance(opacity, float):
+            is_part = material.opacity_is_presence and material.opacity_threshold <= 0.0
+            share = min(max(opacity, 0.0), 1.0) if is_part else 1.0
+            if isinstance(emissive, tuple):
+                return rgb((emissive[0] * share, emissive[1] * share, emissive[2] * share)), True
+            return self._colour(emissive), isinstance(emissive, ImageTexture) and _is_within(mesh, emissive)
+        if isinstance(opacity, ImageTexture) and not isinstance(emissive, Primvar):
+            colour = emissive if isinstance(emissive, ImageTexture) else np.array(emissive, np.float32)
+            cut = self._textures.cut_colour(opacity, self._extent, material.opacity_threshold, colour)
+            return cut, _is_within(mesh, opacity)
+        if isinstance(opacity, Primvar) and not isinstance(emissive, ImageTexture):
+            return {"type": "mesh_attribute", "name": f"vertex_{_GLOW}"}, False
+        self._diagnostics.warn("Emission is not cut out by an opacity of another kind", material.path)
+        return self._colour(emissive), False
+
+    # --- Surfaces ---
 
     def _build(self, material: Material, *, is_closed: bool) -> dict[str, object]:
         if material.transmits:
             return self._glass(material, is_closed=is_closed)
         surface: dict[str, object] = {"type": "twosided", "inside": self._opaque(material)}
-        opacity = material.opacity
-        if isinstance(opacity, ImageTexture):
-            threshold = material.opacity_threshold
+        opacity, threshold = material.opacity, material.opacity_threshold
+        if isinstance(opacity, Primvar):
+            mask: object = {"type": "mesh_attribute", "name": f"vertex_{_CUT}"}
+        elif isinstance(opacity, ImageTexture):
             mask = (
-                self._textures.cutout(opacity, threshold)
+                self._textures.cutout(opacity, self._extent, threshold)
                 if threshold > 0.0
-                else self._textures.scalar(opacity)
+                else self._textures.scalar(opacity, self._extent)
             )
-            return {"type": "mask", "opacity": mask, "bsdf": surface}
-        if material.opacity_threshold > 0.0:
-            opacity = 1.0 if opacity >= material.opacity_threshold else 0.0
-        if opacity < 1.0:
-            return {"type": "mask", "opacity": max(opacity, 0.0), "bsdf": surface}
-        return surface
+        elif threshold > 0.0 or opacity >= 1.0:
+            # What a threshold cuts out altogether is no shape at all.
+            return surface
+        else:
+            mask = max(opacity, 0.0)
+        return {"type": "mask", "opacity": mask, "bsdf": surface}
 
     def _opaque(self, material: Material) -> dict[str, object]:
         colour, metallic = material.diffuse_colour, material.metallic
@@ -77,20 +132,29 @@ class MaterialLibrary:
         }
         if not isinstance(material.clearcoat, float) or material.clearcoat > 0.0:
             bsdf["clearcoat"] = self._scalar(material.clearcoat)
-            rough = material.clearcoat_roughness
-            is_map = isinstance(rough, ImageTexture)
-            bsdf["clearcoat_gloss"] = self._textures.scalar(rough, "invert") if is_map else 1.0 - float(rough)  # type: ignore[arg-type]
+            bsdf["clearcoat_gloss"] = self._gloss(material)
         if material.normal is not None:
-            normals = self._textures.normals(material.normal)
+            normals = self._textures.normals(material.normal, self._extent)
             return {"type": "normalmap", "normalmap": normals, "bsdf": bsdf}
         return bsdf
+
+    def _gloss(self, material: Material) -> object:
+        rough = material.clearcoat_roughness
+        if isinstance(rough, ImageTexture):
+            return self._textures.scalar(rough, self._extent, "invert")
+        if isinstance(rough, Primvar):
+            self._diagnostics.warn(
+                "A clearcoatRoughness that varies by primvar is not rendered", material.path
+            )
+            rough = rough.fallback[0]
+        return 1.0 - min(max(rough, 0.0), 1.0)
 
     def _from_specular_workflow(self, material: Material) -> tuple[ColourInput, ScalarInput, float]:
         """A specular colour as metalness: what reflects more than dielectrics do is metal of that colour."""
         specular, diffuse = material.specular_colour, material.diffuse_colour
         if not isinstance(specular, tuple) or not isinstance(diffuse, tuple):
-            self._diagnostics.note(
-                "A textured specular workflow is rendered with a constant reflectance", material.path
+            self._diagnostics.warn(
+                "A specular workflow that varies is rendered with a constant reflectance", material.path
             )
             return diffuse, 0.0, 1.5
         strongest = max(specular)
@@ -119,21 +183,62 @@ class MaterialLibrary:
                 "type": "roughdielectric",
                 "int_ior": ior,
                 "ext_ior": 1.0,
-                "alpha": max(roughness**2, 1e-3),
+                "alpha": min(max(roughness**2, 1e-3), 1.0),
             }
         if opacity <= 0.0:
             return clear
         surface = {"type": "twosided", "inside": self._opaque(material)}
         return {"type": "blendbsdf", "weight": opacity, "clear": clear, "surface": surface}
 
+    # --- Inputs ---
+
     def _colour(self, value: ColourInput) -> object:
         if isinstance(value, ImageTexture):
-            return self._textures.colour(value)
-        if isinstance(value, VertexColour):
-            return {"type": "mesh_attribute", "name": f"vertex_{VERTEX_COLOUR}"}
-        return rgb(value)
+            return self._textures.colour(value, self._extent)
+        if isinstance(value, Primvar):
+            return {"type": "mesh_attribute", "name": _attribute(value)}
+        return rgb((max(value[0], 0.0), max(value[1], 0.0), max(value[2], 0.0)))
 
     def _scalar(self, value: ScalarInput, least: float = 0.0) -> object:
         if isinstance(value, ImageTexture):
-            return self._textures.scalar(value)
+            return self._textures.scalar(value, self._extent)
+        if isinstance(value, Primvar):
+            return {"type": "mesh_attribute", "name": _attribute(value)}
         return min(max(float(value), least), 1.0)
+
+
+def _attribute(primvar: Primvar) -> str:
+    """mitsuba's name for it: letters and digits, whatever a primvar is called."""
+    return f"vertex_{primvar.name.encode().hex()}_{primvar.width}"
+
+
+def _vertex_values(mesh: Mesh, primvar: Primvar) -> Array:
+    values = mesh.attributes.get(primvar.name)
+    if values is None:
+        return np.tile(np.array(primvar.fallback, np.float32), (len(mesh.positions), 1))
+    return np.ascontiguousarray(values[:, : primvar.width], np.float32)
+
+
+def _extent_of(mesh: Mesh) -> Extent | None:
+    """What the mesh's texture coordinates cover once transformed, where its wrap modes depend on that."""
+    boxes = []
+    for texture in mesh.material.textures:
+        if mesh.uvs is not None and needs_extent(texture):
+            place = np.array(texture.uv_transform).reshape(3, 3)
+            seen = mesh.uvs.astype(np.float64) @ place[:2, :2].T + place[:2, 2]
+            boxes.append((seen.min(axis=0), seen.max(axis=0)))
+    if not boxes:
+        return None
+    low = np.floor(np.min([box[0] for box in boxes], axis=0))
+    high = np.ceil(np.max([box[1] for box in boxes], axis=0))
+    edges = np.clip([*low, *high], -1e6, 1e6)
+    return int(edges[0]), int(edges[1]), int(edges[2]), int(edges[3])
+
+
+def _is_within(mesh: Mesh, value: Input) -> bool:
+    """Whether the mesh shows each place of the image once, as mitsuba assumes when it samples it."""
+    if mesh.uvs is None or not isinstance(value, ImageTexture) or value.is_udim:
+        return False
+    is_plain = value.uv_transform == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    is_whole = value.wrap_s == value.wrap_t and value.wrap_s != "black"
+    return is_plain and is_whole and bool(mesh.uvs.min() >= 0.0) and bool(mesh.uvs.max() <= 1.0)

@@ -17,7 +17,7 @@ from ...errors import RenderBootError
 from ...picture import Pixels
 from ...scene import DomeLight, PictureSettings, RectLight, Scene, every_group
 from .camera import sensor
-from .engine import dr, mi
+from .engine import dr, mi, rgb
 from .lights import LightBuilder
 from .materials import MaterialLibrary
 from .shapes import ShapeBuilder
@@ -49,19 +49,25 @@ class MitsubaRenderer:
         groups = every_group(scene.root)
         with _translating(threads):
             for mesh in (mesh for group in groups for mesh in group.meshes):
-                materials.bsdf(mesh.material, is_closed=mesh.is_closed)
-                materials.emission(mesh.material)
+                materials.bsdf(mesh)
+                materials.emission(mesh)
             for light in (light for group in groups for light in group.lights):
                 if isinstance(light, RectLight | DomeLight) and light.texture:
                     textures.pixels(light.texture)
 
     def _prepare(self, scene: Scene, diagnostics: Diagnostics, cache: PartCache | None) -> MitsubaPicture:
         textures = TextureLibrary(diagnostics, cache)
-        shapes = ShapeBuilder(MaterialLibrary(textures, diagnostics), diagnostics)
+        materials = MaterialLibrary(textures, diagnostics)
+        shapes = ShapeBuilder(materials, diagnostics)
         shapes.add(scene.root)
         low, high = scene.bounds
         radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
         lights = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius).build(shapes.lights)
+        if materials.has_unsampled_light:
+            # Something must be sampled: mitsuba refuses a scene of lights that all have no weight.
+            lights.append(
+                mi.load_dict({"type": "point", "intensity": rgb((0.0, 0.0, 0.0)), "sampling_weight": 1e-3})
+            )
         parts = {f"part{number}": part for number, part in enumerate([*shapes.shapes, *lights])}
         whole = mi.load_dict(
             {
@@ -72,7 +78,7 @@ class MitsubaRenderer:
                 **parts,
             }
         )
-        return MitsubaPicture(whole, scene.camera.exposure_scale)
+        return MitsubaPicture(whole, scene.camera.exposure_scale, scene.settings)
 
 
 @contextmanager
@@ -90,13 +96,20 @@ def _translating(threads: int) -> Iterator[None]:
 
 
 def _coarse(settings: PictureSettings) -> PictureSettings:
-    return replace(settings, width=-(-settings.width // 4), height=-(-settings.height // 4))
+    """A sixteenth of the pixels."""
+    window = settings.data_window
+    if window:
+        left, top, right, bottom = window
+        window = (left // 4, top // 4, max(-(-right // 4), left // 4 + 1), max(-(-bottom // 4), top // 4 + 1))
+    return replace(
+        settings, width=-(-settings.width // 4), height=-(-settings.height // 4), data_window=window
+    )
 
 
 class MitsubaPicture:
     """Sums of weighted samples: finished passes in `_total`, the running one in the film."""
 
-    def __init__(self, scene: mi.Scene, exposure_scale: float) -> None:
+    def __init__(self, scene: mi.Scene, exposure_scale: float, settings: PictureSettings) -> None:
         self._scene = scene
         self._sensor = scene.sensors()[0]
         self._film = self._sensor.film()
@@ -107,6 +120,7 @@ class MitsubaPicture:
         # Any: the stubs describe another variant's seeds.
         self._integrator: Any = scene.integrator()
         self._exposure = exposure_scale
+        self._columns = settings.window[2] - settings.window[0]
         self._lock = threading.Lock()
         self._is_running = False
         self._is_cancelled = False
@@ -158,22 +172,20 @@ class MitsubaPicture:
         with self._lock:
             total = self._with_film()[1] if self._is_running else self._total
             coarse = self._coarse
-        if coarse is None:
-            return self._mean(total)
-        weight = total[..., 4]
-        if not weight.any():
-            return _enlarged(coarse, weight.shape)
         mean = self._mean(total)
-        if not weight.all():
+        weight = total[..., 4]
+        if coarse is not None and not weight.all():
             mean = np.where(weight[..., None] > 0, mean, _enlarged(coarse, weight.shape))
-        return mean
+        return _narrowed(mean, self._columns)
 
     def _mean(self, sums: Sums | Pixels) -> Pixels:
         """What the weighted sums are a picture of; black where there are none."""
         weight = sums[..., 4:]
         mean = np.divide(sums[..., :4], weight, out=np.zeros_like(sums[..., :4]), where=weight > 0)
         mean[..., :3] *= self._exposure
-        return mean.astype(np.float32, copy=False)
+        result = mean.astype(np.float32, copy=False)
+        # A sample that is no number stays in the sums: one of them would spoil its pixels for good.
+        return np.nan_to_num(result, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
     def _render(self, sensor: Any, *, seed: int, samples: int) -> None:
         try:
@@ -197,6 +209,21 @@ class MitsubaPicture:
         else:
             running = float((film[..., 4] > 0).mean())
         return self._samples + running, self._total + film
+
+
+def _narrowed(pixels: Pixels, columns: int) -> Pixels:
+    """The picture in so many columns, each the mean of what it covers: mitsuba's own pixels are square."""
+    count = pixels.shape[1]
+    if count == columns:
+        return pixels
+    sums = np.zeros((pixels.shape[0], count + 1, pixels.shape[2]))
+    np.cumsum(pixels, axis=1, out=sums[:, 1:])
+    edges = np.linspace(0.0, count, columns + 1)
+    below = np.minimum(edges.astype(np.int64), count - 1)
+    share = (edges - below)[None, :, None]
+    at_edges = sums[:, below] * (1.0 - share) + sums[:, below + 1] * share
+    narrowed: Pixels = (np.diff(at_edges, axis=1) * (columns / count)).astype(np.float32)
+    return narrowed
 
 
 def _enlarged(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:

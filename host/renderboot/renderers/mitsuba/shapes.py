@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from ...diagnostics import Diagnostics
-from ...scene import Array, Group, Indices, Instances, Light, Matrix, Mesh, VertexColour
+from ...scene import Array, Group, Indices, Instances, Light, Matrix, Mesh
 from .engine import mi, transform
-from .materials import VERTEX_COLOUR, MaterialLibrary
+from .materials import MaterialLibrary
 
 
 class ShapeBuilder:
@@ -29,7 +29,8 @@ class ShapeBuilder:
         """Add a group at each of the places, (n, 4, 4); None: once, where it is."""
         for matrix in [np.eye(4)] if places is None else places:
             for mesh in group.meshes:
-                self.shapes.append(self._shape(mesh, matrix))
+                if not mesh.material.is_absent:
+                    self.shapes.append(self._shape(mesh, matrix))
             self.lights += [_placed_light(light, matrix) for light in group.lights]
         for instances in group.instances:
             self._add_instances(instances, places)
@@ -43,8 +44,9 @@ class ShapeBuilder:
             self.add(prototype, matrices)
             return
         # mitsuba's shape groups hold neither lights nor other instances: those are laid out one by one.
-        plain = [mesh for mesh in prototype.meshes if not mesh.material.emits]
-        others = [mesh for mesh in prototype.meshes if mesh.material.emits]
+        seen = [mesh for mesh in prototype.meshes if not mesh.material.is_absent]
+        plain = [mesh for mesh in seen if not mesh.material.emits]
+        others = [mesh for mesh in seen if mesh.material.emits]
         self.add(Group(prototype.path, others, prototype.lights, prototype.instances), matrices)
         if not plain:
             return
@@ -73,8 +75,8 @@ class ShapeBuilder:
         if determinant < 0.0:
             triangles = triangles[:, [0, 2, 1]]
         properties = mi.Properties()
-        properties["bsdf"] = self._materials.bsdf(mesh.material, is_closed=mesh.is_closed)
-        emission = self._materials.emission(mesh.material)
+        properties["bsdf"] = self._materials.bsdf(mesh)
+        emission = self._materials.emission(mesh)
         if emission is not None:
             properties["emitter"] = emission
         shape = mi.Mesh(
@@ -93,18 +95,10 @@ class ShapeBuilder:
         if mesh.uvs is not None:
             # USD counts v upwards, mitsuba downwards.
             _fill(values, "vertex_texcoords", np.stack([mesh.uvs[:, 0], 1.0 - mesh.uvs[:, 1]], axis=1))
+        for name, attribute in self._materials.attributes(mesh).items():
+            shape.add_attribute(name, attribute.shape[1], attribute.astype(np.float32).ravel())  # type: ignore[arg-type]
         values.update()
-        self._add_colours(shape, mesh)
         return shape
-
-    def _add_colours(self, shape: object, mesh: Mesh) -> None:
-        wanted = mesh.material.diffuse_colour
-        if not isinstance(wanted, VertexColour):
-            return
-        colours = mesh.colours
-        if colours is None:
-            colours = np.tile(np.array(wanted.fallback, np.float32), (len(mesh.positions), 1))
-        shape.add_attribute(f"vertex_{VERTEX_COLOUR}", 3, colours.astype(np.float32).ravel())  # type: ignore[attr-defined]
 
 
 def _fill(values: mi.SceneParameters, name: str, rows: Array | Indices | Matrix) -> None:

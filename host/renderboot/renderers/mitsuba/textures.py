@@ -1,37 +1,25 @@
-"""Images as mitsuba textures: read, linearised, scaled, one channel picked; each combination made once."""
+"""Images as mitsuba textures: wrapped, scaled, one channel picked; each combination made once."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ...cache import PartCache, digest
 from ...diagnostics import Diagnostics
-from ...scene import Array, ColourSpace, ImageTexture, Wrap
+from ...images import UnreadableImageError, image_bytes, read_image
+from ...scene import Array, ImageTexture, Matrix
+from . import wrapping
 from .engine import mi, transform
+from .wrapping import Extent, Half
 
 _CHANNELS = {"r": 0, "g": 1, "b": 2, "a": 3}
-_NEUTRAL = 0.5
-
-Result = TypeVar("Result")
-
-
-class _UnreadableError(Exception):
-    """Why an image cannot be used."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A file as it was when it was read; what is made of it is known by this digest, never by its name."""
-
-    file: str
-    content: bytes
-    digest: bytes
+_GREY = (0.5, 0.5, 0.5, 1.0)
+_FLAT_NORMAL = (0.5, 0.5, 1.0, 1.0)
+_TURN = np.array([[1, 0, 0], [0, -1, 1], [0, 0, 1]], np.float64)
+"""USD counts v upwards, mitsuba downwards."""
 
 
 class TextureLibrary:
@@ -40,190 +28,221 @@ class TextureLibrary:
     def __init__(self, diagnostics: Diagnostics, cache: PartCache | None = None) -> None:
         """
         Args:
-            findings: receives what cannot be read.
-            stash: where textures and images may have been made already.
+            diagnostics: receives what cannot be read.
+            cache: where textures and images may have been made already.
         """
         self._diagnostics = diagnostics
         self._cache = cache
-        self._source_of_late: _Source | None = None
-        self._unreadable: set[str] = set()
-        self._images: dict[bytes, mi.Bitmap] = {}
+        self._digests: dict[str, bytes | None] = {}
+        self._images: dict[tuple[object, ...], Half] = {}
         self._textures: dict[tuple[object, ...], object] = {}
 
-    def colour(self, texture: ImageTexture) -> object:
-        """A three-channel texture of linear values."""
-        if texture.output in _CHANNELS or not _is_unscaled(texture):
-            return self._texture(texture, "colour", lambda: mi.Bitmap(self._pixels(texture)))
-        # The common case: no copy through arrays, which for large images takes longer than reading them.
-        return self._texture(texture, "colour", lambda: self._image(texture, "RGB"))
+    def colour(self, texture: ImageTexture, extent: Extent | None) -> object:
+        """A three-channel texture of linear values; `extent`: see `wrapping.wrapped`."""
+        return self._texture(texture, extent, "colour", lambda image: self._colours(texture, image))
 
-    def scalar(self, texture: ImageTexture, shape: str = "") -> object:
+    def scalar(self, texture: ImageTexture, extent: Extent | None, shape: str = "") -> object:
         """A one-channel texture. `shape`: '' as it is, 'invert' for 1 - x."""
 
-        def values() -> mi.Bitmap:
-            channel = self._channel(texture)
-            return mi.Bitmap(1.0 - channel if shape == "invert" else channel)
+        def values(image: Half) -> Array:
+            channel = self._channel(texture, image)
+            return 1.0 - channel if shape == "invert" else channel
 
-        return self._texture(texture, f"scalar {shape}", values)
+        return self._texture(texture, extent, f"scalar {shape}", values)
 
-    def cutout(self, texture: ImageTexture, threshold: float) -> object:
+    def cutout(self, texture: ImageTexture, extent: Extent | None, threshold: float) -> object:
         """0 below the threshold, 1 elsewhere."""
 
-        def mask() -> mi.Bitmap:
-            return mi.Bitmap((self._channel(texture) >= threshold).astype(np.float32))
+        def mask(image: Half) -> Array:
+            return (self._channel(texture, image) >= threshold).astype(np.float32)
 
-        return self._texture(texture, f"cutout {threshold}", mask)
+        return self._texture(texture, extent, f"cutout {threshold}", mask)
 
-    def normals(self, texture: ImageTexture) -> object:
+    def cut_colour(
+        self, mask: ImageTexture, extent: Extent | None, threshold: float, colour: ImageTexture | Array
+    ) -> object:
+        """What a surface emits where the mask leaves it: all of it, or with a threshold of 0 the mask's part.
+
+        Args:
+            mask: The opacity.
+            extent: See `wrapping.wrapped`.
+            threshold: Opacity below it cuts out.
+            colour: What is emitted: an image, or three numbers.
+        """
+
+        def values(image: Half) -> Array:
+            weight = self._channel(mask, image)
+            if threshold > 0.0:
+                weight = (weight >= threshold).astype(np.float32)
+            if not isinstance(colour, ImageTexture):
+                return weight * np.asarray(colour, np.float32)
+            source = self._image(colour)
+            place = np.array(colour.uv_transform).reshape(3, 3) @ np.linalg.pinv(
+                np.array(mask.uv_transform).reshape(3, 3)
+            )
+            seen = wrapping.sampled(source, colour, _TURN @ place @ _TURN, image.shape[:2])
+            return weight * self._colours(colour, seen)
+
+        what = colour if isinstance(colour, ImageTexture) else tuple(np.asarray(colour).tolist())
+        return self._texture(mask, extent, f"cut {threshold} {what}", values, others=(colour,), pads=False)
+
+    def normals(self, texture: ImageTexture, extent: Extent | None) -> object:
         """A normal map in the 0..1 encoding, whatever scale and bias it was authored with."""
 
-        def encoded() -> mi.Bitmap:
-            vectors = self._pixels(texture)
-            vectors = vectors if _is_unscaled(texture) else (vectors + 1.0) / 2.0
-            return mi.Bitmap(np.ascontiguousarray(vectors, np.float32))
+        def encoded(image: Half) -> Array:
+            vectors = self._colours(texture, image)
+            return vectors if _is_unscaled(texture) else (vectors + 1.0) / 2.0
 
-        return self._texture(texture, "normal", encoded)
+        return self._texture(texture, extent, "normal", encoded)
 
     def pixels(self, texture: ImageTexture) -> Array:
-        """(height, width, 3), linear, scale and bias applied; grey when the file cannot be read."""
-        return self._or_grey(texture, lambda: self._pixels(texture, is_kept=True))
+        """(height, width, 3), linear, scale and bias applied; the fallback when the file cannot be read."""
+        return self._colours(texture, self._image(texture, is_kept=True))
 
-    def _pixels(self, texture: ImageTexture, *, is_kept: bool = False) -> Array:
+    # --- Values ---
+
+    def _colours(self, texture: ImageTexture, image: Half) -> Array:
         if texture.output in _CHANNELS:
-            return np.repeat(self._channel(texture, is_kept=is_kept), 3, axis=2)
-        result: Array = np.array(self._image(texture, "RGB", is_kept=is_kept), np.float32)
-        if texture.scale != (1.0, 1.0, 1.0, 1.0):
-            result = result * np.array(texture.scale[:3], np.float32)
-        if texture.bias != (0.0, 0.0, 0.0, 0.0):
-            result = result + np.array(texture.bias[:3], np.float32)
-        return result
+            return np.repeat(self._channel(texture, image), 3, axis=2)
+        colours = image[..., :3].astype(np.float32)
+        if not _is_unscaled(texture):
+            colours = colours * np.array(texture.scale[:3], np.float32) + np.array(
+                texture.bias[:3], np.float32
+            )
+        return colours
 
-    def _channel(self, texture: ImageTexture, *, is_kept: bool = False) -> Array:
+    def _channel(self, texture: ImageTexture, image: Half) -> Array:
         index = _CHANNELS.get(texture.output, 0)
-        image = self._image(texture, "RGBA", is_kept=is_kept)
-        channel = np.array(image, np.float32)[..., index : index + 1]
-        result: Array = np.ascontiguousarray(channel * texture.scale[index] + texture.bias[index], np.float32)
+        channel = image[..., index : index + 1].astype(np.float32)
+        result: Array = channel * np.float32(texture.scale[index]) + np.float32(texture.bias[index])
         return result
 
-    def _image(self, texture: ImageTexture, layout: str, *, is_kept: bool = False) -> mi.Bitmap:
-        """The file's pixels, linear, as RGB or RGBA of half floats.
+    def _image(self, texture: ImageTexture, use: str = "", *, is_kept: bool = False) -> Half:
+        """The image's pixels, linear, red, green, blue and alpha; a UDIM set as one image of all its tiles.
 
         Args:
             texture: names the file.
-            layout: RGB or RGBA.
-            is_kept: whether it belongs into the stash: not where a texture made of it does.
+            use: what for: normal maps have another fallback.
+            is_kept: whether it belongs into the cache: not where a texture made of it does.
         """
-        if texture.file in self._unreadable:
-            return mi.Bitmap(np.full((1, 1, len(layout)), _NEUTRAL, np.float32))
-        source = self._source(texture.file)
-        key = digest("image", source.digest, texture.colour_space, layout)
-
-        def decoded() -> mi.Bitmap:
-            return _decoded(source.content, texture.colour_space, layout)
-
+        key = (texture.file, texture.tiles, texture.colour_space, texture.fallback, use == "normal")
         if key not in self._images:
-            cache = self._cache if is_kept else None
-            self._images[key] = cache.made(key, decoded) if cache else decoded()
+            if texture.is_udim:
+                tiles = {number: self._file(file, texture, use) for number, file in texture.tiles}
+                image, warning = wrapping.atlas(tiles, texture.fallback)
+                if warning:
+                    self._diagnostics.warn(warning, texture.prim)
+                self._images[key] = image
+            else:
+                self._images[key] = self._file(texture.file, texture, use, is_kept=is_kept)
         return self._images[key]
 
-    def _source(self, file: str) -> _Source:
-        """The file, read anew unless it is the one that was read last: what is many at once may be large."""
-        if self._source_of_late is None or self._source_of_late.file != file:
-            content = _content(file)
-            self._source_of_late = _Source(file, content, digest(content))
-        return self._source_of_late
+    def _file(self, file: str, texture: ImageTexture, use: str, *, is_kept: bool = False) -> Half:
+        def decoded() -> Half:
+            image = read_image(file, texture.colour_space)
+            for warning in image.warnings:
+                self._diagnostics.warn(warning, texture.prim)
+            return image.pixels
 
-    def _texture(self, texture: ImageTexture, use: str, make: Callable[[], mi.Bitmap]) -> object:
-        # All that is told of it but which prim it is and which primvar its mesh has to bring along.
-        values = (texture.output, texture.colour_space, texture.scale, texture.bias, texture.uv_transform)
-        key = (texture.file, *values, texture.wrap_s, texture.wrap_t, use)
+        try:
+            found = self._digest(file) if is_kept else None
+            if found is None or self._cache is None:
+                return decoded()
+            return self._cache.made(digest("image", found, texture.colour_space), decoded)
+        except UnreadableImageError as error:
+            self._diagnostics.warn(f"Texture '{file}' cannot be read ({error})", texture.prim)
+            # The fallback stands for what is in the file; scale and bias belong to the file alone.
+            fallback = _FLAT_NORMAL if use == "normal" else texture.fallback or _GREY
+            return np.array(fallback, np.float16).reshape(1, 1, 4)
+
+    def _digest(self, file: str) -> bytes | None:
+        """Of the file's content; None without a cache, and for what cannot be read."""
+        if self._cache is None:
+            return None
+        if file not in self._digests:
+            try:
+                self._digests[file] = digest(image_bytes(file))
+            except UnreadableImageError:
+                self._digests[file] = None
+        return self._digests[file]
+
+    # --- Textures ---
+
+    def _texture(
+        self,
+        texture: ImageTexture,
+        extent: Extent | None,
+        use: str,
+        values: Callable[[Half], Array],
+        others: tuple[object, ...] = (),
+        *,
+        pads: bool = True,
+    ) -> object:
+        """The texture of what `values` makes of the wrapped image.
+
+        Args:
+            texture: names the image, and how it is wrapped and placed.
+            extent: see `wrapping.wrapped`.
+            use: names what `values` does.
+            values: from the image's pixels.
+            others: images and numbers that `values` reads besides.
+            pads: whether the image may be wrapped before `values` sees it.
+        """
+        # All that is said of it but which prim it is and which primvar its mesh has to bring along.
+        said: tuple[object, ...] = (
+            texture.output,
+            texture.colour_space,
+            texture.scale,
+            texture.bias,
+            texture.uv_transform,
+        )
+        said += (texture.fallback, texture.wrap_s, texture.wrap_t, extent)
+        key = (texture.file, texture.tiles, *said, use)
         if key in self._textures:
             return self._textures[key]
-        wrap = texture.wrap_s
-        if texture.wrap_t != wrap:
-            self._diagnostics.note(
-                "Different wrap modes in s and t: the one of s is used for both", texture.prim
-            )
-        if wrap == "black":
-            self._diagnostics.note("The wrap mode black is rendered as clamp", texture.prim)
-            wrap = "clamp"
 
         def made() -> object:
-            return _bitmap_texture(make(), texture, wrap)
+            image = self._image(texture, use)
+            if not pads:
+                return _bitmap_texture(*wrapping.wrapped(_as_half(values(image)), texture, extent), texture)
+            wrapped, mode, place = wrapping.wrapped(image, texture, extent)
+            return _bitmap_texture(values(wrapped), mode, place, texture)
 
-        def found_or_made() -> object:
-            if self._cache is None or texture.file in self._unreadable:
-                return made()
-            source = self._source(texture.file)
-            return self._cache.made(digest("texture", source.digest, *values, wrap, use), made)
-
-        self._textures[key] = self._or_grey(texture, found_or_made)
+        parts = [texture, *(other for other in others if isinstance(other, ImageTexture))]
+        files = [file for part in parts for file in ([file for _, file in part.tiles] or [part.file])]
+        digests = [self._digest(file) for file in files]
+        if self._cache is None or None in digests:
+            self._textures[key] = made()
+        else:
+            numbers = tuple(number for number, _ in texture.tiles)
+            self._textures[key] = self._cache.made(digest("texture", *digests, numbers, said, use), made)
         return self._textures[key]
 
-    def _or_grey(self, texture: ImageTexture, make: Callable[[], Result]) -> Result:
-        """What `make` returns; where the image cannot be read, what it returns for grey."""
-        try:
-            return make()
-        except _UnreadableError as error:
-            self._diagnostics.warn(f"Texture '{texture.file}' cannot be read ({error})", texture.prim)
-            self._unreadable.add(texture.file)
-            return make()
+
+def _as_half(values: Array) -> Half:
+    return values.astype(np.float16)
 
 
 def _is_unscaled(texture: ImageTexture) -> bool:
     return texture.scale == (1.0, 1.0, 1.0, 1.0) and texture.bias == (0.0, 0.0, 0.0, 0.0)
 
 
-def _content(file: str) -> bytes:
-    """Of a file, or of a file inside a .usdz package written as package.usdz[inner]."""
-    package, bracket, inner = file.partition("[")
-    try:
-        if not bracket:
-            return Path(file).read_bytes()
-        with zipfile.ZipFile(package) as archive:
-            return archive.read(inner.rstrip("]"))
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise _UnreadableError(_reason(error)) from error
-
-
-def _decoded(content: bytes, colour_space: ColourSpace, layout: str) -> mi.Bitmap:
-    stream = mi.MemoryStream(len(content))
-    stream.write(content)
-    stream.seek(0)
-    try:
-        bitmap = mi.Bitmap(stream)
-    # mitsuba raises RuntimeError for every kind of damage.
-    except RuntimeError as error:
-        raise _UnreadableError(_reason(error)) from error
-    is_eight_bit = bitmap.component_format() in (mi.Struct.Type.UInt8, mi.Struct.Type.UInt16)
-    is_encoded = colour_space == "srgb" or (colour_space == "auto" and is_eight_bit)
-    bitmap.set_srgb_gamma(is_encoded)
-    pixel_format = getattr(mi.Bitmap.PixelFormat, layout)
-    is_linear_half = not is_encoded and bitmap.component_format() == mi.Struct.Type.Float16
-    if is_linear_half and bitmap.pixel_format() == pixel_format:
-        return bitmap
-    return bitmap.convert(pixel_format, mi.Struct.Type.Float16, srgb_gamma=False)
-
-
-def _bitmap_texture(bitmap: mi.Bitmap, texture: ImageTexture, wrap: Wrap) -> object:
-    # USD counts v upwards, mitsuba downwards: turn over, apply the artist's transform, turn back.
-    turn = np.array([[1, 0, 0], [0, -1, 1], [0, 0, 1]], np.float64)
-    uv = turn @ np.array(texture.uv_transform).reshape(3, 3) @ turn
+def _bitmap_texture(
+    values: npt.NDArray[np.floating], mode: str, place: Matrix, texture: ImageTexture
+) -> object:
+    # Turn over, apply the artist's transform, turn back; then to where in the wrapped image that is.
+    uv = place @ _TURN @ np.array(texture.uv_transform).reshape(3, 3) @ _TURN
     whole = np.eye(4)
     whole[:2, :2], whole[:2, 3] = uv[:2, :2], uv[:2, 2]
     result: object = mi.load_dict(
         {
             "type": "bitmap",
-            "bitmap": bitmap,
+            "bitmap": mi.Bitmap(np.ascontiguousarray(np.nan_to_num(values), np.float32)),
             "raw": True,
             # Half the memory, and finer than what images are stored in.
             "format": "fp16",
-            "wrap_mode": wrap,
+            "wrap_mode": mode,
             "to_uv": transform(whole),
         }
     )
     return result
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1] if str(error).strip() else "it is damaged"

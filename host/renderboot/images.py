@@ -1,0 +1,198 @@
+"""Image files as arrays, read by OpenImageIO: any format it knows, of bounded size, in .usdz packages too.
+
+Knows neither USD's shaders nor a renderer.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .scene import ColourSpace
+
+Half = npt.NDArray[np.float16]
+
+MAX_PIXELS = 2**26
+"""Larger images are made smaller while they are read: 8192 by 8192 take 0.5 GB in four half floats."""
+MAX_FILE_PIXELS = 2**31
+"""Larger ones are refused: decoding alone would take minutes."""
+_STRIP_PIXELS = 2**22
+_HALF_MAX = 65504.0
+
+
+class UnreadableImageError(Exception):
+    """Why an image cannot be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Linear values: (height, width, 4), red, green, blue and alpha; warnings say what was changed."""
+
+    pixels: Half
+    warnings: tuple[str, ...] = ()
+
+
+def image_bytes(file: str) -> bytes:
+    """The file's content; a path within a package (`package.usdz[image.png]`, nested too) is understood.
+
+    Raises:
+        UnreadableImageError: It is no regular file, or cannot be read.
+    """
+    try:
+        if Path(file).is_file():
+            return Path(file).read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(error.strerror or str(error)) from error
+    # USD is imported here: images that are plain files need none of it.
+    from pxr import Ar, Tf
+
+    if not Ar.IsPackageRelativePath(file) or not Path(Ar.SplitPackageRelativePathOuter(file)[0]).is_file():
+        raise UnreadableImageError("no such file")
+    try:
+        with Ar.GetResolver().OpenAsset(Ar.ResolvedPath(file)) as asset:
+            return bytes(asset.GetBuffer())
+    except (Tf.ErrorException, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableImageError("it is not in the package") from error
+
+
+def read_image(file: str, colour_space: ColourSpace) -> Image:
+    """Read and linearise an image.
+
+    Args:
+        file: A path, or a path within a package.
+        colour_space: With 'auto', 8-bit images of three or four channels are sRGB, all others are linear.
+
+    Raises:
+        UnreadableImageError: It is no image, is damaged, or is too large.
+    """
+    if Path(file).is_file():
+        return _read(file, colour_space)
+    content = image_bytes(file)
+    with tempfile.TemporaryDirectory() as folder:
+        # OpenImageIO's Python interface opens files only, and chooses the format by the name's end first.
+        copy = Path(folder, "image" + PurePosixPath(file.rstrip("]")).suffix)
+        copy.write_bytes(content)
+        return _read(str(copy), colour_space)
+
+
+def _read(file: str, colour_space: ColourSpace) -> Image:
+    try:
+        import OpenImageIO as oiio  # noqa: N813  (its own documentation's name for it)
+    except ImportError as error:
+        raise UnreadableImageError("OpenImageIO is not installed: pip install openimageio") from error
+
+    # Its own limits would refuse images that are made smaller here.
+    oiio.attribute("limits:imagesize_MB", 65536)
+    config = oiio.ImageSpec()
+    # Colours are not multiplied by alpha: a shader reads what the file says.
+    config.attribute("oiio:UnassociatedAlpha", 1)
+    opened = oiio.ImageInput.open(file, config)
+    if opened is None:
+        raise UnreadableImageError(_reason(oiio.geterror()))
+    try:
+        spec = opened.spec()
+        if spec.deep:
+            raise UnreadableImageError("deep images are not read")
+        if spec.width * spec.height > MAX_FILE_PIXELS:
+            raise UnreadableImageError(f"{spec.width} by {spec.height} pixels are too many")
+        channels = _channels(spec)
+        values, warnings = _values(opened, spec, channels, oiio)
+    finally:
+        opened.close()
+    is_eight_bit = str(spec.format) == "uint8"
+    is_encoded = colour_space == "srgb" or (
+        colour_space == "auto" and is_eight_bit and spec.nchannels in (3, 4)
+    )
+    return _linear(values, channels, warnings, is_encoded=is_encoded)
+
+
+def _channels(spec: Any) -> list[int]:
+    """Positions of red, green, blue and, if there is one, alpha; grey stands for all three colours."""
+    names = [str(name).rpartition(".")[2].upper() for name in spec.channelnames]
+    alpha = spec.alpha_channel if spec.alpha_channel >= 0 else (names.index("A") if "A" in names else -1)
+    if all(letter in names for letter in "RGB"):
+        colours = [names.index(letter) for letter in "RGB"]
+    else:
+        plain = [position for position in range(spec.nchannels) if position != alpha] or [0]
+        colours = plain[:3] if len(plain) >= 3 else [plain[0]] * 3
+    return [*colours, alpha] if alpha >= 0 else colours
+
+
+def _values(
+    opened: Any, spec: Any, channels: list[int], oiio: Any
+) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """(height, width, channels of the file up to the last that is used): 8-bit codes or floats."""
+    count = max(channels) + 1
+    kind = "uint8" if str(spec.format) == "uint8" else "float"
+    pixels = spec.width * spec.height
+    factor = math.ceil(math.sqrt(pixels / MAX_PIXELS)) if pixels > MAX_PIXELS else 1
+    if factor == 1:
+        whole = opened.read_image(0, 0, 0, count, kind)
+        if whole is None:
+            raise UnreadableImageError(_reason(opened.geterror()))
+        return np.asarray(whole).reshape(spec.height, spec.width, count), ()
+    step = spec.tile_height or max(1, _STRIP_PIXELS // spec.width)
+    step = -(-step // factor) * factor if not spec.tile_height else step
+    sums = np.zeros((-(-spec.height // factor), -(-spec.width // factor), count), np.float32)
+    for top in range(0, spec.height, step):
+        bottom = min(top + step, spec.height)
+        y = (spec.y + top, spec.y + bottom)
+        if spec.tile_width:
+            right = spec.x + spec.width
+            strip = opened.read_tiles(0, 0, spec.x, right, y[0], y[1], 0, 1, 0, count, "float")
+        else:
+            strip = opened.read_scanlines(0, 0, y[0], y[1], 0, 0, count, "float")
+        if strip is None:
+            raise UnreadableImageError(_reason(opened.geterror()))
+        rows = np.asarray(strip, np.float32).reshape(bottom - top, spec.width, count)
+        columns = np.add.reduceat(rows, np.arange(0, spec.width, factor), axis=1)
+        np.add.at(sums, np.arange(top, bottom) // factor, columns)
+    heights = np.minimum(factor, spec.height - np.arange(sums.shape[0]) * factor)
+    widths = np.minimum(factor, spec.width - np.arange(sums.shape[1]) * factor)
+    sums /= (heights[:, None] * widths[None, :])[..., None]
+    size = f"{spec.width} by {spec.height}"
+    small = f"{sums.shape[1]} by {sums.shape[0]}"
+    return sums, (f"An image of {size} pixels is used at {small}",)
+
+
+def _linear(
+    values: npt.NDArray[Any], channels: list[int], warnings: tuple[str, ...], *, is_encoded: bool
+) -> Image:
+    height, width = values.shape[:2]
+    result = np.ones((height, width, 4), np.float16)
+    codes = np.arange(256, dtype=np.float32) / np.float32(255.0)
+    is_finite = True
+    for target, channel in enumerate(channels):
+        plane = values[..., channel]
+        decode = is_encoded and target < 3
+        if plane.dtype == np.uint8:
+            table = (_from_srgb(codes) if decode else codes).astype(np.float16)
+            result[..., target] = table[plane]
+            continue
+        if not np.isfinite(plane).all():
+            is_finite = False
+            plane = np.nan_to_num(plane, nan=0.0, posinf=_HALF_MAX, neginf=0.0)
+        plane = np.clip(plane, -_HALF_MAX, _HALF_MAX)
+        result[..., target] = _from_srgb(plane) if decode else plane
+    if not is_finite:
+        warnings = (*warnings, "An image has values that are not finite; 0 is used for them")
+    return Image(result, warnings)
+
+
+def _from_srgb(encoded: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    positive = np.maximum(encoded, 0.0)
+    linear: npt.NDArray[np.float32] = np.where(
+        positive <= 0.04045, positive / 12.92, ((positive + 0.055) / 1.055) ** 2.4
+    ).astype(np.float32)
+    return linear
+
+
+def _reason(text: str) -> str:
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else "it is damaged"

@@ -1,0 +1,41 @@
+"""Where an asset path leads: a file, a path within a package, or the tiles of a UDIM set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pxr import Ar, Sdf, Usd, UsdShade
+
+
+def existing_file(asset: Sdf.AssetPath) -> str | None:
+    """The path of the file that the asset names; None when there is no such regular file.
+
+    Only a path that is no file and ends in brackets is one within a package: folders may have brackets, too.
+    """
+    path = str(asset.resolvedPath or asset.path)
+    if Path(path).is_file():
+        return path
+    if not Ar.IsPackageRelativePath(path):
+        return None
+    return path if Path(Ar.SplitPackageRelativePathOuter(path)[0]).is_file() else None
+
+
+def is_udim(asset: Sdf.AssetPath) -> bool:
+    """Whether the path names a set of tiles."""
+    return bool(UsdShade.UdimUtils.IsUdimIdentifier(asset.path))
+
+
+def udim_tiles(asset: Sdf.AssetPath, attribute: Usd.Attribute) -> tuple[tuple[int, str], ...]:
+    """Tile numbers (from 1001) and files of a UDIM set, those that exist.
+
+    Args:
+        asset: The set's path.
+        attribute: Whose value it is: the path is relative to the layer that says it.
+    """
+    for spec in attribute.GetPropertyStack():
+        # USD looks for a path without ./ on its search path only, where a set has no file of that name.
+        for path in (asset.path, f"./{asset.path}"):
+            found = UsdShade.UdimUtils.ResolveUdimTilePaths(path, spec.layer)
+            if found:
+                return tuple((int(tile), str(file)) for file, tile in found)
+    return ()

@@ -1,0 +1,145 @@
+"""Which attributes of each kind of prim are rendered and which are not; authored ones that are not are named.
+
+A test compares the two tables with USD's schemas, so that a new attribute is put into one of them.
+"""
+
+from __future__ import annotations
+
+from pxr import Usd
+
+from ..diagnostics import Diagnostics
+
+_PLACED = frozenset(("visibility", "purpose", "xformOpOrder"))
+_GPRIM = _PLACED | {"orientation", "primvars:displayColor", "primvars:displayOpacity"}
+_LIGHT = _PLACED | {
+    *("inputs:color", "inputs:colorTemperature", "inputs:enableColorTemperature", "inputs:exposure"),
+    *("inputs:intensity", "inputs:normalize"),
+}
+_AXIAL = _GPRIM | {"axis", "height"}
+_TAPERED = _AXIAL | {"radiusBottom", "radiusTop"}
+
+_PICTURE = ("aspectRatioConformPolicy", "camera", "dataWindowNDC", "pixelAspectRatio", "resolution")
+
+RENDERED: dict[str, frozenset[str]] = {
+    "Mesh": _GPRIM
+    | {"faceVertexCounts", "faceVertexIndices", "holeIndices", "normals", "points", "subdivisionScheme"},
+    "Sphere": _GPRIM | {"radius"},
+    "Cube": _GPRIM | {"size"},
+    "Cylinder": _AXIAL | {"radius"},
+    "Cylinder_1": _TAPERED,
+    "Cone": _AXIAL | {"radius"},
+    "Capsule": _AXIAL | {"radius"},
+    "Capsule_1": _TAPERED,
+    "Plane": _GPRIM | {"axis", "length", "width"},
+    "PointInstancer": _PLACED
+    | {
+        "ids",
+        "invisibleIds",
+        "orientations",
+        "orientationsf",
+        "positions",
+        "protoIndices",
+        "prototypes",
+        "scales",
+    },
+    "GeomSubset": frozenset(("elementType", "familyName", "indices")),
+    "Camera": _PLACED
+    | {
+        *("clippingRange", "exposure", "exposure:fStop", "exposure:iso", "exposure:responsivity"),
+        *("exposure:time", "focalLength", "focusDistance", "fStop", "horizontalAperture"),
+        *("horizontalApertureOffset", "projection", "verticalAperture", "verticalApertureOffset"),
+    },
+    "DistantLight": _LIGHT | {"inputs:angle"},
+    "SphereLight": _LIGHT | {"inputs:radius", "treatAsPoint"},
+    "RectLight": _LIGHT | {"inputs:height", "inputs:width", "inputs:texture:file"},
+    "DiskLight": _LIGHT | {"inputs:radius"},
+    "CylinderLight": _LIGHT | {"inputs:length", "inputs:radius"},
+    "DomeLight": _LIGHT | {"inputs:texture:file"},
+    "DomeLight_1": _LIGHT | {"inputs:texture:file", "poleAxis"},
+    "ShapingAPI": frozenset(("inputs:shaping:cone:angle", "inputs:shaping:cone:softness")),
+    "ShadowAPI": frozenset(),
+    "GeomModelAPI": frozenset(),
+    "RenderSettings": frozenset(
+        (*_PICTURE, "includedPurposes", "products"),
+    ),
+    "RenderProduct": frozenset(_PICTURE),
+}
+"""What is read, by the names of schemas."""
+
+_MOTION = "Motion blur is not rendered"
+_LINKING = "Light and shadow linking are not rendered: the light reaches everything"
+_SHADOWS = "Changed shadows are not rendered: they are as light casts them"
+_IES = "IES profiles are not rendered"
+_PARTS = "A light's diffuse and specular multipliers are not rendered"
+_DRAW_MODE = "Draw modes are not rendered: the model is drawn in full"
+_CARDS = tuple(f"model:cardTexture{axis}{sign}" for axis in "XYZ" for sign in ("Neg", "Pos"))
+_COLOUR_SPACE = "Another rendering colour space than linear Rec. 709 is not rendered"
+
+NOT_RENDERED: dict[str, str] = {
+    "shutter:open": _MOTION,
+    "shutter:close": _MOTION,
+    "clippingPlanes": "A camera's clipping planes are not rendered",
+    "light:filters": "Light filters are not rendered",
+    **{
+        f"collection:{link}:{name}": _LINKING
+        for link in ("lightLink", "shadowLink")
+        for name in ("excludes", "includeRoot", "includes", "membershipExpression")
+    },
+    "inputs:diffuse": _PARTS,
+    "inputs:specular": _PARTS,
+    "inputs:texture:format": "A dome texture of another format is rendered as latlong",
+    "portals": "A dome's portals are not rendered",
+    "treatAsLine": "A light treated as a line is rendered as a tube",
+    "inputs:shaping:focus": "A light's shaping focus is not rendered",
+    "inputs:shaping:focusTint": "A light's shaping focus is not rendered",
+    "inputs:shaping:ies:file": _IES,
+    "inputs:shaping:ies:angleScale": _IES,
+    "inputs:shaping:ies:normalize": _IES,
+    **dict.fromkeys(
+        (f"inputs:shadow:{name}" for name in ("color", "distance", "enable", "falloff", "falloffGamma")),
+        _SHADOWS,
+    ),
+    **dict.fromkeys(
+        (f"model:{name}" for name in ("applyDrawMode", "cardGeometry", "cardVisibility", "drawMode")),
+        _DRAW_MODE,
+    ),
+    **dict.fromkeys((*_CARDS, "model:drawModeColor"), _DRAW_MODE),
+    "renderingColorSpace": _COLOUR_SPACE,
+    "disableDepthOfField": "Depth of field is not switched off by render settings",
+    "materialBindingPurposes": "Render settings do not choose materials: full before preview before all",
+    "orderedVars": "Only colour and alpha are rendered",
+}
+"""Authored with another value than the schema's, each of these is a warning."""
+
+WITHOUT_EFFECT = {
+    *("extent", "proxyPrim", "doubleSided", "ids", "guideRadius", "stereoRole", "light:shaderId"),
+    *("light:materialSyncMode", "velocities", "accelerations", "angularVelocities", "productName"),
+    *("productType", "disableMotionBlur", "instantaneousShutter", "cornerIndices", "cornerSharpnesses"),
+    *("creaseIndices", "creaseLengths", "creaseSharpnesses", "faceVaryingLinearInterpolation"),
+    *("interpolateBoundary", "triangleSubdivisionRule", "collection:lightLink", "collection:shadowLink"),
+    *(
+        f"collection:{link}:{name}"
+        for link in ("lightLink", "shadowLink")
+        for name in ("expansionRule", "mode")
+    ),
+}
+"""They change nothing of a still picture by themselves, or only with others that are named."""
+
+
+def mention_not_rendered(prim: Usd.Prim, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
+    """Name the prim's authored attributes and relationships that are not rendered."""
+    definition = prim.GetPrimDefinition()
+    for name in prim.GetAuthoredPropertyNames():
+        text = NOT_RENDERED.get(name)
+        if text is None:
+            continue
+        relationship = prim.GetRelationship(name)
+        if relationship:
+            has_effect = bool(relationship.GetTargets())
+        else:
+            value = prim.GetAttribute(name).Get(time)
+            has_effect = value is not None and value != definition.GetAttributeFallbackValue(name)
+            if name == "inputs:texture:format" and value == "latlong":
+                has_effect = False
+        if has_effect:
+            diagnostics.warn(text, str(prim.GetPath()))

@@ -1,0 +1,51 @@
+"""Values and connections of shader inputs, through node graphs and material interfaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pxr import Usd, UsdShade
+
+
+def source_of(shader: UsdShade.Shader, name: str) -> tuple[UsdShade.Shader, str] | None:
+    """The shader and output that feed an input; None for a plain value."""
+    shader_input = shader.GetInput(name)
+    if not shader_input:
+        return None
+    for attribute in shader_input.GetValueProducingAttributes():
+        base, kind = UsdShade.Utils.GetBaseNameAndType(attribute.GetName())
+        if kind == UsdShade.AttributeType.Output:
+            source = UsdShade.Shader(attribute.GetPrim())
+            if source:
+                return source, str(base)
+    return None
+
+
+def value_of(shader: UsdShade.Shader, name: str, time: Usd.TimeCode) -> Any:
+    """The input's value at the frame; None when it has none."""
+    attribute = attribute_of(shader, name)
+    return attribute.Get(time) if attribute else None
+
+
+def attribute_of(shader: UsdShade.Shader, name: str) -> Usd.Attribute | None:
+    """The attribute that gives an input its value, the material's own perhaps."""
+    shader_input = shader.GetInput(name)
+    if not shader_input:
+        return None
+    return next(iter(shader_input.GetValueProducingAttributes()), None)
+
+
+def numbers_of(value: Any, count: int) -> tuple[float, ...] | None:
+    """The value as so many finite numbers (one stands for all of them); None when it is not that."""
+    if value is None or isinstance(value, str):
+        return None
+    try:
+        numbers = np.asarray(value, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        return None
+    if len(numbers) == 1:
+        numbers = np.repeat(numbers, count)
+    if len(numbers) < count or not np.isfinite(numbers[:count]).all():
+        return None
+    return tuple(float(number) for number in numbers[:count])
