@@ -28,6 +28,10 @@ NEEDS
     tests) cat <<'NEEDS' ;;
 sshd openssh-server
 ssh-keygen openssh-client
+slurmctld slurmctld
+slurmd slurmd
+sbatch slurm-client
+munged munge
 ip iproute2
 tcsh tcsh
 fish fish

@@ -16,13 +16,13 @@ from ..states import JobState
 from ..wording import story_text
 from .connecting import Connected, answer
 
-__all__ = ["act_on_jobs", "pause", "print_log", "submit"]
+__all__ = ["act_on_jobs", "pause", "print_log", "spec_of", "submit"]
 
 _EXIT_CODES = {JobState.COMPLETED: 0, JobState.FAILED: 1, JobState.CANCELLED: 130}
 
 
-def submit(options: argparse.Namespace) -> int:
-    """Queue a job and print its id; with --wait, follow it to its end."""
+def spec_of(options: argparse.Namespace) -> JobSpec:
+    """The job that the options of `submit` describe. Raises BadInput."""
     if not options.command:
         raise BadInput("there is no command: write it after --, as in `kq submit -- blender -b scene.blend`")
     environment = {}
@@ -57,6 +57,12 @@ def submit(options: argparse.Namespace) -> int:
         renderer=options.renderer,
     )
     spec.check()
+    return spec
+
+
+def submit(options: argparse.Namespace) -> int:
+    """Queue a job and print its id; with --wait, follow it to its end."""
+    spec = spec_of(options)
     with Connected(options, history=False) as client:
         job_id, future = client.submit(spec)
         answer(future)

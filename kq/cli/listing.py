@@ -12,7 +12,7 @@ from ..records import AgentRecord, JobRecord
 from ..wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
 from .connecting import Connected
 
-__all__ = ["list_agents", "list_jobs"]
+__all__ = ["job_json", "list_agents", "list_jobs", "print_table"]
 
 
 def list_jobs(options: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def list_jobs(options: argparse.Namespace) -> int:
     wanted = (record for record in known if options.all or not record.from_history)
     records = sorted(wanted, key=lambda record: record.order)
     if options.json:
-        print(json.dumps([_job_json(record) for record in records], indent=1))
+        print(json.dumps([job_json(record) for record in records], indent=1))
         return 0
     rows = [
         (
@@ -37,11 +37,12 @@ def list_jobs(options: argparse.Namespace) -> int:
         )
         for record in records
     ]
-    _print_table(("ID", "STATE", "TASKS", "PROGRESS", "AGENT", "NAME", "REASON"), rows)
+    print_table(("ID", "STATE", "TASKS", "PROGRESS", "AGENT", "NAME", "REASON"), rows)
     return 0
 
 
-def _job_json(record: JobRecord) -> dict[str, Any]:
+def job_json(record: JobRecord) -> dict[str, Any]:
+    """What scripts get of a job."""
     keys = (
         "id", "name", "state", "submitted", "started", "completed", "progress", "tasks", "agent", "attempts",
         "log_file", "exit_code", "reason", "priority", "tasks_waiting", "tasks_running", "tasks_completed",
@@ -69,7 +70,7 @@ def list_agents(options: argparse.Namespace) -> int:
         )
         for each in records
     ]
-    _print_table(("ID", "HOST", "PID", "WHERE", "STATE", "JOB", "REASON"), rows)
+    print_table(("ID", "HOST", "PID", "WHERE", "STATE", "JOB", "REASON"), rows)
     return 0
 
 
@@ -78,7 +79,8 @@ def _agent_json(record: AgentRecord) -> dict[str, Any]:
     return {key: getattr(record, key) for key in AgentRecord.__struct_fields__}
 
 
-def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a table whose columns are as wide as their widest cell."""
     rows = [tuple(one_line(cell) for cell in row) for row in rows]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:

@@ -11,6 +11,7 @@ from ..plain_text import quoted
 from ..remote.command import add_remote_commands
 from . import diagnosing, jobs, katana, listing, serving
 from .connecting import Connected
+from .farms import add_farm_commands
 
 __all__ = ["make_parser"]
 
@@ -61,6 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--platform", choices=[*Platform], default=Platform.current(), help="default: this machine's"
     )
     folder.add_argument("--archive", action="store_true", help="pack it, too: the archive lies beside it")
+    add_farm_commands(commands, common, _add_submit_options)
     add_remote_commands(commands, common, lambda options: Connected(options, history=False))
     return parser
 

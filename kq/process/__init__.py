@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from ._commands import CommandResult, run_command
 from ._cores import usable_cores
 from ._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
 from ._wakeup import InputEnd, SignalWake, await_word
@@ -71,6 +72,7 @@ __all__ = [
     "LIFELINE",
     "NOWHERE",
     "Child",
+    "CommandResult",
     "EndReport",
     "Exit",
     "InputEnd",
@@ -96,6 +98,7 @@ __all__ = [
     "own_id",
     "process_start_time",
     "reap_adopted",
+    "run_command",
     "spawn_render",
     "spawn_service",
     "spawn_standby",

@@ -1,0 +1,196 @@
+"""`kq farm`: jobs on a render farm that the site runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ..errors import BadInput, ConnectionLost, NotFound
+from ..farms.catalogue import FARM_NAMES, open_farm
+from ..farms.farm import Farm
+from ..own_folders import own_data_root
+from ..plain_text import quoted
+from ..records import JobRecord, new_job_id
+from ..settings import Settings
+from ..states import JobState
+from .jobs import spec_of
+from .listing import job_json, print_table
+
+__all__ = ["add_farm_commands"]
+
+_TIMEOUT_S = 60.0
+_POLL_S = 2.0
+T = TypeVar("T")
+
+
+def add_farm_commands(
+    commands: Any,
+    common: argparse.ArgumentParser,
+    add_submit_options: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """Add `farm` and what follows it to the parser."""
+    summary = "jobs on a render farm: check, submit, jobs, tasks, log, stop, start, start-now"
+    farm = commands.add_parser("farm", help=summary, description=summary)
+    actions = farm.add_subparsers(required=True, metavar="ACTION")
+
+    def add(name: str, run: Callable[[Farm, argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        action: argparse.ArgumentParser = actions.add_parser(
+            name, parents=[common], help=help_, description=help_
+        )
+        action.set_defaults(run=lambda options: _with_farm(run, options))
+        action.add_argument("--farm", choices=FARM_NAMES, default=FARM_NAMES[0])
+        return action
+
+    def add_options(action: argparse.ArgumentParser) -> None:
+        action.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="for the engine, as partition=short",
+        )
+
+    add_options(add("check", _check, "say whether the farm answers, and would take such a job"))
+    submit = add("submit", _submit, "give a job to the farm and print its id")
+    add_submit_options(submit)
+    add_options(submit)
+    add("jobs", _jobs, "list the jobs on the farm").add_argument("--json", action="store_true")
+    for name, run, help_ in (
+        ("tasks", _tasks, "list the tasks of a job"),
+        ("stop", _stop, "stop a job"),
+        ("start", _start, "run again what of a job failed or was cancelled"),
+    ):
+        add(name, run, help_).add_argument("id", metavar="ID")
+    for name, run, help_ in (
+        ("log", _log, "print the log of a task's latest attempt"),
+        ("start-now", _start_now, "start a task that the farm holds back"),
+    ):
+        action = add(name, run, help_)
+        action.add_argument("id", metavar="ID")
+        action.add_argument("task", metavar="TASK", type=int, nargs="?", default=0)
+
+
+def _with_farm(run: Callable[[Farm, argparse.Namespace], int], options: argparse.Namespace) -> int:
+    settings = Settings.from_environment(data_root=options.data_root)
+    farm = open_farm(options.farm, own_data_root(settings.data_root))
+    try:
+        return run(farm, options)
+    finally:
+        farm.close(_TIMEOUT_S)
+
+
+def _answer(future: Future[T]) -> T:
+    return future.result(_TIMEOUT_S)
+
+
+def _refreshed(farm: Farm) -> None:
+    """Ask the engine; without an answer, what is known is shown with a warning."""
+    try:
+        _answer(farm.refresh())
+    except ConnectionLost as error:
+        print(f"kq: {error}", file=sys.stderr)
+
+
+def _options(options: argparse.Namespace) -> dict[str, str]:
+    found = {}
+    for item in options.option:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise BadInput(f"--option {quoted(item)} is not understood: write NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _check(farm: Farm, options: argparse.Namespace) -> int:
+    for line in _answer(farm.check(_options(options))):
+        print(line)
+    print(f"{farm.name} answers, and would take such a job")
+    return 0
+
+
+def _submit(farm: Farm, options: argparse.Namespace) -> int:
+    job_id = new_job_id()
+    _answer(farm.submit(job_id, spec_of(options), _options(options)))
+    print(job_id, flush=True)
+    if not options.wait:
+        return 0
+    while not (record := _job(farm, job_id)).state.is_terminal:
+        time.sleep(_POLL_S)
+        _refreshed(farm)
+    if record.state is JobState.COMPLETED:
+        return 0
+    print(f"kq: {record.state}: {record.reason}", file=sys.stderr)
+    return 1
+
+
+def _jobs(farm: Farm, options: argparse.Namespace) -> int:
+    _refreshed(farm)
+    records = farm.jobs()
+    if options.json:
+        print(json.dumps([job_json(record) for record in records], indent=1))
+        return 0
+    rows = [
+        (
+            each.id,
+            each.state,
+            f"{each.tasks_completed}/{each.tasks}",
+            str(each.attempts),
+            each.name,
+            each.reason,
+        )
+        for each in records
+    ]
+    print_table(("ID", "STATE", "TASKS", "ATTEMPTS", "NAME", "REASON"), rows)
+    return 0
+
+
+def _tasks(farm: Farm, options: argparse.Namespace) -> int:
+    _refreshed(farm)
+    rows = [
+        (str(each.index), each.label, each.state, str(each.attempts), each.agent, each.reason)
+        for each in farm.tasks(options.id)
+    ]
+    print_table(("TASK", "FRAMES", "STATE", "ATTEMPTS", "NODE", "REASON"), rows)
+    return 0
+
+
+def _log(farm: Farm, options: argparse.Namespace) -> int:
+    _refreshed(farm)
+    tasks = farm.tasks(options.id)
+    if not 0 <= options.task < len(tasks):
+        raise NotFound(f"job {options.id} has tasks 0 to {len(tasks) - 1}, and no task {options.task}")
+    path = tasks[options.task].log_file
+    if not path:
+        raise NotFound(f"task {options.task} of job {options.id} has not been started yet")
+    with open(path, "rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    return 0
+
+
+def _stop(farm: Farm, options: argparse.Namespace) -> int:
+    _refreshed(farm)
+    _answer(farm.stop(options.id))
+    return 0
+
+
+def _start(farm: Farm, options: argparse.Namespace) -> int:
+    _answer(farm.start(options.id))
+    return 0
+
+
+def _start_now(farm: Farm, options: argparse.Namespace) -> int:
+    _answer(farm.start_now(options.id, options.task))
+    return 0
+
+
+def _job(farm: Farm, job_id: str) -> JobRecord:
+    record = farm.job(job_id)
+    if record is None:
+        raise NotFound(f"{farm.name} has no job {job_id}")
+    return record

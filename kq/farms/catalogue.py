@@ -1,0 +1,32 @@
+"""Which farms there are, by name, and how one is opened. No engine is called here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..errors import BadInput
+from ..plain_text import quoted
+from .engine import Engine
+from .farm import Farm
+from .slurm import Slurm
+
+__all__ = ["FARM_NAMES", "check_farm_name", "open_farm"]
+
+_ENGINES: Mapping[str, Callable[[], Engine]] = {"slurm": Slurm}
+FARM_NAMES = tuple(sorted(_ENGINES))
+
+
+def check_farm_name(name: str) -> None:
+    """Raise BadInput unless there is such a farm."""
+    if name not in _ENGINES:
+        raise BadInput(f"there is no farm {quoted(name)}: use {', '.join(FARM_NAMES)}")
+
+
+def open_farm(name: str, data_root: Path, on_change: Callable[[set[str]], None] | None = None) -> Farm:
+    """A farm whose jobs are below `data_root`, which its machines must see by the same path.
+
+    Returns at once: its folder and its engine are used on a thread of its own. Raises BadInput.
+    """
+    check_farm_name(name)
+    return Farm(name, data_root / "farms" / name, _ENGINES[name](), on_change)

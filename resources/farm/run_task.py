@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Runs one task of a farm job on a farm's machine: `python3 run_task.py TASK`, from the job's own folder.
+
+Uses nothing but the standard library of Python 3.6 and later, and is copied into each job, so that a job
+continues whatever becomes of the installation that submitted it. It writes a record at the start and at the
+end of its attempt; these records, not the engine, say what has been rendered.
+
+Exit codes: of the command that failed; 0 also when an earlier attempt has completed the task; 75 when the
+job's folder cannot be used.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+EXIT_CANNOT_RUN = 75
+KILL_AFTER_S = 4.0
+"""How long a command that was asked to end may take: less than an engine gives us, which is 5 s and more."""
+
+
+class Stopped(Exception):
+    """The engine asked for the end."""
+
+
+def main(argv):
+    """Run the task that `argv` names. Returns the exit code."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    try:
+        task = int(argv[1])
+        with open(os.path.join(folder, "job.json"), encoding="utf-8") as file:
+            job = json.load(file)
+        commands = job["tasks"][task]["commands"]
+    except (OSError, ValueError, LookupError) as error:
+        print(f"run_task: the job in {folder} cannot be read: {error}", file=sys.stderr)
+        return EXIT_CANNOT_RUN
+    records = os.path.join(folder, "records")
+    if is_complete(records, task):
+        print(f"run_task: task {task} is complete already")
+        return 0
+    if os.path.exists(os.path.join(folder, "stop")):
+        print("run_task: the job was stopped")
+        return EXIT_CANNOT_RUN
+    try:
+        number, start = begin(records, task)
+        log = open(os.path.join(folder, "logs", f"{task}.{number}.log"), "ab", buffering=0)
+    except OSError as error:
+        print(f"run_task: {folder} cannot be written: {error}", file=sys.stderr)
+        return EXIT_CANNOT_RUN
+    with log:
+        outcome, code, reason = run(job, task, number, commands, log)
+    usage = usage_of_children()
+    end = dict(start, ended=time.time(), outcome=outcome, exit_code=code, reason=reason, **usage)
+    write(os.path.join(records, f"{task}.{number}.end.json"), end)
+    return code if 0 <= code < 128 else 128 - code if code < 0 else code
+
+
+def is_complete(records, task):
+    """Whether an attempt of the task has completed it."""
+    for number in attempts_of(records, task):
+        try:
+            with open(os.path.join(records, f"{task}.{number}.end.json"), encoding="utf-8") as file:
+                if json.load(file)["outcome"] == "completed":
+                    return True
+        except (OSError, ValueError, KeyError):
+            continue
+    return False
+
+
+def attempts_of(records, task):
+    """The numbers of the task's attempts so far."""
+    pattern = re.compile(rf"{task}\.(\d+)\.start\.json$")
+    return sorted(int(found.group(1)) for found in map(pattern.match, os.listdir(records)) if found)
+
+
+def begin(records, task):
+    """Take the next attempt's number; no two runners get the same. Returns it with its start record."""
+    start = {
+        "task": task,
+        "host": socket.gethostname(),
+        "node": os.environ.get("SLURMD_NODENAME", ""),
+        "pid": os.getpid(),
+        "token": os.environ.get("KQ_TOKEN", ""),
+        "engine_id": os.environ.get("SLURM_JOB_ID", ""),
+        "started": time.time(),
+    }
+    number = (attempts_of(records, task) or [0])[-1] + 1
+    while True:
+        start["attempt"] = number
+        path = os.path.join(records, f"{task}.{number}.start.json")
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            number += 1
+            continue
+        with open(fd, "w", encoding="utf-8") as file:
+            json.dump(start, file)
+        return number, start
+
+
+def run(job, task, number, commands, log):
+    """Run the commands in order; the first that fails ends it. Returns outcome, exit code and reason."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _stop)
+    environment = dict(os.environ)
+    environment.update(job.get("environment", {}))
+    environment.update(KQ_JOB=job["id"], KQ_TASK=str(task), KQ_ATTEMPT=f"{job['id']}/{task}/{number}")
+    cores = os.environ.get("SLURM_CPUS_PER_TASK") or str(usable_cores())
+    environment.setdefault("KQ_THREADS", cores)
+    process = None
+    try:
+        for command in commands:
+            try:
+                # In our own process group, which the engine knows: what we do not end, it ends.
+                process = subprocess.Popen(
+                    command,
+                    cwd=job.get("cwd") or None,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+            except (OSError, ValueError) as error:
+                message = f"{command[0]} cannot be started: {error}"
+                log.write(f"error: {message}\n".encode("utf-8", "replace"))
+                return "failed", 127, message
+            code = process.wait()
+            if code != 0:
+                how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+                return "failed", code, how
+        return "completed", 0, ""
+    except Stopped:
+        end(process)
+        return "stopped", 143, "stopped by the engine"
+
+
+def _stop(_number, _frame):
+    raise Stopped
+
+
+def end(process):
+    """Ask the command to end, and kill it when it does not; the engine ends what else is left of the task."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(KILL_AFTER_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def usable_cores():
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def usage_of_children():
+    """What the commands used."""
+    try:
+        import resource
+    except ImportError:
+        return {}
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"peak_memory": used.ru_maxrss * 1024, "cpu_s": used.ru_utime + used.ru_stime}
+
+
+def write(path, record):
+    """Write a record whole or not at all."""
+    draft = f"{path}.{os.getpid()}"
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(record, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,133 @@
+"""The decision core of farms, as tables and by properties."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kq.farms.decide import (
+    RECORD_DELAY_S,
+    AttemptFile,
+    EngineRow,
+    EngineState,
+    Look,
+    TaskView,
+    decide_task,
+    poll_delay_s,
+)
+from kq.states import TaskState
+
+AT = 1000.0
+LATER = Look(AT + 2 * RECORD_DELAY_S, True)
+OLD = AttemptFile(
+    task=0, attempt=1, started=AT - 100, token="old", ended=AT - 90, outcome="failed", exit_code=1
+)
+
+
+def attempt(outcome: str, **more: object) -> AttemptFile:
+    """An attempt of the latest submission."""
+    ended = AT + 10 if outcome else None
+    return AttemptFile(task=0, attempt=2, started=AT + 1, token="new", ended=ended, outcome=outcome, **more)  # type: ignore[arg-type]
+
+
+def decided(
+    row: EngineState | None, *attempts: AttemptFile, look: Look | None = LATER, stop: bool = False
+) -> TaskView:
+    """What is decided of a task that was Running at last."""
+    return decide_task(
+        None if row is None else EngineRow(row, "why", "n1"),
+        attempts,
+        token="new",
+        submitted=AT,
+        look=look,
+        is_stop_wanted=stop,
+        previous=TaskView(TaskState.RUNNING, "before", 2, "n1"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "attempts", "stop", "state"),
+    [
+        (EngineState.PENDING, [], False, TaskState.WAITING),
+        (EngineState.RUNNING, [attempt("")], False, TaskState.RUNNING),
+        (EngineState.RUNNING, [attempt("")], True, TaskState.STOPPING),
+        (EngineState.COMPLETING, [attempt("failed", exit_code=3)], False, TaskState.RUNNING),
+        (EngineState.RUNNING, [attempt("completed")], False, TaskState.COMPLETED),
+        (None, [attempt("completed")], True, TaskState.COMPLETED),
+        (EngineState.FAILED, [attempt("failed", exit_code=3)], False, TaskState.FAILED),
+        (None, [attempt("failed", exit_code=3)], False, TaskState.FAILED),
+        (None, [attempt("stopped")], True, TaskState.CANCELLED),
+        (EngineState.CANCELLED, [attempt("stopped")], False, TaskState.CANCELLED),
+        (EngineState.TIMED_OUT, [attempt("stopped")], False, TaskState.FAILED),
+        (EngineState.TIMED_OUT, [attempt("")], False, TaskState.FAILED),
+        (EngineState.CANCELLED, [], False, TaskState.CANCELLED),
+        (EngineState.NODE_LOST, [attempt("")], False, TaskState.FAILED),
+        (EngineState.FAILED, [], False, TaskState.FAILED),
+        (EngineState.COMPLETED, [attempt("")], False, TaskState.FAILED),
+        (None, [attempt("")], False, TaskState.FAILED),
+        (None, [], False, TaskState.FAILED),
+        (None, [], True, TaskState.CANCELLED),
+        (EngineState.PENDING, [OLD], False, TaskState.WAITING),
+        (None, [OLD], False, TaskState.FAILED),
+    ],
+)
+def test_states(row: EngineState | None, attempts: list[AttemptFile], stop: bool, state: TaskState) -> None:
+    """Long after the submission, with an engine that answers."""
+    assert decided(row, *attempts, stop=stop).state is state
+
+
+def test_a_record_may_take_its_time() -> None:
+    """What ended without a record is not called failed before a share has had time to show the record."""
+    soon = Look(AT + 1 + RECORD_DELAY_S / 2, True)
+    assert decided(EngineState.COMPLETED, attempt(""), look=soon).state is TaskState.RUNNING
+    assert decided(None, attempt(""), look=soon).state is TaskState.RUNNING
+
+
+def test_an_engine_may_not_list_a_task_at_once() -> None:
+    """Nothing is concluded from a list that is older than the submission, or hardly younger."""
+    assert decided(None, look=Look(AT + 1, True)).state is TaskState.RUNNING
+    assert decided(EngineState.CANCELLED, look=Look(AT + 1, True)).state is TaskState.RUNNING
+
+
+ATTEMPTS = st.lists(
+    st.builds(
+        AttemptFile,
+        task=st.just(0),
+        attempt=st.integers(1, 5),
+        started=st.floats(AT - 500, AT + 500),
+        token=st.sampled_from(["old", "new"]),
+        outcome=st.sampled_from(["", "completed", "failed", "stopped"]),
+        exit_code=st.integers(-15, 255),
+    ),
+    max_size=4,
+    unique_by=lambda each: each.attempt,
+).map(lambda found: sorted(found, key=lambda each: each.attempt))
+ROWS = st.none() | st.sampled_from(EngineState)
+
+
+@given(ROWS, ATTEMPTS, st.booleans(), st.floats(AT - 100, AT + 1000), st.booleans())
+def test_rules_that_hold_always(
+    row: EngineState | None, attempts: list[AttemptFile], stop: bool, at: float, is_current: bool
+) -> None:
+    """What is rendered stays so, silence changes nothing, and what the engine still has is not over."""
+    view = decided(row, *attempts, look=Look(at, is_current), stop=stop)
+    if any(each.outcome == "completed" for each in attempts):
+        assert view.state is TaskState.COMPLETED
+    elif not is_current:
+        assert view == TaskView(TaskState.RUNNING, "before", 2, "n1")
+    elif row is not None and row.is_live:
+        assert not view.state.is_terminal
+    if view.state is TaskState.FAILED:
+        assert view.reason
+        assert is_current
+    if view.state is TaskState.COMPLETED:
+        assert any(each.outcome == "completed" for each in attempts)
+
+
+def test_how_often_an_engine_is_asked() -> None:
+    """Every 5 s while something is live, more rarely without an answer, never when all is over."""
+    assert poll_delay_s(has_live_tasks=False, failed_looks=0) is None
+    delays = [poll_delay_s(has_live_tasks=True, failed_looks=count) for count in range(6)]
+    assert delays == [5, 10, 20, 40, 60, 60]
+    assert poll_delay_s(has_live_tasks=True, failed_looks=10_000) == 60

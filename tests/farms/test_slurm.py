@@ -1,0 +1,51 @@
+"""What Slurm's commands say, and what they are given. Pure; the real ones are in test_cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from kq.farms.decide import EngineState
+from kq.farms.slurm import parse_minutes, parse_rows, wait_reason
+
+
+def line(*fields: str) -> str:
+    return "\x1f".join(fields)
+
+
+def test_rows_of_ours_are_read_and_others_passed_over() -> None:
+    """Names with line breaks, other people's comments, and forms of other versions are no rows of ours."""
+    listed = "\n".join(
+        [
+            line("7", "3", "RUNNING", "None", "n1", "1700000000", "kq:abc"),
+            line("7", "4", "PENDING", "Resources", "", "N/A", "kq:abc"),
+            line("8", "0", "OUT_OF_MEMORY", "OutOfMemory", "n2", "1700000000", "kq:def"),
+            line("9", "0", "RUNNING", "None", "n1", "1700000000", "theirs"),
+            line("9", "N/A", "RUNNING", "None", "n1", "1700000000", "kq:ghi"),
+            "half a line",
+            "",
+        ]
+    )
+    rows = parse_rows(listed, 0.0)
+    assert [(row.engine_id, row.token, row.task, row.what.state, row.what.node) for row in rows] == [
+        ("7", "abc", 3, EngineState.RUNNING, "n1"),
+        ("7", "abc", 4, EngineState.PENDING, ""),
+        ("8", "def", 0, EngineState.OUT_OF_MEMORY, "n2"),
+    ]
+    assert "free node" in rows[1].what.reason
+
+
+def test_why_a_task_waits() -> None:
+    """Known reasons in words, with the seconds that are left; unknown ones as Slurm writes them."""
+    assert "121 s" in wait_reason("BeginTime", "1121", 1000.0)
+    assert "Start Now" in wait_reason("BeginTime", "N/A", 1000.0)
+    assert wait_reason("None", "", 0.0) == ""
+    assert "SomethingNew" in wait_reason("SomethingNew", "", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("00:05:00", 5), ("1-02:00:30", 1560.5), ("UNLIMITED", None), ("", None), ("INFINITE", None)],
+)
+def test_time_limits(text: str, minutes: float | None) -> None:
+    """Slurm's form, in minutes."""
+    assert parse_minutes(text) == minutes
