@@ -1,6 +1,7 @@
 """Command lines as one string, as FarmAPI hands them over: joined and parted by the platform's own rules.
 
-No shell reads them; quoting only says where one argument ends.
+No shell reads them; quoting only says where one argument ends. kq/command_line.py does the same for kq, which
+the stand-in desktop never imports.
 """
 
 from __future__ import annotations

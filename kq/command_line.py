@@ -1,4 +1,7 @@
-"""Command lines as text, and as the arguments they stand for, by each system's own rules. A leaf: pure."""
+"""Command lines as text and as arguments, by each system's own rules. A leaf: pure.
+
+host/command_line.py does the same for the stand-in desktop, which never imports kq.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..plain_text import one_line
+from ..plain_text import display_width, one_line, pad
 from ..records import AgentRecord, JobRecord
 from ..wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
 from .connecting import Connected
@@ -82,7 +82,7 @@ def _agent_json(record: AgentRecord) -> dict[str, Any]:
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table whose columns are as wide as their widest cell."""
     rows = [tuple(one_line(cell) for cell in row) for row in rows]
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    widths = [max(display_width(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        line = "  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())

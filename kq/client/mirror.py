@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from itertools import islice
 
 import msgspec
 
+from ..change_set import ChangeSet
 from ..messages import ChangesEvent, SnapshotReply
 from ..records import AgentRecord, JobRecord, QueueRecord
 
@@ -55,24 +55,19 @@ class Mirror:
         """The jobs of a snapshot that is on its way."""
         self._early: list[ChangesEvent] = []
         """Events that came while a snapshot was on its way."""
-        self._changed_jobs: dict[str, None] = {}
-        self._removed_jobs: dict[str, None] = {}
-        self._changed_agents: dict[str, None] = {}
-        self._removed_agents: dict[str, None] = {}
-        self._queue_changed = False
+        self._changes = ChangeSet()
         self._reset = False
 
     def put_provisional(self, record: JobRecord) -> None:
         """Show a job that was submitted and is not confirmed yet."""
         if record.id not in self.jobs:
             self.jobs[record.id] = record
-            self._changed_jobs[record.id] = None
+            self._changes.jobs.change(record.id)
 
     def drop_provisional(self, job_id: str) -> None:
         """The submission was refused."""
         if self.jobs.pop(job_id, None) is not None:
-            self._changed_jobs.pop(job_id, None)
-            self._removed_jobs[job_id] = None
+            self._changes.jobs.remove(job_id)
 
     def take_page(self, page: SnapshotReply, provisional: frozenset[str]) -> bool:
         """Take a page of a snapshot; returns True when it was the last and all of it counts now.
@@ -116,23 +111,19 @@ class Mirror:
         self.sequence = event.sequence
         for record in event.jobs:
             self.jobs[record.id] = record
-            self._changed_jobs[record.id] = None
-            self._removed_jobs.pop(record.id, None)
+            self._changes.jobs.change(record.id)
         for job_id in event.removed_jobs:
             self.jobs.pop(job_id, None)
-            self._changed_jobs.pop(job_id, None)
-            self._removed_jobs[job_id] = None
+            self._changes.jobs.remove(job_id)
         for agent in event.agents:
             self.agents[agent.id] = agent
-            self._changed_agents[agent.id] = None
-            self._removed_agents.pop(agent.id, None)
+            self._changes.agents.change(agent.id)
         for agent_id in event.removed_agents:
             self.agents.pop(agent_id, None)
-            self._changed_agents.pop(agent_id, None)
-            self._removed_agents[agent_id] = None
+            self._changes.agents.remove(agent_id)
         if event.queue is not None:
             self.queue = event.queue
-            self._queue_changed = True
+            self._changes.queue = True
         return True
 
     def take_change(self, status: ConnectionStatus, message: str, most: int) -> QueueChange:
@@ -141,35 +132,24 @@ class Mirror:
         Unless it is everything: at most `most` jobs, and as many that were removed.
         """
         if self._reset:
-            change = self.everything(status, message)
-            self._changed_jobs.clear()
-            self._removed_jobs.clear()
-        else:
-            change = QueueChange(
-                status=status,
-                message=message,
-                jobs=tuple(self.jobs[job_id] for job_id in _taken(self._changed_jobs, most)),
-                removed_jobs=tuple(_taken(self._removed_jobs, most)),
-                agents=tuple(self.agents[agent_id] for agent_id in self._changed_agents),
-                removed_agents=tuple(self._removed_agents),
-                queue=self.queue if self._queue_changed else None,
-            )
-        self._changed_agents.clear()
-        self._removed_agents.clear()
-        self._queue_changed = self._reset = False
-        return change
+            self._reset = False
+            self._changes.clear()
+            return self.everything(status, message)
+        changes = self._changes
+        return QueueChange(
+            status=status,
+            message=message,
+            jobs=tuple(self.jobs[each] for each in changes.jobs.take_changed(most)),
+            removed_jobs=tuple(changes.jobs.take_removed(most)),
+            agents=tuple(self.agents[each] for each in changes.agents.take_changed()),
+            removed_agents=tuple(changes.agents.take_removed()),
+            queue=self.queue if changes.take_queue() else None,
+        )
 
     @property
     def is_untold(self) -> bool:
         """Whether `take_change` would hold something."""
-        return bool(
-            self._reset
-            or self._changed_jobs
-            or self._removed_jobs
-            or self._changed_agents
-            or self._removed_agents
-            or self._queue_changed
-        )
+        return self._reset or bool(self._changes)
 
     def everything(self, status: ConnectionStatus, message: str) -> QueueChange:
         """All that is known."""
@@ -181,11 +161,3 @@ class Mirror:
             queue=self.queue,
             reset=True,
         )
-
-
-def _taken(gathered: dict[str, None], most: int) -> list[str]:
-    """The first of them, which are no longer there."""
-    taken = list(islice(gathered, most))
-    for each in taken:
-        del gathered[each]
-    return taken

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kq.errors import BadInput, BadSetting
-from kq.plain_text import quoted
+from kq.plain_text import display_width, pad, quoted
 from kq.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,3 +54,14 @@ def test_no_sentence_shows_a_text_as_python_spells_it() -> None:
         if re.search(r"\{[^{}]*!r[:}]", line) and "KeyPair(" not in line
     ]
     assert not found
+
+
+def test_width_counts_the_cells_of_a_terminal() -> None:
+    """Wide letters take two; marks and joiners that combine with another letter take none."""
+    assert display_width("abc") == 3
+    assert display_width("日本語") == 6
+    assert display_width("ｗｉｄｅ") == 8  # these very letters
+    assert display_width("e\u0301te\u0301") == 3
+    assert display_width("Тест é ß") == 8
+    assert pad("日本", 6) == "日本  "
+    assert pad("long", 2) == "long"
