@@ -1,34 +1,86 @@
-"""Keys that are a widget's own while it has the keyboard, though the host's menus use the same."""
+"""Keys that a widget uses while it has the keyboard, though shortcuts of the host's menus are the same keys.
+
+In Katana, Esc cancels the artist's render: in a field of ours it must not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QTabBar,
+    QWidget,
+)
 
-from PySide6.QtCore import QEvent, QObject
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QWidget
+__all__ = ["accept_own_keys", "uses_key"]
 
-__all__ = ["OwnKeys"]
+_K = Qt.Key
+_RETURN = {_K.Key_Return, _K.Key_Enter}
+_EDITS = {_K.Key_Delete, _K.Key_Backspace}
+_MOVES = {
+    *(_K.Key_Up, _K.Key_Down, _K.Key_Left, _K.Key_Right),
+    *(_K.Key_Home, _K.Key_End, _K.Key_PageUp, _K.Key_PageDown),
+}
+_KEYS: tuple[tuple[type[QWidget], set[Qt.Key]], ...] = (
+    (QAbstractButton, {_K.Key_Space, _K.Key_Select, *_MOVES}),
+    (QTabBar, _MOVES),
+    (QComboBox, {*_MOVES, *_RETURN, *_EDITS, _K.Key_Space, _K.Key_F4}),
+    (QAbstractSpinBox, {*_MOVES, *_RETURN, *_EDITS, _K.Key_Escape}),
+    (QLineEdit, {*_MOVES, *_RETURN, *_EDITS, _K.Key_Escape}),
+    (QAbstractScrollArea, {*_MOVES, *_RETURN, _K.Key_Space, _K.Key_F2}),
+)
+"""By kind of widget; with Shift and Ctrl too, which extend a selection."""
+_STANDARD = (QKeySequence.StandardKey.Copy, QKeySequence.StandardKey.SelectAll)
 
 
-class OwnKeys(QObject):
-    """Has Qt send the keys that `wants` names to `widget` as they are pressed.
+def accept_own_keys(root: QWidget) -> None:
+    """Have Qt send the keys that a widget in `root` uses to that widget; Qt's thread.
 
     Else Qt would take them for the menu's, or do nothing at all where both have an action for them.
+    A widget that uses other keys than its kind has a method `uses_key(event)`.
     """
+    _Filter(root)
 
-    def __init__(self, widget: QWidget, wants: Callable[[QKeyEvent], bool]) -> None:
-        super().__init__(widget)
-        self._wants = wants
-        widget.installEventFilter(self)
+
+def uses_key(widget: QWidget, event: QKeyEvent) -> bool:
+    """Whether `widget`, which has the keyboard, does something at `event`."""
+    own = getattr(widget, "uses_key", None)
+    if own is not None and own(event):
+        return True
+    modifiers = event.modifiers() & ~(
+        Qt.KeyboardModifier.ShiftModifier
+        | Qt.KeyboardModifier.ControlModifier
+        | Qt.KeyboardModifier.KeypadModifier
+    )
+    if modifiers:
+        return False
+    if isinstance(widget, QAbstractScrollArea) and any(event.matches(key) for key in _STANDARD):
+        return True
+    return any(isinstance(widget, kind) and event.key() in keys for kind, keys in _KEYS)
+
+
+class _Filter(QObject):
+    def __init__(self, root: QWidget) -> None:
+        super().__init__(root)
+        self._root = root
+        root.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Qt asks the widget first, by this event."""
-        if (
-            event.type() == QEvent.Type.ShortcutOverride
-            and isinstance(event, QKeyEvent)
-            and self._wants(event)
-        ):
+        """Qt asks the widget with the keyboard first, by this event, then what it lies in."""
+        if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+            return False
+        if isinstance(self._root, QDialog) and event.key() == Qt.Key.Key_Escape:
+            event.accept()  # closes the dialog
+            return True
+        widget = QApplication.focusWidget()
+        if widget is not None and uses_key(widget, event):
             event.accept()
             return True
         return False

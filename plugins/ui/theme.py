@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPalette
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette
 from PySide6.QtWidgets import QLabel
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ROOMY_HEADER",
     "SPACING",
     "colour_text",
+    "draw_message",
     "faded",
     "is_dark",
     "row_height",
@@ -83,6 +85,13 @@ def _colour(state: str, dark: bool) -> QColor:
 
 
 severity_colour = state_colour
+
+
+def draw_message(painter: QPainter, palette: QPalette, area: QRect, message: str) -> None:
+    """Draw `message` in the middle of an `area` that is empty."""
+    painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.62))
+    flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
+    painter.drawText(area.adjusted(32, 10, -32, -10), flags, message)
 
 
 def faded(colour: QColor, alpha: float) -> QColor:

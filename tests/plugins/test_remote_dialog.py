@@ -16,9 +16,11 @@ from Katana import Shelves
 from katana_queue.kq.api import RemoteHost, RemoteStep, StepState
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 from katana_queue.plugins.ui.theme import state_colour
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QApplication, QPushButton
+
+from tests.tab.using import unclaimed
 
 LEFT = Qt.MouseButton.LeftButton
 ITEM = Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Launch Remote Agents.py"
@@ -281,3 +283,14 @@ def test_a_host_is_not_saved_in_the_midst_of_a_check(
     preflight.go_on.set()
     qtbot.waitUntil(lambda: dialog.check.isEnabled())
     assert dialog.save.isEnabled()
+
+
+def test_every_field_claims_the_keys_that_it_uses(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> None:
+    """Esc and Return are the dialog's, whatever shortcuts the host has."""
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    assert unclaimed(dialog, but=(QPushButton,)) == []
+    escape = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+    escape.ignore()
+    QApplication.sendEvent(dialog.user, escape)
+    assert escape.isAccepted()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QWheelEvent
+from PySide6.QtWidgets import QApplication
 
 Settle = Callable[[Callable[[], bool]], None]
 LEFT = Qt.MouseButton.LeftButton
@@ -326,3 +328,91 @@ def test_tail_is_there_before_the_index(panel: LogPanel, tmp_path: Path, settle:
     assert panel.view._tail[-1].text == "the end"  # type: ignore[index]
     settle(lambda: panel._state.line_count == 3_000_001)
     settle(lambda: shown(panel)[-1:] == ["the end"])
+
+
+def wheel(panel: LogPanel, turn: int) -> None:
+    """Turn the mouse's wheel over the log; 120 is one notch, a touchpad's steps are smaller."""
+    view = panel.view.viewport()
+    at = QPointF(view.rect().center())
+    none = Qt.MouseButton.NoButton
+    event = QWheelEvent(
+        at, QPointF(view.mapToGlobal(at.toPoint())), QPoint(), QPoint(0, turn), none,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(view, event)
+
+
+def place(panel: LogPanel) -> tuple[int, int]:
+    """The top line in sight, and how many of its rows are above the view."""
+    return panel.view.top_line(), panel.view._row_in_line
+
+
+def test_small_steps_of_the_wheel_go_as_far_both_ways(
+    panel: LogPanel, tmp_path: Path, settle: Settle
+) -> None:
+    """In a wrapped log, a touchpad's steps add up to rows; eight down and eight up end at the same place."""
+    panel.wrap_action.setChecked(True)
+    panel.show_log(str(write(tmp_path / "log", 300, text="wide " * 60)))
+    settle(lambda: panel._state.line_count == 300 and len(shown(panel)) > 0)
+    panel.view.go_to_line(100)
+    settle(lambda: panel.view.line(100) is not None)
+    before = place(panel)
+    for _ in range(8):
+        wheel(panel, -15)
+    after = place(panel)
+    assert after > before
+    for _ in range(8):
+        wheel(panel, 15)
+    assert place(panel) == before
+
+
+def test_a_wrapped_log_is_followed_again_at_its_end(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
+    """As one that is not wrapped; and the wheel turns no further than the end."""
+    panel.wrap_action.setChecked(True)
+    path = write(tmp_path / "log", 300, text="wide " * 60)
+    panel.show_log(str(path))
+    settle(lambda: panel.view.line(299) is not None and panel.view.follows)
+    end = place(panel)
+    wheel(panel, 240)
+    assert not panel.view.follows
+    assert place(panel) < end
+    for _ in range(4):
+        wheel(panel, -120)
+    assert panel.view.follows
+    assert place(panel) == end
+    write(path, 5, first=300, text="wide " * 60)
+    settle(lambda: panel.view.line(304) is not None and place(panel) > end)
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_the_end_of_a_long_line_of_wide_letters_is_reached(
+    panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any, wrap: bool
+) -> None:
+    """Wrapped or not: a wide letter takes more room than one of ASCII."""
+    text = "\u65e5\u672c\u8a9e\u306e\u30ed\u30b0" * 60 + "END"
+    path = tmp_path / "log"
+    path.write_text(f"{text}\nafter\n", encoding="utf-8")
+    panel.show_log(str(path))
+    settle(lambda: panel.view.line(0) is not None)
+    panel.wrap_action.setChecked(wrap)
+    view, layout = panel.view, panel.view._layout
+    wide = layout.x("\u65e5", 1)
+    assert layout.x(text, len(text)) == pytest.approx(360 * wide + 3 * layout.letter)
+    if wrap:
+        starts = [*layout.rows(text, view._columns()), len(text)]
+        room = view._columns() * layout.letter + 0.01
+        assert all(layout.x(text, end) - layout.x(text, start) <= room for start, end in pairwise(starts))
+        assert view._rows_of(0) == len(starts) - 1 > 2
+    else:
+        across = view.horizontalScrollBar()
+        across.setValue(across.maximum())
+        right = layout.x(text, len(text)) - across.value() * layout.letter
+        assert right <= view.viewport().width() - view._metrics.gutter
+    # A click on the last letter is one on the last letter.
+    row = view._rows_of(0) - 1
+    last = layout.rows(text, view._columns())[row] if wrap else 0
+    left = layout.x(text, last) if wrap else view.horizontalScrollBar().value() * layout.letter
+    x = view._metrics.gutter + layout.x(text, len(text)) - left
+    y = int((row + 0.5) * view._metrics.line_height)
+    qtbot.mouseClick(view.viewport(), LEFT, pos=QPoint(int(x), y))
+    assert (view.current_line, view.selection().caret.column) == (0, len(text))

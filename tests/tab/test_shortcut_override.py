@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow
 
-from tests.tab.fake_queue import FakeQueue, make_job
-from tests.tab.using import Settle
+from tests.tab.fake_queue import FakeQueue, make_agent, make_job
+from tests.tab.using import Settle, picture_file, unclaimed
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -62,6 +63,43 @@ def test_a_key_of_the_list_and_of_a_menu_is_the_lists(
     settle(lambda: not tab.actions_of_jobs.open_picture.isEnabled())
     qtbot.keyClick(tab.view, Qt.Key.Key_O, CONTROL)
     assert (opened, menu_chosen) == (["/pics/1.png"], [])
+
+
+def test_every_widget_of_the_tab_claims_the_keys_that_it_uses(
+    tab: Any, queue: FakeQueue, settle: Settle, menu_chosen: list[str], tmp_path: Path
+) -> None:
+    """Whatever shortcuts the host has: in Katana, Esc cancels the artist's render."""
+    log = tmp_path / "1.log"
+    log.write_text("one\ntwo\n" * 500)
+    picture = picture_file(tmp_path / "1.png", Qt.GlobalColor.red)
+    jobs = [make_job(n, JobState.RUNNING, log_file=str(log), picture=picture, tasks=n) for n in (1, 2)]
+    queue.change(jobs, agents=[make_agent(1), make_agent(2)])
+    settle(lambda: tab.log._state.line_count == 1000)
+    for page in ("Log", "Picture", "Agents"):
+        tab.details.show_page(page)
+        assert unclaimed(tab) == []
+
+
+def test_escape_in_a_field_is_no_shortcut_of_the_host(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, menu_chosen: list[str]
+) -> None:
+    """It clears the filter, then leaves it; in the list it is the host's."""
+    window = tab.window()
+    window.menuBar().actions()[0].menu().addAction(
+        "Cancel Renders", QKeySequence("Esc"), lambda: menu_chosen.append("cancel")
+    )
+    queue.change([make_job(1)])
+    settle(lambda: tab.model.shown == 1)
+    field = tab.filter_bar.field
+    field.setFocus()
+    settle(lambda: QApplication.focusWidget() is field)
+    qtbot.keyClicks(field, "shot")
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert (field.text(), menu_chosen) == ("", [])
+    settle(lambda: QApplication.focusWidget() is tab.view)
+    qtbot.keyClick(tab.view, Qt.Key.Key_Escape)
+    assert menu_chosen == ["cancel"]
 
 
 def test_a_key_that_is_held_down_does_it_once(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QImage, QKeyEvent
+from PySide6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
 
 LEFT = Qt.MouseButton.LeftButton
 Settle = Callable[[Callable[[], bool]], None]
@@ -40,3 +41,46 @@ def picture_file(path: Path, colour: Qt.GlobalColor) -> str:
     image.fill(colour)
     assert image.save(str(path))
     return str(path)
+
+
+MODIFIERS = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+)
+KEYS = [
+    *(Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Delete),
+    *(Qt.Key.Key_Backspace, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right),
+    *(Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_A, Qt.Key.Key_C),
+    *(Qt.Key.Key_V, Qt.Key.Key_X, Qt.Key.Key_Z, Qt.Key.Key_Backslash, Qt.Key.Key_F2, Qt.Key.Key_F5),
+]
+
+
+def unclaimed(root: QWidget, but: tuple[type[QWidget], ...] = ()) -> list[str]:
+    """Keys that a widget in `root`, of no kind in `but`, uses and does not claim before the host's menus."""
+    found, tried = [], 0
+    for widget in [each for each in root.findChildren(QWidget) if each.isVisible() and each.isEnabled()]:
+        if not widget.focusPolicy() & Qt.FocusPolicy.TabFocus or widget.focusProxy() is not None:
+            continue
+        if isinstance(widget, but) or (isinstance(widget, QToolButton) and widget.menu() is not None):
+            continue  # a key opens the menu, and the test would wait until it is closed
+        for key in KEYS:
+            for modifiers in (
+                Qt.KeyboardModifier.NoModifier,
+                Qt.KeyboardModifier.ControlModifier,
+                Qt.KeyboardModifier.ShiftModifier,
+            ):
+                widget.setFocus()
+                assert QApplication.focusWidget() is widget
+                tried += 1
+                claim = QKeyEvent(QEvent.Type.ShortcutOverride, key, modifiers)
+                claim.ignore()
+                QApplication.sendEvent(widget, claim)
+                press = QKeyEvent(QEvent.Type.KeyPress, key, modifiers)
+                widget.event(press)  # the widget alone, not what it lies in
+                for dialog in root.findChildren(QDialog):  # a question before jobs are removed
+                    dialog.reject()
+                if press.isAccepted() and not claim.isAccepted():
+                    found.append(f"{type(widget).__name__} {widget.accessibleName()}: {key.name} {modifiers}")
+    assert tried > 100
+    return found

@@ -28,6 +28,7 @@ from ....kq.api import (
     why_jobs_wait,
 )
 from ... import queue_session
+from ...ui.shortcut_override import accept_own_keys
 from .actions import JobActions
 from .bridge import QueueBridge
 from .follow_newest import NewestJob
@@ -74,6 +75,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._lay_out()
         self._connect()
         self._look_for_session()
+        accept_own_keys(self)
 
     # --- building ----------------------------------------------------------------------------------------
 

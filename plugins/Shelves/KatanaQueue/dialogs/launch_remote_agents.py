@@ -44,6 +44,7 @@ from .....kq.api import (
     remote_choices,
 )
 from ....ui.icons import state_pixmap
+from ....ui.shortcut_override import accept_own_keys
 from ....ui.theme import colour_text, state_colour
 from .background import Background
 from .form import FilledIn, hint, label, row
@@ -86,6 +87,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.setWindowTitle("Launch Remote Agents")
         self._make_fields()
         self._lay_out()
+        accept_own_keys(self)
         self._background.said.connect(self._show_step)
         self._background.ended.connect(self._on_ended)
         self._lookup.said.connect(self._fill_in)

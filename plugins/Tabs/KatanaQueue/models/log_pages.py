@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from .log_file import LogLine
 
@@ -15,13 +16,14 @@ MAX_PAGES = 64
 class LogPages:
     """Keeps the pages that were looked at last. Its owner asks for what `wanted` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Callable[[str], int] = len) -> None:
+        self.measure = measure
         self.count = 0
         """Lines that there are."""
         self.size = 0
         """Bytes that they are."""
         self.longest = 0
-        """Letters of the longest line seen."""
+        """The length of the longest line seen, by `measure`."""
         self._pages: OrderedDict[int, list[LogLine]] = OrderedDict()
         self._asked = range(0)  # pages of the latest wish: the reader serves no earlier one
         self._stale: set[int] = set()  # pages whose last line may read otherwise now
@@ -49,7 +51,7 @@ class LogPages:
         self._asked = range(0)
         while len(self._pages) > MAX_PAGES:
             self._pages.popitem(last=False)
-        self.longest = max(self.longest, max((len(line.text) for line in lines), default=0))
+        self.longest = max(self.longest, max((self.measure(line.text) for line in lines), default=0))
 
     def line(self, number: int) -> LogLine | None:
         """A line, when it is known."""

@@ -28,7 +28,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from .....kq.api import JobRecord
-from ....ui.shortcut_override import OwnKeys
 from ....ui.theme import row_height
 from ..models.columns import COLUMNS, Column
 from ..models.jobs import JobsModel
@@ -73,7 +72,6 @@ class JobsView(QTableView):
         self._was_in_sight = False  # the current row, before rows moved
         self.setModel(model)
         self.columns = JobColumns(self, model.sort_by)
-        OwnKeys(self, lambda event: self._action_of(event) is not None)
         self._look = QTimer(self)
         self._look.setSingleShot(True)
         self._look.setInterval(50)
@@ -212,6 +210,10 @@ class JobsView(QTableView):
                 self.toggle(index.row())
                 return
         super().mouseDoubleClickEvent(event)
+
+    def uses_key(self, event: QKeyEvent) -> bool:
+        """Whether a key is an action's; see plugins/ui/shortcut_override.py."""
+        return self._action_of(event) is not None
 
     def _action_of(self, event: QKeyEvent) -> QAction | None:
         keys = QKeySequence(event.keyCombination())

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette
 
 from ....ui.theme import faded, is_dark, severity_colour
+from .line_layout import LineLayout
 
 __all__ = ["LinePainter", "LogMetrics"]
 
@@ -21,17 +22,16 @@ class LogMetrics:
     """The measures of a log's font, in pixels."""
 
     letter: float
-    """Width of a letter; all are as wide."""
+    """Width of a letter of ASCII."""
     line_height: int
     ascent: float
     gutter: int
     """Width of the line numbers, with the space to the text."""
 
     @classmethod
-    def of(cls, font: QFont, count: int) -> LogMetrics:
-        """Those of `font`, for a log of `count` lines."""
+    def of(cls, font: QFont, letter: float, count: int) -> LogMetrics:
+        """Those of `font`, whose letters of ASCII are `letter` wide, for a log of `count` lines."""
         metrics = QFontMetricsF(font)
-        letter = max(1.0, metrics.horizontalAdvance("0" * 100) / 100)
         digits = max(4, len(str(max(1, count))))
         return cls(
             letter, max(1, round(metrics.height() + 2)), metrics.ascent() + 1, round(letter * digits + 22)
@@ -54,12 +54,14 @@ class LinePainter:
         painter: QPainter,
         palette: QPalette,
         metrics: LogMetrics,
+        layout: LineLayout,
         area: QRect,
         first: int,
         wrap: bool,
         highlight: re.Pattern[str] | None,
     ) -> None:
         self._painter, self._palette, self._metrics, self._area = painter, palette, metrics, area
+        self._layout = layout
         self._first, self._wrap, self._highlight = first, wrap, highlight
         self._columns = metrics.columns(area.width())
         self._text = palette.color(QPalette.ColorRole.Text)
@@ -97,22 +99,29 @@ class LinePainter:
         self._painter.setClipRect(QRect(self._metrics.gutter - 4, 0, self._area.width(), self._area.height()))
         self._painter.setPen(self._text)
 
-    def line(self, y: int, text: str, rows: int, selected: tuple[int, int] | None, strength: float) -> None:
-        """A line in `rows` rows, its columns `selected` on a ground of `strength`."""
-        metrics, height = self._metrics, self._area.height()
-        for row in range(rows):
-            start = row * self._columns if self._wrap else self._first
-            part = text[start : start + self._columns + (0 if self._wrap else 2)]
+    def line(self, y: int, text: str, selected: tuple[int, int] | None, strength: float) -> None:
+        """A line, its columns `selected` on a ground of `strength`."""
+        metrics, layout, height = self._metrics, self._layout, self._area.height()
+        if self._wrap:
+            starts = layout.rows(text, self._columns)
+            ends = [*starts[1:], len(text)]
+        else:
+            starts = [layout.first(text, self._first)]
+            ends = [min(len(text), layout.first(text, self._first + self._columns + 2) + 1)]
+        for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
             top = y + row * metrics.line_height
             if top > height or top + metrics.line_height < 0:
                 continue
-            self._matches(text, start, len(part), top)
+            left = layout.x(text, start) if self._wrap else self._first * metrics.letter
+            self._matches(text, start, end, left, top)
             if selected is not None:
                 colour = self._palette.color(QPalette.ColorRole.Highlight)
-                first, last = max(selected[0], start), min(selected[1], start + self._columns + 2)
-                self._span(first - start, last - start, top, faded(colour, strength))
-            if part:
-                self._painter.drawText(QPointF(metrics.gutter, top + metrics.ascent), part)
+                is_whole = selected[1] > len(text) and end == len(text)  # the line's end is selected, too
+                last = end + 2 if is_whole else min(selected[1], end)
+                self._span(text, max(selected[0], start), last, left, top, faded(colour, strength))
+            if start < end:
+                x = metrics.gutter + layout.x(text, start) - left
+                self._painter.drawText(QPointF(x, top + metrics.ascent), text[start:end])
 
     def marks(self, marks: Sequence[tuple[float, str]]) -> None:
         """Where errors and warnings are in the whole log, along the right edge; the last stays on top."""
@@ -128,17 +137,17 @@ class LinePainter:
         for y, kind in seen.items():
             self._painter.fillRect(left, y, 4, _MARK_HEIGHT, colours[kind])
 
-    def _matches(self, text: str, start: int, length: int, top: int) -> None:
+    def _matches(self, text: str, start: int, end: int, left: float, top: int) -> None:
         if self._highlight is None or not text:
             return
         colour = faded(severity_colour("warning", self._palette), 0.45)
         for match in self._highlight.finditer(text):
-            first, last = max(match.start(), start), min(match.end(), start + length)
-            self._span(first - start, last - start, top, colour)
+            self._span(text, max(match.start(), start), min(match.end(), end), left, top, colour)
 
-    def _span(self, first: int, last: int, top: int, colour: QColor) -> None:
+    def _span(self, text: str, first: int, last: int, left: float, top: int, colour: QColor) -> None:
+        """A ground behind the columns `first` to `last`, in a row that begins at x `left`."""
         if first < last:
-            letter = self._metrics.letter
-            x = self._metrics.gutter + first * letter
-            area = QRectF(x, top, (last - first) * letter, self._metrics.line_height)
+            x, beyond = self._layout.x(text, first), max(0, last - len(text)) * self._metrics.letter
+            width = self._layout.x(text, last) + beyond - x
+            area = QRectF(self._metrics.gutter + x - left, top, width, self._metrics.line_height)
             self._painter.fillRect(area, colour)

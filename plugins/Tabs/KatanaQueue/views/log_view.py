@@ -20,17 +20,18 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
-from ....ui.shortcut_override import OwnKeys
-from ....ui.theme import faded
+from ....ui.theme import draw_message
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
+from .line_layout import LineLayout
 from .log_painter import LinePainter, LogMetrics
 from .log_selection import Position, Selection
 
 __all__ = ["LogView"]
 
 _WAIT = LogLine("", "")
-_KEYS = (QKeySequence.StandardKey.Copy, QKeySequence.StandardKey.SelectAll)
+WHEEL_STEP = 120
+"""Qt's unit of a wheel's turn that scrolls by QApplication.wheelScrollLines()."""
 
 
 class LogView(QAbstractScrollArea):
@@ -49,7 +50,6 @@ class LogView(QAbstractScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        OwnKeys(self, lambda event: any(event.matches(key) for key in _KEYS))
         self.setAccessibleName("Log")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -59,7 +59,8 @@ class LogView(QAbstractScrollArea):
         if QApplication.font().pointSizeF() > 0:  # a size in pixels has no points
             font.setPointSizeF(QApplication.font().pointSizeF())
         self.setFont(font)
-        self._lines = LogPages()
+        self._layout = LineLayout(self.font())
+        self._lines = LogPages(self._layout.cells)
         self._tail: list[LogLine] | None = None  # the last lines, while the others are not known
         self._message = ""
         self._follow = True
@@ -68,10 +69,11 @@ class LogView(QAbstractScrollArea):
         self._selection = Selection()
         self._highlight: re.Pattern[str] | None = None
         self._marks: Sequence[tuple[float, str]] = ()
-        self._drag = QTimer(self)
-        self._drag.setInterval(40)
+        self._drag = QTimer(self, interval=40)
         self._drag.timeout.connect(self._drag_on)
-        self._metrics = LogMetrics.of(self.font(), 0)
+        self._layout = LineLayout(self.font())
+        self._metrics = LogMetrics.of(self.font(), self._layout.letter, 0)
+        self._wheel = 0  # of the wheel's turn, what is less than a row
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.verticalScrollBar().actionTriggered.connect(self._on_scroll_action)
 
@@ -79,7 +81,7 @@ class LogView(QAbstractScrollArea):
 
     def clear(self, message: str = "") -> None:
         """Show no lines, and `message` in their place."""
-        self._lines = LogPages()
+        self._lines = LogPages(self._layout.cells)
         self._tail = None
         self._message = message
         self._row_in_line = 0
@@ -203,10 +205,10 @@ class LogView(QAbstractScrollArea):
 
     def _rows_of(self, line: int) -> int:
         known = self.line(line) if self._wrap else None
-        return 1 if known is None else max(1, -(-len(known.text) // self._columns()))
+        return 1 if known is None else len(self._layout.rows(known.text, self._columns()))
 
     def _update_bars(self) -> None:
-        self._metrics = LogMetrics.of(self.font(), self._lines.count)
+        self._metrics = LogMetrics.of(self.font(), self._layout.letter, self._lines.count)
         bar, rows = self.verticalScrollBar(), self._rows_in_view()
         # With wrap the last line may fill the view alone.
         bar.setRange(0, max(0, self._lines.count - 1 if self._wrap else self._lines.count - rows))
@@ -216,19 +218,20 @@ class LogView(QAbstractScrollArea):
         across.setPageStep(self._columns())
 
     def _go_to_end(self) -> None:
-        bar = self.verticalScrollBar()
-        self._row_in_line = 0
+        line, row = self._end()
+        self.verticalScrollBar().setValue(line)
+        self._row_in_line = row
+        self.viewport().update()
+
+    def _end(self) -> tuple[int, int]:
+        """The top line, and how many of its rows are above the view, when the last line is at the bottom."""
         if not self._wrap:
-            bar.setValue(bar.maximum())
-            return
+            return self.verticalScrollBar().maximum(), 0
         left, line = self._rows_in_view(), self._lines.count - 1
         while line > 0 and left > self._rows_of(line):
             left -= self._rows_of(line)
             line -= 1
-        rows = self._rows_of(line) if line >= 0 else 1
-        bar.setValue(max(0, line))
-        self._row_in_line = max(0, rows - left)
-        self.viewport().update()
+        return max(0, line), max(0, (self._rows_of(line) if line >= 0 else 1) - left)
 
     def _ask(self) -> None:
         """Ask for what is in sight and not known."""
@@ -266,7 +269,9 @@ class LogView(QAbstractScrollArea):
         palette, rect = self.palette(), self.viewport().rect()
         painter.fillRect(rect, palette.brush(QPalette.ColorRole.Base))
         first = 0 if self._wrap else self.horizontalScrollBar().value()
-        draw = LinePainter(painter, palette, self._metrics, rect, first, self._wrap, self._highlight)
+        draw = LinePainter(
+            painter, palette, self._metrics, self._layout, rect, first, self._wrap, self._highlight
+        )
         shown = list(self._rows_in_sight())
         if shown:
             draw.gutter()
@@ -278,37 +283,38 @@ class LogView(QAbstractScrollArea):
                     draw.number(y, line, line == caret)
             draw.texts_only()
             strength = 0.22 if self._selection.whole_line else 0.75
-            for y, line, known, rows in shown:
+            for y, line, known, _rows in shown:
                 # A line that was jumped to keeps the colour of what it is.
                 is_plain = self._tail is None and not (line == visited and known.kind)
                 selected = self._selection.columns(line) if is_plain else None
-                draw.line(y, known.text, rows, selected, strength)
+                draw.line(y, known.text, selected, strength)
             painter.setClipping(False)
             draw.marks(self._marks if self._tail is None else ())
         if self.hasFocus():
             painter.setPen(palette.color(QPalette.ColorRole.Highlight))
             painter.drawRect(rect.adjusted(0, 0, -1, -1))
         if self._message:
-            painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.62))
             painter.setFont(QApplication.font())
-            flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
-            painter.drawText(rect.adjusted(40, 12, -40, -12), flags, self._message)
+            draw_message(painter, palette, rect, self._message)
 
     # --- mouse, keys, scrolling --------------------------------------------------------------------------
 
     def _position_at(self, point: QPoint) -> Position:
         y, line = -self._row_in_line * self._metrics.line_height, self.top_line()
-        columns = self._columns()
         while (
             line < self._lines.count - 1 and y + self._rows_of(line) * self._metrics.line_height <= point.y()
         ):
             y += self._rows_of(line) * self._metrics.line_height
             line += 1
-        row = max(0, (point.y() - y) // self._metrics.line_height) if self._wrap else 0
-        start = row * columns if self._wrap else self.horizontalScrollBar().value()
-        column = start + max(0, round((point.x() - self._metrics.gutter) / self._metrics.letter))
-        known = self.line(line)
-        return Position(max(0, line), min(column, len(known.text)) if known is not None else column)
+        known, x = self.line(line), max(0.0, point.x() - self._metrics.gutter)
+        text = "" if known is None else known.text
+        if self._wrap:
+            starts = self._layout.rows(text, self._columns())
+            row = max(0, min((point.y() - y) // self._metrics.line_height, len(starts) - 1))
+            x += self._layout.x(text, starts[row])
+        else:
+            x += self.horizontalScrollBar().value() * self._metrics.letter
+        return Position(max(0, line), self._layout.column(text, x))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Put the cursor; with Shift, extend the selection."""
@@ -330,8 +336,7 @@ class LogView(QAbstractScrollArea):
         """Select; beyond the edge, scroll on."""
         if event.buttons() & Qt.MouseButton.LeftButton and self._lines.count:
             self._extend_to(event.position().toPoint())
-            inside = 0 <= event.position().y() < self.viewport().height()
-            if inside:
+            if 0 <= event.position().y() < self.viewport().height():
                 self._drag.stop()
             elif not self._drag.isActive():
                 self._drag.start()
@@ -361,7 +366,10 @@ class LogView(QAbstractScrollArea):
         if event.angleDelta().y() > 0:
             self.set_follow(False)
         if self._wrap and event.angleDelta().y():
-            rows = -event.angleDelta().y() * 3 // 120
+            # A touchpad turns by less than a row at a time: the rest waits for the next turn.
+            self._wheel -= event.angleDelta().y() * QApplication.wheelScrollLines()
+            rows = int(self._wheel / WHEEL_STEP)
+            self._wheel -= rows * WHEEL_STEP
             self._scroll_rows(rows)
             event.accept()
         else:
@@ -376,13 +384,14 @@ class LogView(QAbstractScrollArea):
         while row >= self._rows_of(line) and line < self._lines.count - 1:
             row -= self._rows_of(line)
             line += 1
+        line, row = min((line, max(0, min(row, self._rows_of(line) - 1))), self._end())
         self.verticalScrollBar().setValue(line)
-        self._row_in_line = max(0, min(row, self._rows_of(line) - 1))
+        self._row_in_line = row
         self.viewport().update()
 
     def _follow_at_end(self) -> None:
-        bar = self.verticalScrollBar()
-        if not self._follow and bar.value() >= bar.maximum() and not self._wrap and bar.maximum():
+        top = (self.top_line(), self._row_in_line)
+        if not self._follow and self.verticalScrollBar().maximum() and top >= self._end():
             self.set_follow(True)
 
     def _on_scroll_action(self, _action: int) -> None:
@@ -410,6 +419,8 @@ class LogView(QAbstractScrollArea):
         """Another font, another measure."""
         super().changeEvent(event)
         if hasattr(self, "_drag"):
+            self._layout = LineLayout(self.font())
+            self._lines.measure = self._layout.cells
             self._update_bars()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -21,7 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from ....ui.theme import SPACING, faded
+from ....ui.theme import SPACING, draw_message
 from ..models.pictures import PictureLoader
 
 __all__ = ["NamedPicture", "PicturePanel"]
@@ -220,9 +220,7 @@ class Canvas(QWidget):
         painter.fillRect(self.rect(), self.palette().brush(QPalette.ColorRole.Base))
         there = [pixmap for pixmap, _name in self._pictures if not pixmap.isNull()]
         if not there:
-            painter.setPen(faded(self.palette().color(QPalette.ColorRole.Text), 0.62))
-            flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
-            painter.drawText(self.rect().adjusted(24, 8, -24, -8), flags, self._message)
+            draw_message(painter, self.palette(), self.rect(), self._message)
         else:
             right = there[-1]
             painter.drawPixmap(self._area(right), right, QRectF(right.rect()))
@@ -298,6 +296,12 @@ class Canvas(QWidget):
         """Open it."""
         if self.has_picture:
             self.opened.emit()
+
+    def uses_key(self, event: QKeyEvent) -> bool:
+        """Whether a key does something here; see plugins/ui/shortcut_override.py."""
+        moves = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
+        opens = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        return event.key() in opens or (self.compares and event.key() in moves)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the line; Return opens the picture."""
