@@ -219,10 +219,11 @@ install_requirements() {
     local python="$1" file="requirements/$2.txt" pip
     if "$venv/bin/python" -c 'import pip' 2>/dev/null; then
         pip=("$venv/bin/python" -m pip)
-    elif "$venv/bin/python" -m ensurepip >/dev/null 2>&1; then
-        pip=("$venv/bin/python" -m pip)
+    elif "$python" -m pip --python "$venv/bin/python" --version >/dev/null 2>&1; then
+        pip=("$python" -m pip --python "$venv/bin/python") # some seconds sooner than ensurepip
     else
-        pip=("$python" -m pip --python "$venv/bin/python")
+        "$venv/bin/python" -m ensurepip >/dev/null || fail "pip could not be installed in $venv, see above"
+        pip=("$venv/bin/python" -m pip)
     fi
     say "Installing $(grep -c '==' "$root/$file") Python packages from $file; this may take some minutes"
     # --no-deps: the file names every package; what it leaves out of what a package asks for is left out on purpose.

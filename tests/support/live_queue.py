@@ -29,8 +29,8 @@ __all__ = ["LiveQueue", "first_line", "frozen", "is_alive", "kill", "marked_with
 
 ROOT = Path(__file__).resolve().parents[2]
 KQ = [sys.executable, "-m", "kq"]
-TIMEOUT_S = 30.0 if sys.platform != "win32" else 90.0
-"""Processes start several times as slowly on Windows."""
+TIMEOUT_S = 60.0 if sys.platform != "win32" else 120.0
+"""Processes start several times as slowly on Windows, and where other workers use all cores."""
 
 
 def until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> Any:

@@ -19,7 +19,7 @@ def not_on_wine(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(IS_WINE, reason=f"Wine: {reason}")
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Return as soon as `condition()` is true; fail when that takes longer than any machine should need."""
     end = time.monotonic() + timeout_s
     while not condition():
