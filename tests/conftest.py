@@ -1,4 +1,4 @@
-"""For every test: Qt off screen, a data root of its own, guards against leaks, and shares for the workers.
+"""For every test: Qt off screen, a data root of its own, and guards against leaks.
 
 No fixture of a single room lives here.
 """
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from plugins import import_isolation
+from tests import workers
 from tests.leaks import LeakGuard, mark_descendants
 
 # Plug-ins and kq are parts of the package `katana_queue`, as in a desktop.
@@ -35,71 +36,6 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 # ./check names it: a mistake of today shows in a few examples; the rest are for ./test.
 settings.register_profile("quick", max_examples=25)
 
-WHOLE_PROGRAMS = (
-    "agent/test_attempts.py",
-    "agent/test_standby.py",
-    "cli",
-    "host/test_fidelity.py",
-    "host/test_headless.py",
-    "host/test_rendering.py",
-    "host/test_window.py",
-    "house/test_leak_guards.py",
-    "plugins/test_registration.py",
-    "reliability",
-    "remote/test_connecting.py",
-    "remote/test_launching.py",
-    "renderboot/test_process.py",
-    "tab/test_real_queue.py",
-)
-"""Files and folders whose tests start desktops, queues or renders one after the other: all are slow."""
-
-
-FIRST = (
-    "house/test_environment.py",
-    "remote/test_second_machine.py",
-    "house/test_check.py",
-    "house/test_katanas_qt.py",
-    "host/test_fidelity.py",
-    "renderboot/test_process.py",
-    "reliability/test_server_death.py",
-    "remote/test_withdrawn_keys.py",
-    "remote/test_logging_in.py",
-    "remote/test_tunnel.py",
-    "remote/test_launching.py",
-    "house/test_benchmarks.py",
-    "reliability/test_no_orphans.py",
-    "tab/test_jobs_model.py",
-    "cli/test_serve.py",
-    "agent/test_standby.py",
-    "host/test_headless.py",
-    "plugins/test_registration.py",
-    "remote/test_scripts.py",
-    "reliability/test_leases.py",
-    "host/test_rendering.py",
-    "cli/test_jobs.py",
-    "house/test_leak_guards.py",
-    "wire/test_frames.py",
-    "house/test_packaging.py",
-    "core/test_exploration.py",
-)
-"""Files that take longest: they begin first, so that no worker has one left at the end."""
-
-ONE_BY_ONE = frozenset(
-    {
-        "house/test_benchmarks.py",
-        "house/test_check.py",
-        "house/test_environment.py",
-        "reliability/test_no_orphans.py",
-        "reliability/test_server_death.py",
-    }
-)
-"""Files of slow tests that share no fixture: workers take them test by test, not file by file."""
-
-WORKERS_PER_CORE = 3
-"""Most tests wait for other processes most of the time."""
-MAX_WORKERS = 24
-"""More would only wait for the slowest file."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer the nightly tests as an option and the guards' grace as a setting."""
@@ -110,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of whole programs as slow, leave out nightly ones, and put what takes longest first."""
     here = Path(__file__).parent
-    whole = tuple(here / name for name in WHOLE_PROGRAMS)
+    whole = tuple(here / name for name in workers.WHOLE_PROGRAMS)
     for item in items:
         if item.path in whole or any(folder in whole for folder in item.path.parents):
             item.add_marker(pytest.mark.slow)
@@ -118,28 +54,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         nightly = [item for item in items if item.get_closest_marker("nightly")]
         items[:] = [item for item in items if not item.get_closest_marker("nightly")]
         config.hook.pytest_deselected(items=nightly)
-    first = {here / name: place for place, name in enumerate(FIRST)}
+    first = {here / name: place for place, name in enumerate(workers.FIRST)}
     items.sort(key=lambda item: first.get(item.path, len(first)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many workers `--numprocesses=auto` starts."""
-    return min(WORKERS_PER_CORE * (os.cpu_count() or 1), MAX_WORKERS)
+    return workers.auto_count()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand whole files to the workers, in the order of collection; tests of ONE_BY_ONE each alone."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class FileScheduling(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return nodeid if file.removeprefix("tests/") in ONE_BY_ONE else file
-
-    config.option.loadscopereorder = False  # by number of tests
-    return FileScheduling(config, log)
+    """Hand whole files to the workers, in the order of collection."""
+    return workers.scheduler(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
