@@ -15,14 +15,17 @@ from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
 from ..Katana.FarmAPI import FarmPluginManager
 from ..Katana.UI4.App import Tabs
 from ..Katana.Utils import EventModule, Plugins
-from . import messages, rendering, scene_queries
+from . import messages, render_pictures, rendering, scene_queries
 from .catalog_items import CatalogItems
+from .catalog_tab import CatalogTab
 from .cook_client import CookClient
 from .history import History
 from .messages import MessageLog, Messages
 from .monitor import Monitor
 from .node_graph import NodeGraphTab
 from .parameters_tab import ParametersTab
+from .pixel_server import PixelServer
+from .render_pictures import RenderPictures
 from .rendering import RenderSession
 from .scene_queries import SceneQueries
 from .user_settings import UserSettings
@@ -45,9 +48,12 @@ class Desktop(QObject):
         self.cook = CookClient()
         self.queries = SceneQueries(self.cook, self)
         scene_queries.set_active_queries(self.queries)
-        self.renders = RenderSession(self.cook, self)
+        self.pixels = PixelServer(self)
+        self.renders = RenderSession(self.cook, self.pixels, self)
         rendering.set_active_renders(self.renders)
         self.catalog_items = CatalogItems(self.renders, self)
+        self.pictures = RenderPictures(self.renders, self.pixels, self)
+        render_pictures.set_active_pictures(self.pictures)
         self.settings = UserSettings(keeps_settings)
         self._events_queued.connect(EventModule.ProcessAllEvents, Qt.ConnectionType.QueuedConnection)
         self._waker = self._events_queued.emit
@@ -55,6 +61,7 @@ class Desktop(QObject):
         Configuration.set("KATANA_UI_MODE", "1")
         for name, tab in (
             ("Monitor", Monitor),
+            ("Catalog", CatalogTab),
             ("Node Graph", NodeGraphTab),
             ("Parameters", ParametersTab),
             ("Messages", Messages),
@@ -90,6 +97,8 @@ class Desktop(QObject):
         self.settings.save()
         self.cook.close()
         self.renders.close()
+        self.pixels.close()
+        self.pictures.close()
         self.queries.close()
         for monitor in Tabs.GetTabsByType("Monitor"):
             if isinstance(monitor, Monitor):

@@ -1,4 +1,7 @@
-"""Monitor: the picture of the latest render as it comes, with what it is of and where it stands."""
+"""Monitor: the picture of one render as it comes, with what it is of; two of them compared at full size.
+
+What the header names is what is shown: its own picture, or the reason why there is none.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,30 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from ..Katana import CatalogAPI
+from ..Katana.CatalogAPI.CatalogItem import CatalogItem
 from ..Katana.UI4.Tabs import BaseTab
 from ..Katana.Utils import EventModule
+from ..nodes.scene import SceneChange, active_scene
 from . import style
-from .picture_view import PictureView
+from .picture_view import Compare, PictureView
 from .picture_watch import PictureWatcher
+from .render_pictures import RenderPictures, active_pictures
 from .rendering import Phase, Render, RenderSession, active_renders
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
 """Queued by the tab of a queue, with `jobId`, `picture` and `name`: whoever shows pictures may follow."""
+_VIEW_CHANGED_EVENT = "catalog_clientViewChanged"
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
 _COMING = "The picture comes here while it is rendered."
-_NONE = "No picture: the render did not get that far."
+_NONE = {
+    Phase.CANCELLED: "No picture: the render was cancelled before its first sample.",
+    Phase.FAILED: "No picture: the render failed.",
+    Phase.REFUSED: "No picture: the render was not submitted.",
+}
 _COLORS = {
     Phase.PREPARING: style.BUSY,
     Phase.WAITING: style.DIM_TEXT,
@@ -44,7 +56,7 @@ _SIGNS = {
 
 
 class Monitor(BaseTab):
-    """Follows the latest render that this desktop started."""
+    """Follows the latest render of this desktop, unless the Catalog or a queue chooses another."""
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -53,18 +65,20 @@ class Monitor(BaseTab):
         self._asked_since = False
         """Whether a render was asked for after that job was selected."""
         self._other: Path | None = None
-        """The picture of a job that this desktop did not start, when that is shown."""
-        self._settled = False
+        """The picture that a queue has selected, of no render of this session."""
+        self._back: CatalogItem | None = None
+        self._watch_finished = False
         self._watcher = PictureWatcher(self)
         self._watcher.picture_loaded.connect(self._on_picture_loaded)
         self._watcher.finished.connect(self._on_watch_finished)
         self._view = PictureView(self)
-        self._view.set_notice(_INVITATION)
         self._title = QLabel(self)
+        self._details = _dim_label(self)
         self._state = QLabel(self)
         self._size = _dim_label(self)
         self._pixel = _dim_label(self)
         self._zoom = _dim_label(self)
+        self._compare = QComboBox(self)
         self._error = QLabel(self)
         self._error.setProperty("role", "bad")
         self._error.setWordWrap(True)
@@ -78,12 +92,16 @@ class Monitor(BaseTab):
         self._view.zoom_changed.connect(lambda zoom: self._zoom.setText(f"{zoom * 100:.0f} %"))
         self._view.pixel_hovered.connect(self._pixel.setText)
         EventModule.RegisterEventHandler(self._on_job_selected, _JOB_SELECTED_EVENT)
+        EventModule.RegisterEventHandler(self._on_view_changed, _VIEW_CHANGED_EVENT)
+        self._pictures: RenderPictures = active_pictures()
+        self._pictures.picture_changed.connect(self._on_picture_changed)
         self._session: RenderSession = active_renders()
         self._session.render_started.connect(self._on_render_asked_for)
         self._session.render_changed.connect(self._on_render_changed)
+        active_scene().observe(self._on_scene_changed)
+        self._show_nothing()
         if self._session.renders:
             self._show_render(self._session.renders[-1])
-            self._on_render_changed(self._session.renders[-1])
 
     @property
     def shown_render(self) -> Render | None:
@@ -93,7 +111,12 @@ class Monitor(BaseTab):
     @property
     def settled(self) -> bool:
         """Whether the render has ended and the last state of its picture is shown."""
-        return self._settled
+        render = self._render
+        if render is None or not render.ended:
+            return False
+        if self._pictures.is_streamed(render.sequence_id):
+            return self._pictures.is_complete(render.sequence_id)
+        return self._watch_finished
 
     @property
     def view(self) -> PictureView:
@@ -105,15 +128,26 @@ class Monitor(BaseTab):
         """The error that is shown, or an empty string."""
         return self._error.text() if not self._error.isHidden() else ""
 
+    @property
+    def header(self) -> str:
+        """What the header names: node, frame, camera, samples."""
+        return " ".join(f"{self._title.text()} {self._details.text()} {self._state.text()}".split())
+
     def _build(self) -> None:
         top = QHBoxLayout()
         top.setContentsMargins(10, 5, 6, 5)
         top.setSpacing(14)
-        top.addWidget(self._title)
-        top.addWidget(self._state)
+        for label in (self._title, self._details, self._state):
+            top.addWidget(label)
         top.addStretch(1)
+        top.addWidget(self._compare)
         top.addWidget(self._size)
         top.addWidget(self._zoom)
+        self._compare.addItems([mode.value for mode in Compare])
+        self._compare.setAccessibleName("Compare")
+        self._compare.setToolTip("How the front picture is compared with the back one")
+        self._compare.activated.connect(lambda index: self._view.set_compare(list(Compare)[index]))
+        self._compare.hide()
         for text, tip, slot in (
             ("Fit", "Show the whole picture (F)", self._view.fit),
             ("1:1", "Show one picture pixel as one point (1)", self._view.show_actual_size),
@@ -140,30 +174,87 @@ class Monitor(BaseTab):
         """Stop watching pictures."""
         self._watcher.close()
 
-    def _on_render_asked_for(self, render: Render) -> None:
-        self._asked_since = True
-        self._show_render(render)
+    # --- What is shown ---
+
+    def _show_nothing(self) -> None:
+        """The empty state: nothing is named, and no picture is shown."""
+        self._render, self._other = None, None
+        self._clear()
+        self._clock.stop()
+        self._error.hide()
+        self._view.set_notice(_INVITATION)
+        for label in (self._title, self._details, self._state, self._size):
+            label.setText("")
 
     def _show_render(self, render: Render) -> None:
+        if render is not self._render:
+            self._clear()
         self._render, self._other = render, None
-        self._settled = False
-        self._error.hide()
-        self._view.set_notice(_COMING)
+        item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+        CatalogAPI.Client._shown[CatalogAPI.kPrimaryView] = item
+        self._watch_finished = False
         self._clock.start()
-        self._show_state()
+        image = self._pictures.image(render.sequence_id)
+        if not image.isNull():
+            self._set_image(image)
+        self._on_render_changed(render)
+        self._show_labels()
+
+    def _show_other(self, picture: Path, name: str) -> None:
+        """The picture of a task, of a job of an earlier session, or of another desktop."""
+        self._show_nothing()
+        self._other = picture
+        self._view.set_notice(f"The picture of {name} is not there." if name else "The picture is not there.")
+        self._title.setText(f"<b>{escape(name)}</b>")
+        self._watcher.follow(picture)
+
+    def _clear(self) -> None:
+        self._view.clear()
+        self._watcher.forget()  # two jobs may share a picture, as one that was submitted again does
+
+    def _set_image(self, image: QImage) -> None:
+        self._view.set_image(image)
+        self._size.setText(f"{image.width()} × {image.height()}")
+
+    def _show_back(self, item: CatalogItem | None) -> None:
+        """Compare with the picture of `item`; None ends comparing."""
+        self._back = item
+        sequence_id = item.getMainSequenceID() if item is not None else None
+        image = QImage() if sequence_id is None else self._pictures.image(sequence_id)
+        begins = self._view.compare is Compare.FRONT and not image.isNull()
+        self._view.set_back(image)
+        if begins:
+            self._view.set_compare(Compare.WIPE)
+        self._compare.setCurrentText(self._view.compare.value)
+        self._compare.setVisible(not image.isNull())
+        self._show_labels()
+
+    def _show_labels(self) -> None:
+        front = _label(self._render) if self._render is not None else self._title.text()
+        render = self._session.find(self._back.getMainSequenceID() or 0) if self._back is not None else None
+        self._view.set_labels(front, _label(render) if render is not None else "")
+
+    # --- What happens ---
+
+    def _on_scene_changed(self, change: SceneChange) -> None:
+        if change is SceneChange.REPLACED and not CatalogAPI.IsClientPinned(CatalogAPI.GetPrimaryClientKey()):
+            self._show_nothing()  # the Catalog still has the renders of the scene before
+
+    def _on_render_asked_for(self, render: Render) -> None:
+        self._asked_since = True
+        if not CatalogAPI.IsClientPinned(CatalogAPI.GetPrimaryClientKey()):
+            self._show_render(render)
 
     def _on_render_changed(self, render: Render) -> None:
         if render is not self._render:
             return
-        if render.picture is not None and not render.ended:
-            self._watcher.follow(render.picture)
-        elif render.picture is not None:
-            self._watcher.follow(render.picture)
-            self._watcher.finish()
+        if render.picture_file is not None and not self._pictures.is_streamed(render.sequence_id):
+            self._watcher.follow(render.picture_file, render.asked_at)
+            if render.ended:
+                self._watcher.finish()
         if render.ended:
             self._clock.stop()
-        has_none = render.phase in (Phase.CANCELLED, Phase.FAILED, Phase.REFUSED)
-        self._view.set_notice(_NONE if has_none else _COMING)
+        self._view.set_notice(_NONE.get(render.phase, _COMING))
         if render.phase in (Phase.FAILED, Phase.REFUSED):
             self._error.setText(
                 render.reason if render.phase is Phase.REFUSED else f"The render failed: {render.reason}"
@@ -173,8 +264,22 @@ class Monitor(BaseTab):
             self._error.hide()
         self._show_state()
 
+    def _on_view_changed(self, eventType: str, eventID: object, **kwargs: object) -> None:
+        """The Catalog, or a plug-in, shows another item in front or behind."""
+        del eventType, eventID
+        front, back = CatalogAPI.GetClientCatalogItems(CatalogAPI.GetPrimaryClientKey())
+        if kwargs.get("view") == CatalogAPI.kSecondaryView:
+            self._show_back(back)
+            return
+        render = self._session.find(front.getMainSequenceID() or 0) if front is not None else None
+        if render is None:
+            self._show_nothing()
+        elif render is not self._render:
+            self._asked_since = True
+            self._show_render(render)
+
     def _on_job_selected(self, eventType: str, eventID: object, **kwargs: object) -> None:
-        """A queue's tab shows another job, or its picture is another: show that."""
+        """A queue's tab shows another job or task, or its picture is another: show that."""
         del eventType, eventID
         job_id, picture = kwargs.get("jobId"), kwargs.get("picture")
         if (job_id, picture) == self._selected:
@@ -186,45 +291,46 @@ class Monitor(BaseTab):
         elif self._asked_since:
             return  # what was asked for later stays, above all the sentence of why it was refused
         render = next((known for known in self._session.renders if known.job_id == job_id), None)
-        if render is None and picture:
-            self._show_other(Path(str(picture)), str(kwargs.get("name", "")))
-        if render is None or render is self._render:
-            return
-        self._clear()
-        self._show_render(render)
-        self._on_render_changed(render)
+        name = str(kwargs.get("name", ""))
+        is_own = render is not None and (not picture or picture == str(render.picture))
+        if render is not None and is_own:
+            if render is not self._render:
+                self._show_render(render)
+        elif picture:
+            self._show_other(Path(str(picture)), name)
+        elif is_another:
+            self._show_nothing()
+            self._title.setText(f"<b>{escape(name)}</b>")
+            self._view.set_notice(f"{name} has no picture yet." if name else _INVITATION)
 
-    def _show_other(self, picture: Path, name: str) -> None:
-        """The picture of a job of an earlier session, or of another desktop."""
-        self._render, self._other = None, picture
-        self._clock.stop()
-        self._error.hide()
-        self._clear()
-        self._view.set_notice(f"The picture of {name} is not there." if name else "The picture is not there.")
-        self._title.setText(f"<b>{escape(name)}</b>")
-        self._state.setText("")
-        self._size.setText("")
-        self._watcher.follow(picture)
-
-    def _clear(self) -> None:
-        self._view.clear()
-        self._watcher.forget()  # two jobs may share a picture, as one that was submitted again does
+    def _on_picture_changed(self, sequence_id: int) -> None:
+        if self._render is not None and self._render.sequence_id == sequence_id:
+            self._set_image(self._pictures.image(sequence_id))
+        back = self._back
+        if back is not None and back.isValid() and back.getMainSequenceID() == sequence_id:
+            self._show_back(back)
 
     def _on_picture_loaded(self, image: QImage, path: str) -> None:
-        if path != str(self._other if self._render is None else self._render.picture):
-            return
-        self._view.set_image(image)
-        self._size.setText(f"{image.width()} × {image.height()}")
+        render = self._render
+        if render is None:
+            if path == str(self._other):
+                self._set_image(image)
+        elif path == str(render.picture_file):
+            self._pictures.put_file(render.sequence_id, image)
 
     def _on_watch_finished(self, path: str) -> None:
-        if self._render is not None and self._render.ended and str(self._render.picture) == path:
-            self._settled = True
+        if self._render is not None and self._render.ended and str(self._render.picture_file) == path:
+            self._watch_finished = True
 
     def _show_state(self) -> None:
         render = self._render
         if render is None:
             return
-        self._title.setText(f"<b>{render.node}</b>&nbsp;&nbsp;frame {render.frame:g}")
+        self._title.setText(f"<b>{escape(render.node)}</b>&nbsp;&nbsp;frame {render.frame:g}")
+        details = [render.camera] if render.camera else []
+        if render.samples:
+            details.append(f"{render.samples} samples")
+        self._details.setText(",  ".join(details))
         if render.width and render.height and self._view.image.isNull():
             self._size.setText(f"{render.width} × {render.height}")
         color = _COLORS[render.phase].name()
@@ -232,8 +338,15 @@ class Monitor(BaseTab):
         self._state.setText(f"<span style='color:{color}'>{state}</span>{_elapsed(render)}")
 
 
+def _label(render: Render) -> str:
+    """Which picture it is, where two are compared: two renders of one node differ in their time."""
+    clock = time.strftime("%H:%M:%S", time.localtime(render.asked_at))
+    return f"{render.node}, frame {render.frame:g}, {clock}"
+
+
 def _dim_label(parent: QWidget) -> QLabel:
     label = QLabel(parent)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("role", "dim")
     return label
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -21,10 +23,26 @@ _MIN_ZOOM, _MAX_ZOOM = 1 / 32, 64.0
 _BACKGROUND = QColor(26, 26, 26)
 
 
-class PictureView(QWidget):
-    """Shows one QImage.
+_WIPE_REACH = 8.0
+"""How near to the line of a wipe the pointer takes it, in points."""
 
-    Wheel zooms at the pointer, middle or left drag pans, F fits, 1 shows one picture pixel as one point.
+
+class Compare(Enum):
+    """How two pictures are shown."""
+
+    FRONT = "Front"
+    BACK = "Back"
+    WIPE = "Wipe"
+    """The front one left of a line, the back one right of it."""
+    DIFFERENCE = "Difference"
+    """How far they are apart, brightened so that a small difference is seen."""
+
+
+class PictureView(QWidget):
+    """Shows one QImage, or two of them compared at full size.
+
+    Wheel zooms at the pointer, middle or left drag pans, F fits, 1 shows one picture pixel as one point. In a
+    wipe, a drag at the line moves the line.
 
     Signals:
         zoom_changed: the magnification, 1.0 for one to one.
@@ -42,6 +60,12 @@ class PictureView(QWidget):
         self._fitted = True
         self._drag: QPointF | None = None
         self._notice = ""
+        self._back = QImage()
+        self._difference = QImage()
+        self._compare = Compare.FRONT
+        self._wipe = 0.5
+        self._drags_wipe = False
+        self._labels = ("", "")
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -62,10 +86,40 @@ class PictureView(QWidget):
         """Show `image`; zoom and place stay, unless it is of another size."""
         resized = image.size() != self._image.size()
         self._image = image
+        self._difference = QImage()
         if resized:
             self._centre = QPointF(image.width() / 2, image.height() / 2)
         if resized or self._fitted:
             self.fit()
+        self.update()
+
+    @property
+    def compare(self) -> Compare:
+        """How the two pictures are shown."""
+        return self._compare
+
+    @property
+    def wipe(self) -> float:
+        """Where the line of the wipe is: 0 at the picture's left edge, 1 at its right."""
+        return self._wipe
+
+    def set_back(self, image: QImage) -> None:
+        """Compare with `image`; null ends comparing."""
+        self._back = image
+        self._difference = QImage()
+        if image.isNull():
+            self._compare = Compare.FRONT
+        self.update()
+
+    def set_compare(self, compare: Compare) -> None:
+        """Show the two pictures in another way; without a back picture, the front one is shown."""
+        self._compare = Compare.FRONT if self._back.isNull() else compare
+        self._difference = QImage()
+        self.update()
+
+    def set_labels(self, front: str, back: str) -> None:
+        """Say which picture is which, while both are seen."""
+        self._labels = (front, back)
         self.update()
 
     @property
@@ -136,9 +190,46 @@ class PictureView(QWidget):
             return
         rect = self._picture_rect()
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._zoom < 2.0)
-        painter.drawImage(rect, self._image)
+        self._paint_pictures(painter, rect)
         painter.setPen(QColor(70, 70, 70))
         painter.drawRect(rect.adjusted(-1, -1, 0, 0))
+
+    def _paint_pictures(self, painter: QPainter, rect: QRectF) -> None:
+        match self._compare:
+            case Compare.FRONT:
+                painter.drawImage(rect, self._image)
+            case Compare.BACK:
+                painter.drawImage(rect, self._back)
+            case Compare.DIFFERENCE:
+                if self._difference.isNull():
+                    self._difference = difference(self._image, self._back)
+                painter.drawImage(rect, self._difference)
+            case Compare.WIPE:
+                painter.drawImage(rect, self._image)
+                line = rect.left() + rect.width() * self._wipe
+                painter.save()
+                painter.setClipRect(QRectF(line, rect.top(), rect.right() - line, rect.height()))
+                painter.drawImage(rect, self._back)
+                painter.restore()
+                painter.fillRect(QRectF(line - 1.0, rect.top(), 2.0, rect.height()), style.ACCENT)
+                self._paint_labels(painter, line)
+
+    def _paint_labels(self, painter: QPainter, line: float) -> None:
+        front, back = self._labels
+        metrics = painter.fontMetrics()
+        for text, x in ((front, line - 10.0 - metrics.horizontalAdvance(front)), (back, line + 10.0)):
+            if not text:
+                continue
+            box = QRectF(x - 4.0, 6.0, metrics.horizontalAdvance(text) + 8.0, metrics.height() + 4.0)
+            painter.fillRect(box, QColor(0, 0, 0, 170))
+            painter.setPen(QColor(230, 230, 230))
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+
+    def _near_wipe(self, position: QPointF) -> bool:
+        if self._compare is not Compare.WIPE or self._image.isNull():
+            return False
+        rect = self._picture_rect()
+        return abs(position.x() - (rect.left() + rect.width() * self._wipe)) <= _WIPE_REACH
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -158,19 +249,33 @@ class PictureView(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+            self._drags_wipe = event.button() == Qt.MouseButton.LeftButton and self._near_wipe(
+                event.position()
+            )
             self._drag = event.position()
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            if not self._drags_wipe:
+                self.setCursor(Qt.CursorShape.ClosedHandCursor)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._drag is not None and not self._image.isNull():
+        if self._drags_wipe:
+            rect = self._picture_rect()
+            place = (event.position().x() - rect.left()) / max(rect.width(), 1.0)
+            self._wipe = min(max(place, 0.0), 1.0)
+            self.update()
+        elif self._drag is not None and not self._image.isNull():
             self._fitted = False
             self._centre -= (event.position() - self._drag) / self._zoom
             self._drag = event.position()
             self.update()
+        elif self._near_wipe(event.position()):
+            self.setCursor(Qt.CursorShape.SplitHCursor)
+        else:
+            self.unsetCursor()
         self.pixel_hovered.emit(self._pixel(event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._drag = None
+        self._drags_wipe = False
         self.unsetCursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -193,3 +298,25 @@ class PictureView(QWidget):
             return ""
         color = self._image.pixelColor(x, y)
         return f"x {x}  y {y}    R {color.redF():.3f}  G {color.greenF():.3f}  B {color.blueF():.3f}"
+
+
+def difference(front: QImage, back: QImage) -> QImage:
+    """Return how far two pictures are apart, four times as bright; the back one is stretched if need be."""
+    wanted = QImage.Format.Format_RGB32
+    result = front.convertToFormat(wanted)
+    other = back if back.size() == front.size() else back.scaled(front.size())
+    painter = QPainter(result)
+    try:
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Difference)
+        painter.drawImage(0, 0, other.convertToFormat(wanted))
+    finally:
+        painter.end()
+    for _ in range(2):
+        bright = result.copy()
+        painter = QPainter(result)
+        try:
+            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Plus)
+            painter.drawImage(0, 0, bright)
+        finally:
+            painter.end()
+    return result

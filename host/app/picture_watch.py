@@ -40,6 +40,7 @@ class PictureWatcher(QObject):
         super().__init__(parent)
         self._wake = threading.Condition()
         self._path: Path | None = None
+        self._newer_than = 0.0
         self._live = False
         self._closed = False
         self._seen: _Stamp | None = None
@@ -47,13 +48,14 @@ class PictureWatcher(QObject):
         self._thread = threading.Thread(target=self._run, name="picture-watch", daemon=True)
         self._thread.start()
 
-    def follow(self, path: Path) -> None:
-        """Load `path` now and whenever it is replaced."""
+    def follow(self, path: Path, newer_than: float = 0.0) -> None:
+        """Load `path` now and when it is replaced, unless it is older than `newer_than` (epoch seconds)."""
         with self._wake:
             if path != self._path:
                 self._seen = None
                 self._followed_at = time.monotonic()
             self._path = path
+            self._newer_than = newer_than
             self._live = True
             self._wake.notify()
 
@@ -100,7 +102,7 @@ class PictureWatcher(QObject):
         except OSError:
             return  # not there yet
         stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if stamp == self._seen or status.st_size == 0:
+        if stamp == self._seen or status.st_size == 0 or status.st_mtime < self._newer_than:
             return
         reader = QImageReader(str(path))
         reader.setAllocationLimit(0)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from ..Katana import CatalogAPI
 from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
 from ..Katana.FarmAPI import FarmPluginManager, Job
 from ..nodes.project import to_document
@@ -25,6 +26,7 @@ from ..nodes.scene import active_scene
 from ..render_service import RenderMethod, set_render_service
 from . import failure_reason
 from .cook_client import CookClient
+from .pixel_server import PixelServer
 from .submission import Prepared, Submission, SubmissionError, hand_in, prepare
 
 _log = logging.getLogger("Katana.Render")
@@ -65,8 +67,9 @@ _PHASES = {
 class Render:
     """One render. Changed on Qt's thread only.
 
-    `sequence_id` is unique in the session. `reason` says why it failed or was refused. Times are monotonic
-    seconds, 0 where not yet.
+    `sequence_id` is unique in the session. `asked_at` is in epoch seconds, to compare with a file's. `reason`
+    says why it failed or was refused. Other times are monotonic seconds, 0 where not yet. `camera` is empty
+    where the renderer chooses one.
     """
 
     node: str
@@ -74,16 +77,24 @@ class Render:
     method: RenderMethod
     frame: float
     sequence_id: int = 0
+    asked_at: float = 0.0
     phase: Phase = Phase.PREPARING
     job_id: str = ""
     picture: Path | None = None
     width: int | None = None
     height: int | None = None
+    camera: str = ""
+    samples: int | None = None
     log_file: str | None = None
     reason: str = ""
     submitted_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
+
+    @property
+    def picture_file(self) -> Path | None:
+        """The file that can be shown: the PNG, which renderboot writes beside every EXR."""
+        return self.picture.with_suffix(".png") if self.picture is not None else None
 
     @property
     def ended(self) -> bool:
@@ -105,9 +116,10 @@ class RenderSession(QObject):
     message_posted = Signal(str)
     _done = Signal(object)
 
-    def __init__(self, cook: CookClient, parent: QObject | None = None) -> None:
+    def __init__(self, cook: CookClient, pixels: PixelServer, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._cook = cook
+        self._pixels = pixels
         self._renders: list[Render] = []
         self._sequence_ids = itertools.count(1)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -145,7 +157,9 @@ class RenderSession(QObject):
         render = self.find(sequence_id)
         if render is None:
             return False
-        self.start(render.node, render.farm, render.method)
+        item = CatalogAPI.FindCatalogItemBySequenceID(sequence_id)
+        is_pinned = item is not None and item.isFramePinned()
+        self.start(render.node, render.farm, render.method, render.frame if is_pinned else None)
         return True
 
     def is_in_progress(self, sequence_id: int) -> bool:
@@ -179,13 +193,17 @@ class RenderSession(QObject):
             return False
         return True
 
-    def start(self, node: str, farm: str, method: RenderMethod) -> Render:
-        """Start a render of `node` with a copy of the scene as it is now; returns at once."""
+    def start(self, node: str, farm: str, method: RenderMethod, frame: float | None = None) -> Render:
+        """Start a render of `node` with a copy of the scene as it is now; returns at once.
+
+        `frame` is the current one, unless another is given.
+        """
         scene = active_scene()
-        render = Render(node, farm, method, scene.frame, next(self._sequence_ids))
+        at = scene.frame if frame is None else frame
+        render = Render(node, farm, method, at, next(self._sequence_ids), time.time())
         self._renders.append(render)
         self.render_started.emit(render)
-        self.message_posted.emit(f"{method.label} of {node}, frame {scene.frame:g}: preparing…")
+        self.message_posted.emit(f"{method.label} of {node}, frame {render.frame:g}: preparing…")
         try:
             submission = self._take_down(render)
         except (SubmissionError, FarmPluginManager.FarmPluginManagerException) as error:
@@ -218,17 +236,22 @@ class RenderSession(QObject):
                 raise SubmissionError(
                     f"Node {node.name} has no Output: set where Disk Render writes its picture."
                 )
-            output = re.sub(r"#+", lambda marks: f"{round(scene.frame):0{len(marks[0])}d}", output)
+            output = re.sub(r"#+", lambda marks: f"{round(render.frame):0{len(marks[0])}d}", output)
         return Submission(
             node=node.name,
             farm=render.farm,
             method_type=render.method.type_name,
             method_name=render.method.method_name,
             context=FarmPluginManager.CreateRenderContextName(render.sequence_id),
-            frame=scene.frame,
+            frame=render.frame,
             renderer=renderer,
             document=to_document(scene.project),
             output=output,
+            pixel_host=self._pixels.address,
+            pixel_ticket={
+                "sequenceID": render.sequence_id,
+                "token": self._pixels.admit(render.sequence_id),
+            },
         )
 
     def _run(self) -> None:
@@ -277,6 +300,7 @@ class RenderSession(QObject):
             return
         render.picture = prepared.picture
         render.width, render.height = prepared.width, prepared.height
+        render.camera, render.samples = prepared.camera, prepared.samples
         render.submitted_at = time.monotonic()
         render.phase = Phase.WAITING
         self.message_posted.emit(f"{render.method.label} of {render.node} was submitted to {render.farm}.")

@@ -5,17 +5,19 @@ No Qt here: preparing runs on a worker thread, because folders and files may be 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import command_line, session
 from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
+from ..renderboot.pixel_stream import TICKET_FILE
 from .cook_client import CookClient
 
 _log = logging.getLogger("Katana.Render")
@@ -30,7 +32,7 @@ class Submission:
     """What is to be rendered, taken down when the artist asked for it.
 
     `document` is the project as project.to_document gives it; `output` is empty for pictures that belong to
-    the render's own folder.
+    the render's own folder. `pixel_host` and `pixel_ticket` say where its pictures are sent, and as what.
     """
 
     node: str
@@ -42,6 +44,8 @@ class Submission:
     renderer: str
     document: dict[str, Any]
     output: str = ""
+    pixel_host: str = ""
+    pixel_ticket: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Prepared:
     command: str
     width: int | None
     height: int | None
+    camera: str
+    samples: int | None
     warnings: tuple[str, ...]
 
 
@@ -74,7 +80,8 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 frame=submission.frame,
                 path=stage,
             )
-            FarmPluginManager.CopyRenderFiles([stage], submission.context, submission.farm)
+            files = [stage, *_ticket(submission, folder)]
+            FarmPluginManager.CopyRenderFiles(files, submission.context, submission.farm)
             render = answer["render"]
             command = command_line.join(_arguments(submission, folder, stage, picture, render))
             return Prepared(
@@ -84,6 +91,8 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 command,
                 render["width"],
                 render["height"],
+                str(render["camera"] or next(iter(answer["cameras"]), "")),  # renderboot takes the first, too
+                render["samples"],
                 tuple(answer["warnings"]),
             )
     raise AssertionError("unreachable: _refusals lets nothing pass in silence")
@@ -135,9 +144,19 @@ def _refusals(submission: Submission) -> Iterator[None]:
         ) from error
 
 
+def _ticket(submission: Submission, folder: str) -> list[str]:
+    """The file that lets the render send its pictures: readable by this user alone, as the folder is."""
+    if not submission.pixel_host:
+        return []
+    path = Path(folder) / TICKET_FILE
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(submission.pixel_ticket), encoding="utf-8")
+    return [str(path)]
+
+
 def _picture(submission: Submission, folder: str) -> Path:
     if not submission.output:
-        return Path(folder) / f"{submission.node}.{round(submission.frame):04d}.png"
+        return Path(folder) / f"{submission.method_name}.png"  # where renderboot writes without being told
     output = Path(submission.output)
     if not output.parent.is_dir():
         raise SubmissionError(f"The picture cannot be written: the folder {output.parent} does not exist.")
@@ -158,8 +177,11 @@ def _arguments(
         *("-tempDir", folder),
         *("-katanaRoot", str(session.ROOT)),
         *("-frame", f"{submission.frame:g}"),
-        *("-renderOutputFile", str(picture)),
     ]
+    if submission.output:
+        arguments += ["-renderOutputFile", str(picture)]
+    if submission.pixel_host:
+        arguments += ["-host", submission.pixel_host]
     for key in ("camera", "width", "height", "samples"):
         if render[key] is not None:
             arguments += [f"-{key}", str(render[key])]

@@ -139,7 +139,7 @@ class DesktopWindow(KatanaWindow):
     def lay_out(self, plugin_tabs: list[str]) -> None:
         """Open the tabs as they were, or as a first-time artist needs them: plug-ins' tabs among them."""
         remembered = self._settings.get("open_tabs")
-        names = ["Monitor", "Node Graph", "Parameters", *plugin_tabs, "Messages"]
+        names = ["Monitor", "Node Graph", "Parameters", *plugin_tabs, "Catalog", "Messages"]
         if isinstance(remembered, list):
             names = [name for name in Tabs.GetAvailableTabTypeNames() if name in remembered] or names
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea

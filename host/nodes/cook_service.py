@@ -30,6 +30,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             cooking.check_not_empty(scene, request["node"])
             cooking.export(scene, request["path"])
             result["render"] = asdict(cooking.describe(scene))
+            result["cameras"] = cooking.cameras(scene)
         else:
             result["cameras"] = cooking.cameras(scene)
             result["range"] = cooking.frame_range(scene)

@@ -28,7 +28,8 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
   -samples N               samples for each pixel (default: the render settings', else 32)
   -threads N               threads (default: KQ_THREADS, else all cores)
   -tempDir DIR             where the picture goes when no -renderOutputFile is given
-  -katanaRoot, -pluginDsoPath, -host are accepted for Katana's sake and not used
+  -host HOST:PORT          where pictures are sent while they are made, besides the file
+  -katanaRoot, -pluginDsoPath are accepted for Katana's sake and not used
 
   --standby                load the renderer, print "kq_standby: ready", then read one line of JSON from
                            stdin, {"argv": [...], "cwd": DIR, "env": {...}, "log": FILE}, print
@@ -38,7 +39,7 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
 RENDER_METHODS = ("previewRender", "liveRender", "diskRender")
 THREADS_VARIABLE = "KQ_THREADS"
 
-_ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath", "host"})
+_ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath"})
 _PICTURE_SUFFIXES = (".png", ".exr")
 
 
@@ -58,6 +59,7 @@ class Arguments:
     samples: int | None = None
     threads: int = 1
     temp_dir: Path | None = None
+    host: str = ""
     unknown: tuple[str, ...] = field(default=())
 
 
@@ -94,6 +96,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         samples=_count(values, "samples", 1_000_000),
         threads=_threads(values, environment),
         temp_dir=Path(values["tempDir"]) if values.get("tempDir") else None,
+        host=values.get("host", ""),
         unknown=tuple(unknown),
     )
 
@@ -104,6 +107,7 @@ _KNOWN = _ACCEPTED_UNUSED | {
     "renderMethodType",
     "renderMethodName",
     "tempDir",
+    "host",
     "threads",
     "renderOutputFile",
     "frame",

@@ -20,7 +20,8 @@ from .arguments import Arguments
 from .cache import PartCache
 from .diagnostics import Diagnostics
 from .errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
-from .picture import Pixels, write_exr, write_png
+from .picture import Pixels, png, write_encoded, write_exr
+from .pixel_stream import PixelSender, open_sender
 from .renderers import Picture, Renderer, load_renderer
 from .report import Report
 from .scene import Scene
@@ -83,12 +84,17 @@ class _Job:
         output = _output_of(arguments)
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
         self._written_at = 0.0
+        self._sender: PixelSender | None = None
 
     def run(self) -> int:
         before = self._hear_signals()
+        arguments = self._arguments
+        self._sender = open_sender(arguments.host, arguments.temp_dir, self._report.say)
         try:
             return self._run()
         finally:
+            if self._sender is not None:
+                self._sender.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -150,7 +156,10 @@ class _Job:
             picture = self._picture
             if picture is None:
                 continue
-            self._report.progress(min(picture.samples_done() / self._samples, 0.999))
+            done = picture.samples_done()
+            self._report.progress(min(done / self._samples, 0.999))
+            if self._sender is not None:
+                self._sender.send_progress(int(done), self._samples)
             # Before the coarse picture is there, there is nothing to show: it would be a black one.
             is_stale = 0.0 < self._written_at < time.monotonic() - _PICTURE_INTERVAL_S
             if event is _Event.PASS_DONE or is_stale:
@@ -158,14 +167,23 @@ class _Job:
 
     def _write_png(self, picture: Picture) -> None:
         preview, self._preview = self._preview, None
-        write_png(self._png, picture.pixels() if preview is None else preview)
+        self._publish(picture.pixels() if preview is None else preview)
         self._written_at = time.monotonic()
+
+    def _publish(self, pixels: Pixels) -> None:
+        """Write the PNG, and send the same to the desktop that asked for it."""
+        encoded = png(pixels)
+        if self._sender is not None:
+            self._sender.send_picture(encoded)
+        write_encoded(self._png, encoded)
         self._report.picture(str(self._png))
 
     def _finished(self) -> int:
         assert self._picture is not None
         self._write_both(self._picture)
         self._report.progress(1.0)
+        if self._sender is not None:
+            self._sender.send_progress(self._samples, self._samples)
         self._report.say(f"done: {self._samples} samples, {self._png} and {self._exr.name}")
         return EXIT_OK
 
@@ -187,8 +205,7 @@ class _Job:
 
     def _write_both(self, picture: Picture) -> None:
         pixels = picture.pixels()
-        write_png(self._png, pixels)
-        self._report.picture(str(self._png))
+        self._publish(pixels)
         write_exr(self._exr, pixels)
 
     def _failed(self, error: Exception) -> int:

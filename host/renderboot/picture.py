@@ -34,6 +34,11 @@ def write_png(path: Path, pixels: Pixels) -> None:
     _replace(path, png(pixels))
 
 
+def write_encoded(path: Path, content: bytes) -> None:
+    """Write what `png` has returned. Raises RenderBootError as `write_png` does."""
+    _replace(path, content)
+
+
 def png(pixels: Pixels) -> bytes:
     """What `write_png` writes."""
     height, width = pixels.shape[:2]

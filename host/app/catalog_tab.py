@@ -1,0 +1,224 @@
+"""The Catalog: the renders of the session with their pictures, to look at again, compare, note and repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QMenu,
+    QTableView,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..Katana import CatalogAPI, Nodes2DAPI, RenderManager
+from ..Katana.CatalogAPI.CatalogItem import CatalogItem
+from ..Katana.UI4.Tabs import BaseTab
+from .catalog_model import CatalogModel, Column
+
+_ROW_HEIGHT = 60
+_THUMBNAIL = QSize(96, 54)
+_ELAPSED_MS = 1000
+_EMPTY = "Renders of this session appear here, with their pictures."
+_WIDTHS = {
+    Column.PICTURE: 108,
+    Column.NODE: 150,
+    Column.FRAME: 60,
+    Column.STATE: 90,
+    Column.PROGRESS: 76,
+    Column.ELAPSED: 70,
+    Column.PINS: 90,
+}
+
+
+class _Table(QTableView):
+    """The table; Return shows the current item in front, Shift+Return behind."""
+
+    def __init__(self, on_return: Callable[[bool], None], parent: QWidget) -> None:
+        super().__init__(parent)
+        self._on_return = on_return
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._on_return(bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+        else:
+            super().keyPressEvent(event)
+
+
+class CatalogTab(BaseTab):
+    """Shows the Catalog's items, newest first."""
+
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self._menu: QMenu | None = None
+        self.model = CatalogModel(self)
+        self.table = _Table(self._on_return, self)
+        self.table.setModel(self.model)
+        self.table.setAccessibleName("Catalog")
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setEditTriggers(
+            QAbstractItemView.EditTrigger.EditKeyPressed | QAbstractItemView.EditTrigger.SelectedClicked
+        )
+        self.table.setIconSize(_THUMBNAIL)
+        self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        header = self.table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(Column.NOTE, QHeaderView.ResizeMode.Stretch)
+        for column, width in _WIDTHS.items():
+            self.table.setColumnWidth(column, width)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(self._on_menu_requested)
+        self.table.doubleClicked.connect(self._on_double_clicked)
+        self.setFocusProxy(self.table)
+        self._empty = QLabel(_EMPTY, self.table)
+        self._empty.setProperty("role", "dim")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._build()
+        self._clock = QTimer(self)
+        self._clock.setInterval(_ELAPSED_MS)
+        self._clock.timeout.connect(self.model.show_elapsed)
+        self.model.rowsInserted.connect(lambda *_: self._show_empty())
+        self.model.rowsRemoved.connect(lambda *_: self._show_empty())
+        self._show_empty()
+
+    def _build(self) -> None:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(6, 4, 6, 4)
+        self.pin = QToolButton(self)
+        self.pin.setText("Pin Monitor")
+        self.pin.setCheckable(True)
+        self.pin.setToolTip("Keep the picture in the Monitor when another render starts")
+        key = CatalogAPI.GetPrimaryClientKey()
+        self.pin.toggled.connect(lambda pinned: CatalogAPI.SetClientPinned(key, pinned))
+        self.end_compare = QToolButton(self)
+        self.end_compare.setText("End Comparing")
+        self.end_compare.setToolTip("Show the front picture alone")
+        self.end_compare.clicked.connect(lambda: _show(CatalogAPI.kSecondaryView, None))
+        clear = QToolButton(self)
+        clear.setText("Clear")
+        clear.setToolTip("Delete all items that are neither kept nor being rendered; no file is deleted")
+        clear.clicked.connect(self.clear)
+        for button in (self.pin, self.end_compare):
+            bar.addWidget(button)
+        bar.addStretch(1)
+        bar.addWidget(clear)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(bar)
+        layout.addWidget(self.table, 1)
+        inner = QVBoxLayout(self.table)
+        inner.addWidget(self._empty)
+
+    def clear(self) -> None:
+        """Delete the items that are neither kept nor being rendered. No file is deleted."""
+        items = CatalogAPI.GetCatalogItems()
+        CatalogAPI.DeleteCatalogItems(
+            item for item in items if not item.isLocked() and not item.isInProgress()
+        )
+
+    def selected_items(self) -> list[CatalogItem]:
+        """Return the selected items, topmost first."""
+        rows = sorted(index.row() for index in self.table.selectionModel().selectedRows())
+        return [self.model.item(row) for row in rows]
+
+    def build_menu(self, items: list[CatalogItem]) -> QMenu:
+        """Return the menu of these items; the tab keeps it until the next."""
+        if self._menu is not None:
+            self._menu.deleteLater()
+        menu = self._menu = QMenu(self)
+        first, is_one = items[0], len(items) == 1
+        sequence_id = first.getMainSequenceID() or 0
+        for text, enabled, slot in (
+            ("Show in Monitor", is_one, lambda: _show(CatalogAPI.kPrimaryView, first)),
+            ("Compare in Monitor", is_one, lambda: _show(CatalogAPI.kSecondaryView, first)),
+            ("", True, None),
+            (
+                "Unpin Frame" if first.isFramePinned() else "Pin Frame",
+                True,
+                lambda: _pin(items, not first.isFramePinned()),
+            ),
+            (
+                "Do Not Keep" if first.isLocked() else "Keep",
+                True,
+                lambda: _keep(items, not first.isLocked()),
+            ),
+            ("Edit Note", is_one, lambda: self._edit_note(first)),
+            ("", True, None),
+            ("Repeat Render", is_one, lambda: Nodes2DAPI.RestartExternalRender(sequence_id)),
+            (
+                "Cancel Render",
+                any(each.isInProgress() for each in items),
+                lambda: _cancel(items),
+            ),
+            ("Delete from Catalog", True, lambda: CatalogAPI.DeleteCatalogItems(items)),
+        ):
+            if slot is None:
+                menu.addSeparator()
+                continue
+            action = menu.addAction(text)
+            action.setEnabled(enabled)
+            action.triggered.connect(lambda _=False, slot=slot: slot())
+        return menu
+
+    def _edit_note(self, item: CatalogItem) -> None:
+        self.table.edit(self.model.index(item.getIndex(), Column.NOTE))
+
+    def _on_menu_requested(self, position: QPoint) -> None:
+        items = self.selected_items()
+        if items:
+            self.build_menu(items).popup(self.table.viewport().mapToGlobal(position))
+
+    def _on_double_clicked(self, index: QModelIndex) -> None:
+        if index.column() == Column.NOTE:
+            self.table.edit(index)
+        else:
+            _show(CatalogAPI.kPrimaryView, self.model.item(index.row()))
+
+    def _on_return(self, behind: bool) -> None:
+        index = self.table.currentIndex()
+        if index.isValid():
+            view = CatalogAPI.kSecondaryView if behind else CatalogAPI.kPrimaryView
+            _show(view, self.model.item(index.row()))
+
+    def _show_empty(self) -> None:
+        self._empty.setVisible(self.model.rowCount() == 0)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._clock.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._clock.stop()
+
+
+def _show(view: int, item: CatalogItem | None) -> None:
+    CatalogAPI.SetClientCatalogItem(CatalogAPI.GetPrimaryClientKey(), view, item)
+
+
+def _pin(items: list[CatalogItem], pinned: bool) -> None:
+    for item in items:
+        item.setFramePinned(pinned)
+
+
+def _keep(items: list[CatalogItem], kept: bool) -> None:
+    for item in items:
+        item.setLock(kept)
+
+
+def _cancel(items: list[CatalogItem]) -> None:
+    for item in items:
+        if item.isInProgress():
+            RenderManager.CancelRender(mainSequenceID=item.getMainSequenceID() or 0)

@@ -1,0 +1,138 @@
+"""The latest picture of each render: as it was sent, else from the render's file once that is complete.
+
+Keeps the pictures of the Catalog in memory, for comparing at full size, and gives the items their thumbnails.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal
+from PySide6.QtGui import QImage, QImageReader, QPixmap
+
+from ..Katana import CatalogAPI
+from .pixel_server import PixelServer
+from .rendering import Render, RenderSession
+
+_MAX_BYTES = 1 << 30
+"""Of pictures in memory; the oldest beyond that are read from disk again, where they are there."""
+_THUMBNAIL = (192, 108)
+
+
+class RenderPictures(QObject):
+    """Pictures by sequence ID. Qt's thread.
+
+    Signals:
+        picture_changed: the sequence ID of a render whose picture is another.
+        stream_ended: the sequence ID of a render that has sent its last picture.
+    """
+
+    picture_changed = Signal(int)
+    stream_ended = Signal(int)
+    _file_read = Signal(int, QImage, QImage)
+
+    def __init__(self, renders: RenderSession, server: PixelServer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._images: OrderedDict[int, QImage] = OrderedDict()
+        self._streamed: set[int] = set()
+        self._complete: set[int] = set()
+        server.picture_received.connect(self._on_picture_received)
+        server.progress_received.connect(self._on_progress_received)
+        server.stream_ended.connect(self._on_stream_ended)
+        renders.render_changed.connect(self._on_render_changed)
+        self._file_read.connect(self._put)
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+
+    def image(self, sequence_id: int) -> QImage:
+        """Return the latest picture; null while there is none."""
+        return self._images.get(sequence_id, QImage())
+
+    def is_streamed(self, sequence_id: int) -> bool:
+        """Return whether the render sends its pictures, so that its file need not be looked at."""
+        return sequence_id in self._streamed
+
+    def is_complete(self, sequence_id: int) -> bool:
+        """Return whether the render has sent its last picture."""
+        return sequence_id in self._complete
+
+    def close(self) -> None:
+        """Wait for the file that is being read, if any, for a short while."""
+        self._pool.clear()
+        self._pool.waitForDone(2000)
+
+    def put_file(self, sequence_id: int, image: QImage) -> None:
+        """Take a picture that was read from the render's file, unless the render has sent its own."""
+        if not self.is_streamed(sequence_id):
+            small = image.scaled(*_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio)
+            self._put(sequence_id, image, small)
+
+    def _on_picture_received(self, sequence_id: int, image: QImage, small: QImage) -> None:
+        self._streamed.add(sequence_id)
+        self._put(sequence_id, image, small)
+
+    def _put(self, sequence_id: int, image: QImage, small: QImage) -> None:
+        self._images[sequence_id] = image
+        self._images.move_to_end(sequence_id)
+        total = sum(each.sizeInBytes() for each in self._images.values())
+        while total > _MAX_BYTES and len(self._images) > 1:
+            total -= self._images.popitem(last=False)[1].sizeInBytes()
+        item = CatalogAPI.FindCatalogItemBySequenceID(sequence_id)
+        if item is not None:
+            item.setThumbnailPixmap(QPixmap.fromImage(small))
+        self.picture_changed.emit(sequence_id)
+
+    @staticmethod
+    def _on_progress_received(sequence_id: int, done: int, total: int) -> None:
+        item = CatalogAPI.FindCatalogItemBySequenceID(sequence_id)
+        if item is not None:
+            item.setRenderProgress(done, total)
+
+    def _on_stream_ended(self, sequence_id: int) -> None:
+        if self.is_streamed(sequence_id):
+            self._complete.add(sequence_id)
+        self.stream_ended.emit(sequence_id)
+
+    def _on_render_changed(self, render: Render) -> None:
+        """A render that sent nothing, as one on another machine, may have left a file."""
+        if render.ended and render.picture_file is not None and not self.is_streamed(render.sequence_id):
+            self._pool.start(_ReadFile(self, render.sequence_id, render.picture_file, render.asked_at))
+
+
+class _ReadFile(QRunnable):
+    """Reads one picture off Qt's thread: the file may lie on a slow share."""
+
+    def __init__(self, pictures: RenderPictures, sequence_id: int, path: Path, newer_than: float) -> None:
+        super().__init__()
+        self._pictures = pictures
+        self._sequence_id = sequence_id
+        self._path = path
+        self._newer_than = newer_than
+
+    def run(self) -> None:
+        try:
+            if self._path.stat().st_mtime < self._newer_than:
+                return  # of an earlier render that wrote to the same place
+            image = QImageReader(str(self._path)).read()
+            if not image.isNull():
+                small = image.scaled(*_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio)
+                self._pictures._file_read.emit(self._sequence_id, image, small)
+        except (OSError, RuntimeError):
+            return  # no file, or the desktop has closed
+
+
+_active: RenderPictures | None = None
+
+
+def set_active_pictures(pictures: RenderPictures | None) -> None:
+    """Make `pictures` the ones that the Monitor and the Catalog show."""
+    global _active
+    _active = pictures
+
+
+def active_pictures() -> RenderPictures:
+    """Return the pictures that the Monitor and the Catalog show."""
+    if _active is None:
+        raise RuntimeError("There is no desktop.")
+    return _active

@@ -1,0 +1,220 @@
+"""The Monitor shows the picture of what its header names, or an empty state; it compares two pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QMenu
+from pytestqt.qtbot import QtBot
+
+from host.app.catalog_model import Column
+from host.app.catalog_tab import CatalogTab
+from host.app.desktop import Desktop
+from host.app.picture_view import Compare, difference
+from host.app.rendering import Phase, Render
+from host.Katana import CatalogAPI, KatanaFile
+from host.Katana.UI4.App import Tabs
+from host.Katana.Utils import EventModule
+from host.nodes.scene import active_scene
+from tests.host.conftest import MakeDesktop
+from tests.host.driving import WAIT_MS, graph_tab, monitor, open_small, trigger_preview
+
+
+def rendered(desktop: Desktop, qtbot: QtBot, node: str = "Render") -> Render:
+    """Render a preview to its end, and wait for its picture."""
+    trigger_preview(node)
+    render = desktop.renders.renders[-1]
+    qtbot.waitUntil(lambda: render.ended and monitor().settled, timeout=WAIT_MS)
+    assert render.phase is Phase.COMPLETED, render.reason
+    return render
+
+
+def catalog() -> CatalogTab:
+    tab = Tabs.FindTopTab("Catalog")
+    assert isinstance(tab, CatalogTab)
+    return tab
+
+
+def test_a_preview_sends_its_picture_and_names_what_it_is_of(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Over -host, without -renderOutputFile, to Monitor and Catalog; the header has what tells two apart."""
+    desktop = make_desktop()
+    open_small(desktop, samples=3)
+    render = rendered(desktop, qtbot)
+    assert desktop.pictures.is_streamed(render.sequence_id)
+    assert (monitor().view.image.width(), monitor().view.image.height()) == (32, 18)
+    header = monitor().header
+    for fact in ("Render", "frame 1", "/World/Front", "3 samples", "Completed"):
+        assert fact in header
+    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+    assert item is not None
+    thumbnail = item.getThumbnailPixmap()
+    assert thumbnail is not None and thumbnail.width() > 0
+    assert item.getRenderProgress() == (3, 3)
+
+
+def test_nothing_of_an_earlier_picture_is_left_under_another_header(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """Refused, cancelled, another scene, a job without a picture: each an empty state that says so."""
+    desktop = make_desktop()
+    open_small(desktop)
+    first = rendered(desktop, qtbot)
+    farm = next(
+        action.menu()
+        for action in graph_tab().build_node_menu(active_scene().graph.node("Render")).actions()
+        if action.text() == "Local Farm"
+    )
+    assert isinstance(farm, QMenu)
+    farm.actions()[1].trigger()  # Disk Render, without an Output
+    assert desktop.renders.renders[-1].phase is Phase.REFUSED
+    assert monitor().view.image.isNull() and "not submitted" in monitor().view.notice
+
+    active_scene().graph.node("RenderSettings").set_value("samples", 20000)
+    trigger_preview("Render")
+    third = desktop.renders.renders[-1]
+    assert monitor().view.image.isNull()
+    desktop.renders.cancel(third)
+    qtbot.waitUntil(lambda: third.ended, timeout=WAIT_MS)
+    assert monitor().view.image.isNull() and "cancelled" in monitor().view.notice
+    assert "Cancelled" in monitor().header
+
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture="")
+    qtbot.waitUntil(lambda: not monitor().view.image.isNull())
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId="other", picture="", name="Key light")
+    qtbot.waitUntil(lambda: "Key light" in monitor().header)
+    assert monitor().view.image.isNull() and monitor().shown_render is None
+
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId=first.job_id, picture="")
+    qtbot.waitUntil(lambda: not monitor().view.image.isNull())
+    KatanaFile.New()
+    assert monitor().view.image.isNull() and not monitor().header
+
+
+def test_a_disk_render_does_not_show_the_file_of_the_one_before(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """What was at Output already is not this render's picture; its own file is shown where none is sent."""
+    desktop = make_desktop()
+    desktop.pixels.admit = lambda sequence_id: "none"  # type: ignore[method-assign]  # as from another machine
+    open_small(desktop)
+    output = tmp_path / "shot.png"
+    old = QImage(7, 5, QImage.Format.Format_RGB32)
+    old.fill(Qt.GlobalColor.green)
+    assert old.save(str(output))
+    node = active_scene().graph.node("Render")
+    node.set_value("output", str(output))
+    seen: list[int] = []
+    desktop.pictures.picture_changed.connect(lambda _number: seen.append(monitor().view.image.width()))
+    farm = next(a.menu() for a in graph_tab().build_node_menu(node).actions() if a.text() == "Local Farm")
+    assert isinstance(farm, QMenu)
+    farm.actions()[1].trigger()
+    render = desktop.renders.renders[-1]
+    qtbot.waitUntil(lambda: render.ended and monitor().view.image.width() == 32, timeout=WAIT_MS)
+    assert not desktop.pictures.is_streamed(render.sequence_id)
+    assert 7 not in seen
+
+
+def test_a_selected_task_shows_its_own_picture(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """Of a job of this session, too: a task has a picture and a name of its own."""
+    desktop = make_desktop()
+    open_small(desktop)
+    render = rendered(desktop, qtbot)
+    image = QImage(40, 20, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.blue)
+    picture = tmp_path / "task.png"
+    assert image.save(str(picture))
+    EventModule.QueueEvent(
+        "katana_queue_job_selected", 1, jobId=render.job_id, picture=str(picture), name="Render, frame 7"
+    )
+    qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
+    assert "Render, frame 7" in monitor().header
+
+
+def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """One in front, one behind: a wipe whose line is dragged; a pinned Monitor keeps what it shows."""
+    desktop = make_desktop()
+    desktop.window.open_tab("Catalog")
+    open_small(desktop)
+    first = rendered(desktop, qtbot)
+    second = rendered(desktop, qtbot, "RenderSettings")
+    tab = catalog()
+    qtbot.waitUntil(lambda: tab.model.rowCount() == 2)
+    assert [tab.model.index(row, Column.NODE).data() for row in range(2)] == ["RenderSettings", "Render"]
+    [back] = [
+        action for action in tab.build_menu([tab.model.item(1)]).actions() if "Compare" in action.text()
+    ]
+    back.trigger()
+    view = monitor().view
+    qtbot.waitUntil(lambda: view.compare is Compare.WIPE)
+    line = QPoint(round(view.width() / 2), round(view.height() / 2))
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=line)
+    qtbot.mouseMove(view, line + QPoint(40, 0))
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=line + QPoint(40, 0))
+    assert view.wipe > 0.5
+    tab.pin.setChecked(True)
+    trigger_preview("Render")
+    third = desktop.renders.renders[-1]
+    assert monitor().shown_render is second
+    qtbot.waitUntil(lambda: third.ended, timeout=WAIT_MS)
+    CatalogAPI.SetClientCatalogItem(
+        CatalogAPI.GetPrimaryClientKey(),
+        CatalogAPI.kPrimaryView,
+        CatalogAPI.FindCatalogItemBySequenceID(first.sequence_id),
+    )
+    qtbot.waitUntil(lambda: monitor().shown_render is first)
+    tab.end_compare.click()
+    qtbot.waitUntil(lambda: view.compare is Compare.FRONT)
+
+
+def test_the_difference_is_black_where_two_pictures_agree() -> None:
+    """And four times as bright as it is where they do not."""
+    front = QImage(2, 1, QImage.Format.Format_RGB32)
+    front.fill(QColor(100, 50, 20))
+    back = front.copy()
+    back.setPixelColor(1, 0, QColor(90, 50, 120))
+    result = difference(front, back)
+    assert result.pixelColor(0, 0) == QColor(0, 0, 0)
+    assert result.pixelColor(1, 0) == QColor(40, 0, 255)
+
+
+def test_catalog_items_are_noted_pinned_kept_and_cleared(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """A note is typed into its cell; a pinned frame is rendered again; Clear leaves what is kept."""
+    desktop = make_desktop()
+    desktop.window.open_tab("Catalog")
+    open_small(desktop)
+    first = rendered(desktop, qtbot)
+    tab = catalog()
+    qtbot.waitUntil(lambda: tab.model.rowCount() == 1)
+    item = tab.model.item(0)
+    assert tab.model.setData(tab.model.index(0, Column.NOTE), "softer")
+    assert item.getUserComment() == "softer"
+    actions = {action.text(): action for action in tab.build_menu([item]).actions()}
+    assert not actions["Cancel Render"].isEnabled()
+    actions["Pin Frame"].trigger()
+    actions["Keep"].trigger()
+    assert tab.model.index(0, Column.PINS).data() == "frame, kept"
+    active_scene().set_frame(5)
+    actions["Repeat Render"].trigger()
+    second = desktop.renders.renders[-1]
+    assert (second.node, second.frame) == (first.node, 1.0)
+    qtbot.waitUntil(lambda: second.ended and tab.model.rowCount() == 2, timeout=WAIT_MS)
+    tab.clear()
+    qtbot.waitUntil(lambda: tab.model.rowCount() == 1)
+    assert CatalogAPI.GetCatalogItems() == [item]
+
+
+@pytest.mark.parametrize("count", [0, 1, 500])
+def test_the_catalog_shows_any_number_of_items(make_desktop: MakeDesktop, qtbot: QtBot, count: int) -> None:
+    """None: a line that says what will come; many: all of them."""
+    desktop = make_desktop()
+    desktop.window.open_tab("Catalog")
+    for number in range(count):
+        CatalogAPI.CreateCatalogItem().setNodeName(f"Render{number}")
+    tab = catalog()
+    qtbot.waitUntil(lambda: tab.model.rowCount() == count)
+    assert tab.findChildren(type(tab._empty))[-1].isHidden() == bool(count)
