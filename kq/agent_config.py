@@ -28,7 +28,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     share_file: str = ""
     """A file below the data root, relative to it; empty where there is none."""
     share_token: str = ""
-    """What stands in that file: a machine that reads it there shares the data root."""
+    """The content of that file: a machine that reads it there shares the data root."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

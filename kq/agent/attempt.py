@@ -41,7 +41,7 @@ class Attempt:
 
     Attributes:
         ending: None until everything is over.
-        update: what its output has said.
+        update: what is known from its output.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class AttemptState(Enum):
 
     NEW = auto()
     OFFERED = auto()
-    """A process that was kept ready has been given the render, and has not said that it took it."""
+    """A process that was kept ready has been given the render, and has not confirmed it."""
     STARTING = auto()
     """A command is being started."""
     WAITING = auto()

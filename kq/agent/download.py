@@ -32,7 +32,7 @@ class FolderFetch:
     """One fetch of one folder. To be used from one thread.
 
     Attributes:
-        failed: why it cannot be had: a sentence, or empty.
+        failed: why it cannot be fetched; or empty.
         files: what was fetched, by relative path.
     """
 
@@ -199,7 +199,7 @@ class FolderFetch:
         if self._damaged > _MAX_DAMAGED:
             self.failed = f"{self._entry.path} of the job's temporary folder changes while it is fetched"
             return
-        # Written to since it was listed: the list is to say what it is now.
+        # Written to since it was listed: ask for the list anew.
         self._entry, self._listed, self.files = None, False, {}
         self._ask("", 0)
 

@@ -1,4 +1,4 @@
-"""Why a render ended, in words for people."""
+"""Why a render ended, worded for people."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _FULL_BYTES = 4096
 
 
 def why_failed(exit_code: int | None, update: OutputUpdate, log_file: str) -> str:
-    """One sentence: what the output said last, and how the process ended."""
+    """The last error or line of the output, and how the process ended."""
     how = how_ended(exit_code)
     if _is_full(log_file):
-        # Most programs end with no more than a number when they cannot write what they have to say.
+        # Most programs end with no more than a number when they cannot write their message.
         how += "; the disk of its log is full"
-    said = update.last_error or update.last_line
-    return f"{said} ({how})" if said else how
+    last = update.last_error or update.last_line
+    return f"{last} ({how})" if last else how
 
 
 def how_ended(exit_code: int | None) -> str:
-    """What the exit code says, as the end of a sentence."""
+    """The exit code in words."""
     if exit_code is None:
-        return "it ended, and nobody saw how"
+        return "exit code unknown"
     if exit_code < 0:
         return f"ended by signal {-exit_code} ({_signal_name(-exit_code)})"
     return f"exit code {exit_code}"

@@ -1,4 +1,4 @@
-"""The limits of one attempt, and what it uses. Pure: it is told what was measured, and when."""
+"""The limits of one attempt, and what it uses. Pure: it is given measurements and times."""
 
 from __future__ import annotations
 

@@ -35,16 +35,16 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class OutputUpdate(msgspec.Struct, frozen=True):
-    """What the output has said up to now, as far as it was read."""
+    """What is known from the output up to now, as far as it was read."""
 
     progress: float | None = None
     """0 to 1."""
     picture: str = ""
-    """The path that it named last, as it stands there: it may be relative to the render's folder."""
+    """The last picture path in it, verbatim: it may be relative to the render's folder."""
     warning: str = ""
     """The first line that looks like a failure, whatever the exit code may be."""
     last_error: str = ""
-    """The last line that tells of an error, those apart which only say that there was one before."""
+    """The last error line, without those that only refer to an earlier error."""
     last_line: str = ""
     """The last line that is not blank."""
     grew: bool = False
@@ -92,7 +92,7 @@ class OutputReader:
             self._file = None
 
     def read(self, budget_bytes: int = 256 << 10) -> OutputUpdate:
-        """Read what was written since, as far as the budget goes: 256 KiB take some 4 milliseconds.
+        """Read what was written since, within the budget: 256 KiB take some 4 milliseconds.
 
         Returns:
             Everything that is known up to now. A file that cannot be read counts as one that has not grown.
@@ -108,7 +108,7 @@ class OutputReader:
         """Read the rest, of which the last `budget_bytes` count, and take a line without an end for whole.
 
         Returns:
-            The final news. The reader is closed.
+            The final update. The reader is closed.
         """
         grew, _ = self._read_on(budget_bytes, catch_up=1)
         if self._pending:
@@ -142,13 +142,13 @@ class OutputReader:
             file.seek(self._offset)
             chunk = file.read(min(budget, size - self._offset)) or b""
         except OSError:
-            return False, False  # not there yet, or its disk is gone: the exit code still tells how it ended
+            return False, False  # not there yet, or its disk is gone: the exit code is still known
         self._offset += len(chunk)
         self._take(chunk)
         return bool(chunk), bool(chunk) and self._offset < size
 
     def _current_file(self) -> tuple[io.FileIO, int]:
-        """The file that stands at the path now, and its size."""
+        """The file at the path now, and its size."""
         if self._file is not None and self._is_replaced(self._file):
             self.close()
             self._start_again()
@@ -163,7 +163,7 @@ class OutputReader:
         try:
             there = self._path.stat()
         except FileNotFoundError:
-            return False  # deleted: what is written goes on into the file that is open
+            return False  # deleted: writes continue into the file that is open
         return not os.path.samestat(there, os.fstat(file.fileno()))
 
     def _start_again(self) -> None:
@@ -199,7 +199,7 @@ class OutputReader:
             self._in_skipped_line = True
 
     def _take_lines(self, text: bytes) -> None:
-        """Look at whole lines, each with its line feed."""
+        """Examine whole lines, each with its line feed."""
         low = text.lower()
         self._take_last_of(text, low, "progress")
         self._take_last_of(text, low, "picture")

@@ -13,7 +13,7 @@ __all__ = ["PathMap"]
 
 
 class PathMap:
-    """Translates paths between the desktop's machine and this one, wherever they stand in a text."""
+    """Translates paths between the desktop's machine and this one, wherever they occur in a text."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         # The longest first: a folder within another may have a place of its own.

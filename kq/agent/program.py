@@ -1,6 +1,6 @@
 """The Agent: one thread, one loop, one task at a time. Decisions about jobs are the server's.
 
-What it holds is told with every heartbeat, and its own lease ends its render when no answer comes.
+Every heartbeat reports what it holds, and its own lease ends its render when no answer comes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["Agent"]
 
 _REGISTER_TIMEOUT_S = 30.0
 _REGISTER_AGAIN_S = 5.0
-"""No answer on a connection that stands: the server is busy, or waits for another of this name to go."""
+"""No answer on an open connection: the server is busy, or waits for another of this name to end."""
 _KQ_ONLY = ("KQ_ROLE",)
-"""Variables of an Agent that its renders must not inherit: they tell kq's own processes from renders."""
+"""Variables of an Agent that its renders must not inherit: they mark kq's own processes."""
 _log = logging.getLogger("kq.agent")
 
 
@@ -81,7 +81,7 @@ class Agent:
         self._lease_from = now
         self._registered = False
         self._register_again_at: float | None = None
-        """When to ask once more, while an answer is awaited; None: no connection stands."""
+        """When to ask once more, while an answer is awaited; None: there is no connection."""
         self._next_beat = now + self._beat_s
         self._born = now
         self._leaving = ""
@@ -97,7 +97,7 @@ class Agent:
         self._wire.send_update(m.LeaveUpdate(agent=agent_id, reason=reason))
 
     def run(self) -> int:
-        """Work until told to end. Returns the process's exit code."""
+        """Work until it is to end. Returns the process's exit code."""
         signal.signal(signal.SIGTERM, self._on_signal)
         self._wake.listen()
         while not (self._leaving and self._attempt is None):
@@ -136,7 +136,9 @@ class Agent:
                 self._give_up(f"no server answered for {_REGISTER_TIMEOUT_S:.0f} s", AgentExit.SERVER_SILENT)
             return
         if now - self._lease_from > self.config.lease_s:
-            self._give_up(f"the server was silent for {self.config.lease_s:g} s", AgentExit.SERVER_SILENT)
+            self._give_up(
+                f"no heartbeat answered by the server for {self.config.lease_s:g} s", AgentExit.SERVER_SILENT
+            )
             return
         self._beat += 1
         self._beats[self._beat] = now
@@ -186,7 +188,7 @@ class Agent:
             self._register_again_at = None
             if change == "up":
                 # Not before, or it would wait in the socket and be sent twice. And each time: a server that
-                # was started again knows nobody, and an old route leads nowhere.
+                # was started again knows no Agent, and an old route leads nowhere.
                 self._register()
             elif change == "refused" and not self._registered:
                 self._give_up("the server refuses this Agent's key", AgentExit.KEY_REFUSED)
@@ -199,28 +201,28 @@ class Agent:
                 self._on_end(order)
             elif self._remote is not None:
                 self._remote.take(order)
-        for told in self._wire.broadcasts(ready):
-            if isinstance(told, m.StopOrder):
-                if self._attempt is not None and self._attempt.id == told.attempt:
-                    self._attempt.request_stop(told.grace_s)
-            elif isinstance(told, m.EndOrder):
-                self._on_end(told)
-            elif isinstance(told, m.RegisterAgainOrder):
+        for sent in self._wire.broadcasts(ready):
+            if isinstance(sent, m.StopOrder):
+                if self._attempt is not None and self._attempt.id == sent.attempt:
+                    self._attempt.request_stop(sent.grace_s)
+            elif isinstance(sent, m.EndOrder):
+                self._on_end(sent)
+            elif isinstance(sent, m.RegisterAgainOrder):
                 self._register()
         if self._wire.mismatch:
             self._give_up(self._wire.mismatch, AgentExit.PROTOCOL_MISMATCH)
 
     def _on_assign(self, order: m.AssignOrder) -> None:
         if order.number <= self._assigned:
-            # Sent twice. The first was taken, or found us busy: the next heartbeat says what is true.
+            # Sent twice. The first was taken, or found us busy: the next heartbeat settles it.
             return
         if time.monotonic() - self._lease_from > self.config.lease_s:
-            # We stood still for longer than our lease: the order is somebody else's by now.
+            # This process was frozen for longer than its lease: another Agent has the order by now.
             return
         self._unheard.clear()
         self._assigned = order.number
         if self._attempt is not None or self._leaving or order.attempt == self._last_attempt:
-            # Sent twice, or crossed with our ending: the next heartbeat says what is true.
+            # Sent twice, or crossed with our ending: the next heartbeat settles it.
             return
         self._last_attempt = order.attempt
         job, task, number = order.attempt.split("/")
@@ -254,7 +256,9 @@ class Agent:
         attempt = self._attempt
         # Orders arrive in the order sent: an answer that follows the attempt's own order knows of it.
         if attempt is not None and (order.stop or attempt.id != order.desired):
-            attempt.request_stop(order.grace_s, reason="" if order.stop else "the queue gave it up")
+            attempt.request_stop(
+                order.grace_s, reason="" if order.stop else "no longer assigned by the queue"
+            )
 
     def _on_end(self, order: m.EndOrder) -> None:
         if not self._leaving:
@@ -273,7 +277,7 @@ class Agent:
         self._poller.remove(lifeline.wake_fd)
         lifeline.close()
         self._lifeline = None
-        self._give_up("the session is gone", AgentExit.ENDED)
+        self._give_up("the session is over", AgentExit.ENDED)
 
     def _drain_wake(self) -> None:
         self._wake.drain()
@@ -308,8 +312,8 @@ class Agent:
 
     def _log_ending(self, ending: m.AttemptEnding, level: int) -> None:
         job = ending.attempt.partition("/")[0]
-        said = f"{ending.outcome}: {ending.reason or f'exit code {ending.exit_code}'}"
-        _log.log(level, "%s", said, extra={"job": job, "attempt": ending.attempt})
+        text = f"{ending.outcome}: {ending.reason or f'exit code {ending.exit_code}'}"
+        _log.log(level, "%s", text, extra={"job": job, "attempt": ending.attempt})
 
     def _watch_attempt(self) -> None:
         fd = self._attempt.wake_fd if self._attempt is not None else None

@@ -99,7 +99,7 @@ class RemoteAttempt:
 
     @property
     def update(self) -> OutputUpdate:
-        """What the render's output has said."""
+        """What is known from the render's output."""
         return self._inner.update if self._inner is not None else OutputUpdate()
 
     @property
@@ -149,7 +149,7 @@ class RemoteAttempt:
         self._handle(Stop(outcome, reason, grace_s))
 
     def take(self, order: m.StreamedOrder | m.FolderOrder | m.FilePartOrder) -> None:
-        """Take what the server says of this attempt's streams."""
+        """Take an order about this attempt's streams."""
         if order.attempt != self.id or self.ending is not None:
             return
         if isinstance(order, m.StreamedOrder):
@@ -293,7 +293,7 @@ class RemoteAttempt:
         self._log.close()
         self._files.close()
         if self._streams:
-            # What cannot be deleted goes with the folder that it is in, when the Agents end.
+            # What cannot be deleted is removed with its folder when the Agents end.
             shutil.rmtree(self._folder, ignore_errors=True)
         self.ending = ending if self._streams else _translated(ending, self._map)
 

@@ -122,7 +122,7 @@ class RemoteMachine(StateMachine):
     """Decides for one attempt.
 
     Attributes:
-        is_stopped: whether somebody ended the render: what it made is not returned then.
+        is_stopped: whether the render was stopped: what it made is not returned then.
     """
 
     def __init__(self) -> None:

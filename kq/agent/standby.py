@@ -19,7 +19,7 @@ from ..messages import AssignOrder
 __all__ = ["ReadyProcess", "Standby"]
 
 READY, TAKEN = b"kq_standby: ready", b"kq_standby: taken"
-"""What it says on its standard output: that it has loaded, and that it has become the render it was given."""
+"""Lines on its standard output: it has loaded, and it has become the render it was given."""
 _CALM_S = 0.25
 """How long an Agent is idle before anything is loaded: in a row of tasks the next one comes sooner."""
 _POLL_INTERVAL_S = 1.0
@@ -27,11 +27,11 @@ _LOAD_S = 120.0
 """How long loading may take."""
 _END_TIMEOUT_S = 1.0
 _WORDS_TIMEOUT_S = 1.0
-"""How long what an ended process said may take to be read."""
+"""How long the output of an ended process may take to be read."""
 _LONGEST_LINE = 4000
-"""Bytes that a pipe of any system holds while nobody reads."""
+"""Bytes that a pipe of any system holds while it is not read."""
 _BEFORE = "KQ_STANDBY_BEFORE"
-"""The variable that tells it which render ended before it was started, and how much memory it may hold."""
+"""The variable with the render that ended before it was started, and with its memory limit."""
 _MARKS = ("KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
 
 
@@ -44,7 +44,7 @@ class ReadyProcess:
         Args:
             argv: its command.
             environment: that of the renders it is for.
-            before: what it is told of the render before.
+            before: JSON about the render before; empty: none.
         """
         self.argv = argv
         self.environment = environment
@@ -53,14 +53,14 @@ class ReadyProcess:
         try:
             # No folder of a job's, which will be gone, and none from which a program might load something.
             folder = Path(Path.cwd().anchor)
-            told = environment | {_BEFORE: before} if before else environment
-            self.child = process.spawn_standby(argv, cwd=folder, environment=told, stdout=write_end)
+            variables = environment | {_BEFORE: before} if before else environment
+            self.child = process.spawn_standby(argv, cwd=folder, environment=variables, stdout=write_end)
         except BaseException:
             os.close(read_end)
             raise
         finally:
             os.close(write_end)
-        self._said = b""
+        self._output = b""
         # A pipe cannot be looked at without waiting everywhere, so a thread reads it to its end.
         self._reader = threading.Thread(
             target=self._listen, args=(read_end,), name=f"kq-standby-{self.child.pid}", daemon=True
@@ -69,21 +69,21 @@ class ReadyProcess:
 
     def _listen(self, pipe: int) -> None:
         try:
-            while said := os.read(pipe, 4096):
-                self._said = (self._said + said)[-4096:]
+            while block := os.read(pipe, 4096):
+                self._output = (self._output + block)[-4096:]
         finally:
             os.close(pipe)
 
     @property
     def is_ready(self) -> bool:
         """Whether it has loaded, and waits."""
-        return READY in self._said.splitlines() and self.child.poll() is None
+        return READY in self._output.splitlines() and self.child.poll() is None
 
     def has_taken(self) -> bool:
         """Whether it has become the render that it was given. Final once it has ended."""
-        if TAKEN not in self._said.splitlines() and self.child.poll() is not None:
+        if TAKEN not in self._output.splitlines() and self.child.poll() is not None:
             self._reader.join(_WORDS_TIMEOUT_S)
-        return TAKEN in self._said.splitlines()
+        return TAKEN in self._output.splitlines()
 
     def give(self, line: bytes) -> bool:
         """Give it its render, and close its input. Returns False when it does not listen any more."""
@@ -99,38 +99,38 @@ class ReadyProcess:
 class Standby:
     """Keeps at most one process ready for the Agent's next render. To be used from the Agent's thread."""
 
-    def __init__(self, keep_s: float, memory_limit: int, say: Callable[[str], None]) -> None:
+    def __init__(self, keep_s: float, memory_limit: int, warn: Callable[[str], None]) -> None:
         """
         Args:
             keep_s: how long after a render one is kept; 0: never.
             memory_limit: bytes that it and what it started may hold.
-            say: takes sentences for the Agent's own log.
+            warn: logs a message of this room.
         """
         self.memory: int | None = None
         """Bytes that the process kept ready holds; None when there is none."""
         self._keep_s = keep_s
         self._memory_limit = memory_limit
-        self._say = say
+        self._warn = warn
         self._kept: ReadyProcess | None = None
         self._next: tuple[tuple[str, ...], dict[str, str], str] | None = None
-        """What is loaded next: the command, its environment, and what it is told of the render before."""
+        """What is loaded next: the command, its environment, and JSON about the render before."""
         self._load_at = 0.0
         self._look_at = 0.0
         self._until = 0.0
         self._born = 0.0
         self._unfit: tuple[str, ...] = ()
         """A command that did not come to wait: it is not tried again."""
-        self._untold: tuple[str, ...] = ()
-        """A command that held too much once it knew of the render before: it is not told any more."""
+        self._uninformed: tuple[str, ...] = ()
+        """A command that held too much once it knew of the render before: it gets no JSON any more."""
 
     def after(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> None:
-        """A render has ended: have something ready for another one like it, if it says how."""
+        """A render has ended: have a process ready for another one like it, if its order names one."""
         arguments = _arguments(order)
         if self._keep_s <= 0 or arguments is None or order.standby == self._unfit:
             return
         now = time.monotonic()
         before = json.dumps({"argv": arguments, "cwd": cwd, "memory": self._memory_limit})
-        if len(before) > _LONGEST_LINE or order.standby == self._untold:
+        if len(before) > _LONGEST_LINE or order.standby == self._uninformed:
             before = ""
         self._next = order.standby, _without_marks(environment), before
         self._load_at, self._until = now + _CALM_S, now + self._keep_s
@@ -171,7 +171,7 @@ class Standby:
             self._end()
             if kept.before:
                 # What it made of the render before may be all that is too much.
-                self._untold = kept.argv
+                self._uninformed = kept.argv
                 self._load(kept.argv, kept.environment, "", now)
             else:
                 self._give_up(kept.argv, f"it holds {used:,.0f} MiB, its limit is {limit:,.0f} MiB")
@@ -181,7 +181,7 @@ class Standby:
 
     def _give_up(self, argv: tuple[str, ...], why: str) -> None:
         self._unfit = argv
-        self._say(f"nothing is kept ready by {' '.join(argv)[:200]} any more: {why}")
+        self._warn(f"no process is kept ready any more by {' '.join(argv)[:200]}: {why}")
 
     def take(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> ReadyProcess | None:
         """A process that was given this render, and is the caller's from now on; None: it starts anew.
@@ -216,7 +216,7 @@ class Standby:
 
 
 def _arguments(order: AssignOrder) -> tuple[str, ...] | None:
-    """What of the order's command stands behind the words it shares with its standby; None: it has no use."""
+    """The order's command without the words it shares with its standby; None: a standby is of no use."""
     if not order.standby or len(order.commands) != 1:
         return None
     command, shared = order.commands[0], 0

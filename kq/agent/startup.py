@@ -1,4 +1,4 @@
-"""Starts an Agent: what it was called with, the file that says how to reach the server, and its log."""
+"""Starts an Agent: its arguments, its connection file, and its log."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ _log = logging.getLogger("kq.agent")
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m kq.agent --connection FILE --agent-id ID`."""
     parser = argparse.ArgumentParser(prog="kq.agent", description="Host render processes for a queue.")
-    parser.add_argument(
-        "--connection", required=True, type=Path, help="file that says how to reach the server"
-    )
+    parser.add_argument("--connection", required=True, type=Path, help="connection file of the session")
     parser.add_argument("--agent-id", required=True)
     parser.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     parser.add_argument(
         "--early", action="store_true", help="with --lifeline: wait for the connection file to be written"
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="default: standard error")
-    parser.add_argument("--site", type=Path, help="file that says what is different on this machine")
+    parser.add_argument("--site", type=Path, help="site file of this machine")
     parser.add_argument("--pulse", action="store_true", help="write a byte to standard output now and then")
     parser.add_argument(
         "--replaces", nargs=2, default=(), metavar=("ID", "WHY"), help="an Agent that is gone from here"
@@ -52,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = msgspec.json.decode(options.connection.read_bytes(), type=AgentConfig)
         site = msgspec.json.decode(options.site.read_bytes(), type=Site) if options.site else None
     except (OSError, msgspec.DecodeError) as error:
-        _say(f"the connection file {options.connection} cannot be used: {error}")
+        _print_error(f"the connection file {options.connection} cannot be used: {error}")
         return AgentExit.NO_CONNECTION_FILE
     if options.pulse and sys.platform != "win32":
-        # A supervisor that stands still must not have its Agents stand still too.
+        # A supervisor that hangs must not block its Agents.
         os.set_blocking(1, False)
     open_log(
         options.log,
@@ -83,22 +81,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return AgentExit.ERROR
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     """For what is wrong before there is a log."""
     try:
         print(f"kq.agent: {message}", file=sys.stderr, flush=True)
     except OSError:
-        pass  # nobody reads it; the exit code says so as well
+        pass  # it is not read; the exit code has the reason as well
 
 
 def _await_file(path: Path, lifeline: process.InputEnd) -> bool:
-    """Wait until the server has written `path`. Returns False when it never will, having said so."""
+    """Wait until the server has written `path`. Returns False when it never will, after a message."""
     until = time.monotonic() + _FILE_TIMEOUT_S
     while not path.exists():
         if select.select([lifeline.wake_fd], [], [], _POLL_INTERVAL_S)[0] and lifeline.has_come():
             return False  # the session is gone as soon as it came
         if time.monotonic() > until:
-            _say(f"there was no {path} within {_FILE_TIMEOUT_S:.0f} s")
+            _print_error(f"{path} did not appear within {_FILE_TIMEOUT_S:.0f} s")
             return False
     return True
 
@@ -107,4 +105,4 @@ def _write_pulse() -> None:
     try:
         os.write(1, b".")
     except OSError:
-        pass  # nobody reads: the supervisor is gone, and the lifeline says so as well
+        pass  # it is not read: the supervisor is gone, and the lifeline ends as well

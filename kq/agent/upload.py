@@ -39,7 +39,7 @@ class LogStream:
         """Why the server takes no more of it."""
 
     def pump(self) -> None:
-        """Send what was written since, as far as the window goes."""
+        """Send what was written since, within the window."""
         if self.refused:
             return
         try:

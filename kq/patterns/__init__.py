@@ -1,6 +1,6 @@
 """What a render's output means: progress, pictures, errors and warnings, by patterns kept as data (*.toml).
 
-It looks at single lines. Reading files is the Agent's; what follows from a line is decided elsewhere.
+It judges single lines. Agents and the log view read the files.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ class OutputPatterns:
         return "error" if warning < 0 or 0 <= error <= warning else "warning"
 
     def is_error(self, line: bytes) -> bool:
-        """Whether the line tells of an error, as `classify` sees it."""
+        """Whether the line is an error, as `classify` sees it."""
         return self.classify(line.decode("utf-8", "replace")) == "error"
 
     def is_consequence(self, line: bytes) -> bool:
-        """Whether an error's line only says that something went wrong before it."""
+        """Whether an error line only refers to an earlier error."""
         return any(True for _ in _matches((p for p in self._error if p.consequence), _plain(line)))
 
     def is_failure(self, line: bytes) -> bool:
@@ -80,7 +80,7 @@ class OutputPatterns:
         return any(True for _ in _matches(self._failure, _plain(line)))
 
     def progress(self, line: bytes) -> float | None:
-        """How far the render is, 0 to 1, as the line tells; None when it does not."""
+        """How far the render is, 0 to 1, by this line; None when it has no progress."""
         for match in _matches(self._progress, _plain(line)):
             found = _fraction({name: text for name, text in match.groupdict().items() if text is not None})
             if found is not None:
@@ -88,7 +88,7 @@ class OutputPatterns:
         return None
 
     def picture(self, line: bytes) -> str | None:
-        """The path of the picture file that the line names, as it stands there; None when it names none."""
+        """The path of the picture file that the line names, verbatim; None when it names none."""
         for match in _matches(self._picture, _plain(line)):
             return match["picture"].decode("utf-8", "surrogateescape")
         return None
@@ -129,7 +129,7 @@ def _fraction(groups: Mapping[str, bytes]) -> float | None:
     elif "full" in groups:
         part, whole = len(groups["full"]), len(groups["full"]) + len(groups["empty"])
     else:
-        # A name may stand once in an expression: its other branches carry a number behind.
+        # A name may occur once in an expression: its other branches carry a number behind.
         part = next(float(text) for name, text in groups.items() if name.startswith("done"))
         whole = next(float(text) for name, text in groups.items() if name.startswith("total"))
     return part / whole if 0 <= part <= whole and whole > 0 else None

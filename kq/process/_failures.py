@@ -1,4 +1,4 @@
-"""Why a process could not be started, as one sentence for people. Only reads the file system, to tell."""
+"""Why a process could not be started, worded for people. It only reads the file system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["check_arguments", "explain_failure"]
 def check_arguments(argv: Sequence[str]) -> None:
     """Raise BadInput when `argv` can start nothing on any system."""
     if not argv or not argv[0].strip():
-        raise BadInput("the command is empty: say which program to run")
+        raise BadInput("the command is empty: name the program to run")
     if any("\0" in argument for argument in argv):
         raise BadInput(f"an argument of {quoted(argv[0])} contains a NUL character: remove it")
 
@@ -26,7 +26,7 @@ def explain_failure(
     """What to raise for `error`, which starting `argv` in the folder `cwd` gave.
 
     Args:
-        error: what the system said.
+        error: of the system.
         argv: the command.
         cwd: its folder.
         searched: the folders of PATH, where the system looks through them. Of a program that is in none of

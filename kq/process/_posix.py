@@ -44,13 +44,13 @@ __all__ = [
 
 _MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 known_children: dict[int, Child] = {}
-"""Children that were started here and not reaped yet: whoever reaps asks here first, so no exit is lost."""
+"""Children that were started here and not reaped yet. All reaping consults it, so no exit is lost."""
 
 
 class Child:
     """A process that this one started and has not let go of. To be used from one thread.
 
-    `wake_fd` becomes readable when it has ended; `poll` then says how, and reaps it.
+    `wake_fd` becomes readable when it has ended; `poll` then returns how, and reaps it.
     """
 
     def __init__(self, pid: int, lifeline: int | None = None) -> None:
@@ -66,7 +66,7 @@ class Child:
     def start_time(self) -> float:
         """When it started; 0 when it had ended before anybody asked."""
         if self._start_time is None:
-            # Nobody asks of most renders, and until it is reaped here its pid can name no other process.
+            # It is seldom needed, and until it is reaped here its pid can name no other process.
             self._start_time = (process_start_time(self.pid) or 0.0) if self._exit is None else 0.0
         return self._start_time
 
@@ -87,7 +87,7 @@ class Child:
         try:
             pid, status, used = os.wait4(self.pid, os.WNOHANG)
         except ChildProcessError:
-            # Somebody else in this process reaped it: that it ended is all that can be said.
+            # Other code in this process reaped it: only that it ended is known.
             self._exit = Exit(None)
         else:
             if pid == 0:
@@ -113,7 +113,7 @@ class Child:
 
 
 class Watch:
-    """A process of somebody else, watched for its end. To be used from one thread."""
+    """A process that was started elsewhere, watched for its end. To be used from one thread."""
 
     def __init__(self, process: ProcessId) -> None:
         self.pid, self.start_time = process
@@ -279,7 +279,7 @@ def _spawn(
         )
     except OSError as error:
         raise explain_failure(error, argv, cwd, os.get_exec_path(environment)) from error
-    # From here on Child reaps: Popen must neither wait for it nor warn that nobody did.
+    # From here on Child reaps: Popen must neither wait for it nor warn about it.
     process.returncode = 0
     return Child(process.pid)
 
@@ -298,7 +298,7 @@ def ask_to_stop(child: Child, signal_number: int = 0) -> bool:
         return False
     try:
         os.killpg(child.pid, signal_number or signal.SIGTERM)
-        # One that somebody stopped hears nothing until it is continued.
+        # A stopped one gets no signal until it is continued.
         os.killpg(child.pid, signal.SIGCONT)
     except (ProcessLookupError, PermissionError):
         return False
@@ -309,7 +309,7 @@ def become_subreaper(*, outlived: bool = False) -> bool:
     """Make this process the parent of all descendants whose own parent ends.
 
     Args:
-        outlived: for Windows; here they outlive it in any case, unless somebody ends them.
+        outlived: for Windows; here they outlive it in any case, unless they are ended.
 
     Returns:
         False where the system has no such thing: then a child that leaves its tree is found by its mark only.

@@ -1,6 +1,6 @@
 """What becomes readable when a process has ended: a pidfd, a kernel queue, or a thread's socket. POSIX only.
 
-How it ended, and whose child it was, is told elsewhere.
+How it ended is reported elsewhere.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class EndNotice:
             try:
                 self.fd = os.pidfd_open(pid)
             except OSError:
-                # Kernels before 5.3 have no pidfd. If it is gone instead, the thread says so at once.
+                # Kernels before 5.3 have no pidfd. If it is gone instead, the thread reports that at once.
                 self._holder = near_end_of_waiter(pid, is_child)
                 self.fd = self._holder.fileno()
         else:

@@ -57,7 +57,7 @@ class TreeEnd:
             strays: end all children of this process too, adopted ones among them. What a subreaper adopts
                 while this goes on is ended as well.
             keep: pids that are left alone with all that is below them.
-            patience_s: how long after the last kill something may take to go before it counts as a survivor.
+            timeout_s: how long after the last kill something may take to end before it counts as a survivor.
         """
         self._roots = tuple(roots)
         self._strays = strays
@@ -101,7 +101,7 @@ class TreeEnd:
         return not fresh and not (self._strays and has_strays(self._keep))
 
     def _freeze(self) -> set[ProcessId]:
-        """Stop all that is there and was not killed yet, and say what that is."""
+        """Stop all that is there and was not killed yet, and return what that is."""
         fresh: set[ProcessId] = set()
         stopped: set[int] = {process.pid for process in self._remaining}
         for _ in range(_ROUNDS_A_STEP):
@@ -126,7 +126,7 @@ class TreeEnd:
         if self._strays:
             reap_adopted(self._keep)
             return
-        # Only what was ended here: other children's exits belong to whoever started them.
+        # Only what was ended here: other children's exits belong to those who started them.
         for process in gone:
             _reap_one(process.pid)
 
@@ -157,7 +157,7 @@ def end_tree(roots: Iterable[ProcessId], keep: Collection[int] = (), timeout_s: 
         roots: processes; those that are gone already are passed over, though not what they left: see
             `end_strays`.
         keep: pids that are left alone with all that is below them.
-        patience_s: how long to wait for what does not go.
+        timeout_s: how long to wait for what does not go.
     """
     return _run(TreeEnd(roots, keep=keep, timeout_s=timeout_s))
 
@@ -169,7 +169,7 @@ def end_strays(keep: Collection[int] = (), timeout_s: float = 5.0) -> EndReport:
 
     Args:
         keep: pids that are left alone with all that is below them.
-        patience_s: how long to wait for what does not go.
+        timeout_s: how long to wait for what does not go.
     """
     return _run(TreeEnd(strays=True, keep=keep, timeout_s=timeout_s))
 

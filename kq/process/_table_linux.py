@@ -29,7 +29,7 @@ _HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH1
 
 
 def _read(path: str) -> bytes:
-    """The whole file, or nothing when its process is gone or belongs to somebody else."""
+    """The whole file, or nothing when its process is gone or another user's."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -199,7 +199,7 @@ def _owner(pid: int) -> int | None:
 def _environment(pid: int) -> bytes | None:
     """The content of its environ file; empty where there is none, None in the middle of an exec.
 
-    Then there is no environment for a moment, and that is when whoever started it goes on already: it must
+    Then there is no environment for a moment, and its parent continues at that moment: it must
     not be taken for an unmarked one.
     """
     for _ in range(2):

@@ -45,7 +45,7 @@ class SignalWake:
         try:
             self._far.send(b"\0")
         except BlockingIOError:
-            pass  # so many wakes wait already that one more says nothing
+            pass  # so many wakes are pending that one more changes nothing
 
     def drain(self) -> None:
         """Take note of all that has come. Never waits."""

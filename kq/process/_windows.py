@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 KILLED = 0xC000_013A
-"""The exit code of what is ended here; Windows uses it for what Ctrl-C ended. Told as SIGKILL's -9."""
+"""The exit code of what is ended here; Windows uses it for what Ctrl-C ended. Reported as SIGKILL's -9."""
 
 _INTERPRETER: str = getattr(sys, "_base_executable", sys.executable)
 _ASKED = "Local\\kq-asked-to-stop-{}"
@@ -93,7 +93,7 @@ def _wait_and_tell(handles: list[int], far_end: socket.socket) -> None:
 class Child:
     """A process that this one started and has not let go of. To be used from one thread.
 
-    `wake_fd` becomes readable when it has ended; `poll` then says how.
+    `wake_fd` becomes readable when it has ended; `poll` then returns how.
     """
 
     def __init__(self, handle: int, pid: int, job: int | None, lifeline: int | None = None) -> None:
@@ -192,7 +192,7 @@ def _duplicate(handle: int) -> int:
 
 
 class Watch:
-    """A process of somebody else, watched for its end. To be used from one thread."""
+    """A process that was started elsewhere, watched for its end. To be used from one thread."""
 
     def __init__(self, process: ProcessId, handle: int) -> None:
         self.pid, self.start_time = process
@@ -331,7 +331,7 @@ def spawn_service(
         stdin: NOWHERE, INHERIT, LIFELINE, or a file descriptor.
         stdout: NOWHERE, INHERIT, or a file descriptor; likewise `stderr`.
         cwd: its working folder; None: this process's.
-        leaves_job: whether it goes on when the job that this process was born into is over. An SSH server
+        leaves_job: whether it continues when the job that this process was born into is over. An SSH server
             puts all of a session into one, which ends with it, and lets out what asks for it.
 
     Raises:

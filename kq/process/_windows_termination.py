@@ -71,7 +71,7 @@ class TreeEnd:
         return EndReport(self._gone, tuple(sorted(self._remaining)))
 
     def step(self) -> bool:
-        """End what there is now. Windows says that a process is ended, and ends it a little later.
+        """End what there is now. Windows reports a process as ended, and ends it a little later.
 
         Returns:
             True when all is over: nothing is left, or what is left does not go.
@@ -126,7 +126,7 @@ class TreeEnd:
         return found
 
     def _terminate(self, found: set[ProcessId]) -> None:
-        # Again in each step: nothing says that a process being made just then is ended by the first time.
+        # Again in each step: a process being made just then may not be ended by the first time.
         for job in self._jobs():
             api.terminate_job(job, _windows.KILLED)
         for pid, start_time in found:
@@ -192,5 +192,5 @@ def has_strays(keep: Collection[int] = ()) -> bool:
 
 
 def reap_adopted(keep: Collection[int] = ()) -> int:
-    """Nothing needs to be reaped here: a process that ended is gone once nobody holds a handle of it."""
+    """Nothing needs to be reaped here: a process that ended is gone once no handle of it is open."""
     return 0

@@ -9,7 +9,7 @@ from ..errors import RemoteFailed
 __all__ = ["address_towards", "choose_addresses"]
 
 _OUTSIDE = "192.0.2.1"
-"""An address that belongs to nobody (RFC 5737): what leads there leads out."""
+"""An address that is reserved for documentation (RFC 5737): its route is the default route."""
 
 
 def address_towards(address: str) -> str:
@@ -30,7 +30,7 @@ def choose_addresses(named: str, towards: str) -> tuple[str, str]:
     """What the other machine is to call, and what to open the ports on.
 
     Args:
-        named: what somebody chose: an address or name of this machine, or of a gateway that leads to it.
+        named: the configured one: an address or name of this machine, or of a gateway that leads to it.
         towards: the other machine's address; empty when only a machine in between knows it.
 
     Raises:
@@ -39,15 +39,15 @@ def choose_addresses(named: str, towards: str) -> tuple[str, str]:
     leads = address_towards(towards)
     if not named:
         if not leads:
-            raise RemoteFailed("no network leads to the other machine: say in KQ Host what it is to call")
+            raise RemoteFailed("no route to the other machine: set KQ Host to the address that it is to call")
         return leads, leads
     for address in _addresses_of(named):
         if _is_own(address):
             return named, address
-    # Somebody else's, which passes it on to us: then to where it arrives from over there.
+    # Another machine's, such as a gateway that forwards here: then where its packets arrive.
     if not leads:
         raise RemoteFailed(
-            f"KQ Host {named} is not an address of this machine, and no network leads to the other one"
+            f"KQ Host {named} is not an address of this machine, and there is no route to the other one"
         )
     return named, leads
 

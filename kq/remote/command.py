@@ -41,7 +41,7 @@ def add_remote_commands(commands: Any, common: argparse.ArgumentParser, connect:
     remote = commands.add_parser("remote", help=summary, description=summary)
     actions = remote.add_subparsers(required=True, metavar="ACTION")
     for name, text in (
-        ("check", "go down the ladder, from the name to the render program"),
+        ("check", "run the preflight checks, from the name to the render program"),
         ("start", "start Agents there"),
         ("stop", "stop this session's Agents there"),
         ("key", "print the session's key for a machine, for StartAgents used by hand"),
@@ -63,7 +63,9 @@ def _add_options(action: argparse.ArgumentParser) -> None:
     action.add_argument("--remote-data-root", dest="remote_data_root", metavar="DIR",
                         help="KQ_DATA_ROOT there; default: as here")  # fmt: skip
     action.add_argument("--kq-host", metavar="ADDRESS", help="what it is to call; default: found out")
-    action.add_argument("--tunnel", action=argparse.BooleanOptionalAction, help="lead the ports through SSH")
+    action.add_argument(
+        "--tunnel", action=argparse.BooleanOptionalAction, help="tunnel the ports through SSH"
+    )
     action.add_argument("--accept-host-key", action="store_true", help="of a machine that is not known yet")
 
 
@@ -191,7 +193,7 @@ class _Progress:
 
 
 class _Terminal:
-    """Asks whoever sits at the terminal; where nobody does, the careful answer is given."""
+    """Prompts at the terminal; without one, the safe answer is given."""
 
     def __init__(self, options: argparse.Namespace, cancelled: threading.Event) -> None:
         self._accept = bool(options.accept_host_key)
@@ -204,25 +206,23 @@ class _Terminal:
         return self._yes(f"{host} is not known yet. Its {kind} key is {fingerprint}. Accept it?")
 
     def passphrase(self, key_file: str, again: bool) -> str | None:
-        prompt = f"{'Not right. ' if again else ''}Passphrase of {key_file}: "
+        prompt = f"{'Wrong passphrase. ' if again else ''}Passphrase of {key_file}: "
         return self._ask(lambda: getpass.getpass(prompt)) or None
 
     def use_tunnel(self, why: str) -> bool:
-        return self._yes(f"{why}.\nLead the ports through SSH?")
+        return self._yes(f"{why}.\nTunnel the ports through SSH?")
 
     def _yes(self, question: str) -> bool:
         return self._ask(lambda: input(f"{question} [y/N] ")).strip().lower() in ("y", "yes")
 
     def _ask(self, read: Callable[[], str]) -> str:
-        """What was typed; empty where nobody can, or will."""
+        """What was typed; empty without a terminal, or when cancelled."""
         if not self._can_ask or self._cancelled.is_set():
             return ""
         if threading.current_thread() is not threading.main_thread():
-            return (
-                ""  # a tunnel connects again: nobody may sit there any more, and signals are not heard here
-            )
+            return ""  # a tunnel reconnects: prompts are for the main thread, which alone gets signals
         print()
-        # What waits for a key is not ended by a handler that only takes note.
+        # Reading input is not ended by a handler that only sets a flag.
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, self._interrupt) for number in numbers]
         try:

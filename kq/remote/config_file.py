@@ -1,4 +1,4 @@
-"""The file ~/.ssh/config, with those that it includes. What it says of a machine is not judged here."""
+"""The file ~/.ssh/config, with those that it includes. It is parsed, not judged."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _ALL, _NONE = "Host *", "Host !*"
 
 
 class SshConfigFile:
-    """What stands in the file now.
+    """The file as it is now.
 
     Attributes:
-        notes: sentences on what is not done as ssh does it.
+        notes: messages on what is not done as ssh does it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,7 +80,7 @@ class SshConfigFile:
                     )
                 block = line.strip()
                 if word == "match" and not _is_known(value):
-                    self.notes.append(f"`{block}` in {path} is passed over, for its terms are not known here")
+                    self.notes.append(f"`{block}` in {path} is ignored: unknown terms")
                     block = _NONE
                 lines.append(block)
             elif word == "include":

@@ -1,4 +1,4 @@
-"""A machine on which Agents may run, and how it is reached. Data, and what follows from it alone."""
+"""A machine on which Agents may run, and how it is reached. Data and its validation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
     kq_host: str = ""
     """The address of this machine that it is to call; empty: that of the interface which leads there."""
     tunnel: bool = False
-    """Whether the queue's ports are led through the SSH connection."""
+    """Whether the queue's ports are tunneled through the SSH connection."""
 
     @classmethod
     def parse(cls, text: str) -> RemoteHost:
@@ -66,7 +66,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 < self.port < 65536:
             raise BadInput(f"port {self.port} is out of range: use 1 to 65535")
         if not 0 < self.num_agents <= MAX_AGENTS:
-            raise BadInput(f"{self.num_agents} Agents make no sense: use 1 to {MAX_AGENTS}")
+            raise BadInput(f"Invalid number of Agents: {self.num_agents}. Use 1 to {MAX_AGENTS}")
         for what, text in (
             ("the user", self.user),
             ("Katana's folder", self.katana_root),
@@ -84,7 +84,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
         ):
             # Of whichever system it is; a relative one would count from whatever folder a login begins in.
             if text and not (PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()):
-                raise BadInput(f"{what} is {quoted(text)}: give the whole path, as it is on {self.host}")
+                raise BadInput(f"{what} is {quoted(text)}: give the absolute path on {self.host}")
 
     @property
     def label(self) -> str:
@@ -102,7 +102,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def local_user() -> str:
-    """The user's own name here; empty where nobody knows."""
+    """The name of the user of this process; empty when it is not known."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""Which keys of a host somebody accepted, or revoked, by the files that `ssh` keeps of them. Asks nobody.
+"""Which keys of a host are accepted or revoked, by the files that `ssh` keeps. No prompt.
 
 See sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 """
@@ -25,12 +25,12 @@ Key = tuple[str, bytes]
 
 
 class KnownKeys(msgspec.Struct, frozen=True):
-    """What the files say of one host."""
+    """The entries for one host."""
 
     accepted: tuple[Key, ...] = ()
     revoked: tuple[Key, ...] = ()
     place: str = ""
-    """The file in which the first of the accepted ones stands."""
+    """The file with the first accepted one."""
     has_authority: bool = False
     """Whether an authority is named that signs its keys."""
 
@@ -41,7 +41,7 @@ class KnownKeys(msgspec.Struct, frozen=True):
 
 
 def find_known_keys(paths: Iterable[str], name: str) -> KnownKeys:
-    """What the files say of the host that stands in them as `name`. One that is not there says nothing.
+    """The entries for the host called `name` in them. A missing file counts as empty.
 
     Raises:
         RemoteFailed: one cannot be read.
@@ -94,7 +94,7 @@ def _is_among(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _fits(name: str, pattern: str) -> bool:
-    # By hand: brackets, which stand around the name where there is a port, mean nothing else here.
+    # By hand: brackets, which surround a name that has a port, have no other meaning here.
     letters = {"*": ".*", "?": "."}
     return re.fullmatch("".join(letters.get(each, re.escape(each)) for each in pattern), name) is not None
 
@@ -108,7 +108,7 @@ def _is_hash_of(name: str, text: str) -> bool:
 
 
 def add_known_key(path: str, name: str, key: Key) -> None:
-    """Remember that somebody accepted the key of `name`. Raises RemoteFailed: the file cannot be written."""
+    """Add the accepted key of `name`. Raises RemoteFailed: the file cannot be written."""
     kind, content = key
     line = f"{name} {kind} {base64.b64encode(content).decode('ascii')}\n"
     try:

@@ -37,7 +37,7 @@ Report = Callable[[RemoteStep], None]
 
 
 class RemoteLauncher:
-    """One session's hand on other machines. Thread-safe."""
+    """Checks, starts and stops on other machines, for one session. Thread-safe."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class RemoteLauncher:
         Args:
             queue: the session's client; None where no session runs, which leaves checks only.
             questions: answers what only a person can.
-            book: remembers what worked; default: the user's.
-            connect_s: how long a machine may leave us without an answer.
+            store: remembers what worked; default: the user's.
+            connect_s: how long a machine may take to answer, in seconds.
         """
         self._queue = queue
         self._settings = settings
@@ -67,10 +67,10 @@ class RemoteLauncher:
     def check(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
     ) -> RemoteResult:
-        """Go down the ladder and stop at the first broken rung. Nothing is started.
+        """Run the preflight checks, up to the first that fails. Nothing is started.
 
         Args:
-            report: called with each step as it begins, goes on and ends, on this thread.
+            report: called with each step as it begins, continues and ends, on this thread.
             cancelled: ends it soon when set.
         """
         return self._take(host, report, cancelled, self._check)
@@ -99,7 +99,7 @@ class RemoteLauncher:
             pass
 
     def close(self) -> None:
-        """Close all tunnels: the Agents behind them end by their lease, unless they are told before."""
+        """Close all tunnels: the Agents behind them end by their lease, unless they are ended before."""
         with self._lock:
             tunnels, self._tunnels = list(self._tunnels.values()), {}
         for tunnel in tunnels:
@@ -136,7 +136,9 @@ class RemoteLauncher:
     def _alone(self, label: str) -> Iterator[None]:
         with self._lock:
             if label in self._busy:
-                raise Refused(f"{label} is being worked on already: wait, or cancel that first")
+                raise Refused(
+                    f"{label} is busy with another check, start or stop: wait, or cancel that first"
+                )
             self._busy.add(label)
         try:
             yield
@@ -163,20 +165,20 @@ class RemoteLauncher:
         preflight = self._preflight(host, steps)
         try:
             preflight.log_in()
-            preflight.look_at_programs()
+            preflight.check_programs()
             if self._queue is not None and self._queue.session:
-                # A label of its own: the host's belongs to its Agents, and somebody else may check it, too.
+                # A label of its own: the host's belongs to its Agents, and another desktop may check it.
                 preflight.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:80])
-                preflight.look_at_share()
-                preflight.connect_back()
-            preflight.look_at_clock()
-            preflight.look_at_disk()
+                preflight.check_data_root()
+                preflight.check_reverse_connection()
+            preflight.check_clock()
+            preflight.check_disk()
         finally:
             if preflight.admitted:
                 self._revoke(preflight.admitted)
             preflight.close()
         if not self._store.has_worked(host):
-            # What Agents ran with is worth more than what somebody only tried: fifty Agents, another folder.
+            # What Agents ran with is worth more than what was only tried: fifty Agents, another folder.
             self._remember(host, steps, worked=False)
         if self._queue is None or not self._queue.session:
             return f"{host.title} can be reached; whether it reaches this machine shows once a queue runs."
@@ -190,25 +192,25 @@ class RemoteLauncher:
         were_there = bool(_agents(queue, label))
         keepalive = self._tunnel_of(label, in_use=were_there)
         if were_there:
-            # Agents that run already keep the way by which they came.
+            # Agents that run already keep the connection by which they came.
             host = msgspec.structs.replace(host, tunnel=keepalive is not None)
         preflight = self._preflight(host, steps)
         started = False
         try:
             preflight.log_in()
-            preflight.look_at_programs()
+            preflight.check_programs()
             if keepalive is not None and host.tunnel:
                 preflight.use_tunnel(label, keepalive.there)
             else:
                 preflight.admit(label)
-            preflight.look_at_share()
-            # The machine knows better than the queue, which counts dead Agents until their lease is over.
+            preflight.check_data_root()
+            # The machine, not the queue, which counts dead Agents until their lease is over.
             were_there = bool(preflight.facts.get("agents"))
-            host = self._find_way_back(preflight, host, label, steps)
-            preflight.look_at_disk()
+            host = self._check_reverse_connection(preflight, host, label, steps)
+            preflight.check_disk()
             with steps.step("Scripts") as step:
                 installed = preflight.machine.install_scripts()
-                step.done(f"{', '.join(installed)} put into the home folder" if installed else "as here")
+                step.done(f"{', '.join(installed)} copied to the home folder" if installed else "up to date")
             started = True
             agents = self._launch(preflight, host, steps)
             self._wait_registered(queue, agents, steps)
@@ -227,7 +229,7 @@ class RemoteLauncher:
         return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
 
     def _tunnel_of(self, label: str, *, in_use: bool) -> TunnelKeepalive | None:
-        """The tunnel to a machine, while there are Agents behind it: else its connection may be long dead."""
+        """The tunnel to a machine while it has Agents behind it; without, its connection may be dead."""
         with self._lock:
             keepalive = self._tunnels.get(label)
             if keepalive is not None and (not in_use or not keepalive.is_open):
@@ -238,10 +240,12 @@ class RemoteLauncher:
             keepalive.close()
         return None
 
-    def _find_way_back(self, preflight: Preflight, host: RemoteHost, label: str, steps: Steps) -> RemoteHost:
-        """Prove that the machine reaches the queue; offer the way through SSH when nothing else does."""
+    def _check_reverse_connection(
+        self, preflight: Preflight, host: RemoteHost, label: str, steps: Steps
+    ) -> RemoteHost:
+        """Prove that the machine reaches the queue; offer a tunnel when it does not."""
         try:
-            preflight.connect_back()
+            preflight.check_reverse_connection()
         except Cancelled:
             raise
         except RemoteFailed as error:
@@ -253,7 +257,7 @@ class RemoteLauncher:
             host = msgspec.structs.replace(host, tunnel=True)
             preflight.host = host
             preflight.admit(label)
-            preflight.connect_back()
+            preflight.check_reverse_connection()
         return host
 
     def _launch(self, preflight: Preflight, host: RemoteHost, steps: Steps) -> list[str]:
@@ -297,14 +301,14 @@ class RemoteLauncher:
                 steps.pause(0.05)
 
     def _undo(self, preflight: Preflight, label: str, *, started: bool) -> None:
-        """Leave nothing half started. Nobody may cancel this; it takes its time, and no longer."""
+        """Leave nothing half started. It cannot be cancelled, and has a time limit."""
         queue = self._session_queue()
         if started and preflight.connection is not None:
             preflight.machine.steps = Steps(lambda _step: None, threading.Event())
             try:
                 preflight.machine.stop_agents(queue.session)
             except KqError as error:
-                # The queue dismisses it all the same: then the Agents end as told, or by their lease.
+                # The queue dismisses it all the same: then the Agents end on request, or by their lease.
                 _log.warning("what was started on %s may not be gone yet: %s", label, error)
         if preflight.admitted:
             self._revoke(preflight.admitted, undo=True)
@@ -340,7 +344,7 @@ class RemoteLauncher:
         with self._lock:
             if label in self._busy:
                 return True
-        # Without a session there is nobody whom it would lead to.
+        # Without a session it leads nowhere.
         return self._queue is not None and bool(self._queue.session and _agents(self._queue, label))
 
     def _remember(self, host: RemoteHost, steps: Steps, *, worked: bool) -> None:
@@ -365,7 +369,7 @@ class RemoteLauncher:
                     ended = list(answer.get("ended", ()))
                     step.done(f"{', '.join(ended)} ended" if ended else "none of this session ran there")
             finally:
-                # Also where SSH does not get there: Agents that the queue reaches end as they are told. A
+                # Also where SSH does not get there: Agents that the queue reaches end on request. A
                 # tunnel through which it reaches them stays for that.
                 self._revoke(label)
             with steps.step("Queue") as step:

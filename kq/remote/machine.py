@@ -27,10 +27,10 @@ _MARK = "kq-remote: "
 _LEAST_PYTHON = (3, 11)
 _START_S = 45.0
 UNBROKEN_S = 20.0
-"""How long StartAgents may go on when nobody wants it any more; it gives up by itself before that."""
+"""How long StartAgents may continue after a cancel; it gives up by itself before that."""
 
-# One line each, so that any shell passes them on. Candidates tell which version they are, in the syntax of
-# Python 2 as well, so that an old one can answer.
+# One line each, so that any shell passes them on. Candidates print their version, in the syntax of Python 2
+# as well, so that an old one can answer.
 _VERSION = 'import sys; sys.stdout.write("%d.%d.%d" % sys.version_info[:3])'
 _FIND_PYTHON = (
     'for name in "$@"; do path=$(command -v "$name" 2>/dev/null) || continue; '
@@ -77,7 +77,7 @@ class Machine:
     def start_agents(
         self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
     ) -> Any:
-        """Run StartAgents with its seven arguments; returns what it says. Raises RemoteFailed."""
+        """Run StartAgents with its seven arguments; returns its answer. Raises RemoteFailed."""
         raise NotImplementedError
 
     def run_kq(
@@ -87,17 +87,17 @@ class Machine:
         step: OpenStep | None = None,
         timeout_s: float = 30.0,
     ) -> Any:
-        """Run one of kq's programs for other machines; returns what it says. Raises RemoteFailed."""
+        """Run one of kq's programs for other machines; returns its answer. Raises RemoteFailed."""
         raise NotImplementedError
 
     def stop_agents(self, session: str) -> Any:
-        """Run StopAgents for one session; returns what it says. Raises RemoteFailed."""
+        """Run StopAgents for one session; returns its answer. Raises RemoteFailed."""
         raise NotImplementedError
 
     # These are alike.
 
     def _candidates(self) -> list[str]:
-        """Folders that may hold kq, as text: the one that somebody named, or those where it is expected."""
+        """Folders that may hold kq, as text: the configured one, or those where it is expected."""
         if self.host.kq_root:
             return [self.host.kq_root]
         return list(dict.fromkeys((str(LOCAL_ROOT), self.katana_root)))
@@ -192,7 +192,7 @@ class PosixMachine(Machine):
         output = self._run(_FIND_KQ, self._candidates())
         if output.code != 0:
             raise RemoteFailed(
-                f"{self._no_kq()}: install it at the same path as here, or say in Katana Install where it is"
+                f"{self._no_kq()}: install it at the same path as here, or set Katana Install to its folder"
             )
         self.kq_root = output.out.strip()
         return self.kq_root
@@ -217,7 +217,7 @@ class PosixMachine(Machine):
     def start_agents(
         self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
     ) -> Any:
-        # No secret stands in a variable or an argument: `-` has the key read from standard input.
+        # No secret is in a variable or an argument: `-` has the key read from standard input.
         script = (
             'KQ_CONNECTION=- KQ_ROOT="$1" KQ_PYTHON="$2" KQ_DESKTOP_ROOT="$3" KQ_FIRST_LOG="$4"; '
             "export KQ_CONNECTION KQ_ROOT KQ_PYTHON KQ_DESKTOP_ROOT KQ_FIRST_LOG; "
@@ -236,7 +236,7 @@ class PosixMachine(Machine):
 
 
 def marked_line(text: str) -> Any:
-    """What one of kq's programs says, from between whatever else was printed; None when it said nothing."""
+    """The answer of one of kq's programs, found in its output; None when there is none."""
     for line in reversed(text.splitlines()):
         if line.startswith(_MARK):
             try:
@@ -284,4 +284,4 @@ def _remove(sftp: paramiko.SFTPClient, path: str) -> None:
     try:
         sftp.remove(path)
     except OSError:
-        pass  # it was not made, or the disk is beyond help; the error that led here is raised
+        pass  # it was not made, or cannot be removed; the error that led here is raised

@@ -1,6 +1,6 @@
-"""The ladder from a machine's name to renders on it. Each rung is a step; the first broken one ends it.
+"""The preflight checks, from a machine's name to renders on it. The first that fails ends them.
 
-It changes nothing over there but a token file, which it removes.
+They change nothing over there but a token file, which they remove.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..errors import ConnectionLost, RemoteFailed
 from ..messages import PROTOCOL_VERSION
 from ..records import AgentRecord
 from ..settings import Settings
+from ..wire.probe import PortAnswer
 from .addresses import choose_addresses
 from .hosts import RemoteHost, local_katana_root, render_program
 from .machine import Machine, PosixMachine
@@ -55,7 +56,7 @@ class Queue(Protocol):
 
 
 class Preflight:
-    """One climb. To be used from one thread, which may wait."""
+    """One run of the checks. To be used from one thread, which may wait."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Preflight:
         """
         Args:
             queue: None where no session runs; then what needs one is left out.
-            before: a connection that there is or was: its keys are tried first, so that nobody is asked.
+            before: a connection that there is or was: its key is tried first, without a prompt.
         """
         self.host = host
         self.queue = queue
@@ -87,7 +88,7 @@ class Preflight:
         """Of this machine, to which the tunnel leads."""
         self.config: AgentConfig | None = None
         self.admitted = ""
-        """The label that this climb had admitted."""
+        """The label that this run had admitted."""
         self.data_root = host.data_root or str(settings.data_root)
 
     def log_in(self) -> Machine:
@@ -107,7 +108,7 @@ class Preflight:
             step.done(self.machine.find_system())
         return self.machine
 
-    def look_at_programs(self) -> None:
+    def check_programs(self) -> None:
         """Python, kq and its version, the render program, and room for as many Agents."""
         with self._steps.step("Python") as step:
             step.done(self.machine.find_python())
@@ -126,10 +127,10 @@ class Preflight:
             if not self.facts.get("render_program"):
                 raise RemoteFailed(
                     f"{program} is not on {self.host.host}, or cannot be executed: install the renderer at "
-                    f"the same path as here, or say in Katana Install where it is"
+                    f"the same path as here, or set Katana Install to its folder"
                 )
             step.done(str(self.facts["render_program"]))
-        self._look_at_size()
+        self._check_size()
 
     def _render_program(self) -> str:
         here, local = render_program(), local_katana_root().rstrip("/\\")
@@ -139,15 +140,14 @@ class Preflight:
         # An Agent looks there as well; the separators are those of either system.
         return self.machine.katana_root.rstrip("/\\") + below
 
-    def _look_at_size(self) -> None:
+    def _check_size(self) -> None:
         cores, asked = int(self.facts.get("cores") or 1), self.host.num_agents
         memory = int(self.facts.get("memory") or 0)
         with self._steps.step("Machine") as step:
-            size = f"{cores} cores" + (f", {memory / 2**30:.1f} GiB of memory" if memory else "")
+            number = f"{cores} {'core' if cores == 1 else 'cores'}"
+            size = number + (f", {memory / 2**30:.1f} GiB of memory" if memory else "")
             if asked > cores:
-                step.note(
-                    f"{size}: {asked} Agents will get in each other's way, {max(cores // 2, 1)} would do"
-                )
+                step.note(f"{asked} Agents exceed {number}; {max(cores // 2, 1)} recommended")
             else:
                 step.done(f"{size} for {asked} {'Agent' if asked == 1 else 'Agents'}")
 
@@ -191,7 +191,7 @@ class Preflight:
                 step,
             )
             self.config = _through_tunnel(config, self.tunnel.there)
-            step.done(f"its ports {', '.join(map(str, self.tunnel.there))} lead here, through SSH")
+            step.done(f"ports {', '.join(map(str, self.tunnel.there))} there are tunneled through SSH")
 
     def use_tunnel(self, label: str, there: Sequence[int]) -> None:
         """Go on with a tunnel that is open already, by its ports over there."""
@@ -202,7 +202,7 @@ class Preflight:
 
     def _ask_key(self, label: str, bind: str) -> AgentConfig:
         assert self.queue is not None
-        # Before there is an answer: who cancels meanwhile takes it back as well.
+        # Before there is an answer: it must be revoked also when this is cancelled meanwhile.
         self.admitted = label
         future = self.queue.admit_host(label, bind)
         try:
@@ -218,7 +218,7 @@ class Preflight:
         connection = self.config.connection
         return connection.request_port, connection.update_port, connection.broadcast_port
 
-    def look_at_share(self) -> None:
+    def check_data_root(self) -> None:
         """Whether KQ_DATA_ROOT there is the one here: each side writes a token, the other reads it."""
         assert self.config is not None
         with self._steps.step("KQ_DATA_ROOT") as step:
@@ -273,43 +273,45 @@ class Preflight:
 
         return self._steps.wait(look, 10.0, f"{self._settings.data_root} does not answer on this machine")
 
-    def connect_back(self) -> None:
+    def check_reverse_connection(self) -> None:
         """Whether the other machine opens the three ports with its key. A ping would be no proof.
 
         Raises:
             RemoteFailed: it does not.
         """
         assert self.config is not None
-        with self._steps.step("Way back") as step:
+        with self._steps.step("Reverse connection") as step:
             call = self.config.connection.host
             answer = self.machine.run_kq(
                 ["probe", "--timeout", str(_PROBE_S)], msgspec.json.encode(self.config), step
             )
             answers = list(answer.get("ports", ())) if isinstance(answer, dict) else []
-            if answers != ["open"] * 3:
-                raise RemoteFailed(self._no_way_back(call, answers))
+            if answers != [PortAnswer.OPEN] * 3:
+                raise RemoteFailed(self._explain_closed_ports(call, answers))
             how = "through SSH" if self.tunnel is not None else f"at {call}"
             step.done(f"{self.facts.get('host')} reaches the queue {how}, on all three ports, with its key")
 
-    def _no_way_back(self, call: str, answers: list[str]) -> str:
+    def _explain_closed_ports(self, call: str, answers: list[str]) -> str:
         named = list(zip(_PORTS, self._ports(), answers, strict=False))
-        bad = [f"{name} port {port}: {answer}" for name, port, answer in named if answer != "open"]
+        bad = [f"{name} port {port}: {answer}" for name, port, answer in named if answer != PortAnswer.OPEN]
         who = str(self.facts.get("host") or self.host.host)
-        if "no such name" in answers:
+        if PortAnswer.NO_SUCH_NAME in answers:
             return (
                 f"{who} does not know the name {call}: put this machine's address into KQ Host, or "
                 f"have the name added to DNS or /etc/hosts there"
             )
-        if "key refused" in answers or "somebody else" in answers:
-            return f"at {call} another program answers {who} ({'; '.join(bad)}): correct KQ Host"
+        if PortAnswer.KEY_REFUSED in answers or PortAnswer.ANOTHER_PROGRAM in answers:
+            return (
+                f"another program answers at {call} ({'; '.join(bad)}), as seen from {who}: correct KQ Host"
+            )
         ports = ", ".join(str(port) for _, port, _ in named)
         return (
             f"{who} does not reach this machine at {call} ({'; '.join(bad)}): have the firewall here let TCP "
             f"ports {ports} in from {self.connection.address if self.connection else who}, correct KQ Host, "
-            f"or lead the ports through SSH"
+            f"or tunnel the ports through SSH"
         )
 
-    def look_at_clock(self) -> None:
+    def check_clock(self) -> None:
         """Clock difference."""
         with self._steps.step("Clock") as step:
             before = time.time()
@@ -323,7 +325,7 @@ class Preflight:
             else:
                 step.done("as here, within a second" if apart < 1.0 else f"{apart:.1f} s apart from here")
 
-    def look_at_disk(self) -> None:
+    def check_disk(self) -> None:
         """Whether there is room for what Agents keep there, by the latest report. Raises RemoteFailed."""
         facts = self.facts
         with self._steps.step("Disk") as step:
@@ -333,14 +335,14 @@ class Preflight:
                 raise RemoteFailed(f"{base} cannot be written on {self.host.host}: make it writable")
             if free < _NO_DISK:
                 raise RemoteFailed(f"the disk of {base} on {self.host.host} is full: make room there")
-            told = f"{free / 2**30:.1f} GiB are free for {base}"
+            room = f"{free / 2**30:.1f} GiB free for {base}"
             if free < _LITTLE_DISK:
-                step.note(f"{told}: that is little for scenes and pictures")
+                step.note(f"low disk space for scenes and pictures: {room}")
             else:
-                step.done(told)
+                step.done(room)
 
     def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         if self.connection is not None:
             self.connection.close()
         if self.tunnel is not None:

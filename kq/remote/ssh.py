@@ -17,13 +17,13 @@ from .ssh_config import SshRoute
 from .ssh_keys import NamedKey, is_windows
 from .steps import Cancelled, OpenStep, Steps
 
-__all__ = ["Connection", "Output", "hang_up", "said_by"]
+__all__ = ["Connection", "Output", "error_text", "hang_up"]
 
 _COMMAND_S = 30.0
 _MAX_OUTPUT = 1 << 20
 _WHOLE_FILE_S = 3.0
 _CLOSED_THERE_S = 3.0
-# What goes wrong is told by whoever asked; without a handler Python would print it, too.
+# Callers report errors; without a handler Python would print them as well.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
@@ -36,9 +36,9 @@ class Output(msgspec.Struct, frozen=True):
 
     @property
     def complaint(self) -> str:
-        """The last line that it wrote about what is wrong."""
+        """The last line of its error output, else of its output."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
-        return " ".join(lines[-1].split())[:400] if lines else f"exit code {self.code}, and no word why"
+        return " ".join(lines[-1].split())[:400] if lines else f"exit code {self.code}, no error output"
 
 
 class Connection:
@@ -57,7 +57,7 @@ class Connection:
             address: of the other machine, in numbers; empty when another machine looks it up.
             between: the machine that leads there, if one does.
             key: what let us in, where it was read from a file. It is kept in memory for another connection by
-                the same way: a passphrase is not asked for in the midst of a night.
+                the same way: a reconnect at night must not prompt for a passphrase.
         """
         self.transport = transport
         self.route = route
@@ -71,7 +71,7 @@ class Connection:
         return is_windows(self.transport)
 
     def close(self) -> None:
-        """Hang up. What runs over there goes on."""
+        """Disconnect. What runs over there continues."""
         hang_up(self.transport)
         if self.between is not None:
             self.between.close()
@@ -89,8 +89,8 @@ class Connection:
         """Run a command line there, and wait for its end.
 
         Args:
-            unbroken_s: how long its end is waited for even when it was cancelled or is late, in seconds. What
-                is hung up on goes on over there: nobody could undo what it has yet to do.
+            unbroken_s: how long its end is waited for even when it was cancelled or is late, in seconds. A
+                command continues over there after a disconnect: what it has yet to do could not be undone.
 
         Raises:
             RemoteFailed: it did not end in time, or the connection was lost. Cancelled.
@@ -111,7 +111,7 @@ class Connection:
 
         def abort() -> None:
             if unbroken_s and step is not None:
-                step.tell("waiting until it has ended there, to undo it")
+                step.update("waiting for it to end there, to undo it")
             unwanted.set()  # where it has not begun, it does not any more
             ended.wait(unbroken_s)
             for channel in channels:
@@ -119,13 +119,13 @@ class Connection:
 
         late = (
             f"a command on {self.route.name} did not end within {timeout_s:.0f} s: "
-            f"look at the shell profile of {self.route.user} there"
+            f"check the shell profile of {self.route.user} there"
         )
         try:
             return steps.wait(call, timeout_s, late, step, abort)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise RemoteFailed(
-                f"the SSH connection to {self.route.name} was lost: {said_by(error)}"
+                f"the SSH connection to {self.route.name} was lost: {error_text(error)}"
             ) from error
 
     def _open_session(self, timeout_s: float) -> paramiko.Channel:
@@ -145,10 +145,10 @@ class Connection:
     def with_files(
         self, steps: Steps, call: Callable[[paramiko.SFTPClient], None], step: OpenStep | None = None
     ) -> None:
-        """Do something with the files there, by SFTP. It is not broken off in the midst, if it takes no time.
+        """Call `call` with an SFTP client. A cancel waits for its end, so that no half file is left.
 
         Raises:
-            RemoteFailed: says which file, and why. Cancelled.
+            RemoteFailed: SFTP failed. Cancelled.
         """
 
         ended, unwanted = threading.Event(), threading.Event()
@@ -173,21 +173,21 @@ class Connection:
             steps.wait(run, _COMMAND_S, late, step, abort)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise RemoteFailed(
-                f"files cannot be written on {self.route.name} by SFTP: {said_by(error)}; is its disk full, "
-                f"or its SFTP subsystem off?"
+                f"files cannot be written on {self.route.name} by SFTP: {error_text(error)}; is its disk "
+                f"full, or its SFTP subsystem off?"
             ) from error
 
 
 def hang_up(end: paramiko.Transport | paramiko.Channel | socket.socket) -> None:
-    """Close it. Whoever is at the other end may be gone, and the machine that leads there."""
+    """Close it. The other end, and the jump host that leads there, may be gone."""
     try:
         end.close()
     except (EOFError, OSError):
-        pass  # it cannot be told, and knows
+        pass  # the other end is gone
 
 
-def said_by(error: BaseException) -> str:
-    """What an error says, in one line."""
+def error_text(error: BaseException) -> str:
+    """The text of an error, in one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())
 
@@ -227,4 +227,4 @@ def _send(channel: paramiko.Channel, stdin: bytes) -> None:
         channel.sendall(stdin)
         channel.shutdown_write()
     except OSError:
-        pass  # it ended without reading: its exit code says why
+        pass  # it ended without reading; its exit code is reported

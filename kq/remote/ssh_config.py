@@ -1,4 +1,4 @@
-"""What `~/.ssh` says of a machine: its name, user, port, keys, and the machine in between. Reads files."""
+"""A machine as configured in `~/.ssh`: its name, user, port, keys, and jump host. Reads files."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class SshRoute(msgspec.Struct, frozen=True, kw_only=True):
     new_hosts_to: str
     """The one of them that is written to; empty: none is."""
     only_known_hosts: bool = False
-    """Whether nobody is asked about a host that is not known."""
+    """Whether an unknown host is refused without a prompt."""
     host_key_name: str
-    """Under which its key stands in known_hosts."""
+    """Its name in known_hosts."""
     jump: SshRoute | None = None
     notes: tuple[str, ...] = ()
     """What in the file is not done here, and may matter."""
@@ -65,7 +65,7 @@ def _route(
     jumps: int,
     before: Sequence[str] = (),
 ) -> SshRoute:
-    """`before`: machines on the way to it, which somebody named; they win over its own ProxyJump."""
+    """`before`: explicit jump hosts on the way to it; they win over its own ProxyJump."""
     found = config.look_up(name)
     if jumps > _MAX_JUMPS:
         raise BadInput(f"{config.path} leads to {name} through more than {_MAX_JUMPS} machines")
@@ -140,7 +140,7 @@ def configured_hosts(ssh_folder: Path | None = None) -> list[RemoteHost]:
 
 
 def configured_host(name: str, ssh_folder: Path | None = None) -> tuple[RemoteHost, str]:
-    """What ~/.ssh/config says of any machine, by patterns too, and the name that is looked up for it.
+    """The settings in ~/.ssh/config for a machine, by patterns too, and the name that is looked up for it.
 
     Raises:
         BadInput: the file cannot be read, or used for it.
@@ -159,6 +159,6 @@ def _configured(config: SshConfigFile, name: str) -> RemoteHost:
         host=name,
         user=str(found.get("user", "")),
         port=int(port) if port.isdigit() else 22,
-        # Of several each is tried in turn, while nobody chose one.
+        # Of several each is tried in turn, while none is chosen.
         private_key=os.path.expanduser(keys[0]) if isinstance(keys, list) and len(keys) == 1 else "",  # noqa: PTH111
     )

@@ -1,4 +1,4 @@
-"""Logs in by SSH, step by step: can be cancelled at any moment, and says in one sentence what is wrong."""
+"""Logs in by SSH, step by step. It can be cancelled at any moment; each failure has one message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from ..errors import RemoteFailed
-from .ssh import Connection, hang_up, said_by
+from .ssh import Connection, error_text, hang_up
 from .ssh_config import SshRoute
 from .ssh_keys import NamedKey, authenticate, check_host_key, order_host_keys
 from .steps import OpenStep, RemoteQuestions, Steps
@@ -37,7 +37,7 @@ def connect(
         before: an earlier connection by the same route, with whose keys it is tried first.
 
     Raises:
-        RemoteFailed: the sentence says what to do about it. Cancelled.
+        RemoteFailed: the message says what to do about it. Cancelled.
     """
     between, address = None, ""
     if route.notes and not prefix:
@@ -110,7 +110,7 @@ def _open(
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # A connection that died without a word is noticed, rather than tried for a quarter of an hour.
+            # A dead connection is noticed, rather than tried for a quarter of an hour.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_SILENCE_S * 1000))
     except BaseException:
         sock.close()
@@ -119,7 +119,7 @@ def _open(
 
 
 def _await_answer(sock: socket.socket, steps: Steps, step: OpenStep, timeout_s: float) -> None:
-    began, told = time.monotonic(), 0
+    began, shown = time.monotonic(), 0
     with selectors.DefaultSelector() as poll:
         poll.register(sock, selectors.EVENT_WRITE)
         while not poll.select(0.05):
@@ -127,9 +127,9 @@ def _await_answer(sock: socket.socket, steps: Steps, step: OpenStep, timeout_s: 
             waited = time.monotonic() - began
             if waited > timeout_s:
                 raise TimeoutError
-            if int(waited) > told:
-                told = int(waited)
-                step.tell(f"no answer for {told} s, {timeout_s:.0f} s at most")
+            if int(waited) > shown:
+                shown = int(waited)
+                step.update(f"no answer for {shown} s (time limit {timeout_s:.0f} s)")
 
 
 def _why_unreachable(error: OSError, waited_s: float) -> str:
@@ -141,8 +141,8 @@ def _why_unreachable(error: OSError, waited_s: float) -> str:
     if error.errno in (111, 61, 10061):
         return "the connection was refused. Is an SSH server installed and running there, on this port?"
     if error.errno in (113, 101, 65, 51, 10065, 10051):
-        return "there is no way to this address. Is the machine on, and in the same network?"
-    return said_by(error)
+        return "no route to this address. Is the machine on, and in the same network?"
+    return error_text(error)
 
 
 def _through(between: Connection, route: SshRoute, steps: Steps, prefix: str) -> paramiko.Channel:
@@ -158,7 +158,7 @@ def _through(between: Connection, route: SshRoute, steps: Steps, prefix: str) ->
             )
         except (paramiko.SSHException, EOFError) as error:
             raise RemoteFailed(
-                f"{between.route.name} does not reach {route.host} port {route.port}: {said_by(error)}"
+                f"{between.route.name} does not reach {route.host} port {route.port}: {error_text(error)}"
             ) from error
         step.done(f"{route.host} port {route.port} is open, through {between.route.name}")
         return channel
@@ -208,9 +208,9 @@ def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, s
             lambda: hang_up(transport),
         )
     except IncompatiblePeer as error:
-        raise RemoteFailed(_nothing_in_common(transport, route, said_by(error))) from error
+        raise RemoteFailed(_nothing_in_common(transport, route, error_text(error))) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        text = said_by(error)
+        text = error_text(error)
         if "banner" in text.lower() or isinstance(error, EOFError):
             text = "what answers there is not an SSH server, or it hung up; is the port right?"
         raise RemoteFailed(f"no SSH with {route.host} port {route.port}: {text}") from error
@@ -224,6 +224,6 @@ def _nothing_in_common(transport: paramiko.Transport, route: SshRoute, text: str
     if not option:
         return f"no SSH with {route.host} port {route.port}: {text}"
     return (
-        f"{route.host} and this machine have no algorithm of SSH in common: its administrator may add one of "
+        f"{route.host} and this machine have no SSH algorithm in common: its administrator may add one of "
         f"{', '.join(names)} to {option} in sshd_config"
     )

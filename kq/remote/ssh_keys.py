@@ -1,4 +1,4 @@
-"""Whose key is whose: the host's against known_hosts, and ours against the host. No passphrase is kept."""
+"""Authentication: the host's key against known_hosts, and ours against the host. No passphrase is kept."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def check_host_key(
     questions: RemoteQuestions,
     step: OpenStep,
 ) -> None:
-    """See that the host is the one that was known, or have somebody accept it.
+    """Check the host's key against known_hosts; prompt for an unknown one.
 
     Raises:
         RemoteFailed: it is another one, or was not accepted. Cancelled.
@@ -79,8 +79,8 @@ def check_host_key(
     known = find_known_keys(route.known_hosts, route.host_key_name)
     if (kind, key.asbytes()) in known.revoked:
         raise RemoteFailed(
-            f"THE HOST KEY OF {route.host} IS REVOKED: {kind} {shown} is marked so in known_hosts. Somebody "
-            f"who has it may pretend to be that machine: ask its administrator"
+            f"THE HOST KEY OF {route.host} IS REVOKED: {kind} {shown} is marked so in known_hosts. Whoever "
+            f"has it may pretend to be that machine: ask its administrator"
         )
     if (kind, key.asbytes()) in known.accepted:
         step.done(f"known: {kind} {shown}")
@@ -96,7 +96,7 @@ def check_host_key(
             f"the host key of {route.host} is not known ({kind} {shown}), and ~/.ssh/config says "
             f"`StrictHostKeyChecking yes`: have it added to {route.known_hosts[0]}"
         )
-    step.tell(f"not known yet: {kind} {shown}")
+    step.update(f"not known yet: {kind} {shown}")
     if not questions.accept_host_key(route.host_key_name, kind, shown):
         steps.check()
         raise RemoteFailed(
@@ -135,7 +135,7 @@ def authenticate(
     """Log in with the first key that is accepted.
 
     Args:
-        before: what this returned for an earlier connection of this process: nobody is asked once more.
+        before: what this returned for an earlier connection of this process: no prompt is repeated.
 
     Returns:
         The key, which is open, where it was read from a file.
@@ -145,7 +145,7 @@ def authenticate(
     """
     tried: list[str] = []
     for name, key in _keys(route, steps, questions, tried, before):
-        step.tell(f"{route.user}, with {name}")
+        step.update(f"{route.user}, with {name}")
         try:
             _try_key(transport, route.user, key, steps)
         except paramiko.SSHException as error:
@@ -173,12 +173,12 @@ def _check_for_more(error: paramiko.SSHException, route: SshRoute, name: str) ->
     if isinstance(error, PartialAuthentication):
         raise RemoteFailed(
             f"{route.host} accepts {name} and asks {route.user} for more ({', '.join(error.allowed_types)}), "
-            f"which nobody could give when a tunnel connects again: have its administrator let keys be enough"
+            f"which cannot be given when a tunnel reconnects: have its administrator accept a key alone"
         ) from error
     if isinstance(error, paramiko.BadAuthenticationType) and "publickey" not in error.allowed_types:
         others = f", only by {', '.join(error.allowed_types)}" if any(error.allowed_types) else ""
         raise RemoteFailed(
-            f"{route.host} lets nobody in by a key{others}: have its administrator set "
+            f"{route.host} accepts no login by key{others}: have its administrator set "
             f"`PubkeyAuthentication yes` in sshd_config"
         ) from error
 
@@ -257,7 +257,7 @@ def _public_part(path: str) -> bytes | None:
         words = Path(f"{path}.pub").read_text(encoding="utf-8", errors="replace").split()
         return base64.b64decode(words[1])
     except (OSError, IndexError, ValueError):
-        return None  # the private key tells as well, once it is open
+        return None  # the private key has it as well, once it is open
 
 
 def _certificates(path: str, route: SshRoute) -> list[str]:

@@ -1,7 +1,4 @@
-"""The steps of a check or launch as they happen, told to whoever watches, and waiting that can be cancelled.
-
-No step is taken here.
-"""
+"""The steps of a check or launch, reported as they happen, and waiting that can be cancelled."""
 
 from __future__ import annotations
 
@@ -24,21 +21,21 @@ T = TypeVar("T")
 
 
 class StepState(StrEnum):
-    """How a step stands."""
+    """Where a step is."""
 
     RUNNING = "running"
     DONE = "done"
     NOTE = "note"
-    """It went well enough; its sentence says what to know about it."""
+    """It passed, with a warning in its message."""
     FAILED = "failed"
-    """Nothing below it was tried; its sentence says what to do."""
+    """Its message says what to do. No later step was tried."""
 
 
 _MARKS = {StepState.DONE: "ok", StepState.NOTE: "note", StepState.FAILED: "FAILED"}
 
 
 class RemoteStep(msgspec.Struct, frozen=True):
-    """One rung of the ladder."""
+    """One preflight check, or one step of a launch."""
 
     name: str
     state: StepState
@@ -52,7 +49,7 @@ class RemoteStep(msgspec.Struct, frozen=True):
 
 
 class RemoteResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it all."""
+    """The result of a check, start or stop."""
 
     ok: bool
     message: str
@@ -65,7 +62,7 @@ class RemoteResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemoteQuestions(Protocol):
-    """What only a person can answer. Called on the thread of the launch, which waits for the answer."""
+    """Prompts that a person answers. Called on the thread of the launch, which waits."""
 
     def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
         """The host's key is not known. True writes it to known_hosts."""
@@ -74,19 +71,19 @@ class RemoteQuestions(Protocol):
         """The passphrase of a private key, never stored; None gives up. `again`: the last one was wrong."""
 
     def use_tunnel(self, why: str) -> bool:
-        """Only SSH reaches the other machine. True leads the queue's ports through it."""
+        """Only SSH reaches the other machine. True tunnels the queue's ports through it."""
 
 
 class Cancelled(RemoteFailed):
-    """Somebody does not want it any more."""
+    """The user cancelled it."""
 
 
 class OpenStep:
     """The step that is being taken."""
 
-    def __init__(self, name: str, tell: Callable[[RemoteStep], None]) -> None:
+    def __init__(self, name: str, report: Callable[[RemoteStep], None]) -> None:
         self.name = name
-        self._tell = tell
+        self._report = report
         self.state = StepState.DONE
         self.message = ""
 
@@ -98,9 +95,9 @@ class OpenStep:
         """What was found, and should be known."""
         self.state, self.message = StepState.NOTE, message
 
-    def tell(self, message: str) -> None:
+    def update(self, message: str) -> None:
         """What it is doing at the moment."""
-        self._tell(RemoteStep(self.name, StepState.RUNNING, message))
+        self._report(RemoteStep(self.name, StepState.RUNNING, message))
 
 
 class Steps:
@@ -113,10 +110,10 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[OpenStep]:
-        """Take a step: a KqError that leaves the block is why it failed, and goes on."""
+        """Take a step. A KqError that leaves the block is why it failed, and is raised again."""
         self.check()
         step = OpenStep(name, self._report)
-        step.tell("")
+        step.update("")
         try:
             yield step
         except Cancelled:
@@ -128,7 +125,7 @@ class Steps:
         self._close(step, step.state, step.message)
 
     def note(self, name: str, message: str) -> None:
-        """A step that is over already: something to know, which nobody can cancel."""
+        """Report a step that is over already, as a warning. Raises nothing, also when it was cancelled."""
         self._close(OpenStep(name, self._report), StepState.NOTE, message)
 
     def _close(self, step: OpenStep, state: StepState, message: str) -> None:
@@ -152,9 +149,9 @@ class Steps:
         """What `call` returns, which may block for as long as it likes, on a thread of its own.
 
         Args:
-            late: the sentence when it does not return within `timeout_s` seconds.
+            late: the message when it does not return within `timeout_s` seconds.
             step: shows how long it has been waited for.
-            abort: makes `call` return soon, when nobody waits for it any more.
+            abort: makes `call` return soon, when it is not waited for any more.
 
         Raises:
             Cancelled, RemoteFailed, and what `call` raises.
@@ -166,7 +163,7 @@ class Steps:
         def run() -> None:
             try:
                 result.append(call())
-            except BaseException as error:  # noqa: BLE001  # it is raised again, by whoever waits
+            except BaseException as error:  # noqa: BLE001  # raised again on the waiting thread
                 failure.append(error)
             finally:
                 done.set()
@@ -174,7 +171,7 @@ class Steps:
         self.check()
         threading.Thread(target=run, name="kq-remote-wait", daemon=True).start()
         began = time.monotonic()
-        told = 0
+        shown = 0
         while not done.wait(_POLL_INTERVAL_S):
             waited = time.monotonic() - began
             if self.cancelled.is_set():
@@ -183,9 +180,9 @@ class Steps:
             if waited > timeout_s:
                 abort()
                 raise RemoteFailed(late)
-            if step is not None and waited > _COUNT_AFTER_S and int(waited) > told:
-                told = int(waited)
-                step.tell(f"no answer for {told} s, {timeout_s:.0f} s at most")
+            if step is not None and waited > _COUNT_AFTER_S and int(waited) > shown:
+                shown = int(waited)
+                step.update(f"no answer for {shown} s (time limit {timeout_s:.0f} s)")
         if failure:
             raise failure[0]
         return result[0]

@@ -1,4 +1,4 @@
-"""What a dialog can offer before anybody typed: machines, keys, and the address to call back."""
+"""What a dialog can offer to choose from: machines, keys, and the address to call back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RemoteChoices(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     """Private keys in ~/.ssh."""
     problem: str = ""
-    """Why there may be more: a sentence, or empty."""
+    """Why the lists may be incomplete; or empty."""
 
 
 def remote_choices(store: HostStore | None = None, ssh_folder: Path | None = None) -> RemoteChoices:
@@ -49,7 +49,7 @@ class FoundHost(msgspec.Struct, frozen=True, kw_only=True):
     host: RemoteHost
     """As ~/.ssh/config has it."""
     address: str
-    """This machine's address on the interface that leads there; empty when nobody knows."""
+    """This machine's address on the interface that leads there; empty when it is not known."""
 
 
 def look_up_host(name: str, ssh_folder: Path | None = None) -> FoundHost:
@@ -65,7 +65,7 @@ def look_up_host(name: str, ssh_folder: Path | None = None) -> FoundHost:
 
         host, actual = configured_host(name, ssh_folder)
     except (ImportError, KqError):
-        pass  # whoever checks the machine is told
+        pass  # a check reports it
     try:
         found = socket.getaddrinfo(actual, None, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):

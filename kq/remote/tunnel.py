@@ -1,4 +1,4 @@
-"""The queue's three ports, led through an SSH connection, for machines that reach this one by no other."""
+"""The queue's three ports, tunneled through an SSH connection, for machines that have no other connection."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Tunnel:
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
             raise RemoteFailed(
-                f"{connection.route.name} does not lead ports through SSH ({error}): its administrator may "
-                f"allow it with `AllowTcpForwarding yes` in sshd_config"
+                f"{connection.route.name} does not forward ports through SSH ({error}): its administrator "
+                f"may allow it with `AllowTcpForwarding yes` in sshd_config"
             ) from error
 
     def close(self) -> None:
-        """Close all that goes through it, after its connection, with which the other machine's ports go.
+        """Close all its connections. The other machine's ports close with the SSH connection.
 
         Nothing is asked of the other side, which may not answer any more.
         """

@@ -21,7 +21,7 @@ _log = logging.getLogger("kq.remote")
 
 
 class TunnelKeepalive:
-    """Owns a tunnel and its connection, and a thread that looks after them."""
+    """Owns a tunnel and its connection, and a thread that keeps them alive."""
 
     def __init__(
         self,
@@ -52,32 +52,32 @@ class TunnelKeepalive:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is looked after."""
+        """Whether its thread runs."""
         return self._thread.is_alive()
 
     @property
     def connection(self) -> Connection:
-        """What it goes through, or went until it broke."""
+        """The SSH connection that it uses, or used until that broke."""
         return self._connection
 
     @property
     def there(self) -> Sequence[int]:
-        """The other machine's ports that lead here, in their order."""
+        """The other machine's ports that are forwarded here, in their order."""
         return self._tunnel.there
 
     def close(self) -> None:
-        """Close it, and hang up."""
+        """Close it, and disconnect."""
         self._closed.set()
         self._connection.close()
         self._tunnel.close()
 
     def _run(self) -> None:
         try:
-            self._look_after()
+            self._keep_alive()
         finally:
             self.close()  # once more: it may have been connected again while it was closed
 
-    def _look_after(self) -> None:
+    def _keep_alive(self) -> None:
         needed_at = time.monotonic()
         while not self._closed.wait(_POLL_INTERVAL_S):
             now = time.monotonic()

@@ -27,22 +27,22 @@ __all__ = ["WindowsMachine", "plain_errors"]
 _START_S = 60.0
 _LONGEST_LINE = 8000
 """Of characters that cmd, which OpenSSH for Windows passes commands to, takes: 8191, with its own words."""
-_SAID = "kq-said:"
-# What goes there and comes back is ASCII: code pages lie between, of cmd, of the console and of whichever
-# shell is set for SSH. What Python says to people is not; without a console its code page cannot be set.
+_PRINTED = "kq-printed:"
+# Input and output are ASCII: cmd, the console and the shell that is set for SSH have code pages.
+# Python's messages are not; without a console its code page cannot be set.
 _PREPARE = (
     "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; "
     "try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } catch { }; "
     "$OutputEncoding = New-Object System.Text.UTF8Encoding $false; $Env:PYTHONUTF8 = '1'; "
-    f"function Say([string]$text) {{ [Console]::Out.WriteLine('{_SAID}' + "
+    f"function Say([string]$text) {{ [Console]::Out.WriteLine('{_PRINTED}' + "
     "[Uri]::EscapeDataString($text)) }; "
 )
-# PowerShell would tell of its errors in XML, and of where in the script they were in its last line.
+# PowerShell would write its errors as XML, with their place in the script in the last line.
 _RUN = "{prepare}try {{ {script} }} catch {{ [Console]::Error.WriteLine($_.Exception.Message); exit 1 }}"
 _VERSION = "import sys; sys.stdout.write('%d.%d.%d' % sys.version_info[:3])"
 # Windows PowerShell takes a program's words on a redirected error stream for an error of the script.
 _FOR_PROGRAMS = "$ErrorActionPreference = 'Continue'; $global:LASTEXITCODE = 1; "
-# What stands in for a Python that is not installed may come first on the PATH: all of one name are asked. A
+# The stub of a Python that is not installed may come first on the PATH: all of one name are tried. A
 # path with a bracket would be taken for a pattern, perhaps of another program.
 _FIND_PYTHON = (
     f"{_FOR_PROGRAMS}"
@@ -90,7 +90,7 @@ class WindowsMachine(Machine):
 
     def find_system(self) -> str:
         output = self._run("Say ([Environment]::OSVersion.VersionString); Say $Env:COMPUTERNAME")
-        lines = _said(output)
+        lines = _printed_lines(output)
         if output.code != 0 or len(lines) < 2:
             raise RemoteFailed(f"PowerShell does not run on {self.host.host}: {output.complaint}")
         self.system = "Windows"
@@ -103,18 +103,18 @@ class WindowsMachine(Machine):
                 folder = PureWindowsPath(root)
                 candidates += [str(folder / "bin" / "python.exe"), str(folder / ".venv/Scripts/python.exe")]
             candidates += ["python.exe", "python3.exe"]
-        listing = "\n".join(_said(self._run(_FIND_PYTHON, candidates)))
+        listing = "\n".join(_printed_lines(self._run(_FIND_PYTHON, candidates)))
         self.python, version = newest_python(listing, self.host)
         return f"{self.python}, version {version}"
 
     def find_kq(self) -> str:
         output = self._run(_FIND_KQ, self._candidates())
-        found = _said(output)
+        found = _printed_lines(output)
         if output.code != 0 or not found:
             raise RemoteFailed(
                 f"{self._no_kq()}: "
-                f"install it on a disk of that machine (a login by key sees no network drive), or say in "
-                f"Katana Install where it is"
+                f"install it on a disk of that machine (a login by key sees no network drive), or set "
+                f"Katana Install to its folder"
             )
         self.kq_root = found[0]
         return self.kq_root
@@ -135,7 +135,7 @@ class WindowsMachine(Machine):
         return self._answer(self._run(script, (), stdin, step, timeout_s), arguments[0])
 
     def install_scripts(self) -> list[str]:
-        # SFTP begins in the home folder. What is a script is told by its name here.
+        # SFTP begins in the home folder. A script is known by its name here.
         return self._copy_scripts(("StartAgents.ps1", "StopAgents.ps1"), ".", mode=None)
 
     def start_agents(
@@ -164,10 +164,10 @@ class WindowsMachine(Machine):
         return self._answer(self._run(script, (), b"", None, _START_S), "StopAgents.ps1")
 
 
-def _said(output: Output) -> list[str]:
+def _printed_lines(output: Output) -> list[str]:
     """The lines of `Say`, from between whatever else was printed."""
     lines = [line.strip() for line in output.out.splitlines()]
-    return [unquote(line.removeprefix(_SAID)) for line in lines if line.startswith(_SAID)]
+    return [unquote(line.removeprefix(_PRINTED)) for line in lines if line.startswith(_PRINTED)]
 
 
 def _in_ascii(content: bytes) -> bytes:
@@ -176,11 +176,11 @@ def _in_ascii(content: bytes) -> bytes:
 
 
 def plain_errors(text: str) -> str:
-    """What PowerShell complained of, without the XML in which it tells so where nobody sees it."""
+    """The errors of PowerShell, without the XML that it writes where there is no console."""
     if "#< CLIXML" not in text:
         return text
-    told = "".join(_ERROR.findall(text))
-    told = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), html.unescape(told))
-    # The rest of an error says where in our script it was.
-    first, _, _ = told.partition("\r\nAt line:")
+    errors = "".join(_ERROR.findall(text))
+    errors = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), html.unescape(errors))
+    # The rest of an error is its place in our script.
+    first, _, _ = errors.partition("\r\nAt line:")
     return f"{_CLIXML.sub('', text).strip()}\n{' '.join(first.split())}".strip()

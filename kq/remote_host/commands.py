@@ -1,6 +1,6 @@
 """The commands of kq.remote_host: start, stop, report, probe, supervise.
 
-StartAgents and StopAgents call it. People read what it prints; programs read the line that begins with MARK.
+StartAgents and StopAgents call it. People read its output; programs read the line that begins with MARK.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from .. import messages, process
 from ..agent_config import AgentConfig, Site
 from ..errors import BadInput, KqError, NotFound, RemoteFailed
 from ..files import BINARY, write_private
+from ..settings import MAX_AGENTS
 from .folder import HostFolder, Supervised, base_folder, shares_data_root
-from .supervisor import Supervisor, say
+from .supervisor import Supervisor, log_line
 
 __all__ = ["MARK", "main"]
 
@@ -93,30 +94,30 @@ def _read_input() -> bytes:
 
 
 def _start(options: argparse.Namespace) -> int:
-    if options.agents < 1:
-        raise BadInput(f"{options.agents} Agents make no sense: use a positive number")
+    if not 1 <= options.agents <= MAX_AGENTS:
+        raise BadInput(f"Invalid number of Agents: {options.agents}. Use 1 to {MAX_AGENTS}")
     config = _with_address(_read_config(options.connection), options)
     folder = HostFolder.of(config.connection.session)
     living = folder.living()
     if living is not None:
         folder.write_wanted(max(options.agents, living.wanted))
         folder.write_connection(config)
-        _tell(_wait_for(folder, max(options.agents, living.wanted)), already=True)
+        _print_agents(_wait_for(folder, max(options.agents, living.wanted)), already=True)
         return 0
     if folder.path.exists():
-        # Its supervisor was killed, or the machine was switched off: whatever is left belongs to nobody.
+        # Its supervisor was killed, or the machine was switched off: what is left has no owner.
         folder.end(0.0)
     folder.make()
     try:
         arguments = _lay_out(folder, config, options)
         marked = {**os.environ, "KQ_REMOTE": folder.mark}
-        # It goes on when the SSH session is over that started it.
+        # It outlives the SSH session that starts it.
         child = process.spawn_service(arguments, environment=marked, leaves_job=True)
         supervised = _wait_for(folder, options.agents, child)
     except BaseException:
         folder.end(1.0)
         raise
-    _tell(supervised, already=False)
+    _print_agents(supervised, already=False)
     return 0
 
 
@@ -206,9 +207,9 @@ def _tail(path: Path) -> str:
     return lines[-1] if lines else f"{path} is empty"
 
 
-def _tell(supervised: Supervised, *, already: bool) -> None:
+def _print_agents(supervised: Supervised, *, already: bool) -> None:
     for agent_id, pid, _ in supervised.agents:
-        print(f"Agent {agent_id} {'runs already' if already else 'launched'}, process {pid}")
+        print(f"Agent {agent_id} {'already runs' if already else 'launched'}, process {pid}")
     where = (
         "shared with the desktop"
         if supervised.shared
@@ -229,8 +230,8 @@ def _stop(options: argparse.Namespace) -> int:
     elif len(found) > 1 and not options.all:
         names = ", ".join(each.path.name.rpartition("-")[2] for each in found)
         raise BadInput(
-            f"{len(found)} sessions have Agents here, perhaps somebody else's: "
-            f"say which one ({names}), or --all"
+            f"{len(found)} sessions have Agents here, possibly of other users: "
+            f"name one ({names}), or use --all"
         )
     ended: list[str] = []
     for folder in found:
@@ -271,11 +272,11 @@ def _probe(options: argparse.Namespace) -> int:
 
 def _supervise(options: argparse.Namespace) -> int:
     folder = HostFolder(options.folder)
-    _write_to(options.own_log)
+    _redirect_to(options.own_log)
     try:
         config = msgspec.json.decode(folder.connection.read_bytes(), type=AgentConfig)
     except (OSError, msgspec.DecodeError) as error:
-        say(f"the connection file {folder.connection} cannot be used: {error}")
+        log_line(f"the connection file {folder.connection} cannot be used: {error}")
         return 2
     process.become_subreaper()
     # As the queue does for its own: renders of all Agents share the machine.
@@ -294,8 +295,8 @@ def _supervise(options: argparse.Namespace) -> int:
     ).run()
 
 
-def _write_to(path: Path) -> None:
-    """Send what this process says to a file of its own: nobody else listens."""
+def _redirect_to(path: Path) -> None:
+    """Redirect standard output and error to a file: no terminal reads them."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600)
     for stream in (1, 2):

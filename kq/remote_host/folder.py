@@ -53,7 +53,7 @@ def _host_tag() -> str:
 
 
 def _session_tag(session: str) -> str:
-    """A short name for a session, which may stand in a path."""
+    """A short name for a session, valid in a path."""
     return hashlib.sha256(session.encode()).hexdigest()[:12]
 
 
@@ -70,9 +70,9 @@ class HostFolder:
 
     @property
     def mark(self) -> str:
-        """What KQ_REMOTE says in the environment of all that runs for the session on this machine.
+        """The value of KQ_REMOTE in the environment of all that runs for the session on this machine.
 
-        It names the machine, too: containers may see each other's processes.
+        It includes the machine: containers may see each other's processes.
         """
         return self.path.name
 
@@ -93,7 +93,7 @@ class HostFolder:
         try:
             shutil.rmtree(self.path)
         except FileNotFoundError:
-            pass  # somebody was faster
+            pass  # another process was faster
 
     # --- what is in it ------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class HostFolder:
         return supervised
 
     def read_wanted(self) -> int:
-        """How many Agents there should be; 0 when nobody said."""
+        """How many Agents there should be; 0 when that is not known."""
         try:
             return int(self.wanted.read_text())
         except (OSError, ValueError):
@@ -175,7 +175,7 @@ class HostFolder:
             How many processes had to be killed.
 
         Raises:
-            NotFound: something does not go.
+            NotFound: a process survived.
         """
         killed = 0
         supervised = self.read_supervised()
@@ -183,7 +183,7 @@ class HostFolder:
             try:
                 self.stop.touch()
             except OSError:
-                # A full disk takes no file, and lets one go: the supervisor takes that for the same.
+                # A full disk takes no new file, and lets one be removed: the supervisor treats that alike.
                 self.connection.unlink(missing_ok=True)
             roots = [process.ProcessId(supervised.pid, supervised.started)]
             roots += [process.ProcessId(pid, started) for _, pid, started in supervised.agents]
@@ -207,7 +207,7 @@ class HostFolder:
 def _check(report: process.EndReport) -> None:
     if report.survivors:
         pids = ", ".join(str(each.pid) for each in report.survivors[:5])
-        raise NotFound(f"processes {pids} do not go, though they were killed: they hang in the system")
+        raise NotFound(f"processes {pids} survived SIGKILL (uninterruptible)")
 
 
 def shares_data_root(config: AgentConfig, data_root: Path) -> bool:

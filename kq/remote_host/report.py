@@ -1,4 +1,4 @@
-"""Facts of another machine that tell whether renders can run there. It changes nothing but a token file."""
+"""Facts about this machine, from which the desktop sees whether renders can run. Writes one token file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def report(content: bytes) -> dict[str, Any]:
         "render_program": _program(request.render_program),
     }
     if request.data_root:
-        facts["data_root"] = _look_at(request)
+        facts["data_root"] = _data_root_facts(request)
     if request.session:
         living = HostFolder.of(request.session).living()
         facts["agents"] = [agent_id for agent_id, _, _ in living.agents] if living is not None else []
@@ -61,7 +61,7 @@ def report(content: bytes) -> dict[str, Any]:
 
 def _memory() -> int:
     if sys.platform == "win32":
-        return 0  # not told on this system; nothing depends on it
+        return 0  # unknown on this system; nothing depends on it
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
@@ -73,7 +73,7 @@ def _program(name: str) -> str:
     return (shutil.which(name) or "") if name else ""
 
 
-def _look_at(request: ReportRequest) -> dict[str, Any]:
+def _data_root_facts(request: ReportRequest) -> dict[str, Any]:
     """What KQ_DATA_ROOT looks like from here."""
     root = Path(request.data_root)
     try:

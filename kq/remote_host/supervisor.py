@@ -20,7 +20,7 @@ from ..files import open_to_append
 from ..states import AgentExit
 from .folder import HostFolder, Supervised
 
-__all__ = ["Supervisor"]
+__all__ = ["Supervisor", "log_line"]
 
 _AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
 _TURN_S = 0.2
@@ -28,13 +28,13 @@ _ASKED_TIMEOUT_S = 4.0
 _MAX_DEATHS = 5
 _DEATHS_WITHIN_S = 30.0
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
-"""Of the part of an id that tells supervisors apart: none that is taken for another, or makes a word."""
+"""Of the part of an id that differs between supervisors: no letters that look alike or form words."""
 _PERMANENT = (AgentExit.NO_CONNECTION_FILE, AgentExit.KEY_REFUSED, AgentExit.PROTOCOL_MISMATCH)
 """Another Agent would end for the same reason."""
 
 
 class _Agent:
-    """One Agent's process, and the thread that hears its pulse."""
+    """One Agent's process, and the thread that reads its pulse."""
 
     def __init__(self, agent_id: str, child: process.Child, pulse: int) -> None:
         self.id = agent_id
@@ -90,8 +90,8 @@ class Supervisor:
         self._shared = shared
         self._slots: list[_Slot] = []
         self._next_id = 1
-        # An id names one process for ever: what the queue still says of or to Agents that ran here before,
-        # under the same label, must not reach those that follow them.
+        # An id names one process for ever: late messages about Agents that ran here before, under the
+        # same label, must not reach those that follow them.
         self._run = "".join(secrets.choice(_LETTERS) for _ in range(4))
         self._ending = ""
         self._asked_until: float | None = None
@@ -117,7 +117,7 @@ class Supervisor:
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)
-        say(f"{self._config.host_label}: supervising, session {self._config.connection.session}")
+        log_line(f"{self._config.host_label}: supervising, session {self._config.connection.session}")
         try:
             while not self._turn():
                 time.sleep(_TURN_S)
@@ -150,7 +150,7 @@ class Supervisor:
         return False
 
     def _begin_end(self, why: str, now: float) -> None:
-        say(f"ending: {why}")
+        log_line(f"ending: {why}")
         self._ending = why
         self._asked_until = now + _ASKED_TIMEOUT_S
         for slot in self._slots:
@@ -172,23 +172,25 @@ class Supervisor:
             self._after_end(slot, agent, ended.code, now)
         elif now - agent.last_pulse > self._config.lease_s and not agent.frozen:
             # Stopped, or stuck: its lease is over, and it does not end its render itself.
-            say(f"Agent {agent.id} shows no life for {self._config.lease_s:g} s: ending it with its render")
+            log_line(
+                f"Agent {agent.id} is unresponsive for {self._config.lease_s:g} s: ending it with its render"
+            )
             agent.frozen = True
             process.end_tree([agent.child.id])
 
     def _after_end(self, slot: _Slot, agent: _Agent, code: int | None, now: float) -> None:
-        # What it left was adopted by this process: gone before anybody is told that it is.
+        # What it left was adopted by this process, and is ended before the Agent is reported gone.
         process.end_strays({each.agent.child.pid for each in self._slots if each.agent is not None})
         if code == AgentExit.ENDED:
-            say(f"Agent {agent.id} ended as it was told")
+            log_line(f"Agent {agent.id} ended on request")
             slot.over = True
             return
         if code == AgentExit.RESTART:
-            say(f"Agent {agent.id} ended to be started again")
+            log_line(f"Agent {agent.id} ended to be restarted")
             slot.start_at = now
             return
         if code == AgentExit.SERVER_SILENT:
-            say(f"Agent {agent.id} ended: the desktop was not heard")
+            log_line(f"Agent {agent.id} ended: no heartbeat from the desktop")
             slot.over = True
             return
         if code in _PERMANENT:
@@ -197,10 +199,10 @@ class Supervisor:
             return
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         slot.deaths = [each for each in slot.deaths if now - each < _DEATHS_WITHIN_S] + [now]
-        say(f"Agent {agent.id} died ({how})")
+        log_line(f"Agent {agent.id} died ({how})")
         if len(slot.deaths) >= _MAX_DEATHS:
             self._problem = f"an Agent died {_MAX_DEATHS} times ({how}): see {self._log_of(slot)}"
-            say(self._problem)
+            log_line(self._problem)
             slot.over = True
             return
         slot.replaces = (agent.id, f"its Agent died ({how})")
@@ -229,7 +231,7 @@ class Supervisor:
         except KqError as error:
             os.close(read_end)
             self._problem = str(error)
-            say(f"an Agent cannot be started: {error}")
+            log_line(f"an Agent cannot be started: {error}")
             slot.deaths.append(now)
             slot.start_at = now + 2.0 ** min(len(slot.deaths), 5)
             slot.over = len(slot.deaths) >= _MAX_DEATHS
@@ -249,7 +251,7 @@ class Supervisor:
             self._log_folder.mkdir(parents=True, exist_ok=True)
             return open_to_append(self._log_of(slot))
         except OSError as error:
-            say(f"Agent {agent_id} has no log: {error}")
+            log_line(f"Agent {agent_id} has no log: {error}")
             return -1
 
     # --- all of them --------------------------------------------------------------
@@ -282,7 +284,7 @@ class Supervisor:
             self._folder.write_supervised(content)
         except OSError as error:
             if not self._unwritten:
-                say(f"the pid file cannot be written, and is tried again: {error}")
+                log_line(f"the pid file cannot be written; will retry: {error}")
             self._unwritten = True
         else:
             self._written, self._unwritten = content, False
@@ -292,11 +294,11 @@ class Supervisor:
         try:
             self._folder.remove()
         except OSError as error:
-            say(f"{self._folder.path} stays: {error}")
-        say("ended")
+            log_line(f"{self._folder.path} cannot be removed: {error}")
+        log_line("ended")
 
 
-def say(message: str) -> None:
+def log_line(message: str) -> None:
     """One line of the supervisor's log."""
     try:
         print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: {message}", file=sys.stderr, flush=True)

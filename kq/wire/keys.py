@@ -45,7 +45,7 @@ class Authenticator:
         self.socket.bind("inproc://zeromq.zap.01")
 
     def forget(self, public: str) -> None:
-        """Turn new connections with this key away. Those that stand lose their role with it."""
+        """Turn new connections with this key away. Open ones lose their role with it."""
         self.roles.pop(public, None)
 
     def answer(self) -> None:

@@ -32,7 +32,7 @@ from .sockets import (
 __all__ = ["AgentWire", "ClientWire"]
 
 _LONGEST_SILENCE_S = 3
-"""A network that says nothing for so long is taken for cut."""
+"""A network that is silent for so long counts as cut."""
 _EVENT = struct.Struct("=H")
 """How a monitor's message begins (zmq_socket_monitor). pyzmq's own reader of it would bring asyncio along."""
 _WATCHED = int(
@@ -56,7 +56,7 @@ class _PeerWire(Generic[T]):
         self._events: FrameDecoder[m.BroadcastMessage] = FrameDecoder(m.BroadcastMessage)
         self.dropped = 0
         self.mismatch = ""
-        """Why the other side cannot be understood: a sentence, or empty."""
+        """Why the other side cannot be understood; or empty."""
         self._request = self._peer_socket(zmq.DEALER)
         self._request.sndhwm = 0
         self._monitor = self._request.get_monitor_socket(_WATCHED)
@@ -148,7 +148,7 @@ class _PeerWire(Generic[T]):
 
     def close(self, linger_s: float = 0.0) -> None:
         """Close all sockets; what was sent gets `linger_s` seconds to leave."""
-        # Before their other ends are closed: libzmq would wait for one that reads what it tells.
+        # Before their other ends are closed: libzmq would wait for one that reads its events.
         self._request.disable_monitor()
         self._broadcast.disable_monitor()
         # Closes each socket that there is: the context would wait without end for one that was forgotten.
@@ -192,7 +192,7 @@ class ClientWire(_PeerWire[m.ServerReply]):
         """Take note of whether broadcasts can come through, in `hears`. Never waits. `ready`: see `replies`.
 
         Returns:
-            Whether that is news: what was published meanwhile was missed.
+            Whether it has changed: what was published meanwhile was missed.
         """
         changed = False
         for event in _events(self._ear, ready):
@@ -201,7 +201,7 @@ class ClientWire(_PeerWire[m.ServerReply]):
 
 
 def _events(monitor: Socket, ready: Ready) -> Iterator[int]:
-    """What a monitor tells. Never waits."""
+    """The events of a monitor. Never waits."""
     if not is_due(monitor, ready):
         return
     while (frames := whole_message(monitor)) is not None:

@@ -21,7 +21,7 @@ class PortAnswer(StrEnum):
     """A queue that knows this key answered."""
     KEY_REFUSED = "key refused"
     """A queue answered, and does not know this key."""
-    SOMEBODY_ELSE = "somebody else"
+    ANOTHER_PROGRAM = "another program"
     """Something accepts connections there, and is no queue."""
     CLOSED = "closed"
     """The machine answers, and nothing listens on this port."""
@@ -33,9 +33,9 @@ class PortAnswer(StrEnum):
 
 _FAILED: dict[int, PortAnswer] = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: PortAnswer.KEY_REFUSED,
-    # What libzmq says when the other side hangs up in the midst: a server of another key does.
+    # What libzmq reports when the other side disconnects in the midst: a server of another key does.
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: PortAnswer.KEY_REFUSED,
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: PortAnswer.SOMEBODY_ELSE,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: PortAnswer.ANOTHER_PROGRAM,
 }
 _KINDS = (zmq.DEALER, zmq.PUSH, zmq.SUB)
 
@@ -80,7 +80,7 @@ def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, P
                         waiting.discard(number)
                         poller.unregister(monitors[number])
     finally:
-        # Before their other ends are closed: libzmq would wait for one that reads what it tells.
+        # Before their other ends are closed: libzmq would wait for one that reads its events.
         for socket in sockets:
             socket.disable_monitor()
         context.destroy(0)
@@ -88,7 +88,7 @@ def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, P
 
 
 def _resolves(host: str) -> bool:
-    """Whether this machine knows the name: ZeroMQ would go on looking, and say nothing."""
+    """Whether this machine knows the name: ZeroMQ would retry without an error."""
     try:
         return bool(getaddrinfo(host, None))
     except (gaierror, UnicodeError):
@@ -96,15 +96,15 @@ def _resolves(host: str) -> bool:
 
 
 def _judge(monitor: zmq.Socket[bytes], known: PortAnswer) -> tuple[PortAnswer, bool]:
-    """What the next event of a socket means, and whether that is the last word."""
+    """What the next event of a socket means, and whether that is final."""
     event = int(parse_monitor_message(monitor.recv_multipart())["event"])
     if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
         return PortAnswer.OPEN, True
     if event in _FAILED:
         return _FAILED[event], True
     if event == zmq.EVENT_CONNECTED:
-        # It may be the kernel's backlog of a program that stands still, or of no queue at all.
-        return PortAnswer.SOMEBODY_ELSE, False
+        # It may be the kernel's backlog of a program that hangs, or of no queue at all.
+        return PortAnswer.ANOTHER_PROGRAM, False
     if event == zmq.EVENT_CLOSED and known is PortAnswer.SILENT:
         return PortAnswer.CLOSED, False
     return known, False

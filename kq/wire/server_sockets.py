@@ -41,7 +41,7 @@ class Incoming(NamedTuple, Generic[T]):
     """A message with its sender."""
 
     peer: bytes
-    """Where a reply goes; empty on the update port."""
+    """The route of a reply; empty on the update port."""
     role: str
     message: T
 
@@ -49,7 +49,7 @@ class Incoming(NamedTuple, Generic[T]):
 def _may_hear(role: str, topic: bytes) -> bool:
     """Whether a key of this role may listen to the topic: to its own kind's, and whole ones alone.
 
-    What clients are told names all jobs with their paths: that is no Agent's business.
+    Broadcasts to clients name all jobs with their paths, which Agents must not see.
     """
     kind, _, host = role.partition(":")
     if kind == "client":
@@ -70,7 +70,7 @@ class ServerWire:
         self._request = self._server_socket(zmq.ROUTER, keys)
         self._request.router_mandatory = True
         self._update = self._server_socket(zmq.PULL, keys)
-        # PUB would let whoever has a key listen to anything. Here each subscription waits for `admit`.
+        # PUB would let every key subscribe to anything. Here each subscription waits for `admit`.
         self._broadcast = self._server_socket(zmq.XPUB, keys)
         self._broadcast.setsockopt(zmq.XPUB_MANUAL, 1)
         self._requests: FrameDecoder[m.RequestMessage] = FrameDecoder(m.RequestMessage)
@@ -119,13 +119,13 @@ class ServerWire:
         return bound[0], bound[1], bound[2]
 
     def unbind(self, address: str, ports: tuple[int, int, int]) -> None:
-        """Accept nobody new on `address`. Connections that stand go on."""
+        """Accept no new connection on `address`. Those that are open stay."""
         host = f"[{address}]" if ":" in address else address
         for socket, port in zip((self._request, self._update, self._broadcast), ports, strict=True):
             try:
                 socket.unbind(f"tcp://{host}:{port}")
             except zmq.ZMQError:
-                pass  # it was not bound, or the address is gone: either way nobody comes in by it
+                pass  # it was not bound, or the address is gone: either way it accepts no connection
 
     def add_to(self, poller: Poller) -> None:
         """Have `poller` wait for the ports."""
@@ -147,10 +147,10 @@ class ServerWire:
             if frame.more:
                 self._skip_rest(self._broadcast)
                 continue
-            told = frame.bytes
+            content = frame.bytes
             # The other kind ends a subscription: with its connection, which has ended it already.
-            if told.startswith(_SUBSCRIBE):
-                topic = told.removeprefix(_SUBSCRIBE)
+            if content.startswith(_SUBSCRIBE):
+                topic = content.removeprefix(_SUBSCRIBE)
                 if _may_hear(self._role(frame), topic):
                     self._broadcast.subscribe(topic)
                 else:
@@ -247,11 +247,11 @@ class ServerWire:
         return True
 
     def publish_to_agent(self, agent_id: str, message: msgspec.Struct) -> None:
-        """Tell one Agent, if it is connected. Never waits."""
+        """Send to one Agent, if it is connected. Never waits."""
         self._publish(agent_topic(agent_id), message)
 
     def publish_to_clients(self, message: msgspec.Struct) -> None:
-        """Tell all clients. Never waits."""
+        """Send to all clients. Never waits."""
         self._publish(CLIENT_TOPIC, message)
 
     def _publish(self, topic: bytes, message: msgspec.Struct) -> None:

@@ -73,7 +73,7 @@ def new_socket(context: zmq.Context[Socket], kind: int) -> Socket:
 
 
 def notice_silence(socket: Socket, longest_s: int) -> None:
-    """Have the system drop connections that nothing comes through: a cut network says nothing.
+    """Have the system drop connections that nothing comes through: a cut network gives no sign.
 
     By itself TCP would believe for minutes. ZeroMQ can ask, too (ZMQ_HEARTBEAT_IVL); with 1,000 Agents
     the server's answers took a tenth of a core.

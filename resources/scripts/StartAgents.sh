@@ -28,7 +28,7 @@ num_agents="$7"
 
 for number in "$request_port" "$update_port" "$broadcast_port" "$num_agents"; do
     case "$number" in
-    '' | *[!0-9]*) fail "'$number' is no number: three ports and the number of Agents come last" ;;
+    '' | *[!0-9]*) fail "'$number' is not a number: three ports and the number of Agents come last" ;;
     esac
 done
 
@@ -44,7 +44,7 @@ find_kq() {
     return 1
 }
 
-# The newest syntax here is that of Python 2, so that an old one can answer.
+# In the syntax of Python 2, so that an old one can answer.
 is_new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 </dev/null
 }
@@ -66,8 +66,8 @@ find_python() {
 }
 
 kq_root="$(find_kq)" ||
-    fail "Katana Queue is neither in KATANA_ROOT $katana_root nor in KQ_ROOT '${KQ_ROOT:-}': install it there"
-python="$(find_python "$kq_root")" || fail "there is no Python 3.11 or later here: install one, or set KQ_PYTHON"
+    fail "Katana Queue is not installed in KATANA_ROOT ($katana_root) or KQ_ROOT (${KQ_ROOT:-not set})"
+python="$(find_python "$kq_root")" || fail "no Python 3.11 or later found: install one, or set KQ_PYTHON"
 is_new_enough "$python" ||
     fail "$python is $("$python" --version 2>&1 </dev/null || true): Python 3.11 or later is needed"
 

@@ -3,7 +3,7 @@
 #
 #   ./StopAgents.sh [SESSION | --all]
 #
-# Without an argument: those of the only session that has Agents here; where several have some, it names them.
+# Without an argument: those of the only session that has Agents here; with several, it lists them.
 # It ends processes by pid and start time, as StartAgents wrote them down, and no others.
 set -eu
 
@@ -15,12 +15,12 @@ fail() {
 base="${KQ_REMOTE_DIR:-$HOME/.katana-queue}"
 # What started the Agents can end them: StartAgents keeps its Python and folder here.
 if [ ! -f "$base/python" ] || [ ! -f "$base/root" ]; then
-    printf 'No Agents run here: StartAgents has not been used on %s\nkq-remote: {"ended":[]}\n' "$(uname -n)"
+    printf 'No Agents on %s: StartAgents has not been used there\nkq-remote: {"ended":[]}\n' "$(uname -n)"
     exit 0
 fi
 python="${KQ_PYTHON:-$(cat "$base/python")}"
 kq_root="${KQ_ROOT:-$(cat "$base/root")}"
-command -v "$python" >/dev/null 2>&1 || fail "$python, which started the Agents, is gone: set KQ_PYTHON to another"
-[ -f "$kq_root/kq/remote_host/__main__.py" ] || fail "Katana Queue is not in $kq_root any more: set KQ_ROOT"
+command -v "$python" >/dev/null 2>&1 || fail "$python, which started the Agents, was not found: set KQ_PYTHON"
+[ -f "$kq_root/kq/remote_host/__main__.py" ] || fail "Katana Queue is no longer in $kq_root: set KQ_ROOT"
 
 exec "$python" -P "$kq_root/kq/remote_host/__main__.py" stop "$@"

@@ -48,7 +48,7 @@ def stop_misbehaving(queue: LiveQueue, kind: str, folder: Path) -> AttemptRecord
 
 @not_on_wine("its consoles know no Ctrl-Break")
 def test_a_render_that_obeys_was_asked(queue: LiveQueue, tmp_path: Path) -> None:
-    """The first rung is enough; its own exit code is kept."""
+    """Asking is enough; its own exit code is kept."""
     record = stop_misbehaving(queue, "obedient", tmp_path)
     assert (record.outcome, record.stop_method, record.exit_code) == ("stopped", "asked", 3)
     assert record.processes_gone == 1

@@ -84,7 +84,7 @@ def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: py
     assert "out of room" in ending.reason
 
 
-def test_of_a_user_without_a_home_it_is_failed_with_a_sentence(
+def test_of_a_user_without_a_home_it_fails_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container, whose users are numbers; and its Agent lives."""

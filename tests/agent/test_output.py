@@ -105,7 +105,7 @@ def test_the_reason_is_the_last_error_that_is_a_cause(tmp_path: Path) -> None:
     assert update.warning == "Fatal error in parser: Cannot parse input."
 
 
-def test_a_sentence_is_fit_for_people(tmp_path: Path) -> None:
+def test_messages_are_cleaned_for_display(tmp_path: Path) -> None:
     """No colours, no control characters, no end without end."""
     log = tmp_path / "log"
     append(log, b"\x1b[31mError:\x1b[0m\t no\x07 light \xff" + b"z" * 5000 + b"\n")

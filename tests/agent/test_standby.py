@@ -186,11 +186,11 @@ def test_one_that_cannot_load_is_not_tried_for_ever(queue: LiveQueue, ready: Rea
 
 
 @pytest.mark.parametrize(
-    ("kind", "rung", "code", "count"),
+    ("kind", "method", "code", "count"),
     [("obedient", "asked", 3, 1), ("ignore-term", "killed", -9, 2), ("double-fork", "asked", -15, 2)],
 )
 def test_it_is_stopped_as_any_render(
-    queue: LiveQueue, ready: Ready, tmp_path: Path, kind: str, rung: str, code: int, count: int
+    queue: LiveQueue, ready: Ready, tmp_path: Path, kind: str, method: str, code: int, count: int
 ) -> None:
     """Asked, then killed after the grace, with all that it started; its exit code is recorded."""
     ready.run()
@@ -204,7 +204,7 @@ def test_it_is_stopped_as_any_render(
     assert queue.await_job(job_id).state == "Cancelled"
     assert not any(map(is_alive, noted))
     record = last_attempt(queue, job_id)
-    assert (record.stop_method, record.exit_code, record.processes_gone) == (rung, code, count)
+    assert (record.stop_method, record.exit_code, record.processes_gone) == (method, code, count)
 
 
 def test_what_it_leaves_behind_is_ended(queue: LiveQueue, ready: Ready, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ UNUSABLE = {
     "folder is a file": (["true"], "plain.txt", "plain.txt' is not a folder"),
     "too long": (["echo"] + ["x" * 100_000] * 100, ".", "more arguments and environment"),
 }
-"""What cannot be started: the command, its folder, and what the sentence says."""
+"""What cannot be started: the command, its folder, and the key fact of the message."""
 
 
 def test_a_folder_of_path_that_may_not_be_seen_hides_nothing(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_folder_of_path_that_may_not_be_seen_hides_nothing(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_what_cannot_be_started_is_told_in_a_sentence(case: str, tmp_path: Path) -> None:
+def test_what_cannot_be_started_has_a_reason(case: str, tmp_path: Path) -> None:
     """It names the program or the folder, and what to do; nothing runs, and no zombie stays."""
     (tmp_path / "script").write_text("#!/no/such/interpreter\n")
     (tmp_path / "script").chmod(0o755)
@@ -197,7 +197,7 @@ def test_reaping_adopted_children_keeps_the_exit_of_known_ones() -> None:
     assert not has_children()
 
 
-def test_somebody_elses_reaping_is_survived() -> None:
+def test_reaping_by_other_code_is_survived() -> None:
     """Then it is known to have ended, and not how."""
     child = spawn_service(["true"], environment=os.environ)
     os.waitpid(child.pid, 0)

@@ -99,11 +99,11 @@ UNUSABLE = {
     "too long": ([sys.executable, "x" * 40_000], ".", "Windows allows 32,767"),
     "a batch file": ([r".\batch.bat", "a&calc"], ".", "is a batch file"),
 }
-"""What cannot be started: the command, its folder, and what the sentence says."""
+"""What cannot be started: the command, its folder, and the key fact of the message."""
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_what_cannot_be_started_is_told_in_a_sentence(case: str, tmp_path: Path, log: int) -> None:
+def test_what_cannot_be_started_has_a_reason(case: str, tmp_path: Path, log: int) -> None:
     """It names the program or the folder, and what to do; nothing runs."""
     (tmp_path / "nonsense.exe").write_bytes(b"\x00\x01\x02")
     (tmp_path / "batch.bat").write_text("@echo ran\n")

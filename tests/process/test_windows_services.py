@@ -103,7 +103,7 @@ def test_a_render_is_asked_by_ctrl_break_and_no_other_one_hears_it(tmp_path: Pat
 
 @not_on_wine("its consoles know no Ctrl-Break")
 def test_a_render_that_does_not_listen_goes_on(tmp_path: Path) -> None:
-    """Then it is for the next rung."""
+    """Then it is killed next."""
     deaf = OBEYS.replace("lambda *_: os._exit(3)", "signal.SIG_IGN")
     assert answer_of(*agent(deaf, tmp_path, TIMEOUT="0.5")) == [True, None, None]
 

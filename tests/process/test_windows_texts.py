@@ -89,7 +89,7 @@ def test_a_command_line_gives_the_arguments_back(arguments: list[str]) -> None:
     assert arguments_of(build_command_line(program, ["blender", *arguments])) == [program, *arguments]
 
 
-def test_a_command_line_that_windows_refuses_is_refused_in_a_sentence() -> None:
+def test_a_command_line_that_windows_refuses_is_refused() -> None:
     """Before anything is started."""
     with pytest.raises(BadInput, match=r"has 40,\d{3} letters with its arguments, and Windows allows 32,767"):
         build_command_line(r"C:\a.exe", ["a", "x" * 40_000])

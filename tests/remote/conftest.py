@@ -1,4 +1,4 @@
-"""A queue, another machine, and somebody who launches: shared by the files of this folder."""
+"""A queue, another machine, and a launcher: shared by the files of this folder."""
 
 from __future__ import annotations
 

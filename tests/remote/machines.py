@@ -320,7 +320,7 @@ class SecondMachine(RemoteMachine):
         return ["ip", "netns", "exec", self.namespace, "unshare", "--uts", "--mount", "sh", "-c", script]
 
     def cut(self) -> None:
-        """No packet arrives any more, in either direction, and nobody is told."""
+        """No packet arrives any more, in either direction, without an error."""
         nowhere = "02:00:00:00:00:99"
         _must("ip", "neigh", "replace", self.address, "lladdr", nowhere, "dev", self.near, "nud", "permanent")
         _must(
@@ -359,7 +359,7 @@ class Reports:
 
 @contextlib.contextmanager
 def silent_port() -> Iterator[int]:
-    """A port of loopback that swallows packets: nobody answers, nobody refuses."""
+    """A port of loopback that swallows packets: no answer, no refusal."""
     with socket.socket() as listener, contextlib.ExitStack() as fillers:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -1,4 +1,4 @@
-"""The way to another machine, rung by rung: what is wrong is told in a sentence, with what to do about it."""
+"""The preflight checks of another machine: each failure has a message with what to do about it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def checker(tmp_path: Path, answers: Answers, own_home: Path) -> RemoteLauncher:
 
 
 def broken(launcher: RemoteLauncher, host: RemoteHost) -> tuple[str, str]:
-    """Name and sentence of the rung at which a check ends."""
+    """Name and message of the step that fails."""
     reports = Reports()
     result = launcher.check(host, reports)
     assert not result.ok, reports.text()
@@ -38,7 +38,7 @@ def broken(launcher: RemoteLauncher, host: RemoteHost) -> tuple[str, str]:
 
 
 def test_a_ready_machine(checker: RemoteLauncher, machine: RemoteMachine) -> None:
-    """All rungs that need no session hold, and the second time nobody is asked."""
+    """All checks that need no session pass, and the second time there is no prompt."""
     reports = Reports()
     assert checker.check(machine.target(), reports).ok, reports.text()
     names = [step.name for step in reports.steps if step.state is not StepState.RUNNING]
@@ -129,7 +129,7 @@ def test_an_accepted_host_key_is_one_that_ssh_knows(
 def test_a_changed_host_key_is_refused_loudly(
     checker: RemoteLauncher, tmp_path: Path, answers: Answers
 ) -> None:
-    """Nobody is asked: the sentence says what it means, and what to do when it is right."""
+    """There is no prompt: the message has what it means, and what to do when it is right."""
     with RemoteMachine(tmp_path / "machine") as machine:
         assert checker.check(machine.target(), Reports()).ok
         machine.hang_up()

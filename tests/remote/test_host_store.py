@@ -1,4 +1,4 @@
-"""The list of machines that worked: whoever writes it meanwhile, and whatever somebody made of the file."""
+"""The list of machines that worked: written by several, edited, damaged, of other versions and users."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_file_of_a_newer_version_is_refused_and_stays_untouched(path: Path) ->
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_refused_and_stays_untouched(path: Path) -> None:
-    """Where somebody else can write, a list of hosts says where keys are sent."""
+    """A list that another user can write decides where keys are sent."""
     content = b'{"hosts": []}'
     path.write_bytes(content)
     os.chown(path, 65534, 65534)
@@ -94,7 +94,7 @@ def beside(path: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_a_file_that_makes_no_sense_is_kept_aside(path: Path, content: bytes) -> None:
+def test_an_invalid_file_is_kept_aside(path: Path, content: bytes) -> None:
     """Somebody's list of fifty machines may be in it, behind one comma too many."""
     path.write_bytes(content)
     store = HostStore()
@@ -176,7 +176,7 @@ for number in range(24):
 def test_a_desktop_that_stands_still_in_the_midst_is_told_of(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it has yet to write would undo ours: nothing is written, and somebody is told."""
+    """What it has yet to write would undo ours: nothing is written, and that is reported."""
     HostStore().remember(RemoteHost(host="farm-a"), worked=True)
     monkeypatch.setattr(host_store, "_TIMEOUT_S", 0.1)
     with path.with_name(".hosts.json.lock").open("ab") as other:
@@ -188,7 +188,7 @@ def test_a_desktop_that_stands_still_in_the_midst_is_told_of(
 
 
 def test_an_empty_list_says_what_would_be_in_it(path: Path, tmp_path: Path) -> None:
-    """On stderr: whoever scripts against it gets no lines."""
+    """On stderr: a script that reads the output gets no lines."""
     environment = clean_environment(tmp_path / "root", {}) | {
         name: os.environ[name] for name in ("HOME", "XDG_CONFIG_HOME")
     }
@@ -201,7 +201,9 @@ def test_an_empty_list_says_what_would_be_in_it(path: Path, tmp_path: Path) -> N
     assert listed.stderr.startswith("no machine is remembered yet")
 
 
-def test_it_is_said_where_somebody_looks(path: Path, machine: RemoteMachine, tmp_path: Path) -> None:
+def test_a_damaged_list_is_reported_in_dialog_check_and_command(
+    path: Path, machine: RemoteMachine, tmp_path: Path
+) -> None:
     """In the dialog's choices, by `kq remote hosts`, and as a step of the check that begins a new list."""
     path.write_text("hosts: farm-a")
     assert str(path) in remote_choices().problem

@@ -66,7 +66,7 @@ def test_starting_twice_is_starting_once(
 @pytest.mark.parametrize(
     "step",
     ["Name", "Port", "Host key", "Login", "System", "Python", "Katana Queue", "Render program", "Machine",
-     "KQ Host", "KQ_DATA_ROOT", "Way back", "Disk", "Scripts", "Agents", "Registration"],
+     "KQ Host", "KQ_DATA_ROOT", "Reverse connection", "Disk", "Scripts", "Agents", "Registration"],
 )  # fmt: skip
 def test_cancelled_at_any_step_nothing_remains(
     queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher, step: str
@@ -155,7 +155,7 @@ def test_a_restarted_agent_comes_back(
 
 
 def test_a_dead_agent_is_replaced(queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher) -> None:
-    """Its task goes on elsewhere at once: nobody waits for a lease."""
+    """Its task runs elsewhere at once, without waiting for a lease."""
     reports = Reports()
     assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
     agent = machine.processes()["agent"][0]

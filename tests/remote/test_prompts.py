@@ -1,4 +1,4 @@
-"""What somebody asks for of a machine is done as it was asked, or refused: nothing else instead."""
+"""What is asked for of a machine is done as asked, or refused: nothing else instead."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_folders_are_whole_paths(checker: RemoteLauncher, field: str) -> None:
     """A relative one would count from wherever a login begins. Those of Windows are whole as well."""
     RemoteHost(host="farm-w", **{field: r"D:\farm"}).check()
     RemoteHost(host="farm-w", **{field: r"\\share\farm"}).check()
-    with pytest.raises(BadInput, match="is 'rel/farm': give the whole path, as it is on farm-w"):
+    with pytest.raises(BadInput, match=r"'rel/farm'.*absolute path"):
         RemoteHost(host="farm-w", **{field: "rel/farm"}).check()
 
 
@@ -76,18 +76,18 @@ def test_the_render_program_is_looked_for_where_an_agent_looks(
     """Below Katana Install, where it is below Katana's folder here; whatever parts the names."""
     monkeypatch.setattr(preflight, "local_katana_root", lambda: local)
     monkeypatch.setattr(preflight, "render_program", lambda: here)
-    assert climb(katana_root=root)._render_program() == expected
+    assert preflight_of(katana_root=root)._render_program() == expected
 
 
-def test_memory_that_nobody_knows_is_not_told() -> None:
+def test_unknown_memory_is_left_out() -> None:
     """Windows does not say: that is not 0 GiB."""
     reports = Reports()
-    climb(reports, facts={"cores": 8, "memory": 0})._look_at_size()
+    preflight_of(reports, facts={"cores": 8, "memory": 0})._check_size()
     [step] = [each for each in reports.steps if each.state is StepState.DONE]
     assert step.message == "8 cores for 2 Agents"
 
 
-def test_a_key_that_was_asked_for_is_taken_back_though_nobody_waited() -> None:
+def test_a_requested_key_is_revoked_though_the_check_was_cancelled() -> None:
     """Cancelled before the queue answered: its ports would stay open for minutes."""
     steps = Steps(Reports(), threading.Event())
     asked: list[str] = []
@@ -97,15 +97,17 @@ def test_a_key_that_was_asked_for_is_taken_back_though_nobody_waited() -> None:
         steps.cancelled.set()
         return Future()
 
-    made = climb()
+    made = preflight_of()
     made.queue, made._steps = SimpleNamespace(admit_host=admit_host), steps  # type: ignore[assignment]  # no more is asked for
     with pytest.raises(Cancelled):
         made._ask_key("farm-w", "")
     assert made.admitted == "farm-w" and asked == ["farm-w"]
 
 
-def climb(reports: Reports | None = None, katana_root: str = "", facts: Any = None) -> preflight.Preflight:
-    """A climb that has come to a machine."""
+def preflight_of(
+    reports: Reports | None = None, katana_root: str = "", facts: Any = None
+) -> preflight.Preflight:
+    """A preflight that has logged in to a machine."""
     steps = Steps(reports or Reports(), threading.Event())
     settings = Settings.from_environment({"KQ_DATA_ROOT": "/root"})
     made = preflight.Preflight(RemoteHost(host="farm-w"), None, settings, steps, Answers(), 5.0)

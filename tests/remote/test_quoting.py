@@ -141,17 +141,17 @@ def test_the_windows_twin_sends_scripts_that_parse_and_no_secret_in_them() -> No
         assert not list(syntax_errors(f"{script}\n".encode())), script
 
 
-def test_what_is_said_there_is_read_through_any_code_page() -> None:
+def test_output_is_read_through_any_code_page() -> None:
     """In ASCII, and apart from what the machine greets everybody with."""
     greeting = "\xb0\xb0 Welcome to farm-w \xb0\xb0\r\n"
     path = "C:\\Jörg\\日本\\it's 100 %\\python.exe"
     said = "\r\n".join(
-        f"kq-said:{quote(each, safe='')}" for each in ("C:\\old.exe\t3.8.1", f"{path}\t3.12.4")
+        f"kq-printed:{quote(each, safe='')}" for each in ("C:\\old.exe\t3.8.1", f"{path}\t3.12.4")
     )
     machine = on_windows(Windows(Output(0, f"{greeting}{said}\r\n", "")))
     assert machine.find_python() == f"{path}, version 3.12.4"
     machine = on_windows(
-        Windows(Output(0, f"{greeting}kq-said:Microsoft%20Windows%20NT\r\nkq-said:FARM-W\r\n", ""))
+        Windows(Output(0, f"{greeting}kq-printed:Microsoft%20Windows%20NT\r\nkq-printed:FARM-W\r\n", ""))
     )
     assert machine.find_system() == "Microsoft Windows NT, its name is FARM-W"
 
@@ -176,8 +176,8 @@ _ERRORS = (
 )
 
 
-def test_errors_of_powershell_are_sentences() -> None:
-    """Where nobody sees its error stream it writes XML there, with the place in the script behind."""
+def test_errors_of_powershell_are_plain_text() -> None:
+    """Without a console it writes XML to its error stream, with the place in the script behind."""
     machine = on_windows(Windows(Output(1, "", _ERRORS)))
     with pytest.raises(RemoteFailed) as failed:
         machine.stop_agents("a session")
@@ -187,7 +187,7 @@ def test_errors_of_powershell_are_sentences() -> None:
     assert str(failed.value) == f"StopAgents.ps1 failed on farm-w: {told}"
 
 
-def test_progress_of_powershell_hides_no_sentence() -> None:
+def test_progress_of_powershell_hides_no_error() -> None:
     """XML that tells of no error may follow what our own program says."""
     progress = '#< CLIXML\r\n<Objs Version="1.1.0.1"><Obj S="progress" RefId="0"></Obj></Objs>'
     machine = on_windows(Windows(Output(2, "", f"kq: there is no key\r\n{progress}")))
@@ -223,7 +223,7 @@ def calls_under_stop(script: str) -> list[str]:
 def test_no_word_of_a_program_ends_a_script() -> None:
     """Windows PowerShell makes errors of what it writes to stderr, where that is redirected."""
     scripts = [path.read_text() for path in OURS if path.parent != ROOT]
-    asked, found = Windows(), Windows(Output(0, "kq-said:C:%5Cpython.exe%093.12.1\r\n", ""))
+    asked, found = Windows(), Windows(Output(0, "kq-printed:C:%5Cpython.exe%093.12.1\r\n", ""))
     on_windows(asked).run_kq(["report"])
     on_windows(found).find_python()
     for script in [*scripts, *asked.scripts, *found.scripts]:

@@ -151,9 +151,7 @@ def test_a_failed_render_sends_its_last_words(queue: LiveQueue, launched: Remote
     assert "no licence" in record.reason and "no licence" in _text(record.log_file)
 
 
-def test_a_folder_that_is_gone_fails_the_task_in_a_sentence(
-    queue: LiveQueue, launched: RemoteLauncher
-) -> None:
+def test_a_missing_folder_fails_the_task(queue: LiveQueue, launched: RemoteLauncher) -> None:
     """The artist deleted it: the job says so."""
     folder = folder_of(queue)
     folder.rmdir()
@@ -240,7 +238,7 @@ def test_a_cut_beyond_the_lease_ends_the_render_and_queues_it_again(
 def test_a_frozen_agent_is_ended_with_its_render(
     queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
 ) -> None:
-    """One that cannot end its render itself, because it stands still, has it ended by its supervisor."""
+    """One that cannot end its render itself, because it hangs, has it ended by its supervisor."""
     folder = folder_of(queue)
     job = submit(queue, folder, "echo attempt $KQ_ATTEMPT; test $KQ_ATTEMPT -gt 1 || sleep 300")
     record = queue.await_job(job, "Running")

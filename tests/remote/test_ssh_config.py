@@ -67,9 +67,7 @@ def test_a_file_that_is_included_for_one_host(ssh: Path) -> None:
         ("Host farm-7\n  rubbish\n", "", "cannot be read"),
     ],
 )
-def test_what_is_not_done_here_is_refused_in_a_sentence(
-    ssh: Path, text: str, included: str, words: str
-) -> None:
+def test_what_is_not_supported_is_refused(ssh: Path, text: str, included: str, words: str) -> None:
     """Rather than something else done."""
     (ssh / "farm.conf").write_text(included)
     with pytest.raises(BadInput, match=words):

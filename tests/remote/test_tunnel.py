@@ -42,7 +42,7 @@ def test_the_tunnel_is_offered_kept_and_remembered(
     host = machine.target(kq_host=UNREACHABLE, num_agents=1)
     started = patient.start(host, reports)
     assert started.ok, reports.text()
-    assert any(step.name == "Way back" and step.state is StepState.FAILED for step in started.steps)
+    assert any(step.name == "Reverse connection" and step.state is StepState.FAILED for step in started.steps)
     assert any("does not reach this machine at 192.0.2.77" in each for each in answers.asked)
     assert len(remote_agents(queue)) == 1
     assert HostStore(own_home / "hosts.json").find(machine.address).tunnel  # type: ignore[union-attr]  # it is there

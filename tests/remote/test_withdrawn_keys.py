@@ -1,4 +1,4 @@
-"""A host's key goes when nobody is left whom it would let in rightly, and not before."""
+"""A host's key is revoked when no Agent is left that may use it, and not before."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_launch_that_fails_leaves_a_persons_key(
     queue.client.admit_host(host.label, "", by_hand=True).result(10)
     reports = Reports()
     assert not launcher.start(host, reports).ok, reports.text()
-    assert any(step.name == "Way back" for step in reports.steps), reports.text()
+    assert any(step.name == "Reverse connection" for step in reports.steps), reports.text()
     [state] = key_files(queue.data_root, "server.json")
     assert f"agent:{host.label}" in msgspec.json.decode(state.read_bytes())["keys"]
     queue.client.revoke_host(host.label).result(10)

@@ -34,7 +34,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_agents_that_never_came_leave_nothing_behind(
     connection: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As where the supervisor stands still: it is ended, and the key removed."""
+    """As when the supervisor hangs: it is ended, and the key removed."""
     started: list[process.Child] = []
     asked: dict[str, Any] = {}
     spawn_service = process.spawn_service

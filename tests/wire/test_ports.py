@@ -128,7 +128,7 @@ def test_many_connections_that_say_nothing(target: Target, port: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [zmq.DEALER, zmq.PUSH, zmq.SUB])
-def test_keys_that_nobody_gave_out(target: Target, kind: int) -> None:
+def test_unknown_keys(target: Target, kind: int) -> None:
     """It knows the server's public key, and has a good pair of its own: it is not let in."""
     pair = new_key_pair()
     stranger = msgspec.structs.replace(target.client, public_key=pair.public, secret_key=pair.secret)
@@ -175,7 +175,7 @@ REQUESTS: list[Callable[[Target], msgspec.Struct]] = [
 def test_an_agents_key_can_wish_for_nothing(
     target: Target, whose: str, make: Callable[[Target], msgspec.Struct]
 ) -> None:
-    """Not submit, not stop, not even look: refused in a sentence."""
+    """Not submit, not stop, not even look: refused with a reason."""
     reply = target.ask(getattr(target, whose), encode(make(target)))
     assert isinstance(reply, m.RefusedReply)
     assert "an Agent's key may take work and report, and nothing else" in reply.message

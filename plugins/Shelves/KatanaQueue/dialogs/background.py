@@ -1,4 +1,4 @@
-"""Runs one call at a time on a thread of its own, and brings what it says and returns back to Qt's thread."""
+"""Runs one call at a time on a thread of its own, and posts its reports to Qt's thread."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _log = logging.getLogger("KatanaQueue")
 
 class Background(QObject):
     """Signals:
-    said(object): what the call reported.
-    ended(str): the call is over; a sentence when it failed.
+    reported(object): what the call reported.
+    ended(str): the call is over; a message when it failed.
     """
 
-    said = Signal(object)
+    reported = Signal(object)
     ended = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -65,17 +65,17 @@ class Background(QObject):
         message = ""
         try:
             call(self._report, cancelled)
-        except Exception as error:  # noqa: BLE001  whatever went wrong is told in the dialog, and logged whole
+        except Exception as error:  # noqa: BLE001  any error is shown in the dialog, and logged
             message = f"{error}" or type(error).__name__
             _log.debug("a remote step failed", exc_info=True)
-        post(self._on_over, message)
+        post(self._on_ended, message)
 
     def _report(self, what: Any) -> None:
-        post(self._on_said, what)
+        post(self._on_reported, what)
 
-    def _on_said(self, what: Any) -> None:
-        self.said.emit(what)
+    def _on_reported(self, what: Any) -> None:
+        self.reported.emit(what)
 
-    def _on_over(self, message: str) -> None:
+    def _on_ended(self, message: str) -> None:
         self._cancelled = None
         self.ended.emit(message)

@@ -10,7 +10,7 @@ Field = QComboBox | QLineEdit | QSpinBox
 
 
 def hint(box: QComboBox, text: str) -> None:
-    """Show `text` while nothing stands in the box."""
+    """Show `text` while the box is empty."""
     field = box.lineEdit()
     if field is not None:
         field.setPlaceholderText(text)
@@ -34,31 +34,31 @@ def row(*widgets: QWidget) -> QHBoxLayout:
 
 
 class FilledIn:
-    """What a dialog filled into its fields by itself. That it may fill in anew; what somebody typed stays."""
+    """What a dialog filled into its fields by itself. It may replace that; what the user typed stays."""
 
     def __init__(self) -> None:
         self._texts: dict[Field, str] = {}
         self._first: dict[Field, str] = {}
 
     def begin(self, field: Field, text: str) -> None:
-        """What stands there while nothing else is known."""
+        """The initial text of a field."""
         self._first[field] = text
         self.fill(field, text)
 
     def begin_again(self, field: Field, known: str) -> None:
-        """Another thing is asked about: what is known of it, else what stood there first, unless typed."""
+        """Another host was chosen: fill in `known`; else the initial text, unless the user typed one."""
         if known:
             self.put(field, known)
         else:
             self.fill(field, self._first[field])
 
     def fill(self, field: Field, text: str) -> None:
-        """Fill it in, unless somebody typed what stands there."""
+        """Fill it in, unless the user typed a text."""
         if _text_of(field) in ("", self._texts.get(field, "")) or field not in self._texts:
             self.put(field, text)
 
     def put(self, field: Field, text: str) -> None:
-        """Fill it in, whatever stands there."""
+        """Fill it in, replacing any text."""
         self._texts[field] = text
         if isinstance(field, QSpinBox):
             field.setValue(int(text))

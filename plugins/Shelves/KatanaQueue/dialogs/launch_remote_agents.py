@@ -75,10 +75,10 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._lookup = Background(self)
         self._towards = Background(self)
         self._known: dict[str, RemoteHost] = {}
-        """What is remembered, or stands in ~/.ssh/config, by host."""
+        """Remembered hosts, and those of ~/.ssh/config, by name."""
         self._filled = FilledIn()
         self._proposed_user = local_user()
-        """What stands for whoever ~/.ssh/config names, or this user."""
+        """The user of ~/.ssh/config, or of this process."""
         self._chosen = self._looked_up = ""
         self._lookup_problem = ""
         """Why fewer hosts and keys are offered than there may be."""
@@ -88,10 +88,10 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._make_fields()
         self._lay_out()
         accept_own_keys(self)
-        self._background.said.connect(self._show_step)
+        self._background.reported.connect(self._show_step)
         self._background.ended.connect(self._on_ended)
-        self._lookup.said.connect(self._fill_in)
-        self._towards.said.connect(self._on_found)
+        self._lookup.reported.connect(self._fill_in)
+        self._towards.reported.connect(self._on_found)
         self._towards.ended.connect(lambda _message: self._look_up())
         self._lookup.run(lambda report, _cancelled: _found_on_this_machine(report))
         self._update()
@@ -124,16 +124,16 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.key = QComboBox(self)
         self.key.setEditable(True)
         self.key.addItem("")
-        hint(self.key, "ssh-agent, and the keys in ~/.ssh")
+        hint(self.key, "ssh-agent and the keys in ~/.ssh")
         self.num_agents = QSpinBox(self)
         self.num_agents.setRange(1, MAX_AGENTS)
         self.num_agents.setValue((settings.num_agents if settings is not None else 0) or 2)
         self.num_agents.setFixedWidth(80)
         self.katana_root = QLineEdit(self)
-        self.katana_root.setPlaceholderText("the same folder as on this machine")
+        self.katana_root.setPlaceholderText("same folder as on this machine")
         self.data_root = QLineEdit(self)
         self.kq_host = QLineEdit(self)
-        self.kq_host.setPlaceholderText("the address of this machine that the other one reaches")
+        self.kq_host.setPlaceholderText("address of this machine, as the host reaches it")
         for one, text in (
             (self.port, "22"),
             (self.user, self._proposed_user),
@@ -146,9 +146,9 @@ class LaunchRemoteAgentsDialog(QDialog):
         ports = [
             str(ready[name]) for name in ("request_port", "update_port", "broadcast_port") if name in ready
         ]
-        self._ports = QLabel(", ".join(ports) or "not known before the queue is ready", self)
+        self._ports = QLabel(", ".join(ports) or "unknown until the queue is ready", self)
         self._ports.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.tunnel = QCheckBox("through SSH, where a firewall lets nothing else in", self)
+        self.tunnel = QCheckBox("tunnel through SSH (for firewalls)", self)
         self.host.editTextChanged.connect(lambda _text: self._update())
         self.host.activated.connect(lambda _place: self._on_host_chosen())
         field = self.host.lineEdit()
@@ -160,13 +160,13 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.num_agents.valueChanged.connect(lambda _value: self._update())
 
     def described(self) -> RemoteHost:
-        """What the fields say. Nothing is said of whether that makes sense."""
-        name = self.host.currentText().strip().strip("[]")  # as an address of IPv6 may stand
+        """The content of the fields, not validated."""
+        name = self.host.currentText().strip().strip("[]")  # as IPv6 addresses may be written
         known = self._known.get(name, RemoteHost(host=name))
         return RemoteHost(
             host=name,
             port=self.port.value(),
-            # What was only proposed is found again by whoever logs in, in ~/.ssh/config or by default.
+            # A proposed user is found again at login, in ~/.ssh/config or by default.
             user="" if self.user.text() == self._proposed_user else self.user.text().strip(),
             private_key=self.key.currentText().strip(),
             num_agents=self.num_agents.value(),
@@ -174,7 +174,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             data_root=self.data_root.text().strip(),
             kq_host=self.kq_host.text().strip(),
             tunnel=self.tunnel.isChecked(),
-            # These have no field, and are kept as somebody gave them to `kq remote`.
+            # These have no field, and stay as they were given to `kq remote`.
             kq_root=known.kq_root,
             python=known.python,
         )
@@ -219,7 +219,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._look_up()
 
     def _look_up(self) -> None:
-        """Find out about the host that stands there now, unless that is under way: then after it."""
+        """Look up the host in the field now; after the lookup that runs, if one does."""
         name = self.host.currentText().strip()
         if name and name != self._looked_up and not self._towards.is_busy:
             self._looked_up = name
@@ -232,7 +232,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             self._filled.fill(self.kq_host, found.address)
         if found.host.host in self._known:
             return
-        # It may stand in ~/.ssh/config by a pattern.
+        # A pattern in ~/.ssh/config may match it.
         self._proposed_user = found.host.user or local_user()
         self._filled.fill(self.user, self._proposed_user)
         self._filled.fill(self.key, found.host.private_key)
@@ -261,7 +261,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._list = QTreeWidget(self)
         self._list.setHeaderLabels(["Step", "Result"])
         self._list.setRootIsDecorated(False)
-        # What to do about a broken rung is read whole, without a mouse over it.
+        # What to do about a failed check is shown whole, without a tool tip.
         self._detail = QLabel(self)
         self._detail.setWordWrap(True)
         self._detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -366,8 +366,8 @@ class LaunchRemoteAgentsDialog(QDialog):
 
         def run(report: Callable[[RemoteStep], None], _cancelled: threading.Event) -> None:
             problem = steps.save(host)
-            told = problem or f"{host.host} is remembered"
-            report(RemoteStep("Save Host", StepState.NOTE if problem else StepState.DONE, told))
+            message = problem or f"{host.host} is remembered"
+            report(RemoteStep("Save Host", StepState.NOTE if problem else StepState.DONE, message))
 
         self._background.run(run)
         self._update()
@@ -378,7 +378,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         QGuiApplication.clipboard().setText("\n".join([f"Host {self.described().host}", *lines]))
 
     def done(self, result: int) -> None:
-        """Nothing half-started remains: what is under way is cancelled, and cleans up after itself."""
+        """Nothing half-started remains: the call that runs is cancelled, and cleans up after itself."""
         # Not in closeEvent: Escape closes a dialog without one.
         self._background.cancel()
         super().done(result)

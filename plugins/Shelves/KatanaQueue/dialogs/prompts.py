@@ -1,4 +1,4 @@
-"""Questions that a launch asks on its own thread, put to the artist on Qt's. No answer is kept."""
+"""Prompts of a launch, which runs on a thread of its own, shown on Qt's. No answer is kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLL_INTERVAL_S = 0.1
 class Questions(QObject):
     """See kq.api.RemoteQuestions: its methods are called on the launch's thread, and wait there.
 
-    Where the dialog is gone, or the launch was cancelled, the careful answer is given.
+    When the dialog is gone or the launch was cancelled, the safe answer is given.
     """
 
     def __init__(self, window: QWidget) -> None:
@@ -40,19 +40,19 @@ class Questions(QObject):
     def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
         """Show the fingerprint of a machine that is not known yet."""
         text = f"{host} has not been used from here before.\n\nIts {kind} key is\n{fingerprint}"
-        more = "Accept it if that is what its administrator names. It is then kept in known_hosts."
+        more = "Accept it if its administrator confirms this fingerprint. It is then kept in known_hosts."
         return bool(self._ask(self._show_choice, text, more, "Accept"))
 
     def passphrase(self, key_file: str, again: bool) -> str | None:
         """Ask for the passphrase of a private key."""
-        text = f"{'That was not it. ' if again else ''}Passphrase of {key_file}:"
+        text = f"{'Wrong passphrase. ' if again else ''}Passphrase of {key_file}:"
         answer = self._ask(self._show_passphrase, text)
         return str(answer) if answer else None
 
     def use_tunnel(self, why: str) -> bool:
-        """Offer the way through SSH."""
-        more = "The queue's ports can be led through the SSH connection, for as long as Agents run there."
-        return bool(self._ask(self._show_choice, why, more, "Lead Through SSH"))
+        """Offer a tunnel through SSH."""
+        more = "The queue's ports can be tunneled through the SSH connection for as long as Agents run there."
+        return bool(self._ask(self._show_choice, why, more, "Tunnel Through SSH"))
 
     def _ask(self, show: Callable[..., object], *arguments: object) -> Any:
         answer: list[Any] = []

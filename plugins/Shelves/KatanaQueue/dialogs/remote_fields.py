@@ -1,4 +1,4 @@
-"""Whether what the fields say about a machine makes sense, before anything is tried. Pure."""
+"""Validation of the dialog's fields, before anything is tried. Pure."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _MANY_AGENTS = 32
 
 
 def problem_with(host: RemoteHost) -> str:
-    """Why this cannot be tried, in a sentence; empty when it can.
+    """Why this cannot be tried; empty when it can.
 
-    The dialog wants more than `RemoteHost.check` does: its fields show what would be filled in otherwise.
+    The dialog requires more than `RemoteHost.check` does: its fields show what would be filled in otherwise.
     """
     if not host.host:
-        return "Name the machine on which the Agents are to run."
+        return "Enter the host that the Agents are to run on."
     try:
         host.check()
     except BadInput as error:
         message = str(error)
         return f"{message[:1].upper()}{message[1:]}."
     if re.search(r"\s", host.user):
-        return "The user's name contains a space."
+        return "The user name contains a space."
     if not host.data_root:
-        return "Say where KQ_DATA_ROOT is on the other machine."
+        return "Enter the folder of KQ_DATA_ROOT on the host."
     if not host.kq_host and not host.tunnel:
-        return "Say at which address the other machine reaches this one (KQ Host)."
+        return "Enter the address at which the host reaches this machine (KQ Host)."
     return ""
 
 
 def warning_about(host: RemoteHost) -> str:
-    """What looks unusual, and is tried all the same; empty when nothing does."""
+    """What is unusual, and is tried nevertheless; empty when nothing is."""
     if host.num_agents > _MANY_AGENTS:
-        return f"{host.num_agents} Agents run as many renders at once: is the machine large enough?"
+        return f"{host.num_agents} Agents run as many renders at once: check that the host is large enough."
     return ""

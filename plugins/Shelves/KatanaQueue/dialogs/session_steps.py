@@ -35,7 +35,7 @@ class RemoteSteps(Protocol):
     def check(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
     ) -> None:
-        """Go down the ladder and stop at the first broken rung."""
+        """Run the preflight checks, up to the first that fails."""
 
     def start(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
@@ -48,7 +48,7 @@ class RemoteSteps(Protocol):
         """Stop the Agents of this session on that machine, and no others."""
 
     def save(self, host: RemoteHost) -> str:
-        """Remember the host; returns what there is to know about that, or empty."""
+        """Remember the host; returns a warning, or empty."""
 
 
 class _Answering:
@@ -77,30 +77,30 @@ class SessionSteps:
     def check(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
     ) -> None:
-        """Go down the ladder. Raises RemoteFailed where no step says why it ended."""
+        """Run the preflight checks. Raises RemoteFailed when no step has the reason of a failure."""
         self._finish(self._launcher().check(host, report, cancelled), report)
 
     def start(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
     ) -> None:
-        """Start the Agents. Raises RemoteFailed where no step says why there are none."""
+        """Start the Agents. Raises RemoteFailed when no step has the reason of a failure."""
         self._finish(self._launcher().start(host, report, cancelled), report)
 
     def stop(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
     ) -> None:
-        """Stop the Agents. Raises RemoteFailed where no step says why they may run."""
+        """Stop the Agents. Raises RemoteFailed when no step has the reason of a failure."""
         self._finish(self._launcher().stop(host, report, cancelled), report)
 
     def save(self, host: RemoteHost) -> str:
-        """Remember the host. Writes a file; returns what there is to know about that, or empty."""
+        """Remember the host. Writes a file; returns a warning, or empty."""
         store = self._store or HostStore()
         return store.remember(host, worked=False)
 
     def _launcher(self) -> RemoteLauncher:
         session = current_session()
         if session is None:
-            # A machine can be checked all the same, as far as that goes.
+            # A machine can be checked without a queue, up to the login and its programs.
             return RemoteLauncher(None, Settings.from_environment(), self._questions, self._store)
         known = _launchers.get(id(session))
         if known is None or known[0] is not session:

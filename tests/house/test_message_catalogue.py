@@ -1,0 +1,119 @@
+"""The exact wording of messages that people read. Other tests assert an error's class and its key fact."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kq.agent import attempt_machine as attempt
+from kq.agent.exit_reasons import how_ended
+from kq.agent.limits import UsageLimits
+from kq.errors import KqError
+from kq.messages import AssignOrder
+from kq.process import EndReport, ProcessId
+from kq.remote import RemoteHost, RemoteStep, StepState
+from kq.remote.addresses import choose_addresses
+from kq.remote.ssh import Output
+from kq.remote_host import folder
+from tests.remote.machines import Reports
+from tests.remote.test_prompts import preflight_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def of_error(call: Callable[[], object]) -> str:
+    with pytest.raises(KqError) as caught:
+        call()
+    return str(caught.value)
+
+
+def of_step(take: str, **facts: object) -> str:
+    """The message of a preflight check's last step, for these facts."""
+    reports = Reports()
+    getattr(preflight_of(reports, facts=facts), take)()
+    return reports.steps[-1].message
+
+
+def of_limit(memory: int = 0, at: float = 0.0, **limits: float) -> str:
+    order = AssignOrder(
+        number=1, attempt="j/0/1", commands=(("true",),), environment={}, cwd="", log_file="", **limits
+    )  # type: ignore[arg-type]  # by name, as the struct has them
+    usage = UsageLimits(order, 0.0)
+    usage.take_sample(at, memory, 0.0)
+    stop = usage.exceeded(at)
+    assert stop is not None
+    return stop.reason
+
+
+def of_survivors() -> str:
+    machine = attempt.AttemptMachine(1)
+    for event in (attempt.Begun(False), attempt.CommandStarted(), attempt.Stop(), attempt.TreeGone((7, 8))):
+        machine.handle(event, 0.0)
+    return machine.reason
+
+
+MESSAGES: list[tuple[Callable[[], str], str]] = [
+    (
+        lambda: of_error(RemoteHost(host="a", num_agents=0).check),
+        "Invalid number of Agents: 0. Use 1 to 1000",
+    ),
+    (lambda: of_error(RemoteHost(host="a", port=0).check), "port 0 is out of range: use 1 to 65535"),
+    (
+        lambda: of_error(lambda: choose_addresses("192.0.2.7", "not an address")),
+        "KQ Host 192.0.2.7 is not an address of this machine, and there is no route to the other one",
+    ),
+    (lambda: Output(1, "", "").complaint, "exit code 1, no error output"),
+    (
+        lambda: of_step("_check_size", cores=1, memory=0),
+        "2 Agents exceed 1 core; 1 recommended",
+    ),
+    (
+        lambda: of_step("check_disk", free_disk=1 << 29, base="/h", base_writable=True),
+        "low disk space for scenes and pictures: 0.5 GiB free for /h",
+    ),
+    (
+        lambda: RemoteStep("Disk", StepState.NOTE, "low disk space").line,
+        "  note  Disk: low disk space",
+    ),
+    (
+        lambda: of_error(lambda: folder._check(EndReport(0, (ProcessId(7, 1.0), ProcessId(8, 1.0))))),
+        "processes 7, 8 survived SIGKILL (uninterruptible)",
+    ),
+    (of_survivors, "2 processes survived SIGKILL (uninterruptible); the first is 7"),
+    (lambda: how_ended(None), "exit code unknown"),
+    (lambda: how_ended(3), "exit code 3"),
+    (lambda: how_ended(-9), "ended by signal 9 (SIGKILL)"),
+    (lambda: of_limit(at=61.0, timeout_s=60.0), "it ran longer than its limit of 60 s"),
+    (lambda: of_limit(2 << 30, memory_limit=1 << 30), "it used 2,048 MiB, its limit is 1,024 MiB"),
+    (lambda: of_limit(at=31.0, silence_s=30.0), "no output and no CPU activity for 30 s"),
+]
+
+
+@pytest.mark.parametrize(("make", "text"), MESSAGES, ids=[text[:40] for _, text in MESSAGES])
+def test_a_message_is_worded_so(make: Callable[[], str], text: str) -> None:
+    """Here alone, so that words can be changed in one place."""
+    assert make() == text
+
+
+NOT_OURS = re.compile(
+    r"\b(rungs?|ladders?|makes? no sense|and no word why|way back|keeper|"
+    r"in each other's way|lead the ports|beyond help)\b",
+    re.IGNORECASE,
+)
+ROOMS = ("kq/agent", "kq/remote", "kq/remote_host", "kq/process", "kq/wire", "kq/patterns", "plugins/Shelves")
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "resources/scripts"])
+def test_coined_words_do_not_come_back(room: str) -> None:
+    """The field's words are used instead: preflight, check, reverse connection, tunnel."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted((ROOT / room).rglob("*"))
+        if path.suffix in {".py", ".sh", ".ps1", ".toml"}
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if NOT_OURS.search(line)
+    ]
+    assert not found
