@@ -70,7 +70,7 @@ def test_a_machine_that_swallows_packets_is_counted_out(tmp_path: Path, answers:
         result = impatient.check(RemoteHost(host="127.0.0.1", port=port), reports)
     assert "no answer for 2 s" in result.message and "firewall" in result.message
     counted = [step.message for step in reports.steps if step.state is StepState.RUNNING and step.message]
-    assert counted[:2] == ["no answer for 1 s, 2 s at most", "no answer for 2 s, 2 s at most"]
+    assert counted[:2] == ["no answer for 1 s (time limit 2 s)", "no answer for 2 s (time limit 2 s)"]
 
 
 def test_cancelled_while_nothing_answers(checker: RemoteLauncher) -> None:
