@@ -36,7 +36,11 @@ _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 """32 of them, so that every byte of chance stands for one as likely as for another."""
 _ATTEMPT_ID = re.compile(r"([0-9a-z]{4,32})/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 _JOB_ID = re.compile(r"[0-9a-z]{4,32}")
-_PLACEHOLDER = re.compile(r"\{(frame|start|end)\}")
+_PLACEHOLDER = re.compile(r"\{(frame|start|end)(?::0?([1-9])d)?\}")
+_NEAR_MISS = re.compile(r"\{\s*(?:frames?|fram|frm|starts?|ends?)\s*(?::[^{}]*)?\}", re.IGNORECASE)
+"""What is likely meant as a placeholder, and is none: all tasks would write the same file."""
+_PICTURE_FRAME = re.compile(r"#+|%(?:0([1-9]))?d")
+"""The frame in a picture's name, as renderers write it: `####` or `%04d`."""
 
 MAX_ARGUMENT_BYTES = 128 * 1024
 """Linux refuses a single argument or variable beyond this (MAX_ARG_STRLEN)."""
@@ -75,8 +79,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
     name: str
     commands: tuple[tuple[str, ...], ...]
-    """Argument lists, run in order in each task; no shell sees them. `{frame}`, `{start}` and `{end}` are
-    filled when `frames` is given; other braces are left alone."""
+    """Argument lists, run in order in each task; no shell sees them. `{frame}`, `{start}` and `{end}`, also
+    with a width as in `{frame:04d}`, are filled when `frames` is given; other braces are left alone."""
     frames: str = ""
     """A frame range such as `1-10,20`; empty: one task without frames."""
     chunk: int = 1
@@ -101,7 +105,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     memory_limit: int = 0
     """Bytes that a task's processes may use together; 0: no limit."""
     picture: str = ""
-    """The picture file of a task, with the same placeholders, for renderers that do not say."""
+    """The picture file of a task, for renderers that do not say: same placeholders, and `####` or `%04d`."""
     renderer: str = ""
     """Which output patterns apply (see kq/patterns); empty: those every renderer shares."""
     node: str = ""
@@ -135,6 +139,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             if text:
                 _check_text(text, what)
         self._check_commands()
+        if self.frames.strip():
+            self._check_placeholders()
         for word in self.standby:
             _check_text(word, "an argument of the standby command")
         if self.environment:
@@ -156,6 +162,15 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
                     f"the command for {quoted(command[0][:80])} holds {size:,} bytes: a process can start "
                     f"with {MAX_COMMAND_BYTES:,} at most, so pass long lists in a file"
                 )
+
+    def _check_placeholders(self) -> None:
+        for text in (self.picture, *(argument for command in self.commands for argument in command)):
+            for found in _NEAR_MISS.finditer(text):
+                if not _PLACEHOLDER.fullmatch(found[0]):
+                    raise BadInput(
+                        f"{quoted(found[0])} is no placeholder: "
+                        "use {frame}, {start}, {end} or {frame:04d}"
+                    )
 
     def _check_environment(self) -> None:
         size = 0
@@ -224,11 +239,28 @@ def check_priority(priority: int) -> None:
 
 
 def fill(text: str, frames: range | None) -> str:
-    """`text` with `{frame}`, `{start}` and `{end}` filled from `frames`; unchanged when that is None."""
+    """`text` with `{frame}`, `{start}` and `{end}` filled from `frames`; unchanged when that is None.
+
+    `{frame:04d}` has four digits at least, as in Python.
+    """
     if frames is None:
         return text
-    values = {"frame": str(frames[0]), "start": str(frames[0]), "end": str(frames[-1])}
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+    values = {"frame": frames[0], "start": frames[0], "end": frames[-1]}
+    return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:0{match[2] or 1}d}", text)
+
+
+def fill_picture(text: str, frames: range | None) -> str:
+    """The picture's path of the task that renders `frames`; `####` and `%04d` stand for its frame, too."""
+    if frames is None:
+        return text
+    filled = fill(text, frames)
+
+    def digits(match: re.Match[str]) -> str:
+        width = len(match[0]) if match[0].startswith("#") else int(match[1] or 1)
+        return f"{frames[0]:0{width}d}"
+
+    folder, slash, name = filled.rpartition("/")
+    return f"{folder}{slash}{_PICTURE_FRAME.sub(digits, name)}"
 
 
 def task_commands(spec: JobSpec, frames: range | None) -> tuple[tuple[str, ...], ...]:

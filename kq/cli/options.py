@@ -74,7 +74,9 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
     submit.add_argument(
         "--env", nargs="+", action="extend", default=[], metavar="K=V", help="added to the environment"
     )
-    submit.add_argument("--frames", default="", metavar="1-10,20", help="fills {frame}, {start} and {end}")
+    submit.add_argument(
+        "--frames", default="", metavar="1-10,20", help="fills {frame}, {frame:04d}, {start} and {end}"
+    )
     submit.add_argument("--chunk", type=_whole, default=1, metavar="N", help="frames in one task")
     submit.add_argument("--after", action="append", default=[], metavar="ID", help="wait for this job")
     submit.add_argument("--max-parallel", type=_whole, default=0, metavar="N", help="most tasks at once")

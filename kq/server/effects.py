@@ -16,7 +16,7 @@ from ..core import events as ev
 from ..core import instructions as do
 from ..core.pool import beat_interval_s
 from ..errors import MalformedMessage
-from ..records import attempt_id, fill, task_commands
+from ..records import attempt_id, fill_picture, task_commands
 from ..settings import Settings
 from ..states import Outcome
 from .agent_links import LOCAL_ROLE, AgentLinks
@@ -169,7 +169,7 @@ class Effects:
             cwd=spec.cwd,
             environment=environment,
             log_file=job.details[instruction.task].log_file,
-            picture=fill(spec.picture, frames),
+            picture=fill_picture(spec.picture, frames),
             renderer=spec.renderer,
             timeout_s=spec.timeout_s,
             silence_s=spec.silence_s,

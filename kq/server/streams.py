@@ -16,7 +16,7 @@ from .. import messages as m
 from .. import process
 from ..core import Core
 from ..files import leads_down
-from ..records import JobSpec, fill, parse_attempt_id
+from ..records import JobSpec, fill_picture, parse_attempt_id
 from .agent_links import AgentLinks
 from .stream_files import FolderLists, IncomingFiles, append_log, read_part
 
@@ -120,7 +120,7 @@ class Streams:
         if folder is not None and target != folder and target.is_relative_to(folder):
             self._returned.setdefault(job_id, set()).add(target.relative_to(folder).as_posix())
             return _Work(message.agent, message, target, (folder,))
-        named = fill(spec.picture, frames)
+        named = fill_picture(spec.picture, frames)
         if named and target == Path(os.path.normpath(Path(spec.cwd or spec.temp_dir or "/", named))):
             return _Work(message.agent, message, target, ())
         return f"{path} is neither in the job's temporary folder nor the picture that the job names"

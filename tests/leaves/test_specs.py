@@ -15,6 +15,7 @@ from kq.records import (
     attempt_id,
     check_job_id,
     fill,
+    fill_picture,
     new_job_id,
     parse_attempt_id,
     task_commands,
@@ -162,6 +163,36 @@ def test_the_name_of_an_attempt_can_be_read_back(parts: tuple[str, int, int]) ->
 def test_what_is_no_attempt_is_none(name: str) -> None:
     """Names come over the wire."""
     assert parse_attempt_id(name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("out.{frame:04d}.exr", "out.0005.exr"),
+        ("{start:3d}-{end:03d}", "005-008"),
+        ("out.####.exr", "out.0005.exr"),
+        ("out.%04d.exr", "out.0005.exr"),
+        ("out.%d.exr", "out.5.exr"),
+        ("/share/#1/out.#.exr", "/share/#1/out.5.exr"),
+        ('{"a": 1}', '{"a": 1}'),
+    ],
+)
+def test_names_of_pictures(text: str, filled: str) -> None:
+    """Each way in which renderers number pictures; folders and other braces are left alone."""
+    assert fill_picture(text, range(5, 9)) == filled
+
+
+@pytest.mark.parametrize(
+    "near", ["{fram}", "{Frame}", "{frames}", "{FRAME}", "{frame:4x}", "{ frame }", "{starts}"]
+)
+def test_near_misses_of_placeholders_are_refused(near: str) -> None:
+    """With frames all tasks would write the same file; without frames they are plain text."""
+    command = ("render", f"out.{near}.exr")
+    with pytest.raises(BadInput, match="placeholder"):
+        JobSpec(name="a", commands=(command,), frames="1-2").check()
+    with pytest.raises(BadInput, match="placeholder"):
+        JobSpec(name="a", commands=(("render",),), picture=near, frames="1-2").check()
+    JobSpec(name="a", commands=(command,)).check()
 
 
 def test_placeholders_are_filled_and_other_braces_left() -> None:
