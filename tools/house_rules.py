@@ -29,6 +29,7 @@ OURS = ("kq", "host", "plugins", "resources", "tools", "tests", "benchmarks")
 SHIPPED = ("kq", "host", "plugins", "tools")
 
 _PLUGINS_MAY_IMPORT = {"Katana", "PySide6", "shiboken6", "plugins"} | sys.stdlib_module_names
+_PLUGINS_MAY_IMPORT |= {"OpenImageIO", "numpy"}  # where they are installed: see models/exr.py of the tab
 _STARTS_OR_ENDS = re.compile(
     r"kill|killpg|abort|fork|forkpty|system|popen|posix_spawnp?|startfile|(exec|spawn)[lv]p?e?"
 )

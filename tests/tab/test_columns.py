@@ -261,7 +261,9 @@ def test_no_other_title_is_cut_where_one_has_the_arrow(
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible())
     header = tab.view.horizontalHeader()
-    tab.view.columns.apply_settings({"widths": {COLUMNS[Column.MEMORY].key: 120}, "hidden": []})
+    tab.view.columns.apply_settings(
+        {"fitted": False, "widths": {COLUMNS[Column.MEMORY].key: 120}, "hidden": []}
+    )
 
     def title(column: Column) -> Any:
         place = QRect(header.sectionViewportPosition(column), 0, header.sectionSize(column), header.height())

@@ -32,6 +32,7 @@ from ...ui.shortcut_override import accept_own_keys
 from .actions import JobActions
 from .bridge import QueueBridge
 from .follow_newest import NewestJob
+from .models import tab_settings
 from .models.agents import AgentsModel
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
@@ -312,9 +313,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     # --- Qt and Katana -----------------------------------------------------------------------------------
 
     def getSettings(self) -> dict[str, Any]:
-        """What Katana keeps with the layout."""
+        """What Katana saves with the layout."""
         settings = dict(super().getSettings() or {})
-        settings["katanaQueue"] = {
+        settings[tab_settings.KEY] = {
+            "version": tab_settings.VERSION,
             "columns": self.view.columns.settings(),
             "splitter": self.splitter.sizes(),
             "details": self.details.current_name(),
@@ -324,24 +326,19 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         return settings
 
     def applySettings(self, settings: dict[str, Any]) -> None:
-        """Take back what `getSettings` gave, perhaps of another version: what is not understood is left."""
+        """Restore what `getSettings` returned in this version or an older one."""
         super().applySettings(settings)
-        own = settings.get("katanaQueue")
-        if not isinstance(own, dict):
+        own = tab_settings.read(settings)
+        if own is None:
             return
-        if isinstance(own.get("columns"), dict):
-            self.view.columns.apply_settings(own["columns"])
-        sizes = own.get("splitter")
-        if (
-            isinstance(sizes, list | tuple)
-            and len(sizes) == 2
-            and all(isinstance(s, int) and s > 0 for s in sizes)
-        ):
-            self.splitter.setSizes(list(sizes))
-        if isinstance(own.get("details"), str):
-            self.details.show_page(own["details"])
-        self.notify_action.setChecked(own.get("notify") is not False)
-        self.log.wrap_action.setChecked(own.get("wrap") is True)
+        if own.columns:
+            self.view.columns.apply_settings(own.columns)
+        if own.splitter:
+            self.splitter.setSizes(own.splitter)
+        if own.details:
+            self.details.show_page(own.details)
+        self.notify_action.setChecked(own.notify)
+        self.log.wrap_action.setChecked(own.wrap)
 
     def _follow_visibility(self) -> None:
         """Files are looked at, and times counted, only while somebody sees them."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QSize, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QImageReader, QPixmap
 
 from ....qt_dispatch import post
+from .exr import SUFFIX, ExrError, read_exr
 from .file_thread import FileThread
 
 __all__ = ["PictureLoader"]
@@ -102,7 +103,7 @@ class PictureLoader(FileThread):
             post(self._on_loaded, path, *outcome)
 
     def _load(self, path: str, whole: bool) -> tuple[QImage, str | None] | None:
-        """An image and, for a whole picture, a sentence; None when nothing changed."""
+        """An image and, for a whole picture, why there is none; None when nothing changed."""
         try:
             status = Path(path).stat()
         except OSError as error:
@@ -110,6 +111,8 @@ class PictureLoader(FileThread):
         stamp = (status.st_size, status.st_mtime_ns)
         if not whole and self._stamps.get(path) == stamp:
             return None
+        if path.lower().endswith(SUFFIX):
+            return self._load_exr(path, whole, stamp)
         reader = QImageReader(path)
         reader.setAutoTransform(True)
         if not whole and reader.size().isValid():
@@ -129,6 +132,18 @@ class PictureLoader(FileThread):
                 Qt.AspectRatioMode.KeepAspectRatio,
                 Qt.TransformationMode.SmoothTransformation,
             )
+        image.setDevicePixelRatio(self._ratio)
+        return image, None
+
+    def _load_exr(self, path: str, whole: bool, stamp: tuple[int, int]) -> tuple[QImage, str | None] | None:
+        size = None if whole else (QSizeF(THUMBNAIL) * self._ratio).toSize()
+        try:
+            image = read_exr(path, size)
+        except ExrError as error:
+            return (QImage(), f"The picture {path} cannot be shown: {error}.") if whole else None
+        if whole:
+            return image, ""
+        self._stamps[path] = stamp
         image.setDevicePixelRatio(self._ratio)
         return image, None
 

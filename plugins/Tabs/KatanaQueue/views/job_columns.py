@@ -196,7 +196,7 @@ class JobColumns(QObject):
                 for key, shown in chosen.items()
                 if key in columns and columns[key] != Column.NAME
             }
-        is_fitted = settings.get("fitted") is True or not settings.keys() & {"hidden", "widths"}
+        is_fitted = settings.get("fitted") is not False
         self._set_fitted(is_fitted)
         if not is_fitted:
             self._arrange(settings, columns)
