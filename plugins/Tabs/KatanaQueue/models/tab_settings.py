@@ -10,7 +10,7 @@ __all__ = ["KEY", "VERSION", "TabSettings", "read"]
 
 KEY = "katanaQueue"
 VERSION = 2
-"""It changes when a meaning does. In 1, which was not named, an arrangement by hand was not said to be one."""
+"""It changes when a meaning does. Version 1, which has no number, did not name an arrangement by hand."""
 
 _log = logging.getLogger("KatanaQueue")
 
