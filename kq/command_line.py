@@ -17,7 +17,7 @@ __all__ = ["join_command_line", "split_command_line"]
 
 
 def split_command_line(text: str, *, windows: bool = sys.platform == "win32") -> list[str]:
-    """The arguments that `text` stands for. No shell is involved: `*`, `$X` and `|` are mere characters.
+    """The arguments that `text` stands for. No shell is involved: `*`, `$X` and `|` are ordinary characters.
 
     Raises:
         BadInput: a quote is not closed.

@@ -1,13 +1,13 @@
 """Every error that kq raises for its callers to catch. A leaf: classes only.
 
 KqError
-├── BadInput                  what was asked for makes no sense; nothing was changed
+├── BadInput                  the request is invalid; nothing was changed
 │   └── BadSetting            a KQ_* variable or option
 ├── NotFound                  no such job, task or Agent
-├── Refused                   understood, and not done: the sentence says why
+├── Refused                   understood, and not done: the message says why
 ├── ConnectionLost            no queue answers
 ├── SessionFailed             a session could not be started
-├── MalformedMessage          bytes on the wire that are no message of ours
+├── MalformedMessage          bytes on the wire that are no message of kq
 ├── RemoteFailed              a step on another machine failed (see kq.remote)
 └── IllegalTransition         a fault of the program; carries the task's story
 """
@@ -31,11 +31,11 @@ __all__ = [
 
 
 class KqError(Exception):
-    """Root of the tree. `str()` of each is one sentence for people."""
+    """Root of the tree. `str()` of each is a message for users."""
 
 
 class BadInput(KqError):
-    """What was asked for makes no sense. Nothing was changed."""
+    """The request is invalid. Nothing was changed."""
 
 
 class BadSetting(BadInput):
@@ -59,18 +59,18 @@ class SessionFailed(KqError):
 
     @classmethod
     def because(cls, error: OSError) -> SessionFailed:
-        """The system refused what a queue needs to begin. Of a full disk it is said what to do."""
+        """The system refused what a queue needs to start. For a full disk the message says what to do."""
         reason = error.strerror or str(error)
         if error.filename:
             reason = f"{reason}: {error.filename}"
-        message = f"the queue cannot begin ({reason})"
+        message = f"the queue cannot start ({reason})"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             message += ": make room on the disk of KQ_DATA_ROOT, or set it to a folder on another"
         return cls(message)
 
 
 class MalformedMessage(KqError):
-    """Bytes on the wire that are no message of ours."""
+    """Bytes on the wire that are no message of kq."""
 
 
 class RemoteFailed(KqError):

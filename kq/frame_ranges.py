@@ -97,8 +97,8 @@ class FrameChunks(Sequence[range]):
 
     def __init__(self, ranges: Sequence[range], size: int) -> None:
         if size < 1:
-            raise BadInput(f"a chunk of {size} frames makes no sense: use 1 or more")
-        # A chunk of a stepped range would be told to a renderer as start and end, and the step be lost.
+            raise BadInput(f"Invalid chunk size: {size}. Use 1 or more")
+        # A chunk of a stepped range would reach a renderer as start and end, and the step be lost.
         self._ranges = list(ranges)
         self._sizes = [1 if r.step > 1 else size for r in ranges]
         self._ends = list(

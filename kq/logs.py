@@ -37,7 +37,7 @@ def log_folder(data_root: Path, queue_dir: Path) -> Path:
 def open_log(path: Path | None, level: str, **facts: str) -> None:
     """Send what this process logs under the name `kq` to a file. For the programs of kq alone.
 
-    What nobody caught goes there too, with its traceback.
+    Uncaught exceptions are written there too, with their tracebacks.
 
     Args:
         path: the file; None, or one that cannot be written: standard error.
@@ -81,11 +81,11 @@ def make_room(folder: Path, pattern: str, most: int) -> None:
         for path in found[max(most - 1, 0) :]:
             path.unlink()
     except OSError:
-        pass  # another session deleted it first, or the data root cannot be written: that is said elsewhere
+        pass  # another session deleted it first, or the data root cannot be written: reported elsewhere
 
 
 class KqLogHandler(logging.Handler):
-    """Writes lines to a file that other processes may write as well. Its trouble is said once, on stderr."""
+    """Writes lines to a file that other processes may write to. A failure is reported once, on stderr."""
 
     def __init__(self, path: Path | None, facts: dict[str, str]) -> None:
         super().__init__()
@@ -178,4 +178,4 @@ def _say(message: str) -> None:
     try:
         os.write(2, f"kq: {message}\n".encode("utf-8", "backslashreplace"))
     except OSError:
-        pass  # nobody reads it
+        pass  # there is no reader

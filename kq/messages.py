@@ -328,7 +328,7 @@ class HeartbeatUpdate(_Message, frozen=True, kw_only=True, tag="heartbeat"):
 
 
 class ProgressUpdate(_Message, frozen=True, kw_only=True, tag="progress"):
-    """What an attempt's output said. Update port."""
+    """What an attempt's output reported. Update port."""
 
     agent: str
     attempt: str
@@ -418,7 +418,7 @@ class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
     desired: str
     """The attempt that this Agent should be running; anything else it runs is to be stopped."""
     stop: bool = False
-    """Whether `want` is to be stopped."""
+    """Whether `desired` is to be stopped."""
     grace_s: float = 2.0
     acknowledged: tuple[str, ...] = ()
     """Attempts whose endings arrived."""
@@ -435,7 +435,7 @@ class StreamedOrder(_Message, frozen=True, kw_only=True, tag="streamed"):
     received: int = 0
     """Go on from here."""
     refused: str = ""
-    """Why nothing more of it is taken: a sentence."""
+    """Why nothing more of it is taken."""
 
 
 class FolderEntry(_Message, frozen=True, kw_only=True):

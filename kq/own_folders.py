@@ -26,7 +26,7 @@ _MAX_FOLDERS = 100
 def own_data_root(root: Path, *, create: bool = True) -> Path:
     """The folder below which this user's files are: `root` itself, or a folder in it named after the user.
 
-    A root that belongs to somebody else, or that others may write to, holds a folder for each user. May wait
+    A root that belongs to another user, or that others may write to, holds a folder for each user. May wait
     for a file share: not for Qt's thread.
 
     Args:

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
-"""32 of them, so that every byte of chance stands for one as likely as for another."""
+"""32 of them, so that each is as likely for a random byte."""
 _ATTEMPT_ID = re.compile(r"([0-9a-z]{4,32})/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 _JOB_ID = re.compile(r"[0-9a-z]{4,32}")
 _PLACEHOLDER = re.compile(r"\{(frame|start|end)(?::0?([1-9])d)?\}")
@@ -51,12 +51,16 @@ MAX_COMMAND_BYTES = 768 * 1024
 MAX_AFTER = 1000
 MAX_PRIORITY = 1_000_000
 MAX_RETRIES = 100
+MAX_PARALLEL = 1_000_000
+MAX_SECONDS = 1_000_000_000
+MAX_MEMORY_LIMIT = 2**50
+"""Bytes: a petabyte, more than any machine has."""
 MAX_SIGNAL = 64
 """Linux has no signal beyond this (SIGRTMAX)."""
 
 
 def new_job_id() -> str:
-    """A new job id: ten letters and digits, chosen by whoever submits, so that nobody waits for one.
+    """A new job id: ten letters and digits, chosen by the submitter, who need not wait for the server.
 
     Submitting the same id twice is one job; 10,000 jobs share 50 bits of chance.
     """
@@ -75,7 +79,7 @@ def parse_attempt_id(name: str) -> tuple[str, int, int] | None:
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What somebody submits."""
+    """What is submitted."""
 
     name: str
     commands: tuple[tuple[str, ...], ...]
@@ -123,7 +127,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         return FrameChunks(parse_frames(self.frames), self.chunk)
 
     def check(self) -> None:
-        """Raise BadInput when this cannot be a job: the sentence says what to change."""
+        """Raise BadInput when this cannot be a job; the message says what to change."""
         if not self.name.strip():
             raise BadInput("the job has no name: give it one")
         if len(self.name) > 1000:
@@ -189,19 +193,17 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
     def _check_numbers(self) -> None:
         if self.chunk < 1:
-            raise BadInput(f"a chunk of {self.chunk} frames makes no sense: use 1 or more")
-        for label, number in (
-            ("max_parallel", self.max_parallel),
-            ("retries", self.retries),
-            ("timeout", self.timeout_s),
-            ("silence", self.silence_s),
-            ("memory limit", self.memory_limit),
+            raise BadInput(f"Invalid chunk size: {self.chunk}. Use 1 or more")
+        for label, number, largest in (
+            ("number of tasks at once", self.max_parallel, MAX_PARALLEL),
+            ("number of retries", self.retries, MAX_RETRIES),
+            ("timeout in seconds", self.timeout_s, MAX_SECONDS),
+            ("silence in seconds", self.silence_s, MAX_SECONDS),
+            ("memory limit in bytes", self.memory_limit, MAX_MEMORY_LIMIT),
         ):
             # Infinity has no form in the journal's JSON, and "no limit" is spelled 0.
-            if not 0 <= number < 2**62:
-                raise BadInput(f"{label} is {number}: use 0 (none) or more")
-        if self.retries > MAX_RETRIES:
-            raise BadInput(f"retries is {self.retries}: use 0 to {MAX_RETRIES}")
+            if not 0 <= number <= largest:
+                raise BadInput(f"Invalid {label}: {number}. Use 0 (none) to {largest:,}")
         if not 0 <= self.stop_signal <= MAX_SIGNAL:
             raise BadInput(f"the stop signal is {self.stop_signal}: use 0 (SIGTERM) to {MAX_SIGNAL}")
         check_priority(self.priority)
@@ -235,7 +237,7 @@ def check_job_id(job_id: str) -> None:
 def check_priority(priority: int) -> None:
     """Raise BadInput when `priority` is out of range."""
     if abs(priority) > MAX_PRIORITY:
-        raise BadInput(f"priority {priority} is out of range: use -{MAX_PRIORITY} to {MAX_PRIORITY}")
+        raise BadInput(f"Invalid priority: {priority}. Use -{MAX_PRIORITY} to {MAX_PRIORITY}")
 
 
 def fill(text: str, frames: range | None) -> str:
@@ -288,7 +290,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     completed: float | None = None
     """When its last task ended, however it ended."""
     progress: float | None = None
-    """0 to 1; None when nothing of it has said."""
+    """0 to 1; None while it is not known."""
     tasks: int = 1
     tasks_waiting: int = 0
     tasks_running: int = 0

@@ -16,7 +16,7 @@ _BAD_INPUT, _INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. 2: bad input, or no such job; the sentence is on stderr."""
+    """Run one command; returns the exit code. 2: bad input, or no such job; the message is on stderr."""
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

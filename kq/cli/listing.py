@@ -19,7 +19,7 @@ def list_jobs(options: argparse.Namespace) -> int:
     """Print the jobs, in the order of submission."""
     with Connected(options, history=options.all) as client:
         known, waits = client.jobs(), why_jobs_wait(client.queue(), client.agents())
-    # While the history is being loaded, changes tell of it to everybody.
+    # While the history is being loaded, its jobs are in the changes of every client.
     wanted = (record for record in known if options.all or not record.from_history)
     records = sorted(wanted, key=lambda record: record.order)
     if options.json:

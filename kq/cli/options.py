@@ -69,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_submit_options(submit: argparse.ArgumentParser) -> None:
     submit.add_argument("--name", metavar="S", help="default: the program's name")
-    submit.add_argument("--priority", type=_whole, default=0, metavar="N", help="higher goes first")
+    submit.add_argument("--priority", type=_whole, default=0, metavar="N", help="higher is first")
     submit.add_argument("--cwd", metavar="DIR", help="default: this folder")
     submit.add_argument(
         "--env", nargs="+", action="extend", default=[], metavar="K=V", help="added to the environment"

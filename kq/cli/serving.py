@@ -20,7 +20,7 @@ def serve(options: argparse.Namespace) -> int:
     """Start a session, print its line when it is ready, and end it when asked."""
     if options.agents is not None and not 0 <= options.agents <= MAX_AGENTS:
         raise BadInput(f"--agents {options.agents}: use a number from 0 to {MAX_AGENTS}")
-    # What keeps a session from starting is told by `main`; the line in the log is for desktops.
+    # `main` prints what keeps a session from starting; the line in the log is for desktops.
     logging.getLogger("kq.client").disabled = True
     settings = Settings.from_environment(data_root=options.data_root, num_agents=options.agents)
     ended: list[int] = []
@@ -35,15 +35,15 @@ def serve(options: argparse.Namespace) -> int:
     wake.listen()
     session = Session(settings)
     try:
-        told = False
+        announced = False
         while not ended:
             if session.failure:
                 raise ConnectionLost(session.failure)
-            if not told and session.wait_ready(0.05):
-                told = True
+            if not announced and session.wait_ready(0.05):
+                announced = True
                 ready = {key: value for key, value in (session.ready or {}).items() if key != "event"}
                 print(json.dumps({"ready": True, **ready}), flush=True)
-            if told:
+            if announced:
                 _wait_for_end(wake, lifeline, session, ended)
     finally:
         session.close()

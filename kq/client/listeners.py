@@ -1,4 +1,4 @@
-"""Who is told what changed: how often, how much at a time, and with rests in between. No socket."""
+"""Notifies listeners of changes: how often, how many at a time, and with rests in between. No socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Listener", "Listeners", "Rests"]
 
 _FLUSH_S, _AT_ONCE = 0.033, 4
 _WORK_S, _REST_S = 0.001, 0.0005
-_TOLD_AT_ONCE = 1000
+_JOBS_PAGE_SIZE = 1000
 """Jobs in one change, which listeners take in without a pause."""
 _log = logging.getLogger("kq.client")
 
@@ -48,7 +48,7 @@ class Listeners:
     def __init__(self, mirror: Mirror, lock: threading.Lock, rests: Rests) -> None:
         """`lock` guards `mirror`."""
         self._mirror, self._lock, self._rests = mirror, lock, rests
-        self._told_status: tuple[ConnectionStatus, str] | None = None
+        self._known_status: tuple[ConnectionStatus, str] | None = None
         self._all: list[Listener] = []
         self._fresh: list[Listener] = []
         self._pace = Pace(_FLUSH_S, _AT_ONCE)
@@ -64,20 +64,20 @@ class Listeners:
                 listeners.remove(listener)
 
     def due_in_s(self, status: tuple[ConnectionStatus, str]) -> float | None:
-        """Seconds until `tell` has something to tell; None: nothing."""
-        if self._fresh or self._mirror.is_untold or self._told_status != status:
+        """Seconds until `notify` has something to pass on; None: nothing."""
+        if self._fresh or self._mirror.is_untold or self._known_status != status:
             return self._pace.wait_s(time.monotonic())
         return None
 
-    def tell(self, status: tuple[ConnectionStatus, str]) -> None:
-        """Tell what is due, in parts when it is much."""
+    def notify(self, status: tuple[ConnectionStatus, str]) -> None:
+        """Pass on what is due, in parts when it is much."""
         if self.due_in_s(status) != 0:
             return
-        self._pace.told(time.monotonic())
-        while self._mirror.is_untold or self._told_status != status:
+        self._pace.used(time.monotonic())
+        while self._mirror.is_untold or self._known_status != status:
             with self._lock:
-                change = self._mirror.take_change(*status, most=_TOLD_AT_ONCE)
-            self._told_status = status
+                change = self._mirror.take_change(*status, most=_JOBS_PAGE_SIZE)
+            self._known_status = status
             for listener in self._all:
                 _call(listener, change)
             self._rests.after_a_piece()

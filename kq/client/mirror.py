@@ -42,7 +42,7 @@ class QueueChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mirror:
-    """The records, and which of them listeners have not been told of."""
+    """The records, and which of them changed since listeners were notified."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, JobRecord] = {}
@@ -127,7 +127,7 @@ class Mirror:
         return True
 
     def take_change(self, status: ConnectionStatus, message: str, most: int) -> QueueChange:
-        """What listeners have not been told, which counts as told from now on.
+        """What changed since the last call.
 
         Unless it is everything: at most `most` jobs, and as many that were removed.
         """

@@ -67,7 +67,7 @@ class OpenRequests:
         self.send_more(send)
 
     def take_reply(self, reply: Any) -> None:
-        """The answer to one of them, or to one that nobody waits for any more."""
+        """The answer to one of them, or to one that was given up."""
         self._in_flight.discard(reply.request)
         answered = self._open.pop(reply.request, None)
         if answered is None:

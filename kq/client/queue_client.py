@@ -42,7 +42,7 @@ _log = logging.getLogger("kq.client")
 
 
 class QueueClient(RequestHandler):
-    """Knows the jobs and Agents of a session, and sends wishes to its server.
+    """Knows the jobs and Agents of a session, and sends requests to its server.
 
     Thread-safe. Futures and listeners are called on the client's own thread, and must not wait there.
     """
@@ -52,7 +52,7 @@ class QueueClient(RequestHandler):
 
         Args:
             history: whether jobs of earlier sessions are wanted too.
-            managed: whether somebody starts the queue again when it ends (see Session), and will `say` so.
+            managed: whether a Session starts the queue again when it ends, and reports that by `say`.
         """
         self._managed = managed
         self._history = history
@@ -82,7 +82,7 @@ class QueueClient(RequestHandler):
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()
 
-    # --- what is known ------------------------------------------------------------
+    # --- Records ---
 
     @property
     def status(self) -> ConnectionStatus:
@@ -135,7 +135,7 @@ class QueueClient(RequestHandler):
         self._post(lambda: self._listeners.add(listener))
         return remove
 
-    # --- wishes -------------------------------------------------------------------
+    # --- Requests ---
 
     def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[None]]:
         """Queue a job.
@@ -207,7 +207,7 @@ class QueueClient(RequestHandler):
             fail(future, ConnectionLost("the connection to the queue was closed"))
         return future
 
-    # --- connecting ---------------------------------------------------------------
+    # --- Connecting ---
 
     def connect(self, session: SessionRecord) -> None:
         """Reach this server, instead of the one before. Requests without an answer are sent again."""
@@ -252,7 +252,7 @@ class QueueClient(RequestHandler):
                 self._take_notes()
                 self._take_messages(ready)
                 self._watch_silence()
-                self._listeners.tell(self._now_status())
+                self._listeners.notify(self._now_status())
         finally:
             self._finish()
 
@@ -310,7 +310,7 @@ class QueueClient(RequestHandler):
             elif change == "refused":
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
         if changed and self._is_up and wire.hears:
-            # Not before changes are told, too: those in between would be missed, and nothing would show it.
+            # Not before broadcasts arrive, too: changes in between would be missed without a sign.
             self._ask_snapshot()
         elif changed and self._status is ConnectionStatus.CONNECTED:
             self._set_status(ConnectionStatus.LOST, "the connection to the queue was lost")

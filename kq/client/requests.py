@@ -1,4 +1,4 @@
-"""What a client may wish for, each as a message and a future. How it gets to the server is not known here."""
+"""What a client may request, each as a message and a future. How it reaches the server is not known here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["RequestHandler"]
 
 
 class RequestHandler:
-    """The wishes of a client that change nothing on its own side. Thread-safe; none of them waits."""
+    """The requests that change nothing in the client itself. Thread-safe; none of them waits."""
 
     def _ask(
         self, make: Callable[[int], Any], result: Callable[[Any], Any] = lambda _reply: None
@@ -48,12 +48,12 @@ class RequestHandler:
         return self._ask(lambda number: m.StopTasksRequest(request=number, job_id=job_id, tasks=numbers))
 
     def set_priority(self, job_ids: Sequence[str], priority: int) -> Future[None]:
-        """Change the priority of jobs; higher goes first."""
+        """Change the priority of jobs; higher is first."""
         ids = tuple(job_ids)
         return self._ask(lambda number: m.PriorityRequest(request=number, job_ids=ids, priority=priority))
 
     def pause_queue(self, paused: bool) -> Future[None]:
-        """Give no more work to Agents, or give it again. What runs goes on."""
+        """Give no more work to Agents, or give it again. What runs is not affected."""
         return self._ask(lambda number: m.PauseQueueRequest(request=number, paused=paused))
 
     def set_agent_count(self, count: int) -> Future[None]:
@@ -107,7 +107,7 @@ class RequestHandler:
     def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
         """Make a key for the Agents of `host` and open the ports on the local address `bind`.
 
-        The queue forgets it some time after the last of them was heard; `by_hand` keeps it until told.
+        The queue forgets it some time after the last of them was heard; `by_hand`: not before `revoke_host`.
 
         Returns:
             Their connection file, as JSON. It holds a secret key.

@@ -40,7 +40,7 @@ class Session:
     """A queue that lives as long as this object's `close` is not called and this process lives.
 
     Attributes:
-        client: knows its jobs, and takes wishes; usable at once.
+        client: knows its jobs, and takes requests; usable at once.
         settings: what it was started with.
     """
 
@@ -50,16 +50,16 @@ class Session:
         """Returns at once; the queue starts meanwhile.
 
         Args:
-            settings: default: from this process's environment. When that makes no sense, the client says so.
+            settings: default: from this process's environment; what is invalid is in the client's message.
             find_python: gives the interpreter for kq's processes, on the session's thread, once; a KqError
                 of it is why there is no queue. Default: this process's own.
         """
         self.client = QueueClient(managed=True)
         self.queue_dir: Path | None = None
         self.ready: dict[str, Any] | None = None
-        """What the server said when its Agents were there: session, pid and ports."""
+        """What the server announced when its Agents were ready: session, pid and ports."""
         self.failure = ""
-        """Why there is no queue: a sentence, or empty."""
+        """Why there is no queue; empty: there is one, or it is starting."""
         self._find_python = find_python or (lambda: Interpreter(sys.executable, os.environ))
         self._interpreter: Interpreter | None = None
         self._given = settings
@@ -160,39 +160,39 @@ class Session:
             self._fail(failed)
             return False
         if ended.code == 0:
-            self._fail("the queue was asked to end by somebody else")
+            self._fail("the queue was ended from outside this program")
             return False
         self.ready = None
         return True
 
     def _follow(self, read_end: int) -> str:
-        """Take note of what the guardian and its server say. Returns why they failed, if they did."""
+        """Follow what the guardian and its server announce. Returns why they failed, if they did."""
         failed = ""
         with open(read_end, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
-                    said = json.loads(line)
+                    event = json.loads(line)
                 except ValueError:
                     continue  # a library's own words; they are in the log as well
-                if isinstance(said, dict):
-                    failed = self._on_said(said) or failed
+                if isinstance(event, dict):
+                    failed = self._on_event(event) or failed
         return failed
 
-    def _on_said(self, said: dict[str, Any]) -> str:
-        event = said.get("event")
+    def _on_event(self, content: dict[str, Any]) -> str:
+        event = content.get("event")
         if event == "queue":
-            self.queue_dir = Path(said["queue_dir"])
-            self._journal_session = self._journal_session or str(said["session"])
+            self.queue_dir = Path(content["queue_dir"])
+            self._journal_session = self._journal_session or str(content["session"])
         elif event == "open":
             self._connect()
         elif event == "server-died":
             self.client.say(ConnectionStatus.LOST, "the queue's server died and is being started again")
         elif event == "ready":
             with self._changed:
-                self.ready = said
+                self.ready = content
                 self._changed.notify_all()
         elif event == "failed":
-            return str(said.get("message") or "the queue failed, and did not say why")
+            return str(content.get("message") or "the queue failed, and gave no reason")
         return ""
 
     def _connect(self) -> None:

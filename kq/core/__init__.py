@@ -1,4 +1,4 @@
-"""The queue's decisions, pure: an event goes in, instructions come out. No clock, socket, thread or file."""
+"""The queue's decisions, pure: an event in, instructions out. No clock, socket, thread or file."""
 
 from .machine import Core
 from .state import CoreSettings, Instant, Overrides

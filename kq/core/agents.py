@@ -1,4 +1,4 @@
-"""One Agent as the core holds it. `want` is what it should be running, whatever it last said."""
+"""One Agent as the core holds it. `desired` is what it should be running, whatever it reported last."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Agent:
         self.retiring = False
         """It ends as soon as it holds nothing: fewer Agents are wanted."""
         self.end_asked = False
-        """Somebody wants it ended: that its task ends with it is no mark against the task."""
+        """Its end was requested: that its task ends with it does not count against the task."""
         self.comes_again = False
         """Another is to be started in its place, by whoever started it."""
         self.desired: tuple[str, int, int] | None = None
@@ -66,7 +66,7 @@ class Agent:
         self.want_name = ""
         """The name of that attempt, or empty."""
         self.unexpected_attempt = ""
-        """An attempt that it runs though nobody wants it to; it was told to end it."""
+        """An attempt that it runs and should not; it was asked to end it."""
         self.assign_number = 0
         self.assigned_at = 0.0
         self.idle_beats = 0
@@ -116,7 +116,7 @@ class Agent:
         )
 
     def record(self, task_label: str = "") -> AgentRecord:
-        """What people are told of the Agent; `task_label` names its task as the task's own record does."""
+        """The Agent as clients see it; `task_label` names its task as the task's own record does."""
         job, task = ("", None) if self.desired is None else self.desired[:2]
         return AgentRecord(
             id=self.id,

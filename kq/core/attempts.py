@@ -1,4 +1,4 @@
-"""What becomes of a task when its attempt ends, is lost, or never was: decided here alone. Pure."""
+"""What becomes of a task when its attempt ends, is lost, or never started: decided here alone. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def attempt_progressed(state: CoreState, event: ev.AttemptProgressed, now: Insta
 
 
 def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> None:
-    """An attempt is over. Told twice, it is over once."""
+    """An attempt is over. Reported twice, it is over once."""
     ending = event.ending
     agent = state.agents.get(ending.agent)
     if agent is None:
@@ -91,10 +91,10 @@ def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
 def attempt_lost(
     state: CoreState, job: Job, task: int, reason: str, agent: Agent | None, now: Instant
 ) -> None:
-    """The task's attempt is known gone without a word of how it ended.
+    """The task's attempt is known gone, and its ending was not reported.
 
     Args:
-        reason: what became of the Agent, as the end of a sentence.
+        reason: what became of the Agent; follows a colon.
         agent: the Agent that had it, or None when not even that is known any more.
     """
     detail = job.details[task]
@@ -103,7 +103,7 @@ def attempt_lost(
         attempt="",
         outcome=Outcome.AGENT_LOST,
         reason=reason,
-        # A silent Agent elsewhere ends its render itself, when its lease runs out; nobody sees it.
+        # A silent Agent elsewhere ends its render itself, when its lease runs out; no report of that comes.
         stop_method=StopMethod.KILLED if agent is not None and agent.local else StopMethod.NONE,
     )
     detail.ended = now.wall
@@ -117,11 +117,11 @@ def attempt_lost(
     state.after_task(job, now)
 
 
-def _fraction(said: float | None, known: float | None) -> float | None:
-    """What was said, as 0 to 1; what was known when nothing usable was said."""
-    if said is None or said != said:
+def _fraction(reported: float | None, known: float | None) -> float | None:
+    """The reported progress, limited to 0 to 1; the known one where the reported one is unusable."""
+    if reported is None or reported != reported:
         return known
-    return min(max(said, 0.0), 1.0)
+    return min(max(reported, 0.0), 1.0)
 
 
 def _note_ending(job: Job, detail: TaskDetail, ending: AttemptEnding, now: Instant) -> None:

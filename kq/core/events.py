@@ -1,4 +1,4 @@
-"""What may happen to the queue. Data only; kq/core/machine.py says what follows."""
+"""What may happen to the queue. Data only; kq/core/machine.py decides what follows."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class AgentEndAsked(CoreEvent, frozen=True):
 
 
 class AgentRegistered(CoreEvent, frozen=True):
-    """An Agent said that it is there."""
+    """An Agent registered."""
 
     agent: str
     host: str
@@ -134,7 +134,7 @@ class AgentHeard(CoreEvent, frozen=True):
 
 
 class AttemptProgressed(CoreEvent, frozen=True):
-    """An attempt's output said something."""
+    """An attempt's output reported progress, a picture or a warning."""
 
     agent: str
     attempt: str

@@ -66,13 +66,13 @@ class AskStop(Instruction, frozen=True):
 
 
 class AskToRegister(Instruction, frozen=True):
-    """Tell an Agent that it is not known."""
+    """Ask an unknown Agent to register."""
 
     agent: str
 
 
 class Acknowledge(Instruction, frozen=True):
-    """Tell an Agent that it was heard, and what it should be running."""
+    """Confirm an Agent's report, and name what it should be running."""
 
     agent: str
     beat: int

@@ -345,7 +345,7 @@ class Job:
         return sorted(found)
 
     def record(self) -> JobRecord:
-        """What people are told of the job."""
+        """The job as clients see it."""
         counts, spec = self.counts, self.spec
         latest = None if self.latest is None else self.details.get(self.latest)
         running = self.running_indices()
@@ -396,7 +396,7 @@ class Job:
         return f"frame {frames[0]}" if len(frames) == 1 else f"frames {frames[0]}-{frames[-1]}"
 
     def task_record(self, index: int) -> TaskRecord:
-        """What people are told of one task."""
+        """One task as clients see it."""
         detail = self.details.get(index) or _UNTOUCHED
         return TaskRecord(
             job_id=self.id,

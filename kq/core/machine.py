@@ -30,7 +30,7 @@ class Core:
         """Take one event; return what to do, in order.
 
         Raises:
-            BadInput, NotFound, Refused: a client's wish makes no sense; nothing was changed.
+            BadInput, NotFound, Refused: a client's request was refused; nothing was changed.
             IllegalTransition: a fault of the program.
         """
         state = self.state
@@ -41,7 +41,7 @@ class Core:
         state.dispatch(now)
         return state.out
 
-    # --- looking ------------------------------------------------------------------
+    # --- Queries ---
 
     def job_ids(self) -> list[str]:
         """All jobs, in the order in which they came here: those of earlier sessions may come last."""
@@ -57,7 +57,7 @@ class Core:
         return self.state.job(job_id) if job is None else job
 
     def job_record(self, job_id: str) -> JobRecord:
-        """What people are told of a job. Raises NotFound."""
+        """A job as clients see it. Raises NotFound."""
         return self.job_entry(job_id).record()
 
     def job_spec(self, job_id: str) -> JobSpec:
@@ -65,7 +65,7 @@ class Core:
         return self.state.job(job_id).spec
 
     def task_records(self, job_id: str, first: int, count: int) -> list[TaskRecord]:
-        """What people are told of the tasks `first` and following. Raises NotFound."""
+        """The tasks `first` and following as clients see them. Raises NotFound."""
         job = self.state.job(job_id)
         return [job.task_record(index) for index in range(max(first, 0), min(first + count, job.total))]
 
@@ -78,7 +78,7 @@ class Core:
         return self.state.agents.get(agent_id)
 
     def agent_record(self, agent_id: str) -> AgentRecord:
-        """What people are told of an Agent. Raises NotFound."""
+        """An Agent as clients see it. Raises NotFound."""
         agent = self.state.agents_of((agent_id,))[0]
         if agent.desired is None:
             return agent.record()
@@ -87,7 +87,7 @@ class Core:
         return agent.record("" if job is None else job.task_label(task))
 
     def queue_record(self) -> QueueRecord:
-        """What people are told of the queue as a whole."""
+        """The queue as a whole, as clients see it."""
         return self.state.queue_record()
 
     def launch_at(self) -> float | None:
@@ -100,12 +100,12 @@ class Core:
         return self.state.next_agent
 
     def overrides(self) -> Overrides:
-        """What people told the queue that holds until they tell it otherwise, for the journal."""
+        """The settings of the queue that users changed, for the journal."""
         state = self.state
         drained = tuple(agent.id for agent in state.agents.values() if agent.draining)
         return Overrides(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
 
-    # --- coming back ----------------------------------------------------------------
+    # --- Restoring ---
 
     def restore_numbering(self, *, next_agent: int = 1, next_job: int = 1) -> None:
         """Number local Agents and jobs from these on, as an earlier server would have."""
@@ -129,7 +129,7 @@ class Core:
         recovery.restore_agent(self.state, agent, now)
 
     def restore_overrides(self, overrides: Overrides) -> None:
-        """Go on with what people told an earlier server of the session. All Agents come before."""
+        """Take the settings that users changed in an earlier server. All Agents come before."""
         recovery.restore_overrides(self.state, overrides)
 
     def requeue_unheld(self, now: Instant) -> list[do.Instruction]:

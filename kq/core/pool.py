@@ -15,7 +15,7 @@ _A = AgentState
 _MAX_BEATS_A_SECOND = 400
 """Of all Agents together."""
 _LONGEST_WATCH_S = 2.0
-"""More time than this between two looks at the leases means that this process stood still."""
+"""A longer time between two checks of the leases means that this process was suspended."""
 
 
 def keep_agents(state: CoreState, now: Instant) -> None:
@@ -127,9 +127,9 @@ def _give_up(state: CoreState, agent: Agent, silent_s: float, now: Instant) -> N
 
 
 def _forgive_pause(state: CoreState, now: Instant) -> None:
-    """Time in which this process stood still (stopped, or its machine asleep) is no Agent's silence.
+    """Time in which this process was suspended (stopped, or its machine asleep) is no Agent's silence.
 
-    What Agents said meanwhile waits in the sockets, and has yet to be read.
+    What Agents sent meanwhile waits in the sockets, and has yet to be read.
     """
     before, state.watched_at = state.watched_at, now.mono
     pause_s = 0.0 if before is None else now.mono - before - _LONGEST_WATCH_S

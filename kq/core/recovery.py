@@ -68,7 +68,7 @@ def requeue_unheld(state: CoreState, now: Instant) -> None:
 def take_up(
     state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], holding: str, now: Instant
 ) -> None:
-    """The first word of an awaited Agent: believe it where it has attempts that the journal does not know.
+    """The first report of an awaited Agent: its attempts count, also those that the journal does not know.
 
     A server that dies may lose its last notes. A number beyond the recorded one shows that it had given this
     attempt, and that every earlier one was over; stopping it and giving it again would do work twice.
@@ -101,6 +101,6 @@ def _take_up_attempt(state: CoreState, agent: Agent, name: str, now: Instant) ->
         state.move_task(job, task, TaskState.WAITING)
     state.place(job, task, attempt, agent, now)
     if cancelled:
-        # Stopped since, while nobody knew that it ran.
+        # Stopped since, while it was not known to run.
         stop_task(state, job, task)
-    state.tell_dependents(job)
+    state.update_dependents(job)

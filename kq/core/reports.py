@@ -16,7 +16,7 @@ __all__ = ["agent_gone", "heard", "launch_failed", "registered"]
 _A = AgentState
 _RESEND_AFTER_S = 5.0
 _MAX_ASSIGNED = 2**40
-"""An Agent's word on a number is taken up to here, so that no message of ours outgrows its field."""
+"""A number that an Agent reports is taken up to here, so that no message of ours outgrows its field."""
 
 
 def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> None:
@@ -96,7 +96,7 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
 def _hear_out(
     state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], assigned: int, now: Instant
 ) -> tuple[str, ...]:
-    """Take what an Agent says of the past; returns the names of the attempts that it said are over."""
+    """Take an Agent's report of the past; returns the names of the attempts that it reported as over."""
     if agent.state is _A.ENDING:
         # It is not acknowledged: where the order to end does not arrive, its lease runs out.
         state.out.append(do.EndAgent(agent.id, agent.reason, again=agent.comes_again))

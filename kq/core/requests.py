@@ -1,4 +1,4 @@
-"""What follows from the wishes of clients. Every wish is checked whole before anything changes. Pure."""
+"""What follows from clients' requests. Each is checked whole before anything changes. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def start_jobs(state: CoreState, event: ev.JobsStarted, now: Instant) -> None:
         if moved:
             _reopened(state, job)
         if again:
-            _say_again(state, job)
+            _note_restart(state, job)
 
 
 def _start_again(job: Job, task: int) -> bool:
@@ -77,7 +77,7 @@ def _start_again(job: Job, task: int) -> bool:
     return True
 
 
-def _say_again(state: CoreState, job: Job) -> None:
+def _note_restart(state: CoreState, job: Job) -> None:
     job.explain("starts again when what ran before is gone", WaitReason.RESTART)
     state.out.append(do.JobChanged(job.id))
 
@@ -112,7 +112,7 @@ def _reopened(state: CoreState, job: Job) -> None:
     job.from_history = False
     state.explain_waiting(job)
     state.offer(job)
-    state.tell_dependents(job)
+    state.update_dependents(job)
 
 
 def _job_with_tasks(state: CoreState, job_id: str, tasks: tuple[int, ...]) -> Job:
@@ -140,7 +140,7 @@ def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
     if reopened:
         _reopened(state, job)
     if again:
-        _say_again(state, job)
+        _note_restart(state, job)
 
 
 def stop_tasks(state: CoreState, event: ev.TasksStopped, now: Instant) -> None:
@@ -206,7 +206,7 @@ def pause_queue(state: CoreState, event: ev.QueuePaused, now: Instant) -> None:
 def want_agents(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
     """Another number of local Agents; kq/core/pool.py keeps it."""
     if not 0 <= event.count <= MAX_AGENTS:
-        raise BadInput(f"{event.count} Agents were asked for: use 0 to {MAX_AGENTS}")
+        raise BadInput(f"Invalid number of Agents: {event.count}. Use 0 to {MAX_AGENTS}")
     if state.agents_wanted != event.count:
         state.agents_wanted = event.count
         state.out.append(do.QueueChanged())

@@ -31,7 +31,7 @@ class Instant(NamedTuple):
     mono: float
     """Monotonic seconds: all decisions."""
     wall: float
-    """Seconds since the epoch: only what people read."""
+    """Seconds since the epoch: only for display."""
 
 
 class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +48,12 @@ class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overrides(msgspec.Struct, frozen=True, kw_only=True):
-    """What people told the queue that holds until they tell it otherwise, also for a server that follows."""
+    """Settings of the queue that users changed; the session's next server keeps them, too."""
 
     paused: bool
     agents_wanted: int
     drained: tuple[str, ...]
-    """Agents that were told to take no more work."""
+    """Agents that take no more work."""
 
 
 class CoreState:
@@ -87,7 +87,7 @@ class CoreState:
         """When leases were looked at last."""
         self.awaited: dict[str, None] = {}
         """Agents of an earlier server that were not heard yet. What they run is not known for certain, so
-        nothing is given to anybody before."""
+        no work is given out before."""
         self.launch_problem = ""
         """Why Agents cannot start, or empty."""
         self.problem = ""
@@ -117,7 +117,7 @@ class CoreState:
         return [self.agents[agent_id] for agent_id in dict.fromkeys(agent_ids)]
 
     def queue_record(self) -> QueueRecord:
-        """What people are told of the queue as a whole."""
+        """The queue as a whole, as clients see it."""
         problem = "; ".join(each for each in (self.launch_problem, self.problem) if each)
         return QueueRecord(paused=self.paused, agents_wanted=self.agents_wanted, problem=problem)
 
@@ -158,11 +158,11 @@ class CoreState:
             job.reason, job.wait_reason = "", WaitReason.NONE
         elif job.has_failed_tasks:
             job.point_to_failure()
-        self.tell_dependents(job)
+        self.update_dependents(job)
         if job.removing:
             self.forget(job, now)
 
-    def tell_dependents(self, job: Job) -> None:
+    def update_dependents(self, job: Job) -> None:
         """`job` is over, or is no longer: those that wait for it may go on, or have to wait."""
         for dependent_id in self.dependents.get(job.id, ()):
             dependent = self.jobs[dependent_id]
@@ -240,13 +240,13 @@ class CoreState:
         self.out.append(do.AgentRemoved(agent.id))
 
     def set_launch_problem(self, problem: str) -> None:
-        """Say why Agents cannot start, or that they can."""
+        """Set why Agents cannot start; empty: they can."""
         if self.launch_problem != problem:
             self.launch_problem = problem
             self.out.append(do.QueueChanged())
 
     def set_agent_state(self, agent: Agent, new: AgentState, now: Instant) -> None:
-        """Move an Agent on, and say so when that is a change."""
+        """Move an Agent on."""
         if agent.set_state(new, now.wall):
             self.out.append(do.AgentChanged(agent.id))
 

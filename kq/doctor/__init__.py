@@ -1,4 +1,4 @@
-"""`kq doctor`: looks at versions, settings, data root and sessions, and says what is wrong. Mends nothing."""
+"""`kq doctor`: checks versions, settings, data root and sessions, and reports problems. Changes nothing."""
 
 from .report import Finding, Report, Verdict, as_json, as_text
 from .run import examine

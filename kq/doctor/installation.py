@@ -33,12 +33,12 @@ _MADE_BY_KQ = (
     "KQ_PYTHON", "KQ_REMOTE", "KQ_REMOTE_DIR", "KQ_ROLE", "KQ_ROOT", "KQ_SESSION", "KQ_STANDBY_BEFORE",
     "KQ_STANDBY_COMMAND", "KQ_TASK", "KQ_THREADS",
 )  # fmt: skip
-"""Variables that kq's own programs and scripts set; nobody else need."""
+"""Variables that kq's own programs and scripts set; users need not."""
 _PORTS = ("request_port", "update_port", "broadcast_port")
 
 
 def versions() -> dict[str, str]:
-    """Of kq and all that it stands on; empty where something is not installed."""
+    """Of kq and its dependencies; empty where something is not installed."""
     found = {
         "kq": f"{__version__} ({Path(__file__).resolve().parents[1]})",
         "protocol": str(PROTOCOL_VERSION),
@@ -78,7 +78,7 @@ def check_packages(found: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def without_mistakes(environment: Mapping[str, str]) -> tuple[dict[str, str], list[Finding]]:
-    """The environment less the settings that make no sense, and what is wrong with those."""
+    """The environment less the invalid settings, and what is wrong with those."""
     good, wrong = {}, []
     for name, value in environment.items():
         if name in _names():
@@ -105,18 +105,18 @@ def _names() -> dict[str, str]:
 
 def settings_of(settings: Settings, environment: Mapping[str, str], data_root: str | None) -> list[Setting]:
     """Every setting, its value, and who gave it."""
-    told = []
+    found = []
     for name, field in _names().items():
         given = [each for each in Settings.variables_of(field) if environment.get(each, "").strip()]
         source = "environment" if given else "default"
         if field == "data_root" and data_root is not None:
             source = "command line"
-        told.append(Setting(name, str(getattr(settings, field)), source))
-    return told
+        found.append(Setting(name, str(getattr(settings, field)), source))
+    return found
 
 
 def check_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Are there variables that look like settings, and are none? Their values are not told."""
+    """Are there variables that look like settings, and are none? Their values are not shown."""
     known = [*(name for field in Settings._fields for name in Settings.variables_of(field)), *_MADE_BY_KQ]
     for name in sorted(environment):
         if name.startswith("KQ_") and name not in known:

@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
     topic: str
     """Of a word or two, such as `data root`."""
     text: str
-    """What is so: a sentence without its full stop."""
+    """What was found, without a full stop."""
     advice: str = ""
     """What to do about it; of what is wrong never empty."""
 

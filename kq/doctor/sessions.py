@@ -95,14 +95,14 @@ def _check_queue(topic: str, record: SessionRecord, client: QueueClient) -> Iter
     local = [each for each in agents if each.local]
     there = [each for each in local if each.state in (AgentState.IDLE, AgentState.BUSY)]
     remote = len(agents) - len(local)
-    said = f"{len(there)} of {queue.agents_wanted} local Agents are there, and {remote} of other machines"
+    text = f"{len(there)} of {queue.agents_wanted} local Agents are there, and {remote} of other machines"
     if len(there) < queue.agents_wanted:
         logs = Path(record.data_root, "logs", topic)
         yield Finding(
-            Verdict.WRONG, topic, said, f"wait a moment; if they do not come, see {logs / 'agent-*.log'}"
+            Verdict.WRONG, topic, text, f"wait a moment; if they do not come, see {logs / 'agent-*.log'}"
         )
     else:
-        yield Finding(Verdict.OK, topic, said)
+        yield Finding(Verdict.OK, topic, text)
     for each in agents:
         if each.state is AgentState.LOST:
             yield Finding(
@@ -123,7 +123,7 @@ def _why_silent(topic: str, record: SessionRecord) -> Finding:
         advice = "ask again: it was busy"
     else:
         advice = (
-            f"see whether its server, process {record.pid}, stands still, and what a firewall does on "
+            f"see whether its server, process {record.pid}, is suspended, and whether a firewall blocks "
             f"{record.host}; ending the desktop or `kq serve` ends it"
         )
     return Finding(Verdict.WRONG, topic, f"its session {record.session} does not answer ({ports})", advice)
@@ -163,7 +163,7 @@ def check_leftovers() -> Iterator[Finding]:
 
 
 def _last_problems(logs: Path) -> Iterator[Finding]:
-    """The latest warnings of guardian and server: what is over is no trouble now, and may explain one."""
+    """The latest warnings of guardian and server: they may explain a problem, though they are over."""
     for name in ("guardian.log", "server.log"):
         try:
             with (logs / name).open("rb") as file:

@@ -88,7 +88,7 @@ def _size_of(root: Path) -> tuple[int, bool]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a session holds this folder of `queues`: its lock goes with its holder, however that ends."""
+    """Whether a session holds this folder of `queues`: its lock ends with its holder, however that ends."""
     try:
         with (folder / "lock").open("rb+") as lock:
             return not try_lock(lock)
@@ -111,7 +111,7 @@ def check_queue_folder(folder: Path, *, in_use: bool) -> Iterator[Finding]:
                               f"chmod go-rwx '{path}', and end the session that runs there")  # fmt: skip
     for path in sorted(folder.glob("journal.sqlite.unusable-*[0-9]")):  # without the logs beside them
         yield Finding(Verdict.NOTE, topic, f"{path} is a journal that could not be used and was put aside",
-                      "delete it when nobody wants to look into it")  # fmt: skip
+                      "delete it when it is no longer needed")  # fmt: skip
     journal = folder / "journal.sqlite"
     if journal.is_file() and not in_use:
         yield _check_journal(topic, journal)

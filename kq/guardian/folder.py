@@ -83,7 +83,7 @@ class QueueFolder:
 
 
 def new_session_id() -> str:
-    """A session's name. It says which process guards it, so that anybody can tell whether it lives."""
+    """A session's name. It holds the guardian's id, so that any process can check whether that lives."""
     guardian = process.own_id()
     return f"{socket.gethostname()}:{guardian.pid}:{guardian.start_time:.2f}:{os.urandom(4).hex()}"
 

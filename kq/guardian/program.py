@@ -42,7 +42,7 @@ class Guardian:
     ) -> None:
         """
         Args:
-            journal_session: whose jobs the session goes on with.
+            journal_session: whose jobs the session continues.
             server: the session's first, on its way already.
             lifeline: whether the session ends when standard input does.
         """
@@ -108,7 +108,7 @@ class Guardian:
         if self._wake.wake_fd in ready:
             self._wake.drain()
         if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
-            _log.info("whoever started the session is gone")
+            _log.info("the starter of the session is gone")
             lifeline.close()
             self._lifeline = None
             self._end_asked = True
@@ -122,9 +122,9 @@ class Guardian:
         self._old_servers.append(server)
         self._server = None
         if ended.code == 2:
-            return 2  # it said why, and would say so again
+            return 2  # it reported why, and would fail again
         if ended.code == 0:
-            return 0  # it was asked to end by somebody else
+            return 0  # it ended on a request that was not ours
         if not self._restarts.died(time.monotonic()):
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
             often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"

@@ -27,7 +27,7 @@ def start_server(
     """Start a server of the session, and say so. It imports what it needs, and waits for `let_begin`.
 
     Args:
-        journal_session: whose jobs it goes on with.
+        journal_session: whose jobs it continues.
         first: whether the session had none before.
 
     Raises:

@@ -76,7 +76,7 @@ class ChangeFeed:
         if self.due_in_s(now) > 0:
             return
         self._last = now
-        self._pace.told(now)
+        self._pace.used(now)
         core, changes = self._core, self._changes
         jobs = pages(
             (core.job_record(each) for each in changes.jobs.take_changed() if core.has_job(each)),

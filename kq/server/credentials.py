@@ -26,7 +26,7 @@ _log = logging.getLogger("kq.server")
 
 
 class ServerState(msgspec.Struct):
-    """What a server that follows one that died needs, to be the same one for everybody."""
+    """What the next server needs to look the same to every peer, after this one died."""
 
     session: str
     keys: dict[str, tuple[str, str]]
@@ -135,11 +135,11 @@ class SessionFiles:
         )
 
     def announce_open(self) -> None:
-        """Tell whoever started the session that the ports are open and the files written."""
+        """Report to the starter of the session that the ports are open and the files written."""
         _announce({"event": "open", "session": self.state.session, "pid": os.getpid()})
 
     def announce_ready(self) -> None:
-        """Tell whoever started the session that its Agents are there."""
+        """Report to the starter of the session that its Agents are ready."""
         request, update, broadcast = self.state.ports
         _announce(
             {
@@ -162,4 +162,4 @@ def _announce(line: dict[str, object]) -> None:
     try:
         print(json.dumps(line), flush=True)
     except OSError:
-        pass  # nobody listens: the guardian ends us if that means anything
+        pass  # the reader is gone: the guardian ends this process where that matters

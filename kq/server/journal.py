@@ -110,7 +110,7 @@ class Journal:
         self._tasks[job.id, task] = job
 
     def note_overrides(self, overrides: Overrides) -> None:
-        """Write what the session's people told the queue, in the place of what they told before."""
+        """Write the settings of the queue that users changed, instead of those noted before."""
         self._overrides = overrides
 
     def note_attempt(self, job: Job, record: AttemptRecord) -> None:
@@ -149,8 +149,8 @@ class Journal:
                 [(job.order, each.task, each.attempt, _encode(each)) for job, each in self._attempts],
             )
             if self._overrides is not None:
-                told = msgspec.json.encode((self._session, self._overrides)).decode()
-                db.execute("INSERT OR REPLACE INTO meta VALUES ('overrides', ?)", (told,))
+                value = msgspec.json.encode((self._session, self._overrides)).decode()
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('overrides', ?)", (value,))
             db.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -276,14 +276,14 @@ class Journal:
         return [RestoredAgent(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
 
     def restore_overrides(self) -> Overrides | None:
-        """What the session's people told the server before this one; None when they told nothing."""
+        """The settings that users changed in the server before this one; None: none."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'overrides'").fetchone()
         if row is None:
             return None
         try:
             session, overrides = msgspec.json.decode(row[0], type=tuple[str, Overrides])
         except msgspec.DecodeError as error:
-            _log.warning("what the queue was told last cannot be read: %s", error)
+            _log.warning("the queue's changed settings cannot be read: %s", error)
             return None
         return overrides if session == self._session else None
 
@@ -382,7 +382,7 @@ def _revive(path: Path) -> bool:
     try:
         is_lost = path.stat().st_size == 0 and path.with_name(f"{path.name}-wal").stat().st_size > 0
     except OSError:
-        return False  # there is none of the two; what else is wrong, opening it tells
+        return False  # there is none of the two; anything else shows when it is opened
     if is_lost:
         os.truncate(path, _PAGE_BYTES)
     return is_lost
@@ -398,5 +398,5 @@ def _last_written(path: Path) -> float:
         try:
             moments.append(each.stat().st_mtime)
         except OSError:
-            pass  # there need not be one; what else is wrong with it, opening it tells
+            pass  # there need not be one; anything else shows when it is opened
     return max(moments)

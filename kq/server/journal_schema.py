@@ -129,7 +129,7 @@ def _migrate(db: sqlite3.Connection, version: int) -> None:
     """Take all steps from `version` to this one, or none of them."""
     if version not in _STEPS:
         raise sqlite3.DatabaseError(f"its layout is version {version}, which was never released")
-    _log.info("the journal's layout goes from version %d to %d", version, SCHEMA_VERSION)
+    _log.info("migrating the journal from layout version %d to %d", version, SCHEMA_VERSION)
     db.execute("BEGIN IMMEDIATE")
     try:
         for step in range(version, SCHEMA_VERSION):
@@ -160,7 +160,7 @@ def _attempt_from_1(record: dict[str, Any]) -> bool:
 
 
 def _job_from_1(fields: dict[str, Any]) -> bool:
-    # Version 1 said it in words alone.
+    # Version 1 had it in words alone.
     if not str(fields.get("reason", "")).startswith("waits for "):
         return False
     fields["wait_reason"] = WaitReason.DEPENDENCIES.value

@@ -46,7 +46,7 @@ class JournalWriter:
             # Damaged: kept for whoever can repair it, and begun anew.
             aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
             try:
-                # The log holds what came last. It goes first: SQLite deletes one that is beside no journal.
+                # The log holds what came last. Moved first: SQLite deletes one that is beside no journal.
                 for ending in ("-wal", "-shm", ""):
                     if (part := path.with_name(path.name + ending)).exists():
                         part.replace(aside.with_name(aside.name + ending))

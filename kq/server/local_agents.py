@@ -171,7 +171,7 @@ class LocalAgents:
         running = self._running.get(agent_id)
         if running is not None:
             roots.append(running.id)
-        # Without a guardian the parent is somebody else's process, and its children are none of ours.
+        # Without a guardian the parent is not a process of kq, and its children are not to be ended.
         guarded = os.getppid() == self._guardian_pid
         for pid in process.children_of(self._guardian_pid) if guarded else ():
             if pid not in keep:

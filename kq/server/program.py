@@ -1,6 +1,6 @@
 """The server: composes its parts, and runs their one loop. What the parts do is in their own modules.
 
-A request goes RequestHandler, Scheduler, Core, Effects, AgentLinks: each calls the next directly.
+A request passes RequestHandler, Scheduler, Core, Effects, AgentLinks: each calls the next directly.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     queue_dir: Path
     session: str
     journal_session: str
-    """The session whose jobs it goes on with."""
+    """The session whose jobs it continues."""
     guardian_pid: int
     """0: there is no guardian."""
     first: bool

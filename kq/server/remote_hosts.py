@@ -139,7 +139,7 @@ class RemoteHosts:
                 del self._leaving[public]
 
     def _withdraw_unused(self, agents: Collection[str], now: float) -> None:
-        """All its Agents died, or none ever came: nobody is left whom the key would let in rightly."""
+        """All its Agents died, or none ever came: no one is left to use the key."""
         state = self._files.state
         for label in [each for each in state.hosts if each not in state.by_hand]:
             since = self._empty_since.setdefault(label, now)  # a server before this one admitted it

@@ -1,4 +1,4 @@
-"""Starts the server: arguments, settings, the log; says why there is none. It serves nobody itself.
+"""Starts the server: arguments, settings, the log; reports why there is none. Serving is program.py's.
 
 Its first act is to start the Agents' interpreters, which take as long as all the rest: that comes meanwhile.
 """
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Should this one die, Agents and their renders go on with the next; the guardian ends them in any case.
     process.become_subreaper(outlived=options.guardian_pid != 0)
     _have_files_enough()
-    # 100,000 jobs are many objects that live long: looking at them all too often takes a third of the time.
+    # 100,000 jobs are many objects that live long: scanning them too often takes a third of the time.
     gc.set_threshold(50_000, 50, 100)
     try:
         settings = Settings.from_environment()
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _have_files_enough() -> None:
-    """Raise the usual limit of 1024 open files: each Agent takes four, and strangers may knock in numbers."""
+    """Raise the usual limit of 1024 open files: each Agent takes four, and any peer may connect."""
     if sys.platform != "win32":
         import resource
 
@@ -91,7 +91,7 @@ def _have_files_enough() -> None:
 
 
 def _refuse(message: str) -> NoReturn:
-    """Tell whoever started the session why there is none; exit code 2 says that trying again is no use."""
+    """Report to the starter of the session why there is none. Exit code 2: trying again is of no use."""
     print(json.dumps({"event": "failed", "message": message}), flush=True)
     _log.error("%s", message)
     sys.exit(2)

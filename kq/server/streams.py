@@ -25,7 +25,7 @@ __all__ = ["Streams"]
 _Streamed = m.LogUpdate | m.FileUpdate | m.FetchUpdate
 _Answer = m.StreamedOrder | m.FolderOrder | m.FilePartOrder
 _LARGEST_PART = 1 << 20
-_GIVEN_UP = "the queue has given this attempt to nobody, or to another Agent"
+_GIVEN_UP = "this Agent does not have this attempt (any more)"
 
 
 class _Work(NamedTuple):

@@ -1,4 +1,4 @@
-"""What makes no sense gets one sentence, an exit code, and touches nothing else."""
+"""Invalid input gets one message and exit code 2, and changes nothing."""
 
 from __future__ import annotations
 
@@ -40,16 +40,17 @@ NOWHERE = str(Path("/nowhere/at/all").absolute())
         (["--timeout", "-1", "--", *NOTHING], ["timeout"]),
         (["--timeout", "nan", "--", *NOTHING], ["timeout"]),
         (["--memory-limit", "-1", "--", *NOTHING], ["memory"]),
+        (["--memory-limit", "99999999999999", "--", *NOTHING], ["memory", "1,125,899,906,842,624"]),
         (["--retries", "1000", "--", *NOTHING], ["retries"]),
-        (["--max-parallel", "-2", "--", *NOTHING], ["max_parallel"]),
+        (["--max-parallel", "-2", "--", *NOTHING], ["tasks at once", "-2"]),
         (["--after", "nosuchjob", "--", *NOTHING], ["nosuchjob"]),
         (["--name", "x" * 2000, "--", *NOTHING], ["name", "longer"]),
     ],
 )
-def test_submissions_that_make_no_sense(
+def test_an_invalid_submission_is_refused(
     queue: LiveQueue, capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
 ) -> None:
-    """Exit code 2, one sentence on stderr, and no job."""
+    """Exit code 2, one line on stderr, and no job."""
     before = {job.id for job in queue.client.jobs()}
     # In this process, which saves a start: what the command is as a process is tested elsewhere.
     code = main(["submit", "--data-root", str(queue.data_root), *arguments])

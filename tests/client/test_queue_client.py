@@ -53,7 +53,7 @@ def page(*jobs: JobRecord, sequence: int, more: bool = False) -> SnapshotReply:
 
 
 def test_a_submitted_job_is_known_at_once(client: QueueClient) -> None:
-    """Before any server has answered; what makes no sense is refused at once, too."""
+    """Before any server has answered; an invalid job is refused at once, too."""
     job_id, done = client.submit(SPEC)
     known = client.job(job_id)
     assert known is not None and known.reason == "being submitted"
@@ -191,7 +191,7 @@ def test_the_clients_thread_rests_between_its_pieces_of_work(
 ) -> None:
     """A window whose program it is part of would else stand still."""
     monkeypatch.setattr(listeners, "_WORK_S", 0.0)
-    monkeypatch.setattr(listeners, "_TOLD_AT_ONCE", 300)
+    monkeypatch.setattr(listeners, "_JOBS_PAGE_SIZE", 300)
     sleep = time.sleep
 
     def rest(seconds: float) -> None:

@@ -146,7 +146,7 @@ def test_a_new_priority_changes_the_order_of_what_waits() -> None:
     assert q.feed(ev.PrioritySet(("job2",), 5)) == [JobChanged("job2")]
     assert q.feed(ev.PrioritySet(("job2",), 5)) == []
     assert assigned(q.register("r1")) == [("r1", "job2", 0)]
-    with pytest.raises(BadInput, match="priority 2000000 is out of range"):
+    with pytest.raises(BadInput, match="2000000"):
         q.feed(ev.PrioritySet(("job1",), 2_000_000))
 
 
@@ -214,7 +214,7 @@ def test_an_agent_that_does_not_answer_is_ended_by_force() -> None:
 def test_a_number_of_agents_that_makes_no_sense_is_refused(count: int) -> None:
     """And the old number stays."""
     q = Driver(agents=2)
-    with pytest.raises(BadInput, match=f"{count} Agents were asked for: use 0 to 1000"):
+    with pytest.raises(BadInput, match=f"Invalid number of Agents: {count}"):
         q.feed(ev.AgentsWanted(count))
     assert q.core.queue_record().agents_wanted == 2
 

@@ -9,7 +9,7 @@ def tell_all(pace: Pace, now: float, until: float) -> list[float]:
     while now < until:
         wait_s = pace.wait_s(now)
         if wait_s == 0:
-            pace.told(now)
+            pace.used(now)
             told.append(now)
         else:
             now += wait_s

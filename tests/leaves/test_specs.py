@@ -76,23 +76,23 @@ def spec(**fields: object) -> JobSpec:
             "the job's environment holds 1,100,045 bytes: a process can start with 1,048,576 at most, "
             "so pass large values in a file",
         ),
-        ({"chunk": 0}, "a chunk of 0 frames makes no sense: use 1 or more"),
-        ({"max_parallel": -1}, "max_parallel is -1: use 0 (none) or more"),
-        ({"retries": -2}, "retries is -2: use 0 (none) or more"),
-        ({"retries": 101}, "retries is 101: use 0 to 100"),
-        ({"timeout_s": -0.5}, "timeout is -0.5: use 0 (none) or more"),
-        ({"timeout_s": math.inf}, "timeout is inf: use 0 (none) or more"),
-        ({"silence_s": math.nan}, "silence is nan: use 0 (none) or more"),
-        ({"memory_limit": -1}, "memory limit is -1: use 0 (none) or more"),
-        ({"memory_limit": 2**64}, "memory limit is 18446744073709551616: use 0 (none) or more"),
-        ({"priority": 1_000_001}, "priority 1000001 is out of range: use -1000000 to 1000000"),
-        ({"priority": -1_000_001}, "priority -1000001 is out of range: use -1000000 to 1000000"),
+        ({"chunk": 0}, "Invalid chunk size: 0. Use 1 or more"),
+        ({"max_parallel": -1}, "Invalid number of tasks at once: -1. Use 0 (none) to 1,000,000"),
+        ({"retries": -2}, "Invalid number of retries: -2. Use 0 (none) to 100"),
+        ({"retries": 101}, "Invalid number of retries: 101. Use 0 (none) to 100"),
+        ({"timeout_s": -0.5}, "Invalid timeout in seconds: -0.5. Use 0 (none) to 1,000,000,000"),
+        ({"timeout_s": math.inf}, "Invalid timeout in seconds: inf. Use 0 (none) to 1,000,000,000"),
+        ({"silence_s": math.nan}, "Invalid silence in seconds: nan. Use 0 (none) to 1,000,000,000"),
+        ({"memory_limit": -1}, "Invalid memory limit in bytes: -1. Use 0 (none) to 1,125,899,906,842,624"),
+        ({"memory_limit": 2**64}, "Invalid memory limit in bytes: 18446744073709551616. Use 0 (none) to 1,1"),
+        ({"priority": 1_000_001}, "Invalid priority: 1000001. Use -1000000 to 1000000"),
+        ({"priority": -1_000_001}, "Invalid priority: -1000001. Use -1000000 to 1000000"),
         ({"after": ("aaaa",) * 1001}, "the job waits for 1,001 jobs: 1,000 are the most"),
         ({"frames": "10-1"}, "frame range '10-1' runs backwards: write 1-10"),
         ({"frames": ","}, "frame range '' is not understood"),
     ],
 )
-def test_each_mistake_has_its_sentence(fields: dict[str, object], message: str) -> None:
+def test_each_mistake_has_its_message(fields: dict[str, object], message: str) -> None:
     """What is wrong, where, and what to do."""
     with pytest.raises(BadInput) as caught:
         spec(**fields).check()
