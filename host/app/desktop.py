@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import runpy
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -15,7 +16,9 @@ from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
 from ..Katana.FarmAPI import FarmPluginManager
 from ..Katana.UI4.App import Tabs
 from ..Katana.Utils import EventModule, Plugins
+from ..nodes.scene import active_scene
 from . import messages, render_pictures, rendering, scene_queries
+from .autosave import Autosave, Recovered
 from .catalog_items import CatalogItems
 from .catalog_tab import CatalogTab
 from .cook_client import CookClient
@@ -68,6 +71,7 @@ class Desktop(QObject):
         ):
             Tabs._register(name, tab)
         self.history = History(self)
+        self.autosave = Autosave(self) if keeps_settings else None
         self.window = DesktopWindow(self.settings, self.queries, self.renders, self.history, asks)
 
     def start(self) -> None:
@@ -88,6 +92,36 @@ class Desktop(QObject):
         # Once the window has been drawn: starting a queue must not hold up its first sight.
         QTimer.singleShot(0, self._complete)
 
+    def offer_recovery(self) -> None:
+        """Look for what a crashed desktop left unsaved, and offer to open it."""
+        if self.autosave is not None:
+            self.autosave.found.connect(self._on_crashed_found)
+            self.autosave.look_for_crashed()
+
+    def _on_crashed_found(self, found: Recovered) -> None:
+        clock = time.strftime("%d %B, %H:%M", time.localtime(found.saved_at))
+        name = found.path.name if found.path is not None else "an untitled project"
+        self.window.offer(
+            f"The desktop did not end well the last time. Changes of {name} were kept on {clock}.",
+            (
+                ("Recover", lambda: self._recover(found)),
+                ("Discard", lambda: self._discard(found)),
+            ),
+        )
+
+    def _recover(self, found: Recovered) -> None:
+        if not self.window.documents.confirm_discard():
+            return
+        active_scene().open_project(found.project, found.path)
+        active_scene().mark_dirty()
+        assert self.autosave is not None
+        self.autosave.save()
+        self.autosave.discard(found.copy)
+
+    def _discard(self, found: Recovered) -> None:
+        assert self.autosave is not None
+        self.autosave.discard(found.copy)
+
     def close(self) -> None:
         """End the session: plug-ins first, then what the desktop runs. Calling it again changes nothing."""
         if self._closed:
@@ -95,6 +129,8 @@ class Desktop(QObject):
         self._closed = True
         ExecuteCallbacksForType(Callbacks.Type.onShutdown)
         self.settings.save()
+        if self.autosave is not None:
+            self.autosave.close()
         self.cook.close()
         self.renders.close()
         self.pixels.close()

@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -19,6 +20,7 @@ from ..Katana.UI4.App import Tabs
 from ..nodes.errors import SceneError
 from ..nodes.graph import Node
 from ..nodes.scene import active_scene
+from ..nodes.types.render import RENDER_SETTINGS
 from ..render_service import RenderMethod
 from . import off_screen_fonts, qt_messages, style
 from .desktop import Desktop
@@ -33,15 +35,47 @@ _SETTLE_LIMIT_S = 3.0
 _ROWS = 20
 
 
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line sets in place of the scene's own. None leaves it."""
+
+    width: int | None = None
+    height: int | None = None
+    samples: int | None = None
+    renderer: str | None = None
+
+    def apply(self, node: Node) -> None:
+        """Set it on `node` and upstream of it; raises SceneError for a bad value or a missing node."""
+        for name in ("width", "height", "samples"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            settings = next((each for each in node.upstream() if each.type is RENDER_SETTINGS), None)
+            if settings is None:
+                raise SceneError(f"--{name} needs a RenderSettings node upstream of {node.name}.")
+            settings.set_value(name, value)
+        if self.renderer is not None:
+            if not node.type.is_render_node:
+                raise SceneError(f"--renderer needs a Render node, and {node.name} is a {node.type.name}.")
+            node.set_value("renderer", self.renderer)
+
+
 class _MainJob(QObject):
     """Renders one node and saves what came of it. Ends Qt's loop with `code` set."""
 
     _saved = Signal(str)
 
     def __init__(
-        self, desktop: Desktop, scene: Path, node: str | None, frame: float | None, out: Path
+        self,
+        desktop: Desktop,
+        scene: Path,
+        node: str | None,
+        frame: float | None,
+        overrides: Overrides,
+        out: Path,
     ) -> None:
         super().__init__(desktop)
+        self._overrides = overrides
         self._desktop = desktop
         self._scene = scene
         self._node = node
@@ -64,6 +98,7 @@ class _MainJob(QObject):
             active_scene().set_frame(self._frame)
         try:
             node = self._find_node()
+            self._overrides.apply(node)
         except SceneError as error:
             self._fail(str(error))
             return
@@ -126,9 +161,9 @@ class _MainJob(QObject):
             problems = []
             if not image.save(str(out / "screenshot.png")):
                 problems.append(f"The screenshot cannot be written to {out / 'screenshot.png'}.")
-            problems += _copy(
-                render.picture, out / f"picture{render.picture.suffix if render.picture else ''}"
-            )
+            if render.picture is not None:
+                for suffix in (".png", ".exr"):  # renderboot writes both
+                    problems += _copy(render.picture.with_suffix(suffix), out / f"picture{suffix}")
             problems += _copy(Path(render.log_file) if render.log_file else None, out / "render.log")
             self._saved.emit("\n".join(problems))
 
@@ -144,6 +179,8 @@ class _MainJob(QObject):
             if isinstance(monitor, Monitor) and not monitor.view.image.isNull():
                 size = f"{monitor.view.image.width()} × {monitor.view.image.height()}, "
             _say("Picture", f"{self._out / 'picture.png'}, {size}{took}")
+        if (self._out / "picture.exr").exists():
+            _say("EXR", f"{self._out / 'picture.exr'}")
         if render.log_file:
             _say("Log", f"{self._out / 'render.log'}")
         _say("Window", f"{self._out / 'screenshot.png'}")
@@ -165,7 +202,7 @@ class _MainJob(QObject):
         QApplication.exit(code)
 
 
-def run(scene: Path, node: str | None, frame: float | None, out: Path, why: str) -> int:
+def run(scene: Path, node: str | None, frame: float | None, overrides: Overrides, out: Path, why: str) -> int:
     """Do the main job and return the exit code: 0 when the render completed."""
     problem = _prepare(out)
     if problem:
@@ -187,7 +224,7 @@ def run(scene: Path, node: str | None, frame: float | None, out: Path, why: str)
 
     quitter = SignalQuitter(end)
     application.aboutToQuit.connect(desktop.close)
-    job = _MainJob(desktop, scene, node, frame, out)
+    job = _MainJob(desktop, scene, node, frame, overrides, out)
     desktop.start()
     # After onStartupComplete, which start() has put into Qt's loop: as soon as an artist could click.
     QTimer.singleShot(0, job.begin)
@@ -208,7 +245,7 @@ def _prepare(out: Path) -> str:
         return f"The folder {out} for results cannot be made: {error.strerror}."
     if not os.access(out, os.W_OK | os.X_OK):
         return f"The folder {out} for results is not writable."
-    for name in ("picture.png", "render.log", "screenshot.png"):
+    for name in ("picture.png", "picture.exr", "render.log", "screenshot.png"):
         # What an earlier run left would pass for this one's.
         try:
             (out / name).unlink(missing_ok=True)

@@ -33,6 +33,7 @@ def run(scene: Path | None, node: str | None, frame: float | None) -> int:
     desktop.start()
     if scene is not None:
         desktop.window.documents.open(scene)
+    desktop.offer_recovery()
     if frame is not None:
         active_scene().set_frame(frame)
     found = active_scene().graph.find(node) if node else None

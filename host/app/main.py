@@ -7,7 +7,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import session
@@ -18,6 +19,12 @@ EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
 
@@ -44,6 +51,17 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="where results are saved (default: out)"
     )
+    for name, what in (
+        ("width", "pixels across"),
+        ("height", "pixels down"),
+        ("samples", "samples for each pixel"),
+    ):
+        result.add_argument(
+            f"--{name}", type=_positive, metavar="N", help=f"without a window: {what}, not the scene's own"
+        )
+    result.add_argument(
+        "--renderer", metavar="NAME", help="without a window: the renderer, not the Render node's own"
+    )
     result.add_argument(
         "--agents",
         type=_count,
@@ -56,16 +74,24 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def _not_twice() -> Callable[[logging.LogRecord], bool]:
-    """A filter for a terminal: a bad file is found bad when it is opened, and again when it renders."""
-    last = ""
+class _Once(logging.Filter):
+    """Passes each message once to the terminal and counts how often a warning came."""
 
-    def passes(record: logging.LogRecord) -> bool:
-        nonlocal last
-        repeated, last = record.getMessage() == last, record.getMessage()
-        return not repeated
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+        self._seen: set[str] = set()
 
-    return passes
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        self._counts[message] += 1 if record.levelno == logging.WARNING else 0
+        is_new = message not in self._seen
+        self._seen.add(message)
+        return is_new
+
+    def summary(self) -> list[str]:
+        """Return a line for each warning that was repeated: an error is the same fault, found twice."""
+        return [f"{count} times: {message}" for message, count in self._counts.items() if count > 1]
 
 
 def has_display() -> bool:
@@ -86,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     logging.basicConfig(format="katana-queue: %(message)s", stream=sys.stderr)
     logging.getLogger().handlers[0].setLevel(logging.WARNING)
-    logging.getLogger().handlers[0].addFilter(_not_twice())
+    once = _Once()
+    logging.getLogger().handlers[0].addFilter(once)
     if options.agents is not None:
         os.environ["KQ_NUM_AGENTS"] = str(options.agents)
     if not os.environ.get("KATANA_RESOURCES"):
@@ -103,9 +130,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        from .headless import run
+        from .headless import Overrides, run
 
-        return run(scene, options.node, options.frame, options.out, why_headless(options.headless))
+        overrides = Overrides(options.width, options.height, options.samples, options.renderer)
+        why = why_headless(options.headless)
+        code = run(scene, options.node, options.frame, overrides, options.out, why)
+        for line in once.summary():
+            print(f"katana-queue: {line}", file=sys.stderr)
+        return code
     from .interactive import run as run_window
 
     return run_window(scene if scene.exists() or options.scene else None, options.node, options.frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
+    QPushButton,
     QTabWidget,
     QToolBar,
     QToolButton,
@@ -23,6 +25,7 @@ from PySide6.QtWidgets import (
 from ..Katana.UI4.App import Tabs
 from ..Katana.UI4.App.MainWindow import KatanaWindow
 from ..nodes.scene import SceneChange, active_scene
+from . import closing
 from .documents import Documents
 from .history import History
 from .rendering import RenderSession
@@ -35,6 +38,8 @@ from .window_menus import add_edit_menu, add_render_menu
 _log = logging.getLogger("Katana.Window")
 _MESSAGE_MS = 8000
 _LAYOUT_VERSION = 1
+_CLOSING_MS = 500
+"""How often it is looked whether the last render has ended, once the artist chose to wait for it."""
 _FRAME = QSize(8, 40)
 """What a window manager puts around a window, roughly."""
 
@@ -52,6 +57,10 @@ class DesktopWindow(KatanaWindow):
     ) -> None:
         super().__init__(None)
         self._history = history
+        self._asks = asks
+        self._closing = QTimer(self)
+        self._closing.setInterval(_CLOSING_MS)
+        self._closing.timeout.connect(self._close_if_idle)
         self._renders = renders
         self.setObjectName("DesktopWindow")
         self._settings = settings
@@ -102,6 +111,10 @@ class DesktopWindow(KatanaWindow):
     def show_error(self, message: str) -> None:
         """Say what went wrong, across the top of the window until it is closed."""
         self._banner.show_message(message)
+
+    def offer(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]]) -> None:
+        """Offer something across the top of the window: a button for each choice, which also closes it."""
+        self._banner.show_message(message, choices)
 
     @property
     def error(self) -> str:
@@ -289,22 +302,38 @@ class DesktopWindow(KatanaWindow):
             self.documents.open(files[0])
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.documents.confirm_discard():
+        if not self._may_close():
             event.ignore()
             return
         self.keep_layout()
         event.accept()
 
+    def _may_close(self) -> bool:
+        self._closing.stop()
+        jobs = closing.jobs_under_way() if self._asks else []
+        if jobs:
+            choice = closing.ask(jobs, self)
+            if choice is closing.Choice.WAIT:
+                self.show_message("The desktop closes when the last render has ended.")
+                self._closing.start()
+            if choice is not closing.Choice.END:
+                return False
+        return self.documents.confirm_discard()
+
+    def _close_if_idle(self) -> None:
+        if not closing.jobs_under_way():
+            self._closing.stop()
+            self.close()
+
 
 class _Banner(QFrame):
-    """One sentence across the window, with a button that takes it away."""
+    """A message across the window, with a button that closes it and, for an offer, others."""
 
     bar: QToolBar
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("Banner")
-        self.setStyleSheet("#Banner { background: #5a2b27; border-radius: 3px; }")
         self._label = QLabel(self)
         self._label.setWordWrap(True)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -315,6 +344,9 @@ class _Banner(QFrame):
         layout = QHBoxLayout()
         layout.setContentsMargins(12, 4, 4, 4)
         layout.addWidget(self._label, 1)
+        self._choices = QHBoxLayout()
+        self._buttons: list[QPushButton] = []
+        layout.addLayout(self._choices)
         layout.addWidget(close)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -325,12 +357,25 @@ class _Banner(QFrame):
         """What is shown, or an empty string."""
         return self._label.text() if not self.bar.isHidden() else ""
 
-    def show_message(self, message: str) -> None:
-        """Show a sentence."""
+    def show_message(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]] = ()) -> None:
+        """Show a message, in the colour of an error unless it offers something."""
+        color = "#31506b" if choices else "#5a2b27"
+        self.setStyleSheet(
+            f"#Banner {{ background: {color}; border-radius: 3px; }} #Banner QLabel {{ color: white; }}"
+        )
+        for button in self._buttons:
+            button.deleteLater()
+        self._buttons = []
+        for text, slot in choices:
+            button = QPushButton(text, self)
+            button.clicked.connect(self.hide)
+            button.clicked.connect(lambda _=False, slot=slot: slot())
+            self._choices.addWidget(button)
+            self._buttons.append(button)
         self._label.setText(message)
         self.setVisible(True)
         self.bar.setVisible(True)
 
     def hide(self) -> None:
-        """Take the sentence away."""
+        """Close the message."""
         self.bar.setVisible(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtGui import QImage
 
+from host.app.main import _Once
 from host.nodes import project as projects
 from tests.host.conftest import DATA, SMALL
 
@@ -62,6 +64,7 @@ def test_it_renders_and_saves_picture_log_and_screenshot(
     out = tmp_path / "the results"
     done = run(environment, small_project, "--frame", 4, "--out", out)
     assert done.returncode == 0, done.stderr
+    assert (out / "picture.exr").read_bytes()[:4] == b"v/1\x01"
     assert "there is no display" in done.stdout
     assert "Render > Local Farm > Preview Render" in done.stdout
     assert "frame 4" in done.stdout
@@ -195,3 +198,37 @@ def test_a_signal_ends_it_cleanly(
     assert process.returncode == 128 + number
     assert f"ended by signal {int(number)}" in errors
     assert told.exists()
+
+
+def test_size_samples_and_renderer_come_from_the_command_line(
+    environment: dict[str, str], small_project: Path, tmp_path: Path
+) -> None:
+    """In place of the scene's own; what the renderer or a node cannot do is refused by its name."""
+    arguments = (
+        "--width",
+        40,
+        "--height",
+        20,
+        "--samples",
+        2,
+        "--renderer",
+        "mitsuba",
+        "--out",
+        tmp_path / "o",
+    )
+    done = run(environment, small_project, *arguments)
+    assert done.returncode == 0, done.stderr
+    picture = QImage(str(tmp_path / "o" / "picture.png"))
+    assert (picture.width(), picture.height()) == (40, 20)
+    assert "40 by 20, 2 samples" in (tmp_path / "o" / "render.log").read_text()
+    refused = run(environment, small_project, "--renderer", "arnold", "--out", tmp_path / "p")
+    assert refused.returncode == 1 and "Renderer must be one of mitsuba" in refused.stderr
+    assert run(environment, small_project, "--samples", 0).returncode == 2
+
+
+def test_a_message_that_comes_again_is_counted() -> None:
+    """The terminal has it once, and how often it came at the end."""
+    once = _Once()
+    record = logging.LogRecord("Katana", logging.WARNING, "", 0, "texture %s is missing", ("a.png",), None)
+    assert [once.filter(record) for _ in range(3)] == [True, False, False]
+    assert once.summary() == ["3 times: texture a.png is missing"]

@@ -1,0 +1,141 @@
+"""Keeps a copy of an unsaved project in the user's folder, and finds those of desktops that crashed.
+
+Copies are written by a thread of its own: the user's folder may lie on a slow share.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from ..Katana import KatanaResources
+from ..nodes import project as projects
+from ..nodes.errors import ProjectError
+from ..nodes.project import Project, from_document, to_document
+from ..nodes.scene import SceneChange, active_scene
+
+_log = logging.getLogger("Katana.File")
+_INTERVAL_MS = 15_000
+_JOIN_S = 2.0
+_KEY = "autosave"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A copy that a crashed desktop left. `path` is the project's own file, if it had one."""
+
+    copy: Path
+    project: Project
+    path: Path | None
+    saved_at: float
+
+
+class Autosave(QObject):
+    """Copies the open project while it differs from its file. Qt's thread.
+
+    Signals:
+        found: the latest copy that a crashed desktop left, as Recovered.
+    """
+
+    found = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder = Path(KatanaResources.GetUserKatanaPath("autosave"))
+        started = round(psutil.Process().create_time() * 100)
+        self._file = self._folder / f"{os.getpid()}-{started}{projects.SUFFIX}"
+        self._written: dict[str, Any] | None = None
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
+        self._thread.start()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_INTERVAL_MS)
+        self._timer.timeout.connect(self.save)
+        self._timer.start()
+        active_scene().observe(self._on_scene_changed)
+
+    def save(self) -> None:
+        """Have the copy written now, if there is anything new to lose."""
+        scene = active_scene()
+        if not scene.dirty or not scene.graph.nodes:
+            return
+        document = to_document(scene.project)
+        if document == self._written:
+            return
+        self._written = document
+        path = str(scene.path) if scene.path is not None else ""
+        whole = {**document, _KEY: {"path": path, "time": time.time()}}
+        self._work.put(lambda: self._write(whole))
+
+    def look_for_crashed(self) -> None:
+        """Look for copies of desktops that are gone; `found` brings the latest."""
+        self._work.put(self._look)
+
+    def discard(self, copy: Path) -> None:
+        """Delete a copy."""
+        self._work.put(lambda: copy.unlink(missing_ok=True))
+
+    def close(self) -> None:
+        """Delete this session's copy and end the thread. A share that does not answer is not waited for."""
+        self._timer.stop()
+        self.discard(self._file)
+        self._work.put(None)
+        self._thread.join(_JOIN_S)
+
+    def _on_scene_changed(self, change: SceneChange) -> None:
+        if change in (SceneChange.FILE, SceneChange.REPLACED) and not active_scene().dirty:
+            self._written = None
+            self.discard(self._file)
+
+    # --- On the thread ---
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except (OSError, ProjectError) as error:
+                _log.warning("The copy for recovery was not written or read: %s", error)
+            except RuntimeError:
+                return  # the desktop has closed, and Qt's objects with it
+
+    def _write(self, document: dict[str, Any]) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        projects.write_document(document, self._file)
+
+    def _look(self) -> None:
+        copies = [copy for copy in self._folder.glob(f"*{projects.SUFFIX}") if not _is_alive(copy)]
+        for copy in sorted(copies, key=lambda copy: copy.stat().st_mtime, reverse=True):
+            try:
+                document = json.loads(copy.read_text(encoding="utf-8"))
+                path = document[_KEY]["path"]
+                saved_at = float(document[_KEY]["time"])
+                project = from_document(document)
+            except (OSError, ValueError, KeyError, TypeError, ProjectError) as error:
+                _log.warning("The copy for recovery %s cannot be read: %s", copy, error)
+                continue
+            self.found.emit(Recovered(copy, project, Path(path) if path else None, saved_at))
+            return
+
+
+def _is_alive(copy: Path) -> bool:
+    """Whether the desktop that writes this copy still runs; a name of another form is none of ours."""
+    pid, _, started = copy.stem.partition("-")
+    if not pid.isdecimal() or not started.isdecimal():
+        return True
+    try:
+        return round(psutil.Process(int(pid)).create_time() * 100) == int(started)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

@@ -1,0 +1,148 @@
+"""The end of a session: renders under way are named; what a crash left unsaved is offered."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from host.app.autosave import Recovered
+from host.app.closing import describe
+from host.app.rendering import Phase
+from host.Katana.FarmAPI import Job
+from host.nodes.scene import active_scene
+from tests.host.conftest import MakeDesktop, forget_session, shut
+from tests.host.driving import WAIT_MS, open_small, trigger_preview
+
+
+def answer(button: str) -> Callable[[], list[str]]:
+    """Click `button` in the next question; what is returned says what the question said."""
+    said: list[str] = []
+
+    def click() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(20, click)
+            return
+        said.extend([box.text(), box.informativeText()])
+        next(each for each in box.buttons() if each.text().replace("&", "") == button).click()
+
+    QTimer.singleShot(0, click)
+    return lambda: said
+
+
+def test_closing_names_the_renders_under_way_and_stays_waits_or_ends(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Cancel leaves all as it is; Wait closes once the last has ended; without renders nothing is asked."""
+    desktop = make_desktop()
+    window = desktop.window
+    window._asks = True
+    open_small(desktop, samples=20000)
+    trigger_preview("Render")
+    render = desktop.renders.renders[0]
+    qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
+    said = answer("Cancel")
+    assert not window.close()
+    assert "A render is under way" in said()[0] and "Render, running for 0:" in said()[1]
+    answer("Wait, Then Close")
+    assert not window.close() and window.isVisible()
+    window.documents._asks = False
+    desktop.renders.cancel(render)
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+
+
+def test_end_and_close_closes_at_once(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """The session ends its renders, as it does when the desktop dies."""
+    desktop = make_desktop()
+    open_small(desktop, samples=20000)
+    trigger_preview("Render")
+    render = desktop.renders.renders[0]
+    qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
+    desktop.window._asks = True
+    desktop.window.documents._asks = False
+    answer("End and Close")
+    assert desktop.window.close()
+    desktop.renders.cancel(render)
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+
+
+def test_many_jobs_are_counted_and_only_the_first_are_named() -> None:
+    """Waiting ones are called so; times are minutes and seconds."""
+    running = Job("1", "Key", 100, 0, Job.State.kRunning, "")
+    waiting = Job("2", "Fill", 0, 0, Job.State.kWaiting, "")
+    lines = describe([running, *[waiting] * 11], now=175.0).splitlines()
+    assert lines[0] == "Key, running for 1:15" and lines[1] == "Fill, waiting"
+    assert lines[-1] == "and 4 more" and len(lines) == 9
+
+
+def crashed_copy(folder: Path) -> Path:
+    """What a desktop leaves that is killed: a process of its own is, with its copy written."""
+    code = (
+        "import os, sys, time\n"
+        "from host.app.autosave import Autosave\n"
+        "from PySide6.QtCore import QCoreApplication\n"
+        "app = QCoreApplication([])\n"
+        "from host.nodes.scene import active_scene\n"
+        "from host.nodes.types import NODE_TYPES\n"
+        "autosave = Autosave()\n"
+        "active_scene().graph.create(NODE_TYPES['Light'], 'Lost')\n"
+        "autosave.save()\n"
+        "while not autosave._file.exists(): time.sleep(0.01)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    [copy] = (folder / "user" / "autosave").glob("*")
+    assert done.returncode == -9, done.stderr
+    return copy
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with a signal")
+def test_what_a_crash_left_unsaved_is_offered_and_recovered(
+    make_desktop: MakeDesktop, qtbot: QtBot, fresh: Path
+) -> None:
+    """The strip names it; Recover opens it, not yet saved, and the copy is then this session's own."""
+    copy = crashed_copy(fresh)
+    desktop = make_desktop(keeps_settings=True)
+    assert desktop.autosave is not None
+    with qtbot.waitSignal(desktop.autosave.found, timeout=WAIT_MS):
+        desktop.offer_recovery()
+    qtbot.waitUntil(lambda: "untitled" in desktop.window.error)
+    recover = next(each for each in desktop.window.findChildren(QPushButton) if each.text() == "Recover")
+    recover.click()
+    assert active_scene().graph.find("Lost") is not None and active_scene().dirty
+    qtbot.waitUntil(lambda: not copy.exists() and desktop.autosave._file.exists())  # type: ignore[union-attr]
+    own = desktop.autosave._file
+    shut(desktop)
+    assert not own.exists(), "a session that ends leaves no copy"
+
+
+def test_a_living_desktop_s_copy_is_its_own_and_a_damaged_one_is_passed_over(
+    make_desktop: MakeDesktop, qtbot: QtBot, fresh: Path
+) -> None:
+    """Only what can be opened is offered; saving deletes this session's copy."""
+    desktop = make_desktop(keeps_settings=True)
+    assert desktop.autosave is not None
+    open_small(desktop)
+    active_scene().graph.rename(active_scene().graph.node("Render"), "Mine")
+    desktop.autosave.save()
+    own = desktop.autosave._file
+    qtbot.waitUntil(own.exists)
+    (own.parent / "999999-1.kqproject").write_text("{")
+    (own.parent / "999998-1.kqproject").write_text(json.dumps({"format": "other"}))
+    found: list[Recovered] = []
+    desktop.autosave.found.connect(found.append)
+    desktop.autosave.look_for_crashed()
+    qtbot.waitUntil(lambda: sum("cannot be read" in text for _l, text, _t in desktop.log.messages) == 2)
+    assert found == [] and own.exists()
+    assert desktop.window.documents.save_to(fresh / "a.kqproject")
+    qtbot.waitUntil(lambda: not own.exists())
+    shut(desktop)
+    forget_session()
