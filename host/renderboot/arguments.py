@@ -27,6 +27,7 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
   -width N, -height N      pixels (default: the render settings', else 640 by 360)
   -samples N               samples for each pixel (default: the render settings', else 32)
   -threads N               threads (default: KQ_THREADS, else all cores)
+  -memoryLimit BYTES       memory that the render may hold (default: four fifths of the machine's)
   -tempDir DIR             where the picture goes when no -renderOutputFile is given
   -host HOST:PORT          where pictures are sent while they are made, besides the file
   -katanaRoot, -pluginDsoPath are accepted for Katana's sake and not used
@@ -60,6 +61,8 @@ class Arguments:
     threads: int = 1
     temp_dir: Path | None = None
     host: str = ""
+    memory_limit: int | None = None
+    """Bytes that the process may hold."""
     unknown: tuple[str, ...] = field(default=())
 
 
@@ -95,6 +98,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         height=_count(values, "height", 16384),
         samples=_count(values, "samples", 1_000_000),
         threads=_threads(values, environment),
+        memory_limit=_count(values, "memoryLimit", 2**60),
         temp_dir=Path(values["tempDir"]) if values.get("tempDir") else None,
         host=values.get("host", ""),
         unknown=tuple(unknown),
@@ -115,6 +119,7 @@ _KNOWN = _ACCEPTED_UNUSED | {
     "width",
     "height",
     "samples",
+    "memoryLimit",
 }
 
 

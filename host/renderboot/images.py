@@ -20,6 +20,7 @@ Half = npt.NDArray[np.float16]
 
 MAX_PIXELS = 2**26
 """Larger images are made smaller while they are read: 8192 by 8192 take 0.5 GB in four half floats."""
+_REDUCED_PIXELS = 2**24
 MAX_FILE_PIXELS = 2**31
 """Larger ones are refused: decoding alone would take minutes."""
 _STRIP_PIXELS = 2**22
@@ -131,34 +132,39 @@ def _values(
     count = max(channels) + 1
     kind = "uint8" if str(spec.format) == "uint8" else "float"
     pixels = spec.width * spec.height
-    factor = math.ceil(math.sqrt(pixels / MAX_PIXELS)) if pixels > MAX_PIXELS else 1
-    if factor == 1:
+    if pixels <= MAX_PIXELS:
         whole = opened.read_image(0, 0, 0, count, kind)
         if whole is None:
             raise UnreadableImageError(_reason(opened.geterror()))
         return np.asarray(whole).reshape(spec.height, spec.width, count), ()
-    step = spec.tile_height or max(1, _STRIP_PIXELS // spec.width)
-    step = -(-step // factor) * factor if not spec.tile_height else step
-    sums = np.zeros((-(-spec.height // factor), -(-spec.width // factor), count), np.float32)
-    for top in range(0, spec.height, step):
-        bottom = min(top + step, spec.height)
+    factor = math.ceil(math.sqrt(pixels / _REDUCED_PIXELS))
+    result = _reduced(opened, spec, count, factor, kind)
+    size, small = f"{spec.width} by {spec.height}", f"{result.shape[1]} by {result.shape[0]}"
+    return result, (f"An image of {size} pixels is used at {small}",)
+
+
+def _reduced(opened: Any, spec: Any, count: int, factor: int, kind: str) -> npt.NDArray[np.float32]:
+    """The mean of each `factor` by `factor` pixels, read in strips: the whole image is never in memory."""
+    height, width = max(1, spec.height // factor), max(1, spec.width // factor)
+    strips = []
+    lines = factor * max(1, spec.tile_height or _STRIP_PIXELS // (spec.width * factor))
+    for top in range(0, height * factor, lines):
+        bottom = min(top + lines, height * factor)
         y = (spec.y + top, spec.y + bottom)
         if spec.tile_width:
-            right = spec.x + spec.width
-            strip = opened.read_tiles(0, 0, spec.x, right, y[0], y[1], 0, 1, 0, count, "float")
+            x, end = (spec.x, spec.x + spec.width), min(y[0] + lines, spec.y + spec.height)
+            strip = opened.read_tiles(0, 0, *x, y[0], end, 0, 1, 0, count, kind)
         else:
-            strip = opened.read_scanlines(0, 0, y[0], y[1], 0, 0, count, "float")
+            strip = opened.read_scanlines(0, 0, y[0], y[1], 0, 0, count, kind)
         if strip is None:
             raise UnreadableImageError(_reason(opened.geterror()))
-        rows = np.asarray(strip, np.float32).reshape(bottom - top, spec.width, count)
-        columns = np.add.reduceat(rows, np.arange(0, spec.width, factor), axis=1)
-        np.add.at(sums, np.arange(top, bottom) // factor, columns)
-    heights = np.minimum(factor, spec.height - np.arange(sums.shape[0]) * factor)
-    widths = np.minimum(factor, spec.width - np.arange(sums.shape[1]) * factor)
-    sums /= (heights[:, None] * widths[None, :])[..., None]
-    size = f"{spec.width} by {spec.height}"
-    small = f"{sums.shape[1]} by {sums.shape[0]}"
-    return sums, (f"An image of {size} pixels is used at {small}",)
+        rows = np.asarray(strip).reshape(-1, spec.width, count)[: bottom - top, : width * factor]
+        blocks = rows.reshape(-1, factor, width, factor, count)
+        if kind == "uint8":
+            strips.append(blocks.sum(axis=(1, 3), dtype=np.uint32).astype(np.float32) / (255.0 * factor**2))
+        else:
+            strips.append(blocks.mean(axis=(1, 3), dtype=np.float32))
+    return np.concatenate(strips).astype(np.float32)
 
 
 def _linear(

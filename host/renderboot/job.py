@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
+
 from .arguments import Arguments
 from .cache import PartCache
 from .diagnostics import Diagnostics
@@ -32,6 +34,11 @@ _PICTURE_INTERVAL_S = 2.0
 """How long the picture may be out of date while one pass goes on."""
 _LISTEN_S = 0.25
 """How often progress is looked at; signals and finished passes do not wait for it."""
+_STACK_BYTES = 256 * 2**20
+_MEMORY_SHARE = 0.8
+"""Of the machine's memory, when no other limit is asked for."""
+_STILL_READING_S = 15.0
+"""How often a long reading of the scene is mentioned in the log."""
 _STOP_TIMEOUT_S = 1.0
 """How long a cancelled pass may take before the picture is taken without it."""
 
@@ -85,6 +92,9 @@ class _Job:
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
         self._written_at = 0.0
         self._sender: PixelSender | None = None
+        self._mentioned_at = time.monotonic()
+        self._process = psutil.Process()
+        self._memory_limit = arguments.memory_limit or int(_MEMORY_SHARE * psutil.virtual_memory().total)
 
     def run(self) -> int:
         before = self._hear_signals()
@@ -100,9 +110,12 @@ class _Job:
 
     def _run(self) -> int:
         self._greet()
+        # USD composes and destroys by recursion: a chain of references may be thousands long.
+        before = threading.stack_size(_STACK_BYTES)
         # A daemon: a pass that does not heed its cancelling must not keep the process from ending.
         worker = threading.Thread(target=self._work, name="render", daemon=True)
         worker.start()
+        threading.stack_size(before)
         try:
             ended = self._follow()
             if not ended:
@@ -153,8 +166,10 @@ class _Job:
                 return False
             if event is _Event.ENDED:
                 return True
+            self._check_memory()
             picture = self._picture
             if picture is None:
+                self._mention_reading()
                 continue
             done = picture.samples_done()
             self._report.progress(min(done / self._samples, 0.999))
@@ -164,6 +179,22 @@ class _Job:
             is_stale = 0.0 < self._written_at < time.monotonic() - _PICTURE_INTERVAL_S
             if event is _Event.PASS_DONE or is_stale:
                 self._write_png(picture)
+
+    def _check_memory(self) -> None:
+        """Raise RenderBootError when the process holds more than it may, before the system ends it."""
+        held = self._process.memory_info().rss
+        if held > self._memory_limit:
+            raise RenderBootError(
+                f"The scene needs more memory than this render may use: {held / 2**30:.1f} GB held, "
+                f"the limit is {self._memory_limit / 2**30:.1f} GB. Make it smaller, or set -memoryLimit."
+            )
+
+    def _mention_reading(self) -> None:
+        now = time.monotonic()
+        if now - self._mentioned_at >= _STILL_READING_S:
+            self._mentioned_at = now
+            held = self._process.memory_info().rss / 2**30
+            self._report.say(f"still reading the scene: {held:.1f} GB held")
 
     def _write_png(self, picture: Picture) -> None:
         preview, self._preview = self._preview, None
@@ -213,7 +244,7 @@ class _Job:
             self._report.error(str(error))
             return error.exit_code
         # A mistake of ours, not the artist's: whoever mends it needs to see where it was.
-        self._report.say("".join(traceback.format_exception(error)).rstrip())
+        self._report.trace("".join(traceback.format_exception(error)))
         self._report.error(f"The render failed unexpectedly ({type(error).__name__}): {error}.")
         return EXIT_FAILED
 

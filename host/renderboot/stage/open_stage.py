@@ -1,7 +1,9 @@
-"""Opening the stage file, with USD's own diagnostics turned into sentences. Reads nothing from the scene."""
+"""Opening the stage file, with USD's own diagnostics turned into messages. Reads nothing from the scene."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pxr import Tf, Usd, UsdUtils
@@ -9,6 +11,7 @@ from pxr import Tf, Usd, UsdUtils
 from ...usd_errors import words
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
+from .layers import checked_layers, not_regular
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
 
@@ -18,11 +21,14 @@ def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
 
     Args:
         path: The stage file.
-        findings: Receives a warning for each layer, reference or payload that cannot be composed.
+        diagnostics: Receives a warning for each layer, reference or payload that cannot be composed.
 
     Raises:
         RenderBootError: There is no such file, or it is not a USD file.
     """
+    kind = not_regular(str(path))
+    if kind:
+        raise RenderBootError(f"The stage '{path}' is {kind}, not a file.")
     if not path.is_file():
         raise RenderBootError(f"There is no stage file '{path}'.")
     if path.suffix.lower() not in USD_SUFFIXES:
@@ -32,11 +38,24 @@ def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
     # Held so that USD does not print its diagnostics in its own form besides ours.
     delegate = UsdUtils.CoalescingDiagnosticDelegate()
     try:
+        layers = checked_layers(str(path), diagnostics)
         stage = Usd.Stage.Open(str(path), Usd.Stage.LoadAll)
     except Tf.ErrorException as error:
         raise RenderBootError(f"'{path}' cannot be read as USD: {words(error)}") from error
     finally:
         delegate.TakeUncoalescedDiagnostics()
+    del layers
     for broken in stage.GetCompositionErrors():
         diagnostics.warn(words(broken).rstrip("."))
     return stage
+
+
+@contextmanager
+def usd_warnings(diagnostics: Diagnostics) -> Iterator[None]:
+    """While a stage is read: what USD would print of it itself becomes warnings."""
+    delegate = UsdUtils.CoalescingDiagnosticDelegate()
+    try:
+        yield
+    finally:
+        for said in delegate.TakeUncoalescedDiagnostics():
+            diagnostics.warn(f"USD: {' '.join(str(said.commentary).split())}")

@@ -15,7 +15,7 @@ from ..errors import RenderBootError
 from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
 from .cameras import conform, framing_camera, read_camera
 from .not_rendered import mention_not_rendered
-from .open_stage import open_stage
+from .open_stage import open_stage, usd_warnings
 from .settings import StageSettings, read_settings
 from .traversal import StageWalk
 
@@ -51,7 +51,8 @@ def read_stage(
         mention_not_rendered(stage.GetPrimAtPath(path), time, diagnostics)
     picture = _picture(arguments, settings, diagnostics)
     walk = StageWalk(stage, time, settings.purposes, diagnostics, cache)
-    root = walk.walk()
+    with usd_warnings(diagnostics):
+        root = walk.walk()
     bounds = world_bounds(root)
     if bounds is None:
         raise RenderBootError(

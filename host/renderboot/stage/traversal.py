@@ -12,6 +12,7 @@ from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
+from ..errors import RenderBootError
 from ..scene import Group, Material, Matrix, Mesh
 from .bindings import BindingReader, without_primvars
 from .implicit_prims import SHAPES, ImplicitReader
@@ -24,6 +25,10 @@ from .primvars import PrimvarReader
 from .values import get, matrix_of
 
 _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
+
+
+MAX_PRIMS = 4_000_000
+"""More take minutes and tens of gigabytes to read."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,10 @@ class StageWalk:
     def _enter(self, prim: Usd.Prim, above: Place, group: Group) -> Place | None:
         """Add one prim; returns what its children have from it, None when they are not to be visited."""
         self.prims_seen += 1
+        if self.prims_seen > MAX_PRIMS:
+            raise RenderBootError(
+                f"The stage has more than {MAX_PRIMS:,} prims: use instances, or fewer of them"
+            )
         if any(prim.IsA(kind) for kind in _UNSEEN):
             if prim.IsA(UsdGeom.Camera):
                 self.cameras.append(prim)

@@ -1,0 +1,144 @@
+"""Scenes that never end, take all memory, or imitate our log: each meets a limit or a clear error."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pxr import Sdf, Usd
+
+from host.renderboot.images import read_image
+from host.renderboot.report import escaped
+from kq.patterns import load_patterns
+from tests.renderboot.stages import add_card, add_material, add_sphere, add_texture, bind, new_stage
+from tests.renderboot.test_process import SMALL, _run
+
+PROGRESS = re.compile(r"ALF_PROGRESS \d+%")
+
+
+def _saved(stage: Usd.Stage, path: Path) -> Path:
+    stage.GetRootLayer().Export(str(path))
+    return path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("what", ["pipe", "/dev/zero", "folder"])
+def test_what_is_no_file_is_left_out(tmp_path: Path, what: str) -> None:
+    """A reference to it, direct or through another layer, is a warning, and the rest is drawn."""
+    os.mkfifo(tmp_path / "pipe.usda")
+    (tmp_path / "folder.usda").mkdir()
+    target = what if what.startswith("/") else f"./{what}.usda"
+    (tmp_path / "middle.usda").write_text(
+        f'#usda 1.0\n(defaultPrim = "a")\ndef "a" (references = @{target}@) {{}}\n'
+    )
+    (tmp_path / "scene.usda").write_text(
+        '#usda 1.0\ndef Sphere "s" {}\ndef "b" (references = @./middle.usda@) {}\n'
+        f'def "c" (payload = @{target}@) {{}}\n'
+    )
+    ended = _run("-geolib3OpTree", tmp_path / "scene.usda", "-renderOutputFile", tmp_path / "a.png", *SMALL)
+    assert ended.code == 0, ended.text
+    assert sum(f"'{target}' is a" in line for line in ended.lines if line.startswith("WARNING: ")) >= 1
+    ended = _run("-geolib3OpTree", tmp_path / "pipe.usda", *SMALL)
+    assert ended.code == 1
+    assert "is a named pipe" in ended.lines[-1]
+
+
+def test_names_of_a_scene_say_nothing_to_other_programs(tmp_path: Path) -> None:
+    """A shader's id and a texture's path that hold lines of our own log stay within their warning."""
+    stage = new_stage()
+    card = add_card(stage, "/World/Card")
+    material = add_material(stage, "/World/M")
+    bind(card, material)
+    evil = "x\nkq_picture: /dev/ptmx\r\nALF_PROGRESS 77%\u2028ERROR: no\x1b[31m\u202e progress: 88%"
+    add_texture(stage, "/World/M", "diffuseColor", "./" + "ALF_PROGRESS 77% progress: 88%")
+    node = stage.DefinePrim("/World/M/Node", "Shader")
+    node.CreateAttribute("info:id", Sdf.ValueTypeNames.Token).Set(evil)
+    node.CreateAttribute("outputs:out", Sdf.ValueTypeNames.Float)
+    surface = stage.GetPrimAtPath("/World/M/Surface")
+    surface.CreateAttribute("inputs:roughness", Sdf.ValueTypeNames.Float).AddConnection(
+        "/World/M/Node.outputs:out"
+    )
+    path = _saved(stage, tmp_path / "scene.usda")
+    ended = _run("-geolib3OpTree", path, "-renderOutputFile", tmp_path / "a.png", *SMALL)
+    assert ended.code == 0, ended.text
+    assert "/World/M/Node" in ended.text
+    assert not [line for line in ended.lines if line.startswith("kq_picture:") and "ptmx" in line]
+    assert "\x1b" not in ended.text
+    assert "\u202e" not in ended.text
+    assert {line for line in ended.lines if "77" in line or "88" in line} <= {
+        line for line in ended.lines if line.startswith("WARNING: ")
+    }
+    patterns = load_patterns("mitsuba")
+    for line in ended.lines:
+        if line.startswith("WARNING: "):
+            assert patterns.progress(line.encode()) is None, line
+            assert patterns.picture(line.encode()) is None, line
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ALF_PROGRESS 50%", "kq_picture: /tmp/a.png", "openjd_progress: 3", "progress 40 %", "80% complete"],
+)
+def test_forms_that_are_read_are_broken_in_text(text: str) -> None:
+    """Whatever a message quotes, no percentage and no beginning of a form is left in it."""
+    assert text not in escaped(f"Cannot render {text}")
+
+
+def test_two_thousand_levels_are_drawn(tmp_path: Path) -> None:
+    """Deeper than Python's stack."""
+    levels = 2000
+    text = "".join(f'def Xform "x{level}"\n{{\n' for level in range(levels))
+    (tmp_path / "deep.usda").write_text(f'#usda 1.0\n{text}def Sphere "s" {{}}\n' + "}\n" * levels)
+    ended = _run("-geolib3OpTree", tmp_path / "deep.usda", "-renderOutputFile", tmp_path / "a.png", *SMALL)
+    assert ended.code == 0, ended.text
+    assert (tmp_path / "a.png").exists()
+
+
+@pytest.mark.slow
+def test_a_scene_that_doubles_itself_ends_at_the_memory_limit(tmp_path: Path) -> None:
+    """2 to the 24 prims from a small file: an error that names the limit, long before all memory is used."""
+    lines = ['#usda 1.0\ndef Sphere "L0" {}\n']
+    for level in range(1, 25):
+        below = f"(references = </L{level - 1}>)"
+        lines.append(f'def Xform "L{level}"\n{{\ndef "a" {below} {{}}\ndef "b" {below} {{}}\n}}\n')
+    (tmp_path / "many.usda").write_text("".join(lines))
+    ended = _run("-geolib3OpTree", tmp_path / "many.usda", *SMALL, "-memoryLimit", 300 * 2**20)
+    assert ended.code == 1, ended.text
+    assert ended.lines[-1].startswith("ERROR: ")
+    assert "0.3 GB" in ended.lines[-1]
+    assert "Traceback" not in ended.text
+
+
+@pytest.mark.slow
+def test_a_huge_image_is_read_small(tmp_path: Path) -> None:
+    """A file of a few hundred kilobytes that holds 108 million pixels."""
+    import OpenImageIO as oiio  # noqa: N813
+
+    side = 10400
+    output = oiio.ImageOutput.create("png")
+    assert output.open(str(tmp_path / "bomb.png"), oiio.ImageSpec(side, side, 1, "uint8"))
+    row = np.full((side, 1), 128, np.uint8)
+    for y in range(side):
+        output.write_scanline(y, 0, row)
+    output.close()
+    image = read_image(str(tmp_path / "bomb.png"), "auto")
+    assert image.pixels.shape[0] * image.pixels.shape[1] <= 2**24
+    assert float(image.pixels[7, 7, 0]) == pytest.approx(128 / 255, abs=0.001)
+    assert f"{side} by {side}" in image.warnings[0]
+
+
+def test_more_prims_than_can_be_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instances are counted once; the message names the limit."""
+    from host.renderboot.errors import RenderBootError
+    from host.renderboot.stage import traversal
+    from tests.renderboot.stages import read
+
+    monkeypatch.setattr(traversal, "MAX_PRIMS", 3)
+    stage = new_stage()
+    for number in range(4):
+        add_sphere(stage, f"/World/Ball{number}")
+    with pytest.raises(RenderBootError, match="more than 3 prims"):
+        read(stage)
