@@ -179,6 +179,8 @@ class Server:
             message = incoming.message
             if isinstance(message, m.RegisterUpdate):
                 self._agent_messages.take_registration(incoming.peer, incoming.role, message)
+                # An Agent that is gone before the next tick had been there all the same.
+                self._hosts.sweep(self._core.agent_ids())
             else:
                 self._request_handler.take(incoming.peer, message)
 

@@ -210,13 +210,13 @@ class RemoteMachine:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-    def kill_programs(self) -> None:
-        """End our programs there as a power cut does: none sees another's end and says goodbye."""
+    def kill_programs(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End our programs there all at once. By SIGKILL, as by a power cut, none learns of another's end."""
         pids = [pid for of_kind in self.processes().values() for pid in of_kind]
-        for number in (signal.SIGSTOP, signal.SIGKILL):
+        for each in (signal.SIGSTOP, number, signal.SIGCONT):
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
+                    os.kill(pid, each)
 
     def stand_still(self) -> None:
         """Nothing moves any more on the connections that there are; new ones are taken as ever."""
