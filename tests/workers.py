@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["FIRST", "ONE_BY_ONE", "WHOLE_PROGRAMS", "auto_count", "scheduler"]
+__all__ = ["FIRST", "ONE_BY_ONE", "ONE_WORKER", "WHOLE_PROGRAMS", "auto_count", "scheduler"]
 
 WHOLE_PROGRAMS = (
     "agent/test_attempts.py",
@@ -30,6 +30,7 @@ WHOLE_PROGRAMS = (
 
 FIRST = (
     "katana/test_folder.py",
+    "katana/test_hostile.py",
     "house/test_environment.py",
     "remote/test_second_machine.py",
     "house/test_check.py",
@@ -70,6 +71,9 @@ ONE_BY_ONE = frozenset(
 )
 """Files of slow tests that share no fixture: workers take them test by test, not file by file."""
 
+ONE_WORKER = frozenset({"katana"})
+"""Folders whose files share what takes long to make."""
+
 _PER_CORE = 3
 """Most tests wait for other processes most of the time."""
 _MAX = 24
@@ -87,8 +91,9 @@ def scheduler(config: pytest.Config, log: Any) -> Any:
 
     class FileScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return nodeid if file.removeprefix("tests/") in ONE_BY_ONE else file
+            name = nodeid.partition("::")[0].removeprefix("tests/")
+            folder = name.partition("/")[0]
+            return nodeid if name in ONE_BY_ONE else folder if folder in ONE_WORKER else name
 
     config.option.loadscopereorder = False  # else by the number of tests
     return FileScheduling(config, log)

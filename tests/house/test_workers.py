@@ -54,5 +54,5 @@ def test_a_file_stays_with_one_worker_and_nightly_tests_are_left_out(
 
 def test_the_files_that_are_named_exist() -> None:
     """A file that was renamed would lose its place."""
-    names = {*workers.FIRST, *workers.ONE_BY_ONE, *workers.WHOLE_PROGRAMS}
+    names = {*workers.FIRST, *workers.ONE_BY_ONE, *workers.ONE_WORKER, *workers.WHOLE_PROGRAMS}
     assert [name for name in names if not (ROOT / "tests" / name).exists()] == []
