@@ -133,8 +133,9 @@ def test_a_package_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pyt
     root = tmp_path / "installation"
     for name in ("kq", "plugins", "resources"):
         (root / name).mkdir(parents=True)
-    for name in ("Icons",):
+    for name in ("Icons", "scripts"):
         (root / "resources" / name).mkdir()
+    (root / "resources" / "scripts" / "katana_probe.py").touch()
     (root / "requirements").mkdir()
     (root / "requirements" / "kq.txt").write_text(f"invoke==3.0.3 --hash=sha256:{'0' * 64}\n")
     monkeypatch.setattr(build, "ROOT", root)
