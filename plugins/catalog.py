@@ -19,6 +19,7 @@ __all__ = [
     "CatalogFacts",
     "facts_of",
     "has_item",
+    "knows_renders",
     "progress_of",
     "remember",
     "repeat",
@@ -66,6 +67,11 @@ def remember(job_id: str, context: str, node: str, *, sends_pixels: bool = False
     sequence_id = _asked(item.getMainSequenceID) if item is not None else None
     if sequence_id is not None:
         _renders[job_id] = _Render(int(sequence_id), sends_pixels)
+
+
+def knows_renders() -> bool:
+    """Whether any job of this session has an item."""
+    return bool(_renders)
 
 
 def has_item(job_id: str) -> bool:

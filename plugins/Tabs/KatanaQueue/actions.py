@@ -24,6 +24,7 @@ from ....kq.api import (
     join_command_line,
     task_commands,
 )
+from ... import catalog
 from ...ui.icons import tool_icon
 from ...ui.open_external import open_with_system
 from .bridge import QueueBridge
@@ -214,7 +215,8 @@ class JobActions(QObject):
         )
 
     def _start(self) -> None:
-        ids = [job.id for job in self._selected() if job.state.is_terminal]
+        # A preview whose pixels go to Katana is repeated by Katana, as a job of its own.
+        ids = [job.id for job in self._selected() if job.state.is_terminal and not catalog.repeat(job.id)]
         if ids:
             self._ask("Start", lambda client: client.start_jobs(ids))
 

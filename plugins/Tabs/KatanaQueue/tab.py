@@ -27,10 +27,11 @@ from ....kq.api import (
     current_session,
     why_jobs_wait,
 )
-from ... import queue_session
+from ... import catalog, queue_session
 from ...ui.shortcut_override import accept_own_keys
 from .actions import JobActions
 from .bridge import QueueBridge
+from .catalog_bridge import CatalogActions, with_catalog_progress
 from .follow_newest import NewestJob
 from .models import tab_settings
 from .models.agents import AgentsModel
@@ -84,6 +85,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.rows = RowPainter(self.model, self.pictures)
         self.view = JobsView(self.model, self.rows, self)
         self.actions_of_jobs = JobActions(self.view, self.model, self.bridge, self)
+        self.catalog_actions = CatalogActions(self.view, self)
         self.filter_bar = FilterBar(self)
         self.banner = Banner(self)
         self.empty = EmptyPage(self.farm_name, self)
@@ -141,6 +143,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.bridge.changed.connect(self._on_change)
         self.view.chosen.changed.connect(self.actions_of_jobs.update_enabled)
         self.view.current_changed.connect(self.actions_of_jobs.update_enabled)
+        self.view.chosen.changed.connect(self.catalog_actions.update_enabled)
+        self.view.current_changed.connect(self.catalog_actions.update_enabled)
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.counts_changed.connect(self._on_counts_changed)
@@ -155,7 +159,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.find_action.triggered.connect(self.filter_bar.focus)
         for source in (self.actions_of_jobs, self.log, self.notifier):
             source.noticed.connect(self.notice.say)
-        for asking in (self.actions_of_jobs, self.agents_panel):
+        for asking in (self.actions_of_jobs, self.catalog_actions, self.agents_panel):
             asking.refused.connect(self.notice.refuse)
         self.view.chosen.changed.connect(lambda: self.notice.refuse(""))
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
@@ -195,7 +199,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._queue = change.queue
             self.actions_of_jobs.set_paused(change.queue.paused)
             self.agents_panel.set_queue(change.queue)
-        self.model.apply(change)
+        self.model.apply(_with_jobs(change, with_catalog_progress(change.jobs)))
         self.agents.apply(change)
         self.model.set_why_waiting(why_jobs_wait(self._queue, self.agents.agents()))
         if change.status != self._status or change.message != self._message or change.reset:
@@ -279,6 +283,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _show_menu(self, at: QPoint) -> None:
         acts = self.actions_of_jobs
         acts.update_enabled()
+        self.catalog_actions.update_enabled()
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         tasks = [acts.start_tasks] if acts.start_tasks.isEnabled() else []
@@ -287,6 +292,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         menu.addActions([acts.raise_priority, acts.lower_priority, acts.set_priority])
         menu.addSeparator()
         menu.addActions([acts.open_picture, acts.reveal_picture, acts.copy_picture_path])
+        menu.addActions(self.catalog_actions.actions)
         menu.addSeparator()
         menu.addActions([acts.reveal_log, acts.copy_log_path, acts.copy_command])
         menu.addSeparator()
@@ -307,8 +313,23 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         """Elapsed and remaining times read otherwise: a second is over."""
         if self.model.count(JobState.RUNNING):
             self.view.viewport().update()
+            self._show_catalog_progress()
         if self.agents_panel.isVisible():
             self.agents.tick()
+
+    def _show_catalog_progress(self) -> None:
+        """Of renders that print none the queue sends no news: Katana is asked."""
+        if self._client is None or not catalog.knows_renders():
+            return
+        running = [self._client.job(agent.job) for agent in self.agents.agents() if agent.job]
+        silent = [job for job in running if job is not None and job.progress is None]
+        news = [
+            job
+            for job in with_catalog_progress(silent)
+            if (shown := self.model.job(job.id)) is not None and shown.progress != job.progress
+        ]
+        if news:
+            self.model.apply(QueueChange(status=self._status, message=self._message, jobs=tuple(news)))
 
     # --- Qt and Katana -----------------------------------------------------------------------------------
 
@@ -388,3 +409,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.top.follow_palette()
             self.filter_bar.follow_palette()
             self.log.follow_palette()
+
+
+def _with_jobs(change: QueueChange, jobs: tuple[JobRecord, ...]) -> QueueChange:
+    if jobs is change.jobs:
+        return change
+    values = {name: getattr(change, name) for name in QueueChange.__struct_fields__}
+    return QueueChange(**{**values, "jobs": jobs})

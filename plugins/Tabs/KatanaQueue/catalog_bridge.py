@@ -1,0 +1,79 @@
+"""The tab and Katana's Catalog: two actions on the current job, progress of renderers that print none.
+
+Which item of the Catalog a job has is known in `plugins.catalog`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence
+
+from ....kq.api import JobRecord, JobState
+from ... import catalog
+from .views.jobs_view import JobsView
+
+__all__ = ["CatalogActions", "with_catalog_progress"]
+
+
+class CatalogActions(QObject):
+    """*Show in Monitor* and *Show in Catalog*, for the job of the current row. Qt's thread.
+
+    Signals:
+        refused(str): why nothing was shown; empty when that no longer matters.
+    """
+
+    refused = Signal(str)
+
+    def __init__(self, view: JobsView, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._view = view
+        self.show_in_monitor = self._action("Show in Monitor", "Ctrl+Shift+M", catalog.show_in_monitor)
+        self.show_in_catalog = self._action("Show in Catalog", "Ctrl+Shift+G", catalog.show_in_catalog)
+        self.update_enabled()
+
+    @property
+    def actions(self) -> list[QAction]:
+        """Both, in the order of the menu."""
+        return [self.show_in_monitor, self.show_in_catalog]
+
+    def update_enabled(self) -> None:
+        """Offer them for a job that has an item in the Catalog."""
+        has_item = catalog.has_item(self._current())
+        for action in self.actions:
+            action.setEnabled(has_item)
+
+    def _action(self, text: str, keys: str, show: Callable[[str], bool]) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(keys))
+        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        action.setAutoRepeat(False)
+        action.triggered.connect(lambda _checked=False: self._show(show))
+        self._view.addAction(action)
+        return action
+
+    def _show(self, show: Callable[[str], bool]) -> None:
+        if show(self._current()):
+            self.refused.emit("")
+        else:
+            self.refused.emit("The job's item is no longer in the Catalog; nothing was shown.")
+            self.update_enabled()
+
+    def _current(self) -> str:
+        return self._view.current()[0] if self._view.chosen.has_current() else ""
+
+
+def with_catalog_progress(jobs: Iterable[JobRecord]) -> tuple[JobRecord, ...]:
+    """`jobs`, those that run and have printed no progress with the progress that the Catalog shows."""
+    return tuple(_with_progress(job) for job in jobs) if catalog.knows_renders() else tuple(jobs)
+
+
+def _with_progress(job: JobRecord) -> JobRecord:
+    if job.state != JobState.RUNNING or job.progress is not None:
+        return job
+    progress = catalog.progress_of(job.id)
+    if progress is None:
+        return job
+    values = {name: getattr(job, name) for name in JobRecord.__struct_fields__}
+    return JobRecord(**{**values, "progress": progress})

@@ -1,0 +1,129 @@
+"""From a job to Katana's Catalog and back: which item, what it knows, repeating. The stand-in's Catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from Katana import CatalogAPI, FarmAPI, Nodes2DAPI
+from katana_queue.plugins import catalog, job_names
+from PySide6.QtGui import QPixmap
+
+from tests.plugins.test_farm_plugin import python, request
+
+
+@pytest.fixture
+def item(qapp: Any) -> Iterator[Any]:
+    """A render's item: sequence ID 41, node Render, frame 7."""
+    made = CatalogAPI.CreateCatalogItem()
+    made._set("sequence_ids", [41])
+    made.setNodeName("Render")
+    made.setFrameRange("7")
+    yield made
+    CatalogAPI.DeleteCatalogItems([made])
+    catalog._renders.clear()
+    catalog._repeated_s.clear()
+
+
+@pytest.mark.parametrize(
+    ("context", "node", "found"),
+    [
+        ("render_20261129_120000_4711_3_41", "Render", True),
+        ("Render_41_v2", "Render", True),
+        ("41", "", True),
+        ("render_20261129_120000_4711_3_42", "Render", False),
+        ("render_41", "Other", False),
+        ("render", "Render", False),
+        ("", "Render", False),
+        ("x" + "4" * 400, "Render", False),
+    ],
+)
+def test_an_item_is_found_by_the_name_of_the_context(item: Any, context: str, node: str, found: bool) -> None:
+    """By any number in it that is a sequence ID of that node: where the number stands is not documented."""
+    catalog.remember("job1", context, node)
+    assert catalog.has_item("job1") is found
+
+
+def test_what_the_catalog_knows_of_a_job(item: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress, frame, pins and picture, of a renderer that prints nothing."""
+    monkeypatch.setattr(catalog, "graph_state_variables", lambda: {"shot": "sh010", "look": "day"})
+    catalog.remember("job1", "render_41", "Render")
+    facts = catalog.facts_of("job1")
+    assert facts == (41, None, "7", False, ())
+    item.setRenderProgress(3, 12)
+    item.setFramePinned(True)
+    item.setGSVPinned("shot", True)
+    assert catalog.facts_of("job1") == (41, 0.25, "7", True, ("shot",))
+    assert catalog.thumbnail_of("job1") is None
+    item.setThumbnailPixmap(QPixmap(8, 8))
+    assert catalog.thumbnail_of("job1").width() == 8
+    # A repeated render keeps the item's value of what is pinned: the project's would be a wrong name.
+    assert catalog.variables_of("render_41", "Render") == {"look": "day"}
+    CatalogAPI.DeleteCatalogItems([item])
+    assert catalog.facts_of("job1") is None
+    assert catalog.thumbnail_of("job1") is None
+
+
+def test_show_in_monitor(item: Any) -> None:
+    """The item is in the Monitor's front; without an item nothing is shown."""
+    catalog.remember("job1", "render_41", "Render")
+    client = CatalogAPI.Client
+    assert catalog.show_in_monitor("job1")
+    assert client.GetClientCatalogItems(client.GetPrimaryClientKey())[0] == item
+    assert not catalog.show_in_monitor("job2")
+    assert not catalog.show_in_catalog("job2")
+
+
+def test_katana_repeats_what_sends_its_pixels_to_katana(
+    item: Any, farm: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: when Katana answers by starting the same job, its commands run, and nothing goes round."""
+    asked: list[int] = []
+
+    def restart(sequence_id: int) -> None:
+        asked.append(sequence_id)
+        farm.startJob(job_id)
+
+    monkeypatch.setattr(Nodes2DAPI, "RestartExternalRender", restart)
+    command = python("pass", "-renderMethodType", "previewRender", "-host", "127.0.0.1:1")
+    job_id = farm.submitJob(request(command, renderContextName="render_41"))
+    farm.startJob(job_id)
+    assert asked == [41]
+    plain = farm.submitJob(request(python("pass"), renderContextName="render_41"))
+    farm.startJob(plain)
+    assert asked == [41]
+    for each in (job_id, plain):
+        assert farm.getJobState(each) in FarmAPI.Job.State.kAllStates
+
+
+def test_graph_state_variables_name_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are enabled, as Katana keeps them below the root node; no such parameters is no error."""
+
+    class Parameter:
+        def __init__(self, name: str, value: object = None, *children: Any) -> None:
+            self._name, self._value, self._children = name, value, children
+
+        def getName(self) -> str:
+            return self._name
+
+        def getValue(self, _time: float) -> object:
+            return self._value
+
+        def getChildren(self) -> tuple[Any, ...]:
+            return self._children
+
+        def getChild(self, name: str) -> Any:
+            return next((each for each in self._children if each.getName() == name), None)
+
+    def variable(name: str, value: str, enable: float) -> Parameter:
+        return Parameter(name, None, Parameter("enable", enable), Parameter("value", value))
+
+    root = Parameter("root", None, Parameter("variables", None, variable("shot", "sh010", 1.0),
+                                             variable("look", "day", 0.0)))  # fmt: skip
+    root.getParameter = root.getChild  # type: ignore[attr-defined]
+    monkeypatch.setattr(job_names.NodegraphAPI, "GetRootNode", lambda: root)
+    assert job_names.graph_state_variables() == {"shot": "sh010"}
+    assert job_names.job_name("Render", [12], {"shot": "sh010"}) == "Render, frame 12, shot=sh010"
+    monkeypatch.setattr(job_names.NodegraphAPI, "GetRootNode", lambda: None)
+    assert job_names.graph_state_variables() == {}
