@@ -55,5 +55,24 @@ def _pattern(folders: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile(rf"(?<![\w./\\-])(?:{'|'.join(names)})(?![\w.-])")
 
 
+_REST = re.compile(r"""(?:(?!\s+(?:[A-Za-z]:)?[\\/])[^:*?"<>|;\r\n])*""")
+"""What a path of Windows may go on with: up to what no name there holds, or to the next path."""
+
+
 def _replace(pattern: re.Pattern[str] | None, table: dict[str, str], text: str) -> str:
-    return text if pattern is None else pattern.sub(lambda match: table[match[0]], text)
+    if pattern is None:
+        return text
+    parts, end = [], 0
+    for match in pattern.finditer(text):
+        if match.start() < end:
+            continue  # within the rest of a path that was replaced
+        folder = table[match[0]]
+        parts += [text[end : match.start()], folder]
+        end = match.end()
+        if folder.startswith("/") and not match[0].startswith("/"):
+            # Windows takes both separators, and other systems take a backslash for a letter of a name.
+            rest = _REST.match(text, end)
+            assert rest is not None
+            parts.append(rest[0].replace("\\", "/"))
+            end = rest.end()
+    return "".join([*parts, text[end:]])

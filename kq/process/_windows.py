@@ -40,6 +40,7 @@ __all__ = [
     "keep_from_interrupts",
     "lower_priority",
     "own_id",
+    "program_path",
     "spawn_render",
     "spawn_service",
     "spawn_standby",
@@ -251,6 +252,11 @@ def is_running(pid: int, start_time: float) -> bool:
 def own_id() -> ProcessId:
     """This process."""
     return ProcessId(os.getpid(), process_start_time(os.getpid()) or 0.0)
+
+
+def program_path(name: str) -> str:
+    """Where the program is that a render's first word starts on this machine; empty: nowhere."""
+    return find_program(name, os.environ, str(Path.cwd()), os.path.isfile)
 
 
 def spawn_render(argv: Sequence[str], *, cwd: str | Path, environment: Mapping[str, str], log: int) -> Child:

@@ -49,7 +49,7 @@ def report(content: bytes) -> dict[str, Any]:
         "free_disk": shutil.disk_usage(nearest).free,
         "base": str(base),
         "base_writable": os.access(nearest, os.W_OK),
-        "render_program": _program(request.render_program),
+        "render_program": process.program_path(request.render_program) if request.render_program else "",
     }
     if request.data_root:
         facts["data_root"] = _data_root_facts(request)
@@ -66,11 +66,6 @@ def _memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return 0  # likewise
-
-
-def _program(name: str) -> str:
-    """Where the program is here; empty: nowhere."""
-    return (shutil.which(name) or "") if name else ""
 
 
 def _data_root_facts(request: ReportRequest) -> dict[str, Any]:

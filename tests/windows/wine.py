@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from kq.remote.quoting import powershell_command
@@ -60,11 +60,13 @@ class Wine:
         folder: for the programs that only tests have.
 
     Attributes:
-        environment: of a program there, besides the test run's mark.
+        environment: of a program there.
+        session: the program that is an SSH session; its command is in SSH_ORIGINAL_COMMAND.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.session = folder / "session.exe"
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
@@ -83,11 +85,10 @@ class Wine:
     def __enter__(self) -> Wine:
         # Two test runs would change each other's Windows.
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        for name in ("session", "powershell"):
-            self.compile(HERE / f"{name}.c", self._folder / f"{name}.exe")
+        _compile("session.c", self.session)
         if not why_no_powershell():
             powershell = Path(os.environ[POWERSHELL])
-            self.environment["KQ_TEST_PWSH"] = windows_path(powershell / "pwsh.exe")
+            self.forward(self._folder / "powershell.exe", powershell / "pwsh.exe")
             self.environment["DOTNET_ROOT"] = windows_path(powershell.parent / "dotnet")
         # Its services come up with the first program, stay while there is one, and hold its streams.
         quiet = {"env": self.environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -104,9 +105,12 @@ class Wine:
         os.close(self._lock)
 
     @staticmethod
-    def compile(source: Path, target: Path) -> None:
-        """Make a program for Windows of one C file."""
-        subprocess.run([_COMPILER, "-municode", "-O1", "-Wall", source, "-o", target], check=True)
+    def forward(target: Path, program: Path, *arguments: str) -> None:
+        """Make the program `target`, which runs another with these arguments before its own."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _compile("forward.c", target)
+        command = [f'"{windows_path(program)}"', *arguments]
+        target.with_suffix(".txt").write_text(" ".join(command), encoding="utf-8")
 
     def run(
         self,
@@ -136,7 +140,7 @@ class Wine:
         if profile:
             variables["KQ_TEST_PROFILE"] = profile
         done = self.run(
-            self._folder / "session.exe",
+            self.session,
             stdin=stdin,
             SSH_ORIGINAL_COMMAND=powershell_command(script),
             **variables,
@@ -156,10 +160,9 @@ class Wine:
         done = self.run("reg", "add", r"HKCU\Software\Wine", "/v", "ShowDotFiles", "/d", value, "/f")
         assert done.returncode == 0, done
 
-    @property
-    def login(self) -> Sequence[str]:
-        """The command that an SSH server runs for each session, whose environment is `environment`."""
-        return [str(HERE / "login.sh"), str(self._folder / "session.exe")]
+
+def _compile(source: str, target: Path) -> None:
+    subprocess.run([_COMPILER, "-municode", "-O1", "-Wall", HERE / source, "-o", target], check=True)
 
 
 def _text(output: bytes) -> str:

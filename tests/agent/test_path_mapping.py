@@ -1,0 +1,51 @@
+"""Paths as each machine has them, wherever they stand in a text, and whichever system each of them runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from kq.agent.path_mapping import PathMap
+
+LINUX = PathMap([("/data/shot", "/mnt/a shot"), ("/data/shot/tex", "/cache"), ("/opt/katana", "/usr/katana")])
+LINUX_TO_WINDOWS = PathMap([("/data/a shot", "C:\\users\\ü\\work"), ("/opt/katana", "D:\\Katana")])
+WINDOWS_TO_LINUX = PathMap([("C:\\data\\a shot", "/home/ü/work"), ("D:\\Katana", "/opt/katana")])
+
+
+@pytest.mark.parametrize(
+    ("paths", "there", "here"),
+    [
+        (LINUX, "/data/shot/a b.usda", "/mnt/a shot/a b.usda"),
+        (LINUX, "/data/shot/a\\b", "/mnt/a shot/a\\b"),
+        (
+            LINUX,
+            "--in=/data/shot/tex/x --out=/data/shot:/opt/katana",
+            "--in=/cache/x --out=/mnt/a shot:/usr/katana",
+        ),
+        (LINUX, "/data/shots /x/data/shot", "/data/shots /x/data/shot"),
+        (LINUX, "/data/shot/data/shot", "/mnt/a shot/data/shot"),
+        (LINUX, "/data/shot /data/shot/y", "/mnt/a shot /mnt/a shot/y"),
+    ],
+)
+def test_folders_are_replaced_in_any_text(paths: PathMap, there: str, here: str) -> None:
+    """Whole folders, the longest first, and back again."""
+    assert paths.here(there) == here
+    assert paths.there(here) == there
+
+
+def test_a_desktop_on_linux_is_sent_its_own_paths_by_windows() -> None:
+    """It would take a backslash for a letter of a name."""
+    paths = LINUX_TO_WINDOWS
+    assert paths.here("/opt/katana/bin/renderboot") == "D:\\Katana/bin/renderboot"
+    assert paths.there("C:\\users\\ü\\work\\a b\\c.png") == "/data/a shot/a b/c.png"
+    assert paths.there("C:\\users\\ü\\work/a\\c.png") == "/data/a shot/a/c.png"
+    two = "kq_picture: C:\\users\\ü\\work\\x.png D:\\Katana\\y"
+    assert paths.there(two) == "kq_picture: /data/a shot/x.png /opt/katana/y"
+
+
+def test_an_agent_on_linux_understands_a_desktop_on_windows() -> None:
+    """Each argument of its commands, and lists of folders in the environment."""
+    paths = WINDOWS_TO_LINUX
+    assert paths.here("C:\\data\\a shot\\b\\c.usda") == "/home/ü/work/b/c.usda"
+    assert paths.here("--scene=D:\\Katana\\a;C:\\data\\a shot") == "--scene=/opt/katana/a;/home/ü/work"
+    assert paths.there("/home/ü/work/b/c.png") == "C:\\data\\a shot/b/c.png"
+    assert paths.here("E:\\else\\where") == "E:\\else\\where"

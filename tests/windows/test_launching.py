@@ -1,0 +1,207 @@
+"""Agents on a Windows machine for a desktop on Linux: the way of the dialog, over a real SSH server."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QImage
+
+from kq.api import JobRecord, JobSpec
+from kq.remote import HostStore, RemoteLauncher, RemoteResult
+from kq.settings import Settings
+from tests.remote.machines import Answers, Reports
+from tests.support.live_queue import ROOT, LiveQueue, until
+from tests.windows.machine import WindowsServer
+from tests.windows.wine import PREFIX, PYTHON, Wine, windows_path
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SCENE = ROOT / "tests" / "host" / "data" / "small.usda"
+KATANA = PREFIX / "drive_c" / "Katana ü世"
+WAIT_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def katana() -> Iterator[Path]:
+    """Katana's folder there, with a Python, a render program, and Katana Queue."""
+    shutil.rmtree(KATANA, ignore_errors=True)
+    Wine.forward(KATANA / "bin" / "python.exe", PYTHON)
+    Wine.forward(KATANA / "bin" / "renderboot.exe", PYTHON, "-m", "host.renderboot")
+    for name in ("kq", "host"):
+        (KATANA / name).symlink_to(ROOT / name)
+    yield KATANA
+    shutil.rmtree(KATANA)
+
+
+@pytest.fixture
+def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Katana's folder and the user's home on the desktop's machine; returns the home."""
+    program = tmp_path / "katana" / "bin" / "renderboot"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho 'only the machine with Windows renders'\nexit 9\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("KATANA_ROOT", str(tmp_path / "katana"))
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return home
+
+
+@pytest.fixture
+def queue(tmp_path: Path, desktop: Path) -> Iterator[LiveQueue]:
+    """A queue without local Agents: what is rendered is rendered there."""
+    with LiveQueue(tmp_path / "data root", 0, KQ_HEARTBEAT_S=0.5, KQ_LEASE_S=15) as live:
+        yield live
+
+
+@pytest.fixture
+def machine(powershell: Wine, profile: Path, tmp_path: Path) -> Iterator[WindowsServer]:
+    """The Windows machine. What a failed test left there is ended."""
+    with WindowsServer(tmp_path / "machine", powershell, profile) as made:
+        yield made
+        made.kill_programs()
+
+
+@pytest.fixture
+def answers() -> Answers:
+    """Accepts host keys, and nothing else."""
+    return Answers()
+
+
+@pytest.fixture
+def launcher(queue: LiveQueue, answers: Answers, desktop: Path) -> Iterator[RemoteLauncher]:
+    """A launcher of the queue's session, as the dialog has one."""
+    settings = Settings.from_environment(queue.environment)
+    made = RemoteLauncher(queue.client, settings, answers, HostStore(desktop / "hosts.json"))
+    yield made
+    made.close()
+
+
+def target(machine: WindowsServer, katana: Path, **fields: object) -> object:
+    """What an artist would fill in."""
+    asked = {"kq_host": "127.0.0.1", "katana_root": windows_path(katana), "num_agents": 2}
+    return machine.target(**{**asked, **fields})
+
+
+def submit_render(queue: LiveQueue) -> tuple[str, Path]:
+    """Have the small scene rendered as a desktop on Linux has it; returns the job and its picture."""
+    folder = queue.data_root / "renders" / f"a scene ü {time.monotonic_ns()}"
+    folder.mkdir(parents=True)
+    shutil.copy(SCENE, folder)
+    picture = folder / "beauty.0001.png"
+    program = queue.environment["KATANA_ROOT"] + "/bin/renderboot"
+    command = (
+        program, "-geolib3OpTree", str(folder / SCENE.name), "-renderOutputFile", str(picture),
+        "-width", "160", "-height", "90", "-samples", "8",
+    )  # fmt: skip
+    spec = JobSpec(
+        name="on Windows", commands=(command,), cwd=str(folder), temp_dir=str(folder), picture=str(picture)
+    )
+    job_id, done = queue.client.submit(spec)
+    done.result(WAIT_S)
+    return job_id, picture
+
+
+def await_render(queue: LiveQueue) -> tuple[JobRecord, str, QImage]:
+    """A render's record, log and picture once it is over."""
+    job_id, picture = submit_render(queue)
+    record = queue.await_job(job_id, timeout_s=WAIT_S)
+    log = Path(record.log_file).read_text(errors="replace")
+    assert record.state == "Completed", f"{record}\n{log}"
+    return record, log, QImage(str(picture))
+
+
+def remote_agents(queue: LiveQueue) -> list[str]:
+    return [each.id for each in queue.client.agents() if each.state in ("Idle", "Busy")]
+
+
+def nothing_left(machine: WindowsServer) -> bool:
+    return not any(machine.processes().values()) and not machine.supervised()
+
+
+def step(result: RemoteResult, name: str) -> str:
+    return next(each.message for each in result.steps if each.name == name)
+
+
+def test_the_whole_way(
+    queue: LiveQueue, machine: WindowsServer, katana: Path, launcher: RemoteLauncher
+) -> None:
+    """Check, launch, a render whose log and picture come back, a killed Agent replaced, a restart, stop."""
+    reports, host = Reports(), target(machine, katana)
+    checked = launcher.check(host, reports)
+    assert checked.ok, reports.text()
+    assert "Windows" in step(checked, "System") and not machine.processes()["supervisor"]
+    assert "renderboot.exe" in step(checked, "Render program")
+    started = launcher.start(host, reports)
+    assert started.ok, reports.text()
+    running = machine.processes()
+    assert len(running["supervisor"]) == 1 and len(running["agent"]) == 2, "they outlive the SSH session"
+    _, log, picture = await_render(queue)
+    assert "Windows" in log or "sent" in log, log
+    assert (picture.width(), picture.height()) == (160, 90)
+    [supervised] = machine.supervised()
+    killed = supervised["agents"][0]
+    machine.end_process(killed[1])
+    until(lambda: len(set(remote_agents(queue)) - {killed[0]}) == 2, "another Agent", WAIT_S)
+    before = set(remote_agents(queue))
+    restarted = sorted(before - {killed[0]})[0]
+    queue.client.restart_agents([restarted]).result(WAIT_S)
+    until(lambda: set(remote_agents(queue)) - before, "the Agent that comes for the restarted one", WAIT_S)
+    stopped = launcher.stop(host, reports)
+    assert stopped.ok, reports.text()
+    until(lambda: nothing_left(machine), "all to be gone", WAIT_S)
+    (queue.data_root / "launch.txt").write_text(started.text("launch"))
+
+
+def test_by_the_tunnel_until_the_desktop_closes(
+    queue: LiveQueue, machine: WindowsServer, katana: Path, launcher: RemoteLauncher, answers: Answers
+) -> None:
+    """A key with a passphrase; the machine reaches the desktop through SSH alone; the data root is shared.
+    Started twice they run once; when the desktop ends, they do."""
+    key = machine.make_key(machine.folder / "with a passphrase", "schöne Worte")
+    machine.authorize(key)
+    answers.passphrases = ["wrong", "schöne Worte"]
+    host = target(
+        machine,
+        katana,
+        private_key=str(key),
+        tunnel=True,
+        num_agents=1,
+        data_root=windows_path(queue.data_root),
+    )
+    reports = Reports()
+    started = launcher.start(host, reports)
+    assert started.ok, reports.text()
+    assert [each.startswith("passphrase") for each in answers.asked] == [False, True, True]
+    assert "shared" in step(started, "KQ_DATA_ROOT")
+    running = machine.processes()
+    again = launcher.start(host, reports)
+    assert again.ok and machine.processes() == running, reports.text()
+    _, _, picture = await_render(queue)
+    assert picture.width() == 160
+    queue.close()
+    launcher.close()
+    until(lambda: nothing_left(machine), "the Agents to end by themselves", WAIT_S)
+
+
+def test_a_changed_host_key_is_refused(
+    machine: WindowsServer, katana: Path, launcher: RemoteLauncher, answers: Answers
+) -> None:
+    """And where the right one is found over there is said as Windows has it."""
+    host = target(machine, katana)
+    answers.accept = False
+    assert "not accepted" in launcher.check(host, Reports()).message
+    answers.accept = True
+    assert launcher.check(host, Reports()).ok
+    machine.close()
+    machine.new_host_key()
+    machine.start()
+    refused = launcher.start(host, Reports())
+    assert not refused.ok and "ProgramData" in refused.message, refused.message
+    assert nothing_left(machine)
