@@ -37,6 +37,9 @@ class RenderService(Protocol):
     def start_render(self, node: str, farm: str, method: RenderMethod) -> int:
         """Start a render of the node and return its sequence ID."""
 
+    def ask_for_frames(self, node: str, farm: str) -> None:
+        """Ask the artist which frames of a Render node to render to disk, and start that."""
+
     def cancel_render(self, sequence_id: int) -> bool:
         """Ask for the end of a render; False where it is unknown or has ended."""
 

@@ -16,6 +16,7 @@ from ..kq.api import split_command_line
 
 __all__ = ["RenderCommands", "needs_shell", "read_commands"]
 
+_PLACEHOLDER = re.compile(r"\{frame(?::0?[1-9]d)?\}")
 _RENDER_OPTIONS = frozenset({"geolib3OpTree", "renderMethodName", "renderMethodType"})
 """Options that Katana gives to renderboot alone."""
 
@@ -30,6 +31,11 @@ class RenderCommands(NamedTuple):
     """The `-key value` pairs of the render."""
     variables: dict[str, str]
     """What the commands need in their environment."""
+
+    @property
+    def has_frame_placeholder(self) -> bool:
+        """Whether the commands render one frame each time, and hold `{frame}` or `{frame:04d}` for it."""
+        return any(_PLACEHOLDER.search(argument) for command in self.commands for argument in command)
 
 
 def read_commands(lines: Sequence[str], *, windows: bool = sys.platform == "win32") -> RenderCommands:

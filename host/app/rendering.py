@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtWidgets import QApplication
 
 from ..Katana import CatalogAPI
 from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
@@ -26,7 +27,9 @@ from ..nodes.scene import active_scene
 from ..render_service import RenderMethod, set_render_service
 from . import failure_reason
 from .cook_client import CookClient
+from .frame_sequence import FrameRequest
 from .pixel_server import PixelServer
+from .sequence_dialog import SequenceDialog
 from .submission import Prepared, Submission, SubmissionError, hand_in, prepare
 
 _log = logging.getLogger("Katana.Render")
@@ -124,6 +127,7 @@ class RenderSession(QObject):
         self._sequence_ids = itertools.count(1)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._done.connect(self._on_done)
+        self._frames_dialog: SequenceDialog | None = None
         self._poll = QTimer(self)
         self._poll.timeout.connect(self._on_poll)
         self._worker = threading.Thread(target=self._run, name="render-submission", daemon=True)
@@ -138,6 +142,21 @@ class RenderSession(QObject):
 
     def start_render(self, node: str, farm: str, method: RenderMethod) -> int:
         return self.start(node, farm, method).sequence_id
+
+    def ask_for_frames(self, node: str, farm: str) -> None:
+        scene = active_scene()
+        found = scene.graph.find(node)
+        if found is None:
+            _log.error("The node %s no longer exists.", node)
+            return
+        working = (round(scene.project.first_frame), round(scene.project.last_frame))
+        dialog = SequenceDialog(
+            node, farm, str(found.value("output")), round(scene.frame), working, QApplication.activeWindow()
+        )
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.requested.connect(lambda request: self.start(node, farm, RenderMethod.DISK, sequence=request))
+        dialog.open()
+        self._frames_dialog = dialog  # without a window above it nothing else would keep it
 
     def cancel_render(self, sequence_id: int) -> bool:
         render = self.find(sequence_id)
@@ -193,19 +212,28 @@ class RenderSession(QObject):
             return False
         return True
 
-    def start(self, node: str, farm: str, method: RenderMethod, frame: float | None = None) -> Render:
+    def start(
+        self,
+        node: str,
+        farm: str,
+        method: RenderMethod,
+        frame: float | None = None,
+        sequence: FrameRequest | None = None,
+    ) -> Render:
         """Start a render of `node` with a copy of the scene as it is now; returns at once.
 
-        `frame` is the current one, unless another is given.
+        `frame` is the current one, unless another is given; `sequence`: several frames, to disk.
         """
         scene = active_scene()
         at = scene.frame if frame is None else frame
+        if sequence is not None:
+            at = float(sequence.frames[0])
         render = Render(node, farm, method, at, next(self._sequence_ids), time.time())
         self._renders.append(render)
         self.render_started.emit(render)
         self.message_posted.emit(f"{method.label} of {node}, frame {render.frame:g}: preparing…")
         try:
-            submission = self._take_down(render)
+            submission = self._take_down(render, sequence)
         except (SubmissionError, FarmPluginManager.FarmPluginManagerException) as error:
             self._refuse(render, str(error))
             return render
@@ -221,7 +249,7 @@ class RenderSession(QObject):
         self._work.put(None)
         self._worker.join(_JOIN_S)
 
-    def _take_down(self, render: Render) -> Submission:
+    def _take_down(self, render: Render, sequence: FrameRequest | None) -> Submission:
         scene = active_scene()
         node = scene.graph.find(render.node)
         if node is None:
@@ -236,6 +264,8 @@ class RenderSession(QObject):
                 raise SubmissionError(
                     f"Node {node.name} has no Output: set where Disk Render writes its picture."
                 )
+            if sequence is not None:
+                output = sequence.pattern
             output = re.sub(r"#+", lambda marks: f"{round(render.frame):0{len(marks[0])}d}", output)
         return Submission(
             node=node.name,
@@ -247,7 +277,9 @@ class RenderSession(QObject):
             renderer=renderer,
             document=to_document(scene.project),
             output=output,
-            pixel_host=self._pixels.address,
+            sequence=sequence,
+            # Frames that render side by side would take turns in one picture.
+            pixel_host="" if sequence is not None else self._pixels.address,
             pixel_ticket={
                 "sequenceID": render.sequence_id,
                 "token": self._pixels.admit(render.sequence_id),

@@ -19,6 +19,7 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..renderboot.pixel_stream import TICKET_FILE
 from .cook_client import CookClient
+from .frame_sequence import FrameRequest, in_order, path_of, remaining
 
 _log = logging.getLogger("Katana.Render")
 
@@ -44,6 +45,8 @@ class Submission:
     renderer: str
     document: dict[str, Any]
     output: str = ""
+    sequence: FrameRequest | None = None
+    """Several frames, each a task of the job; `output` then holds `{frame:04d}`."""
     pixel_host: str = ""
     pixel_ticket: Mapping[str, object] = field(default_factory=dict)
 
@@ -71,7 +74,8 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
     with _refusals(submission):
         folder = FarmPluginManager.CreateTemporaryDirectory(submission.context, submission.farm)
         with _gone_if_empty(folder):
-            picture = _picture(submission, folder)
+            frames = _frames(submission)
+            picture = _picture(submission, folder, frames)
             stage = str(Path(folder) / f"{submission.node}.usdc")
             answer = cook.request(
                 op="export",
@@ -81,6 +85,8 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 path=stage,
             )
             files = [stage, *_ticket(submission, folder)]
+            if frames:
+                FarmPluginManager._set_frames(submission.context, frames)
             FarmPluginManager.CopyRenderFiles(files, submission.context, submission.farm)
             render = answer["render"]
             command = command_line.join(_arguments(submission, folder, stage, picture, render))
@@ -154,10 +160,25 @@ def _ticket(submission: Submission, folder: str) -> list[str]:
     return [str(path)]
 
 
-def _picture(submission: Submission, folder: str) -> Path:
+def _frames(submission: Submission) -> list[int]:
+    """The frames of a sequence in the order in which they are rendered; none for a single picture."""
+    sequence = submission.sequence
+    if sequence is None:
+        return []
+    frames = list(sequence.frames)
+    if sequence.make_folders:
+        path_of(sequence.pattern, frames[0]).parent.mkdir(parents=True, exist_ok=True)
+    if sequence.skip_existing:
+        frames = remaining(frames, sequence.pattern, Path.exists)
+        if not frames:
+            raise SubmissionError(f"Nothing to render: all {len(sequence.frames)} frames exist already.")
+    return in_order(frames, sequence.order)
+
+
+def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
     if not submission.output:
         return Path(folder) / f"{submission.method_name}.png"  # where renderboot writes without being told
-    output = Path(submission.output)
+    output = path_of(submission.output, frames[0]) if frames else Path(submission.output)
     if not output.parent.is_dir():
         raise SubmissionError(f"The picture cannot be written: the folder {output.parent} does not exist.")
     if not os.access(output.parent, os.W_OK):
@@ -176,10 +197,10 @@ def _arguments(
         *("-renderMethodName", submission.method_name),
         *("-tempDir", folder),
         *("-katanaRoot", str(session.ROOT)),
-        *("-frame", f"{submission.frame:g}"),
+        *("-frame", "{frame}" if submission.sequence else f"{submission.frame:g}"),
     ]
     if submission.output:
-        arguments += ["-renderOutputFile", str(picture)]
+        arguments += ["-renderOutputFile", submission.output if submission.sequence else str(picture)]
     if submission.pixel_host:
         arguments += ["-host", submission.pixel_host]
     for key in ("camera", "width", "height", "samples"):

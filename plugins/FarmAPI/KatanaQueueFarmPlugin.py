@@ -94,7 +94,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
                 node=node,
                 standby=tuple(split_command_line(standby)) if standby else (),
                 stop_signal=catalog.stop_signal(render.options.get("renderer", "")),
-                **_one_task(frames),
+                **(_task_a_frame(frames) if render.has_frame_placeholder else _one_task(frames)),
             )
             job_id, submitted = client.submit(spec)
         except KqError as error:
@@ -227,6 +227,11 @@ def _as_farm_job(record: JobRecord) -> FarmAPI.Job:
         _STATES[record.state],
         record.log_file,
     )
+
+
+def _task_a_frame(frames: list[int]) -> dict[str, Any]:
+    """The frames of a job whose commands hold `{frame}`: a task each, in the order asked for."""
+    return {"frames": ",".join(str(frame) for frame in dict.fromkeys(frames))}
 
 
 def _one_task(frames: list[int]) -> dict[str, Any]:

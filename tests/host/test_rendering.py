@@ -35,7 +35,11 @@ def test_a_preview_render_from_the_menu_shows_its_picture(make_desktop: MakeDesk
     menu = right_click(tab, tab.place_of(active_scene().graph.node("Render")), qtbot)
     submenu = click_item(menu, "Local Farm", qtbot)
     assert submenu is not None
-    assert [action.text() for action in submenu.actions()] == ["Preview Render", "Disk Render"]
+    assert [action.text() for action in submenu.actions()] == [
+        "Preview Render",
+        "Disk Render",
+        "Disk Render Frames…",
+    ]
     click_item(submenu, "Preview Render", qtbot)
     assert len(desktop.renders.renders) == 1
     render = desktop.renders.renders[0]

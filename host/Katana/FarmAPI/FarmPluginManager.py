@@ -128,6 +128,12 @@ def CreateRenderContextName(sequenceID: object = None) -> str:
     return name
 
 
+def _set_frames(renderContextName: str, frames: list[int]) -> None:
+    """Have the job of this render name these frames instead of the current one. The stand-in's own."""
+    with _lock:
+        _frames[renderContextName] = frames
+
+
 def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) -> str:
     """Have the farm make a folder for the render, and return its path; raises when it cannot be written."""
     folder = _plugin(farm).createTemporaryDirectory(renderContextName)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
 from ....nodes.types import NODE_TYPES
+from ....render_service import render_service
 from ... import RenderManager
 from ...FarmAPI import FarmPluginManager
 from ...NodegraphAPI import GetNode, Node, Port
@@ -44,8 +46,15 @@ def AddRenderItemsToMenu(
         submenu.addAction(_action(submenu, node, farm, RenderModes.PREVIEW_RENDER))
         if NODE_TYPES[node.getType()].is_render_node:
             submenu.addAction(_action(submenu, node, farm, RenderModes.DISK_RENDER))
+            frames = QAction("Disk Render Frames…", submenu)
+            frames.triggered.connect(_asking_for_frames(node.getName(), farm))
+            submenu.addAction(frames)
     if addBottom:
         menu.addSeparator()
+
+
+def _asking_for_frames(name: str, farm: str) -> Callable[[], None]:
+    return lambda: render_service().ask_for_frames(name, farm)
 
 
 def _action(menu: QMenu, node: Node, farm: str, method: str) -> QAction:

@@ -1,0 +1,122 @@
+"""The frames of a disk render: what an artist types, their order, and their files. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = [
+    "MAX_FRAMES",
+    "FrameError",
+    "FrameRequest",
+    "Order",
+    "frame_pattern",
+    "in_order",
+    "parse",
+    "path_of",
+    "remaining",
+]
+
+MAX_FRAMES = 100_000
+"""More frames than this in one render are taken for a typing mistake."""
+
+_PART = re.compile(r"\s*(-?\d{1,7})\s*(?:-\s*(-?\d{1,7})\s*(?:x\s*(\d{1,7})\s*)?)?")
+_DIGITS = re.compile(r"#+|%0?(\d)?d")
+
+
+class FrameError(ValueError):
+    """What is wrong with the frames or the output, for the artist."""
+
+
+class Order(StrEnum):
+    """In which order frames are rendered."""
+
+    FORWARD = "First to last"
+    HALVING = "Ends first, then halving"
+    """A rough impression of the whole sequence early on."""
+
+
+@dataclass(frozen=True)
+class FrameRequest:
+    """What the artist asked for."""
+
+    frames: tuple[int, ...]
+    """Ascending."""
+    pattern: str
+    """The output with `{frame:04d}` for the frame."""
+    order: Order
+    skip_existing: bool
+    make_folders: bool
+
+
+def parse(text: str) -> list[int]:
+    """The frames of `1-10, 20, 30-45x2`, ascending, each once. Raises FrameError."""
+    if not text.strip():
+        raise FrameError("Type the frames to render, for example 1-10, 20, 30-45x2.")
+    frames: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise FrameError(f"“{part.strip()}” is not a frame range: write 1-10, 20 or 30-45x2.")
+        first = int(match[1])
+        last = first if match[2] is None else int(match[2])
+        step = 1 if match[3] is None else int(match[3])
+        if step < 1:
+            raise FrameError(f"“{part.strip()}” has a step of 0: use 1 or more.")
+        if last < first:
+            raise FrameError(f"“{part.strip()}” runs backwards: write {last}-{first}.")
+        if (last - first) // step >= MAX_FRAMES or len(frames) > MAX_FRAMES:
+            raise FrameError(f"More than {MAX_FRAMES:,} frames: render them in several parts.")
+        frames.update(range(first, last + 1, step))
+    return sorted(frames)
+
+
+def in_order(frames: Sequence[int], order: Order) -> list[int]:
+    """Ascending `frames` in the order in which they are rendered."""
+    if order is Order.FORWARD or len(frames) < 3:
+        return list(frames)
+    chosen = [0, len(frames) - 1]
+    spans = [(0, len(frames) - 1)]
+    while spans:
+        halves = []
+        for low, high in spans:
+            middle = (low + high) // 2
+            if middle not in (low, high):
+                chosen.append(middle)
+                halves += [(low, middle), (middle, high)]
+        spans = halves
+    return [frames[index] for index in chosen]
+
+
+def frame_pattern(output: str) -> str:
+    """`output` with `####` or `%04d` in its name as `{frame:04d}`, which a farm fills for each frame.
+
+    Raises:
+        FrameError: its name has no place for the frame, so all frames would be written to one file.
+    """
+    folder, slash, name = output.replace("\\", "/").rpartition("/")
+
+    def placeholder(match: re.Match[str]) -> str:
+        width = len(match[0]) if match[0].startswith("#") else int(match[1] or 1)
+        return f"{{frame:0{width}d}}" if width > 1 else "{frame}"
+
+    numbered, count = _DIGITS.subn(placeholder, name)
+    if not count:
+        raise FrameError(
+            f"Output “{name}” has no frame digits, so the frames would overwrite each other: "
+            f"write it like beauty.####.exr."
+        )
+    return f"{folder}{slash}{numbered}"
+
+
+def path_of(pattern: str, frame: int) -> Path:
+    """The file of one frame of what `frame_pattern` returned."""
+    return Path(re.sub(r"\{frame(?::0(\d)d)?\}", lambda match: f"{frame:0{match[1] or 1}d}", pattern))
+
+
+def remaining(frames: Sequence[int], pattern: str, exists: Callable[[Path], bool]) -> list[int]:
+    """The `frames` whose files do not exist yet. May wait for a file share."""
+    return [frame for frame in frames if not exists(path_of(pattern, frame))]

@@ -1,0 +1,126 @@
+"""*Disk Render Frames…*: asks which frames of a Render node are rendered, and how. Starts nothing itself."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .frame_sequence import FrameError, FrameRequest, Order, frame_pattern, parse, path_of
+
+__all__ = ["SequenceDialog"]
+
+
+class SequenceDialog(QDialog):
+    """Closes with what was asked for, or with Cancel.
+
+    Args:
+        node: whose frames are rendered.
+        output: the node's Output.
+        current: the current frame.
+        working: first and last frame of the working range.
+
+    Signals:
+        requested: a FrameRequest.
+    """
+
+    requested = Signal(object)
+
+    def __init__(
+        self,
+        node: str,
+        farm: str,
+        output: str,
+        current: int,
+        working: tuple[int, int],
+        parent: QWidget | None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(f"Disk Render Frames of {node} – {farm}")
+        self._output = output
+        first, last = working
+        self.frames = QLineEdit(f"{first}-{last}" if last > first else str(first), self)
+        self.frames.setMinimumWidth(220)
+        self.frames.setToolTip("For example 1-10, 20, 30-45x2")
+        self.presets = QComboBox(self)
+        for title, text in (
+            ("Presets", ""),
+            ("Current Frame", str(current)),
+            ("Working In/Out", f"{first}-{last}"),
+            ("First/Middle/Last", ",".join(str(each) for each in sorted({first, (first + last) // 2, last}))),
+        ):
+            self.presets.addItem(title, text)
+        self.presets.activated.connect(self._on_preset)
+        self.order = QComboBox(self)
+        for order in Order:
+            self.order.addItem(order.value, order)
+        self.skip_existing = QCheckBox("&Skip frames whose file exists", self)
+        self.make_folders = QCheckBox("&Make folders that are missing", self)
+        self.make_folders.setChecked(True)
+        self.summary = QLabel(self)
+        self.summary.setWordWrap(True)
+        self.buttons = QDialogButtonBox(self)
+        self.render_button = self.buttons.addButton("Render", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        self.buttons.accepted.connect(self._on_accepted)
+        self.buttons.rejected.connect(self.reject)
+        row = QHBoxLayout()
+        row.addWidget(self.frames, 1)
+        row.addWidget(self.presets)
+        form = QFormLayout()
+        form.addRow("&Frames", row)
+        form.labelForField(row).setBuddy(self.frames)  # type: ignore[attr-defined]  # a QLabel
+        form.addRow("&Order", self.order)
+        form.addRow(self.skip_existing)
+        form.addRow(self.make_folders)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.buttons)
+        self.frames.textChanged.connect(self._update)
+        self._update()
+        self.frames.selectAll()
+
+    def _on_preset(self, index: int) -> None:
+        text = self.presets.itemData(index)
+        if text:
+            self.frames.setText(text)
+        self.presets.setCurrentIndex(0)
+
+    def _request(self) -> FrameRequest:
+        frames = parse(self.frames.text())
+        return FrameRequest(
+            tuple(frames),
+            frame_pattern(self._output),
+            self.order.currentData(),
+            self.skip_existing.isChecked(),
+            self.make_folders.isChecked(),
+        )
+
+    def _update(self) -> None:
+        try:
+            request = self._request()
+        except FrameError as error:
+            self.summary.setText(str(error))
+            self.render_button.setEnabled(False)
+            return
+        frames = request.frames
+        count = "1 frame" if len(frames) == 1 else f"{len(frames):,} frames"
+        self.summary.setText(
+            f"{count}: {path_of(request.pattern, frames[0])}" + (" …" if len(frames) > 1 else "")
+        )
+        self.render_button.setEnabled(True)
+
+    def _on_accepted(self) -> None:
+        self.requested.emit(self._request())
+        self.accept()

@@ -1,0 +1,85 @@
+"""*Disk Render Frames…*, with the real queue: each frame is a task, and has a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from host.app.frame_sequence import Order
+from host.app.rendering import Phase
+from host.app.sequence_dialog import SequenceDialog
+from host.nodes.scene import active_scene
+from tests.host.conftest import MakeDesktop
+from tests.host.driving import WAIT_MS, click_item, graph_tab, open_small, right_click
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def open_dialog(qtbot: QtBot) -> SequenceDialog:
+    """By the menu of the Render node, as an artist does."""
+    tab = graph_tab()
+    menu = right_click(tab, tab.place_of(active_scene().graph.node("Render")), qtbot)
+    submenu = click_item(menu, "Katana Queue", qtbot)
+    assert submenu is not None
+    click_item(submenu, "Disk Render Frames…", qtbot)
+    [dialog] = [
+        each
+        for each in QApplication.topLevelWidgets()
+        if isinstance(each, SequenceDialog) and each.isVisible()
+    ]
+    return dialog
+
+
+def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
+    make_desktop: MakeDesktop, qtbot: QtBot, data_root: Path, tmp_path: Path
+) -> None:
+    """Folders are made, a second render does what is missing, a wrong output is refused in the dialog."""
+    desktop = make_desktop(ROOT / "plugins", ROOT / "resources")
+    open_small(desktop)
+    node = active_scene().graph.node("Render")
+    node.set_value("output", str(tmp_path / "one.png"))
+    dialog = open_dialog(qtbot)
+    assert not dialog.render_button.isEnabled()
+    assert "overwrite" in dialog.summary.text()
+    dialog.reject()
+
+    out = tmp_path / "new folder" / "deep"
+    node.set_value("output", str(out / "beauty.####.png"))
+    dialog = open_dialog(qtbot)
+    dialog.frames.setText("1-3,x")
+    assert not dialog.render_button.isEnabled()
+    dialog.frames.setText("1-5x2, 9")
+    dialog.order.setCurrentIndex(dialog.order.findData(Order.HALVING))
+    assert "4 frames" in dialog.summary.text() and "beauty.0001.png" in dialog.summary.text()
+    dialog.render_button.click()
+    [render] = desktop.renders.renders
+    qtbot.waitUntil(lambda: render.ended, timeout=10 * WAIT_MS)
+    assert (render.phase, render.reason) == (Phase.COMPLETED, "")
+    pictures = {path.name for path in out.glob("*.png")}
+    assert pictures == {f"beauty.{frame:04d}.png" for frame in (1, 3, 5, 9)}
+
+    (out / "beauty.0003.png").unlink()
+    untouched = (out / "beauty.0001.png").stat().st_mtime_ns
+    dialog = open_dialog(qtbot)
+    dialog.frames.setText("1,3,5,9")
+    dialog.skip_existing.setChecked(True)
+    dialog.render_button.click()
+    again = desktop.renders.renders[-1]
+    qtbot.waitUntil(lambda: again.ended, timeout=10 * WAIT_MS)
+    assert again.phase is Phase.COMPLETED, again.reason
+    assert (out / "beauty.0003.png").is_file()
+    assert (out / "beauty.0001.png").stat().st_mtime_ns == untouched
+
+    dialog = open_dialog(qtbot)
+    dialog.frames.setText("1,3,5,9")
+    dialog.skip_existing.setChecked(True)
+    dialog.render_button.click()
+    nothing = desktop.renders.renders[-1]
+    qtbot.waitUntil(lambda: nothing.ended, timeout=WAIT_MS)
+    assert nothing.phase is Phase.REFUSED
+    assert "exist already" in nothing.reason

@@ -1,0 +1,69 @@
+"""Frames of a disk render: what may be typed, their order, their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.app.frame_sequence import FrameError, Order, frame_pattern, in_order, parse, path_of, remaining
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        ("7", [7]),
+        ("1-3, 20", [1, 2, 3, 20]),
+        ("30-45x5", [30, 35, 40, 45]),
+        ("3-5,4-6", [3, 4, 5, 6]),
+        ("-3--1", [-3, -2, -1]),
+        (" 1 - 2 , 9 ", [1, 2, 9]),
+    ],
+)
+def test_ranges(text: str, frames: list[int]) -> None:
+    """Single frames, ranges, steps; each frame once."""
+    assert parse(text) == frames
+
+
+@pytest.mark.parametrize("text", ["", " ", "a", "1-", "1..3", "1-10x0", "10-1", "1 2", "1-9999999", "1,,2"])
+def test_what_is_no_range_is_named(text: str) -> None:
+    """Empty, unreadable, backwards, a step of 0, far too many."""
+    with pytest.raises(FrameError):
+        parse(text)
+
+
+@given(st.lists(st.integers(-50, 200), min_size=1, max_size=60, unique=True).map(sorted))
+def test_halving_renders_each_frame_once_and_the_ends_first(frames: list[int]) -> None:
+    """Whatever frames there are."""
+    chosen = in_order(frames, Order.HALVING)
+    assert sorted(chosen) == frames
+    assert set(chosen[:2]) == {frames[0], frames[-1]}
+    assert in_order(frames, Order.FORWARD) == frames
+
+
+@pytest.mark.parametrize(
+    ("output", "pattern", "file"),
+    [
+        ("/out/beauty.####.exr", "/out/beauty.{frame:04d}.exr", "/out/beauty.0007.exr"),
+        ("/out/beauty.%04d.exr", "/out/beauty.{frame:04d}.exr", "/out/beauty.0007.exr"),
+        ("/out/#3/b.#.png", "/out/#3/b.{frame}.png", "/out/#3/b.7.png"),
+    ],
+)
+def test_files_of_frames(output: str, pattern: str, file: str) -> None:
+    """As `####` or `%04d` in the file's name, never in a folder's."""
+    assert frame_pattern(output) == pattern
+    assert path_of(pattern, 7) == Path(file)
+
+
+def test_an_output_without_digits_is_refused() -> None:
+    """All frames would be written to one file."""
+    with pytest.raises(FrameError, match="overwrite"):
+        frame_pattern("/out/beauty.exr")
+
+
+def test_frames_that_exist_are_left_out(tmp_path: Path) -> None:
+    """By their files."""
+    (tmp_path / "b.0002.exr").touch()
+    assert remaining([1, 2, 3], f"{tmp_path.as_posix()}/b.{{frame:04d}}.exr", Path.exists) == [1, 3]
