@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from ..nodes.parameters import Kind, ParameterSpec, Value, Vector3
 from . import style
 
+_PATH_CHARACTERS = 24
 _LIMIT = 1e15
 """What can be typed. A number beyond the parameter's own limits is refused with a message when it is set."""
 
@@ -119,6 +120,8 @@ class FileEditor(TextEditor):
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
+        # The end of a path tells it from others; where it does not fit, the label is put above the field.
+        self.line.setMinimumWidth(self.line.fontMetrics().averageCharWidth() * _PATH_CHARACTERS)
         button = QToolButton(self)
         button.setText("…")
         button.clicked.connect(self._choose)

@@ -12,6 +12,7 @@ from ..nodes.scene import active_scene
 from . import qt_messages, style
 from .desktop import Desktop
 from .signals import SignalQuitter
+from .window_menus import chosen_palette
 
 
 def run(scene: Path | None, node: str | None, frame: float | None) -> int:
@@ -29,6 +30,7 @@ def run(scene: Path | None, node: str | None, frame: float | None) -> int:
 
     quitter = SignalQuitter(end)
     desktop = Desktop()
+    style.apply(application, chosen_palette(desktop.settings))
     application.aboutToQuit.connect(desktop.close)
     desktop.start()
     if scene is not None:

@@ -14,9 +14,9 @@ from . import style
 
 _KEPT = 2000
 _COLORS = {
-    logging.ERROR: style.BAD.name(),
-    logging.WARNING: style.ACCENT.name(),
-    logging.INFO: style.TEXT.name(),
+    logging.ERROR: style.BAD,
+    logging.WARNING: style.ACCENT,
+    logging.INFO: style.TEXT,
 }
 
 
@@ -101,7 +101,7 @@ class Messages(BaseTab):
         return self._text.toPlainText()
 
     def _add(self, level: int, text: str, moment: float) -> None:
-        color = _COLORS.get(level, style.TEXT.name())
+        color = _COLORS.get(level, style.TEXT).name()
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", "<br>")
         clock = time.strftime("%H:%M:%S", time.localtime(moment))
         self._text.appendHtml(

@@ -12,7 +12,7 @@ from typing import Any
 
 from NodeGraphQt import NodeGraph
 from NodeGraphQt.constants import LayoutDirectionEnum, ViewerEnum
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from ..Katana import NodegraphAPI
@@ -23,6 +23,7 @@ from ..nodes.errors import SceneError
 from ..nodes.graph import Change, GraphEvent, Node
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.types import NODE_TYPES
+from . import style
 from .filter_menu import FilterMenu
 from .node_item import NodePlate, ShownNode
 from .node_viewer import Viewer
@@ -42,8 +43,7 @@ class NodeGraphTab(BaseTab):
         self._viewer = Viewer()
         self._graph = NodeGraph(self, viewer=self._viewer)
         self._graph.set_layout_direction(LayoutDirectionEnum.VERTICAL.value)
-        self._graph.set_background_color(38, 38, 38)
-        self._graph.set_grid_color(44, 44, 44)
+        self._show_colors()
         self._graph.set_grid_mode(ViewerEnum.GRID_DISPLAY_DOTS.value)
         self._graph.register_node(ShownNode)
         # The window's Edit menu takes steps back; NodeGraphQt's own would only change what is drawn.
@@ -73,6 +73,18 @@ class NodeGraphTab(BaseTab):
         scene.observe(self._on_scene_changed)
         scene.observe_graph(self._on_graph_changed)
         self._show_all()
+
+    def _show_colors(self) -> None:
+        for color, show in (
+            (style.GRAPH, self._graph.set_background_color),
+            (style.GRID, self._graph.set_grid_color),
+        ):
+            show(color.red(), color.green(), color.blue())
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._show_colors()
 
     # What the scene says
 

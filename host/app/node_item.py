@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from . import style
 
+_MARK = QColor(226, 226, 226)
 _WIDTH, _HEIGHT = 148.0, 36.0
 
 
@@ -66,7 +67,7 @@ class NodePlate(NodeItem):  # type: ignore[misc]  # NodeGraphQt has no types
         painter.setBrush(QBrush(base.darker(140)))
         painter.drawRoundedRect(QRectF(rect.x(), rect.y(), 6.0, rect.height()), 3.0, 3.0)
         if self.edited:
-            painter.setBrush(QBrush(style.TEXT))
+            painter.setBrush(QBrush(_MARK))
             painter.drawRoundedRect(QRectF(rect.right() - 15.0, rect.center().y() - 4.0, 8.0, 8.0), 2.0, 2.0)
         border = style.ACCENT if self.selected else base.darker(190)
         painter.setPen(QPen(border, 1.8 if self.selected else 1.0))

@@ -21,6 +21,8 @@ from . import style
 
 _MIN_ZOOM, _MAX_ZOOM = 1 / 32, 64.0
 _BACKGROUND = QColor(26, 26, 26)
+"""As dark in every palette: what is around a picture changes how it is seen."""
+_NOTICE = QColor(146, 146, 146)
 
 
 _WIPE_REACH = 8.0
@@ -183,7 +185,7 @@ class PictureView(QWidget):
     def _paint(self, painter: QPainter) -> None:
         painter.fillRect(self.rect(), _BACKGROUND)
         if self._image.isNull():
-            painter.setPen(style.DIM_TEXT)
+            painter.setPen(_NOTICE)
             area = self.rect().adjusted(24, 24, -24, -24)
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(area, int(flags), self._notice)

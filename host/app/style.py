@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication
 
-WINDOW = QColor(43, 43, 43)
-PANEL = QColor(51, 51, 51)
-FIELD = QColor(34, 34, 34)
-RAISED = QColor(66, 66, 66)
-LINE = QColor(28, 28, 28)
-TEXT = QColor(214, 214, 214)
-DIM_TEXT = QColor(146, 146, 146)
-ACCENT = QColor(232, 152, 48)
-SELECTION = QColor(74, 104, 138)
-GOOD = QColor(112, 176, 96)
-BUSY = QColor(92, 154, 214)
-BAD = QColor(222, 92, 80)
+
+class Palette(Enum):
+    """The palettes that can be chosen."""
+
+    DARK = "dark"
+    LIGHT = "light"
+
+
+_COLORS = {
+    Palette.DARK: {
+        "window": "#2b2b2b",
+        "panel": "#333333",
+        "field": "#222222",
+        "raised": "#424242",
+        "line": "#1c1c1c",
+        "text": "#d6d6d6",
+        "dim": "#929292",
+        "accent": "#e89830",
+        "selection": "#4a688a",
+        "good": "#70b060",
+        "busy": "#5c9ad6",
+        "bad": "#de5c50",
+        "hover": "#4e4e4e",
+        "alternate": "#262626",
+        "handle": "#565656",
+        "handle_hover": "#6a6a6a",
+        "graph": "#262626",
+        "grid": "#2c2c2c",
+    },
+    Palette.LIGHT: {
+        "window": "#d4d4d4",
+        "panel": "#dedede",
+        "field": "#f4f4f4",
+        "raised": "#c4c4c4",
+        "line": "#a8a8a8",
+        "text": "#1e1e1e",
+        "dim": "#5a5a5a",
+        "accent": "#b45a00",
+        "selection": "#9dc0e4",
+        "good": "#2a6e1c",
+        "busy": "#1c5c9e",
+        "bad": "#b02418",
+        "hover": "#b8b8b8",
+        "alternate": "#eaeaea",
+        "handle": "#9a9a9a",
+        "handle_hover": "#7e7e7e",
+        "graph": "#bdbdbd",
+        "grid": "#a9a9a9",
+    },
+}
+
+# Shared objects: choosing a palette changes them in place, and the next paint uses the new colours.
+_SHARED = {name: QColor(color) for name, color in _COLORS[Palette.DARK].items()}
+WINDOW, PANEL, FIELD = _SHARED["window"], _SHARED["panel"], _SHARED["field"]
+RAISED, LINE = _SHARED["raised"], _SHARED["line"]
+TEXT, DIM_TEXT = _SHARED["text"], _SHARED["dim"]
+ACCENT, SELECTION = _SHARED["accent"], _SHARED["selection"]
+GOOD, BUSY, BAD = _SHARED["good"], _SHARED["busy"], _SHARED["bad"]
+GRAPH, GRID = _SHARED["graph"], _SHARED["grid"]
 
 _ARROWS = Path(__file__).parent / "arrows"
 """A style sheet that draws a field's border has to draw its arrows, too, and takes them from files only."""
@@ -57,7 +105,7 @@ QPushButton {
     background: %(raised)s; border: 1px solid %(line)s; border-radius: 3px; padding: 5px 14px;
     min-height: 14px;
 }
-QPushButton:hover { background: #4e4e4e; }
+QPushButton:hover { background: %(hover)s; }
 QPushButton:pressed { background: %(field)s; }
 QPushButton:disabled { color: %(dim)s; background: %(panel)s; }
 QPushButton:focus { border: 1px solid %(accent)s; }
@@ -99,7 +147,7 @@ QComboBox::drop-down {
 QFileDialog QToolButton { padding: 2px; }
 QComboBox QAbstractItemView { background: %(panel)s; border: 1px solid %(line)s; }
 QAbstractItemView {
-    background: %(field)s; alternate-background-color: #262626; border: 0;
+    background: %(field)s; alternate-background-color: %(alternate)s; border: 0;
     selection-background-color: %(selection)s; selection-color: %(text)s; outline: 0;
 }
 QHeaderView::section {
@@ -112,9 +160,9 @@ QScrollArea { border: 0; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
 QScrollBar::handle {
-    background: #565656; border-radius: 4px; min-height: 24px; min-width: 24px; margin: 1px;
+    background: %(handle)s; border-radius: 4px; min-height: 24px; min-width: 24px; margin: 1px;
 }
-QScrollBar::handle:hover { background: #6a6a6a; }
+QScrollBar::handle:hover { background: %(handle_hover)s; }
 QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {
     background: transparent; width: 0; height: 0;
 }
@@ -122,7 +170,7 @@ QToolTip { background: %(panel)s; color: %(text)s; border: 1px solid %(raised)s;
 /* Qt paints the tray's message pale yellow whatever the palette. */
 QBalloonTip, QBalloonTip QLabel { color: #1e1e1e; }
 QCheckBox::indicator {
-    width: 14px; height: 14px; border: 1px solid #5a5a5a; border-radius: 3px; background: %(field)s;
+    width: 14px; height: 14px; border: 1px solid %(handle)s; border-radius: 3px; background: %(field)s;
 }
 QCheckBox::indicator:checked { background: %(accent)s; border-color: %(accent)s; }
 QCheckBox:focus { color: %(accent)s; }
@@ -132,15 +180,17 @@ QLabel[role="bad"] { color: %(bad)s; }
 """
 
 
-def apply(application: QApplication) -> None:
-    """Dress the whole application."""
+def apply(application: QApplication, chosen: Palette = Palette.DARK) -> None:
+    """Give the whole application its colours, fonts and style sheet. Call again to change the palette."""
+    for name, value in _COLORS[chosen].items():
+        _SHARED[name].setRgb(QColor(value).rgb())
     application.setStyle("Fusion")
     palette = QPalette()
     for role, color in (
         (QPalette.ColorRole.Window, WINDOW),
         (QPalette.ColorRole.WindowText, TEXT),
         (QPalette.ColorRole.Base, FIELD),
-        (QPalette.ColorRole.AlternateBase, QColor(38, 38, 38)),
+        (QPalette.ColorRole.AlternateBase, _SHARED["alternate"]),
         (QPalette.ColorRole.Text, TEXT),
         (QPalette.ColorRole.Button, RAISED),
         (QPalette.ColorRole.ButtonText, TEXT),
@@ -164,22 +214,8 @@ def apply(application: QApplication) -> None:
     font = QFont(application.font())
     font.setPointSizeF(9.5)
     application.setFont(font)
-    application.setStyleSheet(
-        _SHEET
-        % {
-            "window": WINDOW.name(),
-            "panel": PANEL.name(),
-            "field": FIELD.name(),
-            "raised": RAISED.name(),
-            "line": LINE.name(),
-            "text": TEXT.name(),
-            "dim": DIM_TEXT.name(),
-            "accent": ACCENT.name(),
-            "selection": SELECTION.name(),
-            "bad": BAD.name(),
-            "arrows": _ARROWS.as_posix(),
-        }
-    )
+    arrows = _ARROWS / "light" if chosen is Palette.LIGHT else _ARROWS
+    application.setStyleSheet(_SHEET % {**_COLORS[chosen], "arrows": arrows.as_posix()})
 
 
 def align_number(box: QAbstractSpinBox) -> None:

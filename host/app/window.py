@@ -33,7 +33,7 @@ from .scene_queries import SceneQueries
 from .shelf_bar import ShelfBar
 from .timeline import Timeline
 from .user_settings import UserSettings
-from .window_menus import add_edit_menu, add_render_menu
+from .window_menus import add_edit_menu, add_render_menu, add_view_menu
 
 _log = logging.getLogger("Katana.Window")
 _MESSAGE_MS = 8000
@@ -219,6 +219,7 @@ class DesktopWindow(KatanaWindow):
         file_menu.addAction("&Quit", QKeySequence.StandardKey.Quit, self.close)
         add_edit_menu(self.menuBar(), self._history)
         add_render_menu(self.menuBar(), self._renders)
+        add_view_menu(self.menuBar(), self._settings)
         self._tabs_menu: QMenu = self.menuBar().addMenu("&Tabs")
         self._fill_recent()
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QMenuBar
+from PySide6.QtWidgets import QApplication, QMenu, QMenuBar
 
 from ..Katana import RenderManager
 from ..Katana.FarmAPI import FarmPluginManager
@@ -14,8 +14,10 @@ from ..Katana.NodegraphAPI import GetNode
 from ..Katana.RenderManager import RenderModes
 from ..nodes.graph import Node
 from ..nodes.scene import active_scene
+from . import style
 from .history import History
 from .rendering import RenderSession
+from .user_settings import UserSettings
 
 _log = logging.getLogger("Katana.Window")
 
@@ -72,6 +74,32 @@ def add_render_menu(bar: QMenuBar, renders: RenderSession) -> QMenu:
         action.setShortcut(QKeySequence(key))
         action.triggered.connect(lambda _=False, slot=slot: slot())
     return menu
+
+
+def add_view_menu(bar: QMenuBar, settings: UserSettings) -> QMenu:
+    """Add *View* with the light palette, which is kept for the next session."""
+    menu = bar.addMenu("&View")
+    light = menu.addAction("&Light Palette")
+    light.setCheckable(True)
+    light.setChecked(chosen_palette(settings) is style.Palette.LIGHT)
+
+    def choose(checked: bool) -> None:
+        palette = style.Palette.LIGHT if checked else style.Palette.DARK
+        settings.set("palette", palette.value)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            style.apply(application, palette)
+
+    light.toggled.connect(choose)
+    return menu
+
+
+def chosen_palette(settings: UserSettings) -> style.Palette:
+    """Return the palette of the last session; the dark one where none, or an unknown one, was chosen."""
+    try:
+        return style.Palette(settings.get("palette", style.Palette.DARK.value))
+    except ValueError:
+        return style.Palette.DARK
 
 
 def preview(renders: RenderSession) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEve
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from host.app.editors import IntegerEditor, NumberEditor, TextEditor, VectorEditor
+from host.app.editors import FileEditor, IntegerEditor, NumberEditor, TextEditor, VectorEditor
 from host.app.filter_menu import FilterMenu
 from host.app.node_graph import NodeGraphTab
 from host.Katana import NodegraphAPI
@@ -266,3 +266,20 @@ def test_steps_suit_what_they_change_and_a_distant_light_is_seen(make_desktop: M
     assert light.value("exposure") == 0.1 and light.value("rotate") == (0.0, 1.0, 0.0)
     light.set_value("kind", "distant")
     assert light.value("normalize") is True
+
+
+def test_a_path_can_be_read_in_a_narrow_column(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """As at 1.5 scale on a small screen: its last characters are seen, below the label if need be."""
+    desktop = make_desktop()
+    open_small(desktop)
+    node = active_scene().graph.node("Render")
+    node.set_value("output", "/shows/aurora/seq010/shot0230/renders/beauty.####.exr")
+    active_scene().edit(node)
+    desktop.window.resize(800, 640)
+    tab = parameters()
+    qtbot.waitUntil(lambda: tab.width() < 320)
+    output = tab.editor("output")
+    assert isinstance(output, FileEditor)
+    end = output.line.fontMetrics().horizontalAdvance("beauty.####.exr")
+    qtbot.waitUntil(lambda: output.line.width() > end)
+    assert output.mapTo(tab, QPoint(output.width(), 0)).x() <= tab.width()

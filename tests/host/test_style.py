@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDoubleSpinBox,
+    QMenu,
     QSpinBox,
     QStyle,
     QStyleOptionComboBox,
@@ -20,7 +22,10 @@ from pytestqt.qtbot import QtBot
 
 from host.app import style
 from host.app.editors import VectorEditor
+from host.app.window_menus import chosen_palette
 from host.nodes.parameters import Kind, ParameterSpec
+from tests.host.conftest import MakeDesktop, forget_session, shut
+from tests.host.driving import graph_tab
 
 _STANDS_OUT = 100
 """How much lighter than its ground, of 255, what is drawn has to be."""
@@ -100,3 +105,41 @@ def test_a_list_to_choose_from_shows_its_arrow_without_a_frame(
     image = box.grab().toImage()
     corner = QPoint(box.width() - 3, box.height() - 4)
     assert image.pixelColor(corner) == style.FIELD
+
+
+def test_text_is_read_on_every_ground_of_both_palettes() -> None:
+    """Contrast as WCAG counts it: 4.5 for text, 3 for what is dim or in a state's colour."""
+
+    def luminance(text: str) -> float:
+        color = QColor(text)
+        parts = [color.redF(), color.greenF(), color.blueF()]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for palette in style.Palette:
+        colors = style._COLORS[palette]
+        for ground in ("window", "panel", "field", "alternate"):
+            for text in ("text", "dim", "good", "busy", "bad"):
+                light, dark = sorted((luminance(colors[ground]), luminance(colors[text])), reverse=True)
+                ratio = (light + 0.05) / (dark + 0.05)
+                assert ratio >= (4.5 if text == "text" else 3.0), (palette, text, ground, ratio)
+
+
+def test_the_light_palette_is_chosen_in_the_menu_and_kept(make_desktop: MakeDesktop) -> None:
+    """At once, the Node Graph included; and again in the next session."""
+    desktop = make_desktop(keeps_settings=True)
+    view = next(action.menu() for action in desktop.window.menuBar().actions() if action.text() == "&View")
+    assert isinstance(view, QMenu)
+    [light] = view.actions()
+    try:
+        light.trigger()
+        assert style.WINDOW.lightness() > 180 and style.TEXT.lightness() < 60
+        background = graph_tab()._graph.background_color()
+        assert tuple(background) == (style.GRAPH.red(), style.GRAPH.green(), style.GRAPH.blue())
+        shut(desktop)
+        forget_session()
+        assert chosen_palette(make_desktop(keeps_settings=True).settings) is style.Palette.LIGHT
+    finally:
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        style.apply(application)
