@@ -89,18 +89,35 @@ def _neighbours(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
+def _joined(ranges: Sequence[range]) -> list[range]:
+    """The ranges, with those made one that continue each other without a step: 1,2,3-5 is 1-5."""
+    joined: list[range] = []
+    for each in ranges:
+        before = joined[-1] if joined else None
+        if before is not None and before.step == each.step == 1 and each[0] == before[-1] + 1:
+            joined[-1] = range(before[0], each[-1] + 1)
+        else:
+            joined.append(each)
+    return joined
+
+
 class FrameChunks(Sequence[range]):
     """The tasks of a frame range: chunks of at most `size` frames, none of which spans a gap.
 
     Computed on demand, so that a job of a million frames costs as little memory as one of ten.
     """
 
-    def __init__(self, ranges: Sequence[range], size: int) -> None:
+    def __init__(self, ranges: Sequence[range], size: int, *, keep_steps: bool = True) -> None:
+        """
+        Args:
+            size: frames in one chunk.
+            keep_steps: whether those of a stepped range may share a chunk. A command that gets only start
+                and end would render what lies between, too.
+        """
         if size < 1:
             raise BadInput(f"Invalid chunk size: {size}. Use 1 or more")
-        # A chunk of a stepped range would reach a renderer as start and end, and the step be lost.
-        self._ranges = list(ranges)
-        self._sizes = [1 if r.step > 1 else size for r in ranges]
+        self._ranges = _joined(ranges)
+        self._sizes = [size if keep_steps or r.step == 1 else 1 for r in self._ranges]
         self._ends = list(
             accumulate(-(-len(r) // size) for r, size in zip(self._ranges, self._sizes, strict=True))
         )

@@ -36,7 +36,7 @@ _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 """32 of them, so that each is as likely for a random byte."""
 _ATTEMPT_ID = re.compile(r"([0-9a-z]{4,32})/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 _JOB_ID = re.compile(r"[0-9a-z]{4,32}")
-_PLACEHOLDER = re.compile(r"\{(frame|start|end)(?::0?([1-9])d)?\}")
+_PLACEHOLDER = re.compile(r"\{(frame|start|end|step)(?::0?([1-9])d)?\}")
 _NEAR_MISS = re.compile(r"\{\s*(?:frames?|fram|frm|starts?|ends?)\s*(?::[^{}]*)?\}", re.IGNORECASE)
 """What is likely meant as a placeholder, and is none: all tasks would write the same file."""
 _PICTURE_FRAME = re.compile(r"#+|%(?:0([1-9]))?d")
@@ -124,7 +124,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         """The frames of each task, or None for a job without frames. Raises BadInput."""
         if not self.frames.strip():
             return None
-        return FrameChunks(parse_frames(self.frames), self.chunk)
+        texts = [argument for command in self.commands for argument in command]
+        takes_range = any("{end" in text for text in texts) and not any("{step}" in text for text in texts)
+        return FrameChunks(parse_frames(self.frames), self.chunk, keep_steps=not takes_range)
 
     def check(self) -> None:
         """Raise BadInput when this cannot be a job; the message says what to change."""
@@ -241,13 +243,13 @@ def check_priority(priority: int) -> None:
 
 
 def fill(text: str, frames: range | None) -> str:
-    """`text` with `{frame}`, `{start}` and `{end}` filled from `frames`; unchanged when that is None.
+    """`text` with `{frame}`, `{start}`, `{end}` and `{step}` filled; unchanged without `frames`.
 
     `{frame:04d}` has four digits at least, as in Python.
     """
     if frames is None:
         return text
-    values = {"frame": frames[0], "start": frames[0], "end": frames[-1]}
+    values = {"frame": frames[0], "start": frames[0], "end": frames[-1], "step": frames.step}
     return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:0{match[2] or 1}d}", text)
 
 

@@ -28,8 +28,8 @@ __all__ = ["Agent"]
 _REGISTER_TIMEOUT_S = 30.0
 _REGISTER_AGAIN_S = 5.0
 """No answer on an open connection: the server is busy, or waits for another of this name to end."""
-_KQ_ONLY = ("KQ_ROLE",)
-"""Variables of an Agent that its renders must not inherit: they mark kq's own processes."""
+_NOT_INHERITED = ("KQ_ROLE", "PWD", "OLDPWD")
+"""Variables of an Agent that its renders must not have: a mark of kq's own processes, and other folders."""
 _log = logging.getLogger("kq.agent")
 
 
@@ -87,7 +87,7 @@ class Agent:
         self._leaving = ""
         self._exit_code = AgentExit.ENDED
         self._environment = {
-            **{key: value for key, value in os.environ.items() if key not in _KQ_ONLY},
+            **{key: value for key, value in os.environ.items() if key not in _NOT_INHERITED},
             "KQ_SESSION": config.connection.session,
             "KQ_AGENT": agent_id,
         }

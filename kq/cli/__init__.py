@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from ..errors import KqError
         from .options import make_parser
 
-        options = make_parser().parse_args(argv)
+        options = make_parser().parse_args(_joined_frames(sys.argv[1:] if argv is None else argv))
         try:
             code = int(options.run(options))
             sys.stdout.flush()  # here, where a reader that has gone is no error
@@ -45,6 +46,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = error.filename or "the output cannot be written"
         print(f"kq: {what}: {error.strerror or error}", file=sys.stderr)
         return _BAD_INPUT
+
+
+def _joined_frames(arguments: Sequence[str]) -> list[str]:
+    """`--frames -3-2` as `--frames=-3-2`: argparse takes what begins with a dash for an option."""
+    joined: list[str] = []
+    for index, argument in enumerate(arguments):
+        if argument == "--":
+            return [*joined, *arguments[index:]]
+        if joined and joined[-1] == "--frames" and re.match(r"-\d", argument):
+            joined[-1] = f"--frames={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _open_what_is_closed() -> None:

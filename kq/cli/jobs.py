@@ -6,31 +6,36 @@ import argparse
 import sys
 from pathlib import Path
 
+import msgspec
+
 from ..client.queue_client import QueueClient
 from ..errors import BadInput
 from ..follow import LogFollower
 from ..messages import StoryReply
 from ..plain_text import quoted
 from ..records import JobRecord, JobSpec
-from ..states import JobState
+from ..states import JobState, TaskState
 from ..wording import story_text
 from .connecting import Connected, answer
+from .environment import exported, parse_assignments
 
-__all__ = ["act_on_jobs", "pause", "print_log", "spec_of", "submit"]
+__all__ = ["act_on_jobs", "pause", "print_log", "show", "spec_of", "submit"]
 
-_EXIT_CODES = {JobState.COMPLETED: 0, JobState.FAILED: 1, JobState.CANCELLED: 130}
+_CANCELLED = 130
+"""What `kq submit --wait` returns for a job that was stopped: as a shell does after Ctrl-C."""
 
 
-def spec_of(options: argparse.Namespace) -> JobSpec:
-    """The job that the options of `submit` describe. Raises BadInput."""
+def spec_of(options: argparse.Namespace, export: str = "none") -> JobSpec:
+    """The job that the options of `submit` describe.
+
+    Args:
+        export: which variables of this environment the job gets, see `exported`.
+
+    Raises:
+        BadInput: it cannot be one.
+    """
     if not options.command:
         raise BadInput("there is no command: write it after --, as in `kq submit -- blender -b scene.blend`")
-    environment = {}
-    for item in options.env:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise BadInput(f"--env {quoted(item)} is not understood: write NAME=VALUE")
-        environment[key] = value
     try:
         cwd = Path(options.cwd or ".").absolute()
     except FileNotFoundError:
@@ -39,6 +44,9 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
         raise BadInput(
             f"the working folder {cwd} " + ("is not a folder" if cwd.exists() else "does not exist")
         )
+    inherited = exported(export)
+    if inherited and sys.platform != "win32":
+        inherited["PWD"] = str(cwd)
     spec = JobSpec(
         name=options.name or Path(options.command[0]).name.strip() or "job",
         commands=(tuple(options.command),),
@@ -46,7 +54,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
         chunk=options.chunk,
         priority=options.priority,
         cwd=str(cwd),
-        environment=environment,
+        environment={**inherited, **parse_assignments(options.set_env)},
         after=tuple(options.after),
         max_parallel=options.max_parallel,
         retries=options.retries,
@@ -62,7 +70,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
 
 def submit(options: argparse.Namespace) -> int:
     """Queue a job and print its id; with --wait, follow it to its end."""
-    spec = spec_of(options)
+    spec = spec_of(options, options.export)
     with Connected(options, history=False) as client:
         job_id, future = client.submit(spec)
         answer(future)
@@ -80,7 +88,26 @@ def _wait_for_job(client: QueueClient, job_id: str) -> int:
         raise
     if record.reason and record.state is not JobState.COMPLETED:
         print(f"kq: {record.state.value}: {record.reason}", file=sys.stderr)
-    return _EXIT_CODES[record.state]
+    if record.state is JobState.FAILED:
+        return _exit_code_of_failed(client, record)
+    return 0 if record.state is JobState.COMPLETED else _CANCELLED
+
+
+def _exit_code_of_failed(client: QueueClient, record: JobRecord) -> int:
+    """The highest exit code of its failed tasks, as shells count: 128+n for signal n; 1: there is none."""
+    highest = first = 0
+    while first < record.tasks:
+        page = answer(client.tasks(record.id, first))
+        if not page:
+            break
+        first += len(page)
+        codes = [task.exit_code for task in page if task.state is TaskState.FAILED]
+        highest = max(highest, *(_shell_code(code) for code in codes if code is not None), 0)
+    return highest or 1
+
+
+def _shell_code(code: int) -> int:
+    return 128 - code if code < 0 else code & 0xFF
 
 
 def print_log(options: argparse.Namespace) -> int:
@@ -105,6 +132,14 @@ def print_log(options: argparse.Namespace) -> int:
         while chunk := log.read(1 << 20):
             sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print what was submitted. The environment in it is for the owner of the queue's keys alone."""
+    with Connected(options) as client:
+        spec = answer(client.spec(_known(client, options.id).id))
+    print(msgspec.json.format(msgspec.json.encode(spec), indent=1).decode())
     return 0
 
 

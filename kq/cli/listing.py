@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
-from ..plain_text import display_width, one_line, pad
+from ..plain_text import display_width, one_line, pad, quoted
 from ..records import AgentRecord, JobRecord
+from ..states import JobState
 from ..wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
 from .connecting import Connected
 
-__all__ = ["job_json", "list_agents", "list_jobs", "print_table"]
+__all__ = ["SORT_KEYS", "job_json", "list_agents", "list_jobs", "parse_since", "print_table"]
 
 
 def list_jobs(options: argparse.Namespace) -> int:
     """Print the jobs, in the order of submission."""
-    with Connected(options, history=options.all) as client:
+    since, with_history = options.since, options.all or options.since is not None
+    with Connected(options, history=with_history) as client:
         known, waits = client.jobs(), why_jobs_wait(client.queue(), client.agents())
     # While the history is being loaded, its jobs are in the changes of every client.
-    wanted = (record for record in known if options.all or not record.from_history)
-    records = sorted(wanted, key=lambda record: record.order)
+    wanted = (
+        record
+        for record in known
+        if (with_history or not record.from_history)
+        and (not options.state or record.state in options.state)
+        and (since is None or record.submitted >= since)
+    )
+    records = sorted(sorted(wanted, key=SORT_KEYS["order"]), key=SORT_KEYS[options.sort])
     if options.json:
         print(json.dumps([job_json(record) for record in records], indent=1))
         return 0
@@ -29,6 +40,8 @@ def list_jobs(options: argparse.Namespace) -> int:
         (
             record.id,
             job_state_text(record),
+            _moment(record.submitted),
+            _duration(_elapsed_s(record)),
             f"{record.tasks_completed}/{record.tasks}",
             "" if record.progress is None else f"{record.progress:.0%}",
             record.agent,
@@ -37,8 +50,62 @@ def list_jobs(options: argparse.Namespace) -> int:
         )
         for record in records
     ]
-    print_table(("ID", "STATE", "TASKS", "PROGRESS", "AGENT", "NAME", "REASON"), rows)
+    print_table(("ID", "STATE", "SUBMITTED", "ELAPSED", "TASKS", "PROGRESS", "AGENT", "NAME", "REASON"), rows)
     return 0
+
+
+def parse_since(text: str) -> float:
+    """The moment that `--since` names, in epoch seconds: so long ago (30m, 2h, 7d), or a local time."""
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if match is not None:
+        return time.time() - int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(
+            f"{quoted(text)} is not a time: write 30m, 2h, 7d, 2026-11-29 or 2026-11-29T08:00"
+        ) from None
+
+
+def _elapsed_s(record: JobRecord) -> float | None:
+    """For how long the job runs, or ran, in seconds."""
+    if record.started is None:
+        return None
+    return max((record.completed or time.time()) - record.started, 0.0)
+
+
+def _moment(epoch_s: float | None) -> str:
+    """A local time: of today without the date."""
+    if epoch_s is None:
+        return ""
+    moment = time.localtime(epoch_s)
+    is_today = moment[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M", moment)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 2**20:,.0f} MiB"
+
+
+SORT_KEYS: dict[str, Callable[[JobRecord], Any]] = {
+    "order": lambda record: record.order,
+    "name": lambda record: record.name.casefold(),
+    "state": lambda record: list(JobState).index(record.state),
+    "submitted": lambda record: record.submitted,
+    "started": lambda record: (record.started is None, record.started or 0.0),
+    "completed": lambda record: (record.completed is None, record.completed or 0.0),
+    "elapsed": lambda record: -(_elapsed_s(record) or 0.0),
+    "priority": lambda record: -record.priority,
+}
+"""What `kq jobs --sort` takes. Elapsed and priority: the largest first."""
 
 
 def job_json(record: JobRecord) -> dict[str, Any]:
@@ -58,7 +125,7 @@ def list_agents(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([_agent_json(record) for record in records], indent=1))
         return 0
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             each.id,
             each.host,
@@ -70,7 +137,20 @@ def list_agents(options: argparse.Namespace) -> int:
         )
         for each in records
     ]
-    print_table(("ID", "HOST", "PID", "WHERE", "STATE", "JOB", "REASON"), rows)
+    head: tuple[str, ...] = ("ID", "HOST", "PID", "WHERE", "STATE", "JOB", "REASON")
+    if options.verbose:
+        head = (*head[:5], "SINCE", "CPU", "MEMORY", *head[5:])
+        rows = [
+            (
+                *row[:5],
+                _moment(each.since),
+                "" if each.cpu_percent is None else f"{each.cpu_percent:.0f}%",
+                _size(each.memory),
+                *row[5:],
+            )
+            for row, each in zip(rows, records, strict=True)
+        ]
+    print_table(head, rows)
     return 0
 
 

@@ -9,6 +9,7 @@ from .. import __version__
 from ..katana_folder import Platform
 from ..plain_text import quoted
 from ..remote.command import add_remote_commands
+from ..states import JobState
 from . import diagnosing, jobs, katana, listing, serving
 from .connecting import Connected
 from .farms import add_farm_commands
@@ -36,10 +37,26 @@ def make_parser() -> argparse.ArgumentParser:
     serve.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     submit = add("submit", jobs.submit, "queue a job and print its id")
     _add_submit_options(submit)
+    submit.add_argument(
+        "--export", default="all", metavar="all|none|NAMES",
+        help="which variables of this environment the job gets, besides its Agent's; default: all",
+    )  # fmt: skip
     listed = add("jobs", listing.list_jobs, "list the jobs")
     listed.add_argument("--json", action="store_true")
     listed.add_argument("--all", action="store_true", help="those of earlier sessions, too")
-    add("agents", listing.list_agents, "list the Agents").add_argument("--json", action="store_true")
+    listed.add_argument(
+        "--state", action="append", default=[], type=str.title, choices=[*JobState], metavar="STATE",
+        help=f"those in this state alone: {', '.join(JobState)}",
+    )  # fmt: skip
+    listed.add_argument(
+        "--since", type=listing.parse_since, metavar="TIME",
+        help="those submitted since then: 30m, 2h, 7d, 2026-11-29 or 2026-11-29T08:00",
+    )  # fmt: skip
+    listed.add_argument("--sort", choices=listing.SORT_KEYS, default="order", help="default: as submitted")
+    agents = add("agents", listing.list_agents, "list the Agents")
+    agents.add_argument("--json", action="store_true")
+    agents.add_argument("-v", "--verbose", action="store_true", help="what they use, and since when")
+    add("show", jobs.show, "print a job as it was submitted, as JSON").add_argument("id")
     log = add("log", jobs.print_log, "print the log of a job's latest attempt")
     log.add_argument("id")
     log.add_argument("-f", "--follow", action="store_true", help="until the job has ended")
@@ -72,8 +89,9 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
     submit.add_argument("--priority", type=_whole, default=0, metavar="N", help="higher is first")
     submit.add_argument("--cwd", metavar="DIR", help="default: this folder")
     submit.add_argument(
-        "--env", nargs="+", action="extend", default=[], metavar="K=V", help="added to the environment"
-    )
+        "--set-env", "--env", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
+        help="added to the environment",
+    )  # fmt: skip
     submit.add_argument(
         "--frames", default="", metavar="1-10,20", help="fills {frame}, {frame:04d}, {start} and {end}"
     )

@@ -393,7 +393,9 @@ class Job:
         frames = self.frames(index)
         if frames is None:
             return ""
-        return f"frame {frames[0]}" if len(frames) == 1 else f"frames {frames[0]}-{frames[-1]}"
+        if len(frames) == 1:
+            return f"frame {frames[0]}"
+        return f"frames {frames[0]}-{frames[-1]}" + (f"x{frames.step}" if frames.step > 1 else "")
 
     def task_record(self, index: int) -> TaskRecord:
         """One task as clients see it."""

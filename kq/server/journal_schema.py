@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def open_journal(path: Path, *, check_whole: bool = False) -> sqlite3.Connection
     _refuse_newer(path)
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     try:
+        _keep_private(path)
         db.executescript(_PRAGMAS)
         if check_whole and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("its file was empty, and its log does not hold all of it")
@@ -104,6 +106,15 @@ def _refuse_newer(path: Path) -> None:
         db.close()
         if not had_shared_memory:
             shared_memory.unlink(missing_ok=True)
+
+
+def _keep_private(path: Path) -> None:
+    """Let no other user read it: jobs' environments are in it. SQLite gives its log the same mode."""
+    if sys.platform != "win32" and path.is_file():
+        try:
+            path.chmod(0o600)
+        except OSError:
+            pass  # of another user, or on a file system without modes: opening it shows what is wrong
 
 
 def _raise_if_newer(version: int | None) -> None:

@@ -93,12 +93,15 @@ def test_neighbours_are_joined(frames: list[int], text: str) -> None:
     [
         ("1-5", 2, [range(1, 3), range(3, 5), range(5, 6)]),
         ("1-3,7-9", 2, [range(1, 3), range(3, 4), range(7, 9), range(9, 10)]),
-        ("1-5x2", 3, [range(1, 3, 2), range(3, 5, 2), range(5, 7, 2)]),
+        ("1-9x2", 3, [range(1, 7, 2), range(7, 10, 2)]),
+        ("1,2,3,4,99", 3, [range(1, 4), range(4, 5), range(99, 100)]),
+        ("1-2,3,5", 9, [range(1, 4), range(5, 6)]),
+        ("3,2,1", 3, [range(3, 4), range(2, 3), range(1, 2)]),
         ("8", 100, [range(8, 9)]),
     ],
 )
-def test_chunks_span_no_gap_and_no_step(text: str, size: int, chunks: list[range]) -> None:
-    """A renderer is told start and end: what lies between must be wanted."""
+def test_a_chunk_holds_frames_that_follow_one_another(text: str, size: int, chunks: list[range]) -> None:
+    """However they were written; never across a gap."""
     divided = FrameChunks(parse_frames(text), size)
     assert list(divided) == chunks
     assert len(divided) == len(chunks)
@@ -124,3 +127,9 @@ def test_no_ranges_are_no_chunks_and_no_size_is_no_sense() -> None:
     assert len(FrameChunks([], 1)) == 0
     with pytest.raises(BadInput, match="Invalid chunk size: 0"):
         FrameChunks([range(3)], 0)
+
+
+def test_a_command_that_gets_no_step_gets_single_frames_of_a_stepped_range() -> None:
+    """It would render what lies between start and end, too."""
+    chunks = FrameChunks(parse_frames("1-5x2,10-11"), 2, keep_steps=False)
+    assert list(chunks) == [range(1, 2, 2), range(3, 4, 2), range(5, 6, 2), range(10, 12)]

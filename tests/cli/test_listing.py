@@ -1,0 +1,64 @@
+"""`kq jobs` and `kq agents`: times, filters and order, in a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import pytest
+
+from kq.cli.listing import parse_since, print_table
+from tests.support.commands import NOTHING, fails
+from tests.support.live_queue import LiveQueue
+
+
+def listed(queue: LiveQueue, *options: str) -> list[str]:
+    """The names of the jobs that `kq jobs` lists, in its order."""
+    return [each["name"] for each in json.loads(queue.kq("jobs", "--json", *options).stdout)]
+
+
+def test_jobs_are_listed_by_state_age_and_order(queue: LiveQueue) -> None:
+    names = ["b done", "a done", "c failed"]
+    ids = [
+        queue.submit(*(fails(9) if "failed" in name else NOTHING), name=name, priority=priority)
+        for priority, name in enumerate(names)
+    ]
+    for job_id in ids:
+        queue.await_job(job_id)
+    assert listed(queue) == names
+    assert listed(queue, "--sort", "name") == sorted(names)
+    assert listed(queue, "--sort", "priority") == names[::-1]
+    assert listed(queue, "--state", "failed") == ["c failed"]
+    assert listed(queue, "--state", "Failed", "--state", "completed") == names
+    assert listed(queue, "--since", "1h") == names
+    assert listed(queue, "--since", "2037-01-01") == []
+    assert queue.kq("jobs", "--state", "odd").returncode == 2
+    assert queue.kq("jobs", "--since", "soon").returncode == 2
+
+
+def test_the_table_shows_when_a_job_was_submitted_and_how_long_it_ran(queue: LiveQueue) -> None:
+    queue.await_job(queue.submit(*NOTHING))
+    head, first, *_ = queue.kq("jobs").stdout.splitlines()
+    assert head.split()[:4] == ["ID", "STATE", "SUBMITTED", "ELAPSED"]
+    assert "0:00:0" in first
+
+
+def test_verbose_agents_show_what_they_use(queue: LiveQueue) -> None:
+    head, *rows = queue.kq("agents", "-v").stdout.splitlines()
+    assert {"SINCE", "CPU", "MEMORY"} <= set(head.split())
+    assert len(rows) == 2
+    assert "SINCE" not in queue.kq("agents").stdout
+
+
+def test_columns_are_as_wide_as_wide_letters_need(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("NAME", "STATE"), [("日本語", "Completed"), ("abcdef", "Failed")])
+    assert capsys.readouterr().out.splitlines() == ["NAME    STATE", "日本語  Completed", "abcdef  Failed"]
+
+
+def test_since_takes_an_age_or_a_date() -> None:
+    assert abs(parse_since("2h") - (time.time() - 7200)) < 60
+    assert parse_since("2026-11-29") == time.mktime((2026, 11, 29, 0, 0, 0, 0, 0, -1))
+    for text in ("", "yesterday", "2h30", "-1h", "2026-13-01"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            parse_since(text)
