@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 if not __package__:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     # `packages` is there in a folder that `kq katana-folder` wrote.
     sys.path[:0] = [str(root), str(root / "packages")]
     __package__ = "kq"

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    root = Path(__file__).resolve().parents[2]
+    # `packages` is there in a folder that `kq katana-folder` wrote.
+    sys.path[:0] = [str(root), str(root / "packages")]
     __package__ = "kq.remote_host"
 
 from .commands import main

@@ -1,9 +1,12 @@
 """The only importer of zmq: frames, keys and sockets. No decision about jobs is made here."""
 
+# First, since it raises where pyzmq is too old for the rest.
+from .requirement import check_pyzmq
+
+# isort: split
 from .frames import FrameDecoder, VersionMismatch, encode
 from .keys import KeyPair, new_key_pair
 from .peer_sockets import AgentWire, ClientWire
-from .requirement import check_pyzmq  # isort: split  # first: it raises where pyzmq is too old for the rest
 from .server_sockets import Incoming, ServerWire
 from .sockets import Poller
 

@@ -120,6 +120,28 @@ assert session.wait(20)
     assert sorted(str(path) for path in folders["linux"].rglob("*")) == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the folder of this machine's system is run")
+def test_every_program_of_kq_finds_its_packages(folders: dict[str, Path], tmp_path: Path) -> None:
+    """Started by its file's path, as guardian, server, Agents and what starts them elsewhere are."""
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    programs = sorted((folders["linux"] / "katana_queue" / "kq").rglob("__main__.py"))
+    assert len(programs) >= 5
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for program in programs:
+        done = subprocess.run(
+            [bare / "bin" / "python", "-P", program, "--help"],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "ModuleNotFoundError" not in done.stderr, (program, done.stderr)
+        assert done.returncode == 0, (program, done.stderr)
+
+
 def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
     """Before anything is fetched; what is there stays."""
     (tmp_path / "kept").write_text("mine")

@@ -235,3 +235,123 @@ print(FarmAPI.FarmPluginManager.GetFarmPluginNames())
 def test_where_windows_python_opens_a_shop(folder: str, is_one: bool) -> None:
     """A link that Windows comes with is called python there, and is none."""
     assert is_alias_folder(folder) is is_one
+
+
+NO_ZMQ = """
+import types
+zmq = sys.modules["zmq"] = types.ModuleType("zmq")
+zmq.__version__, zmq.__file__ = {version!r}, "/katana/bin/python/zmq/__init__.py"
+zmq.has = lambda _what: False
+print(load())
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "fact"), [("19.0.2", "too old"), ("25.1.2", "no CURVE"), ("odd", "too old")]
+)
+def test_pyzmq_that_does_not_serve_is_one_message(data_root: Path, version: str, fact: str) -> None:
+    """Whichever is in the process already: its version and file are named, and the desktop starts.
+
+    A module that only claims to be one stands for it: none as old runs on this Python.
+    """
+    said = run(NO_ZMQ.format(version=version), data_root)
+    assert "([], [])" in said
+    (line,) = {each for each in said.splitlines() if "Katana Queue is off" in each}
+    assert fact in line
+    assert version in line
+    assert "/katana/bin/python/zmq" in line
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("platform", "python"), [("windows", "3.11"), ("linux", "3.10"), ("darwin", "3.11")])
+def test_a_folder_for_another_system_or_python(
+    data_root: Path, tmp_path: Path, platform: str, python: str
+) -> None:
+    """It is not loaded, and the message says what it was written for."""
+    folder = tmp_path / "Katana Queue"
+    for name in ("Plugins", "Tabs"):
+        (folder / name).mkdir(parents=True)
+        for file in (ROOT / "plugins" / name).glob("*.py"):
+            (folder / name / file.name).write_text(file.read_text())
+    package = folder / "katana_queue"
+    (package / "plugins").mkdir(parents=True)
+    isolation = ROOT / "plugins" / "import_isolation.py"
+    (package / "plugins" / isolation.name).write_text(isolation.read_text())
+    (package / "katana_queue.json").write_text(f'{{"platform": "{platform}", "python": "{python}"}}')
+    said = run("print(load())", data_root, KATANA_RESOURCES=str(folder))
+    assert "([], [])" in said
+    assert f"written for {platform} and Python {python}" in said
+    assert "Traceback" not in said
+
+
+def test_katana_that_looks_for_another_type(data_root: Path) -> None:
+    """If it did not take our farm plug-in, log and tab say so, and how to report it; the queue runs."""
+    code = """
+load()
+FarmAPI.FarmPluginManager.GetFarmPluginNames = lambda: ["Other"]
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+from katana_queue.kq.api import ConnectionStatus, current_session
+from PySide6.QtCore import QEventLoop, QTimer
+session = current_session()
+assert session.wait_ready(30), session.failure
+holder = Tabs.CreateTab("Katana Queue", None)
+tab = holder.getWidget()
+holder.show()
+loop = QEventLoop()
+timer = QTimer()
+timer.timeout.connect(lambda: loop.quit() if "FarmPlugin" in tab.banner.text else None)
+timer.start(5)
+QTimer.singleShot(30000, loop.quit)
+loop.exec()
+print("banner:", tab.banner.text)
+holder.close()
+ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+assert session.wait(20)
+assert tab.log.reader.wait(5) and tab.pictures.wait(5)
+"""
+    said = run(code, data_root)
+    assert "KatanaQueue ERROR Katana did not take the farm plug-in" in said
+    (banner,) = [line for line in said.splitlines() if line.startswith("banner: ")]
+    assert '"FarmPlugin"' in banner
+    assert "docs/katana.md" in banner
+
+
+def test_the_type_of_a_farm_plug_in_that_is_loaded_already(data_root: Path) -> None:
+    """Katana's own queue shows which type and version it looks for: ours are the same."""
+    code = """
+import types
+theirs = sys.modules["__plugins3__.kq"] = types.ModuleType("__plugins3__.kq")
+class Theirs(FarmAPI.BaseFarmPlugin): pass
+theirs.PluginRegistry = [("SomethingElse", 3, "Katana Queue", Theirs), ("KatanaPanel", 2.0, "x", object)]
+plugins = Utils.Plugins.Load("SomethingElse", 3, Utils.Plugins.DefaultPaths("Plugins"))
+print("registered:", [(plugin.plugtype, plugin.apinum) for plugin in plugins])
+"""
+    assert "registered: [('SomethingElse', 3)]" in run(code, data_root)
+
+
+def test_two_queues_share_variables() -> None:
+    """One message names those that both read; with ours set, there is none. Fixed ports are Katana's."""
+    from katana_queue.plugins.queue_session import session_settings, shared_settings
+
+    both = {"KQ_NUM_AGENTS": "10", "KQ_REQUEST_PORT": "5000", "KQ_DATA_ROOT": "/data"}
+    said = shared_settings(both)
+    assert "KQ_NUM_AGENTS=10" in said
+    assert "KQ_REQUEST_PORT" in said
+    ours = {**both, "KQ_OPEN_NUM_AGENTS": "3", "KQ_OPEN_REQUEST_PORT": "6000"}
+    assert shared_settings(ours) == ""
+    assert shared_settings({}) == ""
+    beside = session_settings(both, beside=True)
+    assert (beside.num_agents, beside.request_port) == (10, 0)
+    assert session_settings(both, beside=False).request_port == 5000
+    own = session_settings(ours, beside=True)
+    assert (own.num_agents, own.request_port) == (3, 6000)
+
+
+def test_a_mistake_names_the_variable_that_was_read() -> None:
+    """KQ_OPEN_* where that is set, and what it holds."""
+    from katana_queue.kq.api import BadSetting, Settings
+
+    with pytest.raises(BadSetting, match="KQ_OPEN_NUM_AGENTS"):
+        Settings.from_environment({"KQ_NUM_AGENTS": "2", "KQ_OPEN_NUM_AGENTS": "many"})
+    with pytest.raises(BadSetting, match="KQ_OPEN_LOG"):
+        Settings.from_environment({"KQ_LOG": "info", "KQ_OPEN_LOG": "loud"})
