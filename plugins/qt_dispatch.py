@@ -50,7 +50,7 @@ _dispatcher: _Dispatcher | None = None
 
 
 def open_dispatcher() -> None:
-    """Make sure that `post` works. Qt's thread; whoever starts a thread calls this before."""
+    """Make sure that `post` works. Qt's thread; called before a thread is started."""
     global _dispatcher  # one for the process: see above
     if _dispatcher is None:
         _dispatcher = _Dispatcher()

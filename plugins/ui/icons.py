@@ -13,7 +13,7 @@ from .theme import faded, state_colour
 
 try:
     from PySide6.QtSvg import QSvgRenderer
-except ImportError:  # a desktop may leave this module of Qt out: texts and tool tips say the same
+except ImportError:  # a desktop may leave this module of Qt out: texts and tool tips remain
     QSvgRenderer = None  # type: ignore[assignment, misc]
 
 __all__ = ["FOLDER", "state_pixmap", "tool_icon"]

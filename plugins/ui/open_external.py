@@ -1,4 +1,4 @@
-"""Opens files and folders with the system's programs, and says what it asked for."""
+"""Opens files and folders with the system's programs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def open_with_system(path: str, what: str) -> str:
 
     Args:
         path: of the file or folder.
-        what: it is, for people: "the picture".
+        what: its name in the message: "the picture".
 
     Returns:
-        A sentence for people. It names the path, for whether a program came up is not known: on Linux Qt
+        A message, which names the path, since whether a program came up is not known: on Linux Qt
         hands it to xdg-open, and looks no further. To look for a program first would not tell: xdg-open tries
         more than xdg-mime has, a mailcap for one.
     """

@@ -30,13 +30,13 @@ COMPACT_BUTTONS = (
     "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
     "QToolButton:checked { background: rgba(128, 128, 128, 90); }"
 )
-"""For rows of many small buttons: the host's own padding suits few large ones. What is on stands out."""
+"""For rows of many small buttons: the host's own padding suits few large ones. What is checked stands out."""
 
 HEADER_PADDING = 8
 ROOMY_HEADER = (
     f"QHeaderView::section {{ padding-left: {HEADER_PADDING}px; padding-right: {HEADER_PADDING}px; }}"
 )
-"""Titles stand where the texts below them stand, and not against each other."""
+"""Titles are aligned with the texts below them, and apart from each other."""
 
 # (dark palette, light palette); each at least 4.5 : 1 against its background.
 _STATE_COLOURS = {
@@ -69,7 +69,7 @@ def colour_text(label: QLabel, colour: QColor) -> None:
 
 
 def is_dark(palette: QPalette) -> bool:
-    """Whether text is lighter than what it stands on."""
+    """Whether text is lighter than its background."""
     return palette.color(QPalette.ColorRole.Base).lightness() < 128
 
 

@@ -103,6 +103,11 @@ NOT_OURS = re.compile(
     r"in each other's way|lead the ports|beyond help)\b",
     re.IGNORECASE,
 )
+NO_ACTOR = re.compile(
+    r"\b(sentences?|nobody|somebody|anybody|whoever|wish|wishes|trouble|told)\b", re.IGNORECASE
+)
+"""What a room's code and texts may not say, once it has been put into plain words."""
+PLAIN_ROOMS = ("plugins/Tabs", "plugins/ui")
 ROOMS = ("kq/agent", "kq/remote", "kq/remote_host", "kq/process", "kq/wire", "kq/patterns", "plugins/Shelves")
 
 
@@ -117,3 +122,66 @@ def test_coined_words_do_not_come_back(room: str) -> None:
         if NOT_OURS.search(line)
     ]
     assert not found
+
+
+@pytest.mark.parametrize("room", PLAIN_ROOMS)
+def test_plain_words_name_who_acts(room: str) -> None:
+    """The artist, the view, Qt's thread: never somebody; a message, never a sentence."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if NO_ACTOR.search(line)
+    ]
+    assert not found
+
+
+def test_messages_of_the_tab(tmp_path: Path) -> None:
+    """Questions, notifications and problems, as an artist reads them in the tab."""
+    from plugins import import_isolation
+
+    import_isolation.load("kq")  # the plug-ins are parts of `katana_queue`
+    from katana_queue.kq.api import JobRecord, JobState
+    from katana_queue.plugins.Tabs.KatanaQueue.models.completion_summary import CompletionSummary
+    from katana_queue.plugins.Tabs.KatanaQueue.models.exr import MISSING
+    from katana_queue.plugins.Tabs.KatanaQueue.models.log_file import LogFile, LogProblem
+    from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import BadPattern, Search
+    from katana_queue.plugins.Tabs.KatanaQueue.views.question import question_about
+
+    def job(state: JobState, **fields: object) -> JobRecord:
+        return JobRecord(id="job1", name="beauty", state=state, submitted=1.0, order=1, started=2.0, **fields)  # type: ignore[arg-type]
+
+    def of_problem(path: Path) -> str:
+        with pytest.raises(LogProblem) as caught:
+            LogFile(str(path)).check()
+        return str(caught.value).replace(str(tmp_path), "DIR")
+
+    def of_pattern(text: str) -> str:
+        with pytest.raises(BadPattern) as caught:
+            Search(text, is_regex=True)
+        return str(caught.value)
+
+    running = job(JobState.RUNNING)
+    long_ago = re.sub(r"[\d,]+ d \d+ h", "TIME", question_about("Stop", [("beauty", running)], 3))
+    failed = job(JobState.FAILED, completed=92.0, reason="exit code 3")
+    assert [
+        long_ago,
+        question_about("Remove", [], 12, always_ask=True),
+        question_about("Stop", [], 2, always_ask=True),
+        CompletionSummary().add([failed], 0.0).message,
+        CompletionSummary().add([failed, job(JobState.COMPLETED, completed=9.0)], 0.0).message,
+        of_problem(tmp_path / "none.log"),
+        of_problem(tmp_path),
+        of_pattern("(a+)+"),
+        MISSING,
+    ] == [
+        "beauty has been rendering for TIME. Stop all 3 jobs?",
+        "Remove 12 jobs, with their logs and preview pictures?",
+        "Stop all 2 jobs that wait or run?",
+        "beauty: failed after 1:30: exit code 3",
+        "2 renders ended: 1 completed, 1 failed (beauty).",
+        "There is no log file at DIR/none.log.",
+        "DIR is a folder, not a log file.",
+        "The pattern repeats something that is repeated already: write it more simply.",
+        "to show EXR pictures here, install the Python package openimageio",
+    ]

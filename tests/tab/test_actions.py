@@ -201,7 +201,7 @@ def test_a_refusal_goes_when_it_no_longer_matters(
 def test_a_long_notice_widens_no_panel(tab: Any, settle: Settle) -> None:
     """A path may be longer than the panel is wide: its end is still read, and all of it in the tool tip."""
     least = tab.minimumSizeHint().width()
-    tab.notice.say("Asked the system to open the picture: /show/" + "x" * 400 + "/beauty.png")
+    tab.notice.show_message("Asked the system to open the picture: /show/" + "x" * 400 + "/beauty.png")
     settle(tab.notice.isVisible)
     assert tab.minimumSizeHint().width() == least
     assert tab.notice.toolTip().endswith("/beauty.png")

@@ -21,7 +21,7 @@ from katana_queue.plugins.Tabs.KatanaQueue.models.log_file import (
 )
 from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import (
     BLOCK,
-    LOOKS,
+    LINES_PER_STEP,
     BadPattern,
     LineMarks,
     Search,
@@ -193,12 +193,12 @@ def test_search_counts_lines(tmp_path: Path, is_regex: bool) -> None:
 def test_a_log_that_grows_while_a_block_is_looked_at(tmp_path: Path, is_regex: bool) -> None:
     """Its last line, half written when the block was read, is looked at as it is now; none counts twice."""
     path = tmp_path / "log"
-    lines = 3 * LOOKS
+    lines = 3 * LINES_PER_STEP
     path.write_text("needle\n" * lines + "need")
     file = opened(path)
     scan = TextScan(Search("needle", is_regex))
     scan.step(file)
-    assert 0 < scan.found.count <= LOOKS
+    assert 0 < scan.found.count <= LINES_PER_STEP
     with path.open("a") as out:
         out.write("le\nneedle")
     last = file.line_count - 1
@@ -224,7 +224,7 @@ def test_a_log_that_grows_elsewhere_does_not_hold_up_a_block(tmp_path: Path) -> 
     file.check()
     file.advance(100)
     scan.grown(last)
-    assert scan.found.count == LOOKS
+    assert scan.found.count == LINES_PER_STEP
     while scan.step(file):
         pass
     assert scan.found.count == file.line_count
@@ -239,7 +239,7 @@ def test_a_step_looks_at_few_lines(tmp_path: Path) -> None:
     counts = []
     while scan.step(file):
         counts.append(scan.errors.count)
-    assert max(b - a for a, b in pairwise(counts)) == LOOKS
+    assert max(b - a for a, b in pairwise(counts)) == LINES_PER_STEP
     assert scan.errors.count == 2000
 
 

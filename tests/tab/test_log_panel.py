@@ -117,15 +117,15 @@ def test_regex_and_case(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: 
     qtbot.mouseClick(panel._case, LEFT)
     settle(lambda: panel._found is not None and panel._found.count == 2)
     panel._field.setText("a(")
-    why_not = "The pattern is not understood: missing ), unterminated subpattern at position 1."
-    settle(lambda: panel._why_not.isVisible())
-    assert panel._why_not.text == why_not
+    problem = "The pattern is not understood: missing ), unterminated subpattern at position 1."
+    settle(lambda: panel._search_problem.isVisible())
+    assert panel._search_problem.text == problem
     write(path, 2)  # the log goes on, and so does what is wrong
     settle(lambda: panel._state.line_count == 5)
-    assert panel._why_not.text == why_not
+    assert panel._search_problem.text == problem
     panel._field.setText("a")
     settle(lambda: panel._matches.text().endswith("of 2"))
-    assert not panel._why_not.isVisible()
+    assert not panel._search_problem.isVisible()
 
 
 def test_errors_are_marked_and_visited(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:

@@ -149,7 +149,7 @@ def test_tray_tells_too_where_there_is_one(
     monkeypatch.setattr(
         QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: told.append(text), raising=True
     )
-    monkeypatch.setattr(notifier, "MAX_LOOKS", 1_000_000)
+    monkeypatch.setattr(notifier, "MAX_TRAY_POLLS", 1_000_000)
     looked: list[QRect] = []
     place = QRect(0, 0, 22, 22)  # the tray takes its time to place the icon
 

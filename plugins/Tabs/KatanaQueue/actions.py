@@ -44,8 +44,8 @@ class JobActions(QObject):
     """The actions, as attributes; `update_enabled` makes those available that apply.
 
     Signals:
-        noticed(str): a sentence for people, about what was done.
-        refused(str): one about why nothing was done; empty when the last one no longer matters.
+        noticed(str): a message about what was done.
+        refused(str): why nothing was done; empty when the last one no longer matters.
     """
 
     noticed = Signal(str)
@@ -114,7 +114,7 @@ class JobActions(QObject):
 
     @property
     def groups(self) -> list[list[QAction]]:
-        """The actions as they stand in the bar, those that belong together in one group."""
+        """The actions as in the bar, those that belong together in one group."""
         return [
             [self.start, self.stop],
             [self.submit_again, self.remove],
@@ -195,10 +195,10 @@ class JobActions(QObject):
                 record = self._model.record(first + index)
                 yield job_id, index, record if isinstance(record, TaskRecord) else None
 
-    # --- on the queue ------------------------------------------------------------------------------------
+    # --- On the queue ---
 
     def _ask(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
-        """Ask the queue; say `done` when it is, and why not when it is not."""
+        """Ask the queue; show `done` when it is done, else the reason why it is not."""
         self.refused.emit("")
         if self._client is None:  # it went while a menu or a question was open
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
@@ -334,7 +334,7 @@ class JobActions(QObject):
                 self._client.spec(job_id), use, lambda message: self.refused.emit(f"{what}: {message}")
             )
 
-    # --- on files ----------------------------------------------------------------------------------------
+    # --- On files ---
 
     def _task_logs(self) -> list[str]:
         """Of the selected tasks."""
@@ -385,7 +385,7 @@ class JobActions(QObject):
 
 
 def _set_tip(action: QAction, text: str) -> None:
-    """Say what `action` does, and its key."""
+    """Set the tool tip of `action`, with its key."""
     keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
     action.setToolTip(f"{text} ({keys})" if keys else text)
 

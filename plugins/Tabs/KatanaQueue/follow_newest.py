@@ -1,4 +1,4 @@
-"""Selects the job that was submitted last, unless somebody looks at an older one. Draws nothing."""
+"""Selects the job that was submitted last, unless the artist has selected an older one. Draws nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NewestJob(QObject):
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
         self._soon.timeout.connect(self._select)
-        view.picked_by_hand.connect(self._on_picked_by_hand)
+        view.row_chosen.connect(self._on_row_chosen)
         model.rearranged.connect(self._soon.start)
         model.counts_changed.connect(self._on_counts_changed)
 
@@ -30,7 +30,7 @@ class NewestJob(QObject):
         if self._model.newest != self._seen:
             self._soon.start()
 
-    def _on_picked_by_hand(self) -> None:
+    def _on_row_chosen(self) -> None:
         job = self._model.job(self._view.current()[0])
         self._follows = job is None or job.id == self._model.newest
 
@@ -41,6 +41,6 @@ class NewestJob(QObject):
         self._seen = job.id
         # The row may be current and not selected: Qt makes it so when the list gets the keyboard.
         is_shown = job.id == self._view.current()[0] and self._view.chosen.any()
-        # What an earlier session left is nobody's wish of today.
+        # A job of an earlier session was not submitted now.
         if self._follows and not job.from_history and not is_shown:
             self._view.show_job(job.id)

@@ -1,4 +1,4 @@
-"""Tells when a job that ran long is over: by the tab's notice, and the system's tray where there is one."""
+"""Notifies of the end of a job that ran long: by the tab's notice, and the system's tray if there is one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .models.completion_summary import CompletionSummary, Message
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
 
 LONG_ENOUGH_S = 60.0
-"""Somebody who waits for less has not looked away."""
-LOOK_MS, MAX_LOOKS = 100, 10
-"""How often to look whether the tray has placed the icon."""
+"""Of a shorter job, in seconds, the artist is not notified: its end is seen."""
+TRAY_POLL_MS, MAX_TRAY_POLLS = 100, 10
+"""How often, and how many times, to check whether the tray has placed the icon."""
 
 
 class Notifier(QObject):
     """Signals:
-    noticed(str): a sentence for people.
+    noticed(str): a message to show.
     """
 
     noticed = Signal(str)
@@ -38,11 +38,11 @@ class Notifier(QObject):
         self._looks = 0
         self._again = QTimer(self)
         self._again.setSingleShot(True)
-        self._again.setInterval(LOOK_MS)
-        self._again.timeout.connect(self._tell_tray)
+        self._again.setInterval(TRAY_POLL_MS)
+        self._again.timeout.connect(self._show_in_tray)
 
     def observe(self, news: Iterable[tuple[JobRecord, JobRecord | None]]) -> None:
-        """Look which jobs ended; `news` has each as it is now, and as it was before."""
+        """Notify of the jobs that ended; `news` has each job as it is now, and as it was before."""
         if not self.is_on:
             return
         ended = [job for job, before in news if _ended_long(job, before)]
@@ -64,14 +64,14 @@ class Notifier(QObject):
         self._tray.show()
         self._message = message
         self._looks = 0
-        self._tell_tray()
+        self._show_in_tray()
 
-    def _tell_tray(self) -> None:
+    def _show_in_tray(self) -> None:
         """Once the icon has its place: before, X11 would show the message in a corner of the screen."""
         if self._tray is None:
             return
-        # At first it is said to be in that corner; other systems never say where.
-        if self._tray.geometry().topLeft().isNull() and self._looks < MAX_LOOKS:
+        # X11 reports that corner at first; other systems never report a place.
+        if self._tray.geometry().topLeft().isNull() and self._looks < MAX_TRAY_POLLS:
             self._looks += 1
             self._again.start()
             return
@@ -84,5 +84,5 @@ def _ended_long(job: JobRecord, before: JobRecord | None) -> bool:
     if not job.state.is_terminal or before is None or before.state.is_terminal:
         return False
     if job.state == JobState.CANCELLED:
-        return False  # whoever stopped it knows
+        return False  # the artist stopped it
     return (elapsed_s(job, 0.0) or 0.0) >= LONG_ENOUGH_S

@@ -1,4 +1,4 @@
-"""What is shown of the selected job: feeds log and picture, and tells monitors. Draws nothing."""
+"""What is shown of the selected job: feeds log and picture, and notifies monitors. Draws nothing."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class SelectedJob(QObject):
             self._show_pictures()
 
     def show_current(self) -> None:
-        """Show what is known of the current row, if that is news."""
+        """Show what is known of the current row, if that has changed."""
         job_id, task = self._view.current()
         job = self._model.job(job_id)
         row = self._view.currentIndex().row()
         record: JobRecord | TaskRecord | None = self._model.record(row) if job is not None else None
         other = (job_id, task) != self._shown
-        is_explained = record is None or record.log_file  # else the view says why there is no log yet
+        is_explained = record is None or record.log_file  # else the view shows why there is no log yet
         if not other and job is self._job and record is self._record and is_explained:
             return
         self._record = record
@@ -120,7 +120,7 @@ class SelectedJob(QObject):
         self._bridge.watch(self._client.attempts(job.id, task), done)
 
     def _fetch_renderer(self, job_id: str) -> None:
-        """Which patterns tell errors in its log."""
+        """By which patterns errors in its log are recognised."""
         if self._client is not None:
             self._bridge.watch(
                 self._client.spec(job_id),

@@ -50,17 +50,17 @@ from .views.picture_panel import PicturePanel
 
 __all__ = ["KatanaQueueTab"]
 
-LOOK_FOR_SESSION_MS = 250
-TASKS_AGAIN_MS = 400
-COUNTS_AGAIN_MS = 100
-"""Nobody reads numbers that change more often."""
+SESSION_POLL_MS = 250
+TASKS_INTERVAL_MS = 400
+COUNTS_INTERVAL_MS = 100
+"""Numbers that change more often cannot be read."""
 
 
 class KatanaQueueTab(UI4.Tabs.BaseTab):
     """Jobs above; log, picture and Agents of what is selected below."""
 
     farm_name = "Katana Queue"
-    """The name that the farm plug-in has in menus; whoever registers the tab sets it."""
+    """The name that the farm plug-in has in menus; set when the tab is registered."""
 
     def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
         super().__init__(parent)  # no flags: Qt refuses an int, and Katana may hand one on
@@ -79,7 +79,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._look_for_session()
         accept_own_keys(self)
 
-    # --- building ----------------------------------------------------------------------------------------
+    # --- Building ---
 
     def _make_widgets(self) -> None:
         self.rows = RowPainter(self.model, self.pictures)
@@ -104,13 +104,13 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
         self._session_timer = QTimer(self)
-        self._session_timer.setInterval(LOOK_FOR_SESSION_MS)
+        self._session_timer.setInterval(SESSION_POLL_MS)
         self._counts_timer = QTimer(self)
         self._counts_timer.setSingleShot(True)
-        self._counts_timer.setInterval(COUNTS_AGAIN_MS)
+        self._counts_timer.setInterval(COUNTS_INTERVAL_MS)
         self._tasks_timer = QTimer(self)
         self._tasks_timer.setSingleShot(True)
-        self._tasks_timer.setInterval(TASKS_AGAIN_MS)
+        self._tasks_timer.setInterval(TASKS_INTERVAL_MS)
 
     def _lay_out(self) -> None:
         self._list = QStackedWidget(self)
@@ -135,7 +135,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         layout.addWidget(self.banner)
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.notice)
-        # As they stand, left to right, from the top; Qt would go in the order in which they were made.
+        # From left to right and from the top; Qt's own order is that in which they were made.
         for one, next_one in pairwise([*top.controls, self.banner.resume, self.view, *self.details.controls]):
             self.setTabOrder(one, next_one)
 
@@ -158,7 +158,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.empty.clear_filter_wanted.connect(self.filter_bar.clear)
         self.find_action.triggered.connect(self.filter_bar.focus)
         for source in (self.actions_of_jobs, self.log, self.notifier):
-            source.noticed.connect(self.notice.say)
+            source.noticed.connect(self.notice.show_message)
         for asking in (self.actions_of_jobs, self.catalog_actions, self.agents_panel):
             asking.refused.connect(self.notice.refuse)
         self.view.chosen.changed.connect(lambda: self.notice.refuse(""))
@@ -171,7 +171,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._counts_timer.timeout.connect(self._show_counts)
         self._tasks_timer.timeout.connect(lambda: self.model.want_tasks(*self.view.visible_rows()))
 
-    # --- the queue ---------------------------------------------------------------------------------------
+    # --- The queue ---
 
     def attach(self, client: QueueClient) -> None:
         """Show the queue that `client` speaks to."""
@@ -181,7 +181,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.bridge.attach(client)
 
     def _look_for_session(self) -> None:
-        """The tab may be restored before kq is started: look until it is."""
+        """The tab may be restored before kq is started: check again until it is."""
         session = current_session()
         if session is not None:
             self.attach(session.client)
@@ -253,7 +253,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         job = self.model.job(job_id)
         return job_id if job is None else job.name
 
-    # --- texts and menus ---------------------------------------------------------------------------------
+    # --- Texts and menus ---
 
     def _on_counts_changed(self) -> None:
         if not self.isVisible():
@@ -331,7 +331,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if news:
             self.model.apply(QueueChange(status=self._status, message=self._message, jobs=tuple(news)))
 
-    # --- Qt and Katana -----------------------------------------------------------------------------------
+    # --- Qt and Katana ---
 
     def getSettings(self) -> dict[str, Any]:
         """What Katana saves with the layout."""
@@ -362,7 +362,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.log.wrap_action.setChecked(own.wrap)
 
     def _follow_visibility(self) -> None:
-        """Files are looked at, and times counted, only while somebody sees them."""
+        """Files are read, and times updated, only while they are visible."""
         visible = self.isVisible()
         self.log.set_active(visible and self.details.current_page() is self.log)
         self.pictures.set_active(visible)
@@ -373,7 +373,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
                 timer.stop()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Now the tab is looked at."""
+        """The tab is visible now."""
         super().showEvent(event)
         self.log.reader.resume()
         self.pictures.resume()
@@ -385,12 +385,12 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._tasks_timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks: jobs are still taken in, since somebody may want to be told of their end."""
+        """Jobs are still taken in: the artist may be notified of their end."""
         super().hideEvent(event)
         self._follow_visibility()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """The tab goes: its threads end with it. Shown again, it takes up where it was."""
+        """The tab's threads end. Shown again, it continues where it was."""
         self.bridge.detach()
         self.log.reader.close()
         self.pictures.close()

@@ -28,11 +28,11 @@ class AgentColumn(NamedTuple):
     width: int
     """Pixels that it has where there is room."""
     right: bool = False
-    """Whether its texts stand at the right."""
+    """Whether its texts are right-aligned."""
 
 
 class AgentsModel(QAbstractTableModel):
-    """A few rows, so each change is told row by row. `job_name` turns a job's id into what people call it."""
+    """A few rows, so each change is signalled row by row. `job_name` turns a job's id into its name."""
 
     COLUMNS: tuple[AgentColumn, ...] = (
         AgentColumn("Agent", 74, 150),

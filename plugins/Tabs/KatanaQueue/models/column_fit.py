@@ -1,4 +1,4 @@
-"""Which columns the jobs list shows in a given width, until somebody arranges them. Pure; no Qt."""
+"""Which columns the jobs list shows in a given width, until the artist sizes them. Pure; no Qt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GIVE_WAY = (
     Column.REMAINING,
     Column.PICTURE,
 )
-"""Without room for all, these leave, the first first: *Reason* is what one looks for in trouble."""
+"""Without room for all, these leave, the first first: *Reason* is what an artist needs when a job fails."""
 
 
 def fitted_widths(
@@ -41,10 +41,10 @@ def fitted_widths(
         if not chosen.get(column):
             least.pop(column, None)
     widths = dict(least)
-    wishes = {column: max(0, round(COLUMNS[column].width * scale) - width) for column, width in least.items()}
-    left, wished = room - sum(least.values()), sum(wishes.values())
+    wanted = {column: max(0, round(COLUMNS[column].width * scale) - width) for column, width in least.items()}
+    left, total = room - sum(least.values()), sum(wanted.values())
     if left > 0:
-        for column, wish in wishes.items():
-            widths[column] += wish if wished <= left else wish * left // wished
+        for column, extra in wanted.items():
+            widths[column] += extra if total <= left else extra * left // total
         widths[Column.REASON if Column.REASON in widths else Column.NAME] += room - sum(widths.values())
     return widths

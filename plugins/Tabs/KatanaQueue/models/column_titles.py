@@ -44,7 +44,7 @@ class ColumnTitles(QAbstractTableModel):
         self._sorted: int | None = None
 
     def set_sorted(self, section: int) -> None:
-        """This column orders the list: its title leaves its right end to the arrow that says so."""
+        """This column orders the list: its title leaves room for the arrow at its right end."""
         before, self._sorted = self._sorted, section
         for changed in {section, before} - {None}:
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, changed, changed)

@@ -29,7 +29,7 @@ _LAST = float("inf")
 _NO_END_S = 4e9
 """In place of the time at which a job ended that has not: later than any (the year 2096)."""
 _WEEKDAYS_TELL_S = 6 * 86400.0
-"""So long ago, the name of a weekday still tells which day is meant."""
+"""So long ago, the name of a weekday still identifies the day."""
 
 
 class Column(IntEnum):
@@ -51,7 +51,7 @@ class Column(IntEnum):
 
 
 def clock_text(when_s: float | None, now_s: float) -> str:
-    """A moment as people write it: the nearer, the shorter."""
+    """A time as people write it: the nearer, the shorter."""
     return "" if when_s is None else _clock_text(when_s, int(now_s) // 60)
 
 
@@ -109,7 +109,7 @@ def elapsed_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
 
 
 def remaining_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
-    """How long it will still take, by its progress so far; None when nothing tells."""
+    """How long it will still take, by its progress so far; None when that is unknown."""
     if record.state != "Running" or record.progress is None or record.started is None:
         return None
     if record.progress < 0.02 or now_s - record.started < 1.0:
@@ -154,7 +154,7 @@ class ColumnInfo:
     text: Callable[[JobRecord, float], str]
     sort_value: Callable[[JobRecord], SortValue]
     right: bool = False
-    """Whether its text stands at the right, as numbers do."""
+    """Whether its text is right-aligned, as numbers are."""
     hidden: bool = False
     hint: str = ""
 
@@ -224,7 +224,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
 
 
 def job_text(record: JobRecord, why_waiting: str, column: int, now_s: float) -> str:
-    """What a cell of a job says; `why_waiting` is for one that waits for nothing of its own."""
+    """The text of a cell of a job; `why_waiting` is for one that waits for nothing of its own."""
     if column == _REASON:
         return reason_of(record, why_waiting)
     return COLUMNS[column].text(record, now_s)

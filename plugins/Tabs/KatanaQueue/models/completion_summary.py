@@ -1,4 +1,4 @@
-"""What to tell of long renders that are over: those that end together as one sentence. Pure."""
+"""The message about long renders that are over: one for those that end together. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .columns import elapsed_s, span_text
 __all__ = ["TOGETHER_S", "CompletionSummary", "Message"]
 
 TOGETHER_S = 10.0
-"""A system shows one message at a time, for some seconds: the next tells again what it takes the place of."""
+"""A system shows one message at a time, for some seconds: the next repeats what it replaces."""
 _MAX_NAMES = 3
-"""More of them nobody reads in a message: the list has them."""
+"""More of them would not be read in a message: the list has them."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What people are told."""
+    """What the artist is notified of."""
 
     message: str
     has_failed: bool
-    """Whether any of the renders that it tells of failed."""
+    """Whether any of its renders failed."""
 
 
 class CompletionSummary:
-    """Gathers renders that end one soon after another, so that no message hides what the one before said."""
+    """Gathers renders that end one soon after another, so that no message hides the one before."""
 
     def __init__(self) -> None:
         self._last_s = float("-inf")
@@ -35,7 +35,7 @@ class CompletionSummary:
         self._failed_names: list[str] = []
 
     def add(self, ended: Sequence[JobRecord], now_s: float) -> Message:
-        """Take in what has just ended, and say what to tell now.
+        """Take in what has just ended; returns the message to show now.
 
         Args:
             ended: completed and failed jobs, one at least.

@@ -14,14 +14,14 @@ from ....qt_dispatch import open_dispatcher
 
 __all__ = ["FileThread"]
 
-_LOOK_AGAIN_MS = 50
+_POLL_INTERVAL_MS = 50
 
 
 class FileThread(QObject):
     """Base of what works on a thread. Public methods: Qt's thread.
 
-    A subclass says in `_run` what the thread does until `_ending` is set. It waits on `_condition`, which
-    guards what both threads use, and calls `_start` after each wish.
+    A subclass's `_run` works on the thread until `_ending` is set. It waits on `_condition`, which
+    guards what both threads use, and calls `_start` after each request.
     """
 
     def __init__(self, name: str, parent: QObject | None = None) -> None:
@@ -35,7 +35,7 @@ class FileThread(QObject):
         self.destroyed.connect(partial(_end, self._condition, self._ending))
         self._resume_soon = QTimer(self)
         self._resume_soon.setSingleShot(True)
-        self._resume_soon.setInterval(_LOOK_AGAIN_MS)
+        self._resume_soon.setInterval(_POLL_INTERVAL_MS)
         self._resume_soon.timeout.connect(self.resume)
 
     def close(self) -> None:

@@ -19,18 +19,18 @@ __all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogProblem", "as_text"]
 CHUNK = 64 * 1024
 """Bytes between two entries of the index: 1 GB of log costs 128 kB of memory."""
 LONGEST = 16 * 1024
-"""Bytes of one line that are shown; the view says how much there is beyond."""
+"""Bytes of one line that are shown; the view shows how many more there are."""
 LONG = 128 * 1024
-"""Bytes of one line that are looked at in a search."""
+"""Bytes of one line that are searched."""
 _SIGNATURE = 256
 
 
 class LogProblem(Exception):
-    """Why there is nothing to show: one sentence for people."""
+    """Why there is nothing to show."""
 
 
 class FileChange(Enum):
-    """What became of the file since it was last looked at."""
+    """What happened to the file since the last check."""
 
     NONE = "none"
     GREW = "grew"
@@ -57,7 +57,7 @@ class Block(NamedTuple):
 
 
 class LogFile:
-    """One log file. It is opened anew for each look, so that it may be renamed and removed meanwhile."""
+    """One log file. It is opened for each read, so that it may be renamed and removed meanwhile."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -69,7 +69,7 @@ class LogFile:
 
     def _reset(self) -> None:
         self.size = 0
-        """Bytes, when it was last looked at."""
+        """Bytes, at the last check."""
         self.indexed = 0
         """Bytes whose lines are known."""
         self._before = array("Q", [0])  # line ends before each whole chunk
@@ -88,7 +88,7 @@ class LogFile:
         return self.indexed >= self.size
 
     def check(self) -> FileChange:
-        """Look what became of the file. Raises LogTrouble when there is nothing to show."""
+        """Check what happened to the file. Raises LogProblem when there is nothing to show."""
         try:
             status = Path(self.path).stat()
         except OSError as error:
@@ -110,7 +110,7 @@ class LogFile:
                 self._open().close()
                 self._opened_at = status.st_ctime_ns
             return FileChange.NONE
-        # Cut off and written again past its old end between two looks: only its content tells.
+        # Truncated and written past its old end between two checks: only its content shows that.
         if self._signature and self._read(0, len(self._signature)) != self._signature:
             return self._restart(status.st_size)
         self.size = status.st_size
@@ -133,7 +133,7 @@ class LogFile:
                 wanted = min(CHUNK - self.indexed % CHUNK, end - self.indexed)
                 block = file.read(wanted)
                 if not block:
-                    break  # cut off meanwhile; the next check says so
+                    break  # truncated meanwhile; the next check finds that
                 self._ends += block.count(b"\n")
                 self.indexed += len(block)
                 self._ends_with_newline = block.endswith(b"\n")
@@ -184,7 +184,7 @@ class LogFile:
                     data = _read_at(file, start, min(LONG, self.indexed - start))
                     cut = data.find(b"\n")
                 if cut < 0 and start + len(data) < self.indexed:
-                    return Block(data, 1, None)  # its beginning stands for it
+                    return Block(data, 1, None)  # its beginning represents it
                 data = data[: cut + 1] if cut >= 0 else data
         lines = data.count(b"\n") + (0 if data.endswith(b"\n") or not data else 1)
         return Block(data, lines, start + len(data))
@@ -232,7 +232,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def as_text(head: bytes, tail: bytes, length: int) -> str:
-    """A line for people: of a line that was written over its last state, without colours, odd bytes spelled.
+    """A line as it is shown: of one that was written over its last state; without colours; odd bytes spelled.
 
     `head` and `tail` are the line's beginning and end, `length` all its bytes.
     """

@@ -14,7 +14,7 @@ MAX_PAGES = 64
 
 
 class LogPages:
-    """Keeps the pages that were looked at last. Its owner asks for what `wanted` says."""
+    """Keeps the pages that were visible last. Its owner asks for the lines that `wanted` returns."""
 
     def __init__(self, measure: Callable[[str], int] = len) -> None:
         self.measure = measure
@@ -25,11 +25,11 @@ class LogPages:
         self.longest = 0
         """The length of the longest line seen, by `measure`."""
         self._pages: OrderedDict[int, list[LogLine]] = OrderedDict()
-        self._asked = range(0)  # pages of the latest wish: the reader serves no earlier one
+        self._asked = range(0)  # pages of the latest request: the reader serves no earlier one
         self._stale: set[int] = set()  # pages whose last line may read otherwise now
 
     def update(self, count: int, size: int) -> bool:
-        """There are so many lines of so many bytes now; returns whether that is news.
+        """There are so many lines of so many bytes now; returns whether that is a change.
 
         The last line known may have grown, so its page will be asked for again.
         """
@@ -66,7 +66,7 @@ class LogPages:
             known = self._pages.get(page)
             whole = known is not None and len(known) >= min(PAGE, self.count - page * PAGE)
             if (not whole or page in self._stale) and page not in self._asked:
-                # One wish for all that is in sight: the reader keeps only the last.
+                # One request for all that is visible: the reader keeps only the last.
                 self._asked = range(top // PAGE, last // PAGE + 1)
                 return self._asked.start * PAGE, len(self._asked) * PAGE
         return None

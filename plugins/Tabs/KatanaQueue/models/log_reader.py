@@ -1,4 +1,4 @@
-"""Reads logs on a thread of its own and tells Qt's: index, lines in sight, errors, search. Draws nothing.
+"""Reads logs on a thread of its own for Qt's: index, visible lines, errors, search. Draws nothing.
 
 It works in bursts of a millisecond: a busy Python thread would hold up every call that Qt makes to Python.
 """
@@ -20,11 +20,11 @@ from .log_scan import LineMarks, Search, SeverityScan, TextScan
 __all__ = ["LogReader", "LogState"]
 
 POLL_S = 0.2
-"""How often a log in sight is looked at for more."""
+"""How often a visible log is checked for more."""
 BURST_S, REST_S = 0.001, 0.001
 """How long the thread works at a time, and rests after it, so that Qt's thread gets its turn."""
 _SHORT_REST_S = 0.0002
-"""While somebody waits for lines."""
+"""While the view waits for lines."""
 _LINES_AT_ONCE = 64
 _INDEX_STEP = 1 << 18
 _FIRST_LOOK = 1 << 20
@@ -39,7 +39,7 @@ class LogState:
 
     path: str
     generation: int
-    """Another number: another file, or the same begun anew."""
+    """Another number: another file, or the same written from its beginning."""
     line_count: int = 0
     size: int = 0
     is_complete: bool = True
@@ -47,7 +47,7 @@ class LogState:
     problem: str = ""
     """Why there is nothing to show."""
     note: str = ""
-    """What happened to the file, for people."""
+    """What happened to the file, as a message."""
     errors: LineMarks = field(default_factory=LineMarks, compare=False)
     warnings: LineMarks = field(default_factory=LineMarks, compare=False)
     is_scanned: bool = False
@@ -83,29 +83,29 @@ class LogReader(FileThread):
         self._severity = SeverityScan(self._patterns)
         self._search: TextScan | None = None
         self._was_complete = False  # all lines of this generation were known once
-        self._told: LogState | None = None
+        self._published: LogState | None = None
         self._problem = ""
         self._note = ""
         self._next_poll_s = 0.0
-        self._last_told_s = 0.0
+        self._last_published_s = 0.0
 
     def open(self, path: str) -> None:
         """Follow the log at `path`; none when it is empty."""
         self._post(lambda: self._open(path))
 
     def set_renderer(self, renderer: str) -> None:
-        """Tell errors by this renderer's patterns from now on."""
+        """Recognise errors by this renderer's patterns from now on."""
         self._post(lambda: self._set_patterns(load_patterns(renderer)))
 
     def desired(self, generation: int, first: int, count: int) -> None:
-        """Bring lines; an earlier wish that was not yet served is dropped."""
+        """Bring lines; an earlier request that was not yet served is dropped."""
         with self._condition:
             self._wanted = (generation, first, count)
             self._condition.notify()
         self._start()
 
     def search(self, search: Search | None) -> None:
-        """Look for `search` in all lines, those still to come too; None: look for nothing."""
+        """Search all lines, also those to come; None: search for nothing."""
         self._post(lambda: self._set_search(search))
 
     def copy(self, generation: int, first: int, last: int, from_column: int, to_column: int) -> None:
@@ -113,7 +113,7 @@ class LogReader(FileThread):
         self._post(lambda: self._copy(generation, first, last, from_column, to_column))
 
     def set_active(self, is_active: bool) -> None:
-        """Whether the log is in sight: otherwise nothing is read."""
+        """Whether the log is visible: otherwise nothing is read."""
         with self._condition:
             self._is_active = is_active
             self._next_poll_s = 0.0
@@ -128,7 +128,7 @@ class LogReader(FileThread):
     def _emit(self, signal: str, *arguments: object) -> None:
         getattr(self, signal).emit(*arguments)
 
-    # --- from here on: the reader's thread ---------------------------------------------------------------
+    # --- From here on: the reader's thread ---
 
     def _run(self) -> None:
         while True:
@@ -181,7 +181,7 @@ class LogReader(FileThread):
         self._problem, self._note = "", ""
         self._begin()
         if self._file is None:
-            self._tell(LogState("", self._generation, is_scanned=True))
+            self._publish(LogState("", self._generation, is_scanned=True))
 
     def _begin(self) -> None:
         self._generation += 1
@@ -216,15 +216,15 @@ class LogReader(FileThread):
             if self._search is not None:
                 self._search.grown(last_line)
         if not (file.is_complete or self._was_complete) and file.size - file.indexed > 8 * _FIRST_LOOK:
-            self._tell_state()  # first, so that whoever shows the tail knows of which file it is
+            self._publish_state()  # first: the tail's receiver must know of which file it is
             post(self._emit, "tail_ready", self._generation, self._classified(file.tail(200)))
-        # The first stretch at once, so that a small log is whole when it is first told of.
+        # The first part at once, so that a small log is whole when it is first published.
         if not file.is_complete:
             file.advance(_FIRST_LOOK)
-        self._tell_state()
+        self._publish_state()
 
     def _work(self) -> None:
-        """One burst of what is left to do: index, then the search that somebody waits for, then errors."""
+        """One burst of what is left to do: index, then the search that the artist waits for, then errors."""
         file = self._file
         if file is None:
             return
@@ -235,15 +235,15 @@ class LogReader(FileThread):
             elif self._search is not None and self._search.next_line < file.line_count:
                 self._search.step(file)
                 if self._search.next_line >= file.line_count:
-                    self._tell_found()
+                    self._publish_found()
             elif self._severity.next_line < file.line_count:
                 self._severity.step(file)
             else:
                 break
-        if time.monotonic() - self._last_told_s > 0.05 or not self._has_work():
-            self._tell_state()
+        if time.monotonic() - self._last_published_s > 0.05 or not self._has_work():
+            self._publish_state()
             if self._search is not None and self._search.next_line < file.line_count:
-                self._tell_found()
+                self._publish_found()
 
     def _read(self, generation: int, first: int, count: int) -> None:
         if self._file is not None and generation == self._generation:
@@ -262,7 +262,7 @@ class LogReader(FileThread):
     def _set_search(self, search: Search | None) -> None:
         self._search = TextScan(search) if search is not None else None
         if self._search is not None and (self._file is None or not self._has_work()):
-            self._tell_found()
+            self._publish_found()
 
     def _copy(self, generation: int, first: int, last: int, from_column: int, to_column: int) -> None:
         if self._file is None or generation != self._generation:
@@ -288,10 +288,10 @@ class LogReader(FileThread):
             self._problem = message
             self._generation += 1
             self._severity = SeverityScan(self._patterns)
-            self._tell_state()
+            self._publish_state()
         self._next_poll_s = time.monotonic() + POLL_S
 
-    def _tell_state(self) -> None:
+    def _publish_state(self) -> None:
         file = self._file
         if file is None:
             return
@@ -310,15 +310,15 @@ class LogReader(FileThread):
             warnings=self._severity.warnings,
             is_scanned=scanned,
         )
-        self._last_told_s = time.monotonic()
-        if state != self._told or not scanned:
-            self._tell(state)
+        self._last_published_s = time.monotonic()
+        if state != self._published or not scanned:
+            self._publish(state)
 
-    def _tell(self, state: LogState) -> None:
-        self._told = state
+    def _publish(self, state: LogState) -> None:
+        self._published = state
         post(self._emit, "state_changed", state)
 
-    def _tell_found(self) -> None:
+    def _publish_found(self) -> None:
         search, file = self._search, self._file
         if search is not None:
             through = file is None or (file.is_complete and search.next_line >= file.line_count)

@@ -18,14 +18,14 @@ __all__ = ["BadPattern", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
 BLOCK = 64 * 1024
 """Bytes read in one step. To find words in them takes half a millisecond."""
-LOOKS = 64
-"""So many lines of them are looked at in one step: Qt's thread may wait for its end."""
+LINES_PER_STEP = 64
+"""So many lines of them are matched in one step: Qt's thread may wait for its end."""
 MAX_MARKS = 500_000
 """So many lines are remembered; beyond, they are only counted."""
 
 
 class BadPattern(Exception):
-    """Why a regular expression cannot be used: one sentence for people."""
+    """Why a regular expression cannot be used."""
 
 
 class LineMarks:
@@ -72,7 +72,7 @@ class LineMarks:
 
 
 class LineSearch:
-    """Looks for `words`, none of them empty; unless `match_case`, the letters A to Z stand for a to z too."""
+    """Looks for `words`, none of them empty; unless `match_case`, A to Z match a to z too."""
 
     def __init__(self, words: Iterable[bytes], match_case: bool = False) -> None:
         self._match_case = match_case
@@ -103,7 +103,7 @@ class LineSearch:
 
 
 class _Scan:
-    """Goes through a file line by line. The last line is looked at again when it may have grown."""
+    """Goes through a file line by line. The last line is scanned again when it may have grown."""
 
     def __init__(self) -> None:
         self.next_line = 0
@@ -112,7 +112,7 @@ class _Scan:
         self._after: tuple[int, int | None] = (0, None)  # `next_line` and `_start` after it
 
     def step(self, file: LogFile) -> bool:
-        """Look at some lines; returns whether there is more."""
+        """Scan some lines; returns whether there are more."""
         if self._looks is None:
             if self.next_line and self.next_line >= file.line_count:
                 return False
@@ -121,7 +121,7 @@ class _Scan:
                 return False
             self._looks = self.look_at(data, self.next_line)
             self._after = self.next_line + lines, end
-        if next(islice(self._looks, LOOKS - 1, None), self) is self:
+        if next(islice(self._looks, LINES_PER_STEP - 1, None), self) is self:
             self._looks = None
             self.next_line, self._start = self._after
         return self.next_line < file.line_count
@@ -136,7 +136,7 @@ class _Scan:
             self.forget(last_line)
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
-        """Look at the lines of `data`, or those among them that may be of interest, one with each step."""
+        """Scan the lines of `data`, or those that may match, one with each step."""
         raise NotImplementedError
 
     def forget(self, line: int) -> None:
@@ -159,7 +159,7 @@ class SeverityScan(_Scan):
         )
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
-        # Most lines hold none of the words: only those that do are cut out and looked at.
+        # Most lines hold none of the words: only those that do are cut out and matched.
         for number, start, end in self._search.lines(data, first_line):
             kind = self._patterns.classify(data[start : min(end, start + LONGEST)].decode("utf-8", "replace"))
             if kind == "error":
@@ -209,7 +209,7 @@ class TextScan(_Scan):
             return
         search = self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
         for number, text in enumerate(data.split(b"\n"), first_line):
-            # Windows' programs end lines with both; `$` means the end that is seen.
+            # Programs on Windows end lines with CR LF; `$` is meant to match before both.
             if text and search(text.removesuffix(b"\r")[:LONGEST]):
                 self.found.add(number)
             yield

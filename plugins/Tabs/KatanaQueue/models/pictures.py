@@ -16,8 +16,8 @@ __all__ = ["PictureLoader"]
 
 THUMBNAIL = QSize(48, 22)
 MAX_KEPT = 2000
-LOOK_AGAIN_S = 1.0
-"""A picture that is being rendered is looked at again after so long."""
+REFRESH_INTERVAL_S = 1.0
+"""A picture that is being rendered is read again after so long."""
 
 
 class PictureLoader(FileThread):
@@ -25,7 +25,7 @@ class PictureLoader(FileThread):
 
     Signals:
         thumbnail_loaded(str): the thumbnail of a path is there, or changed.
-        picture_loaded(str, QImage, str): a whole picture, or a null image and a sentence that says why not.
+        picture_loaded(str, QImage, str): a whole picture, or a null image and the reason.
     """
 
     thumbnail_loaded = Signal(str)
@@ -41,7 +41,7 @@ class PictureLoader(FileThread):
         self._wanted: OrderedDict[tuple[str, bool], None] = OrderedDict()
         self._retry = QTimer(self)
         self._retry.setSingleShot(True)
-        self._retry.setInterval(int(LOOK_AGAIN_S * 1000))
+        self._retry.setInterval(int(REFRESH_INTERVAL_S * 1000))
         self._retry.timeout.connect(self._ask_for_stale)
 
     def thumbnail(self, path: str, ratio: float) -> QPixmap | None:
@@ -57,13 +57,13 @@ class PictureLoader(FileThread):
         return None
 
     def refresh(self, path: str) -> None:
-        """`path` may have changed: look again soon, if anybody looked at it before."""
+        """`path` may have changed: read it again soon, if it was shown before."""
         if path in self._thumbnails:
             self._stale.add(path)
             self._look_again_soon()
 
     def set_active(self, is_active: bool) -> None:
-        """Whether the thumbnails are in sight: otherwise no file is looked at again."""
+        """Whether the thumbnails are visible: otherwise no file is read again."""
         self._is_active = is_active
         if is_active:
             self._look_again_soon()
@@ -96,7 +96,7 @@ class PictureLoader(FileThread):
                     self._condition.wait()
                 if self._ending.is_set():
                     return
-                (path, whole), _ = self._wanted.popitem(last=True)  # the latest asked is the one in sight
+                (path, whole), _ = self._wanted.popitem(last=True)  # the latest request is the visible one
             outcome = self._load(path, whole)
             if outcome is None:
                 continue
@@ -124,7 +124,7 @@ class PictureLoader(FileThread):
             why = reader.errorString()
             return image, "" if not image.isNull() else f"The picture {path} cannot be shown: {why}."
         if image.isNull():
-            return None  # half written: the next change brings another look
+            return None  # half written: the next change has it read again
         self._stamps[path] = stamp
         if not reader.scaledSize().isValid():
             image = image.scaled(

@@ -66,6 +66,6 @@ def read(settings: dict[str, Any]) -> TabSettings | None:
 
 def _migrated(columns: dict[str, Any], version: int) -> dict[str, Any]:
     if version < 2 and columns.get("fitted") is not True and columns.keys() & {"hidden", "widths"}:
-        # There an arrangement by hand was not said to be one.
+        # Version 1 did not name an arrangement by hand.
         return {**columns, "fitted": False}
     return columns

@@ -15,11 +15,11 @@ from .job_order import JobOrder
 __all__ = ["MAX_SHOWN", "ExpandedJobs", "TaskRows", "task_text"]
 
 MAX_SHOWN = 20_000
-"""A job with more tasks shows these, and says how many there are beyond."""
+"""A job with more tasks shows these, and how many more there are."""
 
 
 class TaskRows:
-    """Rows of one job's tasks: as many as it has, filled in as they are looked at."""
+    """Rows of one job's tasks: as many as it has, filled in as they become visible."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -50,7 +50,7 @@ class ExpandedJobs:
         self._ends: list[int] = []  # for each of them: the first row after its tasks
 
     def place(self, order: JobOrder) -> None:
-        """The jobs stand as in `order` now."""
+        """Take in that the jobs are in this `order` now."""
         self.tasks = {job_id: tasks for job_id, tasks in self.tasks.items() if job_id in order}
         job_rows = sorted(row for job_id in self.tasks if (row := order.row(job_id)) is not None)
         ends, offset = [], 0
@@ -89,7 +89,7 @@ class ExpandedJobs:
 def task_text(
     rows: TaskRows, row: int, job: JobRecord | None, why_waiting: str, column: int, now_s: float
 ) -> str:
-    """What a cell of a task of `job` says; `why_waiting` is for one that waits for nothing of its own."""
+    """The text of a cell of a task of `job`; `why_waiting` is for one that waits for nothing of its own."""
     task = rows.task(row)
     if task is None:
         return f"task {row + 1}" if column == Column.NAME else ""

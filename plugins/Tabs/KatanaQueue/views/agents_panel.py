@@ -49,7 +49,7 @@ _MARGIN = 8
 
 class AgentsPanel(QWidget):
     """Signals:
-    refused(str): a sentence for people: why nothing was done; empty when the last one no longer matters.
+    refused(str): why nothing was done; empty when the last one no longer matters.
     """
 
     refused = Signal(str)
@@ -80,7 +80,7 @@ class AgentsPanel(QWidget):
         self.count.setFixedWidth(64)
         self.count.setAccessibleName("Local Agents to keep running")
         self.count.setToolTip("How many Agents are kept running on this machine: as many renders run at once")
-        # Several steps of the spin box are one wish.
+        # Several steps of the spin box are one request.
         self._wish = QTimer(self)
         self._wish.setSingleShot(True)
         self._wish.setInterval(400)
@@ -139,7 +139,7 @@ class AgentsPanel(QWidget):
         )  # its whole row has a frame
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The columns fit, until somebody sizes one: why an Agent is lost is to be in sight."""
+        """The columns fit, until the artist sizes one: the reason of a lost Agent stays visible."""
         super().resizeEvent(event)
         if not self._is_fitted:
             return
@@ -165,7 +165,7 @@ class AgentsPanel(QWidget):
 
     def _lay_out(self) -> None:
         self.tools = FittingRow(self)
-        """The row of buttons that belongs above it; whoever shows the panel places it."""
+        """The row of buttons above the panel; the tab places it."""
         label = QLabel("Local &Agents", self)
         label.setBuddy(self.count)
         label.setContentsMargins(8, 0, 4, 0)

@@ -1,4 +1,4 @@
-"""What the tab says about itself: a queue that starts or is gone, an empty list, passing notices."""
+"""Messages of the tab itself: a queue that starts or is gone, an empty list, passing notices."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["Banner", "EmptyPage", "Notice"]
 
 
 def _capitalized(text: str) -> str:
-    """`text` with a capital and a full stop: what the queue says of itself comes without."""
+    """`text` with a capital and a full stop, which the queue's messages do not have."""
     stop = "" if not text or text[-1] in ".…!?" else "."
     return text[:1].upper() + text[1:] + stop
 
 
 class Banner(QWidget):
-    """A strip above a list or a log, shown while something out of the ordinary is to be known of it.
+    """A strip above a list or a log, shown while something is out of the ordinary.
 
     Signals:
         resume_wanted(): the queue is paused, and is to go on.
@@ -74,29 +74,28 @@ class Banner(QWidget):
         """Show what is out of the ordinary about the queue; nothing when all is well.
 
         Args:
-            status, sentence: of the connection, as the client tells them.
+            status, message: of the connection, as the client reports them.
             queue: of a queue that is connected.
         """
-        say = self.show_text
         match status:
             case ConnectionStatus.STARTING:
-                say(message or "Katana Queue is starting …", "Running", busy=True)
+                self.show_text(message or "Katana Queue is starting …", "Running", busy=True)
             case ConnectionStatus.LOST:
                 why = message or "The connection to Katana Queue is gone; connecting again."
-                say(f"{_capitalized(why)} What is shown may be old.", "Failed", busy=True)
+                self.show_text(f"{_capitalized(why)} What is shown may be old.", "Failed", busy=True)
             case ConnectionStatus.ENDED:
-                say(message or "Katana Queue has ended.", "Cancelled")
+                self.show_text(message or "Katana Queue has ended.", "Cancelled")
             case _ if queue.problem:
-                say(queue.problem, "warning")
+                self.show_text(queue.problem, "warning")
             case _ if queue.paused:
-                say("The queue is paused: nothing more is started until it is resumed.", "warning")
+                self.show_text("The queue is paused: nothing more is started until it is resumed.", "warning")
                 self.resume.show()
             case _:
-                say("", "Waiting")
+                self.show_text("", "Waiting")
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The text that is shown."""
         return self._text.text() if not self.isHidden() else ""
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -108,7 +107,7 @@ class Banner(QWidget):
 
 
 class EmptyPage(QWidget):
-    """What stands in place of an empty list: how to fill it.
+    """Shown in place of an empty list: how to fill it.
 
     Signals:
         clear_filter_wanted(): show all jobs again.
@@ -154,7 +153,7 @@ class EmptyPage(QWidget):
         self._clear.hide()
 
     def show_no_queue(self) -> None:
-        """Nothing can be rendered; the strip above the list says why."""
+        """Nothing can be rendered; the strip above the list has the reason."""
         self._title.setText("No queue")
         self._text.setText("Katana Queue is not running: the line above says why.")
         self._clear.hide()
@@ -178,7 +177,7 @@ class EmptyPage(QWidget):
 
 
 class Notice(QLabel):
-    """The last sentence for the user, shown for a while; of a long one the beginning and the end."""
+    """The last message, shown for a while; of a long one the beginning and the end."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -193,9 +192,9 @@ class Notice(QLabel):
         self.hide()
 
     def refuse(self, message: str) -> None:
-        """Show why something was not done, until it no longer matters: then `sentence` is empty."""
+        """Show why something was not done, until it no longer matters: then `message` is empty."""
         if message:
-            self.say(message)
+            self.show_message(message)
             self._is_refusal = True
         elif self._is_refusal:
             self.hide()
@@ -206,8 +205,8 @@ class Notice(QLabel):
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, place.width())
         QPainter(self).drawText(place, int(Qt.AlignmentFlag.AlignVCenter), text)
 
-    def say(self, message: str) -> None:
-        """Show `sentence`."""
+    def show_message(self, message: str) -> None:
+        """Show `message`."""
         self._is_refusal = False
         self.setText(message)
         self.setToolTip(message)

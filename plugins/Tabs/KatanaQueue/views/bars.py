@@ -68,7 +68,7 @@ class TopBar(FittingWidget):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.controls += self._more
         self._least = first + 2 * self._bar.iconSize().width()
-        """Pixels that the first buttons take, with the one that stands for those which have no room."""
+        """The width of the first buttons and of the menu button for the others, in pixels."""
         view = self._view = QToolButton(self)
         view.setText("View")
         view.setAccessibleName("View options")
@@ -120,14 +120,14 @@ _BY_KEY = (
 
 
 class _Tabs(QTabBar):
-    """Shows whoever uses the keyboard that it has it, whatever the host's style makes of that."""
+    """Shows that it has the keyboard, whatever the host's style draws."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._framed = False
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """A click says where it is, and so does nothing of a window that was just opened."""
+        """No frame after a click, or in a window that was just opened."""
         if event.reason() != Qt.FocusReason.ActiveWindowFocusReason:
             self._framed = event.reason() in _BY_KEY
         super().focusInEvent(event)

@@ -28,7 +28,7 @@ class FilterBar(FittingWidget):
         super().__init__(parent)
         self.field = SearchField("Filter jobs by words", widest=320, parent=self)
         self.field.setToolTip("Words in the name, node, Agent, reason or log file; all of them must occur")
-        self.field.paused.connect(self._tell)
+        self.field.paused.connect(self._emit_filter)
         self.field.left.connect(self.left)
         self._buttons: dict[JobState, QToolButton] = {}
         self._switches = QWidget(self)
@@ -50,7 +50,7 @@ class FilterBar(FittingWidget):
             button.setCheckable(True)
             button.setAutoRaise(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            button.toggled.connect(lambda _on: self._tell())
+            button.toggled.connect(lambda _on: self._emit_filter())
             self._buttons[state] = button
             switches.addWidget(button)
         layout.addStretch(1)
@@ -62,7 +62,7 @@ class FilterBar(FittingWidget):
         self.follow_palette()
 
     def full_width(self) -> int:
-        """The least width, in pixels, in which all of it is in sight."""
+        """The least width, in pixels, in which all of it is visible."""
         return self.field.minimumWidth() + self._switches.sizeHint().width()
 
     @property
@@ -82,7 +82,7 @@ class FilterBar(FittingWidget):
                 )
 
     def set_shown(self, shown: int, total: int) -> None:
-        """Say in the field how many jobs are listed."""
+        """Show in the field how many jobs are listed."""
         text = "Filter jobs"
         if total:
             jobs = "1 job" if total == 1 else f"{total:,} jobs"
@@ -111,10 +111,10 @@ class FilterBar(FittingWidget):
         self.field.clear()
         for button in self._buttons.values():
             button.setChecked(False)
-        self._tell()
+        self._emit_filter()
 
-    def _tell(self) -> None:
-        self.field.cut_pause()  # told herewith
+    def _emit_filter(self) -> None:
+        self.field.cut_pause()  # emitted here
         self.filter_changed.emit(self.filter())
 
     def _fit(self) -> None:

@@ -24,14 +24,14 @@ class FittingWidget(QWidget):
         self._fit()
 
     def event(self, event: QEvent) -> bool:
-        """Something in it wants another width, because it says something else: a count of more digits."""
+        """A widget in it needs another width, since its text changed: a count of more digits."""
         if event.type() == QEvent.Type.LayoutRequest:
             self._fit()
         return super().event(event)
 
 
 class FittingRow(FittingWidget):
-    """Controls in a row. A higher `rank` goes earlier when the row is too narrow; 0 stays."""
+    """Controls in a row. One of a higher `rank` is hidden first when the row is too narrow; 0 stays."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,11 +54,11 @@ class FittingRow(FittingWidget):
         return [widget for widget in self._ranks if widget.focusPolicy() & Qt.FocusPolicy.TabFocus]
 
     def add_stretch(self) -> None:
-        """What follows stands at the right."""
+        """What is added next is at the right."""
         self._row.addStretch(1)
 
     def show_when_fits(self, widget: QWidget, wanted: bool) -> None:
-        """Whether a control is to be shown at all."""
+        """Whether a control is shown at all."""
         self._wanted[widget] = wanted
         self._fit()
 

@@ -63,7 +63,7 @@ class JobColumns(QObject):
         self._titles.set_sorted(self._header.sortIndicatorSection())
         self.fit()
 
-    # --- fitted, until they are arranged -----------------------------------------------------------------
+    # --- Fitted, until they are arranged ---
 
     @property
     def is_fitted(self) -> bool:
@@ -85,7 +85,7 @@ class JobColumns(QObject):
                     header.resizeSection(column, width)
 
     def _title_widths(self) -> dict[Column, int]:
-        """What each title takes: Qt tells it of shown ones only."""
+        """The width of each title: Qt has it for visible columns only."""
         header, metrics = self._header, self._header.fontMetrics()
         widths = {
             column: metrics.horizontalAdvance(COLUMNS[column].title) + 2 * HEADER_PADDING + 2
@@ -101,7 +101,7 @@ class JobColumns(QObject):
 
     @contextmanager
     def _by_itself(self) -> Iterator[None]:
-        """What happens to the header meanwhile is nobody's doing."""
+        """Changes of the header meanwhile are not the artist's."""
         self._changing += 1
         try:
             yield
@@ -111,10 +111,10 @@ class JobColumns(QObject):
     def _scale(self) -> float:
         return max(1.0, self._view.fontMetrics().height() / USUAL_FONT_HEIGHT)
 
-    # --- menu --------------------------------------------------------------------------------------------
+    # --- Menu ---
 
     def menu(self) -> QMenu:
-        """A menu in which each column can be shown or hidden; it reads anew whenever it opens."""
+        """A menu in which each column can be shown or hidden; it is filled whenever it opens."""
         menu = QMenu("Columns", self._view)
         menu.aboutToShow.connect(lambda: self._fill(menu))
         self._fill(menu)
@@ -159,7 +159,7 @@ class JobColumns(QObject):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(self._header.mapToGlobal(position))
 
-    # --- kept --------------------------------------------------------------------------------------------
+    # --- Kept ---
 
     def settings(self) -> dict[str, Any]:
         """Columns by name, as Katana saves them with the tab."""
@@ -169,7 +169,7 @@ class JobColumns(QObject):
         widths = {}
         with self._by_itself():
             for column, info in enumerate(COLUMNS):
-                if column in hidden:  # a hidden section says 0
+                if column in hidden:  # a hidden section has the width 0
                     header.setSectionHidden(column, False)
                 widths[info.key] = header.sectionSize(column)
                 header.setSectionHidden(column, column in hidden)

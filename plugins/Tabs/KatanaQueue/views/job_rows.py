@@ -39,7 +39,7 @@ _PICTURE, _AGENT, _REASON, _LOG_FILE = (
     int(Column.LOG_FILE),
 )
 _CUT_WITHIN = (_NAME, _LOG_FILE)
-"""Too long, these are cut in the middle: what tells one from the next, the version, stands at the end."""
+"""Too long, these are cut in the middle: the version, in which they differ, is at the end."""
 _RIGHT = tuple(info.right for info in COLUMNS)
 _NO_PEN = Qt.PenStyle.NoPen
 _NO_BRUSH = Qt.BrushStyle.NoBrush
@@ -55,7 +55,7 @@ class RowPainter:
         self._model = model
         self._pictures = pictures
         self.stale_since_s: float | None = None
-        """Since when nothing is heard of the queue: what is shown is drawn faint, and no time goes on."""
+        """Since when the queue is not heard: rows are drawn faint, and their times stop."""
         self._columns: Sequence[tuple[int, int, int]] = ()
         self._extent = (0, 0)
         self._metrics = QFontMetricsF(QFont())

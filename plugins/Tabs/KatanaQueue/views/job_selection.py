@@ -1,4 +1,4 @@
-"""Which jobs and tasks are selected in the list, and that they stay so while it is arranged anew."""
+"""Which jobs and tasks are selected in the list, and that they stay selected while it is rearranged."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class JobSelection(QObject):
         return self._view.selectionModel().hasSelection()
 
     def has_current(self) -> bool:
-        """Whether the row with the focus is selected. A job that goes leaves the focus to its neighbour."""
+        """Whether the row with the focus is selected: a removed job's focus moves to its neighbour."""
         return self._view.selectionModel().isSelected(self._view.currentIndex().siblingAtColumn(0))
 
     def select(self, job_ids: Iterable[str]) -> None:
-        """Select these jobs and no others; none when they stand in more than MAX_STRETCHES places."""
+        """Select these jobs and no others; none when they are in more than MAX_STRETCHES places."""
         stretches: list[list[int]] = []
         for row in sorted(row for job_id in job_ids if (row := self._jobs.row(job_id)) is not None):
             if stretches and stretches[-1][1] == row - 1:

@@ -44,12 +44,12 @@ class JobsView(QTableView):
     """Signals:
     current_changed(): the row with the focus, or what it shows, is another.
     picture_activated(): a picture was double-clicked.
-    picked_by_hand(): somebody chose a row, with the mouse or a key.
+    row_chosen(): the artist chose a row, with the mouse or a key.
     """
 
     current_changed = Signal()
     picture_activated = Signal()
-    picked_by_hand = Signal()
+    row_chosen = Signal()
 
     def __init__(self, model: JobsModel, row_painter: RowPainter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -102,7 +102,7 @@ class JobsView(QTableView):
             self._fit_rows()
             self.columns.fit()
 
-    # --- the current row ---------------------------------------------------------------------------------
+    # --- The current row ---
 
     def current(self) -> tuple[str, int | None]:
         """Job and task of the row with the focus; an empty id when there is none."""
@@ -137,7 +137,7 @@ class JobsView(QTableView):
         self._on_rows_moved()
         self._look.start()
 
-    # --- tasks -------------------------------------------------------------------------------------------
+    # --- Tasks ---
 
     def _on_data_changed(self, first: QModelIndex, last: QModelIndex) -> None:
         if first.row() <= self.currentIndex().row() <= last.row():
@@ -181,7 +181,7 @@ class JobsView(QTableView):
             isinstance(record, JobRecord) and record.tasks > 1 and 0 <= position.x() - left < ARROW_WIDTH + 2
         )
 
-    # --- events ------------------------------------------------------------------------------------------
+    # --- Events ---
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A click on a job's arrow opens or closes it, and selects nothing."""
@@ -192,7 +192,7 @@ class JobsView(QTableView):
             event.accept()
             return
         super().mousePressEvent(event)
-        self.picked_by_hand.emit()
+        self.row_chosen.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """On a picture: open it. On a job with tasks: open or close it."""
@@ -249,7 +249,7 @@ class JobsView(QTableView):
             before = self.currentIndex()
             super().keyPressEvent(event)
             if self.currentIndex() != before:
-                self.picked_by_hand.emit()
+                self.row_chosen.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the rows in sight, each as a whole."""
@@ -263,7 +263,7 @@ class JobsView(QTableView):
             return
         if last < 0:
             last = self._jobs.rowCount() - 1
-        # A focus frame only when it tells more than the selection does.
+        # A focus frame only where the selection does not show the focus.
         current = self.currentIndex().row() if self.hasFocus() else -1
         selection = self.selectionModel()
         header = self.horizontalHeader()

@@ -84,7 +84,7 @@ class LinePainter:
             self._painter.setPen(self._dim)
 
     def ground(self, y: int, kind: str, rows: int, is_visited: bool) -> None:
-        """What is behind a line that tells of an error or a warning, in `rows`; more so when jumped to."""
+        """The background of an error or a warning, in `rows`; stronger when jumped to."""
         if not kind:
             return
         colour = severity_colour(kind, self._palette)

@@ -34,15 +34,15 @@ MAX_DRAWN_MARKS = 300
 class LogPanel(QWidget):
     """Signals:
     attempt_chosen(str): the log of another attempt is to be shown, by path; empty: the latest.
-    noticed(str): a sentence for people.
-    sight_wanted(): somebody searches the log: it is to be in sight.
+    noticed(str): a message to show.
+    sight_wanted(): the artist searches the log, which may be hidden.
     """
 
     attempt_chosen = Signal(str)
     noticed = Signal(str)
     sight_wanted = Signal()
     tools: FittingRow
-    """The row of buttons that belongs above it; whoever shows the panel places it."""
+    """The row of buttons above the panel; the tab places it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -69,7 +69,7 @@ class LogPanel(QWidget):
         self.view.menu_wanted.connect(self._show_menu)
         self.show_log("", "Select a job to see its log.")
 
-    # --- what is shown -----------------------------------------------------------------------------------
+    # --- What is shown ---
 
     def show_log(self, path: str, message: str = "") -> None:
         """Show the log at `path`; with none, `message`."""
@@ -111,14 +111,14 @@ class LogPanel(QWidget):
         self.tools.show_when_fits(self._attempts, self._attempts.count() > 1)
 
     def set_renderer(self, renderer: str) -> None:
-        """Tell errors by the patterns of `renderer`."""
+        """Recognise errors by the patterns of `renderer`."""
         self.reader.set_renderer(renderer)
 
     def set_active(self, is_active: bool) -> None:
-        """Whether the panel is in sight: otherwise no file is looked at."""
+        """Whether the panel is visible: otherwise no file is read."""
         self.reader.set_active(is_active)
 
-    # --- what the reader tells ---------------------------------------------------------------------------
+    # --- Results of the reader ---
 
     def _on_state(self, state: LogState) -> None:
         if state.path != self._state.path:
@@ -188,11 +188,11 @@ class LogPanel(QWidget):
         for action in (self.next_match, self.previous_match):
             action.setEnabled(self._found is not None and self._found.count > 0)
 
-    # --- problems and search -----------------------------------------------------------------------------
+    # --- Problems and search ---
 
     @property
     def search_actions(self) -> list[QAction]:
-        """What has a key that whoever looks at the list, or types the words, means the log with."""
+        """The actions whose keys work while the jobs list or the search field has the keyboard."""
         ahead, back = [self.next_problem, self.next_match], [self.previous_problem, self.previous_match]
         return [self.find_action, *ahead, *back]
 
@@ -203,7 +203,7 @@ class LogPanel(QWidget):
         line = self.view.current_line
         to = marks.next(line) if forward else marks.previous(line)
         if to is not None and forward and not self.view.selection().whole_line and marks.lines[0] == line:
-            to = line  # the cursor stands on it by chance, at the very beginning
+            to = line  # the cursor is there by chance, at the very beginning
         if to is not None:
             self.view.go_to_line(to)
 
@@ -216,13 +216,13 @@ class LogPanel(QWidget):
     def _start_search(self) -> None:
         text = self._field.text()
         self._search, self._found = None, None
-        why_not = ""
+        problem = ""
         if text:
             try:
                 self._search = Search(text, self._regex.isChecked(), self._case.isChecked())
             except BadPattern as wrong:
-                why_not = str(wrong)
-        self._why_not.show_text(why_not, "warning")
+                problem = str(wrong)
+        self._search_problem.show_text(problem, "warning")
         self._jump = self._search is not None
         self.reader.search(self._search)
         self.view.set_highlight(self._search.pattern if self._search else None)
@@ -250,7 +250,7 @@ class LogPanel(QWidget):
             if to is not None:
                 self.view.go_to_line(to)
 
-    # --- copy, open --------------------------------------------------------------------------------------
+    # --- Copy, open ---
 
     def _copy(self, selection: Selection) -> None:
         if selection.is_empty:
@@ -284,7 +284,7 @@ class LogPanel(QWidget):
     def _on_follow_changed(self, follow: bool) -> None:
         self.follow_action.setChecked(follow)
 
-    # --- widgets -----------------------------------------------------------------------------------------
+    # --- Widgets ---
 
     def _make_widgets(self) -> None:
         self.tools = FittingRow(self)
@@ -294,7 +294,7 @@ class LogPanel(QWidget):
         self._attempts.currentIndexChanged.connect(
             lambda _at: self.attempt_chosen.emit(self._attempts.currentData())
         )
-        self._why_not = Banner(self)  # below the row: why nothing is sought
+        self._search_problem = Banner(self)  # below the row: why nothing is sought
         self._severity = QLabel(self)
         self._matches = QLabel(self)
         self._matches.setMinimumWidth(self.fontMetrics().horizontalAdvance("000 of 0,000"))
@@ -390,5 +390,5 @@ class LogPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self._why_not)
+        layout.addWidget(self._search_problem)
         layout.addWidget(self.view, 1)

@@ -37,7 +37,7 @@ WHEEL_STEP = 120
 class LogView(QAbstractScrollArea):
     """Signals:
     lines_wanted(int, int): lines from a first one on, so many, are in sight and not known.
-    follow_changed(bool): the view follows the end of the log, or ceased to, because somebody scrolled.
+    follow_changed(bool): the view follows the end of the log, or no longer does, since the artist scrolled.
     copy_wanted(Selection): the selected text is to go to the clipboard.
     line_entered(int): the cursor is in another line.
     """
@@ -77,7 +77,7 @@ class LogView(QAbstractScrollArea):
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.verticalScrollBar().actionTriggered.connect(self._on_scroll_action)
 
-    # --- content -----------------------------------------------------------------------------------------
+    # --- Content ---
 
     def clear(self, message: str = "") -> None:
         """Show no lines, and `message` in their place."""
@@ -127,7 +127,7 @@ class LogView(QAbstractScrollArea):
             self.viewport().update()
 
     def set_highlight(self, pattern: re.Pattern[str] | None) -> None:
-        """What is sought, to be shown in the lines in sight."""
+        """Highlight what is searched for."""
         self._highlight = pattern
         self.viewport().update()
 
@@ -135,7 +135,7 @@ class LogView(QAbstractScrollArea):
         """A line, when it is known."""
         return self._lines.line(number)
 
-    # --- follow, wrap, places ----------------------------------------------------------------------------
+    # --- Follow, wrap, places ---
 
     @property
     def follows(self) -> bool:
@@ -195,7 +195,7 @@ class LogView(QAbstractScrollArea):
         """What is selected."""
         return self._selection
 
-    # --- measures ----------------------------------------------------------------------------------------
+    # --- Measures ---
 
     def _columns(self) -> int:
         return self._metrics.columns(self.viewport().width())
@@ -240,7 +240,7 @@ class LogView(QAbstractScrollArea):
         if wanted is not None:
             self.lines_wanted.emit(*wanted)
 
-    # --- drawing -----------------------------------------------------------------------------------------
+    # --- Drawing ---
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the lines in sight."""
@@ -297,7 +297,7 @@ class LogView(QAbstractScrollArea):
             painter.setFont(QApplication.font())
             draw_message(painter, palette, rect, self._message)
 
-    # --- mouse, keys, scrolling --------------------------------------------------------------------------
+    # --- Mouse, keys, scrolling ---
 
     def _position_at(self, point: QPoint) -> Position:
         y, line = -self._row_in_line * self._metrics.line_height, self.top_line()
@@ -362,7 +362,7 @@ class LogView(QAbstractScrollArea):
         self.menu_wanted.emit(event.globalPos())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Scroll; upwards, somebody wants to read: follow no more."""
+        """Scroll; upwards, stop following: the artist reads."""
         if event.angleDelta().y() > 0:
             self.set_follow(False)
         if self._wrap and event.angleDelta().y():
@@ -404,7 +404,7 @@ class LogView(QAbstractScrollArea):
         self.viewport().update()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
-        """Draw anew: lines are cheap to draw, and the gutter must stand still."""
+        """Redraw all: lines are cheap to draw, and the gutter must not move."""
         self.viewport().update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

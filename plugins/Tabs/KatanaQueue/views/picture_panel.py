@@ -55,7 +55,7 @@ class PicturePanel(QWidget):
         self.canvas = Canvas(self)
         self._title = _Title(self)
         self.tools = QWidget(self)
-        """The row that belongs above it; whoever shows the panel places it."""
+        """The row above the panel; the tab places it."""
         bar = QHBoxLayout(self.tools)
         bar.setContentsMargins(2 * SPACING, 2, 2 * SPACING, 2)
         bar.addWidget(self._title, 1)
@@ -111,7 +111,7 @@ class PicturePanel(QWidget):
             return
         if not image.isNull():
             self._loaded[path] = QPixmap.fromImage(image)
-        elif path not in self._loaded:  # one that was there is better than a sentence
+        elif path not in self._loaded:  # an older picture is better than a message
             self._problems[path] = message
         self._draw()
 
@@ -211,7 +211,7 @@ class Canvas(QWidget):
         area = self._area(self._pictures[0][0])
         return area.left() + area.width() * self._wipe
 
-    # --- drawing -----------------------------------------------------------------------------------------
+    # --- Drawing ---
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw what there is."""
@@ -268,7 +268,7 @@ class Canvas(QWidget):
         painter.setPen(QColor(255, 255, 255))
         painter.drawText(plate, int(Qt.AlignmentFlag.AlignCenter), text)
 
-    # --- mouse and keys ----------------------------------------------------------------------------------
+    # --- Mouse and keys ---
 
     def _set_wipe(self, wipe: float) -> None:
         self._wipe = min(1.0, max(0.0, wipe))

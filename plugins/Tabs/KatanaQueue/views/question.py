@@ -1,4 +1,4 @@
-"""A question before what costs a long render. It holds nothing up while it stands."""
+"""A question before a long render is ended. It blocks nothing while it is open."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def question_about(
     """The question before jobs or tasks are stopped or removed; empty when little rendering is lost.
 
     Args:
-        verb: the action, as its button says.
+        verb: the action, as on its button.
         records: the names and records of those that may be running.
         count: how many jobs and tasks there are in all.
         always_ask: also when none of them has run for long.
@@ -47,7 +47,7 @@ def question_about(
 
 
 def ask_first(parent: QWidget, question: str, verb: str, call: Callable[[], None]) -> None:
-    """Show `question` over `parent`, with a button that says `verb`; `call` when that is pressed."""
+    """Show `question` over `parent`, with a button `verb`; `call` when that is pressed."""
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowTitle("Katana Queue")

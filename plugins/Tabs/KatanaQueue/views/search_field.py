@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
 __all__ = ["SearchField"]
 
 PAUSE_MS = 130
-"""Whoever types on within this is not done yet."""
+"""Typing has paused after so long."""
 CLEAR_WIDTH = 30
 """Pixels that the button which clears the field takes."""
 
@@ -40,7 +40,7 @@ class SearchField(QLineEdit):
         self.textChanged.connect(lambda _text: self._typing.start())
 
     def cut_pause(self) -> bool:
-        """Let `paused` not come: the caller goes ahead. Returns whether it was to come."""
+        """Cancel a `paused` that is due: the caller acts now. Returns whether one was due."""
         was_active = self._typing.isActive()
         self._typing.stop()
         return was_active
@@ -66,7 +66,7 @@ class SearchField(QLineEdit):
             painter.drawText(room, int(right), self._found)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape clears the words, then goes to what is searched; Down goes there too."""
+        """Escape clears the words, then leaves the field; Down leaves it too."""
         if event.key() == Qt.Key.Key_Escape and self.text():
             self.clear()
         elif event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Down):
