@@ -15,6 +15,11 @@ def renderboot_command() -> list[str]:
     return [sys.executable, "-m", "host.renderboot"]
 
 
+def check_command(kind: str, path: str) -> list[str]:
+    """Return the arguments that check a file on the machine that renders: `kind` is stage or picture."""
+    return [sys.executable, "-m", "host.renderboot.check_files", kind, path]
+
+
 def standby_command() -> list[str]:
     """Return the arguments that start a renderboot which loads its renderer and then waits for one render."""
     return [*renderboot_command(), "--standby"]

@@ -71,6 +71,16 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--headless", action="store_true", help="render off screen even if there is a display"
     )
+    batch = result.add_argument_group("without the UI, as on a farm")
+    batch.add_argument("--batch", action="store_true", help="render frames of a Render node to its Output")
+    batch.add_argument("--katana-file", type=Path, metavar="FILE", help="with --batch: the project")
+    batch.add_argument("--render-node", metavar="NAME", help="with --batch: the Render node")
+    batch.add_argument(
+        "-t", "--frames", metavar="FRAMES", default="1", help="with --batch: such as 1-10 or 1,5"
+    )
+    batch.add_argument(
+        "--script", nargs=argparse.REMAINDER, metavar="FILE", help="run a script, with the arguments after it"
+    )
     return result
 
 
@@ -114,11 +124,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger().handlers[0].setLevel(logging.WARNING)
     once = _Once()
     logging.getLogger().handlers[0].addFilter(once)
+    if options.script is not None or options.batch:
+        return _without_ui(options)
     if options.agents is not None:
         os.environ["KQ_NUM_AGENTS"] = str(options.agents)
-    if not os.environ.get("KATANA_RESOURCES"):
-        os.environ["KATANA_RESOURCES"] = str(session.ROOT / "plugins")
-    os.environ.setdefault("KATANA_ROOT", str(session.ROOT))
+    _set_up_environment()
     scene = Path(options.scene) if options.scene else session.ROOT / "resources" / "scenes" / "sample.usda"
     headless = options.headless or not has_display()
     if headless and set(os.environ.get("KQ_NUM_AGENTS", "").strip()) == {"0"}:
@@ -141,6 +151,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .interactive import run as run_window
 
     return run_window(scene if scene.exists() or options.scene else None, options.node, options.frame)
+
+
+def _set_up_environment() -> None:
+    if not os.environ.get("KATANA_RESOURCES"):
+        os.environ["KATANA_RESOURCES"] = str(session.ROOT / "plugins")
+    os.environ.setdefault("KATANA_ROOT", str(session.ROOT))
+
+
+def _without_ui(options: argparse.Namespace) -> int:
+    _set_up_environment()
+    from . import batch
+
+    if options.script is not None:
+        if not options.script:
+            print("katana-queue: --script needs the script's path", file=sys.stderr)
+            return EXIT_BAD_INPUT
+        return batch.run_script(Path(options.script[0]), options.script[1:])
+    if options.katana_file is None or not options.render_node:
+        print("katana-queue: --batch needs --katana-file and --render-node", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    try:
+        frames = batch.parse_frames(options.frames)
+    except ValueError as error:
+        print(f"katana-queue: invalid frames: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return batch.run_batch(options.katana_file, options.render_node, frames)
 
 
 def why_headless(asked: bool) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import logging
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from .cook_client import CookClient
 from .frame_sequence import FrameRequest
 from .pixel_server import PixelServer
 from .sequence_dialog import SequenceDialog
-from .submission import Prepared, Submission, SubmissionError, hand_in, prepare
+from .submission import Prepared, Submission, SubmissionError, hand_in, numbered, prepare
 
 _log = logging.getLogger("Katana.Render")
 
@@ -266,7 +265,7 @@ class RenderSession(QObject):
                 )
             if sequence is not None:
                 output = sequence.pattern
-            output = re.sub(r"#+", lambda marks: f"{round(render.frame):0{len(marks[0])}d}", output)
+            output = numbered(output, round(render.frame))
         return Submission(
             node=node.name,
             farm=render.farm,

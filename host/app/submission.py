@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -53,17 +54,27 @@ class Submission:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A render whose stage lies in its folder, ready for the farm. `command` still names this machine."""
+    """A render whose stage is in its folder, ready for the farm.
+
+    `command` still names this machine. `before` and `after` are run before and after it, in the same job.
+    """
 
     submission: Submission
     folder: str
     picture: Path
     command: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
     width: int | None
     height: int | None
     camera: str
     samples: int | None
     warnings: tuple[str, ...]
+
+
+def numbered(output: str, frame: int) -> str:
+    """Return the path with the frame's digits in place of `#`."""
+    return re.sub(r"#+", lambda marks: f"{frame:0{len(marks[0])}d}", output)
 
 
 def prepare(submission: Submission, cook: CookClient) -> Prepared:
@@ -95,6 +106,7 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 folder,
                 picture,
                 command,
+                *_around(submission, stage, picture),
                 render["width"],
                 render["height"],
                 str(render["camera"] or next(iter(answer["cameras"]), "")),  # renderboot takes the first, too
@@ -114,7 +126,8 @@ def hand_in(prepared: Prepared) -> str:
         command = FarmPluginManager.PrepareRemoteCommand(
             prepared.command, asked.context, prepared.folder, asked.farm
         )
-        return FarmPluginManager.SubmitJob(asked.node, asked.context, prepared.folder, [command], asked.farm)
+        commands = [*prepared.before, command, *prepared.after]
+        return FarmPluginManager.SubmitJob(asked.node, asked.context, prepared.folder, commands, asked.farm)
     raise AssertionError("unreachable: _refusals lets nothing pass in silence")
 
 
@@ -184,6 +197,14 @@ def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
     if not os.access(output.parent, os.W_OK):
         raise SubmissionError(f"The picture cannot be written: the folder {output.parent} is not writable.")
     return output
+
+
+def _around(submission: Submission, stage: str, picture: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The commands before and after a Disk Render. A preview has none, as in Katana."""
+    if not submission.output:
+        return (), ()
+    before = command_line.join(session.check_command("stage", stage))
+    return (before,), (command_line.join(session.check_command("picture", str(picture))),)
 
 
 def _arguments(

@@ -176,6 +176,10 @@ def test_a_disk_render_writes_where_the_node_says(
     qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
     assert render.phase is Phase.COMPLETED, render.reason
     assert (tmp_path / "shot.003.png").is_file()
+    assert render.log_file is not None
+    log = Path(render.log_file).read_text()
+    # Commands before and after the render, in the same job: the render is not the last of them.
+    assert log.index("stage checked") < log.index("diskRender") < log.index("picture checked")
 
 
 def test_without_a_farm_the_menu_says_so(make_desktop: MakeDesktop, tmp_path: Path) -> None:

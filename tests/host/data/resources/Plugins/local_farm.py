@@ -5,13 +5,29 @@ The smallest that a plug-in can be; what a real farm adds is not here.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 
 from Katana import FarmAPI
+
+
+def _in_order(commands: list[str]) -> list[str]:
+    """One process that runs the commands in their order, until one fails; a stop reaches the one that runs."""
+    if len(commands) == 1:
+        return shlex.split(commands[0])
+    program = (
+        "import json, signal, subprocess, sys\n"
+        "for command in json.loads(sys.argv[1]):\n"
+        "    child = subprocess.Popen(command)\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: child.terminate())\n"
+        "    if child.wait(): sys.exit(child.returncode)\n"
+    )
+    return [sys.executable, "-c", program, json.dumps([shlex.split(each) for each in commands])]
 
 
 class LocalFarm(FarmAPI.BaseFarmPlugin):
@@ -41,7 +57,7 @@ class LocalFarm(FarmAPI.BaseFarmPlugin):
         log = os.path.join(jobRequest.tempDir, "render.log")
         with open(log, "wb") as stream:
             process = subprocess.Popen(
-                shlex.split(jobRequest.commands[0]),
+                _in_order(jobRequest.commands),
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **jobRequest.environment},

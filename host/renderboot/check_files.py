@@ -1,0 +1,40 @@
+"""`python -m host.renderboot.check_files stage|picture PATH`: the commands before and after a Disk Render.
+
+They say in the job's log, on the machine that renders, what is wrong with a file. Only the standard library.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .errors import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_OK
+
+_STARTS = {
+    "stage": (b"#usda", b"PXR-USDC", b"PK"),
+    "picture": (b"\x89PNG\r\n\x1a\n", b"v/1\x01"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Check one file; returns the exit code."""
+    if len(argv) != 2 or argv[0] not in _STARTS:
+        sys.stderr.write("ERROR: usage: python -m host.renderboot.check_files stage|picture PATH\n")
+        return EXIT_BAD_ARGUMENTS
+    kind, path = argv
+    try:
+        with Path(path).open("rb") as stream:
+            start = stream.read(16)
+    except OSError as error:
+        sys.stderr.write(f"ERROR: The {kind} {path} cannot be read: {error.strerror}.\n")
+        return EXIT_FAILED
+    if not start.startswith(_STARTS[kind]):
+        sys.stderr.write(f"ERROR: The {kind} {path} is damaged, or is no {kind}.\n")
+        return EXIT_FAILED
+    size = Path(path).stat().st_size
+    sys.stderr.write(f"{kind} checked: {path}, {size} bytes\n")
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
