@@ -104,18 +104,6 @@ def test_subsets_get_their_materials_and_the_rest_keeps_the_meshs() -> None:
     assert by_material["/World/Blue"].positions[:, 0].max() == 1.0
 
 
-def test_subdivision_is_mentioned_once_and_shaded_smoothly() -> None:
-    """Two subdivision surfaces make one line that counts them; their normals are the cage's averages."""
-    stage = new_stage()
-    for name in ("A", "B"):
-        add_card(stage, f"/World/{name}").CreateSubdivisionSchemeAttr(UsdGeom.Tokens.catmullClark)
-    scene, said = read(stage)
-    lines = [line for line in said.splitlines() if "ubdivision" in line]
-    assert len(lines) == 1
-    assert "/World/A and 1 more" in lines[0]
-    assert np.allclose(scene.root.meshes[0].normals, (0, 0, 1))
-
-
 def test_holes_are_left_open() -> None:
     """A face listed in holeIndices is not there."""
     points = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (2, 0, 0), (2, 1, 0)]

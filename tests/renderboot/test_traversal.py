@@ -138,15 +138,15 @@ def test_collection_bindings_reach_their_members() -> None:
 
 
 def test_what_cannot_be_rendered_is_named_with_a_count() -> None:
-    """Three curves make one warning; the rest is drawn."""
+    """Three volumes make one warning; the rest is drawn."""
     stage = new_stage()
     add_sphere(stage, "/World/Ball")
     for number in range(3):
-        UsdGeom.BasisCurves.Define(stage, f"/World/Hair{number}")
-    UsdGeom.Points.Define(stage, "/World/Dust")
+        stage.DefinePrim(f"/World/Cloud{number}", "Volume")
+    UsdGeom.TetMesh.Define(stage, "/World/Jelly")
     scene, said = read(stage)
-    assert "Cannot render BasisCurves prims: skipped: /World/Hair0 and 2 more" in said
-    assert "Cannot render Points prims: skipped: /World/Dust" in said
+    assert "Cannot render Volume prims: skipped: /World/Cloud0 and 2 more" in said
+    assert "Cannot render TetMesh prims: skipped: /World/Jelly" in said
     assert len(scene.root.meshes) == 1
 
 

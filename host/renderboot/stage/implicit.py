@@ -47,6 +47,28 @@ def sphere(radius: float) -> Shape:
     return _revolved([_arc(radius, 0.0, -math.pi / 2, math.pi / 2, 0.0, 1.0)], "Y")
 
 
+@lru_cache(maxsize=8)
+def ball(detail: int) -> Shape:
+    """A unit sphere of few triangles: an octahedron, its faces split into four `detail` + 1 times."""
+    positions = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)], np.float64)
+    triangles = np.array(
+        [(0, 2, 4), (2, 1, 4), (1, 3, 4), (3, 0, 4), (2, 0, 5), (1, 2, 5), (3, 1, 5), (0, 3, 5)], np.int64
+    )
+    for _ in range(detail + 1):
+        pairs = np.sort(
+            np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1
+        )
+        edges, where = np.unique(pairs, axis=0, return_inverse=True)
+        a, b, c = (len(positions) + where.reshape(-1)).reshape(3, -1)
+        middles = positions[edges].sum(axis=1)
+        positions = np.concatenate([positions, middles / np.linalg.norm(middles, axis=1, keepdims=True)])
+        x, y, z = triangles.T
+        parts = ([x, a, c], [a, y, b], [c, b, z], [a, b, c])
+        triangles = np.concatenate([np.stack(part, axis=1) for part in parts])
+    exact = positions.astype(np.float32)
+    return Shape(exact, exact, np.zeros((len(exact), 2), np.float32), triangles.astype(np.uint32))
+
+
 @lru_cache(maxsize=256)
 def cylinder(
     radius_bottom: float, radius_top: float, height: float, axis: str, *, capped: bool = True

@@ -14,6 +14,11 @@ from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from .mesh_parts import Choice, Ints, MeshPart, Numbers, Topology, Values
 from .primvars import PrimvarReader
+from .subdivide import LEVELS, Sharpness, Subdivision, levels_for
+from .values import get
+
+_SMOOTH = ("catmullClark", "loop")
+"""Schemes whose limit surface is smooth."""
 
 
 class MeshReading:
@@ -41,7 +46,11 @@ class MeshReading:
         self._diagnostics = diagnostics
         self._cache = cache
         self._path = str(mesh.GetPath())
-        self._topology = self._read_topology()
+        self._control = self._read_topology()
+        self._topology = self._control
+        self._subdivision = self._subdivided()
+        if self._subdivision:
+            self._topology = self._subdivision.topology
 
     @property
     def is_valid(self) -> bool:
@@ -51,7 +60,7 @@ class MeshReading:
     @property
     def face_count(self) -> int:
         """Faces, holes included."""
-        return len(self._topology.counts) if self._topology else 0
+        return len(self._control.counts) if self._control else 0
 
     def part(
         self, faces: Ints | None, uv_primvar: str, primvars: Mapping[str, int], *, needs_closed: bool
@@ -67,14 +76,15 @@ class MeshReading:
         topology = self._topology
         if topology is None:
             return None
-        # The limit surface of these is smooth.
-        smooth = (UsdGeom.Tokens.catmullClark, UsdGeom.Tokens.loop)
+        if self._subdivision and faces is not None:
+            faces = np.flatnonzero(np.isin(self._subdivision.parents, faces))
         choice = Choice(
             faces=faces,
-            normals=self._normals(),
+            # USD gives a subdivision surface the normals of its limit: authored ones belong to polygons.
+            normals=() if self._subdivision else self._normals(),
             uvs=self._uvs(uv_primvar),
             attributes=_listed(*(self._primvar(name, width) for name, width in primvars.items())),
-            is_smooth=self._mesh.GetSubdivisionSchemeAttr().Get() in smooth,
+            is_smooth=self._scheme() in _SMOOTH,
             needs_closed=needs_closed,
         )
         if self._cache is None:
@@ -87,7 +97,65 @@ class MeshReading:
 
     def _primvar(self, name: str, width: int) -> Values | None:
         """A primvar (inherited ones too); None when absent."""
-        return self._primvars.values(self._mesh.GetPrim(), name, width)
+        values = self._primvars.values(self._mesh.GetPrim(), name, width)
+        if values is None or self._subdivision is None or self._control is None:
+            return values
+        refined = self._subdivision.values(values, self._control.indices.astype(np.int64))
+        if refined is None:
+            self._diagnostics.warn(f"The primvar '{name}' has too few values and is ignored", self._path)
+        return refined
+
+    # --- Subdivision ---
+
+    def _scheme(self) -> str:
+        return str(get(self._mesh.GetSubdivisionSchemeAttr(), self._time, "catmullClark"))
+
+    def _subdivided(self) -> Subdivision | None:
+        if self._control is None or self._scheme() not in _SMOOTH:
+            return None
+        if self._scheme() == "loop":
+            self._diagnostics.note("Loop subdivision is rendered as Catmull-Clark", self._path)
+        levels = levels_for(self._control.counts)
+        if levels < LEVELS:
+            self._diagnostics.warn(
+                f"Too many faces: subdivided {levels} times instead of {LEVELS}", self._path
+            )
+        if not levels or int(self._control.counts.min()) < 3:
+            return None
+        return Subdivision(self._control, self._sharpness(), levels)
+
+    def _sharpness(self) -> Sharpness:
+        mesh, time = self._mesh, self._time
+        indices = _ints(mesh.GetCreaseIndicesAttr().Get(time))
+        lengths = _ints(mesh.GetCreaseLengthsAttr().Get(time))
+        sharp = np.asarray(mesh.GetCreaseSharpnessesAttr().Get(time) or [], np.float64)
+        starts = np.cumsum(lengths) - lengths
+        points = len(self._control.points) if self._control else 0
+        is_whole = int(lengths.sum()) == len(indices) and (lengths >= 2).all()
+        per_edge = len(sharp) == int((lengths - 1).sum())
+        if not is_whole or not (per_edge or len(sharp) == len(lengths)):
+            self._diagnostics.warn("Creases that do not fit together are ignored", self._path)
+            indices, lengths, starts, sharp = _ints(None), _ints(None), _ints(None), np.zeros(0)
+        is_first = np.ones(len(indices), bool)
+        is_first[(starts + lengths - 1).astype(np.int64)] = False
+        first = np.flatnonzero(is_first)
+        edges = (
+            np.stack([indices[first], indices[first + 1]], axis=1)
+            if len(first)
+            else np.zeros((0, 2), np.int64)
+        )
+        values = sharp if per_edge else np.repeat(sharp, np.maximum(lengths - 1, 0))
+        is_there = ((edges >= 0) & (edges < points)).all(axis=1) & np.isfinite(values[: len(edges)])
+        corners = _ints(mesh.GetCornerIndicesAttr().Get(time))
+        corner_sharp = np.asarray(mesh.GetCornerSharpnessesAttr().Get(time) or [], np.float64)
+        count = min(len(corners), len(corner_sharp))
+        return Sharpness(
+            edges[is_there],
+            np.maximum(values[is_there], 0.0),
+            corners[:count],
+            np.maximum(np.nan_to_num(corner_sharp[:count]), 0.0),
+            get(mesh.GetInterpolateBoundaryAttr(), time, "edgeAndCorner") == "edgeAndCorner",
+        )
 
     def _uvs(self, name: str) -> tuple[Values, ...]:
         """The texture coordinates asked for, else the mesh's first ones."""
@@ -134,6 +202,10 @@ class MeshReading:
             self._diagnostics.warn("A mesh with points that are not numbers is skipped", self._path)
             return None
         return topology if topology.has_triangles else None
+
+
+def _ints(values: object) -> Ints:
+    return np.asarray(values if values else [], np.int64)
 
 
 def _numbers(values: object) -> Numbers | None:

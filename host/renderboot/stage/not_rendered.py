@@ -22,7 +22,11 @@ _PICTURE = ("aspectRatioConformPolicy", "camera", "dataWindowNDC", "pixelAspectR
 
 RENDERED: dict[str, frozenset[str]] = {
     "Mesh": _GPRIM
-    | {"faceVertexCounts", "faceVertexIndices", "holeIndices", "normals", "points", "subdivisionScheme"},
+    | {
+        *("faceVertexCounts", "faceVertexIndices", "holeIndices", "normals", "points", "subdivisionScheme"),
+        *("cornerIndices", "cornerSharpnesses", "creaseIndices", "creaseLengths", "creaseSharpnesses"),
+        "interpolateBoundary",
+    },
     "Sphere": _GPRIM | {"radius"},
     "Cube": _GPRIM | {"size"},
     "Cylinder": _AXIAL | {"radius"},
@@ -114,9 +118,8 @@ NOT_RENDERED: dict[str, str] = {
 WITHOUT_EFFECT = {
     *("extent", "proxyPrim", "doubleSided", "ids", "guideRadius", "stereoRole", "light:shaderId"),
     *("light:materialSyncMode", "velocities", "accelerations", "angularVelocities", "productName"),
-    *("productType", "disableMotionBlur", "instantaneousShutter", "cornerIndices", "cornerSharpnesses"),
-    *("creaseIndices", "creaseLengths", "creaseSharpnesses", "faceVaryingLinearInterpolation"),
-    *("interpolateBoundary", "triangleSubdivisionRule", "collection:lightLink", "collection:shadowLink"),
+    *("productType", "disableMotionBlur", "instantaneousShutter", "faceVaryingLinearInterpolation"),
+    *("triangleSubdivisionRule", "collection:lightLink", "collection:shadowLink"),
     *(
         f"collection:{link}:{name}"
         for link in ("lightLink", "shadowLink")

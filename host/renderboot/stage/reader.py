@@ -56,8 +56,7 @@ def read_stage(
     bounds = world_bounds(root)
     if bounds is None:
         raise RenderBootError(
-            f"There is nothing to render in '{arguments.stage}': {walk.prims_seen} prims, "
-            "but no visible geometry for the purposes default and render."
+            f"There is nothing to render in '{arguments.stage}': {_reason(walk, settings)}."
         )
     camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, walk.cameras)
     aspect = picture.width * picture.pixel_aspect_ratio / picture.height
@@ -73,6 +72,15 @@ def read_stage(
         diagnostics.note("No light on the stage: a soft dome was added")
         root.lights.append(_soft_dome(up_is_z=up_is_z))
     return Scene(root, camera, picture, bounds, frame)
+
+
+def _reason(walk: StageWalk, settings: StageSettings) -> str:
+    """Why nothing is seen: what was skipped, or that there is no geometry."""
+    if walk.skipped:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(walk.skipped.items()))
+        return f"its geometry is of kinds that cannot be rendered ({kinds})"
+    purposes = " and ".join(sorted(settings.purposes))
+    return f"{walk.prims_seen} prims, but no visible geometry for the purposes {purposes}"
 
 
 @dataclass

@@ -15,6 +15,7 @@ from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 from ..scene import Group, Material, Matrix, Mesh
 from .bindings import BindingReader, without_primvars
+from .curves import KINDS, CurveReader
 from .implicit_prims import SHAPES, ImplicitReader
 from .lights import LightReader
 from .materials import MaterialReader
@@ -61,6 +62,7 @@ class StageWalk:
         self.primvars = PrimvarReader(time)
         self.bindings = BindingReader(time, MaterialReader(time, diagnostics), self.primvars, diagnostics)
         self._implicit = ImplicitReader(time, self.primvars, diagnostics)
+        self._curves = CurveReader(time, self.primvars, diagnostics)
         self._lights = LightReader(time, diagnostics)
         self._xforms = UsdGeom.XformCache(time)
         self._instances = InstanceReader(self, stage, time, diagnostics)
@@ -166,6 +168,10 @@ class StageWalk:
             mesh = self._implicit.mesh(prim, self.bindings.material(prim, prim), place.matrix)
             if mesh:
                 group.meshes.append(mesh)
+        elif kind in KINDS:
+            mesh = self._curves.mesh(prim, self.bindings.material(prim, prim), place.matrix)
+            if mesh:
+                group.meshes.append(mesh)
         elif prim.HasAPI(UsdLux.LightAPI):
             light = self._lights.light(prim, place.matrix)
             if light:
@@ -185,10 +191,6 @@ class StageWalk:
         reading = MeshReading(mesh, self._time, self.primvars, self._diagnostics, self._cache)
         if not reading.is_valid:
             return
-        if mesh.GetSubdivisionSchemeAttr().Get() != UsdGeom.Tokens.none:
-            self._diagnostics.note(
-                "Subdivision surfaces are rendered as their control meshes", str(prim.GetPath())
-            )
         for bound, faces in self._face_sets(prim, reading.face_count):
             made = self._part(prim, bound, faces, reading, place)
             if made:

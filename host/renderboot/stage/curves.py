@@ -1,0 +1,393 @@
+"""Curves, points and NURBS patches at one frame as meshes: tubes, ribbons, small spheres, grids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pxr import Usd, UsdGeom
+
+from ..diagnostics import Diagnostics
+from ..scene import Array, Indices, Material, Matrix, Mesh
+from . import implicit
+from .bindings import without_primvars
+from .curve_basis import Weights, basis, nurbs
+from .mesh_parts import Ints, Values
+from .primvars import PrimvarReader
+from .values import get
+
+KINDS = frozenset(("BasisCurves", "NurbsCurves", "HermiteCurves", "Points", "NurbsPatch"))
+MAX_POINTS = 300_000
+"""More points than these are thinned out."""
+_MAX_SAMPLES = 400_000
+"""Curves of more samples than these have three sides instead of six."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Elements:
+    """Which value of a primvar each vertex has: by weights of control points, or by the number of one."""
+
+    vertex: tuple[Weights, Ints] | None
+    """For the weights' rows: weights, and the control points that they are of, a row each."""
+    uniform: Ints
+    count: int
+    """Values that a primvar of one for each control point has."""
+
+
+class CurveReader:
+    """Reads curves, points and patches at one frame."""
+
+    def __init__(self, time: Usd.TimeCode, primvars: PrimvarReader, diagnostics: Diagnostics) -> None:
+        self._time = time
+        self._primvars = primvars
+        self._diagnostics = diagnostics
+
+    def mesh(self, prim: Usd.Prim, material: Material, transform: Matrix) -> Mesh | None:
+        """The prim as triangles; None, named, when its numbers do not fit together."""
+        path = str(prim.GetPath())
+        points = np.asarray(
+            get(UsdGeom.PointBased(prim).GetPointsAttr(), self._time, []), np.float64
+        ).reshape(-1, 3)
+        if not len(points) or not np.isfinite(points).all():
+            self._diagnostics.warn(
+                f"{prim.GetTypeName()} without points, or with some not finite: skipped", path
+            )
+            return None
+        kind = str(prim.GetTypeName())
+        if kind == "Points":
+            made = self._points(prim, points)
+        elif kind == "NurbsPatch":
+            made = self._patch(prim, points)
+        else:
+            made = self._curves(prim, kind, points)
+        if made is None:
+            self._diagnostics.warn(f"{kind} whose numbers do not fit together: skipped", path)
+            return None
+        positions, triangles, normals, uvs, elements = made
+        attributes: dict[str, Array] = {}
+        for primvar in material.primvars.values():
+            values = self._primvars.values(prim, primvar.name, primvar.width)
+            found = _spread(values, elements, primvar.width) if values else None
+            if found is not None:
+                attributes[primvar.name] = found
+            elif values:
+                self._diagnostics.warn(f"The primvar '{primvar.name}' does not fit and is ignored", path)
+        missing = {primvar.name for primvar in material.primvars.values()} - set(attributes)
+        return Mesh(
+            path=path,
+            positions=positions.astype(np.float32),
+            triangles=triangles,
+            material=without_primvars(material, missing),
+            transform=transform,
+            normals=normals.astype(np.float32) if normals is not None else None,
+            uvs=uvs.astype(np.float32),
+            attributes=attributes,
+            is_closed=kind == "Points",
+        )
+
+    # --- Points ---
+
+    def _points(self, prim: Usd.Prim, points: Matrix) -> _Made | None:
+        widths = self._widths(prim, len(points))
+        kept = np.arange(len(points))
+        if len(points) > MAX_POINTS:
+            self._diagnostics.warn(f"More than {MAX_POINTS:,} points are thinned out", str(prim.GetPath()))
+            kept = np.linspace(0, len(points) - 1, MAX_POINTS).astype(np.int64)
+        ball = implicit.ball(2 if len(kept) <= 2000 else 1 if len(kept) <= 20_000 else 0)
+        count = len(ball.positions)
+        radii = widths[kept] / 2.0
+        positions = points[kept][:, None] + ball.positions[None] * radii[:, None, None]
+        starts = np.arange(len(kept))[:, None, None] * count
+        triangles = (ball.triangles[None].astype(np.int64) + starts).reshape(-1, 3).astype(np.uint32)
+        owner = np.repeat(kept, count)
+        elements = _Elements(
+            (np.ones((len(owner), 1)), owner[:, None]), np.zeros(len(owner), np.int64), len(points)
+        )
+        normals, uvs = np.tile(ball.normals, (len(kept), 1)), np.tile(ball.uvs, (len(kept), 1))
+        return positions.reshape(-1, 3), triangles, normals, uvs, elements
+
+    def _widths(self, prim: Usd.Prim, count: int) -> Matrix:
+        values = self._width_values(prim)
+        if values is None or len(values.array) == 1 or values.interpolation == "constant":
+            width = 1.0 if values is None else float(values.array.reshape(-1)[0])
+            return np.full(count, abs(width) if np.isfinite(width) else 1.0)
+        array = values.array.reshape(-1).astype(np.float64)
+        if len(array) != count:
+            self._diagnostics.warn("Widths that do not fit: the first is used", str(prim.GetPath()))
+            array = np.full(count, array[0])
+        return np.abs(np.nan_to_num(array))
+
+    def _width_values(self, prim: Usd.Prim) -> Values | None:
+        primvar = self._primvars.values(prim, "widths", 1)
+        if primvar is not None and len(primvar.array):
+            return primvar
+        attribute = prim.GetAttribute("widths")
+        array = np.asarray(get(attribute, self._time, []), np.float32)
+        interpolation = str(attribute.GetMetadata("interpolation") or "vertex") if attribute else "vertex"
+        return Values("widths", array, None, interpolation, 1) if len(array) else None
+
+    # --- Patches ---
+
+    def _patch(self, prim: Usd.Prim, points: Matrix) -> _Made | None:
+        patch = UsdGeom.NurbsPatch(prim)
+        grids = []
+        for letter in "UV":
+            count = int(get(getattr(patch, f"Get{letter}VertexCountAttr")(), self._time, 0))
+            order = int(get(getattr(patch, f"Get{letter}OrderAttr")(), self._time, 0))
+            knots = np.asarray(get(getattr(patch, f"Get{letter}KnotsAttr")(), self._time, []), np.float64)
+            ends = get(getattr(patch, f"Get{letter}RangeAttr")(), self._time, None)
+            weights = nurbs(count, order, knots, (float(ends[0]), float(ends[1])) if ends else None)
+            if weights is None:
+                return None
+            grids.append(weights)
+        across, down = grids
+        if across.shape[1] * down.shape[1] != len(points):
+            return None
+        rows, columns = len(down), len(across)
+        # Rows of v, columns of u: a point's number counts u first.
+        weights = np.einsum("vj,ui->vuji", down, across).reshape(rows * columns, -1)
+        rational = np.asarray(get(patch.GetPointWeightsAttr(), self._time, []), np.float64)
+        if len(rational) == len(points):
+            weights = weights * rational
+            weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+        if get(patch.GetTrimCurveCountsAttr(), self._time, None):
+            self._diagnostics.warn("Trim curves are not rendered: the patch is whole", str(prim.GetPath()))
+        positions = weights @ points
+        corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1)
+        triangles = _two_triangles(corner, corner + 1, corner + columns + 1, corner + columns)
+        if get(patch.GetOrientationAttr(), self._time, "rightHanded") == "leftHanded":
+            triangles = triangles[:, [0, 2, 1]]
+        v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij")
+        elements = _Elements(
+            (weights, np.tile(np.arange(len(points)), (len(weights), 1))),
+            np.zeros(len(weights), np.int64),
+            len(points),
+        )
+        uvs = np.stack([u, v], axis=2).reshape(-1, 2)
+        return positions, triangles, _smooth(positions, triangles), uvs, elements
+
+    # --- Curves ---
+
+    def _curves(self, prim: Usd.Prim, kind: str, points: Matrix) -> _Made | None:
+        curves = UsdGeom.Curves(prim)
+        counts = np.asarray(get(curves.GetCurveVertexCountsAttr(), self._time, []), np.int64)
+        if not len(counts) or int(counts.min()) < 0 or int(counts.sum()) != len(points):
+            return None
+        starts = np.cumsum(counts) - counts
+        widths = self._width_values(prim)
+        normals = np.asarray(get(curves.GetNormalsAttr(), self._time, []), np.float64).reshape(-1, 3)
+        facing = normals if len(normals) == len(points) and np.isfinite(normals).all() else None
+        parts: list[_Made] = []
+        sides = 6 if len(points) <= _MAX_SAMPLES // 6 else 3
+        for members, weights, control in self._bundles(prim, kind, points, counts, starts):
+            numbers = starts[members][:, None] + np.arange(weights.shape[1])
+            lines = np.einsum("mn,knd->kmd", weights, control)
+            radii = _along(widths, members, weights, numbers, len(counts), len(points)) / 2.0
+            across = None if facing is None else np.einsum("mn,knd->kmd", weights, facing[numbers])
+            parts.append(_tubes(lines, radii, across, sides, members, weights, numbers, len(points)))
+        return _joined(parts) if parts else None
+
+    def _bundles(
+        self, prim: Usd.Prim, kind: str, points: Matrix, counts: Ints, starts: Ints
+    ) -> list[tuple[Ints, Weights, Matrix]]:
+        """Curves with the same weights: which they are, the weights, and their control points."""
+        found: list[tuple[Ints, Weights, Matrix]] = []
+        if kind == "NurbsCurves":
+            nurbs_curves = UsdGeom.NurbsCurves(prim)
+            orders = np.asarray(get(nurbs_curves.GetOrderAttr(), self._time, []), np.int64)
+            knots = np.asarray(get(nurbs_curves.GetKnotsAttr(), self._time, []), np.float64)
+            first = 0
+            for number, count in enumerate(counts.tolist()):
+                order = int(orders[min(number, len(orders) - 1)]) if len(orders) else 4
+                weights = nurbs(count, order, knots[first : first + count + order], None)
+                first += count + order
+                self._add(found, prim, np.array([number]), weights, points, starts, count)
+            return found
+        for count in np.unique(counts).tolist():
+            members = np.flatnonzero(counts == count)
+            if kind == "HermiteCurves":
+                self._diagnostics.warn(
+                    "HermiteCurves are rendered without their tangents", str(prim.GetPath())
+                )
+                made = basis(count, "cubic", "catmullRom", "pinned")
+            else:
+                curves = UsdGeom.BasisCurves(prim)
+                made = basis(
+                    count,
+                    str(get(curves.GetTypeAttr(), self._time, "cubic")),
+                    str(get(curves.GetBasisAttr(), self._time, "bezier")),
+                    str(get(curves.GetWrapAttr(), self._time, "nonperiodic")),
+                )
+            self._add(found, prim, members, made[0] if made else None, points, starts, count)
+        return found
+
+    def _add(
+        self,
+        found: list[tuple[Ints, Weights, Matrix]],
+        prim: Usd.Prim,
+        members: Ints,
+        weights: Weights | None,
+        points: Matrix,
+        starts: Ints,
+        count: int,
+    ) -> None:
+        if weights is None:
+            self._diagnostics.warn("Curves with too few points are skipped", str(prim.GetPath()))
+            return
+        found.append((members, weights, points[starts[members][:, None] + np.arange(count)]))
+
+
+_Made = tuple[Any, Indices, Any, Any, _Elements]
+"""Positions, triangles, normals, texture coordinates, and which value of a primvar each vertex has."""
+
+
+def _along(
+    values: Values | None, members: Ints, weights: Weights, numbers: Ints, curves: int, points: int
+) -> Matrix:
+    """A number at each sample of each curve."""
+    shape = (len(members), len(weights))
+    if values is None:
+        return np.ones(shape)
+    array = np.abs(np.nan_to_num(values.array.reshape(-1).astype(np.float64)))
+    if len(array) == 1 or values.interpolation == "constant":
+        return np.full(shape, array[0])
+    if len(array) == points:
+        mixed: Matrix = np.einsum("mn,kn->km", weights, array[numbers])
+        return mixed
+    if len(array) == curves:
+        return np.tile(array[members][:, None], (1, len(weights)))
+    if len(array) >= 2 * curves:
+        # One for each end of a segment: from the first of a curve to its last.
+        each = len(array) // curves
+        place = np.linspace(0, each - 1, len(weights))
+        below = np.minimum(place.astype(np.int64), each - 2)
+        own = members[:, None] * each + below[None]
+        return array[own] * (1 - (place - below)) + array[own + 1] * (place - below)
+    first: Matrix = np.full(shape, array[0])
+    return first
+
+
+def _tubes(
+    lines: Matrix,
+    radii: Matrix,
+    across: Matrix | None,
+    sides: int,
+    members: Ints,
+    weights: Weights,
+    numbers: Ints,
+    points: int,
+) -> _Made:
+    """Tubes around lines (curves, samples, 3); ribbons where normals say which way they face."""
+    curves, samples = lines.shape[:2]
+    tangents = _unit(np.gradient(lines, axis=1))
+    if across is not None:
+        normal = _unit(across)
+        side = _unit(np.cross(normal, tangents))
+        rings = np.stack([lines - side * radii[..., None], lines + side * radii[..., None]], axis=2)
+        normals, columns, is_round = np.repeat(normal[:, :, None], 2, axis=2), 2, False
+    else:
+        helper = np.where(np.abs(tangents[:, :1, 1:2]) < 0.9, [0.0, 1.0, 0.0], [1.0, 0.0, 0.0])
+        first = _unit(np.cross(helper, tangents[:, :1]))[:, 0]
+        frame = np.empty_like(tangents)
+        for sample in range(samples):
+            # The frame before, turned no more than the line turns: tubes do not twist.
+            tangent = tangents[:, sample]
+            first = _unit(first - tangent * np.sum(first * tangent, axis=1, keepdims=True))
+            frame[:, sample] = first
+        other = np.cross(tangents, frame)
+        angles = np.arange(sides) / sides * 2 * np.pi
+        normals = frame[:, :, None] * np.cos(angles)[:, None] + other[:, :, None] * np.sin(angles)[:, None]
+        rings = lines[:, :, None] + normals * radii[..., None, None]
+        columns, is_round = sides, True
+    row = np.arange(curves)[:, None, None] * samples + np.arange(samples - 1)[:, None]
+    column = np.arange(columns if is_round else columns - 1)
+    a = row * columns + column
+    b = row * columns + (column + 1) % columns
+    triangles = _two_triangles(
+        a.reshape(-1), b.reshape(-1), (b + columns).reshape(-1), (a + columns).reshape(-1)
+    )
+    v = np.linspace(0, 1, samples)[None, :, None] * np.ones((curves, 1, columns))
+    u = np.arange(columns) / max(columns - 1, 1) * np.ones((curves, samples, 1))
+    owners = np.repeat(members, samples * columns)
+    per_vertex = np.tile(np.repeat(weights, columns, axis=0), (curves, 1))
+    elements = _Elements((per_vertex, np.repeat(numbers, samples * columns, axis=0)), owners, points)
+    return (
+        rings.reshape(-1, 3),
+        triangles,
+        normals.reshape(-1, 3),
+        np.stack([u, v], axis=3).reshape(-1, 2),
+        elements,
+    )
+
+
+def _joined(parts: list[_Made]) -> _Made:
+    """Several meshes as one."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part[0]) for part in parts[:-1])])
+    triangles = np.concatenate(
+        [part[1].astype(np.int64) + start for part, start in zip(parts, starts, strict=True)]
+    ).astype(np.uint32)
+    width = max(part[4].vertex[0].shape[1] for part in parts if part[4].vertex)
+    pairs = [part[4].vertex for part in parts if part[4].vertex]
+    padded = [np.pad(weights, ((0, 0), (0, width - weights.shape[1]))) for weights, _ in pairs]
+    numbers = [np.pad(number, ((0, 0), (0, width - number.shape[1]))) for _, number in pairs]
+    elements = _Elements(
+        (np.concatenate(padded), np.concatenate(numbers)),
+        np.concatenate([part[4].uniform for part in parts]),
+        parts[0][4].count,
+    )
+    normals = np.concatenate([part[2] for part in parts if part[2] is not None])
+    return (
+        np.concatenate([part[0] for part in parts]),
+        triangles,
+        normals,
+        np.concatenate([part[3] for part in parts]),
+        elements,
+    )
+
+
+def _spread(values: Values, elements: _Elements, width: int) -> Array | None:
+    """The primvar at each vertex; None when it does not fit."""
+    array = values.array[:, None] if values.array.ndim == 1 else values.array
+    if values.indices is not None:
+        if (
+            not len(values.indices)
+            or int(values.indices.max()) >= len(array)
+            or int(values.indices.min()) < 0
+        ):
+            return None
+        array = array[values.indices]
+    if array.ndim != 2 or array.shape[1] < width:
+        return None
+    array = np.nan_to_num(array[:, :width].astype(np.float64))
+    if values.interpolation in ("vertex", "varying", "faceVarying") and elements.vertex:
+        if len(array) != elements.count:
+            return None
+        weights, numbers = elements.vertex
+        mixed: Array = np.einsum("vn,vnd->vd", weights, array[numbers]).astype(np.float32)
+        return mixed
+    if int(elements.uniform.max()) >= len(array):
+        return None
+    return array[elements.uniform].astype(np.float32)
+
+
+def _two_triangles(a: Ints, b: Ints, c: Ints, d: Ints) -> Indices:
+    pairs = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1)
+    return pairs.reshape(-1, 3).astype(np.uint32)
+
+
+def _smooth(positions: Matrix, triangles: Indices) -> Matrix:
+    a, b, c = (positions[triangles[:, corner]] for corner in range(3))
+    faces = np.cross(b - a, c - a)
+    total = np.zeros_like(positions)
+    for corner in range(3):
+        np.add.at(total, triangles[:, corner], faces)
+    return _unit(total)
+
+
+def _unit(vectors: Matrix) -> Matrix:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    result: Matrix = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return result
