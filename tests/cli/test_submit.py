@@ -114,3 +114,19 @@ def test_a_chunk_of_a_stepped_range_gets_its_step(queue: LiveQueue) -> None:
         *python("import sys; print(*sys.argv[1:])", "{start}", "{end}", "{step}"),
     )  # fmt: skip
     assert done.stdout.splitlines()[1:] == ["1 5 2", "7 9 2"]
+
+
+@pytest.mark.parametrize("text", ["{fram}", "{Frame}", "{frames}", "{ frame }", "{frame:d4}"])
+def test_a_near_miss_of_a_placeholder_is_refused(queue: LiveQueue, text: str) -> None:
+    """All tasks would write one file. The message names it."""
+    done = queue.kq("submit", "--frames", "1-2", "--", *python("", text))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert text in done.stderr
+
+
+def test_frames_are_filled_with_as_many_digits_as_asked(queue: LiveQueue) -> None:
+    done = queue.kq(
+        "submit", "--wait", "--frames", "1-2", "--max-parallel", "1", "--",
+        *python("import sys; print(sys.argv[1])", "out.{frame:04d}.exr"),
+    )  # fmt: skip
+    assert done.stdout.splitlines()[1:] == ["out.0001.exr", "out.0002.exr"]
