@@ -25,7 +25,7 @@ KINDS = ("progress", "picture", "error", "warning", "failure")
 class _Pattern:
     """One entry of the data, ready to be used on text and on bytes."""
 
-    __slots__ = ("consequence", "has", "has_bytes", "search", "search_bytes")
+    __slots__ = ("consequence", "has", "has_bytes", "search", "search_bytes", "source")
 
     def __init__(self, has: Sequence[str], match: str, *, case: bool, consequence: bool) -> None:
         flags = re.ASCII | (0 if case else re.IGNORECASE)
@@ -34,6 +34,7 @@ class _Pattern:
         self.search = re.compile(match, flags).search
         self.search_bytes = re.compile(match.encode(), flags & ~re.ASCII).search
         self.consequence = consequence
+        self.source = match
 
 
 class OutputPatterns:
