@@ -17,6 +17,8 @@ from .errors import (
     RemoteFailed,
     SessionFailed,
 )
+from .farms.catalogue import open_farm
+from .farms.farm import Farm
 from .frame_ranges import format_frames, parse_frames
 from .patterns import OutputPatterns, load_patterns
 from .plain_text import quoted
@@ -61,6 +63,7 @@ __all__ = [
     "BadSetting",
     "ConnectionLost",
     "ConnectionStatus",
+    "Farm",
     "FoundHost",
     "HostStore",
     "Interpreter",
@@ -101,6 +104,7 @@ __all__ = [
     "local_user",
     "look_up_host",
     "new_job_id",
+    "open_farm",
     "parse_frames",
     "quoted",
     "reason_of",

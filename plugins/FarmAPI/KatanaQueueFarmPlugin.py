@@ -7,45 +7,21 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from Katana import FarmAPI
 
-from ...kq.api import (
-    JobRecord,
-    JobSpec,
-    JobState,
-    KqError,
-    QueueClient,
-    Session,
-    Settings,
-    current_session,
-    format_frames,
-    split_command_line,
-)
+from ...kq.api import JobRecord, KqError, QueueClient, Session, Settings, current_session
 from .. import catalog, queue_session
-from ..job_names import job_name
-from ..render_commands import read_commands
+from ..farm_requests import FARM_STATES, farm_job, read_request
 from ..render_environment import render_environment
 
-__all__ = ["KatanaQueueFarmPlugin"]
+__all__ = ["KatanaQueueFarmPlugin", "running_session"]
 
 _log = logging.getLogger("KatanaQueue")
-
-_STATES: Mapping[JobState, str] = {
-    JobState.WAITING: FarmAPI.Job.State.kWaiting,
-    JobState.RUNNING: FarmAPI.Job.State.kRunning,
-    JobState.COMPLETED: FarmAPI.Job.State.kCompleted,
-    JobState.CANCELLED: FarmAPI.Job.State.kCancelled,
-    JobState.FAILED: FarmAPI.Job.State.kFailed,
-}
-
-_STANDBY_VARIABLE = "KQ_STANDBY_COMMAND"
-"""In a job's environment: a command that loads the render program and then waits for one render."""
-
 
 recent_requests: dict[str, dict[str, Any]] = {}
 """The attributes of the latest request of each render method, for the probe (see docs/katana.md)."""
@@ -75,38 +51,19 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         request: Any = (
             jobRequest  # the stubs name the constructor's arguments; the attributes bear the same names
         )
-        node = str(request.nodeName or "")
         try:
-            render = read_commands([str(each) for each in request.commands])
-            frames = [int(frame) for frame in request.frames or ()]
-            temp_dir = str(request.tempDir or "")
-            given = {str(key): str(value) for key, value in (request.environment or {}).items()}
-            environment = {**render_environment(os.environ), **given, **render.variables}
-            standby = environment.pop(_STANDBY_VARIABLE, "")
-            spec = JobSpec(
-                name=job_name(node, frames, catalog.variables_of(str(request.renderContextName or ""), node)),
-                commands=render.commands,
-                environment=environment,
-                cwd=temp_dir if Path(temp_dir).is_absolute() else "",
-                temp_dir=temp_dir,
-                renderer=render.options.get("renderer", ""),
-                picture=render.options.get("renderOutputFile", ""),
-                node=node,
-                standby=tuple(split_command_line(standby)) if standby else (),
-                stop_signal=catalog.stop_signal(render.options.get("renderer", "")),
-                **(_task_a_frame(frames) if render.has_frame_placeholder else _one_task(frames)),
-            )
-            job_id, submitted = client.submit(spec)
+            asked = read_request(request)
+            job_id, submitted = client.submit(asked.spec)
         except KqError as error:
             raise FarmAPI.FarmPluginException(str(error)) from error
-        recent_requests[render.options.get("renderMethodType", "other")] = dict(vars(request))
+        recent_requests[asked.options.get("renderMethodType", "other")] = dict(vars(request))
         catalog.remember(
             job_id,
             str(request.renderContextName or ""),
-            node,
-            sends_pixels="host" in render.options,
+            asked.spec.node,
+            sends_pixels="host" in asked.options,
         )
-        submitted.add_done_callback(_report(f"job {spec.name}"))
+        submitted.add_done_callback(_report(f"job {asked.spec.name}"))
         return job_id
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
@@ -132,14 +89,14 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         wanted = {str(each) for each in filters or ()}
         records: Iterable[JobRecord] = _client().jobs()
         return [
-            _as_farm_job(record)
+            farm_job(record)
             for record in records
-            if not wanted or wanted & {_STATES[record.state], record.id, record.name}
+            if not wanted or wanted & {FARM_STATES[record.state], record.id, record.name}
         ]
 
     def getJobState(self, jobId: str, *args: object, **kwargs: object) -> str:
         """One of FarmAPI.Job.State. Raises JobNotFoundException."""
-        return _STATES[_record(_client(), jobId, "its state is not known").state]
+        return FARM_STATES[_record(_client(), jobId, "its state is not known").state]
 
     def getRenderLogFilename(self, jobId: str, *args: object, **kwargs: object) -> str | None:
         """The log of the job's latest attempt; None before the first. Raises JobNotFoundException."""
@@ -147,7 +104,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
 
     def createTemporaryDirectory(self, renderContextName: str, *args: object, **kwargs: object) -> str:
         """A new folder below KQ_DATA_ROOT that only this user can read. Raises FarmPluginException."""
-        settings = _session().settings or Settings.from_environment()
+        settings = running_session().settings or Settings.from_environment()
         folder = settings.data_root / "renders" / f"{_file_name(renderContextName)}-{secrets.token_hex(4)}"
         try:
             folder.mkdir(mode=0o700, parents=True)
@@ -197,7 +154,8 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         return FarmAPI.BaseFarmPlugin.InstallationMetadata(os.environ.get("KATANA_ROOT", ""), libraries, None)
 
 
-def _session() -> Session:
+def running_session() -> Session:
+    """The queue of this UI session. Raises FarmPluginException where there is none."""
     session = current_session()
     if session is None:
         reason = queue_session.problem() or "it starts when the desktop has started"
@@ -206,7 +164,7 @@ def _session() -> Session:
 
 
 def _client() -> QueueClient:
-    return _session().client
+    return running_session().client
 
 
 def _record(client: QueueClient, job_id: str, context: str) -> JobRecord:
@@ -214,35 +172,6 @@ def _record(client: QueueClient, job_id: str, context: str) -> JobRecord:
     if record is None:
         raise FarmAPI.JobNotFoundException(job_id, f"Katana Queue has no job {job_id}: {context}")
     return record
-
-
-def _as_farm_job(record: JobRecord) -> FarmAPI.Job:
-    # FarmAPI knows no time of submission; until a job starts, that is the time to show.
-    started = record.submitted if record.started is None else record.started
-    return FarmAPI.Job(
-        record.id,
-        record.name,
-        int(started),
-        int(record.completed or 0),
-        _STATES[record.state],
-        record.log_file,
-    )
-
-
-def _task_a_frame(frames: list[int]) -> dict[str, Any]:
-    """The frames of a job whose commands hold `{frame}`: a task each, in the order asked for."""
-    return {"frames": ",".join(str(frame) for frame in dict.fromkeys(frames))}
-
-
-def _one_task(frames: list[int]) -> dict[str, Any]:
-    """The frames of a job whose commands render all of them: one task, which is labelled with them.
-
-    Frames with gaps would be split into tasks, each with all commands: of those only the name tells.
-    """
-    distinct = sorted(set(frames))
-    if not distinct or distinct[-1] - distinct[0] != len(distinct) - 1:
-        return {}
-    return {"frames": format_frames(distinct), "chunk": len(distinct)}
 
 
 def _file_name(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -37,10 +38,14 @@ def _registry() -> list[tuple[str, float, str, Any]]:
     try:
         farm = import_isolation.load("plugins.FarmAPI.KatanaQueueFarmPlugin")
         startup = import_isolation.load("plugins.startup")
+        site_farms = {}
+        if "slurm" in os.environ.get("KQ_FARMS", "").lower().replace(",", " ").split():
+            slurm = import_isolation.load("plugins.FarmAPI.SlurmFarmPlugin")
+            site_farms[slurm.FARM_NAME] = slurm.SlurmFarmPlugin
     except ImportError as error:
         logging.getLogger("KatanaQueue").error("%s", import_isolation.import_problem(error))
         return []
-    return startup.register(farm.KatanaQueueFarmPlugin)
+    return startup.register(farm.KatanaQueueFarmPlugin, site_farms)
 
 
 PluginRegistry = _registry()

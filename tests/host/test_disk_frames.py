@@ -27,6 +27,11 @@ def open_dialog(qtbot: QtBot) -> SequenceDialog:
     submenu = click_item(menu, "Katana Queue", qtbot)
     assert submenu is not None
     click_item(submenu, "Disk Render Frames…", qtbot)
+    return shown_dialog()
+
+
+def shown_dialog() -> SequenceDialog:
+    """The dialog that is open."""
     [dialog] = [
         each
         for each in QApplication.topLevelWidgets()

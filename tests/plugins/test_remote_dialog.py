@@ -105,7 +105,7 @@ def test_what_is_wrong_is_told_and_nothing_can_be_started(
     qtbot.keyClicks(dialog.host.lineEdit(), "render-07")
     assert "KQ_DATA_ROOT" in dialog._problem.text()
     qtbot.keyClicks(dialog.data_root, "relative/path")
-    assert "whole path" in dialog._problem.text()
+    assert "absolute path" in dialog._problem.text()
     dialog.data_root.setText("/mnt/share/kq")
     assert dialog._problem.text() == ""
     assert dialog.start.isEnabled()

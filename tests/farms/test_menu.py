@@ -1,0 +1,51 @@
+"""The farm behind the menu: *Slurm > Disk Render Frames…* on a node renders the frames on a real Slurm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from host.app.rendering import Phase
+from host.nodes.scene import active_scene
+from tests.farms.slurm_cluster import SlurmCluster
+from tests.host.conftest import MakeDesktop
+from tests.host.conftest import fresh as fresh  # a fixture
+from tests.host.conftest import make_desktop as make_desktop  # likewise
+from tests.host.driving import click_item, graph_tab, open_small, right_click
+from tests.host.test_disk_frames import ROOT, shown_dialog
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_frames_rendered_on_slurm_from_the_menu(
+    cluster: SlurmCluster,
+    make_desktop: MakeDesktop,
+    qtbot: QtBot,
+    data_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The desktop follows the job, and its pictures are where the node's Output says."""
+    monkeypatch.setenv("KQ_FARMS", "slurm")
+    monkeypatch.setenv("KQ_SLURM_OPTIONS", "partition=render,cpus=1")
+    monkeypatch.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
+    desktop = make_desktop(ROOT / "plugins", ROOT / "resources")
+    open_small(desktop)
+    active_scene().graph.node("Render").set_value("output", str(tmp_path / "out" / "beauty.####.png"))
+    tab = graph_tab()
+    menu = right_click(tab, tab.place_of(active_scene().graph.node("Render")), qtbot)
+    submenu = click_item(menu, "Slurm", qtbot)
+    assert submenu is not None
+    click_item(submenu, "Disk Render Frames…", qtbot)
+    dialog = shown_dialog()
+    dialog.frames.setText("1-3")
+    dialog.render_button.click()
+    [render] = desktop.renders.renders
+    qtbot.waitUntil(lambda: render.ended, timeout=200_000)
+    assert (render.phase, render.reason) == (Phase.COMPLETED, "")
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
+        f"beauty.{frame:04d}.png" for frame in (1, 2, 3)
+    }
+    assert list((data_root / "farms" / "slurm").glob("*/records/*.end.json"))
