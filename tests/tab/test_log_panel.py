@@ -330,6 +330,62 @@ def test_tail_is_there_before_the_index(panel: LogPanel, tmp_path: Path, settle:
     settle(lambda: shown(panel)[-1:] == ["the end"])
 
 
+def progress_log(path: Path, count: int) -> Path:
+    """A log of mostly progress, with a word at its beginning, in its middle and at its end."""
+    lines = [f"Progress: {number * 100 // count}%" for number in range(count)]
+    lines[count // 2] = "Error: texture wood.exr does not exist"
+    path.write_text("\n".join(["render begins", *lines, "render ends", ""]))
+    return path
+
+
+def test_lines_of_progress_are_folded_at_first(
+    panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """What else the renderer said is in sight; errors are found in their lines; unfolded, all is there."""
+    panel.show_log(str(progress_log(tmp_path / "log", 2000)))
+    settle(lambda: panel.view.folding.shown == 3 and panel._state.is_scanned)
+    assert "1,999 lines folded" in panel._severity.text()
+    visible = [panel.view.folding.line(place) for place in range(3)]
+    settle(lambda: all(panel.view.line(line) is not None for line in visible))
+    assert [panel.view.line(line).text.split()[0] for line in visible] == ["render", "Error:", "render"]
+    qtbot.keyClick(panel.view, Qt.Key.Key_Home)
+    panel.next_problem.trigger()
+    assert panel.view.current_line == 1001
+    y = int(1.5 * panel.view._metrics.line_height)
+    qtbot.mouseClick(panel.view.viewport(), LEFT, pos=QPoint(panel.view._metrics.gutter + 5, y))
+    assert panel.view.current_line == 1001
+    panel.fold_action.setChecked(False)
+    settle(lambda: panel.view.folding.shown == 2002)
+    assert panel.view.verticalScrollBar().maximum() > 1900
+
+
+def test_the_last_line_is_shown_though_it_is_progress(
+    panel: LogPanel, tmp_path: Path, settle: Settle
+) -> None:
+    """While a render goes on, its latest progress is what one waits for."""
+    path = tmp_path / "log"
+    path.write_text("render begins\nProgress: 10%\nProgress: 20%\n")
+    panel.show_log(str(path))
+    settle(lambda: panel.view.folding.hidden == 1)
+    settle(lambda: shown(panel)[:1] == ["render begins"])
+    with path.open("a") as out:
+        out.write("Progress: 30%\n")
+    settle(lambda: panel.view.folding.hidden == 2)
+    assert panel.view.folding.line(1) == 3
+
+
+def test_a_search_that_finds_a_folded_line_unfolds(
+    panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """A match must be seen."""
+    panel.show_log(str(progress_log(tmp_path / "log", 400)))
+    settle(lambda: panel.view.folding.shown == 3)
+    qtbot.keyClicks(panel._field, "Progress: 40%")
+    settle(lambda: panel._found is not None and panel._found.count == 4)
+    settle(lambda: not panel.fold_action.isChecked())
+    assert panel._found.next(0) == panel.view.current_line
+
+
 def wheel(panel: LogPanel, turn: int) -> None:
     """Turn the mouse's wheel over the log; 120 is one notch, a touchpad's steps are smaller."""
     view = panel.view.viewport()

@@ -343,6 +343,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             "details": self.details.current_name(),
             "notify": self.notify_action.isChecked(),
             "wrap": self.log.wrap_action.isChecked(),
+            "fold": self.log.fold_action.isChecked(),
         }
         return settings
 
@@ -360,6 +361,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.details.show_page(own.details)
         self.notify_action.setChecked(own.notify)
         self.log.wrap_action.setChecked(own.wrap)
+        self.log.fold_action.setChecked(own.fold)
 
     def _follow_visibility(self) -> None:
         """Files are read, and times updated, only while they are visible."""

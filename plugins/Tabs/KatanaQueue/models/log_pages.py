@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .log_file import LogLine
 
@@ -59,14 +59,24 @@ class LogPages:
         at = number % PAGE
         return page[at] if page is not None and at < len(page) else None
 
-    def wanted(self, top: int, last: int) -> tuple[int, int] | None:
-        """Lines `top` to `last` are in sight: what to ask for, first line and count; None: nothing."""
-        last = min(last, self.count - 1)
-        for page in range(top // PAGE, last // PAGE + 1):
+    def wanted(self, lines: Iterable[int]) -> tuple[int, int] | None:
+        """These lines are visible: the first line and the count to ask for; None: nothing.
+
+        What is beyond a page that is known is asked for next: folded lines may be between them.
+        """
+        missing = range(0)
+        for page in dict.fromkeys(line // PAGE for line in lines):
+            if page in self._asked:
+                return None  # the reader keeps only the last request
             known = self._pages.get(page)
             whole = known is not None and len(known) >= min(PAGE, self.count - page * PAGE)
-            if (not whole or page in self._stale) and page not in self._asked:
-                # One request for all that is visible: the reader keeps only the last.
-                self._asked = range(top // PAGE, last // PAGE + 1)
-                return self._asked.start * PAGE, len(self._asked) * PAGE
-        return None
+            if not whole or page in self._stale:
+                if missing and page != missing.stop:
+                    break
+                missing = range(missing.start if missing else page, page + 1)
+            elif missing:
+                break
+        if not missing:
+            return None
+        self._asked = missing
+        return missing.start * PAGE, len(missing) * PAGE

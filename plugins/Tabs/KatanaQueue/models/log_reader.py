@@ -15,7 +15,7 @@ from .....kq.api import OutputPatterns, load_patterns
 from ....qt_dispatch import post
 from .file_thread import FileThread
 from .log_file import FileChange, LogFile, LogLine, LogProblem
-from .log_scan import LineMarks, Search, SeverityScan, TextScan
+from .log_scan import FoldScan, LineMarks, Search, SeverityScan, TextScan
 
 __all__ = ["LogReader", "LogState"]
 
@@ -31,6 +31,10 @@ _FIRST_LOOK = 1 << 20
 _COPIED_AT_ONCE = 512
 MAX_COPIED = 200_000
 """More lines than this are not put on the clipboard."""
+
+
+MAX_FOLDED = 64 << 20
+"""Of a log of more bytes than this no lines are folded: each line of progress is matched."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ class LogState:
     """What happened to the file, as a message."""
     errors: LineMarks = field(default_factory=LineMarks, compare=False)
     warnings: LineMarks = field(default_factory=LineMarks, compare=False)
+    folded: LineMarks = field(default_factory=LineMarks, compare=False)
+    """Lines of progress and pictures."""
+    folded_count: int = 0
     is_scanned: bool = False
     """Whether errors and warnings of all lines are known."""
 
@@ -81,6 +88,7 @@ class LogReader(FileThread):
         self._generation = 0
         self._patterns: OutputPatterns = load_patterns("")
         self._severity = SeverityScan(self._patterns)
+        self._folds = FoldScan(self._patterns)
         self._search: TextScan | None = None
         self._was_complete = False  # all lines of this generation were known once
         self._published: LogState | None = None
@@ -173,8 +181,13 @@ class LogReader(FileThread):
             return False
         if not file.is_complete:
             return True
+        if self._folds_more(file):
+            return True
         last = file.line_count
         return self._severity.next_line < last or (self._search is not None and self._search.next_line < last)
+
+    def _folds_more(self, file: LogFile) -> bool:
+        return file.size <= MAX_FOLDED and self._folds.next_line < file.line_count
 
     def _open(self, path: str) -> None:
         self._file = LogFile(path) if path else None
@@ -187,6 +200,7 @@ class LogReader(FileThread):
         self._generation += 1
         self._was_complete = False
         self._severity = SeverityScan(self._patterns)
+        self._folds = FoldScan(self._patterns)
         if self._search is not None:
             self._search = TextScan(self._search.search)
         self._next_poll_s = 0.0
@@ -213,6 +227,7 @@ class LogReader(FileThread):
             self._begin()
         elif change == FileChange.GREW:
             self._severity.grown(last_line)
+            self._folds.grown(last_line)
             if self._search is not None:
                 self._search.grown(last_line)
         if not (file.is_complete or self._was_complete) and file.size - file.indexed > 8 * _FIRST_LOOK:
@@ -236,6 +251,8 @@ class LogReader(FileThread):
                 self._search.step(file)
                 if self._search.next_line >= file.line_count:
                     self._publish_found()
+            elif self._folds_more(file):
+                self._folds.step(file)
             elif self._severity.next_line < file.line_count:
                 self._severity.step(file)
             else:
@@ -288,6 +305,7 @@ class LogReader(FileThread):
             self._problem = message
             self._generation += 1
             self._severity = SeverityScan(self._patterns)
+            self._folds = FoldScan(self._patterns)
             self._publish_state()
         self._next_poll_s = time.monotonic() + POLL_S
 
@@ -308,6 +326,8 @@ class LogReader(FileThread):
             note=self._note,
             errors=self._severity.errors,
             warnings=self._severity.warnings,
+            folded=self._folds.lines,
+            folded_count=self._folds.lines.count,
             is_scanned=scanned,
         )
         self._last_published_s = time.monotonic()

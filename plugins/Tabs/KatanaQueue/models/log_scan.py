@@ -14,7 +14,7 @@ from itertools import islice
 from .....kq.api import OutputPatterns
 from .log_file import LONGEST, LogFile
 
-__all__ = ["BadPattern", "LineMarks", "Search", "SeverityScan", "TextScan"]
+__all__ = ["BadPattern", "FoldScan", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
 BLOCK = 64 * 1024
 """Bytes read in one step. To find words in them takes half a millisecond."""
@@ -171,6 +171,29 @@ class SeverityScan(_Scan):
     def forget(self, line: int) -> None:
         self.errors.cut(line)
         self.warnings.cut(line)
+
+
+class FoldScan(_Scan):
+    """Lines that tell of progress or name the picture, and of nothing else: so many are printed that they
+    hide the others."""
+
+    def __init__(self, patterns: OutputPatterns) -> None:
+        super().__init__()
+        self.lines = LineMarks()
+        self._patterns = patterns
+        self._search = LineSearch(sorted({*patterns.keywords["progress"], *patterns.keywords["picture"]}))
+
+    def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
+        for number, start, end in self._search.lines(data, first_line):
+            # Of a line that was written over, its last state.
+            line = data[start : min(end, start + LONGEST)].removesuffix(b"\r").rpartition(b"\r")[2]
+            is_folded = self._patterns.progress(line) is not None or self._patterns.picture(line) is not None
+            if is_folded and not self._patterns.classify(line.decode("utf-8", "replace")):
+                self.lines.add(number)
+            yield
+
+    def forget(self, line: int) -> None:
+        self.lines.cut(line)
 
 
 class Search:

@@ -26,6 +26,7 @@ class TabSettings:
     """The page below the list; empty: not known."""
     notify: bool = True
     wrap: bool = False
+    fold: bool = True
 
 
 def read(settings: dict[str, Any]) -> TabSettings | None:
@@ -61,6 +62,7 @@ def read(settings: dict[str, Any]) -> TabSettings | None:
         details=details if isinstance(details, str) else "",
         notify=own.get("notify") is not False,
         wrap=own.get("wrap") is True,
+        fold=own.get("fold") is not False,
     )
 
 

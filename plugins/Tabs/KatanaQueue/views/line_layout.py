@@ -9,9 +9,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 
-from PySide6.QtGui import QFont, QFontMetricsF
+from PySide6.QtGui import QFont, QFontDatabase, QFontMetricsF
+from PySide6.QtWidgets import QApplication
 
-__all__ = ["LineLayout"]
+__all__ = ["LineLayout", "log_font"]
+
+
+def log_font() -> QFont:
+    """A font whose letters of ASCII are as wide as each other, of the desktop's size. Qt's thread."""
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    if QApplication.font().pointSizeF() > 0:  # a size in pixels has no points
+        font.setPointSizeF(QApplication.font().pointSizeF())
+    return font
 
 
 class LineLayout:

@@ -10,7 +10,9 @@ from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette
 
 from ....ui.theme import faded, is_dark, severity_colour
+from ..models.log_file import LogLine
 from .line_layout import LineLayout
+from .log_selection import Selection
 
 __all__ = ["LinePainter", "LogMetrics"]
 
@@ -66,6 +68,30 @@ class LinePainter:
         self._columns = metrics.columns(area.width())
         self._text = palette.color(QPalette.ColorRole.Text)
         self._dim, self._bright = faded(self._text, 0.42), faded(self._text, 0.85)
+
+    def lines(
+        self,
+        shown: Sequence[tuple[int, int, LogLine, int]],
+        selection: Selection | None,
+        has_focus: bool,
+    ) -> None:
+        """All lines in sight: upper edge, number, content and rows of each. Without a selection their
+        numbers are not known yet."""
+        self.gutter()
+        caret = selection.caret.line if selection is not None and has_focus else -1
+        visited = selection.caret.line if selection is not None and selection.whole_line else -1
+        for y, line, known, rows in shown:
+            self.ground(y, known.kind, rows, line == visited)
+            if selection is not None:
+                self.number(y, line, line == caret)
+        self.texts_only()
+        strength = 0.22 if visited >= 0 else 0.75
+        for y, line, known, _rows in shown:
+            # A line that was jumped to keeps the colour of what it is.
+            is_plain = selection is not None and not (line == visited and known.kind)
+            columns = selection.columns(line) if selection is not None and is_plain else None
+            self.line(y, known.text, columns, strength)
+        self._painter.setClipping(False)
 
     def gutter(self) -> None:
         """The ground of the line numbers."""

@@ -137,6 +137,7 @@ class LogPanel(QWidget):
             self.view.clear("Nothing has been written to the log.")
         elif state.is_complete:
             self.view.set_count(state.line_count, state.size)
+            self._fold()
         self._show_counts()
         self._show_marks()
         self._enable()
@@ -148,6 +149,10 @@ class LogPanel(QWidget):
     def _on_tail(self, generation: int, lines: list) -> None:  # type: ignore[type-arg]
         if generation >= self._state.generation:
             self.view.set_tail(lines)
+
+    def _fold(self) -> None:
+        self.view.set_hidden(self._state.folded.lines[:] if self.fold_action.isChecked() else ())
+        self._show_counts()
 
     def _show_marks(self) -> None:
         count = self._state.line_count
@@ -168,6 +173,9 @@ class LogPanel(QWidget):
             parts.append("1 warning" if warnings == 1 else f"{warnings:,} warnings")
         if not parts and state.line_count:
             parts.append("no errors" if state.is_scanned else "looking for errors …")
+        hidden = self.view.folding.hidden
+        if hidden:
+            parts.append("1 line folded" if hidden == 1 else f"{hidden:,} lines folded")
         self._severity.setText(", ".join(parts))
         if self._search is None:
             self._matches.clear()
@@ -278,7 +286,7 @@ class LogPanel(QWidget):
         menu.addSeparator()
         menu.addActions([self.next_problem, self.previous_problem])
         menu.addSeparator()
-        menu.addActions([self.follow_action, self.wrap_action, self.open_action])
+        menu.addActions([self.follow_action, self.fold_action, self.wrap_action, self.open_action])
         menu.popup(at)
 
     def _on_follow_changed(self, follow: bool) -> None:
@@ -325,6 +333,11 @@ class LogPanel(QWidget):
         self.wrap_action = self._action("Wrap Lines", "wrap", "", None)
         self.wrap_action.setCheckable(True)
         self.wrap_action.toggled.connect(self.view.set_wrap)
+        self.fold_action = self._action("Fold Progress", "fold", "", None)
+        self.fold_action.setCheckable(True)
+        self.fold_action.setChecked(True)
+        self.fold_action.toggled.connect(lambda _on: self._fold())
+        self.view.unfold_wanted.connect(lambda: self.fold_action.setChecked(False))
         self.follow_palette()
 
     def follow_palette(self) -> None:
@@ -384,6 +397,7 @@ class LogPanel(QWidget):
         row.add(self._button(self.previous_match), rank=4)
         row.add(self._button(self.next_match), rank=4)
         row.add(self._button(self.follow_action))
+        row.add(self._button(self.fold_action), rank=9)
         row.add(self._button(self.wrap_action), rank=8)
         row.add(self._button(self.open_action), rank=7)
         row.show_when_fits(self._attempts, False)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
-    QFontDatabase,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
@@ -21,9 +20,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
 from ....ui.theme import draw_message
+from ..models.folding import Folding
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
-from .line_layout import LineLayout
+from .line_layout import LineLayout, log_font
 from .log_painter import LinePainter, LogMetrics
 from .log_selection import Position, Selection
 
@@ -40,6 +40,7 @@ class LogView(QAbstractScrollArea):
     follow_changed(bool): the view follows the end of the log, or no longer does, since the artist scrolled.
     copy_wanted(Selection): the selected text is to go to the clipboard.
     line_entered(int): the cursor is in another line.
+    unfold_wanted(): a line that is folded away is to be shown; at once.
     """
 
     lines_wanted = Signal(int, int)
@@ -47,6 +48,7 @@ class LogView(QAbstractScrollArea):
     copy_wanted = Signal(object)
     line_entered = Signal(int)
     menu_wanted = Signal(QPoint)
+    unfold_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,10 +57,7 @@ class LogView(QAbstractScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.viewport().setCursor(Qt.CursorShape.IBeamCursor)
         self.viewport().setBackgroundRole(QPalette.ColorRole.Base)
-        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        if QApplication.font().pointSizeF() > 0:  # a size in pixels has no points
-            font.setPointSizeF(QApplication.font().pointSizeF())
-        self.setFont(font)
+        self.setFont(log_font())
         self._layout = LineLayout(self.font())
         self._lines = LogPages(self._layout.cells)
         self._tail: list[LogLine] | None = None  # the last lines, while the others are not known
@@ -71,7 +70,8 @@ class LogView(QAbstractScrollArea):
         self._marks: Sequence[tuple[float, str]] = ()
         self._drag = QTimer(self, interval=40)
         self._drag.timeout.connect(self._drag_on)
-        self._layout = LineLayout(self.font())
+        self.folding = Folding()
+        self._hidden: Sequence[int] = ()
         self._metrics = LogMetrics.of(self.font(), self._layout.letter, 0)
         self._wheel = 0  # of the wheel's turn, what is less than a row
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
@@ -86,6 +86,7 @@ class LogView(QAbstractScrollArea):
         self._message = message
         self._row_in_line = 0
         self._selection = Selection()
+        self.folding, self._hidden = Folding(), ()
         self._update_bars()
         self.viewport().update()
 
@@ -96,9 +97,17 @@ class LogView(QAbstractScrollArea):
         if count:
             self._tail = None
             self._message = ""
+        self.set_hidden(self._hidden)
+
+    def set_hidden(self, lines: Sequence[int]) -> None:
+        """Fold these lines away; what is at the top stays there, unless the end is followed."""
+        top, self._hidden = self.top_line(), lines
+        self.folding.update(lines, self._lines.count)
         self._update_bars()
         if self._follow:
             self._go_to_end()
+        elif self.top_line() != top:
+            self.verticalScrollBar().setValue(self.folding.place(top))
         self._ask()
         self.viewport().update()
 
@@ -168,17 +177,19 @@ class LogView(QAbstractScrollArea):
 
     def top_line(self) -> int:
         """The first line in sight."""
-        return self.verticalScrollBar().value()
+        return self.folding.line(self.verticalScrollBar().value())
 
     def go_to_line(self, line: int, select: bool = True) -> None:
         """Bring a line to the upper third of the view, put the cursor there, and follow no more."""
         if not 0 <= line < self._lines.count:
             return
         self.set_follow(False)
-        top, rows = self.top_line(), self._rows_in_view()
-        if not top <= line < top + rows - 1:
+        if self.folding.hides(line):
+            self.unfold_wanted.emit()
+        top, rows, place = self.verticalScrollBar().value(), self._rows_in_view(), self.folding.place(line)
+        if not top <= place < top + rows - 1:
             self._row_in_line = 0
-            self.verticalScrollBar().setValue(line - rows // 3)
+            self.verticalScrollBar().setValue(place - rows // 3)
         if select:
             self._selection = Selection(Position(line, 0), Position(line, 0), whole_line=True)
             self.line_entered.emit(line)
@@ -203,40 +214,41 @@ class LogView(QAbstractScrollArea):
     def _rows_in_view(self) -> int:
         return max(1, self.viewport().height() // self._metrics.line_height)
 
-    def _rows_of(self, line: int) -> int:
-        known = self.line(line) if self._wrap else None
+    def _rows_of(self, place: int) -> int:
+        known = self.line(self.folding.line(place)) if self._wrap else None
         return 1 if known is None else len(self._layout.rows(known.text, self._columns()))
 
     def _update_bars(self) -> None:
         self._metrics = LogMetrics.of(self.font(), self._layout.letter, self._lines.count)
         bar, rows = self.verticalScrollBar(), self._rows_in_view()
         # With wrap the last line may fill the view alone.
-        bar.setRange(0, max(0, self._lines.count - 1 if self._wrap else self._lines.count - rows))
+        bar.setRange(0, max(0, self.folding.shown - (1 if self._wrap else rows)))
         bar.setPageStep(rows)
         across = self.horizontalScrollBar()
         across.setRange(0, 0 if self._wrap else max(0, self._lines.longest + 2 - self._columns()))
         across.setPageStep(self._columns())
 
     def _go_to_end(self) -> None:
-        line, row = self._end()
-        self.verticalScrollBar().setValue(line)
+        place, row = self._end()
+        self.verticalScrollBar().setValue(place)
         self._row_in_line = row
         self.viewport().update()
 
     def _end(self) -> tuple[int, int]:
-        """The top line, and how many of its rows are above the view, when the last line is at the bottom."""
+        """The top place, and how many of its rows are above the view, when the last line is at the bottom."""
         if not self._wrap:
             return self.verticalScrollBar().maximum(), 0
-        left, line = self._rows_in_view(), self._lines.count - 1
-        while line > 0 and left > self._rows_of(line):
-            left -= self._rows_of(line)
-            line -= 1
-        return max(0, line), max(0, (self._rows_of(line) if line >= 0 else 1) - left)
+        left, place = self._rows_in_view(), self.folding.shown - 1
+        while place > 0 and left > self._rows_of(place):
+            left -= self._rows_of(place)
+            place -= 1
+        return max(0, place), max(0, (self._rows_of(place) if place >= 0 else 1) - left)
 
     def _ask(self) -> None:
         """Ask for what is in sight and not known."""
-        top = self.top_line()
-        wanted = self._lines.wanted(top, top + self._rows_in_view() + 1) if self._lines.count else None
+        top = self.verticalScrollBar().value()
+        places = range(top, min(top + self._rows_in_view() + 2, self.folding.shown))
+        wanted = self._lines.wanted([self.folding.line(place) for place in places])
         if wanted is not None:
             self.lines_wanted.emit(*wanted)
 
@@ -257,12 +269,13 @@ class LogView(QAbstractScrollArea):
             for row, known in enumerate(self._tail[-self._rows_in_view() :]):
                 yield row * height, row, known, 1
             return
-        y, line, end = -self._row_in_line * height, self.top_line(), self.viewport().height()
-        while y < end and line < self._lines.count:
-            rows = self._rows_of(line)
+        y, end = -self._row_in_line * height, self.viewport().height()
+        place = self.verticalScrollBar().value()
+        while y < end and place < self.folding.shown:
+            line, rows = self.folding.line(place), self._rows_of(place)
             yield y, line, self.line(line) or _WAIT, rows
             y += rows * height
-            line += 1
+            place += 1
 
     def _paint(self, painter: QPainter) -> None:
         painter.setFont(self.font())
@@ -274,22 +287,9 @@ class LogView(QAbstractScrollArea):
         )
         shown = list(self._rows_in_sight())
         if shown:
-            draw.gutter()
-            caret = self._selection.caret.line if self.hasFocus() else -1
-            visited = self._selection.caret.line if self._selection.whole_line and self._tail is None else -1
-            for y, line, known, rows in shown:
-                draw.ground(y, known.kind, rows, line == visited)
-                if self._tail is None:
-                    draw.number(y, line, line == caret)
-            draw.texts_only()
-            strength = 0.22 if self._selection.whole_line else 0.75
-            for y, line, known, _rows in shown:
-                # A line that was jumped to keeps the colour of what it is.
-                is_plain = self._tail is None and not (line == visited and known.kind)
-                selected = self._selection.columns(line) if is_plain else None
-                draw.line(y, known.text, selected, strength)
-            painter.setClipping(False)
-            draw.marks(self._marks if self._tail is None else ())
+            numbered = self._tail is None
+            draw.lines(shown, self._selection if numbered else None, self.hasFocus() and numbered)
+            draw.marks(self._marks if numbered else ())
         if self.hasFocus():
             painter.setPen(palette.color(QPalette.ColorRole.Highlight))
             painter.drawRect(rect.adjusted(0, 0, -1, -1))
@@ -300,12 +300,12 @@ class LogView(QAbstractScrollArea):
     # --- Mouse, keys, scrolling ---
 
     def _position_at(self, point: QPoint) -> Position:
-        y, line = -self._row_in_line * self._metrics.line_height, self.top_line()
-        while (
-            line < self._lines.count - 1 and y + self._rows_of(line) * self._metrics.line_height <= point.y()
-        ):
-            y += self._rows_of(line) * self._metrics.line_height
-            line += 1
+        height, place = self._metrics.line_height, self.verticalScrollBar().value()
+        y = -self._row_in_line * height
+        while place < self.folding.shown - 1 and y + self._rows_of(place) * height <= point.y():
+            y += self._rows_of(place) * height
+            place += 1
+        line = self.folding.line(place)
         known, x = self.line(line), max(0.0, point.x() - self._metrics.gutter)
         text = "" if known is None else known.text
         if self._wrap:
@@ -377,20 +377,20 @@ class LogView(QAbstractScrollArea):
         self._follow_at_end()
 
     def _scroll_rows(self, rows: int) -> None:
-        line, row = self.top_line(), self._row_in_line + rows
-        while row < 0 and line > 0:
-            line -= 1
-            row += self._rows_of(line)
-        while row >= self._rows_of(line) and line < self._lines.count - 1:
-            row -= self._rows_of(line)
-            line += 1
-        line, row = min((line, max(0, min(row, self._rows_of(line) - 1))), self._end())
-        self.verticalScrollBar().setValue(line)
+        place, row = self.verticalScrollBar().value(), self._row_in_line + rows
+        while row < 0 and place > 0:
+            place -= 1
+            row += self._rows_of(place)
+        while row >= self._rows_of(place) and place < self.folding.shown - 1:
+            row -= self._rows_of(place)
+            place += 1
+        place, row = min((place, max(0, min(row, self._rows_of(place) - 1))), self._end())
+        self.verticalScrollBar().setValue(place)
         self._row_in_line = row
         self.viewport().update()
 
     def _follow_at_end(self) -> None:
-        top = (self.top_line(), self._row_in_line)
+        top = (self.verticalScrollBar().value(), self._row_in_line)
         if not self._follow and self.verticalScrollBar().maximum() and top >= self._end():
             self.set_follow(True)
 
