@@ -22,9 +22,6 @@ __all__ = ["Step", "main", "static_checks"]
 
 STEP_TIMEOUT_S = 900
 
-DESKTOP_TESTS = ("tests/host", "tests/plugins", "tests/renderboot", "tests/tab")
-"""Those that need Qt or a renderer: about half of the fast tests by the time that they take."""
-
 
 @dataclass(frozen=True)
 class Step:
@@ -120,24 +117,14 @@ def static_checks() -> list[Step]:
     ]
 
 
-def fast_tests() -> list[Step]:
-    """The fast tests in two halves, each in a process of its own."""
-    others = [f"--ignore={folder}" for folder in DESKTOP_TESTS]
-    return [
-        Step("fast tests of the desktop", pytest(*DESKTOP_TESTS)),
-        Step("fast tests of all else", pytest(*others)),
-    ]
+def fast_tests() -> Step:
+    """The fast tests, on several workers. Properties are tried on fewer examples than in ./test."""
+    options = ("-q", "-m", "not slow", "--no-header", "--hypothesis-profile=quick", "--numprocesses=auto")
+    return Step("fast tests", module("pytest", *options))
 
 
-def pytest(*arguments: str) -> Callable[[], str]:
-    """A run of fast tests. Properties are tried on fewer examples than in ./test."""
-    return module("pytest", "-q", "-m", "not slow", "--no-header", "--hypothesis-profile=quick", *arguments)
-
-
-def _run_all(others: Sequence[Step], tests: Sequence[Step]) -> Iterator[tuple[Step, str, float]]:
-    """Each step with its findings and its seconds. The tests, which take longest and wait much, run beside
-    each other and beside the `others`, which have their turn one after the other.
-    """
+def _run_all(checks: Sequence[Step], tests: Sequence[Step]) -> Iterator[tuple[Step, str, float]]:
+    """Each step with its findings and its seconds: the checks one after the other, the tests beside them."""
 
     def timed(step: Step) -> tuple[Step, str, float]:
         step_began = time.monotonic()
@@ -146,7 +133,7 @@ def _run_all(others: Sequence[Step], tests: Sequence[Step]) -> Iterator[tuple[St
 
     with ThreadPoolExecutor(1 + len(tests)) as pool:
         last = [pool.submit(timed, step) for step in tests]
-        first = [pool.submit(timed, step) for step in others]
+        first = [pool.submit(timed, step) for step in checks]
         yield from (each.result() for each in [*first, *last])
 
 
@@ -159,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(COLUMNS="200", NO_COLOR="1")
     began = time.monotonic()
     failed = []
-    for step, findings, took in _run_all(static_checks(), [] if options.no_tests else fast_tests()):
+    for step, findings, took in _run_all(static_checks(), [] if options.no_tests else [fast_tests()]):
         if findings:
             failed.append(step.name)
             print(f"\n{findings}\n")

@@ -119,7 +119,7 @@ def test_single_tasks_can_be_run_again(queue: LiveQueue, tmp_path: Path) -> None
     assert [task.attempts for task in queue.client.tasks(job_id).result(10)] == [1, 1, 2, 1]
 
 
-def test_wishes_that_make_no_sense_come_back_as_errors(queue: LiveQueue) -> None:
+def test_invalid_requests_come_back_as_errors(queue: LiveQueue) -> None:
     """Of the class that says which kind; nothing is changed."""
     known = queue.submit(*NOTHING)
     with pytest.raises(NotFound, match="nosuchjob"):
@@ -130,7 +130,7 @@ def test_wishes_that_make_no_sense_come_back_as_errors(queue: LiveQueue) -> None
         queue.client.drain_agents(["nobody"]).result(10)
     with pytest.raises(BadInput, match="priority"):
         queue.client.set_priority([known], 10**9).result(10)
-    with pytest.raises(BadInput, match="5000 Agents"):
+    with pytest.raises(BadInput, match="5000"):
         queue.client.set_agent_count(5000).result(10)
     with pytest.raises(NotFound):
         queue.client.attempts("nosuchjob").result(10)
