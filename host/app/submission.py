@@ -199,12 +199,17 @@ def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
     return output
 
 
+def _written(submission: Submission, picture: Path) -> str:
+    """The picture as commands name it: with `{frame:04d}` where each frame has a file of its own."""
+    return submission.output if submission.sequence else str(picture)
+
+
 def _around(submission: Submission, stage: str, picture: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The commands before and after a Disk Render. A preview has none, as in Katana."""
     if not submission.output:
         return (), ()
     before = command_line.join(session.check_command("stage", stage))
-    return (before,), (command_line.join(session.check_command("picture", str(picture))),)
+    return (before,), (command_line.join(session.check_command("picture", _written(submission, picture))),)
 
 
 def _arguments(
@@ -221,7 +226,7 @@ def _arguments(
         *("-frame", "{frame}" if submission.sequence else f"{submission.frame:g}"),
     ]
     if submission.output:
-        arguments += ["-renderOutputFile", submission.output if submission.sequence else str(picture)]
+        arguments += ["-renderOutputFile", _written(submission, picture)]
     if submission.pixel_host:
         arguments += ["-host", submission.pixel_host]
     for key in ("camera", "width", "height", "samples"):

@@ -85,7 +85,7 @@ def begin(records, task):
         "node": os.environ.get("SLURMD_NODENAME", ""),
         "pid": os.getpid(),
         "token": os.environ.get("KQ_TOKEN", ""),
-        "engine_id": os.environ.get("SLURM_JOB_ID", ""),
+        "engine_id": os.environ.get("SLURM_ARRAY_JOB_ID", ""),
         "started": time.time(),
     }
     number = (attempts_of(records, task) or [0])[-1] + 1
