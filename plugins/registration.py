@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Any
 
 from Katana import FarmAPI
@@ -22,8 +23,11 @@ __all__ = [
 FARM_PLUGIN_TYPE: tuple[str, float] = ("FarmPlugin", 1)
 """Plug-in type and version of a farm plug-in, where no other farm plug-in shows them. Unverified."""
 
+_GRACE_S = 30.0
+"""Katana may look for farm plug-ins only when the first of them is needed: until then it lists none."""
 _log = logging.getLogger("KatanaQueue")
 _farm_name = ""
+_expected_since_s = 0.0
 
 
 def farm_plugin_type() -> tuple[str, float]:
@@ -51,8 +55,8 @@ def _is_farm_plugin(entry: Any) -> bool:
 
 def expect(farm_name: str) -> None:
     """Remember under which name Katana should list the farm plug-in."""
-    global _farm_name  # there is one in a process
-    _farm_name = farm_name
+    global _farm_name, _expected_since_s  # there is one in a process
+    _farm_name, _expected_since_s = farm_name, time.monotonic()
 
 
 def is_registered() -> bool:
@@ -63,6 +67,8 @@ def is_registered() -> bool:
 def registration_problem() -> str:
     """Why no menu of a node offers our queue; empty where it is registered, or was not given to Katana."""
     if not _farm_name or is_registered():
+        return ""
+    if not FarmAPI.FarmPluginManager.GetFarmPluginNames() and time.monotonic() - _expected_since_s < _GRACE_S:
         return ""
     kind, version = farm_plugin_type()
     return (

@@ -46,7 +46,7 @@ assert session.wait(20)
 
 def test_report(tmp_path: Path, data_root: Path) -> None:
     """It tells how Katana registers and calls a farm plug-in, and nothing of the site's."""
-    home = tmp_path / "home of somebody"
+    home = tmp_path / "home of an artist"
     home.mkdir()
     done = subprocess.run(
         [sys.executable, "-P", "-c", PROGRAM, PROBE],

@@ -113,8 +113,8 @@ def test_unknown_job(farm: Any, method: str) -> None:
         (["a\0b"], "NUL"),
     ],
 )
-def test_request_that_makes_no_sense(farm: Any, commands: list[str], message: str) -> None:
-    """Refused at once, in a sentence, before anything is queued."""
+def test_invalid_request_is_refused(farm: Any, commands: list[str], message: str) -> None:
+    """Refused at once, with the reason, before anything is queued."""
     with pytest.raises(FarmAPI.FarmPluginException, match=message):
         farm.submitJob(request(*commands))
 
@@ -129,7 +129,7 @@ def test_later_arguments_are_accepted(farm: Any, session: Session) -> None:
 
 
 def test_temporary_directory_is_ones_own(farm: Any, session: Session) -> None:
-    """Each render has a folder of its own below KQ_DATA_ROOT that nobody else can read."""
+    """Each render has a folder of its own below KQ_DATA_ROOT that no other user can read."""
     one, two = farm.createTemporaryDirectory("shot/1: a"), farm.createTemporaryDirectory("shot/1: a")
     assert one != two
     assert Path(one).is_relative_to(session.settings.data_root)  # type: ignore[union-attr]
@@ -151,7 +151,7 @@ def test_render_files_are_copied(farm: Any, tmp_path: Path) -> None:
 
 
 def test_data_root_that_cannot_be_written(farm: Any, session: Session) -> None:
-    """The sentence names the folder and what to do."""
+    """The message names the folder and what to do."""
     blocked = session.settings.data_root / "renders"  # type: ignore[union-attr]
     kept = blocked.rename(blocked.with_name("kept")) if blocked.exists() else None
     blocked.write_text("a file where a folder should be")

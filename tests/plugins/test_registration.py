@@ -102,23 +102,23 @@ print("imported:", [name for name in sys.modules if name.startswith("katana_queu
     assert run(code, data_root).strip() == "([], [])\nimported: []"
 
 
-def test_setting_that_makes_no_sense_leaves_the_desktop_whole(data_root: Path) -> None:
-    """KQ_NUM_AGENTS that is no number is one sentence, in the log and for the tab; all else goes on."""
+def test_invalid_setting_leaves_the_desktop_whole(data_root: Path) -> None:
+    """KQ_NUM_AGENTS that is no number is one message, in the log and for the tab; all else goes on."""
     code = """
 Configuration.set("KATANA_UI_MODE", "1")
 load()
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 from katana_queue.plugins import queue_session
-print("trouble:", queue_session.problem())
+print("problem:", queue_session.problem())
 """
     said = run(code, data_root, KQ_NUM_AGENTS="many")
-    assert "trouble: KQ_NUM_AGENTS is 'many'" in said
+    assert "problem: KQ_NUM_AGENTS is 'many'" in said
     assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("missing", ["zmq", "msgspec"])
-def test_missing_package_is_one_sentence(data_root: Path, missing: str) -> None:
-    """Without pyzmq or msgspec there is no queue, a sentence that says what to install, and a desktop."""
+def test_missing_package_is_one_message(data_root: Path, missing: str) -> None:
+    """Without pyzmq or msgspec there is no queue, a message that says what to install, and a desktop."""
     code = f"""
 class Blocker:
     def find_spec(self, name, path=None, target=None):
@@ -201,7 +201,7 @@ def test_beside_katanas_own_queue(data_root: Path, tmp_path: Path, loaded_first:
 
 
 def test_name_taken_by_another_farm(data_root: Path, tmp_path: Path) -> None:
-    """Somebody else's farm of this name keeps it."""
+    """Another farm of this name keeps it."""
     folder = tmp_path / "first" / "Plugins"
     folder.mkdir(parents=True)
     (folder / "Other.py").write_text(
@@ -355,3 +355,18 @@ def test_a_mistake_names_the_variable_that_was_read() -> None:
         Settings.from_environment({"KQ_NUM_AGENTS": "2", "KQ_OPEN_NUM_AGENTS": "many"})
     with pytest.raises(BadSetting, match="KQ_OPEN_LOG"):
         Settings.from_environment({"KQ_LOG": "info", "KQ_OPEN_LOG": "loud"})
+
+
+def test_a_katana_that_has_not_looked_for_farms_yet(data_root: Path) -> None:
+    """It lists none at all: that is no problem, until half a minute is over."""
+    code = """
+load()
+FarmAPI.FarmPluginManager.GetFarmPluginNames = lambda: []
+from katana_queue.plugins import registration
+print("at first:", repr(registration.registration_problem()))
+registration._expected_since_s -= 31
+print("later:", registration.registration_problem())
+"""
+    said = run(code, data_root)
+    assert "at first: ''" in said
+    assert "later: Katana did not take" in said

@@ -316,6 +316,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._show_catalog_progress()
         if self.agents_panel.isVisible():
             self.agents.tick()
+        if self._status == ConnectionStatus.CONNECTED and not self.banner.text and queue_session.warning():
+            self._show_banner()
 
     def _show_catalog_progress(self) -> None:
         """Of renders that print none the queue sends no news: Katana is asked."""
