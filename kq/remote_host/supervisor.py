@@ -17,6 +17,7 @@ from .. import process
 from ..agent_config import AgentConfig
 from ..errors import KqError
 from ..files import open_to_append
+from ..restart_limit import RestartLimit
 from ..states import AgentExit
 from .folder import HostFolder, Supervised
 
@@ -25,8 +26,8 @@ __all__ = ["Supervisor", "log_line"]
 _AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
 _TURN_S = 0.2
 _ASKED_TIMEOUT_S = 4.0
-_MAX_DEATHS = 5
-_DEATHS_WITHIN_S = 30.0
+_RESTART_LIMIT = 5
+_RESTART_WINDOW_S = 30.0
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 """Of the part of an id that differs between supervisors: no letters that look alike or form words."""
 _PERMANENT = (AgentExit.NO_CONNECTION_FILE, AgentExit.KEY_REFUSED, AgentExit.PROTOCOL_MISMATCH)
@@ -57,7 +58,9 @@ class _Slot:
         self.number = number
         self.agent: _Agent | None = None
         self.start_at = 0.0
-        self.deaths: list[float] = []
+        self.restarts = RestartLimit(
+            restart_limit=_RESTART_LIMIT, window_s=_RESTART_WINDOW_S, immediate=1, delay_s=1.0
+        )
         self.replaces: tuple[str, str] | None = None
         self.over = False
 
@@ -198,15 +201,14 @@ class Supervisor:
             slot.over = True
             return
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        slot.deaths = [each for each in slot.deaths if now - each < _DEATHS_WITHIN_S] + [now]
         log_line(f"Agent {agent.id} died ({how})")
-        if len(slot.deaths) >= _MAX_DEATHS:
-            self._problem = f"an Agent died {_MAX_DEATHS} times ({how}): see {self._log_of(slot)}"
+        if not slot.restarts.died(now):
+            self._problem = f"an Agent died {_RESTART_LIMIT} times ({how}): see {self._log_of(slot)}"
             log_line(self._problem)
             slot.over = True
             return
         slot.replaces = (agent.id, f"its Agent died ({how})")
-        slot.start_at = now + (0.0 if len(slot.deaths) == 1 else 2.0 ** (len(slot.deaths) - 2))
+        slot.start_at = slot.restarts.restart_at
 
     def _start(self, slot: _Slot, now: float) -> None:
         agent_id = f"{self._config.host_label}:{self._next_id}-{self._run}"
@@ -232,9 +234,8 @@ class Supervisor:
             os.close(read_end)
             self._problem = str(error)
             log_line(f"an Agent cannot be started: {error}")
-            slot.deaths.append(now)
-            slot.start_at = now + 2.0 ** min(len(slot.deaths), 5)
-            slot.over = len(slot.deaths) >= _MAX_DEATHS
+            slot.over = not slot.restarts.died(now)
+            slot.start_at = slot.restarts.restart_at
             return
         finally:
             os.close(write_end)

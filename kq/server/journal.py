@@ -7,6 +7,7 @@ as its epoch; a task's row of that epoch overrides them. So stopping 100,000 tas
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -355,15 +356,40 @@ class Journal:
         ).fetchall()
         return [_decode_attempt(row[0]) for row in reversed(rows)]
 
-    def expired_jobs(self, keep_jobs: int, keep_days: float) -> list[str]:
-        """Jobs that are over and beyond what is kept, by number or by age."""
-        limit = time.time() - keep_days * 86400
+    def expired_jobs(self, keep_jobs: int, keep_days: float, now: float | None = None) -> list[str]:
+        """Jobs that are over and beyond what is kept, by number or by age.
+
+        A clock that is set years ahead must not delete the history: a job is too old only when it also was
+        there before the queue was used on as many days as jobs are kept for.
+
+        Args:
+            now: epoch seconds; default: now.
+        """
+        now = time.time() if now is None else now
+        limit = now - keep_days * 86400
+        aged = self._last_number_before(math.ceil(keep_days), now)
         rows = self._db.execute(
-            "SELECT id FROM jobs WHERE over IS NOT NULL AND (over < ? OR number <= ("
+            "SELECT id FROM jobs WHERE over IS NOT NULL AND ((over < ? AND number <= ?) OR number <= ("
             "SELECT number FROM jobs WHERE over IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?))",
-            (limit, keep_jobs),
+            (limit, aged, keep_jobs),
         ).fetchall()
         return [row[0] for row in rows]
+
+    def _last_number_before(self, days: int, now: float) -> int:
+        """The number of the last job before the latest `days` days of the queue's use; notes today."""
+        if days < 1:
+            return self.last_number()
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'days'").fetchone()
+        try:
+            known = msgspec.json.decode(row[0], type=list[tuple[int, int]]) if row else []
+        except msgspec.DecodeError:
+            known = []
+        today = int(now // 86400)
+        if not known or known[-1][0] != today:
+            known = [*known, (today, self.last_number())][-days:]
+            value = msgspec.json.encode(known).decode()
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('days', ?)", (value,))
+        return known[0][1] if len(known) >= days else 0
 
     def close(self) -> None:
         """Close the file."""

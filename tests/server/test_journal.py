@@ -249,3 +249,24 @@ def test_a_journal_that_is_kept_aside_keeps_its_log(tmp_path: Path) -> None:
         assert "jobs are not remembered" in problems.said[0]
         [aside] = mount.glob("j.unusable-*[0-9]")
         assert aside.with_name(f"{aside.name}-wal").stat().st_size > 100_000
+
+
+def test_a_clock_that_is_set_ahead_does_not_delete_the_history(tmp_path: Path) -> None:
+    """By age a job is dropped when the queue was used on as many days since; by number at any time."""
+    day, journal = 86400.0, Journal(tmp_path / "j", "now")
+    for number in (1, 2):
+        one = job(number)
+        one.set_task_state(0, TaskState.RUNNING)
+        one.set_task_state(0, TaskState.COMPLETED)
+        one.completed = 1000.0 + number
+        journal.note_job(one, tasks_reset=True)
+    journal.commit()
+    assert journal.expired_jobs(100, 3, now=2000.0) == []
+    ahead = 3650 * day
+    assert journal.expired_jobs(100, 3, now=ahead) == []
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    assert journal.expired_jobs(100, 3, now=ahead + 60) == []
+    assert journal.expired_jobs(100, 3, now=ahead + 1 * day) == ["job00001", "job00002"]
+    assert journal.expired_jobs(1, 3650 * 2, now=ahead) == ["job00001"]
+    journal.close()
