@@ -11,19 +11,19 @@ _TRIVIA = re.compile(r" \(at sub-part -?\d+ if there are multiple parts\)| at ''
 
 
 def words(error: object) -> str:
-    """Return what `error`, a Tf.ErrorException or a composition error, says, as one sentence.
+    """Return what `error`, a Tf.ErrorException or a composition error, says, for an artist.
 
-    Of the several errors that one fault in a file makes, the first that names a line says most.
+    Of the several errors that one fault in a file makes, the first that names a line has the most to go by.
     """
-    told = _told(error)
-    for text in told:
+    texts = _texts(error)
+    for text in texts:
         where = _WHERE.match(text)
         if where is not None:
             return _message(f"line {where['line']}, column {where['column']}: {where['what']}")
-    return _message(told[0])
+    return _message(texts[0])
 
 
-def _told(error: object) -> list[str]:
+def _texts(error: object) -> list[str]:
     if isinstance(error, Tf.ErrorException) and error.args:
         texts = [each.commentary if isinstance(each, Tf.Error) else str(each) for each in error.args]
     else:

@@ -67,7 +67,7 @@ class ShelfItem:
         return self._shortcut
 
     def getDescription(self) -> str:
-        """Return what the script says about itself."""
+        """Return the description in the script's docstring."""
         return self._description
 
     def getScope(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class ShelfItem:
         return Path(self._source_file).read_text(encoding="utf-8")
 
     def run(self, additionalEnvironment: dict[str, Any] | None = None, checkScope: bool = True) -> None:
-        """Run the script on this thread; what goes wrong in it is reported in one sentence."""
+        """Run the script on this thread; an exception in it is logged."""
         if checkScope and self._scope and not self._in_scope():
             _log.warning("%s works on nodes of type %s: select one.", self._name, ", ".join(self._scope))
             return
@@ -162,7 +162,7 @@ class Shelf:
 
 
 def ParseFile(filename: str) -> dict[str, Any]:
-    """Return what the docstring of the script `filename` says: name, icon, shortcut, scope, description.
+    """Return the fields of the docstring of the script `filename`: name, icon, shortcut, scope, description.
 
     Raises OSError, or SyntaxError when it is no Python.
     """

@@ -36,7 +36,7 @@ class CookClient:
     def request(self, **request: Any) -> dict[str, Any]:
         """Ask for something (see host.nodes.cook_service) and return the answer. Never on Qt's thread.
 
-        Raises CookError with the sentence of what went wrong.
+        Raises CookError with the reason.
         """
         with self._turn:
             process = self._ensure()

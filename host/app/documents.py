@@ -23,7 +23,7 @@ _PROJECTS = f"Projects (*{projects.SUFFIX})"
 
 
 class DocumentError(Exception):
-    """A file that cannot be opened or saved; its text is one sentence for the artist."""
+    """A file that cannot be opened or saved; its text is shown to the artist."""
 
 
 class Documents(QObject):
@@ -31,7 +31,7 @@ class Documents(QObject):
 
     Signals:
         opened: a file was opened, with its path.
-        failed: a file could not be opened or saved, or its scene does not cook, with the sentence.
+        failed: a file could not be opened or saved, or its scene does not cook, with the error.
         recent_changed: the list of recent files has changed.
     """
 

@@ -1,4 +1,4 @@
-"""Editors: one widget for each kind of parameter. They hold a value and say when the artist changed it."""
+"""Editors: one widget for each kind of parameter. A signal is emitted when the artist changes its value."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class FileEditor(TextEditor):
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
-        # The end of a path tells it from others; where it does not fit, the label is put above the field.
+        # The end of a path distinguishes it; where it does not fit, the label is put above the field.
         self.line.setMinimumWidth(self.line.fontMetrics().averageCharWidth() * _PATH_CHARACTERS)
         button = QToolButton(self)
         button.setText("…")

@@ -1,4 +1,4 @@
-"""Why a render failed, as its log tells: the line an artist would look for."""
+"""Why a render failed: the line of its log that an artist would look for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FAILURE = re.compile(r"\b(error|fatal|failed|exception|cannot|could not|not fou
 
 
 def reason(log_file: str | None) -> str:
-    """Return the log's last line that names a failure, or its last line; a sentence where there is none.
+    """Return the log's last line that names a failure, or its last line; where there is no log, why not.
 
     Reads the end of the file only. Never on Qt's thread: logs may lie on a slow share.
     """

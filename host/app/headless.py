@@ -138,7 +138,7 @@ class _MainJob(QObject):
             self._settle()
 
     def _settle(self) -> None:
-        """Wait until the window shows what has happened, so that the screenshot does; but not for ever."""
+        """Wait until the window shows what has happened, so that the screenshot does; with a limit."""
         render = self._render
         assert render is not None
         monitor = Tabs.FindTopTab("Monitor")
@@ -146,7 +146,7 @@ class _MainJob(QObject):
         waited = time.monotonic() - self._ended > _SETTLE_LIMIT_S
         state_shown = _lists_show(self._desktop, render.phase.value)
         if waited or (state_shown and (picture_shown or render.phase is not Phase.COMPLETED)):
-            # One turn more, for what was just told to be painted.
+            # One more turn of the event loop, in which the pending updates are painted.
             QTimer.singleShot(_SETTLE_MS, self._take_screenshot)
         else:
             QTimer.singleShot(_SETTLE_MS, self._settle)
@@ -190,7 +190,7 @@ class _MainJob(QObject):
         elif problems:
             self._fail(problems)
         else:
-            # Why a render failed has been told as soon as it was known.
+            # Why a render failed has been logged when it did.
             self._end(0 if render.phase is Phase.COMPLETED else 1)
 
     def _fail(self, message: str) -> None:
@@ -267,7 +267,7 @@ def _find_action(menu: QMenu, *path: str) -> QAction | None:
 
 
 def _lists_show(desktop: Desktop, state: str) -> bool:
-    """Return whether the lists in the window have the news: a job in `state`, and none that still goes on.
+    """Return whether the lists in the window are up to date: a job in `state`, and none under way.
 
     True where there is no list at all. Which tab it is in, and in which column, is a plug-in's affair.
     """

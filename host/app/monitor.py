@@ -289,7 +289,7 @@ class Monitor(BaseTab):
         if is_another:
             self._asked_since = False
         elif self._asked_since:
-            return  # what was asked for later stays, above all the sentence of why it was refused
+            return  # the later render stays, above all the reason why it was refused
         render = next((known for known in self._session.renders if known.job_id == job_id), None)
         name = str(kwargs.get("name", ""))
         is_own = render is not None and (not picture or picture == str(render.picture))

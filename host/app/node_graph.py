@@ -86,7 +86,7 @@ class NodeGraphTab(BaseTab):
         if event.type() == QEvent.Type.PaletteChange:
             self._show_colors()
 
-    # What the scene says
+    # --- Changes of the scene ---
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change is SceneChange.REPLACED:
@@ -178,7 +178,7 @@ class NodeGraphTab(BaseTab):
                 shown.view.edited = node is edited
                 shown.view.update()
 
-    # What the artist does
+    # --- Changes by the artist ---
 
     def _on_moved(self, moved: dict[Any, Any]) -> None:
         plates = {shown.view: node for node, shown in self._shown.items()}
@@ -259,10 +259,10 @@ class NodeGraphTab(BaseTab):
         self._popup(self.build_node_menu(node), position)
 
     def _popup(self, menu: QMenu, position: QPoint) -> None:
-        # Shown, not executed: the desktop goes on beneath an open menu.
+        # Shown, not executed: the desktop continues beneath an open menu.
         menu.popup(self._viewer.mapToGlobal(position))
 
-    # Menus
+    # --- Menus ---
 
     def build_node_menu(self, node: Node) -> QMenu:
         """Return the menu that a right-click on `node` opens; the panel keeps it until the next."""
@@ -314,7 +314,7 @@ class NodeGraphTab(BaseTab):
         """The menu that was opened last."""
         return self._menu
 
-    # Where things are
+    # --- Places ---
 
     @property
     def viewport(self) -> QWidget:

@@ -62,7 +62,7 @@ class Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
         QGraphicsView.focusInEvent(self, event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        # The release of a key or button that takes the focus away, as Ctrl+S does, goes to another window.
+        # The release of a key or button that takes the focus away, as Ctrl+S does, is sent to another window.
         self.clear_key_state()
         self.LMB_state = self.MMB_state = self.RMB_state = False
         super().focusOutEvent(event)

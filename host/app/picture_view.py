@@ -48,7 +48,7 @@ class PictureView(QWidget):
 
     Signals:
         zoom_changed: the magnification, 1.0 for one to one.
-        pixel_hovered: what is under the pointer, in words; empty when it is off the picture.
+        pixel_hovered: the pixel under the pointer, as text; empty when there is none.
     """
 
     zoom_changed = Signal(float)
@@ -120,17 +120,17 @@ class PictureView(QWidget):
         self.update()
 
     def set_labels(self, front: str, back: str) -> None:
-        """Say which picture is which, while both are seen."""
+        """Set the names of the two pictures, drawn while both are seen."""
         self._labels = (front, back)
         self.update()
 
     @property
     def notice(self) -> str:
-        """The sentence in place of a picture."""
+        """The text in place of a picture."""
         return self._notice
 
     def set_notice(self, notice: str) -> None:
-        """Show a sentence in place of a picture that is not there."""
+        """Show a text while there is no picture."""
         self._notice = notice
         self.update()
 

@@ -10,13 +10,13 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QImageReader
 
 _INTERVAL_S = 0.15
-"""Between two looks at a picture that is being rendered."""
+"""Between two checks of a picture that is being rendered."""
 _FIRST_INTERVAL_S = 0.03
 """Until there is a first picture, which the artist waits for; a look costs microseconds."""
 _FIRST_TIMEOUT_S = 10.0
 """A render that takes longer to show anything, or waits for its turn, is not looked for so often."""
 _JOIN_S = 2.0
-"""A look at a share that does not answer must not keep the desktop from closing."""
+"""A share that does not answer must not keep the desktop from closing."""
 _Stamp = tuple[int, int, int]
 
 
@@ -71,7 +71,7 @@ class PictureWatcher(QObject):
             self._wake.notify()
 
     def close(self) -> None:
-        """End the thread. One that hangs in a look is left behind; it speaks to nobody any more."""
+        """End the thread. One that hangs on a share is left behind, and emits nothing any more."""
         with self._wake:
             self._closed = True
             self._wake.notify()

@@ -33,7 +33,7 @@ _THUMBNAIL = (192, 108)
 
 
 class _Refused(Exception):
-    """A connection that is closed; the text says why."""
+    """A connection that is closed; the text is the reason."""
 
 
 class PixelServer(QObject):

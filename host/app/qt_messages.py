@@ -1,4 +1,4 @@
-"""What Qt itself has to say, led into logging, where everything else is said."""
+"""Qt's own messages, passed on to logging."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEVELS = {
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
 _NO_NEWS = (
-    # Off screen there is nobody to raise a window for, and no login session on a render machine.
+    # Off screen no window can be raised, and a render machine has no login session.
     "This plugin does not support ",
     "QStandardPaths: XDG_RUNTIME_DIR not set",
     "QStandardPaths: runtime directory ",

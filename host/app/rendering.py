@@ -38,14 +38,14 @@ _POLL_ENDED_MS = 1000
 """An ended render may be started again in the queue's tab, and its picture should then come alive again."""
 
 _FOLLOWED = 100
-"""Nobody starts an older render again and looks at the Monitor for it."""
+"""Older renders are not followed: polling them costs more than they are worth."""
 
 _JOIN_S = 2.0
 """A folder on a share that does not answer must not keep the desktop from closing."""
 
 
 class Phase(Enum):
-    """Where a render stands, in words for the artist."""
+    """The phases of a render; the values are shown to the artist."""
 
     PREPARING = "Preparing"
     WAITING = "Waiting"
@@ -70,7 +70,7 @@ class Render:
     """One render. Changed on Qt's thread only.
 
     `sequence_id` is unique in the session. `asked_at` is in epoch seconds, to compare with a file's. `reason`
-    says why it failed or was refused. Other times are monotonic seconds, 0 where not yet. `camera` is empty
+    is why it failed or was refused. Other times are monotonic seconds, 0 where not yet. `camera` is empty
     where the renderer chooses one.
     """
 
@@ -110,7 +110,7 @@ class RenderSession(QObject):
     Signals:
         render_started: a render was asked for, with its Render.
         render_changed: a render went on to another phase, with its Render.
-        message_posted: something to tell in the status bar.
+        message_posted: a text for the status bar.
     """
 
     render_started = Signal(object)

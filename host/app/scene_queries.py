@@ -1,4 +1,4 @@
-"""Questions about the cooked scene that panels ask: answered by the cook process, told on Qt's thread."""
+"""Questions about the cooked scene that panels ask: answered by the cook process, emitted on Qt's thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SceneQueries(QObject):
     Signals:
         cameras_found: a node's name and the paths of the cameras in its scene.
         range_found: a node's name, first and last frame that its scene declares.
-        query_failed: a node's name and the sentence why its scene does not cook.
+        query_failed: a node's name and the reason why its scene does not cook.
     """
 
     cameras_found = Signal(str, list)

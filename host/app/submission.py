@@ -26,7 +26,7 @@ _log = logging.getLogger("Katana.Render")
 
 
 class SubmissionError(Exception):
-    """A render that could not be submitted; its text is one sentence for the artist."""
+    """A render that could not be submitted; its text is shown to the artist."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Submission:
     """What is to be rendered, taken down when the artist asked for it.
 
     `document` is the project as project.to_document gives it; `output` is empty for pictures that belong to
-    the render's own folder. `pixel_host` and `pixel_ticket` say where its pictures are sent, and as what.
+    the render's own folder. `pixel_host` is where its pictures are sent, and `pixel_ticket` what admits them.
     """
 
     node: str
@@ -133,7 +133,7 @@ def hand_in(prepared: Prepared) -> str:
 
 @contextmanager
 def _gone_if_empty(folder: str) -> Iterator[None]:
-    """Of a render that is refused nobody would ever look into the folder, nor delete it."""
+    """Delete the folder of a render that is refused: no job exists with which it would be deleted."""
     try:
         yield
     finally:
@@ -143,7 +143,7 @@ def _gone_if_empty(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _refusals(submission: Submission) -> Iterator[None]:
-    """Word whatever goes wrong on the way for the artist."""
+    """Turn every exception into a SubmissionError with a message for the artist."""
     try:
         yield
     except (SceneError, FarmPluginManager.FarmPluginManagerException) as error:
@@ -156,7 +156,7 @@ def _refusals(submission: Submission) -> Iterator[None]:
             f"{submission.node} was not submitted to {submission.farm}: {error.strerror or error}{where}."
         ) from error
     except Exception as error:
-        # A farm plug-in may raise anything; the artist gets a sentence, the log the rest.
+        # A farm plug-in may raise anything; the artist gets the message, the log the rest.
         _log.debug("Submission failed:", exc_info=True)
         raise SubmissionError(
             f"{submission.farm} did not take the render of {submission.node}: {_words(error)}"
@@ -190,7 +190,7 @@ def _frames(submission: Submission) -> list[int]:
 
 def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
     if not submission.output:
-        return Path(folder) / f"{submission.method_name}.png"  # where renderboot writes without being told
+        return Path(folder) / f"{submission.method_name}.png"  # renderboot's own choice
     output = path_of(submission.output, frames[0]) if frames else Path(submission.output)
     if not output.parent.is_dir():
         raise SubmissionError(f"The picture cannot be written: the folder {output.parent} does not exist.")

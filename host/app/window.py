@@ -102,14 +102,14 @@ class DesktopWindow(KatanaWindow):
         """The size for who has none remembered: all of it on a screen of this size, its frame as well."""
         return self.sizeHint() if screen is None else self.sizeHint().boundedTo(screen - _FRAME)
 
-    # Saying things
+    # --- Messages ---
 
     def show_message(self, text: str) -> None:
-        """Say something in the status bar."""
+        """Show a text in the status bar."""
         self.statusBar().showMessage(text, _MESSAGE_MS)
 
     def show_error(self, message: str) -> None:
-        """Say what went wrong, across the top of the window until it is closed."""
+        """Show an error across the top of the window until it is closed."""
         self._banner.show_message(message)
 
     def offer(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]]) -> None:
@@ -121,7 +121,7 @@ class DesktopWindow(KatanaWindow):
         """The error that is shown, or an empty string."""
         return self._banner.message
 
-    # Tabs
+    # --- Tabs ---
 
     def open_tab(self, name: str) -> QDockWidget | None:
         """Open a tab of the type `name`, or bring forward the one that is open; None where the tab fails."""
@@ -202,7 +202,7 @@ class DesktopWindow(KatanaWindow):
             kept[Tabs.GetTabTypeName(tab)] = Tabs.GetSettings(tab)
         self._settings.set("tabs", kept)
 
-    # Building
+    # --- Building ---
 
     def _build_menus(self) -> None:
         file_menu = self.menuBar().addMenu("&File")
@@ -276,7 +276,7 @@ class DesktopWindow(KatanaWindow):
     def setTimelineVisible(self, timelineVisible: bool) -> None:
         self._timeline_bar.setVisible(timelineVisible)
 
-    # What happens
+    # --- Events ---
 
     def _on_opened(self, path: str) -> None:
         self._banner.hide()

@@ -18,7 +18,7 @@ from .project import from_document
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer to one request: `{"ok": true, ...}`, or `{"ok": false, "error": sentence}`.
+    """Return the answer to one request: `{"ok": true, ...}`, or `{"ok": false, "error": message}`.
 
     Requests have the keys `op` (`export` or `describe`), `project`, `node` and `frame`; export also `path`.
     """
@@ -51,7 +51,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
 
 def main() -> None:
-    """Serve on the standard streams; whatever libraries print goes to stderr, out of the answers' way."""
+    """Serve on the standard streams; what libraries print is written to stderr, apart from the answers."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)

@@ -30,7 +30,7 @@ class CookedScene:
 
 @dataclass(frozen=True)
 class RenderDescription:
-    """What a cooked scene says about how to render it; None where it says nothing."""
+    """The render settings of a cooked scene; None where it has none."""
 
     camera: str | None
     width: int | None
@@ -145,7 +145,7 @@ def check_not_empty(scene: CookedScene, name: str) -> None:
 
 
 def export(scene: CookedScene, path: str) -> None:
-    """Write the scene to `path` as one file that stands alone but for textures, which it names absolutely.
+    """Write the scene to `path` as one self-contained file; textures stay in place, with absolute paths.
 
     Raises CookError when the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What can be wrong with a scene, in sentences an artist can act on.
+"""What can be wrong with a scene; the messages are for the artist.
 
 SceneError
 ├── ParameterError   a value that its parameter cannot hold
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class SceneError(Exception):
-    """Base of everything the scene refuses. Its text is one sentence for the user."""
+    """Base of everything the scene refuses. Its text is shown to the user."""
 
 
 class ParameterError(SceneError):

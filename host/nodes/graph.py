@@ -1,4 +1,4 @@
-"""The node graph: nodes, their values and their connections, and who is told when they change.
+"""The node graph: nodes, their values and connections, and the observers of their changes.
 
 It knows that nodes have types; what a type does when it is cooked is in types/ and cooking.py.
 """
@@ -164,7 +164,7 @@ class Graph:
         self._observers.remove(observer)
 
     def notify(self, event: GraphEvent) -> None:
-        """Tell the observers what changed."""
+        """Call the observers with a change."""
         for observer in tuple(self._observers):
             observer(event)
 

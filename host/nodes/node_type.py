@@ -80,7 +80,7 @@ class CookContext:
         self.warnings.append(f"Node {self.node.name}: {message}")
 
     def error(self, message: str) -> CookError:
-        """Return the error to raise: `Node NAME` and the sentence."""
+        """Return the error to raise: `Node NAME` and the message."""
         return CookError(f"Node {self.node.name} {message}")
 
 
@@ -91,8 +91,8 @@ Cook = Callable[[CookContext], None]
 class NodeType:
     """A type of node.
 
-    `inputs` are the ports; with `any_inputs` there are as many as are used, and one more. `needs_input` says
-    that the node cannot be cooked without one.
+    `inputs` are the ports; with `any_inputs` there are as many as are used, and one more. `needs_input`: the
+    node cannot be cooked without one.
     """
 
     name: str

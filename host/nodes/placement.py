@@ -1,4 +1,4 @@
-"""Placing things: which scene paths a pattern means, and where an object stands and looks.
+"""Placing things: which scene paths a pattern means, and where an object is and points.
 
 Shared by the node types that write transforms or choose prims.
 """
@@ -17,7 +17,7 @@ from .parameters import Vector3
 def pattern_regex(pattern: str) -> re.Pattern[str]:
     """Return what matches the scene paths that `pattern` means.
 
-    `*` stands for any name or part of one, `**` (or `//`) for any number of levels, `?` for one letter.
+    `*` matches any name or part of one, `**` (or `//`) for any number of levels, `?` for one letter.
     """
     pattern = pattern.strip().replace("//", "/**/")
     out = ""
@@ -74,7 +74,7 @@ def place(prim: Any, translate: Vector3, rotate: Vector3, scale: Vector3 = (1.0,
 
 
 def look_at(prim: Any, position: Vector3, target: Vector3, up_axis: str) -> bool:
-    """Stand the prim at `position` and turn its -z towards `target`; False when both are the same place."""
+    """Place the prim at `position` and turn its -z towards `target`; False when both are the same place."""
     eye, centre = Gf.Vec3d(*position), Gf.Vec3d(*target)
     direction = centre - eye
     if direction.GetLength() < 1e-9:

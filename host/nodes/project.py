@@ -112,7 +112,7 @@ def _absolute(value: object, folder: Path | None) -> object:
 
 
 def load(path: str | Path) -> Project:
-    """Read the project at `path`; raises ProjectError in one sentence."""
+    """Read the project at `path`; raises ProjectError."""
     file = Path(path).absolute()
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -127,7 +127,7 @@ def load(path: str | Path) -> Project:
 
 
 def save(project: Project, path: str | Path) -> None:
-    """Write `project` to `path`, replacing the file in one step; raises ProjectError in one sentence."""
+    """Write `project` to `path`, replacing the file in one step; raises ProjectError."""
     file = Path(path).absolute()
     write_document(to_document(project, file.parent), file)
 

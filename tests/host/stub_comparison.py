@@ -94,7 +94,7 @@ def stubs_folder() -> Path:
 
 
 def differences(host: Path = HOST_KATANA, stubs: Path | None = None) -> list[str]:
-    """Return every difference that EXCEPTIONS does not name, one sentence each."""
+    """Return every difference that EXCEPTIONS does not name, one message each."""
     stubs = stubs or stubs_folder()
     found: list[str] = []
     files = sorted(path.relative_to(host).as_posix() for path in host.rglob("*.py"))

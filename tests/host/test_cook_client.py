@@ -34,7 +34,7 @@ def ask(client: CookClient) -> list[str]:
 
 
 def test_it_is_started_again_when_it_died(client: CookClient) -> None:
-    """The request that met its death is told so in a sentence; the next is answered."""
+    """The request that met its death fails with a message; the next is answered."""
     assert ask(client) == ["/World/Front"]
     child = next(
         child

@@ -156,12 +156,12 @@ def test_cameras_and_lights_look_at_their_target_whatever_axis_is_up(tmp_path: P
 def test_a_camera_that_looks_at_itself_is_refused() -> None:
     """There is no direction in that."""
     graph, _ = scene_with("Camera", position=(1, 1, 1), target=(1, 1, 1))
-    with pytest.raises(CookError, match="Node Camera stands where it looks"):
+    with pytest.raises(CookError, match="Node Camera has its Target at its Position"):
         cooking.cook(graph, "Camera", 1)
 
 
 def test_a_merge_brings_scenes_together_and_its_first_input_wins(tmp_path: Path) -> None:
-    """What both say is the first's; axes that disagree are told."""
+    """What both say is the first's; axes that disagree are reported."""
     graph, light = scene_with("Light", intensity=3)
     other = tmp_path / "other.usda"
     other.write_text('#usda 1.0\n(\n upAxis = "Z"\n)\ndef Cube "Box"\n{\n}\ndef RectLight "lights"\n{\n}\n')
@@ -223,14 +223,14 @@ def test_a_long_chain_cooks() -> None:
 
 @pytest.mark.parametrize("type_name", ["Transform", "Material", "Merge", "RenderSettings", "Render"])
 def test_a_node_without_the_input_it_needs_is_refused(type_name: str) -> None:
-    """The sentence names the node and what to do."""
+    """The message names the node and what to do."""
     graph = Graph()
     graph.create(node_type(type_name))
     with pytest.raises(CookError, match=f"Node {type_name} has no input: connect a node to it"):
         cooking.cook(graph, type_name, 1)
 
 
-def test_a_pattern_that_matches_nothing_is_told_and_stops_nothing() -> None:
+def test_a_pattern_that_matches_nothing_is_reported_and_stops_nothing() -> None:
     """The render goes on; the artist reads why nothing moved."""
     graph, node = scene_with("Transform", apply_to="/Wrld/**")
     assert cooking.cook(graph, node.name, 1).warnings == [
@@ -238,7 +238,7 @@ def test_a_pattern_that_matches_nothing_is_told_and_stops_nothing() -> None:
     ]
 
 
-def test_a_missing_reference_is_told_and_the_rest_is_there(tmp_path: Path) -> None:
+def test_a_missing_reference_is_reported_and_the_rest_is_there(tmp_path: Path) -> None:
     """The warning names the file that is gone."""
     file = tmp_path / "set.usda"
     file.write_text('#usda 1.0\ndef "A" (\n references = @gone.usda@\n)\n{\n}\ndef Sphere "B"\n{\n}\n')
@@ -248,7 +248,7 @@ def test_a_missing_reference_is_told_and_the_rest_is_there(tmp_path: Path) -> No
     cooking.check_not_empty(scene, "UsdIn")
 
 
-def test_a_scene_left_empty_by_a_missing_reference_is_told_with_it(tmp_path: Path) -> None:
+def test_a_scene_left_empty_by_a_missing_reference_is_reported_with_it(tmp_path: Path) -> None:
     """Otherwise nothing says why there is no geometry."""
     file = tmp_path / "set.usda"
     file.write_text('#usda 1.0\ndef "A" (\n references = @gone.usda@\n)\n{\n}\n')
@@ -268,7 +268,7 @@ def test_a_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
     assert kept.stage
 
 
-def test_an_exported_stage_stands_alone_but_for_textures_which_it_names_absolutely(tmp_path: Path) -> None:
+def test_an_exported_stage_is_self_contained_but_for_textures(tmp_path: Path) -> None:
     """Relative textures, also of referenced files and in instances, still lead to the same files."""
     parts = tmp_path / "parts"
     parts.mkdir()
@@ -294,8 +294,8 @@ def test_an_exported_stage_stands_alone_but_for_textures_which_it_names_absolute
     assert Path(shader.GetAttribute("inputs:tiles").Get().path) == parts / "t.<UDIM>.png"
 
 
-def test_a_stage_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """The sentence names the folder."""
+def test_a_stage_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    """The message names the folder."""
     scene = cooking.cook(usd_project(SMALL).graph, "Render", 1)
     with pytest.raises(CookError, match=r"cannot be written to .*: the folder .*gone does not exist\."):
         cooking.export(scene, str(tmp_path / "gone" / "stage.usdc"))

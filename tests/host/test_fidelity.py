@@ -44,7 +44,7 @@ def test_no_exception_is_kept_that_nothing_needs() -> None:
     ],
 )
 def test_a_difference_is_found(tmp_path: Path, file: str, old: str, new: str, told: str) -> None:
-    """A renamed argument, another type, a name of our own: each is told."""
+    """A renamed argument, another type, a name of our own: each is reported."""
     copy = tmp_path / "Katana"
     shutil.copytree(HOST_KATANA, copy)
     text = (copy / file).read_text(encoding="utf-8")

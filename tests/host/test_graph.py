@@ -1,4 +1,4 @@
-"""The graph: names, values, connections, and who is told."""
+"""The graph: names, values, connections and observers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_names_are_unique_and_fit_for_scene_paths() -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    """The sentence says what could have been meant."""
+    """The message says what could have been meant."""
     graph = Graph()
     graph.create(node_type("Render"))
     with pytest.raises(GraphError, match=r"no node called 'Rendr' in this project; its nodes are: Render\."):
@@ -56,8 +56,8 @@ def test_a_merge_always_has_a_free_input() -> None:
     assert graph.connect(lights[1], merge) == "i1"
 
 
-def test_observers_are_told_of_every_change_once() -> None:
-    """What does not change is not told."""
+def test_observers_are_notified_of_every_change_once() -> None:
+    """A value that stays the same is no change."""
     graph = Graph()
     events: list[GraphEvent] = []
     graph.observe(events.append)
@@ -102,7 +102,7 @@ def test_observers_are_told_of_every_change_once() -> None:
 def test_a_value_that_a_parameter_cannot_hold_is_refused(
     type_name: str, parameter: str, value: object, message: str
 ) -> None:
-    """The sentence names the parameter, what it takes, and what it was given; the old value stays."""
+    """The message names the parameter, what it takes, and what it was given; the old value stays."""
     node = Graph().create(node_type(type_name))
     before = node.value(parameter)
     with pytest.raises(ParameterError, match=message):

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """No display, and nobody's settings but the test's."""
+    """No display, and settings of the test alone."""
     environment = {
         **os.environ,
         "KATANA_RESOURCES": str(DATA / "resources"),
@@ -121,7 +121,7 @@ def test_names_that_the_terminal_cannot_write_are_written_all_the_same(
         ([__file__], 1, "is neither a USD file nor a project of this desktop."),
     ],
 )
-def test_bad_input_is_one_sentence(
+def test_bad_input_is_refused_with_a_message(
     environment: dict[str, str], tmp_path: Path, arguments: list[object], code: int, message: str
 ) -> None:
     """And no traceback."""
@@ -132,7 +132,7 @@ def test_bad_input_is_one_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_wrong_with_a_file_is_said_once(environment: dict[str, str], tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_file_is_reported_once(environment: dict[str, str], tmp_path: Path) -> None:
     """Though it is found when the file is opened, and again when the node is cooked."""
     scene = tmp_path / "bad.usda"
     scene.write_text("#usda 1.0\ndef Xform {\n")
@@ -141,7 +141,7 @@ def test_what_is_wrong_with_a_file_is_said_once(environment: dict[str, str], tmp
     assert done.stderr.count("as USD: line 2, column ") == 1, done.stderr
 
 
-def test_without_a_farm_plugin_it_says_what_is_missing(environment: dict[str, str], tmp_path: Path) -> None:
+def test_without_a_farm_plugin_it_names_what_is_missing(environment: dict[str, str], tmp_path: Path) -> None:
     """KATANA_RESOURCES is what to look at."""
     done = run({**environment, "KATANA_RESOURCES": str(tmp_path)}, SMALL, "--out", tmp_path / "out")
     assert done.returncode == 1
@@ -160,7 +160,7 @@ def test_help_names_every_option(environment: dict[str, str]) -> None:
 def test_a_signal_ends_it_cleanly(
     environment: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The session ends as at any quit: plug-ins are told, the cook process is gone."""
+    """The session ends as at any quit: plug-ins are notified, the cook process is gone."""
     told = tmp_path / "told"
     (tmp_path / "resources" / "Plugins").mkdir(parents=True)
     (tmp_path / "resources" / "Plugins" / "stall.py").write_text(

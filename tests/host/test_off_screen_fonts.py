@@ -1,4 +1,4 @@
-"""Fonts off screen on Windows: what Qt is told. That letters come of it shows on Windows only."""
+"""Fonts off screen on Windows: what Qt is given. That letters come of it shows on Windows only."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def hello(sequence_id: int, token: str, protocol: int = PROTOCOL) -> bytes:
     ids=["token", "other render", "protocol", "no JSON", "no object", "long", "no hello", "damaged", "huge"],
 )
 def test_a_connection_that_may_not_send_is_closed(server: PixelServer, qtbot: QtBot, begin: object) -> None:
-    """A wrong hello, a damaged picture, a length that nobody has: closed, and the next one is served."""
+    """A wrong hello, a damaged picture, an impossible length: closed, and the next one is served."""
     pictures: list[object] = []
     server.picture_received.connect(lambda *arguments: pictures.append(arguments))
     token = server.admit(3)
@@ -142,7 +142,7 @@ def test_a_render_goes_on_where_no_desktop_listens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["", "here", "host:", "host:70000", ":5", "host:-1"])
 def test_an_address_that_is_none_is_reported(tmp_path: Path, address: str) -> None:
-    """An empty one means that nobody asked; without a ticket there is nobody to send to either."""
+    """An empty one asks for no pictures; without a ticket none are sent either."""
     said: list[str] = []
     assert open_sender(address, ticket(tmp_path, 1, "x"), said.append) is None
     assert len(said) == (1 if address else 0)

@@ -64,7 +64,7 @@ def test_plugins_are_loaded_by_path_once_and_under_names_of_their_own(tmp_path: 
     assert Plugins.Search(plugins, "nothing") is None
 
 
-def test_a_broken_plugin_is_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_plugin_is_one_message(caplog: pytest.LogCaptureFixture) -> None:
     """File, fault and line; others load."""
     caplog.set_level(logging.ERROR)
     Plugins.Load("FarmPlugin", 1, [str(DATA / "broken" / "Plugins")])
@@ -125,8 +125,8 @@ def test_callbacks_come_with_their_object_and_can_be_taken_back() -> None:
     assert len(seen) == 1
 
 
-def test_a_shelf_item_is_told_by_its_docstring(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Name, icon, shortcut, scope and description; in scope it runs, out of it the artist is told why not."""
+def test_a_shelf_item_is_described_by_its_docstring(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Name, icon, shortcut, scope and description; in scope it runs, out of it a warning says why not."""
     file = write(
         tmp_path / "Warm.py",
         '"""\nNAME: Warm Up\nICON: sun.png\nKEYBOARD_SHORTCUT: Ctrl+W\nSCOPE: Light, Camera\n\n'
@@ -270,8 +270,8 @@ def test_the_farm_plugin_of_the_documents_renders(tmp_path: Path, monkeypatch: p
         FarmPluginManager.GetJobState("9")
 
 
-def test_what_a_farm_does_not_give_is_told(tmp_path: Path) -> None:
-    """No farm, an unknown farm, no folder: one sentence each."""
+def test_what_a_farm_does_not_give_is_reported(tmp_path: Path) -> None:
+    """No farm, an unknown farm, no folder: one message each."""
     with pytest.raises(FarmPluginManager.FarmPluginManagerException, match="No farm plug-in is registered"):
         FarmPluginManager.GetJobs()
     FarmPluginManager._farms["A"] = Farm()

@@ -1,4 +1,4 @@
-"""Project files: what is saved comes back, and what is no project is refused in a sentence."""
+"""Project files: what is saved comes back, and what is no project is refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_files_beside_the_project_move_with_it(tmp_path: Path) -> None:
 
 
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    """A folder that is not there, and a file in place of one: a sentence each, and no half-written file."""
+    """A folder that is not there, and a file in place of one: a message each, and no half-written file."""
     with pytest.raises(
         ProjectError, match=r"The project cannot be written to .*gone.*: No such file or directory\."
     ):
@@ -111,7 +111,7 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
 def test_a_malformed_project_is_refused_with_what_is_wrong(
     tmp_path: Path, change: object, message: str
 ) -> None:
-    """The sentence names the file and the fault."""
+    """The message names the file and the fault."""
     document = to_document(example())
     change(document)  # type: ignore[operator]
     file = tmp_path / "shot.kqproject"
@@ -127,7 +127,7 @@ def test_a_malformed_project_is_refused_with_what_is_wrong(
     [(b"{", "it is not valid JSON"), (b"\xff\xfe", "it is not valid JSON"), (b"[]", "it is not a project")],
 )
 def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    """Neither text nor bytes bring more than a sentence."""
+    """Neither text nor bytes bring more than a message."""
     file = tmp_path / "shot.kqproject"
     file.write_bytes(content)
     with pytest.raises(ProjectError, match=message):

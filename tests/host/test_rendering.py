@@ -1,4 +1,4 @@
-"""Renders from the menu: pictures come to the Monitor, and so do the sentences when they do not."""
+"""Renders from the menu: pictures come to the Monitor, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_what_a_farm_is_asked_for(
     assert render.picture.name == "preview.png"  # renderboot's own choice: no -renderOutputFile is passed
 
 
-def test_a_render_that_fails_tells_why_in_the_monitor(
+def test_a_render_that_fails_shows_its_reason_in_the_monitor(
     make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason is the log's own line, and the desktop goes on."""
@@ -92,7 +92,7 @@ def test_a_render_that_fails_tells_why_in_the_monitor(
     assert desktop.window.statusBar().currentMessage() == "Preview Render of Render: failed."
 
 
-def test_the_monitor_says_that_a_picture_comes(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+def test_the_monitor_announces_the_picture(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
     """From the click on, it invites to nothing any more; what was stopped before its picture says so."""
     desktop = make_desktop()
     open_small(desktop, samples=4000)
@@ -117,7 +117,7 @@ def test_the_monitor_says_that_a_picture_comes(make_desktop: MakeDesktop, qtbot:
         ("camera", "Node RenderSettings names the camera /no/camera, which is not in the scene."),
     ],
 )
-def test_what_stops_a_render_is_one_sentence_in_the_monitor(
+def test_what_stops_a_render_is_shown_in_the_monitor(
     make_desktop: MakeDesktop,
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
@@ -125,7 +125,7 @@ def test_what_stops_a_render_is_one_sentence_in_the_monitor(
     prepare: str,
     message: str,
 ) -> None:
-    """Whatever keeps a render from the farm is told where its picture would be; nothing is submitted."""
+    """Whatever keeps a render from the farm is shown where its picture would be; nothing is submitted."""
     desktop = make_desktop()
     open_small(desktop)
     graph = active_scene().graph
@@ -153,10 +153,10 @@ def test_what_stops_a_render_is_one_sentence_in_the_monitor(
     assert not [each for each in tmp_path.iterdir() if each.is_dir() and not any(each.iterdir())]
 
 
-def test_a_disk_render_writes_where_the_node_says(
+def test_a_disk_render_writes_to_the_nodes_output(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    """`#` stands for the frame's digits; without an Output the artist is told to set one."""
+    """`#` stands for the frame's digits; without an Output the artist is asked to set one."""
     desktop = make_desktop()
     open_small(desktop)
     render_node = active_scene().graph.node("Render")
@@ -182,7 +182,7 @@ def test_a_disk_render_writes_where_the_node_says(
     assert log.index("stage checked") < log.index("diskRender") < log.index("picture checked")
 
 
-def test_without_a_farm_the_menu_says_so(make_desktop: MakeDesktop, tmp_path: Path) -> None:
+def test_without_a_farm_the_menu_shows_what_to_set(make_desktop: MakeDesktop, tmp_path: Path) -> None:
     """One disabled line tells what is missing and what to set."""
     empty = tmp_path / "resources"
     empty.mkdir()
@@ -232,7 +232,7 @@ def test_folders_and_stages_are_made_off_qts_thread(
 def test_the_monitor_follows_the_job_that_a_queues_tab_selects(
     make_desktop: MakeDesktop, qtbot: QtBot
 ) -> None:
-    """Of two renders the selected one's picture is shown; news of its picture pull nobody back."""
+    """Of two renders the selected one's picture is shown; later changes of its picture do not switch back."""
     desktop = make_desktop()
     open_small(desktop)
     for node in ("Render", "RenderSettings"):

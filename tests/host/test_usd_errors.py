@@ -27,14 +27,14 @@ def _error_of(path: Path) -> Tf.ErrorException:
         ('    def Sphere "s" {\n', "line 4, column 1: Expected } in </M/s>."),
     ],
 )
-def test_a_syntax_error_is_told_with_its_line_and_cause(tmp_path: Path, body: str, message: str) -> None:
+def test_a_syntax_error_is_reported_with_its_line_and_cause(tmp_path: Path, body: str, message: str) -> None:
     """Also where USD names the line only in the last of several errors."""
     path = tmp_path / "broken.usda"
     path.write_text(f'#usda 1.0\ndef Xform "M" {{\n{body}')
     assert words(_error_of(path)) == message
 
 
-def test_an_error_without_a_line_is_told_as_it_is(tmp_path: Path) -> None:
+def test_an_error_without_a_line_is_reported_as_it_is(tmp_path: Path) -> None:
     """A crate file that was cut off."""
     path = tmp_path / "whole.usdc"
     stage = Usd.Stage.CreateNew(str(path))

@@ -37,10 +37,10 @@ from tests.host.driving import (
         ("bare.usda", b"#usda 1.0\n", "is a USD file without any prim."),
     ],
 )
-def test_a_file_that_cannot_be_opened_is_told_across_the_window(
+def test_a_file_that_cannot_be_opened_is_shown_across_the_window(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
-    """Neither USD nor a project, missing, malformed, or empty: one sentence that names the file."""
+    """Neither USD nor a project, missing, malformed, or empty: one message that names the file."""
     desktop = make_desktop()
     file = tmp_path / name
     if content is not None:
@@ -118,7 +118,7 @@ def test_plugins_tabs_shelves_and_callbacks_come_into_the_window(
 def test_broken_plugins_leave_the_desktop_and_all_others_whole(
     make_desktop: MakeDesktop, qtbot: QtBot
 ) -> None:
-    """Each broken plug-in is one sentence in Messages that names its file and line; the rest works."""
+    """Each broken plug-in is one message in Messages that names its file and line; the rest works."""
     desktop = make_desktop(DATA / "broken", DATA / "resources")
     qtbot.waitUntil(lambda: len(desktop.log.messages) >= 6)
     text = "\n".join(text for _level, text, _time in desktop.log.messages)
@@ -197,7 +197,7 @@ def test_the_window_comes_back_as_it_was_left(make_desktop: MakeDesktop, fresh: 
 
 
 def test_settings_that_cannot_be_kept_cost_nothing_else(make_desktop: MakeDesktop, fresh: Path) -> None:
-    """A user folder that is a file is told in one sentence when the desktop closes."""
+    """A user folder that is a file is reported when the desktop closes."""
     (fresh / "user").write_text("not a folder")
     desktop = make_desktop(keeps_settings=True)
     desktop.window.close()

@@ -1,6 +1,6 @@
-"""What a farm plug-in implements, and what it tells about its jobs.
+"""The base class of farm plug-ins, and the jobs that they report.
 
-Methods that a plug-in leaves out say so when they are called.
+A method that a plug-in does not implement raises NotImplementedError.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class JobNotFoundException(FarmPluginException):
 
 
 class Job:
-    """What a farm plug-in tells about one job. Times are epoch seconds, 0 where not yet."""
+    """One job of a farm, as its plug-in reports it. Times are epoch seconds, 0 where not yet."""
 
     class State:
-        """The five states of a job. Their values are nobody's business."""
+        """The five states of a job. Compare the constants; their values may change."""
 
         kWaiting: ClassVar[str] = "waiting"
         kRunning: ClassVar[str] = "running"
@@ -56,7 +56,7 @@ class BaseFarmPlugin:
     class InstallationMetadata:
         """Where the farm's machines have what a render needs.
 
-        `renderbootCommand`, a string or a list of arguments, stands in for this machine's where it is given.
+        `renderbootCommand`, a string or a list of arguments, replaces this machine's where it is given.
         """
 
         def __init__(self, katanaRoot: str, renderPluginDsoPaths: Any, renderbootCommand: Any = None) -> None:

@@ -179,7 +179,7 @@ def SubmitJob(
     """Hand a job to the farm and return its id."""
     plugin = _plugin(farm)
     environment = dict(session.render_environment())
-    # For a farm that keeps render processes ready; to others it says nothing.
+    # For a farm that keeps render processes ready; others ignore it.
     environment["KQ_STANDBY_COMMAND"] = command_line.join(session.standby_command())
     environment.update(plugin.getEnvironmentForJob(renderContextName) or {})
     with _lock:

@@ -110,7 +110,7 @@ def IsCollapsedRegistered(handler: _Handler, eventType: str | None = None, event
 
 
 def QueueEvent(eventType: str, eventID: Hashable, priority: int = 0, **kwargs: Any) -> None:
-    """Queue an event, from any thread, to be handled when the desktop is idle; a `priority` goes first."""
+    """Queue an event, from any thread, handled when the desktop is idle; a `priority` comes first."""
     with _queue_lock:
         if priority > 0:
             _queue.appendleft((eventType, eventID, kwargs))

@@ -1,6 +1,6 @@
 """The plug-in loader: runs plug-in files by path and gathers what their PluginRegistry lists.
 
-A file that fails is reported in one sentence and leaves all others as they are.
+A file that fails is logged, and the others are loaded all the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PACKAGE = "__plugins3__"
 
 
 class NoExceptionProxy:
-    """Stands for a plug-in's data; a call that fails is reported and gives None."""
+    """Wraps a plug-in's data; a call that fails is reported and gives None."""
 
     def __init__(self, data: Any) -> None:
         self._data = data
@@ -100,7 +100,7 @@ def Load(
 ) -> list[Plugin]:
     """Return the plug-ins of type `plugtype` found at `paths`, folders or files, in that order.
 
-    `apinum` of None means any. Files for which `blacklist` says so are left out.
+    `apinum` of None means any. Files for which `blacklist` returns True are left out.
     """
     found: list[Plugin] = []
     for path in paths:

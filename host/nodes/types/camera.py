@@ -16,7 +16,7 @@ def _cook(context: CookContext) -> None:
     if context.text("aim") == "target":
         axis = UsdGeom.GetStageUpAxis(context.stage)
         if not look_at(camera.GetPrim(), position, context.vector("target"), axis):
-            raise context.error("stands where it looks: move its Position or its Target.")
+            raise context.error("has its Target at its Position: move one of them.")
     else:
         place(camera.GetPrim(), position, context.vector("rotate"))
     camera.CreateFocalLengthAttr(context.number("focal_length"))

@@ -57,7 +57,7 @@ def _place(context: CookContext, prim: Any, kind: str) -> None:
     if context.text("aim") == "rotation":
         place(prim, position, context.vector("rotate"))
     elif not look_at(prim, position, context.vector("target"), UsdGeom.GetStageUpAxis(context.stage)):
-        raise context.error("stands where it looks: move its Position or its Target.")
+        raise context.error("has its Target at its Position: move one of them.")
 
 
 _PLACED = ("rect", "sphere", "disk", "cylinder", "distant")

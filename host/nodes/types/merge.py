@@ -1,4 +1,4 @@
-"""Merge: brings scenes together. Where two say something about one thing, the first input wins."""
+"""Merge: brings scenes together. Where two have an opinion about one thing, the first input wins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _cook(context: CookContext) -> None:
     axis, units = axis_and_units(first)
     for other in others:
         other_axis, other_units = axis_and_units(other)
-        # A layer that holds only what nodes made says nothing about its units, and takes those of the first.
+        # A layer that holds only what nodes made has no units, and takes those of the first.
         if not other.pseudoRoot.HasInfo("metersPerUnit") and not other.pseudoRoot.HasInfo("upAxis"):
             continue
         if other_axis != axis:

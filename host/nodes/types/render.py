@@ -68,7 +68,7 @@ RENDER = NodeType(
             Kind.FILE,
             "",
             "Output",
-            "What Disk Render writes; # stands for a digit of the frame.",
+            "What Disk Render writes; each # is a digit of the frame.",
             file_filter="Images (*.png *.exr);;All files (*)",
         ),
     ),

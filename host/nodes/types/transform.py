@@ -1,4 +1,4 @@
-"""Transform: moves, turns and scales what a path pattern means, on top of where it already stands."""
+"""Transform: moves, turns and scales what a path pattern means, on top of its own transform."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def GetSettings(widget: QWidget) -> dict[str, Any]:
 
 
 def ApplySettings(widget: QWidget, settings: dict[str, Any]) -> None:
-    """Give a tab back what it said; a tab that fails is reported."""
+    """Give a tab the settings that it returned earlier; a tab that fails is reported."""
     try:
         if hasattr(widget, "applySettings"):
             widget.applySettings(settings)

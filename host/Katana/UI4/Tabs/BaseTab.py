@@ -14,7 +14,7 @@ __all__ = ["BaseTab"]
 
 
 class _NoFlags(int):
-    """The default of `flags`, told apart from a 0 that a plug-in passes."""
+    """The default of `flags`, distinguishable from a 0 that a plug-in passes."""
 
 
 _NO_FLAGS = _NoFlags(0)
@@ -55,6 +55,6 @@ class BaseTab(BaseFrame):
         return None
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Tell that the tab is closed."""
+        """Emit `tabClosed`."""
         self.tabClosed.emit(self)
         super().closeEvent(event)
