@@ -27,7 +27,7 @@ def start() -> Session | None:
     """
     global _problem, _shared  # the tab asks later; there is one session in a process
     running = current_session()
-    if running is not None:
+    if running is not None and not running.is_closing:
         return running
     beside = import_isolation.is_beside_katanas_queue()
     if beside:

@@ -74,6 +74,11 @@ class Session:
         self._thread = threading.Thread(target=self._run, name="kq-session", daemon=True)
         self._thread.start()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether `close` was called. Any thread."""
+        return self._closing
+
     def close(self) -> None:
         """Ask the queue to end, with all it runs. Returns at once; `wait` tells when it has."""
         with self._lock:
