@@ -40,6 +40,18 @@ def leads_down(path: str, *, windows: bool = sys.platform == "win32") -> bool:
     return all(part not in ("", ".", "..") for part in path.split("/"))
 
 
+def create_file(path: Path) -> IO[bytes]:
+    """Open a file to be written anew; one of that name that a killed program left there is removed first.
+
+    Windows does not write over a file that is hidden, and shares hide names that begin with a dot.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path.unlink(missing_ok=True)
+    return path.open("xb")
+
+
 def replace_file(draft: Path, path: Path) -> None:
     """Put `draft` in the place of `path` in one step: a reader sees the one or the other, never a half.
 

@@ -34,7 +34,8 @@ _PICTURE_INTERVAL_S = 2.0
 """How long the picture may be out of date while one pass goes on."""
 _LISTEN_S = 0.25
 """How often progress is looked at; signals and finished passes do not wait for it."""
-_STACK_BYTES = 256 * 2**20
+_STACK_BYTES = 255 * 2**20
+"""Windows' Python takes less than 256 MiB."""
 _MEMORY_SHARE = 0.8
 """Of the machine's memory, when no other limit is asked for."""
 _STILL_READING_S = 15.0

@@ -132,6 +132,7 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            draft.unlink(missing_ok=True)  # Windows writes over no hidden file, and shares hide such names
             draft.write_bytes(content)
             _put_in_place(draft, path)
         except OSError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import messages as m
-from ..files import leads_down
+from ..files import create_file, leads_down
 from ..plain_text import quoted
 
 __all__ = ["FolderFetch"]
@@ -159,7 +159,7 @@ class FolderFetch:
         self._copies = self._copy()
 
     def _begin_file(self) -> None:
-        self._part = self._part_path.open("wb")
+        self._part = create_file(self._part_path)
         self._hash = hashlib.sha256()
         self._expected = self._asked = 0
         assert self._entry is not None

@@ -15,7 +15,7 @@ from typing import IO, Any
 import msgspec
 
 from ..errors import Refused
-from ..files import replace_file, try_lock
+from ..files import create_file, replace_file, try_lock
 from .hosts import RemoteHost
 
 __all__ = ["HostStore"]
@@ -113,7 +113,8 @@ class HostStore:
             aside = self._path.with_name(f"{self._path.name}.unusable-{time.time_ns() // 1_000_000}")
             draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
             try:
-                draft.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
+                with create_file(draft) as file:
+                    file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
                 if damage:
                     shutil.copyfile(self._path, aside)  # it stays whole until the new one takes its place
                 replace_file(draft, self._path)

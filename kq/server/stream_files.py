@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import messages as m
-from ..files import BINARY, replace_file
+from ..files import BINARY, create_file, replace_file
 
 __all__ = ["FolderLists", "IncomingFiles", "append_log", "read_part"]
 
@@ -68,7 +68,7 @@ class _Incoming:
         target.parent.mkdir(parents=True, exist_ok=True)
         tag = hashlib.sha256(agent.encode()).hexdigest()[:8]
         self.part = target.with_name(f".{target.name[:180]}.{tag}{_PART_SUFFIX}")
-        self.file: IO[bytes] = self.part.open("wb")
+        self.file: IO[bytes] = create_file(self.part)
         self.hash = hashlib.sha256()
         self.received = 0
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kq import files
-from kq.files import leads_down, open_to_append, replace_file
+from kq.files import create_file, leads_down, open_to_append, replace_file
+from tests.support.waiting import IS_WINE
 
 
 def test_a_reader_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,3 +125,19 @@ def test_a_drive_or_a_stream_is_no_path_below_a_folder_on_windows(path: str) -> 
     """Elsewhere a colon is a letter."""
     assert leads_down(path, windows=False)
     assert not leads_down(path, windows=True)
+
+
+def test_a_hidden_file_is_made_anew(tmp_path: Path) -> None:
+    """What a killed program left there is no obstacle, though Windows writes over nothing that is hidden."""
+    draft = tmp_path / ".picture.png.part"
+    draft.write_bytes(b"half of an older one")
+    if sys.platform == "win32":
+        import ctypes
+
+        assert ctypes.windll.kernel32.SetFileAttributesW(str(draft), 2)
+        if not IS_WINE:  # which writes over it
+            with pytest.raises(PermissionError):
+                draft.open("wb")
+    with create_file(draft) as file:
+        file.write(b"new")
+    assert draft.read_bytes() == b"new"

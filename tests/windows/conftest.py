@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.windows.wine import USERS, Wine, why_no_powershell, why_no_wine
+from tests.support.live_queue import ROOT
+from tests.windows.machine import WindowsServer
+from tests.windows.wine import PREFIX, PYTHON, USERS, Wine, why_no_powershell, why_no_wine
+
+KATANA = PREFIX / "drive_c" / "Katana ü世"
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +44,39 @@ def profile(wine: Wine) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def machine(powershell: Wine, profile: Path, tmp_path: Path) -> Iterator[WindowsServer]:
+    """The Windows machine. What a failed test left there is ended."""
+    with WindowsServer(tmp_path / "machine", powershell, profile) as made:
+        yield made
+        made.kill_programs()
+
+
+@pytest.fixture(scope="module")
+def katana() -> Iterator[Path]:
+    """Katana's folder there, with a Python, a render program, and Katana Queue."""
+    shutil.rmtree(KATANA, ignore_errors=True)
+    Wine.forward(KATANA / "bin" / "python.exe", PYTHON)
+    Wine.forward(KATANA / "bin" / "renderboot.exe", PYTHON, "-m", "host.renderboot")
+    for name in ("kq", "host"):
+        (KATANA / name).symlink_to(ROOT / name)
+    yield KATANA
+    shutil.rmtree(KATANA)
+
+
+@pytest.fixture
+def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Katana's folder and the user's home on the desktop's machine; returns the home."""
+    program = tmp_path / "katana" / "bin" / "renderboot"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho 'only the machine with Windows renders'\nexit 9\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("KATANA_ROOT", str(tmp_path / "katana"))
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return home

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import QImage
 
-from kq.api import JobRecord, JobSpec
 from kq.remote import HostStore, RemoteLauncher, RemoteResult
 from kq.settings import Settings
 from tests.remote.machines import Answers, Reports
-from tests.support.live_queue import ROOT, LiveQueue, until
+from tests.support.live_queue import LiveQueue, until
 from tests.windows.machine import WindowsServer
-from tests.windows.wine import PREFIX, PYTHON, Wine, windows_path
+from tests.windows.renders import await_render
+from tests.windows.wine import windows_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SCENE = ROOT / "tests" / "host" / "data" / "small.usda"
-KATANA = PREFIX / "drive_c" / "Katana ü世"
 WAIT_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def katana() -> Iterator[Path]:
-    """Katana's folder there, with a Python, a render program, and Katana Queue."""
-    shutil.rmtree(KATANA, ignore_errors=True)
-    Wine.forward(KATANA / "bin" / "python.exe", PYTHON)
-    Wine.forward(KATANA / "bin" / "renderboot.exe", PYTHON, "-m", "host.renderboot")
-    for name in ("kq", "host"):
-        (KATANA / name).symlink_to(ROOT / name)
-    yield KATANA
-    shutil.rmtree(KATANA)
-
-
-@pytest.fixture
-def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Katana's folder and the user's home on the desktop's machine; returns the home."""
-    program = tmp_path / "katana" / "bin" / "renderboot"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\necho 'only the machine with Windows renders'\nexit 9\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("KATANA_ROOT", str(tmp_path / "katana"))
-    home = tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True, mode=0o700)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return home
 
 
 @pytest.fixture
@@ -58,14 +25,6 @@ def queue(tmp_path: Path, desktop: Path) -> Iterator[LiveQueue]:
     """A queue without local Agents: what is rendered is rendered there."""
     with LiveQueue(tmp_path / "data root", 0, KQ_HEARTBEAT_S=0.5, KQ_LEASE_S=15) as live:
         yield live
-
-
-@pytest.fixture
-def machine(powershell: Wine, profile: Path, tmp_path: Path) -> Iterator[WindowsServer]:
-    """The Windows machine. What a failed test left there is ended."""
-    with WindowsServer(tmp_path / "machine", powershell, profile) as made:
-        yield made
-        made.kill_programs()
 
 
 @pytest.fixture
@@ -87,34 +46,6 @@ def target(machine: WindowsServer, katana: Path, **fields: object) -> object:
     """What an artist would fill in."""
     asked = {"kq_host": "127.0.0.1", "katana_root": windows_path(katana), "num_agents": 2}
     return machine.target(**{**asked, **fields})
-
-
-def submit_render(queue: LiveQueue) -> tuple[str, Path]:
-    """Have the small scene rendered as a desktop on Linux has it; returns the job and its picture."""
-    folder = queue.data_root / "renders" / f"a scene ü {time.monotonic_ns()}"
-    folder.mkdir(parents=True)
-    shutil.copy(SCENE, folder)
-    picture = folder / "beauty.0001.png"
-    program = queue.environment["KATANA_ROOT"] + "/bin/renderboot"
-    command = (
-        program, "-geolib3OpTree", str(folder / SCENE.name), "-renderOutputFile", str(picture),
-        "-width", "160", "-height", "90", "-samples", "8",
-    )  # fmt: skip
-    spec = JobSpec(
-        name="on Windows", commands=(command,), cwd=str(folder), temp_dir=str(folder), picture=str(picture)
-    )
-    job_id, done = queue.client.submit(spec)
-    done.result(WAIT_S)
-    return job_id, picture
-
-
-def await_render(queue: LiveQueue) -> tuple[JobRecord, str, QImage]:
-    """A render's record, log and picture once it is over."""
-    job_id, picture = submit_render(queue)
-    record = queue.await_job(job_id, timeout_s=WAIT_S)
-    log = Path(record.log_file).read_text(errors="replace")
-    assert record.state == "Completed", f"{record}\n{log}"
-    return record, log, QImage(str(picture))
 
 
 def remote_agents(queue: LiveQueue) -> list[str]:
@@ -142,9 +73,9 @@ def test_the_whole_way(
     assert started.ok, reports.text()
     running = machine.processes()
     assert len(running["supervisor"]) == 1 and len(running["agent"]) == 2, "they outlive the SSH session"
-    _, log, picture = await_render(queue)
-    assert "Windows" in log or "sent" in log, log
-    assert (picture.width(), picture.height()) == (160, 90)
+    _, log, picture = await_render(queue.client, queue.data_root)
+    assert windows_path(machine.state) in log and "were sent" in log
+    assert (picture.width(), picture.height()) == (480, 270)
     [supervised] = machine.supervised()
     killed = supervised["agents"][0]
     machine.end_process(killed[1])
@@ -156,7 +87,6 @@ def test_the_whole_way(
     stopped = launcher.stop(host, reports)
     assert stopped.ok, reports.text()
     until(lambda: nothing_left(machine), "all to be gone", WAIT_S)
-    (queue.data_root / "launch.txt").write_text(started.text("launch"))
 
 
 def test_by_the_tunnel_until_the_desktop_closes(
@@ -183,8 +113,8 @@ def test_by_the_tunnel_until_the_desktop_closes(
     running = machine.processes()
     again = launcher.start(host, reports)
     assert again.ok and machine.processes() == running, reports.text()
-    _, _, picture = await_render(queue)
-    assert picture.width() == 160
+    _, _, picture = await_render(queue.client, queue.data_root)
+    assert picture.width() == 480
     queue.close()
     launcher.close()
     until(lambda: nothing_left(machine), "the Agents to end by themselves", WAIT_S)
@@ -196,12 +126,13 @@ def test_a_changed_host_key_is_refused(
     """And where the right one is found over there is said as Windows has it."""
     host = target(machine, katana)
     answers.accept = False
-    assert "not accepted" in launcher.check(host, Reports()).message
+    unknown = launcher.check(host, Reports()).message
+    assert "not accepted" in unknown and "ProgramData" in unknown
     answers.accept = True
     assert launcher.check(host, Reports()).ok
     machine.close()
     machine.new_host_key()
     machine.start()
     refused = launcher.start(host, Reports())
-    assert not refused.ok and "ProgramData" in refused.message, refused.message
+    assert not refused.ok and "HAS CHANGED" in refused.message, refused.message
     assert nothing_left(machine)

@@ -161,7 +161,11 @@ def _install_packages(packages: Path) -> None:
         names.write(text)
         names.flush()
         _pip("install", *FOR_WINDOWS, "--require-hashes", "-r", names.name, "--target", packages)
-    # Wine 8 has no TCP_MAXRT, and a socket that asks for it never connects.
+    patch_zmq(packages)
+
+
+def patch_zmq(packages: Path) -> None:
+    """Have pyzmq do without TCP_MAXRT: Wine 8 has none, and a socket that asks for it never connects."""
     setter = packages / "zmq" / "sugar" / "attrsettr.py"
     before = setter.read_text()
     call = "self.set(opt, value)\n"

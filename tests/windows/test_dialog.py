@@ -1,0 +1,116 @@
+"""Launch Remote Agents for a Windows machine: checked, started, a render seen in the tab, stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from katana_queue.kq.api import Session, Settings, start_session
+from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
+from PySide6.QtWidgets import QWidget
+
+from tests.remote.test_dialog import LEFT, answer, steps
+from tests.support.live_queue import until
+from tests.tab.conftest import close_tab
+from tests.windows.machine import WindowsServer
+from tests.windows.renders import await_render
+from tests.windows.wine import windows_path
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def session(tmp_path: Path, desktop: Path) -> Iterator[Session]:
+    """This process's queue, as a desktop has one; all is rendered over there."""
+    settings = Settings.from_environment(
+        {"KQ_DATA_ROOT": str(tmp_path / "data root"), "KQ_HEARTBEAT_S": "0.5", "KQ_LEASE_S": "15"},
+        num_agents=0,
+    )
+    session = start_session(settings)
+    assert session.wait_ready(60), session.failure
+    yield session
+    session.close()
+    assert session.wait(60)
+
+
+@pytest.fixture
+def dialog(qtbot: Any, session: Session) -> Iterator[LaunchRemoteAgentsDialog]:
+    """The dialog as the shelf item opens it."""
+    dialog = LaunchRemoteAgentsDialog()
+    qtbot.addWidget(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    yield dialog
+    assert dialog._background.wait(60)
+    assert dialog._lookup.wait(10)
+    assert dialog._towards.wait(10)
+
+
+@pytest.fixture
+def tab(qtbot: Any, session: Session) -> Iterator[Any]:
+    """The tab of this session."""
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    widget = KatanaQueueTab(None)
+    qtbot.addWidget(widget)
+    widget.resize(1200, 700)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    yield widget
+    close_tab(widget)
+
+
+def settle(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> dict[str, str]:
+    qtbot.waitUntil(lambda: dialog.check.isEnabled(), timeout=300_000)
+    return steps(dialog)
+
+
+def keep(widget: QWidget, name: str) -> None:
+    """Save what a window shows, where somebody wants to see it."""
+    folder = os.environ.get("KQ_TEST_PICTURES")
+    if folder:
+        widget.grab().save(f"{folder}/{name}.png")
+
+
+def test_from_the_first_check_to_the_last_stop(
+    dialog: LaunchRemoteAgentsDialog,
+    tab: Any,
+    session: Session,
+    machine: WindowsServer,
+    katana: Path,
+    qtbot: Any,
+) -> None:
+    """The unknown host is accepted; Agents start, render what the tab shows, and stop."""
+    dialog.host.setEditText(machine.address)
+    dialog.port.setValue(machine.port)
+    dialog.key.setEditText(str(machine.key))
+    dialog.num_agents.setValue(2)
+    dialog.kq_host.setText("127.0.0.1")
+    dialog.katana_root.setText(windows_path(katana))
+    qtbot.mouseClick(dialog.check, LEFT)
+    assert machine.host_fingerprint in answer(dialog, qtbot, "Accept")
+    taken = settle(dialog, qtbot)
+    assert taken["Result"].endswith("is ready for Agents."), taken
+    qtbot.mouseClick(dialog.start, LEFT)
+    taken = settle(dialog, qtbot)
+    keep(dialog, "windows-dialog")
+    assert taken["Registration"] == "2 Agents have registered with the queue", taken
+    dialog._copy()
+    from PySide6.QtGui import QGuiApplication
+
+    if os.environ.get("KQ_TEST_PICTURES"):
+        text = QGuiApplication.clipboard().text()
+        Path(os.environ["KQ_TEST_PICTURES"], "windows-dialog.txt").write_text(text)
+    record, log, picture = await_render(session.client, session.settings.data_root)
+    assert (picture.width(), picture.height()) == (480, 270) and "mitsuba" in log
+    assert len({picture.pixelColor(x, 135).rgb() for x in range(480)}) > 50, "it is a picture of something"
+    qtbot.waitUntil(lambda: tab.isVisible() and record.state == "Completed")
+    qtbot.wait(1500)
+    keep(tab, "windows-tab")
+    qtbot.mouseClick(dialog.stop, LEFT)
+    taken = settle(dialog, qtbot)
+    assert taken["Result"].startswith("No Agent of this session"), taken
+    until(lambda: not any(machine.processes().values()), "all to be gone", 60)

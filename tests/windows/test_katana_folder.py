@@ -1,0 +1,77 @@
+"""The folder for Katana on Windows, loaded by a CPython for Windows with Katana's PySide6."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QImage
+
+from kq.katana_folder import Platform, build_folder
+from kq.process import find_marked
+from tests.support.live_queue import ROOT, until
+from tests.windows.wine import PYTHON, Wine, windows_path
+from tools.windows.make import FOR_WINDOWS, patch_zmq
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+DESKTOP = Path(__file__).with_name("katana_desktop.py")
+
+
+@pytest.fixture(scope="module")
+def katanas_qt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Katana's PySide6 for Windows, by requirements/katana.txt; its hashes are those of any system."""
+    folder = tmp_path_factory.mktemp("qt")
+    lines = (ROOT / "requirements" / "katana.txt").read_text().splitlines()
+    names = [line.split()[0] for line in lines if "==" in line and not line.startswith((" ", "#"))]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *FOR_WINDOWS, "--target", folder, *names], check=True)
+    return folder
+
+
+def ours_on_windows() -> list[list[str]]:
+    """The command lines of the Python processes there."""
+    found = []
+    for each in find_marked("KQ_TEST_RUN", os.environ["KQ_TEST_RUN"]):
+        try:
+            words = Path(f"/proc/{each.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if "python.exe" in words[0]:
+            found.append(words)
+    return found
+
+
+def test_loaded_rendered_and_gone(wine: Wine, katana: Path, katanas_qt: Path, tmp_path: Path) -> None:
+    """Farm plug-in, tab and shelf are there, two Agents render, and after the close nothing is left."""
+    folder = tmp_path / "Katana Queue ü"
+    build_folder(folder, Platform.WINDOWS)
+    patch_zmq(folder / "katana_queue" / "packages")  # what Wine lacks
+    data_root = tmp_path / "data root"
+    data_root.mkdir()
+    scene = ROOT / "tests" / "host" / "data" / "small.usda"
+    where = {
+        "katana_root": windows_path(katana), "folder": windows_path(folder),
+        "data_root": windows_path(data_root), "scene": windows_path(scene),
+    }  # fmt: skip
+    api = tmp_path / "api"
+    api.mkdir()
+    (api / "host").symlink_to(ROOT / "host")
+    done = wine.run(
+        PYTHON, windows_path(DESKTOP), json.dumps(where), cwd=data_root,
+        QT_QPA_PLATFORM="offscreen", QT_QPA_FONTDIR="C:\\windows\\Fonts", PYTHONDONTWRITEBYTECODE="1",
+        PYTHONPATH=f"{windows_path(katanas_qt)};{windows_path(api)}",
+    )  # fmt: skip
+    text = (done.stdout + done.stderr).decode(errors="replace")
+    assert done.returncode == 0 and "Traceback" not in text, text
+    [line] = [each for each in text.splitlines() if each.startswith("facts: ")]
+    facts = json.loads(line.removeprefix("facts: "))
+    assert facts["qt"] == "6.5.3" and facts["farms"] and facts["tabs"]
+    assert "Launch Remote Agents" in facts["shelves"]
+    assert facts["zmq"].startswith(windows_path(folder))
+    assert QImage(str(data_root / "beauty.png")).width() == 160
+    until(lambda: not ours_on_windows(), "all to be gone", 30)
