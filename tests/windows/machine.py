@@ -41,19 +41,19 @@ class WindowsServer(RemoteMachine):
     Args:
         folder: for the SSH server's files.
         wine: the Windows.
-        profile: the user's folder; USERPROFILE is `profile_name`, by default what Windows calls that folder.
+        profile: the user's folder.
+        variables: of its sessions, besides.
     """
 
-    def __init__(self, folder: Path, wine: Wine, profile: Path, *, profile_name: str = "") -> None:
+    def __init__(self, folder: Path, wine: Wine, profile: Path, **variables: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         login = folder / "login"
-        # Letters that sshd takes for the beginning of a word end its line of settings elsewhere.
         super().__init__(folder, settings=f"ForceCommand {login}\nVersionAddendum for_Windows")
         self.wine = wine
         self.home = profile
         self.state = profile / ".katana-queue"
-        variables = {**wine.environment, "KQ_TEST_PROFILE": profile_name or windows_path(profile)}
-        exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+        environment = {**wine.environment, "KQ_TEST_PROFILE": windows_path(profile), **variables}
+        exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
         login.write_text(_LOGIN.format(exports=exports, session=shlex.quote(str(wine.session))))
         login.chmod(0o755)
 

@@ -13,7 +13,7 @@ from tests.remote.machines import Answers, Reports
 from tests.support.live_queue import LiveQueue, until
 from tests.windows.machine import WindowsServer
 from tests.windows.renders import await_render
-from tests.windows.wine import windows_path
+from tests.windows.wine import PREFIX, Wine, windows_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -136,3 +136,34 @@ def test_a_changed_host_key_is_refused(
     refused = launcher.start(host, Reports())
     assert not refused.ok and "HAS CHANGED" in refused.message, refused.message
     assert nothing_left(machine)
+
+
+def test_a_powershell_that_ends_with_nothing_said(
+    wine: Wine, profile: Path, katana: Path, launcher: RemoteLauncher, tmp_path: Path
+) -> None:
+    """Wine's own is one: the step says that PowerShell does not run there, and nothing else is tried."""
+    with WindowsServer(tmp_path / "silent", wine, profile, WINEPATH="C:\\windows") as machine:
+        result = launcher.start(target(machine, katana), Reports())
+    assert not result.ok and "PowerShell does not run" in result.message, result.message
+    assert result.steps[-1].name == "System"
+
+
+def test_a_home_on_a_share_without_a_letter(
+    powershell: Wine, profile: Path, katana: Path, launcher: RemoteLauncher, tmp_path: Path
+) -> None:
+    """The profile is a network folder: cmd cannot begin in it, and all else is found there."""
+    share = PREFIX / "dosdevices" / "unc" / "filer"
+    share.mkdir(parents=True, exist_ok=True)
+    (share / "homes").symlink_to(profile.parent)
+    home = f"\\\\filer\\homes\\{profile.name}"
+    try:
+        with WindowsServer(tmp_path / "machine", powershell, profile, KQ_TEST_PROFILE=home) as machine:
+            host, reports = target(machine, katana, num_agents=1), Reports()
+            started = launcher.start(host, reports)
+            assert started.ok, reports.text()
+            assert machine.supervised()
+            assert launcher.stop(host, reports).ok, reports.text()
+            until(lambda: nothing_left(machine), "all to be gone", WAIT_S)
+    finally:
+        (share / "homes").unlink()
+        share.rmdir()

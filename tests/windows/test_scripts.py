@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kq.remote.quoting import powershell_quote
-from tests.support.live_queue import ROOT
+from tests.support.live_queue import ROOT, LiveQueue, until
 from tests.windows.wine import PYTHON, Wine, windows_path
 
 pytestmark = pytest.mark.slow
@@ -100,3 +104,63 @@ def test_without_a_key_it_says_how_to_get_one(hand: Hand) -> None:
     done = hand.type(f".\\StartAgents.ps1 {powershell_quote(HERE)} C:\\d host 1 2 3 2; exit $LASTEXITCODE")
     assert done.returncode == 2, done
     assert "kq remote key" in done.stderr and "ü世\\.katana-queue\\connection.json" in done.stderr
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[LiveQueue]:
+    """A queue without local Agents."""
+    with LiveQueue(tmp_path / "data root", 0, KQ_HEARTBEAT_S=0.5, KQ_LEASE_S=15) as live:
+        yield live
+
+
+@pytest.fixture
+def arguments(hand: Hand, queue: LiveQueue) -> Iterator[str]:
+    """The session's key is where StartAgents looks; what it is called with for one Agent, a folder's backslash
+    at the end."""
+    done = queue.kq("remote", "key", "farm-w", "--kq-host", "127.0.0.1")
+    assert done.returncode == 0, done.stderr
+    (hand.profile / ".katana-queue").mkdir()
+    (hand.profile / ".katana-queue" / "connection.json").write_text(done.stdout)
+    connection = json.loads(done.stdout)["connection"]
+    ports = " ".join(str(connection[f"{name}_port"]) for name in ("request", "update", "broadcast"))
+    yield f"{powershell_quote(HERE + chr(92))} 'C:\\no ü share\\' 127.0.0.1 {ports} 1"
+    hand.type(".\\StopAgents.ps1 --all")
+
+
+def supervised(hand: Hand) -> list[dict[str, Any]]:
+    """What the supervisors there wrote of themselves."""
+    found = (hand.profile / ".katana-queue" / "sessions").glob("*/supervisor.json")
+    return [json.loads(path.read_bytes()) for path in found]
+
+
+@pytest.mark.parametrize("passing", ["Standard", "Legacy"])
+def test_started_twice_and_stopped_by_hand(
+    hand: Hand, queue: LiveQueue, arguments: str, passing: str
+) -> None:
+    """Started twice is started once; by both ways in which a PowerShell passes arguments."""
+    start = (
+        f"$PSNativeCommandArgumentPassing = '{passing}'; .\\StartAgents.ps1 {arguments}; exit $LASTEXITCODE"
+    )
+    first = hand.type(start)
+    assert first.returncode == 0 and " launched, process " in first.stdout, first
+    until(lambda: [each for each in queue.client.agents() if each.state == "Idle"], "the Agent", 60)
+    before = supervised(hand)
+    again = hand.type(start)
+    assert again.returncode == 0 and "runs already" in again.stdout, again
+    assert [each["agents"] for each in supervised(hand)] == [each["agents"] for each in before]
+    stopped = hand.type(".\\StopAgents.ps1; exit $LASTEXITCODE")
+    assert stopped.returncode == 0 and "1 Agent ended" in stopped.stdout, stopped
+    assert not supervised(hand)
+
+
+def test_stopped_while_it_starts(hand: Hand, queue: LiveQueue, arguments: str) -> None:
+    """Nothing is left running: the start fails, or what it started is ended."""
+    with ThreadPoolExecutor(1) as other:
+        start = other.submit(hand.type, f".\\StartAgents.ps1 {arguments}; exit $LASTEXITCODE")
+        sessions = hand.profile / ".katana-queue" / "sessions"
+        until(lambda: list(sessions.glob("*/*")), "the start to begin", 60)
+        stopped = hand.type(".\\StopAgents.ps1; exit $LASTEXITCODE")
+        started = start.result(120)
+    assert stopped.returncode == 0, stopped
+    assert started.returncode == 0 or started.stderr.strip(), started
+    until(lambda: not supervised(hand), "all to be gone", 60)
