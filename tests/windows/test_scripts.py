@@ -115,8 +115,7 @@ def queue(tmp_path: Path) -> Iterator[LiveQueue]:
 
 @pytest.fixture
 def arguments(hand: Hand, queue: LiveQueue) -> Iterator[str]:
-    """The session's key is where StartAgents looks; what it is called with for one Agent, a folder's backslash
-    at the end."""
+    """Of StartAgents for one Agent, with backslashes at their ends; the session's key is where it looks."""
     done = queue.kq("remote", "key", "farm-w", "--kq-host", "127.0.0.1")
     assert done.returncode == 0, done.stderr
     (hand.profile / ".katana-queue").mkdir()
