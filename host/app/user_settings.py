@@ -50,7 +50,9 @@ class UserSettings:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-            temporary.unlink(missing_ok=True)  # Windows writes over no hidden file, and shares hide such names
+            temporary.unlink(
+                missing_ok=True
+            )  # Windows writes over no hidden file, and shares hide such names
             temporary.write_text(json.dumps(self._values, indent=1), encoding="utf-8")
             temporary.replace(self._path)
         except OSError as error:
