@@ -126,7 +126,7 @@ def test_a_program_where_the_user_may_not_look() -> None:
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_a_folder_that_goes_while_the_job_waits(queue: LiveQueue, tmp_path: Path) -> None:
+def test_a_folder_that_is_removed_while_the_job_waits(queue: LiveQueue, tmp_path: Path) -> None:
     """The job Failed, and says which folder."""
     folder = tmp_path / "gone"
     folder.mkdir()

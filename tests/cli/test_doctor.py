@@ -28,7 +28,7 @@ from tests.support.small_disk import small_disk
 @pytest.mark.parametrize(
     ("count", "end"), [(0, "All is well."), (1, "One thing is wrong."), (2, "2 things are wrong.")]
 )
-def test_the_text_ends_with_a_sentence(count: int, end: str) -> None:
+def test_the_text_ends_with_a_summary(count: int, end: str) -> None:
     """It says how much is to be done."""
     report = Report(findings=[Finding(Verdict.WRONG, "data root", "it is full", "make room")] * count)
     assert as_text(report).splitlines()[-1] == end
@@ -105,7 +105,7 @@ def test_a_data_root_that_cannot_be_used(tmp_path: Path) -> None:
         assert topic == "data root" and str(root) in text
 
 
-def test_a_port_that_somebody_has(tmp_path: Path) -> None:
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
     """Named with its variable; the free one beside it is not."""
     with socket.socket() as taken, socket.socket() as free:
         for each in (taken, free):

@@ -83,7 +83,7 @@ def test_json_of_agents(queue: LiveQueue) -> None:
     queue.await_job(job_id)
 
 
-def test_the_list_of_agents_says_who_is_drained(queue: LiveQueue) -> None:
+def test_the_list_of_agents_shows_who_is_drained(queue: LiveQueue) -> None:
     """As the tab does: nobody has to guess why one takes no work."""
     names = [agent.id for agent in queue.client.agents()]
     queue.client.drain_agents(names).result(10)
@@ -315,7 +315,7 @@ def test_pause_and_resume(queue: LiveQueue) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="told to the shell")
-def test_a_reader_that_goes_away_is_no_error(queue: LiveQueue) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(queue: LiveQueue) -> None:
     """A reader that has ended before kq writes at all: no traceback, at exit neither."""
     import subprocess
 

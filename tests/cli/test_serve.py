@@ -57,7 +57,7 @@ def one_message(done: subprocess.CompletedProcess[str], *words: str) -> None:
 @pytest.mark.parametrize(
     "end", ["lifeline"] if sys.platform == "win32" else ["SIGINT", "SIGTERM", "lifeline"]
 )
-def test_says_one_line_and_ends_cleanly(tmp_path: Path, end: str) -> None:
+def test_it_prints_one_line_and_ends_cleanly(tmp_path: Path, end: str) -> None:
     """The line has what scripts need, all ports are loopback's alone, and the end takes everything along."""
     queue = LiveQueue(tmp_path, 2)
     queue.start()
@@ -175,7 +175,7 @@ def test_a_file_where_the_data_root_should_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/sys is Linux's")
-def test_a_data_root_that_nobody_may_write() -> None:
+def test_a_data_root_that_is_not_writable() -> None:
     """A file system that takes no folders, not even root's."""
     one_message(serve("/sys/kq-test"), "KQ_DATA_ROOT", "/sys/kq-test", "set KQ_DATA_ROOT")
 

@@ -92,7 +92,7 @@ def test_no_answer_is_lost_to_closing(client: QueueClient) -> None:
             future.result(5)
 
 
-def test_a_cancelled_future_harms_nobody(client: QueueClient) -> None:
+def test_a_cancelled_future_harms_no_other(client: QueueClient) -> None:
     """The thread goes on."""
     assert client.pause_queue(True).cancel()
     client.say(ConnectionStatus.ENDED, "over")
@@ -100,7 +100,7 @@ def test_a_cancelled_future_harms_nobody(client: QueueClient) -> None:
         client.pause_queue(True).result(5)
 
 
-def test_a_listener_that_raises_harms_nobody(client: QueueClient) -> None:
+def test_a_listener_that_raises_harms_no_other(client: QueueClient) -> None:
     """The others are called all the same."""
     heard: list[QueueChange] = []
 
@@ -159,7 +159,7 @@ def test_a_gap_asks_for_a_snapshot() -> None:
     assert not mirror.apply(ChangesEvent(sequence=8))
 
 
-def test_much_that_changed_is_told_in_parts() -> None:
+def test_many_changes_are_passed_on_in_parts() -> None:
     """Whoever is told takes a part in without a pause; nothing is told twice, nothing left out."""
     mirror = Mirror()
     mirror.take_page(page(*(record(f"job{i}") for i in range(7)), sequence=5), frozenset())
@@ -226,7 +226,7 @@ def test_the_clients_thread_rests_between_its_pieces_of_work(
         assert session.client.join(5)
 
 
-def test_it_is_connected_once_changes_are_told(data_root: Path, client: QueueClient) -> None:
+def test_it_is_connected_once_changes_arrive(data_root: Path, client: QueueClient) -> None:
     """Answers alone do not make what is shown true: what changes after them would be missed."""
     session = Session(Settings(data_root=data_root, num_agents=0))
     try:
@@ -245,7 +245,7 @@ def test_it_is_connected_once_changes_are_told(data_root: Path, client: QueueCli
         assert session.client.join(5)
 
 
-def test_a_session_that_cannot_start_says_why(data_root: Path) -> None:
+def test_a_session_that_cannot_start_reports_why(data_root: Path) -> None:
     """In its failure and through its client, soon; waiting for its end is safe."""
     root = str(data_root / "a file")
     Path(root).touch()
@@ -264,7 +264,7 @@ def test_a_session_that_cannot_start_says_why(data_root: Path) -> None:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk"
 )
-def test_a_session_on_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
+def test_a_session_on_a_full_disk_reports_what_to_do(tmp_path: Path) -> None:
     """One sentence, without the system's number of the error, that names the setting."""
     with small_disk(tmp_path) as mount:
         fill(mount / "filler")
@@ -280,7 +280,7 @@ def test_a_session_on_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
             assert session.client.join(5)
 
 
-def test_settings_that_make_no_sense_are_told_by_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_settings_are_reported_by_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plug-in starts it while the desktop does: nothing may be raised there."""
     monkeypatch.setenv("KQ_NUM_AGENTS", "many")
     session = Session()
@@ -293,7 +293,7 @@ def test_settings_that_make_no_sense_are_told_by_the_session(monkeypatch: pytest
         assert session.client.join(5)
 
 
-def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home_learns_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container, whose users are numbers: the session says so, and does not start for ever."""
 
     def no_home(_kind: type[Path]) -> Path:

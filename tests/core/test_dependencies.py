@@ -37,7 +37,7 @@ def test_a_job_names_only_some_of_many_it_waits_for() -> None:
     assert q.reason("last") == "waits for n0, n1, n2 and 3 more"
 
 
-def test_a_job_says_that_what_it_waits_for_failed() -> None:
+def test_a_waiting_jobs_reason_names_a_failed_dependency() -> None:
     """The artist sees what to start again; starting it clears the remark."""
     q = Driver()
     q.register("r1")
@@ -63,7 +63,7 @@ def test_a_completed_job_that_runs_again_is_waited_for_again() -> None:
     assert assigned(q.feed(ev.QueuePaused(False))) == [("r1", "aaaa", 0)]
 
 
-def test_removing_a_completed_job_holds_nobody_up() -> None:
+def test_removing_a_completed_job_holds_up_no_dependent() -> None:
     """Tidying the list must not block what came after."""
     q = Driver()
     q.register("r1")
@@ -139,7 +139,7 @@ def test_a_job_that_runs_does_not_say_that_it_waits() -> None:
 
 
 def test_a_job_that_need_not_wait_for_another_any_more_does_not_say_so() -> None:
-    """Though nobody is free for it yet."""
+    """Though no one is free for it yet."""
     q = Driver()
     q.register("r1")
     q.submit("aaaa")

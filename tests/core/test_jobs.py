@@ -23,7 +23,7 @@ def job(frames: str = "1-6") -> Job:
 
 @pytest.mark.parametrize("old", list(TaskState))
 @pytest.mark.parametrize("new", list(TaskState))
-def test_a_task_goes_where_the_table_says_and_nowhere_else(old: TaskState, new: TaskState) -> None:
+def test_a_task_makes_the_transitions_of_the_table_and_no_other(old: TaskState, new: TaskState) -> None:
     """A step that is not in the table raises, with the task's story, and changes nothing."""
     one = job()
     one.restore_states(bytes([list(TaskState).index(old)] * 6))
@@ -42,7 +42,7 @@ def test_a_task_goes_where_the_table_says_and_nowhere_else(old: TaskState, new: 
 
 @pytest.mark.parametrize("old", list(AgentState))
 @pytest.mark.parametrize("new", list(AgentState))
-def test_an_agent_goes_where_the_table_says_and_nowhere_else(old: AgentState, new: AgentState) -> None:
+def test_an_agent_makes_the_transitions_of_the_table_and_no_other(old: AgentState, new: AgentState) -> None:
     """Staying as it is counts as no change."""
     agent = Agent("a1", local=True, now=0.0, wall=1.0)
     agent.state = old
@@ -158,7 +158,7 @@ def test_progress_counts_what_is_done_and_parts_of_what_runs() -> None:
     assert full.progress() == 1.0
 
 
-def test_a_record_says_all_there_is() -> None:
+def test_a_record_holds_every_field() -> None:
     """From the spec, from the counts and from what was noted."""
     q = Driver(log_root=str(Path("/logs")))
     assert (q.core.job_ids(), q.core.agent_ids()) == ([], [])
@@ -182,7 +182,7 @@ def test_a_record_says_all_there_is() -> None:
 
 
 @pytest.mark.parametrize(("agents", "said"), [(8, "r8"), (9, "r8 and 1 more")])
-def test_of_many_agents_some_are_named(agents: int, said: str) -> None:
+def test_a_job_on_many_agents_names_some_of_them(agents: int, said: str) -> None:
     """Eight by name, the others by their number."""
     q = Driver()
     q.submit("job1", frames="1-9")

@@ -94,7 +94,7 @@ def test_the_end_of_the_session_is_no_mark_against_a_task() -> None:
     assert q.core.task_records("job1", 0, 1)[0].agent_losses == 0
 
 
-def test_the_attempt_of_a_dead_agent_says_what_is_known() -> None:
+def test_the_attempt_of_a_dead_agent_records_what_is_known() -> None:
     """A local one was seen killed with its processes; the task says why and when."""
     q = Driver(agents=1)
     q.tick()
@@ -116,7 +116,7 @@ def test_the_attempt_of_a_dead_agent_says_what_is_known() -> None:
     assert (task.ended, task.reason) == (q.now.wall, "waits again: out of memory")
 
 
-def test_a_stopped_task_of_a_dead_agent_says_stopped() -> None:
+def test_a_stopped_task_of_a_dead_agent_is_cancelled_as_stopped() -> None:
     """That is what the artist wanted; started again, it says nothing."""
     q = Driver()
     q.register("r1")
@@ -129,7 +129,7 @@ def test_a_stopped_task_of_a_dead_agent_says_stopped() -> None:
     assert [task.reason for task in q.core.task_records("job1", 0, 2)] == ["stopped", ""]
 
 
-def test_a_job_that_lost_one_of_two_agents_runs_and_says_nothing() -> None:
+def test_a_job_that_lost_one_of_two_agents_runs_without_a_reason() -> None:
     """Why a task waits is no reason of a job that runs."""
     q = Driver()
     q.register("r1")
@@ -140,7 +140,7 @@ def test_a_job_that_lost_one_of_two_agents_runs_and_says_nothing() -> None:
     assert (record.state, record.reason) == ("Running", "")
 
 
-def test_the_ending_that_a_silent_agent_reports_is_told() -> None:
+def test_an_ending_from_a_silent_agent_is_published() -> None:
     """Its record is another: it has no task."""
     q = Driver()
     q.register("r1")

@@ -86,7 +86,7 @@ def test_remote_agents_do_not_count() -> None:
 
 
 def test_launches_that_fail_wait_longer_and_longer() -> None:
-    """0.25, 0.5, 1, 2 … 30 seconds; the queue says when the next is due, and why it is in trouble."""
+    """0.25, 0.5, 1, 2 … 30 seconds; the queue knows when the next is due, and its problem says why."""
     q = Driver(agents=1)
     q.tick()
     waits = []
@@ -132,7 +132,7 @@ def test_many_that_fail_together_failed_once() -> None:
 
 
 def test_when_one_lives_after_failures_the_others_follow() -> None:
-    """All at once, and the trouble is over."""
+    """All at once, and the problem is cleared."""
     q = Driver(agents=3)
     q.tick()
     for number in (1, 2, 3):
@@ -175,7 +175,7 @@ def test_an_agent_that_never_registers_is_ended_and_counts_as_a_failure() -> Non
     assert launched([*q.tick(1.0)]) == ["a2"]
 
 
-def test_an_agent_that_was_ended_on_wish_is_no_failure() -> None:
+def test_an_agent_that_was_ended_on_request_is_no_failure() -> None:
     """Restarting one replaces it at once."""
     q = Driver(agents=1)
     q.tick()
@@ -205,7 +205,7 @@ def test_of_local_agents_that_are_removed_so_many_fewer_are_wanted() -> None:
     assert q.core.queue_record().agents_wanted == 0
 
 
-def test_nobody_is_launched_when_the_session_ends() -> None:
+def test_no_agent_is_launched_when_the_session_ends() -> None:
     """Nor is the death of an Agent a failure then."""
     q = live(agents=2)
     q.feed(ev.SessionEnding())
@@ -238,7 +238,7 @@ def test_who_works_stays_longest_then_who_is_heard() -> None:
     assert q.core.agent_record("a2").state == "Busy"
 
 
-def test_of_idle_agents_one_that_is_silent_goes_first() -> None:
+def test_of_idle_agents_a_silent_one_is_ended_first() -> None:
     """Though it is the older one."""
     q = live(agents=2)
     for _ in range(8):
@@ -255,7 +255,7 @@ def test_a_thousand_agents_are_the_most() -> None:
     assert len(launched([*q.feed(ev.AgentsWanted(1000))])) == 1000
 
 
-def test_trouble_with_launches_neither_hides_other_trouble_nor_ends_it() -> None:
+def test_a_launch_problem_neither_hides_nor_clears_another() -> None:
     """A full disk is still full when Agents start again."""
     q = Driver(agents=1)
     q.tick()
@@ -288,7 +288,7 @@ def test_those_that_were_to_end_are_counted_before_others_are_launched() -> None
     assert not any(q.core.agent_record(agent).draining for agent in q.core.agent_ids())
 
 
-def test_one_that_is_restarted_is_told_that_another_takes_its_place() -> None:
+def test_a_restarted_remote_agent_is_asked_to_come_again() -> None:
     """Whoever started it elsewhere must know; one that is only to end is told nothing of the kind."""
     q = Driver()
     q.register("r1")
@@ -299,7 +299,7 @@ def test_one_that_is_restarted_is_told_that_another_takes_its_place() -> None:
     assert told == EndAgent("r2", "it was asked to end")
 
 
-def test_agents_that_never_register_are_trouble_that_is_told() -> None:
+def test_agents_that_never_register_are_a_problem_of_the_queue() -> None:
     """With how long they were waited for."""
     q = Driver(agents=1, launch_timeout_s=5.0)
     for number in range(1, 4):

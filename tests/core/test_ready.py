@@ -21,7 +21,7 @@ def run_one(q: Driver, agent: str = "r1") -> str:
     return given[0][1] if given else ""
 
 
-def test_higher_priority_goes_first_then_order_of_submission() -> None:
+def test_higher_priority_is_first_then_order_of_submission() -> None:
     """Among equals the earlier."""
     q = Driver()
     for job_id, priority in (("low1", 0), ("high1", 5), ("low2", 0), ("high2", 5)):

@@ -168,7 +168,7 @@ def test_an_agent_that_moved_on_gives_back_what_the_journal_thought_it_had() -> 
     assert (q.state("job1"), q.state("job2")) == (TaskState.WAITING, TaskState.RUNNING)
 
 
-def test_what_was_cancelled_while_nobody_knew_that_it_ran_is_stopped() -> None:
+def test_a_task_cancelled_while_it_ran_unknown_is_stopped() -> None:
     """And seen gone, before anybody could start it again."""
     journal = Journal()
     journal.job("job1", 1)
@@ -182,7 +182,7 @@ def test_what_was_cancelled_while_nobody_knew_that_it_ran_is_stopped() -> None:
 
 
 def test_only_an_agent_of_the_server_before_is_believed_and_only_once() -> None:
-    """Anybody else who claims an attempt is told to end it."""
+    """Anybody else who claims an attempt is asked to end it."""
     journal = Journal()
     journal.job("job1", 1)
     journal.agent("r1")
@@ -195,7 +195,7 @@ def test_only_an_agent_of_the_server_before_is_believed_and_only_once() -> None:
     assert q.state("job1") is TaskState.WAITING
 
 
-def test_a_claim_that_makes_no_sense_is_not_believed() -> None:
+def test_an_invalid_claim_of_an_agent_is_ignored() -> None:
     """Unknown jobs, tasks beyond the last, attempts that were over, names that are none."""
     for claim in ("gone1/0/1", "job1/1/1", "job1/0/0", "job1/0/1", "job1", "", "job1/0/x"):
         journal = Journal()
@@ -207,7 +207,7 @@ def test_a_claim_that_makes_no_sense_is_not_believed() -> None:
         assert q.state("job1") is TaskState.WAITING, claim
 
 
-def test_an_agent_ended_before_it_was_heard_still_says_what_it_has() -> None:
+def test_an_agent_ended_before_it_was_heard_still_reports_its_task() -> None:
     """Its task is not given to others before it is gone."""
     journal = Journal()
     journal.job("job1", 1)
@@ -280,7 +280,7 @@ def test_names_that_are_none_of_ours_change_no_number() -> None:
     assert q.core.next_agent == 1
 
 
-def test_the_stop_of_a_restored_agents_task_is_told_when_it_registers() -> None:
+def test_a_restored_agent_is_asked_to_stop_when_it_registers() -> None:
     """The order that went out while it was not there is not lost."""
     journal = Journal()
     journal.job("job1", 1, {0: "r1"})
@@ -291,7 +291,7 @@ def test_the_stop_of_a_restored_agents_task_is_told_when_it_registers() -> None:
     assert answer == Acknowledge("r1", 0, "job1/0/1", True, ())
 
 
-def test_what_people_told_the_queue_holds_on() -> None:
+def test_settings_that_users_changed_are_restored() -> None:
     """Paused, with as many Agents as were wanted; who was drained takes nothing."""
     journal = Journal(agents=2)
     for agent in ("a1", "a2", "a3"):

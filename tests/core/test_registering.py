@@ -71,7 +71,7 @@ def test_an_agent_that_comes_back_with_an_ending_is_believed() -> None:
     assert assigned(back) == [("r1", "job1", 1)]
 
 
-def test_an_agent_with_something_nobody_wants_gets_no_work_before_that_is_gone() -> None:
+def test_an_agent_with_an_unexpected_attempt_gets_no_work_before_that_is_gone() -> None:
     """Its answer wants nothing, so it ends it; then it is idle at once."""
     q = Driver()
     q.submit("job1")
@@ -133,7 +133,7 @@ def test_an_agent_that_registers_when_the_session_ends_is_ended() -> None:
     assert q.feed(ev.SessionEnding()) == []
 
 
-def test_an_agents_record_says_who_it_is() -> None:
+def test_an_agents_record_holds_its_identity() -> None:
     """And since when it is as it is."""
     q = Driver()
     q.mono += 5.0

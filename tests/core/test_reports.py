@@ -35,7 +35,7 @@ def test_progress_picture_and_warning_are_the_tasks_and_the_jobs() -> None:
 
 
 @pytest.mark.parametrize(("said", "shown"), [(-1.0, 0.0), (2.0, 1.0), (math.nan, None), (math.inf, 1.0)])
-def test_progress_beyond_its_bounds_is_kept_within(said: float, shown: float | None) -> None:
+def test_progress_is_limited_to_its_bounds(said: float, shown: float | None) -> None:
     """Renderers say 101%, and worse."""
     q = Driver()
     q.register("r1")
@@ -48,7 +48,7 @@ def test_progress_beyond_its_bounds_is_kept_within(said: float, shown: float | N
     ("agent", "attempt"),
     [("r2", "job1/0/1"), ("r1", "job1/0/2"), ("r1", "job1/²/1"), ("r1", "job1/00/1"), ("r1", "")],
 )
-def test_what_is_said_of_another_attempt_is_ignored(agent: str, attempt: str) -> None:
+def test_a_report_of_another_attempt_is_ignored(agent: str, attempt: str) -> None:
     """Old, foreign or malformed: neither progress nor an ending of it counts."""
     q = Driver()
     q.register("r1")
@@ -92,7 +92,7 @@ def test_an_attempt_that_completed_belongs_to_history() -> None:
     assert (task.warning, task.picture, task.exit_code, task.progress) == ("odd", "p.png", 0, 1.0)
 
 
-def test_an_ending_told_twice_is_one_ending() -> None:
+def test_an_ending_reported_twice_is_one_ending() -> None:
     """The second changes nothing, also while the task runs again."""
     q = Driver()
     q.register("r1")
@@ -112,7 +112,7 @@ def test_an_ending_told_twice_is_one_ending() -> None:
         ({"outcome": "timed-out", "exit_code": -9}, "timed-out"),
     ],
 )
-def test_a_failed_job_says_why(fields: dict[str, object], reason: str) -> None:
+def test_a_failed_job_has_the_reason_of_its_task(fields: dict[str, object], reason: str) -> None:
     """In the Agent's words, or in ours where it has none."""
     q = Driver()
     q.register("r1")
@@ -240,7 +240,7 @@ def test_several_agents_of_one_job_are_all_named() -> None:
     assert q.core.job_record("job1").agent == "r9"
 
 
-def test_a_job_changed_is_told_when_it_waits_for_another() -> None:
+def test_a_job_that_waits_for_another_is_published_as_changed() -> None:
     """Its own record is another though none of its tasks moved."""
     q = Driver()
     q.register("r1")
@@ -249,7 +249,7 @@ def test_a_job_changed_is_told_when_it_waits_for_another() -> None:
     assert JobChanged("bbbb") in q.end("r1", "aaaa/0/1", "failed", exit_code=1)
 
 
-def test_a_task_says_how_its_stop_went() -> None:
+def test_a_stopped_task_records_how_it_was_ended() -> None:
     """In the Agent's words."""
     q = Driver()
     q.register("r1")

@@ -24,7 +24,7 @@ from tests.core.driver import Driver, assigned, only
 # --- submit -------------------------------------------------------------------------------
 
 
-def test_a_submitted_job_waits_when_nobody_is_free() -> None:
+def test_a_submitted_job_waits_when_no_agent_is_free() -> None:
     """Its record is news, nothing else."""
     q = Driver()
     assert q.submit("job1") == [JobChanged("job1")]
@@ -34,7 +34,7 @@ def test_a_submitted_job_waits_when_nobody_is_free() -> None:
     )  # fmt: skip
 
 
-def test_a_submitted_job_goes_to_an_idle_agent_at_once() -> None:
+def test_a_submitted_job_is_given_to_an_idle_agent_at_once() -> None:
     """No tick stands between."""
     q = Driver()
     q.register("r1")
@@ -54,7 +54,7 @@ def test_the_same_id_again_is_the_same_job() -> None:
     assert q.core.job_spec("job1").name == "name of job1"
 
 
-def test_a_job_that_makes_no_sense_changes_nothing() -> None:
+def test_an_invalid_job_changes_nothing() -> None:
     """The sentence comes, no job does, and the order of submission has no gap."""
     q = Driver()
     with pytest.raises(BadInput, match="runs backwards"):
@@ -211,7 +211,7 @@ def test_an_agent_that_does_not_answer_is_ended_by_force() -> None:
 
 
 @pytest.mark.parametrize("count", [-1, 1001])
-def test_a_number_of_agents_that_makes_no_sense_is_refused(count: int) -> None:
+def test_an_invalid_number_of_agents_is_refused(count: int) -> None:
     """And the old number stays."""
     q = Driver(agents=2)
     with pytest.raises(BadInput, match=f"Invalid number of Agents: {count}"):

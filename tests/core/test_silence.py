@@ -68,7 +68,7 @@ def test_a_local_agent_beyond_its_lease_is_killed_before_its_task_is_given_again
     assert q.core.task_records("job1", 0, 1)[0].agent_losses == 1
 
 
-def test_a_remote_agent_told_to_end_is_gone_when_silent() -> None:
+def test_a_remote_agent_asked_to_end_is_gone_when_silent() -> None:
     """While it is heard it is there: its render may still be ending."""
     q = Driver()
     q.register("r1")
@@ -106,7 +106,7 @@ def test_a_pause_does_not_hide_an_agent_that_was_launched_before_it() -> None:
     assert only(q.tick(31.0), EndAgent) != []
 
 
-def test_a_task_says_for_how_long_its_agent_was_silent() -> None:
+def test_a_lost_tasks_reason_has_its_agents_silence() -> None:
     """An artist reads it in the job's reason."""
     q = Driver()
     q.register("r1")

@@ -35,7 +35,7 @@ def test_two_sessions_have_two_folders(tmp_path: Path) -> None:
     third.release()
 
 
-def test_a_session_goes_on_where_its_jobs_are(tmp_path: Path) -> None:
+def test_a_session_continues_in_the_folder_of_its_jobs(tmp_path: Path) -> None:
     """Though a folder before it has become free."""
     first = QueueFolder.take(tmp_path, "host")
     second = QueueFolder.take(tmp_path, "host")
@@ -76,7 +76,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         QueueFolder.take(tmp_path, "host")
 
 
-def test_a_sessions_name_tells_whether_it_lives() -> None:
+def test_a_sessions_name_shows_whether_it_lives() -> None:
     """By the very process that guards it; another machine's is not ours to judge."""
     session = new_session_id()
     host, pid, started, token = session.split(":")

@@ -97,7 +97,7 @@ def test_a_log_can_be_removed_while_it_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_opened_is_told_apart(tmp_path: Path) -> None:
+def test_errors_of_opening_are_distinguished(tmp_path: Path) -> None:
     """A missing folder is made by who asked; all else is an error."""
     with pytest.raises(FileNotFoundError):
         open_to_append(tmp_path / "no folder" / "render.log")

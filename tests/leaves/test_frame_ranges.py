@@ -60,7 +60,7 @@ def test_what_is_understood(text: str, frames: list[int]) -> None:
         ("z" * 100, f"frame range '{'z' * 37}...' is not understood"),
     ],
 )
-def test_what_is_not_understood_says_which_part_and_why(text: str, message: str) -> None:
+def test_an_invalid_range_is_refused_with_its_part_and_the_reason(text: str, message: str) -> None:
     """One sentence, with what to write instead."""
     with pytest.raises(BadInput) as caught:
         parse_frames(text)

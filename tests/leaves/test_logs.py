@@ -1,4 +1,4 @@
-"""Logs of kq's own programs: lines that tools and people read, files that stay small, trouble said once."""
+"""Logs of kq's own programs: lines that tools and people read, files that stay small, problems reported once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def closed() -> Iterator[None]:
     logs.close_log()
 
 
-def test_a_line_says_who_when_and_about_what(tmp_path: Path) -> None:
+def test_a_line_has_its_time_program_and_subject(tmp_path: Path) -> None:
     """Time, level, program and session in every line; Agent, job and attempt where there is one."""
     logs.open_log(tmp_path / "deep" / "a.log", "info", program="server", session="host:1:2")
     LOG.info("failed: %s", "no cheese", extra={"agent": "a1", "job": "j", "attempt": "j/0/1"})
@@ -82,7 +82,7 @@ def test_a_log_begins_anew_when_it_is_large(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file is emptied by its name there")
-def test_a_log_that_somebody_removed_is_written_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_log_that_was_removed_is_made_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Who looks at the open file reads it; and what stands under its name by now is not emptied."""
     path = tmp_path / "a.log"
     logs.open_log(path, "info", program="agent")
@@ -112,7 +112,7 @@ def test_two_may_write_to_one_file(tmp_path: Path) -> None:
     assert path.read_bytes().endswith(b"y\nand after\n")
 
 
-def test_where_no_log_can_be_there_is_a_sentence_and_standard_error(
+def test_without_a_log_there_is_a_message_and_standard_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The data root is a file, say, or read-only."""
@@ -125,7 +125,7 @@ def test_where_no_log_can_be_there_is_a_sentence_and_standard_error(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
-def test_a_full_disk_is_said_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Whoever logs goes on."""
     logs.open_log(tmp_path / "a.log", "info")
     [handler] = [each for each in logging.getLogger("kq").handlers if isinstance(each, logs.KqLogHandler)]
@@ -159,7 +159,7 @@ def test_lost_lines_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["thread", "main"])
-def test_what_nobody_caught_is_in_the_log(tmp_path: Path, where: str) -> None:
+def test_an_uncaught_exception_is_in_the_log(tmp_path: Path, where: str) -> None:
     """With its traceback, in one line."""
     path = tmp_path / "a.log"
     program = (

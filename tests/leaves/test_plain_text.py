@@ -25,12 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
         ("\x1b[31m", r"'\x1b[31m'"),
     ],
 )
-def test_quoted_as_people_write_it(text: str, told: str) -> None:
+def test_texts_are_quoted_as_users_write_them(text: str, told: str) -> None:
     """On one line, and a path of Windows with single backslashes."""
     assert quoted(text) == told
 
 
-def test_paths_of_windows_in_sentences() -> None:
+def test_paths_of_windows_in_messages() -> None:
     """Of a setting, a command line and an address, as somebody on Windows gets them wrong."""
     from kq.command_line import split_command_line
     from kq.remote import RemoteHost
@@ -44,7 +44,7 @@ def test_paths_of_windows_in_sentences() -> None:
         RemoteHost.parse(r"\\farm\kq")
 
 
-def test_no_sentence_shows_a_text_as_python_spells_it() -> None:
+def test_no_message_shows_a_text_as_python_spells_it() -> None:
     """`!r` doubles each backslash: what people read is quoted by `quoted`."""
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"

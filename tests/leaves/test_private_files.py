@@ -22,9 +22,7 @@ def test_a_private_file_is_written_byte_for_byte(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_private_file_is_replaced_though_somebody_reads_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_private_file_is_replaced_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As every client does that looks for a session; the reader has the old one whole."""
     path = tmp_path / "client.json"
     write_private(path, b"old")

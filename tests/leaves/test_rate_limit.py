@@ -21,7 +21,7 @@ def test_after_quiet_a_few_go_out_at_once() -> None:
     assert told == [100.0, 100.0, 100.0]
 
 
-def test_what_goes_on_is_told_evenly() -> None:
+def test_what_happens_all_the_time_is_sent_evenly() -> None:
     told = tell_all(Pace(0.5, burst=3), 100.0, 104.0)
     assert told[2:] == [100.0, 100.5, 101.0, 101.5, 102.0, 102.5, 103.0, 103.5]
 

@@ -37,12 +37,12 @@ def agent(number: int, state: AgentState = AgentState.BUSY, **fields: Any) -> Ag
         (AgentState.LOST, True, "Lost"),
     ],
 )
-def test_that_an_agent_is_drained_is_said(state: AgentState, draining: bool, said: str) -> None:
+def test_a_drained_agents_state_shows_it(state: AgentState, draining: bool, said: str) -> None:
     """While it would be given work otherwise."""
     assert agent_state_text(agent(0, state, draining=draining)) == said
 
 
-def test_that_a_job_is_being_stopped_is_said() -> None:
+def test_a_stopping_jobs_state_shows_it() -> None:
     """Its state in the core is Running until it has stopped."""
     running = msgspec.structs.replace(_WAITING, state=JobState.RUNNING)
     assert job_state_text(running) == "Running"
@@ -88,7 +88,7 @@ def test_a_jobs_own_reason_comes_first() -> None:
 def test_the_queue_or_its_agents_may_be_the_reason(
     queue: QueueRecord, agents: list[AgentRecord], said: str
 ) -> None:
-    """A paused queue, Agents that cannot start, are drained or lost: each is told as it is."""
+    """A paused queue, Agents that cannot start, are drained or lost: each is shown as it is."""
     assert why_jobs_wait(queue, agents) == said
 
 
@@ -108,7 +108,7 @@ def test_a_job_that_does_not_wait_needs_no_reason() -> None:
     assert reason_of(record, "the queue is paused") == ""
 
 
-def test_a_task_that_waits_says_why() -> None:
+def test_a_waiting_task_has_a_reason() -> None:
     """In the words of its job: what went wrong with it, jobs before its own, its job's limit, the queue."""
     task = TaskRecord(job_id="job0", index=3, state=TaskState.WAITING)
     assert reason_of_task(task, _WAITING, "the queue is paused") == "the queue is paused"

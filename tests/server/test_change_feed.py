@@ -10,7 +10,7 @@ from kq.records import QueueRecord
 from kq.server.change_feed import ChangeFeed
 
 
-def test_an_agent_that_came_back_before_anybody_was_told_is_there() -> None:
+def test_an_agent_that_left_and_came_back_between_two_events_is_there() -> None:
     """It went and registered again within one message's time: clients know it as it is now."""
     core = Core(CoreSettings(agents_wanted=0))
     change_feed, mirror = ChangeFeed(core), Mirror()

@@ -41,7 +41,7 @@ def _wait_until_gone(folder: Path) -> None:
         time.sleep(0.01)
 
 
-def test_a_shared_scene_goes_with_the_last_job_that_has_it(tmp_path: Path) -> None:
+def test_a_shared_scene_is_deleted_with_the_last_job_that_has_it(tmp_path: Path) -> None:
     """Submitted again, a job uses the first one's folder: that outlives the first."""
     core, journal, history = _queue(tmp_path)
     shared, own = tmp_path / "renders" / "shared", tmp_path / "renders" / "own"

@@ -101,7 +101,7 @@ def test_a_row_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_what_the_queue_was_told_comes_back_in_its_session_alone(tmp_path: Path) -> None:
+def test_changed_settings_are_restored_in_their_session_alone(tmp_path: Path) -> None:
     """What was told last; another session begins as its settings say, and so does one that cannot read it."""
     journal = Journal(tmp_path / "j", "now")
     assert journal.restore_overrides() is None
@@ -175,7 +175,7 @@ def test_forgotten_jobs_leave_nothing(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_nobody_else_can_write_it_meanwhile(tmp_path: Path) -> None:
+def test_no_other_process_can_write_it_meanwhile(tmp_path: Path) -> None:
     """Two servers on one folder would undo each other's work."""
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(1))

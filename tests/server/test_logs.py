@@ -43,7 +43,7 @@ def test_a_session_logs_what_went_wrong_and_about_what(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kq_log_debug_tells_every_task_and_no_secret(tmp_path: Path) -> None:
+def test_kq_log_debug_logs_every_task_and_no_secret(tmp_path: Path) -> None:
     """No key of the session, no variable of a job and no command is in any log, however much is logged."""
     with LiveQueue(tmp_path, 1, KQ_LOG="debug") as queue:
         job_id = queue.submit(*saying(SECRET), environment={"TOKEN": SECRET})
