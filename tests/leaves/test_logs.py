@@ -1,4 +1,4 @@
-"""Logs of kq's own programs: lines that tools and people read, files that stay small, problems reported once."""
+"""Logs of kq's own programs: lines for tools and users, files that stay small, problems reported once."""
 
 from __future__ import annotations
 
