@@ -221,6 +221,7 @@ def _arguments(
         *("-geolib3OpTree", stage),
         *("-renderMethodType", submission.method_type),
         *("-renderMethodName", submission.method_name),
+        *("-nodeName", submission.node),
         *("-tempDir", folder),
         *("-katanaRoot", str(session.ROOT)),
         *("-frame", "{frame}" if submission.sequence else f"{submission.frame:g}"),

@@ -21,6 +21,7 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
   -renderer NAME           the renderer plug-in (default: mitsuba)
   -renderMethodType TYPE   previewRender, liveRender or diskRender (default: previewRender)
   -renderMethodName NAME   a name for the log
+  -nodeName NAME           the node that is rendered, for the picture's header
   -frame N                 the frame (default: the stage's first)
   -camera PRIMPATH         the camera (default: the render settings', else the first one found, else one is
                            made that frames the scene)
@@ -53,6 +54,8 @@ class Arguments:
     renderer: str = "mitsuba"
     method: str = "previewRender"
     method_name: str = ""
+    node_name: str = ""
+    """The node that was rendered: the picture's header names it."""
     frame: float | None = None
     camera: str | None = None
     width: int | None = None
@@ -92,6 +95,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         renderer=values.get("renderer") or "mitsuba",
         method=method,
         method_name=values.get("renderMethodName", ""),
+        node_name=values.get("nodeName", ""),
         frame=_number(values, "frame"),
         camera=values.get("camera") or None,
         width=_count(values, "width", 16384),
@@ -120,6 +124,7 @@ _KNOWN = _ACCEPTED_UNUSED | {
     "height",
     "samples",
     "memoryLimit",
+    "nodeName",
 }
 
 

@@ -22,11 +22,11 @@ from .arguments import Arguments
 from .cache import PartCache
 from .diagnostics import Diagnostics
 from .errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
-from .picture import Pixels, png, write_encoded, write_exr
+from .picture import Header, Pixels, framed, png, write_encoded, write_exr
 from .pixel_stream import PixelSender, open_sender
 from .renderers import Picture, Renderer, load_renderer
 from .report import Report
-from .scene import Scene
+from .scene import PictureSettings, Scene
 
 _LONGEST_PASS_S = 4.0
 """Passes grow no longer than this, so that pictures keep coming."""
@@ -70,6 +70,16 @@ def run(
     return _Job(arguments, renderer, report or Report(), cache).run()
 
 
+@dataclass(frozen=True)
+class _Described:
+    """What of the scene the picture's header says; the scene itself is gone while it renders."""
+
+    settings: PictureSettings
+    frame: float | None
+    camera: str
+    renderer: str
+
+
 @dataclass
 class _Outcome:
     error: Exception | None = None
@@ -92,6 +102,8 @@ class _Job:
         output = _output_of(arguments)
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
         self._written_at = 0.0
+        self._began_at = time.monotonic()
+        self._described: _Described | None = None
         self._sender: PixelSender | None = None
         self._mentioned_at = time.monotonic()
         self._process = psutil.Process()
@@ -204,7 +216,7 @@ class _Job:
 
     def _publish(self, pixels: Pixels) -> None:
         """Write the PNG, and send the same to the desktop that asked for it."""
-        encoded = png(pixels)
+        encoded = png(framed(pixels, self._header(0.0)))
         if self._sender is not None:
             self._sender.send_picture(encoded)
         write_encoded(self._png, encoded)
@@ -238,7 +250,30 @@ class _Job:
     def _write_both(self, picture: Picture) -> None:
         pixels = picture.pixels()
         self._publish(pixels)
-        write_exr(self._exr, pixels)
+        write_exr(self._exr, pixels, self._header(picture.samples_done()))
+
+    def _header(self, samples: float) -> Header:
+        """What the EXR says of itself."""
+        scene = self._described
+        if scene is None:
+            return Header()
+        settings, arguments = scene.settings, self._arguments
+        window = settings.window
+        about: dict[str, str | int | float] = {
+            "scene": str(arguments.stage),
+            "renderer": scene.renderer,
+            "camera": scene.camera or "made to frame the scene",
+            "samples": int(samples),
+            "renderTime": time.monotonic() - self._began_at,
+            "capDate": time.strftime("%Y:%m:%d %H:%M:%S"),
+            "software": "Katana Queue renderboot",
+        }
+        if arguments.node_name:
+            about["node"] = arguments.node_name
+        if scene.frame is not None:
+            about["frame"] = float(scene.frame)
+        size = (settings.width, settings.height)
+        return Header(size, window[:2], settings.pixel_aspect_ratio, about)
 
     def _failed(self, error: Exception) -> int:
         if isinstance(error, RenderBootError):
@@ -281,6 +316,9 @@ class _Job:
             scene = read_scene(self._arguments, diagnostics, cache)
         self._tell(diagnostics)
         self._describe(scene, renderer)
+        self._described = _Described(
+            scene.settings, scene.frame, scene.camera.path, f"{renderer.name} {renderer.version}"
+        )
         self._check_stop()
         with self._report.timed("scene translated"):
             picture = renderer.prepare(scene, self._arguments.threads, diagnostics, cache)

@@ -10,6 +10,8 @@ import struct
 import sys
 import time
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,32 +64,72 @@ def png(pixels: Pixels) -> bytes:
     )
 
 
-def write_exr(path: Path, pixels: Pixels) -> None:
+@dataclass(frozen=True)
+class Header:
+    """What an EXR says of itself besides its pixels."""
+
+    display_size: tuple[int, int] | None = None
+    """Width and height of the whole picture; None: as the pixels."""
+    origin: tuple[int, int] = (0, 0)
+    """Where in it the pixels begin, from the top left."""
+    pixel_aspect_ratio: float = 1.0
+    about: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Further attributes by their names: scene, node, frame and so on."""
+
+
+def framed(pixels: Pixels, header: Header) -> Pixels:
+    """The whole picture: black and clear where nothing was rendered, without what lies beyond its edges."""
+    if header.display_size is None:
+        return pixels
+    width, height = header.display_size
+    if header.origin == (0, 0) and pixels.shape[:2] == (height, width):
+        return pixels
+    left, top = header.origin
+    whole = np.zeros((height, width, 4), np.float32)
+    right, bottom = min(left + pixels.shape[1], width), min(top + pixels.shape[0], height)
+    x, y = max(left, 0), max(top, 0)
+    if x < right and y < bottom:
+        whole[y:bottom, x:right] = pixels[y - top : bottom - top, x - left : right - left]
+    return whole
+
+
+def write_exr(path: Path, pixels: Pixels, about: Header | None = None) -> None:
     """Write a half-float RGBA EXR, ZIP-compressed, scene-linear with Rec. 709 primaries.
+
+    Args:
+        path: Replaced in one step.
+        pixels: Of the data window.
+        about: Windows, pixel aspect ratio and further attributes.
 
     Raises:
         RenderBootError: The file cannot be written.
     """
+    about = about or Header()
     height, width = pixels.shape[:2]
     # Values beyond half's largest would become infinities, which later filters spread.
     half = np.clip(pixels, -65504.0, 65504.0).astype("<f2")
     planes = np.ascontiguousarray(half[..., [3, 2, 1, 0]].transpose(0, 2, 1))  # each line: A, B, G, R
     channels = b"".join(name + b"\0" + struct.pack("<iiii", 1, 0, 1, 1) for name in (b"A", b"B", b"G", b"R"))
-    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
+    left, top = about.origin
+    window = struct.pack("<iiii", left, top, left + width - 1, top + height - 1)
+    whole_width, whole_height = about.display_size or (left + width, top + height)
+    display = struct.pack("<iiii", 0, 0, whole_width - 1, whole_height - 1)
     header = struct.pack("<II", 20000630, 2)
     header += _exr_attribute(b"channels", b"chlist", channels + b"\0")
     header += _exr_attribute(b"compression", b"compression", bytes([_EXR_ZIP]))
     header += _exr_attribute(b"dataWindow", b"box2i", window)
-    header += _exr_attribute(b"displayWindow", b"box2i", window)
+    header += _exr_attribute(b"displayWindow", b"box2i", display)
     header += _exr_attribute(b"lineOrder", b"lineOrder", b"\0")
-    header += _exr_attribute(b"pixelAspectRatio", b"float", struct.pack("<f", 1.0))
+    header += _exr_attribute(b"pixelAspectRatio", b"float", struct.pack("<f", about.pixel_aspect_ratio))
     header += _exr_attribute(b"screenWindowCenter", b"v2f", struct.pack("<ff", 0.0, 0.0))
     header += _exr_attribute(b"screenWindowWidth", b"float", struct.pack("<f", 1.0))
+    for name, value in about.about.items():
+        header += _exr_attribute(name.encode(), *_exr_value(value))
     header += b"\0"
     blocks = []
-    for top in range(0, height, _EXR_LINES_PER_BLOCK):
-        packed = _exr_zip(planes[top : top + _EXR_LINES_PER_BLOCK].tobytes())
-        blocks.append(struct.pack("<ii", top, len(packed)) + packed)
+    for line in range(0, height, _EXR_LINES_PER_BLOCK):
+        packed = _exr_zip(planes[line : line + _EXR_LINES_PER_BLOCK].tobytes())
+        blocks.append(struct.pack("<ii", top + line, len(packed)) + packed)
     offsets = []
     position = len(header) + 8 * len(blocks)
     for block in blocks:
@@ -115,6 +157,14 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 
 def _exr_attribute(name: bytes, kind: bytes, value: bytes) -> bytes:
     return name + b"\0" + kind + b"\0" + struct.pack("<i", len(value)) + value
+
+
+def _exr_value(value: str | int | float) -> tuple[bytes, bytes]:
+    if isinstance(value, str):
+        return b"string", value.encode("utf-8", "replace")
+    if isinstance(value, int):
+        return b"int", struct.pack("<i", value)
+    return b"float", struct.pack("<f", value)
 
 
 def _exr_zip(raw: bytes) -> bytes:

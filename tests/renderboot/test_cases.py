@@ -479,6 +479,33 @@ def test_a_light_behind_something_clear_is_seen(stage: Usd.Stage, clear: dict[st
     assert at(draw(stage), 0, 0) == pytest.approx([1, 1, 1], abs=0.02)
 
 
+def test_several_dome_lights_are_one(tmp_path: Path) -> None:
+    """Two pictures, one of them turned by a quarter, and a plain dome: what each gives is added."""
+    stage = new_stage()
+    camera = UsdGeom.Camera.Define(stage, "/World/Camera")
+    camera.CreateFocalLengthAttr(40.0)
+    turn = camera.AddRotateYOp()
+    add_sphere(stage, "/World/Far", (0, 0, 0), 0.001)
+    middle = [[(0, 0, 0)] * 6 + [(255, 0, 0)] * 4 + [(0, 0, 0)] * 6 for _ in range(8)]
+    red = write_image(tmp_path / "red.png", middle)
+    green = write_image(tmp_path / "green.png", [[(g, r, b) for r, g, b in row[::2]] for row in middle[::2]])
+    for name, file in (("Red", red), ("Green", green)):
+        dome = UsdLux.DomeLight.Define(stage, f"/World/{name}")
+        dome.CreateTextureFileAttr(Sdf.AssetPath(str(file)))
+        if name == "Green":
+            dome.AddRotateYOp().Set(90.0)
+    UsdLux.DomeLight.Define(stage, "/World/Plain").CreateColorAttr(Gf.Vec3f(0, 0, 0.25))
+
+    def seen(degrees: float) -> list[float]:
+        turn.Set(degrees)
+        pixels = draw(stage, samples=4, camera="/World/Camera")
+        return [float(c) for c in pixels[4, 16, :3]]
+
+    assert seen(180) == pytest.approx([1, 0, 0.25], abs=0.03)
+    assert seen(-90) == pytest.approx([0, 1, 0.25], abs=0.03)
+    assert seen(0) == pytest.approx([0, 0, 0.25], abs=0.03)
+
+
 # --- Bindings ---
 
 

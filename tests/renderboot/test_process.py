@@ -99,6 +99,49 @@ def test_an_exr_may_be_asked_for(red_ball: Path, tmp_path: Path) -> None:
     assert f"kq_picture: {tmp_path / 'a.png'}" in ended.lines
 
 
+def test_the_exr_says_what_it_shows(red_ball: Path, tmp_path: Path) -> None:
+    """Scene, node, frame, renderer, camera, samples, time; the shape of pixels and the window."""
+    import OpenImageIO as oiio  # noqa: N813
+    from pxr import Gf, Usd, UsdRender
+
+    stage = Usd.Stage.Open(str(red_ball))
+    settings = UsdRender.Settings.Define(stage, "/Render/S")
+    settings.CreatePixelAspectRatioAttr(2.0)
+    settings.CreateDataWindowNDCAttr(Gf.Vec4f(0.25, 0.0, 1.5, 0.5))
+    stage.GetRootLayer().Save()
+    output = tmp_path / "a.exr"
+    ended = _run(
+        "-geolib3OpTree",
+        red_ball,
+        "-renderOutputFile",
+        output,
+        "-nodeName",
+        "Ball\u00e9",
+        "-frame",
+        7,
+        *SMALL,
+    )
+    assert ended.code == 0, ended.text
+    spec = oiio.ImageInput.open(str(output)).spec()
+    found = {name: spec.getattribute(name) for name in ("scene", "node", "frame", "camera", "samples")}
+    assert found == {
+        "scene": str(red_ball),
+        "node": "Ball\u00e9",
+        "frame": 7.0,
+        "camera": "/World/Camera",
+        "samples": 4,
+    }
+    assert spec.getattribute("renderer").startswith("mitsuba 3")
+    assert spec.getattribute("renderTime") > 0
+    assert spec.getattribute("PixelAspectRatio") == 2.0
+    assert (spec.x, spec.y, spec.width, spec.height) == (10, 20, 50, 20)
+    assert (spec.full_x, spec.full_y, spec.full_width, spec.full_height) == (0, 0, 40, 40)
+    picture = read_png(tmp_path / "a.png")
+    assert picture.shape == (40, 40, 3)
+    assert picture[:20].max() == 0
+    assert picture[30, :10].max() == 0 < picture[30, 10:].max()
+
+
 def test_an_exr_texture_is_read_by_a_render_that_has_one_thread(tmp_path: Path) -> None:
     """mitsuba leaves the unpacking to its pool, in which one thread is nobody: it would wait for ever."""
     write_exr(tmp_path / "green.exr", np.full((40, 40, 4), (0.0, 0.8, 0.0, 1.0), np.float32))

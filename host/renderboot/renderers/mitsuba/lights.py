@@ -123,14 +123,19 @@ class LightBuilder:
         plain = np.sum([dome.radiance for dome in domes if dome not in pictured] or [(0.0, 0.0, 0.0)], axis=0)
         if not pictured:
             return {"type": "constant", "radiance": rgb((float(plain[0]), float(plain[1]), float(plain[2])))}
-        for dome in pictured[1:]:
-            self._diagnostics.warn("Only one textured dome is rendered: this one is left out", dome.path)
-        dome = pictured[0]
-        pixels = self._dome_pixels(dome) * np.array(dome.radiance, np.float32) + plain.astype(np.float32)
+        images = [self._dome_pixels(dome) * np.array(dome.radiance, np.float32) for dome in pictured]
+        # mitsuba has one environment: all are seen as if from within the finest of them.
+        finest = max(range(len(images)), key=lambda number: images[number].size)
+        within = _rotation(pictured[finest].transform)
+        pixels = images[finest] + plain.astype(np.float32)
+        for number, dome in enumerate(pictured):
+            if number != finest:
+                turn = _rotation(dome.transform)[:3, :3].T @ within[:3, :3]
+                pixels = pixels + _turned(images[number], turn, pixels.shape)
         return {
             "type": "envmap",
             "bitmap": mi.Bitmap(np.ascontiguousarray(np.maximum(pixels, 0.0), np.float32)),
-            "to_world": transform(_rotation(dome.transform)),
+            "to_world": transform(within),
         }
 
     def _dome_pixels(self, dome: DomeLight) -> Array:
@@ -200,6 +205,34 @@ def _frame(direction: Matrix) -> Matrix:
     first = np.cross(helper, direction)
     first /= np.linalg.norm(first)
     return np.stack([first, np.cross(direction, first), direction], axis=1)
+
+
+def _turned(image: Array, turn: Matrix, shape: tuple[int, ...]) -> Array:
+    """A latitude by longitude image as it is seen at the pixels of another one.
+
+    Args:
+        image: (height, width, 3).
+        turn: From directions of the other image's space to this one's.
+        shape: The other image's.
+    """
+    result = np.empty(shape, np.float32)
+    phi = (np.arange(shape[1]) + 0.5) / shape[1] * 2.0 * math.pi
+    height, width = image.shape[:2]
+    # Row by row: all directions of a large image at once would take gigabytes.
+    for row in range(shape[0]):
+        theta = (row + 0.5) / shape[0] * math.pi
+        flat = np.full(len(phi), math.sin(theta))
+        seen = np.stack([np.sin(phi) * flat, np.full(len(phi), math.cos(theta)), -np.cos(phi) * flat])
+        x, y, z = turn @ seen
+        across = np.arctan2(x, -z) / (2.0 * math.pi) % 1.0 * width - 0.5
+        down = np.clip(np.arccos(np.clip(y, -1.0, 1.0)) / math.pi * height - 0.5, 0.0, height - 1)
+        left, top = np.floor(across).astype(np.int64), np.floor(down).astype(np.int64)
+        below = np.minimum(top + 1, height - 1)
+        share_x, share_y = (across - left)[:, None], (down - top)[:, None]
+        upper = image[top, left % width] * (1 - share_x) + image[top, (left + 1) % width] * share_x
+        lower = image[below, left % width] * (1 - share_x) + image[below, (left + 1) % width] * share_x
+        result[row] = upper * (1 - share_y) + lower * share_y
+    return result
 
 
 def _rotation(matrix: Matrix) -> Matrix:
