@@ -157,12 +157,12 @@ def test_materials_for_others_are_named_and_display_colour_shown() -> None:
     card.CreateDisplayColorAttr([(0.1, 0.2, 0.3)])
     material = UsdShade.Material.Define(stage, "/World/Gold")
     shader = UsdShade.Shader.Define(stage, "/World/Gold/S")
-    shader.CreateIdAttr("ND_standard_surface_surfaceshader")
+    shader.CreateIdAttr("ND_lama_surface_surfaceshader")
     material.CreateSurfaceOutput("mtlx").ConnectToSource(shader.ConnectableAPI(), "out")
     bind(card, material)
     scene, said = read(stage)
     assert "/World/Gold" in said
-    assert "mtlx" in said
+    assert "MaterialX" in said
     assert scene.root.meshes[0].material.diffuse_colour == pytest.approx((0.1, 0.2, 0.3))
 
 

@@ -40,10 +40,12 @@ class BindingReader:
             geometry: The prim with the primvars.
         """
         candidates = self.candidates(bound)
-        for candidate in candidates:
-            found = self._materials.material(candidate)
-            if found:
-                return self._resolved(found, geometry)
+        # What an artist made for this kind of renderer before what is only translated.
+        for read in (self._materials.material, self._materials.translated):
+            for candidate in candidates:
+                found = read(candidate)
+                if found:
+                    return self._resolved(found, geometry)
         if candidates:
             first = candidates[0]
             self._diagnostics.warn(

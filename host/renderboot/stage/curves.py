@@ -151,8 +151,6 @@ class CurveReader:
         if len(rational) == len(points):
             weights = weights * rational
             weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-        if get(patch.GetTrimCurveCountsAttr(), self._time, None):
-            self._diagnostics.warn("Trim curves are not rendered: the patch is whole", str(prim.GetPath()))
         positions = weights @ points
         corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1)
         triangles = _two_triangles(corner, corner + 1, corner + columns + 1, corner + columns)
@@ -197,19 +195,20 @@ class CurveReader:
             nurbs_curves = UsdGeom.NurbsCurves(prim)
             orders = np.asarray(get(nurbs_curves.GetOrderAttr(), self._time, []), np.int64)
             knots = np.asarray(get(nurbs_curves.GetKnotsAttr(), self._time, []), np.float64)
+            rational = np.asarray(get(nurbs_curves.GetPointWeightsAttr(), self._time, []), np.float64)
             first = 0
             for number, count in enumerate(counts.tolist()):
                 order = int(orders[min(number, len(orders) - 1)]) if len(orders) else 4
                 weights = nurbs(count, order, knots[first : first + count + order], None)
+                if weights is not None and len(rational) == len(points):
+                    weights = weights * rational[starts[number] : starts[number] + count]
+                    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
                 first += count + order
                 self._add(found, prim, np.array([number]), weights, points, starts, count)
             return found
         for count in np.unique(counts).tolist():
             members = np.flatnonzero(counts == count)
             if kind == "HermiteCurves":
-                self._diagnostics.warn(
-                    "HermiteCurves are rendered without their tangents", str(prim.GetPath())
-                )
                 made = basis(count, "cubic", "catmullRom", "pinned")
             else:
                 curves = UsdGeom.BasisCurves(prim)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pxr import Ar, Sdf, Tf
 
 from ..diagnostics import Diagnostics
+from .mtlx_layer import MaterialXError, mtlx_layer
 
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -49,6 +50,9 @@ def checked_layers(root: str, diagnostics: Diagnostics) -> list[Sdf.Layer]:
         layers.append(layer)
         for asset in sorted(filter(None, layer.GetCompositionAssetDependencies())):
             path = str(Sdf.ComputeAssetPathRelativeToLayer(layer, asset))
+            if path.endswith(".mtlx"):
+                layers += _from_materialx(layer, asset, path, diagnostics)
+                continue
             kind = not_regular(path)
             if kind:
                 diagnostics.warn(f"'{asset}' is {kind}, not a file: left out of {layer.identifier}")
@@ -58,6 +62,22 @@ def checked_layers(root: str, diagnostics: Diagnostics) -> list[Sdf.Layer]:
                 below = _opened(path)
                 waiting += [below] if below else []
     return layers
+
+
+def _from_materialx(layer: Sdf.Layer, asset: str, path: str, diagnostics: Diagnostics) -> list[Sdf.Layer]:
+    """Have the layer refer, in memory, to what a MaterialX file holds; to nothing when it cannot be read."""
+    try:
+        if not Path(path).is_file():
+            raise MaterialXError("there is no such file")
+        made = mtlx_layer(path)
+    except MaterialXError as error:
+        diagnostics.warn(
+            f"The MaterialX file '{asset}' cannot be read ({error}): left out of {layer.identifier}"
+        )
+        layer.UpdateCompositionAssetDependency(asset, "")
+        return []
+    layer.UpdateCompositionAssetDependency(asset, made.identifier)
+    return [made]
 
 
 def _opened(path: str) -> Sdf.Layer | None:

@@ -18,6 +18,7 @@ from ..scene import (
     Primvar,
     ScalarInput,
 )
+from .materialx import MaterialXReader, can_render, surface_of
 from .shading import numbers_of, source_of, value_of
 from .uv_textures import TextureReader
 
@@ -70,8 +71,23 @@ class MaterialReader:
             self._known[path] = self._read(material, shader, path) if is_known else None
         return self._known[path]
 
+    def translated(self, material: UsdShade.Material) -> ReadMaterial | None:
+        """The material as its MaterialX surface says, as far as it is rendered; None when it has none."""
+        path = str(material.GetPath())
+        key = f"mtlx {path}"
+        if key not in self._known:
+            found = surface_of(material)
+            self._known[key] = None
+            if found and can_render(found[1]):
+                reader = MaterialXReader(self._time, self._diagnostics)
+                self._known[key] = ReadMaterial(reader.material(*found, path))
+        return self._known[key]
+
     def refusal(self, material: UsdShade.Material) -> str:
-        """Why `material` is None for it."""
+        """Why `material` and `translated` are None for it."""
+        found = surface_of(material)
+        if found:
+            return f"Cannot render MaterialX surfaces {found[0].GetShaderId()}"
         shader = material.ComputeSurfaceSource("")[0]
         if shader:
             return f"Cannot render {shader.GetShaderId() or 'unknown'} shaders"

@@ -16,6 +16,7 @@ _LIGHT = _PLACED | {
     *("inputs:intensity", "inputs:normalize"),
 }
 _AXIAL = _GPRIM | {"axis", "height"}
+_CURVES = _GPRIM | {"curveVertexCounts", "normals", "points", "widths"}
 _TAPERED = _AXIAL | {"radiusBottom", "radiusTop"}
 
 _PICTURE = ("aspectRatioConformPolicy", "camera", "dataWindowNDC", "pixelAspectRatio", "resolution")
@@ -35,6 +36,15 @@ RENDERED: dict[str, frozenset[str]] = {
     "Capsule": _AXIAL | {"radius"},
     "Capsule_1": _TAPERED,
     "Plane": _GPRIM | {"axis", "length", "width"},
+    "BasisCurves": _CURVES | {"basis", "type", "wrap"},
+    "NurbsCurves": _CURVES | {"knots", "order", "pointWeights"},
+    "HermiteCurves": _CURVES,
+    "Points": _GPRIM | {"points", "widths"},
+    "NurbsPatch": _GPRIM
+    | {"points", "pointWeights"}
+    | {f"{letter}{name}" for letter in "uv" for name in ("Knots", "Order", "Range", "VertexCount")},
+    "Xform": _PLACED,
+    "Scope": frozenset(("visibility", "purpose")),
     "PointInstancer": _PLACED
     | {
         "ids",
@@ -77,6 +87,7 @@ _IES = "IES profiles are not rendered"
 _PARTS = "A light's diffuse and specular multipliers are not rendered"
 _DRAW_MODE = "Draw modes are not rendered: the model is drawn in full"
 _CARDS = tuple(f"model:cardTexture{axis}{sign}" for axis in "XYZ" for sign in ("Neg", "Pos"))
+_TRIMMED = "Trim curves are not rendered: the patch is whole"
 _COLOUR_SPACE = "Another rendering colour space than linear Rec. 709 is not rendered"
 
 NOT_RENDERED: dict[str, str] = {
@@ -108,6 +119,11 @@ NOT_RENDERED: dict[str, str] = {
         _DRAW_MODE,
     ),
     **dict.fromkeys((*_CARDS, "model:drawModeColor"), _DRAW_MODE),
+    "tangents": "HermiteCurves are rendered without their tangents",
+    **dict.fromkeys(
+        (f"trimCurve:{name}" for name in ("counts", "knots", "orders", "points", "ranges", "vertexCounts")),
+        _TRIMMED,
+    ),
     "renderingColorSpace": _COLOUR_SPACE,
     "disableDepthOfField": "Depth of field is not switched off by render settings",
     "materialBindingPurposes": "Render settings do not choose materials: full before preview before all",
@@ -119,6 +135,9 @@ WITHOUT_EFFECT = {
     *("extent", "proxyPrim", "doubleSided", "ids", "guideRadius", "stereoRole", "light:shaderId"),
     *("light:materialSyncMode", "velocities", "accelerations", "angularVelocities", "productName"),
     *("productType", "disableMotionBlur", "instantaneousShutter", "faceVaryingLinearInterpolation"),
+    # Of points and patches; meshes and curves read theirs.
+    "normals",
+    *("uForm", "vForm", "ranges"),
     *("triangleSubdivisionRule", "collection:lightLink", "collection:shadowLink"),
     *(
         f"collection:{link}:{name}"

@@ -68,6 +68,7 @@ def read_stage(
         if settings.conform_policy == "adjustPixelAspectRatio":
             picture = replace(picture, pixel_aspect_ratio=_fitting_ratio(camera, picture))
         camera = conform(camera, aspect, settings.conform_policy)
+        mention_not_rendered(stage.GetPrimAtPath(camera.path), time, diagnostics)
     if not _has_light(root):
         diagnostics.note("No light on the stage: a soft dome was added")
         root.lights.append(_soft_dome(up_is_z=up_is_z))

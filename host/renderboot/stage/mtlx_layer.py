@@ -1,0 +1,124 @@
+"""A .mtlx file as a USD layer in memory: usd-core has no reader for it, the MaterialX package has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pxr import Gf, Sdf, Tf, Usd, UsdShade
+
+_TYPES = {
+    "float": Sdf.ValueTypeNames.Float,
+    "integer": Sdf.ValueTypeNames.Int,
+    "boolean": Sdf.ValueTypeNames.Bool,
+    "string": Sdf.ValueTypeNames.String,
+    "filename": Sdf.ValueTypeNames.Asset,
+    "color3": Sdf.ValueTypeNames.Color3f,
+    "color4": Sdf.ValueTypeNames.Color4f,
+    "vector2": Sdf.ValueTypeNames.Float2,
+    "vector3": Sdf.ValueTypeNames.Float3,
+    "vector4": Sdf.ValueTypeNames.Float4,
+}
+_VECTORS: dict[int, Any] = {2: Gf.Vec2f, 3: Gf.Vec3f, 4: Gf.Vec4f}
+
+
+class MaterialXError(Exception):
+    """Why a .mtlx file cannot be used."""
+
+
+def mtlx_layer(path: str) -> Sdf.Layer:
+    """The file's materials below /MaterialX/Materials, each with the nodes that it uses.
+
+    Raises:
+        MaterialXError: The file cannot be read, or the MaterialX package is not installed.
+    """
+    try:
+        import MaterialX as mx  # noqa: N813
+    except ImportError as error:
+        raise MaterialXError("MaterialX is not installed: pip install materialx") from error
+    document = mx.createDocument()
+    try:
+        mx.readFromXmlFile(document, path)
+    # Its exceptions have no common base: whatever it says of the file, the file is left out.
+    except Exception as error:
+        raise MaterialXError(" ".join(str(error).split()) or "it is damaged") from error
+    layer = Sdf.Layer.CreateAnonymous(f"{Path(path).stem}.usda")
+    stage = Usd.Stage.Open(layer)
+    root = stage.DefinePrim("/MaterialX")
+    stage.SetDefaultPrim(root)
+    for node in document.getMaterialNodes():
+        material = UsdShade.Material.Define(stage, f"/MaterialX/Materials/{_name(node)}")
+        writer = _Writer(stage, material, Path(path).parent)
+        for shader in mx.getShaderNodes(node):
+            made = writer.node(shader)
+            material.CreateSurfaceOutput("mtlx").ConnectToSource(made.ConnectableAPI(), "out")
+    return layer
+
+
+class _Writer:
+    def __init__(self, stage: Usd.Stage, material: UsdShade.Material, folder: Path) -> None:
+        self._stage = stage
+        self._material = material
+        self._folder = folder
+        self._made: dict[str, UsdShade.Shader] = {}
+
+    def node(self, node: Any) -> UsdShade.Shader:
+        """The node as a shader, with all that feeds it."""
+        key = str(node.getNamePath())
+        if key in self._made:
+            return self._made[key]
+        path = self._material.GetPath().AppendChild(Tf.MakeValidIdentifier(key))
+        shader = UsdShade.Shader.Define(self._stage, path)
+        shader.CreateIdAttr(f"ND_{node.getCategory()}_{node.getType()}")
+        self._made[key] = shader
+        for each in node.getInputs():
+            self._input(shader, each)
+        return shader
+
+    def _input(self, shader: UsdShade.Shader, given: Any) -> None:
+        kind = _TYPES.get(str(given.getType()))
+        if kind is None:
+            return
+        made = shader.CreateInput(str(given.getName()), kind)
+        source = given.getConnectedNode()
+        if source is not None:
+            output = given.getConnectedOutput()
+            name = str(output.getOutputString()) if output is not None else str(given.getOutputString())
+            feeding = self.node(source)
+            made.ConnectToSource(feeding.CreateOutput(name or "out", kind))
+            return
+        interface = given.getInterfaceInput() if hasattr(given, "getInterfaceInput") else None
+        text = str((interface or given).getResolvedValueString())
+        value = self._value(str(given.getType()), text)
+        if value is not None:
+            made.Set(value)
+        space = str(given.getActiveColorSpace())
+        if space:
+            made.GetAttr().SetColorSpace(space)
+
+    def _value(self, kind: str, text: str) -> object | None:
+        if not text:
+            return None
+        if kind == "filename":
+            asset: object = Sdf.AssetPath(str(self._folder / text))
+            return asset
+        if kind == "string":
+            return text
+        if kind == "boolean":
+            return text == "true"
+        try:
+            numbers = [float(word) for word in text.split(",")]
+        except ValueError:
+            return None
+        if kind == "integer":
+            return int(numbers[0])
+        if len(numbers) == 1:
+            return numbers[0]
+        if len(numbers) not in _VECTORS:
+            return None
+        vector: object = _VECTORS[len(numbers)](*numbers)
+        return vector
+
+
+def _name(node: Any) -> str:
+    return str(Tf.MakeValidIdentifier(str(node.getName())))

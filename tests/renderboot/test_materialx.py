@@ -1,0 +1,155 @@
+"""MaterialX surfaces: in a stage and in .mtlx files, and what is beyond them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade
+
+from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.stage.open_stage import open_stage
+from tests.renderboot.stages import add_camera, add_card, bind, draw, new_stage, read, write_image
+from tests.renderboot.test_cases import at
+
+SURFACES = {
+    "standard_surface": ("base_color", "emission", "emission_color", "opacity"),
+    "open_pbr_surface": ("base_color", "emission_luminance", "emission_color", "geometry_opacity"),
+    "gltf_pbr": ("base_color", "", "emissive", "alpha"),
+    "UsdPreviewSurface": ("diffuseColor", "", "emissiveColor", "opacity"),
+}
+
+
+def _material(stage: Usd.Stage, kind: str, **inputs: object) -> UsdShade.Shader:
+    material = UsdShade.Material.Define(stage, "/World/M")
+    shader = UsdShade.Shader.Define(stage, "/World/M/S")
+    shader.CreateIdAttr(f"ND_{kind}_surfaceshader")
+    for name, value in inputs.items():
+        if name:
+            type_name = Sdf.ValueTypeNames.Color3f if isinstance(value, tuple) else Sdf.ValueTypeNames.Float
+            shader.CreateInput(name, type_name).Set(Gf.Vec3f(*value) if isinstance(value, tuple) else value)
+    material.CreateSurfaceOutput("mtlx").ConnectToSource(shader.ConnectableAPI(), "out")
+    bind(stage.GetPrimAtPath("/World/Card"), material)
+    return shader
+
+
+@pytest.fixture
+def stage() -> Usd.Stage:
+    """A camera and a card."""
+    stage = new_stage()
+    add_camera(stage)
+    add_card(stage, "/World/Card", 2.0)
+    return stage
+
+
+@pytest.mark.parametrize("kind", SURFACES)
+def test_common_inputs_are_rendered(stage: Usd.Stage, kind: str) -> None:
+    """A black surface that glows green; cut out, the one behind it is seen."""
+    base, weight, glow, opacity = SURFACES[kind]
+    _material(stage, kind, **{base: (0.0, 0.0, 0.0), weight: 2.0, glow: (0.0, 0.25, 0.0)})
+    right = 0.5 if weight else 0.25
+    assert at(draw(stage), 0, 0) == pytest.approx([0, right, 0], abs=0.01)
+    material = read(stage)[0].root.meshes[0].material
+    assert material.diffuse_colour == (0, 0, 0)
+    shader = UsdShade.Shader.Get(stage, "/World/M/S")
+    shader.CreateInput(opacity, Sdf.ValueTypeNames.Float).Set(0.0)
+    assert read(stage)[0].root.meshes[0].material.opacity == 0.0
+
+
+def test_images_and_primvars_feed_a_surface(stage: Usd.Stage, tmp_path: Path) -> None:
+    """An image on the emission, multiplied; a primvar on the roughness; a normal map."""
+    shader = _material(stage, "standard_surface", base_color=(0.0, 0.0, 0.0), emission=1.0)
+    image = UsdShade.Shader.Define(stage, "/World/M/Image")
+    image.CreateIdAttr("ND_image_color3")
+    file = image.CreateInput("file", Sdf.ValueTypeNames.Asset)
+    file.Set(Sdf.AssetPath(str(write_image(tmp_path / "grey.png", [[(128, 128, 128)] * 4] * 4))))
+    twice = UsdShade.Shader.Define(stage, "/World/M/Twice")
+    twice.CreateIdAttr("ND_multiply_color3")
+    colour = Sdf.ValueTypeNames.Color3f
+    twice.CreateInput("in1", colour).ConnectToSource(image.CreateOutput("out", colour))
+    twice.CreateInput("in2", colour).Set(Gf.Vec3f(2, 1, 0))
+    shader.CreateInput("emission_color", colour).ConnectToSource(twice.CreateOutput("out", colour))
+    prop = UsdShade.Shader.Define(stage, "/World/M/Prop")
+    prop.CreateIdAttr("ND_geompropvalue_float")
+    prop.CreateInput("geomprop", Sdf.ValueTypeNames.String).Set("rough")
+    number = Sdf.ValueTypeNames.Float
+    shader.CreateInput("specular_roughness", number).ConnectToSource(prop.CreateOutput("out", number))
+    card = UsdGeom.PrimvarsAPI(stage.GetPrimAtPath("/World/Card"))
+    card.CreatePrimvar("rough", Sdf.ValueTypeNames.FloatArray, "constant").Set([0.75])
+    file.GetAttr().SetColorSpace("srgb_texture")
+    assert at(draw(stage), 0, 0) == pytest.approx([0.432, 0.216, 0], abs=0.01)
+    file.GetAttr().SetColorSpace("lin_rec709")
+    assert at(draw(stage), 0, 0) == pytest.approx([1.004, 0.502, 0], abs=0.01)
+    assert read(stage)[0].root.meshes[0].material.roughness == 0.75
+
+
+def test_what_is_beyond_is_named_as_materialx(stage: Usd.Stage) -> None:
+    """A surface of another kind, a node of another kind, an input that nothing here renders."""
+    _material(stage, "lama_surface")
+    assert "Cannot render MaterialX surfaces ND_lama_surface_surfaceshader" in read(stage)[1]
+    shader = _material(stage, "standard_surface", sheen=0.5)
+    noise = UsdShade.Shader.Define(stage, "/World/M/Noise")
+    noise.CreateIdAttr("ND_noise2d_float")
+    number = Sdf.ValueTypeNames.Float
+    shader.CreateInput("metalness", number).ConnectToSource(noise.CreateOutput("out", number))
+    said = read(stage)[1]
+    assert "The MaterialX input 'sheen' is not rendered: /World/M" in said
+    assert "MaterialX nodes ND_noise2d_float; metalness stays at its default: /World/M/Noise" in said
+
+
+DOCUMENT = """<?xml version="1.0"?>
+<materialx version="1.38" fileprefix="tex/">
+  <nodegraph name="Graph">
+    <image name="picture" type="color3"><input name="file" type="filename" value="green.png" /></image>
+    <output name="result" type="color3" nodename="picture" />
+  </nodegraph>
+  <standard_surface name="Surface" type="surfaceshader">
+    <input name="base_color" type="color3" value="0, 0, 0" />
+    <input name="emission" type="float" value="1" />
+    <input name="emission_color" type="color3" nodegraph="Graph" output="result" />
+  </standard_surface>
+  <surfacematerial name="Glow" type="material">
+    <input name="surfaceshader" type="surfaceshader" nodename="Surface" />
+  </surfacematerial>
+</materialx>
+"""
+
+
+@pytest.mark.parametrize("target", ["", "</MaterialX>"])
+def test_a_mtlx_file_is_read(tmp_path: Path, target: str) -> None:
+    """Referenced, with or without a prim; its image lies where its prefix says."""
+    (tmp_path / "tex").mkdir()
+    write_image(tmp_path / "tex" / "green.png", [[(0, 255, 0)] * 4] * 4)
+    (tmp_path / "look.mtlx").write_text(DOCUMENT)
+    stage = new_stage()
+    add_camera(stage)
+    card = add_card(stage, "/World/Card", 2.0)
+    UsdShade.MaterialBindingAPI.Apply(card.GetPrim()).GetDirectBindingRel().SetTargets(
+        ["/World/Looks/Materials/Glow"]
+    )
+    text = stage.GetRootLayer().ExportToString()
+    text = text.replace(
+        'def Xform "World"\n{',
+        f'def Xform "World"\n{{\ndef "Looks" (references = @./look.mtlx@{target}) {{}}\n',
+    )
+    (tmp_path / "scene.usda").write_text(text)
+    diagnostics = Diagnostics()
+    opened = open_stage(tmp_path / "scene.usda", diagnostics)
+    assert diagnostics.take() == ([], [])
+    assert at(draw(opened), 0, 0) == pytest.approx([0, 1, 0], abs=0.01)
+
+
+@pytest.mark.parametrize("content", [None, "<materialx", "hello"])
+def test_a_mtlx_file_that_cannot_be_read_is_named(tmp_path: Path, content: str | None) -> None:
+    """Missing or damaged: a warning that says MaterialX, and the rest is there."""
+    if content is not None:
+        (tmp_path / "look.mtlx").write_text(content)
+    (tmp_path / "scene.usda").write_text(
+        '#usda 1.0\ndef "A" (references = @./look.mtlx@) {}\ndef Sphere "S" {}\n'
+    )
+    diagnostics = Diagnostics()
+    stage = open_stage(tmp_path / "scene.usda", diagnostics)
+    warnings = "\n".join(diagnostics.take()[0])
+    assert "MaterialX" in warnings
+    assert "look.mtlx" in warnings
+    assert stage.GetPrimAtPath("/S")
