@@ -180,7 +180,7 @@ def try_lock(file: IO[bytes]) -> bool:
     """Lock an open file for as long as it is open. Never waits. May be called from any thread.
 
     Returns:
-        Whether nobody else has.
+        Whether no other process has.
 
     Raises:
         OSError: the disk has no file locks.

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import doc_links, house_rules, powershell_grammar
+from tools import doc_links, house_rules, powershell_grammar, retired_words
 from tools.tree import ROOT, shell_scripts
 
 __all__ = ["Step", "main", "static_checks"]
@@ -108,6 +108,7 @@ def static_checks() -> list[Step]:
         Step("format", module("ruff", "format", "--check", "--quiet", "--diff", ".")),
         Step("lint", module("ruff", "check", "--quiet", ".")),
         Step("house rules", house_rules.findings),
+        Step("words", retired_words.findings),
         Step("docs links", doc_links.findings),
         Step("PowerShell grammar", powershell_grammar.findings),
         Step("shellcheck", command("shellcheck", "--external-sources", *shell_scripts())),

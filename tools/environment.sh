@@ -184,7 +184,7 @@ $by_hand"
     rm -f "$log"
 }
 
-# Debian starts a service as it installs it. The tests want the programs only: nobody who runs them has asked
+# Debian starts a service as it installs it. The tests want the programs only: no one who runs them has asked
 # for an SSH server on port 22, so a service that was not there before stays off.
 without_services() {
     cat <<'AS_ROOT'

@@ -2,7 +2,7 @@
 
 RenderBootError (exit code 1)
 ├── ArgumentError (exit code 2)
-└── StopRequested (exit code 143): not a failure, somebody asked
+└── StopRequested (exit code 143): not a failure, it was requested
 """
 
 from __future__ import annotations

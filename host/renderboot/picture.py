@@ -195,7 +195,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _put_in_place(draft: Path, path: Path) -> None:
-    # Windows replaces no file that somebody has open, as whoever looks at a picture has for a moment.
+    # Windows replaces no file that a viewer has open, if only for a moment.
     timeout_s = _READER_TIMEOUT_S if sys.platform == "win32" else 0.0
     end = time.monotonic() + timeout_s
     while True:

@@ -104,7 +104,7 @@ class Prefetch:
     def _prepare(self) -> None:
         from .stage.reader import read_scene
 
-        # The stage is gone when this returns: USD knows layers by their names while somebody holds them, and
+        # The stage is gone when this returns: USD knows layers by their names while they are held, and
         # the render's may have the same name and other content.
         scene = read_scene(self._before.arguments, Diagnostics(), self._cache)
         self._renderer.prefetch_parts(scene, self._before.arguments.threads, self._cache)

@@ -169,7 +169,7 @@ def decide_task(
 
 
 def _stopped(row: EngineRow | None, last: AttemptFile, number: int, *, is_stop_wanted: bool) -> TaskView:
-    """The runner was asked to end: by the user, by a limit, or by somebody on the farm."""
+    """The runner was asked to end: by the user, by a limit, or by an operator of the farm."""
     node = last.node or last.host
     if is_stop_wanted:
         return TaskView(TaskState.CANCELLED, "", number, node)

@@ -131,7 +131,7 @@ _README = f"""Katana Queue {__version__}
 To use it:    add this folder to KATANA_RESOURCES, and start Katana.
 To verify:    right-click a 3D node: its menu has "Katana Queue (Open)". The tab is called the same.
 To undo:      take the folder off KATANA_RESOURCES. Nothing was installed anywhere else.
-Trouble:      docs/katana.md of the project says what to look at, and how to send a report.
+Problems:     docs/katana.md of the project says what to look at, and how to send a report.
 """
 
 

@@ -88,7 +88,7 @@ def check_host_key(
     if known.accepted:
         raise RemoteFailed(
             f"THE HOST KEY OF {route.host} HAS CHANGED: it now shows {kind} {shown}, which is not the one in "
-            f"{known.place}. Somebody may be listening in. Ask its administrator; if the machine was "
+            f"{known.place}. An attacker may be listening in. Ask its administrator; if the machine was "
             f"installed anew, remove the old key with: ssh-keygen -f {known.place} -R '{route.host_key_name}'"
         )
     if route.only_known_hosts:

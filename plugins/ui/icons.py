@@ -40,7 +40,7 @@ _STATE_ICONS = {
 def state_pixmap(
     state: str, palette: QPalette, ratio: float, size: int = 14, colour: QColor | None = None
 ) -> QPixmap:
-    """The icon of a state: a shape of its own, so that no artist needs to tell colours apart.
+    """The icon of a state: a shape of its own, so that no artist needs to distinguish colours.
 
     `colour` replaces the state's own where that would not stand out. Qt's thread.
     """

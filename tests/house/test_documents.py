@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import doc_links, powershell_grammar
+from tools import doc_links, powershell_grammar, retired_words
 from tools.tree import shell_scripts
 
 
@@ -67,3 +67,18 @@ def test_shell_scripts_are_known_by_name_or_first_line(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "activate.sh").touch()
     assert {path.name for path in shell_scripts(tmp_path)} == {"start", "run.sh", "old"}
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("Nobody else has it.", "who acts"),
+        ("a job that wishes to run", "request"),
+        ("STOP_PATIENCE_S = 3.0", "X_TIMEOUT_S"),
+        ("a wizard, a runge, the most_important job, the keyholder", ""),
+    ],
+)
+def test_retired_words_are_found(text: str, instead: str) -> None:
+    """With what to write instead; a word that only holds one is left alone."""
+    found = list(retired_words.retired_words(f"one\n{text}"))
+    assert (found[0][0] == 2 and instead in found[0][1]) if instead else not found

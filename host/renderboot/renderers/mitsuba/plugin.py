@@ -1,4 +1,4 @@
-"""The plug-in: translates a scene, then renders it pass by pass, with a picture to be had at any moment."""
+"""The plug-in: translates a scene, then renders it pass by pass, with a picture at any moment."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class MitsubaRenderer:
 def _translating(threads: int) -> Iterator[None]:
     """While a scene is translated for so many threads. Raises RenderBootError for what mitsuba refuses."""
     # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
-    # there is nobody in the pool, and the wait never ends.
+    # there is no thread in the pool, and the wait never ends.
     dr.set_thread_count(max(threads, 2))
     try:
         yield

@@ -145,8 +145,8 @@ class AgentsPanel(QWidget):
             return
         columns = AgentsModel.COLUMNS
         least = sum(column.least for column in columns)
-        wished = sum(column.width for column in columns) - least
-        share = min(1.0, max(0.0, (self.width() - least) / wished))
+        extra = sum(column.width for column in columns) - least
+        share = min(1.0, max(0.0, (self.width() - least) / extra))
         self._is_fitting = True
         for place, column in enumerate(columns[:-1]):  # the last has the rest
             width = column.least + int((column.width - column.least) * share)
