@@ -16,7 +16,7 @@ from ..logs import log_folder, open_log
 from ..restart_limit import RestartLimit
 from ..settings import Settings
 from .folder import QueueFolder
-from .startup import let_begin, start_server, tell
+from .server_process import allow_start, report, start_server
 
 __all__ = ["Guardian"]
 
@@ -129,13 +129,13 @@ class Guardian:
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
             often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
             _log.error("the server died %s: it is not started again", often)
-            tell("failed", message=f"the queue's server died {often}; see {log}")
+            report("failed", message=f"the queue's server died {often}; see {log}")
             return 1
-        tell("server-died", code=ended.code)
+        report("server-died", code=ended.code)
         self._server = start_server(
             self._settings, self._folder.path, self._session, self._journal_session, first=False
         )
-        let_begin(self._server)
+        allow_start(self._server)
         _log.warning("the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid)
         return None
 

@@ -1,0 +1,63 @@
+"""Starts the process of a session's server, and reports events to the process that started the session."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from .. import process
+from ..settings import Settings
+
+__all__ = ["allow_start", "report", "start_server"]
+
+_SERVER_FILE = Path(__file__).resolve().parents[1] / "server" / "__main__.py"
+
+
+def start_server(
+    settings: Settings, queue_dir: Path, session: str, journal_session: str, *, first: bool
+) -> process.Child:
+    """Start a server of the session, and report it. It imports what it needs, and waits for `allow_start`.
+
+    Args:
+        journal_session: whose jobs it continues.
+        first: whether the session had none before.
+
+    Raises:
+        BadInput, Refused: it cannot be started.
+    """
+    environment = {
+        **os.environ,
+        "KQ_SESSION": session,
+        "KQ_ROLE": "server",
+        "KQ_DATA_ROOT": str(settings.data_root),
+    }
+    server = process.spawn_service(
+        [sys.executable, "-P", str(_SERVER_FILE), "--queue-dir", str(queue_dir),
+         "--session", session, "--journal-session", journal_session,
+         "--guardian-pid", str(os.getpid()), *(["--first"] if first else [])],
+        environment=environment,
+        stdin=process.LIFELINE,
+        stdout=process.INHERIT,
+        stderr=process.INHERIT,
+    )  # fmt: skip
+    report("server", pid=server.pid)
+    return server
+
+
+def allow_start(server: process.Child) -> None:
+    """Let a server use the session's folder: no process of an earlier session uses it any more."""
+    assert server.lifeline is not None
+    try:
+        os.write(server.lifeline, b"\n")
+    except OSError:
+        pass  # it has died already; that is seen as any other death is
+
+
+def report(event: str, **facts: object) -> None:
+    """Write one line of JSON for the process that started the session."""
+    try:
+        print(json.dumps({"event": event, **facts}), flush=True)
+    except OSError:
+        pass  # the desktop is gone; its lifeline says so as well
