@@ -76,7 +76,10 @@ def make_parser() -> argparse.ArgumentParser:
     folder = add("katana-folder", katana.write_folder, "write the folder that Katana gets")
     folder.add_argument("folder", metavar="DIR", help="where nothing is yet; KATANA_RESOURCES gets it")
     folder.add_argument(
-        "--platform", choices=[*Platform], default=Platform.current(), help="default: this machine's"
+        "--platform",
+        choices=[each.value for each in Platform],
+        default=Platform.current().value,
+        help="default: this machine's",
     )
     folder.add_argument("--archive", action="store_true", help="pack it, too: the archive lies beside it")
     add_farm_commands(commands, common, _add_submit_options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import importlib.util
 import json
 import os
 import py_compile
@@ -159,11 +160,14 @@ def _wheel_tags(platform: Platform) -> list[str]:
 
 
 def _run_pip(*arguments: str) -> None:
-    """Run this Python's pip. Raises Refused with its last lines."""
+    """Run pip, which fetches for any Python. Raises Refused with its last lines."""
+    # An environment that ./start made has no pip; the Python that it was made with may have one.
+    own = importlib.util.find_spec("pip") is not None
+    python = sys.executable if own else getattr(sys, "_base_executable", sys.executable)
     read_end, write_end = os.pipe()
     try:
         child = process.spawn_service(
-            [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", *arguments],
+            [python, "-m", "pip", "--no-input", "--disable-pip-version-check", *arguments],
             environment=os.environ,
             stdout=write_end,
             stderr=write_end,
@@ -182,8 +186,8 @@ def _run_pip(*arguments: str) -> None:
         return
     if any("No module named pip" in line for line in lines):
         raise Refused(
-            f"{sys.executable} has no pip, which fetches the packages: install it with "
-            f"`{sys.executable} -m ensurepip`, or use a Python that has one"
+            f"{python} has no pip, which fetches the packages: install it with `{python} -m ensurepip` or the "
+            f"system's package manager, or run kq with a Python that has one"
         )
     errors = [line for line in lines if line.startswith("ERROR")] or lines
     raise Refused(f"pip could not fetch the packages: {' '.join(errors[-3:]) or ended}")
