@@ -186,8 +186,8 @@ def _run_pip(*arguments: str) -> None:
         return
     if any("No module named pip" in line for line in lines):
         raise Refused(
-            f"{python} has no pip, which fetches the packages: install it with `{python} -m ensurepip` or the "
-            f"system's package manager, or run kq with a Python that has one"
+            f"{python} has no pip, which fetches the packages: install it with `{python} -m ensurepip` or "
+            f"with the system's packages, or run kq with a Python that has one"
         )
     errors = [line for line in lines if line.startswith("ERROR")] or lines
     raise Refused(f"pip could not fetch the packages: {' '.join(errors[-3:]) or ended}")

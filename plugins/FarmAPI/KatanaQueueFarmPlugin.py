@@ -160,6 +160,8 @@ def running_session() -> Session:
     if session is None:
         reason = queue_session.problem() or "it starts when the desktop has started"
         raise FarmAPI.FarmPluginException(f"Katana Queue is not running: {reason}")
+    if session.failure:  # a job would wait for a queue that does not come
+        raise FarmAPI.FarmPluginException(f"Katana Queue is not running: {session.failure}")
     return session
 
 

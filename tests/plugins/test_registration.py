@@ -370,3 +370,38 @@ print("later:", registration.registration_problem())
     said = run(code, data_root)
     assert "at first: ''" in said
     assert "later: Katana did not take" in said
+
+
+def test_a_python_that_does_not_serve_is_one_message(data_root: Path) -> None:
+    """In the log and in the tab; a job that is submitted then is refused, and the desktop goes on."""
+    code = """
+from PySide6.QtCore import QEventLoop, QTimer
+load()
+FarmAPI.FarmPluginManager.Initialize()
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+holder = Tabs.CreateTab("Katana Queue", None)
+tab = holder.getWidget()
+holder.show()
+loop = QEventLoop()
+timer = QTimer()
+timer.timeout.connect(lambda: loop.quit() if "/no such python" in tab.banner.text else None)
+timer.start(5)
+QTimer.singleShot(30000, loop.quit)
+loop.exec()
+print("banner:", tab.banner.text)
+request = FarmAPI.FarmPluginManager.JobRequest("Render", "r", [1], ["true"], {}, "")
+try:
+    FarmAPI.FarmPluginManager._plugin("Katana Queue").submitJob(request)
+except FarmAPI.FarmPluginException as error:
+    print("refused:", error)
+holder.close()
+ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+assert tab.log.reader.wait(5) and tab.pictures.wait(5)
+"""
+    said = run(code, data_root, KQ_OPEN_PYTHON="/no such python")
+    assert "kq.client ERROR" in said
+    (banner,) = [line for line in said.splitlines() if line.startswith("banner: ")]
+    assert "/no such python" in banner
+    assert "KQ_OPEN_PYTHON" in banner
+    assert "refused: " in said
+    assert "Traceback" not in said
