@@ -126,16 +126,13 @@ def test_the_graph_takes_clicks_after_a_key_whose_release_it_missed(
     tab, graph = graph_tab(), active_scene().graph
     viewer = tab.focusProxy()
     assert viewer is not None
-    for key, modifier in (
-        (Qt.Key.Key_Control, Qt.KeyboardModifier.ControlModifier),
-        (Qt.Key.Key_Shift, Qt.KeyboardModifier.ShiftModifier),
-        (Qt.Key.Key_Alt, Qt.KeyboardModifier.AltModifier),
-    ):
-        qtbot.keyPress(viewer, key, modifier)
+    for key in (Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt):
+        qtbot.keyPress(viewer, key)
         for name in ("Render", "UsdIn"):
             qtbot.mouseClick(tab.viewport, Qt.MouseButton.LeftButton, pos=tab.place_of(graph.node(name)))
             assert active_scene().selected == (graph.node(name),), key
-    qtbot.keyPress(viewer, Qt.Key.Key_Control, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyPress(viewer, Qt.Key.Key_Control)
+    assert viewer.CTRL_state  # type: ignore[attr-defined]
     QApplication.sendEvent(viewer, QFocusEvent(QEvent.Type.FocusOut))
     assert not viewer.CTRL_state  # type: ignore[attr-defined]
 
@@ -148,9 +145,11 @@ def test_a_right_click_leaves_wires_and_ports_alone_and_edits_its_node(
     open_small(desktop)
     tab, graph = graph_tab(), active_scene().graph
     render, render_settings = graph.node("Render"), graph.node("RenderSettings")
+    viewer = tab.focusProxy()
     port, source = tab.port_place(render, "in"), tab.port_place(render_settings, "out")
     for place in (port, (port + source) / 2, source):
         right_click(tab, place, qtbot)
+        assert not viewer._LIVE_PIPE.isVisible(), "a wire is being dragged"  # type: ignore[attr-defined]
         send_mouse(tab, QEvent.Type.MouseMove, place + QPoint(40, 5), Qt.MouseButton.NoButton)
         qtbot.mouseClick(tab.viewport, Qt.MouseButton.RightButton, pos=place + QPoint(60, 0))
         assert render.source("in") is render_settings
