@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,24 @@ def test_two_selected_jobs_are_compared(
     settle(lambda: colour(0.4) == QColor(Qt.GlobalColor.green))
     click_row(qtbot, tab, "job000003")
     assert not canvas.compares
+
+
+def test_two_jobs_of_one_name_have_labels_that_tell_them_apart(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Path
+) -> None:
+    """Renders of one node have its name: when each was submitted stands beside it, or else its id."""
+    picture = picture_file(tmp_path / "1.png", Qt.GlobalColor.red)
+    now_s = time.time()
+    for ages, labels in (((90.0, 30.0), 2), ((30.0, 30.0), 2)):
+        jobs = [
+            make_job(n, name="beauty", picture=picture, submitted=now_s - age)
+            for n, age in enumerate(ages, 1)
+        ]
+        queue.change(jobs, reset=True)
+        settle(lambda: tab.model.shown == 2)
+        tab.details.show_page("Picture")
+        tab.view.selectAll()
+        settle(lambda: tab.picture.canvas.compares)
+        names = [name for _pixmap, name in tab.picture.canvas._pictures]
+        assert len(set(names)) == labels
+        assert all(name.startswith("beauty, ") for name in names)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from Katana import Utils
 from PySide6.QtCore import QObject
 
 from ....kq.api import AttemptRecord, JobRecord, QueueClient, TaskRecord
 from .bridge import QueueBridge
-from .models.columns import Column
+from .models.columns import Column, clock_text
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
 from .views.log_panel import LogPanel
@@ -88,9 +90,7 @@ class SelectedJob(QObject):
         if len(chosen) == 2 and all(job.picture for job in chosen):
             self._compared = {job.id for job in chosen}
             before, after = sorted(chosen, key=lambda job: job.order)
-            self._picture.compare(
-                NamedPicture(before.picture, before.name), NamedPicture(after.picture, after.name)
-            )
+            self._picture.compare(_labelled(before, after), _labelled(after, before))
             return
         self._compared = set()
         job, row = self._job, self._view.currentIndex().row()
@@ -126,3 +126,12 @@ class SelectedJob(QObject):
                 self._client.spec(job_id),
                 lambda spec: self._log.set_renderer(spec.renderer) if job_id == self._shown[0] else None,
             )
+
+
+def _labelled(job: JobRecord, other: JobRecord) -> NamedPicture:
+    """The picture of `job`, with a label that tells it from `other`, which may have the same name."""
+    if job.name != other.name:
+        return NamedPicture(job.picture, job.name)
+    times = [clock_text(each.submitted, time.time()) for each in (job, other)]
+    label = times[0] if times[0] != times[1] else job.id
+    return NamedPicture(job.picture, f"{job.name}, {label}")
