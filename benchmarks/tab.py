@@ -32,7 +32,7 @@ __all__ = ["run"]
 
 
 class _Collecting:
-    """Python's search for cycles: it stands for whatever else the process holds."""
+    """Python's search for cycles, which grows with all that the process holds."""
 
     def __init__(self) -> None:
         self.longest_ms = self._began_s = 0.0
@@ -103,11 +103,11 @@ class _Source:
         return self._ids[::10][:most]
 
     def stop_all(self) -> None:
-        """Everything that waits or runs is cancelled, and told in one change."""
+        """Everything that waits or runs is cancelled, and reported in one change."""
         threading.Thread(target=self._tell, args=(self._stopped,)).start()
 
     def remove(self, ids: list[str]) -> None:
-        """These jobs are removed, and told in one change."""
+        """These jobs are removed, and reported in one change."""
         threading.Thread(target=self._tell, args=((), False, ids)).start()
 
     def spec(self, job_id: str) -> Any:

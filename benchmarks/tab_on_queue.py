@@ -98,8 +98,8 @@ def run(small: bool) -> list[dict[str, Any]]:
                 assert changer.stdout is not None
                 changer.stdout.readline()
                 timed(what, lambda: None, lambda: changer.poll() is not None)
-                said = changer.stdout.read().strip()
-            rows[-1]["what"] += f" ({int(said) / rows[-1]['took_s']:.0f}/s)"
+                shown_texts = changer.stdout.read().strip()
+            rows[-1]["what"] += f" ({int(shown_texts) / rows[-1]['took_s']:.0f}/s)"
 
         timed("connected and first shown", connect, lambda: model.shown == count)
         changed("1,000 changes a second", 1000)

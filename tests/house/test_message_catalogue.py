@@ -107,7 +107,7 @@ NO_ACTOR = re.compile(
     r"\b(sentences?|nobody|somebody|anybody|whoever|wish|wishes|trouble|told)\b", re.IGNORECASE
 )
 """What a room's code and texts may not say, once it has been put into plain words."""
-PLAIN_ROOMS = ("plugins/Tabs", "plugins/ui")
+PLAIN_ROOMS = ("plugins/Tabs", "plugins/ui", "tests/tab")
 ROOMS = ("kq/agent", "kq/remote", "kq/remote_host", "kq/process", "kq/wire", "kq/patterns", "plugins/Shelves")
 
 

@@ -43,7 +43,7 @@ def test_start_and_stop_by_button_and_key(tab: Any, queue: FakeQueue, settle: Se
 
 
 def test_each_action_is_in_bar_menu_and_keys(tab: Any, queue: FakeQueue, settle: Settle) -> None:
-    """Whichever way somebody looks for it; and no key means two things."""
+    """By bar, menu and key; and no key means two things."""
     queue.tasks_of["job000001"] = [TaskRecord(job_id="job000001", index=0, state=TaskState.FAILED)]
     queue.change([make_job(1, JobState.FAILED, tasks=2)])
     settle(lambda: tab.view.current()[0] == "job000001")
@@ -115,7 +115,7 @@ def test_stop_of_a_long_render_asks(tab: Any, queue: FakeQueue, settle: Settle, 
     tab.actions_of_jobs.stop.trigger()
     box = tab.findChild(QMessageBox)
     assert "2:00:0" in box.text()
-    queue.set("job000001", progress=0.9)  # the queue goes on while the question stands
+    queue.set("job000001", progress=0.9)  # the queue goes on while the question is open
     settle(lambda: tab.model.job("job000001").progress == 0.9)
     cancel = next(button for button in box.findChildren(QPushButton) if button.text() == "Cancel")
     qtbot.mouseClick(cancel, LEFT)
@@ -151,7 +151,7 @@ def test_stop_all_asks_by_what_is_known_of_the_agents(
 
 
 def test_queue_lost_while_a_question_stands(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
-    """An answer given when the queue is gone does no harm, and is told."""
+    """An answer given when the queue is gone does no harm, and a message says so."""
     queue.change([make_job(1, JobState.RUNNING, started=time.time() - 7200)])
     settle(lambda: tab.view.current()[0] == "job000001")
     tab.actions_of_jobs.stop.trigger()
@@ -173,7 +173,7 @@ def test_refusal_is_told_where_one_looks(tab: Any, queue: FakeQueue, settle: Set
     assert tab.notice.isVisible()
 
 
-@pytest.mark.parametrize("end", ["another wish", "another job", "connected again"])
+@pytest.mark.parametrize("end", ["another request", "another job", "connected again"])
 def test_a_refusal_goes_when_it_no_longer_matters(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, end: str
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_refusal_goes_when_it_no_longer_matters(
     settle(lambda: tab.notice.text() == "Start: the job is being removed")
     settle(tab.notice.isVisible)
     queue.refusal = None
-    if end == "another wish":
+    if end == "another request":
         tab.actions_of_jobs.start.trigger()
     elif end == "another job":
         click_row(qtbot, tab, "job000002")
@@ -210,7 +210,7 @@ def test_a_long_notice_widens_no_panel(tab: Any, settle: Settle) -> None:
 def test_where_it_is_is_told_beside_opening_it(
     tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether a program comes up is not known to the tab: whoever sees none has the path."""
+    """Whether a program comes up is not known to the tab: the message has the path."""
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda _url: True)
     queue.change([make_job(1, log_file="/logs/1/0.1.log", picture="/pics/1.png")])
     settle(lambda: tab.actions_of_jobs.open_picture.isEnabled())
@@ -240,7 +240,7 @@ def test_job_removed_while_its_menu_is_open(tab: Any, queue: FakeQueue, settle: 
 def test_a_job_that_goes_leaves_nothing_of_its_neighbour_chosen(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
-    """Its menu is open, somebody else removes it: what is chosen then is not done with the job next to it."""
+    """Its menu is open, another client removes it: the action is not done with the next job."""
     queue.change([make_job(n, log_file=f"/logs/{n}.log", picture=f"/pics/{n}.png") for n in (1, 2, 3)])
     settle(lambda: tab.model.shown == 3)
     click_row(qtbot, tab, "job000002")
@@ -337,7 +337,7 @@ def test_priority_of_jobs_with_different_priorities(
 def test_another_priority_is_told_where_no_column_shows_it(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
-    """Rows stay and the column is hidden at first: a sentence says what the key did."""
+    """Rows stay and the column is hidden at first: a message says what the key did."""
     queue.change([make_job(1, JobState.WAITING)])
     settle(lambda: tab.view.current()[0] == "job000001")
     tab.view.setFocus()

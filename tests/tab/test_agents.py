@@ -78,7 +78,7 @@ def test_an_agents_task_is_named_as_in_the_list(qapp: Any) -> None:
 
 
 def test_whose_agent_it_is_is_told_before_its_host_is_known(qapp: Any) -> None:
-    """One that starts has not said its host yet: the words stand where they will stand."""
+    """One that starts has no host yet: "(local)" is shown at once."""
     model = AgentsModel(lambda job_id: job_id)
     starting = make_agent(1, AgentState.STARTING, id="a1", host="")
     there = make_agent(2, AgentState.STARTING, id="b1", host="", local=False)
@@ -139,7 +139,7 @@ def test_all_local_agents_may_go(tab: Any, queue: FakeQueue, settle: Settle, qtb
     assert panel.count.value() == 0
     assert "Local Agents" in panel.none.text()
     queue.change(status=ConnectionStatus.LOST, message="The queue does not answer.")
-    settle(lambda: not panel.none.isVisible())  # nobody knows
+    settle(lambda: not panel.none.isVisible())  # not known
 
 
 def test_the_number_follows_the_queue_unless_somebody_types(
@@ -161,7 +161,7 @@ def test_the_number_follows_the_queue_unless_somebody_types(
 
 @pytest.mark.parametrize("width", [800, 1080, 1600])
 def test_the_page_needs_no_scrolling(tab: Any, queue: FakeQueue, settle: Settle, width: int) -> None:
-    """Why an Agent is lost stands in the last column, and is in sight in a narrow panel too."""
+    """Why an Agent is lost is in the last column, and visible in a narrow panel too."""
     panel = show_agents(tab, queue, settle, busy_s=1.0)
     tab.resize(width, 700)
     settle(lambda: panel.table.viewport().width() in range(width - 4, width + 1))
@@ -169,7 +169,7 @@ def test_the_page_needs_no_scrolling(tab: Any, queue: FakeQueue, settle: Settle,
 
 
 def test_a_column_that_was_sized_stays_so(tab: Any, queue: FakeQueue, settle: Settle) -> None:
-    """Its width is somebody's wish from then on, whatever the panel's is."""
+    """A width that the artist has set stays, whatever the panel's width."""
     panel = show_agents(tab, queue, settle, busy_s=1.0)
     header = panel.table.horizontalHeader()
     tab.resize(1080, 700)

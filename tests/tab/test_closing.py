@@ -1,4 +1,4 @@
-"""A tab that is hidden, closed, shown again or deleted: it works for nobody, and leaves no thread."""
+"""A tab that is hidden, closed, shown again or deleted: it does no work unseen, and leaves no thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.tab.using import Settle, log_text, picture_file
 def test_hidden_tab_reads_nothing(
     tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
 ) -> None:
-    """Logs are looked at only while somebody sees them, and caught up with then."""
+    """Logs are read only while they are visible, and caught up with then."""
     log = tmp_path / "render.log"
     log.write_text("one\n")
     queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])

@@ -1,4 +1,4 @@
-"""The columns of the list: fitted to its width until somebody arranges them, then as arranged."""
+"""The columns of the list: fitted to its width until the artist sizes one, then as arranged."""
 
 from __future__ import annotations
 
@@ -232,14 +232,14 @@ def test_a_kept_layout_is_not_fitted(tab: Any, queue: FakeQueue, settle: Settle,
 def test_the_arrow_of_the_order_covers_no_title(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
-    """A title stands at the right over its numbers, or at the left beside the arrow: whole both times."""
+    """A title is right-aligned over its numbers, or at the left of the arrow: whole both times."""
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible())
     header = tab.view.horizontalHeader()
     width = header.fontMetrics().horizontalAdvance("Remaining")
 
     def left_end() -> Any:
-        """The pixels of the title, as it stands with the arrow."""
+        """The pixels of the title beside the arrow."""
         left = header.sectionViewportPosition(Column.REMAINING) + HEADER_PADDING
         return header.viewport().grab(QRect(left, 0, width, header.height())).toImage()
 

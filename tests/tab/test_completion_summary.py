@@ -1,4 +1,4 @@
-"""Renders that end one soon after another: each is counted in what is told last."""
+"""Renders that end one soon after another: each is counted in the last message."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ def test_one_render_is_told_by_name() -> None:
     assert CompletionSummary().add([ended(1)], 0.0) == Message(
         "shot_001_beauty: completed after 1:15.", False
     )
-    told = CompletionSummary().add([failed(2)], 0.0)
-    assert told == Message("shot_002_beauty: failed after 1:15: disk full", True)
+    received = CompletionSummary().add([failed(2)], 0.0)
+    assert received == Message("shot_002_beauty: failed after 1:15: disk full", True)
 
 
 def test_renders_that_end_at_once_are_counted() -> None:
     """Those that failed are named: they are what one turns to."""
-    told = CompletionSummary().add([ended(1), failed(2), ended(3)], 0.0)
-    assert told == Message("3 renders ended: 2 completed, 1 failed (shot_002_beauty).", True)
+    received = CompletionSummary().add([ended(1), failed(2), ended(3)], 0.0)
+    assert received == Message("3 renders ended: 2 completed, 1 failed (shot_002_beauty).", True)
     assert CompletionSummary().add([ended(1), ended(2)], 0.0) == Message(
         "2 renders ended: all completed.", False
     )
-    told = CompletionSummary().add([failed(1), failed(2)], 0.0)
-    assert told == Message("2 renders ended: all failed (shot_001_beauty, shot_002_beauty).", True)
+    received = CompletionSummary().add([failed(1), failed(2)], 0.0)
+    assert received == Message("2 renders ended: all failed (shot_001_beauty, shot_002_beauty).", True)
 
 
 def test_ten_renders_one_after_another_are_all_in_the_last_message() -> None:
-    """Each message may take the place of the one before, which nobody may have read: it tells that again."""
+    """Each message may take the place of the one before, which may not have been read: it repeats that."""
     summary = CompletionSummary()
-    told = [
+    received = [
         summary.add([failed(n) if n in (1, 4, 5, 6) else ended(n)], n * TOGETHER_S * 0.9)
         for n in range(1, 11)
     ]
-    assert told[0].message.startswith("shot_001_beauty: failed")
-    assert told[1] == Message("2 renders ended: 1 completed, 1 failed (shot_001_beauty).", True)
+    assert received[0].message.startswith("shot_001_beauty: failed")
+    assert received[1] == Message("2 renders ended: 1 completed, 1 failed (shot_001_beauty).", True)
     names = "shot_001_beauty, shot_004_beauty, shot_005_beauty…"
-    assert told[-1] == Message(f"10 renders ended: 6 completed, 4 failed ({names}).", True)
+    assert received[-1] == Message(f"10 renders ended: 6 completed, 4 failed ({names}).", True)
 
 
 def test_after_a_rest_it_begins_anew() -> None:
-    """What was told long ago has been read, or is in the list."""
+    """An old message has been read, or its jobs are in the list."""
     summary = CompletionSummary()
     summary.add([failed(1), failed(2)], 0.0)
-    told = summary.add([ended(3)], TOGETHER_S + 0.1)
-    assert told == Message("shot_003_beauty: completed after 1:15.", False)
+    received = summary.add([ended(3)], TOGETHER_S + 0.1)
+    assert received == Message("shot_003_beauty: completed after 1:15.", False)

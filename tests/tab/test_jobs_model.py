@@ -51,7 +51,7 @@ def tasks(job_id: str, count: int, state: TaskState = TaskState.WAITING) -> list
 
 
 def test_newest_is_at_the_top(model: JobsModel) -> None:
-    """A job that was just submitted stands first, without a click."""
+    """A job that was just submitted is first, without a click."""
     model.apply(change([make_job(1), make_job(2)]))
     model.apply(change([make_job(3)]))
     assert names(model) == ["shot_003_beauty", "shot_002_beauty", "shot_001_beauty"]
@@ -60,9 +60,9 @@ def test_newest_is_at_the_top(model: JobsModel) -> None:
 def test_change_of_a_job_changes_its_row_alone(model: JobsModel, qtbot: Any) -> None:
     """An update in place tells of one row."""
     model.apply(change([make_job(n) for n in range(1, 6)]))
-    with qtbot.waitSignal(model.dataChanged) as told:
+    with qtbot.waitSignal(model.dataChanged) as received:
         model.apply(change([make_job(3, JobState.RUNNING, progress=0.5)]))
-    assert (told.args[0].row(), told.args[1].row()) == (2, 2)
+    assert (received.args[0].row(), received.args[1].row()) == (2, 2)
     assert model.index(2, Column.PROGRESS).data() == "50%"
 
 
@@ -238,7 +238,7 @@ def test_a_large_change_arranges_the_list_anew(model: JobsModel, order: Qt.SortO
 
 
 def test_reset_forgets_what_was_known(model: JobsModel) -> None:
-    """After a reconnection the queue's word is all there is."""
+    """After a reconnection only what the queue reports counts."""
     model.apply(change([make_job(1), make_job(2)]))
     model.apply(change([make_job(2, JobState.FAILED)], reset=True))
     assert names(model) == ["shot_002_beauty"]
@@ -274,7 +274,7 @@ def test_persistent_indexes_follow_their_jobs(model: JobsModel) -> None:
 
 
 def test_why_jobs_wait_is_told_in_their_rows(model: JobsModel, qtbot: Any) -> None:
-    """What holds up the whole queue stands beside each job that waits for nothing of its own."""
+    """What holds up the whole queue is the reason of each job that waits for nothing of its own."""
     model.apply(
         change(
             [
@@ -286,38 +286,38 @@ def test_why_jobs_wait_is_told_in_their_rows(model: JobsModel, qtbot: Any) -> No
     )
     with qtbot.waitSignal(model.dataChanged):
         model.set_why_waiting("the queue is paused")
-    said = [model.index(row, Column.REASON).data() for row in range(3)]
-    assert said == [None, "waits for key", "the queue is paused"]
+    shown_texts = [model.index(row, Column.REASON).data() for row in range(3)]
+    assert shown_texts == [None, "waits for key", "the queue is paused"]
 
 
 def test_a_task_that_waits_says_why_in_its_own_row(model: JobsModel, qtbot: Any) -> None:
-    """What holds up the queue, or the job, stands beside each task of it that waits; and follows."""
+    """What holds up the queue, or the job, is the reason of each of its tasks that waits."""
     running = make_job(1, JobState.RUNNING, tasks=4, tasks_running=1, tasks_waiting=3, max_parallel=2)
     model.apply(change([running]))
     model.expand(running.id)
     first, *waiting = tasks(running.id, 4)
     model.set_tasks(running.id, [msgspec.structs.replace(first, state=TaskState.RUNNING), *waiting])
 
-    def said() -> list[str | None]:
+    def shown_texts() -> list[str | None]:
         return [model.index(row, Column.REASON).data() for row in range(1, 5)]
 
-    assert said() == [None] * 4
+    assert shown_texts() == [None] * 4
     with qtbot.waitSignal(model.dataChanged):
         model.set_why_waiting("the queue is paused")
-    assert said() == [None, *["the queue is paused"] * 3]
-    told: list[tuple[int, int]] = []
-    model.dataChanged.connect(lambda first, last: told.append((first.row(), last.row())))
+    assert shown_texts() == [None, *["the queue is paused"] * 3]
+    received: list[tuple[int, int]] = []
+    model.dataChanged.connect(lambda first, last: received.append((first.row(), last.row())))
     model.apply(change([msgspec.structs.replace(running, tasks_running=2)]))
-    assert said() == [None, *["runs 2 at a time, as it was submitted"] * 3]
-    assert told == [(0, 4)]
+    assert shown_texts() == [None, *["runs 2 at a time, as it was submitted"] * 3]
+    assert received == [(0, 4)]
 
 
 def test_the_nearer_the_shorter_and_in_full_as_a_tool_tip(model: JobsModel) -> None:
     """A moment takes little room in the list; who rests the mouse on it reads all of it."""
     now_s = time.mktime((2026, 3, 14, 15, 9, 26, 0, 0, -1))
     day_s = 86400.0
-    said = [clock_text(now_s - days * day_s, now_s) for days in (0, 1, 5, 30, 400)]
-    assert said == ["15:09:26", "Fri 15:09", "Mon 15:09", "12 Feb", "07 Feb 2025"]
+    shown_texts = [clock_text(now_s - days * day_s, now_s) for days in (0, 1, 5, 30, 400)]
+    assert shown_texts == ["15:09:26", "Fri 15:09", "Mon 15:09", "12 Feb", "07 Feb 2025"]
     assert clock_text(now_s + day_s, now_s) == "15 Mar"  # a clock that was set back: no weekday of last week
     model.apply(change([make_job(1, submitted=now_s, started=now_s, completed=now_s + 60)]))
     tips = [model.index(0, column).data(TOOL_TIP) for column in (Column.SUBMITTED, Column.COMPLETED)]

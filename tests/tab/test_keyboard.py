@@ -19,7 +19,7 @@ from tests.tab.using import LEFT, Settle
 
 
 def test_everything_has_an_accessible_name(tab: Any) -> None:
-    """Whoever cannot see the tab is told what each control is."""
+    """A screen reader names each control."""
     from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSpinBox, QTableView, QToolBar
 
     for kind in (QAbstractButton, QComboBox, QLineEdit, QSpinBox, QTableView):
@@ -32,7 +32,7 @@ def test_everything_has_an_accessible_name(tab: Any) -> None:
 
 
 def test_everything_is_reached_by_the_tab_key(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
-    """From the list on through all that is in sight, as it stands, and round to the list again."""
+    """From the list through all visible controls, from left to right, and back to the list."""
     queue.change([make_job(1, JobState.RUNNING, started=time.time())])
     settle(lambda: tab.actions_of_jobs.stop.isEnabled())
     tab.resize(1600, 800)
@@ -117,7 +117,7 @@ def test_the_frame_of_the_current_row_goes_with_it(
 
 
 def test_a_click_on_a_page_leaves_no_frame(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
-    """Whoever uses the mouse knows where it is: only the Tab key brings the frame."""
+    """A click shows no frame: only the Tab key does."""
     queue.change([make_job(1)])
     settle(lambda: tab.view.isVisible())
     tab.activateWindow()

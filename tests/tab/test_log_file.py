@@ -101,7 +101,7 @@ def test_truncated_and_replaced(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_shown_is_told_in_words(tmp_path: Path) -> None:
-    """No file, a folder, a pipe, which Windows has none of in folders: each has its sentence."""
+    """No file, a folder, a pipe, which Windows has none of in folders: each has its message."""
     with pytest.raises(LogProblem, match="There is no log file at"):
         LogFile(str(tmp_path / "nothing")).check()
     with pytest.raises(LogProblem, match="is a folder, not a log file"):
@@ -272,7 +272,7 @@ def test_a_pattern_sees_no_end_of_a_line_of_windows(tmp_path: Path, pattern: str
 
 
 def test_search_matches_case_when_told(tmp_path: Path) -> None:
-    """Upper and lower case are one unless somebody says otherwise."""
+    """Upper and lower case are the same unless *Match case* is on."""
     path = tmp_path / "log"
     path.write_text("Error\nerror\n")
     for match_case, count in ((False, 2), (True, 1)):

@@ -1,4 +1,4 @@
-"""The log as somebody reads it: tail, follow, search, errors, wrap, copy, and what becomes of the file."""
+"""The log as an artist reads it: tail, follow, search, errors, wrap, copy, and what happens to the file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_long_log_opens_at_its_end_and_follows(panel: LogPanel, tmp_path: Path, 
 
 
 def test_follow_yields_to_scrolling(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
-    """Somebody who scrolls up reads on undisturbed; at the end the log is followed again."""
+    """After scrolling up the view stays; at the end the log is followed again."""
     path = write(tmp_path / "log", 1000)
     panel.show_log(str(path))
     settle(lambda: shown(panel)[-1:] == ["line 999"])
@@ -105,7 +105,7 @@ def test_search_counts_and_goes_round(panel: LogPanel, tmp_path: Path, settle: S
 
 
 def test_regex_and_case(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
-    """A regular expression is one only when told; a wrong one says what is wrong with it."""
+    """Text is a regular expression only when that is on; an invalid one has its error shown."""
     path = tmp_path / "log"
     path.write_text("a.c\nabc\nABC\n")
     panel.show_log(str(path))
@@ -129,7 +129,7 @@ def test_regex_and_case(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: 
 
 
 def test_errors_are_marked_and_visited(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
-    """F8 goes from error to error; their number is told."""
+    """F8 moves from error to error; their number is shown."""
     path = tmp_path / "log"
     lines = [f"line {n}" for n in range(2000)]
     lines[500] = "Error: no such texture"
@@ -211,9 +211,9 @@ def test_too_much_to_copy_is_told(panel: LogPanel, tmp_path: Path, settle: Settl
     panel.show_log(str(path))
     settle(lambda: panel._state.line_count == 300_000)
     panel.view.select_all()
-    with qtbot.waitSignal(panel.noticed) as told:
+    with qtbot.waitSignal(panel.noticed) as received:
         qtbot.keyClick(panel.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
-    assert "open the log in an editor" in told.args[0]
+    assert "open the log in an editor" in received.args[0]
 
 
 def test_log_that_vanishes_and_comes_back(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
@@ -221,13 +221,13 @@ def test_log_that_vanishes_and_comes_back(panel: LogPanel, tmp_path: Path, settl
     path = write(tmp_path / "log", 10)
     panel.show_log(str(path))
     settle(lambda: len(shown(panel)) == 10)
-    told: list[str] = []
-    panel.noticed.connect(told.append)
+    received: list[str] = []
+    panel.noticed.connect(received.append)
     path.unlink()
     settle(lambda: "The log file is gone" in panel.view._message)
     write(path, 3)
     settle(lambda: shown(panel) == ["line 0", "line 1", "line 2"])
-    assert told == ["The log file is back."]
+    assert received == ["The log file is back."]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights are no bits of a file there")
@@ -243,14 +243,14 @@ def test_permission_taken_away_while_it_is_read(panel: LogPanel, own_log: Path, 
 
 
 def test_log_that_is_still_to_come(panel: LogPanel, tmp_path: Path, settle: Settle) -> None:
-    """A render is known before its log is there: that it comes is nothing to be told of."""
-    told: list[str] = []
-    panel.noticed.connect(told.append)
+    """A render is known before its log is there: its arrival needs no message."""
+    received: list[str] = []
+    panel.noticed.connect(received.append)
     panel.show_log(str(tmp_path / "log"))
     settle(lambda: "There is no log file" in panel.view._message)
     write(tmp_path / "log", 2)
     settle(lambda: shown(panel) == ["line 0", "line 1"])
-    assert told == []
+    assert received == []
 
 
 def test_an_error_that_was_jumped_to_keeps_its_colour(
@@ -277,13 +277,13 @@ def test_an_error_that_was_jumped_to_keeps_its_colour(
 
 
 def test_log_that_is_begun_anew(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:
-    """Cut off or replaced while it is read, a log shows its new content, and the reader is told."""
+    """Cut off or replaced while it is read, a log shows its new content, with a message."""
     path = write(tmp_path / "log", 1000)
     panel.show_log(str(path))
     settle(lambda: shown(panel)[-1:] == ["line 999"])
-    with qtbot.waitSignal(panel.noticed) as told:
+    with qtbot.waitSignal(panel.noticed) as received:
         path.write_text("new\n")
-    assert "begun anew" in told.args[0]
+    assert "begun anew" in received.args[0]
     settle(lambda: shown(panel) == ["new"])
     other = write(tmp_path / "other", 2, text="other")
     os.replace(other, path)  # noqa: PTH105  the test is about this call
@@ -292,7 +292,7 @@ def test_log_that_is_begun_anew(panel: LogPanel, tmp_path: Path, settle: Settle,
 
 @pytest.mark.parametrize("kind", ["folder", "nothing", "empty"])
 def test_what_is_no_log_is_told(panel: LogPanel, tmp_path: Path, settle: Settle, kind: str) -> None:
-    """In place of lines stands a sentence."""
+    """A message is shown in place of lines."""
     path = tmp_path / "log"
     if kind == "folder":
         path.mkdir()
@@ -341,7 +341,7 @@ def progress_log(path: Path, count: int) -> Path:
 def test_lines_of_progress_are_folded_at_first(
     panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any
 ) -> None:
-    """What else the renderer said is in sight; errors are found in their lines; unfolded, all is there."""
+    """What else the renderer printed is visible; errors are found in their lines; unfolded, all is there."""
     panel.show_log(str(progress_log(tmp_path / "log", 2000)))
     settle(lambda: panel.view.folding.shown == 3 and panel._state.is_scanned)
     assert "1,999 lines folded" in panel._severity.text()

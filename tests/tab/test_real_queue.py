@@ -204,7 +204,7 @@ def test_job_removed_by_another_while_its_menu_is_open(
 def test_log_removed_and_begun_anew_under_a_running_render(
     tab: Any, session: Session, tmp_path: Path, settle: Settle
 ) -> None:
-    """Somebody tidies the log away while it is written: that is said, and the new one shown."""
+    """The log is deleted while it is written: a message says so, and the new one is shown."""
     command = script(tmp_path, "import time\nprint('here', flush=True)\ntime.sleep(600)\n")
     job_id, _ = session.client.submit(JobSpec(name="beauty", commands=(command,)))
     settle(lambda: (first := tab.log.view.line(0)) is not None and first.text == "here")
@@ -249,7 +249,7 @@ def test_session_that_ends_leaves_nothing(
     pids = [agent.pid for agent in tab.agents.agents()]
     command = script(tmp_path, "import time\ntime.sleep(600)\n")
     session.client.submit(JobSpec(name="beauty", commands=(command,)))
-    settle(lambda: tab.model.count(JobState.RUNNING) == 1)
+    settle(lambda: tab.model.count(JobState.RUNNING) == 1 and session.ready is not None)
     with frozen(int(session.ready["session"].split(":")[1])):
         session.close()  # does not wait for the guardian, which cannot answer now
     assert session.wait(20)

@@ -22,7 +22,7 @@ from tests.tab.using import LEFT, Settle, click_row, log_text, picture_file
 def test_new_job_is_selected_and_its_log_shown(
     tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
 ) -> None:
-    """Whoever starts a render sees its log, live, without a click."""
+    """An artist who starts a render sees its log, live, without a click."""
     log = tmp_path / "render.log"
     log.write_text("first line\n")
     queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
@@ -67,7 +67,7 @@ def test_new_job_alone_is_selected_while_the_key_of_its_shortcut_is_down(
 def test_selection_by_hand_stays_when_jobs_come(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
-    """Somebody who looks at an older job is not torn away from it."""
+    """An older job that the artist has selected stays selected."""
     queue.change([make_job(1), make_job(2), make_job(3)])
     settle(lambda: tab.view.current()[0] == "job000003")
     click_row(qtbot, tab, "job000001")
@@ -158,10 +158,10 @@ def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: 
     from Katana import Utils
     from katana_queue.plugins.Tabs.KatanaQueue.selection_details import JOB_SELECTED_EVENT
 
-    told: list[dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
 
     def handle(_type: str, _id: object, **arguments: Any) -> None:
-        told.append(arguments)
+        received.append(arguments)
 
     Utils.EventModule.ProcessAllEvents()  # what other tests queued
     Utils.EventModule.RegisterEventHandler(handle, JOB_SELECTED_EVENT)
@@ -174,7 +174,7 @@ def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: 
         Utils.EventModule.ProcessAllEvents()
     finally:
         Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)
-    assert told == [
+    assert received == [
         {"jobId": "job000002", "picture": "/a.png", "name": "shot_002_beauty"},
         {"jobId": "job000001", "picture": "", "name": "shot_001_beauty"},
         {"jobId": "job000001", "picture": "/b.png", "name": "shot_001_beauty"},
@@ -223,7 +223,7 @@ def test_two_selected_jobs_are_compared(
 def test_two_jobs_of_one_name_have_labels_that_tell_them_apart(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Path
 ) -> None:
-    """Renders of one node have its name: when each was submitted stands beside it, or else its id."""
+    """Renders of one node have its name: the label adds when each was submitted, or else its id."""
     picture = picture_file(tmp_path / "1.png", Qt.GlobalColor.red)
     now_s = time.time()
     for ages, labels in (((90.0, 30.0), 2), ((30.0, 30.0), 2)):

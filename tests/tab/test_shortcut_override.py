@@ -1,4 +1,4 @@
-"""Keys of the tab that the host's menus have too: they do what stands beside them where one looks."""
+"""Keys of the tab that the host's menus have too: they act on the widget that has the keyboard."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_key_that_is_held_down_does_it_once(tab: Any, queue: FakeQueue, settle
 def test_copy_in_the_log_is_the_logs(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, menu_chosen: list[str], tmp_path: Any
 ) -> None:
-    """Whoever marks lines and presses Ctrl+C has them, whatever the host would copy."""
+    """Lines that are selected are copied with Ctrl+C, whatever the host would copy."""
     log = tmp_path / "1.log"
     log.write_text("one\ntwo\n")
     queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])

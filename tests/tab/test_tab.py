@@ -23,7 +23,7 @@ from tests.tab.using import LEFT, Settle
 
 
 def test_empty_list_tells_how_to_start(tab: Any, settle: Settle) -> None:
-    """Somebody who opens the tab for the first time reads what to do."""
+    """An artist who opens the tab for the first time reads what to do."""
     settle(lambda: tab.empty.isVisible())
     assert "Preview" in tab.empty._text.text()
     assert not tab.banner.isVisible()
@@ -127,7 +127,7 @@ def test_layout_is_kept(tab: Any, queue: FakeQueue, qtbot: Any) -> None:
 
 
 def test_long_render_that_ends_is_told(tab: Any, queue: FakeQueue, settle: Settle) -> None:
-    """After a minute and more somebody has looked away; it can be turned off."""
+    """After a minute and more the artist may not be watching; it can be turned off."""
     start = time.time() - 100
     queue.change([make_job(1, JobState.RUNNING, started=start), make_job(2, JobState.RUNNING, started=start)])
     settle(lambda: tab.model.shown == 2)
@@ -142,12 +142,12 @@ def test_long_render_that_ends_is_told(tab: Any, queue: FakeQueue, settle: Settl
 def test_tray_tells_too_where_there_is_one(
     tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever looks at another window is told by the system; turned off, nobody is."""
-    told: list[str] = []
+    """In another window the system notifies the artist; turned off, it does not."""
+    received: list[str] = []
     monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
     monkeypatch.setattr(QSystemTrayIcon, "show", lambda _tray: None)  # off screen there is none
     monkeypatch.setattr(
-        QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: told.append(text), raising=True
+        QSystemTrayIcon, "showMessage", lambda _tray, _title, text, *_: received.append(text), raising=True
     )
     monkeypatch.setattr(notifier, "MAX_TRAY_POLLS", 1_000_000)
     looked: list[QRect] = []
@@ -164,16 +164,16 @@ def test_tray_tells_too_where_there_is_one(
     queue.set("job000001", state=JobState.COMPLETED, completed=start + 100)
     settle(lambda: tab.notice.text().startswith("shot_001"))
     settle(lambda: len(looked) > 1)
-    queue.set("job000002", state=JobState.FAILED, completed=start + 100)  # before the first could be told
+    queue.set("job000002", state=JobState.FAILED, completed=start + 100)  # before the first could be shown
     both = "2 renders ended: 1 completed, 1 failed (shot_002_beauty)."
     settle(lambda: tab.notice.text() == both)
-    assert told == []
+    assert received == []
     place = QRect(1500, 980, 22, 22)
-    settle(lambda: told == [both])
+    settle(lambda: received == [both])
     tab.notify_action.setChecked(False)
     queue.set("job000003", state=JobState.COMPLETED, completed=start + 100)
     settle(lambda: tab.model.count(JobState.COMPLETED) == 2)
-    assert len(told) == 1
+    assert len(received) == 1
 
 
 def test_thousands_of_changes_a_second_are_one_a_frame(tab: Any, queue: FakeQueue, settle: Settle) -> None:
@@ -202,7 +202,7 @@ def test_narrow_and_wide(tab: Any, queue: FakeQueue, width: int, qtbot: Any) -> 
 
 
 def test_a_switch_that_is_on_is_seen_to_be_on(tab: Any, queue: FakeQueue, settle: Settle) -> None:
-    """A filter that hides jobs stands out from one that does not, in any palette."""
+    """A filter that hides jobs differs visibly from one that does not, in any palette."""
     queue.change([make_job(1), make_job(2, JobState.FAILED)])
     settle(lambda: tab.view.isVisible())
     button = tab.filter_bar._buttons[JobState.FAILED]

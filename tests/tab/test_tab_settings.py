@@ -74,7 +74,7 @@ def test_settings_of_a_newer_version_are_ignored_with_a_log_line(
         "nonsense",
         {"columns": 7, "splitter": ["a", 1], "details": 3},
         {"splitter": [0, -5], "columns": {"order": 1, "hidden": "x", "widths": [1], "chosen": 3, "sort": []}},
-        {"columns": {"fitted": "x", "widths": {"name": -4, "nobody": 9}, "chosen": {"nobody": True}}},
+        {"columns": {"fitted": "x", "widths": {"name": -4, "unknown": 9}, "chosen": {"unknown": True}}},
     ],
 )
 def test_damaged_settings_harm_nothing(tab: Any, damaged: Any) -> None:

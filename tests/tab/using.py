@@ -1,4 +1,4 @@
-"""What somebody who uses the tab does and sees: clicks on a row, reads the log, has a picture."""
+"""What an artist who uses the tab does and sees: clicks on a row, reads the log, has a picture."""
 
 from __future__ import annotations
 
