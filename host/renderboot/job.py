@@ -62,7 +62,7 @@ def run(
         arguments: What to render.
         renderer: One that is loaded already; None loads the one that the arguments name.
         report: Where to say things; None makes one on stderr.
-        stash: Where parts of the scene may have been made already.
+        cache: Where parts of the scene may have been made already.
 
     Returns:
         The process's exit code: 0, 1 after an error that the last log line tells, 143 after a stop.

@@ -359,6 +359,24 @@ def test_what_no_reader_understands_shows_the_fallback(stage: Usd.Stage, tmp_pat
         stage.RemovePrim("/World/Behind")
 
 
+def _connected(stage: Usd.Stage, image: UsdShade.Shader) -> None:
+    """Coordinates from the mesh, as a whole network has them."""
+    pair = Sdf.ValueTypeNames.Float2
+    coordinates = UsdShade.Shader.Define(stage, "/World/M/Coordinates")
+    coordinates.CreateIdAttr("UsdPrimvarReader_float2")
+    coordinates.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
+    image.CreateInput("st", pair).ConnectToSource(coordinates.CreateOutput("result", pair))
+
+
+def test_a_texture_without_coordinates_repeats(stage: Usd.Stage, tmp_path: Path) -> None:
+    """Neither connected coordinates nor wrap modes, as simple exporters write it: no black beyond 0 to 1."""
+    _shown(stage, write_image(tmp_path / "red.png", [[RED] * 4] * 4))
+    st = UsdGeom.PrimvarsAPI(stage.GetPrimAtPath("/World/Card")).GetPrimvar("st")
+    st.Set([(-30, -30), (30, -30), (30, 30), (-30, 30)])
+    assert at(draw(stage), 0.3, 0.3) == pytest.approx([1, 0, 0], abs=0.01)
+    assert "without connected coordinates" in read(stage)[1]
+
+
 WRAPS = ["repeat", "mirror", "clamp", "black", "useMetadata", None]
 
 
@@ -384,6 +402,7 @@ def test_wrap_modes_are_separate(
     pixels = 8
     rows = [[QUARTERS[y * 2 // pixels][x * 2 // pixels] for x in range(pixels)] for y in range(pixels)]
     image = _shown(stage, write_image(tmp_path / "quarters.png", rows))
+    _connected(stage, image)
     for name, wrap in (("wrapS", wrap_s), ("wrapT", wrap_t)):
         if wrap:
             image.CreateInput(name, TOKEN).Set(wrap)

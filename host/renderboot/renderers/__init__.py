@@ -49,8 +49,8 @@ class Renderer(Protocol):
         Args:
             scene: What is to be seen.
             threads: How many render it.
-            findings: Receives what of it cannot be rendered.
-            stash: Where `prepare_ahead` may have put parts of it.
+            diagnostics: Receives what of it cannot be rendered.
+            cache: Where `prefetch_parts` may have put parts of it.
 
         Raises:
             RenderBootError: The renderer refuses it.

@@ -98,7 +98,10 @@ class MaterialReader:
         return f"Cannot render materials for {names} only"
 
     def _read(self, material: UsdShade.Material, shader: UsdShade.Shader, path: str) -> ReadMaterial:
-        if material.ComputeDisplacementSource("")[0] or source_of(shader, "displacement"):
+        displacing = material.ComputeDisplacementSource("")[0]
+        amount = numbers_of(value_of(shader, "displacement", self._time), 1) or (0.0,)
+        is_other = bool(displacing) and displacing.GetPath() != shader.GetPath()
+        if is_other or source_of(shader, "displacement") or amount[0] != 0.0:
             self._diagnostics.warn("Displacement is not rendered", path)
         if material.ComputeVolumeSource("")[0]:
             self._diagnostics.warn("Volume shaders are not rendered", path)

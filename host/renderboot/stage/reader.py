@@ -29,8 +29,8 @@ def read_scene(arguments: Arguments, diagnostics: Diagnostics, cache: PartCache 
 
     Args:
         arguments: What was asked; what it leaves open, the stage's render settings answer.
-        findings: Receives what is missing or cannot be rendered.
-        stash: Where parts of it may have been made already.
+        diagnostics: Receives what is missing or cannot be rendered.
+        cache: Where parts of it may have been made already.
 
     Raises:
         RenderBootError: No USD file, nothing to see in it, or no such camera.

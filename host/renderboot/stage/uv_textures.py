@@ -80,6 +80,12 @@ class TextureReader:
 
     def _wrap(self, shader: UsdShade.Shader, name: str) -> Wrap:
         value = value_of(shader, name, self._time)
+        if value is None and source_of(shader, "st") is None:
+            # Networks that say nothing of coordinates are written for viewers that repeat the mesh's own.
+            self._diagnostics.note(
+                "A texture without connected coordinates repeats over 'st'", str(shader.GetPath())
+            )
+            return "repeat"
         # useMetadata, the default too: what is read here carries no such metadata, and that is black.
         return _WRAPS.get(str(value), "black")
 
