@@ -25,6 +25,7 @@ from .agent_links import AgentLinks
 from .agent_messages import AgentMessages
 from .change_feed import ChangeFeed
 from .client_outbox import ClientOutbox
+from .clock import Clock
 from .credentials import SessionFiles
 from .effects import Effects
 from .history import History
@@ -74,6 +75,7 @@ class Server:
         environment = {**os.environ, "KQ_SESSION": options.session}
         self._settings = settings
         self._options = options
+        self._clock = Clock()
         self._poller = Poller()
         self._wake = process.SignalWake()
         self._files = SessionFiles(settings, options.queue_dir, options.session)
@@ -95,7 +97,7 @@ class Server:
             settings, self._core, self._journal_writer, self._change_feed, self._outbox, self._links,
             self._local_agents, self._history, self._streams,
         )  # fmt: skip
-        self._scheduler = Scheduler(self._core, effects, self._journal_writer, self._outbox)
+        self._scheduler = Scheduler(self._clock, self._core, effects, self._journal_writer, self._outbox)
         self._agent_messages = AgentMessages(
             self._core, self._scheduler, self._outbox, self._journal_writer, self._links, self._streams
         )
@@ -136,7 +138,7 @@ class Server:
             self._lifeline = process.InputEnd()
             self._poller.add(self._lifeline.wake_fd)
         restore_session(
-            self._core, self._scheduler, self._journal_writer, self._links, self._local_agents,
+            self._clock, self._core, self._scheduler, self._journal_writer, self._links, self._local_agents,
             continues=self._files.continues, end_unknown="" if self._options.first else self._options.session,
         )  # fmt: skip
         self._next_tick = time.monotonic() + self._tick_s

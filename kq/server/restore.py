@@ -7,14 +7,16 @@ import sqlite3
 from ..core import Core
 from ..core import events as ev
 from .agent_links import AgentLinks
+from .clock import Clock
 from .journal_writer import JournalWriter
 from .local_agents import LocalAgents
-from .scheduler import Scheduler, instant_now
+from .scheduler import Scheduler
 
 __all__ = ["restore_session"]
 
 
 def restore_session(
+    clock: Clock,
     core: Core,
     scheduler: Scheduler,
     journal_writer: JournalWriter,
@@ -31,7 +33,7 @@ def restore_session(
         end_unknown: the session whose Agents are ended unless the journal names them; empty: there are none.
     """
     try:
-        _restore_from_journal(core, journal_writer, links, local_agents, continues=continues)
+        _restore_from_journal(clock, core, journal_writer, links, local_agents, continues=continues)
         if end_unknown:
             local_agents.end_unknown(end_unknown)
     except sqlite3.Error as error:
@@ -42,6 +44,7 @@ def restore_session(
 
 
 def _restore_from_journal(
+    clock: Clock,
     core: Core,
     journal_writer: JournalWriter,
     links: AgentLinks,
@@ -68,7 +71,7 @@ def _restore_from_journal(
             pid=known.pid,
             process_started=known.process_started,
             local=known.local,
-            now=instant_now(),
+            now=clock.now(),
         )
         if known.local:
             local_agents.adopt(known.id, known.pid, known.process_started)

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import time
 
-from ..core import Core, Instant
+from ..core import Core
 from ..core import events as ev
 from .client_outbox import ClientOutbox
+from .clock import Clock
 from .decision_log import log_instructions
 from .effects import Effects
 from .journal_writer import JournalWriter
 
-__all__ = ["Scheduler", "instant_now"]
+__all__ = ["Scheduler"]
 
 _CHANGE_OVERRIDES = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndAsked)
 """What users ask of the queue that a server which follows this one has to know."""
-
-
-def instant_now() -> Instant:
-    """This moment on both clocks."""
-    return Instant(time.monotonic(), time.time())
 
 
 class Scheduler:
     """The core with its effects. To be used from the server's thread."""
 
     def __init__(
-        self, core: Core, effects: Effects, journal_writer: JournalWriter, outbox: ClientOutbox
+        self, clock: Clock, core: Core, effects: Effects, journal_writer: JournalWriter, outbox: ClientOutbox
     ) -> None:
+        self._clock = clock
         self._core = core
         self._effects = effects
         self._journal_writer = journal_writer
@@ -40,7 +37,7 @@ class Scheduler:
             BadInput, NotFound, Refused: a client's request was refused; nothing was changed.
             IllegalTransition: a fault of the program.
         """
-        instructions = self._core.handle(event, instant_now())
+        instructions = self._core.handle(event, self._clock.now())
         log_instructions(instructions)
         self._effects.take(instructions)
         if isinstance(event, _CHANGE_OVERRIDES):
@@ -48,7 +45,7 @@ class Scheduler:
 
     def requeue_unheld(self) -> None:
         """The last step after a restart: tasks that no restored Agent holds wait again."""
-        self._effects.take(self._core.requeue_unheld(instant_now()))
+        self._effects.take(self._core.requeue_unheld(self._clock.now()))
 
     def due_in_s(self, now: float) -> float:
         """Seconds until `settle` has something to do."""
