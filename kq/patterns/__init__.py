@@ -167,18 +167,21 @@ def load_patterns(renderer: str = "") -> OutputPatterns:
     if renderer:
         return load_patterns("")
     tables = _tables((_SHARED,))
-    everybody = _tables(known_renderers())
+    everybody = _tables(known_renderers(), shared=True)
     for kind in ("progress", "picture"):
         tables[kind] += everybody[kind]
     return OutputPatterns("", tables)
 
 
-def _tables(names: Sequence[str]) -> dict[str, list[_Pattern]]:
+def _tables(names: Sequence[str], *, shared: bool = False) -> dict[str, list[_Pattern]]:
+    """By kind. `shared`: for output of an unknown renderer, without entries that need its name."""
     tables: dict[str, list[_Pattern]] = {kind: [] for kind in KINDS}
     for name in names:
         content = _read(name)
         for kind in KINDS:
             for number, entry in enumerate(content.get(kind, ()), 1):
+                if shared and entry.get("named_only"):
+                    continue
                 tables[kind].append(_pattern(entry, f"entry {number} of [[{kind}]] in {name}.toml"))
     return tables
 

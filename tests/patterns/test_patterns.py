@@ -34,6 +34,9 @@ def told(patterns: OutputPatterns, log: str) -> tuple[list[float], list[str], li
         ("blender5-done.log", "blender", [0, 1 / 128, 0.5], ["/show/shot/beauty_0001.exr"]),
         ("arnold-done.log", "arnold", [0.05, 0.5, 1], ["/show/shot/beauty.0001.exr"]),
         ("renderman-done.log", "renderman", [0.01, 0.37, 0.99], []),
+        ("vray-done.log", "vray", [0, 0.357, 1], ["/show/shot/beauty.0001.exr"]),
+        ("redshift-done.log", "redshift", [0.25, 0.5, 1], ["/show/shot/beauty.0001.exr"]),
+        ("karma-done.log", "karma", [0, 0.17, 1], []),
         ("mitsuba-done.log", "mitsuba", [16 / 45, 34 / 45, 1], ["/show/shot/mi.exr"]),
     ],
 )
@@ -44,6 +47,13 @@ def test_a_good_render_tells_progress_and_pictures_and_no_error(
     """And does so to whoever did not say which renderer it is."""
     patterns = load_patterns(renderer if named else "")
     assert told(patterns, log) == (pytest.approx(progress), pictures, [], [])
+
+
+def test_3delight_prints_bare_percentages() -> None:
+    """In a line that grows; from a program that is not known they would be anything."""
+    assert told(load_patterns("dl"), "dl-done.log")[0] == [0.02, 0.03, 1]
+    assert load_patterns("").progress(b"0%  1%  2%") is None
+    assert renderer_of("/opt/3delight/bin/renderdl") == "dl"
 
 
 def test_povray_tells_progress_after_carriage_returns() -> None:
@@ -62,6 +72,7 @@ def test_povray_tells_progress_after_carriage_returns() -> None:
         ("blender-failed.log", "blender", "Error: Cannot read file '/show/shot/gone.blend'"),
         ("arnold-failed.log", "arnold", 'Invalid image file "wood.tx"'),
         ("renderman-failed.log", "renderman", "R50002 {SEVERE} out of scratch space"),
+        ("redshift-failed.log", "redshift", "License error"),
         ("mitsuba-failed.log", "mitsuba", "Caught a critical exception: [parser.cpp:1077] File not found"),
         ("povray-failed.log", "povray", "Parse Error: Expected 'numeric expression', End of"),
     ],
@@ -131,6 +142,9 @@ def test_lines_are_classed_by_what_they_say(line: str, kind: str) -> None:
         (b"Fra:2 Mem:142M | Time:00:00.36 | Scene, View Layer | Rendered 17/680 Tiles", 0.025),
         (b"Fra:1 Mem:12M | Time:00:00.36 | Rendering 26 / 64 samples", 0.40625),
         (b"\xff\xfe ALF_PROGRESS 12%", 0.12),
+        (b"Progress update (during rendering): 28.33%", 0.2833),
+        (b"Progress update (global illumination): 73.0%", None),
+        (b"[V-Ray] Rendering image...: 35.7%", 0.357),
         (b"ALF_PROGRESS 120%", None),
         (b"ALF_PROGRESS 1x", None),
         (b"Rendered 5 of 0 pixels", None),
