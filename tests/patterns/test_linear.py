@@ -16,10 +16,10 @@ from kq.patterns import KINDS, known_renderers
 DATA = Path(__file__).with_name("data")
 LENGTH = 16 * 1024
 """Of a hostile line: as much as an Agent examines."""
-LIMIT_S = 0.25
+LIMIT_S = 0.05
 """Of CPU, for one pattern and one line: linear work takes a millisecond, quadratic seconds."""
-FILLERS = [" ", "a", "A", "0", "A.", "a.a:", ".", "(", "[", "|", "| ", "-", ":", "'", '"', "%", "0 ", ": ", "sh: ",
-           "Fra:1 ", "A00000 ", "| writing file `", "1%  "]  # fmt: skip
+FILLERS = [" ", "a", "A", "0", "A.", "a.a:", ".", "(", "[", "|", "| ", "-", ":", "'", '"', "%", "0 ", ": ",
+           "sh: ", "Fra:1 ", "A00000 ", "| writing file `", "1%  "]  # fmt: skip
 
 
 def hostile(words: list[str]) -> Iterator[str]:
