@@ -7,7 +7,7 @@ import unicodedata
 
 __all__ = ["display_width", "one_line", "pad", "quoted"]
 
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What would break a line, or steer the terminal."""
 
 

@@ -353,9 +353,18 @@ def _folder(order: AssignOrder) -> str:
 
 
 def _absolute(picture: str, order: AssignOrder) -> str:
-    if not picture:
+    """As an absolute path; empty where it has bytes that are not UTF-8, which no message can carry."""
+    if not picture or not _is_utf8(picture):
         return ""
     return os.path.normpath(Path(_folder(order), picture))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _open_log(path: str) -> int:

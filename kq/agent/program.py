@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .. import __version__, process
 from .. import messages as m
 from ..agent_config import AgentConfig, Site
-from ..states import AgentExit
+from ..states import AgentExit, Outcome
 from ..wire import AgentWire, Poller
 from .attempt import Attempt
 from .standby import Standby
@@ -290,7 +290,13 @@ class Agent:
         attempt = self._attempt
         if attempt is None:
             return
-        if attempt.step(time.monotonic()):
+        try:
+            is_update = attempt.step(time.monotonic())
+        except Exception as error:  # noqa: BLE001  # an Agent must survive whatever one render brings about
+            _log.exception("attempt %s failed in the Agent: %s", attempt.id, "; ".join(attempt.story))
+            self._abandon(attempt, f"internal error of the Agent: {type(error).__name__}: {error}")
+            return
+        if is_update:
             update = attempt.update
             self._wire.send_update(
                 m.ProgressUpdate(
@@ -309,6 +315,21 @@ class Agent:
                 self._log_ending(attempt.ending, logging.DEBUG)
             self._unheard[attempt.id] = attempt.ending
             self._wire.send_update(attempt.ending)
+
+    def _abandon(self, attempt: Attempt | RemoteAttempt, reason: str) -> None:
+        """End all processes of an attempt whose own steps fail, and report it as failed."""
+        gone = process.end_strays()
+        self._attempt = self._remote = None
+        self._watch_attempt()
+        ending = m.AttemptEnding(
+            agent=self.id,
+            attempt=attempt.id,
+            outcome=Outcome.FAILED,
+            reason=reason.encode("utf-8", "replace").decode()[:2000],
+            processes_gone=gone.processes,
+        )
+        self._unheard[attempt.id] = ending
+        self._wire.send_update(ending)
 
     def _log_ending(self, ending: m.AttemptEnding, level: int) -> None:
         job = ending.attempt.partition("/")[0]

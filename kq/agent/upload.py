@@ -5,8 +5,10 @@ Little is ever under way: what is sent is acknowledged, and sent again when a co
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,11 +16,21 @@ from pathlib import Path
 from typing import IO
 
 from .. import messages as m
+from ..files import BINARY
 
 __all__ = ["FileReturn", "LogStream"]
 
 _UNDER_WAY_BYTES = 2 * m.STREAM_PART_BYTES
 _SEND_AGAIN_S = 3.0
+
+
+def _open_regular(path: Path) -> IO[bytes]:
+    """Open a file that a render names. Raises OSError, also for a pipe or device, which may block."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | BINARY)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return os.fdopen(fd, "rb")
 
 
 class LogStream:
@@ -141,7 +153,7 @@ class FileReturn:
         while self._queue:
             path, self._target = self._queue.popleft()
             try:
-                self._file = path.open("rb")
+                self._file = _open_regular(path)
                 self._size = os.fstat(self._file.fileno()).st_size
             except OSError as error:
                 self.refused[self._target] = f"{path} cannot be read: {error.strerror}"

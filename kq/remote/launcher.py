@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from ..errors import KqError, Refused, RemoteFailed
+from ..plain_text import one_line
 from ..records import AgentRecord
 from ..settings import Settings
 from ..states import AgentState
@@ -24,7 +25,9 @@ from .hosts import RemoteHost
 from .steps import Cancelled, RemoteQuestions, RemoteResult, RemoteStep, Steps
 
 if TYPE_CHECKING:
+    from .machine import Machine
     from .preflight import Preflight, Queue
+    from .ssh import Connection
     from .tunnel_keepalive import TunnelKeepalive
 
 __all__ = ["RemoteLauncher"]
@@ -63,6 +66,8 @@ class RemoteLauncher:
         self._lock = threading.Lock()
         self._busy: set[str] = set()
         self._tunnels: dict[str, TunnelKeepalive] = {}
+        self._logins: dict[str, Connection] = {}
+        """The last connection by label, closed: its open key spares another prompt for the passphrase."""
 
     def check(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
@@ -129,7 +134,7 @@ class RemoteLauncher:
                 steps=tuple(steps.taken),
             )
         except (KqError, OSError) as error:
-            return RemoteResult(ok=False, message=str(error), steps=tuple(steps.taken))
+            return RemoteResult(ok=False, message=one_line(str(error)), steps=tuple(steps.taken))
         return RemoteResult(ok=True, message=message, steps=tuple(steps.taken))
 
     @contextmanager
@@ -151,8 +156,15 @@ class RemoteLauncher:
 
         with self._lock:
             keepalive = self._tunnels.get(host.label)
-        before = keepalive.connection if keepalive is not None else None
+            before = keepalive.connection if keepalive is not None else self._logins.get(host.label)
         return Preflight(host, self._queue, self._settings, steps, self._questions, self._connect_s, before)
+
+    def _log_in(self, preflight: Preflight, label: str) -> Machine:
+        machine = preflight.log_in()
+        assert preflight.connection is not None
+        with self._lock:
+            self._logins[label] = preflight.connection
+        return machine
 
     def _session_queue(self) -> Queue:
         if self._queue is None or not self._queue.session:
@@ -164,8 +176,9 @@ class RemoteLauncher:
     def _check(self, host: RemoteHost, steps: Steps) -> str:
         preflight = self._preflight(host, steps)
         try:
-            preflight.log_in()
+            self._log_in(preflight, host.label)
             preflight.check_programs()
+            preflight.check_sftp()
             if self._queue is not None and self._queue.session:
                 # A label of its own: the host's belongs to its Agents, and another desktop may check it.
                 preflight.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:80])
@@ -197,7 +210,7 @@ class RemoteLauncher:
         preflight = self._preflight(host, steps)
         started = False
         try:
-            preflight.log_in()
+            self._log_in(preflight, host.label)
             preflight.check_programs()
             if keepalive is not None and host.tunnel:
                 preflight.use_tunnel(label, keepalive.there)
@@ -271,10 +284,11 @@ class RemoteLauncher:
         ]  # fmt: skip
         with steps.step("Agents") as step:
             answer = preflight.machine.start_agents(arguments, msgspec.json.encode(config), len(others), step)
-            agents = [str(each[0]) for each in answer.get("agents", ())]
-            where = "logs are sent here" if not answer.get("shared") else "logs are on the share"
-            if answer.get("problem"):
-                step.note(f"{len(agents)} run: {answer['problem']}")
+            started = _typed(answer, Started, host)
+            agents = [each[0] for each in started.agents]
+            where = "logs are on the share" if started.shared else "logs are sent here"
+            if started.problem:
+                step.note(f"{len(agents)} run: {started.problem}")
             else:
                 step.done(f"{', '.join(agents)} run; {where}")
         return agents
@@ -363,10 +377,10 @@ class RemoteLauncher:
         preflight = self._preflight(host, steps)
         try:
             try:
-                machine = preflight.log_in()
+                machine = self._log_in(preflight, host.label)
                 with steps.step("Agents") as step:
                     answer = machine.stop_agents(queue.session)
-                    ended = list(answer.get("ended", ()))
+                    ended = _typed(answer, Ended, host).ended
                     step.done(f"{', '.join(ended)} ended" if ended else "none of this session ran there")
             finally:
                 # Also where SSH does not get there: Agents that the queue reaches end on request. A
@@ -386,6 +400,31 @@ class RemoteLauncher:
         if keepalive is not None:
             keepalive.close()
         return f"No Agent of this session runs on {host.title}."
+
+
+class Started(msgspec.Struct):
+    """The answer of StartAgents: kq.remote_host's pid file."""
+
+    agents: tuple[tuple[str, int, float], ...] = ()
+    shared: bool = False
+    problem: str = ""
+
+
+class Ended(msgspec.Struct):
+    """The answer of StopAgents."""
+
+    ended: tuple[str, ...] = ()
+
+
+T = TypeVar("T")
+
+
+def _typed(answer: object, kind: type[T], host: RemoteHost) -> T:
+    """Raises RemoteFailed: it is of another type."""
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise RemoteFailed(f"{host.host} sent an invalid answer: {error}") from error
 
 
 def _counted(count: int, one: str, more: str) -> str:

@@ -5,7 +5,7 @@ What the programs mean is decided by who asks for them.
 
 from __future__ import annotations
 
-import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -112,14 +112,14 @@ class Machine:
         return line
 
     def _copy_scripts(self, names: Sequence[str], home: str, mode: int | None = 0o755) -> list[str]:
-        """By SFTP, where their hashes differ. `mode`: their permissions, where those are needed."""
+        """By SFTP, where their contents differ. `mode`: their permissions, where those are needed."""
         installed: list[str] = []
 
         def copy(sftp: paramiko.SFTPClient) -> None:
             for name in names:
                 content = (SCRIPTS / name).read_bytes()
                 target = f"{home}/{name}"
-                if _remote_digest(sftp, target) == hashlib.sha256(content).hexdigest():
+                if _is_same(sftp, target, content):
                     continue
                 fresh = f"{target}.{secrets.token_hex(4)}"
                 try:
@@ -241,7 +241,7 @@ def marked_line(text: str) -> Any:
         if line.startswith(_MARK):
             try:
                 return msgspec.json.decode(line.removeprefix(_MARK))
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 return None
     return None
 
@@ -250,7 +250,7 @@ def newest_python(listing: str, host: RemoteHost) -> tuple[str, str]:
     """The first interpreter of a listing that is new enough, and its version. Raises RemoteFailed."""
     found = [line.split("\t") for line in listing.splitlines() if line.count("\t") == 1]
     for path, version in found:
-        numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
+        numbers = tuple(int(part) for part in version.split(".")[:3] if re.fullmatch(r"[0-9]{1,4}", part))
         if numbers >= _LEAST_PYTHON:
             return path, version
     least = ".".join(map(str, _LEAST_PYTHON))
@@ -272,12 +272,13 @@ def _explain(output: Output, python: str) -> str:
     return output.complaint.removeprefix("kq: ")
 
 
-def _remote_digest(sftp: paramiko.SFTPClient, path: str) -> str:
+def _is_same(sftp: paramiko.SFTPClient, path: str, content: bytes) -> bool:
+    """Whether the file there has this content. No more of it is read than that: it may be endless."""
     try:
         with sftp.open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+            return file.read(len(content) + 1) == content
     except OSError:
-        return ""  # it is not there; what else may be wrong shows when it is written
+        return False  # it is missing; any other error is raised when it is written
 
 
 def _remove(sftp: paramiko.SFTPClient, path: str) -> None:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
+import paramiko
 
 from ..agent_config import AgentConfig
 from ..errors import ConnectionLost, RemoteFailed
@@ -36,6 +37,33 @@ _PROBE_S = 6.0
 _MANY_SECONDS = 2.0
 _LITTLE_DISK, _NO_DISK = 1 << 30, 64 << 20
 _PORTS = ("request", "update", "broadcast")
+
+
+class DataRootReport(msgspec.Struct, omit_defaults=True):
+    """What the other machine reports about KQ_DATA_ROOT."""
+
+    exists: bool = False
+    same: bool = False
+    readable: bool = False
+    answer: str = ""
+    problem: str = ""
+
+
+class HostReport(msgspec.Struct, omit_defaults=True):
+    """What the other machine reports about itself, by types. See kq.remote_host.report."""
+
+    protocol: int = 0
+    version: str = ""
+    host: str = ""
+    cores: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
+    memory: Annotated[int, msgspec.Meta(ge=0, le=1 << 60)] = 0
+    time: float = 0.0
+    free_disk: Annotated[int, msgspec.Meta(ge=0, le=1 << 62)] = 0
+    base: str = ""
+    base_writable: bool = False
+    render_program: str = ""
+    data_root: DataRootReport | None = None
+    agents: tuple[str, ...] = ()
 
 
 class Queue(Protocol):
@@ -132,6 +160,13 @@ class Preflight:
             step.done(str(self.facts["render_program"]))
         self._check_size()
 
+    def check_sftp(self) -> None:
+        """Whether files can be copied there, as a launch does with its scripts. Raises RemoteFailed."""
+        with self._steps.step("SFTP") as step:
+            assert self.connection is not None
+            self.connection.with_files(self._steps, _touch_nothing, step)
+            step.done("files can be copied")
+
     def _render_program(self) -> str:
         here, local = render_program(), local_katana_root().rstrip("/\\")
         below = here[len(local) :]
@@ -153,9 +188,10 @@ class Preflight:
 
     def _report(self, step: OpenStep, request: dict[str, object]) -> dict[str, Any]:
         answer = self.machine.run_kq(["report"], msgspec.json.encode(request), step)
-        if not isinstance(answer, dict):
-            raise RemoteFailed(f"{self.host.host} did not answer as Katana Queue does")
-        return answer
+        try:
+            return msgspec.to_builtins(msgspec.convert(answer, HostReport))  # type: ignore[no-any-return]
+        except msgspec.ValidationError as error:
+            raise RemoteFailed(f"{self.host.host} sent an invalid report: {error}") from error
 
     # --- with a session -----------------------------------------------------------
 
@@ -347,6 +383,10 @@ class Preflight:
             self.connection.close()
         if self.tunnel is not None:
             self.tunnel.close()
+
+
+def _touch_nothing(sftp: paramiko.SFTPClient) -> None:
+    sftp.normalize(".")
 
 
 def _through_tunnel(config: AgentConfig, there: Sequence[int]) -> AgentConfig:

@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import io
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -221,7 +222,9 @@ def _keys(
             held = next((key for key in agent.get_keys() if key.asbytes() == public), None) if agent else None
             key: paramiko.PKey | None = held
             name = f"{path} (in the ssh-agent)" if held is not None else path
-            if key is None:
+            if key is None and _is_public(path):
+                failed.append(f"{path}: a public key, whose private key the ssh-agent does not hold")
+            elif key is None:
                 key = _load(path, steps, questions, failed)
             if key is not None:
                 offered.add(key.asbytes())
@@ -252,9 +255,20 @@ def _agent_keys() -> paramiko.Agent | None:
     return agent
 
 
+def _is_public(path: str) -> bool:
+    """Whether it is the public half of a key: `IdentityFile id.pub` chooses one of the ssh-agent's keys."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(256)
+    except OSError:
+        return False
+    return b"PRIVATE KEY" not in head and re.match(rb"(?:ssh|ecdsa|sk)-[\w@.-]+ AAAA", head) is not None
+
+
 def _public_part(path: str) -> bytes | None:
     try:
-        words = Path(f"{path}.pub").read_text(encoding="utf-8", errors="replace").split()
+        public = path if _is_public(path) else f"{path}.pub"
+        words = Path(public).read_text(encoding="utf-8", errors="replace").split()
         return base64.b64decode(words[1])
     except (OSError, IndexError, ValueError):
         return None  # the private key has it as well, once it is open

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from ..errors import KqError, RemoteFailed
+from ..plain_text import one_line
 
 __all__ = ["Cancelled", "OpenStep", "RemoteQuestions", "RemoteResult", "RemoteStep", "StepState", "Steps"]
 
@@ -97,7 +98,7 @@ class OpenStep:
 
     def update(self, message: str) -> None:
         """What it is doing at the moment."""
-        self._report(RemoteStep(self.name, StepState.RUNNING, message))
+        self._report(RemoteStep(self.name, StepState.RUNNING, one_line(message)))
 
 
 class Steps:
@@ -129,7 +130,7 @@ class Steps:
         self._close(OpenStep(name, self._report), StepState.NOTE, message)
 
     def _close(self, step: OpenStep, state: StepState, message: str) -> None:
-        taken = RemoteStep(step.name, state, message)
+        taken = RemoteStep(step.name, state, one_line(message))
         self.taken.append(taken)
         self._report(taken)
 

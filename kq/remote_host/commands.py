@@ -147,6 +147,9 @@ def _with_address(config: AgentConfig, options: argparse.Namespace) -> AgentConf
     """The connection, with the address and ports that were given instead."""
     given = {"host": options.host} if options.host else {}
     names = ("request_port", "update_port", "broadcast_port")
+    for port in options.ports:
+        if not 0 <= port <= 65535:
+            raise BadInput(f"Invalid port: {port}. Use 1 to 65535")
     ports = {name: port for name, port in zip(names, options.ports, strict=True) if port}
     connection = msgspec.structs.replace(config.connection, **given, **ports)
     return msgspec.structs.replace(config, connection=connection, local=False)

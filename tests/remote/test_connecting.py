@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_ready_machine(checker: RemoteLauncher, machine: RemoteMachine) -> Non
     assert checker.check(machine.target(), reports).ok, reports.text()
     names = [step.name for step in reports.steps if step.state is not StepState.RUNNING]
     assert names == ["Name", "Port", "Host key", "Login", "System", "Python", "Katana Queue",
-                     "Render program", "Machine", "Clock", "Disk"]  # fmt: skip
+                     "Render program", "Machine", "SFTP", "Clock", "Disk"]  # fmt: skip
     again = Reports()
     assert checker.check(machine.target(), again).ok
     assert any("known: ssh-ed25519" in step.message for step in again.steps)
@@ -178,7 +179,7 @@ def test_no_key_at_all(checker: RemoteLauncher, machine: RemoteMachine) -> None:
 def test_a_file_that_is_no_key(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
     """A public key, or a holiday picture."""
     name, message = broken(checker, machine.target(private_key=f"{machine.key}.pub"))
-    assert name == "Login" and "not a private key" in message
+    assert name == "Login" and "a public key" in message
     name, message = broken(checker, machine.target(private_key=str(tmp_path / "missing")))
     assert name == "Login" and "No such file" in message
 
@@ -234,6 +235,63 @@ def test_an_ssh_agent_makes_the_question_needless(
     finally:
         agent.terminate()
         agent.wait()
+
+
+@contextmanager
+def ssh_agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One of this test's own, which holds no key yet."""
+    where = folder / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(where)], stdout=subprocess.DEVNULL)
+    try:
+        until(where.exists, "the ssh-agent")
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(where))
+        yield
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+def test_a_public_key_as_identity_file_chooses_one_of_the_ssh_agents(
+    checker: RemoteLauncher, machine: RemoteMachine, own_home: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As with ssh: the private key need not be on this machine. Without it the message says so."""
+    public = own_home / ".ssh" / "id.pub"
+    public.write_text(machine.key.with_suffix(".pub").read_text())
+    (own_home / ".ssh" / "config").write_text(
+        f"Host farm-7\n  HostName 127.0.0.1\n  Port {machine.port}\n  IdentityFile {public}\n"
+        "  IdentitiesOnly yes\n"
+    )
+    with ssh_agent(tmp_path, monkeypatch):
+        name, message = broken(checker, RemoteHost(host="farm-7"))
+        assert name == "Login" and "id.pub: a public key" in message
+        subprocess.run(["ssh-add", "-q", str(machine.key)], check=True)
+        reports = Reports()
+        assert checker.check(RemoteHost(host="farm-7"), reports).ok, reports.text()
+
+
+def test_a_passphrase_is_asked_for_once(
+    checker: RemoteLauncher, machine: RemoteMachine, answers: Answers, locked: Path
+) -> None:
+    """Check, start and stop of one session prompt for it one time."""
+    answers.passphrases = ["correct horse"]
+    for _ in range(2):
+        reports = Reports()
+        assert checker.check(machine.target(private_key=str(locked)), reports).ok, reports.text()
+    assert len([each for each in answers.asked if each.startswith("passphrase")]) == 1
+
+
+def test_sftp_is_a_check_of_its_own(checker: RemoteLauncher, tmp_path: Path) -> None:
+    """Some administrators switch it off: known before anything is launched."""
+    login = tmp_path / "login"
+    login.write_text(
+        '#!/bin/sh\ncase "$SSH_ORIGINAL_COMMAND" in *sftp*) exit 1 ;; esac\n'
+        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    login.chmod(0o755)
+    with RemoteMachine(tmp_path / "machine", settings=f"ForceCommand {login}") as machine:
+        name, message = broken(checker, machine.target())
+    assert name == "SFTP" and "SFTP subsystem" in message
 
 
 # --- ~/.ssh/config -------------------------------------------------------------------------

@@ -189,11 +189,27 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.host.addItems(list(self._known))
         self.host.setEditText(text)
         self.key.addItems(list(found.keys))
+        for place in range(self.host.count()):
+            self.host.setItemData(place, self.host.itemText(place), Qt.ItemDataRole.ToolTipRole)
         self._lookup_problem = found.problem
+        if not text:
+            text = self._host_with_agents()
+            self.host.setEditText(text)
         self._update()
         if text in self._known:
             self._chosen = ""  # it was typed before it was known
             self._on_host_chosen()
+
+    def _host_with_agents(self) -> str:
+        """The remembered host on which Agents of this session run; empty: none, or several."""
+        session = current_session()
+        labels = (
+            {each.id.rpartition(":")[0] for each in session.client.agents() if not each.local}
+            if session
+            else set()
+        )
+        names = [name for name, host in self._known.items() if host.label in labels]
+        return names[0] if len(names) == 1 else ""
 
     def _on_host_chosen(self) -> None:
         """Fill in what is known of the host, and find out which address it is to call."""
@@ -337,6 +353,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         found = self._list.findItems(step.name, Qt.MatchFlag.MatchExactly, 0)
         item = found[0] if found else QTreeWidgetItem(self._list, [step.name])
         item.setText(1, step.message)
+        item.setToolTip(0, step.name)
         item.setToolTip(1, step.message)
         state = _STATES[step.state]
         item.setIcon(0, state_pixmap(state, self.palette(), self.devicePixelRatioF()))

@@ -1,0 +1,56 @@
+"""What a render may say or leave behind: no value of it ends the loop of its Agent."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kq import messages as m
+from kq.agent.program import Agent
+from kq.agent.upload import FileReturn
+from tests.support.live_queue import LiveQueue
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are text there")
+def test_a_picture_path_that_is_not_utf8_ends_no_agent(queue: LiveQueue) -> None:
+    """No message can carry it: the render completes, in one attempt, without a picture."""
+    job = queue.submit("sh", "-c", r"printf 'kq_picture: /show/\377.png\n'; sleep 0.7")
+    record = queue.await_job(job)
+    assert (record.state, record.attempts, record.picture) == ("Completed", 1, "")
+
+
+def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes are ended, its end is reported, and the Agent takes the next task."""
+    ended: list[bool] = []
+    monkeypatch.setattr("kq.process.end_strays", lambda: ended.append(True) or SimpleNamespace(processes=3))
+
+    def step(_now: float) -> bool:
+        raise ValueError("an \udcff")
+
+    sent: list[m.AttemptEnding] = []
+    agent: Any = Agent.__new__(Agent)
+    agent.id, agent._unheard, agent._attempt_fd = "a1", {}, None
+    agent._wire = SimpleNamespace(send_update=sent.append)
+    agent._attempt = SimpleNamespace(id="j/0/1", step=step, story=[], wake_fd=None)
+    agent._step_attempt()
+    assert agent._attempt is None and ended
+    (ending,) = sent
+    assert (ending.attempt, ending.outcome, ending.processes_gone) == ("j/0/1", "failed", 3)
+    assert "ValueError" in ending.reason and ending.reason.encode()
+    assert agent._unheard == {"j/0/1": ending}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such files")
+def test_a_pipe_as_picture_is_refused_at_once(tmp_path: Path) -> None:
+    """Opening one waits for a writer, for ever."""
+    pipe = tmp_path / "picture.png"
+    os.mkfifo(pipe)
+    files = FileReturn("a1", "j/0/1", lambda _update: None)
+    files.add(pipe, "/desktop/picture.png")
+    assert files.is_idle
+    assert "not a regular file" in files.refused["/desktop/picture.png"]

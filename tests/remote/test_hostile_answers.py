@@ -1,0 +1,87 @@
+"""What the other side of SSH may send: endless files, wrong types, characters that steer a terminal."""
+
+from __future__ import annotations
+
+import io
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kq.errors import RemoteFailed
+from kq.remote import RemoteHost, RemoteStep
+from kq.remote.launcher import Ended, Started, _typed
+from kq.remote.machine import _is_same, marked_line, newest_python
+from kq.remote.steps import OpenStep, Steps
+from tests.remote.machines import Reports
+from tests.remote.test_prompts import preflight_of
+
+
+class Endless(io.RawIOBase):
+    """A file that never ends; it counts what is read of it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        assert size >= 0, "read without bound"
+        self.count += size
+        return b"x" * size
+
+
+def test_of_an_endless_file_no_more_is_read_than_is_compared() -> None:
+    """As /dev/zero behind a link in the home folder."""
+    file = Endless()
+    sftp: Any = SimpleNamespace(open=lambda _path, _mode: file)
+    assert not _is_same(sftp, "StartAgents.sh", b"x" * 1000)
+    assert file.count == 1001
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None, [], "text", {"cores": "many"}, {"cores": -1}, {"cores": 10**30}, {"time": []}, {"data_root": 7},
+        {"data_root": {"exists": "yes"}}, {"agents": [1]}, {"free_disk": None},
+    ],
+)  # fmt: skip
+def test_a_report_of_wrong_types_is_an_error_of_its_step(answer: object) -> None:
+    """And no traceback."""
+    made = preflight_of()
+    made.machine.run_kq = lambda *_: answer  # type: ignore[method-assign]  # no more is asked for
+    with pytest.raises(RemoteFailed, match="farm-w sent an invalid report"):
+        made._report(OpenStep("Machine", lambda _step: None), {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), [([], Started), ({"agents": [[1]]}, Started), ({"ended": 3}, Ended)]
+)
+def test_answers_of_wrong_types_are_errors(answer: object, kind: type) -> None:
+    """Of the scripts that start and stop Agents."""
+    with pytest.raises(RemoteFailed, match="invalid answer"):
+        _typed(answer, kind, RemoteHost(host="farm-w"))
+
+
+def test_a_version_of_other_digits_is_no_version() -> None:
+    """str.isdigit accepts what int does not."""
+    with pytest.raises(RemoteFailed):
+        newest_python("/usr/bin/python3\t3.\u00b2.1", RemoteHost(host="farm-w"))
+
+
+def test_an_answer_that_nests_without_end_is_none() -> None:
+    """The decoder's own limit is no traceback."""
+    assert marked_line("kq-remote: " + "[" * 100_000) is None
+
+
+def test_what_steers_a_terminal_is_escaped_in_steps() -> None:
+    """C0, C1, bidirectional controls and lone surrogates, in every message of a step."""
+    reports = Reports()
+    steps = Steps(reports, threading.Event())
+    hostile = "farm\x1b[31m\x9b2J\u202e\u200f\u2066\udcff"
+    with steps.step("System") as step:
+        step.update(hostile)
+        step.done(hostile)
+    messages = [each.message for each in reports.steps if isinstance(each, RemoteStep) and each.message]
+    assert len(messages) == 2
+    for message in messages:
+        assert message.isprintable() and message.encode(), message
