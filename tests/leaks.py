@@ -26,7 +26,7 @@ _PROC = Path("/proc")
 
 
 def mark_descendants() -> None:
-    """Mark this process's environment, so that processes started from now on can be told from others'."""
+    """Mark this process's environment, and so that of all processes that it starts from now on."""
     os.environ[RUN_MARK] = uuid.uuid4().hex
 
 

@@ -29,9 +29,9 @@ def test_a_benchmark_answers(name: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(answers.read_text())
-    assert told["machine"]["cores"] >= 1
-    rows = told["questions"][name]
+    answer = json.loads(answers.read_text())
+    assert answer["machine"]["cores"] >= 1
+    rows = answer["questions"][name]
     assert rows
     assert table(rows) in done.stdout
 

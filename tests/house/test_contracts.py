@@ -102,16 +102,16 @@ def test_each_wrong_arrow_breaks_its_contract(house: Path) -> None:
     """Every forbidden import is named under the contract that forbids it."""
     broken = broken_contracts(house, {importer: line for importer, line, _ in FORBIDDEN})
     for importer, line, contract in FORBIDDEN:
-        [said] = [text for name, text in broken.items() if name.startswith(contract)]
+        [report] = [text for name, text in broken.items() if name.startswith(contract)]
         module = importer.removesuffix(".py").replace("/", ".")
-        assert module in said, f"{importer}: {line}"
+        assert module in report, f"{importer}: {line}"
 
 
-def test_a_room_that_nobody_planned_is_found(house: Path) -> None:
+def test_a_room_that_no_contract_names_is_found(house: Path) -> None:
     """A new module of kq has to be given its place among the others."""
     (house / "kq" / "attic").mkdir()
-    [said] = broken_contracts(house, {"kq/attic/__init__.py": ""}).values()
-    assert "attic" in said
+    [report] = broken_contracts(house, {"kq/attic/__init__.py": ""}).values()
+    assert "attic" in report
 
 
 def test_the_arrows_of_the_architecture_are_allowed(house: Path) -> None:
@@ -187,7 +187,7 @@ def test_processes_are_started_and_ended_in_one_room(source: str, is_fine: bool)
     ],
 )
 def test_a_module_opens_with_at_most_three_lines(source: str, is_fine: bool) -> None:
-    """What lives in a module is said first, and briefly."""
+    """A module says first, and briefly, what lives in it."""
     assert (not list(house_rules.opening(ast.parse(source)))) is is_fine
 
 

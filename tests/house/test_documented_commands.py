@@ -37,9 +37,9 @@ def test_every_kq_command_is_one(capsys: pytest.CaptureFixture[str]) -> None:
         words = ["3" if word == "N" else word for word in words if word != "..."]
         seen.add(words[0])
         if words[0] == "remote" and words[-1].startswith("--"):
-            words.append("farm-b")  # amid a sentence, the host goes without saying
+            words.append("farm-b")  # in prose the host is left out
         if len(words) == 1:
-            words.append("--help")  # amid a sentence, the command's name alone
+            words.append("--help")  # in prose the command's name is alone
         try:
             parser.parse_args(words)
         except SystemExit as ended:
@@ -49,8 +49,8 @@ def test_every_kq_command_is_one(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_option_of_start_is_one() -> None:
-    """Held against what `./start --help` says; a scene that is named is there."""
-    told = subprocess.run([ROOT / "start", "--help"], capture_output=True, text=True, check=True).stdout
+    """Compared with the text of `./start --help`; a scene that is named is there."""
+    usage = subprocess.run([ROOT / "start", "--help"], capture_output=True, text=True, check=True).stdout
     count = 0
     for document, found in texts(STARTS):
         if found[1] != "start":
@@ -59,7 +59,7 @@ def test_every_option_of_start_is_one() -> None:
         words = shlex.split(found[2])
         for word in words:
             if word.startswith("-"):
-                assert word in told, f"{document}: {found[0]}"
+                assert word in usage, f"{document}: {found[0]}"
             elif "/" in word:
                 assert (ROOT / word).is_file(), f"{document}: {found[0]}"
     assert count >= 4

@@ -136,7 +136,7 @@ def test_a_set_up_that_did_not_end_starts_again_from_nothing(checkout: Path) -> 
 def test_without_rights_the_one_line_to_run_is_printed(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An ordinary user who may not become root is told the line that installs what is missing, and nothing
+    """An ordinary user who may not become root gets the line that installs what is missing, and nothing
     is made; one who may has it installed, and a package that brings no remedy is named."""
     tools = tmp_path / "tools"
     program(tools, "id", "echo 1000")

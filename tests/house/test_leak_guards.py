@@ -37,7 +37,7 @@ def test_socket():
     kept.append(socket.create_server(("127.0.0.1", 0)))
 
 def test_qt_warning():
-    qWarning("nobody expected this")
+    qWarning("no test expected this")
 
 def test_clean(data_root):
     with socket.create_server(("127.0.0.1", 0)):

@@ -1,4 +1,4 @@
-"""docs/protocol.md against kq/messages.py: every message is told, and nothing that is not one."""
+"""docs/protocol.md against kq/messages.py: every message is there, and nothing that is not one."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def test_every_message_has_a_row_with_its_tag() -> None:
 def test_a_message_stands_under_its_port(heading: str) -> None:
     """Each table holds what the code accepts there, once, and nothing else."""
     [text] = [text for title, text in sections().items() if title.startswith(heading)]
-    told = Counter(name for name, _, _ in ROW.findall(text))
-    assert told == Counter(kind.__name__ for kind in get_args(PORTS[heading]))
+    documented = Counter(name for name, _, _ in ROW.findall(text))
+    assert documented == Counter(kind.__name__ for kind in get_args(PORTS[heading]))
 
 
 def test_what_agents_report_stands_with_its_port() -> None:
     """Their table names the port of each row."""
     [text] = [text for title, text in sections().items() if title.startswith("An Agent reports")]
-    told = {name: rest.split("|")[0].strip() for name, _, rest in ROW.findall(text)}
+    documented = {name: rest.split("|")[0].strip() for name, _, rest in ROW.findall(text)}
     expected = {kind.__name__: "update" for kind in get_args(messages.UpdateMessage)}
-    assert told == {**expected, "RegisterUpdate": "request"}
+    assert documented == {**expected, "RegisterUpdate": "request"}
 
 
 def test_every_name_in_the_text_is_a_class() -> None:
-    """An answer that was renamed is found, too; so is a part of a message that nobody mentions."""
+    """An answer that was renamed is found, too; so is a part of a message that is not mentioned."""
     spoken = set(re.findall(r"`([A-Z]\w*[a-z]\w*)`", DOCUMENT.read_text(encoding="utf-8")))
     public = {name for name in CLASSES if not name.startswith("_")}
     assert spoken == public

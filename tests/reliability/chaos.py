@@ -52,7 +52,7 @@ class ChaosReport(NamedTuple):
     rerun_after_end: int
     """Runs of a task that had ended before, unheard: its Agent was killed before it could say so."""
     done_twice: int
-    """Runs that began after the queue had said that the job was Completed."""
+    """Runs that began after the job had been reported Completed."""
     lost: int
     left_over: int
     journal: str
@@ -62,7 +62,7 @@ class ChaosReport(NamedTuple):
 
 
 class _Havoc:
-    """Kills and stops at random, on a thread, until told to end."""
+    """Kills and stops at random, on a thread, until asked to end."""
 
     def __init__(self, queue: LiveQueue, rng: random.Random) -> None:
         self._queue = queue
@@ -231,7 +231,7 @@ def run_chaos(
     Args:
         folder: an empty folder.
         seed: of what is random.
-        say: told of the progress, a line now and then.
+        say: called with a line of progress now and then.
     """
     began = time.monotonic()
     rng = random.Random(seed)
@@ -248,14 +248,14 @@ def run_chaos(
         client.add_listener(witness.on_change)
         feed = _Feed(queue, folder, jobs, rng)
         with contextlib.closing(_Havoc(queue, rng)) as havoc:
-            told = began
+            said_at = began
             while not feed.go_on():
                 if client.status is ConnectionStatus.ENDED:
                     raise AssertionError(f"the queue gave up: {client.message}; {queue.errors}")
-                if time.monotonic() - told > 10.0:
-                    told = time.monotonic()
+                if time.monotonic() - said_at > 10.0:
+                    said_at = time.monotonic()
                     over = sum(record.state.is_terminal for record in client.jobs())
-                    say(f"{told - began:5.0f} s: {len(feed.accepted)} accepted, {over} over")
+                    say(f"{said_at - began:5.0f} s: {len(feed.accepted)} accepted, {over} over")
                 time.sleep(0.05)
         records = {record.id: record for record in client.jobs()}
     left = {each.pid for each in find_marked("KQ_SESSION", session)} | {p for p in [guardian] if is_alive(p)}

@@ -148,7 +148,7 @@ def test_agents_that_cannot_start_are_not_started_in_a_spin(tmp_path: Path) -> N
         aside = config.rename(config.with_name("aside"))
         [pid] = queue.await_agents()
         kill(pid)
-        until(lambda: "Agents cannot start" in queue.client.queue().problem, "the trouble to be told")
+        until(lambda: "Agents cannot start" in queue.client.queue().problem, "the problem to be shown")
         began, seen = time.monotonic(), set()
         while time.monotonic() - began < 2.0:
             seen |= {agent.id for agent in queue.client.agents()}
@@ -156,4 +156,4 @@ def test_agents_that_cannot_start_are_not_started_in_a_spin(tmp_path: Path) -> N
         assert len(seen) <= 4
         aside.rename(config)
         queue.await_agents()
-        until(lambda: queue.client.queue().problem == "", "the end of the trouble")
+        until(lambda: queue.client.queue().problem == "", "the end of the problem")

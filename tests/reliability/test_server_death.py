@@ -58,7 +58,7 @@ def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> No
     assert sorted(lines) == sorted(["done", "running", "over", *["waiting"] * 20, *map(str, range(1, 21))])
 
 
-def test_what_the_queue_was_told_holds_for_the_next_server(tmp_path: Path) -> None:
+def test_settings_of_the_queue_hold_for_the_next_server(tmp_path: Path) -> None:
     """Paused it stays paused, as many Agents are kept as were asked for, and who was drained is drained."""
     with LiveQueue(tmp_path, 1) as queue:
         queue.client.set_agent_count(3).result(10)
@@ -81,7 +81,7 @@ def test_what_the_queue_was_told_holds_for_the_next_server(tmp_path: Path) -> No
 
 
 def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Path) -> None:
-    """Its Agent remembers how it ended until somebody hears it."""
+    """Its Agent remembers how it ended until a server hears it."""
     data_root, runs = tmp_path / "data", tmp_path / "runs"
     data_root.mkdir()
     with LiveQueue(data_root, 1) as queue:
@@ -99,7 +99,7 @@ def test_a_job_that_ends_while_there_is_no_server_is_not_run_again(tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_stop_while_there_is_no_server_still_happens(tmp_path: Path) -> None:
-    """The wish waits in the client, and what runs is ended when the server is back."""
+    """The request waits in the client, and what runs is ended when the server is back."""
     with LiveQueue(tmp_path, 1) as queue:
         job_id = queue.submit(*SLEEP)
         queue.await_job(job_id, "Running")
@@ -138,7 +138,7 @@ def test_a_guardian_that_dies_takes_everything_along_and_the_session_goes_on(tmp
 
 
 @pytest.mark.slow
-def test_a_server_that_keeps_dying_is_given_up_with_a_sentence(tmp_path: Path) -> None:
+def test_a_server_that_keeps_dying_is_given_up_with_an_error(tmp_path: Path) -> None:
     """After the fifth time within half a minute: not a spin."""
     queue = LiveQueue(tmp_path, 1)
     queue.start()
@@ -263,8 +263,8 @@ def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
-    """Jobs run on; when there is room again the trouble ends, and what happened meanwhile is written."""
+def test_a_full_disk_is_reported_once_and_the_queue_continues(tmp_path: Path) -> None:
+    """Jobs run on; when there is room again the problem ends, and what happened meanwhile is written."""
     with small_disk(tmp_path) as mount:
         with LiveQueue(mount, 1) as queue:
             queue.await_job(queue.submit(*NOTHING))
@@ -279,12 +279,12 @@ def test_a_full_disk_is_said_once_and_the_queue_goes_on(tmp_path: Path) -> None:
             jobs = [queue.submit("sh", "-c", "echo x >/dev/null", name="n" * 900) for _ in range(30)]
             for job_id in jobs:
                 assert queue.await_job(job_id).state == "Completed"
-            until(lambda: "journal cannot be written" in queue.client.queue().problem, "the trouble")
+            until(lambda: "journal cannot be written" in queue.client.queue().problem, "the problem")
             [log_file] = (mount / "logs").glob("*/server.log")
             log = log_file.read_text()
             assert log.count("journal cannot be written") <= 1
             filler.unlink()
-            until(lambda: queue.client.queue().problem == "", "the end of the trouble", 40.0)
+            until(lambda: queue.client.queue().problem == "", "the end of the problem", 40.0)
             remove()
             assert len([each for each in dict.fromkeys(problems) if each]) == 1
         assert check_journal(mount) == "ok"
@@ -320,9 +320,9 @@ def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1) as queue:
         until(lambda: queue.client.job(done) and queue.client.job(cut), "the history")
         assert queue.kq("jobs", "--json").stdout.strip() == "[]"
-        told = {job["id"]: job for job in json.loads(queue.kq("jobs", "--json", "--all").stdout)}
-        assert told[done]["state"] == "Completed"
-        assert (told[cut]["state"], told[cut]["reason"]) == ("Cancelled", "its session ended before it did")
+        shown = {job["id"]: job for job in json.loads(queue.kq("jobs", "--json", "--all").stdout)}
+        assert shown[done]["state"] == "Completed"
+        assert (shown[cut]["state"], shown[cut]["reason"]) == ("Cancelled", "its session ended before it did")
         assert log.exists()
         assert queue.kq("start", cut).returncode == 0
         record = queue.await_job(cut, "Completed")

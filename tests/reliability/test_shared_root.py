@@ -1,4 +1,4 @@
-"""A data root that other users may write to: what one of them plants there harms nobody.
+"""A data root that other users may write to: what one of them plants there harms no other.
 
 Two real users: needs root, which may become others.
 """

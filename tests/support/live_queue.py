@@ -44,7 +44,7 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that nobody reaped yet does not."""
+    """Whether the process runs; a zombie does not."""
     return process_start_time(pid) is not None
 
 

@@ -108,7 +108,7 @@ def setsid() -> None:
 
 
 def double_fork() -> None:
-    """A grandchild in a session of its own, whose parent has ended: it is in nobody's tree."""
+    """A grandchild in a session of its own, whose parent has ended: it is in no process tree."""
     await_end = child(have_child_alone)
     await_end()
     note("ready")
