@@ -14,7 +14,7 @@ import pytest
 from katana_queue.kq.errors import BadInput, Refused
 from katana_queue.kq.katana_folder import Platform, build, build_folder, read_header
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # the registry may be slow
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = {"linux": (".so",), "windows": (".pyd", ".dll")}
 

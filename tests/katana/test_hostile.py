@@ -17,6 +17,7 @@ KATANAS_QT = ROOT / ".venv" / "katana"
 DESKTOP = Path(__file__).with_name("hostile_desktop.py")
 
 pytestmark = [
+    pytest.mark.timeout(1200),  # the registry may be slow
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="a launcher of the shell stands for Katana's"),
     pytest.mark.skipif(

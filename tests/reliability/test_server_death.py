@@ -22,9 +22,6 @@ from tests.support.commands import NOTHING, SLEEP, fails, held, noting, saying, 
 from tests.support.live_queue import ROOT, LiveQueue, clean_environment, frozen, is_alive, kill, until
 from tests.support.small_disk import fill, small_disk
 
-_SLOWNESS = 1 if sys.platform != "win32" else 10
-"""Where processes start several times as slowly: see live_queue.py."""
-
 with_flock = pytest.mark.skipif(shutil.which("flock") is None, reason="its tasks are locked with flock")
 
 
@@ -45,7 +42,7 @@ def test_jobs_that_run_go_on_and_those_that_wait_come_back(tmp_path: Path) -> No
         first = queue.server_pid
         kill(first)
         until(lambda: queue.client.status is ConnectionStatus.LOST or queue.server_pid != first, "the loss")
-        until(lambda: queue.server_pid != first, "another server", 5.0 * _SLOWNESS)
+        until(lambda: queue.server_pid != first, "another server")
         queue.await_connected()
         queue.await_job(running, "Running")
         assert queue.agent_pids() == agents, "its Agent lives on"
@@ -69,7 +66,7 @@ def test_settings_of_the_queue_hold_for_the_next_server(tmp_path: Path) -> None:
         waiting = queue.submit(*NOTHING)
         agents, first = queue.agent_pids(), queue.server_pid
         kill(first)
-        until(lambda: queue.server_pid != first, "another server", 5.0 * _SLOWNESS)
+        until(lambda: queue.server_pid != first, "another server")
         queue.await_connected()
         until(lambda: sum(each.state == "Idle" for each in queue.client.agents()) == 3, "them to be heard")
         assert queue.agent_pids() == agents
@@ -205,17 +202,19 @@ def test_the_journal_bears_a_kill_at_any_moment(bare_server: _BareServer) -> Non
     asked: dict[str, Future[None]] = {}
     for _ in range(8):
         bare_server.start()
-        end = time.monotonic() + rng.uniform(0.05, 0.5) * _SLOWNESS
-        while time.monotonic() < end:
+        awaited = rng.randint(1, 40)
+        this_time: list[Future[None]] = []
+        while sum(future.done() for future in this_time) < awaited:
             for _ in range(5):
                 spec = JobSpec(name="n", commands=(NOTHING,), cwd=str(bare_server.data_root), frames="1-50")
                 job_id, asked_for = bare_server.client.submit(spec)
                 asked[job_id] = asked_for
+                this_time.append(asked_for)
             time.sleep(0.002)
         bare_server.end(by_force=True)
         confirmed |= {each for each, future in asked.items() if future.done() and not future.exception()}
         assert check_journal(bare_server.data_root) == "ok"
-    assert len(confirmed) > 50
+    assert len(confirmed) >= 8
     bare_server.start()
     client = bare_server.client
     until(lambda: all(future.done() for future in asked.values()), "every submission to be confirmed")

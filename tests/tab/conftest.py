@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,7 +67,6 @@ def settle(qtbot: Any) -> Callable[[Callable[[], bool]], None]:
     """Wait until something holds, with events running."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        # As in live_queue.py: much is several times as slow on Windows.
-        qtbot.waitUntil(condition, timeout=10_000 if sys.platform != "win32" else 60_000)
+        qtbot.waitUntil(condition, timeout=60_000)
 
     return wait
