@@ -139,6 +139,13 @@ assert Path(where["data_root"], "before").exists()
 assert Path(where["data_root"], "after").exists()
 print("repeat:", Manager.GetJobState(job, name))
 
+# --- The shelf's item, whose dialog needs paramiko ---
+Shelves.GetBuiltinShelves()[0].getItems()[0].run()
+dialogs = [each for each in application.topLevelWidgets() if "RemoteAgents" in type(each).__name__]
+print("dialogs:", [type(each).__name__ for each in dialogs], "paramiko" in sys.modules)
+for each in dialogs:
+    each.close()
+
 # --- Close ---
 holder.close()
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)

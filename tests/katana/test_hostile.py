@@ -139,6 +139,7 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
     assert "LD_LIBRARY_PATH=/poison/libraries" in said
     assert "RENDERER_SETTING=changed since the start" in said
     assert "repeat: completed" in said
+    assert "dialogs: ['LaunchRemoteAgentsDialog']" in said
     assert "theirs: Katana" in said
     assert "closed" in said
 
