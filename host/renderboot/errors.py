@@ -1,4 +1,4 @@
-"""What can go wrong in a render, as exceptions whose text is one sentence for the artist.
+"""What can go wrong in a render, as exceptions whose text is the message for the artist.
 
 RenderBootError (exit code 1)
 ├── ArgumentError (exit code 2)

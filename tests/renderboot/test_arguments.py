@@ -51,7 +51,7 @@ def test_threads_come_from_the_environment_unless_asked_for() -> None:
     ],
 )
 def test_bad_arguments_are_named(words: str, environment: dict[str, str], part: str) -> None:
-    """Each mistake gives one sentence that names the key."""
+    """Each mistake gives one message that names the key."""
     with pytest.raises(ArgumentError) as caught:
         parse(words.split(), environment)
     assert part in str(caught.value)

@@ -176,7 +176,7 @@ def test_settings_come_from_the_stage_and_arguments_overrule_them() -> None:
 
 
 def test_a_camera_that_does_not_exist_is_an_error_with_the_choices() -> None:
-    """The sentence names what was asked and what there is."""
+    """The message names what was asked and what there is."""
     stage = new_stage()
     add_sphere(stage, "/World/Ball")
     add_camera(stage, "/World/Cam")

@@ -121,7 +121,7 @@ def test_display_colour_can_drive_a_surface() -> None:
 
 
 def test_unknown_nodes_in_a_network_are_named() -> None:
-    """An input fed by a node that nobody knows stays at its default, and says so."""
+    """An input fed by an unknown node stays at its default, and says so."""
     stage = new_stage()
     material = add_material(stage, "/World/M")
     node = UsdShade.Shader.Define(stage, "/World/M/Noise")

@@ -56,7 +56,7 @@ def test_exr_keeps_light_above_white(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """One sentence with the path, and no draft left beside it."""
+    """One message with the path, and no draft left beside it."""
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(RenderBootError, match=r"file[/\\]a\.png' cannot be written"):
         write_png(tmp_path / "file" / "a.png", _ramp())
@@ -67,7 +67,7 @@ def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_is_being_looked_at_is_replaced(tmp_path: Path) -> None:
-    """Windows refuses that while somebody has it open: the new one waits for a moment."""
+    """Windows refuses that while another program has it open: the new one waits for a moment."""
     path = tmp_path / "a.png"
     write_png(path, _ramp())
     old = path.read_bytes()

@@ -172,7 +172,7 @@ def _follow_until(process: subprocess.Popen[str], start: str) -> list[str]:
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be heard there; CTRL_BREAK takes the same path")
 @pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_leaves_a_partial_picture(red_ball: Path, tmp_path: Path, which: signal.Signals) -> None:
-    """Stopped after the first of a million samples: exit code 143, the picture and the sentence."""
+    """Stopped after the first of a million samples: exit code 143, the picture and the message."""
     output = tmp_path / "picture.png"
     arguments = ["-geolib3OpTree", str(red_ball), "-renderOutputFile", str(output), "-samples", "1000000"]
     with subprocess.Popen(
@@ -195,7 +195,7 @@ def test_a_stop_leaves_a_partial_picture(red_ball: Path, tmp_path: Path, which: 
     assert output.with_suffix(".exr").exists()
 
 
-def test_bad_input_gives_one_sentence(tmp_path: Path, red_ball: Path) -> None:
+def test_bad_input_gives_one_message(tmp_path: Path, red_ball: Path) -> None:
     """What was wrong is the log's last line, and no traceback comes with it."""
     (tmp_path / "text.usda").write_text("hello")
     (tmp_path / "list.txt").write_text("hello")
@@ -219,7 +219,7 @@ def test_bad_input_gives_one_sentence(tmp_path: Path, red_ball: Path) -> None:
 
 
 def test_a_renderer_that_is_not_installed_is_told(red_ball: Path, tmp_path: Path) -> None:
-    """The plug-in is here and its engine is not: the sentence says what to install."""
+    """The plug-in is here and its engine is not: the message says what to install."""
     (tmp_path / "mitsuba.py").write_text(
         "raise ModuleNotFoundError('No module named mitsuba', name='mitsuba')"
     )
@@ -304,7 +304,7 @@ def test_a_standby_whose_log_cannot_be_opened_takes_nothing(red_ball: Path, tmp_
 
 
 def test_a_standby_tells_a_bad_job(tmp_path: Path) -> None:
-    """A line that is no job gives a sentence and the exit code for bad arguments."""
+    """A line that is no job gives a message and the exit code for bad arguments."""
     with _standby(tmp_path) as process:
         _, err = process.communicate("[1, 2]\n", timeout=30)
     assert process.returncode == 2

@@ -175,7 +175,7 @@ def test_a_binding_to_nothing_is_named() -> None:
 
 
 def test_nothing_to_see_is_an_error() -> None:
-    """An empty stage and one with only hidden things are told apart."""
+    """An empty stage and one with only hidden things give different errors."""
     with pytest.raises(RenderBootError, match="is empty"):
         read(Usd.Stage.CreateInMemory())
     with pytest.raises(RenderBootError, match="nothing to render"):
