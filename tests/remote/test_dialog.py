@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from katana_queue.kq.api import ConnectionStatus, Session, Settings, start_session
+from katana_queue.kq.api import ConnectionStatus, HostStore, RemoteHost, Session, Settings, start_session
+from katana_queue.plugins.Shelves.KatanaQueue.dialogs import launch_remote_agents
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QPushButton
@@ -148,3 +150,26 @@ def test_a_saved_host_is_offered_again(
     assert again.described().num_agents == 7
     assert again.described().port == machine.port
     assert again._lookup.wait(5) and again._towards.wait(5)
+
+
+def test_the_host_that_has_agents_is_preselected(
+    qtbot: Any, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two of them the choice is the artist's; names that are cut off are whole in a tool tip."""
+    agents: list[SimpleNamespace] = []
+    session = SimpleNamespace(client=SimpleNamespace(agents=lambda: agents), settings=None, ready=None)
+    monkeypatch.setattr(launch_remote_agents, "current_session", lambda: session)
+    store = HostStore()
+    for name in ("farm-a", "farm-b"):
+        store.remember(RemoteHost(host=name, num_agents=3), worked=True)
+    for labels, chosen in (([], ""), (["farm-b"], "farm-b"), (["farm-a", "farm-b"], "")):
+        agents[:] = [SimpleNamespace(id=f"{label}:1-abcd", local=False) for label in labels]
+        dialog = LaunchRemoteAgentsDialog()
+        qtbot.addWidget(dialog)
+        qtbot.waitUntil(lambda dialog=dialog: dialog.host.count() == 2)
+        assert dialog.host.currentText() == chosen
+        assert dialog.num_agents.value() == (3 if chosen else 2)
+        assert dialog.host.itemData(0, Qt.ItemDataRole.ToolTipRole) == dialog.host.itemText(0)
+        assert dialog._lookup.wait(5)
+        qtbot.waitUntil(lambda dialog=dialog: not dialog._towards.is_busy)
+        assert dialog._towards.wait(5)

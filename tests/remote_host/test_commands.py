@@ -54,3 +54,21 @@ def test_agents_that_never_came_leave_nothing_behind(
     assert asked["leaves_job"], "on Windows all that an SSH session holds ends with it"
     assert started[0].poll() is not None
     started[0].close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (["--agents", "1", "--ports", "1", "2", "99999"], "99999"),
+        (["--agents", "1", "--ports", "1", "2", "-3"], "-3"),
+        (["--agents", "0"], "Agents: 0"),
+        (["--agents", str(10**20)], str(10**20)),
+    ],
+)
+def test_ports_and_numbers_out_of_range_are_refused(
+    connection: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], fact: str
+) -> None:
+    """Nothing is started, and nothing stays."""
+    assert commands.main(["start", "--connection", str(connection), *arguments]) == 2
+    assert fact in capsys.readouterr().err
+    assert not HostFolder.of("farm:1:2").path.exists()
