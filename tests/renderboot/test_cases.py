@@ -133,6 +133,21 @@ def test_point_instances_have_their_colours(stage: Usd.Stage) -> None:
     assert np.argmax(at(draw(stage), -1, 0)) == 1
 
 
+def test_colours_reach_the_instances_of_instances(stage: Usd.Stage) -> None:
+    """An instancer whose prototype is an instancer: red on the left, blue on the right."""
+    add_dome(stage)
+    outer = _scatter(stage, "/World/Scatter/Inner")
+    primvar(outer.GetPrim(), "displayColor", [(1, 0, 0), (0, 0, 1)], "vertex")
+    inner = UsdGeom.PointInstancer.Define(stage, "/World/Scatter/Inner")
+    inner.CreatePositionsAttr([(0, 0.6, 0), (0, -0.6, 0)])
+    inner.CreateProtoIndicesAttr([0, 0])
+    inner.CreatePrototypesRel().SetTargets(["/World/Scatter/Inner/Ball"])
+    add_sphere(stage, "/World/Scatter/Inner/Ball", radius=0.4)
+    pixels = draw(stage)
+    for y in (0.6, -0.6):
+        assert [int(np.argmax(at(pixels, x, y))) for x in (-1, 1)] == [0, 2]
+
+
 def test_many_different_instances_are_rendered_as_fewer_and_said(stage: Usd.Stage) -> None:
     """A thousand colours make no thousand copies of the prototype."""
     instancer = _scatter(stage, "/World/Scatter/Ball", 1000)

@@ -148,10 +148,12 @@ class InstanceReader:
         root = self._walk.place(prim, place)
         if root is None:
             return
-        key: tuple[object, ...] = (name, str(root.purpose.purpose))
+        # What instances around this one bring reaches its prototype, too.
+        key: tuple[object, ...] = (name, str(root.purpose.purpose), self._walk.primvars.given)
         if name not in self._names:
             # The first reading shows which primvars the prototype takes from its instances.
             self._prototypes[(*key, ())] = self._prototype(prim, root, name, _IN_PROTOTYPES)
+        self._walk.primvars.inherited_names |= self._names[name]
         for values, members in self._by_values(instancer, self._names[name], len(matrices), here):
             if (*key, values) not in self._prototypes:
                 with self._walk.primvars.instance(values):

@@ -27,6 +27,11 @@ class PrimvarReader:
         self.inherited_names: set[str] = set()
         """Names that were looked up and that the prim itself does not have."""
 
+    @property
+    def given(self) -> tuple[InstanceValues, ...]:
+        """What the point instances around the prim bring, the outermost first."""
+        return tuple(self._given)
+
     @contextmanager
     def instance(self, values: InstanceValues) -> Iterator[None]:
         """While one point instance's prototype is read: all of it inherits what the instance brings."""
