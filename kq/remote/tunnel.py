@@ -15,6 +15,8 @@ __all__ = ["Tunnel"]
 
 _BLOCK = 64 * 1024
 _LOOPBACK = "127.0.0.1"
+MAX_CONNECTIONS = 400
+"""Open at a time: three for each of some 130 Agents. Each takes two threads."""
 
 
 class Tunnel:
@@ -34,6 +36,7 @@ class Tunnel:
         """
         self._closed = False
         self._lock = threading.Lock()
+        self._open = 0
         self._ends: set[socket.socket | paramiko.Channel] = set()
         self.there: list[int] = []
         """The other machine's ports, in the same order."""
@@ -68,7 +71,10 @@ class Tunnel:
     ) -> None:
         """An Agent over there connected. On the transport's own thread, which must not wait."""
         port = self._ways.get(server[1])
-        if port is None:
+        with self._lock:
+            is_taken = port is not None and self._open < MAX_CONNECTIONS
+            self._open += is_taken
+        if port is None or not is_taken:
             hang_up(channel)
             return
         name = f"kq-tunnel-{port}"
@@ -76,6 +82,13 @@ class Tunnel:
 
     def _serve(self, channel: paramiko.Channel, port: int) -> None:
         """One connection of an Agent, until either side ends it."""
+        try:
+            self._forward(channel, port)
+        finally:
+            with self._lock:
+                self._open -= 1
+
+    def _forward(self, channel: paramiko.Channel, port: int) -> None:
         try:
             sock = socket.create_connection((_LOOPBACK, port), timeout=5.0)
         except OSError:

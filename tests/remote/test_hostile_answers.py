@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from kq.errors import RemoteFailed
-from kq.remote import RemoteHost, RemoteStep
+from kq.remote import RemoteHost, RemoteStep, tunnel
 from kq.remote.launcher import Ended, Started, _typed
 from kq.remote.machine import _is_same, marked_line, newest_python
 from kq.remote.steps import OpenStep, Steps
 from tests.remote.machines import Reports
 from tests.remote.test_prompts import preflight_of
+from tests.support.live_queue import until
 
 
 class Endless(io.RawIOBase):
@@ -85,3 +86,33 @@ def test_what_steers_a_terminal_is_escaped_in_steps() -> None:
     assert len(messages) == 2
     for message in messages:
         assert message.isprintable() and message.encode(), message
+
+
+def test_a_tunnel_has_a_limit_of_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes two threads of the desktop; those beyond are closed at once."""
+    monkeypatch.setattr(tunnel, "MAX_CONNECTIONS", 3)
+    transport: Any = SimpleNamespace(request_port_forward=lambda _host, port, _handler: port + 1000)
+    opened = tunnel.Tunnel(SimpleNamespace(transport=transport), (1, 2, 3), (1, 2, 3))  # type: ignore[arg-type]  # no more is asked for
+    go, serving = threading.Event(), threading.Semaphore(0)
+
+    def forward(_channel: object, _port: int) -> None:
+        serving.release()
+        assert go.wait(20)
+
+    monkeypatch.setattr(opened, "_forward", forward)
+    closed: list[int] = []
+
+    def connect(number: int) -> None:
+        channel: Any = SimpleNamespace(close=lambda: closed.append(number))
+        opened._on_connection(channel, ("there", 0), ("127.0.0.1", 1001))
+
+    for number in range(5):
+        connect(number)
+    assert closed == [3, 4]
+    go.set()
+    for _ in range(3):
+        assert serving.acquire(timeout=20)
+    until(lambda: opened._open == 0, "the connections to end")
+    connect(5)
+    assert serving.acquire(timeout=20) and closed == [3, 4]
+    until(lambda: opened._open == 0, "the last one to end")
