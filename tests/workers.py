@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["FIRST", "ONE_BY_ONE", "ONE_WORKER", "WHOLE_PROGRAMS", "auto_count", "scheduler"]
+__all__ = ["FIRST", "ONE_BY_ONE", "ONE_WORKER", "WHOLE_PROGRAMS", "auto_count", "encodable", "scheduler"]
 
 WHOLE_PROGRAMS = (
     "agent/test_attempts.py",
@@ -97,3 +97,14 @@ def scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False  # else by the number of tests
     return FileScheduling(config, log)
+
+
+def encodable(value: Any) -> Any:
+    """A report's data with lone surrogates escaped: a worker that sends one ends, and the run with it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {encodable(key): encodable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(encodable, value))
+    return value

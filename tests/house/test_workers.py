@@ -14,12 +14,13 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parents[2]
 
 SMALL = """
-import os
+import logging, os
 import pytest
 
 @pytest.mark.parametrize("number", range(4))
 def test_{name}(number):
     print("PID {name}", os.getpid())
+    logging.warning("a name that is no UTF-8: \\udcff")
 
 @pytest.mark.nightly
 def test_of_the_night():
@@ -32,7 +33,7 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     pytester.makepyfile(test_one=SMALL.format(name="one"), test_two=SMALL.format(name="two"))
     pytester.syspathinsert(ROOT)
     return pytester.runpytest_subprocess(
-        *("-p", "tests.conftest", "-p", "no:cacheprovider", "-rP", "-c", str(ROOT / "pyproject.toml")),
+        *("-p", "tests.conftest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")),
         *(f"--rootdir={pytester.path}", *arguments, *map(str, pytester.path.glob("test_*.py"))),
     )
 
@@ -41,9 +42,9 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 def test_a_file_stays_with_one_worker_and_nightly_tests_are_left_out(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its tests may share a queue. With --all, what is for the night runs too."""
+    """Its tests may share a queue. With --all, what is for the night runs too. Any text may be logged."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    result = run(pytester, "--numprocesses=2")
+    result = run(pytester, "--numprocesses=2", "-rP")
     result.assert_outcomes(passed=8)
     assert "NIGHT" not in result.stdout.str()
     pids = dict(re.findall(r"PID (\w+) (\d+)", result.stdout.str()))
