@@ -21,6 +21,8 @@ os.environ.update(
     KQ_OPEN_NUM_AGENTS="2",
     KQ_OPEN_DATA_ROOT=where["data_root"],
     KATANA_RESOURCES=where["folder"],
+    QT_QPA_PLATFORM="offscreen",  # Wine passes no QT_ variable on
+    QT_QPA_FONTDIR="C:\\windows\\Fonts",
 )
 logging.basicConfig(format="%(name)s %(levelname)s %(message)s", stream=sys.stdout)
 from host import katana_alias  # noqa: E402

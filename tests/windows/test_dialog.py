@@ -107,8 +107,7 @@ def test_from_the_first_check_to_the_last_stop(
     record, log, picture = await_render(session.client, session.settings.data_root)
     assert (picture.width(), picture.height()) == (480, 270) and "mitsuba" in log
     assert len({picture.pixelColor(x, 135).rgb() for x in range(480)}) > 50, "it is a picture of something"
-    qtbot.waitUntil(lambda: tab.isVisible() and record.state == "Completed")
-    qtbot.wait(1500)
+    qtbot.waitUntil(lambda: tab.model.job(record.id) is not None, timeout=10_000)
     keep(tab, "windows-tab")
     qtbot.mouseClick(dialog.stop, LEFT)
     taken = settle(dialog, qtbot)

@@ -63,7 +63,7 @@ def test_loaded_rendered_and_gone(wine: Wine, katana: Path, katanas_qt: Path, tm
     (api / "host").symlink_to(ROOT / "host")
     done = wine.run(
         PYTHON, windows_path(DESKTOP), json.dumps(where), cwd=data_root,
-        QT_QPA_PLATFORM="offscreen", QT_QPA_FONTDIR="C:\\windows\\Fonts", PYTHONDONTWRITEBYTECODE="1",
+        PYTHONDONTWRITEBYTECODE="1",
         PYTHONPATH=f"{windows_path(katanas_qt)};{windows_path(api)}",
     )  # fmt: skip
     text = (done.stdout + done.stderr).decode(errors="replace")
@@ -71,7 +71,7 @@ def test_loaded_rendered_and_gone(wine: Wine, katana: Path, katanas_qt: Path, tm
     [line] = [each for each in text.splitlines() if each.startswith("facts: ")]
     facts = json.loads(line.removeprefix("facts: "))
     assert facts["qt"] == "6.5.3" and facts["farms"] and facts["tabs"]
-    assert "Launch Remote Agents" in facts["shelves"]
+    assert any(name.startswith("Launch Remote Agents") for name in facts["shelves"])
     assert facts["zmq"].startswith(windows_path(folder))
     assert QImage(str(data_root / "beauty.png")).width() == 160
     until(lambda: not ours_on_windows(), "all to be gone", 30)

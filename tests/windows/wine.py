@@ -121,11 +121,20 @@ class Wine:
         **variables: str,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a program there to its end; its streams are pipes, and it has no console."""
-        command = ["wine", str(program), *arguments]
-        return subprocess.run(
-            command, env={**self.environment, **variables}, input=stdin, capture_output=True, cwd=cwd,
-            check=False, timeout=_TIMEOUT_S,
-        )  # fmt: skip
+        # All that it starts keeps the error stream of Linux: its end is not waited for.
+        errors, far_end = os.pipe()
+        try:
+            with subprocess.Popen(
+                ["wine", str(program), *arguments], env={**self.environment, **variables}, cwd=cwd,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=far_end,
+            ) as process:  # fmt: skip
+                output, _ = process.communicate(stdin, _TIMEOUT_S)
+            os.write(far_end, b"\n")  # so that there is something to read
+            words = os.read(errors, 1 << 16)
+            return subprocess.CompletedProcess(process.args, process.returncode, output, words)
+        finally:
+            os.close(errors)
+            os.close(far_end)
 
     def powershell(
         self, script: str, *, stdin: bytes = b"", profile: str = "", **variables: str
