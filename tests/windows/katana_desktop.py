@@ -91,6 +91,6 @@ facts = {
     "farms": list(Manager.GetFarmPluginNames()),
     "tabs": sorted(tabs),
     "shelves": shelves,
-    "zmq": sys.modules["zmq"].__file__,
+    "kq": sys.modules["katana_queue.kq.api"].__file__,
 }
 print("facts:", json.dumps(facts))

@@ -50,7 +50,7 @@ def test_loaded_rendered_and_gone(wine: Wine, katana: Path, katanas_qt: Path, tm
     """Farm plug-in, tab and shelf are there, two Agents render, and after the close nothing is left."""
     folder = tmp_path / "Katana Queue ü"
     build_folder(folder, Platform.WINDOWS)
-    patch_zmq(folder / "katana_queue" / "packages")  # what Wine lacks
+    patch_zmq(folder / "katana_queue" / "packages")  # Wine lacks what it asks for
     data_root = tmp_path / "data root"
     data_root.mkdir()
     scene = ROOT / "tests" / "host" / "data" / "small.usda"
@@ -72,6 +72,6 @@ def test_loaded_rendered_and_gone(wine: Wine, katana: Path, katanas_qt: Path, tm
     facts = json.loads(line.removeprefix("facts: "))
     assert facts["qt"] == "6.5.3" and facts["farms"] and facts["tabs"]
     assert any(name.startswith("Launch Remote Agents") for name in facts["shelves"])
-    assert facts["zmq"].startswith(windows_path(folder))
+    assert facts["kq"].startswith(windows_path(folder))
     assert QImage(str(data_root / "beauty.png")).width() == 160
     until(lambda: not ours_on_windows(), "all to be gone", 30)

@@ -145,7 +145,7 @@ def test_started_twice_and_stopped_by_hand(
     until(lambda: [each for each in queue.client.agents() if each.state == "Idle"], "the Agent", 60)
     before = supervised(hand)
     again = hand.type(start)
-    assert again.returncode == 0 and "runs already" in again.stdout, again
+    assert again.returncode == 0 and "launched" not in again.stdout, again
     assert [each["agents"] for each in supervised(hand)] == [each["agents"] for each in before]
     stopped = hand.type(".\\StopAgents.ps1; exit $LASTEXITCODE")
     assert stopped.returncode == 0 and "1 Agent ended" in stopped.stdout, stopped
