@@ -1,6 +1,6 @@
 """One render from arguments to exit code: one thread renders, the main one writes pictures and hears signals.
 
-Never knows which renderer it is, and reads no USD itself.
+Independent of the renderer; reads no USD itself.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ _PICTURE_INTERVAL_S = 2.0
 _LISTEN_S = 0.25
 """How often progress is looked at; signals and finished passes do not wait for it."""
 _STACK_BYTES = 255 * 2**20
-"""Windows' Python takes less than 256 MiB."""
+"""Stack of the render thread. On Windows, Python accepts less than 256 MiB."""
 _MEMORY_SHARE = 0.8
 """Of the machine's memory, when no other limit is asked for."""
 _STILL_READING_S = 15.0
 """How often a long reading of the scene is mentioned in the log."""
+_NO_CAMERA = "(automatic: frames the scene)"
 _STOP_TIMEOUT_S = 1.0
 """How long a cancelled pass may take before the picture is taken without it."""
 
@@ -65,24 +66,19 @@ def run(
         cache: Where parts of the scene may have been made already.
 
     Returns:
-        The process's exit code: 0, 1 after an error that the last log line tells, 143 after a stop.
+        The process's exit code: 0, 1 after an error, which the last log line gives, 143 after a stop.
     """
     return _Job(arguments, renderer, report or Report(), cache).run()
 
 
 @dataclass(frozen=True)
-class _Described:
-    """What of the scene the picture's header says; the scene itself is gone while it renders."""
+class _HeaderFacts:
+    """What the picture's header needs of the scene, which is released before rendering."""
 
     settings: PictureSettings
     frame: float | None
     camera: str
     renderer: str
-
-
-@dataclass
-class _Outcome:
-    error: Exception | None = None
 
 
 class _Job:
@@ -98,19 +94,19 @@ class _Job:
         self._picture: Picture | None = None
         self._preview: Pixels | None = None
         self._samples = 0
-        self._outcome = _Outcome()
+        self._error: Exception | None = None
         output = _output_of(arguments)
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
         self._written_at = 0.0
         self._began_at = time.monotonic()
-        self._described: _Described | None = None
+        self._header_facts: _HeaderFacts | None = None
         self._sender: PixelSender | None = None
         self._mentioned_at = time.monotonic()
         self._process = psutil.Process()
         self._memory_limit = arguments.memory_limit or int(_MEMORY_SHARE * psutil.virtual_memory().total)
 
     def run(self) -> int:
-        before = self._hear_signals()
+        old_handlers = self._handle_signals()
         arguments = self._arguments
         self._sender = open_sender(arguments.host, arguments.temp_dir, self._report.say)
         try:
@@ -118,25 +114,25 @@ class _Job:
         finally:
             if self._sender is not None:
                 self._sender.close()
-            for number, handler in before.items():
+            for number, handler in old_handlers.items():
                 signal.signal(number, handler)
 
     def _run(self) -> int:
         self._greet()
         # USD composes and destroys by recursion: a chain of references may be thousands long.
-        before = threading.stack_size(_STACK_BYTES)
-        # A daemon: a pass that does not heed its cancelling must not keep the process from ending.
+        old_stack_size = threading.stack_size(_STACK_BYTES)
+        # Daemon: a pass that ignores cancel() must not keep the process alive.
         worker = threading.Thread(target=self._work, name="render", daemon=True)
         worker.start()
-        threading.stack_size(before)
+        threading.stack_size(old_stack_size)
         try:
             ended = self._follow()
             if not ended:
                 return self._stopped(worker)
-            if isinstance(self._outcome.error, StopRequested):
+            if isinstance(self._error, StopRequested):
                 return self._stopped(worker)
-            if self._outcome.error is not None:
-                return self._failed(self._outcome.error)
+            if self._error is not None:
+                return self._failed(self._error)
             return self._finished()
         # Whatever goes wrong on this thread ends the render thread too, and is worded for the log.
         except Exception as error:  # noqa: BLE001
@@ -156,7 +152,7 @@ class _Job:
         if arguments.unknown:
             self._report.warn(f"unknown arguments are ignored: {', '.join(arguments.unknown)}")
 
-    def _hear_signals(self) -> dict[int, Any]:
+    def _handle_signals(self) -> dict[int, Any]:
         """Take the stop signals; returns who had them before."""
         if threading.current_thread() is not threading.main_thread():
             return {}
@@ -210,6 +206,7 @@ class _Job:
             self._report.say(f"still reading the scene: {held:.1f} GB held")
 
     def _write_png(self, picture: Picture) -> None:
+        """Write the current picture; the first time, the stored preview instead."""
         preview, self._preview = self._preview, None
         self._publish(picture.pixels() if preview is None else preview)
         self._written_at = time.monotonic()
@@ -253,8 +250,8 @@ class _Job:
         write_exr(self._exr, pixels, self._header(picture.samples_done()))
 
     def _header(self, samples: float) -> Header:
-        """What the EXR says of itself."""
-        scene = self._described
+        """Size and metadata of the picture; the PNG uses only size and origin."""
+        scene = self._header_facts
         if scene is None:
             return Header()
         settings, arguments = scene.settings, self._arguments
@@ -262,7 +259,7 @@ class _Job:
         about: dict[str, str | int | float] = {
             "scene": str(arguments.stage),
             "renderer": scene.renderer,
-            "camera": scene.camera or "made to frame the scene",
+            "camera": scene.camera or _NO_CAMERA,
             "samples": int(samples),
             "renderTime": time.monotonic() - self._began_at,
             "capDate": time.strftime("%Y:%m:%d %H:%M:%S"),
@@ -291,7 +288,7 @@ class _Job:
             self._render()
         # Whatever goes wrong here must reach the main thread, which words it; nothing is swallowed.
         except Exception as error:  # noqa: BLE001
-            self._outcome.error = error
+            self._error = error
         self._events.put(_Event.ENDED)
 
     def _render(self) -> None:
@@ -302,7 +299,7 @@ class _Job:
             self._passes(picture)
 
     def _translated(self) -> Picture:
-        """The picture to render. What it was made of is not needed any more when this returns."""
+        """Read and translate the scene. Returns only the picture, so that the scene can be freed."""
         # USD is imported here, so that a bad argument is answered without it.
         from .stage.reader import read_scene
 
@@ -315,8 +312,8 @@ class _Job:
         with self._report.timed("stage read"):
             scene = read_scene(self._arguments, diagnostics, cache)
         self._tell(diagnostics)
-        self._describe(scene, renderer)
-        self._described = _Described(
+        self._log_scene(scene, renderer)
+        self._header_facts = _HeaderFacts(
             scene.settings, scene.frame, scene.camera.path, f"{renderer.name} {renderer.version}"
         )
         self._check_stop()
@@ -332,15 +329,15 @@ class _Job:
     def _passes(self, picture: Picture) -> None:
         picture.render_preview()
         self._check_stop()
-        # Taken here: once the first pass runs, each look at the picture adds up what there is of it.
+        # Taken now: during a pass, pixels() has to accumulate all samples.
         self._preview = picture.pixels()
         self._events.put(_Event.PASS_DONE)
         done, size = 0, 1
         while done < self._samples:
-            before = time.monotonic()
+            pass_began = time.monotonic()
             picture.render_pass(size)
             self._check_stop()
-            took = max(time.monotonic() - before, 1e-6)
+            took = max(time.monotonic() - pass_began, 1e-6)
             done += size
             affordable = max(1, int(size * _LONGEST_PASS_S / took))
             # 1, 1, 2, 4, 8...: each picture has twice the samples of the one before.
@@ -359,10 +356,10 @@ class _Job:
         for line in notes:
             self._report.say(line)
 
-    def _describe(self, scene: Scene, renderer: Renderer) -> None:
+    def _log_scene(self, scene: Scene, renderer: Renderer) -> None:
         settings = scene.settings
         frame = f"frame {scene.frame:g}" if scene.frame is not None else "no frame range"
-        camera = scene.camera.path or "made to frame the scene"
+        camera = scene.camera.path or _NO_CAMERA
         size = f"{settings.width} by {settings.height}, {settings.samples} samples"
         count = self._arguments.threads
         threads = f"{count} thread{'s' if count > 1 else ''}"
@@ -370,7 +367,7 @@ class _Job:
 
 
 def _output_of(arguments: Arguments) -> Path:
-    # Absolute: the log is read by processes that stand in other folders.
+    # Absolute: the log is read by processes that have other working directories.
     if arguments.output:
         return arguments.output.absolute()
     name = f"{arguments.method_name or arguments.stage.stem}.png"

@@ -1,6 +1,6 @@
 """A process kept ready for an Agent's next render: loaded while it is idle, used once, ended when unused.
 
-It and a render of another kind are never there together, so all that is below an Agent is always one thing.
+An Agent never has a standby and another render at once, so its child processes belong to one of the two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ..messages import AssignOrder
 __all__ = ["ReadyProcess", "Standby"]
 
 READY, TAKEN = b"kq_standby: ready", b"kq_standby: taken"
-"""Lines on its standard output: it has loaded, and it has become the render it was given."""
+"""Lines that a standby prints (host/renderboot/standby.py): it has loaded; it has taken a job. Others are
+ignored."""
 _CALM_S = 0.25
 """How long an Agent is idle before anything is loaded: in a row of tasks the next one comes sooner."""
 _POLL_INTERVAL_S = 1.0
@@ -29,10 +30,12 @@ _END_TIMEOUT_S = 1.0
 _WORDS_TIMEOUT_S = 1.0
 """How long the output of an ended process may take to be read."""
 _LONGEST_LINE = 4000
-"""Bytes that a pipe of any system holds while it is not read."""
+"""Longest JSON, in bytes: a job's line must fit an unread pipe's buffer on every system. The value of
+KQ_STANDBY_BEFORE is held to the same limit."""
 _BEFORE = "KQ_STANDBY_BEFORE"
-"""The variable with the render that ended before it was started, and with its memory limit."""
+"""Environment variable: JSON of the previous render, and the standby's memory limit."""
 _MARKS = ("KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
+"""Variables that differ with each attempt."""
 
 
 class ReadyProcess:
@@ -51,7 +54,7 @@ class ReadyProcess:
         self.before = before
         read_end, write_end = os.pipe()
         try:
-            # No folder of a job's, which will be gone, and none from which a program might load something.
+            # The root: a job's folder may disappear, and a program might load modules from another one.
             folder = Path(Path.cwd().anchor)
             variables = environment | {_BEFORE: before} if before else environment
             self.child = process.spawn_standby(argv, cwd=folder, environment=variables, stdout=write_end)
@@ -61,7 +64,7 @@ class ReadyProcess:
         finally:
             os.close(write_end)
         self._output = b""
-        # A pipe cannot be looked at without waiting everywhere, so a thread reads it to its end.
+        # Not every system can poll a pipe without blocking, so a thread reads it to its end.
         self._reader = threading.Thread(
             target=self._listen, args=(read_end,), name=f"kq-standby-{self.child.pid}", daemon=True
         )
@@ -104,7 +107,7 @@ class Standby:
         Args:
             keep_s: how long after a render one is kept; 0: never.
             memory_limit: bytes that it and what it started may hold.
-            warn: logs a message of this room.
+            warn: logs a warning.
         """
         self.memory: int | None = None
         """Bytes that the process kept ready holds; None when there is none."""
@@ -114,14 +117,15 @@ class Standby:
         self._kept: ReadyProcess | None = None
         self._next: tuple[tuple[str, ...], dict[str, str], str] | None = None
         """What is loaded next: the command, its environment, and JSON about the render before."""
+        # Monotonic times: next load, next check, expiry, start.
         self._load_at = 0.0
-        self._look_at = 0.0
+        self._check_at = 0.0
         self._until = 0.0
         self._born = 0.0
         self._unfit: tuple[str, ...] = ()
-        """A command that did not come to wait: it is not tried again."""
+        """The last command whose process never became ready; not tried again until another one fails."""
         self._uninformed: tuple[str, ...] = ()
-        """A command that held too much once it knew of the render before: it gets no JSON any more."""
+        """The last command whose standby took too much memory for what it prefetched: it gets no JSON."""
 
     def after(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> None:
         """A render has ended: have a process ready for another one like it, if its order names one."""
@@ -136,7 +140,7 @@ class Standby:
         self._load_at, self._until = now + _CALM_S, now + self._keep_s
 
     def next_step_s(self, now: float) -> float:
-        """Seconds until `step` has something to do that a heartbeat would come too late for."""
+        """Seconds until a load is due; an hour when none is, for all else can wait for a heartbeat."""
         return max(self._load_at - now, 0.0) if self._next is not None else 3600.0
 
     def step(self, now: float) -> None:
@@ -144,8 +148,8 @@ class Standby:
         if self._next is not None and now >= self._load_at:
             (argv, environment, before), self._next = self._next, None
             self._load(argv, environment, before, now)
-        elif self._kept is not None and now >= self._look_at:
-            self._look_at = now + _POLL_INTERVAL_S
+        elif self._kept is not None and now >= self._check_at:
+            self._check_at = now + _POLL_INTERVAL_S
             self._look_after(self._kept, now)
 
     def _load(self, argv: tuple[str, ...], environment: dict[str, str], before: str, now: float) -> None:
@@ -154,7 +158,7 @@ class Standby:
         except (BadInput, Refused) as error:
             self._give_up(argv, str(error))
             return
-        self._born, self._look_at = now, now + _POLL_INTERVAL_S
+        self._born, self._check_at = now, now + _POLL_INTERVAL_S
 
     def _look_after(self, kept: ReadyProcess, now: float) -> None:
         was_ready = kept.is_ready
@@ -170,7 +174,7 @@ class Standby:
             used, limit = self.memory / 2**20, self._memory_limit / 2**20
             self._end()
             if kept.before:
-                # What it made of the render before may be all that is too much.
+                # What it prefetched from the previous render may be what takes the memory: retry without it.
                 self._uninformed = kept.argv
                 self._load(kept.argv, kept.environment, "", now)
             else:
@@ -181,12 +185,12 @@ class Standby:
 
     def _give_up(self, argv: tuple[str, ...], why: str) -> None:
         self._unfit = argv
-        self._warn(f"no process is kept ready any more by {' '.join(argv)[:200]}: {why}")
+        self._warn(f"standby disabled for {' '.join(argv)[:200]}: {why}")
 
     def take(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> ReadyProcess | None:
-        """A process that was given this render, and is the caller's from now on; None: it starts anew.
+        """Return a standby that was given this render, now the caller's; None: start the render normally.
 
-        Whatever else was kept ready is gone when this returns.
+        Any other standby has ended when this returns.
         """
         self._next = None
         kept, self.memory = self._kept, None
@@ -207,7 +211,10 @@ class Standby:
         return None
 
     def _end(self) -> None:
-        """End what is kept and all that came of it: while no render runs, nothing else is here."""
+        """End every child process of this Agent.
+
+        Safe only while no render runs: then the standby is all there is.
+        """
         kept, self._kept, self.memory = self._kept, None, None
         if kept is not None:
             process.end_strays(timeout_s=_END_TIMEOUT_S)
@@ -216,7 +223,10 @@ class Standby:
 
 
 def _arguments(order: AssignOrder) -> tuple[str, ...] | None:
-    """The order's command without the words it shares with its standby; None: a standby is of no use."""
+    """The order's command without the words that it shares with its standby's.
+
+    None: no standby, several commands, or no common first word.
+    """
     if not order.standby or len(order.commands) != 1:
         return None
     command, shared = order.commands[0], 0

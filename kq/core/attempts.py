@@ -32,7 +32,7 @@ def attempt_progressed(state: CoreState, event: ev.AttemptProgressed, now: Insta
 
 
 def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> None:
-    """An attempt is over. Reported twice, it is over once."""
+    """Handle the end of an attempt; a repeated report is ignored."""
     ending = event.ending
     agent = state.agents.get(ending.agent)
     if agent is None:
@@ -66,9 +66,9 @@ def settle(state: CoreState, agent: Agent, now: Instant) -> None:
         state.end_agent(agent, "fewer Agents are wanted", now)
         return
     if agent.state is _A.LOST:
-        agent.reason = ""
+        agent.reason = ""  # it is back: "lost" no longer explains it
     state.set_agent_state(agent, _A.BUSY if busy else _A.IDLE, now)
-    state.agent_is_free(agent)
+    state.offer_agent(agent)
 
 
 def stop_task(state: CoreState, job: Job, task: int) -> None:
@@ -79,7 +79,10 @@ def stop_task(state: CoreState, job: Job, task: int) -> None:
 
 
 def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
-    """The Agent's order never ran and never will: the task waits again, as if it had not been given."""
+    """The Agent's order never ran and never will.
+
+    The task waits again, or is cancelled if it was being stopped. No effect when the Agent holds no order.
+    """
     if agent.desired is None:
         return
     job, task = state.jobs[agent.desired[0]], agent.desired[1]
@@ -94,13 +97,13 @@ def attempt_lost(
     """The task's attempt is known gone, and its ending was not reported.
 
     Args:
-        reason: what became of the Agent; follows a colon.
-        agent: the Agent that had it, or None when not even that is known any more.
+        reason: why, without capital or full stop; shown as "waits again: REASON".
+        agent: the Agent that ran it; None after a restart, when the core has no such Agent.
     """
     detail = job.details[task]
     ending = AttemptEnding(
         agent=detail.agent,
-        attempt="",
+        attempt="",  # not used: the record takes its number from `detail`
         outcome=Outcome.AGENT_LOST,
         reason=reason,
         # A silent Agent elsewhere ends its render itself, when its lease runs out; no report of that comes.
@@ -118,7 +121,7 @@ def attempt_lost(
 
 
 def _fraction(reported: float | None, known: float | None) -> float | None:
-    """The reported progress, limited to 0 to 1; the known one where the reported one is unusable."""
+    """The reported progress, limited to 0 to 1; the known one where the reported one is missing or NaN."""
     if reported is None or reported != reported:
         return known
     return min(max(reported, 0.0), 1.0)
@@ -169,13 +172,13 @@ def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent
         detail.progress = 1.0
         restart, detail.restart = detail.restart, False
         state.move_task(job, task, _T.COMPLETED)
-        if restart:
+        if restart:  # it completed before the stop took effect, and was started again meanwhile
             detail.progress = None
             state.move_task(job, task, _T.WAITING)
     elif job.task_state(task) is _T.STOPPING:
         _wait_or_cancel(state, job, task, ending.reason or "stopped")
     elif ending.outcome is Outcome.STOPPED:
-        # Not on our request: its Agent was ended or lost the server. That is not the render's failure.
+        # The queue did not ask for this: its Agent was ended, or lost the server. No failure of the render.
         _lose(state, job, task, ending.reason or "its Agent ended it", mark=not agent.end_asked)
     elif detail.retries_used < job.spec.retries:
         detail.retries_used += 1
@@ -197,7 +200,7 @@ def _why(ending: AttemptEnding) -> str:
 
 
 def _wait_or_cancel(state: CoreState, job: Job, task: int, reason: str) -> None:
-    """It is gone. One that was being stopped is cancelled, unless it was started again meanwhile."""
+    """The attempt is gone: cancel the task if it was being stopped and not started again; else it waits."""
     detail = job.details[task]
     stopping = job.task_state(task) is _T.STOPPING
     restart, detail.restart = detail.restart, False
@@ -212,7 +215,7 @@ def _wait(state: CoreState, job: Job, task: int, reason: str, wait_reason: WaitR
     detail = job.details[task]
     detail.reason, detail.progress = reason, None
     state.move_task(job, task, _T.WAITING)
-    if reason and not job.on_agents:
+    if wait_reason is not WaitReason.NONE and not job.on_agents:
         job.explain(reason, wait_reason)
 
 
@@ -223,7 +226,7 @@ def _fail(state: CoreState, job: Job, task: int, reason: str) -> None:
 
 
 def _lose(state: CoreState, job: Job, task: int, reason: str, *, mark: bool) -> None:
-    """Its Agent is gone and the render did not fail. `mark`: whether that counts against the task."""
+    """The task's Agent is gone, and the render did not fail. `mark`: whether that counts against the task."""
     detail = job.details[task]
     detail.agent_losses += mark
     if mark and detail.agent_losses > state.settings.max_agent_losses:

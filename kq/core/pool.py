@@ -33,7 +33,7 @@ def keep_agents(state: CoreState, now: Instant) -> None:
         for agent in [agent for agent in local if agent.retiring][:missing]:
             agent.retiring = False
             missing -= 1
-            state.agent_is_free(agent)
+            state.offer_agent(agent)
             state.out.append(do.AgentChanged(agent.id))
         _launch_missing(state, missing, local, now)
     elif missing < 0:

@@ -218,7 +218,7 @@ def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> Non
         if agent.draining is not event.draining:
             agent.draining = event.draining
             state.out.append(do.AgentChanged(agent.id))
-            state.agent_is_free(agent)
+            state.offer_agent(agent)
 
 
 def end_agents(state: CoreState, event: ev.AgentEndAsked, now: Instant) -> None:

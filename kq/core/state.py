@@ -256,7 +256,7 @@ class CoreState:
         self.set_agent_state(agent, AgentState.ENDING, now)
         self.out.append(do.EndAgent(agent.id, reason, force, agent.comes_again))
 
-    def agent_is_free(self, agent: Agent) -> None:
+    def offer_agent(self, agent: Agent) -> None:
         """The Agent may have become free for work. It gets the next task, unless it failed at its last."""
         if agent.is_free and agent.id not in self.free:
             self.free[agent.id] = agent

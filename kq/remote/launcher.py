@@ -1,6 +1,6 @@
 """Checks other machines, starts Agents on them and stops them. Whatever was half done is undone.
 
-Methods wait, on a thread that may; several may run at once, for several machines.
+Methods block: call them on a thread that may block. Several may run at once, for several machines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,6 +20,7 @@ from ..plain_text import one_line
 from ..records import AgentRecord
 from ..settings import Settings
 from ..states import AgentState
+from .answers import Ended, Started, typed_answer
 from .host_store import HostStore
 from .hosts import RemoteHost
 from .steps import Cancelled, RemoteQuestions, RemoteResult, RemoteStep, Steps
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
 __all__ = ["RemoteLauncher"]
 
 _REGISTER_S = 25.0
+"""How long Agents may take to register."""
 _GONE_S = 20.0
+"""How long the queue may count Agents that were stopped."""
 _UNDO_S = 25.0
+"""How long the queue may take to revoke a key."""
+_MAX_LABEL = 80
+"""Letters of a host's label."""
 _log = logging.getLogger("kq.remote")
 Report = Callable[[RemoteStep], None]
 
@@ -78,19 +84,19 @@ class RemoteLauncher:
             report: called with each step as it begins, continues and ends, on this thread.
             cancelled: ends it soon when set.
         """
-        return self._take(host, report, cancelled, self._check)
+        return self._run_operation(host, report, cancelled, self._check)
 
     def start(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
     ) -> RemoteResult:
         """Start the Agents, unless they run. Arguments as for `check`."""
-        return self._take(host, report, cancelled, self._start)
+        return self._run_operation(host, report, cancelled, self._start)
 
     def stop(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
     ) -> RemoteResult:
         """Stop the Agents of this session on the machine, and no others. Arguments as for `check`."""
-        return self._take(host, report, cancelled, self._stop)
+        return self._run_operation(host, report, cancelled, self._stop)
 
     @property
     def has_tunnel(self) -> bool:
@@ -110,15 +116,16 @@ class RemoteLauncher:
         for tunnel in tunnels:
             tunnel.close()
 
-    # --- the frame of all three ---------------------------------------------------
+    # --- Shared by check, start and stop ---
 
-    def _take(
+    def _run_operation(
         self,
         host: RemoteHost,
         report: Report,
         cancelled: threading.Event | None,
         run: Callable[[RemoteHost, Steps], str],
     ) -> RemoteResult:
+        """Run it, and turn each expected failure into a RemoteResult."""
         steps = Steps(report, cancelled or threading.Event())
         try:
             host.check()
@@ -171,7 +178,7 @@ class RemoteLauncher:
             raise Refused("no queue runs: open the desktop, or run `kq serve`")
         return self._queue
 
-    # --- check --------------------------------------------------------------------
+    # --- Check ---
 
     def _check(self, host: RemoteHost, steps: Steps) -> str:
         preflight = self._preflight(host, steps)
@@ -181,7 +188,7 @@ class RemoteLauncher:
             preflight.check_sftp()
             if self._queue is not None and self._queue.session:
                 # A label of its own: the host's belongs to its Agents, and another desktop may check it.
-                preflight.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:80])
+                preflight.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:_MAX_LABEL])
                 preflight.check_data_root()
                 preflight.check_reverse_connection()
             preflight.check_clock()
@@ -191,24 +198,25 @@ class RemoteLauncher:
                 self._revoke(preflight.admitted)
             preflight.close()
         if not self._store.has_worked(host):
-            # What Agents ran with is worth more than what was only tried: fifty Agents, another folder.
+            # Settings that Agents really ran with are kept; a check may have tried other ones.
             self._remember(host, steps, worked=False)
         if self._queue is None or not self._queue.session:
             return f"{host.title} can be reached; whether it reaches this machine shows once a queue runs."
         return f"{host.title} is ready for Agents."
 
-    # --- start --------------------------------------------------------------------
+    # --- Start ---
 
     def _start(self, host: RemoteHost, steps: Steps) -> str:
         queue = self._session_queue()
         label = host.label
-        were_there = bool(_agents(queue, label))
-        keepalive = self._tunnel_of(label, in_use=were_there)
-        if were_there:
-            # Agents that run already keep the connection by which they came.
+        queue_has_agents = bool(_agents(queue, label))
+        keepalive = self._tunnel_of(label, in_use=queue_has_agents)
+        if queue_has_agents:
+            # Running Agents keep the way they connect: directly, or through the tunnel.
             host = msgspec.structs.replace(host, tunnel=keepalive is not None)
         preflight = self._preflight(host, steps)
         started = False
+        agents_running = queue_has_agents
         try:
             self._log_in(preflight, host.label)
             preflight.check_programs()
@@ -217,8 +225,8 @@ class RemoteLauncher:
             else:
                 preflight.admit(label)
             preflight.check_data_root()
-            # The machine, not the queue, which counts dead Agents until their lease is over.
-            were_there = bool(preflight.facts.get("agents"))
+            # The machine is asked: the queue still counts dead Agents until their lease ends.
+            agents_running = bool(preflight.facts.get("agents"))
             host = self._check_reverse_connection(preflight, host, label, steps)
             preflight.check_disk()
             with steps.step("Scripts") as step:
@@ -230,7 +238,7 @@ class RemoteLauncher:
             if preflight.tunnel is not None:
                 self._keep(label, preflight)
         except BaseException:
-            if were_there:
+            if agents_running:
                 preflight.close()
             else:
                 self._undo(preflight, label, started=started)
@@ -242,7 +250,10 @@ class RemoteLauncher:
         return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
 
     def _tunnel_of(self, label: str, *, in_use: bool) -> TunnelKeepalive | None:
-        """The tunnel to a machine while it has Agents behind it; without, its connection may be dead."""
+        """Return the open tunnel to a machine that has Agents.
+
+        Otherwise close and forget it, since its connection may be dead, and return None.
+        """
         with self._lock:
             keepalive = self._tunnels.get(label)
             if keepalive is not None and (not in_use or not keepalive.is_open):
@@ -260,12 +271,12 @@ class RemoteLauncher:
         try:
             preflight.check_reverse_connection()
         except Cancelled:
-            raise
+            raise  # a RemoteFailed too, but no reason to offer a tunnel
         except RemoteFailed as error:
             if host.tunnel:
                 raise
             if not self._questions.use_tunnel(str(error)):
-                steps.check()
+                steps.raise_if_cancelled()
                 raise
             host = msgspec.structs.replace(host, tunnel=True)
             preflight.host = host
@@ -278,14 +289,16 @@ class RemoteLauncher:
         assert config is not None
         others = [each for each in queue.agents() if not each.local and not _is_of(each, host.label)]
         connection = config.connection
+        # The positional arguments of StartAgents, in its order.
         arguments = [
             preflight.machine.katana_root, preflight.data_root, connection.host, str(connection.request_port),
             str(connection.update_port), str(connection.broadcast_port), str(host.num_agents),
         ]  # fmt: skip
         with steps.step("Agents") as step:
-            answer = preflight.machine.start_agents(arguments, msgspec.json.encode(config), len(others), step)
-            started = _typed(answer, Started, host)
-            agents = [each[0] for each in started.agents]
+            first_log = len(others)  # so that the numbers of logs on a common share differ
+            answer = preflight.machine.start_agents(arguments, msgspec.json.encode(config), first_log, step)
+            started = typed_answer(answer, Started, host)
+            agents = [each.id for each in started.agents]
             where = "logs are on the share" if started.shared else "logs are sent here"
             if started.problem:
                 step.note(f"{len(agents)} run: {started.problem}")
@@ -318,17 +331,23 @@ class RemoteLauncher:
         """Leave nothing half started. It cannot be cancelled, and has a time limit."""
         queue = self._session_queue()
         if started and preflight.connection is not None:
+            # Steps that report nothing and cannot be cancelled: the user may have cancelled already.
             preflight.machine.steps = Steps(lambda _step: None, threading.Event())
             try:
                 preflight.machine.stop_agents(queue.session)
             except KqError as error:
-                # The queue dismisses it all the same: then the Agents end on request, or by their lease.
+                # The queue still revokes the host: its Agents end on request, or when their lease expires.
                 _log.warning("what was started on %s may not be gone yet: %s", label, error)
         if preflight.admitted:
             self._revoke(preflight.admitted, undo=True)
         preflight.close()
 
     def _revoke(self, label: str, *, undo: bool = False) -> None:
+        """Have the queue forget a host's key. A failure is only logged.
+
+        Args:
+            undo: keep the key if a person was given it.
+        """
         try:
             self._session_queue().revoke_host(label, undo=undo).result(_UNDO_S)
         except (KqError, TimeoutError) as error:
@@ -358,7 +377,7 @@ class RemoteLauncher:
         with self._lock:
             if label in self._busy:
                 return True
-        # Without a session it leads nowhere.
+        # Without a session the tunnel leads nowhere.
         return self._queue is not None and bool(self._queue.session and _agents(self._queue, label))
 
     def _remember(self, host: RemoteHost, steps: Steps, *, worked: bool) -> None:
@@ -369,7 +388,7 @@ class RemoteLauncher:
         if problem:
             steps.note("Hosts list", problem)
 
-    # --- stop ---------------------------------------------------------------------
+    # --- Stop ---
 
     def _stop(self, host: RemoteHost, steps: Steps) -> str:
         queue = self._session_queue()
@@ -380,7 +399,7 @@ class RemoteLauncher:
                 machine = self._log_in(preflight, host.label)
                 with steps.step("Agents") as step:
                     answer = machine.stop_agents(queue.session)
-                    ended = _typed(answer, Ended, host).ended
+                    ended = typed_answer(answer, Ended, host).ended
                     step.done(f"{', '.join(ended)} ended" if ended else "none of this session ran there")
             finally:
                 # Also where SSH does not get there: Agents that the queue reaches end on request. A
@@ -400,31 +419,6 @@ class RemoteLauncher:
         if keepalive is not None:
             keepalive.close()
         return f"No Agent of this session runs on {host.title}."
-
-
-class Started(msgspec.Struct):
-    """The answer of StartAgents: kq.remote_host's pid file."""
-
-    agents: tuple[tuple[str, int, float], ...] = ()
-    shared: bool = False
-    problem: str = ""
-
-
-class Ended(msgspec.Struct):
-    """The answer of StopAgents."""
-
-    ended: tuple[str, ...] = ()
-
-
-T = TypeVar("T")
-
-
-def _typed(answer: object, kind: type[T], host: RemoteHost) -> T:
-    """Raises RemoteFailed: it is of another type."""
-    try:
-        return msgspec.convert(answer, kind)
-    except msgspec.ValidationError as error:
-        raise RemoteFailed(f"{host.host} sent an invalid answer: {error}") from error
 
 
 def _counted(count: int, one: str, more: str) -> str:

@@ -123,7 +123,7 @@ def _await_answer(sock: socket.socket, steps: Steps, step: OpenStep, timeout_s: 
     with selectors.DefaultSelector() as poll:
         poll.register(sock, selectors.EVENT_WRITE)
         while not poll.select(0.05):
-            steps.check()
+            steps.raise_if_cancelled()
             waited = time.monotonic() - began
             if waited > timeout_s:
                 raise TimeoutError

@@ -99,7 +99,7 @@ def check_host_key(
         )
     step.update(f"not known yet: {kind} {shown}")
     if not questions.accept_host_key(route.host_key_name, kind, shown):
-        steps.check()
+        steps.raise_if_cancelled()
         raise RemoteFailed(
             f"the host key of {route.host} is not known, and was not accepted ({kind} {shown}): "
             f"compare it with `ssh-keygen -lf {_place_of(key, is_windows(transport))}` over there"
@@ -199,7 +199,7 @@ def _try_key(transport: paramiko.Transport, user: str, key: paramiko.PKey, steps
     transport.auth_publickey(user, key, done)
     waited = 0.0
     while not done.wait(0.05):
-        steps.check()
+        steps.raise_if_cancelled()
         waited += 0.05
         if waited > _LOGIN_S:
             raise RemoteFailed(f"the SSH server did not answer the login of {user} within {_LOGIN_S:.0f} s")
@@ -301,10 +301,10 @@ def _load(path: str, steps: Steps, questions: RemoteQuestions, failed: list[str]
         try:
             return _read(path, passphrase)
         except paramiko.PasswordRequiredException:
-            steps.check()
+            steps.raise_if_cancelled()
             passphrase = questions.passphrase(path, attempt > 0) if attempt < _PASSPHRASES else None
             if passphrase is None:
-                steps.check()
+                steps.raise_if_cancelled()
                 failed.append(f"{path}: its passphrase was not given")
                 return None
         except (paramiko.SSHException, OSError, ValueError) as error:

@@ -112,7 +112,7 @@ class Steps:
     @contextmanager
     def step(self, name: str) -> Iterator[OpenStep]:
         """Take a step. A KqError that leaves the block is why it failed, and is raised again."""
-        self.check()
+        self.raise_if_cancelled()
         step = OpenStep(name, self._report)
         step.update("")
         try:
@@ -134,8 +134,8 @@ class Steps:
         self.taken.append(taken)
         self._report(taken)
 
-    def check(self) -> None:
-        """Raises Cancelled."""
+    def raise_if_cancelled(self) -> None:
+        """Raise Cancelled when the user has cancelled."""
         if self.cancelled.is_set():
             raise Cancelled("cancelled")
 
@@ -169,7 +169,7 @@ class Steps:
             finally:
                 done.set()
 
-        self.check()
+        self.raise_if_cancelled()
         threading.Thread(target=run, name="kq-remote-wait", daemon=True).start()
         began = time.monotonic()
         shown = 0

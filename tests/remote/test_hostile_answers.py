@@ -11,7 +11,7 @@ import pytest
 
 from kq.errors import RemoteFailed
 from kq.remote import RemoteHost, RemoteStep, tunnel
-from kq.remote.launcher import Ended, Started, _typed
+from kq.remote.answers import Ended, Started, typed_answer
 from kq.remote.machine import _is_same, marked_line, newest_python
 from kq.remote.steps import OpenStep, Steps
 from tests.remote.machines import Reports
@@ -60,7 +60,7 @@ def test_a_report_of_wrong_types_is_an_error_of_its_step(answer: object) -> None
 def test_answers_of_wrong_types_are_errors(answer: object, kind: type) -> None:
     """Of the scripts that start and stop Agents."""
     with pytest.raises(RemoteFailed, match="invalid answer"):
-        _typed(answer, kind, RemoteHost(host="farm-w"))
+        typed_answer(answer, kind, RemoteHost(host="farm-w"))
 
 
 def test_a_version_of_other_digits_is_no_version() -> None:

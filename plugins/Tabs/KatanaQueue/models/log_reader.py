@@ -24,17 +24,15 @@ POLL_S = 0.2
 BURST_S, REST_S = 0.001, 0.001
 """How long the thread works at a time, and rests after it, so that Qt's thread gets its turn."""
 _SHORT_REST_S = 0.0002
-"""While the view waits for lines."""
+"""Rest between batches of lines that the view or the clipboard waits for."""
 _LINES_AT_ONCE = 64
-_INDEX_STEP = 1 << 18
-_FIRST_LOOK = 1 << 20
+_INDEX_STEP_BYTES = 1 << 18
+_FIRST_STEP_BYTES = 1 << 20
 _COPIED_AT_ONCE = 512
 MAX_COPIED = 200_000
 """More lines than this are not put on the clipboard."""
-
-
 MAX_FOLDED = 64 << 20
-"""Of a log of more bytes than this no lines are folded: each line of progress is matched."""
+"""Bytes of the largest log whose progress lines are folded; in a larger one matching takes too long."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,7 @@ class LogState:
     generation: int
     """Another number: another file, or the same written from its beginning."""
     line_count: int = 0
+    """0 until `is_complete`, and when there is a problem."""
     size: int = 0
     is_complete: bool = True
     """Whether all lines are known; until then only the last ones can be shown."""
@@ -68,7 +67,7 @@ class LogReader(FileThread):
         state_changed(LogState): something is known that was not.
         lines_ready(int, int, list): for a generation, the LogLines from a first one on.
         tail_ready(int, list): for a generation, the last LogLines, while the others are not known.
-        found_changed(Search, LineMarks, bool): where a search has come; whether it is through.
+        found_changed(Search, LineMarks, bool): a search's matches so far; whether it is finished.
         copied(str): the text that `copy` asked for; empty when it was too much.
     """
 
@@ -105,8 +104,11 @@ class LogReader(FileThread):
         """Recognise errors by this renderer's patterns from now on."""
         self._post(lambda: self._set_patterns(load_patterns(renderer)))
 
-    def desired(self, generation: int, first: int, count: int) -> None:
-        """Bring lines; an earlier request that was not yet served is dropped."""
+    def request_lines(self, generation: int, first: int, count: int) -> None:
+        """Request `count` lines from `first`; replaces a request that was not served yet.
+
+        Answered by `lines_ready`; not at all for an old generation.
+        """
         with self._condition:
             self._wanted = (generation, first, count)
             self._condition.notify()
@@ -117,11 +119,14 @@ class LogReader(FileThread):
         self._post(lambda: self._set_search(search))
 
     def copy(self, generation: int, first: int, last: int, from_column: int, to_column: int) -> None:
-        """Bring the text from a column of line `first` to a column of line `last`."""
+        """Request the text from a column of line `first` to a column of line `last`.
+
+        Answered by `copied`; not at all for an old generation, an unreadable file or no lines.
+        """
         self._post(lambda: self._copy(generation, first, last, from_column, to_column))
 
     def set_active(self, is_active: bool) -> None:
-        """Whether the log is visible: otherwise nothing is read."""
+        """Whether the log is visible. While it is not, polling and scanning pause; requests are answered."""
         with self._condition:
             self._is_active = is_active
             self._next_poll_s = 0.0
@@ -134,6 +139,7 @@ class LogReader(FileThread):
         self._start()
 
     def _emit(self, signal: str, *arguments: object) -> None:
+        """Emit on Qt's thread. By name: a bound signal may be deleted before the call gets there."""
         getattr(self, signal).emit(*arguments)
 
     # --- From here on: the reader's thread ---
@@ -230,23 +236,23 @@ class LogReader(FileThread):
             self._folds.grown(last_line)
             if self._search is not None:
                 self._search.grown(last_line)
-        if not (file.is_complete or self._was_complete) and file.size - file.indexed > 8 * _FIRST_LOOK:
+        if not (file.is_complete or self._was_complete) and file.size - file.indexed > 8 * _FIRST_STEP_BYTES:
             self._publish_state()  # first: the tail's receiver must know of which file it is
             post(self._emit, "tail_ready", self._generation, self._classified(file.tail(200)))
         # The first part at once, so that a small log is whole when it is first published.
         if not file.is_complete:
-            file.advance(_FIRST_LOOK)
+            file.advance(_FIRST_STEP_BYTES)
         self._publish_state()
 
     def _work(self) -> None:
-        """One burst of what is left to do: index, then the search that the artist waits for, then errors."""
+        """One burst of pending work: index, then search, folded lines, errors."""
         file = self._file
         if file is None:
             return
         end_s = time.perf_counter() + BURST_S
         while time.perf_counter() < end_s:
             if not file.is_complete:
-                file.advance(_INDEX_STEP)
+                file.advance(_INDEX_STEP_BYTES)
             elif self._search is not None and self._search.next_line < file.line_count:
                 self._search.step(file)
                 if self._search.next_line >= file.line_count:

@@ -61,7 +61,7 @@ class LogPanel(QWidget):
         self.reader.found_changed.connect(self._on_found)
         self.reader.copied.connect(self._on_copied)
         self.view.lines_wanted.connect(
-            lambda first, count: self.reader.desired(self._state.generation, first, count)
+            lambda first, count: self.reader.request_lines(self._state.generation, first, count)
         )
         self.view.follow_changed.connect(self._on_follow_changed)
         self.view.copy_wanted.connect(self._copy)
