@@ -234,7 +234,11 @@ def test_whatever_the_login_shell_is(
     if path is None:
         pytest.skip(f"{shell} is not installed")
     login = tmp_path / "login"
-    login.write_text(f'#!/bin/sh\nexec {path} -c "$SSH_ORIGINAL_COMMAND"\n')
+    # sshd's own sftp cannot be run by a shell; the program that comes with it can.
+    login.write_text(
+        '#!/bin/sh\n[ "$SSH_ORIGINAL_COMMAND" != internal-sftp ] || exec /usr/lib/openssh/sftp-server\n'
+        f'exec {path} -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
     login.chmod(0o755)
     odd = tmp_path / "it's! a 'root' of \\\\' and \\"
     odd.symlink_to(Path(__file__).resolve().parents[2])
