@@ -438,3 +438,8 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: str
     data_root: str
     queue_dir: str
+
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        """Request, update and broadcast port."""
+        return self.request_port, self.update_port, self.broadcast_port

@@ -10,7 +10,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from .. import __version__, process
 from .. import messages as m
@@ -44,16 +47,20 @@ class Agent:
         lifeline: process.InputEnd | None,
         site: Site | None = None,
         pulse: Callable[[], None] = lambda: None,
+        connection_file: Path | None = None,
     ) -> None:
         """
         Args:
             lifeline: its end is the end of this Agent, too.
             site: what is different on this machine; None: it is the server's, or looks the same.
             pulse: called with every turn of the loop that a heartbeat is due in.
+            connection_file: where the server writes which ports it has; None: they never change.
         """
         self.config = config
         self._site = site
         self._pulse = pulse
+        self._connection_file = connection_file
+        self._connection = config.connection
         self.id = agent_id
         self._lifeline = lifeline
         self._wire = AgentWire(config.connection, agent_id, network=not config.local)
@@ -129,6 +136,8 @@ class Agent:
             return
         self._next_beat = now + self._beat_s
         self._pulse()
+        if self._register_again_at is None or self._beat in self._beats:
+            self._follow_ports()
         if not self._registered:
             if self._register_again_at is not None and now >= self._register_again_at:
                 self._register()
@@ -156,6 +165,19 @@ class Agent:
                 memory=attempt.memory if attempt else self._standby.memory,
             )
         )
+
+    def _follow_ports(self) -> None:
+        """The server does not answer: reach the one after it, where that had to take other ports."""
+        if self._connection_file is None:
+            return
+        try:
+            found = msgspec.json.decode(self._connection_file.read_bytes(), type=AgentConfig).connection
+        except (OSError, msgspec.DecodeError):
+            return  # the session is ending
+        if found.session == self._connection.session and found.ports != self._connection.ports:
+            _log.warning("the server has other ports now: %s", found.ports)
+            self._connection = found
+            self._wire.move(found)
 
     def _give_up(self, reason: str, exit_code: AgentExit) -> None:
         """The lease ran out, or the guardian is gone: nothing may run here any more."""

@@ -72,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lifeline=lifeline,
             site=site,
             pulse=_write_pulse if options.pulse else lambda: None,
+            connection_file=options.connection if config.local else None,
         )
         if options.replaces:
             agent.say_gone(*options.replaces)

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from .. import process
-from ..errors import ConnectionLost
-from ..own_folders import own_data_root, sessions_folder
+from ..errors import ConnectionLost, KqError
+from ..own_folders import keys_folder, own_data_root, sessions_folder
 from ..records import SessionRecord
 
-__all__ = ["find_session", "live_sessions"]
+__all__ = ["find_session", "live_sessions", "on_other_ports"]
 
 
 def live_sessions(data_root: Path) -> list[SessionRecord]:
@@ -42,6 +42,16 @@ def _is_guarded(record: SessionRecord) -> bool:
     except ValueError:
         return process.process_start_time(record.pid) is not None  # a server without a guardian
     return now is not None and f"{now:.2f}" == started
+
+
+def on_other_ports(record: SessionRecord) -> SessionRecord | None:
+    """The session of `record` where its server has other ports by now; else None. Reads one file."""
+    try:
+        content = (keys_folder(Path(record.queue_dir)) / "client.json").read_bytes()
+        found = msgspec.json.decode(content, type=SessionRecord)
+    except (KqError, OSError, msgspec.DecodeError):
+        return None  # the session is ending
+    return found if found.session == record.session and found.ports != record.ports else None
 
 
 def find_session(data_root: Path) -> SessionRecord:

@@ -27,6 +27,7 @@ from ..records import (
 )
 from ..states import JobState, WaitReason
 from ..wire import ClientWire, Poller
+from .discovery import on_other_ports
 from .listeners import Listener, Listeners, Rests
 from .mirror import ConnectionStatus, Mirror
 from .open_requests import OpenRequests, fail
@@ -36,6 +37,7 @@ __all__ = ["QueueClient"]
 
 _SILENCE_S = 6.0
 """Three signs of life of the server missed in a row."""
+_POLL_INTERVAL_S = 1.0
 _SNAPSHOT_TIMEOUT_S = 10.0
 """A snapshot of which nothing came for so long was lost: it is asked for again."""
 _log = logging.getLogger("kq.client")
@@ -66,7 +68,7 @@ class QueueClient(RequestHandler):
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
-        self._session = ""
+        self._session: SessionRecord | None = None
         self._wire: ClientWire | None = None
         self._poller = Poller()
         self._poller.add(self._near.fileno())
@@ -78,6 +80,8 @@ class QueueClient(RequestHandler):
         self._last_heard = time.monotonic()
         self._is_silent = False
         """Whether it is Lost because nothing was heard, and for no other reason."""
+        self._looked_at = 0.0
+        """When its session's ports were last read again, because they did not answer."""
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()
@@ -97,7 +101,7 @@ class QueueClient(RequestHandler):
     @property
     def session(self) -> str:
         """The name of the session that it is connected to; empty before the first connection."""
-        return self._session
+        return self._session.session if self._session is not None else ""
 
     def jobs(self) -> list[JobRecord]:
         """All jobs, as last heard, in the order of submission."""
@@ -252,6 +256,7 @@ class QueueClient(RequestHandler):
                 self._take_notes()
                 self._take_messages(ready)
                 self._watch_silence()
+                self._follow_ports()
                 self._listeners.notify(self._now_status())
         finally:
             self._finish()
@@ -287,7 +292,7 @@ class QueueClient(RequestHandler):
             self._poller.add(self._near.fileno())
         self._is_up = False
         self._wire = ClientWire(session)
-        self._session = session.session
+        self._session = session
         self._wire.add_to(self._poller)
         self._last_heard = time.monotonic()
 
@@ -365,6 +370,17 @@ class QueueClient(RequestHandler):
             self._is_silent = True
         elif self._is_silent and self._is_heard:
             self._set_status(ConnectionStatus.CONNECTED, "")
+
+    def _follow_ports(self) -> None:
+        """Reach a server that had to take other ports than the one before it. Not managed: see `connect`."""
+        wire, session, now = self._wire, self._session, time.monotonic()
+        if self._managed or wire is None or session is None or (self._is_up and wire.hears):
+            return
+        if now - self._looked_at >= _POLL_INTERVAL_S:
+            self._looked_at = now
+            found = on_other_ports(session)
+            if found is not None:
+                self._connect(found)
 
     @property
     def _is_heard(self) -> bool:

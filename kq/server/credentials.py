@@ -83,7 +83,7 @@ class SessionFiles:
         for role, (public, _secret) in state.keys.items():
             if role != "server":
                 wire.door.roles[public] = role
-        state.ports = wire.bind(LOOPBACK, state.ports)
+        self._bind_loopback(wire)
         for address, ports in list(state.addresses.items()):
             try:
                 wire.bind(address, ports)
@@ -94,6 +94,23 @@ class SessionFiles:
         self.write()
         write_private(self._dir / "client.json", msgspec.json.encode(self._record("client")))
         write_private(self.agent_file, msgspec.json.encode(self.agent_config("agent:local", LOOPBACK)))
+
+    def _bind_loopback(self, wire: ServerWire) -> None:
+        """Bind the ports of the server before this one, or others where they were taken meanwhile.
+
+        Local Agents and clients read the new ones in their connection files. Ports that the user has set
+        stay: firewalls and people rely on them.
+        """
+        state, settings = self.state, self._settings
+        fixed = (settings.request_port, settings.update_port, settings.broadcast_port)
+        before = state.ports
+        state.ports = wire.bind(LOOPBACK, before, (not fixed[0], not fixed[1], not fixed[2]))
+        if self.continues and state.ports != before:
+            _log.warning("another process has taken ports of %s meanwhile: now %s", before, state.ports)
+            tunneled = sorted(label for label, address in state.hosts.items() if not address)
+            if tunneled:
+                # Their tunnels lead to the ports of before.
+                _log.error("hosts behind a tunnel are cut off: %s; launch their Agents again", tunneled)
 
     def write(self) -> None:
         """Keep the state for a server that follows this one. Raises OSError."""

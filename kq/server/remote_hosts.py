@@ -82,7 +82,9 @@ class RemoteHosts:
         address = "" if address in _NO_NETWORK else address
         ports = state.ports
         if address:
-            ports = state.addresses.get(address) or self._open(address)
+            # The numbers are free on loopback, and may be taken on that address.
+            may_move = (True, True, True)
+            ports = state.addresses.get(address) or self._wire.bind(address, state.ports, may_move)
             state.addresses[address] = ports
         state.hosts[label] = address
         if by_hand and label not in state.by_hand:
@@ -97,13 +99,6 @@ class RemoteHosts:
         self._files.write()
         config = self._files.agent_config(role, address or LOOPBACK, ports)
         return msgspec.json.encode(config).decode()
-
-    def _open(self, address: str) -> tuple[int, int, int]:
-        try:
-            return self._wire.bind(address, self._files.state.ports)
-        except Refused:
-            # The numbers are free on loopback, and may be taken on that address.
-            return self._wire.bind(address, (0, 0, 0))
 
     def is_by_hand(self, label: str) -> bool:
         """Whether a person was given the host's key."""

@@ -63,11 +63,28 @@ class _PeerWire(Generic[T]):
         self._broadcast = self._peer_socket(zmq.SUB)
         self._broadcast.subscribe(topic)
         self._watch_broadcast()
-        self._request.connect(self._endpoint(session.request_port))
-        self._broadcast.connect(self._endpoint(session.broadcast_port))
+        self._connected: list[tuple[Socket, int]] = []
+        """Each socket that is connected, and its port's place among a session's ports."""
+        self._connect(self._request, 0)
+        self._connect(self._broadcast, 2)
 
     def _watch_broadcast(self) -> None:
         """Watch the subscription, too, where that is of use; before it is connected."""
+
+    def _connect(self, socket: Socket, place: int) -> None:
+        socket.connect(self._endpoint(self._session.ports[place]))
+        self._connected.append((socket, place))
+
+    def move(self, session: SessionRecord) -> None:
+        """Reach the same session on the ports that `session` names. Never waits.
+
+        What waits to be sent on a port that is another one now is dropped.
+        """
+        before, self._session = self._session.ports, session
+        for socket, place in self._connected:
+            if session.ports[place] != before[place]:
+                socket.disconnect(self._endpoint(before[place]))
+                socket.connect(self._endpoint(session.ports[place]))
 
     def _endpoint(self, port: int) -> str:
         host = self._session.host
@@ -162,7 +179,7 @@ class AgentWire(_PeerWire[m.AgentOrder]):
         super().__init__(session, agent_topic(agent_id), m.AgentOrder, network=network)
         self._update = self._peer_socket(zmq.PUSH)
         self._update.sndhwm = 10_000
-        self._update.connect(self._endpoint(session.update_port))
+        self._connect(self._update, 1)
 
     def send_update(self, message: msgspec.Struct) -> bool:
         """Send on the update port. Never waits; False when too much waits already and it was dropped."""

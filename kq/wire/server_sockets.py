@@ -88,8 +88,16 @@ class ServerWire:
         notice_silence(socket, _FORGET_AFTER_S)
         return socket
 
-    def bind(self, address: str, ports: tuple[int, int, int]) -> tuple[int, int, int]:
+    def bind(
+        self,
+        address: str,
+        ports: tuple[int, int, int],
+        may_move: tuple[bool, bool, bool] = (False, False, False),
+    ) -> tuple[int, int, int]:
         """Bind request, update and broadcast port on `address`; 0 lets the system choose.
+
+        Args:
+            may_move: of each port, whether the system may choose another where that one cannot be had.
 
         Returns:
             The ports that were bound.
@@ -99,12 +107,18 @@ class ServerWire:
         """
         bound: list[int] = []
         sockets = (self._request, self._update, self._broadcast)
-        for socket, port, name in zip(sockets, ports, ("REQUEST", "UPDATE", "BROADCAST"), strict=True):
-            host = f"[{address}]" if ":" in address else address
+        names = ("REQUEST", "UPDATE", "BROADCAST")
+        host = f"[{address}]" if ":" in address else address
+        for socket, port, movable, name in zip(sockets, ports, may_move, names, strict=True):
             if ":" in address:
                 socket.ipv6 = True
             try:
-                socket.bind(f"tcp://{host}:{port or '*'}")
+                try:
+                    socket.bind(f"tcp://{host}:{port or '*'}")
+                except zmq.ZMQError:
+                    if not (port and movable):
+                        raise
+                    socket.bind(f"tcp://{host}:*")
             except zmq.ZMQError as error:
                 for done, done_port in zip(sockets, bound, strict=False):
                     done.unbind(f"tcp://{host}:{done_port}")

@@ -233,7 +233,9 @@ def test_it_is_connected_once_changes_arrive(data_root: Path, client: QueueClien
         assert session.wait_ready(30), session.failure
         record = find_session(data_root)
         with socket.create_server(("127.0.0.1", 0)) as deaf:
-            client.connect(msgspec.structs.replace(record, broadcast_port=deaf.getsockname()[1]))
+            port = deaf.getsockname()[1]
+            # In the folder of its session it would find the right port again.
+            client.connect(msgspec.structs.replace(record, broadcast_port=port, queue_dir=str(data_root)))
             # A snapshot would have been answered before.
             client.pause_queue(False).result(30)
             assert client.status is ConnectionStatus.STARTING
