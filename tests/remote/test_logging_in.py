@@ -236,7 +236,8 @@ def test_whatever_the_login_shell_is(
     login = tmp_path / "login"
     # sshd's own sftp cannot be run by a shell; the program that comes with it can.
     login.write_text(
-        '#!/bin/sh\n[ "$SSH_ORIGINAL_COMMAND" != internal-sftp ] || exec /usr/lib/openssh/sftp-server\n'
+        "#!/bin/sh\n"
+        'case "$SSH_ORIGINAL_COMMAND" in internal-sftp*) exec /usr/lib/openssh/sftp-server ;; esac\n'
         f'exec {path} -c "$SSH_ORIGINAL_COMMAND"\n'
     )
     login.chmod(0o755)
