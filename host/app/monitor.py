@@ -68,8 +68,11 @@ class Monitor(BaseTab):
         """The picture that a queue has selected, of no render of this session."""
         self._back: CatalogItem | None = None
         self._watch_finished = False
+        self._problem = ""
+        """Why the file that is watched is not shown."""
         self._watcher = PictureWatcher(self)
         self._watcher.picture_loaded.connect(self._on_picture_loaded)
+        self._watcher.picture_failed.connect(self._on_picture_failed)
         self._watcher.finished.connect(self._on_watch_finished)
         self._view = PictureView(self)
         self._title = QLabel(self)
@@ -210,6 +213,7 @@ class Monitor(BaseTab):
 
     def _clear(self) -> None:
         self._view.clear()
+        self._problem = ""
         self._watcher.forget()  # two jobs may share a picture, as one that was submitted again does
 
     def _set_image(self, image: QImage) -> None:
@@ -254,7 +258,7 @@ class Monitor(BaseTab):
                 self._watcher.finish()
         if render.ended:
             self._clock.stop()
-        self._view.set_notice(_NONE.get(render.phase, _COMING))
+        self._show_notice(render)
         if render.phase in (Phase.FAILED, Phase.REFUSED):
             self._error.setText(
                 render.reason if render.phase is Phase.REFUSED else f"The render failed: {render.reason}"
@@ -317,6 +321,21 @@ class Monitor(BaseTab):
                 self._set_image(image)
         elif path == str(render.picture_file):
             self._pictures.put_file(render.sequence_id, image)
+
+    def _on_picture_failed(self, why: str, path: str) -> None:
+        render = self._render
+        if path != str(self._other if render is None else render.picture_file):
+            return
+        self._problem = f"The picture {path} cannot be shown: {why}."
+        if render is not None:
+            self._show_notice(render)
+        else:
+            self._view.set_notice(self._problem)
+
+    def _show_notice(self, render: Render) -> None:
+        """What is there in place of a picture. While it is rendered a file may well be half written."""
+        problem = self._problem if render.ended else ""
+        self._view.set_notice(_NONE.get(render.phase) or problem or _COMING)
 
     def _on_watch_finished(self, path: str) -> None:
         if self._render is not None and self._render.ended and str(self._render.picture_file) == path:

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtGui import QImage
+
+from .picture_file import PictureError, read_picture
 
 _INTERVAL_S = 0.15
 """Between two checks of a picture that is being rendered."""
@@ -17,6 +19,8 @@ _FIRST_TIMEOUT_S = 10.0
 """A render that takes longer to show anything, or waits for its turn, is not looked for so often."""
 _JOIN_S = 2.0
 """A share that does not answer must not keep the desktop from closing."""
+_READS = 3
+"""Of a file that fails and does not change: its time of change may be too coarse to show a change."""
 _Stamp = tuple[int, int, int]
 
 
@@ -28,12 +32,14 @@ class PictureWatcher(QObject):
 
     Signals:
         picture_loaded: a new state of the picture, as QImage, and its path.
+        picture_failed: why there is no picture, in a file that is there, and its path.
         finished: the last look after `finish`, with the path.
 
-    Both are emitted by the watching thread.
+    All are emitted by the watching thread.
     """
 
     picture_loaded = Signal(QImage, str)
+    picture_failed = Signal(str, str)
     finished = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -44,6 +50,7 @@ class PictureWatcher(QObject):
         self._live = False
         self._closed = False
         self._seen: _Stamp | None = None
+        self._failed: tuple[_Stamp | None, int] = (None, 0)
         self._followed_at = 0.0
         self._thread = threading.Thread(target=self._run, name="picture-watch", daemon=True)
         self._thread.start()
@@ -52,7 +59,7 @@ class PictureWatcher(QObject):
         """Load `path` now and when it is replaced, unless it is older than `newer_than` (epoch seconds)."""
         with self._wake:
             if path != self._path:
-                self._seen = None
+                self._seen, self._failed = None, (None, 0)
                 self._followed_at = time.monotonic()
             self._path = path
             self._newer_than = newer_than
@@ -63,6 +70,7 @@ class PictureWatcher(QObject):
         """What was loaded is no longer shown: load it again, changed or not, when it is followed next."""
         with self._wake:
             self._path = self._seen = None
+            self._failed = (None, 0)
 
     def finish(self) -> None:
         """Look once more, and then only when asked again."""
@@ -101,14 +109,22 @@ class PictureWatcher(QObject):
             status = path.stat()
         except OSError:
             return  # not there yet
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if stamp == self._seen or status.st_size == 0 or status.st_mtime < self._newer_than:
+        except ValueError:
+            status = None  # such a path cannot be: reading it says so
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino) if status is not None else (0, 0, 0)
+        failed_at, failures = self._failed
+        if stamp == self._seen or (stamp == failed_at and failures >= _READS):
             return
-        reader = QImageReader(str(path))
-        reader.setAllocationLimit(0)
-        image = reader.read()
-        if image.isNull():
-            return  # half written, by a renderer that does not replace its file in one step: look again
+        if status is not None and status.st_mtime < self._newer_than:
+            return
+        try:
+            image = read_picture(str(path))
+        except PictureError as error:
+            # Half written, perhaps, by a renderer that does not replace its file in one step: look again.
+            self._failed = (stamp, failures + 1 if stamp == failed_at else 1)
+            if not self._closed:
+                self.picture_failed.emit(str(error), str(path))
+            return
         self._seen = stamp
         if not self._closed:
             self.picture_loaded.emit(image, str(path))

@@ -13,7 +13,7 @@ import socket
 import threading
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtGui import QImage
 
 from ..renderboot.pixel_stream import (
     HEADER,
@@ -23,6 +23,7 @@ from ..renderboot.pixel_stream import (
     PROTOCOL,
     Message,
 )
+from .picture_file import PictureError, decode_picture
 
 _log = logging.getLogger("Katana.Render")
 _HELLO_TIMEOUT_S = 5.0
@@ -55,7 +56,6 @@ class PixelServer(QObject):
         self._tokens: dict[int, str] = {}
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._closed = False
-        QImageReader.setAllocationLimit(0)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = "{}:{}".format(*self._listener.getsockname()[:2])
         """What renders get as `-host`."""
@@ -142,9 +142,12 @@ class PixelServer(QObject):
             raise _Refused(f"a message of render {sequence_id} has {length} bytes")
         content = _read(connection, length)
         if kind == Message.PICTURE:
-            image = QImage.fromData(content) if content.startswith(_PNG) else QImage()
-            if image.isNull():
-                raise _Refused(f"a picture of render {sequence_id} is damaged")
+            if not content.startswith(_PNG):
+                raise _Refused(f"a picture of render {sequence_id} is not PNG")
+            try:
+                image = decode_picture(content)
+            except PictureError as error:
+                raise _Refused(f"a picture of render {sequence_id} cannot be shown: {error}") from error
             small = image.scaled(
                 *_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
             )

@@ -5,19 +5,24 @@ Keeps the pictures of the Catalog in memory, for comparing at full size, and giv
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal
-from PySide6.QtGui import QImage, QImageReader, QPixmap
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QImage, QPixmap
 
 from ..Katana import CatalogAPI
+from .picture_file import PictureError, read_picture
 from .pixel_server import PixelServer
 from .rendering import Render, RenderSession
 
 _MAX_BYTES = 1 << 30
 """Of pictures in memory; the oldest beyond that are read from disk again, where they are there."""
 _THUMBNAIL = (192, 108)
+_JOIN_S = 2.0
+"""A share that does not answer must not keep the desktop from closing."""
 
 
 class RenderPictures(QObject):
@@ -37,13 +42,16 @@ class RenderPictures(QObject):
         self._images: OrderedDict[int, QImage] = OrderedDict()
         self._streamed: set[int] = set()
         self._complete: set[int] = set()
+        self._closed = False
         server.picture_received.connect(self._on_picture_received)
         server.progress_received.connect(self._on_progress_received)
         server.stream_ended.connect(self._on_stream_ended)
         renders.render_changed.connect(self._on_render_changed)
         self._file_read.connect(self._put)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._files: queue.SimpleQueue[tuple[int, Path, float] | None] = queue.SimpleQueue()
+        # Not Qt's pool, whose end waits for the thread, which may hang on a share.
+        self._reader = threading.Thread(target=self._read_files, name="render-pictures", daemon=True)
+        self._reader.start()
 
     def image(self, sequence_id: int) -> QImage:
         """Return the latest picture; null while there is none."""
@@ -58,9 +66,10 @@ class RenderPictures(QObject):
         return sequence_id in self._complete
 
     def close(self) -> None:
-        """Wait for the file that is being read, if any, for a short while."""
-        self._pool.clear()
-        self._pool.waitForDone(2000)
+        """Wait for the file that is being read, if any, for a short while. Those after it are not read."""
+        self._closed = True
+        self._files.put(None)
+        self._reader.join(_JOIN_S)
 
     def put_file(self, sequence_id: int, image: QImage) -> None:
         """Take a picture that was read from the render's file, unless the render has sent its own."""
@@ -97,29 +106,23 @@ class RenderPictures(QObject):
     def _on_render_changed(self, render: Render) -> None:
         """A render that sent nothing, as one on another machine, may have left a file."""
         if render.ended and render.picture_file is not None and not self.is_streamed(render.sequence_id):
-            self._pool.start(_ReadFile(self, render.sequence_id, render.picture_file, render.asked_at))
+            self._files.put((render.sequence_id, render.picture_file, render.asked_at))
 
-
-class _ReadFile(QRunnable):
-    """Reads one picture off Qt's thread: the file may lie on a slow share."""
-
-    def __init__(self, pictures: RenderPictures, sequence_id: int, path: Path, newer_than: float) -> None:
-        super().__init__()
-        self._pictures = pictures
-        self._sequence_id = sequence_id
-        self._path = path
-        self._newer_than = newer_than
-
-    def run(self) -> None:
-        try:
-            if self._path.stat().st_mtime < self._newer_than:
-                return  # of an earlier render that wrote to the same place
-            image = QImageReader(str(self._path)).read()
-            if not image.isNull():
-                small = image.scaled(*_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio)
-                self._pictures._file_read.emit(self._sequence_id, image, small)
-        except (OSError, RuntimeError):
-            return  # no file, or the desktop has closed
+    def _read_files(self) -> None:
+        """On its own thread."""
+        while (asked := self._files.get()) is not None and not self._closed:
+            sequence_id, path, newer_than = asked
+            try:
+                if path.stat().st_mtime < newer_than:
+                    continue  # of an earlier render that wrote to the same place
+                image = read_picture(str(path))
+            except (OSError, ValueError, PictureError):
+                continue  # no file, or none that is shown: the Monitor says why
+            small = image.scaled(*_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio)
+            try:
+                self._file_read.emit(sequence_id, image, small)
+            except RuntimeError:
+                return  # the desktop has closed
 
 
 _active: RenderPictures | None = None

@@ -29,6 +29,8 @@ __all__ = ["RemoteAttempt"]
 
 _POLL_INTERVAL_S = 0.25
 _PICTURE_EVERY_S = 0.5
+_MAX_PICTURE_BYTES = 512 << 20
+"""Of a picture that is sent while the job runs."""
 
 
 class RemoteAttempt:
@@ -255,8 +257,10 @@ class RemoteAttempt:
             return
         try:
             status = Path(path).stat()
-        except OSError:
-            return  # it is being replaced
+        except (OSError, ValueError):
+            return  # it is being replaced, or such a path cannot be
+        if status.st_size > _MAX_PICTURE_BYTES:
+            return  # no desktop shows it; what the job's folder holds is still returned at the end
         mark = (path, status.st_size, status.st_mtime_ns)
         target = self._map.there(path)
         if mark != self._picture_sent and target != path:

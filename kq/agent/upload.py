@@ -25,12 +25,26 @@ _SEND_AGAIN_S = 3.0
 
 
 def _open_regular(path: Path) -> IO[bytes]:
-    """Open a file that a render names. Raises OSError, also for a pipe or device, which may block."""
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | BINARY)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    """Open a file that a render names, never waiting for the other end of a pipe.
+
+    A device is not even opened, because that alone may have an effect.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+    """
+    _check_regular(path.stat())
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | BINARY)
+    try:
+        _check_regular(os.fstat(fd))
+    except OSError:
         os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file")
+        raise
     return os.fdopen(fd, "rb")
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
 
 
 class LogStream:
@@ -157,6 +171,9 @@ class FileReturn:
                 self._size = os.fstat(self._file.fileno()).st_size
             except OSError as error:
                 self.refused[self._target] = f"{path} cannot be read: {error.strerror}"
+                continue
+            except ValueError:
+                self.refused[self._target] = f"{path!s:.200} cannot be read: its path is not valid"
                 continue
             self._rewind()
             return True

@@ -13,6 +13,7 @@ import pytest
 from kq import messages as m
 from kq.agent.program import Agent
 from kq.agent.upload import FileReturn
+from tests.support.hostile_pictures import HOSTILE
 from tests.support.live_queue import LiveQueue
 
 
@@ -45,12 +46,35 @@ def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.Monk
     assert agent._unheard == {"j/0/1": ending}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it has no such files")
-def test_a_pipe_as_picture_is_refused_at_once(tmp_path: Path) -> None:
-    """Opening one waits for a writer, for ever."""
-    pipe = tmp_path / "picture.png"
-    os.mkfifo(pipe)
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", [name for name, (_, reason) in HOSTILE.items() if "regular" in reason])
+def test_a_picture_that_is_no_file_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Opening a pipe waits for a writer, for ever; opening a device may have an effect, so none is opened."""
+    opened: list[str] = []
+    real = os.open
+
+    def counting(path: Any, *rest: Any, **named: Any) -> int:
+        opened.append(str(path))
+        return real(path, *rest, **named)
+
+    monkeypatch.setattr(os, "open", counting)
+    picture = Path(HOSTILE[name][0](tmp_path))
     files = FileReturn("a1", "j/0/1", lambda _update: None)
-    files.add(pipe, "/desktop/picture.png")
+    files.add(picture, "/desktop/picture.png")
     assert files.is_idle
     assert "not a regular file" in files.refused["/desktop/picture.png"]
+    assert str(picture) not in opened
+
+
+def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: Path) -> None:
+    """One bad value must not end what comes after it."""
+    sent: list[Any] = []
+    files = FileReturn("a1", "j/0/1", sent.append)
+    files.add(Path("/tmp/a\0b.png"), "/desktop/bad.png")  # never made
+    (tmp_path / "good.png").write_bytes(b"picture")
+    files.add(tmp_path / "good.png", "/desktop/good.png")
+    assert "path is not valid" in files.refused["/desktop/bad.png"]
+    assert [(update.path, update.data) for update in sent] == [("/desktop/good.png", b"picture")]
+    files.close()

@@ -10,21 +10,24 @@ from typing import Any
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage
 
-__all__ = ["SUFFIX", "ExrError", "read_exr"]
+__all__ = ["ExrError", "read_exr"]
 
-SUFFIX = ".exr"
 MISSING = "to show EXR pictures here, install the Python package openimageio"
+_MAX_PARTS = 256
+_FLOAT_BYTES = 4
+_ROWS = 256
+"""Converted at once, because that needs several times their memory."""
 
 
 class ExrError(Exception):
     """Why an EXR cannot be shown."""
 
 
-def read_exr(path: str, size: QSize | None = None) -> QImage:
+def read_exr(path: str, size: QSize | None = None, max_bytes: int = 1 << 29) -> QImage:
     """The picture at `path`, fitted into `size` unless that is None. It may take seconds.
 
     Raises:
-        ExrError: it cannot be read; perhaps it is being written.
+        ExrError: it cannot be read, perhaps because it is being written, or takes more than `max_bytes`.
     """
     try:
         import numpy
@@ -33,6 +36,11 @@ def read_exr(path: str, size: QSize | None = None) -> QImage:
         raise ExrError(MISSING) from error
     picture, channels = _first_layer(oiio, path)
     spec = picture.spec()
+    first, after = min(channels), max(channels) + 1
+    _check_size(spec, (after - first) * _FLOAT_BYTES, max_bytes)
+    if not picture.read(picture.subimage, 0, first, after, True, oiio.FLOAT):
+        raise ExrError(picture.geterror() or "it is damaged, or still being written")
+    channels = tuple(channel - first for channel in channels)
     if picture.roi != picture.roi_full:  # what lies outside of the display window is not to be seen
         picture = oiio.ImageBufAlgo.crop(picture, picture.roi_full)
     picture = oiio.ImageBufAlgo.channels(picture, channels)
@@ -43,12 +51,24 @@ def read_exr(path: str, size: QSize | None = None) -> QImage:
     pixels = picture.get_pixels(oiio.FLOAT)
     if pixels is None or picture.has_error:
         raise ExrError(picture.geterror() or "it has no pixels")
-    values = numpy.clip(numpy.nan_to_num(pixels, posinf=1.0, neginf=0.0), 0.0, 1.0)
-    values = numpy.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
-    data = numpy.ascontiguousarray(numpy.rint(values * 255).astype(numpy.uint8))
+    data = numpy.empty(pixels.shape, numpy.uint8)
+    for top in range(0, len(pixels), _ROWS):
+        values = numpy.clip(numpy.nan_to_num(pixels[top : top + _ROWS], posinf=1.0, neginf=0.0), 0.0, 1.0)
+        values = numpy.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+        data[top : top + _ROWS] = numpy.rint(values * 255)
     height, width = data.shape[:2]
     image = QImage(data.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
     return image.copy()  # which owns its bytes
+
+
+def _check_size(spec: Any, pixel_bytes: int, max_bytes: int) -> None:
+    """Of what the file has, and of the display window, which is what is shown."""
+    needed = max(spec.width * spec.height, spec.full_width * spec.full_height) * pixel_bytes
+    if needed > max_bytes:
+        raise ExrError(
+            f"its {spec.full_width:,} x {spec.full_height:,} pixels take {needed >> 20:,} MiB of memory, "
+            f"and at most {max_bytes >> 20:,} MiB are used for one picture"
+        )
 
 
 def _first_layer(oiio: Any, path: str) -> tuple[Any, tuple[int, int, int]]:
@@ -70,5 +90,5 @@ def _first_layer(oiio: Any, path: str) -> tuple[Any, tuple[int, int, int]]:
                 return picture, (red, green, blue)
         first = first or picture
         part += 1
-        if part >= picture.nsubimages:
+        if part >= min(picture.nsubimages, _MAX_PARTS):
             return first, (0, 0, 0)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from pathlib import Path
 
-from PySide6.QtCore import QObject, QSize, QSizeF, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QImageReader, QPixmap
+from PySide6.QtCore import QObject, QSize, QSizeF, QTimer, Signal
+from PySide6.QtGui import QImage, QPixmap
 
 from ....qt_dispatch import post
-from .exr import SUFFIX, ExrError, read_exr
 from .file_thread import FileThread
+from .picture_file import PictureError, read_picture
 
 __all__ = ["PictureLoader"]
 
@@ -104,45 +104,19 @@ class PictureLoader(FileThread):
 
     def _load(self, path: str, whole: bool) -> tuple[QImage, str | None] | None:
         """An image and, for a whole picture, why there is none; None when nothing changed."""
-        try:
-            status = Path(path).stat()
-        except OSError as error:
-            return (QImage(), f"The picture {path} cannot be read: {error.strerror}.") if whole else None
-        stamp = (status.st_size, status.st_mtime_ns)
-        if not whole and self._stamps.get(path) == stamp:
-            return None
-        if path.lower().endswith(SUFFIX):
-            return self._load_exr(path, whole, stamp)
-        reader = QImageReader(path)
-        reader.setAutoTransform(True)
-        if not whole and reader.size().isValid():
-            reader.setScaledSize(
-                reader.size().scaled(THUMBNAIL * self._ratio, Qt.AspectRatioMode.KeepAspectRatio)
-            )
-        image = reader.read()
         if whole:
-            why = reader.errorString()
-            return image, "" if not image.isNull() else f"The picture {path} cannot be shown: {why}."
-        if image.isNull():
-            return None  # half written: the next change has it read again
-        self._stamps[path] = stamp
-        if not reader.scaledSize().isValid():
-            image = image.scaled(
-                THUMBNAIL * self._ratio,
-                Qt.AspectRatioMode.KeepAspectRatio,
-                Qt.TransformationMode.SmoothTransformation,
-            )
-        image.setDevicePixelRatio(self._ratio)
-        return image, None
-
-    def _load_exr(self, path: str, whole: bool, stamp: tuple[int, int]) -> tuple[QImage, str | None] | None:
-        size = None if whole else (QSizeF(THUMBNAIL) * self._ratio).toSize()
+            try:
+                return read_picture(path), ""
+            except PictureError as error:
+                return QImage(), f"The picture {path} cannot be shown: {error}."
         try:
-            image = read_exr(path, size)
-        except ExrError as error:
-            return (QImage(), f"The picture {path} cannot be shown: {error}.") if whole else None
-        if whole:
-            return image, ""
+            status = os.stat(path)  # noqa: PTH116  # a Path changes the text
+            stamp = (status.st_size, status.st_mtime_ns)
+            if self._stamps.get(path) == stamp:
+                return None
+            image = read_picture(path, (QSizeF(THUMBNAIL) * self._ratio).toSize())
+        except (OSError, ValueError, PictureError):
+            return None  # half written, perhaps: the next change has it read again
         self._stamps[path] = stamp
         image.setDevicePixelRatio(self._ratio)
         return image, None

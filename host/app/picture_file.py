@@ -1,0 +1,134 @@
+"""Reads one picture file that a render names, or bytes that it sends, and trusts neither name nor content.
+
+No state. Reading may take seconds, or hang on a share: never on Qt's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import IO
+
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+from PySide6.QtGui import QImage, QImageReader
+
+__all__ = ["MAX_DECODED_BYTES", "MAX_FILE_BYTES", "PictureError", "decode_picture", "read_picture"]
+
+MAX_FILE_BYTES = 512 << 20
+MAX_DECODED_BYTES = 512 << 20
+"""Of pixels in memory."""
+_PART_BYTES = 4 << 20
+_HEAD_BYTES = 18
+_FLAGS: int = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)  # should a pipe take the file's place between the check and this
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_FORMATS = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"BM", "bmp"),
+    *((f"P{number}".encode() + blank, "ppm") for number in range(1, 7) for blank in (b"\n", b"\r", b" ")),
+)
+"""How files begin. A name says nothing: SVG and others that can refer to more files are never shown."""
+
+
+class PictureError(Exception):
+    """Why a picture cannot be shown; completes "The picture PATH cannot be shown: "."""
+
+
+def read_picture(path: str) -> QImage:
+    """The picture at `path`.
+
+    Raises:
+        PictureError: it is none, is too large, or is damaged, perhaps because it is being written.
+    """
+    try:
+        with _open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise PictureError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
+            content = QByteArray(file.read(_HEAD_BYTES))
+            _format_of(content.data())
+            # As long as it was when it was opened: it may grow while it is read.
+            while part := file.read(min(_PART_BYTES, size - content.size())):
+                content.append(part)
+    except OSError as error:
+        raise PictureError(error.strerror or str(error)) from error
+    except ValueError as error:  # a path with NUL, or with bytes that are no text
+        raise PictureError("its path is not valid") from error
+    return decode_picture(content)
+
+
+def decode_picture(content: QByteArray | bytes) -> QImage:
+    """Decode a picture by the format that its first bytes are. Any thread; Qt lets others run meanwhile.
+
+    Raises:
+        PictureError: as `read_picture`.
+    """
+    content = QByteArray(content)
+    buffer = QBuffer()
+    buffer.setData(content)
+    buffer.open(QIODevice.OpenModeFlag.ReadOnly)
+    # Of the whole process. Its own default refuses 16-bit pictures of 8K.
+    QImageReader.setAllocationLimit(MAX_DECODED_BYTES >> 20)
+    form = _format_of(content.left(_HEAD_BYTES).data())
+    reader = QImageReader(buffer, QByteArray(form.encode()))
+    try:
+        return _read(reader)
+    finally:
+        reader.setDevice(None)  # before the buffer is gone: the decoder of TIFF uses it while it ends
+
+
+def _read(reader: QImageReader) -> QImage:
+    reader.setAutoDetectImageFormat(False)
+    size = reader.size()
+    if not size.isValid():
+        raise PictureError("it is damaged, or still being written")
+    depth = QImage.toPixelFormat(reader.imageFormat()).bitsPerPixel() or 32
+    needed = size.width() * size.height() * (depth // 8 or 1)
+    if needed > MAX_DECODED_BYTES:
+        raise PictureError(
+            f"its {size.width():,} x {size.height():,} pixels take {needed >> 20:,} MiB of memory, "
+            f"and at most {MAX_DECODED_BYTES >> 20:,} MiB are used for one picture"
+        )
+    image = reader.read()
+    if image.isNull():
+        raise PictureError(f"it is damaged, or still being written ({reader.errorString()})")
+    return image
+
+
+def _open_regular(path: str) -> IO[bytes]:
+    """Open a regular file. A device is not even opened, because that alone may have an effect."""
+    _check_regular(os.stat(path))  # noqa: PTH116  # a Path changes the text
+    file = os.fdopen(os.open(path, _FLAGS), "rb", buffering=0)
+    try:
+        _check_regular(os.fstat(file.fileno()))
+    except PictureError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError("it is not a regular file")
+
+
+def _format_of(head: bytes) -> str:
+    if not head:
+        raise PictureError("it is empty")
+    for begin, form in _FORMATS:
+        if head.startswith(begin):
+            return form
+    if len(head) == _HEAD_BYTES and head[1] == 0 and head[2] in (2, 10) and head[16] in (16, 24, 32):
+        return "tga"  # which has no mark at its begin
+    raise PictureError(
+        "it is not a picture format that is shown here (PNG, JPEG, TIFF, BMP, TGA and PPM are)"
+    )

@@ -1,0 +1,164 @@
+"""Reads one picture file that a render's log names, and trusts neither its name nor its content.
+
+No thread of its own, and no state. It may take seconds, or hang on a share: never on Qt's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QSize, Qt
+from PySide6.QtGui import QImage, QImageReader
+
+from .exr import ExrError, read_exr
+
+__all__ = ["MAX_DECODED_BYTES", "MAX_FILE_BYTES", "PictureError", "read_picture"]
+
+MAX_FILE_BYTES = 512 << 20
+MAX_DECODED_BYTES = 512 << 20
+"""Of pixels in memory; less where Qt's own limit, which belongs to the whole desktop, is lower."""
+_PART_BYTES = 4 << 20
+_HEAD_BYTES = 18
+_FLAGS: int = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)  # should a pipe take the file's place between the check and this
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_EXR = "exr"
+_FORMATS = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x76\x2f\x31\x01", _EXR),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"BM", "bmp"),
+    *((f"P{number}".encode() + blank, "ppm") for number in range(1, 7) for blank in (b"\n", b"\r", b" ")),
+)
+"""How files begin. A name says nothing: SVG and others that can refer to more files are never shown."""
+
+
+class PictureError(Exception):
+    """Why a picture cannot be shown; completes "The picture PATH cannot be shown: "."""
+
+
+def read_picture(path: str, fit: QSize | None = None) -> QImage:
+    """The picture at `path`, scaled to fit into `fit` pixels unless that is None.
+
+    Only a regular file of bounded size is opened; it is decoded from its bytes, by the format that they are.
+
+    Raises:
+        PictureError: it is none, is too large, or is damaged, perhaps because it is being written.
+    """
+    try:
+        with _open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise PictureError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
+            head = file.read(_HEAD_BYTES)
+            form = _format_of(head)
+            if form == _EXR:
+                return _read_exr(head, file, size, fit)
+            content = _rest(head, file, size)
+    except OSError as error:
+        raise PictureError(error.strerror or str(error)) from error
+    except ValueError as error:  # a path with NUL, or with bytes that are no text
+        raise PictureError("its path is not valid") from error
+    return _decode(content, form, fit)
+
+
+def _open_regular(path: str) -> IO[bytes]:
+    """Open a regular file. A device is not even opened, because that alone may have an effect."""
+    _check_regular(os.stat(path))  # noqa: PTH116  # a Path changes the text
+    file = os.fdopen(os.open(path, _FLAGS), "rb", buffering=0)
+    try:
+        _check_regular(os.fstat(file.fileno()))
+    except PictureError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError("it is not a regular file")
+
+
+def _format_of(head: bytes) -> str:
+    if not head:
+        raise PictureError("it is empty")
+    for begin, form in _FORMATS:
+        if head.startswith(begin):
+            return form
+    if len(head) == _HEAD_BYTES and head[1] == 0 and head[2] in (2, 10) and head[16] in (16, 24, 32):
+        return "tga"  # which has no mark at its begin
+    raise PictureError(
+        "it is not a picture format that is shown here (PNG, JPEG, EXR, TIFF, BMP, TGA and PPM are)"
+    )
+
+
+def _rest(head: bytes, file: IO[bytes], size: int) -> QByteArray:
+    """All of the file, as long as it was when it was opened: it may grow while it is read."""
+    content = QByteArray(head)
+    while part := file.read(min(_PART_BYTES, size - content.size())):
+        content.append(part)
+    return content
+
+
+def _decode(content: QByteArray, form: str, fit: QSize | None) -> QImage:
+    """Qt lets other threads run meanwhile, scaling included."""
+    buffer = QBuffer()
+    buffer.setData(content)
+    buffer.open(QIODevice.OpenModeFlag.ReadOnly)
+    reader = QImageReader(buffer, QByteArray(form.encode()))
+    try:
+        return _read(reader, fit)
+    finally:
+        reader.setDevice(None)  # before the buffer is gone: the decoder of TIFF uses it while it ends
+
+
+def _read(reader: QImageReader, fit: QSize | None) -> QImage:
+    reader.setAutoDetectImageFormat(False)
+    reader.setAutoTransform(True)
+    size = reader.size()
+    if not size.isValid():
+        raise PictureError("it is damaged, or still being written")
+    depth = QImage.toPixelFormat(reader.imageFormat()).bitsPerPixel() or 32
+    _check_decoded(size, depth // 8 or 1)
+    if fit is not None:
+        reader.setScaledSize(size.scaled(fit, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1)))
+    image = reader.read()
+    if image.isNull():
+        raise PictureError(f"it is damaged, or still being written ({reader.errorString()})")
+    return image
+
+
+def _check_decoded(size: QSize, pixel_bytes: int) -> None:
+    limit = min(MAX_DECODED_BYTES, (QImageReader.allocationLimit() << 20) or MAX_DECODED_BYTES)
+    needed = size.width() * size.height() * pixel_bytes
+    if needed > limit:
+        raise PictureError(
+            f"its {size.width():,} x {size.height():,} pixels take {needed >> 20:,} MiB of memory, "
+            f"and at most {limit >> 20:,} MiB are used for one picture"
+        )
+
+
+def _read_exr(head: bytes, file: IO[bytes], size: int, fit: QSize | None) -> QImage:
+    """OpenImageIO reads files by name only, and chooses the format by it: it gets a copy."""
+    with tempfile.TemporaryDirectory(prefix="kq-exr-", ignore_cleanup_errors=True) as folder:
+        copy = Path(folder, "picture.exr")
+        with copy.open("xb") as out:
+            out.write(head)
+            while part := file.read(min(_PART_BYTES, size - out.tell())):
+                out.write(part)
+        try:
+            return read_exr(str(copy), fit, max_bytes=MAX_DECODED_BYTES)
+        except (ExrError, MemoryError) as error:
+            raise PictureError(str(error).replace(str(copy), "it") or "it needs too much memory") from error
