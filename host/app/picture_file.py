@@ -55,7 +55,7 @@ def read_picture(path: str) -> QImage:
             if size > MAX_FILE_BYTES:
                 raise PictureError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
             content = QByteArray(file.read(_HEAD_BYTES))
-            _format_of(content.data())
+            _format_of(bytes(content.data()))
             # As long as it was when it was opened: it may grow while it is read.
             while part := file.read(min(_PART_BYTES, size - content.size())):
                 content.append(part)
@@ -78,12 +78,13 @@ def decode_picture(content: QByteArray | bytes) -> QImage:
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)
     # Of the whole process. Its own default refuses 16-bit pictures of 8K.
     QImageReader.setAllocationLimit(MAX_DECODED_BYTES >> 20)
-    form = _format_of(content.left(_HEAD_BYTES).data())
+    form = _format_of(bytes(content.left(_HEAD_BYTES).data()))
     reader = QImageReader(buffer, QByteArray(form.encode()))
     try:
         return _read(reader)
     finally:
-        reader.setDevice(None)  # before the buffer is gone: the decoder of TIFF uses it while it ends
+        # Before the buffer is gone: the decoder of TIFF uses it while it ends.
+        reader.setDevice(None)  # type: ignore[arg-type]  # Qt takes a null pointer
 
 
 def _read(reader: QImageReader) -> QImage:

@@ -40,10 +40,9 @@ def read_exr(path: str, size: QSize | None = None, max_bytes: int = 1 << 29) -> 
     _check_size(spec, (after - first) * _FLOAT_BYTES, max_bytes)
     if not picture.read(picture.subimage, 0, first, after, True, oiio.FLOAT):
         raise ExrError(picture.geterror() or "it is damaged, or still being written")
-    channels = tuple(channel - first for channel in channels)
     if picture.roi != picture.roi_full:  # what lies outside of the display window is not to be seen
         picture = oiio.ImageBufAlgo.crop(picture, picture.roi_full)
-    picture = oiio.ImageBufAlgo.channels(picture, channels)
+    picture = oiio.ImageBufAlgo.channels(picture, tuple(channel - first for channel in channels))
     if size is not None:
         fitted = QSize(spec.full_width, spec.full_height).scaled(size, Qt.AspectRatioMode.KeepAspectRatio)
         roi = oiio.ROI(0, max(1, fitted.width()), 0, max(1, fitted.height()))
@@ -51,12 +50,12 @@ def read_exr(path: str, size: QSize | None = None, max_bytes: int = 1 << 29) -> 
     pixels = picture.get_pixels(oiio.FLOAT)
     if pixels is None or picture.has_error:
         raise ExrError(picture.geterror() or "it has no pixels")
-    data = numpy.empty(pixels.shape, numpy.uint8)
-    for top in range(0, len(pixels), _ROWS):
+    height, width = pixels.shape[:2]
+    data = numpy.empty((height, width, 3), numpy.uint8)
+    for top in range(0, height, _ROWS):
         values = numpy.clip(numpy.nan_to_num(pixels[top : top + _ROWS], posinf=1.0, neginf=0.0), 0.0, 1.0)
         values = numpy.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
         data[top : top + _ROWS] = numpy.rint(values * 255)
-    height, width = data.shape[:2]
     image = QImage(data.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
     return image.copy()  # which owns its bytes
 

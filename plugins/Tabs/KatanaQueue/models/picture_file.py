@@ -121,7 +121,8 @@ def _decode(content: QByteArray, form: str, fit: QSize | None) -> QImage:
     try:
         return _read(reader, fit)
     finally:
-        reader.setDevice(None)  # before the buffer is gone: the decoder of TIFF uses it while it ends
+        # Before the buffer is gone: the decoder of TIFF uses it while it ends.
+        reader.setDevice(None)  # type: ignore[arg-type]  # Qt takes a null pointer
 
 
 def _read(reader: QImageReader, fit: QSize | None) -> QImage:
