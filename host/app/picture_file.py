@@ -57,7 +57,7 @@ def read_picture(path: str) -> QImage:
             content = QByteArray(file.read(_HEAD_BYTES))
             _format_of(bytes(content.data()))
             # As long as it was when it was opened: it may grow while it is read.
-            while part := file.read(min(_PART_BYTES, size - content.size())):
+            while part := file.read(max(0, min(_PART_BYTES, size - content.size()))):
                 content.append(part)
     except OSError as error:
         raise PictureError(error.strerror or str(error)) from error

@@ -12,6 +12,7 @@ import pytest
 
 from kq import messages as m
 from kq.agent.program import Agent
+from kq.agent.remote_attempt import RemoteAttempt
 from kq.agent.upload import FileReturn
 from tests.support.hostile_pictures import HOSTILE
 from tests.support.live_queue import LiveQueue
@@ -78,3 +79,24 @@ def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: 
     assert "path is not valid" in files.refused["/desktop/bad.png"]
     assert [(update.path, update.data) for update in sent] == [("/desktop/good.png", b"picture")]
     files.close()
+
+
+@pytest.mark.parametrize("name", ["larger than the limit", "a path with NUL"])
+def test_no_picture_that_no_desktop_shows_is_sent_while_the_job_runs(tmp_path: Path, name: str) -> None:
+    """The Agent's loop goes on; the next picture is sent."""
+    sent: list[Any] = []
+    named = HOSTILE[name][0](tmp_path)
+    attempt: Any = SimpleNamespace(
+        _inner=SimpleNamespace(picture=lambda: named),
+        _map=SimpleNamespace(there=lambda path: f"/desktop/{Path(path).name}"),
+        _files=FileReturn("a1", "j/0/1", sent.append),
+        _picture_sent=None,
+        _picture_after=0.0,
+    )
+    RemoteAttempt._send_picture(attempt, 1.0)
+    assert not sent and attempt._files.is_idle
+    named = str(tmp_path / "good.png")
+    Path(named).write_bytes(b"picture")
+    RemoteAttempt._send_picture(attempt, 1.0)
+    assert [update.path for update in sent] == ["/desktop/good.png"]
+    attempt._files.close()

@@ -17,7 +17,7 @@ from host.Katana.Utils import EventModule
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import monitor, open_small
 from tests.host.test_monitor import rendered
-from tests.support.hostile_pictures import HOSTILE, png_of, truncated_tiff, write_picture
+from tests.support.hostile_pictures import HOSTILE, announce_size, png_of, truncated_tiff, write_picture
 
 
 @pytest.mark.timeout(120)
@@ -125,3 +125,14 @@ def test_a_truncated_tiff_is_refused(tmp_path: Path) -> None:
     """Its decoder uses the bytes while it ends."""
     with pytest.raises(PictureError, match="damaged"):
         read_picture(truncated_tiff(tmp_path))
+
+
+@pytest.mark.parametrize("size", [0, 5, 30])
+def test_no_more_is_read_than_the_size_that_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Files of /proc have none, and go on; others may grow after the check."""
+    path = write_picture(tmp_path / "a.png")
+    announce_size(monkeypatch, size)
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(str(path))

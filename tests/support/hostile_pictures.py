@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
-__all__ = ["HOSTILE", "png_of", "truncated_tiff", "write_picture"]
+__all__ = ["HOSTILE", "announce_size", "png_of", "truncated_tiff", "write_picture"]
 
 _SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 
@@ -126,3 +128,15 @@ if sys.platform != "win32":
         "endless device": (_zeros, _NOT_REGULAR),
         "link to a device": (_link_to_device, _NOT_REGULAR),
     }
+
+
+def announce_size(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Have each open file say that it has `size` bytes, as one does that grows at once after it was asked."""
+    real = os.fstat
+
+    def asked(fd: int) -> os.stat_result:
+        status = list(real(fd))
+        status[stat.ST_SIZE] = size
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "fstat", asked)

@@ -14,7 +14,7 @@ from katana_queue.plugins.Tabs.KatanaQueue.models.picture_file import PictureErr
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage
 
-from tests.support.hostile_pictures import HOSTILE, truncated_tiff, write_picture
+from tests.support.hostile_pictures import HOSTILE, announce_size, truncated_tiff, write_picture
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle
@@ -171,3 +171,14 @@ def test_a_truncated_tiff_is_refused(tmp_path: Path) -> None:
     """Its decoder uses the bytes while it ends."""
     with pytest.raises(PictureError, match="damaged"):
         read_picture(truncated_tiff(tmp_path))
+
+
+@pytest.mark.parametrize("size", [0, 5, 30])
+def test_no_more_is_read_than_the_size_that_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Files of /proc have none, and go on; others may grow after the check."""
+    path = write_picture(tmp_path / "a.png")
+    announce_size(monkeypatch, size)
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(str(path))

@@ -107,7 +107,7 @@ def _format_of(head: bytes) -> str:
 def _rest(head: bytes, file: IO[bytes], size: int) -> QByteArray:
     """All of the file, as long as it was when it was opened: it may grow while it is read."""
     content = QByteArray(head)
-    while part := file.read(min(_PART_BYTES, size - content.size())):
+    while part := file.read(max(0, min(_PART_BYTES, size - content.size()))):
         content.append(part)
     return content
 
@@ -157,7 +157,7 @@ def _read_exr(head: bytes, file: IO[bytes], size: int, fit: QSize | None) -> QIm
         copy = Path(folder, "picture.exr")
         with copy.open("xb") as out:
             out.write(head)
-            while part := file.read(min(_PART_BYTES, size - out.tell())):
+            while part := file.read(max(0, min(_PART_BYTES, size - out.tell()))):
                 out.write(part)
         try:
             return read_exr(str(copy), fit, max_bytes=MAX_DECODED_BYTES)
