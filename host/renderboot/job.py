@@ -42,7 +42,7 @@ _STILL_READING_S = 15.0
 """How often a long reading of the scene is mentioned in the log."""
 _NO_CAMERA = "(automatic: frames the scene)"
 _STOP_TIMEOUT_S = 1.0
-"""How long a cancelled pass may take before the picture is taken without it."""
+"""How long a cancelled pass may take before the picture is saved without it."""
 
 
 class _Event(Enum):
@@ -194,8 +194,8 @@ class _Job:
         held = self._process.memory_info().rss
         if held > self._memory_limit:
             raise RenderBootError(
-                f"The scene needs more memory than this render may use: {held / 2**30:.1f} GB held, "
-                f"the limit is {self._memory_limit / 2**30:.1f} GB. Make it smaller, or set -memoryLimit."
+                f"The scene needs more memory than this render may use: {held / 2**30:.1f} GiB held, "
+                f"the limit is {self._memory_limit / 2**30:.1f} GiB. Simplify the scene, or set -memoryLimit."
             )
 
     def _mention_reading(self) -> None:
@@ -203,7 +203,7 @@ class _Job:
         if now - self._mentioned_at >= _STILL_READING_S:
             self._mentioned_at = now
             held = self._process.memory_info().rss / 2**30
-            self._report.say(f"still reading the scene: {held:.1f} GB held")
+            self._report.say(f"still reading the scene: {held:.1f} GiB held")
 
     def _write_png(self, picture: Picture) -> None:
         """Write the current picture; the first time, the stored preview instead."""
@@ -276,7 +276,7 @@ class _Job:
         if isinstance(error, RenderBootError):
             self._report.error(str(error))
             return error.exit_code
-        # A mistake of ours, not the artist's: whoever mends it needs to see where it was.
+        # A bug in renderboot: log the traceback for whoever fixes it.
         self._report.trace("".join(traceback.format_exception(error)))
         self._report.error(f"The render failed unexpectedly ({type(error).__name__}): {error}.")
         return EXIT_FAILED
@@ -286,7 +286,7 @@ class _Job:
     def _work(self) -> None:
         try:
             self._render()
-        # Whatever goes wrong here must reach the main thread, which words it; nothing is swallowed.
+        # Whatever goes wrong here must reach the main thread, which reports it; nothing is swallowed.
         except Exception as error:  # noqa: BLE001
             self._error = error
         self._events.put(_Event.ENDED)
@@ -322,14 +322,14 @@ class _Job:
         self._tell(diagnostics)
         if cache and cache.found:
             whole = cache.found + cache.missed
-            self._report.say(f"{cache.found} of {whole} meshes and images were as in the render before")
+            self._report.say(f"{cache.found} of {whole} meshes and images are unchanged and were reused")
         self._samples = scene.settings.samples
         return picture
 
     def _passes(self, picture: Picture) -> None:
         picture.render_preview()
         self._check_stop()
-        # Taken now: during a pass, pixels() has to accumulate all samples.
+        # Taken now, between passes: during a pass, pixels() is slow, since it must add up all samples.
         self._preview = picture.pixels()
         self._events.put(_Event.PASS_DONE)
         done, size = 0, 1

@@ -1,6 +1,6 @@
-"""A process kept ready for an Agent's next render: loaded while it is idle, used once, ended when unused.
+"""A process kept ready for an Agent's next render: loaded while that is idle, used once, ended when unused.
 
-An Agent never has a standby and another render at once, so its child processes belong to one of the two.
+An Agent never has a standby and another render at once, so `_end` may end all of its child processes.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ..messages import AssignOrder
 __all__ = ["ReadyProcess", "Standby"]
 
 READY, TAKEN = b"kq_standby: ready", b"kq_standby: taken"
-"""Lines that a standby prints (host/renderboot/standby.py): it has loaded; it has taken a job. Others are
-ignored."""
-_CALM_S = 0.25
+"""Lines that a standby prints (host/renderboot/standby.py): it has loaded; it has taken a job. Other lines
+are ignored."""
+_IDLE_BEFORE_LOAD_S = 0.25
 """How long an Agent is idle before anything is loaded: in a row of tasks the next one comes sooner."""
 _POLL_INTERVAL_S = 1.0
 _LOAD_S = 120.0
 """How long loading may take."""
 _END_TIMEOUT_S = 1.0
-_WORDS_TIMEOUT_S = 1.0
+_OUTPUT_TIMEOUT_S = 1.0
 """How long the output of an ended process may take to be read."""
 _LONGEST_LINE = 4000
 """Longest JSON, in bytes: a job's line must fit an unread pipe's buffer on every system. The value of
 KQ_STANDBY_BEFORE is held to the same limit."""
 _BEFORE = "KQ_STANDBY_BEFORE"
 """Environment variable: JSON of the previous render, and the standby's memory limit."""
-_MARKS = ("KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
+_ATTEMPT_VARIABLES = ("KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
 """Variables that differ with each attempt."""
 
 
@@ -47,14 +47,14 @@ class ReadyProcess:
         Args:
             argv: its command.
             environment: that of the renders it is for.
-            before: JSON about the render before; empty: none.
+            before: JSON about the previous render; empty: none.
         """
         self.argv = argv
         self.environment = environment
         self.before = before
         read_end, write_end = os.pipe()
         try:
-            # The root: a job's folder may disappear, and a program might load modules from another one.
+            # The root: a job's folder may disappear, and Python might import modules from any other folder.
             folder = Path(Path.cwd().anchor)
             variables = environment | {_BEFORE: before} if before else environment
             self.child = process.spawn_standby(argv, cwd=folder, environment=variables, stdout=write_end)
@@ -63,7 +63,8 @@ class ReadyProcess:
             raise
         finally:
             os.close(write_end)
-        self._output = b""
+        self._output = b""  # the last 4096 bytes
+        self._was_ready = False
         # Not every system can poll a pipe without blocking, so a thread reads it to its end.
         self._reader = threading.Thread(
             target=self._listen, args=(read_end,), name=f"kq-standby-{self.child.pid}", daemon=True
@@ -73,24 +74,26 @@ class ReadyProcess:
     def _listen(self, pipe: int) -> None:
         try:
             while block := os.read(pipe, 4096):
-                self._output = (self._output + block)[-4096:]
+                output = self._output + block
+                self._was_ready = self._was_ready or READY in output.splitlines()
+                self._output = output[-4096:]
         finally:
             os.close(pipe)
 
     @property
     def is_ready(self) -> bool:
         """Whether it has loaded, and waits."""
-        return READY in self._output.splitlines() and self.child.poll() is None
+        return self._was_ready and self.child.poll() is None
 
     def has_taken(self) -> bool:
         """Whether it has become the render that it was given. Final once it has ended."""
         if TAKEN not in self._output.splitlines() and self.child.poll() is not None:
-            self._reader.join(_WORDS_TIMEOUT_S)
+            self._reader.join(_OUTPUT_TIMEOUT_S)
         return TAKEN in self._output.splitlines()
 
     def give(self, line: bytes) -> bool:
-        """Give it its render, and close its input. Returns False when it does not listen any more."""
-        assert self.child.lifeline is not None
+        """Write the job's line to its standard input, then close that. Returns False when it has ended."""
+        assert self.child.lifeline is not None  # the write end of its standard input
         try:
             os.write(self.child.lifeline, line)
         except OSError:
@@ -110,21 +113,22 @@ class Standby:
             warn: logs a warning.
         """
         self.memory: int | None = None
-        """Bytes that the process kept ready holds; None when there is none."""
+        """Memory of the standby, in bytes; None when there is none."""
         self._keep_s = keep_s
         self._memory_limit = memory_limit
         self._warn = warn
         self._kept: ReadyProcess | None = None
         self._next: tuple[tuple[str, ...], dict[str, str], str] | None = None
-        """What is loaded next: the command, its environment, and JSON about the render before."""
+        """What is loaded next: the command, its environment, and JSON about the previous render."""
         # Monotonic times: next load, next check, expiry, start.
         self._load_at = 0.0
         self._check_at = 0.0
         self._until = 0.0
         self._born = 0.0
         self._unfit: tuple[str, ...] = ()
-        """The last command whose process never became ready; not tried again until another one fails."""
-        self._uninformed: tuple[str, ...] = ()
+        """Last command given up on: it did not start, was not ready in time, or took too much memory. Not
+        tried again until another command is given up on."""
+        self._no_prefetch: tuple[str, ...] = ()
         """The last command whose standby took too much memory for what it prefetched: it gets no JSON."""
 
     def after(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> None:
@@ -134,13 +138,16 @@ class Standby:
             return
         now = time.monotonic()
         before = json.dumps({"argv": arguments, "cwd": cwd, "memory": self._memory_limit})
-        if len(before) > _LONGEST_LINE or order.standby == self._uninformed:
+        if len(before) > _LONGEST_LINE or order.standby == self._no_prefetch:
             before = ""
-        self._next = order.standby, _without_marks(environment), before
-        self._load_at, self._until = now + _CALM_S, now + self._keep_s
+        self._next = order.standby, _without_attempt(environment), before
+        self._load_at, self._until = now + _IDLE_BEFORE_LOAD_S, now + self._keep_s
 
     def next_step_s(self, now: float) -> float:
-        """Seconds until a load is due; an hour when none is, for all else can wait for a heartbeat."""
+        """Seconds until a load is due.
+
+        An hour when none is: the Agent wakes for its heartbeats anyway, which is often enough for the checks.
+        """
         return max(self._load_at - now, 0.0) if self._next is not None else 3600.0
 
     def step(self, now: float) -> None:
@@ -175,7 +182,7 @@ class Standby:
             self._end()
             if kept.before:
                 # What it prefetched from the previous render may be what takes the memory: retry without it.
-                self._uninformed = kept.argv
+                self._no_prefetch = kept.argv
                 self._load(kept.argv, kept.environment, "", now)
             else:
                 self._give_up(kept.argv, f"it holds {used:,.0f} MiB, its limit is {limit:,.0f} MiB")
@@ -200,10 +207,12 @@ class Standby:
         if (
             arguments is not None
             and order.standby == kept.argv
-            and _without_marks(environment) == kept.environment
+            and _without_attempt(environment) == kept.environment
             and kept.is_ready
         ):
-            line = _line(arguments, cwd, {key: environment[key] for key in _MARKS}, order.log_file)
+            line = _line(
+                arguments, cwd, {key: environment[key] for key in _ATTEMPT_VARIABLES}, order.log_file
+            )
             if len(line) <= _LONGEST_LINE and kept.give(line):
                 self._kept = None
                 return kept
@@ -223,7 +232,7 @@ class Standby:
 
 
 def _arguments(order: AssignOrder) -> tuple[str, ...] | None:
-    """The order's command without the words that it shares with its standby's.
+    """The order's command with the leading arguments that it shares with the standby's command removed.
 
     None: no standby, several commands, or no common first word.
     """
@@ -237,8 +246,8 @@ def _arguments(order: AssignOrder) -> tuple[str, ...] | None:
     return command[shared:] if shared else None
 
 
-def _without_marks(environment: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in environment.items() if key not in _MARKS}
+def _without_attempt(environment: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in environment.items() if key not in _ATTEMPT_VARIABLES}
 
 
 def _line(arguments: tuple[str, ...], cwd: str, marks: dict[str, str], log: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What becomes of a task when its attempt ends, is lost, or never started: decided here alone. Pure."""
+"""The only place that decides what becomes of a task when its attempt ends, is lost, or never started."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def stop_task(state: CoreState, job: Job, task: int) -> None:
 
 
 def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
-    """The Agent's order never ran and never will.
+    """Take back an order that the Agent never ran and will not run.
 
     The task waits again, or is cancelled if it was being stopped. No effect when the Agent holds no order.
     """
@@ -97,7 +97,8 @@ def attempt_lost(
     """The task's attempt is known gone, and its ending was not reported.
 
     Args:
-        reason: why, without capital or full stop; shown as "waits again: REASON".
+        reason: why, without capital or full stop; shown after a colon ("waits again: REASON"), and as it is
+            in the attempt's record.
         agent: the Agent that ran it; None after a restart, when the core has no such Agent.
     """
     detail = job.details[task]
@@ -106,7 +107,8 @@ def attempt_lost(
         attempt="",  # not used: the record takes its number from `detail`
         outcome=Outcome.AGENT_LOST,
         reason=reason,
-        # A silent Agent elsewhere ends its render itself, when its lease runs out; no report of that comes.
+        # A lost local Agent's render is killed. A remote Agent ends its render when its lease runs out, and
+        # cannot report it.
         stop_method=StopMethod.KILLED if agent is not None and agent.local else StopMethod.NONE,
     )
     detail.ended = now.wall
@@ -116,7 +118,7 @@ def attempt_lost(
     if job.task_state(task) is _T.STOPPING:
         _wait_or_cancel(state, job, task, "stopped")
     else:
-        _lose(state, job, task, reason, mark=agent is not None and not agent.end_asked)
+        _lose(state, job, task, reason, counts=agent is not None and not agent.end_asked)
     state.after_task(job, now)
 
 
@@ -178,8 +180,8 @@ def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent
     elif job.task_state(task) is _T.STOPPING:
         _wait_or_cancel(state, job, task, ending.reason or "stopped")
     elif ending.outcome is Outcome.STOPPED:
-        # The queue did not ask for this: its Agent was ended, or lost the server. No failure of the render.
-        _lose(state, job, task, ending.reason or "its Agent ended it", mark=not agent.end_asked)
+        # The queue did not ask for this: its Agent was ended, or lost the server. Not a render failure.
+        _lose(state, job, task, ending.reason or "its Agent ended it", counts=not agent.end_asked)
     elif detail.retries_used < job.spec.retries:
         detail.retries_used += 1
         reason = f"try {detail.retries_used} of {job.spec.retries + 1} failed: {_why(ending)}"
@@ -225,11 +227,15 @@ def _fail(state: CoreState, job: Job, task: int, reason: str) -> None:
     job.explain_failure(task)
 
 
-def _lose(state: CoreState, job: Job, task: int, reason: str, *, mark: bool) -> None:
-    """The task's Agent is gone, and the render did not fail. `mark`: whether that counts against the task."""
+def _lose(state: CoreState, job: Job, task: int, reason: str, *, counts: bool) -> None:
+    """The attempt ended without the render failing: its Agent was lost, or ended it.
+
+    Args:
+        counts: whether it counts towards `max_agent_losses`.
+    """
     detail = job.details[task]
-    detail.agent_losses += mark
-    if mark and detail.agent_losses > state.settings.max_agent_losses:
+    detail.agent_losses += counts
+    if counts and detail.agent_losses > state.settings.max_agent_losses:
         _fail(state, job, task, f"given up after {detail.agent_losses} Agents were lost: {reason}")
     else:
         _wait(state, job, task, f"waits again: {reason}", WaitReason.REQUEUED)

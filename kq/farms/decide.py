@@ -19,7 +19,7 @@ __all__ = [
     "AttemptFile",
     "EngineRow",
     "EngineState",
-    "Look",
+    "Poll",
     "TaskView",
     "decide_task",
     "poll_delay_s",
@@ -84,20 +84,20 @@ class AttemptFile(msgspec.Struct, frozen=True):
     engine_id: str = ""
     ended: float | None = None
     outcome: str = ""
-    """completed, failed or stopped; empty while it runs, and for ever when its machine was lost."""
+    """completed, failed or stopped; empty while it runs, and forever if its machine was lost."""
     exit_code: int | None = None
     reason: str = ""
     peak_memory: int | None = None
     cpu_s: float | None = None
 
 
-class Look(NamedTuple):
-    """One look at an engine."""
+class Poll(NamedTuple):
+    """One poll of the engine."""
 
     at: float
     """When the engine answered last."""
     is_current: bool
-    """False: it did not answer this time, and what is known is of `at`."""
+    """False: it did not answer this time, and what is known dates from `at`."""
 
 
 class TaskView(NamedTuple):
@@ -116,7 +116,7 @@ def decide_task(
     *,
     token: str,
     submitted: float,
-    look: Look | None,
+    poll: Poll | None,
     is_stop_wanted: bool,
     previous: TaskView | None = None,
 ) -> TaskView:
@@ -125,9 +125,9 @@ def decide_task(
     Args:
         row: what the engine lists of its latest submission; None: nothing.
         attempts: the task's records, in the order of their numbers.
-        token: of the submission that gave it to the engine last.
+        token: identifies the task's latest submission; records with another token are of earlier ones.
         submitted: when it was given to the engine last.
-        look: None: the engine has never answered.
+        poll: the last one; None: the engine has never answered.
         is_stop_wanted: whether the user stopped the job after that.
         previous: what was decided last, for the times at which nothing can be known.
     """
@@ -138,7 +138,7 @@ def decide_task(
     last = recent[-1] if recent else None
     number = attempts[-1].attempt if attempts else 0
     before = previous or TaskView(TaskState.WAITING, "given to the farm", number)
-    if look is None or not look.is_current:
+    if poll is None or not poll.is_current:
         return before
     if row is not None and row.state.is_live:
         if row.state is EngineState.PENDING:
@@ -152,16 +152,16 @@ def decide_task(
         return TaskView(TaskState.FAILED, last.reason or f"exit code {last.exit_code}", number, last.node)
     if is_stop_wanted:
         return TaskView(TaskState.CANCELLED, "", number)
-    if look.at < submitted + SETTLE_S:
+    if poll.at < submitted + SETTLE_S:
         return before
     if row is not None and row.state is EngineState.CANCELLED:
-        return TaskView(TaskState.CANCELLED, "cancelled on the farm, not from here", number)
+        return TaskView(TaskState.CANCELLED, "cancelled on the farm, not in Katana Queue", number)
     if row is not None and row.state in _WHY_FAILED:
         return TaskView(TaskState.FAILED, _WHY_FAILED[row.state], number, row.node)
     if row is not None and row.state is EngineState.FAILED and last is None:
         return TaskView(TaskState.FAILED, row.reason or "the farm could not start it", number, row.node)
     since = last.started if last is not None else submitted
-    if look.at < since + RECORD_DELAY_S:
+    if poll.at < since + RECORD_DELAY_S:
         return before
     if last is not None:
         return TaskView(TaskState.FAILED, f"it ended on {last.node or last.host} and left no record", number)
@@ -175,15 +175,15 @@ def _stopped(row: EngineRow | None, last: AttemptFile, number: int, *, is_stop_w
         return TaskView(TaskState.CANCELLED, "", number, node)
     if row is not None and row.state in _WHY_FAILED:
         return TaskView(TaskState.FAILED, _WHY_FAILED[row.state], number, node)
-    return TaskView(TaskState.CANCELLED, "cancelled on the farm, not from here", number, node)
+    return TaskView(TaskState.CANCELLED, "cancelled on the farm, not in Katana Queue", number, node)
 
 
-def poll_delay_s(*, has_live_tasks: bool, failed_looks: int) -> float | None:
+def poll_delay_s(*, has_live_tasks: bool, failed_polls: int) -> float | None:
     """Seconds until the engine is asked again; None: not until something is submitted.
 
     Args:
-        failed_looks: how often in a row it did not answer.
+        failed_polls: how often in a row it did not answer.
     """
     if not has_live_tasks:
         return None
-    return min(POLL_S * float(2 ** min(failed_looks, 10)), _LONGEST_POLL_S)
+    return min(POLL_S * float(2 ** min(failed_polls, 10)), _LONGEST_POLL_S)

@@ -18,7 +18,7 @@ from ..errors import ConnectionLost, KqError, NotFound, Refused
 from ..frame_ranges import format_frames
 from ..records import JobRecord, JobSpec, TaskRecord
 from ..states import TaskState
-from .decide import EngineRow, Look, TaskView, decide_task, poll_delay_s
+from .decide import EngineRow, Poll, TaskView, decide_task, poll_delay_s
 from .engine import Engine, Row
 from .job_folder import FarmJob, JobFolder, Submission
 from .known_job import KnownJob
@@ -50,9 +50,9 @@ class Farm:
         self._on_change = on_change
         self._jobs: dict[str, KnownJob] = {}
         self._lock = threading.Lock()
-        self._look: Look | None = None
+        self._poll: Poll | None = None
         self._rows: list[Row] = []
-        self._failed_looks = 0
+        self._failed_polls = 0
         self._closed = False
         self.problem = ""
         """Why the engine does not answer; empty while it does."""
@@ -147,7 +147,7 @@ class Farm:
         while True:
             with self._lock:
                 is_live = any(job.is_live for job in self._jobs.values())
-            delay_s = poll_delay_s(has_live_tasks=is_live, failed_looks=self._failed_looks)
+            delay_s = poll_delay_s(has_live_tasks=is_live, failed_polls=self._failed_polls)
             try:
                 work = self._work.get(timeout=delay_s)
             except queue.Empty:
@@ -183,14 +183,14 @@ class Farm:
         try:
             self._rows = self._engine.look()
         except KqError as error:
-            self._failed_looks += 1
-            if self._look is not None:
-                self._look = self._look._replace(is_current=False)
+            self._failed_polls += 1
+            if self._poll is not None:
+                self._poll = self._poll._replace(is_current=False)
             self.problem = str(error)
             self._changed({job_id for job_id, job in self._jobs.items() if job.is_live})
             raise ConnectionLost(str(error)) from error
-        self._look = Look(time.time(), True)
-        self._failed_looks = 0
+        self._poll = Poll(time.time(), True)
+        self._failed_polls = 0
         self.problem = ""
         changed = set()
         for job in list(self._jobs.values()):
@@ -204,7 +204,7 @@ class Farm:
         """Since when the engine has not answered, and why; empty while it does."""
         if not self.problem:
             return ""
-        at = None if self._look is None else time.strftime("%H:%M:%S", time.localtime(self._look.at))
+        at = None if self._poll is None else time.strftime("%H:%M:%S", time.localtime(self._poll.at))
         return f"{self.name} has not answered {f'since {at}' if at else 'yet'}: {self.problem}"
 
     def _changed(self, jobs: set[str]) -> None:
@@ -353,7 +353,7 @@ class Farm:
                 attempts.get(task, ()),
                 token=submission.token,
                 submitted=submission.at,
-                look=self._look,
+                poll=self._poll,
                 is_stop_wanted=job.is_stop_wanted,
                 previous=job.views.get(task),
             )

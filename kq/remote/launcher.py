@@ -1,4 +1,6 @@
-"""Checks other machines, starts Agents on them and stops them. Whatever was half done is undone.
+"""Checks other machines, starts Agents on them and stops them.
+
+A failed start is undone, unless Agents already ran there.
 
 Methods block: call them on a thread that may block. Several may run at once, for several machines.
 """
@@ -36,11 +38,11 @@ __all__ = ["RemoteLauncher"]
 _REGISTER_S = 25.0
 """How long Agents may take to register."""
 _GONE_S = 20.0
-"""How long the queue may count Agents that were stopped."""
+"""How long the queue may still list stopped Agents."""
 _UNDO_S = 25.0
 """How long the queue may take to revoke a key."""
 _MAX_LABEL = 80
-"""Letters of a host's label."""
+"""Longest label of a host, in characters."""
 _log = logging.getLogger("kq.remote")
 Report = Callable[[RemoteStep], None]
 
@@ -60,7 +62,7 @@ class RemoteLauncher:
         """
         Args:
             queue: the session's client; None where no session runs, which leaves checks only.
-            questions: answers what only a person can.
+            questions: prompts for a person (host key, passphrase, tunnel).
             store: remembers what worked; default: the user's.
             connect_s: how long a machine may take to answer, in seconds.
         """
@@ -73,7 +75,8 @@ class RemoteLauncher:
         self._busy: set[str] = set()
         self._tunnels: dict[str, TunnelKeepalive] = {}
         self._logins: dict[str, Connection] = {}
-        """The last connection by label, closed: its open key spares another prompt for the passphrase."""
+        """Last connection by label. Only its decrypted private key is used again, so that the passphrase is
+        not asked for twice."""
 
     def check(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
@@ -100,7 +103,7 @@ class RemoteLauncher:
 
     @property
     def has_tunnel(self) -> bool:
-        """Whether a tunnel is open, which closes with `close`."""
+        """Whether a tunnel is open; `close` would cut it."""
         with self._lock:
             return any(keepalive.is_open for keepalive in self._tunnels.values())
 
@@ -159,7 +162,7 @@ class RemoteLauncher:
                 self._busy.discard(label)
 
     def _preflight(self, host: RemoteHost, steps: Steps) -> Preflight:
-        from .preflight import Preflight  # paramiko comes with it
+        from .preflight import Preflight  # imported late: it needs paramiko, which may be missing
 
         with self._lock:
             keepalive = self._tunnels.get(host.label)
@@ -187,7 +190,8 @@ class RemoteLauncher:
             preflight.check_programs()
             preflight.check_sftp()
             if self._queue is not None and self._queue.session:
-                # A label of its own: the host's belongs to its Agents, and another desktop may check it.
+                # A temporary label: revoking it must not revoke the key of running Agents, nor collide with
+                # another desktop's check.
                 preflight.admit(f"check-{secrets.token_hex(4)}@{host.label}"[:_MAX_LABEL])
                 preflight.check_data_root()
                 preflight.check_reverse_connection()
@@ -267,7 +271,10 @@ class RemoteLauncher:
     def _check_reverse_connection(
         self, preflight: Preflight, host: RemoteHost, label: str, steps: Steps
     ) -> RemoteHost:
-        """Prove that the machine reaches the queue; offer a tunnel when it does not."""
+        """Prove that the machine reaches the queue; offer a tunnel when it does not.
+
+        Returns the host, with `tunnel` set if one was opened.
+        """
         try:
             preflight.check_reverse_connection()
         except Cancelled:
@@ -323,7 +330,7 @@ class RemoteLauncher:
                 if time.monotonic() > until:
                     raise RemoteFailed(
                         f"{len(there)} of {len(wanted)} Agents registered within {_REGISTER_S:.0f} s: see "
-                        f"the remote_agent logs over there"
+                        f"logs/remote_agent_*.log on that machine or the share"
                     )
                 steps.pause(0.05)
 
@@ -346,7 +353,7 @@ class RemoteLauncher:
         """Have the queue forget a host's key. A failure is only logged.
 
         Args:
-            undo: keep the key if a person was given it.
+            undo: a failed launch is being undone; a key that was handed out by hand is kept.
         """
         try:
             self._session_queue().revoke_host(label, undo=undo).result(_UNDO_S)
@@ -402,14 +409,16 @@ class RemoteLauncher:
                     ended = typed_answer(answer, Ended, host).ended
                     step.done(f"{', '.join(ended)} ended" if ended else "none of this session ran there")
             finally:
-                # Also where SSH does not get there: Agents that the queue reaches end on request. A
-                # tunnel through which it reaches them stays for that.
+                # Revoke even when SSH fails: the queue then asks the Agents to end. An open tunnel is closed
+                # only at the end, once they are gone.
                 self._revoke(label)
             with steps.step("Queue") as step:
                 until = time.monotonic() + _GONE_S
                 while left := _agents(queue, label):
                     if time.monotonic() > until:
-                        raise RemoteFailed(f"the queue still counts {len(left)} Agents of {label}")
+                        raise RemoteFailed(
+                            f"{len(left)} Agents of {label} are still listed by the queue: try Stop again"
+                        )
                     steps.pause(0.05)
                 step.done("it has no Agent there, and their key is forgotten")
         finally:

@@ -139,7 +139,8 @@ class Server:
             self._poller.add(self._lifeline.wake_fd)
         restore_session(
             self._clock, self._core, self._scheduler, self._journal_writer, self._links, self._local_agents,
-            continues=self._files.continues, end_unknown="" if self._options.first else self._options.session,
+            continues=self._files.continues,
+            stray_session="" if self._options.first else self._options.session,
         )  # fmt: skip
         self._next_tick = time.monotonic() + self._tick_s
         self._history.begin()

@@ -24,18 +24,19 @@ def restore_session(
     local_agents: LocalAgents,
     *,
     continues: bool,
-    end_unknown: str,
+    stray_session: str,
 ) -> None:
     """Restore the session from the journal, and launch the Agents that are missing.
 
     Args:
         continues: whether another server served this session before.
-        end_unknown: the session whose Agents are ended unless the journal names them; empty: there are none.
+        stray_session: session whose Agents are ended if the journal does not name them; empty: no earlier
+            server can have left any.
     """
     try:
         _restore_from_journal(clock, core, journal_writer, links, local_agents, continues=continues)
-        if end_unknown:
-            local_agents.end_unknown(end_unknown)
+        if stray_session:
+            local_agents.end_unknown(stray_session)
     except sqlite3.Error as error:
         journal_writer.report_lasting(f"the journal cannot be read ({error}): its jobs are not shown")
     scheduler.requeue_unheld()
@@ -57,7 +58,7 @@ def _restore_from_journal(
     if continues:
         core.restore_numbering(next_agent=journal.next_agent())
     try:
-        # The guardian ended every process on this machine whose session's guardian was gone.
+        # If no server came before in this session, its journalled local Agents died with an earlier guardian.
         journal.forget_agents(local_too=not continues)
     except sqlite3.Error as error:
         journal_writer.report_failure(error)

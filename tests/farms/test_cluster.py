@@ -195,7 +195,7 @@ def test_a_job_that_another_cancels_is_cancelled_and_says_so(
     await_farm(farm, lambda: state_of(farm, job).is_terminal, "the end")
     record = farm.job(job)
     assert record is not None and record.state is JobState.CANCELLED
-    assert "not from here" in record.reason
+    assert "not in Katana Queue" in record.reason
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from kq.farms.decide import (
     AttemptFile,
     EngineRow,
     EngineState,
-    Look,
+    Poll,
     TaskView,
     decide_task,
     poll_delay_s,
@@ -19,7 +19,7 @@ from kq.farms.decide import (
 from kq.states import TaskState
 
 AT = 1000.0
-LATER = Look(AT + 2 * RECORD_DELAY_S, True)
+LATER = Poll(AT + 2 * RECORD_DELAY_S, True)
 OLD = AttemptFile(
     task=0, attempt=1, started=AT - 100, token="old", ended=AT - 90, outcome="failed", exit_code=1
 )
@@ -32,7 +32,7 @@ def attempt(outcome: str, **more: object) -> AttemptFile:
 
 
 def decided(
-    row: EngineState | None, *attempts: AttemptFile, look: Look | None = LATER, stop: bool = False
+    row: EngineState | None, *attempts: AttemptFile, poll: Poll | None = LATER, stop: bool = False
 ) -> TaskView:
     """What is decided of a task that was Running at last."""
     return decide_task(
@@ -40,7 +40,7 @@ def decided(
         attempts,
         token="new",
         submitted=AT,
-        look=look,
+        poll=poll,
         is_stop_wanted=stop,
         previous=TaskView(TaskState.RUNNING, "before", 2, "n1"),
     )
@@ -79,15 +79,15 @@ def test_states(row: EngineState | None, attempts: list[AttemptFile], stop: bool
 
 def test_a_record_may_take_its_time() -> None:
     """What ended without a record is not called failed before a share has had time to show the record."""
-    soon = Look(AT + 1 + RECORD_DELAY_S / 2, True)
-    assert decided(EngineState.COMPLETED, attempt(""), look=soon).state is TaskState.RUNNING
-    assert decided(None, attempt(""), look=soon).state is TaskState.RUNNING
+    soon = Poll(AT + 1 + RECORD_DELAY_S / 2, True)
+    assert decided(EngineState.COMPLETED, attempt(""), poll=soon).state is TaskState.RUNNING
+    assert decided(None, attempt(""), poll=soon).state is TaskState.RUNNING
 
 
 def test_an_engine_may_not_list_a_task_at_once() -> None:
     """Nothing is concluded from a list that is older than the submission, or hardly younger."""
-    assert decided(None, look=Look(AT + 1, True)).state is TaskState.RUNNING
-    assert decided(EngineState.CANCELLED, look=Look(AT + 1, True)).state is TaskState.RUNNING
+    assert decided(None, poll=Poll(AT + 1, True)).state is TaskState.RUNNING
+    assert decided(EngineState.CANCELLED, poll=Poll(AT + 1, True)).state is TaskState.RUNNING
 
 
 ATTEMPTS = st.lists(
@@ -111,7 +111,7 @@ def test_rules_that_hold_always(
     row: EngineState | None, attempts: list[AttemptFile], stop: bool, at: float, is_current: bool
 ) -> None:
     """What is rendered stays so, silence changes nothing, and what the engine still has is not over."""
-    view = decided(row, *attempts, look=Look(at, is_current), stop=stop)
+    view = decided(row, *attempts, poll=Poll(at, is_current), stop=stop)
     if any(each.outcome == "completed" for each in attempts):
         assert view.state is TaskState.COMPLETED
     elif not is_current:
@@ -127,7 +127,7 @@ def test_rules_that_hold_always(
 
 def test_how_often_an_engine_is_asked() -> None:
     """Every 5 s while something is live, more rarely without an answer, never when all is over."""
-    assert poll_delay_s(has_live_tasks=False, failed_looks=0) is None
-    delays = [poll_delay_s(has_live_tasks=True, failed_looks=count) for count in range(6)]
+    assert poll_delay_s(has_live_tasks=False, failed_polls=0) is None
+    delays = [poll_delay_s(has_live_tasks=True, failed_polls=count) for count in range(6)]
     assert delays == [5, 10, 20, 40, 60, 60]
-    assert poll_delay_s(has_live_tasks=True, failed_looks=10_000) == 60
+    assert poll_delay_s(has_live_tasks=True, failed_polls=10_000) == 60

@@ -283,7 +283,7 @@ def test_log_that_is_begun_anew(panel: LogPanel, tmp_path: Path, settle: Settle,
     settle(lambda: shown(panel)[-1:] == ["line 999"])
     with qtbot.waitSignal(panel.noticed) as received:
         path.write_text("new\n")
-    assert "begun anew" in received.args[0]
+    assert "overwritten" in received.args[0]
     settle(lambda: shown(panel) == ["new"])
     other = write(tmp_path / "other", 2, text="other")
     os.replace(other, path)  # noqa: PTH105  the test is about this call

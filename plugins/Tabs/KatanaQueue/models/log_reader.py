@@ -1,4 +1,4 @@
-"""Reads logs on a thread of its own for Qt's: index, visible lines, errors, search. Draws nothing.
+"""Reads logs on a thread of its own, so that Qt's never waits: index, lines, errors, search. Draws nothing.
 
 It works in bursts of a millisecond: a busy Python thread would hold up every call that Qt makes to Python.
 """
@@ -29,6 +29,9 @@ _LINES_AT_ONCE = 64
 _INDEX_STEP_BYTES = 1 << 18
 _FIRST_STEP_BYTES = 1 << 20
 _COPIED_AT_ONCE = 512
+_TAIL_FIRST_BYTES = 8 << 20
+"""Of a log with more bytes than this to index, the last lines are shown before the others are known."""
+_TAIL_LINES = 200
 MAX_COPIED = 200_000
 """More lines than this are not put on the clipboard."""
 MAX_FOLDED = 64 << 20
@@ -41,7 +44,8 @@ class LogState:
 
     path: str
     generation: int
-    """Another number: another file, or the same written from its beginning."""
+    """Rises whenever line numbers and marks start over: another file, a rewritten one, other patterns, a new
+    problem."""
     line_count: int = 0
     """0 until `is_complete`, and when there is a problem."""
     size: int = 0
@@ -65,8 +69,8 @@ class LogReader(FileThread):
 
     Signals:
         state_changed(LogState): something is known that was not.
-        lines_ready(int, int, list): for a generation, the LogLines from a first one on.
-        tail_ready(int, list): for a generation, the last LogLines, while the others are not known.
+        lines_ready(int, int, list): generation, number of the first line, the LogLines from there on.
+        tail_ready(int, list): generation, the last LogLines; sent while the other lines are not known yet.
         found_changed(Search, LineMarks, bool): a search's matches so far; whether it is finished.
         copied(str): the text that `copy` asked for; empty when it was too much.
     """
@@ -229,16 +233,16 @@ class LogReader(FileThread):
             self._problem, self._note = "", "The log file is back." if was_there else ""
             self._begin()
         elif change == FileChange.RESTARTED:
-            self._note = "The log file was begun anew: this is its new content."
+            self._note = "The log file was overwritten: this is the new content."
             self._begin()
         elif change == FileChange.GREW:
             self._severity.grown(last_line)
             self._folds.grown(last_line)
             if self._search is not None:
                 self._search.grown(last_line)
-        if not (file.is_complete or self._was_complete) and file.size - file.indexed > 8 * _FIRST_STEP_BYTES:
+        if not (file.is_complete or self._was_complete) and file.size - file.indexed > _TAIL_FIRST_BYTES:
             self._publish_state()  # first: the tail's receiver must know of which file it is
-            post(self._emit, "tail_ready", self._generation, self._classified(file.tail(200)))
+            post(self._emit, "tail_ready", self._generation, self._classified(file.tail(_TAIL_LINES)))
         # The first part at once, so that a small log is whole when it is first published.
         if not file.is_complete:
             file.advance(_FIRST_STEP_BYTES)
@@ -290,7 +294,7 @@ class LogReader(FileThread):
     def _copy(self, generation: int, first: int, last: int, from_column: int, to_column: int) -> None:
         if self._file is None or generation != self._generation:
             return
-        if last - first > MAX_COPIED:
+        if last - first >= MAX_COPIED:
             post(self._emit, "copied", "")
             return
         try:
@@ -347,5 +351,5 @@ class LogReader(FileThread):
     def _publish_found(self) -> None:
         search, file = self._search, self._file
         if search is not None:
-            through = file is None or (file.is_complete and search.next_line >= file.line_count)
-            post(self._emit, "found_changed", search.search, search.found, through)
+            is_finished = file is None or (file.is_complete and search.next_line >= file.line_count)
+            post(self._emit, "found_changed", search.search, search.found, is_finished)
