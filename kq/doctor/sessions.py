@@ -13,7 +13,7 @@ from .. import process
 from ..client.discovery import live_sessions
 from ..client.mirror import ConnectionStatus
 from ..client.queue_client import QueueClient
-from ..guardian.folder import is_session_alive
+from ..guardian.session_id import is_session_alive
 from ..messages import PROTOCOL_VERSION
 from ..own_folders import keys_folder
 from ..records import SessionRecord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -12,10 +12,13 @@ from .. import process
 from ..errors import SessionFailed
 from ..files import try_lock
 from ..own_folders import OWNER_ONLY, keys_folder, owner_of
+from .session_id import is_session_alive
 
-__all__ = ["KEY_FILES", "QueueFolder", "end_leftovers", "is_session_alive", "new_session_id"]
+__all__ = ["KEY_FILES", "QueueFolder", "end_leftovers"]
 
 _MAX_SESSIONS = 100
+_MACHINE_FILE = "machine"
+"""Holds the id of the machine that used the folder last."""
 KEY_FILES = ("server.json", "client.json", "agent.json")
 """What holds keys, in the folder of the session's keys; there while the session lives."""
 
@@ -28,18 +31,20 @@ class QueueFolder:
         self._lock = lock
 
     @classmethod
-    def take(cls, data_root: Path, host: str, continued: Path | None = None) -> QueueFolder:
+    def take(
+        cls, data_root: Path, host: str, continued: Path | None = None, *, machine: str = ""
+    ) -> QueueFolder:
         """The first folder of this host that no live session holds; made when there is none.
 
         Args:
             continued: the folder whose jobs the session continues: taken when it is free.
+            machine: the machine's id, by which a folder is found that it made under another name.
 
         Raises:
             SessionFailed: the data root cannot be written or locked, or all folders are held.
         """
-        numbered = [data_root / "queues" / f"{host}-{number}" for number in range(1, _MAX_SESSIONS + 1)]
         in_the_way = ""
-        for path in ([continued] if continued is not None else []) + numbered:
+        for path in _candidates(data_root / "queues", host, continued, machine):
             try:
                 path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
                 path.mkdir(OWNER_ONLY, exist_ok=True)
@@ -52,6 +57,7 @@ class QueueFolder:
                 if is_ours:
                     os.write(lock.fileno(), b"\n")  # a full disk is noticed here, not when renders fail
                     os.ftruncate(lock.fileno(), 0)
+                    _note_machine(path, machine)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise SessionFailed.because(error) from error
@@ -82,21 +88,37 @@ class QueueFolder:
         self._lock.close()
 
 
-def new_session_id() -> str:
-    """A session's name. It holds the guardian's id, so that any process can check whether that lives."""
-    guardian = process.own_id()
-    return f"{socket.gethostname()}:{guardian.pid}:{guardian.start_time:.2f}:{os.urandom(4).hex()}"
+def _candidates(queues: Path, host: str, continued: Path | None, machine: str) -> Iterator[Path]:
+    """Folders in the order in which they are tried: of each number HOST-N, or one made under another name."""
+    if continued is not None:
+        yield continued
+    renamed: dict[int, Path] | None = None
+    for number in range(1, _MAX_SESSIONS + 1):
+        path = queues / f"{host}-{number}"
+        if renamed is None and not path.exists():
+            renamed = _made_by(machine, queues)
+        yield path if renamed is None or path.exists() else renamed.get(number, path)
 
 
-def is_session_alive(session: str) -> bool | None:
-    """Whether the guardian of `session` runs; None when that is another machine's to say."""
-    host, _, rest = session.partition(":")
-    pid, _, rest = rest.partition(":")
-    started, _, _ = rest.partition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return None
-    now = process.process_start_time(int(pid))
-    return now is not None and f"{now:.2f}" == started
+def _made_by(machine: str, queues: Path) -> dict[int, Path]:
+    """The folders that this machine made, by number; of several with one number the one used last."""
+    found: dict[int, tuple[float, Path]] = {}
+    for noted in queues.glob(f"*/{_MACHINE_FILE}") if machine else ():
+        folder = noted.parent
+        number = folder.name.rpartition("-")[2]
+        try:
+            if number.isdecimal() and noted.read_text().strip() == machine:
+                used = (folder / "lock").stat().st_mtime
+                found[int(number)] = max(found.get(int(number), (used, folder)), (used, folder))
+        except (OSError, ValueError):
+            continue  # it is being made or removed, or is no file of ours
+    return {number: folder for number, (_, folder) in found.items()}
+
+
+def _note_machine(folder: Path, machine: str) -> None:
+    note = folder / _MACHINE_FILE
+    if machine and not (note.is_file() and note.read_bytes() == machine.encode()):
+        note.write_text(machine)
 
 
 def end_leftovers() -> int:

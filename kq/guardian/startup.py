@@ -11,8 +11,9 @@ from .. import process
 from ..errors import KqError, SessionFailed
 from ..own_folders import own_data_root
 from ..settings import Settings
-from .folder import QueueFolder, end_leftovers, new_session_id
+from .folder import QueueFolder, end_leftovers
 from .server_process import allow_start, report, start_server
+from .session_id import machine_id, new_session_id
 
 __all__ = ["main"]
 
@@ -29,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
         settings = settings._replace(data_root=own_data_root(settings.data_root))
-        folder = QueueFolder.take(settings.data_root, socket.gethostname(), options.queue_dir)
+        folder = QueueFolder.take(
+            settings.data_root, socket.gethostname(), options.queue_dir, machine=machine_id()
+        )
         session = new_session_id()
         journal_session = options.continues or session
         # Before the server has a chance to say anything: who listens needs to know where.

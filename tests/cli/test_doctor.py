@@ -18,6 +18,7 @@ import pytest
 from kq import __version__
 from kq.doctor import Finding, Report, Verdict, as_text
 from kq.doctor.installation import check_environment
+from kq.guardian.session_id import new_session_id
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
 from tests.support.commands import NOTHING
@@ -194,7 +195,7 @@ def test_a_damaged_journal(tmp_path: Path) -> None:
 
 def test_processes_of_a_session_that_is_over(tmp_path: Path) -> None:
     """Their pids are told."""
-    session = f"{socket.gethostname()}:{2**22 - 7}:1.00:abcd"
+    session = f"{new_session_id().partition(':')[0]}:{2**22 - 7}:1.00:abcd"
     for _ in range(10):
         with subprocess.Popen(
             [sys.executable, "-c", "print(flush=True); input()"],

@@ -12,7 +12,8 @@ import pytest
 
 from kq import process
 from kq.errors import SessionFailed
-from kq.guardian.folder import QueueFolder, end_leftovers, is_session_alive, new_session_id
+from kq.guardian.folder import QueueFolder, end_leftovers
+from kq.guardian.session_id import is_session_alive, new_session_id
 from kq.own_folders import keys_folder
 from tests.support.commands import SLEEP
 from tests.support.live_queue import ROOT, is_alive, until
@@ -43,6 +44,30 @@ def test_a_session_continues_in_the_folder_of_its_jobs(tmp_path: Path) -> None:
     second.release()
     again = QueueFolder.take(tmp_path, "host", second.path)
     assert again.path == second.path
+    again.release()
+
+
+def test_a_machine_that_was_renamed_finds_its_folders(tmp_path: Path) -> None:
+    """Each under its number, while none has the new name; other machines' folders are theirs."""
+
+    def take(host: str, machine: str) -> QueueFolder:
+        return QueueFolder.take(tmp_path, host, machine=machine)
+
+    theirs, before, also = take("theirs", "m1"), take("before", "m2"), take("before", "m2")
+    for each in (theirs, before, also):
+        each.release()
+    names = []
+    for _ in range(2):
+        held = [take("after", "m2") for _ in range(3)]
+        names.append([each.path.name for each in held])
+        for each in held:
+            each.release()
+    assert names == [["before-1", "before-2", "after-3"]] * 2
+    without_id = take("third", "")
+    assert without_id.path.name == "third-1"
+    without_id.release()
+    again = take("before", "m1")
+    assert again.path.name == "before-1", "its name comes first"
     again.release()
 
 
@@ -79,10 +104,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_sessions_name_shows_whether_it_lives() -> None:
     """By the very process that guards it; another machine's is not ours to judge."""
     session = new_session_id()
-    host, pid, started, token = session.split(":")
+    where, pid, started, token = session.split(":")
     assert is_session_alive(session) is True
-    assert is_session_alive(f"{host}:{pid}:{float(started) + 1:.2f}:{token}") is False
+    assert is_session_alive(f"{where}:{pid}:{float(started) + 1:.2f}:{token}") is False
     assert is_session_alive(f"elsewhere:{pid}:{started}:{token}") is None
+    host, at, mark = where.rpartition("@")
+    if at:
+        assert is_session_alive(f"renamed@{mark}:{pid}:{started}:{token}") is True
+        # A clone, a container on this machine, or the boot before.
+        assert is_session_alive(f"{host}@0123456789ab:{pid}:{started}:{token}") is None
     assert is_session_alive("nonsense") is None
 
 
