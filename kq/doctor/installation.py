@@ -34,6 +34,8 @@ _MADE_BY_KQ = (
     "KQ_STANDBY_COMMAND", "KQ_TASK", "KQ_THREADS",
 )  # fmt: skip
 """Variables that kq's own programs and scripts set; users need not."""
+_READ_BY_PLUGINS = ("KQ_FARMS", "KQ_SLURM_OPTIONS")
+"""Variables that users set for the plug-ins, and that are no settings of a session."""
 _PORTS = ("request_port", "update_port", "broadcast_port")
 
 
@@ -117,7 +119,8 @@ def settings_of(settings: Settings, environment: Mapping[str, str], data_root: s
 
 def check_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Are there variables that look like settings, and are none? Their values are not shown."""
-    known = [*(name for field in Settings._fields for name in Settings.variables_of(field)), *_MADE_BY_KQ]
+    settings = [name for field in Settings._fields for name in Settings.variables_of(field)]
+    known = {*settings, *_MADE_BY_KQ, *_READ_BY_PLUGINS}
     for name in sorted(environment):
         if name.startswith("KQ_") and name not in known:
             meant = difflib.get_close_matches(name, _names(), 1)

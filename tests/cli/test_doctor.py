@@ -150,7 +150,7 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
             code, report = doctor(tmp_path)
         assert code == 1
         [(_, text)] = wrong_in(report)
-        assert "does not answer" in text and "somebody else" in text
+        assert "does not answer" in text and "another program" in text
         client_file = key_files(tmp_path, "client.json")[0]
         kept = tmp_path / "kept.json"
         shutil.copy(client_file, kept)
