@@ -57,11 +57,9 @@ def machine_id() -> str:
 
 def _system_mark() -> str:
     """What the pids of this process mean is known by it: boot and pid namespace, or else the host's name."""
-    if sys.platform == "linux":
-        try:
-            boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
-            namespace = os.fsencode(Path("/proc/self/ns/pid").readlink())
-        except OSError:
-            return socket.gethostname()  # a sandbox without them
-        return hashlib.sha256(boot + namespace).hexdigest()[:12]
-    return socket.gethostname()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+        namespace = os.fsencode(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return socket.gethostname()  # not Linux, or a sandbox without them
+    return hashlib.sha256(boot + namespace).hexdigest()[:12]
