@@ -12,7 +12,7 @@ import OpenImageIO as oiio  # noqa: N813
 import pytest
 from katana_queue.plugins.Tabs.KatanaQueue.models.picture_file import PictureError, read_picture
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QDesktopServices, QImage
 
 from tests.support.hostile_pictures import HOSTILE, announce_size, truncated_tiff, write_picture
 from tests.tab.conftest import close_tab
@@ -182,3 +182,22 @@ def test_no_more_is_read_than_the_size_that_was_checked(
     announce_size(monkeypatch, size)
     with pytest.raises(PictureError, match="damaged"):
         read_picture(str(path))
+
+
+@pytest.mark.parametrize("name", ["run.exe", "run.PNG.bat", "start.desktop", "vector.svg", "beauty", ".png"])
+def test_open_picture_opens_nothing_but_pictures(
+    tab: Any, queue: FakeQueue, settle: Settle, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The system runs what a program is by its name; an EXR is opened though its picture cannot be shown."""
+    opened: list[str] = []
+    monkeypatch.setattr(
+        QDesktopServices, "openUrl", lambda url: bool(opened.append(url.toLocalFile())) or True
+    )
+    queue.change([make_job(1, picture=f"/pics/{name}")])
+    settle(lambda: tab.actions_of_jobs.open_picture.isEnabled())
+    tab.actions_of_jobs.open_picture.trigger()
+    assert not opened and f"/pics/{name}" in tab.notice.text()
+    queue.set("job000001", picture="/pics/a.####.EXR")
+    settle(lambda: tab.model.job("job000001").picture.endswith("EXR"))
+    tab.actions_of_jobs.open_picture.trigger()
+    assert opened == ["/pics/a.####.EXR"]

@@ -26,7 +26,7 @@ from ....kq.api import (
 )
 from ... import catalog
 from ...ui.icons import tool_icon
-from ...ui.open_external import open_with_system
+from ...ui.open_external import open_picture_with_system, open_with_system
 from .bridge import QueueBridge
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
@@ -373,7 +373,7 @@ class JobActions(QObject):
 
     def _open_picture(self) -> None:
         if picture := self._picture():
-            self.noticed.emit(open_with_system(picture, "the picture"))
+            self.noticed.emit(open_picture_with_system(picture))
 
     def _reveal_picture(self) -> None:
         if picture := self._picture():
