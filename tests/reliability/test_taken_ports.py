@@ -6,11 +6,14 @@ import contextlib
 import json
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from kq.agent_config import AgentConfig
 from kq.api import SessionRecord
 from kq.client.discovery import live_sessions
 from tests.support.commands import NOTHING, SLEEP, held
@@ -26,12 +29,12 @@ def session_of(queue: LiveQueue) -> SessionRecord:
 
 
 @contextlib.contextmanager
-def killed_and_robbed(queue: LiveQueue, port: int) -> Iterator[None]:
+def killed_and_robbed(queue: LiveQueue, port: int, address: str = "127.0.0.1") -> Iterator[None]:
     """Kill the server; before the next one starts, another program listens on `port`, and answers no one."""
 
     def listening() -> socket.socket | None:
         try:
-            return socket.create_server(("127.0.0.1", port))
+            return socket.create_server((address, port))
         except OSError:
             return None  # the system has not cleared up after the dead yet
 
@@ -71,6 +74,30 @@ def test_the_next_server_takes_another_port(tmp_path: Path, name: str) -> None:
         finally:
             waiting.kill()
             waiting.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one loopback address")
+def test_other_addresses(tmp_path: Path) -> None:
+    """Numbers taken on a host's address alone are others there; taken later, they cut the host off.
+
+    So is one behind a tunnel when a loopback port moves. The server's log names whom.
+    """
+    with LiveQueue(tmp_path, 1) as queue:
+        before = session_of(queue)
+        with socket.create_server(("127.0.0.2", before.update_port)):
+            admitted = queue.client.admit_host("farm-b", "127.0.0.2").result(10)
+        there = msgspec.json.decode(admitted, type=AgentConfig).connection
+        assert (there.host, there.request_port) == ("127.0.0.2", before.request_port)
+        assert there.update_port != before.update_port
+        queue.client.admit_host("farm-c", "").result(10)
+        [log] = tmp_path.glob("logs/*/server.log")
+        with killed_and_robbed(queue, there.update_port, there.host):
+            queue.await_job(queue.submit(*NOTHING))
+            assert session_of(queue).ports == before.ports
+        assert there.host in log.read_text() and "farm-c" not in log.read_text()
+        with killed_and_robbed(queue, before.request_port):
+            queue.await_job(queue.submit(*NOTHING))
+        assert "farm-c" in log.read_text()
 
 
 def test_a_port_that_was_set_stays_and_says_so(tmp_path: Path) -> None:
