@@ -68,7 +68,7 @@ def test_names_of_a_scene_say_nothing_to_other_programs(tmp_path: Path) -> None:
     assert not [line for line in ended.lines if line.startswith("kq_picture:") and "ptmx" in line]
     assert "\x1b" not in ended.text
     assert "\u202e" not in ended.text
-    assert {line for line in ended.lines if "77" in line or "88" in line} <= {
+    assert {line for line in ended.lines if "77%" in line or "88%" in line} <= {
         line for line in ended.lines if line.startswith("WARNING: ")
     }
     patterns = load_patterns("mitsuba")
@@ -108,7 +108,7 @@ def test_a_scene_that_doubles_itself_ends_at_the_memory_limit(tmp_path: Path) ->
     ended = _run("-geolib3OpTree", tmp_path / "many.usda", *SMALL, "-memoryLimit", 300 * 2**20)
     assert ended.code == 1, ended.text
     assert ended.lines[-1].startswith("ERROR: ")
-    assert "0.3 GB" in ended.lines[-1]
+    assert "0.3 GiB" in ended.lines[-1]
     assert "Traceback" not in ended.text
 
 
