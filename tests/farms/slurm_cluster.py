@@ -163,10 +163,17 @@ class SlurmCluster:
                 _kill(process)
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        return (
-            _environ(process).get("SLURM_CONF") == self.environment["SLURM_CONF"]
-            and process.pid != os.getpid()
-        )
+        if process.pid == os.getpid():
+            return False
+        if _environ(process).get("SLURM_CONF") == self.environment["SLURM_CONF"]:
+            return True
+        try:
+            # A slurmstepd has no environment of its own to see, and logs to its slurmd's log.
+            return process.name() == "slurmstepd" and any(
+                each.path.startswith(f"{self.folder}/") for each in process.open_files()
+            )
+        except psutil.Error:
+            return False
 
     def _start(self, name: str, *command: str) -> None:
         with (self.folder / "log" / f"{name}.out").open("ab") as log:
