@@ -74,6 +74,8 @@ class Ready:
         until(lambda: len(self.pids()) >= count, "something to be loaded")
         pid = self.pids()[-1]
         until(lambda: "pipe" in Path(f"/proc/{pid}/wchan").read_text() or _waits(pid), "it to wait")
+        # It has printed that it is ready: once the Agent's threads all sleep, they have read that.
+        until(lambda: all(map(_sleeps, self.queue.agent_pids())), "the Agent to read that it is ready")
         return pid
 
 
@@ -84,6 +86,14 @@ def _waits(pid: int) -> bool:
     except OSError:
         return False
     return words[:2] == ["0", "0x0"]
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether every thread of the process sleeps."""
+    states = [
+        stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+    return set(states) == {"S"}
 
 
 def last_attempt(queue: LiveQueue, job_id: str) -> AttemptRecord:
