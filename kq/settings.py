@@ -9,7 +9,10 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
 
 from .errors import BadSetting
 from .plain_text import quoted
@@ -20,38 +23,43 @@ MAX_AGENTS = 1000
 """Local Agents of a session, or Agents of one other machine: more would be a mistake in typing."""
 
 
-class Settings(NamedTuple):
-    """The settings of one session. Durations are in seconds, sizes in bytes."""
+_Count = Annotated[int, Meta(ge=0, le=10**7)]
+_Port = Annotated[int, Meta(ge=0, le=65535)]
+_Seconds = Annotated[float, Meta(ge=0, lt=1e9)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The settings of one session, with their limits. Durations are in seconds, sizes in bytes."""
 
     data_root: Path
     """KQ_DATA_ROOT: journals, logs and temporary folders live below it."""
-    num_agents: int = 2
+    num_agents: Annotated[int, Meta(ge=0, le=MAX_AGENTS)] = 2
     """KQ_NUM_AGENTS: how many local Agents are kept alive; 0: those of other machines do all the work."""
     host: str = "127.0.0.1"
     """KQ_HOST: the address at which remote Agents reach this machine."""
-    request_port: int = 0
-    update_port: int = 0
-    broadcast_port: int = 0
+    request_port: _Port = 0
+    update_port: _Port = 0
+    broadcast_port: _Port = 0
     """KQ_REQUEST_PORT, KQ_UPDATE_PORT, KQ_BROADCAST_PORT: 0 lets the system choose."""
-    grace_s: float = 2.0
+    grace_s: _Seconds = 2.0
     """KQ_GRACE_S: how long a render that was asked to stop may take before it is killed."""
-    heartbeat_s: float = 1.0
+    heartbeat_s: Annotated[float, Meta(ge=0.05, lt=1e9)] = 1.0
     """KQ_HEARTBEAT_S: how often an Agent says what it holds."""
-    lease_s: float = 10.0
+    lease_s: Annotated[float, Meta(ge=0.5, lt=1e9)] = 10.0
     """KQ_LEASE_S: an Agent unheard for this long loses its task, and ends it on its own side."""
-    max_agent_losses: int = 3
+    max_agent_losses: Annotated[int, Meta(ge=0, le=100)] = 3
     """KQ_MAX_AGENT_LOSSES: how often a task is queued again after its Agent died."""
-    history_jobs: int = 10_000
+    history_jobs: _Count = 10_000
     """KQ_HISTORY_JOBS: finished jobs kept in the journal."""
-    history_days: float = 30.0
+    history_days: _Seconds = 30.0
     """KQ_HISTORY_DAYS: and for how long."""
-    nice: int = 5
+    nice: Annotated[int, Meta(ge=0, le=19)] = 5
     """KQ_NICE: by how much renders yield to the desktop (0 to 19)."""
-    standby_s: float = 300.0
+    standby_s: _Seconds = 300.0
     """KQ_STANDBY_S: how long after a render an Agent keeps a process ready for the next; 0: not at all."""
-    standby_memory: int = 2**30
+    standby_memory: Annotated[int, Meta(ge=0, le=2**62)] = 2**30
     """KQ_STANDBY_MEMORY: a ready process that holds more bytes than this is not kept."""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """KQ_LOG: debug, info, warning or error."""
 
     @classmethod
@@ -62,36 +70,23 @@ class Settings(NamedTuple):
             BadSetting: names the variable, its value and what it should be.
         """
         env = os.environ if environment is None else environment
-        given = {name: value for name, value in overrides.items() if value is not None}
-        root = (
-            given.pop("data_root", None) or env.get(_variable(env, "KQ_DATA_ROOT")) or default_data_root(env)
-        )
-        values: dict[str, object] = {
-            "data_root": _absolute(str(root), _variable(env, "KQ_DATA_ROOT")),
-            "num_agents": _whole(env, "KQ_NUM_AGENTS", 2, 0, MAX_AGENTS, "a number"),
-            "host": env.get(_variable(env, "KQ_HOST")) or "127.0.0.1",
-            "request_port": _whole(env, "KQ_REQUEST_PORT", 0, 0, 65535, "a port number"),
-            "update_port": _whole(env, "KQ_UPDATE_PORT", 0, 0, 65535, "a port number"),
-            "broadcast_port": _whole(env, "KQ_BROADCAST_PORT", 0, 0, 65535, "a port number"),
-            "grace_s": _seconds(env, "KQ_GRACE_S", 2.0),
-            "heartbeat_s": _seconds(env, "KQ_HEARTBEAT_S", 1.0, least=0.05),
-            "lease_s": _seconds(env, "KQ_LEASE_S", 10.0, least=0.5),
-            "max_agent_losses": _whole(env, "KQ_MAX_AGENT_LOSSES", 3, 0, 100, "a number of times"),
-            "history_jobs": _whole(env, "KQ_HISTORY_JOBS", 10_000, 0, 10**7, "a number of jobs"),
-            "history_days": _seconds(env, "KQ_HISTORY_DAYS", 30.0),
-            "nice": _whole(env, "KQ_NICE", 5, 0, 19, "a number"),
-            "standby_s": _seconds(env, "KQ_STANDBY_S", 300.0),
-            "standby_memory": _whole(env, "KQ_STANDBY_MEMORY", 2**30, 0, 2**62, "a number of bytes"),
-            "log_level": (env.get(_variable(env, "KQ_LOG")) or "info").lower(),
-        }
-        values.update(given)
-        settings = cls(**values)  # type: ignore[arg-type]  # each value was read for its field above
-        if settings.log_level not in ("debug", "info", "warning", "error"):
+        given: dict[str, object] = {}
+        for field in cls.__struct_fields__:
+            text = env.get(_variable(env, cls.variable_of(field)), "").strip()
+            value = text if overrides.get(field) is None else overrides[field]
+            if value != "":
+                given[field] = value
+        values = {field: _parsed(field, value) for field, value in given.items()}
+        root = values.get("data_root") or default_data_root(env)
+        values["data_root"] = _absolute(str(root), _variable(env, "KQ_DATA_ROOT"))
+        try:
+            return msgspec.convert(values, cls)
+        except msgspec.ValidationError as error:
+            field = str(error).rpartition("`$.")[2].rstrip("`")
             raise BadSetting(
-                f"{_variable(env, 'KQ_LOG')} is {quoted(settings.log_level)}: "
-                f"use debug, info, warning or error"
-            )
-        return settings
+                f"{_variable(env, cls.variable_of(field))} is {quoted(str(given[field]))}: "
+                f"it must be {_accepted(cls, field)}, or be left unset"
+            ) from None
 
     @staticmethod
     def variable_of(field: str) -> str:
@@ -106,7 +101,7 @@ class Settings(NamedTuple):
 
     def as_environment(self) -> dict[str, str]:
         """The KQ_* variables from which `from_environment` makes these settings again."""
-        return {self.variable_of(name): str(getattr(self, name)) for name in self._fields}
+        return {self.variable_of(name): str(getattr(self, name)) for name in self.__struct_fields__}
 
 
 def _open_variable(name: str) -> str:
@@ -149,29 +144,28 @@ def _absolute(root: str, name: str) -> Path:
         raise BadSetting(f"{name} is {quoted(root)}: {error}") from None
 
 
-def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: int, wanted: str) -> int:
-    name = _variable(env, name)
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise BadSetting(
-            f"{name} is {quoted(text)}: it must be {wanted} from {least} to {most}, or be left unset"
-        )
-    return int(text)
+def _parsed(field: str, value: object) -> object:
+    """`value` as a number where it is the text of one; a text that is none is left for the check."""
+    if field in ("data_root", "host") or not isinstance(value, str):
+        return value
+    for parse in (int, float):
+        try:
+            return parse(value)
+        except ValueError:
+            continue
+    return value.lower()
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float, least: float = 0.0) -> float:
-    name = _variable(env, name)
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not least <= value < 1e9:
-        raise BadSetting(
-            f"{name} is {quoted(text)}: it must be a number of at least {least:g}, or be left unset"
-        )
-    return value
+def _accepted(settings: type[Settings], name: str) -> str:
+    """The values that a field accepts, in words."""
+    info = msgspec.inspect.type_info(settings)
+    assert isinstance(info, msgspec.inspect.StructType)
+    kinds = {field.name: field.type for field in info.fields}
+    match kinds[name]:
+        case msgspec.inspect.IntType(ge=least, le=most):
+            return f"a whole number from {least} to {most}"
+        case msgspec.inspect.FloatType(ge=least):
+            return f"a number of at least {least:g}"
+        case msgspec.inspect.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+    return "text"

@@ -105,7 +105,7 @@ class Session:
     def _run(self) -> None:
         try:
             settings = self._given or Settings.from_environment()
-            settings = settings._replace(data_root=own_data_root(settings.data_root))
+            settings = msgspec.structs.replace(settings, data_root=own_data_root(settings.data_root))
             self.settings = settings
             self._interpreter = self._find_python()
             while not self._closing:
@@ -222,7 +222,7 @@ def _join(child: process.Child) -> process.Exit:
 def _without_marks(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` without the marks of another session, which may host it, and settings: ours follow."""
     marks = ("KQ_SESSION", "KQ_ROLE", "KQ_AGENT", "KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
-    settings = {name for field in Settings._fields for name in Settings.variables_of(field)}
+    settings = {name for field in Settings.__struct_fields__ for name in Settings.variables_of(field)}
     return {key: value for key, value in environment.items() if key not in settings.union(marks)}
 
 

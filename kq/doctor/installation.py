@@ -102,7 +102,7 @@ def without_mistakes(environment: Mapping[str, str]) -> tuple[dict[str, str], li
 
 def _names() -> dict[str, str]:
     """The field of Settings by its variable."""
-    return {Settings.variable_of(field): field for field in Settings._fields}
+    return {Settings.variable_of(field): field for field in Settings.__struct_fields__}
 
 
 def settings_of(settings: Settings, environment: Mapping[str, str], data_root: str | None) -> list[Setting]:
@@ -119,7 +119,7 @@ def settings_of(settings: Settings, environment: Mapping[str, str], data_root: s
 
 def check_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Are there variables that look like settings, and are none? Their values are not shown."""
-    settings = [name for field in Settings._fields for name in Settings.variables_of(field)]
+    settings = [name for field in Settings.__struct_fields__ for name in Settings.variables_of(field)]
     known = {*settings, *_MADE_BY_KQ, *_READ_BY_PLUGINS}
     for name in sorted(environment):
         if name.startswith("KQ_") and name not in known:

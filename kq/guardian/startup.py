@@ -7,6 +7,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from .. import process
 from ..errors import KqError, SessionFailed
 from ..own_folders import own_data_root
@@ -29,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         settings = Settings.from_environment()
-        settings = settings._replace(data_root=own_data_root(settings.data_root))
+        settings = msgspec.structs.replace(settings, data_root=own_data_root(settings.data_root))
         folder = QueueFolder.take(
             settings.data_root, socket.gethostname(), options.queue_dir, machine=machine_id()
         )
