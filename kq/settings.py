@@ -146,7 +146,7 @@ def _absolute(root: str, name: str) -> Path:
 
 def _parsed(field: str, value: object) -> object:
     """`value` as a number where it is the text of one; a text that is none is left for the check."""
-    if field in ("data_root", "host") or not isinstance(value, str):
+    if field in ("data_root", "host") or not isinstance(value, str) or not value.isascii():
         return value
     for parse in (int, float):
         try:

@@ -31,7 +31,7 @@ from .discovery import on_other_ports
 from .listeners import Listener, Listeners, Rests
 from .mirror import ConnectionStatus, Mirror
 from .open_requests import OpenRequests, fail
-from .requests import RequestHandler
+from .requests import ClientRequests
 
 __all__ = ["QueueClient"]
 
@@ -43,7 +43,7 @@ _SNAPSHOT_TIMEOUT_S = 10.0
 _log = logging.getLogger("kq.client")
 
 
-class QueueClient(RequestHandler):
+class QueueClient(ClientRequests):
     """Knows the jobs and Agents of a session, and sends requests to its server.
 
     Thread-safe. Futures and listeners are called on the client's own thread, and must not wait there.
@@ -217,7 +217,7 @@ class QueueClient(RequestHandler):
         """Reach this server, instead of the one before. Requests without an answer are sent again."""
         self._post(lambda: self._connect(session))
 
-    def say(self, status: ConnectionStatus, message: str) -> None:
+    def set_status(self, status: ConnectionStatus, message: str) -> None:
         """Note what whoever runs the session knows better: that the server died, or could not start."""
         self._post(lambda: self._set_status(status, message))
 

@@ -9,10 +9,10 @@ from typing import Any
 from .. import messages as m
 from ..records import AttemptRecord, JobSpec, TaskRecord
 
-__all__ = ["RequestHandler"]
+__all__ = ["ClientRequests"]
 
 
-class RequestHandler:
+class ClientRequests:
     """The requests that change nothing in the client itself. Thread-safe; none of them waits."""
 
     def _ask(

@@ -22,6 +22,7 @@ from ..errors import BadSetting, KqError
 from ..own_folders import keys_folder, own_data_root
 from ..records import SessionRecord
 from ..restart_limit import RestartLimit
+from ..session_events import SessionEvent
 from ..settings import Settings
 from .interpreter import Interpreter
 from .mirror import ConnectionStatus
@@ -86,7 +87,7 @@ class Session:
             if self._lifeline is not None:
                 os.close(self._lifeline)
                 self._lifeline = None
-        self.client.say(ConnectionStatus.ENDED, "the session has ended")
+        self.client.set_status(ConnectionStatus.ENDED, "the session has ended")
         self.client.close()
 
     def wait(self, timeout_s: float | None) -> bool:
@@ -115,7 +116,7 @@ class Session:
                     often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
                     self._fail(f"the queue ended {often}: see the logs in {settings.data_root / 'logs'}")
                     return
-                self.client.say(
+                self.client.set_status(
                     ConnectionStatus.LOST, "the queue's guardian died; the queue is starting again"
                 )
         except (KqError, OSError) as error:
@@ -123,7 +124,7 @@ class Session:
 
     def _fail(self, message: str) -> None:
         _log.error("no queue: %s", message)
-        self.client.say(ConnectionStatus.ENDED, message)
+        self.client.set_status(ConnectionStatus.ENDED, message)
         with self._changed:
             self.failure = message
             self._changed.notify_all()
@@ -184,20 +185,22 @@ class Session:
         return failed
 
     def _on_event(self, content: dict[str, Any]) -> str:
-        event = content.get("event")
-        if event == "queue":
-            self.queue_dir = Path(content["queue_dir"])
-            self._journal_session = self._journal_session or str(content["session"])
-        elif event == "open":
-            self._connect()
-        elif event == "server-died":
-            self.client.say(ConnectionStatus.LOST, "the queue's server died and is being started again")
-        elif event == "ready":
-            with self._changed:
-                self.ready = content
-                self._changed.notify_all()
-        elif event == "failed":
-            return str(content.get("message") or "the queue failed, and gave no reason")
+        match content.get("event"):
+            case SessionEvent.QUEUE:
+                self.queue_dir = Path(content["queue_dir"])
+                self._journal_session = self._journal_session or str(content["session"])
+            case SessionEvent.OPEN:
+                self._connect()
+            case SessionEvent.SERVER_DIED:
+                self.client.set_status(
+                    ConnectionStatus.LOST, "the queue's server died and is being started again"
+                )
+            case SessionEvent.READY:
+                with self._changed:
+                    self.ready = content
+                    self._changed.notify_all()
+            case SessionEvent.FAILED:
+                return str(content.get("message") or "the queue failed, and gave no reason")
         return ""
 
     def _connect(self) -> None:
@@ -206,7 +209,8 @@ class Session:
             content = (keys_folder(self.queue_dir) / "client.json").read_bytes()
             self.client.connect(msgspec.json.decode(content, type=SessionRecord))
         except (OSError, msgspec.DecodeError) as error:
-            self.client.say(ConnectionStatus.LOST, f"the queue's connection file cannot be read: {error}")
+            message = f"the queue's connection file cannot be read: {error}"
+            self.client.set_status(ConnectionStatus.LOST, message)
 
 
 def _join(child: process.Child) -> process.Exit:

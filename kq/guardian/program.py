@@ -14,9 +14,10 @@ import time
 from .. import __version__, process
 from ..logs import log_folder, open_log
 from ..restart_limit import RestartLimit
+from ..session_events import SessionEvent, report
 from ..settings import Settings
 from .folder import QueueFolder
-from .server_process import allow_start, report, start_server
+from .server_process import allow_start, start_server
 
 __all__ = ["Guardian"]
 
@@ -129,9 +130,9 @@ class Guardian:
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
             often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
             _log.error("the server died %s: it is not started again", often)
-            report("failed", message=f"the queue's server died {often}; see {log}")
+            report(SessionEvent.FAILED, message=f"the queue's server died {often}; see {log}")
             return 1
-        report("server-died", code=ended.code)
+        report(SessionEvent.SERVER_DIED, code=ended.code)
         self._server = start_server(
             self._settings, self._folder.path, self._session, self._journal_session, first=False
         )

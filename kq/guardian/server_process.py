@@ -1,16 +1,16 @@
-"""Starts the process of a session's server, and reports events to the process that started the session."""
+"""Starts the process of a session's server."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
 
 from .. import process
+from ..session_events import SessionEvent, report
 from ..settings import Settings
 
-__all__ = ["allow_start", "report", "start_server"]
+__all__ = ["allow_start", "start_server"]
 
 _SERVER_FILE = Path(__file__).resolve().parents[1] / "server" / "__main__.py"
 
@@ -42,7 +42,7 @@ def start_server(
         stdout=process.INHERIT,
         stderr=process.INHERIT,
     )  # fmt: skip
-    report("server", pid=server.pid)
+    report(SessionEvent.SERVER, pid=server.pid)
     return server
 
 
@@ -53,11 +53,3 @@ def allow_start(server: process.Child) -> None:
         os.write(server.lifeline, b"\n")
     except OSError:
         pass  # it has died already; that is seen as any other death is
-
-
-def report(event: str, **facts: object) -> None:
-    """Write one line of JSON for the process that started the session."""
-    try:
-        print(json.dumps({"event": event, **facts}), flush=True)
-    except OSError:
-        pass  # the desktop is gone; its lifeline says so as well

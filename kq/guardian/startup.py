@@ -12,9 +12,10 @@ import msgspec
 from .. import process
 from ..errors import KqError, SessionFailed
 from ..own_folders import own_data_root
+from ..session_events import SessionEvent, report
 from ..settings import Settings
 from .folder import QueueFolder, end_leftovers
-from .server_process import allow_start, report, start_server
+from .server_process import allow_start, start_server
 from .session_id import machine_id, new_session_id
 
 __all__ = ["main"]
@@ -38,17 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         session = new_session_id()
         journal_session = options.continues or session
         # Before the server has a chance to say anything: who listens needs to know where.
-        report("queue", queue_dir=str(folder.path), session=session)
+        report(SessionEvent.QUEUE, queue_dir=str(folder.path), session=session)
         server = start_server(settings, folder.path, session, journal_session, first=True)
         end_leftovers()  # while the server's interpreter starts
         # Before anything is started that the server may leave behind.
         process.become_subreaper()
         allow_start(server)
     except KqError as error:
-        report("failed", message=str(error))
+        report(SessionEvent.FAILED, message=str(error))
         return 2
     except OSError as error:
-        report("failed", message=str(SessionFailed.because(error)))
+        report(SessionEvent.FAILED, message=str(SessionFailed.because(error)))
         return 2
     from .program import Guardian  # meanwhile the server is on its way
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..files import write_private
 from ..messages import PROTOCOL_VERSION
 from ..own_folders import OWNER_ONLY, keys_folder
 from ..records import SessionRecord
+from ..session_events import SessionEvent, report
 from ..settings import Settings
 from ..wire import KeyPair, ServerWire, new_key_pair
 from .agent_process import connection_file_of
@@ -153,30 +153,21 @@ class SessionFiles:
 
     def announce_open(self) -> None:
         """Report to the starter of the session that the ports are open and the files written."""
-        _announce({"event": "open", "session": self.state.session, "pid": os.getpid()})
+        report(SessionEvent.OPEN, session=self.state.session, pid=os.getpid())
 
     def announce_ready(self) -> None:
         """Report to the starter of the session that its Agents are ready."""
         request, update, broadcast = self.state.ports
-        _announce(
-            {
-                "event": "ready",
-                "session": self.state.session,
-                "pid": os.getpid(),
-                "request_port": request,
-                "update_port": update,
-                "broadcast_port": broadcast,
-            }
+        report(
+            SessionEvent.READY,
+            session=self.state.session,
+            pid=os.getpid(),
+            request_port=request,
+            update_port=update,
+            broadcast_port=broadcast,
         )
 
     def remove(self) -> None:
         """The session is over: nothing of its keys stays on disk."""
         for name in ("server.json", "client.json", "agent.json"):
             (self._dir / name).unlink(missing_ok=True)
-
-
-def _announce(line: dict[str, object]) -> None:
-    try:
-        print(json.dumps(line), flush=True)
-    except OSError:
-        pass  # the reader is gone: the guardian ends this process where that matters

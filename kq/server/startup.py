@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ from typing import NoReturn
 from .. import __version__, process
 from ..errors import IllegalTransition, KqError, SessionFailed
 from ..logs import log_folder, open_log
+from ..session_events import SessionEvent, report
 from ..settings import Settings
 from .agent_process import start_early
 
@@ -92,6 +92,6 @@ def _have_files_enough() -> None:
 
 def _refuse(message: str) -> NoReturn:
     """Report to the starter of the session why there is none. Exit code 2: trying again is of no use."""
-    print(json.dumps({"event": "failed", "message": message}), flush=True)
+    report(SessionEvent.FAILED, message=message)
     _log.error("%s", message)
     sys.exit(2)

@@ -138,7 +138,7 @@ def test_the_default_data_root_is_the_users(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["-1", "two", "1.5", "9999", "１"])
 def test_a_number_of_agents_that_is_none(tmp_path: Path, number: str) -> None:
     """Named with its value; nothing is started."""
-    one_message(serve(tmp_path, KQ_NUM_AGENTS=number), "KQ_NUM_AGENTS", "a number from 0 to 1000")
+    one_message(serve(tmp_path, KQ_NUM_AGENTS=number), "KQ_NUM_AGENTS", "from 0 to 1000")
     assert list(tmp_path.iterdir()) == []
 
 

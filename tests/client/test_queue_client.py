@@ -95,7 +95,7 @@ def test_no_answer_is_lost_to_closing(client: QueueClient) -> None:
 def test_a_cancelled_future_harms_no_other(client: QueueClient) -> None:
     """The thread goes on."""
     assert client.pause_queue(True).cancel()
-    client.say(ConnectionStatus.ENDED, "over")
+    client.set_status(ConnectionStatus.ENDED, "over")
     with pytest.raises(ConnectionLost, match="over"):
         client.pause_queue(True).result(5)
 
@@ -111,7 +111,7 @@ def test_a_listener_that_raises_harms_no_other(client: QueueClient) -> None:
     client.add_listener(heard.append)
     until(lambda: heard, "the first call")
     assert heard[0].reset
-    client.say(ConnectionStatus.LOST, "gone")
+    client.set_status(ConnectionStatus.LOST, "gone")
     until(lambda: heard[-1].status is ConnectionStatus.LOST, "the news")
 
 
@@ -134,7 +134,7 @@ def test_a_listener_that_was_removed_is_not_called(client: QueueClient) -> None:
     removed.set()
     client.add_listener(others.append)
     until(lambda: others, "the others")
-    client.say(ConnectionStatus.LOST, "x")
+    client.set_status(ConnectionStatus.LOST, "x")
     until(lambda: others[-1].status is ConnectionStatus.LOST, "the news")
     assert calls == []
 

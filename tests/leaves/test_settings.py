@@ -26,6 +26,7 @@ def test_numbers_as_people_write_them() -> None:
         ("KQ_NUM_AGENTS", "1001", "from 0 to 1000"),
         ("KQ_OPEN_NUM_AGENTS", "-1", "from 0 to 1000"),
         ("KQ_NUM_AGENTS", "9" * 5000, "from 0 to 1000"),
+        ("KQ_NUM_AGENTS", "\uff11", "from 0 to 1000"),
         ("KQ_REQUEST_PORT", "65536", "from 0 to 65535"),
         ("KQ_NICE", "1.5", "from 0 to 19"),
         ("KQ_HEARTBEAT_S", "0", "at least 0.05"),
