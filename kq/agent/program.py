@@ -331,7 +331,7 @@ class Agent:
         self._watch_attempt()
         if attempt.ending is not None:
             self._attempt = None
-            if attempt.ending.outcome not in ("completed", "stopped"):
+            if attempt.ending.outcome not in (Outcome.COMPLETED, Outcome.STOPPED):
                 self._log_ending(attempt.ending, logging.INFO)
             elif _log.isEnabledFor(logging.DEBUG):
                 self._log_ending(attempt.ending, logging.DEBUG)
