@@ -17,7 +17,7 @@ from enum import IntEnum
 from pathlib import Path
 
 PROTOCOL = 1
-TICKET_FILE = "pixel_stream.json"
+TICKET_FILE = ".pixel_stream.json"
 """In the render's folder: which render the pictures belong to, and the token that admits them."""
 HEADER = struct.Struct(">BI")
 PROGRESS = struct.Struct(">II")

@@ -10,7 +10,7 @@ from ..katana_folder import Platform
 from ..plain_text import quoted
 from ..remote.command import add_remote_commands
 from ..states import JobState
-from . import diagnosing, jobs, katana, listing, serving
+from . import diagnosing, exporting, jobs, katana, listing, serving
 from .connecting import Connected
 from .farms import add_farm_commands
 
@@ -82,6 +82,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="default: this machine's",
     )
     folder.add_argument("--archive", action="store_true", help="pack it, too: the archive lies beside it")
+    exporting.add_export_command(
+        add("export", exporting.export, "write a job as an Open Job Description bundle, for any site")
+    )
     add_farm_commands(commands, common, _add_submit_options)
     add_remote_commands(commands, common, lambda options: Connected(options, history=False))
     return parser
