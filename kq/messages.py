@@ -71,6 +71,8 @@ __all__ = [
     "StoryRequest",
     "StreamedOrder",
     "SubmitRequest",
+    "TaskStatesReply",
+    "TaskStatesRequest",
     "TasksReply",
     "TasksRequest",
     "UpdateMessage",
@@ -184,6 +186,12 @@ class TasksRequest(_Request, frozen=True, kw_only=True, tag="tasks"):
     count: int = 1000
 
 
+class TaskStatesRequest(_Request, frozen=True, kw_only=True, tag="task-states"):
+    """The state of each task of a job, and nothing else of it. Answer: TaskStatesReply."""
+
+    job_id: str
+
+
 class AttemptsRequest(_Request, frozen=True, kw_only=True, tag="attempts"):
     """The attempts of a job that are over. Answer: AttemptsReply."""
 
@@ -251,6 +259,11 @@ class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-page"):
 
 class TasksReply(_Request, frozen=True, kw_only=True, tag="tasks-page"):
     tasks: tuple[TaskRecord, ...]
+
+
+class TaskStatesReply(_Request, frozen=True, kw_only=True, tag="task-states-are"):
+    states: bytes
+    """For each task, the place of its state among the members of TaskState."""
 
 
 class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-page"):
@@ -510,13 +523,13 @@ class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
 
 ClientRequest = Union[  # noqa: UP007  # msgspec wants a union it can walk at run time; so spelled once
     SubmitRequest, JobActionRequest, StartTasksRequest, StopTasksRequest, PriorityRequest, PauseQueueRequest,
-    SetAgentsRequest, AgentActionRequest, SnapshotRequest, TasksRequest, AttemptsRequest, SpecRequest,
-    StoryRequest, AdmitHostRequest, RevokeHostRequest,
+    SetAgentsRequest, AgentActionRequest, SnapshotRequest, TasksRequest, TaskStatesRequest, AttemptsRequest,
+    SpecRequest, StoryRequest, AdmitHostRequest, RevokeHostRequest,
 ]  # fmt: skip
 RequestMessage = Union[ClientRequest, RegisterUpdate]  # noqa: UP007
 """What the server accepts on the request port."""
 ServerReply = Union[  # noqa: UP007
-    DoneReply, RefusedReply, SnapshotReply, TasksReply, AttemptsReply, SpecReply, StoryReply,
+    DoneReply, RefusedReply, SnapshotReply, TasksReply, TaskStatesReply, AttemptsReply, SpecReply, StoryReply,
     HostAdmittedReply,
 ]  # fmt: skip
 """What a client accepts on the request port."""

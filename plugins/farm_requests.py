@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from Katana import FarmAPI
 
-from ..kq.api import JobRecord, JobSpec, JobState, format_frames, split_command_line
+from ..kq.api import BadInput, JobRecord, JobSpec, JobState, format_frames, quoted, split_command_line
 from . import catalog
 from .job_names import job_name
 from .render_commands import read_commands
@@ -29,6 +29,9 @@ FARM_STATES: Mapping[JobState, str] = {
 }
 """FarmAPI's constant for each state of a job."""
 
+PER_TASK_VARIABLE = "KQ_FRAMES_PER_TASK"
+PRIORITY_VARIABLE = "KQ_PRIORITY"
+"""In a job's environment: how many frames a task of it renders, and how early it starts."""
 _STANDBY_VARIABLE = "KQ_STANDBY_COMMAND"
 """In a job's environment: a command that loads the render program and then waits for one render."""
 
@@ -54,6 +57,8 @@ def read_request(request: Any) -> FarmRequest:
     given = {str(key): str(value) for key, value in (request.environment or {}).items()}
     environment = {**render_environment(os.environ), **given, **render.variables}
     standby = environment.pop(_STANDBY_VARIABLE, "")
+    per_task = _whole_number(environment, PER_TASK_VARIABLE, 1)
+    priority = _whole_number(environment, PRIORITY_VARIABLE, 0)
     spec = JobSpec(
         name=job_name(node, frames, catalog.variables_of(str(request.renderContextName or ""), node)),
         commands=render.commands,
@@ -65,7 +70,8 @@ def read_request(request: Any) -> FarmRequest:
         node=node,
         standby=tuple(split_command_line(standby)) if standby else (),
         stop_signal=catalog.stop_signal(render.options.get("renderer", "")),
-        **(_task_a_frame(frames) if render.has_frame_placeholder else _one_task(frames)),
+        priority=priority,
+        **(_tasks(frames, per_task) if render.has_frame_placeholder else _one_task(frames)),
     )
     return FarmRequest(spec, render.options)
 
@@ -84,9 +90,41 @@ def farm_job(record: JobRecord) -> FarmAPI.Job:
     )
 
 
-def _task_a_frame(frames: list[int]) -> dict[str, Any]:
-    """The frames of a job whose commands hold `{frame}`: a task each, in the order asked for."""
-    return {"frames": ",".join(str(frame) for frame in dict.fromkeys(frames))}
+def _tasks(frames: list[int], per_task: int) -> dict[str, Any]:
+    """The frames of a job whose commands hold a placeholder for them, in the order asked for.
+
+    Neighbours with the same step share a task, `per_task` of them at most.
+    """
+    tasks: list[list[int]] = []
+    for frame in dict.fromkeys(frames):
+        task = tasks[-1] if tasks else []
+        is_next = task and frame > task[-1] and (len(task) < 2 or frame - task[-1] == task[1] - task[0])
+        if is_next and len(task) < per_task:
+            task.append(frame)
+        else:
+            tasks.append([frame])
+    return {"frames": ",".join(map(_written, tasks)), "chunk": per_task}
+
+
+def _written(task: list[int]) -> str:
+    first, last = task[0], task[-1]
+    if len(task) == 1:
+        return str(first)
+    step = task[1] - first
+    return f"{first}-{last}" + (f"x{step}" if step > 1 else "")
+
+
+def _whole_number(environment: dict[str, str], name: str, default: int) -> int:
+    """Take a number out of a job's environment. Raises BadInput."""
+    text = environment.pop(name, "")
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise BadInput(
+            f"{name} is {quoted(text[:40])} in the job's environment: use a whole number"
+        ) from None
 
 
 def _one_task(frames: list[int]) -> dict[str, Any]:

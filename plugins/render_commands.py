@@ -16,7 +16,7 @@ from ..kq.api import split_command_line
 
 __all__ = ["RenderCommands", "needs_shell", "read_commands"]
 
-_PLACEHOLDER = re.compile(r"\{frame(?::0?[1-9]d)?\}")
+_PLACEHOLDER = re.compile(r"\{(?:frame|start)(?::0?[1-9]d)?\}")
 _RENDER_OPTIONS = frozenset({"geolib3OpTree", "renderMethodName", "renderMethodType"})
 """Options that Katana gives to renderboot alone."""
 
@@ -34,7 +34,7 @@ class RenderCommands(NamedTuple):
 
     @property
     def has_frame_placeholder(self) -> bool:
-        """Whether the commands render one frame each time, and hold `{frame}` or `{frame:04d}` for it."""
+        """Whether the commands render the frames of one task each time, and hold `{frame}` or `{start}`."""
         return any(_PLACEHOLDER.search(argument) for command in self.commands for argument in command)
 
 

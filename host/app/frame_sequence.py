@@ -13,17 +13,20 @@ __all__ = [
     "FrameError",
     "FrameRequest",
     "Order",
+    "divided",
     "frame_pattern",
     "in_order",
     "parse",
     "path_of",
     "remaining",
+    "with_digits",
 ]
 
 MAX_FRAMES = 100_000
 """More frames than this in one render are taken for a typing mistake."""
 
 _PART = re.compile(r"\s*(-?\d{1,7})\s*(?:-\s*(-?\d{1,7})\s*(?:x\s*(\d{1,7})\s*)?)?")
+_FIELD = re.compile(r"\{frame(?::0(\d)d)?\}")
 _DIGITS = re.compile(r"#+|%0?(\d)?d")
 
 
@@ -50,10 +53,17 @@ class FrameRequest:
     order: Order
     skip_existing: bool
     make_folders: bool
+    per_task: int = 1
+    """How many frames one task renders, at most."""
+    priority: int = 0
+    """A higher one starts earlier."""
 
 
-def parse(text: str) -> list[int]:
-    """The frames of `1-10, 20, 30-45x2`, ascending, each once. Raises FrameError."""
+def parse(text: str, every: int = 1) -> list[int]:
+    """The frames of `1-10, 20, 30-45x2`, ascending, each once. Raises FrameError.
+
+    `every`: the step of ranges that name none.
+    """
     if not text.strip():
         raise FrameError("Type the frames to render, for example 1-10, 20, 30-45x2.")
     frames: set[int] = set()
@@ -63,7 +73,7 @@ def parse(text: str) -> list[int]:
             raise FrameError(f"“{part.strip()}” is not a frame range: write 1-10, 20 or 30-45x2.")
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
-        step = 1 if match[3] is None else int(match[3])
+        step = every if match[3] is None else int(match[3])
         if step < 1:
             raise FrameError(f"“{part.strip()}” has a step of 0: use 1 or more.")
         if last < first:
@@ -74,12 +84,32 @@ def parse(text: str) -> list[int]:
     return sorted(frames)
 
 
-def in_order(frames: Sequence[int], order: Order) -> list[int]:
-    """Ascending `frames` in the order in which they are rendered."""
-    if order is Order.FORWARD or len(frames) < 3:
-        return list(frames)
-    chosen = [0, len(frames) - 1]
-    spans = [(0, len(frames) - 1)]
+def in_order(frames: Sequence[int], order: Order, per_task: int = 1) -> list[int]:
+    """Ascending `frames` in the order in which they are rendered; those of one task stay together."""
+    tasks = divided(frames, per_task)
+    if order is Order.HALVING:
+        tasks = _halved(tasks)
+    return [frame for task in tasks for frame in task]
+
+
+def divided(frames: Sequence[int], per_task: int) -> list[list[int]]:
+    """Runs of at most `per_task` frames with the same step between them."""
+    tasks: list[list[int]] = []
+    for frame in frames:
+        task = tasks[-1] if tasks else []
+        is_next = len(task) < 2 or frame - task[-1] == task[1] - task[0]
+        if task and len(task) < per_task and is_next:
+            task.append(frame)
+        else:
+            tasks.append([frame])
+    return tasks
+
+
+def _halved(tasks: list[list[int]]) -> list[list[int]]:
+    if len(tasks) < 3:
+        return tasks
+    chosen = [0, len(tasks) - 1]
+    spans = [(0, len(tasks) - 1)]
     while spans:
         halves = []
         for low, high in spans:
@@ -88,7 +118,7 @@ def in_order(frames: Sequence[int], order: Order) -> list[int]:
                 chosen.append(middle)
                 halves += [(low, middle), (middle, high)]
         spans = halves
-    return [frames[index] for index in chosen]
+    return [tasks[index] for index in chosen]
 
 
 def frame_pattern(output: str) -> str:
@@ -112,9 +142,14 @@ def frame_pattern(output: str) -> str:
     return f"{folder}{slash}{numbered}"
 
 
+def with_digits(pattern: str) -> str:
+    """What `frame_pattern` returned, with `####` for the frame again: for a command that renders several."""
+    return _FIELD.sub(lambda match: "#" * int(match[1] or 1), pattern)
+
+
 def path_of(pattern: str, frame: int) -> Path:
     """The file of one frame of what `frame_pattern` returned."""
-    return Path(re.sub(r"\{frame(?::0(\d)d)?\}", lambda match: f"{frame:0{match[1] or 1}d}", pattern))
+    return Path(_FIELD.sub(lambda match: f"{frame:0{match[1] or 1}d}", pattern))
 
 
 def remaining(frames: Sequence[int], pattern: str, exists: Callable[[Path], bool]) -> list[int]:

@@ -12,11 +12,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from .frame_sequence import FrameError, FrameRequest, Order, frame_pattern, parse, path_of
+from .frame_sequence import FrameError, FrameRequest, Order, divided, frame_pattern, parse, path_of
 
 __all__ = ["SequenceDialog"]
 
@@ -56,11 +57,19 @@ class SequenceDialog(QDialog):
         for title, text in (
             ("Presets", ""),
             ("Current Frame", str(current)),
-            ("Working In/Out", f"{first}-{last}"),
+            ("In/Out", f"{first}-{last}"),
             ("First/Middle/Last", ",".join(str(each) for each in sorted({first, (first + last) // 2, last}))),
         ):
             self.presets.addItem(title, text)
         self.presets.activated.connect(self._on_preset)
+        self.step = _number(1, 1000, "Of ranges that name none: 2 renders every other frame", self)
+        self.per_task = _number(
+            1,
+            1000,
+            "Frames that one process renders in turn, with the renderer loaded once",
+            self,
+        )
+        self.priority = _number(0, 1000, "A job with a higher priority starts earlier", self, -1000)
         self.order = QComboBox(self)
         for order in Order:
             self.order.addItem(order.value, order)
@@ -80,7 +89,10 @@ class SequenceDialog(QDialog):
         form = QFormLayout()
         form.addRow("&Frames", row)
         form.labelForField(row).setBuddy(self.frames)  # type: ignore[attr-defined]  # a QLabel
+        form.addRow("S&tep", self.step)
         form.addRow("&Order", self.order)
+        form.addRow("Frames per Tas&k", self.per_task)
+        form.addRow("&Priority", self.priority)
         form.addRow(self.skip_existing)
         form.addRow(self.make_folders)
         layout = QVBoxLayout(self)
@@ -88,6 +100,8 @@ class SequenceDialog(QDialog):
         layout.addWidget(self.summary)
         layout.addWidget(self.buttons)
         self.frames.textChanged.connect(self._update)
+        for number in (self.step, self.per_task):
+            number.valueChanged.connect(self._update)
         self._update()
         self.frames.selectAll()
 
@@ -98,13 +112,15 @@ class SequenceDialog(QDialog):
         self.presets.setCurrentIndex(0)
 
     def _request(self) -> FrameRequest:
-        frames = parse(self.frames.text())
+        frames = parse(self.frames.text(), self.step.value())
         return FrameRequest(
             tuple(frames),
             frame_pattern(self._output),
             self.order.currentData(),
             self.skip_existing.isChecked(),
             self.make_folders.isChecked(),
+            self.per_task.value(),
+            self.priority.value(),
         )
 
     def _update(self) -> None:
@@ -116,6 +132,9 @@ class SequenceDialog(QDialog):
             return
         frames = request.frames
         count = "1 frame" if len(frames) == 1 else f"{len(frames):,} frames"
+        tasks = len(divided(frames, request.per_task))
+        if tasks < len(frames):
+            count += " in 1 task" if tasks == 1 else f" in {tasks:,} tasks"
         self.summary.setText(
             f"{count}: {path_of(request.pattern, frames[0])}" + (" …" if len(frames) > 1 else "")
         )
@@ -124,3 +143,11 @@ class SequenceDialog(QDialog):
     def _on_accepted(self) -> None:
         self.requested.emit(self._request())
         self.accept()
+
+
+def _number(value: int, most: int, hint: str, parent: QWidget, least: int = 1) -> QSpinBox:
+    field = QSpinBox(parent)
+    field.setRange(least, most)
+    field.setValue(value)
+    field.setToolTip(hint)
+    return field

@@ -20,9 +20,12 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..renderboot.pixel_stream import TICKET_FILE
 from .cook_client import CookClient
-from .frame_sequence import FrameRequest, in_order, path_of, remaining
+from .frame_sequence import FrameRequest, in_order, path_of, remaining, with_digits
 
 _log = logging.getLogger("Katana.Render")
+
+_TASK_FRAMES = "{start}-{end}x{step}"
+"""The frames of a task, which the farm fills."""
 
 
 class SubmissionError(Exception):
@@ -97,7 +100,7 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
             )
             files = [stage, *_ticket(submission, folder)]
             if frames:
-                FarmPluginManager._set_frames(submission.context, frames)
+                FarmPluginManager._set_sequence(submission.context, frames, _about_tasks(submission.sequence))
             FarmPluginManager.CopyRenderFiles(files, submission.context, submission.farm)
             render = answer["render"]
             command = command_line.join(_arguments(submission, folder, stage, picture, render))
@@ -185,7 +188,14 @@ def _frames(submission: Submission) -> list[int]:
         frames = remaining(frames, sequence.pattern, Path.exists)
         if not frames:
             raise SubmissionError(f"Nothing to render: all {len(sequence.frames)} frames exist already.")
-    return in_order(frames, sequence.order)
+    return in_order(frames, sequence.order, sequence.per_task)
+
+
+def _about_tasks(sequence: FrameRequest | None) -> dict[str, str]:
+    """What a farm that divides a job into tasks reads in the job's environment; others ignore it."""
+    if sequence is None:
+        return {}
+    return {"KQ_FRAMES_PER_TASK": str(sequence.per_task), "KQ_PRIORITY": str(sequence.priority)}
 
 
 def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
@@ -200,8 +210,17 @@ def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
 
 
 def _written(submission: Submission, picture: Path) -> str:
-    """The picture as commands name it: with `{frame:04d}` where each frame has a file of its own."""
-    return submission.output if submission.sequence else str(picture)
+    """The picture as commands name it: with `{frame:04d}` where each frame has a file of its own, with `####`
+    where a task renders several."""
+    if submission.sequence is None:
+        return str(picture)
+    return with_digits(submission.output) if submission.sequence.per_task > 1 else submission.output
+
+
+def _frame_argument(submission: Submission) -> str:
+    if submission.sequence is None:
+        return f"{submission.frame:g}"
+    return _TASK_FRAMES if submission.sequence.per_task > 1 else "{frame}"
 
 
 def _around(submission: Submission, stage: str, picture: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -209,7 +228,10 @@ def _around(submission: Submission, stage: str, picture: Path) -> tuple[tuple[st
     if not submission.output:
         return (), ()
     before = command_line.join(session.check_command("stage", stage))
-    return (before,), (command_line.join(session.check_command("picture", _written(submission, picture))),)
+    after = session.check_command("picture", _written(submission, picture))
+    if submission.sequence is not None and submission.sequence.per_task > 1:
+        after.append(_TASK_FRAMES)
+    return (before,), (command_line.join(after),)
 
 
 def _arguments(
@@ -224,7 +246,7 @@ def _arguments(
         *("-nodeName", submission.node),
         *("-tempDir", folder),
         *("-katanaRoot", str(session.ROOT)),
-        *("-frame", "{frame}" if submission.sequence else f"{submission.frame:g}"),
+        *("-frame", _frame_argument(submission)),
     ]
     if submission.output:
         arguments += ["-renderOutputFile", _written(submission, picture)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import job
+from . import frames
 from .arguments import USAGE, parse
 from .errors import EXIT_OK, RenderBootError
 from .process_exit import leave
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
             return EXIT_OK
         if argv == ["--standby"]:
             return stand_by()
-        return job.run(parse(argv, os.environ))
+        return frames.run(parse(argv, os.environ))
     except RenderBootError as error:
         Report().error(str(error))
         return error.exit_code

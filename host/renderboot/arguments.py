@@ -6,8 +6,9 @@ Never opens the stage: what the stage says about resolution or camera is filled 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import ArgumentError
@@ -17,12 +18,13 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
        python -m host.renderboot --standby
 
   -geolib3OpTree FILE      the composed stage to render (.usd, .usda, .usdc, .usdz)
-  -renderOutputFile PATH   the picture, .png or .exr; the other one is written beside it
+  -renderOutputFile PATH   the picture, .png or .exr; the other one is written beside it. Of several frames,
+                           each # in its name is a digit of the frame
   -renderer NAME           the renderer plug-in (default: mitsuba)
   -renderMethodType TYPE   previewRender, liveRender or diskRender (default: previewRender)
   -renderMethodName NAME   a name for the log
   -nodeName NAME           the node that is rendered, for the picture's header
-  -frame N                 the frame (default: the stage's first)
+  -frame N                 the frame (default: the stage's first), or several: 1-9, 1-9x2
   -camera PRIMPATH         the camera (default: the render settings', else the first one found, else one is
                            made that frames the scene)
   -width N, -height N      pixels (default: the render settings', else 640 by 360)
@@ -40,6 +42,8 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
 
 RENDER_METHODS = ("previewRender", "liveRender", "diskRender")
 THREADS_VARIABLE = "KQ_THREADS"
+MAX_FRAMES = 10_000
+"""More frames than this in one process are taken for a typing mistake."""
 
 _ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath"})
 _PICTURE_SUFFIXES = (".png", ".exr")
@@ -57,6 +61,8 @@ class Arguments:
     node_name: str = ""
     """The node that was rendered: the picture's header names it."""
     frame: float | None = None
+    frames: tuple[int, ...] = ()
+    """When there are several: `frame` is the first of them, and `#` in the name of `output` its digits."""
     camera: str | None = None
     width: int | None = None
     height: int | None = None
@@ -67,6 +73,25 @@ class Arguments:
     memory_limit: int | None = None
     """Bytes that the process may hold."""
     unknown: tuple[str, ...] = field(default=())
+
+    def of_frame(self, frame: int) -> Arguments:
+        """The render of one of several frames."""
+        output = None if self.output is None else Path(numbered(str(self.output), frame))
+        return replace(self, frame=float(frame), frames=(), output=output)
+
+
+def numbered(path: str, frame: int) -> str:
+    """`path` with the digits of `frame` in place of the `#` in its name."""
+    head, slash, name = path.replace("\\", "/").rpartition("/")
+    return head + slash + re.sub(r"#+", lambda marks: f"{frame:0{len(marks[0])}d}", name)
+
+
+def read_frames(text: str) -> tuple[int, ...]:
+    """The frames of `1-9` or `1-9x2`; none when `text` is no such range."""
+    match = re.fullmatch(r"(-?\d{1,7})-(-?\d{1,7})(?:x(\d{1,7}))?", text)
+    if match is None or not 0 <= int(match[2]) - int(match[1]) < MAX_FRAMES or match[3] == "0":
+        return ()
+    return tuple(range(int(match[1]), int(match[2]) + 1, int(match[3] or 1)))
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
@@ -89,6 +114,16 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     output = Path(values["renderOutputFile"]) if values.get("renderOutputFile") else None
     if output is not None and output.suffix.lower() not in _PICTURE_SUFFIXES:
         raise ArgumentError(f"-renderOutputFile '{output}' must end in .png or .exr.")
+    frames = read_frames(values.get("frame", ""))
+    if len(frames) > 1 and (output is None or "#" not in output.name):
+        raise ArgumentError(
+            f"-frame {values['frame']} needs # in the name of -renderOutputFile: else each "
+            "frame would overwrite the one before."
+        )
+    if frames:
+        values["frame"] = str(frames[0])
+    if len(frames) == 1 and output is not None:
+        output = Path(numbered(str(output), frames[0]))
     return Arguments(
         stage=Path(stage),
         output=output,
@@ -97,6 +132,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         method_name=values.get("renderMethodName", ""),
         node_name=values.get("nodeName", ""),
         frame=_number(values, "frame"),
+        frames=frames if len(frames) > 1 else (),
         camera=values.get("camera") or None,
         width=_count(values, "width", 16384),
         height=_count(values, "height", 16384),

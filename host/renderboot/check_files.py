@@ -1,4 +1,4 @@
-"""`python -m host.renderboot.check_files stage|picture PATH`: the commands before and after a Disk Render.
+"""`python -m host.renderboot.check_files stage|picture PATH [FRAMES]`: the commands around a Disk Render.
 
 They say in the job's log, on the machine that renders, what is wrong with a file. Only the standard library.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from .arguments import numbered, read_frames
 from .errors import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_OK
 
 _STARTS = {
@@ -17,11 +18,16 @@ _STARTS = {
 
 
 def main(argv: list[str]) -> int:
-    """Check one file; returns the exit code."""
-    if len(argv) != 2 or argv[0] not in _STARTS:
-        sys.stderr.write("ERROR: usage: python -m host.renderboot.check_files stage|picture PATH\n")
+    """Check a file, or that of each frame of `1-9x2`; returns the exit code."""
+    if len(argv) not in (2, 3) or argv[0] not in _STARTS:
+        sys.stderr.write("ERROR: usage: python -m host.renderboot.check_files stage|picture PATH [FRAMES]\n")
         return EXIT_BAD_ARGUMENTS
-    kind, path = argv
+    kind, path, *frames = argv
+    paths = [numbered(path, frame) for frame in read_frames(frames[0])] if frames else [path]
+    return max(_check(kind, each) for each in paths) if paths else EXIT_BAD_ARGUMENTS
+
+
+def _check(kind: str, path: str) -> int:
     try:
         with Path(path).open("rb") as stream:
             start = stream.read(16)

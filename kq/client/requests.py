@@ -87,6 +87,12 @@ class ClientRequests:
             lambda reply: reply.tasks,
         )
 
+    def task_states(self, job_id: str) -> Future[bytes]:
+        """For each task of a job, the place of its state among the members of TaskState."""
+        return self._ask(
+            lambda number: m.TaskStatesRequest(request=number, job_id=job_id), lambda reply: reply.states
+        )
+
     def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
         """The attempts that are over, of a job or of one of its tasks."""
         return self._ask(

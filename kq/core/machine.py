@@ -69,6 +69,10 @@ class Core:
         job = self.state.job(job_id)
         return [job.task_record(index) for index in range(max(first, 0), min(first + count, job.total))]
 
+    def task_states(self, job_id: str) -> bytes:
+        """For each task, the place of its state among the members of TaskState. Raises NotFound."""
+        return bytes(self.state.job(job_id).states)
+
     def agent_ids(self) -> list[str]:
         """All Agents, oldest first."""
         return list(self.state.agents)

@@ -139,6 +139,9 @@ class RequestHandler:
         # As many as fit: a client that wants more asks from where these end.
         return [m.TasksReply(request=request.request, tasks=next(pages(records, _TASKS_PAGE_SIZE)))]
 
+    def _task_states(self, request: m.TaskStatesRequest) -> list[msgspec.Struct]:
+        return [m.TaskStatesReply(request=request.request, states=self._core.task_states(request.job_id))]
+
     def _attempts(self, request: m.AttemptsRequest) -> list[msgspec.Struct]:
         self._core.job_spec(request.job_id)
         attempts = self._journal_writer.attempts(self._core.job_entry(request.job_id), request.task)
@@ -179,6 +182,7 @@ _HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgs
     m.RevokeHostRequest: RequestHandler._revoke_host,
     m.SnapshotRequest: RequestHandler._snapshot,
     m.TasksRequest: RequestHandler._tasks,
+    m.TaskStatesRequest: RequestHandler._task_states,
     m.AttemptsRequest: RequestHandler._attempts,
     m.SpecRequest: RequestHandler._spec,
     m.StoryRequest: RequestHandler._story,

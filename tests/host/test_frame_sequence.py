@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.app.frame_sequence import FrameError, Order, frame_pattern, in_order, parse, path_of, remaining
+from host.app.frame_sequence import (
+    FrameError,
+    Order,
+    divided,
+    frame_pattern,
+    in_order,
+    parse,
+    path_of,
+    remaining,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +51,26 @@ def test_halving_renders_each_frame_once_and_the_ends_first(frames: list[int]) -
     assert sorted(chosen) == frames
     assert set(chosen[:2]) == {frames[0], frames[-1]}
     assert in_order(frames, Order.FORWARD) == frames
+
+
+@given(
+    st.lists(st.integers(-50, 200), min_size=1, max_size=60, unique=True).map(sorted),
+    st.integers(1, 9),
+    st.sampled_from(Order),
+)
+def test_frames_of_a_task_stay_together(frames: list[int], per_task: int, order: Order) -> None:
+    """Whatever the order, tasks are those of the frames in their own order."""
+    chosen = in_order(frames, order, per_task)
+    assert sorted(chosen) == frames
+    for task in divided(frames, per_task):
+        at = chosen.index(task[0])
+        assert chosen[at : at + len(task)] == task
+        assert len({after - before for before, after in pairwise(task)}) <= 1 and len(task) <= per_task
+
+
+def test_the_step_is_for_ranges_that_name_none() -> None:
+    """A range with a step of its own keeps it."""
+    assert parse("1-5, 10-14x4", 2) == [1, 3, 5, 10, 14]
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,21 @@ def test_a_job_is_named_by_node_and_frames(farm: Any, session: Session) -> None:
     assert (none.name, none.frames) == ("Render", "")
 
 
+def test_frames_share_tasks(farm: Any, session: Session) -> None:
+    """As many as the job's environment says, in the order asked for; the environment is rid of it."""
+    asked = request(
+        line("render", "-frame", "{start}-{end}x{step}"),
+        frames=[1, 2, 3, 4, 9, 11, 13, 5, 6],
+        environment={"KQ_FRAMES_PER_TASK": "4", "KQ_PRIORITY": "7"},
+    )
+    spec = session.client.spec(farm.submitJob(asked)).result(60)
+    chunks = spec.chunks()
+    assert chunks is not None
+    assert [list(chunk) for chunk in chunks] == [[1, 2, 3, 4], [9, 11, 13], [5, 6]]
+    assert spec.priority == 7
+    assert not {"KQ_FRAMES_PER_TASK", "KQ_PRIORITY"} & spec.environment.keys()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has one way to ask a program to end")
 def test_a_render_is_asked_by_its_renderers_signal(farm: Any, session: Session, tmp_path: Path) -> None:
     """RenderMan writes what it has on SIGINT; of SIGTERM it would die."""

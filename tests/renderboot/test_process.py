@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from host.renderboot import check_files
 from host.renderboot.picture import write_exr
 from tests.renderboot.stages import (
     add_camera,
@@ -67,6 +69,26 @@ def red_ball(tmp_path: Path) -> Path:
 
 
 SMALL = ("-width", 40, "-height", 40, "-samples", 4)
+
+
+def test_several_frames_are_rendered_in_one_process(red_ball: Path, tmp_path: Path) -> None:
+    """Each has its own file; progress is that of the whole; the check afterwards reads every file."""
+    output = tmp_path / "ball.###.exr"
+    ended = _run("-geolib3OpTree", red_ball, "-renderOutputFile", output, *SMALL, "-frame", "3-7x2")
+    assert ended.code == 0, ended.text
+    assert {path.name for path in tmp_path.glob("*.exr")} == {f"ball.00{frame}.exr" for frame in (3, 5, 7)}
+    progress = [int(found) for found in re.findall(r"ALF_PROGRESS (\d+)%", ended.text)]
+    assert progress == sorted(set(progress)) and progress[-1] == 100
+    assert sum("mitsuba loaded" in line for line in ended.lines) == 1
+    assert check_files.main(["picture", str(output), "3-7x2"]) == 0
+    (tmp_path / "ball.005.exr").unlink()
+    assert check_files.main(["picture", str(output), "3-7x2"]) == 1
+
+
+def test_several_frames_need_a_file_each(red_ball: Path, tmp_path: Path) -> None:
+    """Else each would overwrite the one before."""
+    ended = _run("-geolib3OpTree", red_ball, "-renderOutputFile", tmp_path / "ball.exr", "-frame", "1-2")
+    assert ended.code == 2 and "overwrite" in ended.text
 
 
 def test_a_picture_comes_with_progress_and_timings(red_ball: Path, tmp_path: Path) -> None:

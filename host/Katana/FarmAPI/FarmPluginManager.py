@@ -47,6 +47,7 @@ _PLUGIN_API = 1
 _farms: dict[str, BaseFarmPlugin] = {}
 _default_farm = ""
 _frames: dict[str, list[int]] = {}
+_environments: dict[str, dict[str, str]] = {}
 _counter = itertools.count(1)
 _lock = threading.Lock()
 
@@ -128,10 +129,14 @@ def CreateRenderContextName(sequenceID: object = None) -> str:
     return name
 
 
-def _set_frames(renderContextName: str, frames: list[int]) -> None:
-    """Have the job of this render name these frames instead of the current one. The stand-in's own."""
+def _set_sequence(renderContextName: str, frames: list[int], environment: dict[str, str]) -> None:
+    """Have the job of this render name these frames instead of the current one. The stand-in's own.
+
+    `environment` is added to the job's: what a farm is to know of the sequence.
+    """
     with _lock:
         _frames[renderContextName] = frames
+        _environments[renderContextName] = environment
 
 
 def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) -> str:
@@ -183,6 +188,7 @@ def SubmitJob(
     environment["KQ_STANDBY_COMMAND"] = command_line.join(session.standby_command())
     environment.update(plugin.getEnvironmentForJob(renderContextName) or {})
     with _lock:
+        environment.update(_environments.pop(renderContextName, {}))
         frames = _frames.pop(renderContextName, None) or [round(active_scene().frame)]
     request = JobRequest(nodeName, renderContextName, frames, commands, environment, remoteTempDir)
     job_id = plugin.submitJob(request)
