@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from kq.api import BadInput, NotFound
+from kq.api import BadInput, NotFound, TaskState
 from tests.support.commands import NOTHING, fails, held, noting, python
 from tests.support.live_queue import LiveQueue, until
 
@@ -117,6 +118,17 @@ def test_single_tasks_can_be_run_again(queue: LiveQueue, tmp_path: Path) -> None
     until(lambda: len(order_of(notes)) == 5 and queue.job(job_id).state == "Completed", "another run")
     assert order_of(notes)[-1] == "3"
     assert [task.attempts for task in queue.client.tasks(job_id).result(10)] == [1, 1, 2, 1]
+
+
+def test_the_states_of_all_tasks_are_a_byte_each(queue: LiveQueue, tmp_path: Path) -> None:
+    """In the order of the tasks, whatever their frames are."""
+    code = "import sys; sys.exit(sys.argv[1] == '9')"
+    job_id = queue.submit(sys.executable, "-c", code, "{frame}", frames="1,9,3")
+    queue.await_job(job_id)
+    states = [tuple(TaskState)[code] for code in queue.client.task_states(job_id).result(60)]
+    assert states == [TaskState.COMPLETED, TaskState.FAILED, TaskState.COMPLETED]
+    with pytest.raises(NotFound):
+        queue.client.task_states("nosuchjob").result(60)
 
 
 def test_invalid_requests_come_back_as_errors(queue: LiveQueue) -> None:

@@ -23,6 +23,7 @@ from katana_queue.kq.api import (
     QueueChange,
     QueueRecord,
     TaskRecord,
+    TaskState,
 )
 
 
@@ -206,6 +207,11 @@ class FakeQueue:
     def tasks(self, job_id: str, first: int = 0, count: int = 1000) -> Future[tuple[TaskRecord, ...]]:
         self.asked.append(("tasks", job_id, first, count))
         return _done(tuple(self.tasks_of.get(job_id, ())[first : first + count]))
+
+    def task_states(self, job_id: str) -> Future[bytes]:
+        self.asked.append(("task_states", job_id))
+        states = tuple(TaskState)
+        return _done(bytes(states.index(task.state) for task in self.tasks_of.get(job_id, ())))
 
     def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
         return _done(tuple(self.attempts_of.get(job_id, ())))

@@ -24,6 +24,7 @@ from ....kq.api import (
     QueueChange,
     QueueClient,
     QueueRecord,
+    TaskState,
     current_session,
     why_jobs_wait,
 )
@@ -33,8 +34,10 @@ from .actions import JobActions
 from .bridge import QueueBridge
 from .catalog_bridge import CatalogActions, with_catalog_progress
 from .follow_newest import NewestJob
+from .frame_bar import FrameBars
 from .models import tab_settings
 from .models.agents import AgentsModel
+from .models.frame_states import FrameStates
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
 from .notifier import Notifier
@@ -82,7 +85,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     # --- Building ---
 
     def _make_widgets(self) -> None:
-        self.rows = RowPainter(self.model, self.pictures)
+        self.frames = FrameStates()
+        self.rows = RowPainter(self.model, self.pictures, self.frames)
         self.view = JobsView(self.model, self.rows, self)
         self.actions_of_jobs = JobActions(self.view, self.model, self.bridge, self)
         self.catalog_actions = CatalogActions(self.view, self)
@@ -94,6 +98,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.picture = PicturePanel(self.pictures, self)
         self.newest = NewestJob(self.view, self.model)
         self.selected = SelectedJob(self.view, self.model, self.bridge, self.log, self.picture)
+        self.frame_bars = FrameBars(self.view, self.model, self.bridge, self.frames)
         self.agents_panel = AgentsPanel(self.agents, self.bridge, self)
         self.notify_action = QAction("Notify When Long Jobs End", self, checkable=True)
         self.notify_action.setChecked(True)
@@ -165,6 +170,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
         self.log.sight_wanted.connect(lambda: self.details.show_page("Log"))
         self.addActions(self.log.search_actions)  # their keys hold in the list too, and beside the log
+        self.frame_bars.frame_chosen.connect(self._on_frame_chosen)
         self.details.page_changed.connect(self._follow_visibility)
         self._clock.timeout.connect(self._tick)
         self._session_timer.timeout.connect(self._look_for_session)
@@ -177,6 +183,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         """Show the queue that `client` speaks to."""
         self._client = client
         self.selected.set_client(client)
+        self.frame_bars.set_client(client)
         self._session_timer.stop()
         self.bridge.attach(client)
 
@@ -213,6 +220,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             if job.picture:
                 self.pictures.refresh(job.picture)
             self.selected.job_changed(job)
+            self.frame_bars.job_changed(job)
         if (
             self.model.expanded_jobs()
             and any(self.model.is_expanded(job.id) for job, _before in news)
@@ -248,6 +256,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.bridge.watch(
                 self._client.tasks(job_id, first, count), lambda tasks: self.model.set_tasks(job_id, tasks)
             )
+
+    def _on_frame_chosen(self, state: TaskState) -> None:
+        """A frame's picture, or why there is none."""
+        self.details.show_page("Log" if state == TaskState.FAILED else "Picture")
 
     def _job_name(self, job_id: str) -> str:
         job = self.model.job(job_id)
@@ -385,6 +397,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.bridge.attach(self._client)
         self._follow_visibility()
         self._show_counts()
+        self.frame_bars.ask()
         if self.model.expanded_jobs():
             self._tasks_timer.start()
 

@@ -162,7 +162,7 @@ class ColumnInfo:
 COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo("name", "Name", 172, 240, lambda r, _: r.name, lambda r: r.name.casefold()),
     ColumnInfo("state", "State", 104, 104, lambda r, _: job_state_text(r), lambda r: _STATE_ORDER[r.state]),
-    ColumnInfo("progress", "Progress", 80, 112, lambda r, _: progress_text(r), _progress_value),
+    ColumnInfo("progress", "Progress", 112, 160, lambda r, _: progress_text(r), _progress_value),
     ColumnInfo("picture", "Picture", 58, 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
         "submitted", "Submitted", 84, 96, lambda r, now: clock_text(r.submitted, now), lambda r: r.submitted

@@ -11,12 +11,23 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPixmap, QPolygonF, QStaticText
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QPainter,
+    QPalette,
+    QPixmap,
+    QPolygonF,
+    QStaticText,
+)
 
-from .....kq.api import JobRecord, TaskRecord
+from .....kq.api import JobRecord, TaskRecord, TaskState
 from ....ui.icons import state_pixmap
 from ....ui.theme import faded, is_dark, row_height, state_colour
 from ..models.columns import COLUMNS, Column
+from ..models.frame_states import FrameStates, has_frame_bar, pixels
 from ..models.jobs import JobsModel
 from ..models.pictures import PictureLoader
 
@@ -26,7 +37,11 @@ ARROW_WIDTH = 18
 MARGIN = 8
 _INDENT = 34
 _ICON = 14
+_FRAME_BAR_HEIGHT = 8
+_FRAME_OPACITY = 0.75
+"""Of all frames but those that failed, which stand out."""
 MAX_TEXTS = 4096
+MAX_FRAME_BARS = 500
 STALE_OPACITY = 0.6
 """Faint, and yet to be read."""
 
@@ -51,9 +66,11 @@ Record = JobRecord | TaskRecord
 class RowPainter:
     """Draws the rows of one model. `begin` each time that Qt asks, `paint` for each row, then `end`."""
 
-    def __init__(self, model: JobsModel, pictures: PictureLoader) -> None:
+    def __init__(self, model: JobsModel, pictures: PictureLoader, frames: FrameStates) -> None:
         self._model = model
         self._pictures = pictures
+        self.frames = frames
+        """The states that the bars of jobs with many frames show."""
         self.stale_since_s: float | None = None
         """Since when the queue is not heard: rows are drawn faint, and their times stop."""
         self._columns: Sequence[tuple[int, int, int]] = ()
@@ -63,6 +80,7 @@ class RowPainter:
         self._texts: OrderedDict[tuple[str, int, bool], tuple[QStaticText, float, float]] = OrderedDict()
         self._palette_key = (0, 0.0)
         self._bars: dict[str, QColor] = {}  # by state
+        self._bars_of_frames: OrderedDict[str, tuple[bytes, int, QImage]] = OrderedDict()  # by job
         self._states: dict[tuple[str, bool], tuple[QPixmap, QColor]] = {}  # by state, and whether selected
 
     def begin(
@@ -99,6 +117,7 @@ class RowPainter:
         if palette_key != self._palette_key:
             self._palette_key = palette_key
             self._bars.clear()
+            self._bars_of_frames.clear()
             self._states.clear()
         self._now_s = self.stale_since_s or time.time()
 
@@ -224,31 +243,64 @@ class RowPainter:
     ) -> None:
         progress = record.progress
         many = isinstance(record, JobRecord) and record.tasks > 1
+        shown = self.frames.shown(record) if isinstance(record, JobRecord) and has_frame_bar(record) else b""
+        if shown:
+            progress = progress or 0.0
         if progress is None:
             if not isinstance(record, JobRecord) or not many:
                 return
             progress = record.tasks_completed / record.tasks
         painter = self._painter
-        bar = QRectF(x + MARGIN, top + 5, max(4, width - 2 * MARGIN), self._height - 10)
-        painter.setRenderHint(_ANTIALIASING, True)
-        painter.setPen(_NO_PEN)
-        painter.setBrush(self._groove)
-        painter.drawRoundedRect(bar, 3, 3)
+        left, room = self.bar(x, width)
+        bar = QRectF(left, top + 5, room, self._height - 10)
         done = min(max(progress, 0.0), 1.0)
-        if done > 0:
-            bar.setWidth(max(4.0, bar.width() * done))
-            painter.setBrush(self._bar_colour(record.state.value))
+        if shown:
+            # Below the text, which would hide frames.
+            bar.setTop(bar.bottom() - _FRAME_BAR_HEIGHT)
+            painter.drawImage(bar.translated(0, 2), self._frames_drawn(record.id, shown, room))
+        else:
+            painter.setRenderHint(_ANTIALIASING, True)
+            painter.setPen(_NO_PEN)
+            painter.setBrush(self._groove)
             painter.drawRoundedRect(bar, 3, 3)
-        painter.setRenderHint(_ANTIALIASING, False)
+            if done > 0:
+                bar.setWidth(max(4.0, bar.width() * done))
+                painter.setBrush(self._bar_colour(record.state.value))
+                painter.drawRoundedRect(bar, 3, 3)
+            painter.setRenderHint(_ANTIALIASING, False)
         if text:
-            room = width - 2 * MARGIN
             longer = f"{text}  ({int(done * 100)}%)"
             if many and self._metrics.horizontalAdvance(longer) < room:
                 text = longer
             static, text_width, height = self._laid_out(text, room, False)
             painter.setPen(colour)
-            at = QPointF(x + max(MARGIN, (width - text_width) / 2), top + (self._height - height) / 2)
-            painter.drawStaticText(at, static)
+            above = (self._height - height) / 2 - (_FRAME_BAR_HEIGHT / 2 if shown else 0.0)
+            painter.drawStaticText(QPointF(x + max(MARGIN, (width - text_width) / 2), top + above), static)
+
+    def bar(self, x: int, width: int) -> tuple[int, int]:
+        """Left edge and width of the bar in a cell at `x`, in pixels."""
+        return x + MARGIN, max(4, width - 2 * MARGIN)
+
+    def _frames_drawn(self, job_id: str, shown: bytes, width: int) -> QImage:
+        """The frames of a job as a line of pixels, drawn anew only when one of them has changed."""
+        known = self._bars_of_frames.get(job_id)
+        if known is not None and known[1] == width and (known[0] is shown or known[0] == shown):
+            return known[2]
+        image = QImage(width, 1, QImage.Format.Format_ARGB32)
+        image.fill(0)
+        for x, pixel in enumerate(pixels(shown, width)):
+            if pixel is None:
+                continue
+            colour = state_colour(pixel.state, self._palette)
+            if pixel.state != TaskState.FAILED:
+                colour = faded(colour, _FRAME_OPACITY)
+            if pixel.share < 1.0:
+                colour = _mixed(self._groove, colour, pixel.share)
+            image.setPixelColor(x, 0, colour)
+        if len(self._bars_of_frames) >= MAX_FRAME_BARS:
+            self._bars_of_frames.popitem(last=False)
+        self._bars_of_frames[job_id] = (shown, width, image)
+        return image
 
     def _bar_colour(self, state: str) -> QColor:
         if state not in self._bars:
@@ -267,3 +319,9 @@ class RowPainter:
         painter.setPen(faded(self._text, 0.25))
         painter.setBrush(_NO_BRUSH)
         painter.drawRect(QRectF(left, above, size.width() - 1, size.height() - 1))
+
+
+def _mixed(nothing: QColor, all_of_it: QColor, share: float) -> QColor:
+    """Between two colours: `share` of the second, opacity included."""
+    one, other = nothing.getRgbF(), all_of_it.getRgbF()
+    return QColor.fromRgbF(*(a + (b - a) * share for a, b in zip(one, other, strict=True)))

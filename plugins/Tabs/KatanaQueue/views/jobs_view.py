@@ -17,6 +17,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QAction,
+    QHelpEvent,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
@@ -25,11 +26,12 @@ from PySide6.QtGui import (
     QPalette,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QToolTip, QWidget
 
 from .....kq.api import JobRecord
 from ....ui.theme import row_height
 from ..models.columns import COLUMNS, Column
+from ..models.frame_states import has_frame_bar
 from ..models.jobs import JobsModel
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
@@ -45,11 +47,15 @@ class JobsView(QTableView):
     current_changed(): the row with the focus, or what it shows, is another.
     picture_activated(): a picture was double-clicked.
     row_chosen(): the artist chose a row, with the mouse or a key.
+    rows_came_into_sight(): other rows may be in sight, or more of them.
+    frame_bar_clicked(str, float): the bar of a job's frames, at a fraction of its width.
     """
 
     current_changed = Signal()
     picture_activated = Signal()
     row_chosen = Signal()
+    rows_came_into_sight = Signal()
+    frame_bar_clicked = Signal(str, float)
 
     def __init__(self, model: JobsModel, row_painter: RowPainter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -116,12 +122,22 @@ class JobsView(QTableView):
         row = self._jobs.row(job_id)
         if row is None:
             return False
+        self._select(row)
+        return True
+
+    def show_task(self, job_id: str, task: int) -> None:
+        """Select a task of an expanded job, scroll to it and give it the focus."""
+        rows = self._jobs.rows_of_tasks(job_id)
+        if task < len(rows):
+            self._select(rows[task])
+            self._look.start()
+
+    def _select(self, row: int) -> None:
         index = self._jobs.index(row, 0)
         # By itself: with Ctrl still down from a shortcut, Qt would add it to what is selected.
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         self.selectionModel().setCurrentIndex(index, flags)
         self.scrollTo(index)
-        return True
 
     def _on_rows_about_to_move(self, *_: object) -> None:
         first, last = self.visible_rows()
@@ -163,6 +179,7 @@ class JobsView(QTableView):
 
     def _ask_for_tasks(self) -> None:
         self._jobs.want_tasks(*self.visible_rows())
+        self.rows_came_into_sight.emit()
 
     def toggle(self, row: int) -> None:
         """Open or close the tasks of the job in `row`."""
@@ -181,7 +198,34 @@ class JobsView(QTableView):
             isinstance(record, JobRecord) and record.tasks > 1 and 0 <= position.x() - left < ARROW_WIDTH + 2
         )
 
+    def _on_frame_bar(self, position: QPoint) -> tuple[str, float] | None:
+        """The job whose frames are drawn at `position`, and at which fraction of the bar that is."""
+        index = self.indexAt(position)
+        if not index.isValid() or index.column() != Column.PROGRESS:
+            return None
+        job = self._jobs.record(index.row())
+        left, width = self._row_painter.bar(
+            self.columnViewportPosition(Column.PROGRESS), self.columnWidth(Column.PROGRESS)
+        )
+        if (
+            not isinstance(job, JobRecord)
+            or not has_frame_bar(job)
+            or not left <= position.x() < left + width
+        ):
+            return None
+        return job.id, (position.x() - left + 0.5) / width
+
     # --- Events ---
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        """Over a bar of frames, the tool tip names the frame."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            found = self._on_frame_bar(event.pos())
+            text = self._row_painter.frames.tip(*found) if found is not None else ""
+            if text:
+                QToolTip.showText(event.globalPos(), text, self.viewport())
+                return True
+        return super().viewportEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A click on a job's arrow opens or closes it, and selects nothing."""
@@ -193,6 +237,10 @@ class JobsView(QTableView):
             return
         super().mousePressEvent(event)
         self.row_chosen.emit()
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        bar = self._on_frame_bar(position)
+        if bar is not None and plain and event.button() == Qt.MouseButton.LeftButton:
+            self.frame_bar_clicked.emit(*bar)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """On a picture: open it. On a job with tasks: open or close it."""
@@ -201,6 +249,10 @@ class JobsView(QTableView):
         if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
             if self._is_on_arrow(index, position):
                 self.toggle(index.row())
+                return
+            bar = self._on_frame_bar(position)
+            if bar is not None:
+                self.frame_bar_clicked.emit(*bar)
                 return
             if index.column() == Column.PICTURE:
                 self.picture_activated.emit()

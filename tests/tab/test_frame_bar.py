@@ -1,0 +1,117 @@
+"""The bar that shows all frames of a job in its row: what it draws, and that a click selects a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from katana_queue.kq.api import JobSpec, JobState, TaskRecord, TaskState
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+from katana_queue.plugins.Tabs.KatanaQueue.models.frame_states import FrameStates, Pixel, frame_order, pixels
+from PySide6.QtCore import QPoint, Qt
+
+from tests.tab.fake_queue import FakeQueue, make_job
+from tests.tab.using import LEFT, Settle, picture_file
+
+STATES = tuple(TaskState)
+
+
+def spec_of(frames: str) -> JobSpec:
+    """A job that renders a task a frame."""
+    return JobSpec(name="a", commands=(("render", "{frame}"),), frames=frames)
+
+
+def coded(*states: TaskState) -> bytes:
+    """As the queue sends them."""
+    return bytes(map(STATES.index, states))
+
+
+@given(
+    st.binary(max_size=300).map(lambda raw: bytes(each % len(STATES) for each in raw)), st.integers(1, 200)
+)
+def test_a_failed_frame_is_always_in_sight(states: bytes, width: int) -> None:
+    """However many frames share a pixel; and no pixel shows what none of its frames is in."""
+    shown = states or coded(TaskState.WAITING)
+    line = pixels(shown, width)
+    assert len(line) == width
+    drawn = {pixel.state for pixel in line if pixel is not None and pixel.share > 0}
+    assert (TaskState.FAILED in drawn) == (STATES.index(TaskState.FAILED) in shown)
+    assert drawn <= {STATES[code] for code in shown}
+
+
+def test_wide_frames_are_parted_and_narrow_ones_are_mixed() -> None:
+    """A gap between two frames that are wide enough; the share that is done of those that share a pixel."""
+    done, waits = TaskState.COMPLETED, TaskState.WAITING
+    assert pixels(coded(done, waits), 8) == [*[Pixel(done, 1.0)] * 3, None, *[Pixel(done, 0.0)] * 4]
+    assert pixels(coded(done, waits, waits, waits), 2) == [Pixel(done, 0.5), Pixel(done, 0.0)]
+
+
+def test_frames_are_in_their_own_order() -> None:
+    """Ends first, as they were queued, they are drawn, named and found from the first to the last."""
+    job = make_job(1, JobState.RUNNING, tasks=4, tasks_waiting=2, tasks_running=1, tasks_failed=1)
+    frames = FrameStates()
+    assert frames.needs_order(job.id) and frames.needs_states(job)
+    frames.set_states(job, coded(TaskState.FAILED, TaskState.WAITING, TaskState.RUNNING, TaskState.WAITING))
+    assert frames.shown(job) == b""
+    frames.set_order(job.id, frame_order(spec_of("1,9,3,6")))
+    assert frames.shown(job) == coded(
+        TaskState.FAILED, TaskState.RUNNING, TaskState.WAITING, TaskState.WAITING
+    )
+    assert [frames.task_at(job.id, part) for part in (0.0, 0.3, 0.6, 1.0)] == [0, 2, 3, 1]
+    assert frames.tip(job.id, 0.1) == "frame 1: Failed"
+    assert not frames.needs_states(job)
+
+
+def test_a_job_whose_tasks_are_all_alike_is_not_asked_about() -> None:
+    """Of ten thousand jobs that wait, or are done, the queue is asked for nothing."""
+    job = make_job(1, JobState.COMPLETED, tasks=3, tasks_completed=3)
+    frames = FrameStates()
+    assert not frames.needs_states(job)
+    frames.set_order(job.id, frame_order(spec_of("1-3")))
+    assert frames.shown(job) == coded(*[TaskState.COMPLETED] * 3)
+
+
+@pytest.mark.parametrize("state", [TaskState.COMPLETED, TaskState.FAILED])
+def test_a_click_on_a_frame_selects_its_task_and_shows_it(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Path, state: TaskState
+) -> None:
+    """Its picture, or the log of one that failed."""
+    picture = picture_file(tmp_path / "frame.png", Qt.GlobalColor.red)
+    job = make_job(1, JobState.RUNNING, tasks=24, tasks_waiting=23, tasks_completed=1)
+    queue.tasks_of[job.id] = [
+        TaskRecord(job_id=job.id, index=index, state=TaskState.WAITING, label=f"frame {24 - index}")
+        for index in range(24)
+    ]
+    queue.tasks_of[job.id][4] = TaskRecord(
+        job_id=job.id, index=4, state=state, label="frame 20", picture=picture
+    )
+    frames = ",".join(str(frame) for frame in range(24, 0, -1))
+    queue.specs[job.id] = spec_of(frames)
+    queue.change([job])
+    settle(lambda: tab.model.shown == 1 and len(tab.frames.shown(job)) == 24)
+    cell = tab.view.visualRect(tab.model.index(0, Column.PROGRESS))
+    left, width = tab.rows.bar(cell.left(), cell.width())
+    at = QPoint(left + int((19 + 0.5) / 24 * width), cell.center().y())
+    qtbot.mouseClick(tab.view.viewport(), LEFT, Qt.KeyboardModifier.NoModifier, at)
+    settle(lambda: tab.view.current() == (job.id, 4))
+    assert tab.view.chosen.tasks() == {job.id: [4]}
+    wanted = "Log" if state == TaskState.FAILED else "Picture"
+    settle(lambda: tab.details.current_name() == wanted)
+    if state == TaskState.COMPLETED:
+        settle(lambda: [shown.path for shown in tab.picture._shown] == [picture])
+
+
+def test_the_bar_follows_the_job(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """When a task goes on, its frame changes colour."""
+    job = make_job(1, JobState.RUNNING, tasks=2, tasks_waiting=1, tasks_running=1)
+    tasks = [TaskRecord(job_id=job.id, index=index, state=TaskState.WAITING) for index in range(2)]
+    queue.tasks_of[job.id] = tasks
+    queue.specs[job.id] = spec_of("1-2")
+    queue.change([job])
+    settle(lambda: tab.frames.shown(job) == coded(TaskState.WAITING, TaskState.WAITING))
+    tasks[1] = TaskRecord(job_id=job.id, index=1, state=TaskState.FAILED)
+    queue.set(job.id, tasks_running=0, tasks_failed=1)
+    settle(lambda: tab.frames.shown(job) == coded(TaskState.WAITING, TaskState.FAILED))
