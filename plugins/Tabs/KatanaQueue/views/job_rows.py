@@ -243,7 +243,9 @@ class RowPainter:
     ) -> None:
         progress = record.progress
         many = isinstance(record, JobRecord) and record.tasks > 1
-        shown = self.frames.shown(record) if isinstance(record, JobRecord) and has_frame_bar(record) else b""
+        job_id, shown = "", b""
+        if isinstance(record, JobRecord) and has_frame_bar(record):
+            job_id, shown = record.id, self.frames.shown(record)
         if shown:
             progress = progress or 0.0
         if progress is None:
@@ -257,7 +259,7 @@ class RowPainter:
         if shown:
             # Below the text, which would hide frames.
             bar.setTop(bar.bottom() - _FRAME_BAR_HEIGHT)
-            painter.drawImage(bar.translated(0, 2), self._frames_drawn(record.id, shown, room))
+            painter.drawImage(bar.translated(0, 2), self._frames_drawn(job_id, shown, room))
         else:
             painter.setRenderHint(_ANTIALIASING, True)
             painter.setPen(_NO_PEN)
@@ -323,5 +325,13 @@ class RowPainter:
 
 def _mixed(nothing: QColor, all_of_it: QColor, share: float) -> QColor:
     """Between two colours: `share` of the second, opacity included."""
-    one, other = nothing.getRgbF(), all_of_it.getRgbF()
-    return QColor.fromRgbF(*(a + (b - a) * share for a, b in zip(one, other, strict=True)))
+
+    def part(a: float, b: float) -> float:
+        return a + (b - a) * share
+
+    return QColor.fromRgbF(
+        part(nothing.redF(), all_of_it.redF()),
+        part(nothing.greenF(), all_of_it.greenF()),
+        part(nothing.blueF(), all_of_it.blueF()),
+        part(nothing.alphaF(), all_of_it.alphaF()),
+    )
