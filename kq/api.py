@@ -6,6 +6,7 @@ from .client.interpreter import Interpreter, check_interpreter
 from .client.mirror import ConnectionStatus, QueueChange
 from .client.queue_client import QueueClient
 from .client.session import Session, current_session, start_session
+from .clock import elapsed_s
 from .command_line import join_command_line, split_command_line
 from .errors import (
     BadInput,
@@ -23,6 +24,7 @@ from .frame_ranges import format_frames, parse_frames
 from .patterns import OutputPatterns, load_patterns
 from .plain_text import quoted
 from .records import (
+    MAX_NOTE,
     MAX_PRIORITY,
     AgentRecord,
     AttemptRecord,
@@ -50,10 +52,18 @@ from .remote import (
 )
 from .settings import MAX_AGENTS, Settings, default_data_root
 from .states import AgentState, JobState, TaskState
-from .wording import agent_state_text, job_state_text, reason_of, reason_of_task, why_jobs_wait
+from .wording import (
+    agent_state_text,
+    job_state_text,
+    reason_of,
+    reason_of_task,
+    warning_text,
+    why_jobs_wait,
+)
 
 __all__ = [
     "MAX_AGENTS",
+    "MAX_NOTE",
     "MAX_PRIORITY",
     "AgentConfig",
     "AgentRecord",
@@ -95,6 +105,7 @@ __all__ = [
     "check_interpreter",
     "current_session",
     "default_data_root",
+    "elapsed_s",
     "find_session",
     "format_frames",
     "job_state_text",
@@ -113,5 +124,6 @@ __all__ = [
     "split_command_line",
     "start_session",
     "task_commands",
+    "warning_text",
     "why_jobs_wait",
 ]

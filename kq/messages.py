@@ -50,6 +50,7 @@ __all__ = [
     "JobActionRequest",
     "LeaveUpdate",
     "LogUpdate",
+    "NoteRequest",
     "PauseQueueRequest",
     "PriorityRequest",
     "ProgressUpdate",
@@ -78,7 +79,7 @@ __all__ = [
     "UpdateMessage",
 ]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Not the package's version: it changes only when a message does."""
 STREAM_PART_BYTES = 256 * 1024
 """Logs and files are sent in parts of this size; a shorter one is the last there is now."""
@@ -140,6 +141,14 @@ class PriorityRequest(_Request, frozen=True, kw_only=True, tag="priority"):
 
     job_ids: tuple[str, ...]
     priority: int
+
+
+class NoteRequest(_Request, frozen=True, kw_only=True, tag="note"):
+    """Write a note to jobs, instead of the one that they have. Answer: DoneReply."""
+
+    job_ids: tuple[str, ...]
+    note: str
+    """Empty: none."""
 
 
 class PauseQueueRequest(_Request, frozen=True, kw_only=True, tag="pause"):
@@ -253,6 +262,8 @@ class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-page"):
     jobs: tuple[JobRecord, ...]
     agents: tuple[AgentRecord, ...]
     queue: QueueRecord
+    now: float
+    """The server's time: its clock never runs backwards, and the times in records are its."""
     more: bool
     """Whether another page follows."""
 
@@ -300,6 +311,8 @@ class AttemptEnding(_Message, frozen=True, kw_only=True, tag="ended"):
     """Negative: the signal. None: the program could not be started."""
     reason: str = ""
     warning: str = ""
+    warnings: int = 0
+    """How many lines of its log are warnings, as far as it was read."""
     stop_method: StopMethod = StopMethod.NONE
     processes_gone: int = 0
     peak_memory: int | None = None
@@ -348,6 +361,7 @@ class ProgressUpdate(_Message, frozen=True, kw_only=True, tag="progress"):
     progress: float | None = None
     picture: str = ""
     warning: str = ""
+    warnings: int = 0
 
 
 class LeaveUpdate(_Message, frozen=True, kw_only=True, tag="leave"):
@@ -522,9 +536,9 @@ class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
 
 
 ClientRequest = Union[  # noqa: UP007  # msgspec wants a union it can walk at run time; so spelled once
-    SubmitRequest, JobActionRequest, StartTasksRequest, StopTasksRequest, PriorityRequest, PauseQueueRequest,
-    SetAgentsRequest, AgentActionRequest, SnapshotRequest, TasksRequest, TaskStatesRequest, AttemptsRequest,
-    SpecRequest, StoryRequest, AdmitHostRequest, RevokeHostRequest,
+    SubmitRequest, JobActionRequest, StartTasksRequest, StopTasksRequest, PriorityRequest, NoteRequest,
+    PauseQueueRequest, SetAgentsRequest, AgentActionRequest, SnapshotRequest, TasksRequest, TaskStatesRequest,
+    AttemptsRequest, SpecRequest, StoryRequest, AdmitHostRequest, RevokeHostRequest,
 ]  # fmt: skip
 RequestMessage = Union[ClientRequest, RegisterUpdate]  # noqa: UP007
 """What the server accepts on the request port."""

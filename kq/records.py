@@ -26,6 +26,7 @@ __all__ = [
     "TaskRecord",
     "attempt_id",
     "check_job_id",
+    "check_note",
     "check_priority",
     "new_job_id",
     "parse_attempt_id",
@@ -55,6 +56,8 @@ MAX_PARALLEL = 1_000_000
 MAX_SECONDS = 1_000_000_000
 MAX_MEMORY_LIMIT = 2**50
 """Bytes: a petabyte, more than any machine has."""
+MAX_NOTE = 4000
+"""Letters in the note of a job."""
 MAX_SIGNAL = 64
 """Linux has no signal beyond this (SIGRTMAX)."""
 
@@ -242,6 +245,13 @@ def check_priority(priority: int) -> None:
         raise BadInput(f"Invalid priority: {priority}. Use -{MAX_PRIORITY} to {MAX_PRIORITY}")
 
 
+def check_note(note: str) -> None:
+    """Raise BadInput when `note` cannot be a job's note."""
+    if len(note) > MAX_NOTE:
+        raise BadInput(f"the note is {len(note):,} letters long: {MAX_NOTE:,} are the most")
+    _check_text(note, "the note")
+
+
 def fill(text: str, frames: range | None) -> str:
     """`text` with `{frame}`, `{start}`, `{end}` and `{step}` filled; unchanged without `frames`.
 
@@ -291,6 +301,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     started: float | None = None
     completed: float | None = None
     """When its last task ended, however it ended."""
+    ran_s: float = 0.0
+    """Seconds that it ran before `started`, where tasks of then are kept: some of it was started again."""
     progress: float | None = None
     """0 to 1; None while it is not known."""
     tasks: int = 1
@@ -314,12 +326,16 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """The same in words, or why it failed."""
     warning: str = ""
     """What looks wrong although the exit code does not say so."""
+    warnings: int = 0
+    """How many lines of its logs are warnings, in the latest attempts of its tasks."""
     picture: str = ""
     """The latest picture."""
     peak_memory: int | None = None
     """Bytes; the largest of its attempts."""
     cpu_s: float | None = None
     """CPU time of all its attempts."""
+    note: str = ""
+    """What people wrote about it."""
     node: str = ""
     temp_dir: str = ""
     stopping: bool = False
@@ -344,6 +360,7 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     exit_code: int | None = None
     reason: str = ""
     warning: str = ""
+    warnings: int = 0
     log_file: str = ""
     picture: str = ""
     peak_memory: int | None = None

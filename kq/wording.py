@@ -15,6 +15,7 @@ __all__ = [
     "reason_of",
     "reason_of_task",
     "story_text",
+    "warning_text",
     "why_jobs_wait",
 ]
 
@@ -76,22 +77,32 @@ def reason_of(record: JobRecord, why_waiting: str) -> str:
         return record.reason
     if record.state is JobState.WAITING:
         return why_waiting
-    return _own_limit(record) or record.warning
+    return _own_limit(record) or warning_text(record)
 
 
 def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:
-    """Why the task waits, or how it ended; empty when there is nothing to explain.
+    """Why the task waits, how it ended, or what it warns of; empty when there is nothing to explain.
 
     Args:
         task: the task.
         job: its job. Its reason is used only where it holds for every task.
         why_waiting: the text of `why_jobs_wait`, for a task that waits for nothing of its own.
     """
-    if task.reason or task.state is not TaskState.WAITING:
+    if task.reason:
         return task.reason
+    if task.state is not TaskState.WAITING:
+        return warning_text(task)
     if job.wait_reason is WaitReason.DEPENDENCIES:
         return job.reason
     return _own_limit(job) or why_waiting
+
+
+def warning_text(record: JobRecord | TaskRecord) -> str:
+    """How many warnings there are, and one of them: `3 warnings: cannot find wood.png`; empty without any."""
+    if not record.warnings:
+        return record.warning
+    count = "1 warning" if record.warnings == 1 else f"{record.warnings:,} warnings"
+    return f"{count}: {record.warning}" if record.warning else count
 
 
 def story_text(entry: StoryEntry) -> str:

@@ -75,10 +75,19 @@ def set_active_log(log: MessageLog | None) -> None:
 
 
 class Messages(BaseTab):
-    """Shows the messages of the session, latest last."""
+    """Shows the messages of the session, latest last.
+
+    Signals:
+        unseen_changed(int): how many warnings and errors came while the tab was not in sight.
+    """
+
+    unseen_changed = Signal(int)
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
+        self.unseen = 0
+        """Warnings and errors that came while the tab was not in sight, or before it was open."""
+        self._in_sight = False
         self._text = QPlainTextEdit(self)
         self._text.setReadOnly(True)
         self._text.setMaximumBlockCount(_KEPT)
@@ -95,12 +104,25 @@ class Messages(BaseTab):
                 self._add(*message)
             _log.message_added.connect(self._add)
 
+    def set_in_sight(self, in_sight: bool) -> None:
+        """Whether the tab is in sight, and not behind another: Qt does not hide those behind."""
+        self._in_sight = in_sight
+        if in_sight:
+            self._set_unseen(0)
+
+    def _set_unseen(self, count: int) -> None:
+        if count != self.unseen:
+            self.unseen = count
+            self.unseen_changed.emit(count)
+
     @property
     def text(self) -> str:
         """All that is shown."""
         return self._text.toPlainText()
 
     def _add(self, level: int, text: str, moment: float) -> None:
+        if level >= logging.WARNING and not self._in_sight:
+            self._set_unseen(self.unseen + 1)
         color = _COLORS.get(level, style.TEXT).name()
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", "<br>")
         clock = time.strftime("%H:%M:%S", time.localtime(moment))

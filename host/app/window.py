@@ -28,6 +28,7 @@ from ..nodes.scene import SceneChange, active_scene
 from . import closing
 from .documents import Documents
 from .history import History
+from .messages import Messages
 from .rendering import RenderSession
 from .scene_queries import SceneQueries
 from .shelf_bar import ShelfBar
@@ -45,7 +46,7 @@ _FRAME = QSize(8, 40)
 
 
 class DesktopWindow(KatanaWindow):
-    """The window of the desktop. Its tabs come from the tab types; it does not know what they show."""
+    """The window of the desktop. Its tabs come from the tab types; of what they show it knows only what is unseen."""
 
     def __init__(
         self,
@@ -146,6 +147,13 @@ class DesktopWindow(KatanaWindow):
         dock.dockLocationChanged.connect(lambda _area: self._titles.start())
         dock.visibilityChanged.connect(lambda _visible: self._titles.start())
         self._docks[name] = dock
+        if isinstance(inner := tab.getWidget(), Messages):
+            title = dock.windowTitle()
+            inner.unseen_changed.connect(
+                lambda count: dock.setWindowTitle(f"{title} ({count})" if count else title)
+            )
+            dock.visibilityChanged.connect(inner.set_in_sight)
+            inner.unseen_changed.emit(inner.unseen)
         Tabs.ApplySettings(tab.getWidget(), self._settings.get("tabs", {}).get(name, {}))
         return dock
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pxr import Sdf, Tf, Usd, UsdGeom, UsdRender
 
-from ..usd_errors import words
+from ..usd_errors import keep_warnings, words
 from .errors import CookError
 from .graph import Graph, Node
 from .node_type import CookContext
@@ -147,13 +147,17 @@ def check_not_empty(scene: CookedScene, name: str) -> None:
 def export(scene: CookedScene, path: str) -> None:
     """Write the scene to `path` as one self-contained file; textures stay in place, with absolute paths.
 
+    The scene's warnings are in it, for the render's log.
+
     Raises CookError when the file cannot be written.
     """
     folder = Path(path).parent
     if not folder.is_dir():
         raise CookError(f"The stage cannot be written to {path}: the folder {folder} does not exist.")
     try:
-        written = scene.stage.Flatten().Export(path)
+        layer = scene.stage.Flatten()
+        keep_warnings(layer, scene.warnings)
+        written = layer.Export(path)
     except Tf.ErrorException as error:
         raise CookError(f"The stage cannot be written to {path}: {words(error)}") from error
     if not written:

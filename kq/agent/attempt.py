@@ -289,10 +289,10 @@ class Attempt:
         self._reads_at = now + max(_READ_S / 4 if self.update.more else _READ_S, spent_s / _READ_SHARE)
         if self.update.grew:
             self._limits.take_output(now)
-        return (before.progress, before.picture, before.warning) != (
+        return (before.progress, before.picture, before.warnings) != (
             self.update.progress,
             self.update.picture,
-            self.update.warning,
+            self.update.warnings,
         )
 
     def _patterns(self) -> OutputPatterns:
@@ -323,6 +323,7 @@ class Attempt:
             exit_code=machine.exit_code,
             reason=reason,
             warning=(update.warning if machine.outcome is Outcome.COMPLETED else "") or self._no_log,
+            warnings=update.warnings,
             stop_method=machine.stop_method,
             processes_gone=max(self._gone, sum(not process.is_running(*each) for each in self._asked)),
             peak_memory=self._limits.peak_memory,

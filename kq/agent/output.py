@@ -33,6 +33,9 @@ for the first failure, the start. A log whose every line has such a word would c
 _LINE_ENDS = bytes.maketrans(b"\r\0", b"\n\n")
 _CONTROLS = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
+_WARNING_WORD = re.compile(r"^.{0,60}?\bwarn(?:ing)?\b[\s\]|:>)-]*(?=\S)", re.IGNORECASE)
+"""How a warning begins, with what the program puts before the word: the row of a job has little room."""
+
 
 class OutputUpdate(msgspec.Struct, frozen=True):
     """What is known from the output up to now, as far as it was read."""
@@ -42,7 +45,10 @@ class OutputUpdate(msgspec.Struct, frozen=True):
     picture: str = ""
     """The last picture path in it, verbatim: it may be relative to the render's folder."""
     warning: str = ""
-    """The first line that looks like a failure, whatever the exit code may be."""
+    """The first line that looks like a failure, whatever the exit code may be; where there is none, the first
+    warning, without that word."""
+    warnings: int = 0
+    """How many lines are warnings, or look like a failure, among those that were looked at."""
     last_error: str = ""
     """The last error line, without those that only refer to an earlier error."""
     last_line: str = ""
@@ -79,7 +85,9 @@ class OutputReader:
         self._progress: float | None = None
         self._provisional: float | None = None
         self._picture = ""
+        self._failure = ""
         self._warning = ""
+        self._warnings = 0
         self._last_error = ""
         self._has_cause = False
         self._last_line = b""
@@ -122,7 +130,8 @@ class OutputReader:
         return OutputUpdate(
             self._progress if self._provisional is None else self._provisional,
             self._picture,
-            self._warning,
+            self._failure or self._warning,
+            self._warnings,
             self._last_error,
             _message(self._last_line),
             grew,
@@ -204,10 +213,12 @@ class OutputReader:
         self._take_last_of(text, low, "progress")
         self._take_last_of(text, low, "picture")
         self._take_error(text, low)
-        if not self._warning:
+        self._take_warnings(text, low)
+        if not self._failure:
             for line in islice(_lines_with(self._patterns.keywords["failure"], text, low), _MAX_LINES):
                 if self._patterns.is_failure(line):
-                    self._warning = _message(line)
+                    self._failure = _message(line)
+                    self._warnings += not self._patterns.is_warning(line)
                     break
         end = len(text)
         while last := text[:end].rstrip():
@@ -230,6 +241,12 @@ class OutputReader:
                 if picture is not None:
                     self._picture = picture
                     return
+
+    def _take_warnings(self, text: bytes, low: bytes) -> None:
+        for line in islice(_lines_with(self._patterns.keywords["warning"], text, low), _MAX_LINES):
+            if self._patterns.is_warning(line):
+                self._warnings += 1
+                self._warning = self._warning or _WARNING_WORD.sub("", _message(line))
 
     def _take_error(self, text: bytes, low: bytes) -> None:
         consequence = b""

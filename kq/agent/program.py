@@ -326,6 +326,7 @@ class Agent:
                     attempt=attempt.id,
                     progress=update.progress,
                     picture=attempt.picture(),
+                    warnings=update.warnings,
                 )
             )
         self._watch_attempt()

@@ -133,7 +133,7 @@ def _jobs(farm: Farm, options: argparse.Namespace) -> int:
     _refreshed(farm)
     records = farm.jobs()
     if options.json:
-        print(json.dumps([job_json(record) for record in records], indent=1))
+        print(json.dumps([job_json(record, time.time()) for record in records], indent=1))
         return 0
     rows = [
         (

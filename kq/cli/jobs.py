@@ -19,7 +19,7 @@ from ..wording import story_text
 from .connecting import Connected, answer
 from .environment import exported, parse_assignments
 
-__all__ = ["act_on_jobs", "pause", "print_log", "show", "spec_of", "submit"]
+__all__ = ["act_on_jobs", "pause", "print_log", "set_note", "show", "spec_of", "submit"]
 
 _CANCELLED = 130
 """What `kq submit --wait` returns for a job that was stopped: as a shell does after Ctrl-C."""
@@ -167,6 +167,17 @@ def act_on_jobs(options: argparse.Namespace) -> int:
             _known(client, job_id)
         action = {"stop": client.stop_jobs, "start": client.start_jobs, "remove": client.remove_jobs}
         answer(action[options.action](options.ids))
+    return 0
+
+
+def set_note(options: argparse.Namespace) -> int:
+    """Write a note to a job, or print the one that it has."""
+    with Connected(options) as client:
+        record = _known(client, options.id)
+        if options.text is None:
+            print(record.note)
+        else:
+            answer(client.set_note([record.id], options.text.strip()))
     return 0
 
 

@@ -6,10 +6,11 @@ import argparse
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..clock import elapsed_s
 from ..plain_text import display_width, one_line, pad, quoted
 from ..records import AgentRecord, JobRecord
 from ..states import JobState
@@ -19,11 +20,17 @@ from .connecting import Connected
 __all__ = ["SORT_KEYS", "job_json", "list_agents", "list_jobs", "parse_since", "print_table"]
 
 
+_JOB_HEAD = (
+    "ID", "STATE", "SUBMITTED", "ELAPSED", "TASKS", "PROGRESS", "AGENT", "NAME", "NOTE", "REASON",
+)  # fmt: skip
+
+
 def list_jobs(options: argparse.Namespace) -> int:
     """Print the jobs, in the order of submission."""
     since, with_history = options.since, options.all or options.since is not None
     with Connected(options, history=with_history) as client:
         known, waits = client.jobs(), why_jobs_wait(client.queue(), client.agents())
+        now_s = client.now_s()
     # While the history is being loaded, its jobs are in the changes of every client.
     wanted = (
         record
@@ -32,25 +39,27 @@ def list_jobs(options: argparse.Namespace) -> int:
         and (not options.state or record.state in options.state)
         and (since is None or record.submitted >= since)
     )
-    records = sorted(sorted(wanted, key=SORT_KEYS["order"]), key=SORT_KEYS[options.sort])
+    in_order = sorted(wanted, key=lambda record: record.order)
+    records = sorted(in_order, key=lambda record: SORT_KEYS[options.sort](record, now_s))
     if options.json:
-        print(json.dumps([job_json(record) for record in records], indent=1))
+        print(json.dumps([job_json(record, now_s) for record in records], indent=1))
         return 0
     rows = [
         (
             record.id,
             job_state_text(record),
             _moment(record.submitted),
-            _duration(_elapsed_s(record)),
+            _duration(elapsed_s(record, now_s)),
             f"{record.tasks_completed}/{record.tasks}",
             "" if record.progress is None else f"{record.progress:.0%}",
             record.agent,
             record.name,
+            record.note,
             reason_of(record, waits),
         )
         for record in records
     ]
-    print_table(("ID", "STATE", "SUBMITTED", "ELAPSED", "TASKS", "PROGRESS", "AGENT", "NAME", "REASON"), rows)
+    print_table(_JOB_HEAD, rows, left_out=() if any(record.note for record in records) else ("NOTE",))
     return 0
 
 
@@ -65,13 +74,6 @@ def parse_since(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{quoted(text)} is not a time: write 30m, 2h, 7d, 2026-11-29 or 2026-11-29T08:00"
         ) from None
-
-
-def _elapsed_s(record: JobRecord) -> float | None:
-    """For how long the job runs, or ran, in seconds."""
-    if record.started is None:
-        return None
-    return max((record.completed or time.time()) - record.started, 0.0)
 
 
 def _moment(epoch_s: float | None) -> str:
@@ -95,27 +97,28 @@ def _size(size: int | None) -> str:
     return "" if size is None else f"{size / 2**20:,.0f} MiB"
 
 
-SORT_KEYS: dict[str, Callable[[JobRecord], Any]] = {
-    "order": lambda record: record.order,
-    "name": lambda record: record.name.casefold(),
-    "state": lambda record: list(JobState).index(record.state),
-    "submitted": lambda record: record.submitted,
-    "started": lambda record: (record.started is None, record.started or 0.0),
-    "completed": lambda record: (record.completed is None, record.completed or 0.0),
-    "elapsed": lambda record: -(_elapsed_s(record) or 0.0),
-    "priority": lambda record: -record.priority,
+SORT_KEYS: dict[str, Callable[[JobRecord, float], Any]] = {
+    "order": lambda record, _: record.order,
+    "name": lambda record, _: record.name.casefold(),
+    "state": lambda record, _: list(JobState).index(record.state),
+    "submitted": lambda record, _: record.submitted,
+    "started": lambda record, _: (record.started is None, record.started or 0.0),
+    "completed": lambda record, _: (record.completed is None, record.completed or 0.0),
+    "elapsed": lambda record, now_s: -(elapsed_s(record, now_s) or 0.0),
+    "priority": lambda record, _: -record.priority,
 }
-"""What `kq jobs --sort` takes. Elapsed and priority: the largest first."""
+"""What `kq jobs --sort` takes, by a record and the time. Elapsed and priority: the largest first."""
 
 
-def job_json(record: JobRecord) -> dict[str, Any]:
+def job_json(record: JobRecord, now_s: float) -> dict[str, Any]:
     """What scripts get of a job."""
     keys = (
         "id", "name", "state", "submitted", "started", "completed", "progress", "tasks", "agent", "attempts",
         "log_file", "exit_code", "reason", "priority", "tasks_waiting", "tasks_running", "tasks_completed",
-        "tasks_failed", "tasks_cancelled", "warning", "picture", "peak_memory", "cpu_s", "from_history",
+        "tasks_failed", "tasks_cancelled", "warning", "warnings", "note", "picture", "peak_memory", "cpu_s",
+        "from_history",
     )  # fmt: skip
-    return {key: getattr(record, key) for key in keys}
+    return {**{key: getattr(record, key) for key in keys}, "elapsed": elapsed_s(record, now_s)}
 
 
 def list_agents(options: argparse.Namespace) -> int:
@@ -159,9 +162,13 @@ def _agent_json(record: AgentRecord) -> dict[str, Any]:
     return {key: getattr(record, key) for key in AgentRecord.__struct_fields__}
 
 
-def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table whose columns are as wide as their widest cell."""
-    rows = [tuple(one_line(cell) for cell in row) for row in rows]
+def print_table(
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]], left_out: Collection[str] = ()
+) -> None:
+    """Print a table whose columns are as wide as their widest cell, without those in `left_out`."""
+    kept = [column for column, title in enumerate(head) if title not in left_out]
+    head = tuple(head[column] for column in kept)
+    rows = [tuple(one_line(row[column]) for column in kept) for row in rows]
     widths = [max(display_width(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
         line = "  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=True))

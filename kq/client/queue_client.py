@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from .. import messages as m
+from ..clock import Clock
 from ..errors import ConnectionLost
 from ..records import (
     AgentRecord,
@@ -60,6 +61,7 @@ class QueueClient(ClientRequests):
         self._history = history
         self._lock = threading.Lock()
         self._mirror = Mirror()
+        self._clock = Clock()
         self._status = ConnectionStatus.STARTING
         self._message = "the queue is starting"
         self._rests = Rests()
@@ -123,6 +125,13 @@ class QueueClient(ClientRequests):
         with self._lock:
             return self._mirror.queue
 
+    def now_s(self) -> float:
+        """The time as the queue has it, in seconds since the epoch: with it records' times become durations.
+
+        From any thread.
+        """
+        return self._clock.wall()
+
     def add_listener(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with changes, on the client's thread, some thirty times a second at most,
         or a few times in a row after a quiet moment. Many changed jobs come a thousand to a call.
@@ -159,7 +168,7 @@ class QueueClient(ClientRequests):
             id=job_id,
             name=spec.name,
             state=JobState.WAITING,
-            submitted=time.time(),
+            submitted=self._clock.wall(),
             order=1 << 53,
             priority=spec.priority,
             tasks=total,
@@ -345,6 +354,7 @@ class QueueClient(ClientRequests):
             if reply.request == self._snapshot_request:
                 with self._lock:
                     complete = self._mirror.take_page(reply, frozenset(self._provisional))
+                self._clock.follow(reply.now)
                 self._snapshot_awaited_since = None if complete else time.monotonic()
                 if complete:
                     self._set_status(ConnectionStatus.CONNECTED, "")

@@ -52,6 +52,11 @@ class ClientRequests:
         ids = tuple(job_ids)
         return self._ask(lambda number: m.PriorityRequest(request=number, job_ids=ids, priority=priority))
 
+    def set_note(self, job_ids: Sequence[str], note: str) -> Future[None]:
+        """Write a note to jobs, instead of the one that they have; empty: none."""
+        ids = tuple(job_ids)
+        return self._ask(lambda number: m.NoteRequest(request=number, job_ids=ids, note=note))
+
     def pause_queue(self, paused: bool) -> Future[None]:
         """Give no more work to Agents, or give it again. What runs is not affected."""
         return self._ask(lambda number: m.PauseQueueRequest(request=number, paused=paused))

@@ -28,6 +28,7 @@ def attempt_progressed(state: CoreState, event: ev.AttemptProgressed, now: Insta
         job.picture = detail.picture = event.picture
     if event.warning:
         job.warning = detail.warning = event.warning
+    job.count_warnings(detail, max(event.warnings, detail.warnings))
     state.out.append(do.TaskChanged(job.id, task))
 
 
@@ -135,6 +136,7 @@ def _note_ending(job: Job, detail: TaskDetail, ending: AttemptEnding, now: Insta
     detail.reason = ending.reason
     if ending.warning:
         detail.warning = job.warning = ending.warning
+    job.count_warnings(detail, max(ending.warnings, detail.warnings))
     if ending.picture:
         detail.picture = job.picture = ending.picture
     detail.progress = _fraction(ending.progress, detail.progress)

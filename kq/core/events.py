@@ -21,6 +21,7 @@ __all__ = [
     "JobsRemoved",
     "JobsStarted",
     "JobsStopped",
+    "NoteSet",
     "PrioritySet",
     "QueuePaused",
     "SessionEnding",
@@ -78,6 +79,13 @@ class PrioritySet(CoreEvent, frozen=True):
 
     job_ids: tuple[str, ...]
     priority: int
+
+
+class NoteSet(CoreEvent, frozen=True):
+    """A client wrote a note to jobs."""
+
+    job_ids: tuple[str, ...]
+    note: str
 
 
 class QueuePaused(CoreEvent, frozen=True):
@@ -141,6 +149,8 @@ class AttemptProgressed(CoreEvent, frozen=True):
     progress: float | None = None
     picture: str = ""
     warning: str = ""
+    warnings: int = 0
+    """Since the attempt began."""
 
 
 class AttemptEnded(CoreEvent, frozen=True):

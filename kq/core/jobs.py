@@ -36,6 +36,7 @@ class TaskDetail(msgspec.Struct, gc=False, omit_defaults=True):
     exit_code: int | None = None
     reason: str = ""
     warning: str = ""
+    warnings: int = 0
     log_file: str = ""
     picture: str = ""
     peak_memory: int | None = None
@@ -72,10 +73,12 @@ class Job:
         "latest",
         "listed_age",
         "listed_priority",
+        "note",
         "order",
         "peak_memory",
         "picture",
         "priority",
+        "ran_s",
         "reason",
         "removing",
         "spec",
@@ -89,6 +92,7 @@ class Job:
         "unmet_dependencies",
         "wait_reason",
         "warning",
+        "warnings",
     )
 
     def __init__(self, job_id: str, spec: JobSpec, order: int, submitted: float) -> None:
@@ -109,6 +113,8 @@ class Job:
         """The task whose failure is the job's reason."""
         self.started: float | None = None
         self.completed: float | None = None
+        self.ran_s = 0.0
+        """Seconds that it ran before `started`."""
         self.attempts = 0
         self.peak_memory: int | None = None
         self.cpu_s: float | None = None
@@ -116,6 +122,9 @@ class Job:
         self.wait_reason = WaitReason.NONE
         """What of its own it waits for; `reason` has it in words."""
         self.warning = ""
+        self.warnings = 0
+        """Those of its tasks' details together."""
+        self.note = ""
         self.picture = ""
         self.exit_code: int | None = None
         self.unmet_dependencies: dict[str, None] = {}
@@ -289,6 +298,22 @@ class Job:
         found = self.states.find(_FAILED)
         return None if found < 0 else found
 
+    def count_warnings(self, detail: TaskDetail, count: int) -> None:
+        """The log of a task has `count` warnings. `detail` is that of the task."""
+        self.warnings += count - detail.warnings
+        detail.warnings = count
+
+    # --- time -------------------------------------------------------------------
+
+    def begin_again(self) -> None:
+        """Tasks that were over wait again. How long it ran counts on, unless none of the work is kept."""
+        if self.completed is not None and self.started is not None:
+            self.ran_s += max(self.completed - self.started, 0.0)
+            self.started = None
+        if self.waiting == self.total:
+            self.ran_s = 0.0
+        self.completed = None
+
     # --- taking tasks -----------------------------------------------------------
 
     def take_waiting(self) -> int:
@@ -364,6 +389,7 @@ class Job:
             priority=self.priority,
             started=self.started,
             completed=self.completed,
+            ran_s=self.ran_s,
             progress=self.progress(),
             tasks=self.total,
             tasks_waiting=counts[_WAITING],
@@ -379,6 +405,8 @@ class Job:
             wait_reason=self.wait_reason,
             reason=self.reason,
             warning=self.warning,
+            warnings=self.warnings,
+            note=self.note,
             picture=self.picture,
             peak_memory=self.peak_memory,
             cpu_s=self.cpu_s,
@@ -413,6 +441,7 @@ class Job:
             exit_code=detail.exit_code,
             reason=detail.reason,
             warning=detail.warning,
+            warnings=detail.warnings,
             log_file=detail.log_file,
             picture=detail.picture,
             peak_memory=detail.peak_memory,

@@ -163,6 +163,7 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.JobsStopped: requests.stop_jobs,
     ev.JobsRemoved: requests.remove_jobs,
     ev.PrioritySet: requests.set_priority,
+    ev.NoteSet: requests.set_note,
     ev.QueuePaused: requests.pause_queue,
     ev.AgentsWanted: requests.want_agents,
     ev.AgentsDrained: requests.drain_agents,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput, NotFound, Refused
-from ..records import check_job_id, check_priority
+from ..records import check_job_id, check_note, check_priority
 from ..settings import MAX_AGENTS
 from ..states import AgentState, TaskState, WaitReason
 from . import events as ev
@@ -17,6 +17,7 @@ __all__ = [
     "end_agents",
     "pause_queue",
     "remove_jobs",
+    "set_note",
     "set_priority",
     "start_jobs",
     "start_tasks",
@@ -96,7 +97,8 @@ def _clear(job: Job, index: int) -> None:
     detail = job.details[index]
     detail.agent_losses = detail.retries_used = 0
     detail.reason = detail.warning = ""
-    detail.progress = detail.ended = None
+    job.count_warnings(detail, 0)
+    detail.progress = detail.started = detail.ended = None
 
 
 def _reopened(state: CoreState, job: Job) -> None:
@@ -106,9 +108,8 @@ def _reopened(state: CoreState, job: Job) -> None:
     failed = job.first_failed()
     if failed is not None:
         job.explain_failure(failed)
-    job.completed = job.exit_code = None
-    if not job.on_agents:
-        job.started = None
+    job.begin_again()
+    job.exit_code = None
     job.from_history = False
     state.explain_waiting(job)
     state.offer(job)
@@ -194,6 +195,15 @@ def set_priority(state: CoreState, event: ev.PrioritySet, now: Instant) -> None:
             job.priority = event.priority
             state.out.append(do.JobChanged(job.id))
             state.offer(job)
+
+
+def set_note(state: CoreState, event: ev.NoteSet, now: Instant) -> None:
+    """Write a note to jobs, instead of the one that they have."""
+    check_note(event.note)
+    for job in state.jobs_of(event.job_ids):
+        if job.note != event.note:
+            job.note = event.note
+            state.out.append(do.JobChanged(job.id))
 
 
 def pause_queue(state: CoreState, event: ev.QueuePaused, now: Instant) -> None:

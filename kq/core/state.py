@@ -290,6 +290,7 @@ class CoreState:
         detail.started, detail.ended = now.wall, None
         detail.progress = detail.exit_code = None
         detail.reason = detail.warning = ""
+        job.count_warnings(detail, 0)
         detail.log_file = f"{self.log_prefix}{job.id}{os.sep}{task}.{attempt}.log"
         job.attempts += 1
         job.latest = task

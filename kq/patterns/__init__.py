@@ -72,6 +72,10 @@ class OutputPatterns:
         """Whether the line is an error, as `classify` sees it."""
         return self.classify(line.decode("utf-8", "replace")) == "error"
 
+    def is_warning(self, line: bytes) -> bool:
+        """Whether the line is a warning, as `classify` sees it."""
+        return self.classify(line.decode("utf-8", "replace")) == "warning"
+
     def is_consequence(self, line: bytes) -> bool:
         """Whether an error line only refers to an earlier error."""
         return any(True for _ in _matches((p for p in self._error if p.consequence), _plain(line)))

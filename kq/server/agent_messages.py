@@ -83,7 +83,10 @@ class AgentMessages:
         if isinstance(message, m.ProgressUpdate):
             picture = message.picture if len(message.picture) <= _LONGEST_PATH else ""
             warning = message.warning[:_LONGEST_TEXT]
-            return ev.AttemptProgressed(message.agent, message.attempt, message.progress, picture, warning)
+            warnings = _whole(message.warnings) or 0
+            return ev.AttemptProgressed(
+                message.agent, message.attempt, message.progress, picture, warning, warnings
+            )
         agent = self._core.agent(message.agent)
         if agent is None or agent.local:
             return None  # a local Agent is gone when its process is
@@ -158,6 +161,7 @@ def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
         and (ending.peak_memory is None or 0 <= ending.peak_memory < _LARGEST)
         and (ending.exit_code is None or abs(ending.exit_code) < _LARGEST)
         and 0 <= ending.processes_gone < _LARGEST
+        and 0 <= ending.warnings < _LARGEST
     )
     if short and sound:
         return ending
@@ -170,6 +174,7 @@ def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
         peak_memory=_whole(ending.peak_memory),
         exit_code=_whole(ending.exit_code, least=-_LARGEST),
         processes_gone=_whole(ending.processes_gone) or 0,
+        warnings=_whole(ending.warnings) or 0,
     )
 
 

@@ -42,6 +42,7 @@ class JobRow(msgspec.Struct, omit_defaults=True):
     priority: int = 0
     started: float | None = None
     completed: float | None = None
+    ran_s: float = 0.0
     attempts: int = 0
     latest: int | None = None
     peak_memory: int | None = None
@@ -49,6 +50,8 @@ class JobRow(msgspec.Struct, omit_defaults=True):
     wait_reason: WaitReason = WaitReason.NONE
     reason: str = ""
     warning: str = ""
+    warnings: int = 0
+    note: str = ""
     picture: str = ""
     exit_code: int | None = None
 

@@ -16,6 +16,7 @@ import msgspec
 
 from .. import messages as m
 from .. import process
+from ..clock import Clock
 from ..core import Core, CoreSettings
 from ..core import events as ev
 from ..logs import log_folder
@@ -25,7 +26,6 @@ from .agent_links import AgentLinks
 from .agent_messages import AgentMessages
 from .change_feed import ChangeFeed
 from .client_outbox import ClientOutbox
-from .clock import Clock
 from .credentials import SessionFiles
 from .effects import Effects
 from .history import History
@@ -102,8 +102,8 @@ class Server:
             self._core, self._scheduler, self._outbox, self._journal_writer, self._links, self._streams
         )
         self._request_handler = RequestHandler(
-            self._core, self._scheduler, self._outbox, self._change_feed, self._journal_writer, self._links,
-            self._hosts,
+            self._clock, self._core, self._scheduler, self._outbox, self._change_feed, self._journal_writer,
+            self._links, self._hosts,
         )  # fmt: skip
         self._lifeline: process.InputEnd | None = None
         self._end_asked = False

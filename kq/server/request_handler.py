@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from .. import messages as m
+from ..clock import Clock
 from ..core import Core
 from ..core import events as ev
 from ..errors import IllegalTransition, KqError
@@ -36,6 +37,7 @@ class RequestHandler:
 
     def __init__(
         self,
+        clock: Clock,
         core: Core,
         scheduler: Scheduler,
         outbox: ClientOutbox,
@@ -44,6 +46,7 @@ class RequestHandler:
         links: AgentLinks,
         hosts: RemoteHosts,
     ) -> None:
+        self._clock = clock
         self._core = core
         self._scheduler = scheduler
         self._outbox = outbox
@@ -89,6 +92,9 @@ class RequestHandler:
     def _set_priority(self, request: m.PriorityRequest) -> list[msgspec.Struct]:
         return self._handle(request, ev.PrioritySet(request.job_ids, request.priority))
 
+    def _set_note(self, request: m.NoteRequest) -> list[msgspec.Struct]:
+        return self._handle(request, ev.NoteSet(request.job_ids, request.note))
+
     def _pause_queue(self, request: m.PauseQueueRequest) -> list[msgspec.Struct]:
         return self._handle(request, ev.QueuePaused(request.paused))
 
@@ -128,6 +134,7 @@ class RequestHandler:
                 jobs=page,
                 agents=agents if number == 1 else (),
                 queue=self._change_feed.queue_record(),
+                now=self._clock.wall(),
                 more=number < len(divided),
             )
             for number, page in enumerate(divided, 1)
@@ -175,6 +182,7 @@ _HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgs
     m.StartTasksRequest: RequestHandler._start_tasks,
     m.StopTasksRequest: RequestHandler._stop_tasks,
     m.PriorityRequest: RequestHandler._set_priority,
+    m.NoteRequest: RequestHandler._set_note,
     m.PauseQueueRequest: RequestHandler._pause_queue,
     m.SetAgentsRequest: RequestHandler._set_agents,
     m.AgentActionRequest: RequestHandler._agent_action,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from ..core import Core
+from ..clock import Clock
+from ..core import Core, Instant
 from ..core import events as ev
 from .agent_links import AgentLinks
-from .clock import Clock
 from .journal_writer import JournalWriter
 from .local_agents import LocalAgents
 from .scheduler import Scheduler
@@ -72,7 +72,7 @@ def _restore_from_journal(
             pid=known.pid,
             process_started=known.process_started,
             local=known.local,
-            now=clock.now(),
+            now=Instant(*clock.read()),
         )
         if known.local:
             local_agents.adopt(known.id, known.pid, known.process_started)

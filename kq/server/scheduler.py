@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from ..core import Core
+from ..clock import Clock
+from ..core import Core, Instant
 from ..core import events as ev
 from .client_outbox import ClientOutbox
-from .clock import Clock
 from .decision_log import log_instructions
 from .effects import Effects
 from .journal_writer import JournalWriter
@@ -37,7 +37,7 @@ class Scheduler:
             BadInput, NotFound, Refused: a client's request was refused; nothing was changed.
             IllegalTransition: a fault of the program.
         """
-        instructions = self._core.handle(event, self._clock.now())
+        instructions = self._core.handle(event, Instant(*self._clock.read()))
         log_instructions(instructions)
         self._effects.take(instructions)
         if isinstance(event, _CHANGE_OVERRIDES):
@@ -45,7 +45,7 @@ class Scheduler:
 
     def requeue_unheld(self) -> None:
         """The last step after a restart: tasks that no restored Agent holds wait again."""
-        self._effects.take(self._core.requeue_unheld(self._clock.now()))
+        self._effects.take(self._core.requeue_unheld(Instant(*self._clock.read())))
 
     def due_in_s(self, now: float) -> float:
         """Seconds until `settle` has something to do."""

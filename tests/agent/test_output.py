@@ -105,6 +105,18 @@ def test_the_reason_is_the_last_error_that_is_a_cause(tmp_path: Path) -> None:
     assert update.warning == "Fatal error in parser: Cannot parse input."
 
 
+def test_warnings_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
+    """Without the word itself, which the row of the job has before it; a failure is named before them."""
+    log = tmp_path / "log"
+    append(log, b"[  0.10 s] start\nWARNING: cannot find wood.png\nALF_PROGRESS 50%\n")
+    reader = reader_of(log)
+    update = reader.read()
+    assert (update.warnings, update.warning) == (1, "cannot find wood.png")
+    append(log, b"00:00:03 | WARNING | cannot find oak.png\n0 warnings\nError: no light\n")
+    update = reader.finish()
+    assert (update.warnings, update.warning) == (2, "cannot find wood.png")
+
+
 def test_messages_are_cleaned_for_display(tmp_path: Path) -> None:
     """No colours, no control characters, no end without end."""
     log = tmp_path / "log"
@@ -240,22 +252,30 @@ def test_how_the_bytes_arrive_does_not_matter(
 
 
 def _what(update: OutputUpdate) -> tuple[object, ...]:
-    return update.progress, update.picture, update.warning, update.last_error, update.last_line
+    return (
+        update.progress, update.picture, update.warning, update.warnings, update.last_error, update.last_line,
+    )  # fmt: skip
 
 
-def _by_hand(data: bytes) -> tuple[float | None, str, str, str, str]:
+def _by_hand(data: bytes) -> tuple[float | None, str, str, int, str, str]:
     """The same, the slow and plain way."""
     patterns = load_patterns()
     progress: float | None = None
-    picture = warning = error = last = ""
+    picture = failure = warning = error = last = ""
+    warnings = 0
     has_cause = False
     for whole_line in data.replace(b"\r", b"\n").replace(b"\0", b"\n").split(b"\n"):
         line = whole_line[:MAX_LINE]
         progress = found if (found := patterns.progress(line)) is not None else progress
         picture = patterns.picture(line) or picture
-        warning = warning or (output._message(line) if patterns.is_failure(line) else "")
+        if patterns.is_warning(line):
+            warnings += 1
+            warning = warning or output._WARNING_WORD.sub("", output._message(line))
+        if patterns.is_failure(line) and not failure:
+            failure = output._message(line)
+            warnings += not patterns.is_warning(line)
         if patterns.is_error(line) and not (patterns.is_consequence(line) and has_cause):
             error = output._message(line)
             has_cause = not patterns.is_consequence(line)
         last = output._message(line) if line.strip() else last
-    return progress, picture, warning, error, last
+    return progress, picture, failure or warning, warnings, error, last

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from kq.cli.listing import parse_since, print_table
-from tests.support.commands import NOTHING, fails
+from tests.support.commands import NOTHING, fails, python
 from tests.support.live_queue import LiveQueue
 
 
@@ -62,3 +62,25 @@ def test_since_takes_an_age_or_a_date() -> None:
     for text in ("", "yesterday", "2h30", "-1h", "2026-13-01"):
         with pytest.raises(argparse.ArgumentTypeError):
             parse_since(text)
+
+
+def test_a_job_that_completed_with_warnings_says_how_many_and_has_a_note(queue: LiveQueue) -> None:
+    """From the log by way of its Agent; the note is kept by the queue, and has a column."""
+    script = "print('WARNING: cannot find wood.png'); print('Warning: no light is visible')"
+    job_id = queue.submit(*python(script), name="with warnings")
+    record = queue.await_job(job_id, "Completed")
+    assert (record.warnings, record.warning) == (2, "cannot find wood.png")
+    assert queue.kq("note", job_id).stdout == "\n"
+    assert queue.kq("note", job_id, "for the review").returncode == 0
+    assert queue.kq("note", job_id).stdout == "for the review\n"
+    head, *rows = queue.kq("jobs").stdout.splitlines()
+    assert "NOTE" in head.split()
+    [row] = [row for row in rows if row.startswith(job_id)]
+    assert "for the review" in row and "2 warnings: cannot find wood.png" in row
+    [job] = [each for each in json.loads(queue.kq("jobs", "--json").stdout) if each["id"] == job_id]
+    assert (job["note"], job["warnings"]) == ("for the review", 2)
+    assert job["elapsed"] == job["completed"] - job["started"]
+    assert queue.kq("note", job_id, "").returncode == 0
+    assert "NOTE" not in queue.kq("jobs").stdout.splitlines()[0].split()
+    assert queue.kq("note", "absent", "x").returncode == 2
+    assert queue.kq("note", job_id, "x" * 5000).returncode == 2

@@ -49,7 +49,9 @@ def record(job_id: str, state: JobState = JobState.WAITING) -> JobRecord:
 
 
 def page(*jobs: JobRecord, sequence: int, more: bool = False) -> SnapshotReply:
-    return SnapshotReply(request=1, sequence=sequence, jobs=jobs, agents=(), queue=QueueRecord(), more=more)
+    return SnapshotReply(
+        request=1, sequence=sequence, jobs=jobs, agents=(), queue=QueueRecord(), now=0.0, more=more
+    )
 
 
 def test_a_submitted_job_is_known_at_once(client: QueueClient) -> None:

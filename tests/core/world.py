@@ -347,6 +347,18 @@ def _copy_job(job: Job) -> Job:
     other = Job(job.id, job.spec, job.order, job.submitted)
     other.restore_states(bytes(job.states))
     other.details = copy.deepcopy(job.details)
-    for name in ("priority", "latest", "started", "completed", "attempts", "reason", "warning", "exit_code"):
+    for name in (
+        "priority",
+        "latest",
+        "started",
+        "completed",
+        "attempts",
+        "reason",
+        "warning",
+        "warnings",
+        "ran_s",
+        "exit_code",
+        "note",
+    ):
         setattr(other, name, getattr(job, name))
     return other

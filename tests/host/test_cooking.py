@@ -16,6 +16,8 @@ from host.nodes.graph import Graph, Node
 from host.nodes.placement import pattern_regex
 from host.nodes.project import usd_project
 from host.nodes.types import node_type
+from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.stage.open_stage import open_stage
 from tests.host.conftest import SMALL
 
 
@@ -246,6 +248,19 @@ def test_a_missing_reference_is_reported_and_the_rest_is_there(tmp_path: Path) -
     assert len(scene.warnings) == 1
     assert "gone.usda" in scene.warnings[0]
     cooking.check_not_empty(scene, "UsdIn")
+
+
+def test_what_was_missing_when_a_scene_was_cooked_is_in_the_renders_log(tmp_path: Path) -> None:
+    """The exported file holds no trace of a reference that led nowhere: so it says so itself."""
+    file = tmp_path / "set.usda"
+    file.write_text('#usda 1.0\ndef "A" (\n references = @gone.usda@\n)\n{\n}\ndef Sphere "B"\n{\n}\n')
+    scene = cooking.cook(usd_project(file).graph, "Render", 1)
+    cooking.export(scene, str(tmp_path / "stage.usdc"))
+    diagnostics = Diagnostics()
+    open_stage(tmp_path / "stage.usdc", diagnostics)
+    warnings, _notes = diagnostics.take()
+    assert len(warnings) == 1
+    assert "gone.usda" in warnings[0]
 
 
 def test_a_scene_left_empty_by_a_missing_reference_is_reported_with_it(tmp_path: Path) -> None:

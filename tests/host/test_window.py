@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -175,6 +176,29 @@ def test_parameters_can_be_read_in_a_narrow_window(make_desktop: MakeDesktop, qt
     window.resize(800, 700)
     qtbot.waitUntil(lambda: dock.width() < 400)
     assert window.width() == 800 and dock.width() >= 240
+
+
+def test_warnings_that_were_not_seen_are_counted_on_the_messages_tab(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Behind another tab it says how many came; once it was in sight, none."""
+    desktop = make_desktop()
+    dock = desktop.window.open_tab("Messages")
+    other = desktop.window.open_tab("Catalog")
+    assert dock is not None and other is not None
+    qtbot.waitUntil(lambda: dock.visibleRegion().isEmpty(), timeout=WAIT_MS)
+    log = logging.getLogger("Katana")
+    log.info("nothing much")
+    log.warning("a texture is missing")
+    log.error("a light is missing")
+    qtbot.waitUntil(lambda: dock.windowTitle() == "Messages (2)", timeout=WAIT_MS)
+    dock.raise_()
+    qtbot.waitUntil(lambda: dock.windowTitle() == "Messages", timeout=WAIT_MS)
+    log.warning("seen at once")
+    messages = Tabs.FindTopTab("Messages")
+    assert isinstance(messages, Messages)
+    qtbot.waitUntil(lambda: "seen at once" in messages.text, timeout=WAIT_MS)
+    assert dock.windowTitle() == "Messages"
 
 
 def test_the_window_comes_back_as_it_was_left(make_desktop: MakeDesktop, fresh: Path) -> None:

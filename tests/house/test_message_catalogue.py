@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,12 +163,13 @@ def test_messages_of_the_tab(tmp_path: Path) -> None:
         return str(caught.value)
 
     running = job(JobState.RUNNING)
-    long_ago = re.sub(r"[\d,]+ d \d+ h", "TIME", question_about("Stop", [("beauty", running)], 3))
+    question = question_about("Stop", [("beauty", running)], 3, time.time())
+    long_ago = re.sub(r"[\d,]+ d \d+ h", "TIME", question)
     failed = job(JobState.FAILED, completed=92.0, reason="exit code 3")
     assert [
         long_ago,
-        question_about("Remove", [], 12, always_ask=True),
-        question_about("Stop", [], 2, always_ask=True),
+        question_about("Remove", [], 12, 0.0, always_ask=True),
+        question_about("Stop", [], 2, 0.0, always_ask=True),
         CompletionSummary().add([failed], 0.0).message,
         CompletionSummary().add([failed, job(JobState.COMPLETED, completed=9.0)], 0.0).message,
         of_problem(tmp_path / "none.log"),

@@ -14,7 +14,9 @@ def test_an_agent_that_left_and_came_back_between_two_events_is_there() -> None:
     """It went and registered again within one message's time: clients know it as it is now."""
     core = Core(CoreSettings(agents_wanted=0))
     change_feed, mirror = ChangeFeed(core), Mirror()
-    nothing = SnapshotReply(request=1, sequence=0, jobs=(), agents=(), queue=QueueRecord(), more=False)
+    nothing = SnapshotReply(
+        request=1, sequence=0, jobs=(), agents=(), queue=QueueRecord(), now=0.0, more=False
+    )
     mirror.take_page(nothing, frozenset())
     core.handle(ev.AgentRegistered("farm-b:1", "farm-b", 4711, 1.0, local=False), Instant(0.0, 0.0))
     change_feed.agent_removed("farm-b:1")

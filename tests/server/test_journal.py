@@ -34,6 +34,8 @@ def test_jobs_and_their_tasks_come_back(tmp_path: Path) -> None:
     journal.note_job(one)
     one.set_task_state(3, TaskState.RUNNING)
     one.detail(3).agent = "a1"
+    one.note, one.ran_s = "for the review", 12.5
+    one.count_warnings(one.detail(3), 4)
     journal.note_task(one, 3)
     journal.commit()
     one.reset_tasks(frozenset({TaskState.WAITING}), TaskState.CANCELLED)
@@ -49,6 +51,7 @@ def test_jobs_and_their_tasks_come_back(tmp_path: Path) -> None:
     assert bytes(back.states) == bytes(one.states)
     assert back.counts == one.counts
     assert back.details[3].agent == "a1"
+    assert (back.note, back.ran_s, back.warnings, back.details[3].warnings) == ("for the review", 12.5, 4, 4)
     assert back.spec == one.spec
 
 

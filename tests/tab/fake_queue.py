@@ -6,6 +6,7 @@ Tests that a click truly stops a render use a real kq instead: see test_real_que
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -74,6 +75,8 @@ class FakeQueue:
         self.specs: dict[str, JobSpec] = {}
         self.status = ConnectionStatus.CONNECTED
         self.message = ""
+        self.ahead_s = 0.0
+        """By how much its clock is ahead of the system's, which was set back."""
         self._jobs: dict[str, JobRecord] = {}
         self._agents: dict[str, AgentRecord] = {}
         self._queue = QueueRecord(agents_wanted=2)
@@ -185,6 +188,12 @@ class FakeQueue:
 
     def set_priority(self, ids: Sequence[str], priority: int) -> Future[None]:
         return self._answer("set_priority", tuple(ids), priority)
+
+    def set_note(self, ids: Sequence[str], note: str) -> Future[None]:
+        return self._answer("note", list(ids), note)
+
+    def now_s(self) -> float:
+        return time.time() + self.ahead_s
 
     def pause_queue(self, paused: bool) -> Future[None]:
         return self._answer("pause_queue", paused)

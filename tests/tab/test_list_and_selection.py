@@ -7,6 +7,7 @@ from typing import Any
 
 from katana_queue.kq.api import JobState, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
+from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import JobFilter
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QInputDialog, QMessageBox
@@ -114,6 +115,43 @@ def test_a_priority_is_typed(tab: Any, queue: FakeQueue, settle: Settle) -> None
     settle(lambda: any(asked[0] == "set_priority" for asked in queue.asked))
     asked = next(asked for asked in queue.asked if asked[0] == "set_priority")
     assert (set(asked[1]), asked[2]) == ({"job000001", "job000002"}, -40)
+
+
+def test_a_note_is_edited_found_and_shown(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """Of all selected jobs; its column appears with the first note, unless the artist has hidden it."""
+    queue.change([make_job(1), make_job(2, note="for the review"), make_job(3)])
+    settle(lambda: tab.model.shown == 3 and tab.view.isVisible())
+    assert not tab.view.horizontalHeader().isSectionHidden(Column.NOTE)
+    assert tab.model.text(tab.model.row("job000002"), Column.NOTE, 0.0) == "for the review"
+    tab.model.set_filter(JobFilter("review"))
+    assert tab.model.shown == 1
+    tab.model.set_filter(JobFilter())
+    tab.view.selectRow(tab.model.row("job000002"))
+    tab.actions_of_jobs.edit_note.trigger()
+    dialog = tab.findChild(QInputDialog)
+    assert dialog.textValue() == "for the review"
+    dialog.setTextValue(" approved\nby Ann ")
+    dialog.accept()
+    asked = ("note", ["job000002"], "approved\nby Ann")
+    settle(lambda: asked in queue.asked)
+
+
+def test_a_hidden_column_of_notes_stays_hidden(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    queue.change([make_job(1)])
+    settle(lambda: tab.model.shown == 1 and tab.view.isVisible())
+    tab.view.columns._show(Column.NOTE, False)
+    queue.change([make_job(2, note="for the review")])
+    settle(lambda: tab.model.shown == 2)
+    assert tab.view.horizontalHeader().isSectionHidden(Column.NOTE)
+
+
+def test_elapsed_counts_on_after_the_clock_was_set_back(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """The queue's time counts, which never runs backwards, and not that of the desktop's system."""
+    started = time.time()
+    queue.ahead_s = 7200.0
+    queue.change([make_job(1, JobState.RUNNING, started=started, completed=None)])
+    settle(lambda: tab.model.shown == 1)
+    assert tab.model.index(0, Column.ELAPSED).data().startswith("2:00:")
 
 
 def test_a_column_that_is_shown_leaves_the_columns_fitted(tab: Any, queue: FakeQueue, settle: Settle) -> None:

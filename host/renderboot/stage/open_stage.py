@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pxr import Tf, Usd, UsdUtils
 
-from ...usd_errors import words
+from ...usd_errors import kept_warnings, words
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 from .layers import checked_layers, not_regular
@@ -21,7 +21,8 @@ def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
 
     Args:
         path: The stage file.
-        diagnostics: Receives a warning for each layer, reference or payload that cannot be composed.
+        diagnostics: Receives a warning for each layer, reference or payload that cannot be composed, and what
+            was wrong with the scene that the file was made of.
 
     Raises:
         RenderBootError: There is no such file, or it is not a USD file.
@@ -47,6 +48,8 @@ def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
     del layers
     for broken in stage.GetCompositionErrors():
         diagnostics.warn(words(broken).rstrip("."))
+    for warning in kept_warnings(stage.GetRootLayer()):
+        diagnostics.warn(warning.rstrip("."))
     return stage
 
 

@@ -14,6 +14,7 @@ from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QInputDialog, QWidget
 
 from ....kq.api import (
+    MAX_NOTE,
     MAX_PRIORITY,
     JobRecord,
     JobSpec,
@@ -30,7 +31,7 @@ from ...ui.open_external import open_picture_with_system, open_with_system
 from .bridge import QueueBridge
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
-from .views.question import ask_first, question_about
+from .views.question import ask_first, ask_text, question_about
 
 __all__ = ["JobActions"]
 
@@ -85,6 +86,7 @@ class JobActions(QObject):
             self._submit_again,
             "A new job of the same, with the scene as it was",
         )
+        self.edit_note = act("Edit Note …", "", "F2", self._edit_note, "Write down what the job is about")
         for action in (self.raise_priority, self.lower_priority):
             action.setAutoRepeat(True)
         self.reveal_log = act("Reveal Log", "folder", "Ctrl+Shift+R", self._reveal_log)
@@ -167,7 +169,8 @@ class JobActions(QObject):
         self.start_tasks.setEnabled(live and any(each is None or each.state.is_terminal for each in records))
         for action in (self.raise_priority, self.lower_priority, self.set_priority):
             action.setEnabled(live and (open_ or any(not job.state.is_terminal for job in jobs)))
-        self.submit_again.setEnabled(live and bool(jobs))
+        for action in (self.submit_again, self.edit_note):
+            action.setEnabled(live and bool(jobs))
         self.copy_command.setEnabled(live and current is not None)
         self.reveal_log.setEnabled(log)
         self.copy_log_path.setEnabled(log)
@@ -242,7 +245,9 @@ class JobActions(QObject):
 
         count = len(ids) + sum(map(len, open_tasks.values()))
         what = "jobs" if not open_tasks else "jobs and tasks" if ids else "tasks"
-        self._after_question(question_about("Stop", named, count, what=what), "Stop", stop, count)
+        self._after_question(
+            question_about("Stop", named, count, self._model.now_s(), what=what), "Stop", stop, count
+        )
 
     def _stop_all(self) -> None:
         if self._client is None:
@@ -251,7 +256,7 @@ class JobActions(QObject):
         count = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
         at_work = (self._client.job(agent.job) for agent in self._client.agents() if agent.job)
         running = [job for job in at_work if job is not None]
-        question = question_about("Stop", _named(running), count, always_ask=count > 1)
+        question = question_about("Stop", _named(running), count, self._model.now_s(), always_ask=count > 1)
         self._after_question(
             question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_all_jobs()), count
         )
@@ -259,8 +264,9 @@ class JobActions(QObject):
     def _remove(self) -> None:
         jobs = self._selected()
         ids = [job.id for job in jobs]
+        many = len(jobs) >= MANY_TO_REMOVE
         self._after_question(
-            question_about("Remove", _named(jobs), len(jobs), always_ask=len(jobs) >= MANY_TO_REMOVE),
+            question_about("Remove", _named(jobs), len(jobs), self._model.now_s(), always_ask=many),
             "Remove",
             lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)),
             len(jobs),
@@ -316,6 +322,23 @@ class JobActions(QObject):
             )
         )
         dialog.open()
+
+    def _edit_note(self) -> None:
+        jobs = self._selected()
+        if not jobs:
+            return
+        ids = [job.id for job in jobs]
+        which = jobs[0].name if len(jobs) == 1 else f"{len(jobs):,} jobs"
+        # Of several that differ none is shown: to press OK at once must not give all the first one's.
+        known = jobs[0].note if len({job.note for job in jobs}) == 1 else ""
+
+        def write(note: str) -> None:
+            note = note.strip()[:MAX_NOTE]
+            if note != known:
+                done = f"Wrote the note of {which}." if note else f"Removed the note of {which}."
+                self._ask("Edit Note", partial(_set_note, ids, note), done)
+
+        ask_text(self._widget, "Edit Note", f"Note of {which}; the list's filter finds it:", known, write)
 
     def _submit_again(self) -> None:
         for job in self._selected():
@@ -404,6 +427,10 @@ def _named(jobs: Iterable[JobRecord]) -> list[tuple[str, JobRecord | TaskRecord]
 
 def _set_priority(ids: list[str], priority: int, client: QueueClient) -> Future[None]:
     return client.set_priority(ids, priority)
+
+
+def _set_note(ids: list[str], note: str, client: QueueClient) -> Future[None]:
+    return client.set_note(ids, note)
 
 
 def _can_stop(job: JobRecord) -> bool:

@@ -9,9 +9,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
-from ....kq.api import JobRecord, JobState
+from ....kq.api import JobRecord, JobState, elapsed_s
 from ...ui.icons import state_pixmap
-from .models.columns import elapsed_s
 from .models.completion_summary import CompletionSummary, Message
 
 __all__ = ["LONG_ENOUGH_S", "Notifier"]

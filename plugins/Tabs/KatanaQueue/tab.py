@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +36,7 @@ from .follow_newest import NewestJob
 from .frame_bar import FrameBars
 from .models import tab_settings
 from .models.agents import AgentsModel
+from .models.columns import Column
 from .models.frame_states import FrameStates
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
@@ -184,6 +184,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._client = client
         self.selected.set_client(client)
         self.frame_bars.set_client(client)
+        self.model.now_s = self.agents.now_s = client.now_s
         self._session_timer.stop()
         self.bridge.attach(client)
 
@@ -207,6 +208,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.actions_of_jobs.set_paused(change.queue.paused)
             self.agents_panel.set_queue(change.queue)
         self.model.apply(_with_jobs(change, with_catalog_progress(change.jobs)))
+        if any(job.note for job in change.jobs):
+            self.view.columns.reveal(Column.NOTE)
         self.agents.apply(change)
         self.model.set_why_waiting(why_jobs_wait(self._queue, self.agents.agents()))
         if change.status != self._status or change.message != self._message or change.reset:
@@ -240,7 +243,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if live or not self.model.total:
             self.rows.stale_since_s = None
         elif self.rows.stale_since_s is None:
-            self.rows.stale_since_s = time.time()
+            self.rows.stale_since_s = self.model.now_s()
         self.agents_panel.table.setEnabled(live)
         self.view.viewport().update()
         self._show_banner()
@@ -302,6 +305,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         menu.addActions([acts.start, *tasks, acts.stop, acts.submit_again, acts.remove])
         menu.addSeparator()
         menu.addActions([acts.raise_priority, acts.lower_priority, acts.set_priority])
+        menu.addAction(acts.edit_note)
         menu.addSeparator()
         menu.addActions([acts.open_picture, acts.reveal_picture, acts.copy_picture_path])
         menu.addActions(self.catalog_actions.actions)

@@ -50,6 +50,8 @@ class AgentsModel(QAbstractTableModel):
     def __init__(self, job_name: Callable[[str], str], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._job_name = job_name
+        self.now_s: Callable[[], float] = time.time
+        """The time as the queue has it."""
         self._agents: list[AgentRecord] = []
 
     def apply(self, change: QueueChange) -> None:
@@ -138,7 +140,7 @@ class AgentsModel(QAbstractTableModel):
             case 2:
                 return agent_state_text(agent)
             case 3:
-                return span_text(max(0.0, time.time() - agent.since))
+                return span_text(max(0.0, self.now_s() - agent.since))
             case 4:
                 name = self._job_name(agent.job) if agent.job else ""
                 label = agent.task_label or (f"task {agent.task + 1}" if agent.task else "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from .....kq.api import JobRecord, TaskRecord, job_state_text, reason_of
+from .....kq.api import JobRecord, TaskRecord, elapsed_s, job_state_text, reason_of, warning_text
 
 __all__ = [
     "COLUMNS",
@@ -16,7 +16,6 @@ __all__ = [
     "ColumnInfo",
     "bytes_text",
     "clock_text",
-    "elapsed_s",
     "job_text",
     "moment_text",
     "progress_text",
@@ -48,6 +47,7 @@ class Column(IntEnum):
     REASON = 10
     LOG_FILE = 11
     PRIORITY = 12
+    NOTE = 13
 
 
 def clock_text(when_s: float | None, now_s: float) -> str:
@@ -100,21 +100,14 @@ def bytes_text(count: float | None) -> str:
     return f"{value:.1f} TB"
 
 
-def elapsed_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
-    """How long it has run, or ran, in seconds; None before it started."""
-    if record.started is None:
-        return None
-    ended = record.completed if isinstance(record, JobRecord) else record.ended
-    return max(0.0, (now_s if ended is None else ended) - record.started)
-
-
 def remaining_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
     """How long it will still take, by its progress so far; None when that is unknown."""
     if record.state != "Running" or record.progress is None or record.started is None:
         return None
-    if record.progress < 0.02 or now_s - record.started < 1.0:
+    elapsed = elapsed_s(record, now_s) or 0.0
+    if record.progress < 0.02 or elapsed < 1.0:
         return None
-    return (now_s - record.started) * (1.0 - record.progress) / record.progress
+    return elapsed * (1.0 - record.progress) / record.progress
 
 
 def _remaining_text(record: JobRecord, now_s: float) -> str:
@@ -174,7 +167,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         72,
         lambda r, now: span_text(elapsed_s(r, now)),
         # A running job's elapsed time grows by itself: its start orders it without being sorted again.
-        lambda r: -1.0 if r.started is None else (r.completed or _NO_END_S) - r.started,
+        lambda r: r.ran_s - 1.0 if r.started is None else r.ran_s + (r.completed or _NO_END_S) - r.started,
         right=True,
     ),
     ColumnInfo(
@@ -207,7 +200,12 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         hint="The most memory that the processes of one attempt used together",
     ),
     ColumnInfo(
-        "reason", "Reason", 226, 320, lambda r, _: r.reason or r.warning, lambda r: r.reason or r.warning
+        "reason",
+        "Reason",
+        226,
+        320,
+        lambda r, _: r.reason or warning_text(r),
+        lambda r: r.reason or warning_text(r),
     ),
     ColumnInfo("log_file", "Log File", 180, 220, lambda r, _: r.log_file, lambda r: r.log_file),
     ColumnInfo(
@@ -219,6 +217,16 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         lambda r: float(r.priority),
         right=True,
         hidden=True,
+    ),
+    ColumnInfo(
+        "note",
+        "Note",
+        120,
+        200,
+        lambda r, _: r.note,
+        lambda r: r.note.casefold(),
+        hidden=True,
+        hint="What you wrote about the job",
     ),
 )
 

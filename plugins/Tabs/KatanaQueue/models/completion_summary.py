@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .....kq.api import JobRecord, JobState
-from .columns import elapsed_s, span_text
+from .....kq.api import JobRecord, JobState, elapsed_s
+from .columns import span_text
 
 __all__ = ["TOGETHER_S", "CompletionSummary", "Message"]
 
@@ -68,4 +68,5 @@ def _of_one(job: JobRecord) -> str:
     took = span_text(elapsed_s(job, 0.0))
     if job.state == JobState.FAILED and job.reason:
         return f"{job.name}: failed after {took}: {job.reason}"
-    return f"{job.name}: {str(job.state).lower()} after {took}."
+    warnings = "1 warning" if job.warnings == 1 else f"{job.warnings:,} warnings"
+    return f"{job.name}: {str(job.state).lower()} after {took}{f', with {warnings}' if job.warnings else ''}."

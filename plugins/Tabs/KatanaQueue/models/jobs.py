@@ -73,6 +73,8 @@ class JobsModel(QAbstractTableModel):
         self._order = JobOrder()
         self._expanded = ExpandedJobs()
         self._why_waiting = ""
+        self.now_s: Callable[[], float] = time.time
+        """The time as the queue has it: the system's may have been set back."""
         self._holds = False
         self._catch_up = QTimer(self)  # rows that were held move in another turn than the selection
         self._catch_up.setSingleShot(True)
@@ -371,7 +373,7 @@ class JobsModel(QAbstractTableModel):
         if role == _TOOL_TIP and index.column() in _TIMES:
             return moment_text(self._time(index.row(), index.column())) or None
         if role in (_DISPLAY, _TOOL_TIP, _ACCESSIBLE):
-            return self.text(index.row(), index.column(), time.time()) or None
+            return self.text(index.row(), index.column(), self.now_s()) or None
         if role == _ALIGNMENT:
             return _RIGHT if COLUMNS[index.column()].right else _LEFT
         return None

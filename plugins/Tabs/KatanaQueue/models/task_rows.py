@@ -8,8 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from .....kq.api import JobRecord, TaskRecord, reason_of_task
-from .columns import Column, bytes_text, clock_text, elapsed_s, remaining_s, span_text
+from .....kq.api import JobRecord, TaskRecord, elapsed_s, reason_of_task, warning_text
+from .columns import Column, bytes_text, clock_text, remaining_s, span_text
 from .job_order import JobOrder
 
 __all__ = ["MAX_SHOWN", "ExpandedJobs", "TaskRows", "task_text"]
@@ -116,8 +116,9 @@ def task_text(
         case Column.MEMORY:
             return bytes_text(task.peak_memory)
         case Column.REASON:
-            reason = task.reason if job is None else reason_of_task(task, job, why_waiting)
-            return reason or task.warning
+            if job is None:
+                return task.reason or warning_text(task)
+            return reason_of_task(task, job, why_waiting)
         case Column.LOG_FILE:
             return task.log_file
     return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -215,7 +214,8 @@ class AgentsPanel(QWidget):
     def _end(self, verb: str, method: str) -> None:
         """End the selected Agents; ask first when that costs a long render."""
         ids = [agent.id for agent in self.selected()]
-        busy_s = [time.time() - agent.since for agent in self.selected() if agent.state == AgentState.BUSY]
+        now_s = self._model.now_s()
+        busy_s = [now_s - agent.since for agent in self.selected() if agent.state == AgentState.BUSY]
         longest_s = max(busy_s, default=0.0)
         if longest_s < LONG_S:
             self._ask(verb, method, ids)

@@ -150,6 +150,11 @@ class JobColumns(QObject):
         least = round(COLUMNS[Column.REASON].least * self._scale())
         header.resizeSection(Column.REASON, max(width + room, min(width, least)))
 
+    def reveal(self, column: Column) -> None:
+        """Show a column that has something to show, unless the artist has shown or hidden it."""
+        if column not in self._chosen and self._header.isSectionHidden(column):
+            self._show(column, True)
+
     def _set_fitted(self, fitted: bool) -> None:
         self._is_fitted = fitted
         self.fit()

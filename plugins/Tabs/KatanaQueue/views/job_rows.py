@@ -6,7 +6,6 @@ cells would cost most of a frame.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ from PySide6.QtGui import (
     QStaticText,
 )
 
-from .....kq.api import JobRecord, TaskRecord, TaskState
+from .....kq.api import JobRecord, TaskRecord, TaskState, warning_text
 from ....ui.icons import state_pixmap
 from ....ui.theme import faded, is_dark, row_height, state_colour
 from ..models.columns import COLUMNS, Column
@@ -119,7 +118,7 @@ class RowPainter:
             self._bars.clear()
             self._bars_of_frames.clear()
             self._states.clear()
-        self._now_s = self.stale_since_s or time.time()
+        self._now_s = self.stale_since_s or self._model.now_s()
 
     def end(self) -> None:
         """The rows are drawn. Qt wants its painter gone before the event is over."""
@@ -178,7 +177,7 @@ class RowPainter:
     def _reason_colour(self, record: Record, text: str) -> QColor:
         if record.state == "Failed":
             return state_colour("Failed", self._palette)
-        if record.warning and text == record.warning:
+        if text == warning_text(record):
             return state_colour("warning", self._palette)
         return self._text
 

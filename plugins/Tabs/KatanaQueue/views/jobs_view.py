@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from PySide6.QtCore import (
     QEvent,
     QItemSelectionModel,
@@ -347,7 +345,7 @@ class JobsView(QTableView):
         extra = {Column.NAME: ARROW_WIDTH + MARGIN, Column.STATE: 20 + 2 * MARGIN}.get(
             Column(column), 2 * MARGIN
         )
-        now_s = time.time()
+        now_s = self._jobs.now_s()
         for row in range(first, last + 1):
             text = self._jobs.text(row, column, now_s)[:300]
             width = max(width, self.fontMetrics().horizontalAdvance(text) + extra + 2)
