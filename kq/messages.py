@@ -435,6 +435,8 @@ class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
     """As in JobSpec."""
     stop_signal: int = 0
     """As in JobSpec."""
+    warnings: tuple[str, ...] = ()
+    """What is likely a mistake in the job: written into the log before anything else."""
 
 
 class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 import msgspec
 
 from .errors import BadInput
 from .frame_ranges import FrameChunks, parse_frames
+from .placeholders import check_placeholders, fill, misspelled_placeholders
 from .plain_text import quoted
 from .states import AgentState, JobState, Outcome, StopMethod, TaskState, WaitReason
 
@@ -37,11 +39,6 @@ _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 """32 of them, so that each is as likely for a random byte."""
 _ATTEMPT_ID = re.compile(r"([0-9a-z]{4,32})/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 _JOB_ID = re.compile(r"[0-9a-z]{4,32}")
-_PLACEHOLDER = re.compile(r"\{(frame|start|end|step)(?::0?([1-9])d)?\}")
-_NEAR_MISS = re.compile(r"\{\s*(?:frames?|fram|frm|starts?|ends?)\s*(?::[^{}]*)?\}", re.IGNORECASE)
-"""What is likely meant as a placeholder, and is none: all tasks would write the same file."""
-_PICTURE_FRAME = re.compile(r"#+|%(?:0([1-9]))?d")
-"""The frame in a picture's name, as renderers write it: `####` or `%04d`."""
 
 MAX_ARGUMENT_BYTES = 128 * 1024
 """Linux refuses a single argument or variable beyond this (MAX_ARG_STRLEN)."""
@@ -131,6 +128,16 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         takes_range = any("{end" in text for text in texts) and not any("{step}" in text for text in texts)
         return FrameChunks(parse_frames(self.frames), self.chunk, keep_steps=not takes_range)
 
+    def warnings(self) -> tuple[str, ...]:
+        """What is likely a mistake and need not be one: a warning each."""
+        return misspelled_placeholders(self._texts(), has_frames=bool(self.frames.strip()))
+
+    def _texts(self) -> Iterator[str]:
+        """All in which there may be placeholders."""
+        yield self.picture
+        for command in self.commands:
+            yield from command
+
     def check(self) -> None:
         """Raise BadInput when this cannot be a job; the message says what to change."""
         if not self.name.strip():
@@ -149,7 +156,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
                 _check_text(text, what)
         self._check_commands()
         if self.frames.strip():
-            self._check_placeholders()
+            check_placeholders(self._texts())
         for word in self.standby:
             _check_text(word, "an argument of the standby command")
         if self.environment:
@@ -171,15 +178,6 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
                     f"the command for {quoted(command[0][:80])} holds {size:,} bytes: a process can start "
                     f"with {MAX_COMMAND_BYTES:,} at most, so pass long lists in a file"
                 )
-
-    def _check_placeholders(self) -> None:
-        for text in (self.picture, *(argument for command in self.commands for argument in command)):
-            for found in _NEAR_MISS.finditer(text):
-                if not _PLACEHOLDER.fullmatch(found[0]):
-                    raise BadInput(
-                        f"{quoted(found[0])} is no placeholder: "
-                        "use {frame}, {start}, {end} or {frame:04d}"
-                    )
 
     def _check_environment(self) -> None:
         size = 0
@@ -250,31 +248,6 @@ def check_note(note: str) -> None:
     if len(note) > MAX_NOTE:
         raise BadInput(f"the note is {len(note):,} letters long: {MAX_NOTE:,} are the most")
     _check_text(note, "the note")
-
-
-def fill(text: str, frames: range | None) -> str:
-    """`text` with `{frame}`, `{start}`, `{end}` and `{step}` filled; unchanged without `frames`.
-
-    `{frame:04d}` has four digits at least, as in Python.
-    """
-    if frames is None:
-        return text
-    values = {"frame": frames[0], "start": frames[0], "end": frames[-1], "step": frames.step}
-    return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:0{match[2] or 1}d}", text)
-
-
-def fill_picture(text: str, frames: range | None) -> str:
-    """The picture's path of the task that renders `frames`; `####` and `%04d` stand for its frame, too."""
-    if frames is None:
-        return text
-    filled = fill(text, frames)
-
-    def digits(match: re.Match[str]) -> str:
-        width = len(match[0]) if match[0].startswith("#") else int(match[1] or 1)
-        return f"{frames[0]:0{width}d}"
-
-    folder, slash, name = filled.rpartition("/")
-    return f"{folder}{slash}{_PICTURE_FRAME.sub(digits, name)}"
 
 
 def task_commands(spec: JobSpec, frames: range | None) -> tuple[tuple[str, ...], ...]:

@@ -46,7 +46,7 @@ _FRAME = QSize(8, 40)
 
 
 class DesktopWindow(KatanaWindow):
-    """The window of the desktop. Its tabs come from the tab types; of what they show it knows only what is unseen."""
+    """The window of the desktop. Its tabs come from the tab types; most of them it knows only as such."""
 
     def __init__(
         self,

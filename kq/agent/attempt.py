@@ -109,6 +109,8 @@ class Attempt:
         except OSError as error:
             self._no_log = f"it ran without its log {self.order.log_file}: {error.strerror}"
             self._log = os.open(os.devnull, os.O_WRONLY)
+        for warning in self.order.warnings:
+            self._write_note(f"warning: {warning}")
         if self._standby is not None:
             self._offered = self._standby.take(self.order, self._environment, self._cwd)
         if self._offered is not None:

@@ -65,6 +65,8 @@ def spec_of(options: argparse.Namespace, export: str = "none") -> JobSpec:
         renderer=options.renderer,
     )
     spec.check()
+    for warning in spec.warnings():
+        print(f"kq: warning: {warning}", file=sys.stderr)
     return spec
 
 

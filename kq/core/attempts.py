@@ -8,8 +8,9 @@ from ..states import AgentState, Outcome, StopMethod, TaskState, WaitReason
 from . import events as ev
 from . import instructions as do
 from .agents import Agent
-from .jobs import Job, TaskDetail
+from .jobs import Job
 from .state import CoreState, Instant
+from .task_detail import TaskDetail
 
 __all__ = ["attempt_ended", "attempt_lost", "attempt_progressed", "requeue", "settle", "stop_task"]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import heapq
 import math
 
-import msgspec
-
 from ..errors import IllegalTransition
 from ..records import JobRecord, JobSpec, StoryEntry, TaskRecord
 from ..states import TASK_TRANSITIONS, JobState, TaskState, WaitReason, derive_job_state
 from ..wording import story_text
+from .task_detail import TaskDetail
 
-__all__ = ["Job", "TaskDetail"]
+__all__ = ["Job"]
 
 _STATES = tuple(TaskState)
 _CODE = {state: code for code, state in enumerate(_STATES)}
@@ -23,28 +22,6 @@ _WAITING, _RUNNING, _STOPPING = (
 _COMPLETED, _CANCELLED, _FAILED = (
     _CODE[state] for state in (TaskState.COMPLETED, TaskState.CANCELLED, TaskState.FAILED)
 )
-
-
-class TaskDetail(msgspec.Struct, gc=False, omit_defaults=True):
-    """What is known of a task that was given to an Agent at least once. Times are wall clock."""
-
-    attempts: int = 0
-    agent: str = ""
-    started: float | None = None
-    ended: float | None = None
-    progress: float | None = None
-    exit_code: int | None = None
-    reason: str = ""
-    warning: str = ""
-    warnings: int = 0
-    log_file: str = ""
-    picture: str = ""
-    peak_memory: int | None = None
-    cpu_s: float | None = None
-    agent_losses: int = 0
-    retries_used: int = 0
-    restart: bool = False
-    """It was started again while it is being stopped."""
 
 
 _AGENTS_NAMED = 8

@@ -16,7 +16,8 @@ from ..core import events as ev
 from ..core import instructions as do
 from ..core.pool import beat_interval_s
 from ..errors import MalformedMessage
-from ..records import attempt_id, fill_picture, task_commands
+from ..placeholders import fill_picture
+from ..records import attempt_id, task_commands
 from ..settings import Settings
 from ..states import Outcome
 from .agent_links import LOCAL_ROLE, AgentLinks
@@ -177,6 +178,7 @@ class Effects:
             temp_dir=spec.temp_dir,
             standby=spec.standby,
             stop_signal=spec.stop_signal,
+            warnings=spec.warnings(),
         )
         try:
             self._links.send(instruction.agent, order)

@@ -17,8 +17,9 @@ from pathlib import Path
 import msgspec
 
 from ..core.agents import Agent
-from ..core.jobs import Job, TaskDetail
+from ..core.jobs import Job
 from ..core.state import Overrides
+from ..core.task_detail import TaskDetail
 from ..errors import KqError
 from ..records import AttemptRecord, JobSpec
 from ..states import WaitReason

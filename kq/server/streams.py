@@ -16,7 +16,8 @@ from .. import messages as m
 from .. import process
 from ..core import Core
 from ..files import leads_down
-from ..records import JobSpec, fill_picture, parse_attempt_id
+from ..placeholders import fill_picture
+from ..records import JobSpec, parse_attempt_id
 from .agent_links import AgentLinks
 from .stream_files import FolderLists, IncomingFiles, append_log, read_part
 

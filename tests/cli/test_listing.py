@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +85,13 @@ def test_a_job_that_completed_with_warnings_says_how_many_and_has_a_note(queue: 
     assert "NOTE" not in queue.kq("jobs").stdout.splitlines()[0].split()
     assert queue.kq("note", "absent", "x").returncode == 2
     assert queue.kq("note", job_id, "x" * 5000).returncode == 2
+
+
+def test_a_misspelled_placeholder_is_a_warning_in_the_terminal_and_in_the_log(queue: LiveQueue) -> None:
+    done = queue.kq("submit", "--frames", "1", "--", *python("print('{frmae}')"))
+    assert done.returncode == 0
+    assert "warning: {frmae}" in done.stderr
+    record = queue.await_job(done.stdout.strip(), "Completed")
+    assert record.warnings == 1
+    assert record.warning.startswith("{frmae} is passed on as it is")
+    assert Path(record.log_file).read_text().startswith("[kq] warning: {frmae}")

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kq.errors import BadInput
+from kq.placeholders import fill_picture
 from kq.records import (
     JobSpec,
     attempt_id,
     check_job_id,
     fill,
-    fill_picture,
     new_job_id,
     parse_attempt_id,
     task_commands,
@@ -209,3 +209,35 @@ def test_a_job_without_frames_has_no_chunks() -> None:
     """One task, without frames."""
     assert spec().chunks() is None
     assert spec(frames="  ").chunks() is None
+
+
+MISSPELLED = {
+    "frame": ("{frmae}", "{farme}", "{frme}", "{rame}", "{framee}", "{frane}", "{Farme}", "{current_frame}"),
+    "start": ("{strat}", "x.{stat:04d}"),
+    "end": ("{ned}",),
+    "step": ("{stp}",),
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [(word, name) for name in MISSPELLED for word in MISSPELLED[name]]
+)
+def test_a_misspelled_placeholder_is_a_warning(word: str, meant: str) -> None:
+    """It names what was likely meant; the job is accepted, since braces may mean something to its program."""
+    job = spec(frames="1-3", commands=(("render", word),))
+    job.check()
+    [warning] = job.warnings()
+    assert word[word.index("{") : word.index("}") + 1] in warning and "{" + meant + "}" in warning
+
+
+@pytest.mark.parametrize(
+    "text", ['{"frames": 3}', "{}", "{name}", "{sample}", "{frame:04d}", "${HOME}", "{x,y}"]
+)
+def test_other_braces_are_no_warning(text: str) -> None:
+    assert spec(frames="1-3", commands=(("render", text),)).warnings() == ()
+
+
+def test_a_placeholder_in_a_job_without_frames_is_a_warning() -> None:
+    """Nothing fills it."""
+    [warning] = spec(commands=(("render", "{frame}", "{frame}"),)).warnings()
+    assert "no frames" in warning

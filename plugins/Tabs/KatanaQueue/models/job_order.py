@@ -38,9 +38,8 @@ class JobFilter:
             return False
         if not self._words:
             return True
-        fields = (record.name, record.agent, record.reason, record.id, record.node)
-        fields += (record.note, record.log_file)
-        text = "\n".join(fields).casefold()
+        where = (record.id, record.node, record.log_file)
+        text = "\n".join((record.name, record.agent, record.reason, record.note, *where)).casefold()
         return all(word in text for word in self._words)
 
 

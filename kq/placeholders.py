@@ -1,0 +1,96 @@
+"""Placeholders in commands and pictures' names: filled, and those that are misspelled found. A leaf: pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .errors import BadInput
+from .plain_text import quoted
+
+__all__ = ["check_placeholders", "fill", "fill_picture", "misspelled_placeholders"]
+
+_NAMES = ("frame", "start", "end", "step")
+_PLACEHOLDER = re.compile(r"\{(frame|start|end|step)(?::0?([1-9])d)?\}")
+_NEAR_MISS = re.compile(r"\{\s*(?:frames?|fram|frm|starts?|ends?)\s*(?::[^{}]*)?\}", re.IGNORECASE)
+"""What is likely meant as a placeholder, and is none: all tasks would write the same file."""
+_PICTURE_FRAME = re.compile(r"#+|%(?:0([1-9]))?d")
+"""The frame in a picture's name, as renderers write it: `####` or `%04d`."""
+_BRACED = re.compile(r"\{([A-Za-z][\w.-]{1,29})(?::[^{}]{0,9})?\}")
+_MAX_MESSAGES = 5
+
+
+def fill(text: str, frames: range | None) -> str:
+    """`text` with `{frame}`, `{start}`, `{end}` and `{step}` filled; unchanged without `frames`.
+
+    `{frame:04d}` has four digits at least, as in Python.
+    """
+    if frames is None:
+        return text
+    values = {"frame": frames[0], "start": frames[0], "end": frames[-1], "step": frames.step}
+    return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:0{match[2] or 1}d}", text)
+
+
+def fill_picture(text: str, frames: range | None) -> str:
+    """The picture's path of the task that renders `frames`; `####` and `%04d` stand for its frame, too."""
+    if frames is None:
+        return text
+    filled = fill(text, frames)
+
+    def digits(match: re.Match[str]) -> str:
+        width = len(match[0]) if match[0].startswith("#") else int(match[1] or 1)
+        return f"{frames[0]:0{width}d}"
+
+    folder, slash, name = filled.rpartition("/")
+    return f"{folder}{slash}{_PICTURE_FRAME.sub(digits, name)}"
+
+
+def check_placeholders(texts: Iterable[str]) -> None:
+    """Raise BadInput for what is meant as a placeholder and is none, in the texts of a job with frames."""
+    for text in texts:
+        for found in _NEAR_MISS.finditer(text):
+            if not _PLACEHOLDER.fullmatch(found[0]):
+                known = "{frame}, {start}, {end} or {frame:04d}"
+                raise BadInput(f"{quoted(found[0])} is no placeholder: use {known}")
+
+
+def misspelled_placeholders(texts: Iterable[str], *, has_frames: bool) -> tuple[str, ...]:
+    """What may be meant as a placeholder and is passed on as it is, a message each.
+
+    Other braces are left alone, as JSON in a command needs: so these are warnings, and few.
+    """
+    messages: dict[str, None] = {}
+    for text in texts:
+        if "{" not in text:
+            continue
+        for found in _BRACED.finditer(text):
+            if _PLACEHOLDER.fullmatch(found[0]):
+                if not has_frames:
+                    messages[f"{found[0]} is passed on as it is: the job has no frames"] = None
+                continue
+            meant = _meant(found[1].lower())
+            if meant:
+                messages[f"{found[0]} is passed on as it is: was {{{meant}}} meant?"] = None
+    return tuple(messages)[:_MAX_MESSAGES]
+
+
+def _meant(word: str) -> str:
+    """The placeholder that `word` is likely to be, misspelled; empty when it is like none."""
+    for name in _NAMES:
+        if _is_typing_error(word, name) or (name == "frame" and "frame" in re.split(r"[^a-z]+", word)):
+            return name
+    return ""
+
+
+def _is_typing_error(word: str, name: str) -> bool:
+    """Whether `word` is `name` with one typing error: a letter more, less, other, or two swapped."""
+    if word == name or abs(len(word) - len(name)) > 1:
+        return False
+    at = next((place for place, pair in enumerate(zip(word, name, strict=False)) if pair[0] != pair[1]), -1)
+    if at < 0:
+        return True  # a letter more or less, at its end
+    if len(word) != len(name):
+        longer, shorter = (word, name) if len(word) > len(name) else (name, word)
+        return longer[at + 1 :] == shorter[at:]
+    swapped = name[:at] + name[at + 1 : at + 2] + name[at : at + 1] + name[at + 2 :]
+    return word[at + 1 :] == name[at + 1 :] or word == swapped
