@@ -33,6 +33,7 @@ from .records import (
     QueueRecord,
     SessionRecord,
     TaskRecord,
+    fill_picture,
     new_job_id,
     task_commands,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "current_session",
     "default_data_root",
     "elapsed_s",
+    "fill_picture",
     "find_session",
     "format_frames",
     "job_state_text",

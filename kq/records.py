@@ -30,6 +30,7 @@ __all__ = [
     "check_job_id",
     "check_note",
     "check_priority",
+    "fill_picture",
     "new_job_id",
     "parse_attempt_id",
     "task_commands",

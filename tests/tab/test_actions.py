@@ -55,7 +55,7 @@ def test_each_action_is_in_bar_menu_and_keys(tab: Any, queue: FakeQueue, settle:
     tab.view.customContextMenuRequested.emit(QPoint(30, 10))
     menu = next(each for each in tab.findChildren(QMenu) if each.isVisible())
     every = set(acts.findChildren(QAction))
-    assert len(every) == 17
+    assert len(every) == 18
     in_menu_alone = {acts.reveal_picture, acts.copy_picture_path, acts.edit_note}
     assert every - in_menu_alone <= set(tab.top.findChild(QToolBar).actions())
     assert every <= set(menu.actions())

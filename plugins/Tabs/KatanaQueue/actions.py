@@ -30,6 +30,7 @@ from ...ui.icons import tool_icon
 from ...ui.open_external import open_picture_with_system, open_with_system
 from .bridge import QueueBridge
 from .models.jobs import JobsModel
+from .models.missing_frames import MissingFrames
 from .views.jobs_view import JobsView
 from .views.question import ask_first, ask_text, question_about
 
@@ -70,6 +71,13 @@ class JobActions(QObject):
         self.start_tasks = act(
             "Start Task", "play_one", "Ctrl+Shift+Return", self._start_tasks, "Run the selected tasks again"
         )
+        self.start_missing = act(
+            "Start Missing",
+            "missing",
+            "Ctrl+Alt+Return",
+            self._start_missing,
+            "Run again the frames that failed, were stopped, or whose files are gone",
+        )
         self.raise_priority = act(
             "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1), "Let it start earlier"
         )
@@ -95,6 +103,8 @@ class JobActions(QObject):
         self.open_picture = act("Open Picture", "picture", "Ctrl+O", self._open_picture)
         self.reveal_picture = act("Reveal Picture", "", "Ctrl+Shift+O", self._reveal_picture)
         self.copy_picture_path = act("Copy Picture Path", "", "Ctrl+Shift+I", self._copy_picture_path)
+        self.missing = MissingFrames(self)
+        self.missing.found.connect(self._on_missing_found)
         self.set_paused(False)
         self.follow_palette()
         self.update_enabled()
@@ -121,7 +131,13 @@ class JobActions(QObject):
             [self.start, self.stop],
             [self.submit_again, self.remove],
             [self.pause, self.stop_all],
-            [self.start_tasks, self.raise_priority, self.lower_priority, self.set_priority],
+            [
+                self.start_missing,
+                self.start_tasks,
+                self.raise_priority,
+                self.lower_priority,
+                self.set_priority,
+            ],
             [self.open_picture, self.reveal_log, self.copy_log_path, self.copy_command],
         ]
 
@@ -162,6 +178,7 @@ class JobActions(QObject):
         self.start.setEnabled(live and over)
         records = [record for _job, _index, record in islice(self._task_records(tasks), MANY)]
         stops_tasks = any(each is None or not each.state.is_terminal for each in records)
+        self.start_missing.setEnabled(live and over)
         self.stop.setEnabled(live and (open_ or stops_tasks))
         self.stop_all.setEnabled(live and unfinished > 0)
         self.remove.setEnabled(live and bool(jobs))
@@ -289,6 +306,31 @@ class JobActions(QObject):
     def _start_tasks(self) -> None:
         for job_id, tasks in self._view.chosen.tasks().items():
             self._ask("Start Task", partial(_start_tasks, job_id, tasks))
+
+    def _start_missing(self) -> None:
+        for job in self._selected():
+            if job.state.is_terminal:
+                self._with_spec("Start Missing", job.id, partial(self._find_missing, job.id))
+
+    def _find_missing(self, job_id: str, spec: JobSpec) -> None:
+        if self._client is not None:
+            self._bridge.watch(
+                self._client.task_states(job_id),
+                lambda states: self.missing.find(job_id, spec, states),
+                lambda message: self.refused.emit(f"Start Missing: {message}"),
+            )
+
+    def _on_missing_found(self, job_id: str, tasks: list[int]) -> None:
+        job = self._model.job(job_id)
+        if job is None:
+            return
+        if not tasks:
+            self.noticed.emit(f"{job.name} is complete: no frame is missing.")
+            return
+        count = "1 task" if len(tasks) == 1 else f"{len(tasks):,} tasks"
+        self._ask(
+            "Start Missing", partial(_start_tasks, job_id, tasks), f"Started {count} of {job.name} again."
+        )
 
     def _change_priority(self, by: int) -> None:
         verb = "Raised" if by > 0 else "Lowered"

@@ -302,7 +302,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         tasks = [acts.start_tasks] if acts.start_tasks.isEnabled() else []
-        menu.addActions([acts.start, *tasks, acts.stop, acts.submit_again, acts.remove])
+        menu.addActions([acts.start, acts.start_missing, *tasks, acts.stop, acts.submit_again, acts.remove])
         menu.addSeparator()
         menu.addActions([acts.raise_priority, acts.lower_priority, acts.set_priority])
         menu.addAction(acts.edit_note)
@@ -397,6 +397,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         super().showEvent(event)
         self.log.reader.resume()
         self.pictures.resume()
+        self.actions_of_jobs.missing.resume()
         if self._client is not None and not self.bridge.is_attached:
             self.bridge.attach(self._client)
         self._follow_visibility()
@@ -415,6 +416,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.bridge.detach()
         self.log.reader.close()
         self.pictures.close()
+        self.actions_of_jobs.missing.close()
         super().closeEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
