@@ -43,7 +43,7 @@ def close_tab(widget: Any) -> None:
     widget.close()
     assert widget.log.reader.wait(5)
     assert widget.pictures.wait(5)
-    assert widget.actions_of_jobs.missing.wait(5)
+    assert widget.actions_of_jobs.missing.frames.wait(5)
 
 
 @pytest.fixture

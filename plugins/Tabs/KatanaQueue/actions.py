@@ -29,8 +29,8 @@ from ... import catalog
 from ...ui.icons import tool_icon
 from ...ui.open_external import open_picture_with_system, open_with_system
 from .bridge import QueueBridge
+from .missing_tasks import MissingTasks
 from .models.jobs import JobsModel
-from .models.missing_frames import MissingFrames
 from .views.jobs_view import JobsView
 from .views.question import ask_first, ask_text, question_about
 
@@ -103,8 +103,9 @@ class JobActions(QObject):
         self.open_picture = act("Open Picture", "picture", "Ctrl+O", self._open_picture)
         self.reveal_picture = act("Reveal Picture", "", "Ctrl+Shift+O", self._reveal_picture)
         self.copy_picture_path = act("Copy Picture Path", "", "Ctrl+Shift+I", self._copy_picture_path)
-        self.missing = MissingFrames(self)
-        self.missing.found.connect(self._on_missing_found)
+        self.missing = MissingTasks(model, bridge, self)
+        self.missing.noticed.connect(self.noticed)
+        self.missing.refused.connect(self.refused)
         self.set_paused(False)
         self.follow_palette()
         self.update_enabled()
@@ -131,13 +132,8 @@ class JobActions(QObject):
             [self.start, self.stop],
             [self.submit_again, self.remove],
             [self.pause, self.stop_all],
-            [
-                self.start_missing,
-                self.start_tasks,
-                self.raise_priority,
-                self.lower_priority,
-                self.set_priority,
-            ],
+            [self.start_missing, self.start_tasks],
+            [self.raise_priority, self.lower_priority, self.set_priority],
             [self.open_picture, self.reveal_log, self.copy_log_path, self.copy_command],
         ]
 
@@ -149,6 +145,7 @@ class JobActions(QObject):
     def set_client(self, client: QueueClient | None) -> None:
         """Act on this queue; on none, nothing applies."""
         self._client = client
+        self.missing.set_client(client)
         self.update_enabled()
 
     def set_paused(self, paused: bool) -> None:
@@ -308,29 +305,7 @@ class JobActions(QObject):
             self._ask("Start Task", partial(_start_tasks, job_id, tasks))
 
     def _start_missing(self) -> None:
-        for job in self._selected():
-            if job.state.is_terminal:
-                self._with_spec("Start Missing", job.id, partial(self._find_missing, job.id))
-
-    def _find_missing(self, job_id: str, spec: JobSpec) -> None:
-        if self._client is not None:
-            self._bridge.watch(
-                self._client.task_states(job_id),
-                lambda states: self.missing.find(job_id, spec, states),
-                lambda message: self.refused.emit(f"Start Missing: {message}"),
-            )
-
-    def _on_missing_found(self, job_id: str, tasks: list[int]) -> None:
-        job = self._model.job(job_id)
-        if job is None:
-            return
-        if not tasks:
-            self.noticed.emit(f"{job.name} is complete: no frame is missing.")
-            return
-        count = "1 task" if len(tasks) == 1 else f"{len(tasks):,} tasks"
-        self._ask(
-            "Start Missing", partial(_start_tasks, job_id, tasks), f"Started {count} of {job.name} again."
-        )
+        self.missing.start([job for job in self._selected() if job.state.is_terminal])
 
     def _change_priority(self, by: int) -> None:
         verb = "Raised" if by > 0 else "Lowered"

@@ -397,7 +397,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         super().showEvent(event)
         self.log.reader.resume()
         self.pictures.resume()
-        self.actions_of_jobs.missing.resume()
+        self.actions_of_jobs.missing.frames.resume()
         if self._client is not None and not self.bridge.is_attached:
             self.bridge.attach(self._client)
         self._follow_visibility()
@@ -416,7 +416,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.bridge.detach()
         self.log.reader.close()
         self.pictures.close()
-        self.actions_of_jobs.missing.close()
+        self.actions_of_jobs.missing.frames.close()
         super().closeEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:

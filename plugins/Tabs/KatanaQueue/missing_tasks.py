@@ -1,0 +1,69 @@
+"""*Start Missing*: runs again what of a job failed, was stopped, or lost its files. Draws nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+
+from ....kq.api import JobRecord, JobSpec, KqError, QueueClient
+from .bridge import QueueBridge
+from .models.jobs import JobsModel
+from .models.missing_frames import MissingFrames
+
+__all__ = ["MissingTasks"]
+
+
+class MissingTasks(QObject):
+    """Qt's thread; the files are looked for on another.
+
+    Signals:
+        noticed(str): a message about what was done.
+        refused(str): why nothing was done.
+    """
+
+    noticed = Signal(str)
+    refused = Signal(str)
+
+    def __init__(self, model: JobsModel, bridge: QueueBridge, parent: QObject) -> None:
+        super().__init__(parent)
+        self._model, self._bridge = model, bridge
+        self._client: QueueClient | None = None
+        self.frames = MissingFrames(self)
+        self.frames.found.connect(self._on_found)
+
+    def set_client(self, client: QueueClient | None) -> None:
+        """Ask this queue; none: nothing is done."""
+        self._client = client
+
+    def start(self, jobs: Sequence[JobRecord]) -> None:
+        """Run again what is missing of each of `jobs`, which are over."""
+        if self._client is None:
+            return
+        for job in jobs:
+            self._bridge.watch(self._client.spec(job.id), partial(self._ask_states, job.id), self._refuse)
+
+    def _ask_states(self, job_id: str, spec: JobSpec) -> None:
+        if self._client is not None:
+            states = self._client.task_states(job_id)
+            self._bridge.watch(states, partial(self.frames.find, job_id, spec), self._refuse)
+
+    def _on_found(self, job_id: str, tasks: list[int]) -> None:
+        job = self._model.job(job_id)
+        if job is None or self._client is None:
+            return
+        if not tasks:
+            self.noticed.emit(f"{job.name} is complete: no frame is missing.")
+            return
+        count = "1 task" if len(tasks) == 1 else f"{len(tasks):,} tasks"
+        done = f"Started {count} of {job.name} again."
+        try:
+            started = self._client.start_tasks(job_id, tasks)
+        except KqError as error:
+            self._refuse(str(error))
+            return
+        self._bridge.watch(started, lambda _result: self.noticed.emit(done), self._refuse)
+
+    def _refuse(self, message: str) -> None:
+        self.refused.emit(f"Start Missing: {message}")
