@@ -71,13 +71,8 @@ class JobActions(QObject):
         self.start_tasks = act(
             "Start Task", "play_one", "Ctrl+Shift+Return", self._start_tasks, "Run the selected tasks again"
         )
-        self.start_missing = act(
-            "Start Missing",
-            "missing",
-            "Ctrl+Alt+Return",
-            self._start_missing,
-            "Run again the frames that failed, were stopped, or whose files are gone",
-        )
+        tip = "Run again the frames that failed, were stopped, or lost their files"
+        self.start_missing = act("Start Missing", "missing", "Ctrl+Alt+Return", self._start_missing, tip)
         self.raise_priority = act(
             "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1), "Let it start earlier"
         )
