@@ -22,6 +22,7 @@ from .farms.catalogue import open_farm
 from .farms.farm import Farm
 from .frame_ranges import format_frames, parse_frames
 from .patterns import OutputPatterns, load_patterns
+from .placeholders import fill_picture
 from .plain_text import quoted
 from .records import (
     MAX_NOTE,
@@ -33,7 +34,6 @@ from .records import (
     QueueRecord,
     SessionRecord,
     TaskRecord,
-    fill_picture,
     new_job_id,
     task_commands,
 )

@@ -30,7 +30,6 @@ __all__ = [
     "check_job_id",
     "check_note",
     "check_priority",
-    "fill_picture",
     "new_job_id",
     "parse_attempt_id",
     "task_commands",
