@@ -14,6 +14,8 @@ class RenderMethod(Enum):
 
     PREVIEW = ("previewRender", "preview", "Preview Render")
     """A picture for the Monitor and the Catalog."""
+    LIVE = ("liveRender", "live", "Live Render")
+    """Pictures for the Monitor and the Catalog of the scene as it changes, until it is stopped."""
     DISK = ("diskRender", "disk", "Disk Render")
     """A picture in the file that the Render node names."""
 

@@ -17,12 +17,13 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..Katana.UI4.App import Tabs
 from ..Katana.Utils import EventModule, Plugins
 from ..nodes.scene import active_scene
-from . import messages, render_pictures, rendering, scene_queries
+from . import live_renders, messages, render_pictures, rendering, scene_queries
 from .autosave import Autosave, Recovered
 from .catalog_items import CatalogItems
 from .catalog_tab import CatalogTab
 from .cook_client import CookClient
 from .history import History
+from .live_renders import LiveRenders
 from .messages import MessageLog, Messages
 from .monitor import Monitor
 from .node_graph import NodeGraphTab
@@ -55,6 +56,8 @@ class Desktop(QObject):
         self.renders = RenderSession(self.cook, self.pixels, self)
         rendering.set_active_renders(self.renders)
         self.catalog_items = CatalogItems(self.renders, self)
+        self.lives = LiveRenders(self.renders, self.cook, self.pixels, self)
+        live_renders.set_active_lives(self.lives)
         self.pictures = RenderPictures(self.renders, self.pixels, self)
         render_pictures.set_active_pictures(self.pictures)
         self.settings = UserSettings(keeps_settings)
@@ -133,6 +136,7 @@ class Desktop(QObject):
             self.autosave.close()
         self.cook.close()
         self.renders.close()
+        self.lives.close()
         self.pixels.close()
         self.pictures.close()
         self.queries.close()

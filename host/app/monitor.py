@@ -264,6 +264,9 @@ class Monitor(BaseTab):
                 render.reason if render.phase is Phase.REFUSED else f"The render failed: {render.reason}"
             )
             self._error.show()
+        elif render.problem and not render.ended:
+            self._error.setText(f"The last picture that could be rendered. {render.problem}")
+            self._error.show()
         else:
             self._error.hide()
         self._show_state()

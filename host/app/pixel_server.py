@@ -1,4 +1,4 @@
-"""Receives the pictures that renders send to `-host HOST:PORT`. docs/pixel-stream.md describes the bytes.
+"""The desktop's end of `-host HOST:PORT`: pictures in, changes of live scenes out. See docs/pixel-stream.md.
 
 Each connection has a thread of its own, which decodes its pictures: Qt's thread gets them ready to draw.
 """
@@ -15,13 +15,16 @@ import threading
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage
 
+from ..renderboot.live.state import Update, merged
+from ..renderboot.live.state import encoded as encoded_update
 from ..renderboot.pixel_stream import (
-    HEADER,
     MAX_HELLO_BYTES,
-    MAX_MESSAGE_BYTES,
     PROGRESS,
     PROTOCOL,
     Message,
+    Shown,
+    encoded,
+    read_message,
 )
 from .picture_file import PictureError, decode_picture
 
@@ -43,11 +46,15 @@ class PixelServer(QObject):
     Signals, emitted by the connections' threads:
         picture_received: sequence ID, the picture, and the same one small.
         progress_received: sequence ID, samples done, samples in all.
+        shown_received: sequence ID, and the Shown of a live render; its picture follows, if it has one.
+        stream_begun: sequence ID; from now on `send` reaches the render.
         stream_ended: sequence ID; no more pictures come over this connection.
     """
 
     picture_received = Signal(int, QImage, QImage)
     progress_received = Signal(int, int, int)
+    shown_received = Signal(int, object)
+    stream_begun = Signal(int)
     stream_ended = Signal(int)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -55,6 +62,7 @@ class PixelServer(QObject):
         self._lock = threading.Lock()
         self._tokens: dict[int, str] = {}
         self._connections: dict[socket.socket, threading.Thread] = {}
+        self._outboxes: dict[int, _Outbox] = {}
         self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = "{}:{}".format(*self._listener.getsockname()[:2])
@@ -69,6 +77,16 @@ class PixelServer(QObject):
             self._tokens[sequence_id] = token
         return token
 
+    def send(self, sequence_id: int, update: Update) -> None:
+        """Send a live render what has changed, once what was sent before has left. Any thread; never waits.
+
+        Nothing happens where the render is not connected: on `stream_begun` it is to be sent everything.
+        """
+        with self._lock:
+            outbox = self._outboxes.get(sequence_id)
+        if outbox is not None:
+            outbox.put(update)
+
     def close(self) -> None:
         """End all connections and their threads."""
         with self._lock:
@@ -76,6 +94,7 @@ class PixelServer(QObject):
             connections = dict(self._connections)
         for each in (self._listener, *connections):
             _shut(each)
+        self._listener.close()
         self._accepting.join(_JOIN_S)
         for thread in connections.values():
             thread.join(_JOIN_S)
@@ -88,7 +107,7 @@ class PixelServer(QObject):
                 return  # closed
             with self._lock:
                 if self._closed or len(self._connections) >= _MAX_CONNECTIONS:
-                    _shut(connection)
+                    connection.close()
                     continue
                 thread = threading.Thread(
                     target=self._serve, args=(connection,), name="pixel-stream-in", daemon=True
@@ -98,32 +117,47 @@ class PixelServer(QObject):
 
     def _serve(self, connection: socket.socket) -> None:
         sequence_id = 0
+        outbox = _Outbox(connection)
         try:
             connection.settimeout(_HELLO_TIMEOUT_S)
             sequence_id = self._hello(connection)
             connection.settimeout(None)
-            while self._take(connection, sequence_id):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._outboxes[sequence_id] = outbox
+            self.stream_begun.emit(sequence_id)
+            stream = _Stream(self, sequence_id)
+            while stream.take(*read_message(connection)):
                 pass
         except _Refused as error:
             _log.warning("A connection to the pixel server was refused: %s.", error)
+        except ValueError as error:
+            _log.warning("The connection of render %d was closed: it sent %s.", sequence_id, error)
         except (OSError, EOFError):
             pass  # the render or the desktop has ended; what came so far is shown
         except RuntimeError:
             pass  # Qt has closed, and this object with it
         finally:
             _shut(connection)
+            outbox.close()
+            connection.close()
             with self._lock:
                 self._connections.pop(connection, None)
+                if self._outboxes.get(sequence_id) is outbox:
+                    del self._outboxes[sequence_id]
                 closed = self._closed
             if sequence_id and not closed:
                 self.stream_ended.emit(sequence_id)
 
     def _hello(self, connection: socket.socket) -> int:
-        kind, length = HEADER.unpack(_read(connection, HEADER.size))
-        if kind != Message.HELLO or length > MAX_HELLO_BYTES:
+        try:
+            kind, content = read_message(connection, MAX_HELLO_BYTES)
+        except ValueError:
+            kind, content = 0, b""
+        if kind != Message.HELLO:
             raise _Refused("it does not begin with a hello")
         try:
-            hello = json.loads(_read(connection, length))
+            hello = json.loads(content)
             protocol, sequence_id, token = hello["protocol"], hello["sequenceID"], hello["token"]
         except (ValueError, KeyError, TypeError):
             raise _Refused("its hello is malformed") from None
@@ -135,42 +169,93 @@ class PixelServer(QObject):
             raise _Refused(f"it has no valid token for render {sequence_id}")
         return int(sequence_id)
 
-    def _take(self, connection: socket.socket, sequence_id: int) -> bool:
-        """Take one message; False after the last."""
-        kind, length = HEADER.unpack(_read(connection, HEADER.size))
-        if length > MAX_MESSAGE_BYTES:
-            raise _Refused(f"a message of render {sequence_id} has {length} bytes")
-        content = _read(connection, length)
+
+class _Stream:
+    """What one render sends."""
+
+    def __init__(self, server: PixelServer, sequence_id: int) -> None:
+        self._server = server
+        self._sequence_id = sequence_id
+        self._shown: Shown | None = None
+
+    def take(self, kind: int, content: bytes) -> bool:
+        """Take one message; False after the last. Raises _Refused."""
+        server, sequence_id = self._server, self._sequence_id
         if kind == Message.PICTURE:
-            if not content.startswith(_PNG):
-                raise _Refused(f"a picture of render {sequence_id} is not PNG")
-            try:
-                image = decode_picture(content)
-            except PictureError as error:
-                raise _Refused(f"a picture of render {sequence_id} cannot be shown: {error}") from error
+            image = self._picture(content)
             small = image.scaled(
                 *_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
             )
-            self.picture_received.emit(sequence_id, image, small)
-        elif kind == Message.PROGRESS and length == PROGRESS.size:
-            self.progress_received.emit(sequence_id, *PROGRESS.unpack(content))
+            server.picture_received.emit(sequence_id, image, small)
+        elif kind == Message.PROGRESS and len(content) == PROGRESS.size:
+            server.progress_received.emit(sequence_id, *PROGRESS.unpack(content))
+        elif kind == Message.SHOWN:
+            try:
+                self._shown = Shown.decoded(content)
+            except (ValueError, KeyError, TypeError) as error:
+                raise _Refused(f"render {sequence_id} does not say what it shows: {error}") from error
+            server.shown_received.emit(sequence_id, self._shown)
         return bool(kind != Message.ENDED)
 
+    def _picture(self, content: bytes) -> QImage:
+        if not content.startswith(_PNG):
+            raise _Refused(f"a picture of render {self._sequence_id} is not PNG")
+        try:
+            image = decode_picture(content)
+        except PictureError as error:
+            raise _Refused(f"a picture of render {self._sequence_id} cannot be shown: {error}") from error
+        shown = self._shown
+        if shown is None or not shown.width or not shown.height or image.width() >= shown.width:
+            return image
+        # The first picture of a change is coarse, and as large as those that follow.
+        return image.scaled(shown.width, shown.height)
 
-def _read(connection: socket.socket, count: int) -> bytes:
-    """Return exactly `count` bytes; raises EOFError where the connection ends before."""
-    content = bytearray()
-    while len(content) < count:
-        part = connection.recv(min(count - len(content), 1 << 20))
-        if not part:
-            raise EOFError
-        content += part
-    return bytes(content)
+
+class _Outbox:
+    """What one live render is still to be sent, on a thread that begins with the first of it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._changed = threading.Condition()
+        self._update: Update | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, update: Update) -> None:
+        """Send this, and what waits already, as one update."""
+        with self._changed:
+            if self._closed:
+                return
+            self._update = merged(self._update, update)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="live-updates-out", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Send nothing more. The connection must have been shut."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while self._update is None and not self._closed:
+                    self._changed.wait()
+                update, self._update = self._update, None
+            if update is None or self._closed:
+                return
+            try:
+                self._connection.sendall(encoded(Message.UPDATE, encoded_update(update)))
+            except OSError:
+                return  # the render has ended, which the receiving thread sees, too
 
 
 def _shut(connection: socket.socket) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads from it
+        connection.shutdown(socket.SHUT_RDWR)  # wakes the threads that wait for it
     except OSError:
         pass  # it has ended already
-    connection.close()

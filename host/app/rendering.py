@@ -40,6 +40,10 @@ _POLL_ENDED_MS = 1000
 _FOLLOWED = 100
 """Older renders are not followed: polling them costs more than they are worth."""
 
+_MAX_RESTARTS = 3
+_RESTART_WINDOW_S = 60.0
+"""A live render that crashes more often than that within this time stays as it is."""
+
 _JOIN_S = 2.0
 """A folder on a share that does not answer must not keep the desktop from closing."""
 
@@ -89,6 +93,8 @@ class Render:
     samples: int | None = None
     log_file: str | None = None
     reason: str = ""
+    problem: str = ""
+    """Why a live render does not show the scene as it is now; its last good picture stays."""
     submitted_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -126,6 +132,9 @@ class RenderSession(QObject):
         self._sequence_ids = itertools.count(1)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._done.connect(self._on_done)
+        self._prepared: dict[int, Prepared] = {}
+        """Live renders, to be handed in again."""
+        self._restarts: dict[int, list[float]] = {}
         self._frames_dialog: SequenceDialog | None = None
         self._poll = QTimer(self)
         self._poll.timeout.connect(self._on_poll)
@@ -200,6 +209,7 @@ class RenderSession(QObject):
         if render.ended:
             return False
         self.message_posted.emit(f"{render.method.label} of {render.node}: cancelling…")
+        self._prepared.pop(render.sequence_id, None)  # a farm may call a render that was stopped a failed one
         if not render.job_id:
             self._end(render, Phase.CANCELLED)
             self.render_changed.emit(render)
@@ -329,6 +339,8 @@ class RenderSession(QObject):
         except SubmissionError as error:
             self._refuse(render, str(error))
             return
+        if render.method is RenderMethod.LIVE:
+            self._prepared[render.sequence_id] = prepared
         render.picture = prepared.picture
         render.width, render.height = prepared.width, prepared.height
         render.camera, render.samples = prepared.camera, prepared.samples
@@ -366,6 +378,8 @@ class RenderSession(QObject):
             return
         if phase is Phase.RUNNING:
             render.started_at, render.ended_at, render.reason = time.monotonic(), 0.0, ""
+        if phase is Phase.FAILED and self._restart(render):
+            return
         if phase in (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED):
             self._end(render, phase)
         render.phase = phase
@@ -375,6 +389,22 @@ class RenderSession(QObject):
         else:
             self.message_posted.emit(f"{render.method.label} of {render.node}: {phase.value.lower()}.")
             self.render_changed.emit(render)
+
+    def _restart(self, render: Render) -> bool:
+        """Hand a live render in again whose process has crashed; False where it is none, or crashes often."""
+        prepared, now = self._prepared.get(render.sequence_id), time.monotonic()
+        recent = [at for at in self._restarts.get(render.sequence_id, []) if now - at < _RESTART_WINDOW_S]
+        if prepared is None or render.ended or len(recent) >= _MAX_RESTARTS:
+            return False
+        self._restarts[render.sequence_id] = [*recent, now]
+        _log.warning(
+            "The live render of %s ended unexpectedly (job %s): it is started again. Its log: %s",
+            render.node,
+            render.job_id,
+            render.log_file,
+        )
+        self._hand_in(render, prepared)
+        return True
 
     def _end(self, render: Render, phase: Phase) -> None:
         render.phase = phase

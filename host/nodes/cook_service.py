@@ -14,16 +14,35 @@ from typing import Any, TextIO
 
 from . import cooking
 from .errors import SceneError
+from .live_cooking import LiveCook
 from .project import from_document
+
+_live: dict[int, LiveCook] = {}
+"""What is cooked again and again, by the live render that it is for."""
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request: `{"ok": true, ...}`, or `{"ok": false, "error": message}`.
 
-    Requests have the keys `op` (`export` or `describe`), `project`, `node` and `frame`; export also `path`.
+    Requests have the keys `op` (`export`, `describe` or `live`), `project`, `node` and `frame`; export also
+    `path`, and live also `render`, a number, and `anew`, to have all layers in the answer. `end_live` has
+    only `op` and `render`.
     """
     try:
+        if request["op"] == "end_live":
+            _live.pop(request["render"], None)
+            return {"ok": True}
         project = from_document(request["project"])
+        if request["op"] == "live":
+            if request["anew"]:
+                _live.pop(request["render"], None)
+            is_anew = request["render"] not in _live
+            cook = _live.setdefault(request["render"], LiveCook())
+            return {
+                "ok": True,
+                "anew": is_anew,
+                **asdict(cook.cook(project.graph, request["node"], request["frame"])),
+            }
         scene = cooking.cook(project.graph, request["node"], request["frame"])
         result: dict[str, Any] = {"ok": True, "warnings": scene.warnings}
         if request["op"] == "export":

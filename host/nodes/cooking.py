@@ -46,15 +46,15 @@ def cook(graph: Graph, name: str, frame: float) -> CookedScene:
     """
     cooked: dict[int, Any] = {}
     scene = CookedScene(None)
-    for node in _sources_first(graph.node(name)):
+    for node in sources_first(graph.node(name)):
         cooked[id(node)] = _cook_node(node, frame, cooked, scene)
-    scene.stage = _open(cooked[id(graph.node(name))], name)
+    scene.stage = open_stage(cooked[id(graph.node(name))], name)
     for error in scene.stage.GetCompositionErrors():
         scene.warnings.append(f"Node {name}: {words(error)}")
     return scene
 
 
-def _sources_first(last: Node) -> list[Node]:
+def sources_first(last: Node) -> list[Node]:
     """Return the nodes that `last` draws from and itself, each after what it draws from.
 
     Without recursion: a chain of nodes may be longer than Python's stack is deep.
@@ -86,7 +86,7 @@ def _cook_node(node: Node, frame: float, cooked: dict[int, Any], scene: CookedSc
             layer.defaultPrim = inputs[0].defaultPrim
     if node.bypassed:
         return layer
-    context = CookContext(node, frame, layer, inputs, lambda: _open(layer, node.name))
+    context = CookContext(node, frame, layer, inputs, lambda: open_stage(layer, node.name))
     try:
         node.type.cook(context)
     except Tf.ErrorException as error:
@@ -95,7 +95,8 @@ def _cook_node(node: Node, frame: float, cooked: dict[int, Any], scene: CookedSc
     return layer
 
 
-def _open(layer: Any, name: str) -> Any:
+def open_stage(layer: Any, name: str) -> Any:
+    """Return the stage of a node's layer; raises CookError."""
     try:
         return Usd.Stage.Open(layer)
     except Tf.ErrorException as error:

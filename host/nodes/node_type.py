@@ -92,7 +92,9 @@ class NodeType:
     """A type of node.
 
     `inputs` are the ports; with `any_inputs` there are as many as are used, and one more. `needs_input`: the
-    node cannot be cooked without one.
+    node cannot be cooked without one. `cook` depends on the node's values, on the frame, and on which prims
+    there are beneath it, with which types, metadata and order of transforms; not on the values of their
+    attributes: a live render cooks it anew only when one of the former changes.
     """
 
     name: str

@@ -6,17 +6,12 @@ Independent of the renderer; reads no USD itself.
 from __future__ import annotations
 
 import queue
-import signal
 import threading
 import time
 import traceback
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from types import FrameType
-from typing import Any
-
-import psutil
 
 from .arguments import Arguments
 from .cache import PartCache
@@ -27,6 +22,7 @@ from .pixel_stream import PixelSender, open_sender
 from .renderers import Picture, Renderer, load_renderer
 from .report import Report
 from .scene import PictureSettings, Scene
+from .threads import MemoryLimit, start_render_thread, stop_signals
 
 _LONGEST_PASS_S = 4.0
 """Passes grow no longer than this, so that pictures keep coming."""
@@ -34,10 +30,6 @@ _PICTURE_INTERVAL_S = 2.0
 """How long the picture may be out of date while one pass goes on."""
 _LISTEN_S = 0.25
 """How often progress is looked at; signals and finished passes do not wait for it."""
-_STACK_BYTES = 255 * 2**20
-"""Stack of the render thread. On Windows, Python accepts less than 256 MiB."""
-_MEMORY_SHARE = 0.8
-"""Of the machine's memory, when no other limit is asked for."""
 _STILL_READING_S = 15.0
 """How often a long reading of the scene is mentioned in the log."""
 _NO_CAMERA = "(automatic: frames the scene)"
@@ -68,7 +60,14 @@ def run(
     Returns:
         The process's exit code: 0, 1 after an error, which the last log line gives, 143 after a stop.
     """
-    return _Job(arguments, renderer, report or Report(), cache).run()
+    report = report or Report()
+    if arguments.method == "liveRender":
+        from .live.session import LiveRender  # it reads stages, and a bad argument is answered without USD
+
+        code = LiveRender(arguments, renderer, report, _output_of(arguments)).run()
+        if code is not None:
+            return code
+    return _Job(arguments, renderer, report, cache).run()
 
 
 @dataclass(frozen=True)
@@ -102,29 +101,21 @@ class _Job:
         self._header_facts: _HeaderFacts | None = None
         self._sender: PixelSender | None = None
         self._mentioned_at = time.monotonic()
-        self._process = psutil.Process()
-        self._memory_limit = arguments.memory_limit or int(_MEMORY_SHARE * psutil.virtual_memory().total)
+        self._memory = MemoryLimit(arguments.memory_limit)
 
     def run(self) -> int:
-        old_handlers = self._handle_signals()
         arguments = self._arguments
-        self._sender = open_sender(arguments.host, arguments.temp_dir, self._report.say)
-        try:
-            return self._run()
-        finally:
-            if self._sender is not None:
-                self._sender.close()
-            for number, handler in old_handlers.items():
-                signal.signal(number, handler)
+        with stop_signals(self._on_signal):
+            self._sender = open_sender(arguments.host, arguments.temp_dir, self._report.say)
+            try:
+                return self._run()
+            finally:
+                if self._sender is not None:
+                    self._sender.close()
 
     def _run(self) -> int:
         self._greet()
-        # USD composes and destroys by recursion: a chain of references may be thousands long.
-        old_stack_size = threading.stack_size(_STACK_BYTES)
-        # Daemon: a pass that ignores cancel() must not keep the process alive.
-        worker = threading.Thread(target=self._work, name="render", daemon=True)
-        worker.start()
-        threading.stack_size(old_stack_size)
+        worker = start_render_thread(self._work)
         try:
             ended = self._follow()
             if not ended:
@@ -148,19 +139,11 @@ class _Job:
         name = f" '{arguments.method_name}'" if arguments.method_name else ""
         self._report.say(f"{arguments.method}{name}: {arguments.stage}")
         if arguments.method == "liveRender":
-            self._report.say("liveRender is rendered once: a later change of the scene needs another render")
+            self._report.say("no desktop sends changes: the scene is rendered once, as it was")
         if arguments.unknown:
             self._report.warn(f"unknown arguments are ignored: {', '.join(arguments.unknown)}")
 
-    def _handle_signals(self) -> dict[int, Any]:
-        """Take the stop signals; returns who had them before."""
-        if threading.current_thread() is not threading.main_thread():
-            return {}
-        names = ("SIGTERM", "SIGINT", "SIGBREAK")  # the last is Windows' CTRL_BREAK
-        numbers = [int(getattr(signal, name)) for name in names if hasattr(signal, name)]
-        return {number: signal.signal(number, self._on_signal) for number in numbers}
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self) -> None:
         self._stop.set()
         self._events.put(_Event.STOP)
 
@@ -175,7 +158,7 @@ class _Job:
                 return False
             if event is _Event.ENDED:
                 return True
-            self._check_memory()
+            self._memory.check()
             picture = self._picture
             if picture is None:
                 self._mention_reading()
@@ -189,20 +172,11 @@ class _Job:
             if event is _Event.PASS_DONE or is_stale:
                 self._write_png(picture)
 
-    def _check_memory(self) -> None:
-        """Raise RenderBootError when the process holds more than it may, before the system ends it."""
-        held = self._process.memory_info().rss
-        if held > self._memory_limit:
-            raise RenderBootError(
-                f"The scene needs more memory than this render may use: {held / 2**30:.1f} GiB held, "
-                f"the limit is {self._memory_limit / 2**30:.1f} GiB. Simplify the scene, or set -memoryLimit."
-            )
-
     def _mention_reading(self) -> None:
         now = time.monotonic()
         if now - self._mentioned_at >= _STILL_READING_S:
             self._mentioned_at = now
-            held = self._process.memory_info().rss / 2**30
+            held = self._memory.held() / 2**30
             self._report.say(f"still reading the scene: {held:.1f} GiB held")
 
     def _write_png(self, picture: Picture) -> None:

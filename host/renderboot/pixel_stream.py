@@ -1,4 +1,4 @@
-"""Sends the pictures of a render to the desktop, over the `-host HOST:PORT` that Katana passes.
+"""The connection of a render to the desktop, at Katana's `-host HOST:PORT`: pictures out, changes in.
 
 docs/pixel-stream.md describes the bytes. A desktop that is gone or slow never holds up a render.
 """
@@ -9,10 +9,12 @@ from __future__ import annotations
 # while the render thread loads the renderer's: two threads that load libraries can wait for each other.
 import encodings.idna  # noqa: F401
 import json
+import select
 import socket
 import struct
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
@@ -23,6 +25,8 @@ HEADER = struct.Struct(">BI")
 PROGRESS = struct.Struct(">II")
 MAX_HELLO_BYTES = 4096
 MAX_MESSAGE_BYTES = 1 << 29
+MAX_SIDE = 16384
+"""Pixels of a picture."""
 
 _CONNECT_TIMEOUT_S = 2.0
 _SEND_TIMEOUT_S = 10.0
@@ -41,6 +45,36 @@ class Message(IntEnum):
     """Two unsigned numbers: samples done, samples in all."""
     ENDED = 4
     """Nothing: the last picture has been sent."""
+    SHOWN = 5
+    """Of a live render, JSON: what the next picture is of, or why there is none. See `Shown`."""
+    UPDATE = 6
+    """From the desktop to a live render, JSON: what of the scene has changed. See `live.state.Update`."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a live render shows, sent before its pictures."""
+
+    revision: int
+    """Of the scene."""
+    problem: str = ""
+    """Why that revision cannot be rendered; then no picture follows."""
+    width: int = 0
+    """Pixels of the whole picture; the first picture of a revision is smaller."""
+    height: int = 0
+
+    def encoded(self) -> bytes:
+        """The content of the message."""
+        return json.dumps(self.__dict__).encode()
+
+    @classmethod
+    def decoded(cls, content: bytes) -> Shown:
+        """What `encoded` was called on; raises ValueError, KeyError or TypeError for anything else."""
+        data = json.loads(content)
+        shown = cls(int(data["revision"]), str(data["problem"]), int(data["width"]), int(data["height"]))
+        if not 0 <= shown.width <= MAX_SIDE or not 0 <= shown.height <= MAX_SIDE:
+            raise ValueError(f"a picture of {shown.width} by {shown.height} pixels")
+        return shown
 
 
 def encoded(kind: Message, payload: bytes = b"") -> bytes:
@@ -56,13 +90,20 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def open_sender(address: str, folder: Path | None, say: Callable[[str], None]) -> PixelSender | None:
+def open_sender(
+    address: str,
+    folder: Path | None,
+    say: Callable[[str], None],
+    on_update: Callable[[bytes | None], None] | None = None,
+) -> PixelSender | None:
     """Return a sender for the render in `folder`; None where no desktop asked for its pictures.
 
     Args:
         address: `-host`, or an empty string.
         folder: where the desktop has left its ticket.
         say: gets one line for the log where pictures cannot be sent.
+        on_update: gets each update that the desktop sends, and None once no more can come. Called on a thread
+            of the connection. Without it nothing is received.
     """
     if not address or folder is None:
         return None
@@ -75,13 +116,52 @@ def open_sender(address: str, folder: Path | None, say: Callable[[str], None]) -
     except (OSError, ValueError, KeyError, TypeError) as error:
         say(f"pictures are not sent to {address}: {error}")
         return None
-    return PixelSender(target, json.dumps(hello).encode(), say)
+    return PixelSender(target, json.dumps(hello).encode(), say, on_update)
+
+
+def read_message(connection: socket.socket, most_bytes: int = MAX_MESSAGE_BYTES) -> tuple[int, bytes]:
+    """Return the kind and the content of the next message; waits for it.
+
+    Raises:
+        EOFError: the connection has ended.
+        ValueError: the message is too long.
+        OSError: the connection is broken.
+    """
+    kind, length = HEADER.unpack(_read(connection, HEADER.size))
+    if length > most_bytes:
+        raise ValueError(f"a message of {length} bytes")
+    return kind, _read(connection, length)
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended already
+
+
+def _read(connection: socket.socket, count: int) -> bytes:
+    content = bytearray()
+    while len(content) < count:
+        part = connection.recv(min(count - len(content), 1 << 20))
+        if not part:
+            raise EOFError
+        content += part
+    return bytes(content)
 
 
 class PixelSender:
     """One connection to the desktop, on a thread of its own. Of waiting pictures, the latest is sent."""
 
-    def __init__(self, target: tuple[str, int], hello: bytes, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        target: tuple[str, int],
+        hello: bytes,
+        say: Callable[[str], None],
+        on_update: Callable[[bytes | None], None] | None = None,
+    ) -> None:
+        self._on_update = on_update
+        self._shown: bytes | None = None
         self._target = target
         self._hello = hello
         self._say = say
@@ -92,10 +172,22 @@ class PixelSender:
         self._thread = threading.Thread(target=self._run, name="pixel-stream", daemon=True)
         self._thread.start()
 
-    def send_picture(self, png: bytes) -> None:
-        """Send this PNG as soon as the one before has left. Returns at once. Any thread."""
+    def send_picture(self, png: bytes, shown: Shown | None = None) -> None:
+        """Send this PNG as soon as the one before has left. Returns at once. Any thread.
+
+        Args:
+            png: the picture.
+            shown: what it is of, for a live render.
+        """
         with self._changed:
             self._picture = png
+            self._shown = shown.encoded() if shown else None
+            self._changed.notify()
+
+    def send_shown(self, shown: Shown) -> None:
+        """Send why there is no picture. Returns at once. Any thread."""
+        with self._changed:
+            self._shown = shown.encoded()
             self._changed.notify()
 
     def send_progress(self, done: int, total: int) -> None:
@@ -112,26 +204,58 @@ class PixelSender:
         self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _run(self) -> None:
+        receiving: threading.Thread | None = None
         try:
             with socket.create_connection(self._target, _CONNECT_TIMEOUT_S) as connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.settimeout(_SEND_TIMEOUT_S)
                 connection.sendall(encoded(Message.HELLO, self._hello))
-                while self._send_next(connection):
-                    pass
+                if self._on_update:
+                    receiving = threading.Thread(
+                        target=self._receive,
+                        args=(connection, self._on_update),
+                        name="live-updates",
+                        daemon=True,
+                    )
+                    receiving.start()
+                try:
+                    while self._send_next(connection):
+                        pass
+                finally:
+                    if receiving:
+                        _shut(connection)  # it waits for what comes
+                        receiving.join()
         except OSError as error:
             host, port = self._target
             self._say(f"pictures are not sent to {host}:{port}: {error.strerror or error}")
+        finally:
+            if self._on_update and receiving is None:
+                self._on_update(None)
+
+    def _receive(self, connection: socket.socket, on_update: Callable[[bytes | None], None]) -> None:
+        """On a thread of its own: a picture that is being sent holds up no change."""
+        try:
+            while True:
+                select.select([connection], [], [])  # the connection's own timeout is for what has begun
+                kind, content = read_message(connection)
+                if kind == Message.UPDATE:
+                    on_update(content)
+        except (EOFError, OSError, ValueError):
+            on_update(None)
 
     def _send_next(self, connection: socket.socket) -> bool:
         """Send what waits; False once the end has been sent."""
         with self._changed:
-            while self._picture is None and self._progress is None and not self._closed:
+            while not (self._picture or self._progress or self._shown or self._closed):
                 self._changed.wait()
             picture, self._picture = self._picture, None
+            shown, self._shown = self._shown, None
             progress, self._progress = self._progress, None
             ended = self._closed
         if progress is not None:
             connection.sendall(encoded(Message.PROGRESS, PROGRESS.pack(*progress)))
+        if shown is not None:
+            connection.sendall(encoded(Message.SHOWN, shown))
         if picture is not None:
             connection.sendall(encoded(Message.PICTURE, picture))
         if ended:

@@ -35,6 +35,24 @@ class Picture(Protocol):
         """The picture so far: (height, width, 4), scene-linear, premultiplied."""
 
 
+class LivePicture(Picture, Protocol):
+    """A picture of a live scene."""
+
+    def preview_pixels(self) -> Pixels:
+        """What `render_preview` has rendered, as coarse as it is: as `pixels`, with fewer of them."""
+
+
+class LiveTranslation(Protocol):
+    """A scene that is translated again after each change. Belongs to the render thread."""
+
+    def prepare(self, scene: Scene) -> LivePicture:
+        """Translate the scene; what is the same object as in the one before is not translated again.
+
+        Raises:
+            RenderBootError: The renderer refuses it; the next one may be translated all the same.
+        """
+
+
 class Renderer(Protocol):
     """A renderer plug-in, loaded and ready."""
 
@@ -54,6 +72,14 @@ class Renderer(Protocol):
 
         Raises:
             RenderBootError: The renderer refuses it.
+        """
+
+    def start_live(self, threads: int, diagnostics: Diagnostics) -> LiveTranslation:
+        """Begin a live render.
+
+        Args:
+            threads: How many render it.
+            diagnostics: Receives what of its scenes cannot be rendered.
         """
 
     def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:

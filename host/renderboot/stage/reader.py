@@ -14,6 +14,7 @@ from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
 from .cameras import conform, framing_camera, read_camera
+from .kept import KeptMeshes
 from .not_rendered import mention_not_rendered
 from .open_stage import open_stage, usd_warnings
 from .settings import StageSettings, read_settings
@@ -40,9 +41,17 @@ def read_scene(arguments: Arguments, diagnostics: Diagnostics, cache: PartCache 
 
 
 def read_stage(
-    stage: Usd.Stage, arguments: Arguments, diagnostics: Diagnostics, cache: PartCache | None = None
+    stage: Usd.Stage,
+    arguments: Arguments,
+    diagnostics: Diagnostics,
+    cache: PartCache | None = None,
+    kept: KeptMeshes | None = None,
 ) -> Scene:
-    """As `read_scene`, for a stage that is open already."""
+    """As `read_scene`, for a stage that is open already.
+
+    Args:
+        kept: what was read of it before, where it is read again and again.
+    """
     if not stage.GetPseudoRoot().GetAllChildren():
         raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
     time, frame = _time(stage, arguments.frame)
@@ -50,7 +59,7 @@ def read_stage(
     for path in settings.prims:
         mention_not_rendered(stage.GetPrimAtPath(path), time, diagnostics)
     picture = _picture(arguments, settings, diagnostics)
-    walk = StageWalk(stage, time, settings.purposes, diagnostics, cache)
+    walk = StageWalk(stage, time, settings.purposes, diagnostics, cache, kept)
     with usd_warnings(diagnostics):
         root = walk.walk()
     bounds = world_bounds(root)

@@ -17,6 +17,7 @@ from ..scene import Group, Material, Matrix, Mesh
 from .bindings import BindingReader, without_primvars
 from .curves import KINDS, CurveReader
 from .implicit_prims import SHAPES, ImplicitReader
+from .kept import KeptMeshes
 from .lights import LightReader
 from .materials import MaterialReader
 from .mesh_parts import Ints
@@ -50,12 +51,14 @@ class StageWalk:
         purposes: frozenset[str],
         diagnostics: Diagnostics,
         cache: PartCache | None,
+        kept: KeptMeshes | None = None,
     ) -> None:
         # Imported here: the two need each other.
         from .instancing import InstanceReader
 
         self._stage = stage
-        self._cache = cache
+        self._kept = kept
+        self._cache = kept.parts if kept else cache
         self._time = time
         self._purposes = purposes
         self._diagnostics = diagnostics
@@ -162,16 +165,8 @@ class StageWalk:
     def add(self, prim: Usd.Prim, place: Place, group: Group) -> None:
         """Add what the prim itself is to the group."""
         kind = str(prim.GetTypeName())
-        if kind == "Mesh":
-            self._mesh(prim, place, group)
-        elif kind in SHAPES:
-            mesh = self._implicit.mesh(prim, self.bindings.material(prim, prim), place.matrix)
-            if mesh:
-                group.meshes.append(mesh)
-        elif kind in KINDS:
-            mesh = self._curves.mesh(prim, self.bindings.material(prim, prim), place.matrix)
-            if mesh:
-                group.meshes.append(mesh)
+        if kind == "Mesh" or kind in SHAPES or kind in KINDS:
+            group.meshes += self._meshes(prim, kind, place)
         elif prim.HasAPI(UsdLux.LightAPI):
             light = self._lights.light(prim, place.matrix)
             if light:
@@ -186,15 +181,40 @@ class StageWalk:
         if kind == "Mesh" and prim.HasAPI(UsdLux.MeshLightAPI):
             self._diagnostics.warn("Cannot render mesh lights: drawn as plain meshes", str(prim.GetPath()))
 
-    def _mesh(self, prim: Usd.Prim, place: Place, group: Group) -> None:
+    def _meshes(self, prim: Usd.Prim, kind: str, place: Place) -> list[Mesh]:
+        if self._kept is None:
+            return self._read_meshes(prim, kind, place)
+        path = prim.GetPath()
+        key = (path, self.primvars.given)
+
+        def read() -> tuple[list[Mesh], set[str]]:
+            outer, self.primvars.inherited_names = self.primvars.inherited_names, set()
+            try:
+                return self._read_meshes(prim, kind, place), self.primvars.inherited_names
+            finally:
+                self.primvars.inherited_names = outer
+
+        meshes, names = self._kept.meshes(key, path, place.matrix, read)
+        self.primvars.inherited_names |= names
+        return meshes
+
+    def _read_meshes(self, prim: Usd.Prim, kind: str, place: Place) -> list[Mesh]:
+        if kind == "Mesh":
+            return self._mesh(prim, place)
+        reader = self._implicit if kind in SHAPES else self._curves
+        mesh = reader.mesh(prim, self.bindings.material(prim, prim), place.matrix)
+        return [mesh] if mesh else []
+
+    def _mesh(self, prim: Usd.Prim, place: Place) -> list[Mesh]:
         mesh = UsdGeom.Mesh(prim)
         reading = MeshReading(mesh, self._time, self.primvars, self._diagnostics, self._cache)
         if not reading.is_valid:
-            return
-        for bound, faces in self._face_sets(prim, reading.face_count):
-            made = self._part(prim, bound, faces, reading, place)
-            if made:
-                group.meshes.append(made)
+            return []
+        parts = (
+            self._part(prim, bound, faces, reading, place)
+            for bound, faces in self._face_sets(prim, reading.face_count)
+        )
+        return [part for part in parts if part]
 
     def _face_sets(self, prim: Usd.Prim, face_count: int) -> list[tuple[Usd.Prim, Ints | None]]:
         """Subsets with materials of their own, and what is left of the mesh; None: all faces."""

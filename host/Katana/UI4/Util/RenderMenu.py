@@ -44,6 +44,7 @@ def AddRenderItemsToMenu(
     for farm in farms:
         submenu = menu.addMenu(farm)
         submenu.addAction(_action(submenu, node, farm, RenderModes.PREVIEW_RENDER))
+        submenu.addAction(_action(submenu, node, farm, RenderModes.LIVE_RENDER))
         if NODE_TYPES[node.getType()].is_render_node:
             submenu.addAction(_action(submenu, node, farm, RenderModes.DISK_RENDER))
             frames = QAction("Disk Render Frames…", submenu)

@@ -6,6 +6,8 @@ Shapes that glow let light from behind pass, so that their backs are not seen as
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
+from dataclasses import fields
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from ...scene import (
 )
 from ...stage import implicit
 from .engine import mi, rgb, transform
+from .kept import Generation
 from .light_shares import shares
 from .textures import TextureLibrary
 
@@ -41,8 +44,14 @@ class LightBuilder:
     """Makes emitters and glowing shapes for a scene of known size."""
 
     def __init__(
-        self, textures: TextureLibrary, diagnostics: Diagnostics, centre: Matrix, radius: float
+        self,
+        textures: TextureLibrary,
+        diagnostics: Diagnostics,
+        centre: Matrix,
+        radius: float,
+        kept: Generation,
     ) -> None:
+        self._kept = kept
         self._textures = textures
         self._diagnostics = diagnostics
         self._centre = centre
@@ -58,10 +67,24 @@ class LightBuilder:
                 domes.append(light)
                 dome_share += share
             else:
-                made.append(self._one(light, share))
+                made.append(self._kept_one(light, share))
         if domes:
-            made.append({**self._environment(domes), "sampling_weight": dome_share})
-        return [mi.load_dict(part) if isinstance(part, dict) else part for part in made]
+            key = ("domes", *(_content(dome) for dome in domes), dome_share)
+            made.append(
+                self._kept.get(
+                    key, lambda: mi.load_dict({**self._environment(domes), "sampling_weight": dome_share})
+                )
+            )
+        return made
+
+    def _kept_one(self, light: Light, share: float) -> object:
+        def make() -> object:
+            part = self._one(light, share)
+            return mi.load_dict(part) if isinstance(part, dict) else part
+
+        # A sun's disk is as far away and as large as the scene is.
+        scene = (self._centre.tobytes(), self._radius) if isinstance(light, DistantLight) else ()
+        return self._kept.get(("light", _content(light), share, scene), make)
 
     def _one(self, light: Light, share: float) -> object:
         if isinstance(light, PointLight):
@@ -147,6 +170,13 @@ class LightBuilder:
         # mitsuba's envmap refuses images of fewer than two rows or columns.
         repeats = (max(1, -(-2 // pixels.shape[0])), max(1, -(-4 // pixels.shape[1])), 1)
         return np.tile(pixels, repeats)
+
+
+def _content(light: Light) -> Hashable:
+    """All of a light, equal where all of it is equal."""
+    values = (getattr(light, each.name) for each in fields(light))
+    texts = (value.tobytes() if isinstance(value, np.ndarray) else value for value in values)
+    return (type(light), *texts)
 
 
 def _glowing(kind: str, matrix: Matrix, radiance: object, share: float) -> dict[str, object]:

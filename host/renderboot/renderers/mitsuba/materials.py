@@ -31,6 +31,15 @@ class MaterialLibrary:
         self.has_unsampled_light = False
         """Whether some surface emits what cannot be sampled as a light."""
 
+    @property
+    def count(self) -> int:
+        """How many BSDFs are kept."""
+        return len(self._known)
+
+    def forget(self) -> None:
+        """Keep no BSDF: what is needed again is made again."""
+        self._known.clear()
+
     def bsdf(self, mesh: Mesh) -> object:
         """The BSDF of a mesh."""
         material = mesh.material

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,14 @@ from ...picture import Pixels
 from ...scene import DomeLight, PictureSettings, RectLight, Scene, every_group
 from .camera import sensor
 from .engine import dr, mi, rgb
+from .kept import Generation
 from .lights import LightBuilder
 from .materials import MaterialLibrary
 from .shapes import ShapeBuilder
 from .textures import TextureLibrary
+
+if TYPE_CHECKING:
+    from .live import LiveTranslation
 
 Sums = npt.NDArray[np.float64]
 
@@ -39,7 +43,7 @@ class MitsubaRenderer:
         self, scene: Scene, threads: int, diagnostics: Diagnostics, cache: PartCache | None = None
     ) -> MitsubaPicture:
         """Translate a scene; see `Renderer.prepare`."""
-        with _translating(threads):
+        with translating(threads):
             return self._prepare(scene, diagnostics, cache)
 
     def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:
@@ -47,7 +51,7 @@ class MitsubaRenderer:
         textures = TextureLibrary(Diagnostics(), cache)
         materials = MaterialLibrary(textures, Diagnostics())
         groups = every_group(scene.root)
-        with _translating(threads):
+        with translating(threads):
             for mesh in (mesh for group in groups for mesh in group.meshes):
                 materials.bsdf(mesh)
                 materials.emission(mesh)
@@ -60,29 +64,53 @@ class MitsubaRenderer:
         materials = MaterialLibrary(textures, diagnostics)
         shapes = ShapeBuilder(materials, diagnostics)
         shapes.add(scene.root)
-        low, high = scene.bounds
-        radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
-        lights = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius).build(shapes.lights)
-        if materials.has_unsampled_light:
-            # Something must be sampled: mitsuba refuses a scene of lights that all have no weight.
-            lights.append(
-                mi.load_dict({"type": "point", "intensity": rgb((0.0, 0.0, 0.0)), "sampling_weight": 1e-3})
-            )
-        parts = {f"part{number}": part for number, part in enumerate([*shapes.shapes, *lights])}
-        whole = mi.load_dict(
-            {
-                "type": "scene",
-                "integrator": {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH},
-                "sensor": sensor(scene.camera, scene.settings, diagnostics),
-                "preview": sensor(scene.camera, _coarse(scene.settings), diagnostics),
-                **parts,
-            }
-        )
-        return MitsubaPicture(whole, scene.camera.exposure_scale, scene.settings)
+        parts = [*shapes.shapes, *lights_of(scene, shapes, textures, materials, diagnostics, Generation())]
+        return picture_of(mitsuba_scene(parts), scene, diagnostics)
+
+    def start_live(self, threads: int, diagnostics: Diagnostics) -> LiveTranslation:
+        """See `Renderer.start_live`."""
+        from .live import LiveTranslation  # the two need each other
+
+        return LiveTranslation(threads, diagnostics)
+
+
+def lights_of(
+    scene: Scene,
+    shapes: ShapeBuilder,
+    textures: TextureLibrary,
+    materials: MaterialLibrary,
+    diagnostics: Diagnostics,
+    kept: Generation,
+) -> list[object]:
+    """The lights of a scene whose shapes are built."""
+    low, high = scene.bounds
+    radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
+    lights = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius, kept).build(shapes.lights)
+    if materials.has_unsampled_light:
+        # Something must be sampled: mitsuba refuses a scene of lights that all have no weight.
+        black = {"type": "point", "intensity": rgb((0.0, 0.0, 0.0)), "sampling_weight": 1e-3}
+        lights.append(kept.get("black", lambda: mi.load_dict(black)))
+    return lights
+
+
+def mitsuba_scene(parts: list[object]) -> Any:
+    """A scene of these shapes and lights, which is looked at from outside of it."""
+    return mi.load_dict({"type": "scene", **{f"part{number}": part for number, part in enumerate(parts)}})
+
+
+def picture_of(whole: Any, scene: Scene, diagnostics: Diagnostics) -> MitsubaPicture:
+    """A picture of mitsuba's scene from the camera of the neutral one."""
+    return MitsubaPicture(
+        whole,
+        mi.load_dict(sensor(scene.camera, scene.settings, diagnostics)),
+        mi.load_dict(sensor(scene.camera, _coarse(scene.settings), diagnostics)),
+        scene.camera.exposure_scale,
+        scene.settings,
+    )
 
 
 @contextmanager
-def _translating(threads: int) -> Iterator[None]:
+def translating(threads: int) -> Iterator[None]:
     """While a scene is translated for so many threads. Raises RenderBootError for what mitsuba refuses."""
     # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
     # there is no thread in the pool, and the wait never ends.
@@ -109,18 +137,23 @@ def _coarse(settings: PictureSettings) -> PictureSettings:
 class MitsubaPicture:
     """Sums of weighted samples: finished passes in `_total`, the running one in the film."""
 
-    def __init__(self, scene: mi.Scene, exposure_scale: float, settings: PictureSettings) -> None:
+    def __init__(
+        self, scene: Any, camera: Any, coarse_camera: Any, exposure_scale: float, settings: PictureSettings
+    ) -> None:
         self._scene = scene
-        self._sensor = scene.sensors()[0]
+        self._sensor = camera
         self._film = self._sensor.film()
         # Otherwise a look at the film before the first pass has begun finds no storage, and raises.
         self._film.prepare([])
-        self._coarse_sensor = scene.sensors()[1]
+        self._coarse_sensor = coarse_camera
         self._coarse: Pixels | None = None
         # Any: the stubs describe another variant's seeds.
-        self._integrator: Any = scene.integrator()
+        self._integrator: Any = mi.load_dict(
+            {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH}
+        )
         self._exposure = exposure_scale
         self._columns = settings.window[2] - settings.window[0]
+        self._coarse_columns = -(-self._columns // 4)
         self._lock = threading.Lock()
         self._is_running = False
         self._is_cancelled = False
@@ -138,6 +171,12 @@ class MitsubaPicture:
         film = np.array(self._coarse_sensor.film().develop(raw=True))
         with self._lock:
             self._coarse = self._mean(film)
+
+    def preview_pixels(self) -> Pixels:
+        """See `LivePicture.preview_pixels`."""
+        with self._lock:
+            assert self._coarse is not None
+            return _narrowed(self._coarse, self._coarse_columns)
 
     def render_pass(self, samples: int) -> None:
         """Render on the calling thread; mitsuba's own threads do the work."""

@@ -30,7 +30,7 @@ class ShapeBuilder:
         for matrix in [np.eye(4)] if places is None else places:
             for mesh in group.meshes:
                 if not mesh.material.is_absent:
-                    self.shapes.append(self._shape(mesh, matrix))
+                    self.add_mesh(mesh, matrix)
             self.lights += [_placed_light(light, matrix) for light in group.lights]
         for instances in group.instances:
             self._add_instances(instances, places)
@@ -51,22 +51,33 @@ class ShapeBuilder:
         if not plain:
             return
         shared = self._shape_group(prototype, plain)
-        for matrix in matrices:
-            self.shapes.append(
-                mi.load_dict({"type": "instance", "group": shared, "to_world": transform(matrix)})
-            )
+        self.shapes += [self.instance(shared, matrix) for matrix in matrices]
+
+    def add_mesh(self, mesh: Mesh, matrix: Matrix) -> None:
+        """Add one mesh, whose space is where the matrix says."""
+        self.shapes.append(self.shape(mesh, matrix))
+
+    def instance(self, shared: object, matrix: Matrix) -> object:
+        """A shape group at one place."""
+        made: object = mi.load_dict({"type": "instance", "group": shared, "to_world": transform(matrix)})
+        return made
 
     def _shape_group(self, prototype: Group, meshes: list[Mesh]) -> object:
         key = id(prototype)
         shared = self._shared.get(key)
         if shared is None:
-            parts = {f"part{number}": self._shape(mesh, np.eye(4)) for number, mesh in enumerate(meshes)}
-            shared = mi.load_dict({"type": "shapegroup", **parts})
-            self._shared[key] = shared
+            shared = self._shared[key] = self.shape_group(meshes)
             self.shapes.append(shared)
         return shared
 
-    def _shape(self, mesh: Mesh, matrix: Matrix) -> object:
+    def shape_group(self, meshes: list[Mesh]) -> object:
+        """Meshes that instances can share."""
+        parts = {f"part{number}": self.shape(mesh, np.eye(4)) for number, mesh in enumerate(meshes)}
+        made: object = mi.load_dict({"type": "shapegroup", **parts})
+        return made
+
+    def shape(self, mesh: Mesh, matrix: Matrix) -> object:
+        """A mesh with its place, and that of its space, in its vertices."""
         placed = matrix @ mesh.transform
         linear = placed[:3, :3]
         positions = mesh.positions.astype(np.float64) @ linear.T + placed[:3, 3]

@@ -37,6 +37,15 @@ class TextureLibrary:
         self._images: dict[tuple[object, ...], Half] = {}
         self._textures: dict[tuple[object, ...], object] = {}
 
+    @property
+    def count(self) -> int:
+        """How many textures are kept."""
+        return len(self._textures)
+
+    def forget(self) -> None:
+        """Keep no texture, but the images that they are made of."""
+        self._textures.clear()
+
     def colour(self, texture: ImageTexture, extent: Extent | None) -> object:
         """A three-channel texture of linear values; `extent`: see `wrapping.wrapped`."""
         return self._texture(texture, extent, "colour", lambda image: self._colours(texture, image))

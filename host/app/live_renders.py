@@ -1,0 +1,268 @@
+"""The live renders of this desktop: what changes in the graph is cooked and sent to each of them.
+
+Cooking and sending are other threads'. The newest state wins, so a slider that is dragged never queues up.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from ..Katana import CatalogAPI
+from ..nodes.errors import SceneError
+from ..nodes.graph import Change, GraphEvent
+from ..nodes.project import to_document
+from ..nodes.scene import SceneChange, active_scene
+from ..render_service import RenderMethod
+from ..renderboot.live.state import LayerText, Update, merged
+from ..renderboot.pixel_stream import Shown
+from .cook_client import CookClient
+from .live_feed import LiveFeed
+from .pixel_server import PixelServer
+from .rendering import Render, RenderSession
+
+_log = logging.getLogger("Katana.Render")
+_OF_NO_PICTURE = (Change.NODE_MOVED,)
+
+
+@dataclass
+class _Live:
+    """One live render. `state` is all that it has been sent, for a process that begins anew."""
+
+    render: Render
+    feed: LiveFeed = field(default_factory=LiveFeed)
+    state: Update | None = None
+    revision: int = 0
+    cook_problem: str = ""
+    render_problem: str = ""
+
+
+class LiveRenders(QObject):
+    """Follows the graph for the renders that are live. Qt's thread.
+
+    Signals:
+        shown: a sequence ID and the revision that its next picture is of.
+    """
+
+    shown = Signal(int, int)
+    _answered = Signal(int, object, str)
+
+    def __init__(
+        self, renders: RenderSession, cook: CookClient, pixels: PixelServer, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._renders = renders
+        self._cook = cook
+        self._pixels = pixels
+        self._lives: dict[int, _Live] = {}
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="live-cooking", daemon=True)
+        self._thread.start()
+        # What changes in one turn of Qt's loop is one state.
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._on_changes_made)
+        self._answered.connect(self._on_answered)
+        renders.render_started.connect(self._on_render_started)
+        renders.render_changed.connect(self._on_render_changed)
+        pixels.stream_begun.connect(self._on_stream_begun)
+        pixels.shown_received.connect(self._on_shown)
+        active_scene().observe(self._on_scene_changed)
+        active_scene().observe_graph(self._on_graph_changed)
+
+    def is_live(self, render: Render) -> bool:
+        """Return whether the render follows the graph."""
+        return render.sequence_id in self._lives
+
+    def revision(self, render: Render) -> int:
+        """Return the latest state that was sent; each later picture says which one it is of."""
+        return self._lives[render.sequence_id].revision
+
+    def is_paused(self, render: Render) -> bool:
+        """Return whether the artist has paused the render."""
+        live = self._lives.get(render.sequence_id)
+        return live is not None and live.feed.is_paused
+
+    def set_paused(self, render: Render, is_paused: bool) -> None:
+        """Have a live render pause, or go on with the scene as it is then."""
+        live = self._lives.get(render.sequence_id)
+        if live is None:
+            return
+        cooks = live.feed.paused(is_paused)
+        self._send(live, Update(paused=is_paused))
+        if cooks:
+            self._ask(live)
+        self._renders.render_changed.emit(render)
+
+    def set_scale(self, render: Render, scale: int) -> None:
+        """Divide each side of the picture by `scale`."""
+        self._set_view(render, Update(scale=scale))
+
+    def set_region(self, render: Render, region: tuple[float, ...]) -> None:
+        """Render only left, top, right, bottom, from 0 to 1; an empty region is the whole picture."""
+        self._set_view(render, Update(region=region))
+
+    def close(self) -> None:
+        """Cook nothing more. The cook process must have been closed."""
+        active_scene().ignore(self._on_scene_changed)
+        active_scene().ignore(self._on_graph_changed)
+        self._lives.clear()
+        self._work.put(None)
+        self._thread.join()
+
+    # --- What changes ---
+
+    def _on_graph_changed(self, event: GraphEvent) -> None:
+        if event.change is Change.NODE_RENAMED:
+            for live in self._lives.values():
+                if live.render.node == event.detail:
+                    live.render.node = event.node.name
+        if event.change not in _OF_NO_PICTURE and self._lives:
+            self._timer.start()
+
+    def _on_scene_changed(self, change: SceneChange) -> None:
+        if change is SceneChange.FRAME and self._lives:
+            self._timer.start()
+        elif change is SceneChange.REPLACED:
+            for live in list(self._lives.values()):
+                self._renders.cancel(live.render)
+
+    def _on_changes_made(self) -> None:
+        for live in list(self._lives.values()):
+            if live.feed.changed():
+                self._ask(live)
+
+    def _on_render_started(self, render: Render) -> None:
+        if render.method is RenderMethod.LIVE:
+            live = self._lives[render.sequence_id] = _Live(render)
+            if live.feed.changed():
+                self._ask(live)
+
+    def _on_render_changed(self, render: Render) -> None:
+        if render.ended and self._lives.pop(render.sequence_id, None) is not None:
+            number = render.sequence_id
+            self._work.put(lambda: self._forget(number))
+
+    # --- Cooking ---
+
+    def _ask(self, live: _Live) -> None:
+        scene, render = active_scene(), live.render
+        item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+        if item is None or not item.isFramePinned():
+            render.frame = scene.frame
+            if item is not None:
+                item.setFrameRange(f"{render.frame:g}")
+        request = {
+            "op": "live",
+            "render": render.sequence_id,
+            "anew": live.state is None,
+            "project": to_document(scene.project),
+            "node": render.node,
+            "frame": render.frame,
+        }
+        number = render.sequence_id
+        self._work.put(lambda: self._cook_one(number, request))
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except RuntimeError:
+                return  # the desktop has closed, and Qt's objects with it
+
+    def _cook_one(self, number: int, request: dict[str, Any]) -> None:
+        """On the worker thread."""
+        try:
+            answer = self._cook.request(**request)
+        except SceneError as error:
+            self._answered.emit(number, None, str(error))
+        else:
+            self._answered.emit(number, {**answer, "frame": request["frame"]}, "")
+
+    def _forget(self, number: int) -> None:
+        """On the worker thread."""
+        try:
+            self._cook.request(op="end_live", render=number)
+        except SceneError as error:
+            _log.debug("The cook process did not forget a live render: %s", error)
+
+    def _on_answered(self, number: int, answer: dict[str, Any] | None, problem: str) -> None:
+        live = self._lives.get(number)
+        if live is None:
+            return
+        if answer is not None:
+            self._take_answer(live, answer)
+        live.cook_problem = problem
+        self._show_problem(live)
+        if live.feed.cooked():
+            self._ask(live)
+
+    def _take_answer(self, live: _Live, answer: dict[str, Any]) -> None:
+        layers = {
+            key: LayerText(layer["text"], tuple(layer["beneath"])) for key, layer in answer["layers"].items()
+        }
+        state = live.state
+        if state is None:
+            for warning in answer["warnings"]:
+                _log.warning("%s", warning)
+        elif not layers and (state.root, state.frame) == (answer["root"], answer["frame"]):
+            return  # nothing that is rendered has changed
+        live.revision += 1
+        self._send(live, Update(live.revision, root=answer["root"], layers=layers, frame=answer["frame"]))
+
+    # --- The render ---
+
+    def _set_view(self, render: Render, update: Update) -> None:
+        live = self._lives.get(render.sequence_id)
+        if live is not None:
+            live.revision += 1
+            self._send(live, replace(update, revision=live.revision))
+
+    def _send(self, live: _Live, update: Update) -> None:
+        live.state = merged(live.state, update)
+        self._pixels.send(live.render.sequence_id, update)
+
+    def _on_stream_begun(self, number: int) -> None:
+        live = self._lives.get(number)
+        if live is not None and live.state is not None and live.state.root is not None:
+            self._pixels.send(number, live.state)
+
+    def _on_shown(self, number: int, shown: Shown) -> None:
+        live = self._lives.get(number)
+        if live is None:
+            return
+        live.render_problem = shown.problem
+        self._show_problem(live)
+        if not shown.problem:
+            self.shown.emit(number, shown.revision)
+
+    def _show_problem(self, live: _Live) -> None:
+        problem = live.cook_problem or live.render_problem
+        if live.render.problem != problem:
+            live.render.problem = problem
+            if problem:
+                _log.warning("The live render of %s: %s", live.render.node, problem)
+            self._renders.render_changed.emit(live.render)
+
+
+_lives: LiveRenders | None = None
+
+
+def set_active_lives(lives: LiveRenders | None) -> None:
+    """Make `lives` the ones that the Monitor acts on."""
+    global _lives
+    _lives = lives
+
+
+def active_lives() -> LiveRenders:
+    """Return the live renders of the desktop."""
+    if _lives is None:
+        raise RuntimeError("There is no desktop.")
+    return _lives

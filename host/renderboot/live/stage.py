@@ -1,0 +1,123 @@
+"""The USD stage of a live scene: its layers in memory, changed in place, and which prims that changed.
+
+USD compares the old content of a layer with the new: what is equal is not composed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pxr import Sdf, Tf, Usd
+
+from ...usd_errors import words
+from ..diagnostics import Diagnostics
+from ..errors import RenderBootError
+from ..stage.layers import checked_layers
+from .state import LayerText, Update
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an update changed in the composed scene.
+
+    Attributes:
+        everything: nothing that was read before can be relied on.
+        prims: paths of prims of which something changed besides where they are.
+    """
+
+    everything: bool = False
+    prims: frozenset[Sdf.Path] = frozenset()
+
+
+class LiveStage:
+    """Holds the layers of a scene and its stage. Render thread only."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, Sdf.Layer] = {}
+        self._files: list[Sdf.Layer] = []
+        self._assets: set[str] = set()
+        self._root = ""
+        self._stage: Usd.Stage | None = None
+        self._listener: object = None
+        self._everything = False
+        self._prims: set[Sdf.Path] = set()
+
+    @property
+    def stage(self) -> Usd.Stage:
+        """The composed scene; there must have been an update."""
+        assert self._stage is not None
+        return self._stage
+
+    def apply(self, update: Update, diagnostics: Diagnostics) -> Changes:
+        """Take the layers of an update in.
+
+        Args:
+            update: the first one names the root and holds all layers.
+            diagnostics: receives what of it does not compose.
+
+        Raises:
+            RenderBootError: a layer is not USD, or the scene does not compose.
+        """
+        self._everything, self._prims = self._stage is None, set()
+        try:
+            self._take(update.layers)
+            self._check_files(diagnostics)
+            root = update.root or self._root
+            if root != self._root or self._stage is None:
+                self._open(root)
+        except Tf.ErrorException as error:
+            raise RenderBootError(f"The changed scene cannot be read as USD: {words(error)}") from error
+        for broken in self.stage.GetCompositionErrors():
+            diagnostics.warn(words(broken).rstrip("."))
+        return Changes(self._everything, frozenset(self._prims))
+
+    def _take(self, texts: dict[str, LayerText]) -> None:
+        contents = []
+        for key, given in texts.items():
+            layer = self._layers.setdefault(key, Sdf.Layer.CreateAnonymous(f"{key}.usda"))
+            content = Sdf.Layer.CreateAnonymous(".usda")
+            content.ImportFromString(given.text)
+            contents.append((layer, content, given))
+        # After all are there: a layer may lie upon one that comes later.
+        with Sdf.ChangeBlock():
+            for layer, content, given in contents:
+                content.subLayerPaths = [
+                    self._layers[name].identifier if name in self._layers else name for name in given.beneath
+                ]
+                layer.TransferContent(content)
+
+    def _check_files(self, diagnostics: Diagnostics) -> None:
+        """Open what the layers refer to, as for any render, where that has changed."""
+        assets = {asset for layer in self._layers.values() for asset in layer.GetExternalReferences()}
+        if assets == self._assets:
+            return
+        self._assets = assets
+        self._everything = True
+        self._files = [
+            opened
+            for layer in list(self._layers.values())
+            for opened in checked_layers(layer.identifier, diagnostics)
+        ]
+
+    def _open(self, root: str) -> None:
+        if root not in self._layers:
+            raise RenderBootError("The changed scene has no root.")
+        self._root = root
+        self._everything = True
+        self._stage = Usd.Stage.Open(self._layers[root], Usd.Stage.LoadAll)
+        self._listener = Tf.Notice.Register(Usd.Notice.ObjectsChanged, self._on_changed, self._stage)
+
+    def _on_changed(self, notice: Usd.Notice.ObjectsChanged, _sender: Usd.Stage) -> None:
+        for path in notice.GetResyncedPaths():
+            self._note(path)
+        for path in notice.GetChangedInfoOnlyPaths():
+            # Where a prim is, is read anew each time.
+            if not (path.IsPropertyPath() and path.name.startswith("xformOp")):
+                self._note(path)
+
+    def _note(self, path: Sdf.Path) -> None:
+        prim = path.GetPrimPath()
+        if prim == Sdf.Path.absoluteRootPath or prim.pathString.startswith("/__Prototype"):
+            self._everything = True
+        else:
+            self._prims.add(prim)

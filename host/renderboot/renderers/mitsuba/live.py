@@ -1,0 +1,101 @@
+"""A scene that is translated again and again: shapes that are as before are used again, with their trees.
+
+Each mesh is a shape group with one instance: then a change rebuilds only the trees of what changed, and a
+mesh that moves is another instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...diagnostics import Diagnostics
+from ...scene import Matrix, Mesh, Scene
+from .kept import Generation
+from .materials import MaterialLibrary
+from .plugin import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
+from .shapes import ShapeBuilder
+from .textures import TextureLibrary
+
+_KEPT_BEYOND_FIRST = 32
+"""How many textures, and how many materials, are kept beyond those of the first translation."""
+
+
+class LiveTranslation:
+    """See `renderers.LiveTranslation`. Render thread only."""
+
+    def __init__(self, threads: int, diagnostics: Diagnostics) -> None:
+        self._threads = threads
+        self._diagnostics = diagnostics
+        self._textures = TextureLibrary(diagnostics)
+        self._materials = MaterialLibrary(self._textures, diagnostics)
+        self._kept = Generation()
+        self._parts: list[object] = []
+        self._whole: Any = None
+        self._most_kept = 0
+
+    def prepare(self, scene: Scene) -> MitsubaPicture:
+        """See `renderers.LiveTranslation.prepare`."""
+        kept = Generation(self._kept)
+        with translating(self._threads):
+            shapes = _KeptShapeBuilder(self._materials, self._diagnostics, kept)
+            shapes.add(scene.root)
+            lights = lights_of(scene, shapes, self._textures, self._materials, self._diagnostics, kept)
+            parts = [*shapes.shapes, *lights]
+            if self._whole is None or [id(part) for part in parts] != [id(part) for part in self._parts]:
+                self._whole, self._parts = mitsuba_scene(parts), parts
+            picture = picture_of(self._whole, scene, self._diagnostics)
+        self._kept = kept
+        self._forget_if_many()
+        return picture
+
+    def _forget_if_many(self) -> None:
+        """A colour that is dragged makes a material each time: all of them would fill the memory."""
+        count = self._materials.count + self._textures.count
+        if not self._most_kept:
+            self._most_kept = count + _KEPT_BEYOND_FIRST
+        elif count > self._most_kept:
+            self._materials.forget()
+            self._textures.forget()
+
+
+class _KeptShapeBuilder(ShapeBuilder):
+    """Takes shapes from the translation before. What is kept holds its meshes: their ids stay theirs."""
+
+    def __init__(self, materials: MaterialLibrary, diagnostics: Diagnostics, kept: Generation) -> None:
+        super().__init__(materials, diagnostics)
+        self._kept = kept
+        self._listed: set[int] = set()
+
+    def add_mesh(self, mesh: Mesh, matrix: Matrix) -> None:
+        placed = matrix @ mesh.transform
+        # Neither a light nor a mirrored mesh can be an instance.
+        if mesh.material.emits or np.linalg.det(placed[:3, :3]) <= 0.0:
+            key = ("shape", _content(mesh), placed.tobytes())
+            self.shapes.append(self._kept.get(key, lambda: (self.shape(mesh, matrix), mesh))[0])
+            return
+        group = self.shape_group([replace(mesh, transform=np.eye(4))])
+        if id(group) not in self._listed:
+            self._listed.add(id(group))
+            self.shapes.append(group)
+        self.shapes.append(self.instance(group, placed))
+
+    def shape_group(self, meshes: list[Mesh]) -> object:
+        key = ("group", *((_content(mesh), mesh.transform.tobytes()) for mesh in meshes))
+        make = super().shape_group
+        return self._kept.get(key, lambda: (make(meshes), meshes))[0]
+
+    def instance(self, shared: object, matrix: Matrix) -> object:
+        key = ("instance", id(shared), matrix.tobytes())
+        make = super().instance
+        return self._kept.get(key, lambda: (make(shared, matrix), shared))[0]
+
+
+def _content(mesh: Mesh) -> Hashable:
+    """All of a mesh but its place: equal where it is the same arrays with an equal material."""
+    arrays = (mesh.positions, mesh.triangles, mesh.normals, mesh.uvs)
+    attributes = tuple((name, id(values)) for name, values in sorted(mesh.attributes.items()))
+    return (*(id(array) for array in arrays), attributes, mesh.material, mesh.is_closed)

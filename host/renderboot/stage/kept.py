@@ -1,0 +1,91 @@
+"""Meshes of a stage that is read again and again: of a prim that did not change, the same objects.
+
+The same object means: all of it is as before. Used by one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pxr import Sdf, Usd, UsdShade
+
+from ..cache import PartCache
+from ..scene import Matrix, Mesh
+
+_PARTS_BEYOND_FIRST = 64
+"""How many parts are kept beyond those of the first reading."""
+
+
+@dataclass
+class _Entry:
+    meshes: list[Mesh]
+    inherited_names: frozenset[str]
+    path: Sdf.Path
+
+
+class KeptMeshes:
+    """What was read of each prim. `forget` what changed before the stage is read the next time."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Hashable, _Entry] = {}
+        self._first_parts = 0
+        self.parts = PartCache(lambda: None)
+        """Triangles by what they are made of: read again, what is equal is the same arrays."""
+
+    def meshes(
+        self, key: Hashable, path: Sdf.Path, place: Matrix, read: Callable[[], tuple[list[Mesh], set[str]]]
+    ) -> tuple[list[Mesh], frozenset[str]]:
+        """Return the meshes of one prim, read now if they are not kept, and what primvars they inherit.
+
+        Args:
+            key: the prim, and what else decides how it is read.
+            path: the prim's.
+            place: where it is now.
+            read: reads the meshes at that place, and names the primvars that come from outside.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            meshes, names = read()
+            entry = self._entries[key] = _Entry(meshes, frozenset(names), path)
+        elif entry.meshes and not np.array_equal(entry.meshes[0].transform, place):
+            entry.meshes = [replace(mesh, transform=place) for mesh in entry.meshes]
+        return list(entry.meshes), entry.inherited_names
+
+    def forget_all(self) -> None:
+        """Everything may be different."""
+        self._entries.clear()
+        # Of an animated mesh, each frame has its own.
+        if self._first_parts and len(self.parts) > 2 * self._first_parts + _PARTS_BEYOND_FIRST:
+            self.parts = PartCache(lambda: None)
+            self._first_parts = 0
+
+    def forget(self, stage: Usd.Stage, changed: Iterable[Sdf.Path]) -> None:
+        """Forget what these prims decide: themselves, what is below them, and what shows their material."""
+        self._first_parts = self._first_parts or len(self.parts)
+        looks = {
+            mesh.material.path
+            for entry in self._entries.values()
+            for mesh in entry.meshes
+            if mesh.material.path.startswith("/")  # else it is a displayColor
+        }
+        prefixes = list(changed)
+        changed_looks: set[str] = set()
+        for path in prefixes:
+            prim = stage.GetPrimAtPath(path)
+            if prim and (prim.IsInstanceProxy() or prim.IsInPrototype()):
+                self.forget_all()
+                return
+            within = {look for look in looks if path.HasPrefix(look) or Sdf.Path(look).HasPrefix(path)}
+            # A Material is a NodeGraph, too. What belongs to none may be shared, or a new look of something.
+            if prim and not within and (prim.IsA(UsdShade.NodeGraph) or prim.IsA(UsdShade.Shader)):
+                self.forget_all()
+                return
+            changed_looks |= within
+        self._entries = {
+            key: entry
+            for key, entry in self._entries.items()
+            if not any(entry.path.HasPrefix(prefix) for prefix in prefixes)
+            and not any(mesh.material.path in changed_looks for mesh in entry.meshes)
+        }

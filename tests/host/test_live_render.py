@@ -1,0 +1,130 @@
+"""A live render: what changes in the graph comes to the render process, and its picture to the Monitor."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QMenu
+from pytestqt.qtbot import QtBot
+
+from host.app.desktop import Desktop
+from host.app.rendering import Phase, Render
+from host.nodes.graph import Node
+from host.nodes.scene import active_scene
+from host.nodes.types import node_type
+from tests.host.conftest import MakeDesktop
+from tests.host.driving import graph_tab, monitor, open_small
+
+LIMIT_MS = 60_000
+
+
+class Pictures(QObject):
+    """The revision and the picture that came last."""
+
+    def __init__(self, desktop: Desktop) -> None:
+        super().__init__()
+        self.revision = 0
+        self.image = QImage()
+        self._announced = 0
+        desktop.lives.shown.connect(self._on_shown)
+        desktop.pictures.picture_changed.connect(lambda number: self._on_picture(desktop, number))
+
+    def _on_shown(self, _number: int, revision: int) -> None:
+        self._announced = revision
+
+    def _on_picture(self, desktop: Desktop, number: int) -> None:
+        self.revision, self.image = self._announced, desktop.pictures.image(number)
+
+
+def trigger_live(node: str) -> None:
+    menu = graph_tab().build_node_menu(active_scene().graph.node(node))
+    farm = next(action for action in menu.actions() if action.text() == "Local Farm").menu()
+    assert isinstance(farm, QMenu)
+    next(action for action in farm.actions() if action.text() == "Live Render").trigger()
+
+
+def between(source: str, target: str, type_name: str, **values: object) -> Node:
+    """A new node between two that are connected."""
+    graph = active_scene().graph
+    node = graph.create(node_type(type_name))
+    for name, value in values.items():
+        node.set_value(name, value)  # type: ignore[arg-type]
+    graph.disconnect(graph.node(target), "in")
+    graph.connect(graph.node(source), node)
+    graph.connect(node, graph.node(target))
+    return node
+
+
+def brightness(image: QImage) -> float:
+    """Of the middle of the picture, from 0 to 255."""
+    middle = image.pixelColor(image.width() // 2, image.height() // 2)
+    return (middle.red() + middle.green() + middle.blue()) / 3.0
+
+
+def children() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "host.renderboot" in " ".join(child.cmdline())
+    ]
+
+
+def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """A light that changes is seen; an edit that breaks the scene keeps the picture, with the reason; a crash
+    of the render process starts it again from the last state; a stop ends it."""
+    desktop = make_desktop()
+    open_small(desktop, samples=4)
+    light = between("UsdIn", "RenderSettings", "Light", kind="dome", intensity=0.2)
+    pictures = Pictures(desktop)
+    trigger_live("Render")
+    [render] = desktop.renders.renders
+
+    def shows_latest() -> bool:
+        return pictures.revision == desktop.lives.revision(render) > 0
+
+    qtbot.waitUntil(shows_latest, timeout=LIMIT_MS)
+    assert (pictures.image.width(), pictures.image.height()) == (32, 18)
+    dark = brightness(pictures.image)
+
+    def change(value: float) -> None:
+        before = desktop.lives.revision(render)
+        light.set_value("intensity", value)
+        qtbot.waitUntil(lambda: desktop.lives.revision(render) > before and shows_latest(), timeout=LIMIT_MS)
+
+    change(3.0)
+    bright = brightness(pictures.image)
+    assert bright > dark + 40
+    assert monitor().shown_render is render and not monitor().message
+
+    # An edit that breaks the scene.
+    active_scene().graph.node("RenderSettings").set_value("camera", "/no/camera")
+    qtbot.waitUntil(lambda: "/no/camera" in monitor().message, timeout=LIMIT_MS)
+    assert brightness(monitor().view.image) == pytest.approx(bright, abs=25)
+    active_scene().graph.node("RenderSettings").set_value("camera", "")
+    change(3.1)
+    assert not monitor().message
+
+    # A crash.
+    first_job = render.job_id
+    [child] = children()
+    os.kill(child.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: render.job_id not in ("", first_job), timeout=LIMIT_MS)
+    change(0.2)
+    assert brightness(pictures.image) == pytest.approx(dark, abs=25)
+    assert render.phase in (Phase.WAITING, Phase.RUNNING)
+
+    desktop.renders.cancel(render)
+    qtbot.waitUntil(lambda: render.ended, timeout=LIMIT_MS)
+    assert not children()
+    assert render.picture is not None and render.picture.is_file() and _exr(render).is_file()
+
+
+def _exr(render: Render) -> Path:
+    assert render.picture is not None
+    return render.picture.with_suffix(".exr")
