@@ -220,7 +220,7 @@ def test_a_long_chain_cooks() -> None:
         following = graph.create(node_type("Render"))
         graph.connect(node, following)
         node = following
-    assert len(cooking._sources_first(node)) == 1202
+    assert len(cooking.sources_first(node)) == 1202
 
 
 @pytest.mark.parametrize("type_name", ["Transform", "Material", "Merge", "RenderSettings", "Render"])

@@ -68,7 +68,7 @@ def test_nothing_of_an_earlier_picture_is_left_under_another_header(
         if action.text() == "Local Farm"
     )
     assert isinstance(farm, QMenu)
-    farm.actions()[1].trigger()  # Disk Render, without an Output
+    farm.actions()[2].trigger()  # Disk Render, without an Output
     assert desktop.renders.renders[-1].phase is Phase.REFUSED
     assert monitor().view.image.isNull() and "not submitted" in monitor().view.notice
 
@@ -110,7 +110,7 @@ def test_a_disk_render_does_not_show_the_file_of_the_one_before(
     desktop.pictures.picture_changed.connect(lambda _number: seen.append(monitor().view.image.width()))
     farm = next(a.menu() for a in graph_tab().build_node_menu(node).actions() if a.text() == "Local Farm")
     assert isinstance(farm, QMenu)
-    farm.actions()[1].trigger()
+    farm.actions()[2].trigger()
     render = desktop.renders.renders[-1]
     qtbot.waitUntil(lambda: render.ended and monitor().view.image.width() == 32, timeout=WAIT_MS)
     assert not desktop.pictures.is_streamed(render.sequence_id)

@@ -37,6 +37,7 @@ def test_a_preview_render_from_the_menu_shows_its_picture(make_desktop: MakeDesk
     assert submenu is not None
     assert [action.text() for action in submenu.actions()] == [
         "Preview Render",
+        "Live Render",
         "Disk Render",
         "Disk Render Frames…",
     ]
@@ -66,7 +67,7 @@ def test_what_a_farm_is_asked_for(
     menu = tab.build_node_menu(active_scene().graph.node("RenderSettings"))
     farm = next(action for action in menu.actions() if action.text() == "Local Farm").menu()
     assert isinstance(farm, QMenu)
-    assert [action.text() for action in farm.actions()] == ["Preview Render"]
+    assert [action.text() for action in farm.actions()] == ["Preview Render", "Live Render"]
     farm.actions()[0].trigger()
     render = desktop.renders.renders[0]
     qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
@@ -165,7 +166,7 @@ def test_a_disk_render_writes_to_the_nodes_output(
         farm = next(a for a in graph_tab().build_node_menu(render_node).actions() if a.text() == "Local Farm")
         submenu = farm.menu()
         assert isinstance(submenu, QMenu)
-        submenu.actions()[1].trigger()
+        submenu.actions()[2].trigger()
 
     trigger()
     assert monitor().message == "Node Render has no Output: set where Disk Render writes its picture."

@@ -1,0 +1,212 @@
+"""A scene that is read and translated again and again is the scene that is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdRender, UsdShade
+
+from host.renderboot.arguments import Arguments
+from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.errors import RenderBootError
+from host.renderboot.live.scene import LiveScene
+from host.renderboot.live.state import LayerText, Update
+from host.renderboot.renderers import load_renderer
+from host.renderboot.scene import Scene
+from host.renderboot.stage.reader import read_stage
+from tests.renderboot.stages import add_camera, add_card, add_sphere, new_stage
+
+ARGUMENTS = Arguments(stage=Path("live"), width=32, height=32, samples=4)
+
+
+def a_stage() -> Usd.Stage:
+    """Meshes with and without a material, instances of two kinds, lights, things that move."""
+    stage = new_stage()
+    settings = UsdRender.Settings.Define(stage, "/Render/Settings")
+    settings.CreateResolutionAttr(Gf.Vec2i(32, 32))
+    settings.GetPrim().CreateAttribute("katana:samples", Sdf.ValueTypeNames.Int).Set(4)
+    add_camera(stage)
+    add_card(stage, "/World/Card", 1.5, -1.0)
+    add_sphere(stage, "/World/Ball", (0.0, 1.0, 0.0), 0.5)
+    material(stage, "/World/Looks/Red", (0.8, 0.1, 0.1))
+    bind(stage, "/World/Card", "/World/Looks/Red")
+    UsdLux.SphereLight.Define(stage, "/World/Lamp").CreateIntensityAttr(30.0)
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Lamp")).SetTranslate((2.0, 3.0, 4.0))
+    points = UsdGeom.PointInstancer.Define(stage, "/World/Beads")
+    bead = add_sphere(stage, "/World/Beads/Bead", radius=0.2)
+    points.CreatePrototypesRel().SetTargets([bead.GetPath()])
+    points.CreatePositionsAttr([(x, -1.0, 0.0) for x in (-1.0, 0.0, 1.0)])
+    points.CreateProtoIndicesAttr([0, 0, 0])
+    stage.CreateClassPrim("/Pattern")
+    add_card(stage, "/Pattern/Leaf", 0.3)
+    for number in range(2):
+        prim = UsdGeom.Xform.Define(stage, f"/World/Copy{number}")
+        prim.AddTranslateOp().Set(Gf.Vec3d(number - 0.5, -1.5, 1.0))
+        prim.GetPrim().GetReferences().AddInternalReference("/Pattern")
+        prim.GetPrim().SetInstanceable(True)
+    stage.GetPrimAtPath("/World/Ball").GetAttribute("xformOp:translate").Set((0.0, 1.5, 0.0), 5.0)
+    return stage
+
+
+def material(stage: Usd.Stage, path: str, colour: tuple[float, float, float]) -> None:
+    made = UsdShade.Material.Define(stage, path)
+    shader = UsdShade.Shader.Define(stage, f"{path}/Surface")
+    shader.CreateIdAttr("UsdPreviewSurface")
+    shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(colour)
+    made.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
+
+
+def bind(stage: Usd.Stage, prim: str, look: str) -> None:
+    bound = UsdShade.Material(stage.GetPrimAtPath(look))
+    UsdShade.MaterialBindingAPI.Apply(stage.GetPrimAtPath(prim)).Bind(bound)
+
+
+def colour_of(stage: Usd.Stage, path: str, value: tuple[float, float, float]) -> None:
+    stage.GetPrimAtPath(path).GetAttribute("inputs:diffuseColor").Set(value)
+
+
+def edits() -> Iterator[tuple[str, Any]]:
+    """What an artist does to the stage, one after the other."""
+    yield "light", lambda s: UsdLux.SphereLight.Get(s, "/World/Lamp").GetIntensityAttr().Set(60.0)
+    yield "material", lambda s: colour_of(s, "/World/Looks/Red/Surface", (0.1, 0.8, 0.1))
+    yield "move", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Ball")).SetTranslate((1, 1, 0))
+    yield "move all", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World")).SetTranslate((0, 0.2, 0))
+    yield "hide", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Card")).MakeInvisible()
+    yield "show", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Card")).MakeVisible()
+    yield (
+        "points",
+        lambda s: (
+            UsdGeom.Mesh.Get(s, "/World/Card")
+            .GetPointsAttr()
+            .Set([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)])
+        ),
+    )
+    yield "another material", lambda s: material(s, "/World/Looks/Blue", (0.1, 0.1, 0.9))
+    yield "bind", lambda s: bind(s, "/World/Card", "/World/Looks/Blue")
+    yield "bind above", lambda s: bind(s, "/World", "/World/Looks/Red")
+    yield "delete material", lambda s: s.RemovePrim("/World/Looks/Blue")
+    yield "delete all looks", lambda s: s.RemovePrim("/World/Looks")
+    yield (
+        "primvar above",
+        lambda s: (
+            UsdGeom.PrimvarsAPI(s.GetPrimAtPath("/World"))
+            .CreatePrimvar("displayColor", Sdf.ValueTypeNames.Color3fArray, UsdGeom.Tokens.constant)
+            .Set([(0.2, 0.4, 0.6)])
+        ),
+    )
+    yield "bead", lambda s: UsdGeom.Sphere.Get(s, "/World/Beads/Bead").GetRadiusAttr().Set(0.3)
+    yield (
+        "beads",
+        lambda s: (
+            UsdGeom.PointInstancer.Get(s, "/World/Beads")
+            .GetPositionsAttr()
+            .Set([(x, -1.0, 0.5) for x in (-1.0, 0.5, 1.0)])
+        ),
+    )
+    yield (
+        "leaf",
+        lambda s: (
+            UsdGeom.Mesh.Get(s, "/Pattern/Leaf")
+            .GetPointsAttr()
+            .Set([(-0.5, -0.5, 0), (0.5, -0.5, 0), (0.5, 0.5, 0), (-0.5, 0.5, 0)])
+        ),
+    )
+    yield "no copy", lambda s: s.RemovePrim("/World/Copy1")
+    yield "another camera", lambda s: add_camera(s, "/World/Aside", distance=14.0)
+
+
+def update(stage: Usd.Stage) -> Update:
+    return Update(1, root="all", layers={"all": LayerText(stage.GetRootLayer().ExportToString())})
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Deeply; arrays by value."""
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and np.array_equal(one, other)
+    if is_dataclass(one) and not isinstance(one, type):
+        return type(one) is type(other) and all(
+            equal(getattr(one, each.name), getattr(other, each.name)) for each in fields(one)
+        )
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(value, other[key]) for key, value in one.items())
+    return bool(one == other)
+
+
+def test_after_each_edit_the_scene_is_what_it_would_be_if_it_were_read_anew() -> None:
+    """Whatever changes, in whichever order; and what did not change is the same objects."""
+    stage = a_stage()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    live.updated(update(stage))
+    for name, edit in edits():
+        edit(stage)
+        scene, _ = live.updated(update(stage))
+        assert equal(scene, read_stage(stage, ARGUMENTS, Diagnostics())), name
+
+
+def test_what_did_not_change_is_the_same_objects() -> None:
+    """So the renderer need not translate it: only the mesh of which the material changed is another."""
+    stage = a_stage()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    before = meshes(live.updated(update(stage))[0])
+    colour_of(stage, "/World/Looks/Red/Surface", (0.1, 0.8, 0.1))
+    after = meshes(live.updated(update(stage))[0])
+    assert {path for path in before if after[path] is not before[path]} == {"/World/Card"}
+    assert after["/World/Card"].positions is before["/World/Card"].positions
+    moved = Update(2, frame=5.0)
+    again = meshes(live.updated(moved)[0])
+    assert again["/World/Card"].positions is before["/World/Card"].positions
+
+
+def meshes(scene: Scene) -> dict[str, Any]:
+    return {mesh.path: mesh for mesh in scene.root.meshes}
+
+
+def test_a_live_picture_is_the_picture_of_the_scene() -> None:
+    """Also after a change: as bright as a render of the same scene that begins anew, pixel by pixel."""
+    stage = a_stage()
+    renderer = load_renderer("mitsuba")
+    live = LiveScene(ARGUMENTS, renderer)
+    _, picture = live.updated(update(stage))
+    picture.render_preview()
+    colour_of(stage, "/World/Looks/Red/Surface", (0.1, 0.8, 0.1))
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Ball")).SetTranslate((1, 1, 0))
+    _, picture = live.updated(update(stage))
+    picture.render_preview()
+    assert picture.preview_pixels().shape == (8, 8, 4)
+    picture.render_pass(256)
+    anew = renderer.prepare(read_stage(stage, ARGUMENTS, Diagnostics()), 1, Diagnostics())
+    anew.render_pass(256)
+    difference = np.abs(picture.pixels() - anew.pixels())
+    assert float(difference.mean()) < 0.01
+
+
+def test_a_smaller_picture_and_a_region_of_it() -> None:
+    """The scale divides both sides; of a region only its pixels are rendered."""
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    live.updated(update(a_stage()))
+    scene, picture = live.updated(Update(2, scale=2))
+    assert (scene.settings.width, scene.settings.height) == (16, 16)
+    scene, picture = live.updated(Update(3, scale=1, region=(0.25, 0.5, 0.75, 1.0)))
+    assert scene.settings.window == (8, 16, 24, 32)
+    assert picture.pixels().shape == (16, 16, 4)
+    scene, picture = live.updated(Update(4, region=()))
+    assert picture.pixels().shape == (32, 32, 4)
+
+
+def test_an_edit_that_breaks_the_scene_is_refused_and_the_next_one_mends_it() -> None:
+    """Text that is not USD, a scene without anything to see: each has its reason, and neither is the end."""
+    stage = a_stage()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    live.updated(update(stage))
+    for broken in ('#usda 1.0\ndef "', "#usda 1.0\n", '#usda 1.0\ndef Xform "World" {}\n'):
+        with pytest.raises(RenderBootError):
+            live.updated(Update(2, layers={"all": LayerText(broken)}))
+    scene, _ = live.updated(update(stage))
+    assert equal(scene, read_stage(stage, ARGUMENTS, Diagnostics()))
