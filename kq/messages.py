@@ -228,6 +228,8 @@ class AdmitHostRequest(_Request, frozen=True, kw_only=True, tag="admit"):
     """A name for the key: Agents that use it may only speak for themselves."""
     bind: str
     """The local address to bind besides loopback; empty: loopback is enough (a tunnel)."""
+    agents: int
+    """How many Agents it may have at a time."""
     by_hand: bool = False
     """Whether a person starts its Agents: then the key is kept while there are none."""
 

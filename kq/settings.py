@@ -23,6 +23,7 @@ MAX_AGENTS = 1000
 """Local Agents of a session, or Agents of one other machine: more would be a mistake in typing."""
 
 
+_Bytes = Annotated[int, Meta(ge=0, le=2**62)]
 _Count = Annotated[int, Meta(ge=0, le=10**7)]
 _Port = Annotated[int, Meta(ge=0, le=65535)]
 _Seconds = Annotated[float, Meta(ge=0, lt=1e9)]
@@ -57,8 +58,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     """KQ_NICE: by how much renders yield to the desktop (0 to 19)."""
     standby_s: _Seconds = 300.0
     """KQ_STANDBY_S: how long after a render an Agent keeps a process ready for the next; 0: not at all."""
-    standby_memory: Annotated[int, Meta(ge=0, le=2**62)] = 2**30
+    standby_memory: _Bytes = 2**30
     """KQ_STANDBY_MEMORY: a ready process that holds more bytes than this is not kept."""
+    max_log_bytes: _Bytes = 2**30
+    """KQ_MAX_LOG_BYTES: how much of a log an Agent of another machine may send, for each attempt."""
+    max_returned_files: _Count = 10_000
+    """KQ_MAX_RETURNED_FILES: how many files it may return of an attempt."""
+    max_returned_bytes: _Bytes = 2**36
+    """KQ_MAX_RETURNED_BYTES: and how large they may be together."""
+    min_free_bytes: _Bytes = 2**29
+    """KQ_MIN_FREE_BYTES: nothing that it sends is written to a disk that would have less room afterwards."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """KQ_LOG: debug, info, warning or error."""
 

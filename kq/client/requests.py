@@ -115,8 +115,8 @@ class ClientRequests:
         """What became of a job's tasks, with times."""
         return self._ask(lambda number: m.StoryRequest(request=number, job_id=job_id), lambda reply: reply)
 
-    def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
-        """Make a key for the Agents of `host` and open the ports on the local address `bind`.
+    def admit_host(self, host: str, bind: str, agents: int, *, by_hand: bool = False) -> Future[str]:
+        """Make a key for `agents` Agents of `host` at a time, and open the ports on the local address `bind`.
 
         The queue forgets it some time after the last of them was heard; `by_hand`: not before `revoke_host`.
 
@@ -124,7 +124,9 @@ class ClientRequests:
             Their connection file, as JSON. It holds a secret key.
         """
         return self._ask(
-            lambda number: m.AdmitHostRequest(request=number, host=host, bind=bind, by_hand=by_hand),
+            lambda number: m.AdmitHostRequest(
+                request=number, host=host, bind=bind, agents=agents, by_hand=by_hand
+            ),
             lambda reply: reply.connection,
         )
 

@@ -138,7 +138,9 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
     assert queue is not None
     configured = "" if settings.host == "127.0.0.1" else settings.host
     call, bind = choose_addresses(host.kq_host or configured, "")
-    content = msgspec.json.decode(queue.admit_host(host.label, bind, by_hand=True).result(15.0))
+    content = msgspec.json.decode(
+        queue.admit_host(host.label, bind, host.num_agents, by_hand=True).result(15.0)
+    )
     content["connection"]["host"] = call
     print(msgspec.json.encode(content).decode())
     connection = content["connection"]
@@ -146,7 +148,8 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
     print(
         f"Put the line into ~/.katana-queue/connection.json on {host.host}, readable by its owner alone "
         f"(umask 077), then run there:\n"
-        f"./StartAgents.sh KATANA_ROOT KQ_DATA_ROOT {call} {ports} NUM_AGENTS",
+        f"./StartAgents.sh KATANA_ROOT KQ_DATA_ROOT {call} {ports} {host.num_agents}\n"
+        f"The key is good for {host.num_agents} Agents at a time; -n says how many.",
         file=sys.stderr,
     )
     return 0

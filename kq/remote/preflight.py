@@ -73,8 +73,8 @@ class Queue(Protocol):
     def session(self) -> str:
         """The session's name; empty before there is one."""
 
-    def admit_host(self, host: str, bind: str, *, by_hand: bool = False) -> Future[str]:
-        """Make a key, and open the ports on the local address `bind`."""
+    def admit_host(self, host: str, bind: str, agents: int, *, by_hand: bool = False) -> Future[str]:
+        """Make a key for so many Agents, and open the ports on the local address `bind`."""
 
     def revoke_host(self, host: str, *, undo: bool = False) -> Future[None]:
         """Forget the key; `undo`: unless a person was given it."""
@@ -240,7 +240,7 @@ class Preflight:
         assert self.queue is not None
         # Before there is an answer: it must be revoked also when this is cancelled meanwhile.
         self.admitted = label
-        future = self.queue.admit_host(label, bind)
+        future = self.queue.admit_host(label, bind, self.host.num_agents)
         try:
             content = self._steps.wait(
                 lambda: future.result(_ANSWER_S), _ANSWER_S + 1.0, "the queue did not answer"

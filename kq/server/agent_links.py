@@ -6,6 +6,7 @@ import msgspec
 
 from .. import messages as m
 from ..wire import ServerWire
+from .allowances import Allowances
 
 __all__ = ["LOCAL_ROLE", "AgentLinks"]
 
@@ -16,8 +17,10 @@ LOCAL_ROLE = "agent:local"
 class AgentLinks:
     """The connections of all known Agents. To be used from the server's thread."""
 
-    def __init__(self, wire: ServerWire) -> None:
+    def __init__(self, wire: ServerWire, allowances: Allowances) -> None:
         self._wire = wire
+        self.allowances = allowances
+        """What each key may ask for."""
         self._routes: dict[str, bytes] = {}
         """By Agent: its peer on the request port."""
         self._roles: dict[str, str] = {}
@@ -49,6 +52,7 @@ class AgentLinks:
         """The Agent no longer exists."""
         self._routes.pop(agent_id, None)
         self._roles.pop(agent_id, None)
+        self.allowances.forget_agent(agent_id)
 
     def is_connected(self, agent_id: str) -> bool:
         """Whether the Agent has a route on the request port."""

@@ -49,6 +49,7 @@ class AgentMessages:
         self._journal_writer = journal_writer
         self._links = links
         self._streams = streams
+        self._allowances = links.allowances
 
     def take_update(self, incoming: Incoming[m.UpdateMessage]) -> None:
         """Take a report. One for an Agent that another key speaks for is dropped."""
@@ -61,27 +62,29 @@ class AgentMessages:
             if role is not None:
                 self._streams.take(message)
             return
-        event = self._event_of(message)
+        if not self._allowances.may_report(incoming.role, message.agent):
+            return
+        event = self._event_of(message, incoming.role)
         if event is not None:
             self._scheduler.handle(event)
 
     def _event_of(
-        self, message: m.AttemptEnding | m.HeartbeatUpdate | m.ProgressUpdate | m.LeaveUpdate
+        self, message: m.AttemptEnding | m.HeartbeatUpdate | m.ProgressUpdate | m.LeaveUpdate, role: str
     ) -> ev.CoreEvent | None:
         if isinstance(message, m.AttemptEnding):
-            return ev.AttemptEnded(_tidy(message))
+            return ev.AttemptEnded(self._checked(message, role))
         if isinstance(message, m.HeartbeatUpdate):
             return ev.AgentHeard(
                 message.agent,
                 message.beat,
                 message.assigned,
                 message.holding,
-                _endings(message.agent, message.endings),
+                self._endings(message.agent, message.endings, role),
                 _finite(message.cpu_percent),
                 _whole(message.memory),
             )
         if isinstance(message, m.ProgressUpdate):
-            picture = message.picture if len(message.picture) <= _LONGEST_PATH else ""
+            picture = self._picture(message.agent, message.attempt, message.picture, role)
             warning = message.warning[:_LONGEST_TEXT]
             warnings = _whole(message.warnings) or 0
             return ev.AttemptProgressed(
@@ -95,10 +98,16 @@ class AgentMessages:
     def take_registration(self, peer: bytes, role: str, message: m.RegisterUpdate) -> None:
         """Admit an Agent, or reply to it why not."""
         agent_id = message.agent
+        if not self._allowances.may_register(role):
+            return
         refusal = self._refusal(role, message)
         if refusal:
-            _log.warning("refused: %s", refusal, extra={"agent": agent_id[:_LONGEST_ID]})
+            self._allowances.refuse(role, refusal)
             self._outbox.reply(peer, m.EndOrder(reason=refusal))
+            return
+        if self._has_too_many(role, agent_id):
+            # Not answered, so that it asks again: another of them may have died, and is not known gone yet.
+            self._allowances.refuse(role, "more Agents than it was admitted for")
             return
         self._scheduler.handle(
             ev.AgentRegistered(
@@ -108,7 +117,7 @@ class AgentMessages:
                 message.started,
                 role == LOCAL_ROLE,
                 message.holding,
-                _endings(agent_id, message.endings),
+                self._endings(agent_id, message.endings, role),
                 message.assigned,
             )
         )
@@ -119,6 +128,40 @@ class AgentMessages:
         if self._links.connect(agent_id, peer, role):
             _log.info("registered: pid %d on %s", message.pid, message.host, extra={"agent": agent_id})
         self._journal_writer.note_agent(agent, role)
+
+    def _has_too_many(self, role: str, agent_id: str) -> bool:
+        """Whether the key of a new Agent has as many as it was admitted for."""
+        most = self._allowances.max_agents(role)
+        if most is None or self._links.role_of(agent_id) is not None:
+            return False
+        return len(self._links.agents_of(role)) >= most
+
+    # --- what of a report is passed on ----------------------------------------------
+
+    def _endings(
+        self, agent_id: str, endings: tuple[m.AttemptEnding, ...], role: str
+    ) -> tuple[m.AttemptEnding, ...]:
+        """The endings of the Agent's own attempts; others are dropped."""
+        if not endings:
+            return ()
+        return tuple(self._checked(each, role) for each in endings[-_MAX_ENDINGS:] if each.agent == agent_id)
+
+    def _checked(self, ending: m.AttemptEnding, role: str) -> m.AttemptEnding:
+        """The ending with values that can be passed on, and a picture that the Agent may write."""
+        tidy = _tidy(ending)
+        picture = self._picture(tidy.agent, tidy.attempt, tidy.picture, role)
+        return tidy if picture == tidy.picture else msgspec.structs.replace(tidy, picture=picture)
+
+    def _picture(self, agent_id: str, attempt: str, path: str, role: str) -> str:
+        """The path of a picture as clients are to see it; empty where the Agent may write none."""
+        if not path or len(path) > _LONGEST_PATH:
+            return ""
+        if role == LOCAL_ROLE:
+            return path
+        shown = self._streams.shown_picture(agent_id, attempt, path)
+        if not shown:
+            self._allowances.refuse(role, "a picture that the Agent may not write")
+        return shown
 
     def _refusal(self, role: str, message: m.RegisterUpdate) -> str:
         agent_id = message.agent
@@ -140,13 +183,6 @@ class AgentMessages:
         if known_role is None and len(self._links) >= _MAX_AGENTS:
             return f"the queue has {_MAX_AGENTS} Agents already"
         return ""
-
-
-def _endings(agent_id: str, endings: tuple[m.AttemptEnding, ...]) -> tuple[m.AttemptEnding, ...]:
-    """The endings of the Agent's own attempts; others are dropped."""
-    if not endings:
-        return ()
-    return tuple(_tidy(ending) for ending in endings[-_MAX_ENDINGS:] if ending.agent == agent_id)
 
 
 def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:

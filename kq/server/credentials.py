@@ -36,6 +36,8 @@ class ServerState(msgspec.Struct):
     """Ports by network address that was bound besides loopback."""
     hosts: dict[str, str] = {}
     """By label of a host whose Agents are admitted: the address that was bound for it; empty for loopback."""
+    agents: dict[str, int] = {}
+    """By label: how many Agents it may have at a time."""
     by_hand: list[str] = []
     """Those whose Agents a person starts."""
     share_file: str = ""

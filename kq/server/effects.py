@@ -114,6 +114,7 @@ class Effects:
             log_attempt(record)
         if self._core.has_job(record.job_id):
             self._journal.note_attempt(self._core.job_entry(record.job_id), record)
+        self._streams.attempt_over(record.agent, attempt_id(record.job_id, record.task, record.attempt))
         self._outbox.release()
 
     def _agent_changed(self, instruction: do.AgentChanged) -> None:

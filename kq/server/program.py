@@ -24,6 +24,7 @@ from ..settings import Settings
 from ..wire import Poller, ServerWire
 from .agent_links import AgentLinks
 from .agent_messages import AgentMessages
+from .allowances import Allowances
 from .change_feed import ChangeFeed
 from .client_outbox import ClientOutbox
 from .credentials import SessionFiles
@@ -79,7 +80,8 @@ class Server:
         self._poller = Poller()
         self._wake = process.SignalWake()
         self._files = SessionFiles(settings, options.queue_dir, options.session)
-        self._wire = ServerWire(self._files.server_keys)
+        self._allowances = Allowances(time.monotonic, _log.warning)
+        self._wire = ServerWire(self._files.server_keys, self._allowances.may_send)
         self._core = Core(_core_settings(settings))
         self._change_feed = ChangeFeed(self._core)
         self._outbox = ClientOutbox(self._wire, self._change_feed)
@@ -87,12 +89,12 @@ class Server:
             options.queue_dir / "journal.sqlite", options.journal_session, self._change_feed
         )
         self._history = History(self._core, self._journal_writer, settings)
-        self._links = AgentLinks(self._wire)
+        self._links = AgentLinks(self._wire, self._allowances)
         self._local_agents = LocalAgents(
             self._files.agent_file, logs, self._poller, environment, options.guardian_pid, early_agents
         )
-        self._hosts = RemoteHosts(self._files, self._wire, settings.data_root, settings.lease_s)
-        self._streams = Streams(self._core, self._links, self._wake)
+        self._hosts = RemoteHosts(self._files, self._wire, self._allowances, settings)
+        self._streams = Streams(self._core, self._links, self._wake, settings)
         effects = Effects(
             settings, self._core, self._journal_writer, self._change_feed, self._outbox, self._links,
             self._local_agents, self._history, self._streams,
@@ -201,6 +203,7 @@ class Server:
             self._scheduler.handle(ev.Tick())
             self._hosts.sweep(self._core.agent_ids())
             self._journal_writer.check_file()
+            self._allowances.tick()
 
     @property
     def _tick_s(self) -> float:

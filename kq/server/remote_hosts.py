@@ -10,13 +10,14 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 import msgspec
 
 from ..errors import Refused
 from ..plain_text import quoted
+from ..settings import MAX_AGENTS, Settings
 from ..wire import ServerWire, new_key_pair
+from .allowances import Allowances
 from .credentials import LOOPBACK, SessionFiles
 
 __all__ = ["RemoteHosts"]
@@ -38,20 +39,22 @@ class RemoteHosts:
         self,
         files: SessionFiles,
         wire: ServerWire,
-        data_root: Path,
-        lease_s: float,
+        allowances: Allowances,
+        settings: Settings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
-            lease_s: how long the Agents of a dismissed host are still heard, in seconds, unless they are gone
-                before.
             clock: what time it is, in seconds.
         """
         self._files = files
         self._wire = wire
-        self._data_root = data_root
-        self._lease_s = lease_s
+        self._allowances = allowances
+        for label in files.state.hosts:  # a server before this one admitted them
+            allowances.admit(f"agent:{label}", files.state.agents.get(label, 1))
+        self._data_root = settings.data_root
+        self._lease_s = settings.lease_s
+        """How long the Agents of a dismissed host are still heard, unless they are gone before."""
         self._clock = clock
         self._empty_since: dict[str, float] = {}
         """By label of an admitted host: since when the queue knows no Agent of it, or it was admitted."""
@@ -59,13 +62,14 @@ class RemoteHosts:
         self._leaving: dict[str, tuple[str, float]] = {}
         """By public key of a dismissed host: its label, and until when its Agents are heard."""
 
-    def admit(self, label: str, address: str, *, by_hand: bool = False) -> str:
+    def admit(self, label: str, address: str, agents: int, *, by_hand: bool = False) -> str:
         """A key for the Agents of the host called `label`; their connection file, as JSON.
 
         Asked again it is the same key, and `address` may be another.
 
         Args:
             address: of this machine, to open the ports on; empty where loopback is enough (a tunnel).
+            agents: how many Agents it may have at a time; asked again, the larger number counts.
             by_hand: whether a person starts its Agents, and may do so again: the key stays until `dismiss`.
 
         Raises:
@@ -76,6 +80,8 @@ class RemoteHosts:
                 f"a host cannot be called {quoted(label[:80])}: use 1 to 80 letters, digits and the signs "
                 f"_ . @ - (and not `local`)"
             )
+        if not 0 < agents <= MAX_AGENTS:
+            raise Refused(f"a host can have 1 to {MAX_AGENTS} Agents, and not {agents}")
         state, role = self._files.state, f"agent:{label}"
         if label not in state.hosts and len(state.hosts) >= _MAX_HOSTS:
             raise Refused(f"{_MAX_HOSTS} hosts are admitted already: stop some of them")
@@ -87,6 +93,8 @@ class RemoteHosts:
             ports = state.addresses.get(address) or self._wire.bind(address, state.ports, may_move)
             state.addresses[address] = ports
         state.hosts[label] = address
+        state.agents[label] = max(agents, state.agents.get(label, 0))
+        self._allowances.admit(role, state.agents[label])
         if by_hand and label not in state.by_hand:
             state.by_hand.append(label)
         self._empty_since[label] = self._clock()
@@ -109,6 +117,7 @@ class RemoteHosts:
         state, role = self._files.state, f"agent:{label}"
         pair = state.keys.pop(role, None) if label in state.hosts else None
         state.hosts.pop(label, None)
+        state.agents.pop(label, None)
         self._empty_since.pop(label, None)
         self._had_agents.discard(label)
         if label in state.by_hand:
@@ -131,6 +140,8 @@ class RemoteHosts:
             readmitted = label in self._files.state.hosts
             if now > until or not (readmitted or any(each.startswith(f"{label}:") for each in agents)):
                 self._wire.door.forget(public)
+                if not readmitted:
+                    self._allowances.forget(f"agent:{label}")
                 del self._leaving[public]
 
     def _withdraw_unused(self, agents: Collection[str], now: float) -> None:

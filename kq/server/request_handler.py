@@ -105,7 +105,7 @@ class RequestHandler:
         return self._handle(request, _AGENT_EVENTS[request.action](request.agent_ids))
 
     def _admit_host(self, request: m.AdmitHostRequest) -> list[msgspec.Struct]:
-        connection = self._hosts.admit(request.host, request.bind, by_hand=request.by_hand)
+        connection = self._hosts.admit(request.host, request.bind, request.agents, by_hand=request.by_hand)
         return [m.HostAdmittedReply(request=request.request, connection=connection)]
 
     def _revoke_host(self, request: m.RevokeHostRequest) -> list[msgspec.Struct]:

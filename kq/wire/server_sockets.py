@@ -5,7 +5,7 @@ What is not a message of the right type, from a key with the right role, is coun
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -62,7 +62,12 @@ def _may_hear(role: str, topic: bytes) -> bool:
 class ServerWire:
     """The server's end of the three ports. Closed by default: CURVE, admitted keys only, loopback only."""
 
-    def __init__(self, keys: KeyPair) -> None:
+    def __init__(self, keys: KeyPair, may_send: Callable[[str], bool] = lambda _role: True) -> None:
+        """
+        Args:
+            may_send: whether one more message from a key of this role is looked at.
+        """
+        self._may_send = may_send
         self._context: zmq.Context[Socket] = zmq.Context()
         # 1,000 Agents hold three connections each.
         self._context.max_sockets = 16383
@@ -185,6 +190,8 @@ class ServerWire:
                 self._skip_rest(self._request)
                 continue
             peer, role = sender.bytes, self._role(frame)
+            if not self._may_send(role):
+                continue
             try:
                 message = self._requests.decode(frame.bytes)
             except VersionMismatch as error:
@@ -225,6 +232,8 @@ class ServerWire:
                 self._skip_rest(self._update)
                 continue
             role = self._role(frame)
+            if not self._may_send(role):
+                continue
             try:
                 message = self._updates.decode(frame.bytes)
             except MalformedMessage:

@@ -92,7 +92,7 @@ def test_a_requested_key_is_revoked_though_the_check_was_cancelled() -> None:
     steps = Steps(Reports(), threading.Event())
     asked: list[str] = []
 
-    def admit_host(host: str, _bind: str, *, by_hand: bool = False) -> Future[str]:
+    def admit_host(host: str, _bind: str, _agents: int, *, by_hand: bool = False) -> Future[str]:
         asked.append(host)
         steps.cancelled.set()
         return Future()

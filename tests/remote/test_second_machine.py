@@ -102,7 +102,7 @@ def test_files_go_and_come_without_a_shared_folder(
     assert "3 files, 2.9 MiB" in log
     assert f"environment:{second.state}" in log, "paths in the environment are translated as well"
     assert picture.read_bytes() == b"the stage" + large
-    assert (folder / "extra.txt").read_text() == "extra\n"
+    assert (folder / "kq-returned" / "extra.txt").read_text() == "extra\n"
     assert record.picture == str(picture)
     assert not list(folder.glob(".*")), "no half of a file stays"
     until(lambda: not list(second.state.glob("sessions/*/work/*-*")), "the copies to be gone")

@@ -11,6 +11,7 @@ import pytest
 
 from kq.agent_config import AgentConfig
 from kq.remote import RemoteLauncher
+from kq.server.allowances import Allowances
 from kq.server.credentials import SessionFiles
 from kq.server.remote_hosts import RemoteHosts
 from kq.settings import Settings
@@ -27,7 +28,7 @@ class Hosts:
 
     def __init__(self, folder: Path) -> None:
         self.now = 1000.0
-        self.settings = Settings.from_environment({"KQ_DATA_ROOT": str(folder)})
+        self.settings = Settings.from_environment({"KQ_DATA_ROOT": str(folder), "KQ_LEASE_S": str(LEASE_S)})
         self._folder = folder
         self._open()
 
@@ -35,8 +36,9 @@ class Hosts:
         self.files = SessionFiles(self.settings, self._folder, "a session")
         self.wire = ServerWire(self.files.server_keys)
         self.files.bind(self.wire)
+        self.allowances = Allowances(lambda: self.now, print)
         self.hosts = RemoteHosts(
-            self.files, self.wire, self.settings.data_root, LEASE_S, clock=lambda: self.now
+            self.files, self.wire, self.allowances, self.settings, clock=lambda: self.now
         )
 
     def start_again(self) -> None:
@@ -63,7 +65,7 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 def test_a_key_goes_when_the_last_agent_was_gone_for_some_time(hosts: Hosts) -> None:
     """Long enough for a supervisor to start another in its place."""
-    hosts.hosts.admit("farm-b", "")
+    hosts.hosts.admit("farm-b", "", 4)
     hosts.pass_time(3600, "farm-b:1-x7kq", "farm-bb:1-x7kq")
     hosts.pass_time(2 * LEASE_S + 19, "farm-bb:1-x7kq")
     assert hosts.admits("farm-b")
@@ -73,7 +75,7 @@ def test_a_key_goes_when_the_last_agent_was_gone_for_some_time(hosts: Hosts) -> 
 
 def test_an_agent_that_is_back_keeps_it(hosts: Hosts) -> None:
     """Each time anew."""
-    hosts.hosts.admit("farm-b", "")
+    hosts.hosts.admit("farm-b", "", 4)
     for _ in range(5):
         hosts.pass_time(2 * LEASE_S + 15)
         hosts.pass_time(1, "farm-b:1-x7kq")
@@ -82,9 +84,9 @@ def test_an_agent_that_is_back_keeps_it(hosts: Hosts) -> None:
 
 def test_a_launch_that_never_ended_is_given_longer(hosts: Hosts) -> None:
     """Its time-outs are long; each try begins anew."""
-    hosts.hosts.admit("farm-b", "")
+    hosts.hosts.admit("farm-b", "", 4)
     hosts.pass_time(290)
-    hosts.hosts.admit("farm-b", "")
+    hosts.hosts.admit("farm-b", "", 4)
     hosts.pass_time(290)
     assert hosts.admits("farm-b")
     hosts.pass_time(20)
@@ -93,7 +95,7 @@ def test_a_launch_that_never_ended_is_given_longer(hosts: Hosts) -> None:
 
 def test_what_a_person_was_given_is_kept(hosts: Hosts) -> None:
     """Who starts Agents by hand does it again tomorrow, with a server that was started again meanwhile."""
-    hosts.hosts.admit("farm-h", "", by_hand=True)
+    hosts.hosts.admit("farm-h", "", 4, by_hand=True)
     hosts.pass_time(10, "farm-h:1-x7kq")
     hosts.pass_time(3600)
     hosts.start_again()
@@ -106,7 +108,7 @@ def test_what_a_person_was_given_is_kept(hosts: Hosts) -> None:
 
 def test_a_server_that_was_started_again_begins_to_count_anew(hosts: Hosts) -> None:
     """It has yet to hear from whoever is there."""
-    hosts.hosts.admit("farm-b", "")
+    hosts.hosts.admit("farm-b", "", 4)
     hosts.pass_time(10, "farm-b:1-x7kq")
     hosts.start_again()
     hosts.pass_time(2 * LEASE_S + 30)
@@ -142,7 +144,7 @@ def test_a_launch_that_fails_leaves_a_persons_key(
 ) -> None:
     """It takes back what it asked for; the key that somebody copied to that machine is not its own."""
     host = machine.target(num_agents=1, kq_host="192.0.2.77")
-    queue.client.admit_host(host.label, "", by_hand=True).result(10)
+    queue.client.admit_host(host.label, "", 4, by_hand=True).result(10)
     reports = Reports()
     assert not launcher.start(host, reports).ok, reports.text()
     assert any(step.name == "Reverse connection" for step in reports.steps), reports.text()

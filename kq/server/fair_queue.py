@@ -1,0 +1,93 @@
+"""Work of many Agents, taken in turns: by key, and by Agent within a key. Bounded. Pure.
+
+However much one key asks for, the others wait for one piece of its work at most.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Generic, NamedTuple, TypeVar
+
+__all__ = ["FairQueue", "QueueLimits"]
+
+T = TypeVar("T")
+
+
+class QueueLimits(NamedTuple):
+    """The most that waits at any time."""
+
+    pieces_of_agent: int = 32
+    """Twice what an Agent has under way, for it sends again what it believes lost."""
+    bytes_of_key: int = 32 << 20
+    bytes_of_all: int = 128 << 20
+
+
+class _Piece(NamedTuple, Generic[T]):
+    size: int
+    work: T
+
+
+class FairQueue(Generic[T]):
+    """Pieces of work, each with its key, Agent and size in bytes. For one thread at a time."""
+
+    def __init__(self, limits: QueueLimits | None = None) -> None:
+        self._limits = limits or QueueLimits()
+        self._waiting: OrderedDict[str, OrderedDict[str, deque[_Piece[T]]]] = OrderedDict()
+        """By key, then by Agent; in both, whose turn it is comes first."""
+        self._bytes: dict[str, int] = {}
+        """By key: of all that waits."""
+
+    def __len__(self) -> int:
+        return sum(len(pieces) for agents in self._waiting.values() for pieces in agents.values())
+
+    def put(self, key: str, agent: str, work: T, size: int) -> bool:
+        """Have `work` of `size` bytes wait. Returns whether there was room; nothing is changed otherwise."""
+        limits, used = self._limits, self._bytes.get(key, 0)
+        agents = self._waiting.get(key)
+        pieces = agents.get(agent) if agents is not None else None
+        if (
+            (pieces is not None and len(pieces) >= limits.pieces_of_agent)
+            or used + size > limits.bytes_of_key
+            or sum(self._bytes.values()) + size > limits.bytes_of_all
+        ):
+            return False
+        self._pieces(key, agent).append(_Piece(size, work))
+        self._bytes[key] = used + size
+        return True
+
+    def put_back(self, key: str, agent: str, work: T, size: int) -> None:
+        """What was taken is not done yet: it comes first when the Agent has its next turn."""
+        self._pieces(key, agent).appendleft(_Piece(size, work))
+        self._bytes[key] = self._bytes.get(key, 0) + size
+
+    def _pieces(self, key: str, agent: str) -> deque[_Piece[T]]:
+        return self._waiting.setdefault(key, OrderedDict()).setdefault(agent, deque())
+
+    def take(self) -> tuple[str, T] | None:
+        """The next piece with its key, or None when nothing waits."""
+        if not self._waiting:
+            return None
+        key, agents = next(iter(self._waiting.items()))
+        agent, pieces = next(iter(agents.items()))
+        piece = pieces.popleft()
+        # Both queue up again behind the others.
+        self._waiting.move_to_end(key)
+        agents.move_to_end(agent)
+        self._dropped(key, piece.size)
+        if not pieces:
+            self._drop_agent(key, agent)
+        return key, piece.work
+
+    def forget(self, agent: str) -> None:
+        """Drop all that waits for the Agent."""
+        for key in [key for key, agents in self._waiting.items() if agent in agents]:
+            self._dropped(key, sum(piece.size for piece in self._waiting[key][agent]))
+            self._drop_agent(key, agent)
+
+    def _dropped(self, key: str, size: int) -> None:
+        self._bytes[key] -= size
+
+    def _drop_agent(self, key: str, agent: str) -> None:
+        del self._waiting[key][agent]
+        if not self._waiting[key]:
+            del self._waiting[key], self._bytes[key]

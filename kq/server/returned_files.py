@@ -1,0 +1,135 @@
+"""Where the files that an Agent returns may go, and how many of them. Pure: no file is touched here.
+
+None takes the place of what was submitted: a task that runs next on the desktop would run it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import Refused
+from ..placeholders import fill_picture
+from ..records import JobSpec
+
+__all__ = ["RETURNED_FOLDER", "ReturnLimits", "ReturnedFiles"]
+
+RETURNED_FOLDER = "kq-returned"
+"""In a job's temporary folder: for what Agents return besides the pictures that the job names."""
+_PICTURES = (
+    ".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".tga", ".bmp", ".ppm", ".pfm", ".hdr", ".dpx", ".cin",
+    ".webp", ".rgb", ".sgi", ".pic",
+)  # fmt: skip
+_LONGEST_PATH = 4096
+_MAX_FRAMES = 10_000
+"""Of one task: the pictures of more are returned like other files."""
+
+
+class ReturnLimits(NamedTuple):
+    """What one attempt on another machine may return, besides its progress."""
+
+    log_bytes: int = 1 << 30
+    files: int = 10_000
+    file_bytes: int = 64 << 30
+
+
+class ReturnedFiles:
+    """The returned files of one attempt."""
+
+    def __init__(self, spec: JobSpec, frames: range | None, limits: ReturnLimits) -> None:
+        self._limits = limits
+        self._folder = Path(os.path.normpath(spec.temp_dir)) if spec.temp_dir else None
+        self._cwd = Path(os.path.normpath(spec.cwd)) if spec.cwd else None
+        self._named = _named_pictures(spec, frames)
+        beginnings: dict[Path, list[str]] = {}
+        for each in self._named:
+            beginnings.setdefault(each.parent, []).extend(f"{each.stem}{sign}" for sign in "._-")
+        self._beginnings = {folder: tuple(names) for folder, names in beginnings.items()}
+        """By folder of named pictures: how the names of their other forms and channels begin."""
+        self._mentioned = [text for command in spec.commands for text in command]
+        self._places: dict[str, Path] = {}
+        self._sizes: dict[Path, int] = {}
+        self._bytes = 0
+
+    def place(self, path: str, size: int) -> Path:
+        """Where a file of `size` bytes (0 or more) goes that the Agent wants to see at `path`.
+
+        Raises:
+            Refused: nowhere, or there are too many.
+        """
+        place = self._places.get(path) or self._new_place(path)
+        if place not in self._sizes and len(self._sizes) >= self._limits.files:
+            raise Refused(f"more than {self._limits.files:,} files of one attempt (KQ_MAX_RETURNED_FILES)")
+        together = self._bytes - self._sizes.get(place, 0) + size
+        if together > self._limits.file_bytes:
+            raise Refused(
+                f"the files of one attempt exceed {self._limits.file_bytes:,} bytes (KQ_MAX_RETURNED_BYTES)"
+            )
+        self._bytes, self._sizes[place] = together, size
+        self._places[path] = place
+        return place
+
+    def _new_place(self, path: str) -> Path:
+        if "\0" in path or not os.path.isabs(path) or len(path) > _LONGEST_PATH:  # noqa: PTH117  # no Path yet
+            raise Refused("a file's path must be absolute")
+        target = Path(os.path.normpath(path))
+        if self._is_named(target):
+            return target
+        if self._folder is not None and target != self._folder and target.is_relative_to(self._folder):
+            return self._folder / RETURNED_FOLDER / target.relative_to(self._folder)
+        raise Refused(f"{path} is neither in the job's temporary folder nor a picture that the job names")
+
+    def _is_named(self, target: Path) -> bool:
+        """Whether the job names it as a picture, or it is one beside that whose name begins alike."""
+        return target in self._named or (
+            target.suffix.lower() in _PICTURES
+            and target.name.startswith(self._beginnings.get(target.parent, ()))
+        )
+
+    def in_folder(self, place: Path) -> str:
+        """The path in the job's temporary folder, with slashes; empty where it is elsewhere."""
+        if self._folder is None or not place.is_relative_to(self._folder):
+            return ""
+        return place.relative_to(self._folder).as_posix()
+
+    def log_refusal(self, size: int) -> str:
+        """Why a log may not become `size` bytes long; empty: it may."""
+        if size <= self._limits.log_bytes:
+            return ""
+        return f"it is longer than {self._limits.log_bytes:,} bytes (KQ_MAX_LOG_BYTES)"
+
+    def shown_picture(self, path: str) -> str:
+        """Where the picture is that the Agent reports at `path`; empty where the Agent may write none.
+
+        An Agent that sees the desktop's disks writes pictures there itself: into the job's folders, and
+        beside what the job's commands name.
+        """
+        place = self._places.get(path)
+        if place is not None:
+            return str(place)
+        if not path or "\0" in path or not os.path.isabs(path) or len(path) > _LONGEST_PATH:  # noqa: PTH117  # no Path yet
+            return ""
+        target = Path(os.path.normpath(path))
+        if target in self._named:
+            return path
+        if target.suffix.lower() not in _PICTURES:
+            return ""
+        folder = target.parent
+        may_write = (
+            folder in self._beginnings
+            or folder == self._cwd
+            or (self._folder is not None and target.is_relative_to(self._folder))
+            or (folder != folder.parent and any(f"{folder}{os.sep}" in text for text in self._mentioned))
+        )
+        return path if may_write else ""
+
+
+def _named_pictures(spec: JobSpec, frames: range | None) -> frozenset[Path]:
+    if not spec.picture:
+        return frozenset()
+    base = Path(spec.cwd or spec.temp_dir or os.sep)
+    each_frame = [range(frame, frame + 1) for frame in frames[:_MAX_FRAMES]] if frames is not None else []
+    # By its first frame alone the picture of several is named, too.
+    names = {fill_picture(spec.picture, part) for part in (frames, *each_frame)}
+    return frozenset(Path(os.path.normpath(base / name)) for name in names)

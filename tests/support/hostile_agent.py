@@ -1,0 +1,136 @@
+"""An attacker who holds the key of one host's Agents, and speaks the protocol by a script of his own.
+
+Real sockets to a real server, and nothing of kq's Agent: it sends what no Agent would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+import zmq
+
+from kq import messages as m
+from kq.agent_config import AgentConfig
+from kq.records import SessionRecord
+from kq.wire import FrameDecoder, encode
+from tests.support.live_queue import TIMEOUT_S, LiveQueue
+
+__all__ = ["HostileAgent", "admit"]
+
+T = TypeVar("T")
+
+
+def admit(queue: LiveQueue, host: str, agents: int = 1) -> SessionRecord:
+    """How the Agents of a host reach the queue, with their key."""
+    content = queue.client.admit_host(host, "", agents).result(TIMEOUT_S)
+    return msgspec.json.decode(content, type=AgentConfig).connection
+
+
+class HostileAgent:
+    """One Agent's identity with two sockets. To be used with `with`.
+
+    Args:
+        session: with the stolen key.
+        name: the Agent's id; the key's host, a colon, and anything.
+    """
+
+    def __init__(self, session: SessionRecord, name: str) -> None:
+        self.name = name
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._request = self._socket(zmq.DEALER, session, session.request_port)
+        self._update = self._socket(zmq.PUSH, session, session.update_port)
+        self._decoder: FrameDecoder[m.AgentOrder] = FrameDecoder(m.AgentOrder)
+        self.orders: list[m.AgentOrder] = []
+        """What has come and was not waited for yet."""
+        self.attempt = ""
+        """What it was given last."""
+        self.log_file = ""
+
+    def _socket(self, kind: int, session: SessionRecord, port: int) -> zmq.Socket[bytes]:
+        socket = self._context.socket(kind)
+        # An attack that is under way is not waited for at the end.
+        socket.linger = 0
+        socket.sndhwm = socket.rcvhwm = 0
+        socket.curve_serverkey = session.server_key.encode()
+        socket.curve_publickey = session.public_key.encode()
+        socket.curve_secretkey = session.secret_key.encode()
+        socket.connect(f"tcp://127.0.0.1:{port}")
+        return socket
+
+    def __enter__(self) -> HostileAgent:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _e: object, _t: TracebackType | None) -> None:
+        # A queue that is shared must not wait for its lease.
+        self._update.linger = 5000
+        self.send(m.LeaveUpdate(agent=self.name, reason="the attack is over"))
+        self._request.close()
+        self._update.close()
+        self._context.term()
+
+    # --- what it sends ---
+
+    def register(self, name: str = "") -> None:
+        """Ask to be an Agent; the answer comes as an order."""
+        self._request.send(
+            encode(
+                m.RegisterUpdate(
+                    protocol=m.PROTOCOL_VERSION, version="0", agent=name or self.name, host="b",
+                    pid=os.getpid(), started=1.0, holding="" if name else self.attempt,
+                )
+            )
+        )  # fmt: skip
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Send a report, and wait for nothing."""
+        self._update.send(encode(message))
+
+    def beat(self) -> None:
+        """Live on."""
+        self.send(
+            m.HeartbeatUpdate(
+                agent=self.name, beat=1, assigned=2**39 if self.attempt else 0, holding=self.attempt
+            )
+        )
+
+    def file(self, path: str, data: bytes, **fields: Any) -> m.FileUpdate:
+        """A whole file as it would be returned, or a part as `fields` say."""
+        fields = {"offset": 0, "size": len(data), "digest": hashlib.sha256(data).hexdigest(), **fields}
+        return m.FileUpdate(agent=self.name, attempt=self.attempt, path=path, data=data, **fields)
+
+    # --- what it reads ---
+
+    def read(self) -> None:
+        """Take in what has arrived."""
+        while True:
+            try:
+                self.orders.append(self._decoder.decode(self._request.recv(zmq.NOBLOCK)))
+            except zmq.Again:
+                return
+
+    def wait(self, kind: type[T], fits: Callable[[T], bool] = lambda _order: True) -> T:
+        """The next order of this kind that fits; those before it that do not are kept."""
+        until = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < until:
+            self.read()
+            for order in self.orders:
+                if isinstance(order, kind) and fits(order):
+                    self.orders.remove(order)
+                    return order
+            self.beat()
+            self._request.poll(100)
+        raise AssertionError(f"waited {TIMEOUT_S:g} s in vain for {kind.__name__}: {self.orders[-5:]}")
+
+    def take_job(self) -> m.AssignOrder:
+        """Register, and wait to be given an attempt."""
+        self.register()
+        order = self.wait(m.AssignOrder)
+        self.attempt, self.log_file = order.attempt, order.log_file
+        self.beat()
+        return order
