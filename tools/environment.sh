@@ -32,6 +32,7 @@ slurmctld slurmctld
 slurmd slurmd
 sbatch slurm-client
 munged munge
+/usr/bin/time time
 ip iproute2
 tcsh tcsh
 fish fish

@@ -18,6 +18,7 @@ lock() {
 
 lock kq "$@"
 lock host --extra host "$@"
-lock dev --extra host --extra dev "$@"
+lock dev --extra host --extra opencue --extra dev "$@"
+lock opencue --extra opencue "$@"
 lock bench --extra bench "$@"
 compile katana --python-version 3.11 --group katana "$@"

@@ -9,12 +9,14 @@ from ..errors import BadInput
 from ..plain_text import quoted
 from .engine import Engine
 from .farm import Farm
+from .opencue import OpenCue
 from .slurm import Slurm
 
 __all__ = ["FARM_NAMES", "check_farm_name", "open_farm"]
 
-_ENGINES: Mapping[str, Callable[[], Engine]] = {"slurm": Slurm}
-FARM_NAMES = tuple(sorted(_ENGINES))
+_ENGINES: Mapping[str, Callable[[], Engine]] = {"slurm": Slurm, "opencue": OpenCue}
+FARM_NAMES = tuple(_ENGINES)
+"""The first is the default of `kq farm`."""
 
 
 def check_farm_name(name: str) -> None:

@@ -77,15 +77,20 @@ def attempts_of(records, task):
     return sorted(int(found.group(1)) for found in map(pattern.match, os.listdir(records)) if found)
 
 
+def first_set(*names):
+    """The first of these variables that is set: Slurm's name for it, or that of OpenCue's RQD."""
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+
+
 def begin(records, task):
     """Take the next attempt's number; no two runners get the same. Returns it with its start record."""
     start = {
         "task": task,
         "host": socket.gethostname(),
-        "node": os.environ.get("SLURMD_NODENAME", ""),
+        "node": first_set("SLURMD_NODENAME", "jobhost"),
         "pid": os.getpid(),
         "token": os.environ.get("KQ_TOKEN", ""),
-        "engine_id": os.environ.get("SLURM_ARRAY_JOB_ID", ""),
+        "engine_id": first_set("SLURM_ARRAY_JOB_ID", "jobid"),
         "started": time.time(),
     }
     number = (attempts_of(records, task) or [0])[-1] + 1
@@ -109,7 +114,7 @@ def run(job, task, number, commands, log):
     environment = dict(os.environ)
     environment.update(job.get("environment", {}))
     environment.update(KQ_JOB=job["id"], KQ_TASK=str(task), KQ_ATTEMPT=f"{job['id']}/{task}/{number}")
-    cores = os.environ.get("SLURM_CPUS_PER_TASK") or str(usable_cores())
+    cores = first_set("SLURM_CPUS_PER_TASK", "CUE_THREADS") or str(usable_cores())
     environment.setdefault("KQ_THREADS", cores)
     process = None
     try:

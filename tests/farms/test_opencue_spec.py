@@ -1,0 +1,67 @@
+"""What OpenCue is given for a job. Pure; a double of Cuebot and the real RQD are in test_opencue."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kq.errors import BadInput
+from kq.farms.opencue import job_spec, read_job_name
+
+TOKEN = "0123456789abcdef"
+
+
+def spec_of(name: str = "a job", tasks: list[int] | None = None, **options: str) -> ElementTree.Element:
+    asked = {"show": "aurora", **options}
+    text = job_spec("artist", Path("/share/it's a job"), name, TOKEN, tasks or [0], 0, asked)
+    return ElementTree.fromstring(text)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=200))
+def test_every_name_becomes_one_that_cuebot_takes(name: str) -> None:
+    """Letters, digits, points and underscores; the token in it is found again."""
+    job = spec_of(name).find("job")
+    assert job is not None
+    made = job.get("name", "")
+    assert re.fullmatch(r"[\w.]{3,}", made, re.ASCII) and "__" not in made and made == made.lower()
+    assert read_job_name(f"aurora-none-artist_{made}") == (TOKEN, 0)
+
+
+def test_names_of_others_are_no_jobs_of_ours() -> None:
+    assert read_job_name("aurora-none-artist_render_kq") is None
+    assert read_job_name(f"aurora-none-artist_kq_{TOKEN}_100000_beauty") == (TOKEN, 100000)
+
+
+def test_a_layer_has_the_tasks_as_frames() -> None:
+    """The command is quoted for RQD's shell, but not the frame, which Cuebot puts there."""
+    layer = spec_of(tasks=[0, 1, 2, 7], cores="4", limits="katana, arnold", memory="8g").find(
+        "job/layers/layer"
+    )
+    assert layer is not None
+    assert layer.findtext("range") == "0-2,7"
+    command = layer.findtext("cmd", "")
+    assert shlex.split(command.replace("#IFRAME#", "7")) == ["python3", "/share/it's a job/run_task.py", "7"]
+    assert [layer.findtext(name) for name in ("cores", "threadable", "memory")] == ["4.0", "true", "8g"]
+    assert [each.text for each in layer.findall("limits/limit")] == ["katana", "arnold"]
+    assert [(each.get("name"), each.text) for each in layer.findall("env/key")] == [("KQ_TOKEN", TOKEN)]
+
+
+def test_the_most_frames_at_once_are_cores_of_the_job() -> None:
+    job = spec_of(max_parallel="5", cores="4", priority="50").find("job")
+    assert job is not None and (job.findtext("maxcores"), job.findtext("priority")) == ("2000", "50")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"show": ""}, {"cores": "many"}, {"partition": "short"}, {"service": "a\nb"}, {"minutes": "-1"}],
+)
+def test_options_that_cannot_work(options: dict[str, str]) -> None:
+    """The message names the option."""
+    with pytest.raises(BadInput, match=next(iter(options))):
+        spec_of(**options)
