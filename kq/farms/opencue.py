@@ -25,7 +25,7 @@ __all__ = ["OpenCue", "job_spec", "read_job_name"]
 
 _TIMEOUT_S = 15
 """pycue's own limit of 10,000 is meant as milliseconds, and used as seconds."""
-_FRAMES_A_PAGE = 1000
+_PAGE_SIZE = 1000
 _MAX_FRAMES = 100_000
 """Cuebot refuses a job with more."""
 _NAME = re.compile(r"_kq_([0-9a-f]{16})_(\d+)_")
@@ -188,9 +188,9 @@ class OpenCue:
         frames: list[Any] = []
         page = 1
         while True:
-            found = self._call(job.getFrames, page=page, limit=_FRAMES_A_PAGE)
+            found = self._call(job.getFrames, page=page, limit=_PAGE_SIZE)
             frames += found
-            if len(found) < _FRAMES_A_PAGE:
+            if len(found) < _PAGE_SIZE:
                 break
             page += 1
         is_paused = bool(job.data.is_paused)
