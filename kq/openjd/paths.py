@@ -41,7 +41,9 @@ class BundlePaths:
         """Raises BadInput for commands that already contain what stands for a parameter here."""
         for text in (*(each for command in spec.commands for each in command), *environment.values()):
             if _OURS in text:
-                raise BadInput(f"{quoted(text[:80])} holds {_OURS!r}, which a bundle uses itself: change it")
+                raise BadInput(
+                    f"{quoted(text[:80])} holds {quoted(_OURS)}, which a bundle uses itself: change it"
+                )
         self._scene = spec.temp_dir.rstrip("/\\") if Path(spec.temp_dir).is_absolute() else ""
         self._cwd = spec.cwd
         self._picture = spec.picture

@@ -55,3 +55,11 @@ def test_no_line_takes_longer_than_its_length(name: str) -> None:
             began_s = time.thread_time()
             pattern.search(line)
             assert time.thread_time() - began_s < LIMIT_S, (pattern.source, line[:80])
+
+
+@pytest.mark.parametrize("name", ["shared", *known_renderers()])
+def test_no_group_is_possessive(name: str) -> None:
+    """Python 3.11.4 and older, such as Debian 12's, match such a group wrongly (python/cpython#106052)."""
+    for kind in KINDS:
+        for pattern in patterns._tables((name,))[kind]:
+            assert not re.search(r"\)(?:[*+?]|\{[\d,]+\})\+", pattern.source), pattern.source
