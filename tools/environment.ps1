@@ -78,32 +78,56 @@ function Test-Ready([string] $name) {
     return (Get-Content -LiteralPath $stamp -Raw).Trim() -eq (Get-Stamp $name)
 }
 
-# The launcher and its options, or nothing. Not the interpreter's path: on its way through a pipe a path with
-# letters beyond ASCII would suffer from the console's code page.
+# The launcher and its options. Not the interpreter's path: on its way through a pipe a path with letters beyond ASCII
+# would suffer from the console's code page.
 function Find-Python {
     # In Windows PowerShell, what a program writes to a redirected stderr would otherwise end the script.
     $ErrorActionPreference = 'Continue'
+    $old = ''
     foreach ($candidate in @('py -3.11', 'py -3.12', 'py -3.13', 'python')) {
         $launcher = (-split $candidate)[0]
         $options = @(-split $candidate | Select-Object -Skip 1)
         if (-not (Get-Command $launcher -ErrorAction SilentlyContinue)) { continue }
-        & $launcher @options -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
+        # In the syntax of Python 2, so that an old one can answer.
+        $global:LASTEXITCODE = 1
+        $version = & $launcher @options -c 'import sys; print(sys.version.split()[0]); sys.exit(sys.version_info < (3, 11))' 2>$null
         if ($LASTEXITCODE -eq 0) { return $candidate }
+        if ("$version" -match '^[0-9.]+$') { $old = " ($candidate is Python $version)" }
     }
+    Stop-WithReason "needs Python 3.11 or later$old, for example: winget install Python.Python.3.11"
 }
 
 # --- What is done about it -----------------------------------------------------------------------------------
 
+# Not by Remove-Item, which keeps handles of the folders it has listed: where a share, or an older Windows, keeps a
+# deleted folder until its last handle is closed, the folder above it is not empty then. A scanner for viruses has
+# handles too, for a moment. What cannot be removed does not count as ready.
+function Remove-Environment {
+    foreach ($pause in @(0, 100, 300, 1000, 2000)) {
+        Start-Sleep -Milliseconds $pause
+        try {
+            if ([IO.Directory]::Exists($venv)) { [IO.Directory]::Delete($venv, $true) }
+            return
+        } catch {
+            $reason = $_.Exception.GetBaseException().Message.Trim()
+        }
+        # Files of a Python that is read-only are copied as such.
+        foreach ($file in [IO.Directory]::GetFiles($venv, '*', 'AllDirectories')) {
+            try { [IO.File]::SetAttributes($file, 'Normal') } catch { }
+        }
+    }
+    $null = New-Item -ItemType File -Path $incomplete -Force
+    Stop-WithReason "$venv could not be removed ($reason): end the programs that use it, then start again"
+}
+
 function Install-Environment([string] $name) {
     $clock = [Diagnostics.Stopwatch]::StartNew()
     $base = Find-Python
-    if (-not $base) { Stop-WithReason 'needs Python 3.11 or later, for example: winget install Python.Python.3.11' }
-
     if ((Test-Path -LiteralPath $incomplete) -or -not (Test-Path -LiteralPath $python)) {
         Write-Step "Making .venv with $base"
         $launcher = (-split $base)[0]
         $options = @(-split $base | Select-Object -Skip 1)
-        if (Test-Path -LiteralPath $venv) { Remove-Item -LiteralPath $venv -Recurse -Force }
+        Remove-Environment
         $null = New-Item -ItemType Directory -Path $venv
         $null = New-Item -ItemType File -Path $incomplete
         Invoke-Program $launcher ($options + @('-m', 'venv', $venv))

@@ -20,7 +20,7 @@ from ..agent_config import AgentConfig, Site
 from ..errors import BadInput, KqError, NotFound, RemoteFailed
 from ..files import BINARY, write_private
 from ..settings import MAX_AGENTS
-from .folder import HostFolder, Supervised, base_folder, shares_data_root
+from .folder import HostFolder, Supervised, base_folder, one_start_at_a_time, shares_data_root
 from .supervisor import Supervisor, log_line
 
 __all__ = ["MARK", "main"]
@@ -97,6 +97,11 @@ def _start(options: argparse.Namespace) -> int:
     if not 1 <= options.agents <= MAX_AGENTS:
         raise BadInput(f"Invalid number of Agents: {options.agents}. Use 1 to {MAX_AGENTS}")
     config = _with_address(_read_config(options.connection), options)
+    with one_start_at_a_time(_START_TIMEOUT_S):
+        return _start_session(config, options)
+
+
+def _start_session(config: AgentConfig, options: argparse.Namespace) -> int:
     folder = HostFolder.of(config.connection.session)
     living = folder.living()
     if living is not None:
@@ -194,8 +199,11 @@ def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = Non
             if supervised.problem and not supervised.agents:
                 raise RemoteFailed(supervised.problem)
             return supervised
-        if child is not None and child.poll() is not None:
-            raise RemoteFailed(f"the Agents ended at once: {_tail(_log_of(folder))}")
+        ended = child.poll() if child is not None else None
+        if ended is not None:
+            killed = ended.code is not None and ended.code < 0 and not folder.path.exists()
+            why = "StopAgents ended them while they started" if killed else _tail(_log_of(folder))
+            raise RemoteFailed(f"the Agents ended at once: {why}")
         time.sleep(0.02)
     raise RemoteFailed(
         f"the Agents did not start within {_START_TIMEOUT_S:.0f} s: see {base_folder() / 'logs'}"

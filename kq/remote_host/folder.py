@@ -5,22 +5,25 @@ All of it is the owner's alone, and is gone when they are. Only the Agents' own 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from .. import process
 from ..agent_config import AgentConfig, Site
-from ..errors import NotFound
-from ..files import write_private
+from ..errors import NotFound, RemoteFailed
+from ..files import try_lock, write_private
 
-__all__ = ["HostFolder", "Supervised", "base_folder", "shares_data_root"]
+__all__ = ["HostFolder", "Supervised", "base_folder", "one_start_at_a_time", "shares_data_root"]
 
 
 class Supervised(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,38 @@ def _host_tag() -> str:
 def _session_tag(session: str) -> str:
     """A short name for a session, valid in a path."""
     return hashlib.sha256(session.encode()).hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def one_start_at_a_time(timeout_s: float) -> Iterator[None]:
+    """Wait until no other process starts Agents on this machine; none does until the block is left.
+
+    Otherwise each of two starts of one session would take the other's supervisor for a leftover, and end
+    it. Stopping does not wait: it also ends what is being started.
+
+    Raises:
+        OSError: the folder cannot be written.
+        RemoteFailed: another start took longer than `timeout_s` seconds.
+    """
+    path = base_folder() / "sessions" / f"{_host_tag()}.lock"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # It stays: whoever opened it before it was removed would lock another file than those who came after.
+    with path.open("ab") as file:
+        until = time.monotonic() + timeout_s
+        while not _locked(file):
+            if time.monotonic() > until:
+                raise RemoteFailed(
+                    f"another StartAgents on this machine has not ended within {timeout_s:.0f} s: try again"
+                )
+            time.sleep(0.05)
+        yield
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        return try_lock(file)
+    except OSError:
+        return True  # the disk of this home has no file locks; starts are rarely simultaneous
 
 
 class HostFolder:

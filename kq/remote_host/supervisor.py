@@ -137,7 +137,7 @@ class Supervisor:
         if not self._ending and (self._signalled or self._folder.stop.exists()):
             self._begin_end("asked to stop", now)
         if not self._ending and not self._folder.connection.exists():
-            self._begin_end("its connection file was removed", now)
+            self._begin_end("its connection file was removed, as StopAgents does", now)
         wanted = self._folder.read_wanted()
         while not self._ending and len(self._slots) < wanted:
             self._slots.append(_Slot(len(self._slots)))
@@ -296,7 +296,7 @@ class Supervisor:
             self._folder.remove()
         except OSError as error:
             log_line(f"{self._folder.path} cannot be removed: {error}")
-        log_line("ended")
+        log_line(f"ended: {self._ending}" if self._ending else "ended")
 
 
 def log_line(message: str) -> None:

@@ -48,7 +48,7 @@ function Test-Arguments([int]$Count) {
 # Paths are put together as text, for Join-Path fails on a drive that is not there: an SSH session has no letters
 # of network drives.
 function Find-Kq {
-    foreach ($Folder in @($Env:KQ_ROOT, $KatanaRoot, "$PSScriptRoot\..\..")) {
+    foreach ($Folder in @($Env:KQ_ROOT, $KatanaRoot, "$PSScriptRoot\..\..", "$KatanaRoot\plugins\Resources\KatanaQueue")) {
         if ($Folder -and (Test-Path -LiteralPath "$Folder\kq\remote_host\__main__.py" -ErrorAction SilentlyContinue)) {
             return (Resolve-Path -LiteralPath $Folder).ProviderPath
         }
@@ -78,16 +78,22 @@ function Find-Python([string]$Kq) {
     if ($Env:KQ_PYTHON) {
         $Names = @($Env:KQ_PYTHON)
     }
+    $TooOld = @()
     foreach ($Name in $Names) {
         foreach ($Found in @(Find-Program $Name)) {
-            & $Found -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>$null | Out-Null
+            # In the syntax of Python 2, so that an old one can answer.
+            $global:LASTEXITCODE = 1
+            $Version = & $Found -c 'import sys; print(sys.version.split()[0]); sys.exit(sys.version_info < (3, 11))' 2>$null
             if ($LASTEXITCODE -eq 0) {
                 return $Found
             }
+            if ("$Version" -match '^[0-9.]+$') {
+                $TooOld += "; $Found is Python $Version"
+            }
         }
     }
-    Stop-WithMessage ("there is no Python 3.11 or later here ($($Names -join ', ')): install one, or set KQ_PYTHON; " +
-        'none is called whose path holds [ or ]')
+    Stop-WithMessage ("there is no Python 3.11 or later here ($($Names -join ', ')$($TooOld -join '')): install one, " +
+        'or set KQ_PYTHON; none is called whose path holds [ or ]')
 }
 
 function Start-Agents {

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,17 @@ def test_started_and_stopped_by_hand(hand: Hand, queue: LiveQueue) -> None:
     stopped = hand.run("StopAgents.sh")
     assert stopped.returncode == 0 and "2 Agents ended, 0 processes had to be killed" in stopped.stdout
     assert not any(map(is_alive, running))
+
+
+def test_two_starts_at_the_same_instant(hand: Hand, queue: LiveQueue) -> None:
+    """One launches the Agents, the other finds them running: neither ends what the other has started."""
+    hand.take_key()
+    with ThreadPoolExecutor(2) as both:
+        done = list(both.map(lambda _: hand.start(), range(2)))
+    assert [each.returncode for each in done] == [0, 0], done
+    assert sorted(" launched, " in each.stdout for each in done) == [False, True], done
+    [supervisor, *agents] = hand.pids()
+    assert len(agents) == 2 and all(map(is_alive, [supervisor, *agents]))
 
 
 def test_without_a_key_it_says_how_to_get_one(hand: Hand) -> None:

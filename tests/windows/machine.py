@@ -6,13 +6,11 @@ No expectation about kq lives here.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from pathlib import Path
 
-from kq.process import find_marked
 from tests.remote.machines import RemoteMachine
-from tests.windows.wine import PYTHON, Wine, windows_path
+from tests.windows.wine import PYTHON, Wine, python_processes, windows_path
 
 __all__ = ["WindowsServer"]
 
@@ -60,15 +58,9 @@ class WindowsServer(RemoteMachine):
     def processes(self) -> dict[str, list[int]]:
         """Our programs that run there, by kind, by their pids on Linux."""
         found: dict[str, list[int]] = {"supervisor": [], "agent": [], "other": []}
-        for each in find_marked("KQ_TEST_RUN", os.environ["KQ_TEST_RUN"]):
-            try:
-                words = Path(f"/proc/{each.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            if "python.exe" not in words[0]:
-                continue
+        for pid, words in python_processes().items():
             kind = "supervisor" if "supervise" in words else "agent" if "--pulse" in words else "other"
-            found[kind].append(each.pid)
+            found[kind].append(pid)
         return found
 
     def supervised(self) -> list[dict[str, object]]:

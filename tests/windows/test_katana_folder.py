@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 from PySide6.QtGui import QImage
 
 from kq.katana_folder import Platform, build_folder
-from kq.process import find_marked
 from tests.support.live_queue import ROOT, until
-from tests.windows.wine import PYTHON, Wine, windows_path
+from tests.windows.wine import PYTHON, Wine, python_processes, windows_path
 from tools.windows.make import FOR_WINDOWS, patch_zmq
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -31,19 +29,6 @@ def katanas_qt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *FOR_WINDOWS, "--target", folder, *names], check=True)
     return folder
-
-
-def ours_on_windows() -> list[list[str]]:
-    """The command lines of the Python processes there."""
-    found = []
-    for each in find_marked("KQ_TEST_RUN", os.environ["KQ_TEST_RUN"]):
-        try:
-            words = Path(f"/proc/{each.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "python.exe" in words[0]:
-            found.append(words)
-    return found
 
 
 def test_loaded_rendered_and_gone(wine: Wine, katana: Path, katanas_qt: Path, tmp_path: Path) -> None:
@@ -74,4 +59,4 @@ def test_loaded_rendered_and_gone(wine: Wine, katana: Path, katanas_qt: Path, tm
     assert any(name.startswith("Launch Remote Agents") for name in facts["shelves"])
     assert facts["kq"].startswith(windows_path(folder))
     assert QImage(str(data_root / "beauty.png")).width() == 160
-    until(lambda: not ours_on_windows(), "all to be gone", 30)
+    until(lambda: not python_processes(), "all to be gone", 30)

@@ -14,7 +14,7 @@ import pytest
 
 from kq.remote.quoting import powershell_quote
 from tests.support.live_queue import ROOT, LiveQueue, until
-from tests.windows.wine import PYTHON, Wine, windows_path
+from tests.windows.wine import OLD_PYTHON, PYTHON, Wine, python_processes, windows_path
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +86,7 @@ def test_a_user_without_a_profile_folder(hand: Hand, script: str) -> None:
         ("C:\\nowhere\\python.exe", "C:\\nowhere\\python.exe"),
         ("C:\\windows\\system32\\hostname.exe", "hostname.exe"),
         ("C:\\[3.11]\\python.exe", "[3.11]"),
+        (windows_path(OLD_PYTHON), "3.10.11"),
     ],
 )
 def test_no_python_that_can_be_used(hand: Hand, python: str, fact: str) -> None:
@@ -152,14 +153,37 @@ def test_started_twice_and_stopped_by_hand(
     assert not supervised(hand)
 
 
-def test_stopped_while_it_starts(hand: Hand, queue: LiveQueue, arguments: str) -> None:
-    """Nothing is left running: the start fails, or what it started is ended."""
+def test_started_twice_in_the_same_instant(hand: Hand, queue: LiveQueue, arguments: str) -> None:
+    """One launches the Agent, the other finds it running: neither ends what the other has started."""
+    ready = [hand.profile / f"ready {number}" for number in range(2)]
+    starts = [
+        f"New-Item {powershell_quote(own.name)}; while (-not (Test-Path {powershell_quote(other.name)})) "
+        f"{{ Start-Sleep -Milliseconds 10 }}; .\\StartAgents.ps1 {arguments}; exit $LASTEXITCODE"
+        for own, other in (ready, ready[::-1])
+    ]
+    with ThreadPoolExecutor(2) as both:
+        done = list(both.map(hand.type, starts))
+    assert [each.returncode for each in done] == [0, 0], done
+    assert sorted(" launched, " in each.stdout for each in done) == [False, True], done
+    [of_session] = supervised(hand)
+    assert len(of_session["agents"]) == 1
+    assert len([words for words in python_processes().values() if "supervise" in words]) == 1
+    until(lambda: [each for each in queue.client.agents() if each.state == "Idle"], "the Agent", 60)
+
+
+@pytest.mark.parametrize("moment", ["connection.json", "supervisor.json"])
+def test_stopped_while_it_starts(hand: Hand, queue: LiveQueue, arguments: str, moment: str) -> None:
+    """Before and after the supervisor runs. The start fails with the reason, or its Agents are ended; nothing
+    is left running."""
+    stop = (
+        f"New-Item ready; while (-not (Test-Path .katana-queue\\sessions\\*\\{moment})) "
+        "{ Start-Sleep -Milliseconds 10 }; .\\StopAgents.ps1; exit $LASTEXITCODE"
+    )
     with ThreadPoolExecutor(1) as other:
-        start = other.submit(hand.type, f".\\StartAgents.ps1 {arguments}; exit $LASTEXITCODE")
-        sessions = hand.profile / ".katana-queue" / "sessions"
-        until(lambda: list(sessions.glob("*/*")), "the start to begin", 60)
-        stopped = hand.type(".\\StopAgents.ps1; exit $LASTEXITCODE")
-        started = start.result(120)
-    assert stopped.returncode == 0, stopped
-    assert started.returncode == 0 or started.stderr.strip(), started
-    until(lambda: not supervised(hand), "all to be gone", 60)
+        stopping = other.submit(hand.type, stop)
+        until((hand.profile / "ready").exists, "the PowerShell that stops", 60)
+        started = hand.type(f".\\StartAgents.ps1 {arguments}; exit $LASTEXITCODE")
+        stopped = stopping.result(120)
+    assert stopped.returncode == 0 and " ended, " in stopped.stdout, stopped
+    assert started.returncode == 0 or "StopAgents" in started.stderr, started
+    until(lambda: not supervised(hand) and not python_processes(), "all to be gone", 60)

@@ -15,7 +15,7 @@ import pytest
 from kq.remote.quoting import powershell_quote
 from tests.house.test_environment import make_wheel
 from tests.support.live_queue import ROOT
-from tests.windows.wine import PYTHON, Wine, windows_path
+from tests.windows.wine import OLD_PYTHON, PYTHON, Wine, windows_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -82,6 +82,20 @@ def test_an_environment_is_made_once(powershell: Wine, checkout: Path, hidden: b
         assert "==> Making .venv" in fourth.stderr and not half.exists()
 
 
+def test_an_environment_that_is_in_use_is_named(powershell: Wine, checkout: Path) -> None:
+    """A file of it is open in another program: one line says so, and the next start makes all of it anew."""
+    assert printed(run(powershell, checkout, ".\\start.ps1")) == ["1.0"]
+    incomplete = checkout / ".venv" / "incomplete"
+    incomplete.touch()
+    held = windows_path(checkout / ".venv" / "Lib" / "site-packages" / "demo.py")
+    hold = f"$held = [IO.File]::Open({powershell_quote(held)}, 'Open', 'Read', 'Read')"
+    done = run(powershell, checkout, f"{hold}; .\\start.ps1")
+    assert done.returncode == 1 and incomplete.exists()
+    [line] = [each for each in done.stderr.splitlines() if "start.ps1: " in each]
+    assert "demo.py" in line and "removed" in line
+    assert printed(run(powershell, checkout, ".\\start.ps1")) == ["1.0"]
+
+
 def test_arguments_arrive_as_they_were_typed(powershell: Wine, checkout: Path) -> None:
     """With commas, spaces, quotation marks and a backslash at the end; and the shell is as it was."""
     line = (
@@ -108,12 +122,20 @@ def test_the_tests_have_an_environment_too(powershell: Wine, checkout: Path) -> 
     assert json.loads(done.stdout) == ["3.0", "tests/core", "-k", "a b"]
 
 
-def test_no_python_is_told(powershell: Wine, checkout: Path) -> None:
-    """One line says what is needed, and how it is had; nothing is made."""
-    done = run(powershell, checkout, ".\\start.ps1", python="C:\\windows\\system32\\hostname.exe")
+@pytest.mark.parametrize(
+    ("python", "fact"),
+    [
+        ("C:\\windows\\system32\\hostname.exe", "winget"),
+        (windows_path(OLD_PYTHON), "python is Python 3.10.11"),
+    ],
+    ids=["no Python", "too old"],
+)
+def test_no_python_that_can_be_used(powershell: Wine, checkout: Path, python: str, fact: str) -> None:
+    """One line says what is needed, what is there, and how it is had; nothing is made."""
+    done = run(powershell, checkout, ".\\start.ps1", python=python)
     assert done.returncode == 1
     [line] = done.stderr.strip().splitlines()
-    assert "Python 3.11" in line and "winget" in line
+    assert "Python 3.11" in line and "winget" in line and fact in line
     assert not (checkout / ".venv").exists()
 
 

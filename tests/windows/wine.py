@@ -13,15 +13,27 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
+from kq.process import find_marked
 from kq.remote.quoting import powershell_command
-from tools.windows.make import PLACE, PREFIX, READY
+from tools.windows.make import PLACE, PREFIX, READY, TOO_OLD
 
-__all__ = ["PYTHON", "USERS", "Wine", "why_no_powershell", "why_no_wine", "windows_path"]
+__all__ = [
+    "OLD_PYTHON",
+    "PYTHON",
+    "USERS",
+    "Wine",
+    "python_processes",
+    "why_no_powershell",
+    "why_no_wine",
+    "windows_path",
+]
 
 HERE = Path(__file__).parent
 POWERSHELL = "KQ_TEST_POWERSHELL"
 """Names the folder of a pwsh.exe. One that brings no .NET finds it in the folder `dotnet` beside its own."""
 PYTHON = PLACE / "python" / "python.exe"
+OLD_PYTHON = TOO_OLD / "python.exe"
+"""A CPython 3.10."""
 USERS = PREFIX / "drive_c" / "users"
 _COMPILER = "x86_64-w64-mingw32-gcc"
 _TIMEOUT_S = 120.0
@@ -51,6 +63,19 @@ def windows_path(path: Path) -> str:
     with contextlib.suppress(ValueError):
         return str(PureWindowsPath("C:\\", *path.relative_to(PREFIX / "drive_c").parts))
     return str(PureWindowsPath("Z:\\", *path.parts[1:]))
+
+
+def python_processes() -> dict[int, list[str]]:
+    """The command lines of the Python programs of this run that run there, by their pids on Linux."""
+    found = {}
+    for each in find_marked("KQ_TEST_RUN", os.environ["KQ_TEST_RUN"]):
+        try:
+            words = Path(f"/proc/{each.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if "python.exe" in words[0]:
+            found[each.pid] = words
+    return found
 
 
 class Wine:
@@ -128,7 +153,11 @@ class Wine:
                 ["wine", str(program), *arguments], env={**self.environment, **variables}, cwd=cwd,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=far_end,
             ) as process:  # fmt: skip
-                output, _ = process.communicate(stdin, _TIMEOUT_S)
+                try:
+                    output, _ = process.communicate(stdin, _TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()  # its job ends with it
+                    raise
             os.write(far_end, b"\n")  # so that there is something to read
             words = os.read(errors, 1 << 16)
             return subprocess.CompletedProcess(process.args, process.returncode, output, words)

