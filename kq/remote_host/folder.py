@@ -21,7 +21,7 @@ import msgspec
 from .. import process
 from ..agent_config import AgentConfig, Site
 from ..errors import NotFound, RemoteFailed
-from ..files import try_lock, write_private
+from ..files import create_file, try_lock, write_private
 
 __all__ = ["HostFolder", "Supervised", "base_folder", "one_start_at_a_time", "shares_data_root"]
 
@@ -253,7 +253,7 @@ def shares_data_root(config: AgentConfig, data_root: Path) -> bool:
         if (data_root / config.share_file).read_text() != config.share_token:
             return False
         probe = data_root / "logs" / f".write-{os.getpid()}-{socket.gethostname()}"
-        probe.write_text("")
+        create_file(probe).close()
         probe.unlink()
     except (OSError, UnicodeDecodeError):
         return False

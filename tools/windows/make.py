@@ -55,7 +55,7 @@ def main() -> None:
     _copy_library(python / "Lib")
     _unpack_interpreter(TOO_OLD, OLD_VERSION)
     _link_interpreter(TOO_OLD)
-    # Its own library is not to be had; what an interpreter begins with is much the same in the next version.
+    # No package brings its own library; what an interpreter starts with is much the same in the next version.
     (TOO_OLD / "Lib").symlink_to(python / "Lib")
     launchers = python / "Lib" / "venv" / "scripts" / "nt"
     launchers.mkdir(parents=True)
