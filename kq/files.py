@@ -96,8 +96,10 @@ def write_private(path: Path, content: bytes) -> None:
             raise
         # A full disk has no room for a second file, and has the first one's: a server that is started
         # again must not fail for that.
-        fd = os.open(path, os.O_WRONLY | BINARY)
+        # Never through a link that has taken its place.
+        fd = os.open(path, os.O_WRONLY | BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         try:
+            _check_ordinary(fd, path)
             _write_all(fd, content)
             os.ftruncate(fd, len(content))
         finally:

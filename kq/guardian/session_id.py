@@ -23,7 +23,7 @@ def new_session_id() -> str:
     Where systems have no mark it is `HOST:PID:START:RANDOM`.
     """
     guardian = process.own_id()
-    host, mark = socket.gethostname(), _system_mark()
+    host, mark = socket.gethostname(), process.system_mark()
     where = host if mark == host else f"{host}@{mark}"
     return f"{where}:{guardian.pid}:{guardian.start_time:.2f}:{os.urandom(4).hex()}"
 
@@ -33,7 +33,7 @@ def is_session_alive(session: str) -> bool | None:
     where, _, rest = session.partition(":")
     pid, _, rest = rest.partition(":")
     started, _, _ = rest.partition(":")
-    if where.rpartition("@")[2] != _system_mark() or not pid.isdigit():
+    if where.rpartition("@")[2] != process.system_mark() or not pid.isdigit():
         return None
     now = process.process_start_time(int(pid))
     return now is not None and f"{now:.2f}" == started
@@ -53,13 +53,3 @@ def machine_id() -> str:
     if not re.fullmatch(rb"[0-9a-f]{32}", text):
         return ""  # an image that has not been started yet
     return hashlib.sha256(b"katana-queue " + text).hexdigest()[:32]
-
-
-def _system_mark() -> str:
-    """What the pids of this process mean is known by it: boot and pid namespace, or else the host's name."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
-        namespace = os.fsencode(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return socket.gethostname()  # not Linux, or a sandbox without them
-    return hashlib.sha256(boot + namespace).hexdigest()[:12]

@@ -20,6 +20,9 @@ from .session_id import machine_id, new_session_id
 
 __all__ = ["main"]
 
+_OOM_SCORE = 200
+"""Of this process and the server: after renders (300) and before the desktop (0)."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m kq.guardian [--lifeline]`: settings come from KQ_* variables."""
@@ -30,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--queue-dir", type=Path, metavar="DIR", help="and in the folder where they are")
     options = parser.parse_args(argv)
+    process.yield_memory(_OOM_SCORE)
     try:
         settings = Settings.from_environment()
         settings = msgspec.structs.replace(settings, data_root=own_data_root(settings.data_root))

@@ -9,6 +9,7 @@ import sys
 
 from ._commands import CommandResult, run_command
 from ._cores import usable_cores
+from ._system import system_mark
 from ._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
 from ._wakeup import InputEnd, SignalWake, await_word
 
@@ -28,6 +29,7 @@ if sys.platform == "win32":
         spawn_service,
         spawn_standby,
         watch,
+        yield_memory,
     )
     from ._windows_termination import (
         TreeEnd,
@@ -53,6 +55,7 @@ else:
         spawn_service,
         spawn_standby,
         watch,
+        yield_memory,
     )
     from ._posix_termination import (
         TreeEnd,
@@ -105,7 +108,9 @@ __all__ = [
     "spawn_render",
     "spawn_service",
     "spawn_standby",
+    "system_mark",
     "tree_usage",
     "usable_cores",
     "watch",
+    "yield_memory",
 ]

@@ -41,6 +41,7 @@ __all__ = [
     "spawn_service",
     "spawn_standby",
     "watch",
+    "yield_memory",
 ]
 
 _MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -334,6 +335,19 @@ def become_subreaper(*, outlived: bool = False) -> bool:
         return False
 
 
+def yield_memory(score: int) -> None:
+    """Have Linux end this process, and all that it starts, before the desktop when memory runs out.
+
+    Args:
+        score: 1 (somewhat rather) to 1000 (in any case).
+    """
+    if sys.platform == "linux":
+        try:
+            Path("/proc/self/oom_score_adj").write_text(str(score))
+        except OSError:
+            pass  # a container may forbid it
+
+
 def lower_priority(nice: int) -> None:
     """Let this process, and all that it starts, yield to the desktop: in CPU time and when memory runs out.
 
@@ -343,11 +357,7 @@ def lower_priority(nice: int) -> None:
     if nice <= 0:
         return
     os.nice(nice)
-    if sys.platform == "linux":
-        try:
-            Path("/proc/self/oom_score_adj").write_text("300")
-        except OSError:
-            pass  # a container may forbid it; the priority above is what was asked for
+    yield_memory(300)
 
 
 def keep_from_interrupts() -> None:

@@ -101,7 +101,12 @@ class HostFolder:
     @classmethod
     def of(cls, session: str) -> HostFolder:
         """The folder of `session`; see `make`."""
-        return cls(base_folder() / "sessions" / f"{_host_tag()}-{_session_tag(session)}")
+        tag = _session_tag(session)
+        own = cls(base_folder() / "sessions" / f"{_host_tag()}-{tag}")
+        if own.path.exists():
+            return own
+        # Made here all the same, where this machine has another name since.
+        return next((each for each in cls.all_here() if each.path.name.endswith(f"-{tag}")), own)
 
     @property
     def mark(self) -> str:
@@ -114,14 +119,24 @@ class HostFolder:
     @classmethod
     def all_here(cls) -> list[HostFolder]:
         """The folders of all sessions that have Agents on this machine, or had some."""
-        found = (base_folder() / "sessions").glob(f"{_host_tag()}-????????????")
-        return [cls(path) for path in sorted(found)]
+        found = [cls(path) for path in sorted((base_folder() / "sessions").glob("*-????????????"))]
+        return [each for each in found if each._is_here()]
+
+    def _is_here(self) -> bool:
+        """Whether this machine made it: by its name, or in the system that runs now (names may change)."""
+        if self.path.name.rpartition("-")[0] == _host_tag():
+            return True
+        try:
+            return self.system.read_text() == process.system_mark()
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def make(self) -> None:
         """Make it, for its owner alone. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
         self.work.mkdir(exist_ok=True)
+        write_private(self.system, process.system_mark().encode())
 
     def remove(self) -> None:
         """Remove all of it. Raises OSError."""
@@ -141,6 +156,11 @@ class HostFolder:
     def site(self) -> Path:
         """What Agents must know of this machine."""
         return self.path / "site.json"
+
+    @property
+    def system(self) -> Path:
+        """Which running system made it: see process.system_mark."""
+        return self.path / "system"
 
     @property
     def work(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,23 @@ def test_ports_and_numbers_out_of_range_are_refused(
     assert commands.main(["start", "--connection", str(connection), *arguments]) == 2
     assert fact in capsys.readouterr().err
     assert not HostFolder.of("farm:1:2").path.exists()
+
+
+def test_a_machine_with_another_name_finds_what_it_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As a laptop gets in another network: by the system that runs. Another machine's folders stay alone."""
+    monkeypatch.setenv("KQ_REMOTE_DIR", str(tmp_path))
+    monkeypatch.setattr(socket, "gethostname", lambda: "before")
+    made = HostFolder.of("a session")
+    made.make()
+    monkeypatch.setattr(socket, "gethostname", lambda: "other-machine")
+    HostFolder.of("another session").make()
+    monkeypatch.setattr(process, "system_mark", lambda: "another system")
+    assert [each.path for each in HostFolder.all_here()] == [HostFolder.of("another session").path]
+    assert HostFolder.of("a session").path != made.path
+    monkeypatch.undo()
+    monkeypatch.setenv("KQ_REMOTE_DIR", str(tmp_path))
+    monkeypatch.setattr(socket, "gethostname", lambda: "after")
+    assert HostFolder.of("a session").path == made.path
+    assert made.path in [each.path for each in HostFolder.all_here()]

@@ -16,6 +16,17 @@ def order_of(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems end no process for want of memory")
+def test_memory_that_runs_out_ends_the_queue_before_the_desktop(queue: LiveQueue) -> None:
+    """Renders first, then server and guardian: each has a higher score than who started the session."""
+
+    def score(pid: int | str) -> int:
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    agents = {score(pid) for pid in queue.agent_pids()}
+    assert score("self") < score(queue.guardian_pid) == score(queue.server_pid) < min(agents)
+
+
 def test_a_job_waits_for_those_it_names(queue: LiveQueue, tmp_path: Path) -> None:
     """It says for whom, and runs when they are Completed."""
     gate, notes = tmp_path / "gate", tmp_path / "notes"

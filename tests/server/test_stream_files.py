@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kq import messages as m
-from kq.server.stream_files import IncomingFiles, append_log
+from kq.server.stream_files import FolderLists, FreeSpace, IncomingFiles, append_log, read_part
 
 _BYTES = b"one\ntwo\r\nthree\r\x1a\x00\xff\n"
 """What Windows would change, or take for an end, in a file of text."""
@@ -60,3 +62,72 @@ def test_a_file_that_cannot_take_its_place_leaves_nothing(tmp_path: Path) -> Non
     with pytest.raises(OSError, match="beauty"):
         files.take(tmp_path / "beauty.png", part(_BYTES, 0, _BYTES))
     assert [path.name for path in tmp_path.iterdir()] == ["beauty.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_log_is_written_to_a_file_of_ones_own_alone(tmp_path: Path) -> None:
+    """Not through a link, which leads anywhere, nor into a pipe, which waits for a reader."""
+    (tmp_path / "private").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "private")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(OSError):  # which one differs by what is in the way
+            append_log(tmp_path / name, 0, b"over it")
+    assert (tmp_path / "private").read_text() == "mine"
+    with pytest.raises(OSError, match="regular file"):
+        read_part(tmp_path / "pipe", 0)
+    with pytest.raises(OSError, match="regular file"):
+        IncomingFiles().take(tmp_path / "pipe", part(_BYTES, 0, _BYTES))
+
+
+def test_an_agent_has_one_file_under_way(tmp_path: Path) -> None:
+    """Another takes its place, and other Agents' stay; what is not whole goes when the Agent does."""
+    files = IncomingFiles()
+    half = part(_BYTES, 0, _BYTES[:5])
+    other = msgspec.structs.replace(half, agent="farm:2")
+    files.take(tmp_path / "a", half)
+    files.take(tmp_path / "b", other)
+    files.take(tmp_path / "c", half)
+    assert files.take(tmp_path / "a", part(_BYTES, 5, _BYTES[5:])) == (0, "")
+    assert len(list(tmp_path.iterdir())) == 2
+    files.forget("farm:1")
+    assert files.take(tmp_path / "b", msgspec.structs.replace(part(_BYTES, 5, _BYTES[5:]), agent="farm:2"))
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_list_is_made_in_turns(tmp_path: Path) -> None:
+    """Others come in between, and one attempt has it made once."""
+    for name in ("a", "b", "kq-returned/c", "d/e"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    lists = FolderLists(turn_s=0.0)
+    turns = 1
+    while (page := lists.page("job/0/1", tmp_path, 0, frozenset({"b"}))) is None:
+        turns += 1
+    assert turns > 4
+    assert [entry.path for entry in page[0]] == ["a", "d/e"] and not page[1]
+    (tmp_path / "later").write_text("x")
+    assert lists.page("job/0/1", tmp_path, 0, frozenset()) == page
+    lists.forget("job/0/1")
+    assert lists.page("job/0/1", tmp_path, 0, frozenset()) is None
+
+
+def test_some_room_is_left_on_a_disk(tmp_path: Path) -> None:
+    """What was written since the system was asked counts; what does not fit is refused before it is begun."""
+    now, asked = 0.0, 0
+
+    def free(_folder: Path) -> int:
+        nonlocal asked
+        asked += 1
+        return 1000
+
+    space = FreeSpace(400, free, lambda: now)
+    for _ in range(6):
+        space.claim(tmp_path / "new" / "log", 100, 100)
+    assert asked == 1
+    with pytest.raises(OSError, match="KQ_MIN_FREE_BYTES"):
+        space.claim(tmp_path / "new" / "log", 1, 1)
+    now = 2.0
+    with pytest.raises(OSError, match="KQ_MIN_FREE_BYTES"):
+        space.claim(tmp_path / "picture", 601, 10)
+    space.claim(tmp_path / "picture", 600, 10)
