@@ -9,7 +9,7 @@ import sys
 
 from ._commands import CommandResult, run_command
 from ._cores import usable_cores
-from ._system import system_mark
+from ._system import system_mark, yield_memory
 from ._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
 from ._wakeup import InputEnd, SignalWake, await_word
 
@@ -29,7 +29,6 @@ if sys.platform == "win32":
         spawn_service,
         spawn_standby,
         watch,
-        yield_memory,
     )
     from ._windows_termination import (
         TreeEnd,
@@ -55,7 +54,6 @@ else:
         spawn_service,
         spawn_standby,
         watch,
-        yield_memory,
     )
     from ._posix_termination import (
         TreeEnd,

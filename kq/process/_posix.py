@@ -17,6 +17,7 @@ from pathlib import Path
 from ..errors import NotFound, Refused
 from ._failures import check_arguments, explain_failure
 from ._posix_exit_watch import EndNotice
+from ._system import yield_memory
 from ._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
 
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
@@ -41,7 +42,6 @@ __all__ = [
     "spawn_service",
     "spawn_standby",
     "watch",
-    "yield_memory",
 ]
 
 _MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -333,19 +333,6 @@ def become_subreaper(*, outlived: bool = False) -> bool:
         return int(libc.prctl(set_child_subreaper, 1, 0, 0, 0)) == 0
     else:  # noqa: RET505  # mypy takes the line for another system to be unreachable otherwise
         return False
-
-
-def yield_memory(score: int) -> None:
-    """Have Linux end this process, and all that it starts, before the desktop when memory runs out.
-
-    Args:
-        score: 1 (somewhat rather) to 1000 (in any case).
-    """
-    if sys.platform == "linux":
-        try:
-            Path("/proc/self/oom_score_adj").write_text(str(score))
-        except OSError:
-            pass  # a container may forbid it
 
 
 def lower_priority(nice: int) -> None:

@@ -45,7 +45,6 @@ __all__ = [
     "spawn_service",
     "spawn_standby",
     "watch",
-    "yield_memory",
 ]
 
 KILLED = 0xC000_013A
@@ -441,10 +440,6 @@ def lower_priority(nice: int) -> None:
     """
     if nice > 0:
         api.set_own_priority(t.IDLE_PRIORITY_CLASS if nice >= 15 else t.BELOW_NORMAL_PRIORITY_CLASS)
-
-
-def yield_memory(_score: int) -> None:
-    """Nothing: Windows ends no process when memory runs out."""
 
 
 def keep_from_interrupts() -> None:
