@@ -20,13 +20,14 @@ __all__ = [
 ]
 
 _GONE = (AgentState.LOST, AgentState.ENDING)
+# Each reason begins with its point: a narrow list shows no more than the first few words.
 _WAIT_TEXTS = {
     WaitReason.QUEUE_PAUSED: "the queue is paused",
-    WaitReason.NO_AGENT: "waits for an Agent: none is running",
-    WaitReason.NO_AGENT_ANSWERS: "waits for an Agent: none answers",
-    WaitReason.ALL_DRAINED: "waits for an Agent: all are drained",
-    WaitReason.AGENT_STARTING: "waits for an Agent to start",
-    WaitReason.NO_FREE_AGENT: "waits for a free Agent",
+    WaitReason.NO_AGENT: "no Agent is running",
+    WaitReason.NO_AGENT_ANSWERS: "no Agent answers",
+    WaitReason.ALL_DRAINED: "all Agents are drained",
+    WaitReason.AGENT_STARTING: "an Agent is starting",
+    WaitReason.NO_FREE_AGENT: "all Agents are busy",
 }
 
 

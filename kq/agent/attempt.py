@@ -107,7 +107,7 @@ class Attempt:
                 _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120
             self._log = _open_log(self.order.log_file)
         except OSError as error:
-            self._no_log = f"it ran without its log {self.order.log_file}: {error.strerror}"
+            self._no_log = f"it ran without its log: {error.strerror} ({self.order.log_file})"
             self._log = os.open(os.devnull, os.O_WRONLY)
         for warning in self.order.warnings:
             self._write_note(f"warning: {warning}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from .output import OutputUpdate
 
@@ -10,6 +11,11 @@ __all__ = ["how_ended", "why_failed"]
 
 
 _FULL_BYTES = 4096
+_PREFIX = re.compile(
+    r"^(?:\[[^\]]{1,40}+\]\s*+|\d{4}-\d\d-\d\d[T\s]\s*+|\d{1,2}:\d\d(?::\d\d(?:[.,]\d++)?)?Z?\s++"
+    r"|\d++(?:\.\d++)?\s?[kMG]i?B\s++|[|>]\s*+){1,8}+(?=\w)"
+)
+"""What renderers print before a message: times, memory, marks in brackets. A job's row has little room."""
 
 
 def why_failed(exit_code: int | None, update: OutputUpdate, log_file: str) -> str:
@@ -18,7 +24,7 @@ def why_failed(exit_code: int | None, update: OutputUpdate, log_file: str) -> st
     if _is_full(log_file):
         # Most programs end with no more than a number when they cannot write their message.
         how += "; the disk of its log is full"
-    last = update.last_error or update.last_line
+    last = _PREFIX.sub("", update.last_error or update.last_line)
     return f"{last} ({how})" if last else how
 
 

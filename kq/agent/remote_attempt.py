@@ -320,7 +320,8 @@ class RemoteAttempt:
 
     def _with_problems(self, ending: m.AttemptEnding, *, complete: bool) -> m.AttemptEnding:
         problem = "; ".join(
-            f"{target} could not be sent to the desktop: {why}" for target, why in self._files.refused.items()
+            f"could not be sent to the desktop: {why} ({target})"
+            for target, why in self._files.refused.items()
         )
         if not complete and not self._machine.is_stopped:
             problem = f"its log or pictures did not arrive within {r.RETURN_TIMEOUT_S:.0f} s"

@@ -99,8 +99,8 @@ def attempt_lost(
     """The task's attempt is known gone, and its ending was not reported.
 
     Args:
-        reason: why, without capital or full stop; shown after a colon ("waits again: REASON"), and as it is
-            in the attempt's record.
+        reason: why, without capital or full stop; shown as "REASON; waits again", and as it is in the
+            attempt's record.
         agent: the Agent that ran it; None after a restart, when the core has no such Agent.
     """
     detail = job.details[task]
@@ -187,7 +187,7 @@ def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent
         _lose(state, job, task, ending.reason or "its Agent ended it", counts=not agent.end_asked)
     elif detail.retries_used < job.spec.retries:
         detail.retries_used += 1
-        reason = f"try {detail.retries_used} of {job.spec.retries + 1} failed: {_why(ending)}"
+        reason = f"{_why(ending)} (try {detail.retries_used} of {job.spec.retries + 1})"
         _wait(state, job, task, reason, WaitReason.RETRY)
     else:
         _fail(state, job, task, _why(ending))
@@ -239,6 +239,6 @@ def _lose(state: CoreState, job: Job, task: int, reason: str, *, counts: bool) -
     detail = job.details[task]
     detail.agent_losses += counts
     if counts and detail.agent_losses > state.settings.max_agent_losses:
-        _fail(state, job, task, f"given up after {detail.agent_losses} Agents were lost: {reason}")
+        _fail(state, job, task, f"{reason} (given up after {detail.agent_losses} Agents were lost)")
     else:
-        _wait(state, job, task, f"waits again: {reason}", WaitReason.REQUEUED)
+        _wait(state, job, task, f"{reason}; waits again", WaitReason.REQUEUED)

@@ -215,7 +215,7 @@ class CoreState:
             if job.id in dependent.unmet_dependencies:
                 del dependent.unmet_dependencies[job.id]
                 if dependent.waiting:
-                    self.cancel_waiting(dependent, f"it waited for {job.spec.name}, which was removed")
+                    self.cancel_waiting(dependent, f"{job.spec.name} was removed, for which it waited")
                     self.after_task(dependent, now)
 
     def cancel_waiting(self, job: Job, reason: str) -> None:

@@ -39,25 +39,25 @@ def explain_failure(
     # os.path, for pathlib raises where a folder on the way may not be read.
     if cwd and not os.path.isdir(cwd):  # noqa: PTH112
         what = "is not a folder" if os.path.exists(cwd) else "does not exist, or may not be seen by this user"  # noqa: PTH110
-        return BadInput(f"the working folder {quoted(cwd)} {what}: make it, or choose another")
+        return BadInput(f"the working folder {what}: make {quoted(cwd)}, or choose another")
     if cwd and not os.access(cwd, os.X_OK):
         return BadInput(
-            f"the working folder {quoted(cwd)} may not be entered by this user: change its permissions"
+            f"the working folder may not be entered by this user: change the permissions of {quoted(cwd)}"
         )
     number = error.errno
     if number == errno.E2BIG:
         return BadInput(
-            f"the command {quoted(program)} has more arguments and environment than a process can start "
-            f"with: pass long lists in a file"
+            f"more arguments and environment than a process can start with: pass long lists of "
+            f"{quoted(program)} in a file"
         )
     if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return Refused(
-            f"{quoted(program)} could not be started, for this machine is out of room: {error.strerror}"
+            f"this machine is out of room: {error.strerror}; {quoted(program)} could not be started"
         )
     has_folder = os.sep in program or bool(os.altsep and os.altsep in program)
     path = os.path.join(cwd or ".", program) if has_folder else None  # noqa: PTH118
     if path is not None and os.path.isdir(path):  # noqa: PTH112
-        return BadInput(f"the program {quoted(program)} is a folder: write the path of a program")
+        return BadInput(f"the program is a folder: write the path of a program, and not {quoted(program)}")
     if number == errno.ENOENT:
         if path is None:
             return BadInput(
@@ -65,10 +65,9 @@ def explain_failure(
             )
         if os.path.exists(path):  # noqa: PTH110
             return BadInput(
-                f"the program {quoted(program)} cannot run, for the interpreter that it names is not "
-                f"installed: see its first line"
+                f"the interpreter that it names is not installed: see the first line of {quoted(program)}"
             )
-        return BadInput(f"the program {quoted(program)} does not exist: check the path")
+        return BadInput(f"the program does not exist: check the path {quoted(program)}")
     if number == errno.EACCES and path is None and searched is not None and not _is_in(program, searched):
         return BadInput(
             f"the program {quoted(program)} is not found on PATH, and some of its folders this user may not "
@@ -76,12 +75,12 @@ def explain_failure(
         )
     if number in (errno.EACCES, errno.EPERM):
         return BadInput(
-            f"the program {quoted(program)} may not be executed by this user: check its permissions"
+            f"the program may not be executed by this user: check the permissions of {quoted(program)}"
         )
     if number == errno.ENOEXEC:
         hint = "start its interpreter" if os.name == "nt" else "a script needs a first line such as #!/bin/sh"
-        return BadInput(f"the program {quoted(program)} is not in a form that this system runs: {hint}")
-    return BadInput(f"the program {quoted(program)} could not be started: {error.strerror or error}")
+        return BadInput(f"the program is not in a form that this system runs: {hint} ({quoted(program)})")
+    return BadInput(f"the program could not be started: {error.strerror or error} ({quoted(program)})")
 
 
 def _is_in(program: str, folders: Sequence[str]) -> bool:

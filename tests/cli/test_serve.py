@@ -152,7 +152,7 @@ def test_a_queue_without_agents_of_its_own(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 0) as queue:
         job_id = queue.submit(*NOTHING)
         listed = queue.kq("jobs").stdout
-        assert "Waiting" in listed and "waits for an Agent: none is running" in listed
+        assert "Waiting" in listed and "no Agent is running" in listed
         told = json.loads(queue.kq("doctor", "--json").stdout)["findings"]
         assert [each["text"] for each in told if "0 of 0 local Agents" in each["text"]]
         queue.client.set_agent_count(1).result(10)

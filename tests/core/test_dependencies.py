@@ -83,7 +83,7 @@ def test_removing_a_job_that_was_not_completed_cancels_what_waited_for_it() -> N
     q.submit("cccc", name="sea", after=("bbbb",))
     q.remove("aaaa")
     record = q.core.job_record("bbbb")
-    assert (record.state, record.reason) == ("Cancelled", "it waited for sky, which was removed")
+    assert (record.state, record.reason) == ("Cancelled", "sky was removed, for which it waited")
     assert q.reason("cccc") == "waits for name of bbbb (Cancelled)"
     q.start("bbbb")
     assert assigned(q.register("r1")) == [("r1", "bbbb", 0)]

@@ -27,7 +27,7 @@ def test_a_dead_agents_task_waits_again() -> None:
     assert [(each.record.outcome, each.record.stop_method, each.record.host) for each in over] == [  # type: ignore[attr-defined]
         ("agent-lost", "", "host")
     ]
-    assert q.reason("job1") == "waits again: it was killed by signal 9"
+    assert q.reason("job1") == "it was killed by signal 9; waits again"
     assert q.gone("r1") == []
     assert assigned(q.register("r2")) == [("r2", "job1", 0)]
     assert q.reason("job1") == ""
@@ -41,7 +41,7 @@ def test_a_task_that_loses_too_many_agents_is_given_up() -> None:
         q.register(f"r{number}")
         q.gone(f"r{number}", "out of memory")
     assert q.state("job1") is TaskState.FAILED
-    assert q.reason("job1") == "given up after 4 Agents were lost: out of memory"
+    assert q.reason("job1") == "out of memory (given up after 4 Agents were lost)"
 
 
 def test_a_dead_agents_task_that_was_being_stopped_is_cancelled() -> None:
@@ -113,7 +113,7 @@ def test_the_attempt_of_a_dead_agent_records_what_is_known() -> None:
         )
     ]  # fmt: skip
     task = q.core.task_records("job1", 0, 1)[0]
-    assert (task.ended, task.reason) == (q.now.wall, "waits again: out of memory")
+    assert (task.ended, task.reason) == (q.now.wall, "out of memory; waits again")
 
 
 def test_a_stopped_task_of_a_dead_agent_is_cancelled_as_stopped() -> None:

@@ -163,7 +163,7 @@ def test_a_failed_task_is_tried_again_as_often_as_asked() -> None:
     q.submit("job1", retries=2)
     q.feed(ev.AgentsDrained(("r1",), draining=True))
     q.end("r1", "job1/0/1", "failed", exit_code=4)
-    assert (q.state("job1"), q.reason("job1")) == (TaskState.WAITING, "try 1 of 3 failed: exit code 4")
+    assert (q.state("job1"), q.reason("job1")) == (TaskState.WAITING, "exit code 4 (try 1 of 3)")
     q.feed(ev.AgentsDrained(("r1",), draining=False))
     q.end("r1", "job1/0/2", "failed", exit_code=4)
     q.end("r1", "job1/0/3", "failed", exit_code=5)
@@ -223,7 +223,7 @@ def test_an_agent_that_stopped_unasked_loses_its_task_without_failing_it() -> No
     assert q.core.task_records("job1", 0, 1)[0].agent_losses == 1
     assert q.state("job1") is TaskState.RUNNING
     q.end("r1", "job1/0/2", "stopped")
-    assert q.reason("job1") == "given up after 2 Agents were lost: its Agent ended it"
+    assert q.reason("job1") == "its Agent ended it (given up after 2 Agents were lost)"
 
 
 def test_several_agents_of_one_job_are_all_named() -> None:

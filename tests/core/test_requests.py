@@ -188,13 +188,13 @@ def test_an_agent_that_is_ended_gives_its_task_back_without_a_mark() -> None:
     assert q.feed(ev.AgentEndAsked(("r1",))) == []
     q.end("r1", "job1/0/1", "stopped", reason="it was asked to end")
     assert q.state("job1") is TaskState.WAITING
-    assert q.reason("job1") == "waits again: it was asked to end"
+    assert q.reason("job1") == "it was asked to end; waits again"
     q.gone("r1")
     q.register("r2")
     q.feed(ev.AgentEndAsked(("r2",)))
     q.gone("r2", "exit code 0")
     assert q.state("job1") is TaskState.WAITING
-    assert q.reason("job1") == "waits again: its Agent was ended (it was asked to end)"
+    assert q.reason("job1") == "its Agent was ended (it was asked to end); waits again"
     with pytest.raises(NotFound, match="there is no Agent r2"):
         q.feed(ev.AgentEndAsked(("r2",)))
 

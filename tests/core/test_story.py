@@ -28,7 +28,7 @@ def test_each_transition_is_kept_with_its_time_its_agent_and_its_reason() -> Non
     steps = [(each.time, each.state, each.task, each.agent, each.reason) for each in story(q, "job1")]
     assert steps[:2] == [
         (given, TaskState.RUNNING, 0, "r1", ""),
-        (again, TaskState.WAITING, 0, "", "try 1 of 2 failed: exit code 3"),
+        (again, TaskState.WAITING, 0, "", "exit code 3 (try 1 of 2)"),
     ]
     assert [each.state for each in story(q, "job1")[2:3]] == [TaskState.RUNNING]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from kq.agent import attempt_machine as attempt
-from kq.agent.exit_reasons import how_ended
+from kq.agent.exit_reasons import how_ended, why_failed
 from kq.agent.limits import UsageLimits
+from kq.agent.output import OutputUpdate
 from kq.errors import KqError
 from kq.messages import AssignOrder
 from kq.process import EndReport, ProcessId
@@ -49,6 +50,10 @@ def of_limit(memory: int = 0, at: float = 0.0, **limits: float) -> str:
     return stop.reason
 
 
+def failed(line: str) -> str:
+    return why_failed(1, OutputUpdate(last_error=line), str(ROOT / "log"))
+
+
 def of_survivors() -> str:
     machine = attempt.AttemptMachine(1)
     for event in (attempt.Begun(False), attempt.CommandStarted(), attempt.Stop(), attempt.TreeGone((7, 8))):
@@ -84,6 +89,11 @@ MESSAGES: list[tuple[Callable[[], str], str]] = [
         "processes 7, 8 survived SIGKILL (uninterruptible)",
     ),
     (of_survivors, "2 processes survived SIGKILL (uninterruptible); the first is 7"),
+    (lambda: failed("[   0.93 s] ERROR: no camera"), "ERROR: no camera (exit code 1)"),
+    (lambda: failed("00:00:03   145MB ERROR | no licence"), "ERROR | no licence (exit code 1)"),
+    (lambda: failed("2026-11-29 20:15:02,123 [main] ERROR: no light"), "ERROR: no light (exit code 1)"),
+    (lambda: failed("[x]"), "[x] (exit code 1)"),
+    (lambda: failed("3 errors"), "3 errors (exit code 1)"),
     (lambda: how_ended(None), "exit code unknown"),
     (lambda: how_ended(3), "exit code 3"),
     (lambda: how_ended(-9), "ended by signal 9 (SIGKILL)"),

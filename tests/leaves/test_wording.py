@@ -70,19 +70,19 @@ def test_a_jobs_own_reason_comes_first() -> None:
     [
         (QueueRecord(paused=True), [], "the queue is paused"),
         (QueueRecord(problem="Agents cannot start"), [agent(0)], "Agents cannot start"),
-        (_QUEUE, [], "waits for an Agent: none is running"),
+        (_QUEUE, [], "no Agent is running"),
         (
             _QUEUE,
             [agent(0, AgentState.LOST), agent(1, AgentState.ENDING)],
-            "waits for an Agent: none answers",
+            "no Agent answers",
         ),
         (
             _QUEUE,
             [agent(0, AgentState.IDLE, draining=True), agent(1, AgentState.LOST)],
-            "waits for an Agent: all are drained",
+            "all Agents are drained",
         ),
-        (_QUEUE, [agent(0, AgentState.STARTING), agent(1, draining=True)], "waits for an Agent to start"),
-        (_QUEUE, [agent(0), agent(1, draining=True)], "waits for a free Agent"),
+        (_QUEUE, [agent(0, AgentState.STARTING), agent(1, draining=True)], "an Agent is starting"),
+        (_QUEUE, [agent(0), agent(1, draining=True)], "all Agents are busy"),
     ],
 )
 def test_the_queue_or_its_agents_may_be_the_reason(
@@ -119,20 +119,20 @@ def test_a_waiting_task_has_a_reason() -> None:
     limited = msgspec.structs.replace(
         _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2
     )
-    assert reason_of_task(task, limited, "waits for a free Agent") == "runs 2 at a time, as it was submitted"
-    lost = msgspec.structs.replace(task, reason="waits again: its Agent was silent for 13 s")
-    assert reason_of_task(lost, after, "the queue is paused") == "waits again: its Agent was silent for 13 s"
+    assert reason_of_task(task, limited, "all Agents are busy") == "runs 2 at a time, as it was submitted"
+    lost = msgspec.structs.replace(task, reason="its Agent was silent for 13 s; waits again")
+    assert reason_of_task(lost, after, "the queue is paused") == "its Agent was silent for 13 s; waits again"
 
 
 def test_a_task_does_not_take_what_happened_to_another() -> None:
     """The job's reason may be that of a task that failed, or was lost; the next one waits for an Agent."""
     task = TaskRecord(job_id="job0", index=3, state=TaskState.WAITING)
-    for other in ("frame 2: exit code 1", "waits again: its Agent was killed"):
+    for other in ("frame 2: exit code 1", "its Agent was killed; waits again"):
         job = msgspec.structs.replace(_WAITING, reason=other)
-        assert reason_of_task(task, job, "waits for a free Agent") == "waits for a free Agent"
+        assert reason_of_task(task, job, "all Agents are busy") == "all Agents are busy"
     for state in set(TaskState) - {TaskState.WAITING}:
         over = msgspec.structs.replace(task, state=state)
-        assert reason_of_task(over, _WAITING, "waits for a free Agent") == ""
+        assert reason_of_task(over, _WAITING, "all Agents are busy") == ""
 
 
 def test_a_step_of_a_story_has_time_task_state_and_reason() -> None:

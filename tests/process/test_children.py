@@ -119,17 +119,17 @@ def test_a_hundred_renders_leave_no_descriptor_behind(tmp_path: Path) -> None:
 
 UNUSABLE = {
     "not on PATH": (["no-such-program"], ".", "the program 'no-such-program' is not found on PATH"),
-    "no such file": (["/nowhere/prog"], ".", "the program '/nowhere/prog' does not exist"),
-    "no such file below": (["./prog"], ".", "the program './prog' does not exist"),
+    "no such file": (["/nowhere/prog"], ".", "the program does not exist: check the path '/nowhere/prog'"),
+    "no such file below": (["./prog"], ".", "the program does not exist: check the path './prog'"),
     "no interpreter": (["./script"], ".", "the interpreter that it names is not installed"),
     "not executable": (["./plain.txt"], ".", "may not be executed"),
     "no program": (["./nonsense"], ".", "is not in a form that this system runs"),
-    "a folder": (["/usr/bin"], ".", "the program '/usr/bin' is a folder"),
+    "a folder": (["/usr/bin"], ".", "the program is a folder"),
     "empty": ([], ".", "the command is empty"),
     "blank": ([" "], ".", "the command is empty"),
     "NUL": (["echo", "a\0b"], ".", "contains a NUL character"),
-    "folder gone": (["true"], "gone", "gone' does not exist"),
-    "folder is a file": (["true"], "plain.txt", "plain.txt' is not a folder"),
+    "folder gone": (["true"], "gone", "the working folder does not exist"),
+    "folder is a file": (["true"], "plain.txt", "the working folder is not a folder"),
     "too long": (["echo"] + ["x" * 100_000] * 100, ".", "more arguments and environment"),
 }
 """What cannot be started: the command, its folder, and the key fact of the message."""

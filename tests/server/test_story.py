@@ -45,7 +45,7 @@ def test_kq_log_prints_the_story_also_after_the_server_died(tmp_path: Path) -> N
             "Waiting", "Running", "Waiting", "Running", "Completed",
         ]  # fmt: skip
         assert "submitted" in before[0]
-        assert "try 1 of 2 failed" in before[2]
+        assert "(try 1 of 2)" in before[2]
         kill(queue.server_pid)
         after = until(lambda: queue.kq("log", "--story", job).stdout.splitlines(), "the story")
         assert len(after) == len(before)
