@@ -22,6 +22,7 @@ __all__ = [
     "knows_renders",
     "progress_of",
     "remember",
+    "rendered_jobs",
     "repeat",
     "show_in_catalog",
     "show_in_monitor",
@@ -67,6 +68,11 @@ def remember(job_id: str, context: str, node: str, *, sends_pixels: bool = False
     sequence_id = _asked(item.getMainSequenceID) if item is not None else None
     if sequence_id is not None:
         _renders[job_id] = _Render(int(sequence_id), sends_pixels)
+
+
+def rendered_jobs() -> tuple[str, ...]:
+    """The jobs of this session that had an item when they were submitted."""
+    return tuple(_renders)
 
 
 def knows_renders() -> bool:
@@ -124,10 +130,16 @@ def show_in_monitor(job_id: str) -> bool:
 
 
 def show_in_catalog(job_id: str) -> bool:
-    """Bring the Catalog into sight, with the job's item in the Monitor. Returns whether there is an item."""
-    if not show_in_monitor(job_id):
+    """Bring the Catalog into sight, with the job's item selected and in the Monitor.
+
+    Returns whether there is an item.
+    """
+    item = _item(job_id)
+    if item is None or not show_in_monitor(job_id):
         return False
-    _raise_tab("Catalog")
+    tab: Any = _raise_tab("Catalog")
+    if tab is not None:
+        _asked(_select, tab, item)
     return True
 
 
@@ -187,11 +199,30 @@ def _item_of_context(context: str, node: str) -> Any:
     return None
 
 
-def _raise_tab(name: str) -> None:
+def _raise_tab(name: str) -> object:
     from Katana import UI4  # type: ignore[attr-defined]  # it is there in UI mode; the stubs leave it out
 
-    if _asked(UI4.App.Tabs.FindTopTab, name, True) is None:
-        _asked(UI4.App.Tabs.CreateTab, name, None)
+    tab = _asked(UI4.App.Tabs.FindTopTab, name, True)
+    return _asked(UI4.App.Tabs.CreateTab, name, None) if tab is None else tab
+
+
+def _select(tab: Any, item: Any) -> None:
+    """Select the row of `item` in Katana's Catalog, a tree whose items know theirs.
+
+    CatalogAPI has no function for it. Where the tab has no such tree, it selects nothing.
+    """
+    panel = tab if hasattr(tab, "getCatalogWidget") else tab.getWidget()
+    tree = panel.getCatalogWidget()
+    rows = [tree.topLevelItem(at) for at in range(tree.topLevelItemCount())]
+    while rows:
+        row = rows.pop()
+        rows += [row.child(at) for at in range(row.childCount())]
+        # The row of a slot, which has rows of its own, answers for the first of them.
+        if not row.childCount() and row.getCatalogItem() == item:
+            tree.clearSelection()
+            tree.setCurrentItem(row)
+            tree.scrollToItem(row)
+            return
 
 
 def _asked(question: Callable[..., _T], *arguments: object) -> _T | None:

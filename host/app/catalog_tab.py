@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 from ..Katana import CatalogAPI, Nodes2DAPI, RenderManager
 from ..Katana.CatalogAPI.CatalogItem import CatalogItem
 from ..Katana.UI4.Tabs import BaseTab
+from ..Katana.Utils import EventModule
 from .catalog_model import CatalogModel, Column
 
 _ROW_HEIGHT = 60
@@ -58,6 +60,7 @@ class CatalogTab(BaseTab):
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self._menu: QMenu | None = None
+        self._front: CatalogItem | None = None
         self.model = CatalogModel(self)
         self.table = _Table(self._on_return, self)
         self.table.setModel(self.model)
@@ -91,6 +94,8 @@ class CatalogTab(BaseTab):
         self.model.rowsInserted.connect(lambda *_: self._show_empty())
         self.model.rowsRemoved.connect(lambda *_: self._show_empty())
         self._show_empty()
+        EventModule.RegisterCollapsedHandler(self._on_view_changed, "catalog_clientViewChanged")
+        self._on_view_changed([])
 
     def _build(self) -> None:
         bar = QHBoxLayout()
@@ -171,6 +176,18 @@ class CatalogTab(BaseTab):
             action.setEnabled(enabled)
             action.triggered.connect(lambda _=False, slot=slot: slot())
         return menu
+
+    def _on_view_changed(self, _events: list[Any]) -> None:
+        """Select the item in the front of the Monitor, unless the artist has selected another."""
+        before, key = self._front, CatalogAPI.GetPrimaryClientKey()
+        front = self._front = CatalogAPI.GetClientCatalogItems(key)[0]
+        is_editing = self.table.state() is QAbstractItemView.State.EditingState
+        if front is None or is_editing or self.selected_items() not in ([], [before]):
+            return
+        row = front.getIndex()
+        if row < self.model.rowCount() and self.model.item(row) == front:
+            self.table.selectRow(row)
+            self.table.scrollTo(self.model.index(row, 0))
 
     def _edit_note(self, item: CatalogItem) -> None:
         self.table.edit(self.model.index(item.getIndex(), Column.NOTE))

@@ -13,7 +13,7 @@ __all__ = ["how_ended", "why_failed"]
 _FULL_BYTES = 4096
 _PREFIX = re.compile(
     r"^(?:\[[^\]]{1,40}+\]\s*+|\d{4}-\d\d-\d\d[T\s]\s*+|\d{1,2}:\d\d(?::\d\d(?:[.,]\d++)?)?Z?\s++"
-    r"|\d++(?:\.\d++)?\s?[kMG]i?B\s++|[|>]\s*+){1,8}+(?=\w)"
+    r"|\d++(?:\.\d++)?\s?[kMG]i?B\s++|[|>]\s*+){1,8}(?=\w)"
 )
 """What renderers print before a message: times, memory, marks in brackets. A job's row has little room."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pytestqt.qtbot import QtBot
 
+from host.app.catalog_tab import CatalogTab
 from host.app.rendering import Phase
 from host.Katana import CatalogAPI, Nodes2DAPI, RenderManager
 from host.Katana.NodegraphAPI import GetNode
@@ -73,6 +74,26 @@ def test_items_are_ordered_noted_pinned_and_deleted(fresh: object) -> None:
     assert CatalogAPI.GetCatalogItems() == [second]
     with pytest.raises(ValueError, match=first.getCatalogItemID()):
         first.getNodeName()
+
+
+def test_the_catalog_selects_what_is_shown_in_front(fresh: object, qtbot: QtBot) -> None:
+    """As *Show in Catalog* of the queue's tab wants it; not while the artist has selected another item."""
+    tab = CatalogTab(None)
+    qtbot.addWidget(tab)
+    items = [CatalogAPI.CreateCatalogItem() for _ in range(3)]
+    EventModule.ProcessAllEvents()
+
+    def show(item: CatalogAPI.CatalogItem.CatalogItem) -> None:
+        CatalogAPI.SetClientCatalogItem(CatalogAPI.GetPrimaryClientKey(), CatalogAPI.kPrimaryView, item)
+        EventModule.ProcessAllEvents()
+
+    show(items[0])
+    assert tab.selected_items() == [items[0]]
+    show(items[1])
+    assert tab.selected_items() == [items[1]]
+    tab.table.selectRow(items[2].getIndex())
+    show(items[0])
+    assert tab.selected_items() == [items[2]]
 
 
 def test_renders_are_started_killed_and_restarted_through_katanas_api(

@@ -9,6 +9,9 @@ import pytest
 from Katana import CatalogAPI
 from katana_queue.kq.api import AgentState, JobState
 from katana_queue.plugins import catalog
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+from PySide6.QtGui import QColor, QPixmap
+from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem, QWidget
 
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import Settle, click_row
@@ -69,3 +72,75 @@ def test_progress_of_a_renderer_that_prints_none(
     settle(lambda: tab.model.job(job.id).progress == 0.9)
     tab._tick()
     assert tab.model.job(job.id).progress == 0.9
+
+
+def coloured(colour: str) -> QPixmap:
+    """A picture as wide as those that Katana keeps of its items."""
+    pixmap = QPixmap(192, 108)
+    pixmap.fill(QColor(colour))
+    return pixmap
+
+
+def middle_of_row(tab: Any, row: int) -> str:
+    """The colour that the list draws in the middle of the picture of `row`."""
+    column = tab.view.horizontalHeader()
+    at = tab.view.visualRect(tab.model.index(row, Column.PICTURE)).center()
+    assert not column.isSectionHidden(Column.PICTURE)
+    return tab.view.viewport().grab().toImage().pixelColor(at).name()
+
+
+def test_the_picture_of_a_render_that_names_no_file_is_that_of_the_catalog(
+    tab: Any, queue: FakeQueue, item: Any, settle: Settle
+) -> None:
+    """In the list and beside it, also the one that came last; the file goes before it once there is one."""
+    tab.resize(1600, 700)
+    job = make_job(1, JobState.RUNNING, picture="")
+    queue.change(jobs=(job,))
+    settle(lambda: tab.view.current()[0] == job.id)
+    tab.details.show_page("Picture")
+    item.setThumbnailPixmap(coloured("#ff0000"))
+    tab._tick()
+    settle(lambda: middle_of_row(tab, 0) == "#ff0000")
+    assert tab.picture.canvas.has_picture and "192" in tab.picture.title
+    item.setThumbnailPixmap(coloured("#00ff00"))
+    queue.change(jobs=(make_job(1, JobState.COMPLETED, picture="", completed=tab.model.now_s() - 1.0),))
+    settle(lambda: tab.model.job(job.id).state == "Completed")
+    tab._tick()
+    settle(lambda: middle_of_row(tab, 0) == "#00ff00")
+    queue.change(jobs=(make_job(2, JobState.WAITING, picture=""),))
+    settle(lambda: tab.view.current()[0] == make_job(2).id)
+    assert not tab.picture.canvas.has_picture, "the picture of another job of the same name"
+
+
+def test_show_in_catalog_selects_the_item(qapp: Any, item: Any) -> None:
+    """In a double of Katana's Catalog, with the names of its stubs: the real one is not here."""
+    other = CatalogAPI.CreateCatalogItem()
+    panel = CatalogPanel([item, other])
+    catalog._select(panel, item)
+    assert [row.getCatalogItem() for row in panel.tree.selectedItems()] == [item]
+    assert not panel.tree.topLevelItem(0).isSelected(), "the row of the slot"
+    CatalogAPI.DeleteCatalogItems([other])
+
+
+class CatalogPanel(QWidget):
+    """As Katana's: a tree below slots, whose items know theirs."""
+
+    def __init__(self, items: list[Any]) -> None:
+        super().__init__()
+        self.tree = QTreeWidget(self)
+        slot = CatalogRow(items[0])
+        self.tree.addTopLevelItem(slot)
+        for each in items:
+            slot.addChild(CatalogRow(each))
+
+    def getCatalogWidget(self) -> QTreeWidget:
+        return self.tree
+
+
+class CatalogRow(QTreeWidgetItem):
+    def __init__(self, item: Any) -> None:
+        super().__init__()
+        self._item = item
+
+    def getCatalogItem(self) -> Any:
+        return self._item

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from katana_queue.plugins.Tabs.KatanaQueue.models import log_reader
 from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QWheelEvent
@@ -372,6 +373,20 @@ def test_the_last_line_is_shown_though_it_is_progress(
         out.write("Progress: 30%\n")
     settle(lambda: panel.view.folding.hidden == 2)
     assert panel.view.folding.line(1) == 3
+
+
+def test_a_log_that_is_too_large_to_be_folded_says_so(
+    panel: LogPanel, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise *Fold Progress* would be on, and do nothing."""
+    monkeypatch.setattr(log_reader, "MAX_FOLDED", 1000)
+    log = tmp_path / "log"
+    log.write_text("".join(f"ALF_PROGRESS {number % 100}%\n" for number in range(200)))
+    panel.show_log(str(log))
+    settle(lambda: panel._state.is_scanned and panel._state.line_count == 200)
+    assert "none folded" in panel._severity.text()
+    panel.fold_action.setChecked(False)
+    assert "folded" not in panel._severity.text()
 
 
 def test_a_search_that_finds_a_folded_line_unfolds(

@@ -1,4 +1,4 @@
-"""The tab and Katana's Catalog: two actions on the current job, progress of renderers that print none.
+"""The tab and Katana's Catalog: two actions, and progress and pictures of renderers that print none.
 
 Which item of the Catalog a job has is known in `plugins.catalog`.
 """
@@ -12,9 +12,14 @@ from PySide6.QtGui import QAction, QKeySequence
 
 from ....kq.api import JobRecord, JobState
 from ... import catalog
+from .models.jobs import JobsModel
+from .models.pictures import PictureLoader
 from .views.jobs_view import JobsView
 
-__all__ = ["CatalogActions", "with_catalog_progress"]
+__all__ = ["CatalogActions", "CatalogPictures", "with_catalog_progress"]
+
+_ENDED_S = 10.0
+"""For so long after a job's end the Catalog may still get its last picture."""
 
 
 class CatalogActions(QObject):
@@ -62,6 +67,30 @@ class CatalogActions(QObject):
 
     def _current(self) -> str:
         return self._view.current()[0] if self._view.chosen.has_current() else ""
+
+
+class CatalogPictures:
+    """Gives the tab the pictures of renders that name no file: those that the Catalog shows. Qt's thread."""
+
+    def __init__(self, model: JobsModel, pictures: PictureLoader) -> None:
+        self._model, self._pictures = model, pictures
+        self._final: set[str] = set()
+        """Jobs whose last picture is there, if they have one."""
+
+    def update(self) -> None:
+        """Ask the Catalog for the pictures of the jobs that run, or have ended since, and name no file."""
+        for job_id in catalog.rendered_jobs():
+            job = self._model.job(job_id)
+            if job is None:
+                self._pictures.put_unsaved(job_id, None)
+            elif job.completed is None:
+                self._final.discard(job_id)
+            elif job_id in self._final:
+                continue
+            elif self._model.now_s() - job.completed > _ENDED_S:
+                self._final.add(job_id)
+            if job is not None and not job.picture and job.started is not None:
+                self._pictures.put_unsaved(job_id, catalog.thumbnail_of(job_id))
 
 
 def with_catalog_progress(jobs: Iterable[JobRecord]) -> tuple[JobRecord, ...]:

@@ -11,6 +11,7 @@ from ....kq.api import AttemptRecord, JobRecord, QueueClient, TaskRecord
 from .bridge import QueueBridge
 from .models.columns import Column, clock_text
 from .models.jobs import JobsModel
+from .models.pictures import PictureLoader
 from .views.jobs_view import JobsView
 from .views.log_panel import LogPanel
 from .views.picture_panel import NamedPicture, PicturePanel
@@ -25,9 +26,16 @@ class SelectedJob(QObject):
     """Follows the current row of `view` into `log` and `picture`. Qt's thread."""
 
     def __init__(
-        self, view: JobsView, model: JobsModel, bridge: QueueBridge, log: LogPanel, picture: PicturePanel
+        self,
+        view: JobsView,
+        model: JobsModel,
+        bridge: QueueBridge,
+        log: LogPanel,
+        picture: PicturePanel,
+        pictures: PictureLoader,
     ) -> None:
         super().__init__(view)
+        self._pictures = pictures
         self._view, self._model, self._bridge = view, model, bridge
         self._log, self._picture = log, picture
         self._client: QueueClient | None = None
@@ -38,6 +46,7 @@ class SelectedJob(QObject):
         self._compared: set[str] = set()  # two jobs whose pictures are shown together
         view.current_changed.connect(self.show_current)
         view.chosen.changed.connect(self._show_pictures)
+        pictures.unsaved_changed.connect(self._on_unsaved_changed)
         log.attempt_chosen.connect(self._choose_log)
 
     def set_client(self, client: QueueClient | None) -> None:
@@ -47,6 +56,10 @@ class SelectedJob(QObject):
     def job_changed(self, job: JobRecord) -> None:
         """A job reads otherwise; when its picture is compared with another's, that is shown."""
         if job.id in self._compared:
+            self._show_pictures()
+
+    def _on_unsaved_changed(self, job_id: str) -> None:
+        if job_id == self._shown[0]:
             self._show_pictures()
 
     def show_current(self) -> None:
@@ -97,6 +110,8 @@ class SelectedJob(QObject):
         record, task = self._record, self._shown[1]
         if job is None or record is None:
             self._picture.show_picture("", "")
+        elif task is None and not job.picture and (unsaved := self._pictures.unsaved(job.id)) is not None:
+            self._picture.show_unsaved(unsaved, job.name)
         elif task is None:
             self._picture.show_picture(job.picture, job.name)
         else:

@@ -31,7 +31,7 @@ from ... import catalog, queue_session
 from ...ui.shortcut_override import accept_own_keys
 from .actions import JobActions
 from .bridge import QueueBridge
-from .catalog_bridge import CatalogActions, with_catalog_progress
+from .catalog_bridge import CatalogActions, CatalogPictures, with_catalog_progress
 from .follow_newest import NewestJob
 from .frame_bar import FrameBars
 from .models import tab_settings
@@ -97,7 +97,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.log = LogPanel(self)
         self.picture = PicturePanel(self.pictures, self)
         self.newest = NewestJob(self.view, self.model)
-        self.selected = SelectedJob(self.view, self.model, self.bridge, self.log, self.picture)
+        self.selected = SelectedJob(self.view, self.model, self.bridge, self.log, self.picture, self.pictures)
+        self.catalog_pictures = CatalogPictures(self.model, self.pictures)
         self.frame_bars = FrameBars(self.view, self.model, self.bridge, self.frames)
         self.agents_panel = AgentsPanel(self.agents, self.bridge, self)
         self.notify_action = QAction("Notify When Long Jobs End", self, checkable=True)
@@ -155,7 +156,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.model.counts_changed.connect(self._on_counts_changed)
         self.model.merged.connect(self._on_merged)
         self.model.tasks_wanted.connect(self._fetch_tasks)
-        self.pictures.thumbnail_loaded.connect(lambda _path: self.view.viewport().update())
+        for changed in (self.pictures.thumbnail_loaded, self.pictures.unsaved_changed):
+            changed.connect(lambda _which: self.view.viewport().update())
         self.picture.opened.connect(self.actions_of_jobs.open_picture.trigger)
         self.filter_bar.filter_changed.connect(self.model.set_filter)
         self.filter_bar.left.connect(self.view.setFocus)
@@ -330,6 +332,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if self.model.count(JobState.RUNNING):
             self.view.viewport().update()
             self._show_catalog_progress()
+        self.catalog_pictures.update()
         if self.agents_panel.isVisible():
             self.agents.tick()
         if self._status == ConnectionStatus.CONNECTED and not self.banner.text and queue_session.warning():

@@ -60,6 +60,8 @@ class LogState:
     folded: LineMarks = field(default_factory=LineMarks, compare=False)
     """Lines of progress and pictures."""
     folded_count: int = 0
+    is_too_large_to_fold: bool = False
+    """Whether it has more bytes than MAX_FOLDED: lines that were not looked at before are not folded."""
     is_scanned: bool = False
     """Whether errors and warnings of all lines are known."""
 
@@ -338,6 +340,7 @@ class LogReader(FileThread):
             warnings=self._severity.warnings,
             folded=self._folds.lines,
             folded_count=self._folds.lines.count,
+            is_too_large_to_fold=file.size > MAX_FOLDED,
             is_scanned=scanned,
         )
         self._last_published_s = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 
-from PySide6.QtCore import QObject, QSize, QSizeF, QTimer, Signal
+from PySide6.QtCore import QObject, QSize, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
 
 from ....qt_dispatch import post
@@ -25,15 +25,18 @@ class PictureLoader(FileThread):
 
     Signals:
         thumbnail_loaded(str): the thumbnail of a path is there, or changed.
+        unsaved_changed(str): the picture of a job, by id, that is in no file.
         picture_loaded(str, QImage, str): a whole picture, or a null image and the reason.
     """
 
     thumbnail_loaded = Signal(str)
+    unsaved_changed = Signal(str)
     picture_loaded = Signal(str, QImage, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__("kq-pictures", parent)
         self._thumbnails: OrderedDict[str, QPixmap | None] = OrderedDict()
+        self._unsaved: dict[str, tuple[QPixmap, QPixmap]] = {}  # by job: whole, and small
         self._stamps: dict[str, tuple[int, int]] = {}  # the worker's: size and time of what was loaded
         self._stale: set[str] = set()
         self._ratio = 1.0
@@ -55,6 +58,30 @@ class PictureLoader(FileThread):
             self._stamps.pop(old, None)
         self._ask(path, whole=False)
         return None
+
+    def put_unsaved(self, job_id: str, picture: QPixmap | None) -> None:
+        """The picture of a job that names no file, as somebody else has it; None: there is none."""
+        known = self._unsaved.get(job_id)
+        if picture is None:
+            self._unsaved.pop(job_id, None)
+        elif known is None or known[0].cacheKey() != picture.cacheKey():
+            size = (QSizeF(THUMBNAIL) * self._ratio).toSize()
+            keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            small = picture.scaled(size, keep, smooth)
+            small.setDevicePixelRatio(self._ratio)
+            self._unsaved[job_id] = picture, small
+            self.unsaved_changed.emit(job_id)
+
+    def unsaved(self, job_id: str) -> QPixmap | None:
+        """The whole picture of a job that names no file."""
+        known = self._unsaved.get(job_id)
+        return None if known is None else known[0]
+
+    def unsaved_thumbnail(self, job_id: str, ratio: float) -> QPixmap | None:
+        """The same, as small as in the list."""
+        self._ratio = ratio
+        known = self._unsaved.get(job_id)
+        return None if known is None else known[1]
 
     def refresh(self, path: str) -> None:
         """`path` may have changed: read it again soon, if it was shown before."""

@@ -146,8 +146,8 @@ class RowPainter:
                     self._paint_state(record, x, top, column_width, selected)
                 continue
             if column == _PICTURE:
-                if record is not None and record.picture:
-                    self._paint_picture(record.picture, x, top, column_width)
+                if record is not None:
+                    self._paint_picture(record, x, top, column_width)
                 continue
             text = tell(column, self._now_s)
             if column == _PROGRESS:
@@ -309,8 +309,13 @@ class RowPainter:
             self._bars[state] = faded(state_colour(state, self._palette), alpha)
         return self._bars[state]
 
-    def _paint_picture(self, path: str, x: int, top: int, width: int) -> None:
-        pixmap = self._pictures.thumbnail(path, self._ratio)
+    def _paint_picture(self, record: Record, x: int, top: int, width: int) -> None:
+        if record.picture:
+            pixmap = self._pictures.thumbnail(record.picture, self._ratio)
+        elif isinstance(record, JobRecord):
+            pixmap = self._pictures.unsaved_thumbnail(record.id, self._ratio)
+        else:
+            return
         if pixmap is None:
             return
         size = pixmap.deviceIndependentSize()

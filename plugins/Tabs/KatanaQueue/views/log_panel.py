@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from .....kq.api import AttemptRecord
 from ....ui.icons import tool_icon
 from ....ui.open_external import open_with_system
-from ..models.log_reader import LogReader, LogState
+from ..models.log_reader import MAX_FOLDED, LogReader, LogState
 from ..models.log_scan import BadPattern, LineMarks, Search
 from .banner import Banner
 from .fitting import FittingRow
@@ -176,6 +176,8 @@ class LogPanel(QWidget):
         hidden = self.view.folding.hidden
         if hidden:
             parts.append("1 line folded" if hidden == 1 else f"{hidden:,} lines folded")
+        if state.is_too_large_to_fold and self.fold_action.isChecked():
+            parts.append(f"{'not all' if hidden else 'none'} folded: over {MAX_FOLDED >> 20} MiB")
         self._severity.setText(", ".join(parts))
         if self._search is None:
             self._matches.clear()

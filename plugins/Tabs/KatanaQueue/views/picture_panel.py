@@ -75,6 +75,14 @@ class PicturePanel(QWidget):
         """Show the picture at `path`, of the job called `name`; call it again when the picture changed."""
         self._show(NamedPicture(path, name))
 
+    def show_unsaved(self, picture: QPixmap, name: str) -> None:
+        """Show a picture that is in no file; call it again when the picture changed."""
+        self._shown = ()
+        self._loaded.clear()
+        self._problems.clear()
+        self._title.show_text(f"{name}, {picture.width()} × {picture.height()}, as in the Catalog")
+        self.canvas.show_pictures([(picture, name)], "")
+
     def compare(self, before: NamedPicture, after: NamedPicture) -> None:
         """Show `before` left of the line and `after` right of it; call it again when one changed."""
         self._show(before, after)
