@@ -60,7 +60,7 @@ class PictureLoader(FileThread):
         return None
 
     def put_unsaved(self, job_id: str, picture: QPixmap | None) -> None:
-        """The picture of a job that names no file, as somebody else has it; None: there is none."""
+        """Take the picture of a job that names no file; None: it has none."""
         known = self._unsaved.get(job_id)
         if picture is None:
             self._unsaved.pop(job_id, None)
