@@ -18,8 +18,9 @@ from .errors import (
     RemoteFailed,
     SessionFailed,
 )
-from .farms.catalogue import open_farm
+from .farms.catalogue import FARM_TITLES, open_farm
 from .farms.farm import Farm
+from .farms.published import FarmChange
 from .frame_ranges import format_frames, parse_frames
 from .patterns import OutputPatterns, load_patterns
 from .placeholders import fill_picture
@@ -63,6 +64,7 @@ from .wording import (
 )
 
 __all__ = [
+    "FARM_TITLES",
     "MAX_AGENTS",
     "MAX_NOTE",
     "MAX_PRIORITY",
@@ -75,6 +77,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionStatus",
     "Farm",
+    "FarmChange",
     "FoundHost",
     "HostStore",
     "Interpreter",

@@ -315,6 +315,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """A stop was asked for and is not complete."""
     from_history: bool = False
     """Kept from an earlier session."""
+    farm: str = ""
+    """The render farm that has it; empty: the queue."""
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -76,7 +76,7 @@ def reason_of(record: JobRecord, why_waiting: str) -> str:
     """
     if record.reason:
         return record.reason
-    if record.state is JobState.WAITING:
+    if record.state is JobState.WAITING and not record.farm:
         return why_waiting
     return _own_limit(record) or warning_text(record)
 
@@ -93,6 +93,8 @@ def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:
         return task.reason
     if task.state is not TaskState.WAITING:
         return warning_text(task)
+    if job.farm:
+        return ""
     if job.wait_reason is WaitReason.DEPENDENCIES:
         return job.reason
     return _own_limit(job) or why_waiting

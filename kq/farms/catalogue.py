@@ -12,11 +12,13 @@ from .farm import Farm
 from .opencue import OpenCue
 from .slurm import Slurm
 
-__all__ = ["FARM_NAMES", "check_farm_name", "open_farm"]
+__all__ = ["FARM_NAMES", "FARM_TITLES", "check_farm_name", "open_farm"]
 
 _ENGINES: Mapping[str, Callable[[], Engine]] = {"slurm": Slurm, "opencue": OpenCue}
 FARM_NAMES = tuple(_ENGINES)
 """The first is the default of `kq farm`."""
+FARM_TITLES: Mapping[str, str] = {"slurm": "Slurm", "opencue": "OpenCue"}
+"""The names for people: in menus, and in the tab."""
 
 
 def check_farm_name(name: str) -> None:
@@ -25,10 +27,10 @@ def check_farm_name(name: str) -> None:
         raise BadInput(f"there is no farm {quoted(name)}: use {', '.join(FARM_NAMES)}")
 
 
-def open_farm(name: str, data_root: Path, on_change: Callable[[set[str]], None] | None = None) -> Farm:
+def open_farm(name: str, data_root: Path) -> Farm:
     """A farm whose jobs are below `data_root`, which its machines must see by the same path.
 
     Returns at once: its folder and its engine are used on a thread of its own. Raises BadInput.
     """
     check_farm_name(name)
-    return Farm(name, data_root / "farms" / name, _ENGINES[name](), on_change)
+    return Farm(name, data_root / "farms" / name, _ENGINES[name](), FARM_TITLES[name])

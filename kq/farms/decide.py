@@ -89,6 +89,10 @@ class AttemptFile(msgspec.Struct, frozen=True):
     reason: str = ""
     peak_memory: int | None = None
     cpu_s: float | None = None
+    picture: str = ""
+    """The picture that was asked for, where it was there at the end."""
+    tail: str = ""
+    """The end of its log: which picture it names, which error it ends with."""
 
 
 class Poll(NamedTuple):

@@ -63,5 +63,8 @@ class Engine(Protocol):
     def stop(self, engine_ids: Sequence[str]) -> None:
         """End what waits and runs of these submissions. One that the engine has forgotten is no error."""
 
+    def stop_tasks(self, engine_id: str, indexes: Sequence[int]) -> None:
+        """The same for some tasks of one submission."""
+
     def start_now(self, engine_id: str, index: int) -> None:
         """Start a task that the engine holds back, for example after the loss of a node."""

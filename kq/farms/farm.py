@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,19 +13,19 @@ from typing import TypeVar
 
 import msgspec
 
-from ..errors import ConnectionLost, KqError, NotFound, Refused
+from ..errors import BadInput, ConnectionLost, KqError, NotFound, Refused
 from ..frame_ranges import format_frames
-from ..records import JobRecord, JobSpec, TaskRecord
-from ..states import TaskState
-from .decide import EngineRow, Poll, TaskView, decide_task, poll_delay_s
+from ..records import AttemptRecord, JobRecord, JobSpec, TaskRecord, check_job_id
+from ..states import TaskState, derive_job_state
+from .decide import EngineRow, Poll, poll_delay_s
 from .engine import Engine, Row
-from .job_folder import FarmJob, JobFolder, Submission
+from .job_folder import FarmJob, JobFolder
 from .known_job import KnownJob
+from .published import FarmChange, PublishedJobs
+from .submitting import Submitter
 
 __all__ = ["Farm"]
 
-_RESUBMIT_AFTER_S = 60.0
-"""A submission whose answer was not heard is looked for this long before it is made again."""
 _log = logging.getLogger("kq.farms")
 T = TypeVar("T")
 
@@ -35,48 +34,80 @@ class Farm:
     """The jobs of one farm. Methods may be called from any thread, return at once, and give futures.
 
     Args:
-        name: for people, and for the folder.
+        name: for the folder and for settings.
         folder: where the jobs' folders are; the farm's machines must see it by the same path.
         engine: used on this object's own thread alone.
-        on_change: called on that thread with the ids of jobs that changed.
+        title: the name for people; empty: `name`.
     """
 
-    def __init__(
-        self, name: str, folder: Path, engine: Engine, on_change: Callable[[set[str]], None] | None = None
-    ) -> None:
+    def __init__(self, name: str, folder: Path, engine: Engine, title: str = "") -> None:
         self.name = name
+        self.title = title or name
         self._folder = folder
         self._engine = engine
-        self._on_change = on_change
         self._jobs: dict[str, KnownJob] = {}
+        self._unsent: dict[str, tuple[JobSpec, dict[str, str]]] = {}
+        """Jobs that were not given to the engine, with what was asked of it."""
+        self._published = PublishedJobs()
         self._lock = threading.Lock()
         self._poll: Poll | None = None
-        self._rows: list[Row] = []
+        self._rows: dict[str, dict[int, EngineRow]] = {}
         self._failed_polls = 0
         self._closed = False
         self.problem = ""
         """Why the engine does not answer; empty while it does."""
+        self._submitter = Submitter(engine, lambda job: self._decide(job, is_news=True))
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"farm-{name}", daemon=True)
         self._thread.start()
 
     # --- What callers ask for -----------------------------------------------------
 
-    def submit(self, job_id: str, spec: JobSpec, options: Mapping[str, str] | None = None) -> Future[None]:
-        """Write a job's folder and give all its tasks to the engine.
+    def submit(
+        self,
+        job_id: str,
+        spec: JobSpec,
+        options: Mapping[str, str] | None = None,
+        *,
+        copy_files: bool = False,
+    ) -> Future[None]:
+        """Write a job's folder and give all its tasks to the engine. The job is listed at once.
 
-        The future raises BadInput, Refused, or ConnectionLost; after the last the job is kept, and given to
-        the engine when it answers.
+        The future raises BadInput, Refused, or ConnectionLost. A job that was not given to the engine is
+        listed as Failed with the reason, until this session ends; `start` tries it again.
+
+        Args:
+            job_id: chosen by the caller, who need not wait for it.
+            spec: what to run.
+            options: what is asked of the engine.
+            copy_files: whether the job gets a copy of its `temp_dir`, which another job may delete.
         """
-        return self._ask(lambda: self._submit(job_id, spec, dict(options or {})))
+        given = dict(options or {})
+        try:
+            spec.check()
+            check_job_id(job_id)
+        except BadInput as error:
+            failed: Future[None] = Future()
+            failed.set_exception(error)
+            return failed
+        self._list_unsent(job_id, spec, f"is being given to {self.title}")
+        return self._ask(lambda: self._submit(job_id, spec, given, copy_files))
 
-    def stop(self, job_id: str) -> Future[None]:
-        """End what waits and runs of a job. The future raises NotFound, ConnectionLost."""
-        return self._ask(lambda: self._stop(self._job(job_id)))
+    def submit_again(self, job_id: str, new_id: str) -> Future[None]:
+        """Submit what a job is as a new one, with its options. The future raises as that of `submit`."""
+        return self._ask(lambda: self._submit_again(job_id, new_id))
 
-    def start(self, job_id: str) -> Future[None]:
-        """Run failed and cancelled tasks again. The future raises NotFound, Refused, ConnectionLost."""
-        return self._ask(lambda: self._start(self._job(job_id)))
+    def stop(self, job_id: str, tasks: Sequence[int] | None = None) -> Future[None]:
+        """End what waits and runs of a job, or these tasks of it. The future raises NotFound, and
+        ConnectionLost; after that they are stopped when the engine answers.
+        """
+        return self._ask(lambda: self._stop(self._job(job_id), tasks))
+
+    def start(self, job_id: str, tasks: Sequence[int] | None = None) -> Future[None]:
+        """Run again what failed and was cancelled of a job, or of these tasks; those of these that wait are
+        started now. The future raises NotFound, Refused, ConnectionLost.
+        """
+        return self._ask(lambda: self._start(job_id, tasks))
 
     def start_now(self, job_id: str, task: int) -> Future[None]:
         """Start a task that the engine holds back. The future raises NotFound, Refused, ConnectionLost."""
@@ -84,7 +115,7 @@ class Farm:
 
     def remove(self, job_id: str) -> Future[None]:
         """Forget a job that is over; its folder stays. The future raises NotFound, Refused."""
-        return self._ask(lambda: self._remove(self._job(job_id)))
+        return self._ask(lambda: self._remove(job_id))
 
     def check(self, options: Mapping[str, str]) -> Future[list[str]]:
         """What the engine says of such a job. The future raises BadInput, Refused, ConnectionLost."""
@@ -94,33 +125,50 @@ class Farm:
         """Ask the engine now. The future raises ConnectionLost."""
         return self._ask(self._refresh)
 
+    def spec(self, job_id: str) -> Future[JobSpec]:
+        """What was submitted. The future raises NotFound."""
+        return self._ask(lambda: self._spec(job_id))
+
+    # --- What is known, at once -----------------------------------------------------
+
+    def add_listener(self, listener: Callable[[FarmChange], None]) -> Callable[[], None]:
+        """Have `listener` called with changed jobs: at once with all, then on the farm's thread.
+
+        It must not wait. Returns a function that removes it.
+        """
+        return self._published.add_listener(listener)
+
     def jobs(self) -> list[JobRecord]:
-        """All jobs, the latest first, as they were at the last look."""
-        with self._lock:
-            jobs = [job.record(self._silence()) for job in self._jobs.values()]
-        return sorted(jobs, key=lambda record: -record.submitted)
+        """All jobs, the latest first, as they were at the last poll."""
+        return sorted(self._published.all(), key=lambda record: -record.submitted)
 
     def job(self, job_id: str) -> JobRecord | None:
         """One job, or None."""
-        with self._lock:
-            job = self._jobs.get(job_id)
-            return None if job is None else job.record(self._silence())
+        return self._published.get(job_id)
 
-    def tasks(self, job_id: str) -> list[TaskRecord]:
-        """The tasks of a job. Raises NotFound."""
+    def tasks(self, job_id: str, first: int = 0, count: int | None = None) -> list[TaskRecord]:
+        """The tasks of a job from `first` on. Raises NotFound."""
         with self._lock:
             job = self._jobs.get(job_id)
-            if job is None:
-                raise NotFound(f"{self.name} has no job {job_id}")
-            return [job.task_record(task) for task in range(len(job.kept.labels))]
+        if job is None:
+            if self._published.get(job_id) is None:
+                raise NotFound(f"{self.title} has no job {job_id}")
+            return []  # the engine does not have it
+        last = len(job.kept.labels) if count is None else min(first + count, len(job.kept.labels))
+        return [job.task_record(task) for task in range(first, last)]
+
+    def attempts(self, job_id: str, task: int | None = None) -> list[AttemptRecord]:
+        """The attempts that are over, of a job or of one of its tasks; none of a job that there is not."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        return [] if job is None else list(job.attempt_records(task))
 
     def close(self, timeout_s: float | None = None) -> None:
         """End the thread, and wait for it at most so long; jobs go on at the farm."""
         with self._lock:
             self._closed = True
         self._work.put(None)
-        if timeout_s != 0:
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
 
     # --- The thread ---------------------------------------------------------------
 
@@ -137,244 +185,213 @@ class Farm:
 
         with self._lock:
             if self._closed:
-                future.set_exception(ConnectionLost(f"{self.name} is closed"))
+                future.set_exception(ConnectionLost(f"{self.title} is closed"))
             else:
                 self._work.put(run)
         return future
 
     def _run(self) -> None:
         self._load()
+        if self._has_live_jobs():
+            self._poll_engine()
         while True:
-            with self._lock:
-                is_live = any(job.is_live for job in self._jobs.values())
-            delay_s = poll_delay_s(has_live_tasks=is_live, failed_polls=self._failed_polls)
+            delay_s = poll_delay_s(has_live_tasks=self._has_live_jobs(), failed_polls=self._failed_polls)
             try:
                 work = self._work.get(timeout=delay_s)
             except queue.Empty:
-                work = self._look_again
+                work = self._poll_engine
             if work is None:
                 return
             work()
 
+    def _has_live_jobs(self) -> bool:
+        return any(job.is_live for job in self._jobs.values())
+
     def _load(self) -> None:
-        """Find the jobs of earlier sessions again, by their folders."""
+        """Find the jobs of earlier sessions again, by their folders, the latest first."""
+        found = []
         try:
-            folders = sorted(path for path in self._folder.iterdir() if path.is_dir())
+            folders = [path for path in self._folder.iterdir() if path.is_dir() and path.name[0] != "."]
         except OSError:
             return  # no job was ever submitted
         for path in folders:
             folder = JobFolder(path)
             try:
-                job = KnownJob(folder, folder.load())
+                found.append(KnownJob(self.title, folder, folder.load(), from_history=True))
             except (OSError, msgspec.DecodeError) as error:
                 _log.warning("%s: the farm job in %s cannot be read: %s", self.name, path, error)
-                continue
-            with self._lock:
-                self._jobs[job.kept.id] = job
+        for job in sorted(found, key=lambda each: -each.kept.created):
+            if self._closed:
+                return
+            job.is_stop_unsent = job.is_stop_wanted or bool(job.kept.stopped_tasks)
+            self._add(job)
             self._decide(job)
 
-    def _look_again(self) -> None:
+    def _add(self, job: KnownJob) -> None:
+        with self._lock:
+            self._jobs[job.kept.id] = job
+
+    def _poll_engine(self) -> None:
         try:
             self._refresh()
         except ConnectionLost:
             pass  # `problem` says so
 
     def _refresh(self) -> None:
+        live = [job for job in self._jobs.values() if job.is_live]
         try:
-            self._rows = self._engine.look()
+            rows = self._engine.look()
         except KqError as error:
             self._failed_polls += 1
             if self._poll is not None:
                 self._poll = self._poll._replace(is_current=False)
             self.problem = str(error)
-            self._changed({job_id for job_id, job in self._jobs.items() if job.is_live})
+            self._publish(live)
             raise ConnectionLost(str(error)) from error
+        was_silent, self.problem, self._failed_polls = bool(self.problem), "", 0
         self._poll = Poll(time.time(), True)
-        self._failed_polls = 0
-        self.problem = ""
-        changed = set()
-        for job in list(self._jobs.values()):
-            if job.is_live:
-                self._settle_submissions(job)
-                if self._decide(job):
-                    changed.add(job.kept.id)
-        self._changed(changed)
+        self._rows = _by_token(rows)
+        engine_ids = {row.token: row.engine_id for row in rows}
+        for job in live:
+            self._submitter.settle(job, self._rows, engine_ids)
+            self._decide(job, is_news=was_silent)
 
     def _silence(self) -> str:
         """Since when the engine has not answered, and why; empty while it does."""
         if not self.problem:
             return ""
         at = None if self._poll is None else time.strftime("%H:%M:%S", time.localtime(self._poll.at))
-        return f"{self.name} has not answered {f'since {at}' if at else 'yet'}: {self.problem}"
+        return f"{self.title} has not answered {f'since {at}' if at else 'yet'}: {self.problem}"
 
-    def _changed(self, jobs: set[str]) -> None:
-        if jobs and self._on_change is not None:
-            self._on_change(jobs)
+    def _decide(self, job: KnownJob, *, is_news: bool = False) -> None:
+        """Bring the job up to date, and publish it when something changed, or `is_news` says so."""
+        try:
+            is_changed = job.decide(self._rows, self._poll)
+        except OSError as error:
+            _log.warning("%s: the records of job %s cannot be read: %s", self.name, job.kept.id, error)
+            return
+        if is_changed or is_news or self._published.get(job.kept.id) is None:
+            self._publish([job])
+
+    def _publish(self, jobs: Sequence[KnownJob]) -> None:
+        silence = self._silence()
+        self._published.publish([job.record(silence if job.is_live else "") for job in jobs])
 
     def _job(self, job_id: str) -> KnownJob:
         job = self._jobs.get(job_id)
         if job is None:
-            raise NotFound(f"{self.name} has no job {job_id}")
+            raise NotFound(f"{self.title} has no job {job_id}")
         return job
 
-    # --- Giving tasks to the engine, once -----------------------------------------
+    # --- What the thread does -----------------------------------------------------
 
-    def _submit(self, job_id: str, spec: JobSpec, options: dict[str, str]) -> None:
+    def _submit(self, job_id: str, spec: JobSpec, options: dict[str, str], copy_files: bool = False) -> None:
         if job_id in self._jobs:
             return
-        self._engine.check(options)
-        chunks = spec.chunks()
-        labels = [""] if chunks is None else [_label(frames) for frames in chunks]
-        kept = FarmJob(job_id, spec.name, time.time(), labels, options)
-        job = KnownJob(JobFolder.create(self._folder, kept, spec), kept)
-        with self._lock:
-            self._jobs[job_id] = job
-        self._give(job, range(len(labels)))
-
-    def _give(self, job: KnownJob, tasks: Sequence[int]) -> None:
-        """Note what is to be submitted, then submit it: a desktop that dies in between finds the note."""
-        size = self._engine.max_array()
-        for offset in sorted({task // size * size for task in tasks}):
-            chosen = [task for task in tasks if offset <= task < offset + size]
-            job.kept.submissions.append(Submission(secrets.token_hex(8), chosen, time.time(), offset))
-            for task in chosen:
-                job.views.pop(task, None)
-        job.kept.stopped_at, job.kept.error = 0.0, ""
-        job.folder.set_stop(wanted=False)
-        job.folder.save(job.kept)
-        for submission in job.kept.submissions:
-            if not submission.engine_id:
-                self._send(job, submission)
-        self._decide(job)
-        self._changed({job.kept.id})
-
-    def _send(self, job: KnownJob, submission: Submission) -> None:
-        kept = job.kept
         try:
-            submission.engine_id = self._engine.submit(
-                job.folder.path,
-                kept.name,
-                submission.token,
-                submission.tasks,
-                submission.offset,
-                kept.options,
+            self._engine.check(options)
+            self._engine.max_array()  # so that what follows the note needs nothing but the submission
+            chunks = spec.chunks()
+            labels = [""] if chunks is None else [_label(frames) for frames in chunks]
+            kept = FarmJob(
+                job_id,
+                spec.name,
+                time.time(),
+                labels,
+                options,
+                node=spec.node,
+                renderer=spec.renderer,
             )
-        except Refused as error:
-            kept.error = str(error)
-            kept.submissions.remove(submission)
-            job.folder.save(kept)
-            self._decide(job)
-            self._changed({kept.id})
+            folder = JobFolder.create(self._folder, kept, spec, copy_files=copy_files)
+            job = KnownJob(self.title, folder, kept)
+        except (KqError, OSError) as error:
+            self._unsent[job_id] = (spec, options)
+            self._list_unsent(job_id, spec, str(error), TaskState.FAILED)
             raise
-        job.folder.save(kept)
+        self._unsent.pop(job_id, None)
+        self._add(job)
+        self._submitter.give(job, range(len(labels)))
 
-    def _settle_submissions(self, job: KnownJob) -> None:
-        """Find by its token what the engine was given without its answer being heard; else give it again."""
-        for submission in list(job.kept.submissions):
-            if submission.engine_id:
-                continue
-            found = next((row.engine_id for row in self._rows if row.token == submission.token), "")
-            if not found:
-                records = job.folder.attempts()
-                found = next(
-                    (
-                        each.engine_id
-                        for task in records.values()
-                        for each in task
-                        if each.token == submission.token
-                    ),
-                    "",
-                )
-            if found:
-                submission.engine_id = found
-                job.folder.save(job.kept)
-            elif job.is_stop_wanted:
-                job.kept.submissions.remove(submission)
-                job.folder.save(job.kept)
-            elif time.time() > submission.at + _RESUBMIT_AFTER_S:
-                submission.at = time.time()
-                try:
-                    self._send(job, submission)
-                except KqError as error:
-                    _log.warning("%s: job %s: %s", self.name, job.kept.id, error)
+    def _list_unsent(
+        self, job_id: str, spec: JobSpec, reason: str, state: TaskState = TaskState.WAITING
+    ) -> None:
+        """Show a job that the engine does not have: not yet, or because it was refused."""
+        chunks = spec.chunks()
+        count = 1 if chunks is None else len(chunks)
+        is_failed = state is TaskState.FAILED
+        record = JobRecord(
+            id=job_id,
+            name=spec.name,
+            state=derive_job_state({state: count}),
+            submitted=time.time(),
+            order=0,
+            tasks=count,
+            tasks_waiting=0 if is_failed else count,
+            tasks_failed=count if is_failed else 0,
+            reason=reason,
+            node=spec.node,
+            farm=self.title,
+        )
+        self._published.publish([record])
 
-    def _stop(self, job: KnownJob) -> None:
-        job.kept.stopped_at = time.time()
-        job.folder.set_stop(wanted=True)
-        job.folder.save(job.kept)
-        self._engine.stop([each.engine_id for each in job.kept.submissions if each.engine_id])
-        self._look_again()
+    def _submit_again(self, job_id: str, new_id: str) -> None:
+        unsent = self._unsent.get(job_id)
+        options = self._job(job_id).kept.options if unsent is None else unsent[1]
+        self._submit(new_id, self._spec(job_id), dict(options))
 
-    def _start(self, job: KnownJob) -> None:
+    def _spec(self, job_id: str) -> JobSpec:
+        if job_id in self._unsent:
+            return self._unsent[job_id][0]
+        try:
+            return self._job(job_id).folder.spec()
+        except (OSError, msgspec.DecodeError) as error:
+            raise NotFound(f"what was submitted as job {job_id} cannot be read: {error}") from error
+
+    def _stop(self, job: KnownJob, tasks: Sequence[int] | None) -> None:
+        self._submitter.stop(job, self._rows, tasks)
+        self._poll_engine()
+
+    def _start(self, job_id: str, tasks: Sequence[int] | None) -> None:
+        if job_id in self._unsent:
+            self._submit(job_id, *self._unsent[job_id])
+            return
+        job = self._job(job_id)
         self._refresh()
-        again = [
-            task
-            for task in range(len(job.kept.labels))
-            if (view := job.views.get(task)) is None or view.state in (TaskState.FAILED, TaskState.CANCELLED)
-        ]
+        chosen = range(len(job.kept.labels)) if tasks is None else tasks
+        over = (TaskState.FAILED, TaskState.CANCELLED)
+        again = [task for task in chosen if task in job.views and job.views[task].state in over]
+        held = [task for task in tasks or () if task in job.views and task not in again]
+        held = [task for task in held if job.views[task].state is TaskState.WAITING]
+        for task in held:
+            self._start_now(job, task)
+        if not again and held:
+            return
         if not again:
             raise Refused(f"nothing of job {job.kept.id} failed or was cancelled")
-        self._give(job, again)
+        self._submitter.give(job, again)
 
     def _start_now(self, job: KnownJob, task: int) -> None:
-        submission = job.submission_of(task)
+        submission = job.latest_submissions().get(task)
         if submission is None or not submission.engine_id:
             raise NotFound(f"task {task} of job {job.kept.id} is not at the farm")
         self._engine.start_now(submission.engine_id, task - submission.offset)
-        self._look_again()
+        self._poll_engine()
 
-    def _remove(self, job: KnownJob) -> None:
-        if job.is_live:
-            raise Refused(f"job {job.kept.id} is not over: stop it first")
-        job.folder.path.rename(job.folder.path.with_name(f".removed-{job.folder.path.name}"))
-        with self._lock:
-            del self._jobs[job.kept.id]
-        self._changed({job.kept.id})
-
-    # --- What is known ------------------------------------------------------------
-
-    def _decide(self, job: KnownJob) -> bool:
-        """Bring the views of a job's tasks up to date. Returns whether one changed."""
-        try:
-            attempts = job.folder.attempts()
-        except OSError as error:
-            _log.warning("%s: the records of job %s cannot be read: %s", self.name, job.kept.id, error)
-            return False
-        rows = _rows_by_task(job.kept.submissions, self._rows)
-        views = {}
-        for task in range(len(job.kept.labels)):
-            submission = job.submission_of(task)
-            if submission is None:
-                state = TaskState.FAILED if job.kept.error else TaskState.CANCELLED
-                views[task] = TaskView(state, job.kept.error)
-                continue
-            views[task] = decide_task(
-                rows.get(task),
-                attempts.get(task, ()),
-                token=submission.token,
-                submitted=submission.at,
-                poll=self._poll,
-                is_stop_wanted=job.is_stop_wanted,
-                previous=job.views.get(task),
-            )
-        with self._lock:
-            is_changed = views != job.views or attempts != job.attempts
-            job.views, job.attempts = views, attempts
-        return is_changed
+    def _remove(self, job_id: str) -> None:
+        if self._unsent.pop(job_id, None) is None:
+            job = self._job(job_id)
+            if job.is_live:
+                raise Refused(f"{job.kept.name} is not over on {self.title}: stop it first")
+            job.folder.path.rename(job.folder.path.with_name(f".removed-{job.folder.path.name}"))
+            with self._lock:
+                del self._jobs[job_id]
+        self._published.publish((), [job_id])
 
 
-def _rows_by_task(submissions: Sequence[Submission], rows: Sequence[Row]) -> dict[int, EngineRow]:
-    """The engine's row of each task's latest submission."""
-    by_token: dict[str, dict[int, EngineRow]] = {}
+def _by_token(rows: Sequence[Row]) -> dict[str, dict[int, EngineRow]]:
+    found: dict[str, dict[int, EngineRow]] = {}
     for row in rows:
-        by_token.setdefault(row.token, {})[row.task] = row.what
-    found: dict[int, EngineRow] = {}
-    for submission in submissions:
-        listed = by_token.get(submission.token, {})
-        for task in submission.tasks:
-            found.pop(task, None)
-            if task - submission.offset in listed:
-                found[task] = listed[task - submission.offset]
+        found.setdefault(row.token, {})[row.task] = row.what
     return found
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from ..files import replace_file
 from ..own_folders import OWNER_ONLY
+from ..placeholders import fill_picture
 from ..records import JobSpec, check_job_id, task_commands
 from .decide import AttemptFile
 
@@ -49,8 +50,15 @@ class FarmJob(msgspec.Struct):
     submissions: list[Submission] = []
     stopped_at: float = 0.0
     """When the user stopped it; 0: not since the last submission."""
+    stopped_tasks: list[int] = []
+    """Tasks that the user stopped by themselves since they were submitted last."""
     error: str = ""
     """Why the last submission was refused; empty: it was not."""
+    node: str = ""
+    renderer: str = ""
+    """By whose patterns its logs are read."""
+    cwd: str = ""
+    """What a picture's path in a log is relative to."""
     version: int = 1
 
 
@@ -60,33 +68,51 @@ class JobFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._attempts: dict[int, dict[int, AttemptFile]] = {}
+        self._by_task: dict[int, list[AttemptFile]] = {}
         self._read: set[str] = set()
 
     @classmethod
-    def create(cls, farm_folder: Path, job: FarmJob, spec: JobSpec) -> JobFolder:
-        """Write the folder of a new job. Raises BadInput, OSError."""
+    def create(cls, farm_folder: Path, job: FarmJob, spec: JobSpec, *, copy_files: bool = False) -> JobFolder:
+        """Write the folder of a new job, whole or not at all; sets `job.cwd`. Raises BadInput, OSError.
+
+        Args:
+            farm_folder: where the folders of all jobs are.
+            job, spec: what is written.
+            copy_files: whether it gets a copy of the spec's `temp_dir`.
+        """
         spec.check()
         check_job_id(job.id)
-        folder = cls(farm_folder / job.id)
         farm_folder.mkdir(OWNER_ONLY, parents=True, exist_ok=True)
-        for path in (folder.path, folder.path / "records", folder.path / "logs"):
-            path.mkdir(OWNER_ONLY)
-        shutil.copyfile(RUNNER, folder.path / RUNNER.name)
-        chunks = spec.chunks()
-        tasks = [task_commands(spec, frames) for frames in ([None] if chunks is None else chunks)]
-        content = {
-            "id": job.id,
-            "cwd": spec.cwd,
-            "environment": spec.environment,
-            "tasks": [{"commands": commands} for commands in tasks],
-        }
-        folder._write("job.json", _encode(content))
-        folder.save(job)
-        return folder
+        draft, final = cls(farm_folder / f".new-{job.id}"), farm_folder / job.id
+        try:
+            for path in (draft.path, draft.path / "records", draft.path / "logs"):
+                path.mkdir(OWNER_ONLY)
+            shutil.copyfile(RUNNER, draft.path / RUNNER.name)
+            if copy_files and spec.temp_dir:
+                spec = _copy_of_files(spec, draft.path / "files", final / "files")
+            job.cwd = spec.cwd or spec.temp_dir
+            chunks = spec.chunks()
+            tasks = [
+                {"commands": task_commands(spec, frames), "picture": fill_picture(spec.picture, frames)}
+                for frames in ([None] if chunks is None else chunks)
+            ]
+            content = {"id": job.id, "cwd": job.cwd, "environment": spec.environment, "tasks": tasks}
+            draft._write("job.json", _encode(content))
+            draft._write("spec.json", _encode(spec))
+            draft.save(job)
+            draft.path.rename(final)
+        except BaseException:
+            shutil.rmtree(draft.path, ignore_errors=True)
+            raise
+        return cls(final)
 
     def load(self) -> FarmJob:
         """What `save` wrote last. Raises OSError, msgspec.DecodeError."""
         return msgspec.json.decode((self.path / "state.json").read_bytes(), type=FarmJob)
+
+    def spec(self) -> JobSpec:
+        """What was submitted. Raises OSError, msgspec.DecodeError."""
+        return msgspec.json.decode((self.path / "spec.json").read_bytes(), type=JobSpec)
 
     def save(self, job: FarmJob) -> None:
         """Keep what is known of the job. Raises OSError."""
@@ -101,9 +127,12 @@ class JobFolder:
             mark.unlink(missing_ok=True)
 
     def attempts(self) -> dict[int, list[AttemptFile]]:
-        """The records of all attempts by task, in the order of their numbers. Raises OSError."""
+        """The records of all attempts by task, in the order of their numbers; the same object as before where
+        nothing was recorded since. Raises OSError.
+        """
         with os.scandir(self.path / "records") as entries:
             names = [entry.name for entry in entries if entry.name not in self._read]
+        known = len(self._read)
         # An end record replaces the start record of its attempt.
         for name in sorted(names, key=lambda each: ".end." in each):
             found = _RECORD.fullmatch(name)
@@ -115,10 +144,12 @@ class JobFolder:
                 continue  # not whole yet on this machine: read again next time
             self._read.add(name)
             self._attempts.setdefault(int(found[1]), {})[int(found[2])] = record
-        return {
-            task: [by_number[number] for number in sorted(by_number)]
-            for task, by_number in self._attempts.items()
-        }
+        if len(self._read) != known:
+            self._by_task = {
+                task: [by_number[number] for number in sorted(by_number)]
+                for task, by_number in self._attempts.items()
+            }
+        return self._by_task
 
     def log_file(self, task: int, attempt: int) -> Path:
         """The log of one attempt."""
@@ -130,3 +161,23 @@ class JobFolder:
         with open(fd, "wb") as file:
             file.write(content)
         replace_file(draft, self.path / name)
+
+
+def _copy_of_files(spec: JobSpec, folder: Path, final: Path) -> JobSpec:
+    """`spec` with a copy of its temporary folder at `folder`, which is going to be `final`, and is named as
+    that wherever the spec named the other one. Raises OSError.
+    """
+    shutil.copytree(spec.temp_dir, folder)
+    before = re.compile(rf"{re.escape(spec.temp_dir.rstrip('/'))}(?=/|$)")
+
+    def there(text: str) -> str:
+        return before.sub(lambda _found: str(final), text)
+
+    return msgspec.structs.replace(
+        spec,
+        commands=tuple(tuple(there(each) for each in command) for command in spec.commands),
+        environment={name: there(value) for name, value in spec.environment.items()},
+        picture=there(spec.picture),
+        cwd=there(spec.cwd),
+        temp_dir=str(final),
+    )

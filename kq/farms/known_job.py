@@ -1,30 +1,56 @@
-"""What is known of one farm job in this process, and how it is shown. Nothing is asked or decided here."""
+"""What is known of one farm job in this process, and how it is shown. No engine is called here."""
 
 from __future__ import annotations
 
-from ..records import JobRecord, TaskRecord
-from ..states import TaskState, derive_job_state
-from .decide import AttemptFile, TaskView
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ..patterns import OutputPatterns, load_patterns
+from ..plain_text import one_line
+from ..records import AttemptRecord, JobRecord, TaskRecord
+from ..states import Outcome, TaskState, derive_job_state
+from .decide import AttemptFile, EngineRow, Poll, TaskView, decide_task
 from .job_folder import FarmJob, JobFolder, Submission
 
-__all__ = ["KnownJob"]
+__all__ = ["KnownJob", "RowsByToken"]
+
+RowsByToken = Mapping[str, Mapping[int, EngineRow]]
+"""What an engine lists, by the token of the submission and the task's number in it."""
+
+_MAX_NODES = 3
+"""More nodes than these are counted, not named."""
+_OUTCOMES = {
+    "completed": Outcome.COMPLETED,
+    "failed": Outcome.FAILED,
+    "stopped": Outcome.STOPPED,
+    "": Outcome.AGENT_LOST,
+}
 
 
 class KnownJob:
-    """A job of a farm: its folder, what was kept, what was decided. Guarded by the farm's lock."""
+    """A job of a farm: its folder, what was kept, what was decided.
 
-    def __init__(self, folder: JobFolder, kept: FarmJob) -> None:
+    Changed on the farm's thread. `views` and `attempts` are replaced, never changed: other threads may read
+    them through `task_record`.
+    """
+
+    def __init__(self, farm: str, folder: JobFolder, kept: FarmJob, *, from_history: bool = False) -> None:
+        self.farm = farm
         self.folder = folder
         self.kept = kept
-        self.views: dict[int, TaskView] = {}
-        self.attempts: dict[int, list[AttemptFile]] = {}
-
-    def submission_of(self, task: int) -> Submission | None:
-        """The latest one that holds the task."""
-        return next((each for each in reversed(self.kept.submissions) if task in each.tasks), None)
+        self.from_history = from_history
+        """Whether an earlier session submitted it."""
+        self.is_stop_unsent = False
+        """Whether the engine has not confirmed yet that it stops what the user stopped."""
+        self.views: Mapping[int, TaskView] = {}
+        self.attempts: Mapping[int, Sequence[AttemptFile]] = {}
+        self._patterns = load_patterns(kept.renderer)
+        self._log_ends: dict[tuple[int, int, str], _LogEnd] = {}
 
     @property
     def is_stop_wanted(self) -> bool:
+        """Whether the user stopped all of it."""
         return self.kept.stopped_at > 0
 
     @property
@@ -35,27 +61,73 @@ class KnownJob:
             or any(not view.state.is_terminal for view in self.views.values())
         )
 
+    def latest_submissions(self) -> dict[int, Submission]:
+        """The submission that each task was given to the engine with last."""
+        return {task: each for each in self.kept.submissions for task in each.tasks}
+
+    def decide(self, rows: RowsByToken, poll: Poll | None) -> bool:
+        """Bring the views of all tasks up to date. Returns whether anything changed. Raises OSError."""
+        attempts = self.folder.attempts()
+        latest = self.latest_submissions()
+        stopped = set(self.kept.stopped_tasks)
+        views = {}
+        for task in range(len(self.kept.labels)):
+            submission = latest.get(task)
+            if submission is None:
+                state = TaskState.FAILED if self.kept.error else TaskState.CANCELLED
+                views[task] = TaskView(state, self.kept.error)
+                continue
+            views[task] = decide_task(
+                rows.get(submission.token, {}).get(task - submission.offset),
+                attempts.get(task, ()),
+                token=submission.token,
+                submitted=submission.at,
+                poll=poll,
+                is_stop_wanted=self.is_stop_wanted or task in stopped,
+                previous=self.views.get(task),
+            )
+        is_changed = views != self.views or attempts is not self.attempts
+        self.views, self.attempts = views, attempts
+        return is_changed
+
+    def forget_views(self, tasks: Sequence[int]) -> None:
+        """These tasks begin anew."""
+        chosen = set(tasks)
+        self.views = {task: view for task, view in self.views.items() if task not in chosen}
+
+    # --- How it is shown ----------------------------------------------------------
+
     def record(self, silence: str) -> JobRecord:
         """The job as the tab and `kq` show jobs; `silence`: why what is known may be old, or empty."""
-        kept, views = self.kept, self.views
-        counts = dict.fromkeys(TaskState, 0)
-        for task in range(len(kept.labels)):
-            counts[views[task].state if task in views else TaskState.WAITING] += 1
-        state = derive_job_state(counts)
+        kept = self.kept
         tasks = [self.task_record(task) for task in range(len(kept.labels))]
-        started = min((task.started for task in tasks if task.started is not None), default=None)
-        ended = max((task.ended for task in tasks if task.ended is not None), default=None)
-        reasons = {task.state: task.reason for task in reversed(tasks) if task.reason}
-        states = (TaskState.FAILED, TaskState.WAITING, TaskState.CANCELLED)
-        first_reason = next((reasons[each] for each in states if each in reasons), "")
+        counts = dict.fromkeys(TaskState, 0)
+        for task in tasks:
+            counts[task.state] += 1
+        state = derive_job_state(counts)
+        reasons = {task.state: task for task in reversed(tasks) if task.reason}
+        states = [TaskState.FAILED, TaskState.CANCELLED]
+        if not counts[TaskState.RUNNING]:
+            states.insert(1, TaskState.WAITING)
+        explained = next((reasons[each] for each in states if each in reasons), None)
+        reason = "" if explained is None else explained.reason
+        begun = [task for task in tasks if task.started is not None]
+        latest = max(begun, key=lambda task: task.started or 0.0, default=None)
+        ended = [task for task in begun if task.ended is not None]
+        last = max(ended, key=lambda task: task.ended or 0.0, default=None)
+        drawn = max(
+            (task for task in ended if task.picture), key=lambda task: task.ended or 0.0, default=None
+        )
+        shown = explained if explained is not None and explained.state is TaskState.FAILED else latest
+        at_work = [task for task in tasks if task.state.is_on_agent]
         return JobRecord(
             id=kept.id,
             name=kept.name,
             state=state,
             submitted=kept.created,
             order=0,
-            started=started,
-            completed=ended if state.is_terminal else None,
+            started=min((task.started for task in begun if task.started is not None), default=None),
+            completed=last.ended if last is not None and state.is_terminal else None,
             progress=counts[TaskState.COMPLETED] / len(kept.labels),
             tasks=len(kept.labels),
             tasks_waiting=counts[TaskState.WAITING],
@@ -63,17 +135,28 @@ class KnownJob:
             tasks_completed=counts[TaskState.COMPLETED],
             tasks_failed=counts[TaskState.FAILED],
             tasks_cancelled=counts[TaskState.CANCELLED],
+            agent=_nodes(at_work or ([latest] if latest else [])),
             attempts=sum(task.attempts for task in tasks),
-            log_file=next((task.log_file for task in reversed(tasks) if task.log_file), ""),
-            reason=first_reason if state.is_terminal else silence or first_reason,
+            log_file="" if shown is None else shown.log_file,
+            exit_code=None if last is None else last.exit_code,
+            reason=reason if state.is_terminal else silence or reason,
+            picture="" if drawn is None else drawn.picture,
+            peak_memory=max((task.peak_memory or 0 for task in tasks), default=0) or None,
+            cpu_s=sum(task.cpu_s or 0.0 for task in tasks) or None,
+            node=kept.node,
             stopping=self.is_stop_wanted and not state.is_terminal,
+            from_history=self.from_history,
+            farm=self.farm,
         )
 
     def task_record(self, task: int) -> TaskRecord:
-        """One task as the tab and `kq` show tasks."""
+        """One task as the tab and `kq` show tasks. Any thread."""
         view = self.views.get(task, TaskView(TaskState.WAITING))
-        attempts = self.attempts.get(task, [])
+        attempts = self.attempts.get(task, ())
         last = next((each for each in reversed(attempts) if each.attempt == view.attempt), None)
+        reason = view.reason
+        if last is not None and last.outcome == "failed" and view.state is TaskState.FAILED:
+            reason = self._read_end(last).reason or reason
         return TaskRecord(
             job_id=self.kept.id,
             index=task,
@@ -84,8 +167,64 @@ class KnownJob:
             started=last.started if last else None,
             ended=last.ended if last else None,
             exit_code=last.exit_code if last else None,
-            reason=view.reason,
+            reason=reason,
             log_file=str(self.folder.log_file(task, last.attempt)) if last else "",
+            picture=self._read_end(last).picture if last else "",
             peak_memory=last.peak_memory if last else None,
             cpu_s=last.cpu_s if last else None,
         )
+
+    def attempt_records(self, task: int | None) -> Iterator[AttemptRecord]:
+        """The attempts of a task that are over, or of all tasks for None. Any thread."""
+        attempts = self.attempts
+        for index in sorted(attempts) if task is None else [task]:
+            tries = attempts.get(index, ())
+            for place, each in enumerate(tries):
+                if not each.outcome and place == len(tries) - 1:
+                    continue  # it runs, or is not known to be over
+                yield AttemptRecord(
+                    job_id=self.kept.id,
+                    task=index,
+                    attempt=each.attempt,
+                    agent=each.node or each.host,
+                    host=each.host,
+                    started=each.started,
+                    ended=each.ended or each.started,
+                    outcome=_OUTCOMES.get(each.outcome, Outcome.FAILED),
+                    exit_code=each.exit_code,
+                    reason=each.reason if each.outcome else "its node was lost",
+                    log_file=str(self.folder.log_file(index, each.attempt)),
+                    peak_memory=each.peak_memory,
+                    cpu_s=each.cpu_s,
+                )
+
+    def _read_end(self, attempt: AttemptFile) -> _LogEnd:
+        """What the end of an attempt's log says. Read once: there may be thousands."""
+        key = (attempt.task, attempt.attempt, attempt.outcome)
+        known = self._log_ends.get(key)
+        if known is None:
+            known = self._log_ends[key] = _log_end(attempt, self._patterns, self.kept.cwd)
+        return known
+
+
+class _LogEnd(NamedTuple):
+    picture: str
+    """What the log names last, else what was asked for and was there at the end."""
+    reason: str
+    """How the attempt ended, with the last line of its log that is an error."""
+
+
+def _log_end(attempt: AttemptFile, patterns: OutputPatterns, folder: str) -> _LogEnd:
+    lines = attempt.tail.splitlines()[::-1]
+    pictures = (patterns.picture(line.encode("utf-8", "replace")) for line in lines)
+    picture = next((each for each in pictures if each is not None), "")
+    if picture:
+        picture = os.path.normpath(os.path.join(folder, picture))  # noqa: PTH118  # Path keeps `..`
+    error = next((line for line in lines if patterns.classify(line) == "error"), "").strip()
+    reason = f"{attempt.reason}: {one_line(error)[:200]}" if error else attempt.reason
+    return _LogEnd(picture or attempt.picture, reason)
+
+
+def _nodes(tasks: Sequence[TaskRecord]) -> str:
+    names = sorted({task.agent for task in tasks if task.agent})
+    return ", ".join(names) if len(names) <= _MAX_NODES else f"{len(names)} nodes"

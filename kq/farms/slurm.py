@@ -211,6 +211,10 @@ class Slurm:
         if engine_ids:
             self._run(["scancel", "--quiet", *engine_ids], _COMMAND_TIMEOUT_S, is_failure_fine=True)
 
+    def stop_tasks(self, engine_id: str, indexes: Sequence[int]) -> None:
+        """See Engine."""
+        self.stop([f"{engine_id}_[{_ranges(indexes)}]"])
+
     def start_now(self, engine_id: str, index: int) -> None:
         """See Engine."""
         self._run(["scontrol", "update", f"jobid={engine_id}_{index}", "StartTime=now"], _COMMAND_TIMEOUT_S)

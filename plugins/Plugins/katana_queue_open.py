@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -38,10 +37,7 @@ def _registry() -> list[tuple[str, float, str, Any]]:
     try:
         farm = import_isolation.load("plugins.FarmAPI.KatanaQueueFarmPlugin")
         startup = import_isolation.load("plugins.startup")
-        site_farms = {}
-        if "slurm" in os.environ.get("KQ_FARMS", "").lower().replace(",", " ").split():
-            slurm = import_isolation.load("plugins.FarmAPI.SlurmFarmPlugin")
-            site_farms[slurm.FARM_NAME] = slurm.SlurmFarmPlugin
+        site_farms = import_isolation.load("plugins.FarmAPI.SiteFarmPlugin").farm_plugins()
     except ImportError as error:
         logging.getLogger("KatanaQueue").error("%s", import_isolation.import_problem(error))
         return []

@@ -22,6 +22,9 @@ EXIT_CANNOT_RUN = 75
 KILL_AFTER_S = 4.0
 """How long a command that was asked to end may take: less than an engine gives us, which is 5 s and more."""
 
+TAIL_BYTES = 2048
+"""So much of a log's end is kept in the record."""
+
 
 class Stopped(Exception):
     """The engine asked for the end."""
@@ -55,6 +58,10 @@ def main(argv):
         outcome, code, reason = run(job, task, number, commands, log)
     usage = usage_of_children()
     end = dict(start, ended=time.time(), outcome=outcome, exit_code=code, reason=reason, **usage)
+    picture = os.path.join(job.get("cwd", ""), job["tasks"][task].get("picture", ""))
+    if os.path.isfile(picture):
+        end["picture"] = picture
+    end["tail"] = tail_of(log.name)
     write(os.path.join(records, f"{task}.{number}.end.json"), end)
     return code if 0 <= code < 128 else 128 - code if code < 0 else code
 
@@ -167,6 +174,16 @@ def usable_cores():
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
+
+
+def tail_of(path):
+    """The last lines of a log: whoever follows the job need not open each log for them."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(os.path.getsize(path) - TAIL_BYTES, 0))
+            return file.read(TAIL_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def usage_of_children():

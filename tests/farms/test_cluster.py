@@ -212,11 +212,15 @@ def test_a_job_that_another_cancels_is_cancelled_and_says_so(
 def test_what_cannot_run_is_refused_before_it_is_submitted(
     farm: Farm, share: Path, options: dict[str, str], error: type[Exception], fact: str
 ) -> None:
-    """With the reason; nothing is left of it."""
+    """With the reason, which its row has, too; nothing is written down, and it can be removed."""
+    job = new_job_id()
     with pytest.raises(error, match=fact):
-        farm.submit(new_job_id(), frames_job(share, "1-2"), options).result(60)
-    assert farm.jobs() == []
+        farm.submit(job, frames_job(share, "1-2"), options).result(60)
+    [record] = farm.jobs()
+    assert record.state is JobState.FAILED and fact in record.reason
     assert not list((share / "farm").glob("*"))
+    farm.remove(job).result(60)
+    assert farm.jobs() == []
 
 
 def test_a_controller_that_stands_still_makes_nothing_fail(

@@ -62,12 +62,18 @@ def test_they_fill_the_list_and_reason_is_readable(room: int) -> None:
 
 
 def test_all_are_there_when_there_is_room_and_the_least_needed_leave_first() -> None:
-    """The log's path, which two actions copy and open, goes before the picture."""
+    """The log's path, which two actions copy and open, goes before the picture. Without a farm, no column."""
     usual = [column for column in Column if not COLUMNS[column].hidden]
-    assert list(fitted_widths(1600, 1.0, {})) == usual
-    assert set(usual) - set(fitted_widths(1080, 1.0, {})) <= {Column.LOG_FILE, Column.MEMORY}
-    assert Column.COMPLETED in fitted_widths(1060, 1.0, {})
-    assert Column.PICTURE in fitted_widths(800, 1.0, {})
+    assert list(fitted_widths(1700, 1.0, {})) == usual
+    usual.remove(Column.FARM)
+
+    def fitted(room: int) -> list[Column]:
+        return list(fitted_widths(room, 1.0, {}, absent={Column.FARM}))
+
+    assert fitted(1600) == usual
+    assert set(usual) - set(fitted(1080)) <= {Column.LOG_FILE, Column.MEMORY}
+    assert Column.COMPLETED in fitted(1060)
+    assert Column.PICTURE in fitted(800)
     narrow = fitted_widths(200, 1.0, {})
     assert list(narrow) == [Column.NAME, Column.STATE, Column.PROGRESS, Column.REASON]
     assert sum(narrow.values()) > 200

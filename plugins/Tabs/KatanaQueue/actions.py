@@ -19,7 +19,6 @@ from ....kq.api import (
     JobRecord,
     JobSpec,
     JobState,
-    KqError,
     QueueClient,
     TaskRecord,
     join_command_line,
@@ -29,6 +28,8 @@ from ... import catalog
 from ...ui.icons import tool_icon
 from ...ui.open_external import open_picture_with_system, open_with_system
 from .bridge import QueueBridge
+from .job_requests import JobRequests
+from .job_sources import FarmSource, JobSources, start_tasks, stop_tasks
 from .missing_tasks import MissingTasks
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
@@ -53,10 +54,15 @@ class JobActions(QObject):
     noticed = Signal(str)
     refused = Signal(str)
 
-    def __init__(self, view: JobsView, model: JobsModel, bridge: QueueBridge, parent: QWidget) -> None:
+    def __init__(
+        self, view: JobsView, model: JobsModel, bridge: QueueBridge, sources: JobSources, parent: QWidget
+    ) -> None:
         super().__init__(parent)
         self._view, self._model, self._bridge, self._widget = view, model, bridge, parent
-        self._client: QueueClient | None = None
+        self._sources = sources
+        self._requests = JobRequests(sources, bridge, self)
+        self._requests.noticed.connect(self.noticed)
+        self._requests.refused.connect(self.refused)
         self._paused = False
         self._icons: dict[QAction, str] = {}
         act = self._action
@@ -98,7 +104,7 @@ class JobActions(QObject):
         self.open_picture = act("Open Picture", "picture", "Ctrl+O", self._open_picture)
         self.reveal_picture = act("Reveal Picture", "", "Ctrl+Shift+O", self._reveal_picture)
         self.copy_picture_path = act("Copy Picture Path", "", "Ctrl+Shift+I", self._copy_picture_path)
-        self.missing = MissingTasks(model, bridge, self)
+        self.missing = MissingTasks(model, bridge, sources, self)
         self.missing.noticed.connect(self.noticed)
         self.missing.refused.connect(self.refused)
         self.set_paused(False)
@@ -137,12 +143,6 @@ class JobActions(QObject):
         for action, glyph in self._icons.items():
             action.setIcon(tool_icon(glyph, self._widget.palette()))
 
-    def set_client(self, client: QueueClient | None) -> None:
-        """Act on this queue; on none, nothing applies."""
-        self._client = client
-        self.missing.set_client(client)
-        self.update_enabled()
-
     def set_paused(self, paused: bool) -> None:
         """Show whether the queue is paused."""
         self._paused = paused
@@ -157,39 +157,56 @@ class JobActions(QObject):
 
     def update_enabled(self) -> None:
         """Make those actions available that apply to what is selected now."""
-        client, jobs = self._client, self._selected(MANY)
-        tasks = self._view.chosen.tasks() if client is not None else {}
-        live = client is not None
+        sources, live = self._sources, self._sources.is_live
+        jobs = [job for job in self.selected(MANY) if sources.takes_requests(job)]
+        tasks = self._selected_tasks()
         current, shown = self._current(), self._current_record()
         log = bool(shown is not None and shown.log_file)
-        unfinished = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
+        unfinished = self._unfinished()
         # Of a selection larger than that, the rest may hold whatever the list holds.
         many = len(jobs) >= MANY
         over = any(job.state.is_terminal for job in jobs) or (many and unfinished < self._model.total)
         open_ = any(_can_stop(job) for job in jobs) or (many and unfinished > 0)
-        self.start.setEnabled(live and over)
+        self.start.setEnabled(over)
         records = [record for _job, _index, record in islice(self._task_records(tasks), MANY)]
         stops_tasks = any(each is None or not each.state.is_terminal for each in records)
-        self.start_missing.setEnabled(live and over)
-        self.stop.setEnabled(live and (open_ or stops_tasks))
+        self.start_missing.setEnabled(live and any(job.state.is_terminal and not job.farm for job in jobs))
+        self.stop.setEnabled(open_ or stops_tasks)
         self.stop_all.setEnabled(live and unfinished > 0)
-        self.remove.setEnabled(live and bool(jobs))
+        self.remove.setEnabled(bool(jobs))
         self.pause.setEnabled(live)
-        self.start_tasks.setEnabled(live and any(each is None or each.state.is_terminal for each in records))
+        held = any(each is not None and sources.holds_back(each) for each in records)
+        over = any(each is None or each.state.is_terminal for each in records)
+        self.start_tasks.setEnabled(over or held)
+        self.start_tasks.setText("Start Now" if held and not over else "Start Task")
+        ordered = live and any(not job.state.is_terminal and not job.farm for job in jobs)
         for action in (self.raise_priority, self.lower_priority, self.set_priority):
-            action.setEnabled(live and (open_ or any(not job.state.is_terminal for job in jobs)))
-        for action in (self.submit_again, self.edit_note):
-            action.setEnabled(live and bool(jobs))
-        self.copy_command.setEnabled(live and current is not None)
+            action.setEnabled(ordered or (live and many and unfinished > 0))
+        self.edit_note.setEnabled(live and any(not job.farm for job in jobs))
+        self.submit_again.setEnabled(bool(jobs))
+        self.copy_command.setEnabled(current is not None and sources.takes_requests(current))
         self.reveal_log.setEnabled(log)
         self.copy_log_path.setEnabled(log)
         for action in (self.open_picture, self.reveal_picture, self.copy_picture_path):
             action.setEnabled(shown is not None and bool(shown.picture))
 
-    def _selected(self, at_most: int | None = None) -> list[JobRecord]:
+    def selected(self, at_most: int | None = None) -> list[JobRecord]:
         """The selected jobs that there still are: one may go while its menu is open."""
         found = (self._model.job(job_id) for job_id in self._view.chosen.job_ids(at_most))
         return [job for job in found if job is not None]
+
+    def _selected_tasks(self) -> dict[str, list[int]]:
+        """The selected tasks of jobs about which something can be asked now."""
+        return {
+            job_id: tasks
+            for job_id, tasks in self._view.chosen.tasks().items()
+            if (job := self._model.job(job_id)) is not None and self._sources.takes_requests(job)
+        }
+
+    def _unfinished(self) -> int:
+        """How many jobs of the queue wait or run. Not from all jobs, of which there may be very many."""
+        count = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
+        return count - self._sources.unfinished_on_farms()
 
     def _current(self) -> JobRecord | None:
         """The job of the current row, if that is selected: else it is what came in place of one that went."""
@@ -209,32 +226,14 @@ class JobActions(QObject):
 
     # --- On the queue ---
 
-    def _ask(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
-        """Ask the queue; show `done` when it is done, else the reason why it is not."""
-        self.refused.emit("")
-        if self._client is None:  # it went while a menu or a question was open
-            self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
-            return
-        try:
-            future = call(self._client)
-        except KqError as error:
-            self.refused.emit(f"{what}: {error}")
-            return
-        self._bridge.watch(
-            future,
-            (lambda _result: self.noticed.emit(done)) if done else None,
-            lambda message: self.refused.emit(f"{what}: {message}"),
-        )
-
     def _start(self) -> None:
         # A preview whose pixels go to Katana is repeated by Katana, as a job of its own.
-        ids = [job.id for job in self._selected() if job.state.is_terminal and not catalog.repeat(job.id)]
-        if ids:
-            self._ask("Start", lambda client: client.start_jobs(ids))
+        jobs = [job for job in self.selected() if job.state.is_terminal and not catalog.repeat(job.id)]
+        self._requests.ask_each("Start", jobs, lambda source, ids: source.start_jobs(ids))
 
     def _stop(self) -> None:
         """The selected jobs, and the selected tasks of other jobs."""
-        jobs = [job for job in self._selected() if _can_stop(job)]
+        jobs = [job for job in self.selected() if _can_stop(job)]
         ids = [job.id for job in jobs]
         tasks = {job_id: each for job_id, each in self._view.chosen.tasks().items() if job_id not in ids}
         named = _named(jobs)
@@ -247,10 +246,9 @@ class JobActions(QObject):
                     named.append((f"{job.name}, {record.label or f'task {task + 1}'}", record))
 
         def stop() -> None:
-            if ids:
-                self._ask("Stop", lambda client: client.stop_jobs(ids))
+            self._requests.ask_each("Stop", jobs, lambda source, ids: source.stop_jobs(ids))
             for job_id, indexes in open_tasks.items():
-                self._ask("Stop", partial(_stop_tasks, job_id, indexes))
+                self._requests.ask_each("Stop", self._jobs_of(job_id), partial(stop_tasks, indexes))
 
         count = len(ids) + sum(map(len, open_tasks.values()))
         what = "jobs" if not open_tasks else "jobs and tasks" if ids else "tasks"
@@ -259,25 +257,27 @@ class JobActions(QObject):
         )
 
     def _stop_all(self) -> None:
-        if self._client is None:
+        client = self._sources.client
+        if client is None:
             return
-        # Not from all jobs, of which there may be very many.
-        count = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
-        at_work = (self._client.job(agent.job) for agent in self._client.agents() if agent.job)
+        count = self._unfinished()
+        at_work = (client.job(agent.job) for agent in client.agents() if agent.job)
         running = [job for job in at_work if job is not None]
         question = question_about("Stop", _named(running), count, self._model.now_s(), always_ask=count > 1)
         self._after_question(
-            question, "Stop", lambda: self._ask("Stop", lambda client: client.stop_all_jobs()), count
+            question,
+            "Stop",
+            lambda: self._requests.ask_queue("Stop", lambda client: client.stop_all_jobs()),
+            count,
         )
 
     def _remove(self) -> None:
-        jobs = self._selected()
-        ids = [job.id for job in jobs]
+        jobs = self.selected()
         many = len(jobs) >= MANY_TO_REMOVE
         self._after_question(
             question_about("Remove", _named(jobs), len(jobs), self._model.now_s(), always_ask=many),
             "Remove",
-            lambda: self._ask("Remove", lambda client: client.remove_jobs(ids)),
+            lambda: self._requests.ask_each("Remove", jobs, lambda source, ids: source.remove_jobs(ids)),
             len(jobs),
         )
 
@@ -293,30 +293,30 @@ class JobActions(QObject):
     def _pause(self) -> None:
         wanted = not self._paused
         self.pause.setChecked(self._paused)  # the queue's answer checks it
-        self._ask("Pause Queue", lambda client: client.pause_queue(wanted))
+        self._requests.ask_queue("Pause Queue", lambda client: client.pause_queue(wanted))
 
     def _start_tasks(self) -> None:
         for job_id, tasks in self._view.chosen.tasks().items():
-            self._ask("Start Task", partial(_start_tasks, job_id, tasks))
+            self._requests.ask_each("Start Task", self._jobs_of(job_id), partial(start_tasks, tasks))
 
     def _start_missing(self) -> None:
-        self.missing.start([job for job in self._selected() if job.state.is_terminal])
+        self.missing.start([job for job in self.selected() if job.state.is_terminal and not job.farm])
 
     def _change_priority(self, by: int) -> None:
         verb = "Raised" if by > 0 else "Lowered"
         groups: dict[int, list[str]] = defaultdict(list)
-        jobs = [job for job in self._selected() if not job.state.is_terminal]
+        jobs = self._orderable()
         for job in jobs:
             groups[job.priority + by].append(job.id)
         for priority, ids in groups.items():
             # The column is hidden at first, and rows stay where they are.
             one = f"{verb} the priority of {jobs[0].name} to {priority}."
             done = one if len(jobs) == 1 else f"{verb} the priority of {len(jobs):,} jobs."
-            self._ask("Priority", partial(_set_priority, ids, priority), done)
+            self._requests.ask_queue("Priority", partial(_set_priority, ids, priority), done)
 
     def _ask_priority(self) -> None:
         """A small dialog with a number, which holds up nothing."""
-        jobs = [job for job in self._selected() if not job.state.is_terminal]
+        jobs = self._orderable()
         if not jobs:
             return
         ids = [job.id for job in jobs]
@@ -329,14 +329,14 @@ class JobActions(QObject):
         which = jobs[0].name if len(jobs) == 1 else f"{len(jobs):,} jobs"
         dialog.setLabelText(f"Priority of {which}; a higher one starts earlier:")
         dialog.intValueSelected.connect(
-            lambda priority: self._ask(
+            lambda priority: self._requests.ask_queue(
                 "Priority", partial(_set_priority, ids, priority), f"Priority of {which}: {priority}."
             )
         )
         dialog.open()
 
     def _edit_note(self) -> None:
-        jobs = self._selected()
+        jobs = [job for job in self.selected() if not job.farm]
         if not jobs:
             return
         ids = [job.id for job in jobs]
@@ -348,26 +348,33 @@ class JobActions(QObject):
             note = note.strip()[:MAX_NOTE]
             if note != known:
                 done = f"Wrote the note of {which}." if note else f"Removed the note of {which}."
-                self._ask("Edit Note", partial(_set_note, ids, note), done)
+                self._requests.ask_queue("Edit Note", partial(_set_note, ids, note), done)
 
         ask_text(self._widget, "Edit Note", f"Note of {which}; the list's filter finds it:", known, write)
 
     def _submit_again(self) -> None:
-        for job in self._selected():
-            self._with_spec("Submit Again", job.id, self._submit)
+        for job in self.selected():
+            source = self._sources.of(job)
+            if isinstance(source, FarmSource):
+                done = f"{job.name} was submitted again to {job.farm}, as it was then."
+                self._requests.ask("Submit Again", partial(source.submit_again, job.id), done)
+            else:
+                self._requests.with_spec("Submit Again", job, self._submit)
 
     def _submit(self, spec: JobSpec) -> None:
-        self._ask(
+        self._requests.ask_queue(
             "Submit Again",
             lambda client: client.submit(spec)[1],
             f"{spec.name} was submitted again, as it was then.",
         )
 
-    def _with_spec(self, what: str, job_id: str, use: Callable[[JobSpec], None]) -> None:
-        if self._client is not None:
-            self._bridge.watch(
-                self._client.spec(job_id), use, lambda message: self.refused.emit(f"{what}: {message}")
-            )
+    def _orderable(self) -> list[JobRecord]:
+        """The selected jobs that have a priority: those of a farm are ordered there."""
+        return [job for job in self.selected() if not job.state.is_terminal and not job.farm]
+
+    def _jobs_of(self, job_id: str) -> list[JobRecord]:
+        job = self._model.job(job_id)
+        return [] if job is None else [job]
 
     # --- On files ---
 
@@ -377,18 +384,19 @@ class JobActions(QObject):
         return [record.log_file for _job, _index, record in records if record is not None and record.log_file]
 
     def _reveal_log(self) -> None:
-        paths = [*(job.log_file for job in self._selected(MANY) if job.log_file), *self._task_logs()]
+        paths = [*(job.log_file for job in self.selected(MANY) if job.log_file), *self._task_logs()]
         for folder in {str(Path(path).parent) for path in paths[:5]}:
             self.noticed.emit(open_with_system(folder, "the log's folder"))
 
     def _copy_log_path(self) -> None:
-        paths = [job.log_file for job in self._selected() if job.log_file]
+        paths = [job.log_file for job in self.selected() if job.log_file]
         self._to_clipboard([*paths, *self._task_logs()], "path", "paths")
 
     def _copy_command(self) -> None:
-        if self._current() is not None:
-            job_id, task = self._view.current()
-            self._with_spec("Copy Command", job_id, partial(self._copy_commands_of, task))
+        job = self._current()
+        if job is not None:
+            _job_id, task = self._view.current()
+            self._requests.with_spec("Copy Command", job, partial(self._copy_commands_of, task))
 
     def _copy_commands_of(self, task: int | None, spec: JobSpec) -> None:
         chunks = spec.chunks()
@@ -423,14 +431,6 @@ def _set_tip(action: QAction, text: str) -> None:
     """Set the tool tip of `action`, with its key."""
     keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
     action.setToolTip(f"{text} ({keys})" if keys else text)
-
-
-def _start_tasks(job_id: str, tasks: list[int], client: QueueClient) -> Future[None]:
-    return client.start_tasks(job_id, tasks)
-
-
-def _stop_tasks(job_id: str, tasks: list[int], client: QueueClient) -> Future[None]:
-    return client.stop_tasks(job_id, tasks)
 
 
 def _named(jobs: Iterable[JobRecord]) -> list[tuple[str, JobRecord | TaskRecord]]:

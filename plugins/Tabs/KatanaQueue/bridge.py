@@ -1,10 +1,10 @@
-"""The one crossing from kq's thread to Qt's. Nothing else in the tab is called on kq's thread."""
+"""The one crossing from the threads of kq and of farms to Qt's. Nothing else in the tab is called on them."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
@@ -14,6 +14,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from ....kq.api import (
     AgentRecord,
     ConnectionStatus,
+    Farm,
+    FarmChange,
     JobRecord,
     KqError,
     QueueChange,
@@ -22,7 +24,7 @@ from ....kq.api import (
 )
 from ...qt_dispatch import open_dispatcher, post
 
-__all__ = ["QueueBridge"]
+__all__ = ["QueueBridge", "with_jobs"]
 
 FRAME_MS = 16
 """Changes are handed on at most this often: once a frame."""
@@ -33,7 +35,7 @@ _Result = TypeVar("_Result")
 
 
 class QueueBridge(QObject):
-    """Hands the queue's changes to Qt's thread, joined to one a frame.
+    """Hands the changes of the queue and of farms to Qt's thread, joined to one a frame.
 
     Signals:
         changed(QueueChange): on Qt's thread, at most once in FRAME_MS.
@@ -45,6 +47,9 @@ class QueueBridge(QObject):
         super().__init__(parent)
         self._lock = threading.Lock()
         self._pending = _Pending()
+        self._farm_jobs: dict[str, JobRecord] = {}
+        """All jobs on farms: they are part of each snapshot of the queue."""
+        self._status, self._message = ConnectionStatus.STARTING, ""
         self._posted = False
         self._last_s = 0.0
         self._listening: list[Callable[[], None]] = []  # what ends it; empty: not listening
@@ -56,12 +61,14 @@ class QueueBridge(QObject):
         self._timer.timeout.connect(self._deliver)
         open_dispatcher()
 
-    def attach(self, client: QueueClient) -> None:
-        """Listen to `client`, and no longer to the one before."""
+    def attach(self, client: QueueClient, farms: Iterable[Farm] = ()) -> None:
+        """Listen to `client` and these farms, and no longer to those before."""
         self.detach()
         with self._lock:
             self._pending = _Pending()
+            self._farm_jobs.clear()
         self._listening.append(client.add_listener(self._on_change))
+        self._listening.extend(farm.add_listener(self._on_farm_change) for farm in farms)
 
     @property
     def is_attached(self) -> bool:
@@ -84,10 +91,31 @@ class QueueBridge(QObject):
     def _on_change(self, change: QueueChange) -> None:
         """kq's thread."""
         with self._lock:
-            self._pending.add(change)
-            wake = not self._posted
+            self._status, self._message = change.status, change.message
+            if change.reset and self._farm_jobs:
+                change = with_jobs(change, (*change.jobs, *self._farm_jobs.values()))
+            self._add(change)
+
+    def _on_farm_change(self, change: FarmChange) -> None:
+        """A farm's thread, and Qt's at first."""
+        with self._lock:
+            self._farm_jobs.update((job.id, job) for job in change.jobs)
+            for job_id in change.removed_jobs:
+                self._farm_jobs.pop(job_id, None)
+            self._add(
+                QueueChange(
+                    status=self._status,
+                    message=self._message,
+                    jobs=change.jobs,
+                    removed_jobs=change.removed_jobs,
+                )
+            )
+
+    def _add(self, change: QueueChange) -> None:
+        """With the lock held."""
+        self._pending.add(change)
+        if not self._posted:
             self._posted = True
-        if wake:
             post(self._on_woken)
 
     def _on_woken(self) -> None:
@@ -124,6 +152,12 @@ class QueueBridge(QObject):
                 failed(str(error))
         else:
             raise error
+
+
+def with_jobs(change: QueueChange, jobs: tuple[JobRecord, ...]) -> QueueChange:
+    """`change` with other jobs."""
+    values = {name: getattr(change, name) for name in QueueChange.__struct_fields__}
+    return QueueChange(**{**values, "jobs": jobs})
 
 
 def _stop_listening(listening: list[Callable[[], None]], _destroyed: object = None) -> None:

@@ -7,8 +7,9 @@ from concurrent.futures import Future
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from ....kq.api import JobRecord, JobSpec, QueueClient, TaskState
+from ....kq.api import JobRecord, JobSpec, TaskState
 from .bridge import QueueBridge
+from .job_sources import JobSources
 from .models.frame_states import FrameOrder, FrameStates, frame_order, has_frame_bar
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
@@ -28,10 +29,17 @@ class FrameBars(QObject):
 
     frame_chosen = Signal(object)
 
-    def __init__(self, view: JobsView, model: JobsModel, bridge: QueueBridge, frames: FrameStates) -> None:
+    def __init__(
+        self,
+        view: JobsView,
+        model: JobsModel,
+        bridge: QueueBridge,
+        sources: JobSources,
+        frames: FrameStates,
+    ) -> None:
         super().__init__(view)
         self._view, self._model, self._bridge, self._frames = view, model, bridge, frames
-        self._client: QueueClient | None = None
+        self._sources = sources
         self._under_way: set[str] = set()
         """The jobs whose states were asked for."""
         self._again = QTimer(self)
@@ -41,9 +49,8 @@ class FrameBars(QObject):
         view.rows_came_into_sight.connect(self.ask)
         view.frame_bar_clicked.connect(self._on_clicked)
 
-    def set_client(self, client: QueueClient | None) -> None:
-        """Ask this queue."""
-        self._client = client
+    def forget(self) -> None:
+        """There is another queue."""
         self._frames.clear()
         self._under_way.clear()
 
@@ -54,7 +61,7 @@ class FrameBars(QObject):
 
     def ask(self) -> None:
         """Ask for what the rows in sight need and do not have."""
-        if self._client is None or not self._view.isVisible():
+        if not self._view.isVisible():
             return
         first, last = self._view.visible_rows()
         for row in range(first, last + 1):
@@ -63,7 +70,9 @@ class FrameBars(QObject):
                 self._ask_for(job)
 
     def _ask_for(self, job: JobRecord) -> None:
-        assert self._client is not None
+        source = self._sources.of(job)
+        if source is None:
+            return
         if self._frames.needs_order(job.id):
             self._with_order(job.id, self._draw)
         if not self._frames.needs_states(job):
@@ -79,23 +88,22 @@ class FrameBars(QObject):
             if now is not None and now is not job:
                 self.job_changed(now)  # it went on while the answer was on its way
 
-        self._bridge.watch(
-            self._client.task_states(job.id), done, lambda _why: self._under_way.discard(job.id)
-        )
+        self._bridge.watch(source.task_states(job.id), done, lambda _why: self._under_way.discard(job.id))
 
     def _with_order(self, job_id: str, call: Callable[[], None]) -> None:
         """Call `call` when the order of the job's frames is known; never where the job is gone."""
         if not self._frames.needs_order(job_id):
             call()
             return
-        if self._client is None:
+        source = self._sources.of(self._model.job(job_id))
+        if source is None:
             return
 
         def done(order: FrameOrder) -> None:
             self._frames.set_order(job_id, order)
             call()
 
-        self._bridge.watch(_order(self._client.spec(job_id)), done)
+        self._bridge.watch(_order(source.spec(job_id)), done)
 
     def _draw(self) -> None:
         self._view.viewport().update()

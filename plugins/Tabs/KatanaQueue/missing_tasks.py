@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from ....kq.api import JobRecord, JobSpec, KqError, QueueClient
 from .bridge import QueueBridge
+from .job_sources import JobSources
 from .models.jobs import JobsModel
 from .models.missing_frames import MissingFrames
 
@@ -26,19 +27,18 @@ class MissingTasks(QObject):
     noticed = Signal(str)
     refused = Signal(str)
 
-    def __init__(self, model: JobsModel, bridge: QueueBridge, parent: QObject) -> None:
+    def __init__(self, model: JobsModel, bridge: QueueBridge, sources: JobSources, parent: QObject) -> None:
         super().__init__(parent)
-        self._model, self._bridge = model, bridge
-        self._client: QueueClient | None = None
+        self._model, self._bridge, self._sources = model, bridge, sources
         self.frames = MissingFrames(self)
         self.frames.found.connect(self._on_found)
 
-    def set_client(self, client: QueueClient | None) -> None:
-        """Ask this queue; none: nothing is done."""
-        self._client = client
+    @property
+    def _client(self) -> QueueClient | None:
+        return self._sources.client if self._sources.is_live else None
 
     def start(self, jobs: Sequence[JobRecord]) -> None:
-        """Run again what is missing of each of `jobs`, which are over."""
+        """Run again what is missing of each of `jobs`, which are the queue's, and over."""
         if self._client is None:
             return
         for job in jobs:

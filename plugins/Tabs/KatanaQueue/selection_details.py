@@ -7,8 +7,9 @@ import time
 from Katana import Utils
 from PySide6.QtCore import QObject
 
-from ....kq.api import AttemptRecord, JobRecord, QueueClient, TaskRecord
+from ....kq.api import AttemptRecord, JobRecord, TaskRecord
 from .bridge import QueueBridge
+from .job_sources import JobSources
 from .models.columns import Column, clock_text
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
@@ -30,15 +31,15 @@ class SelectedJob(QObject):
         view: JobsView,
         model: JobsModel,
         bridge: QueueBridge,
+        sources: JobSources,
         log: LogPanel,
         picture: PicturePanel,
         pictures: PictureLoader,
     ) -> None:
         super().__init__(view)
         self._pictures = pictures
-        self._view, self._model, self._bridge = view, model, bridge
+        self._view, self._model, self._bridge, self._sources = view, model, bridge, sources
         self._log, self._picture = log, picture
-        self._client: QueueClient | None = None
         self._shown: tuple[str, int | None] = ("", None)
         self._job: JobRecord | None = None
         self._record: JobRecord | TaskRecord | None = None
@@ -48,10 +49,6 @@ class SelectedJob(QObject):
         view.chosen.changed.connect(self._show_pictures)
         pictures.unsaved_changed.connect(self._on_unsaved_changed)
         log.attempt_chosen.connect(self._choose_log)
-
-    def set_client(self, client: QueueClient | None) -> None:
-        """Ask this queue for attempts and renderer."""
-        self._client = client
 
     def job_changed(self, job: JobRecord) -> None:
         """A job reads otherwise; when its picture is compared with another's, that is shown."""
@@ -91,7 +88,7 @@ class SelectedJob(QObject):
         if other or before is None or before.attempts != job.attempts:
             self._fetch_attempts(job, task)
         if other:
-            self._fetch_renderer(job_id)
+            self._fetch_renderer(job)
         if other or before is None or before.picture != job.picture:
             Utils.EventModule.QueueEvent(
                 JOB_SELECTED_EVENT, hash(job_id), jobId=job_id, picture=job.picture, name=job.name
@@ -102,7 +99,7 @@ class SelectedJob(QObject):
         chosen = [job for job_id in self._view.chosen.job_ids(3) if (job := self._model.job(job_id))]
         if len(chosen) == 2 and all(job.picture for job in chosen):
             self._compared = {job.id for job in chosen}
-            before, after = sorted(chosen, key=lambda job: job.order)
+            before, after = sorted(chosen, key=lambda job: (job.submitted, job.order))
             self._picture.compare(_labelled(before, after), _labelled(after, before))
             return
         self._compared = set()
@@ -123,7 +120,8 @@ class SelectedJob(QObject):
         self.show_current()
 
     def _fetch_attempts(self, job: JobRecord, task: int | None) -> None:
-        if self._client is None or job.attempts < 2:
+        source = self._sources.of(job)
+        if source is None or job.attempts < 2:
             return
         shown = self._shown
 
@@ -132,14 +130,15 @@ class SelectedJob(QObject):
                 record = self._model.record(self._view.currentIndex().row())
                 self._log.set_attempts(attempts, record.log_file if record is not None else "")
 
-        self._bridge.watch(self._client.attempts(job.id, task), done)
+        self._bridge.watch(source.attempts(job.id, task), done)
 
-    def _fetch_renderer(self, job_id: str) -> None:
+    def _fetch_renderer(self, job: JobRecord) -> None:
         """By which patterns errors in its log are recognised."""
-        if self._client is not None:
+        source = self._sources.of(job)
+        if source is not None:
             self._bridge.watch(
-                self._client.spec(job_id),
-                lambda spec: self._log.set_renderer(spec.renderer) if job_id == self._shown[0] else None,
+                source.spec(job.id),
+                lambda spec: self._log.set_renderer(spec.renderer) if job.id == self._shown[0] else None,
             )
 
 

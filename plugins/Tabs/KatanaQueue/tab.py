@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ....kq.api import (
     ConnectionStatus,
+    Farm,
     JobRecord,
     JobState,
     QueueChange,
@@ -27,13 +29,15 @@ from ....kq.api import (
     current_session,
     why_jobs_wait,
 )
-from ... import catalog, queue_session
+from ... import catalog, queue_session, site_farms
 from ...ui.shortcut_override import accept_own_keys
 from .actions import JobActions
-from .bridge import QueueBridge
+from .bridge import QueueBridge, with_jobs
 from .catalog_bridge import CatalogActions, CatalogPictures, with_catalog_progress
 from .follow_newest import NewestJob
 from .frame_bar import FrameBars
+from .job_menu import job_menu
+from .job_sources import JobSources
 from .models import tab_settings
 from .models.agents import AgentsModel
 from .models.columns import Column
@@ -42,6 +46,7 @@ from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
 from .notifier import Notifier
 from .selection_details import SelectedJob
+from .send_to import SendTo
 from .views.agents_panel import AgentsPanel
 from .views.banner import Banner, EmptyPage, Notice
 from .views.bars import DetailsPanel, TopBar
@@ -68,9 +73,11 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
         super().__init__(parent)  # no flags: Qt refuses an int, and Katana may hand one on
         self._client: QueueClient | None = None
+        self._farms: dict[str, Farm] = {}
         self._status = ConnectionStatus.STARTING
         self._message = ""
         self._queue = QueueRecord()
+        self.sources = JobSources()
         self.bridge = QueueBridge(self)
         self.model = JobsModel(self)
         self.agents = AgentsModel(self._job_name, self)
@@ -88,7 +95,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.frames = FrameStates()
         self.rows = RowPainter(self.model, self.pictures, self.frames)
         self.view = JobsView(self.model, self.rows, self)
-        self.actions_of_jobs = JobActions(self.view, self.model, self.bridge, self)
+        self.actions_of_jobs = JobActions(self.view, self.model, self.bridge, self.sources, self)
+        self.send_to = SendTo(self.actions_of_jobs.selected, self.sources, self.bridge, self)
         self.catalog_actions = CatalogActions(self.view, self)
         self.filter_bar = FilterBar(self)
         self.banner = Banner(self)
@@ -97,9 +105,11 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.log = LogPanel(self)
         self.picture = PicturePanel(self.pictures, self)
         self.newest = NewestJob(self.view, self.model)
-        self.selected = SelectedJob(self.view, self.model, self.bridge, self.log, self.picture, self.pictures)
+        self.selected = SelectedJob(
+            self.view, self.model, self.bridge, self.sources, self.log, self.picture, self.pictures
+        )
         self.catalog_pictures = CatalogPictures(self.model, self.pictures)
-        self.frame_bars = FrameBars(self.view, self.model, self.bridge, self.frames)
+        self.frame_bars = FrameBars(self.view, self.model, self.bridge, self.sources, self.frames)
         self.agents_panel = AgentsPanel(self.agents, self.bridge, self)
         self.notify_action = QAction("Notify When Long Jobs End", self, checkable=True)
         self.notify_action.setChecked(True)
@@ -164,9 +174,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.banner.resume_wanted.connect(self.actions_of_jobs.pause.trigger)
         self.empty.clear_filter_wanted.connect(self.filter_bar.clear)
         self.find_action.triggered.connect(self.filter_bar.focus)
-        for source in (self.actions_of_jobs, self.log, self.notifier):
+        for source in (self.actions_of_jobs, self.send_to, self.log, self.notifier):
             source.noticed.connect(self.notice.show_message)
-        for asking in (self.actions_of_jobs, self.catalog_actions, self.agents_panel):
+        for asking in (self.actions_of_jobs, self.send_to, self.catalog_actions, self.agents_panel):
             asking.refused.connect(self.notice.refuse)
         self.view.chosen.changed.connect(lambda: self.notice.refuse(""))
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
@@ -181,20 +191,28 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
 
     # --- The queue ---
 
-    def attach(self, client: QueueClient) -> None:
-        """Show the queue that `client` speaks to."""
-        self._client = client
-        self.selected.set_client(client)
-        self.frame_bars.set_client(client)
+    def attach(self, client: QueueClient, farms: Mapping[str, Farm] | None = None) -> None:
+        """Show the queue that `client` speaks to, and these farms, by name."""
+        self._client = self.sources.client = client
+        self._farms = dict(farms or {})
+        self.sources.set_farms(self._farms)
+        self.send_to.set_farms(self._farms)
+        self.view.columns.offer_farm(bool(self._farms))
+        self.filter_bar.set_farms([farm.title for farm in self._farms.values()])
+        self.frame_bars.forget()
         self.model.now_s = self.agents.now_s = client.now_s
         self._session_timer.stop()
-        self.bridge.attach(client)
+        self.bridge.attach(client, self._farms.values())
 
     def _look_for_session(self) -> None:
         """The tab may be restored before kq is started: check again until it is."""
         session = current_session()
         if session is not None:
-            self.attach(session.client)
+            site = site_farms.open_farms()
+            if self._client is not session.client or site.farms:
+                self.attach(session.client, site.farms)
+            if not site.is_complete:
+                self._session_timer.start()
             return
         problem = queue_session.problem()
         if problem:
@@ -209,7 +227,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._queue = change.queue
             self.actions_of_jobs.set_paused(change.queue.paused)
             self.agents_panel.set_queue(change.queue)
-        self.model.apply(_with_jobs(change, with_catalog_progress(change.jobs)))
+        jobs = with_catalog_progress(change.jobs)
+        self.model.apply(change if jobs is change.jobs else with_jobs(change, jobs))
         if any(job.note for job in change.jobs):
             self.view.columns.reveal(Column.NOTE)
         self.agents.apply(change)
@@ -239,9 +258,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         live = status == ConnectionStatus.CONNECTED
         if live:
             self.notice.refuse("")  # what could not be done can be done now
-        client = self._client if live else None
-        self.actions_of_jobs.set_client(client)
-        self.agents_panel.set_client(client)
+        self.sources.is_live = live
+        self.actions_of_jobs.update_enabled()
+        self.agents_panel.set_client(self._client if live else None)
         if live or not self.model.total:
             self.rows.stale_since_s = None
         elif self.rows.stale_since_s is None:
@@ -254,12 +273,13 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _show_banner(self) -> None:
         self.banner.show_queue(self._status, self._message, self._queue)
         if self._status == ConnectionStatus.CONNECTED and not self.banner.text:
-            self.banner.show_text(queue_session.warning(), "warning")
+            self.banner.show_text(queue_session.warning() or site_farms.unknown_farms(), "warning")
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
-        if self._client is not None and self.isVisible():
+        source = self.sources.of(self.model.job(job_id))
+        if source is not None and self.isVisible():
             self.bridge.watch(
-                self._client.tasks(job_id, first, count), lambda tasks: self.model.set_tasks(job_id, tasks)
+                source.tasks(job_id, first, count), lambda tasks: self.model.set_tasks(job_id, tasks)
             )
 
     def _on_frame_chosen(self, state: TaskState) -> None:
@@ -298,23 +318,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.actions_of_jobs.update_enabled()
 
     def _show_menu(self, at: QPoint) -> None:
-        acts = self.actions_of_jobs
-        acts.update_enabled()
-        self.catalog_actions.update_enabled()
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        tasks = [acts.start_tasks] if acts.start_tasks.isEnabled() else []
-        menu.addActions([acts.start, acts.start_missing, *tasks, acts.stop, acts.submit_again, acts.remove])
-        menu.addSeparator()
-        menu.addActions([acts.raise_priority, acts.lower_priority, acts.set_priority])
-        menu.addAction(acts.edit_note)
-        menu.addSeparator()
-        menu.addActions([acts.open_picture, acts.reveal_picture, acts.copy_picture_path])
-        menu.addActions(self.catalog_actions.actions)
-        menu.addSeparator()
-        menu.addActions([acts.reveal_log, acts.copy_log_path, acts.copy_command])
-        menu.addSeparator()
-        menu.addActions([acts.stop_all, acts.pause])
+        menu = job_menu(self.actions_of_jobs, self.catalog_actions, self.send_to, self)
         menu.popup(self.view.viewport().mapToGlobal(at))
 
     def _view_menu(self) -> QMenu:
@@ -402,7 +406,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.pictures.resume()
         self.actions_of_jobs.missing.frames.resume()
         if self._client is not None and not self.bridge.is_attached:
-            self.bridge.attach(self._client)
+            self.bridge.attach(self._client, self._farms.values())
         self._follow_visibility()
         self._show_counts()
         self.frame_bars.ask()
@@ -435,10 +439,3 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self.top.follow_palette()
             self.filter_bar.follow_palette()
             self.log.follow_palette()
-
-
-def _with_jobs(change: QueueChange, jobs: tuple[JobRecord, ...]) -> QueueChange:
-    if jobs is change.jobs:
-        return change
-    values = {name: getattr(change, name) for name in QueueChange.__struct_fields__}
-    return QueueChange(**{**values, "jobs": jobs})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from .columns import COLUMNS, Column
 
@@ -14,6 +14,7 @@ _GIVE_WAY = (
     Column.COMPLETED,
     Column.SUBMITTED,
     Column.AGENT,
+    Column.FARM,
     Column.ELAPSED,
     Column.REMAINING,
     Column.PICTURE,
@@ -22,7 +23,11 @@ _GIVE_WAY = (
 
 
 def fitted_widths(
-    room: int, scale: float, titles: Mapping[Column, int], chosen: Mapping[Column, bool] | None = None
+    room: int,
+    scale: float,
+    titles: Mapping[Column, int],
+    chosen: Mapping[Column, bool] | None = None,
+    absent: Collection[Column] = (),
 ) -> dict[Column, int]:
     """The columns to show, each with its width in pixels; together as wide as the list, where that can be.
 
@@ -31,9 +36,12 @@ def fitted_widths(
         scale: the height of its font, as a multiple of the usual.
         titles: the width of each column's title, in pixels.
         chosen: columns that an artist has shown or hidden: whether each is shown.
+        absent: columns that there are not in this session.
     """
     chosen = chosen or {}
-    shown = [column for column in Column if chosen.get(column, not COLUMNS[column].hidden)]
+    shown = [
+        column for column in Column if column not in absent and chosen.get(column, not COLUMNS[column].hidden)
+    ]
     least = {column: max(round(COLUMNS[column].least * scale), titles.get(column, 0)) for column in shown}
     for column in _GIVE_WAY:
         if sum(least.values()) <= room:

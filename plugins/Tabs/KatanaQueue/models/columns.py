@@ -12,6 +12,7 @@ from .....kq.api import JobRecord, TaskRecord, elapsed_s, job_state_text, reason
 
 __all__ = [
     "COLUMNS",
+    "QUEUE_TITLE",
     "Column",
     "ColumnInfo",
     "bytes_text",
@@ -43,11 +44,12 @@ class Column(IntEnum):
     REMAINING = 6
     COMPLETED = 7
     AGENT = 8
-    MEMORY = 9
-    REASON = 10
-    LOG_FILE = 11
-    PRIORITY = 12
-    NOTE = 13
+    FARM = 9
+    MEMORY = 10
+    REASON = 11
+    LOG_FILE = 12
+    PRIORITY = 13
+    NOTE = 14
 
 
 def clock_text(when_s: float | None, now_s: float) -> str:
@@ -129,7 +131,13 @@ def _progress_value(record: JobRecord) -> float:
 _STATE_ORDER = {"Running": 0.0, "Waiting": 1.0, "Failed": 2.0, "Cancelled": 3.0, "Completed": 4.0}
 
 
+QUEUE_TITLE = "Katana Queue"
+"""The queue, where its jobs are among those of farms."""
+
+
 def _agent_text(record: JobRecord) -> str:
+    if record.farm:
+        return record.agent  # the farm's machines, of which each may run several tasks
     return f"{record.tasks_running} Agents" if record.tasks_running > 1 else record.agent
 
 
@@ -189,6 +197,15 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         lambda r: r.completed or _LAST,
     ),
     ColumnInfo("agent", "Agent", 74, 84, lambda r, _: _agent_text(r), lambda r: r.agent),
+    ColumnInfo(
+        "farm",
+        "Farm",
+        84,
+        96,
+        lambda r, _: r.farm or QUEUE_TITLE,
+        lambda r: r.farm.casefold(),
+        hint="Who renders it: the queue of this machine, or a farm",
+    ),
     ColumnInfo(
         "memory",
         "Peak Memory",

@@ -18,10 +18,13 @@ Entry = tuple[SortValue, int, str]
 
 @dataclass(frozen=True)
 class JobFilter:
-    """What the list shows: jobs in one of `states` (all, when empty) that hold every word of `text`."""
+    """What the list shows: jobs in one of `states` (all, when empty) that hold every word of `text`, of one
+    farm (empty: of the queue) or of all (None).
+    """
 
     text: str = ""
     states: frozenset[JobState] = frozenset()
+    farm: str | None = None
     _words: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -30,11 +33,13 @@ class JobFilter:
     @property
     def is_empty(self) -> bool:
         """Whether every job passes."""
-        return not self._words and not self.states
+        return not self._words and not self.states and self.farm is None
 
     def passes(self, record: JobRecord) -> bool:
         """Whether `record` is shown."""
         if self.states and record.state not in self.states:
+            return False
+        if self.farm is not None and record.farm != self.farm:
             return False
         if not self._words:
             return True

@@ -262,6 +262,11 @@ class JobsModel(QAbstractTableModel):
         """The task in `row`; None when it is a job."""
         return self._expanded.locate(row)[1]
 
+    def is_on_farm(self, row: int) -> bool:
+        """Whether the job of `row` is not the queue's."""
+        job = self._jobs.get(self.job_id(row))
+        return job is not None and bool(job.farm)
+
     def row(self, job_id: str) -> int | None:
         """The row of a job; None when it is not shown."""
         job_row = self._order.row(job_id)

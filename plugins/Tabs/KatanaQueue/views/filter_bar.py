@@ -1,13 +1,16 @@
-"""Which jobs are listed: a field for words, and a switch for each state with its count."""
+"""Which jobs are listed: a field for words, a switch for each state with its count, a choice of farms."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
 from .....kq.api import JobState
 from ....ui.icons import state_pixmap
 from ....ui.theme import COMPACT_BUTTONS, SPACING
+from ..models.columns import QUEUE_TITLE
 from ..models.job_order import JobFilter
 from .fitting import FittingWidget
 from .search_field import SearchField
@@ -30,6 +33,12 @@ class FilterBar(FittingWidget):
         self.field.setToolTip("Words in the name, node, Agent, reason or log file; all of them must occur")
         self.field.paused.connect(self._emit_filter)
         self.field.left.connect(self.left)
+        self.farm = QComboBox(self)
+        self.farm.setAccessibleName("Farm")
+        self.farm.setToolTip("Whose jobs are listed")
+        self.farm.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.farm.hide()
+        self.farm.currentIndexChanged.connect(lambda _place: self._emit_filter())
         self._buttons: dict[JobState, QToolButton] = {}
         self._switches = QWidget(self)
         switches = QHBoxLayout(self._switches)
@@ -54,6 +63,7 @@ class FilterBar(FittingWidget):
             self._buttons[state] = button
             switches.addWidget(button)
         layout.addStretch(1)
+        layout.addWidget(self.farm)
         layout.addWidget(self._switches)
         layout.addWidget(self.field, 3)
         # Explicit, so that the switches do not count: where there is no room for them they are hidden.
@@ -63,12 +73,31 @@ class FilterBar(FittingWidget):
 
     def full_width(self) -> int:
         """The least width, in pixels, in which all of it is visible."""
-        return self.field.minimumWidth() + self._switches.sizeHint().width()
+        return self.minimumWidth() + self._switches.sizeHint().width()
 
     @property
     def controls(self) -> list[QWidget]:
         """What the keyboard reaches, in order."""
-        return [*self._buttons.values(), self.field]
+        return [self.farm, *self.switches, self.field]
+
+    @property
+    def switches(self) -> list[QToolButton]:
+        """One a state."""
+        return list(self._buttons.values())
+
+    def set_farms(self, titles: Sequence[str]) -> None:
+        """Offer a choice among the queue and these farms; none where there is no farm."""
+        self.farm.blockSignals(True)
+        self.farm.clear()
+        self.farm.addItem("All Farms", None)
+        self.farm.addItem(QUEUE_TITLE, "")
+        for title in titles:
+            self.farm.addItem(title, title)
+        self.farm.blockSignals(False)
+        self.farm.setVisible(bool(titles))
+        width = self.farm.sizeHint().width() + SPACING if titles else 0
+        self.setMinimumWidth(self.field.minimumWidth() + width)
+        self._emit_filter()
 
     def set_counts(self, counts: dict[JobState, int]) -> None:
         """Show how many jobs are in each state."""
@@ -99,7 +128,7 @@ class FilterBar(FittingWidget):
     def filter(self) -> JobFilter:
         """What is chosen."""
         states = frozenset(state for state, button in self._buttons.items() if button.isChecked())
-        return JobFilter(self.field.text(), states)
+        return JobFilter(self.field.text(), states, self.farm.currentData())
 
     def focus(self) -> None:
         """Put the cursor into the field."""
@@ -111,6 +140,7 @@ class FilterBar(FittingWidget):
         self.field.clear()
         for button in self._buttons.values():
             button.setChecked(False)
+        self.farm.setCurrentIndex(0 if self.farm.count() else -1)
         self._emit_filter()
 
     def _emit_filter(self) -> None:

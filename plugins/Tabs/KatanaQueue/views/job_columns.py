@@ -33,6 +33,7 @@ class JobColumns(QObject):
         self._view = view
         self._is_fitted = True
         self._chosen: dict[Column, bool] = {}  # shown or hidden by the artist; the others follow the width
+        self._absent = {Column.FARM}
         self._changing = 0
         self._titles = ColumnTitles(self)
         header = self._header = view.horizontalHeader()
@@ -50,7 +51,7 @@ class JobColumns(QObject):
         scale = self._scale()
         for column, info in enumerate(COLUMNS):
             header.resizeSection(column, round(info.width * scale))
-            header.setSectionHidden(column, info.hidden)
+            header.setSectionHidden(column, info.hidden or column in self._absent)
         # Setting the indicator first keeps setSortingEnabled from sorting by the first column.
         down = Qt.SortOrder.DescendingOrder if sort_by.descending else Qt.SortOrder.AscendingOrder
         header.setSortIndicator(sort_by.column, down)
@@ -62,6 +63,19 @@ class JobColumns(QObject):
     def _on_sorted(self) -> None:
         self._titles.set_sorted(self._header.sortIndicatorSection())
         self.fit()
+
+    def offer_farm(self, offered: bool) -> None:
+        """Whether there is a column for who has a job: without a farm all of them are the queue's."""
+        if offered is (Column.FARM not in self._absent):
+            return
+        self._absent = set() if offered else {Column.FARM}
+        if self._is_fitted:
+            self.fit()
+        else:
+            with self._by_itself():
+                self._header.setSectionHidden(
+                    Column.FARM, not offered or self._chosen.get(Column.FARM) is False
+                )
 
     # --- Fitted, until they are arranged ---
 
@@ -76,7 +90,7 @@ class JobColumns(QObject):
         if not self._is_fitted or room <= 0:
             return
         header = self._header
-        widths = fitted_widths(room, self._scale(), self._title_widths(), self._chosen)
+        widths = fitted_widths(room, self._scale(), self._title_widths(), self._chosen, self._absent)
         with self._by_itself():
             for column in Column:
                 width = widths.get(column)
@@ -124,6 +138,8 @@ class JobColumns(QObject):
         menu.clear()
         header = self._header
         for column, info in enumerate(COLUMNS):
+            if column in self._absent:
+                continue
             action = QAction(info.title, menu, checkable=True)
             action.setChecked(not header.isSectionHidden(column))
             action.setEnabled(column != Column.NAME)
@@ -220,7 +236,7 @@ class JobColumns(QObject):
         if "hidden" in settings:
             hidden = set(_texts(settings["hidden"])) - {COLUMNS[Column.NAME].key}
             for key, column in columns.items():
-                header.setSectionHidden(column, key in hidden)
+                header.setSectionHidden(column, key in hidden or column in self._absent)
 
 
 def _texts(value: object) -> list[str]:

@@ -71,7 +71,7 @@ class RowPainter:
         self.frames = frames
         """The states that the bars of jobs with many frames show."""
         self.stale_since_s: float | None = None
-        """Since when the queue is not heard: rows are drawn faint, and their times stop."""
+        """Since when the queue is not heard: rows of its jobs are drawn faint, and their times stop."""
         self._columns: Sequence[tuple[int, int, int]] = ()
         self._extent = (0, 0)
         self._metrics = QFontMetricsF(QFont())
@@ -137,7 +137,9 @@ class RowPainter:
             painter.fillRect(left, top, width, self._height, self._highlight)
         elif is_task:
             painter.fillRect(left, top, width, self._height, self._task_tint)
-        painter.setOpacity(1.0 if self.stale_since_s is None else STALE_OPACITY)
+        stale = self.stale_since_s is not None and not model.is_on_farm(row)
+        now_s = self._now_s if stale or self.stale_since_s is None else model.now_s()
+        painter.setOpacity(STALE_OPACITY if stale else 1.0)
         text_colour = self._highlighted if selected else self._text
         dim_colour = self._highlighted if selected else self._dim
         for column, x, column_width in self._columns:
@@ -149,7 +151,7 @@ class RowPainter:
                 if record is not None:
                     self._paint_picture(record, x, top, column_width)
                 continue
-            text = tell(column, self._now_s)
+            text = tell(column, now_s)
             if column == _PROGRESS:
                 if record is not None:
                     self._paint_progress(record, text, x, top, column_width, text_colour)

@@ -1,0 +1,72 @@
+"""Requests about jobs, put to the queue or the farm that has them, and what came of them. Draws nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+
+from ....kq.api import JobRecord, JobSpec, KqError, QueueClient
+from .bridge import QueueBridge
+from .job_sources import JobSource, JobSources
+
+__all__ = ["JobRequests"]
+
+
+class JobRequests(QObject):
+    """Qt's thread; nothing waits.
+
+    Signals:
+        noticed(str): a message about what was done.
+        refused(str): why nothing was done; empty when the last one no longer matters.
+    """
+
+    noticed = Signal(str)
+    refused = Signal(str)
+
+    def __init__(self, sources: JobSources, bridge: QueueBridge, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._sources, self._bridge = sources, bridge
+
+    def ask_queue(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
+        """Ask the queue; show `done` when it is done, else the reason why it is not."""
+        self.refused.emit("")
+        client = self._sources.client
+        if client is None or not self._sources.is_live:  # it went while a menu or a question was open
+            self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
+            return
+        self.ask(what, lambda: call(client), done)
+
+    def ask_each(
+        self, what: str, jobs: list[JobRecord], call: Callable[[JobSource, list[str]], Future[None]]
+    ) -> None:
+        """Ask those that have `jobs`."""
+        self.refused.emit("")
+        if any(not self._sources.takes_requests(job) for job in jobs):
+            self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
+            return
+        for source, ids in self._sources.by_source(jobs):
+            self.ask(what, partial(call, source, ids))
+
+    def ask(self, what: str, call: Callable[[], Future[None]], done: str = "") -> None:
+        """Make a request; show `done` when it is done, else the reason why it is not."""
+        try:
+            future = call()
+        except KqError as error:
+            self.refused.emit(f"{what}: {error}")
+            return
+        self._bridge.watch(
+            future,
+            (lambda _result: self.noticed.emit(done)) if done else None,
+            lambda message: self.refused.emit(f"{what}: {message}"),
+        )
+
+    def with_spec(self, what: str, job: JobRecord, use: Callable[[JobSpec], None]) -> None:
+        """Call `use` with what was submitted as `job`."""
+        source = self._sources.of(job)
+        if source is not None:
+            self._bridge.watch(
+                source.spec(job.id), use, lambda message: self.refused.emit(f"{what}: {message}")
+            )

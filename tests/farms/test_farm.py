@@ -1,0 +1,296 @@
+"""A farm as its users see it: what is listed when, how often the engine is asked, what a silence changes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from katana_queue.kq.errors import ConnectionLost, NotFound, Refused
+from katana_queue.kq.farms.decide import EngineState
+from katana_queue.kq.farms.farm import Farm
+from katana_queue.kq.farms.published import FarmChange
+from katana_queue.kq.records import JobSpec, new_job_id
+from katana_queue.kq.states import JobState, Outcome, TaskState
+
+from tests.support.fake_engine import FakeEngine
+
+FRAMES = JobSpec(
+    name="beauty",
+    commands=((sys.executable, "-c", "import sys; print('frame', sys.argv[1])", "{frame}"),),
+    frames="1-3",
+    node="Render",
+)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def open_farm(tmp_path: Path, engine: FakeEngine) -> Iterator[Callable[[], Farm]]:
+    """Opens farms on the same folder, as desktops one after the other do; they are closed at the end."""
+    farms: list[Farm] = []
+
+    def opened() -> Farm:
+        farms.append(Farm("fake", tmp_path / "farm", engine, "Fake Farm"))
+        return farms[-1]
+
+    yield opened
+    engine.hold.set()
+    for farm in farms:
+        farm.close(60)
+
+
+def state_of(farm: Farm, job: str) -> JobState:
+    record = farm.job(job)
+    assert record is not None
+    return record.state
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_job_is_listed_before_the_engine_has_answered(
+    open_farm: Callable[[], Farm], engine: FakeEngine
+) -> None:
+    """With what it waits for; nothing waits for the engine."""
+    engine.hold.clear()
+    farm, job = open_farm(), new_job_id()
+    done = farm.submit(job, FRAMES)
+    record = farm.job(job)
+    assert record is not None and (record.state, record.tasks) == (JobState.WAITING, 3)
+    assert "being given to Fake Farm" in record.reason
+    assert (record.farm, record.node, record.from_history) == ("Fake Farm", "Render", False)
+    engine.hold.set()
+    done.result(60)
+    farm.refresh().result(60)
+    record = farm.job(job)
+    assert record is not None and "free node" in record.reason
+
+
+def test_a_refused_job_says_why_and_can_be_started_or_removed(
+    open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
+) -> None:
+    """Nothing is written down for it before it was accepted."""
+    engine.refusal = "no such partition"
+    farm, job = open_farm(), new_job_id()
+    with pytest.raises(Refused):
+        farm.submit(job, FRAMES).result(60)
+    record = farm.job(job)
+    assert record is not None and (record.state, record.tasks_failed) == (JobState.FAILED, 3)
+    assert "no such partition" in record.reason
+    assert not list((tmp_path / "farm").glob("*"))
+    with pytest.raises(Refused):
+        farm.start(job).result(60)
+    assert farm.spec(job).result(60) == FRAMES
+    engine.refusal = ""
+    farm.start(job).result(60)
+    assert state_of(farm, job) is JobState.WAITING
+    assert engine.calls.count("submit") == 1
+    engine.is_silent = True
+    with pytest.raises(ConnectionLost):
+        farm.submit(lost := new_job_id(), FRAMES).result(60)
+    assert state_of(farm, lost) is JobState.FAILED
+    farm.remove(lost).result(60)
+    assert farm.job(lost) is None
+
+
+def test_listeners_hear_of_all_that_changes_and_of_nothing_else(
+    open_farm: Callable[[], Farm], engine: FakeEngine
+) -> None:
+    """At first of everything."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    heard: list[FarmChange] = []
+    remove = farm.add_listener(heard.append)
+    assert [[each.id for each in change.jobs] for change in heard] == [[job]]
+    farm.refresh().result(60)
+    heard.clear()
+    farm.refresh().result(60)
+    assert heard == []
+    engine.states["1", 0] = EngineState.RUNNING
+    farm.refresh().result(60)
+    assert [each.state for change in heard for each in change.jobs] == [JobState.RUNNING]
+    remove()
+    engine.states["1", 0] = EngineState.PENDING
+    farm.refresh().result(60)
+    assert len(heard) == 1
+
+
+def test_the_engine_is_not_asked_when_all_is_over(open_farm: Callable[[], Farm], engine: FakeEngine) -> None:
+    """Also not by a desktop that finds only such jobs; of one that is live it is asked at once."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    live = open_farm()
+    wait_for(lambda: any("free node" in record.reason for record in live.jobs()))
+    live.close(60)
+    for task in range(3):
+        assert engine.run("1", task) == 0
+    farm.refresh().result(60)
+    record = farm.job(job)
+    assert record is not None and (record.state, record.progress) == (JobState.COMPLETED, 1.0)
+    engine.calls.clear()
+    over = open_farm()
+    wait_for(lambda: over.job(job) is not None)
+    over.spec(job).result(60)  # what its thread did before is done
+    assert engine.calls == []
+    found = over.job(job)
+    assert found is not None and found.from_history
+    assert (found.state, found.attempts, found.log_file != "") == (JobState.COMPLETED, 3, True)
+    assert over.spec(job).result(60) == FRAMES
+
+
+def test_a_silence_changes_no_state_and_its_end_is_noticed(
+    open_farm: Callable[[], Farm], engine: FakeEngine
+) -> None:
+    """The reason says since when; it is gone with the first answer though nothing else has changed."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    engine.states["1", 0] = EngineState.RUNNING
+    farm.refresh().result(60)
+    heard: list[FarmChange] = []
+    farm.add_listener(heard.append)
+    engine.is_silent = True
+    with pytest.raises(ConnectionLost):
+        farm.refresh().result(60)
+    record = heard[-1].jobs[0]
+    assert record.state is JobState.RUNNING and "has not answered since" in record.reason
+    engine.is_silent = False
+    farm.refresh().result(60)
+    record = heard[-1].jobs[0]
+    assert record.state is JobState.RUNNING and "has not answered" not in record.reason
+
+
+def test_a_stop_that_could_not_be_sent_is_sent_later(
+    open_farm: Callable[[], Farm], engine: FakeEngine
+) -> None:
+    """When the engine answers again, also by the next desktop."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    engine.is_silent = True
+    with pytest.raises(ConnectionLost):
+        farm.stop(job).result(60)
+    record = farm.job(job)
+    assert record is not None and record.stopping
+    farm.close(60)
+    engine.is_silent = False
+    after = open_farm()
+    wait_for(lambda: engine.stopped == [("1", None)])
+    after.refresh().result(60)
+    assert state_of(after, job) is JobState.CANCELLED
+    assert engine.stopped == [("1", None)]
+
+
+def test_single_tasks_are_stopped_and_started(open_farm: Callable[[], Farm], engine: FakeEngine) -> None:
+    """The others go on; what was stopped here is not said to be another's doing. One that waits is started
+    before others.
+    """
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    farm.refresh().result(60)
+    farm.stop(job, [1]).result(60)
+    assert engine.stopped == [("1", (1,))]
+    states = [task.state for task in farm.tasks(job)]
+    assert states == [TaskState.WAITING, TaskState.CANCELLED, TaskState.WAITING]
+    assert farm.tasks(job, 1, 1)[0].reason == ""
+    farm.start(job, [1]).result(60)
+    assert {task.state for task in farm.tasks(job)} == {TaskState.WAITING}
+    farm.start(job, [0]).result(60)
+    assert engine.calls.count("start_now") == 1 and engine.calls.count("submit") == 2
+    assert engine.run("1", 0) == 0
+    with pytest.raises(Refused):
+        farm.start(job, [0]).result(60)
+    with pytest.raises(NotFound):
+        farm.stop("nothing").result(60)
+
+
+def test_pictures_errors_and_attempts_are_read_from_the_records(
+    open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
+) -> None:
+    """A log that names a picture, a picture that was asked for, an error in the log; none opens a log."""
+    code = (
+        "import pathlib, sys\n"
+        "frame = sys.argv[1]\n"
+        "if frame == '1': print('renderboot: picture out/beauty.1.png'); sys.exit()\n"
+        "if frame == '2': pathlib.Path(f'beauty.{frame}.exr').touch(); sys.exit()\n"
+        "print('ERROR: no such texture'); sys.exit(3)"
+    )
+    spec = JobSpec(
+        name="beauty",
+        commands=((sys.executable, "-c", code, "{frame}"),),
+        frames="1-3",
+        cwd=str(tmp_path),
+        picture="beauty.{frame}.exr",
+    )
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, spec).result(60)
+    assert [engine.run("1", task) for task in (0, 1, 2, 2)] == [0, 0, 3, 3]
+    farm.refresh().result(60)
+    tasks = farm.tasks(job)
+    assert tasks[1].picture == str(tmp_path / "beauty.2.exr")
+    assert "exit code 3" in tasks[2].reason and "no such texture" in tasks[2].reason
+    record = farm.job(job)
+    assert record is not None and record.log_file == tasks[2].log_file and record.picture
+    assert [each.outcome for each in farm.attempts(job, 2)] == [Outcome.FAILED, Outcome.FAILED]
+    assert len(farm.attempts(job)) == 4
+
+
+def test_a_copy_of_its_files_outlives_the_job_that_had_them(
+    open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
+) -> None:
+    """As when a job of the queue is sent to a farm, and then removed."""
+    files = tmp_path / "files of another"
+    files.mkdir()
+    (files / "scene.usdc").write_text("a scene")
+    code = "import sys; print(open(sys.argv[1]).read())"
+    spec = JobSpec(
+        name="beauty",
+        commands=((sys.executable, "-c", code, str(files / "scene.usdc")),),
+        temp_dir=str(files),
+    )
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, spec, copy_files=True).result(60)
+    (files / "scene.usdc").unlink()
+    files.rmdir()
+    assert engine.run("1", 0) == 0
+    farm.refresh().result(60)
+    [task] = farm.tasks(job)
+    assert Path(task.log_file).read_text() == "a scene\n"
+
+
+def test_a_job_whose_files_cannot_be_copied_leaves_nothing(
+    open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
+) -> None:
+    """And says so."""
+    spec = JobSpec(name="beauty", commands=(("true",),), temp_dir=str(tmp_path / "gone"))
+    farm, job = open_farm(), new_job_id()
+    with pytest.raises(Refused, match="gone"):
+        farm.submit(job, spec, copy_files=True).result(60)
+    assert state_of(farm, job) is JobState.FAILED
+    assert not list((tmp_path / "farm").iterdir())
+    assert "submit" not in engine.calls
+
+
+def test_close_does_not_wait_for_an_engine_that_stands_still(
+    open_farm: Callable[[], Farm], engine: FakeEngine
+) -> None:
+    """What is asked of a closed farm fails; what it has of jobs is still there."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    engine.hold.clear()
+    begun = threading.Event()
+    farm.refresh().add_done_callback(lambda _done: begun.set())
+    farm.close(0)
+    assert not begun.is_set()
+    with pytest.raises(ConnectionLost):
+        farm.refresh().result(60)
+    assert len(farm.tasks(job)) == 3
