@@ -23,6 +23,7 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..Katana.Utils import Plugins
 from ..nodes import cooking
 from ..nodes.errors import SceneError
+from ..nodes.project import resolved
 from ..nodes.scene import active_scene
 from .submission import numbered
 
@@ -103,11 +104,13 @@ def _render(name: str, frame: int) -> int:
     node = active_scene().graph.node(name)
     if not node.type.is_render_node:
         raise SceneError(f"Node {name} is a {node.type.name}: only Render nodes are rendered in batch mode.")
+    scene_graph = resolved(active_scene().project, name, float(frame))
+    node = scene_graph.node(name)
     output = str(node.value("output"))
     if not output:
         raise SceneError(f"Node {name} has no Output: set where its picture is written.")
     with tempfile.TemporaryDirectory(prefix="katana-batch-") as folder:
-        scene = cooking.cook(active_scene().graph, name, float(frame))
+        scene = cooking.cook(scene_graph, name, float(frame))
         cooking.check_not_empty(scene, name)
         stage = str(Path(folder) / f"{name}.usdc")
         cooking.export(scene, stage)

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from . import cooking
 from .errors import SceneError
 from .live_cooking import LiveCook
-from .project import from_document
+from .project import from_document, resolved
 
 _live: dict[int, LiveCook] = {}
 """What is cooked again and again, by the live render that it is for."""
@@ -33,6 +33,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             _live.pop(request["render"], None)
             return {"ok": True}
         project = from_document(request["project"])
+        graph = resolved(project, request["node"], request["frame"])
         if request["op"] == "live":
             if request["anew"]:
                 _live.pop(request["render"], None)
@@ -41,9 +42,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             return {
                 "ok": True,
                 "anew": is_anew,
-                **asdict(cook.cook(project.graph, request["node"], request["frame"])),
+                **asdict(cook.cook(graph, request["node"], request["frame"])),
             }
-        scene = cooking.cook(project.graph, request["node"], request["frame"])
+        scene = cooking.cook(graph, request["node"], request["frame"])
         result: dict[str, Any] = {"ok": True, "warnings": scene.warnings}
         if request["op"] == "export":
             cooking.check_not_empty(scene, request["node"])

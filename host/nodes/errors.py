@@ -2,6 +2,7 @@
 
 SceneError
 ├── ParameterError   a value that its parameter cannot hold
+├── ExpressionError  an expression that cannot be evaluated
 ├── GraphError       a connection or a name that the graph refuses
 ├── ProjectError     a project file that cannot be read or written
 └── CookError        a node that cannot be cooked, or a stage that cannot be exported
@@ -16,6 +17,10 @@ class SceneError(Exception):
 
 class ParameterError(SceneError):
     """A value that its parameter cannot hold."""
+
+
+class ExpressionError(SceneError):
+    """An expression that cannot be evaluated, or needs its own value."""
 
 
 class GraphError(SceneError):

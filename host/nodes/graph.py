@@ -54,6 +54,7 @@ class Node:
         self._position = position
         self._values: dict[str, Value] = {spec.name: spec.default for spec in node_type.parameters}
         self._specs: dict[str, ParameterSpec] = {spec.name: spec for spec in node_type.parameters}
+        self._expressions: dict[str, str] = {}
         self._sources: dict[str, Node] = {}
         self._bypassed = False
 
@@ -105,7 +106,7 @@ class Node:
             raise GraphError(f"Node {self._name} ({self.type.name}) has no parameter {name!r}.") from None
 
     def value(self, name: str) -> Value:
-        """Return the value of the parameter `name`."""
+        """Return the value of the parameter `name`; where it has an expression, the one of before that."""
         self.spec(name)
         return self._values[name]
 
@@ -118,6 +119,20 @@ class Node:
             for other, implied in self.spec(name).implies.get(str(checked), {}).items():
                 if self._values[other] == self.spec(other).default:
                     self.set_value(other, implied)
+
+    def expression(self, name: str) -> str:
+        """Return the expression that the parameter `name` has in place of its value, or an empty string."""
+        self.spec(name)
+        return self._expressions.get(name, "")
+
+    def set_expression(self, name: str, expression: str) -> None:
+        """Give a parameter an expression; an empty one leaves it with its value. See expressions.py."""
+        if expression != self.expression(name):
+            if expression:
+                self._expressions[name] = expression
+            else:
+                del self._expressions[name]
+            self._graph.notify(GraphEvent(Change.VALUE, self, name))
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from .errors import ProjectError, SceneError
 from .graph import Graph
 from .parameters import Kind, stored
 from .types import node_type
+from .variables import Variable, resolve, values_of
 
 SUFFIX = ".kqproject"
 FORMAT = "katana-queue-project"
@@ -30,6 +31,15 @@ class Project:
     frame: float = 1.0
     first_frame: float = 1.0
     last_frame: float = 1.0
+    variables: tuple[Variable, ...] = ()
+
+
+def resolved(project: Project, name: str, frame: float) -> Graph:
+    """Return the graph of the node `name` with the project's variables and all expressions as values.
+
+    Raises SceneError: see `variables.resolve`.
+    """
+    return resolve(project.graph, name, frame, values_of(project.variables))
 
 
 def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:
@@ -39,6 +49,15 @@ def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:
         "version": VERSION,
         "frame": project.frame,
         "range": [project.first_frame, project.last_frame],
+        "variables": [
+            {
+                "name": each.name,
+                "value": each.value,
+                "options": list(each.options),
+                "enabled": each.enabled,
+            }
+            for each in project.variables
+        ],
         "nodes": [
             {
                 "name": node.name,
@@ -51,6 +70,9 @@ def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:
                     if spec.kind is Kind.FILE
                     else stored(node.value(spec.name))
                     for spec in node.specs
+                },
+                "expressions": {
+                    spec.name: node.expression(spec.name) for spec in node.specs if node.expression(spec.name)
                 },
             }
             for node in project.graph.nodes
@@ -68,7 +90,8 @@ def from_document(document: object, folder: Path | None = None) -> Project:
         )
     try:
         first, last = (float(value) for value in document["range"])
-        project = Project(Graph(), float(document["frame"]), first, last)
+        variables = _variables(document.get("variables", ()))
+        project = Project(Graph(), float(document["frame"]), first, last, variables)
         entries = list(document["nodes"])
         for entry in entries:
             _add_node(project.graph, entry, folder)
@@ -93,6 +116,24 @@ def _add_node(graph: Graph, entry: dict[str, Any], folder: Path | None) -> None:
         if node.spec(parameter).kind is Kind.FILE:
             value = _absolute(value, folder)
         node.set_value(parameter, value)
+
+    for parameter, expression in entry.get("expressions", {}).items():
+        node.set_expression(parameter, str(expression))
+
+
+def _variables(entries: Any) -> tuple[Variable, ...]:
+    found = [
+        Variable(
+            str(entry["name"]),
+            str(entry["value"]),
+            tuple(str(option) for option in entry.get("options", ())),
+            bool(entry.get("enabled", True)),
+        )
+        for entry in entries
+    ]
+    if len({variable.name for variable in found}) < len(found):
+        raise ProjectError("two of its variables have the same name.")
+    return tuple(found)
 
 
 def _relative(value: object, folder: Path | None) -> object:

@@ -59,3 +59,5 @@ def _set(node: Node, entry: dict[str, Any]) -> None:
     node.bypassed = entry["bypassed"]
     for name, value in entry["parameters"].items():
         node.set_value(name, value)
+    for spec in node.specs:
+        node.set_expression(spec.name, entry["expressions"].get(spec.name, ""))

@@ -12,6 +12,7 @@ from pathlib import Path
 from . import project as projects
 from .graph import Change, Graph, GraphEvent, Node
 from .project import Project
+from .variables import Variable
 
 
 class SceneChange(Enum):
@@ -23,6 +24,8 @@ class SceneChange(Enum):
     """It was saved, or became dirty."""
     FRAME = auto()
     """The current frame, or the range worked on."""
+    VARIABLES = auto()
+    """The graph state variables of the project."""
     SELECTION = auto()
     """Which nodes are selected, or which one is edited."""
 
@@ -91,6 +94,13 @@ class Scene:
         if (first, last) != (self._project.first_frame, self._project.last_frame):
             self._project.first_frame, self._project.last_frame = first, last
             self._tell(SceneChange.FRAME)
+
+    def set_variables(self, variables: tuple[Variable, ...]) -> None:
+        """Have exactly these graph state variables."""
+        if variables != self._project.variables:
+            self._project.variables = variables
+            self._tell(SceneChange.VARIABLES)
+            self.mark_dirty()
 
     @property
     def selected(self) -> tuple[Node, ...]:

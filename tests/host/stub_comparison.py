@@ -27,6 +27,7 @@ STUB_OF = {
     "KatanaResources/__init__.py": "KatanaResources-stubs/__init__.pyi",
     "NodegraphAPI/__init__.py": "NodegraphAPI-stubs/__init__.pyi",
     "NodegraphAPI/_node.py": "NodegraphAPI_cmodule-stubs/__init__.pyi",
+    "NodegraphAPI/_variables.py": "NodegraphAPI_cmodule-stubs/__init__.pyi",
     "Nodes2DAPI.py": "Nodes2DAPI_cmodule-stubs/__init__.pyi",
     "RenderManager/__init__.py": "PyUtilModule-stubs/RenderManager/__init__.pyi",
     "RenderManager/Constants.py": "PyUtilModule-stubs/RenderManager/Constants.pyi",

@@ -5,8 +5,12 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from ...nodes.errors import ExpressionError
+from ...nodes.expressions import Evaluator, check
 from ...nodes.graph import Node as GraphNode
-from ...nodes.parameters import Kind, ParameterSpec
+from ...nodes.parameters import Kind, ParameterSpec, Value
+from ...nodes.scene import active_scene
+from ...nodes.variables import values_of
 
 __all__ = ["GroupNode", "Node", "Parameter", "Port"]
 
@@ -172,6 +176,12 @@ class GroupNode(Node):
     def getNumChildren(self) -> int:
         """Return how many nodes there are."""
         return len(self.getChildren())
+
+    def getParameters(self) -> Parameter:
+        """Return the group of the project's parameters."""
+        from ._variables import _ProjectParameter
+
+        return _ProjectParameter._at()
 
 
 class Port:
@@ -355,11 +365,13 @@ class Parameter:
         return child.getChild(rest) if child is not None and rest else child
 
     def getValue(self, time: float) -> Any:
-        """Return the value: a number or a string; None for groups and arrays. Nothing here is animated."""
-        del time
+        """Return the value: a number or a string; None for groups and arrays.
+
+        Raises ExpressionError where an expression cannot be evaluated.
+        """
         if self._spec is None or self.getType() == "numberArray":
             return None
-        value = self._node.value(self._spec.name)
+        value = self._evaluated(self._spec.name, time)
         if self._index is not None:
             assert isinstance(value, tuple)
             return value[self._index]
@@ -385,6 +397,38 @@ class Parameter:
         """Return whether the value changes with time: never, here."""
         return False
 
+    def _evaluated(self, name: str, time: float) -> Value:
+        scene = active_scene()
+        return Evaluator(self._node.graph, time).value(self._node, name, values_of(scene.project.variables))
+
     def isExpression(self) -> bool:
-        """Return whether the value is an expression: never, here."""
-        return False
+        """Return whether the value is an expression."""
+        return bool(self.getExpression())
+
+    def getExpression(self) -> str:
+        """Return the expression, or an empty string."""
+        return "" if self._spec is None else self._node.expression(self._spec.name)
+
+    def setExpression(self, expression: str, enable: bool = True) -> None:
+        """Give the parameter an expression in place of its value; with `enable` false, nothing changes."""
+        if self._spec is None or self._index is not None:
+            raise TypeError(f"{self.getFullName()} takes no expression.")
+        if enable:
+            check(expression)
+            self._node.set_expression(self._spec.name, expression)
+
+    def getExpressionError(self) -> str:
+        """Return why the expression cannot be evaluated at the current frame, or an empty string."""
+        try:
+            if self._spec is not None:
+                self._evaluated(self._spec.name, active_scene().frame)
+        except ExpressionError as error:
+            return str(error)
+        return ""
+
+    def makeConstant(self, time: float) -> None:
+        """Have the parameter keep the value that it has at `time`."""
+        if self._spec is not None and self.isExpression():
+            value = self._evaluated(self._spec.name, time)
+            self._node.set_expression(self._spec.name, "")
+            self._node.set_value(self._spec.name, value)

@@ -14,10 +14,23 @@ from .merge import MERGE
 from .render import RENDER, RENDER_SETTINGS
 from .transform import TRANSFORM
 from .usd_in import USD_IN
+from .variables import VARIABLE_DELETE, VARIABLE_SET, VARIABLE_SWITCH
 
 NODE_TYPES: dict[str, NodeType] = {
     node_type.name: node_type
-    for node_type in (USD_IN, CAMERA, LIGHT, MATERIAL, TRANSFORM, MERGE, RENDER_SETTINGS, RENDER)
+    for node_type in (
+        USD_IN,
+        CAMERA,
+        LIGHT,
+        MATERIAL,
+        TRANSFORM,
+        MERGE,
+        VARIABLE_SET,
+        VARIABLE_SWITCH,
+        VARIABLE_DELETE,
+        RENDER_SETTINGS,
+        RENDER,
+    )
 }
 
 

@@ -1,0 +1,121 @@
+"""The project's graph state variables as Katana shows them: parameters of the root node, in `variables`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...nodes.scene import active_scene
+from ...nodes.variables import Variable
+from ._node import GroupNode, Parameter
+
+__all__: list[str] = []
+
+_ROOT = "rootNode"
+_VARIABLES = "variables"
+
+
+class _ProjectParameter(Parameter):
+    """A group or a value among the parameters of the root node. It holds names, and asks the project."""
+
+    @classmethod
+    def _at(cls, *path: str) -> _ProjectParameter:
+        self = cls.__new__(cls)
+        self._path = path
+        return self
+
+    _path: tuple[str, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ProjectParameter) and other._path == self._path
+
+    def __hash__(self) -> int:
+        return hash(self._path)
+
+    @property
+    def _variable(self) -> Variable:
+        for variable in active_scene().project.variables:
+            if variable.name == self._path[1]:
+                return variable
+        raise ValueError(f"The parameter {self.getFullName()} has been deleted.")
+
+    def getName(self) -> str:
+        """Return the name within its group."""
+        return self._path[-1] if self._path else _ROOT
+
+    def getFullName(self, includeNodeName: bool = True) -> str:
+        """Return the dotted path, from the node's name on."""
+        return ".".join([*([_ROOT] if includeNodeName else []), *self._path])
+
+    def getNode(self) -> GroupNode:
+        """Return the root node."""
+        return GroupNode._root()
+
+    def getParent(self) -> Parameter | None:
+        """Return the group it is in; None for the root node's own."""
+        return _ProjectParameter._at(*self._path[:-1]) if self._path else None
+
+    def getType(self) -> str:
+        """Return `group`, `number`, `string` or `stringArray`."""
+        if len(self._path) <= 2:
+            return "group"
+        if len(self._path) == 4:
+            return "string"
+        return {"enable": "number", "value": "string", "options": "stringArray"}[self._path[2]]
+
+    def getChildren(self) -> list[Parameter]:
+        """Return what the group or the array holds."""
+        return [_ProjectParameter._at(*self._path, name) for name in self._child_names()]
+
+    def _child_names(self) -> Sequence[str]:
+        match self._path:
+            case ():
+                return [_VARIABLES]
+            case (_,):
+                return [variable.name for variable in active_scene().project.variables]
+            case (_, _):
+                return ["enable", "value", "options"]
+            case (_, _, "options"):
+                return [f"i{index}" for index in range(len(self._variable.options))]
+        return []
+
+    def getValue(self, time: float) -> Any:
+        """Return the value: a number or a string; None for groups and arrays."""
+        del time
+        match self._path:
+            case (_, _, "enable"):
+                return float(self._variable.enabled)
+            case (_, _, "value"):
+                return self._variable.value
+            case (_, _, "options", index):
+                return self._variable.options[int(index[1:])]
+        return None
+
+    def setValue(
+        self, value: object, time: float, final: bool = True, sendNotifyMessage: bool = True
+    ) -> None:
+        """Set the value of a variable, or whether it is enabled."""
+        del time, final, sendNotifyMessage
+        match self._path:
+            case (_, name, "enable"):
+                _change(name, lambda variable: replace(variable, enabled=bool(value)))
+            case (_, name, "value"):
+                _change(name, lambda variable: replace(variable, value=str(value)))
+            case _:
+                raise TypeError(f"{self.getFullName()} cannot be set.")
+
+    def isExpression(self) -> bool:
+        """Return whether the value is an expression: never, of these."""
+        return False
+
+    def getExpression(self) -> str:
+        """Return the expression: none."""
+        return ""
+
+
+def _change(name: str, change: Callable[[Variable], Variable]) -> None:
+    scene = active_scene()
+    scene.set_variables(
+        tuple(change(each) if each.name == name else each for each in scene.project.variables)
+    )

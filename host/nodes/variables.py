@@ -1,0 +1,138 @@
+"""Graph state variables: those of a project, and what a graph is where they have given values.
+
+They travel upwards from the node that is rendered: a VariableSet node sets one for all nodes above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from .errors import CookError, ProjectError
+from .expressions import Evaluator
+from .graph import Graph, Node
+
+SET, SWITCH, DELETE = "VariableSet", "VariableSwitch", "VariableDelete"
+
+MAX_LETTERS = 1000
+"""The longest value of a variable."""
+MAX_NODES = 20_000
+"""As many nodes, each counted once for every set of values with which it is reached, are resolved."""
+
+_State = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a project."""
+
+    name: str
+    value: str
+    options: tuple[str, ...] = ()
+    """What it may be, for people and for *Start Multiple Renders*."""
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ProjectError(f"“{self.name}” is no variable's name: use letters, digits and _, as in shot.")
+        if any(len(text) > MAX_LETTERS for text in (self.value, *self.options)):
+            raise ProjectError(f"A value of {self.name} has more than {MAX_LETTERS:,} letters: shorten it.")
+
+
+def values_of(variables: Sequence[Variable]) -> dict[str, str]:
+    """The values of those that are enabled."""
+    return {variable.name: variable.value for variable in variables if variable.enabled}
+
+
+def resolve(graph: Graph, name: str, frame: float, variables: Mapping[str, str]) -> Graph:
+    """What the node `name` draws from where the variables have these values, as a graph without any.
+
+    Expressions are values in it, and switches have the one input that is chosen. A node that is reached with
+    different values of a variable is in it once for each.
+
+    Raises:
+        GraphError: there is no such node.
+        ExpressionError: a value cannot be computed.
+        CookError: a switch has no input for the value of its variable.
+    """
+    last = graph.node(name)
+    if not any(_depends(node) for node in last.upstream()):
+        return graph
+    return _Resolving(graph, frame).resolve(last, tuple(sorted(variables.items())))
+
+
+def _depends(node: Node) -> bool:
+    return node.type.name in (SET, SWITCH, DELETE) or any(node.expression(spec.name) for spec in node.specs)
+
+
+class _Resolving:
+    def __init__(self, graph: Graph, frame: float) -> None:
+        self._evaluator = Evaluator(graph, frame)
+        self._made: dict[tuple[str, _State], Node] = {}
+        self._graph = Graph()
+
+    def resolve(self, last: Node, state: _State) -> Graph:
+        """Without recursion: a chain of nodes may be longer than Python's stack is deep."""
+        order: list[tuple[Node, _State, dict[str, tuple[Node, _State]]]] = []
+        seen: set[tuple[str, _State]] = set()
+        waiting = [(last, state)]
+        while waiting:
+            node, state = waiting.pop()
+            if (node.name, state) in seen:
+                continue
+            seen.add((node.name, state))
+            if len(seen) > MAX_NODES:
+                raise CookError(
+                    f"The nodes above {last.name} are reached with too many different values of variables."
+                )
+            inputs = self._inputs(node, state)
+            order.append((node, state, inputs))
+            waiting.extend(inputs.values())
+        for node, state, _inputs in order:
+            self._made[node.name, state] = self._copy(node, state)
+        for node, state, inputs in order:
+            for port, (source, source_state) in inputs.items():
+                self._graph.connect(self._made[source.name, source_state], self._made[node.name, state], port)
+        return self._graph
+
+    def _inputs(self, node: Node, state: _State) -> dict[str, tuple[Node, _State]]:
+        """What feeds the node, each with the variables as they are above it."""
+        sources = node.sources
+        if node.bypassed and node.type.name == SWITCH:
+            sources = dict(list(sources.items())[:1])
+        elif not node.bypassed and node.type.name == SWITCH:
+            sources = self._chosen(node, state)
+        elif not node.bypassed and node.type.name in (SET, DELETE):
+            variables = dict(state)
+            name = self._text(node, "variableName", state)
+            variables.pop(name, None)
+            if node.type.name == SET and name:
+                variables[name] = self._text(node, "variableValue", state)
+            state = tuple(sorted(variables.items()))
+        return {port: (source, state) for port, source in sources.items()}
+
+    def _chosen(self, node: Node, state: _State) -> dict[str, Node]:
+        """The input whose pattern matches the variable's value, the first of them."""
+        variable = self._text(node, "variableName", state)
+        value = dict(state).get(variable, "")
+        patterns = [part.strip() for part in self._text(node, "patterns", state).split(",")]
+        for (port, source), pattern in zip(node.sources.items(), patterns, strict=False):
+            if fnmatchcase(value, pattern):
+                return {port: source}
+        known = f"is “{value}”" if variable in dict(state) else "is not set"
+        raise CookError(
+            f"Node {node.name} has no input for the variable {variable or '(none)'}, which {known}; "
+            f"its patterns are: {', '.join(patterns)}."
+        )
+
+    def _text(self, node: Node, name: str, state: _State) -> str:
+        return str(self._evaluator.value(node, name, dict(state))).strip()
+
+    def _copy(self, node: Node, state: _State) -> Node:
+        copy = self._graph.create(node.type, node.name, node.position)
+        copy.bypassed = node.bypassed
+        variables = dict(state)
+        for spec in node.specs:
+            copy.set_value(spec.name, self._evaluator.value(node, spec.name, variables))
+        return copy

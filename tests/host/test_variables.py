@@ -1,0 +1,185 @@
+"""Graph state variables and expressions: what is rendered where they have which values, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.nodes.errors import CookError, ExpressionError, ProjectError
+from host.nodes.expressions import Evaluator, check
+from host.nodes.graph import Graph, Node
+from host.nodes.project import Project, from_document, resolved, to_document
+from host.nodes.restore import restore
+from host.nodes.types import node_type
+from host.nodes.variables import Variable, resolve
+
+
+def made(graph: Graph, type_name: str, name: str = "", **values: object) -> Node:
+    """A node with these values; text that begins with `=` is an expression."""
+    node = graph.create(node_type(type_name), name)
+    for key, value in values.items():
+        if isinstance(value, str) and value.startswith("="):
+            node.set_expression(key, value[1:])
+        else:
+            node.set_value(key, value)
+    return node
+
+
+def two_shots() -> Graph:
+    """A switch between two cameras, and a Render node that writes to the shot's folder."""
+    graph = Graph()
+    switch = made(graph, "VariableSwitch", variableName="shot", patterns="sh010, sh02*")
+    for name in ("Near", "Far"):
+        graph.connect(made(graph, "Camera", name), switch)
+    render = made(graph, "Render", output="='/out/' + getVar('shot') + '/a.####.exr'")
+    graph.connect(switch, render)
+    return graph
+
+
+def drawn_from(graph: Graph) -> set[str]:
+    """The nodes that Render draws from."""
+    return {node.name for node in graph.node("Render").upstream()}
+
+
+@pytest.mark.parametrize(("shot", "camera"), [("sh010", "Near"), ("sh020", "Far"), ("sh025", "Far")])
+def test_a_switch_takes_the_input_of_the_variables_value(shot: str, camera: str) -> None:
+    """And an expression in the output is its value; the graph itself stays as it is."""
+    graph = two_shots()
+    found = resolve(graph, "Render", 1.0, {"shot": shot})
+    assert drawn_from(found) == {"Render", "VariableSwitch", camera}
+    assert found.node("Render").value("output") == f"/out/{shot}/a.####.exr"
+    assert drawn_from(graph) == {"Render", "VariableSwitch", "Near", "Far"}
+
+
+def test_a_value_without_an_input_is_refused() -> None:
+    """The message names the variable, its value and the patterns."""
+    with pytest.raises(CookError, match=r"sh030.*sh010, sh02\*"):
+        resolve(two_shots(), "Render", 1.0, {"shot": "sh030"})
+
+
+def test_set_and_delete_are_for_what_is_above_them() -> None:
+    """One node that is reached with two values is there twice, under two names."""
+    graph = Graph()
+    camera = made(graph, "Camera", far="=getVar('distance', '5')")
+    merge = made(graph, "Merge")
+    near = made(graph, "VariableSet", "Ten", variableName="distance", variableValue="10")
+    none = made(graph, "VariableDelete", variableName="distance")
+    for node in (near, none):
+        graph.connect(camera, node)
+        graph.connect(node, merge)
+    graph.connect(camera, merge)
+    found = resolve(graph, merge.name, 1.0, {"distance": "20"})
+    cameras = [node for node in found.nodes if node.type.name == "Camera"]
+    assert sorted(float(str(node.value("far"))) for node in cameras) == [5.0, 10.0, 20.0]
+
+
+def test_a_graph_without_variables_is_left_as_it_is() -> None:
+    """Nothing is copied."""
+    graph = Graph()
+    made(graph, "Camera")
+    assert resolve(graph, "Camera", 1.0, {"shot": "a"}) is graph
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("getVar('shot')", "sh010"),
+        ("getVar('none', 'x') + str(frame)", "x12"),
+        ("'a' if getVar('shot') == 'sh020' else 'b'", "b"),
+        ("'v' + str(round(7 / 2) * 10 - 1)", "v39"),
+        ("getParam('Other.output')", "sh010!"),
+    ],
+)
+def test_expressions(expression: str, value: str) -> None:
+    """Variables, the frame, other parameters, and a little arithmetic."""
+    graph = Graph()
+    made(graph, "Render", "Other", output="=getVar('shot') + '!'")
+    node = made(graph, "Render", output=f"={expression}")
+    assert Evaluator(graph, 12.0).value(node, "output", {"shot": "sh010"}) == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "fact"),
+    [
+        ("getVar('none')", "no variable 'none'"),
+        ("getParam('Nowhere.x')", "names no parameter"),
+        ("getParam('Render.output')", "Render.output → Render.output"),
+        ("getParam('Other.output')", "Other.output → Render.output"),
+        ("1 / 0", "cannot be evaluated"),
+        ("'a' * 1000000000", "only be joined"),
+        ("__import__('os').system('true')", "not understood"),
+        ("open('/etc/passwd')", "no function open"),
+        ("[1][0]", "not understood"),
+        ("getVar('shot'", "not an expression"),
+        ("(lambda: 1)()", "not understood"),
+        ("-" * 900 + "1", ""),
+        ("1 + " * 400 + "1", "letters"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(expression: str, fact: str) -> None:
+    """Loops are named from end to end; nothing beyond the small language is run."""
+    graph = Graph()
+    made(graph, "Render", "Other", output="=getParam('Render.output')")
+    node = made(graph, "Render", output=f"={expression}")
+    try:
+        value = Evaluator(graph, 1.0).value(node, "output", {"shot": "a"})
+    except ExpressionError as error:
+        assert fact in str(error)
+    else:
+        assert not fact, value
+
+
+def test_a_value_that_the_parameter_cannot_hold_is_refused() -> None:
+    """With the parameter's own reason; a number that is a variable's text is one."""
+    graph = Graph()
+    node = made(graph, "RenderSettings", samples="=getVar('samples')")
+    evaluator = Evaluator(graph, 1.0)
+    assert evaluator.value(node, "samples", {"samples": "64"}) == 64
+    for text in ("0", "many", "1.5"):
+        with pytest.raises(ExpressionError, match="samples"):
+            evaluator.value(node, "samples", {"samples": text})
+    with pytest.raises(ExpressionError):
+        check("getVar(")
+
+
+def test_diamonds_of_variables_come_to_an_end() -> None:
+    """Each level would double the nodes: so many are refused, and no memory is filled."""
+    graph = Graph()
+    below = made(graph, "Camera")
+    for level in range(24):
+        setter = made(graph, "VariableSet", variableName=f"v{level}", variableValue="x")
+        merge = made(graph, "Merge")
+        graph.connect(below, setter)
+        graph.connect(setter, merge)
+        graph.connect(below, merge)
+        below = merge
+    with pytest.raises(CookError, match="too many"):
+        resolve(graph, below.name, 1.0, {})
+
+
+def test_a_project_keeps_variables_and_expressions() -> None:
+    """In its file, on its way to the cook process, and through undo; a project of before has none."""
+    project = Project(two_shots(), variables=(Variable("shot", "sh020", ("sh010", "sh020")),))
+    document = to_document(project)
+    again = from_document(document)
+    assert again.variables == project.variables
+    assert resolved(again, "Render", 1.0).node("Render").value("output") == "/out/sh020/a.####.exr"
+    graph = again.graph
+    graph.node("Render").set_expression("output", "")
+    restore(graph, {"nodes": document["nodes"]})
+    assert graph.node("Render").expression("output") == project.graph.node("Render").expression("output")
+    old = {key: value for key, value in document.items() if key != "variables"}
+    old["nodes"] = [
+        {key: value for key, value in entry.items() if key != "expressions"} for entry in document["nodes"]
+    ]
+    assert from_document(old).variables == ()
+
+
+@pytest.mark.parametrize(
+    "variables", [[{"name": "a b", "value": ""}], [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}], [1]]
+)
+def test_variables_that_cannot_be_are_refused_with_the_project(variables: object) -> None:
+    """A name with a blank, one name twice, no variable at all."""
+    document = to_document(Project())
+    document["variables"] = variables
+    with pytest.raises(ProjectError):
+        from_document(document)
