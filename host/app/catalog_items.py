@@ -34,6 +34,7 @@ class CatalogItems(QObject):
         item._set("sequence_ids", [render.sequence_id])
         item.setNodeName(render.node)
         item.setFrameRange(f"{render.frame:g}")
+        item._set("variables", dict(render.variables))
         item.setRenderMethodType(render.method.type_name)
         self._show_state(item, render)
 

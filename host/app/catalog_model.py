@@ -141,7 +141,8 @@ def _text(item: CatalogItem, column: Column) -> str:
         case Column.PICTURE:
             return ""
         case Column.NODE:
-            return item.getNodeName()
+            shown = (f"{name}={value}" for name, value in item._values.variables.items())
+            return ", ".join([item.getNodeName(), *shown])
         case Column.FRAME:
             return item.getFrameRange()
         case Column.STATE:
@@ -154,7 +155,11 @@ def _text(item: CatalogItem, column: Column) -> str:
         case Column.PINS:
             pins = [
                 name
-                for name, is_set in (("frame", item.isFramePinned()), ("kept", item.isLocked()))
+                for name, is_set in (
+                    ("frame", item.isFramePinned()),
+                    *((name, item.isGSVPinned(name)) for name in item._values.variables),
+                    ("kept", item.isLocked()),
+                )
                 if is_set
             ]
             return ", ".join(pins)

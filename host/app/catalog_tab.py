@@ -155,6 +155,11 @@ class CatalogTab(BaseTab):
                 lambda: _pin(items, not first.isFramePinned()),
             ),
             (
+                "Unpin Variables" if _has_pinned_variables(first) else "Pin Variables",
+                bool(first._values.variables),
+                lambda: _pin_variables(items, not _has_pinned_variables(first)),
+            ),
+            (
                 "Do Not Keep" if first.isLocked() else "Keep",
                 True,
                 lambda: _keep(items, not first.isLocked()),
@@ -228,6 +233,16 @@ def _show(view: int, item: CatalogItem | None) -> None:
 def _pin(items: list[CatalogItem], pinned: bool) -> None:
     for item in items:
         item.setFramePinned(pinned)
+
+
+def _has_pinned_variables(item: CatalogItem) -> bool:
+    return any(item.isGSVPinned(name) for name in item._values.variables)
+
+
+def _pin_variables(items: list[CatalogItem], pinned: bool) -> None:
+    for item in items:
+        for name in item._values.variables:
+            item.setGSVPinned(name, pinned)
 
 
 def _keep(items: list[CatalogItem], kept: bool) -> None:

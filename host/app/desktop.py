@@ -29,6 +29,7 @@ from .monitor import Monitor
 from .node_graph import NodeGraphTab
 from .parameters_tab import ParametersTab
 from .pixel_server import PixelServer
+from .project_settings import ProjectSettingsTab
 from .render_pictures import RenderPictures
 from .rendering import RenderSession
 from .scene_queries import SceneQueries
@@ -70,6 +71,7 @@ class Desktop(QObject):
             ("Catalog", CatalogTab),
             ("Node Graph", NodeGraphTab),
             ("Parameters", ParametersTab),
+            ("Project Settings", ProjectSettingsTab),
             ("Messages", Messages),
         ):
             Tabs._register(name, tab)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QToolButton,
     QWidget,
@@ -63,6 +64,8 @@ class Editor(QWidget):
     """
 
     value_edited = Signal(object)
+    is_expression = False
+    """Whether it edits an expression in place of the value."""
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,6 +116,20 @@ class TextEditor(Editor):
         if self.line.text() != self._shown:
             self._shown = self.line.text()
             self.value_edited.emit(self._shown)
+
+
+class ExpressionEditor(TextEditor):
+    """Edits the expression of a parameter; an empty one leaves the parameter with its value."""
+
+    is_expression = True
+
+    def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        mark = QLabel("=", self)
+        mark.setStyleSheet("color: #c9a0ff; font-weight: bold;")
+        self._layout.insertWidget(0, mark)
+        self.line.setAccessibleName(f"Expression of {spec.label}")
+        self.line.setToolTip("An expression, for example getVar('shot')")
 
 
 class FileEditor(TextEditor):

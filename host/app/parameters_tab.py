@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -16,11 +17,15 @@ from PySide6.QtWidgets import (
 
 from ..Katana.UI4.Tabs import BaseTab
 from ..nodes.errors import SceneError
+from ..nodes.expressions import Evaluator, check
 from ..nodes.graph import Change, GraphEvent, Node
+from ..nodes.parameters import Value
 from ..nodes.scene import SceneChange, active_scene
-from .editors import CameraEditor, Editor, editor_for
+from ..nodes.variables import values_of
+from .editors import CameraEditor, Editor, ExpressionEditor, editor_for
 from .scene_queries import active_queries
 
+EXPRESSION_KEY = "Ctrl+="
 _LEAST_WIDTH = 240
 """Room for a label and a number: Qt takes as much from a narrow column as from a wide one."""
 
@@ -34,6 +39,11 @@ class ParametersTab(BaseTab):
         self._editors: dict[str, Editor] = {}
         self._rows: dict[str, tuple[QLabel, Editor]] = {}
         self._name: QLineEdit | None = None
+        self._another_editor = QTimer(self)
+        self._another_editor.setSingleShot(True)
+        self._another_editor.setInterval(0)
+        self._another_editor.timeout.connect(self._on_another_editor)
+        self._to_focus = ""
         self._error = QLabel(self)
         self._error.setProperty("role", "bad")
         self._error.setWordWrap(True)
@@ -77,7 +87,10 @@ class ParametersTab(BaseTab):
         if event.node is not self._node:
             return
         if event.change is Change.VALUE:
-            self._editors[event.detail].show_value(event.node.value(event.detail))
+            if bool(event.node.expression(event.detail)) != self._editors[event.detail].is_expression:
+                self._another_editor.start()  # in another turn: the old one may be what called
+                return
+            self._editors[event.detail].show_value(_shown(event.node, event.detail))
             self._show_relevant()
         elif event.change is Change.NODE_RENAMED and self._name is not None:
             self._name.setText(event.node.name)
@@ -137,12 +150,16 @@ class ParametersTab(BaseTab):
                 title.setContentsMargins(0, 8, 0, 0)
                 layout.addWidget(title)
                 form = self._new_form(layout)
-            editor = editor_for(spec, page)
-            editor.show_value(node.value(spec.name))
+            has_expression = bool(node.expression(spec.name))
+            editor = ExpressionEditor(spec, page) if has_expression else editor_for(spec, page)
+            editor.show_value(_shown(node, spec.name))
             editor.value_edited.connect(lambda value, name=spec.name: self._on_edited(name, value))
+            self._add_expression_action(editor, spec.name)
             label = QLabel(spec.label, page)
             label.setBuddy(editor)
             label.setToolTip(spec.hint)
+            label.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+            label.addActions(editor.actions())
             label.setMinimumWidth(118)
             label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             form.addRow(label, editor)
@@ -160,6 +177,13 @@ class ParametersTab(BaseTab):
         layout.addLayout(form)
         return form
 
+    def _on_another_editor(self) -> None:
+        """A parameter has an expression now, or has none any more."""
+        name, self._to_focus = self._to_focus, ""
+        self._show_node()
+        if name in self._editors:
+            self._editors[name].setFocus()
+
     def _on_renamed(self) -> None:
         if self._node is not None and self._name is not None:
             self._name.setText(active_scene().graph.rename(self._node, self._name.text()))
@@ -168,12 +192,47 @@ class ParametersTab(BaseTab):
         if self._node is None:
             return
         try:
-            self._node.set_value(name, value)
+            if self._editors[name].is_expression:
+                text = str(value).strip()
+                if text:
+                    check(text)
+                self._node.set_expression(name, text)
+            else:
+                self._node.set_value(name, value)
+            self._show_expression_error(name)
+        except SceneError as error:
+            self._error.setText(str(error))
+            self._error.show()
+            self._editors[name].show_value(_shown(self._node, name))
+
+    def _show_expression_error(self, name: str) -> None:
+        """Say why an expression cannot be evaluated now; it is kept, for a variable may come later."""
+        assert self._node is not None
+        project = active_scene().project
+        try:
+            evaluator = Evaluator(project.graph, active_scene().frame)
+            evaluator.value(self._node, name, values_of(project.variables))
             self._error.hide()
         except SceneError as error:
             self._error.setText(str(error))
             self._error.show()
-            self._editors[name].show_value(self._node.value(name))
+
+    def _add_expression_action(self, editor: Editor, name: str) -> None:
+        """An item in the label's menu, with a key that works in the field."""
+        action = QAction("Make Constant" if editor.is_expression else "Set Expression", editor)
+        action.setShortcut(QKeySequence(EXPRESSION_KEY))
+        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.triggered.connect(lambda: self._toggle_expression(name))
+        editor.addAction(action)
+
+    def _toggle_expression(self, name: str) -> None:
+        node = self._node
+        if node is None:
+            return
+        value = node.value(name)
+        is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+        node.set_expression(name, "" if node.expression(name) else repr(value) if is_plain else "0")
+        self._to_focus = name
 
     def _show_relevant(self) -> None:
         """Hide what does not matter for the kind that is chosen."""
@@ -201,3 +260,8 @@ class ParametersTab(BaseTab):
             for editor in self._editors.values():
                 if isinstance(editor, CameraEditor):
                     editor.offer(cameras)
+
+
+def _shown(node: Node, name: str) -> Value:
+    """What the editor of a parameter shows: its expression, where it has one."""
+    return node.expression(name) or node.value(name)

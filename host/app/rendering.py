@@ -10,8 +10,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -21,8 +21,11 @@ from PySide6.QtWidgets import QApplication
 from ..Katana import CatalogAPI
 from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
 from ..Katana.FarmAPI import FarmPluginManager, Job
-from ..nodes.project import to_document
+from ..nodes.errors import SceneError
+from ..nodes.expressions import Evaluator
+from ..nodes.project import Project, to_document, with_values
 from ..nodes.scene import active_scene
+from ..nodes.variables import values_of
 from ..render_service import RenderMethod, set_render_service
 from . import failure_reason
 from .cook_client import CookClient
@@ -75,7 +78,7 @@ class Render:
 
     `sequence_id` is unique in the session. `asked_at` is in epoch seconds, to compare with a file's. `reason`
     is why it failed or was refused. Other times are monotonic seconds, 0 where not yet. `camera` is empty
-    where the renderer chooses one.
+    where the renderer chooses one. `variables` are the graph state variables that it was started with.
     """
 
     node: str
@@ -87,6 +90,7 @@ class Render:
     phase: Phase = Phase.PREPARING
     job_id: str = ""
     picture: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     width: int | None = None
     height: int | None = None
     camera: str = ""
@@ -157,10 +161,15 @@ class RenderSession(QObject):
         if found is None:
             _log.error("The node %s no longer exists.", node)
             return
+        try:
+            values = values_of(scene.project.variables)
+            output = str(Evaluator(scene.graph, scene.frame).value(found, "output", values))
+        except SceneError as error:
+            self.message_posted.emit(f"{node} was not submitted: {error}")
+            _log.error("%s", error)
+            return
         working = (round(scene.project.first_frame), round(scene.project.last_frame))
-        dialog = SequenceDialog(
-            node, farm, str(found.value("output")), round(scene.frame), working, QApplication.activeWindow()
-        )
+        dialog = SequenceDialog(node, farm, output, round(scene.frame), working, QApplication.activeWindow())
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.requested.connect(lambda request: self.start(node, farm, RenderMethod.DISK, sequence=request))
         dialog.open()
@@ -186,7 +195,13 @@ class RenderSession(QObject):
             return False
         item = CatalogAPI.FindCatalogItemBySequenceID(sequence_id)
         is_pinned = item is not None and item.isFramePinned()
-        self.start(render.node, render.farm, render.method, render.frame if is_pinned else None)
+        pinned = {
+            name: value
+            for name, value in render.variables.items()
+            if item is not None and item.isGSVPinned(name)
+        }
+        frame = render.frame if is_pinned else None
+        self.start(render.node, render.farm, render.method, frame, variables=pinned)
         return True
 
     def is_in_progress(self, sequence_id: int) -> bool:
@@ -228,22 +243,26 @@ class RenderSession(QObject):
         method: RenderMethod,
         frame: float | None = None,
         sequence: FrameRequest | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Render:
         """Start a render of `node` with a copy of the scene as it is now; returns at once.
 
-        `frame` is the current one, unless another is given; `sequence`: several frames, to disk.
+        `frame` is the current one, unless another is given; `sequence`: several frames, to disk. `variables`:
+        graph state variables with other values than the project's.
         """
         scene = active_scene()
         at = scene.frame if frame is None else frame
         if sequence is not None:
             at = float(sequence.frames[0])
         render = Render(node, farm, method, at, next(self._sequence_ids), time.time())
+        project = with_values(scene.project, variables or {})
+        render.variables = values_of(project.variables)
         self._renders.append(render)
         self.render_started.emit(render)
         self.message_posted.emit(f"{method.label} of {node}, frame {render.frame:g}: preparing…")
         try:
-            submission = self._take_down(render, sequence)
-        except (SubmissionError, FarmPluginManager.FarmPluginManagerException) as error:
+            submission = self._take_down(render, project, sequence)
+        except (SubmissionError, SceneError, FarmPluginManager.FarmPluginManagerException) as error:
             self._refuse(render, str(error))
             return render
         ExecuteCallbacksForType(
@@ -258,17 +277,17 @@ class RenderSession(QObject):
         self._work.put(None)
         self._worker.join(_JOIN_S)
 
-    def _take_down(self, render: Render, sequence: FrameRequest | None) -> Submission:
-        scene = active_scene()
-        node = scene.graph.find(render.node)
+    def _take_down(self, render: Render, project: Project, sequence: FrameRequest | None) -> Submission:
+        node = project.graph.find(render.node)
         if node is None:
             raise SubmissionError(f"There is no node called {render.node} any more.")
+        values = Evaluator(project.graph, render.frame)
         renderer = "mitsuba"
         if node.type.is_render_node:
-            renderer = str(node.value("renderer"))
+            renderer = str(values.value(node, "renderer", render.variables))
         output = ""
         if render.method is RenderMethod.DISK:
-            output = str(node.value("output"))
+            output = str(values.value(node, "output", render.variables))
             if not output:
                 raise SubmissionError(
                     f"Node {node.name} has no Output: set where Disk Render writes its picture."
@@ -284,7 +303,7 @@ class RenderSession(QObject):
             context=FarmPluginManager.CreateRenderContextName(render.sequence_id),
             frame=render.frame,
             renderer=renderer,
-            document=to_document(scene.project),
+            document=to_document(project),
             output=output,
             sequence=sequence,
             # Frames that render side by side would take turns in one picture.

@@ -160,7 +160,8 @@ class DesktopWindow(KatanaWindow):
     def lay_out(self, plugin_tabs: list[str]) -> None:
         """Open the tabs as they were, or as a first-time artist needs them: plug-ins' tabs among them."""
         remembered = self._settings.get("open_tabs")
-        names = ["Monitor", "Node Graph", "Parameters", *plugin_tabs, "Catalog", "Messages"]
+        others = ["Catalog", "Project Settings", "Messages"]
+        names = ["Monitor", "Node Graph", "Parameters", *plugin_tabs, *others]
         if isinstance(remembered, list):
             names = [name for name in Tabs.GetAvailableTabTypeNames() if name in remembered] or names
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,17 @@ def resolved(project: Project, name: str, frame: float) -> Graph:
     Raises SceneError: see `variables.resolve`.
     """
     return resolve(project.graph, name, frame, values_of(project.variables))
+
+
+def with_values(project: Project, values: Mapping[str, str]) -> Project:
+    """Return `project` with these values of graph state variables, and those of the others as they are."""
+    others = [each for each in project.variables if each.name not in values]
+    given = {each.name: each for each in project.variables}
+    changed = [
+        replace(given.get(name, Variable(name, value)), value=value, enabled=True)
+        for name, value in values.items()
+    ]
+    return replace(project, variables=(*others, *changed))
 
 
 def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:

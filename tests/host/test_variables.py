@@ -1,4 +1,4 @@
-"""Graph state variables and expressions: what is rendered where they have which values, and what is refused."""
+"""Graph state variables and expressions: what is rendered with which values, and what is refused."""
 
 from __future__ import annotations
 
@@ -175,7 +175,8 @@ def test_a_project_keeps_variables_and_expressions() -> None:
 
 
 @pytest.mark.parametrize(
-    "variables", [[{"name": "a b", "value": ""}], [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}], [1]]
+    "variables",
+    [[{"name": "a b", "value": ""}], [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}], [1]],
 )
 def test_variables_that_cannot_be_are_refused_with_the_project(variables: object) -> None:
     """A name with a blank, one name twice, no variable at all."""

@@ -41,6 +41,8 @@ class _Values:
     comment: str = ""
     locked: bool = False
     frame_pinned: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    """The graph state variables that it was rendered with."""
     pinned_variables: set[str] = field(default_factory=set)
     thumbnail: QPixmap | None = None
     picture: str = ""
@@ -113,7 +115,8 @@ class CatalogItem:
     def getShortDescription(self) -> str:
         """Return the node and the frames, to name the item by."""
         frames = self.getFrameRange()
-        return f"{self.getNodeName()}, frame {frames}" if frames else self.getNodeName()
+        parts = [self.getNodeName(), *([f"frame {frames}"] if frames else [])]
+        return ", ".join([*parts, *(f"{name}={value}" for name, value in self._values.variables.items())])
 
     # --- What was rendered ---
 
