@@ -17,8 +17,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from ..Katana import CatalogAPI
 from ..nodes.errors import SceneError
 from ..nodes.graph import Change, GraphEvent
-from ..nodes.project import to_document
+from ..nodes.project import to_document, with_values
 from ..nodes.scene import SceneChange, active_scene
+from ..nodes.variables import values_of
 from ..render_service import RenderMethod
 from ..renderboot.live.state import LayerText, Update, merged
 from ..renderboot.pixel_stream import Shown
@@ -128,7 +129,7 @@ class LiveRenders(QObject):
             self._timer.start()
 
     def _on_scene_changed(self, change: SceneChange) -> None:
-        if change is SceneChange.FRAME and self._lives:
+        if change in (SceneChange.FRAME, SceneChange.VARIABLES) and self._lives:
             self._timer.start()
         elif change is SceneChange.REPLACED:
             for live in list(self._lives.values()):
@@ -159,11 +160,20 @@ class LiveRenders(QObject):
             render.frame = scene.frame
             if item is not None:
                 item.setFrameRange(f"{render.frame:g}")
+        pinned = {
+            name: value
+            for name, value in render.variables.items()
+            if item is not None and item.isGSVPinned(name)
+        }
+        project = with_values(scene.project, pinned)
+        render.variables = values_of(project.variables)
+        if item is not None:
+            item._set("variables", dict(render.variables))
         request = {
             "op": "live",
             "render": render.sequence_id,
             "anew": live.state is None,
-            "project": to_document(scene.project),
+            "project": to_document(project),
             "node": render.node,
             "frame": render.frame,
         }
