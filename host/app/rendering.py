@@ -11,16 +11,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
 from ..Katana import CatalogAPI
 from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
-from ..Katana.FarmAPI import FarmPluginManager, Job
+from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..nodes.expressions import Evaluator
 from ..nodes.project import Project, to_document, with_values
@@ -31,6 +28,7 @@ from . import failure_reason
 from .cook_client import CookClient
 from .frame_sequence import FrameRequest
 from .pixel_server import PixelServer
+from .render_state import PHASES, Phase, Render
 from .sequence_dialog import SequenceDialog
 from .submission import Prepared, Submission, SubmissionError, hand_in, numbered, prepare
 
@@ -49,69 +47,6 @@ _RESTART_WINDOW_S = 60.0
 
 _JOIN_S = 2.0
 """A folder on a share that does not answer must not keep the desktop from closing."""
-
-
-class Phase(Enum):
-    """The phases of a render; the values are shown to the artist."""
-
-    PREPARING = "Preparing"
-    WAITING = "Waiting"
-    RUNNING = "Rendering"
-    COMPLETED = "Completed"
-    CANCELLED = "Cancelled"
-    FAILED = "Failed"
-    REFUSED = "Not submitted"
-
-
-_PHASES = {
-    Job.State.kWaiting: Phase.WAITING,
-    Job.State.kRunning: Phase.RUNNING,
-    Job.State.kCompleted: Phase.COMPLETED,
-    Job.State.kCancelled: Phase.CANCELLED,
-    Job.State.kFailed: Phase.FAILED,
-}
-
-
-@dataclass
-class Render:
-    """One render. Changed on Qt's thread only.
-
-    `sequence_id` is unique in the session. `asked_at` is in epoch seconds, to compare with a file's. `reason`
-    is why it failed or was refused. Other times are monotonic seconds, 0 where not yet. `camera` is empty
-    where the renderer chooses one. `variables` are the graph state variables that it was started with.
-    """
-
-    node: str
-    farm: str
-    method: RenderMethod
-    frame: float
-    sequence_id: int = 0
-    asked_at: float = 0.0
-    phase: Phase = Phase.PREPARING
-    job_id: str = ""
-    picture: Path | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    width: int | None = None
-    height: int | None = None
-    camera: str = ""
-    samples: int | None = None
-    log_file: str | None = None
-    reason: str = ""
-    problem: str = ""
-    """Why a live render does not show the scene as it is now; its last good picture stays."""
-    submitted_at: float = 0.0
-    started_at: float = 0.0
-    ended_at: float = 0.0
-
-    @property
-    def picture_file(self) -> Path | None:
-        """The file that can be shown: the PNG, which renderboot writes beside every EXR."""
-        return self.picture.with_suffix(".png") if self.picture is not None else None
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will come of it unless it is started again."""
-        return self.phase in (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED, Phase.REFUSED)
 
 
 class RenderSession(QObject):
@@ -382,7 +317,7 @@ class RenderSession(QObject):
 
     def _follow(self, render: Render) -> None:
         try:
-            phase = _PHASES[FarmPluginManager.GetJobState(render.job_id, render.farm)]
+            phase = PHASES[FarmPluginManager.GetJobState(render.job_id, render.farm)]
             log_file = FarmPluginManager.GetRenderLogFilename(render.job_id, render.farm)
         except Exception as error:  # noqa: BLE001  a plug-in may raise anything; a removed job is nothing to follow
             if not render.ended:

@@ -1,0 +1,74 @@
+"""One render of the desktop as it is now, and its phases. Decides nothing; `rendering.py` changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ..Katana.FarmAPI import Job
+from ..render_service import RenderMethod
+
+
+class Phase(Enum):
+    """The phases of a render; the values are shown to the artist."""
+
+    PREPARING = "Preparing"
+    WAITING = "Waiting"
+    RUNNING = "Rendering"
+    COMPLETED = "Completed"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+    REFUSED = "Not submitted"
+
+
+PHASES = {
+    Job.State.kWaiting: Phase.WAITING,
+    Job.State.kRunning: Phase.RUNNING,
+    Job.State.kCompleted: Phase.COMPLETED,
+    Job.State.kCancelled: Phase.CANCELLED,
+    Job.State.kFailed: Phase.FAILED,
+}
+
+
+@dataclass
+class Render:
+    """One render. Changed on Qt's thread only.
+
+    `sequence_id` is unique in the session. `asked_at` is in epoch seconds, to compare with a file's. `reason`
+    is why it failed or was refused. Other times are monotonic seconds, 0 where not yet. `camera` is empty
+    where the renderer chooses one. `variables` are the graph state variables that it was started with.
+    """
+
+    node: str
+    farm: str
+    method: RenderMethod
+    frame: float
+    sequence_id: int = 0
+    asked_at: float = 0.0
+    phase: Phase = Phase.PREPARING
+    job_id: str = ""
+    picture: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    width: int | None = None
+    height: int | None = None
+    camera: str = ""
+    samples: int | None = None
+    log_file: str | None = None
+    reason: str = ""
+    problem: str = ""
+    """Why a live render does not show the scene as it is now; its last good picture stays."""
+    submitted_at: float = 0.0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+    @property
+    def picture_file(self) -> Path | None:
+        """The file that can be shown: the PNG, which renderboot writes beside every EXR."""
+        return self.picture.with_suffix(".png") if self.picture is not None else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it unless it is started again."""
+        return self.phase in (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED, Phase.REFUSED)
