@@ -8,7 +8,8 @@ from PySide6.QtCore import QObject
 
 from ..Katana import CatalogAPI
 from ..Katana.CatalogAPI.CatalogItem import CatalogItem
-from .rendering import Phase, Render, RenderSession
+from .render_state import Phase, Render
+from .rendering import RenderSession
 
 _STATES = {
     Phase.PREPARING: CatalogAPI.RENDER_STATE_IN_PROGRESS,

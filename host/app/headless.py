@@ -26,7 +26,7 @@ from . import off_screen_fonts, qt_messages, style
 from .desktop import Desktop
 from .monitor import Monitor
 from .node_graph import NodeGraphTab
-from .rendering import Phase, Render
+from .render_state import Phase, Render
 from .signals import SignalQuitter
 
 _log = logging.getLogger("Katana.Headless")

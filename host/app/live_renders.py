@@ -26,7 +26,8 @@ from ..renderboot.pixel_stream import Shown
 from .cook_client import CookClient
 from .live_feed import LiveFeed
 from .pixel_server import PixelServer
-from .rendering import Render, RenderSession
+from .render_state import Render
+from .rendering import RenderSession
 
 _log = logging.getLogger("Katana.Render")
 _OF_NO_PICTURE = (Change.NODE_MOVED,)

@@ -22,7 +22,8 @@ from . import style
 from .picture_view import Compare, PictureView
 from .picture_watch import PictureWatcher
 from .render_pictures import RenderPictures, active_pictures
-from .rendering import Phase, Render, RenderSession, active_renders
+from .render_state import Phase, Render
+from .rendering import RenderSession, active_renders
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
 """Queued by the tab of a queue, with `jobId`, `picture` and `name`: whoever shows pictures may follow."""

@@ -16,7 +16,8 @@ from PySide6.QtGui import QImage, QPixmap
 from ..Katana import CatalogAPI
 from .picture_file import PictureError, read_picture
 from .pixel_server import PixelServer
-from .rendering import Render, RenderSession
+from .render_state import Render
+from .rendering import RenderSession
 
 _MAX_BYTES = 1 << 30
 """Of pictures in memory; the oldest beyond that are read from disk again, where they are there."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from host.app.rendering import Phase
+from host.app.render_state import Phase
 from host.nodes.scene import active_scene
 from tests.farms.slurm_cluster import SlurmCluster
 from tests.host.conftest import MakeDesktop

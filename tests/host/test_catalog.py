@@ -6,7 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from host.app.catalog_tab import CatalogTab
-from host.app.rendering import Phase
+from host.app.render_state import Phase
 from host.Katana import CatalogAPI, Nodes2DAPI, RenderManager
 from host.Katana.NodegraphAPI import GetNode
 from host.Katana.RenderManager import RenderModes

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from host.app.autosave import Recovered
 from host.app.closing import describe
-from host.app.rendering import Phase
+from host.app.render_state import Phase
 from host.Katana.FarmAPI import Job
 from host.nodes.scene import active_scene
 from tests.host.conftest import MakeDesktop, forget_session, shut

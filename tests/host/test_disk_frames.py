@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from host.app.frame_sequence import Order
-from host.app.rendering import Phase
+from host.app.render_state import Phase
 from host.app.sequence_dialog import SequenceDialog
 from host.nodes.scene import active_scene
 from tests.host.conftest import MakeDesktop

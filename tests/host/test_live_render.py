@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from host.app.desktop import Desktop
-from host.app.rendering import Phase, Render
+from host.app.render_state import Phase, Render
 from host.nodes.graph import Node
 from host.nodes.scene import active_scene
 from host.nodes.types import node_type

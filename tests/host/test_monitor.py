@@ -14,7 +14,7 @@ from host.app.catalog_model import Column
 from host.app.catalog_tab import CatalogTab
 from host.app.desktop import Desktop
 from host.app.picture_view import Compare, difference
-from host.app.rendering import Phase, Render
+from host.app.render_state import Phase, Render
 from host.Katana import CatalogAPI, KatanaFile
 from host.Katana.UI4.App import Tabs
 from host.Katana.Utils import EventModule

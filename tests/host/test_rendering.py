@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from pytestqt.qtbot import QtBot
 
-from host.app.rendering import Phase
+from host.app.render_state import Phase
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.Utils import EventModule
 from host.nodes.scene import active_scene

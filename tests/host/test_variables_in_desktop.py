@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from host.app.editors import ExpressionEditor
 from host.app.project_settings import ProjectSettingsTab
-from host.app.rendering import Phase
+from host.app.render_state import Phase
 from host.Katana import CatalogAPI, NodegraphAPI
 from host.Katana.UI4.App import Tabs
 from host.nodes.scene import active_scene
