@@ -57,6 +57,7 @@ from .states import AgentState, JobState, TaskState
 from .wording import (
     agent_state_text,
     job_state_text,
+    not_saved_text,
     reason_of,
     reason_of_task,
     warning_text,
@@ -120,6 +121,7 @@ __all__ = [
     "local_user",
     "look_up_host",
     "new_job_id",
+    "not_saved_text",
     "open_farm",
     "parse_frames",
     "quoted",

@@ -246,7 +246,10 @@ class RevokeHostRequest(_Request, frozen=True, kw_only=True, tag="revoke"):
 
 
 class DoneReply(_Request, frozen=True, kw_only=True, tag="done"):
-    """It is done, and it is in the journal."""
+    """It is done."""
+
+    durable: bool = True
+    """Whether it is in the journal: else it is forgotten when the server ends."""
 
 
 class RefusedReply(_Request, frozen=True, kw_only=True, tag="refused"):

@@ -11,6 +11,7 @@ from .states import AgentState, JobState, TaskState, WaitReason
 __all__ = [
     "agent_state_text",
     "job_state_text",
+    "not_saved_text",
     "queue_wait_reason",
     "reason_of",
     "reason_of_task",
@@ -47,11 +48,11 @@ def queue_wait_reason(queue: QueueRecord, agents: Collection[AgentRecord]) -> Wa
     """What holds up every job that waits for nothing of its own: the queue, or its Agents."""
     if queue.paused:
         return WaitReason.QUEUE_PAUSED
-    if queue.problem:
-        return WaitReason.QUEUE_PROBLEM
+    present = [agent for agent in agents if agent.state not in _GONE]
+    if queue.problem and all(agent.state is AgentState.STARTING for agent in present):
+        return WaitReason.QUEUE_PROBLEM  # while Agents work, it is not what jobs wait for
     if not agents:
         return WaitReason.NO_AGENT
-    present = [agent for agent in agents if agent.state not in _GONE]
     if not present:
         return WaitReason.NO_AGENT_ANSWERS
     if all(agent.draining for agent in present):
@@ -106,6 +107,15 @@ def warning_text(record: JobRecord | TaskRecord) -> str:
         return record.warning
     count = "1 warning" if record.warnings == 1 else f"{record.warnings:,} warnings"
     return f"{count}: {record.warning}" if record.warning else count
+
+
+def not_saved_text(job: str) -> str:
+    """The warning that a submitted job is in the queue, and not in its journal.
+
+    Args:
+        job: its name or id.
+    """
+    return f"{job} is queued, but not saved: the queue cannot write its journal, and forgets it at its end"
 
 
 def story_text(entry: StoryEntry) -> str:

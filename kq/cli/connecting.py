@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -12,6 +13,7 @@ from ..client.discovery import find_session
 from ..client.mirror import ConnectionStatus
 from ..client.queue_client import QueueClient
 from ..errors import ConnectionLost
+from ..plain_text import one_line
 from ..settings import Settings
 
 __all__ = ["Connected", "answer"]
@@ -46,6 +48,8 @@ class Connected:
             self.client.close()
             raise ConnectionLost(f"the queue did not answer within {_ANSWER_S:.0f} s") from error
         remove()
+        if problem := self.client.queue().problem:
+            print(f"kq: the queue has a problem: {one_line(problem)}", file=sys.stderr)
         return self.client
 
     def __exit__(self, *_: object) -> None:

@@ -15,7 +15,7 @@ from ..messages import StoryReply
 from ..plain_text import quoted
 from ..records import JobRecord, JobSpec
 from ..states import JobState, TaskState
-from ..wording import story_text
+from ..wording import not_saved_text, story_text
 from .connecting import Connected, answer
 from .environment import exported, parse_assignments
 
@@ -75,8 +75,10 @@ def submit(options: argparse.Namespace) -> int:
     spec = spec_of(options, options.export)
     with Connected(options, history=False) as client:
         job_id, future = client.submit(spec)
-        answer(future)
+        is_durable = answer(future)
         print(job_id, flush=True)
+        if not is_durable:
+            print(f"kq: {not_saved_text(f'job {job_id}')}", file=sys.stderr)
         return _wait_for_job(client, job_id) if options.wait else 0
 
 

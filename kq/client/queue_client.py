@@ -150,11 +150,12 @@ class QueueClient(ClientRequests):
 
     # --- Requests ---
 
-    def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[None]]:
+    def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[bool]]:
         """Queue a job.
 
         Returns:
-            Its id, which `job` knows at once, and a future that is done when the job is in the journal.
+            Its id, which `job` knows at once, and a future that is done when the queue has the job. It gives
+            whether the job is in the journal: else it is forgotten when the queue's server ends.
 
         Raises:
             BadInput: the spec cannot be a job.
@@ -181,7 +182,10 @@ class QueueClient(ClientRequests):
         with self._lock:
             self._mirror.put_provisional(record)
             self._provisional.add(job_id)
-        future = self._ask(lambda number: m.SubmitRequest(request=number, job_id=job_id, spec=spec))
+        future = self._ask(
+            lambda number: m.SubmitRequest(request=number, job_id=job_id, spec=spec),
+            lambda reply: bool(reply.durable),
+        )
         future.add_done_callback(lambda done: self._on_submitted(job_id, done))
         return job_id, future
 
@@ -198,7 +202,7 @@ class QueueClient(ClientRequests):
             jobs = self._mirror.jobs.values()
             return tuple(job.id for job in jobs if not job.state.is_terminal)
 
-    def _on_submitted(self, job_id: str, done: Future[None]) -> None:
+    def _on_submitted(self, job_id: str, done: Future[bool]) -> None:
         with self._lock:
             self._provisional.discard(job_id)
             if done.cancelled() or done.exception() is not None:

@@ -212,6 +212,16 @@ class Job:
         self.counts = [self.states.count(code) for code in range(len(_STATES))]
         self._next, self._again = 0, []
 
+    def lose_task(self, index: int, reason: str) -> None:
+        """Cancel a task of a restored job of which the journal does not know what became.
+
+        Which attempts it had is not known either: the next one has a number that none of them can have.
+        """
+        self.counts[self.states[index]] -= 1
+        self.counts[_CANCELLED] += 1
+        self.states[index] = _CANCELLED
+        self.details[index] = TaskDetail(attempts=self.attempts, reason=reason)
+
     @property
     def state(self) -> JobState:
         """The job's state, derived from its tasks'."""

@@ -7,7 +7,7 @@ import logging
 import msgspec
 
 from ..errors import MalformedMessage
-from ..messages import ChangesEvent
+from ..messages import ChangesEvent, DoneReply
 from ..wire import ServerWire
 from .change_feed import ChangeFeed
 
@@ -48,16 +48,22 @@ class ClientOutbox:
             return max(self._held_until - now, 0.0)
         return self._change_feed.due_in_s(now)
 
-    def flush(self, now: float) -> None:
-        """Send what is due. Only to be called when the journal is written."""
-        if self._held_until is None or now >= self._held_until:
-            self.flush_all(now)
+    def flush(self, now: float, *, is_durable: bool) -> None:
+        """Send what is due. Only to be called when the journal was written, or cannot be.
 
-    def flush_all(self, now: float) -> None:
+        Args:
+            is_durable: whether the journal holds what clients asked for.
+        """
+        if self._held_until is None or now >= self._held_until:
+            self.flush_all(now, is_durable=is_durable)
+
+    def flush_all(self, now: float, *, is_durable: bool) -> None:
         """Send the replies, and the changes that are due."""
         self._held_until = None
         replies, self._replies = self._replies, []
         for peer, message in replies:
+            if not is_durable and isinstance(message, DoneReply):
+                message = msgspec.structs.replace(message, durable=False)
             try:
                 self._wire.send(peer, message)
             except MalformedMessage as error:
@@ -65,7 +71,7 @@ class ClientOutbox:
         for event in self._change_feed.take(now):
             self._wire.publish_to_clients(event)
 
-    def close(self, now: float) -> None:
+    def close(self, now: float, *, is_durable: bool) -> None:
         """Send what is left, and that nothing more follows."""
-        self.flush_all(now)
+        self.flush_all(now, is_durable=is_durable)
         self._wire.publish_to_clients(ChangesEvent(sequence=self._change_feed.sequence + 1, stopping=True))

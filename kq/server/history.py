@@ -16,6 +16,7 @@ from .journal_writer import JournalWriter
 __all__ = ["History"]
 
 _JOBS_A_TURN = 100
+_IDS_A_LINE = 100
 _SWEEP_EVERY_S = 3600.0
 _log = logging.getLogger("kq.server")
 
@@ -59,10 +60,19 @@ class History:
         except sqlite3.Error as error:
             _log.warning("old jobs stay in the journal: %s", error)
             return []
+        self._log_removed(expired)
         known = [job_id for job_id in expired if self._core.has_job(job_id)]
         self._forgotten += [job_id for job_id in expired if not self._core.has_job(job_id)]
         # One that was started again a moment ago is over in the journal only.
         return [job_id for job_id in known if self._core.job_entry(job_id).is_over]
+
+    def _log_removed(self, job_ids: list[str]) -> None:
+        for first in range(0, len(job_ids), _IDS_A_LINE):
+            _log.info(
+                "removed from the history, of which %d jobs are kept for %g days: %s",
+                self._settings.history_jobs, self._settings.history_days,
+                " ".join(job_ids[first : first + _IDS_A_LINE]),
+            )  # fmt: skip
 
     def forget(self, job_id: str) -> None:
         """The job was removed: drop its rows and its logs at the next turn."""
@@ -84,10 +94,11 @@ class History:
                         self._core.restore_job(job)
                         yield job.id
         except sqlite3.Error as error:
-            self._journal_writer.report_lasting(
+            self._journal_writer.report_unreadable(
                 f"the journal cannot be read ({error}): jobs of earlier sessions are missing"
             )
             self._before, self._forgotten = None, []
+        self._journal_writer.show_damage()
 
     def _scenes_of(self, job_ids: list[str]) -> list[Path]:
         """The folders with the scenes that these jobs, and no others, were submitted with.

@@ -6,12 +6,12 @@ as its epoch; a task's row of that epoch overrides them. So stopping 100,000 tas
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-import os
+import sqlite3
 import time
 from collections.abc import Iterator
-from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -19,69 +19,41 @@ import msgspec
 from ..core.agents import Agent
 from ..core.jobs import Job
 from ..core.state import Overrides
-from ..core.task_detail import TaskDetail
-from ..errors import KqError
-from ..records import AttemptRecord, JobSpec
-from ..states import WaitReason
-from .journal_schema import open_journal
+from ..records import AttemptRecord
+from .journal_repair import MAX_NUMBER, open_or_repair
+from .journal_rows import (
+    JOB_COLUMNS,
+    RestoredAgent,
+    Row,
+    attempt_row,
+    changed_row,
+    is_as_written,
+    job_row,
+    read_agent,
+    read_attempt,
+    read_job,
+    read_temp_dir,
+    states_of,
+    task_row,
+)
+from .journal_schema import TABLES
+from .row_checksums import DamagedRow
 
-__all__ = ["JobRow", "Journal", "RestoredAgent"]
+__all__ = ["Journal"]
 
 _MAX_UNWRITTEN = 100_000
 """Attempts remembered while the disk is full; of more, the oldest are given up."""
-_PAGE_BYTES = 4096
+_MIN_KEPT = 100
+"""So many of the latest jobs are kept whatever their age: a clock may be wrong."""
 _log = logging.getLogger("kq.server")
 _encode = msgspec.msgpack.Encoder().encode
-_decode_spec = msgspec.msgpack.Decoder(JobSpec).decode
-_decode_detail = msgspec.msgpack.Decoder(TaskDetail).decode
-_decode_attempt = msgspec.msgpack.Decoder(AttemptRecord).decode
-
-
-class JobRow(msgspec.Struct, omit_defaults=True):
-    """What a job's row holds besides its spec and its tasks' states."""
-
-    priority: int = 0
-    started: float | None = None
-    completed: float | None = None
-    ran_s: float = 0.0
-    attempts: int = 0
-    latest: int | None = None
-    peak_memory: int | None = None
-    cpu_s: float | None = None
-    wait_reason: WaitReason = WaitReason.NONE
-    reason: str = ""
-    warning: str = ""
-    warnings: int = 0
-    note: str = ""
-    picture: str = ""
-    exit_code: int | None = None
-
-
-_ROW_FIELDS = JobRow.__struct_fields__
-_row_values = attrgetter(*_ROW_FIELDS)
-_decode_row = msgspec.msgpack.Decoder(JobRow).decode
-
-
-_Row = tuple[int, str, float, int, bytes, bytes, bytes | None]
-
-
-class RestoredAgent(msgspec.Struct, frozen=True):
-    """An Agent that the server before this one knew."""
-
-    id: str
-    role: str
-    """Of the key that it uses: no other may speak for it."""
-    host: str
-    pid: int
-    process_started: float
-    local: bool
 
 
 class Journal:
     """The journal of one queue folder. One thread uses it; what it is given is on disk after `commit`."""
 
     def __init__(self, path: Path, session: str) -> None:
-        """Open or make the journal.
+        """Open or make the journal; `damage` is what was found wrong with it.
 
         Raises:
             NewerJournal: a later version of Katana Queue wrote it.
@@ -90,16 +62,15 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._session = session
         self._last_written = _last_written(path)
-        revived = _revive(path)
-        self._db = open_journal(path, check_whole=revived)
+        self._db, self._last, self._last_file, self.damage = open_or_repair(path)
         self._jobs: dict[str, Job] = {}
         self._whole: set[str] = set()
         """Jobs whose tasks changed many at once."""
         self._tasks: dict[tuple[str, int], Job] = {}
         self._attempts: list[tuple[Job, AttemptRecord]] = []
         self._overrides: Overrides | None = None
-        self._written: set[str] = set()
-        """Jobs that have a row."""
+        self._sessions: dict[str, str] = {}
+        """Jobs that have a row, with the session in it."""
 
     # --- writing ------------------------------------------------------------------
 
@@ -137,69 +108,69 @@ class Journal:
         """
         if not self.is_dirty:
             return
-        db = self._db
+        db, commits = self._db, self._last.commits + 1
         db.execute("BEGIN IMMEDIATE")
         try:
-            self._write_jobs()
+            fresh = self._write_jobs()
             db.executemany(
                 "INSERT INTO tasks VALUES (?, ?, ?, ?, ?) ON CONFLICT (job, task) DO UPDATE SET "
                 "epoch = excluded.epoch, state = excluded.state, detail = excluded.detail",
-                [
-                    (job.order, task, job.epoch, job.states[task], _encode(job.detail(task)))
-                    for (_, task), job in self._tasks.items()
-                ],
+                [task_row(job, task) for (_, task), job in self._tasks.items()],
             )
             db.executemany(
                 "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
-                [(job.order, each.task, each.attempt, _encode(each)) for job, each in self._attempts],
+                [attempt_row(job, each) for job, each in self._attempts],
             )
             if self._overrides is not None:
                 value = msgspec.json.encode((self._session, self._overrides)).decode()
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('overrides', ?)", (value,))
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('commits', ?)", (str(commits),))
             db.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
+        number = max([self._last.last_number, *(job.order for job in fresh)])
+        self._note_last(commits, self._last.jobs + len(fresh), number)
         self._overrides = None
-        self._written.update(self._jobs)
+        for job in self._jobs.values():
+            self._sessions[job.id] = self._session_of(job)
         self._jobs.clear()
         self._whole.clear()
         self._tasks.clear()
         self._attempts.clear()
+
+    def _note_last(self, commits: int, jobs: int, number: int) -> None:
+        self._last = self._last._replace(commits=commits, jobs=jobs, last_number=number)
+        self._last_file.write(self._last)
+
+    def _session_of(self, job: Job) -> str:
+        # One of an earlier session that was started again belongs to this one now.
+        return self._sessions.get(job.id, self._session) if job.from_history else self._session
 
     def _roll_back(self) -> None:
         # On a full disk SQLite may have done so by itself.
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
-    def _write_jobs(self) -> None:
+    def _write_jobs(self) -> list[Job]:
+        """Write the rows of jobs. Returns those that had none."""
         fresh, known, whole = [], [], []
         for job_id, job in self._jobs.items():
-            fields = _encode(JobRow(*_row_values(job)))
-            over = job.completed if job.is_over else None
-            if job_id not in self._written:
-                states = bytes(job.states) if job.epoch else None
-                head = (job.order, job_id, self._session, job.submitted, over, job.epoch)
-                fresh.append((*head, _encode(job.spec), fields, states))
+            if job_id not in self._sessions:
+                fresh.append(job)
                 continue
-            # One of an earlier session that was started again belongs to this one now.
-            known.append((over, fields, None if job.from_history else self._session, job.order))
+            known.append(changed_row(job, self._session_of(job)))
             if job_id in self._whole:
-                whole.append((job.epoch, bytes(job.states), job.order))
+                whole.append((job.epoch, states_of(job), job.order))
         db = self._db
         if fresh:
-            db.executemany(
-                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET "
-                "session = excluded.session, over = excluded.over, epoch = excluded.epoch, "
-                "fields = excluded.fields, states = excluded.states",
-                fresh,
-            )
+            rows = [job_row(job, self._session) for job in fresh]
+            db.executemany("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         if known:
-            db.executemany(
-                "UPDATE jobs SET over = ?, fields = ?, session = coalesce(?, session) WHERE number = ?", known
-            )
+            db.executemany("UPDATE jobs SET over = ?, fields = ?, session = ? WHERE number = ?", known)
         if whole:
             db.executemany("UPDATE jobs SET epoch = ?, states = ? WHERE number = ?", whole)
+        return fresh
 
     def note_agent(self, agent: Agent, role: str) -> None:
         """Remember an Agent and its key's role, at once: a server that follows this one must find it."""
@@ -217,32 +188,35 @@ class Journal:
     def next_agent(self) -> int:
         """What `note_next_agent` noted last."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'next agent'").fetchone()
-        return int(row[0]) if row else 1
+        if row is None:
+            return 1
+        if not str(row[0]).isdecimal():
+            self.damage.note_row("meta")
+            return 1
+        return min(int(row[0]), MAX_NUMBER)
 
     def temp_dirs(self, job_ids: list[str]) -> list[str]:
         """The folders that jobs were submitted with."""
-        found = []
-        for job_id in job_ids:
-            row = self._db.execute("SELECT spec FROM jobs WHERE id = ?", (job_id,)).fetchone()
-            if row is not None:
-                found.append(_decode_spec(row[0]).temp_dir)
-        return found
+        query = "SELECT id, submitted, number, spec FROM jobs WHERE id = ?"
+        rows = [self._db.execute(query, (job_id,)).fetchone() for job_id in job_ids]
+        return [folder for row in rows if row is not None and (folder := _temp_dir(row))]
 
     def other_temp_dirs(self, job_ids: list[str]) -> set[str]:
         """The folders that all jobs but these were submitted with."""
         self.commit()
         gone = set(job_ids)
-        rows = self._db.execute("SELECT id, spec FROM jobs")
-        return {_decode_spec(spec).temp_dir for job_id, spec in rows if job_id not in gone}
+        rows = self._db.execute("SELECT id, submitted, number, spec FROM jobs")
+        return {_temp_dir(row) for row in rows if row[0] not in gone}
 
     def forget_jobs(self, job_ids: list[str]) -> None:
         """Delete jobs with all that belongs to them."""
         for job_id in job_ids:
             self._jobs.pop(job_id, None)
             self._whole.discard(job_id)
-            self._written.discard(job_id)
+            self._sessions.pop(job_id, None)
         self._tasks = {key: job for key, job in self._tasks.items() if key[0] not in job_ids}
         self._attempts = [item for item in self._attempts if item[0].id not in job_ids]
+        deleted = 0
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for job_id in job_ids:
@@ -251,21 +225,23 @@ class Journal:
                     for table in ("tasks", "attempts"):
                         self._db.execute(f"DELETE FROM {table} WHERE job = ?", number)  # noqa: S608
                     self._db.execute("DELETE FROM jobs WHERE number = ?", number)
+                    deleted += 1
             self._db.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
+        self._note_last(self._last.commits, self._last.jobs - deleted, self._last.last_number)
 
     # --- reading ------------------------------------------------------------------
 
     def last_number(self) -> int:
-        """The highest number any job here has."""
-        return int(self._db.execute("SELECT coalesce(max(number), 0) FROM jobs").fetchone()[0])
+        """The highest number that any job here had."""
+        return self._last.last_number
 
     def restore_jobs(self) -> Iterator[Job]:
         """The jobs of this session, for a server that follows one that died."""
         rows = self._db.execute(
-            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE session = ? ORDER BY number",  # noqa: S608
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE session = ? ORDER BY number",  # noqa: S608
             (self._session,),
         ).fetchall()
         for row in rows:
@@ -278,7 +254,13 @@ class Journal:
         rows = self._db.execute(
             "SELECT id, role, host, pid, started, local FROM known_agents WHERE session = ?", (self._session,)
         ).fetchall()
-        return [RestoredAgent(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
+        found = []
+        for row in rows:
+            try:
+                found.append(read_agent(row))
+            except Exception as error:  # noqa: BLE001  # whatever is wrong with one row, the others are read
+                self._set_aside("known_agents", row, error)
+        return found
 
     def restore_overrides(self) -> Overrides | None:
         """The settings that users changed in the server before this one; None: none."""
@@ -287,8 +269,8 @@ class Journal:
             return None
         try:
             session, overrides = msgspec.json.decode(row[0], type=tuple[str, Overrides])
-        except msgspec.DecodeError as error:
-            _log.warning("the queue's changed settings cannot be read: %s", error)
+        except (msgspec.DecodeError, TypeError) as error:
+            self._set_aside("meta", ("overrides", row[0]), error)
             return None
         return overrides if session == self._session else None
 
@@ -311,7 +293,7 @@ class Journal:
             The jobs, and what to pass as `before` next; None when there are no more.
         """
         rows = self._db.execute(
-            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE session != ? AND number < ? "  # noqa: S608
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE session != ? AND number < ? "  # noqa: S608
             "ORDER BY number DESC LIMIT ?",
             (self._session, before, count),
         ).fetchall()
@@ -325,46 +307,64 @@ class Journal:
                 jobs.append(job)
         return jobs, rows[-1][0] if rows else None
 
-    def _readable(self, row: _Row) -> Job | None:
-        """The job of a row, or None for one that another version of kq wrote, or damage did."""
+    def _readable(self, row: Row) -> Job | None:
+        """The job of a row, or None for one that is damaged, which is set aside."""
+        tasks = self._db.execute(
+            "SELECT job, task, epoch, state, detail FROM tasks WHERE job = ?", row[:1]
+        ).fetchall()
         try:
-            return self._job_of(row)
-        except (msgspec.DecodeError, KqError, IndexError) as error:
-            _log.warning("job %s in the journal cannot be read: %s", row[1], error)
+            found = read_job(row, tasks)
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with one row, the others are read
+            self._set_aside("jobs", row, error)
             return None
-
-    def _job_of(self, row: _Row) -> Job:
-        number, job_id, submitted, epoch, spec, fields, states = row
-        job = Job(job_id, _decode_spec(spec), number, submitted)
-        stored = _decode_row(fields)
-        for name in _ROW_FIELDS:
-            setattr(job, name, getattr(stored, name))
-        job.epoch = epoch
-        codes = bytearray(states) if states is not None else bytearray(job.total)
-        for task, task_epoch, state, detail in self._db.execute(
-            "SELECT task, epoch, state, detail FROM tasks WHERE job = ?", (number,)
-        ):
-            job.details[task] = _decode_detail(detail)
-            if task_epoch == epoch:
-                codes[task] = state
-        job.restore_states(bytes(codes))
-        self._written.add(job_id)
-        return job
+        for each in found.damaged_tasks:
+            self._set_aside("tasks", each, DamagedRow("its checksum is wrong"))
+        if found.lacks_tasks:
+            self.damage.note_row("missing tasks")
+        self._sessions[found.job.id] = row[2]
+        return found.job
 
     def attempts(self, job: Job, task: int | None, count: int = 1000) -> list[AttemptRecord]:
         """The committed attempts of a job, or of one of its tasks, oldest first; of very many the latest."""
         where, values = ("", [job.order]) if task is None else (" AND task = ?", [job.order, task])
         rows = self._db.execute(
-            f"SELECT record FROM attempts WHERE job = ?{where} ORDER BY task DESC, attempt DESC LIMIT ?",  # noqa: S608
+            f"SELECT job, task, attempt, record FROM attempts WHERE job = ?{where} "  # noqa: S608
+            "ORDER BY task DESC, attempt DESC LIMIT ?",
             [*values, count],
         ).fetchall()
-        return [_decode_attempt(row[0]) for row in reversed(rows)]
+        found = []
+        for row in reversed(rows):
+            try:
+                found.append(read_attempt(row))
+            except Exception as error:  # noqa: BLE001  # whatever is wrong with one row, the others are read
+                self._set_aside("attempts", row, error)
+        return found
+
+    def _set_aside(self, table: str, row: Row, error: Exception) -> None:
+        """Move a row that cannot be read to where nothing reads it: it is counted once, and kept."""
+        self.damage.note_row(table)
+        _log.warning("a row of %s in the journal cannot be read, and is set aside: %s", table, error)
+        keys = TABLES[table].split(", ")
+        where = " AND ".join(f"{key} = ?" for key in keys)
+        with contextlib.suppress(sqlite3.Error):  # on a full disk it stays where it is
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute(
+                    "INSERT INTO unreadable VALUES (?, ?, ?)", (time.time(), table, _encode(row))
+                )
+                gone = self._db.execute(f"DELETE FROM {table} WHERE {where}", row[: len(keys)]).rowcount  # noqa: S608
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            if table == "jobs":
+                self._note_last(self._last.commits, self._last.jobs - gone, self._last.last_number)
 
     def expired_jobs(self, keep_jobs: int, keep_days: float, now: float | None = None) -> list[str]:
         """Jobs that are over and beyond what is kept, by number or by age.
 
         A clock that is set years ahead must not delete the history: a job is too old only when it also was
-        there before the queue was used on as many days as jobs are kept for.
+        there before the queue was used on as many days as jobs are kept for. Some are kept at any age.
 
         Args:
             now: epoch seconds; default: now.
@@ -372,12 +372,16 @@ class Journal:
         now = time.time() if now is None else now
         limit = now - keep_days * 86400
         aged = self._last_number_before(math.ceil(keep_days), now)
+        beyond = (
+            "number <= (SELECT number FROM jobs WHERE over IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?)"
+        )
         rows = self._db.execute(
-            "SELECT id FROM jobs WHERE over IS NOT NULL AND ((over < ? AND number <= ?) OR number <= ("
-            "SELECT number FROM jobs WHERE over IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?))",
-            (limit, aged, keep_jobs),
+            f"SELECT {JOB_COLUMNS} FROM jobs WHERE over IS NOT NULL AND "  # noqa: S608
+            f"((over < ? AND number <= ? AND {beyond}) OR {beyond})",
+            (limit, aged, _MIN_KEPT if keep_days else 0, keep_jobs),
         ).fetchall()
-        return [row[0] for row in rows]
+        # A damaged row may have any age: it is set aside when it is read, and never deleted.
+        return [row[1] for row in rows if is_as_written(row)]
 
     def _last_number_before(self, days: int, now: float) -> int:
         """The number of the last job before the latest `days` days of the queue's use; notes today."""
@@ -386,36 +390,36 @@ class Journal:
         row = self._db.execute("SELECT value FROM meta WHERE key = 'days'").fetchone()
         try:
             known = msgspec.json.decode(row[0], type=list[tuple[int, int]]) if row else []
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, TypeError):
             known = []
         today = int(now // 86400)
-        if not known or known[-1][0] != today:
-            known = [*known, (today, self.last_number())][-days:]
+        # Days that a clock which was ahead has counted are taken back with it.
+        past = [each for each in known if each[0] <= today]
+        if not past or past[-1][0] != today:
+            past.append((today, self.last_number()))
+        if past != known:
+            known = past[-days:]
             value = msgspec.json.encode(known).decode()
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('days', ?)", (value,))
         return known[0][1] if len(known) >= days else 0
 
-    def close(self) -> None:
-        """Close the file."""
+    def close(self, *, is_whole: bool = True) -> None:
+        """Close the file.
+
+        Args:
+            is_whole: nothing was found wrong with it: it needs no check when it is opened next.
+        """
         self._db.close()
+        self._last_file.close(self._last if is_whole else None)
 
 
-_JOB_COLUMNS = "number, id, submitted, epoch, spec, fields, states"
-
-
-def _revive(path: Path) -> bool:
-    """Keep SQLite from deleting the log of a file that is empty. Returns whether there was one.
-
-    A new journal's file is not waited for (see journal_schema.py): a power cut may leave it empty beside a
-    log that holds all. With a page in it, whatever that says, SQLite takes its pages from the log.
-    """
+def _temp_dir(row: Row) -> str:
+    """The folder in the columns id, submitted, number and spec; empty where that is damaged."""
+    job_id, submitted, number, spec = row
     try:
-        is_lost = path.stat().st_size == 0 and path.with_name(f"{path.name}-wal").stat().st_size > 0
-    except OSError:
-        return False  # there is none of the two; anything else shows when it is opened
-    if is_lost:
-        os.truncate(path, _PAGE_BYTES)
-    return is_lost
+        return read_temp_dir(number, job_id, submitted, spec)
+    except Exception:  # noqa: BLE001  # it is set aside, and counted, when the job is read
+        return ""
 
 
 def _last_written(path: Path) -> float:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,19 @@ import msgspec
 
 from ..plain_text import quoted
 from ..states import WaitReason
+from .row_checksums import with_checksum
 
-__all__ = ["SCHEMA_VERSION", "NewerJournal", "open_journal"]
+__all__ = ["SCHEMA_VERSION", "TABLES", "NewerJournal", "migrate_rows", "open_journal", "open_to_look"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+TABLES = {
+    "jobs": "number",
+    "tasks": "job, task",
+    "attempts": "job, task, attempt",
+    "known_agents": "id",
+    "meta": "key",
+}
+"""The tables with the columns that no two rows share."""
 _PRAGMAS = """
 -- One process uses it. Held for good, it needs no shared memory, which network shares do not have.
 PRAGMA locking_mode = EXCLUSIVE;
@@ -44,7 +54,12 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE TABLE IF NOT EXISTS known_agents (
     id TEXT PRIMARY KEY, session TEXT NOT NULL, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
     started REAL NOT NULL, local INTEGER NOT NULL) WITHOUT ROWID;
+-- Rows that could not be read, as they were found.
+CREATE TABLE IF NOT EXISTS unreadable (found REAL NOT NULL, origin TEXT NOT NULL, columns BLOB NOT NULL);
 """
+_LAYOUT = (
+    "SELECT m.name, c.name, c.type, c.pk FROM sqlite_master m, pragma_table_info(m.name) c ORDER BY 1, 2"
+)
 _log = logging.getLogger("kq.server")
 
 
@@ -63,45 +78,90 @@ def open_journal(path: Path, *, check_whole: bool = False) -> sqlite3.Connection
     """Open or make the file, and bring it to this version.
 
     Args:
-        check_whole: whether the file may lack pages, so that all of it is to be read once.
+        check_whole: whether the file may have been changed since it was closed, so that all of it is read.
 
     Raises:
         NewerJournal: it is of a later version, and is as it was.
         sqlite3.Error: it cannot be opened, is damaged, or could not be migrated; then it is as it was, too.
     """
-    _refuse_newer(path)
+    is_checked = _look(path, check_whole=check_whole) or not check_whole
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     try:
         _keep_private(path)
         db.executescript(_PRAGMAS)
-        if check_whole and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("its file was empty, and its log does not hold all of it")
-        version = _version_of(db) if _has_tables(db) else None
+        db.text_factory = _text
+        if not is_checked:
+            _check_pages(db)
+        is_new = db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        if not is_new and db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+            raise sqlite3.DatabaseError("it is not a journal")
+        version = None if is_new else _version_of(db)
         _raise_if_newer(version)
         db.executescript(_TABLES)
         if version is None:
             db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-        elif version < SCHEMA_VERSION:
+        else:
             _migrate(db, version)
+        if check_whole and not is_new:
+            _check_layout(db)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _refuse_newer(path: Path) -> None:
-    """Read the version before anything is written: not even the log is merged into a file of a later one."""
+def _text(stored: bytes) -> str:
+    # What is not UTF-8 is damaged: its row's checksum shows that, and an exception here would end all rows.
+    return stored.decode("utf-8", "replace")
+
+
+def _check_layout(db: sqlite3.Connection) -> None:
+    """Refuse tables with other names or columns: those of this version would be made beside them, empty."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_TABLES)
+        expected = model.execute(_LAYOUT).fetchall()
+    if db.execute(_LAYOUT).fetchall() != expected:
+        raise sqlite3.DatabaseError("its tables are not those of a journal")
+
+
+def _check_pages(db: sqlite3.Connection) -> None:
+    found = db.execute("PRAGMA quick_check(1)").fetchone()
+    if found != ("ok",):
+        raise sqlite3.DatabaseError(f"it is damaged: {' '.join(str(found[0]).split())[:200]}")
+
+
+def _look(path: Path, *, check_whole: bool) -> bool:
+    """Check the file before anything is written: even to close it would merge its log into it.
+
+    Returns whether it could be read without that.
+
+    Raises:
+        NewerJournal: it is of a later version.
+        sqlite3.DatabaseError: it is damaged.
+    """
     if not path.is_file() or not path.stat().st_size:
-        return
+        return False
+    try:
+        with open_to_look(path) as db:
+            _raise_if_newer(_version_of(db))
+            if check_whole:
+                _check_pages(db)
+        return True
+    except sqlite3.OperationalError:
+        return False  # no table yet, or not to be read this way: opening it to write shows which
+
+
+@contextmanager
+def open_to_look(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal, and change neither it nor its log."""
     log, shared_memory = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
     # Where no crash left a log, SQLite may take the file for one that never changes, and locks nothing.
     mode = "mode=ro" if log.exists() else "immutable=1"
     had_shared_memory = shared_memory.exists()
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0.0)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0.0, isolation_level=None)
+    db.text_factory = _text
     try:
-        _raise_if_newer(_version_of(db))
-    except sqlite3.OperationalError:
-        pass  # no table yet, or it cannot be read this way: opening it to write shows which
+        yield db
     finally:
         db.close()
         if not had_shared_memory:
@@ -122,10 +182,6 @@ def _raise_if_newer(version: int | None) -> None:
         raise NewerJournal(version)
 
 
-def _has_tables(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
-
-
 def _version_of(db: sqlite3.Connection) -> int | None:
     """The version that the file says it has; None: it was just made."""
     row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
@@ -136,8 +192,19 @@ def _version_of(db: sqlite3.Connection) -> int | None:
     return int(row[0])
 
 
+def migrate_rows(db: sqlite3.Connection) -> None:
+    """Bring rows that were copied from a file of any older version to this one. Raises sqlite3.Error."""
+    try:
+        version = _version_of(db) or SCHEMA_VERSION
+    except sqlite3.DatabaseError:
+        version = SCHEMA_VERSION
+    _migrate(db, min(version, SCHEMA_VERSION))
+
+
 def _migrate(db: sqlite3.Connection, version: int) -> None:
     """Take all steps from `version` to this one, or none of them."""
+    if version == SCHEMA_VERSION:
+        return
     if version not in _STEPS:
         raise sqlite3.DatabaseError(f"its layout is version {version}, which was never released")
     _log.info("migrating the journal from layout version %d to %d", version, SCHEMA_VERSION)
@@ -178,7 +245,37 @@ def _job_from_1(fields: dict[str, Any]) -> bool:
     return True
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
+def _from_2(db: sqlite3.Connection) -> None:
+    """Version 3: rows have checksums."""
+    jobs = db.execute(
+        "SELECT number, id, submitted, spec, session, over, fields, epoch, states FROM jobs"
+    ).fetchall()
+    for number, job_id, submitted, spec, session, over, fields, epoch, states in jobs:
+        if not all(isinstance(each, bytes) for each in (spec, fields, states or b"")):
+            continue  # damaged: without a checksum, it is found when it is read
+        db.execute(
+            "UPDATE jobs SET spec = ?, fields = ?, states = ? WHERE number = ?",
+            (
+                with_checksum(spec, number, job_id, submitted),
+                with_checksum(fields, number, session, over),
+                None if states is None else with_checksum(states, number, epoch),
+                number,
+            ),
+        )
+    for columns, content, table in (
+        ("job, task, epoch, state", "detail", "tasks"),
+        ("job, task, attempt", "record", "attempts"),
+    ):
+        rows = db.execute(f"SELECT {columns}, {content} FROM {table}").fetchall()  # noqa: S608
+        where = " AND ".join(f"{key.strip()} = ?" for key in TABLES[table].split(","))
+        keys = TABLES[table].count(",") + 1
+        db.executemany(
+            f"UPDATE {table} SET {content} = ? WHERE {where}",  # noqa: S608
+            [(with_checksum(row[-1], *row[:-1]), *row[:keys]) for row in rows if isinstance(row[-1], bytes)],
+        )
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
 """By version: what brings a file of it to the next."""
 
 
@@ -197,9 +294,7 @@ def _rewrite(
     for blob, *key in rows:
         try:
             content = decode(blob)
-        except msgspec.DecodeError as error:
-            # It is passed over when it is read, as it would have been before.
-            _log.warning("a row of %s in the journal cannot be read: %s", table, error)
-            continue
+        except (msgspec.DecodeError, TypeError):
+            continue  # damaged: that is found, and counted, when it is read
         if change(content):
             db.execute(update, (encode(content), *key))

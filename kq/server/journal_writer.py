@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from enum import Enum, auto
 from pathlib import Path
-
-import msgspec
 
 from ..core.agents import Agent
 from ..core.jobs import Job
@@ -15,7 +14,7 @@ from ..errors import Refused
 from ..records import AttemptRecord
 from .change_feed import ChangeFeed
 from .journal import Journal
-from .journal_schema import NewerJournal
+from .last_commit import IN_MEMORY
 
 __all__ = ["JournalWriter"]
 
@@ -23,58 +22,75 @@ _RETRY_S = 10.0
 _log = logging.getLogger("kq.server")
 
 
+class _Lasting(Enum):
+    """A kind of problem that stays; of each kind the latest is shown."""
+
+    UNUSABLE = auto()
+    REMOVED = auto()
+    DAMAGED = auto()
+    UNREADABLE = auto()
+
+
 class JournalWriter:
     """The journal of one server, whatever its disk is like. To be used from the server's thread."""
 
     def __init__(self, path: Path, session: str, change_feed: ChangeFeed) -> None:
-        """Open the journal. A damaged one is kept aside; a newer one, or none, is replaced by memory."""
+        """Open the journal. One that cannot be used, such as a newer one, is replaced by memory."""
         self._change_feed = change_feed
-        self._lasting = ""
+        self._lasting: dict[_Lasting, str] = {}
         """What is wrong with it for as long as this process lives."""
-        self._is_failing = False
+        self._failure = ""
+        """Why the last commit failed; empty: it did not."""
         self._retry_at = 0.0
         self._path = path
         self.journal = self._open(path, session)
+        self.show_damage()
 
     def _open(self, path: Path, session: str) -> Journal:
-        cause: Exception
         try:
             return Journal(path, session)
-        except (NewerJournal, OSError, sqlite3.Error) as error:
-            cause = error
-        if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
-            # Damaged: kept for whoever can repair it, and begun anew.
-            aside = path.with_name(f"{path.name}.unusable-{int(time.time())}")
-            try:
-                # The log holds what came last. Moved first: SQLite deletes one that is beside no journal.
-                for ending in ("-wal", "-shm", ""):
-                    if (part := path.with_name(path.name + ending)).exists():
-                        part.replace(aside.with_name(aside.name + ending))
-                journal = Journal(path, session)
-            except (OSError, sqlite3.Error) as error:
-                cause = error
-            else:
-                self.report_lasting(f"the journal could not be used ({cause}): it was kept as {aside}")
-                return journal
-        self.report_lasting(f"the journal {path} cannot be used ({cause}): jobs are not remembered")
-        return Journal(Path(":memory:"), session)
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with a file, the queue works without
+            self.report_lasting(
+                _Lasting.UNUSABLE, f"the journal {path} cannot be used ({error}): jobs are not remembered"
+            )
+        return Journal(IN_MEMORY, session)
 
-    def report_lasting(self, message: str) -> None:
+    @property
+    def is_durable(self) -> bool:
+        """Whether all that was noted is in the journal's file."""
+        is_in_memory = not self._lasting.keys().isdisjoint((_Lasting.UNUSABLE, _Lasting.REMOVED))
+        return not (is_in_memory or self._failure or self.journal.is_dirty)
+
+    def show_damage(self) -> None:
+        """Show users what was found damaged in the journal up to now."""
+        text = self.journal.damage.text()
+        if text and text != self._lasting.get(_Lasting.DAMAGED):
+            self.report_lasting(_Lasting.DAMAGED, text)
+
+    def report_unreadable(self, message: str) -> None:
+        """Show users that some of the journal could not be read now."""
+        self.report_lasting(_Lasting.UNREADABLE, message)
+
+    def report_lasting(self, kind: _Lasting, message: str) -> None:
         """Show users a problem that stays for as long as this process lives."""
         _log.error("%s", message)
-        self._lasting = message
-        self._change_feed.set_problem(message)
+        self._lasting[kind] = message
+        self._show()
+
+    def _show(self) -> None:
+        self._change_feed.set_problem("; ".join(filter(None, (self._failure, *self._lasting.values()))))
 
     def check_file(self) -> None:
         """Report a journal whose file was removed: what is written to it is lost with this process."""
-        if self._lasting:
+        if _Lasting.UNUSABLE in self._lasting or _Lasting.REMOVED in self._lasting:
             return
         try:
             self._path.stat()
         except FileNotFoundError:
             self.report_lasting(
+                _Lasting.REMOVED,
                 f"the journal {self._path} was removed: jobs go on, and are not remembered; "
-                f"start a new session when they are done"
+                f"start a new session when they are done",
             )
         except OSError:
             pass  # a share that does not answer now has it still
@@ -88,10 +104,15 @@ class JournalWriter:
         except sqlite3.Error as error:
             self.report_failure(error)
             return
-        if self._is_failing:
-            self._is_failing = False
+        if self._failure:
+            self._failure = ""
             _log.warning("the journal can be written again")
-            self._change_feed.set_problem(self._lasting)
+            self._show()
+
+    def close(self) -> None:
+        """Write what is left, and close the file."""
+        self.commit()
+        self.journal.close(is_whole=not self._lasting and not self._failure)
 
     def note_agent(self, agent: Agent, role: str) -> None:
         """Remember an Agent and its key's role, at once."""
@@ -119,14 +140,15 @@ class JournalWriter:
         self.commit()
         try:
             return self.journal.attempts(job, task)
-        except (sqlite3.Error, msgspec.DecodeError) as error:
+        except sqlite3.Error as error:
             raise Refused(f"the journal cannot be read: {error}") from error
+        finally:
+            self.show_damage()
 
     def report_failure(self, error: sqlite3.Error) -> None:
         """Report once that it cannot be written; jobs go on, and writing is tried again later."""
         self._retry_at = time.monotonic() + _RETRY_S
-        if not self._is_failing:
-            self._is_failing = True
-            message = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
-            _log.error("%s", message)
-            self._change_feed.set_problem(message)
+        if not self._failure:
+            self._failure = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
+            _log.error("%s", self._failure)
+            self._show()

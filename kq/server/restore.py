@@ -38,7 +38,8 @@ def restore_session(
         if stray_session:
             local_agents.end_unknown(stray_session)
     except sqlite3.Error as error:
-        journal_writer.report_lasting(f"the journal cannot be read ({error}): its jobs are not shown")
+        journal_writer.report_unreadable(f"the journal cannot be read ({error}): its jobs are not shown")
+    journal_writer.show_damage()
     scheduler.requeue_unheld()
     scheduler.handle(ev.Tick())
     scheduler.settle()

@@ -57,4 +57,4 @@ class Scheduler:
             self.handle(event)
         self._journal_writer.commit()
         self._effects.carry_out_orders()
-        self._outbox.flush(time.monotonic())
+        self._outbox.flush(time.monotonic(), is_durable=self._journal_writer.is_durable)

@@ -9,12 +9,13 @@ import secrets
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from Katana import FarmAPI
 
-from ...kq.api import JobRecord, KqError, QueueClient, Session, Settings, current_session
+from ...kq.api import JobRecord, KqError, QueueClient, Session, Settings, current_session, not_saved_text
 from .. import catalog, queue_session
 from ..farm_requests import FARM_STATES, farm_job, read_request
 from ..render_environment import render_environment
@@ -64,6 +65,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
             sends_pixels="host" in asked.options,
         )
         submitted.add_done_callback(_report(f"job {asked.spec.name}"))
+        submitted.add_done_callback(partial(_warn_if_not_saved, asked.spec.name))
         return job_id
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
@@ -180,10 +182,15 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("._")[:80] or "render"
 
 
+def _warn_if_not_saved(name: str, submitted: Future[bool]) -> None:
+    if not submitted.cancelled() and submitted.exception() is None and not submitted.result():
+        _log.warning("Katana Queue: %s", not_saved_text(f"job {name}"))
+
+
 def _report(what: str) -> Any:
     """A callback that logs why `what` failed: FarmAPI offers no way to say so after the call."""
 
-    def done(future: Future[None]) -> None:
+    def done(future: Future[Any]) -> None:
         error = None if future.cancelled() else future.exception()
         if error is not None:
             _log.error("Katana Queue: %s: %s", what, error)

@@ -69,7 +69,9 @@ def test_a_jobs_own_reason_comes_first() -> None:
     ("queue", "agents", "said"),
     [
         (QueueRecord(paused=True), [], "the queue is paused"),
-        (QueueRecord(problem="Agents cannot start"), [agent(0)], "Agents cannot start"),
+        (QueueRecord(problem="Agents cannot start"), [], "Agents cannot start"),
+        (QueueRecord(problem="Agents cannot start"), [agent(0, AgentState.STARTING)], "Agents cannot start"),
+        (QueueRecord(problem="the journal cannot be written"), [agent(0)], "all Agents are busy"),
         (_QUEUE, [], "no Agent is running"),
         (
             _QUEUE,

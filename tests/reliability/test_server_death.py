@@ -275,10 +275,19 @@ def test_a_full_disk_is_reported_once_and_the_queue_continues(tmp_path: Path) ->
             remove = queue.client.add_listener(
                 lambda change: problems.append(change.queue.problem) if change.queue else None
             )
-            jobs = [queue.submit("sh", "-c", "echo x >/dev/null", name="n" * 900) for _ in range(30)]
+            asked = [
+                queue.client.submit(JobSpec(name="n" * 900, commands=(NOTHING,), cwd=str(tmp_path)))
+                for _ in range(30)
+            ]
+            jobs = [job_id for job_id, _ in asked]
+            assert not all(submitted.result(60) for _, submitted in asked), "one that is not saved says so"
             for job_id in jobs:
                 assert queue.await_job(job_id).state == "Completed"
             until(lambda: "journal cannot be written" in queue.client.queue().problem, "the problem")
+            unsaved = queue.kq("submit", "--", "true")
+            assert unsaved.returncode == 0 and "not saved" in unsaved.stderr
+            assert "journal cannot be written" in queue.kq("jobs").stderr
+            queue.await_job(unsaved.stdout.strip())
             [log_file] = (mount / "logs").glob("*/server.log")
             log = log_file.read_text()
             assert log.count("journal cannot be written") <= 1

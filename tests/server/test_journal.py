@@ -191,7 +191,7 @@ def test_no_other_process_can_write_it_meanwhile(tmp_path: Path) -> None:
 def copy_open_journal(path: Path, folder: Path) -> Path:
     """A copy of an open journal with its log: what is on the disk when the power goes."""
     folder.mkdir(exist_ok=True)
-    for ending in ("", "-wal"):
+    for ending in ("", "-wal", "-last"):
         shutil.copyfile(f"{path}{ending}", folder / f"{path.name}{ending}")
     return folder / path.name
 
@@ -210,7 +210,7 @@ def test_an_empty_file_beside_its_log_is_read_from_that(tmp_path: Path) -> None:
 
 
 def test_a_log_that_does_not_hold_all_is_not_taken_for_the_journal(tmp_path: Path) -> None:
-    """The file held jobs once; it is refused, and so kept for whoever can read it."""
+    """The file held jobs once: it is kept, and what its log holds of them is copied; the rest is counted."""
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(1))
     journal.commit()
@@ -221,8 +221,13 @@ def test_a_log_that_does_not_hold_all_is_not_taken_for_the_journal(tmp_path: Pat
     copy = copy_open_journal(tmp_path / "j", tmp_path / "after")
     journal.close()
     os.truncate(copy, 0)
-    with pytest.raises(sqlite3.DatabaseError):
-        Journal(copy, "now")
+    journal = Journal(copy, "now")
+    restored = len(list(journal.restore_jobs()))
+    journal.close()
+    assert restored == journal.damage.saved_jobs
+    assert journal.damage.lost_jobs == 2 - restored
+    kept = journal.damage.kept
+    assert kept is not None and kept.with_name(f"{kept.name}-wal").stat().st_size > 4096
 
 
 class Problems:
@@ -248,28 +253,87 @@ def test_a_journal_that_is_kept_aside_keeps_its_log(tmp_path: Path) -> None:
         journal.close()
         fill(mount / "filler")
         problems = Problems()
-        JournalWriter(copy, "next", problems).journal.close()  # type: ignore[arg-type]  # it only tells
+        JournalWriter(copy, "next", problems).close()  # type: ignore[arg-type]  # it only tells
         assert "jobs are not remembered" in problems.said[0]
         [aside] = mount.glob("j.unusable-*[0-9]")
         assert aside.with_name(f"{aside.name}-wal").stat().st_size > 100_000
 
 
-def test_a_clock_that_is_set_ahead_does_not_delete_the_history(tmp_path: Path) -> None:
-    """By age a job is dropped when the queue was used on as many days since; by number at any time."""
-    day, journal = 86400.0, Journal(tmp_path / "j", "now")
-    for number in (1, 2):
+def journal_of_jobs_that_are_over(path: Path, numbers: range, completed: float = 1000.0) -> Journal:
+    journal = Journal(path, "now")
+    for number in numbers:
         one = job(number)
         one.set_task_state(0, TaskState.RUNNING)
         one.set_task_state(0, TaskState.COMPLETED)
-        one.completed = 1000.0 + number
+        one.completed = completed + number
         journal.note_job(one, tasks_reset=True)
     journal.commit()
-    assert journal.expired_jobs(100, 3, now=2000.0) == []
+    return journal
+
+
+def test_a_clock_that_is_set_ahead_does_not_delete_the_history(tmp_path: Path) -> None:
+    """By age a job is dropped when the queue was used on as many days since; by number at any time."""
+    day, journal = 86400.0, journal_of_jobs_that_are_over(tmp_path / "j", range(1, 103))
+    assert journal.expired_jobs(1000, 3, now=2000.0) == []
     ahead = 3650 * day
-    assert journal.expired_jobs(100, 3, now=ahead) == []
+    assert journal.expired_jobs(1000, 3, now=ahead) == []
     journal.close()
     journal = Journal(tmp_path / "j", "now")
-    assert journal.expired_jobs(100, 3, now=ahead + 60) == []
-    assert journal.expired_jobs(100, 3, now=ahead + 1 * day) == ["job00001", "job00002"]
-    assert journal.expired_jobs(1, 3650 * 2, now=ahead) == ["job00001"]
+    assert journal.expired_jobs(1000, 3, now=ahead + 60) == []
+    assert journal.expired_jobs(1000, 3, now=ahead + 1 * day) == ["job00001", "job00002"], "100 are kept"
+    assert journal.expired_jobs(101, 3650 * 2, now=ahead) == ["job00001"]
+    assert len(journal.expired_jobs(1000, 0, now=3000.0)) == 102, "who keeps none asked for that"
+    journal.close()
+
+
+def test_days_that_a_wrong_clock_counted_are_taken_back_with_it(tmp_path: Path) -> None:
+    """A clock that is ahead at every other start does not make the history older."""
+    day, journal = 86400.0, journal_of_jobs_that_are_over(tmp_path / "j", range(1, 103))
+    for start in range(10):
+        assert journal.expired_jobs(1000, 3, now=(100 + 60 * (start % 2)) * day + start) == []
+    assert journal.expired_jobs(1000, 3, now=101 * day) == []
+    assert journal.expired_jobs(1000, 3, now=102 * day) == ["job00001", "job00002"]
+    journal.close()
+
+
+def test_a_damaged_row_beside_a_job_that_is_removed(tmp_path: Path) -> None:
+    """Which folders other jobs use is asked of all rows then."""
+    journal = Journal(tmp_path / "j", "now")
+    for number in (1, 2, 3):
+        journal.note_job(job(number))
+    journal.commit()
+    journal._db.execute("UPDATE jobs SET spec = x'c1' WHERE number = 2")
+    assert journal.temp_dirs(["job00002", "job00003"]) == []
+    assert journal.other_temp_dirs(["job00003"]) == {""}
+    journal.forget_jobs(["job00003"])
+    assert [each.order for each in journal.restore_jobs()] == [1]
+    assert journal.damage.unreadable == {"jobs": 1}
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    assert [each.order for each in journal.restore_jobs()] == [1], "it was set aside"
+    assert journal.damage.text() == ""
+    assert journal.last_number() == 3, "a number is not used again while rows have it"
+    journal.close()
+
+
+def test_a_damaged_row_of_a_task_is_that_tasks_alone(tmp_path: Path) -> None:
+    """It is Cancelled, since what became of it is not known; its next attempt has a number of its own."""
+    journal = Journal(tmp_path / "j", "now")
+    one = job(1, "1-3")
+    for task in range(3):
+        one.set_task_state(task, TaskState.RUNNING)
+        one.detail(task).attempts = 1
+        one.attempts += 1
+        one.set_task_state(task, TaskState.COMPLETED)
+        journal.note_task(one, task)
+    journal.commit()
+    journal._db.execute("UPDATE tasks SET state = 0 WHERE task = 1")
+    [back] = journal.restore_jobs()
+    assert [back.task_state(each) for each in range(3)] == ["Completed", "Cancelled", "Completed"]
+    assert back.details[1].attempts == 3 and "damaged" in back.details[1].reason
+    assert journal.damage.unreadable == {"tasks": 1}
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    [back] = journal.restore_jobs()
+    assert journal.damage.unreadable == {"missing tasks": 1}
     journal.close()

@@ -21,8 +21,8 @@ from kq.states import JobState, Outcome, StopMethod, WaitReason
 from tests.support.live_queue import LiveQueue
 
 _DATA = Path(__file__).with_name("data")
-_SESSION_OF_1 = "vm:22365:345260.00:4c342f5f"
-"""The session that wrote the file of version 1."""
+_SESSIONS = {1: "vm:22365:345260.00:4c342f5f", 2: "vm@0534667c4c58:6067:1279094.00:87fcb7e8"}
+"""By version: the session that wrote its file."""
 
 
 def copy_of(version: int, folder: Path) -> Path:
@@ -75,7 +75,7 @@ def test_a_journal_of_an_older_version_keeps_its_jobs_and_attempts(tmp_path: Pat
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 def test_fields_with_other_names_keep_their_values(tmp_path: Path, version: int) -> None:
     """How an attempt was ended, why a job waits, and what users asked of the queue."""
-    journal = Journal(copy_of(version, tmp_path), _SESSION_OF_1)
+    journal = Journal(copy_of(version, tmp_path), _SESSIONS[version])
     jobs = {job.spec.name: job for job in journal.restore_jobs()}
     methods = {name: [each.stop_method for each in journal.attempts(job, None)] for name, job in jobs.items()}
     assert methods["sky"] == [StopMethod.NONE]
@@ -87,7 +87,7 @@ def test_fields_with_other_names_keep_their_values(tmp_path: Path, version: int)
     assert [each.id for each in journal.restore_agents()] == ["a1", "a2", "a3"]
     assert journal.next_agent() == 4
     journal.close()
-    journal = Journal(tmp_path / "journal.sqlite", _SESSION_OF_1)
+    journal = Journal(tmp_path / "journal.sqlite", _SESSIONS[version])
     assert len(list(journal.restore_jobs())) == len(jobs)
     journal.close()
 

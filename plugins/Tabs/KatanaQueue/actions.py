@@ -362,11 +362,7 @@ class JobActions(QObject):
                 self._requests.with_spec("Submit Again", job, self._submit)
 
     def _submit(self, spec: JobSpec) -> None:
-        self._requests.ask_queue(
-            "Submit Again",
-            lambda client: client.submit(spec)[1],
-            f"{spec.name} was submitted again, as it was then.",
-        )
+        self._requests.submit("Submit Again", spec, f"{spec.name} was submitted again, as it was then.")
 
     def _orderable(self) -> list[JobRecord]:
         """The selected jobs that have a priority: those of a farm are ordered there."""

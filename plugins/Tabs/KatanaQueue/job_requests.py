@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from ....kq.api import JobRecord, JobSpec, KqError, QueueClient
+from ....kq.api import JobRecord, JobSpec, KqError, QueueClient, not_saved_text
 from .bridge import QueueBridge
 from .job_sources import JobSource, JobSources
 
@@ -30,8 +31,21 @@ class JobRequests(QObject):
         super().__init__(parent)
         self._sources, self._bridge = sources, bridge
 
-    def ask_queue(self, what: str, call: Callable[[QueueClient], Future[None]], done: str = "") -> None:
-        """Ask the queue; show `done` when it is done, else the reason why it is not."""
+    def submit(self, what: str, spec: JobSpec, done: str) -> None:
+        """Queue a job; show `done`, or that the job could not be saved."""
+
+        def take(is_saved: bool) -> None:
+            if is_saved:
+                self.noticed.emit(done)
+            else:
+                self.refused.emit(f"{what}: {not_saved_text(spec.name)}.")
+
+        self.ask_queue(what, lambda client: client.submit(spec)[1], take)
+
+    def ask_queue(
+        self, what: str, call: Callable[[QueueClient], Future[Any]], done: str | Callable[[Any], None] = ""
+    ) -> None:
+        """Ask the queue; show `done`, or call it with the result; else show why it is not done."""
         self.refused.emit("")
         client = self._sources.client
         if client is None or not self._sources.is_live:  # it went while a menu or a question was open
@@ -50,8 +64,8 @@ class JobRequests(QObject):
         for source, ids in self._sources.by_source(jobs):
             self.ask(what, partial(call, source, ids))
 
-    def ask(self, what: str, call: Callable[[], Future[None]], done: str = "") -> None:
-        """Make a request; show `done` when it is done, else the reason why it is not."""
+    def ask(self, what: str, call: Callable[[], Future[Any]], done: str | Callable[[Any], None] = "") -> None:
+        """Make a request; show `done`, or call it with the result; else show why it is not done."""
         try:
             future = call()
         except KqError as error:
@@ -59,7 +73,7 @@ class JobRequests(QObject):
             return
         self._bridge.watch(
             future,
-            (lambda _result: self.noticed.emit(done)) if done else None,
+            done if callable(done) else (lambda _result: self.noticed.emit(done)) if done else None,
             lambda message: self.refused.emit(f"{what}: {message}"),
         )
 

@@ -1,0 +1,94 @@
+"""What the journal held at its last commit, in a small file beside it: what it has lost since shows there.
+
+A write-ahead log that is cut short, or has a wrong byte, is to SQLite one that ended before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from ..files import BINARY
+
+__all__ = ["IN_MEMORY", "LastCommit", "LastCommitFile"]
+
+_NUMBERS = struct.Struct("<5Q")
+_CHECKSUM = struct.Struct("<I")
+
+
+IN_MEMORY = Path(":memory:")
+"""A journal without files, as SQLite names it."""
+
+
+class LastCommit(NamedTuple):
+    """The journal at one moment."""
+
+    commits: int
+    jobs: int
+    last_number: int
+    """The highest number that a job of it ever had."""
+    size: int = 0
+    """Bytes of its file when it was closed; 0 while it is open."""
+    changed_ns: int = 0
+    """When its file was changed last, likewise."""
+
+    def is_of_file(self, path: Path) -> bool:
+        """Whether the journal was closed, and its file was not changed since."""
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        return not has_log and (found.st_size, found.st_mtime_ns) == (self.size, self.changed_ns)
+
+
+class LastCommitFile:
+    """The file beside one journal. What cannot be written is not there to be compared: no error."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._path = journal.with_name(f"{journal.name}-last")
+        self._file: int | None = None
+
+    def read(self) -> LastCommit | None:
+        """What was written last; None: there is nothing, or it is damaged itself."""
+        try:
+            content = self._path.read_bytes()
+        except OSError:
+            return None
+        if len(content) != _NUMBERS.size + _CHECKSUM.size:
+            return None
+        numbers = content[: _NUMBERS.size]
+        if _CHECKSUM.unpack(content[_NUMBERS.size :]) != (crc32(numbers),):
+            return None
+        return LastCommit(*_NUMBERS.unpack(numbers))
+
+    def write(self, last: LastCommit) -> None:
+        """Replace what was written before."""
+        numbers = _NUMBERS.pack(*last)
+        if self._journal == IN_MEMORY:
+            return
+        with contextlib.suppress(OSError):
+            if self._file is None:
+                flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | BINARY
+                self._file = os.open(self._path, flags, 0o600)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, numbers + _CHECKSUM.pack(crc32(numbers)))
+
+    def close(self, last: LastCommit | None) -> None:
+        """Note that the journal's file was closed as it should be.
+
+        Args:
+            last: its last commit; None: it is to be checked when it is opened next.
+        """
+        if last is not None:
+            with contextlib.suppress(OSError):
+                found = self._journal.stat()
+                self.write(last._replace(size=found.st_size, changed_ns=found.st_mtime_ns))
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
