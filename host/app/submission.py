@@ -22,6 +22,9 @@ from ..renderboot.pixel_stream import TICKET_FILE
 from .cook_client import CookClient
 from .frame_sequence import FrameRequest, in_order, path_of, remaining, with_digits
 
+SHARED_ROOTS_VARIABLE = "KQ_SHARED_ROOTS"
+"""Where it is set, files of a scene that lie elsewhere go with a Disk Render."""
+
 _log = logging.getLogger("Katana.Render")
 
 _TASK_FRAMES = "{start}-{end}x{step}"
@@ -97,6 +100,7 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 node=submission.node,
                 frame=submission.frame,
                 path=stage,
+                shared_roots=_shared_roots(submission),
             )
             files = [stage, *_ticket(submission, folder)]
             if frames:
@@ -164,6 +168,14 @@ def _refusals(submission: Submission) -> Iterator[None]:
         raise SubmissionError(
             f"{submission.farm} did not take the render of {submission.node}: {_words(error)}"
         ) from error
+
+
+def _shared_roots(submission: Submission) -> list[str] | None:
+    """The folders that a farm's machines see; None where a scene is not packed: previews are for this one."""
+    roots = os.environ.get(SHARED_ROOTS_VARIABLE, "")
+    if not roots.strip() or not submission.output:
+        return None
+    return [root.strip() for root in roots.split(os.pathsep) if root.strip()]
 
 
 def _ticket(submission: Submission, folder: str) -> list[str]:

@@ -5,6 +5,7 @@ Each node has a layer of its own above its inputs' layers, so a node's opinions 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..usd_errors import keep_warnings, words
 from .errors import CookError
 from .graph import Graph, Node
 from .node_type import CookContext
+from .packing import pack
 from .stage_metadata import copy_metadata
 from .types.render import SAMPLES
 
@@ -145,18 +147,32 @@ def check_not_empty(scene: CookedScene, name: str) -> None:
     raise CookError(" ".join([what, *scene.warnings[:1]]))
 
 
-def export(scene: CookedScene, path: str) -> None:
-    """Write the scene to `path` as one self-contained file; textures stay in place, with absolute paths.
+def export(scene: CookedScene, path: str, shared_roots: Sequence[str] | None = None) -> None:
+    """Write the scene to `path` as one file that serves for all frames.
 
     The scene's warnings are in it, for the render's log.
 
-    Raises CookError when the file cannot be written.
+    Args:
+        scene: what is written.
+        path: where to.
+        shared_roots: of a scene that other machines render, the folders that they see by the same path:
+            other files that it names are copied beside it, and what is missing is an error. None: textures
+            stay in place, with absolute paths.
+
+    Raises CookError when the file cannot be written, or packed.
     """
     folder = Path(path).parent
     if not folder.is_dir():
         raise CookError(f"The stage cannot be written to {path}: the folder {folder} does not exist.")
     try:
+        if shared_roots is not None:
+            # Flattening drops a missing reference without a word.
+            missing = [words(error) for error in scene.stage.GetCompositionErrors()]
+            if missing:
+                raise CookError(f"The scene is not complete: {'; '.join(missing[:5])}.")
         layer = scene.stage.Flatten()
+        if shared_roots is not None:
+            pack(layer, folder, shared_roots)
         keep_warnings(layer, scene.warnings)
         written = layer.Export(path)
     except Tf.ErrorException as error:

@@ -34,7 +34,13 @@ _MADE_BY_KQ = (
     "KQ_STANDBY_COMMAND", "KQ_TASK", "KQ_THREADS",
 )  # fmt: skip
 """Variables that kq's own programs and scripts set; users need not."""
-_READ_BY_PLUGINS = ("KQ_FARMS", "KQ_SLURM_OPTIONS")
+_READ_BY_PLUGINS = (
+    "KQ_FARMS",
+    "KQ_OPENCUE_OPTIONS",
+    "KQ_OPENCUE_USER",
+    "KQ_SHARED_ROOTS",
+    "KQ_SLURM_OPTIONS",
+)
 """Variables that users set for the plug-ins, and that are no settings of a session."""
 _PORTS = ("request_port", "update_port", "broadcast_port")
 

@@ -93,6 +93,8 @@ class AttemptFile(msgspec.Struct, frozen=True):
     """The picture that was asked for, where it was there at the end."""
     tail: str = ""
     """The end of its log: which picture it names, which error it ends with."""
+    unseen: str = ""
+    """The folder for pictures, where its machine has another one of that name, or none: nothing was run."""
 
 
 class Poll(NamedTuple):

@@ -21,6 +21,7 @@ from .decide import EngineRow, Poll, poll_delay_s
 from .engine import Engine, Row
 from .job_folder import FarmJob, JobFolder
 from .known_job import KnownJob
+from .outputs import UnseenOutputs, is_local, local_output
 from .published import FarmChange, PublishedJobs
 from .submitting import Submitter
 
@@ -48,6 +49,7 @@ class Farm:
         self._jobs: dict[str, KnownJob] = {}
         self._unsent: dict[str, tuple[JobSpec, dict[str, str]]] = {}
         """Jobs that were not given to the engine, with what was asked of it."""
+        self._outputs = UnseenOutputs(folder / "unseen.json")
         self._published = PublishedJobs()
         self._lock = threading.Lock()
         self._poll: Poll | None = None
@@ -119,7 +121,7 @@ class Farm:
 
     def check(self, options: Mapping[str, str]) -> Future[list[str]]:
         """What the engine says of such a job. The future raises BadInput, Refused, ConnectionLost."""
-        return self._ask(lambda: self._engine.check(options))
+        return self._ask(lambda: self._check(options))
 
     def refresh(self) -> Future[None]:
         """Ask the engine now. The future raises ConnectionLost."""
@@ -270,6 +272,10 @@ class Farm:
         except OSError as error:
             _log.warning("%s: the records of job %s cannot be read: %s", self.name, job.kept.id, error)
             return
+        if is_changed:
+            self._outputs.note(job.unseen_outputs())
+        if not job.is_live:
+            job.folder.set_output_mark(job.kept, wanted=False)
         if is_changed or is_news or self._published.get(job.kept.id) is None:
             self._publish([job])
 
@@ -291,6 +297,7 @@ class Farm:
         try:
             self._engine.check(options)
             self._engine.max_array()  # so that what follows the note needs nothing but the submission
+            self._outputs.check(spec)
             chunks = spec.chunks()
             labels = [""] if chunks is None else [_label(frames) for frames in chunks]
             kept = FarmJob(
@@ -301,6 +308,7 @@ class Farm:
                 options,
                 node=spec.node,
                 renderer=spec.renderer,
+                warning=local_output(spec),
             )
             folder = JobFolder.create(self._folder, kept, spec, copy_files=copy_files)
             job = KnownJob(self.title, folder, kept)
@@ -333,6 +341,12 @@ class Farm:
             farm=self.title,
         )
         self._published.publish([record])
+
+    def _check(self, options: Mapping[str, str]) -> list[str]:
+        noted = list(self._engine.check(options))
+        if is_local(self._folder):
+            noted.append(f"KQ_DATA_ROOT ({self._folder.parents[1]}) is on this machine's own disk, it seems")
+        return noted
 
     def _submit_again(self, job_id: str, new_id: str) -> None:
         unsent = self._unsent.get(job_id)

@@ -18,7 +18,7 @@ from ..placeholders import fill_picture
 from ..records import JobSpec, check_job_id, task_commands
 from .decide import AttemptFile
 
-__all__ = ["RUNNER", "FarmJob", "JobFolder", "Submission"]
+__all__ = ["RUNNER", "FarmJob", "JobFolder", "Submission", "mark_of"]
 
 RUNNER = Path(__file__).resolve().parents[2] / "resources" / "farm" / "run_task.py"
 _RECORD = re.compile(r"(\d+)\.(\d+)\.(start|end)\.json")
@@ -59,6 +59,9 @@ class FarmJob(msgspec.Struct):
     """By whose patterns its logs are read."""
     cwd: str = ""
     """What a picture's path in a log is relative to."""
+    output: str = ""
+    """The folder that its pictures are written to; empty: not known."""
+    warning: str = ""
     version: int = 1
 
 
@@ -96,7 +99,16 @@ class JobFolder:
                 {"commands": task_commands(spec, frames), "picture": fill_picture(spec.picture, frames)}
                 for frames in ([None] if chunks is None else chunks)
             ]
-            content = {"id": job.id, "cwd": job.cwd, "environment": spec.environment, "tasks": tasks}
+            if spec.picture:
+                job.output = str(Path(job.cwd, str(tasks[0]["picture"])).parent)
+            content = {
+                "id": job.id,
+                "cwd": job.cwd,
+                "environment": spec.environment,
+                "output": job.output,
+                "mark": mark_of(job),
+                "tasks": tasks,
+            }
             draft._write("job.json", _encode(content))
             draft._write("spec.json", _encode(spec))
             draft.save(job)
@@ -125,6 +137,22 @@ class JobFolder:
             mark.touch()
         else:
             mark.unlink(missing_ok=True)
+
+    def set_output_mark(self, job: FarmJob, *, wanted: bool) -> None:
+        """Leave a file in the folder for pictures by which tasks know it again, or remove it.
+
+        Where it cannot be written, tasks do not look for it.
+        """
+        mark = mark_of(job)
+        try:
+            if wanted and mark:
+                Path(mark).touch()
+                (self.path / "marked").touch()
+            elif mark and (self.path / "marked").exists():
+                (self.path / "marked").unlink()
+                Path(mark).unlink()
+        except OSError:
+            pass  # there is no such folder, or it is not ours to write to: the render says so
 
     def attempts(self) -> dict[int, list[AttemptFile]]:
         """The records of all attempts by task, in the order of their numbers; the same object as before where
@@ -161,6 +189,11 @@ class JobFolder:
         with open(fd, "wb") as file:
             file.write(content)
         replace_file(draft, self.path / name)
+
+
+def mark_of(job: FarmJob) -> str:
+    """The file by which the job's tasks know its folder for pictures; empty where there is none."""
+    return str(Path(job.output) / f".kq-{job.id}") if job.output else ""
 
 
 def _copy_of_files(spec: JobSpec, folder: Path, final: Path) -> JobSpec:

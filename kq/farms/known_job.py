@@ -90,6 +90,11 @@ class KnownJob:
         self.views, self.attempts = views, attempts
         return is_changed
 
+    def unseen_outputs(self) -> dict[str, tuple[str, float]]:
+        """The folders for pictures that machines of the farm did not see: which machine, and when."""
+        tries = (each for attempts in self.attempts.values() for each in attempts)
+        return {each.unseen: (each.node or each.host, each.started) for each in tries if each.unseen}
+
     def forget_views(self, tasks: Sequence[int]) -> None:
         """These tasks begin anew."""
         chosen = set(tasks)
@@ -143,6 +148,7 @@ class KnownJob:
             picture="" if drawn is None else drawn.picture,
             peak_memory=max((task.peak_memory or 0 for task in tasks), default=0) or None,
             cpu_s=sum(task.cpu_s or 0.0 for task in tasks) or None,
+            warning=kept.warning,
             node=kept.node,
             stopping=self.is_stop_wanted and not state.is_terminal,
             from_history=self.from_history,
@@ -155,7 +161,9 @@ class KnownJob:
         attempts = self.attempts.get(task, ())
         last = next((each for each in reversed(attempts) if each.attempt == view.attempt), None)
         reason = view.reason
-        if last is not None and last.outcome == "failed" and view.state is TaskState.FAILED:
+        if last is not None and last.unseen:
+            reason = f"{view.node} does not see the folder {last.unseen}: write pictures to a file share"
+        elif last is not None and last.outcome == "failed" and view.state is TaskState.FAILED:
             reason = self._read_end(last).reason or reason
         return TaskRecord(
             job_id=self.kept.id,

@@ -99,7 +99,7 @@ _REASONS = {
     "BadConstraints": "never starts: no node has what it asks for",
     "InvalidAccount": "never starts: the account is not valid",
     "InvalidQOS": "never starts: the quality of service is not valid",
-    "JobLaunchFailure": "its node could not start it",
+    "JobLaunchFailure": "its node could not start it: does it see KQ_DATA_ROOT by the same path?",
     "launch_failed_requeued_held": "held: its node could not start it",
     "NodeDown": "waits: its node is down",
     "Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher_priority_partitions": (

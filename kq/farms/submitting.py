@@ -46,6 +46,7 @@ class Submitter:
         kept.stopped_tasks = [task for task in kept.stopped_tasks if task not in set(tasks)]
         job.is_stop_unsent = False
         job.folder.set_stop(wanted=False)
+        job.folder.set_output_mark(kept, wanted=True)
         job.folder.save(kept)
         self._on_change(job)
         for submission in list(kept.submissions):

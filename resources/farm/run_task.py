@@ -48,6 +48,9 @@ def main(argv):
     if os.path.exists(os.path.join(folder, "stop")):
         print("run_task: the job was stopped")
         return EXIT_CANNOT_RUN
+    unseen = ""
+    if os.path.exists(os.path.join(folder, "marked")) and not os.path.exists(job["mark"]):
+        unseen = job["output"]
     try:
         number, start = begin(records, task)
         log = open(os.path.join(folder, "logs", f"{task}.{number}.log"), "ab", buffering=0)
@@ -55,13 +58,19 @@ def main(argv):
         print(f"run_task: {folder} cannot be written: {error}", file=sys.stderr)
         return EXIT_CANNOT_RUN
     with log:
-        outcome, code, reason = run(job, task, number, commands, log)
+        if unseen:
+            reason = f"this machine does not see the folder {unseen}: write pictures to a file share"
+            log.write(f"error: {reason}\n".encode("utf-8", "replace"))
+            outcome, code = "failed", EXIT_CANNOT_RUN
+        else:
+            outcome, code, reason = run(job, task, number, commands, log)
     usage = usage_of_children()
     end = dict(start, ended=time.time(), outcome=outcome, exit_code=code, reason=reason, **usage)
     picture = os.path.join(job.get("cwd", ""), job["tasks"][task].get("picture", ""))
     if os.path.isfile(picture):
         end["picture"] = picture
     end["tail"] = tail_of(log.name)
+    end["unseen"] = unseen
     write(os.path.join(records, f"{task}.{number}.end.json"), end)
     return code if 0 <= code < 128 else 128 - code if code < 0 else code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -294,3 +295,59 @@ def test_close_does_not_wait_for_an_engine_that_stands_still(
     with pytest.raises(ConnectionLost):
         farm.refresh().result(60)
     assert len(farm.tasks(job)) == 3
+
+
+PICTURES = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('a picture')"
+
+
+def pictures_job(folder: Path) -> JobSpec:
+    """A job that writes a file a frame into `folder`."""
+    out = str(folder / "beauty.{frame}.png")
+    return JobSpec(
+        name="beauty", commands=((sys.executable, "-c", PICTURES, out),), frames="1-2", picture=out
+    )
+
+
+def test_a_folder_for_pictures_that_the_machines_see(
+    open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
+) -> None:
+    """Nothing is left in it but pictures when the job is over; one in /tmp is warned of."""
+    out = tmp_path / "out"
+    out.mkdir()
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, pictures_job(out)).result(60)
+    assert len(list(out.iterdir())) == 1
+    assert [engine.run("1", task) for task in range(2)] == [0, 0]
+    farm.refresh().result(60)
+    record = farm.job(job)
+    assert record is not None and record.state is JobState.COMPLETED
+    assert str(out) in record.warning
+    assert {path.name for path in out.iterdir()} == {"beauty.1.png", "beauty.2.png"}
+    assert any("KQ_DATA_ROOT" in line for line in farm.check({}).result(60))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mount namespaces are Linux's")
+def test_a_folder_for_pictures_that_a_machine_does_not_see(
+    open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
+) -> None:
+    """The task fails before it renders, and names folder and machine; the folder is refused from then on."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("unshare --mount is not allowed here")
+    out = tmp_path / "out"
+    out.mkdir()
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, pictures_job(out)).result(60)
+    elsewhere = ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none '{out}' && exec \"$@\"", "sh"]
+    assert engine.run("1", 0, elsewhere) == 75
+    assert engine.run("1", 1) == 0
+    farm.refresh().result(60)
+    record = farm.job(job)
+    assert record is not None and record.state is JobState.FAILED
+    assert "n1 does not see" in record.reason and str(out) in record.reason
+    with pytest.raises(Refused, match="n1 did not see"):
+        open_farm().submit(new_job_id(), pictures_job(out)).result(60)
+    farm.start(job).result(60)  # who knows better
+    assert engine.run("2", 0) == 0
+    farm.refresh().result(60)
+    assert state_of(farm, job) is JobState.COMPLETED
+    assert {path.name for path in out.iterdir()} == {"beauty.1.png", "beauty.2.png"}

@@ -5,6 +5,7 @@ Its tasks run only where a test has `run` start the real task runner. The real e
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -98,12 +99,17 @@ class FakeEngine:
             if key[0] == engine_id and (indexes is None or key[1] in indexes):
                 del self.states[key]
 
-    def run(self, engine_id: str, task: int) -> int:
-        """Run a task to its end as an engine's node would, by the job's own task runner."""
+    def run(self, engine_id: str, task: int, within: Sequence[str] = ()) -> int:
+        """Run a task to its end as an engine's node would, by the job's own task runner.
+
+        Args:
+            engine_id, task: which one.
+            within: a command that runs it, as one that gives it another view of the disks.
+        """
         folder = self.folders[engine_id]
         done = subprocess.run(
-            [sys.executable, "-I", str(folder / RUNNER.name), str(task)],
-            env={"KQ_TOKEN": self.tokens[engine_id], "SLURMD_NODENAME": "n1"},
+            [*within, sys.executable, "-I", str(folder / RUNNER.name), str(task)],
+            env={"PATH": os.environ["PATH"], "KQ_TOKEN": self.tokens[engine_id], "SLURMD_NODENAME": "n1"},
             stdin=subprocess.DEVNULL,
             timeout=60,
             check=False,

@@ -1,0 +1,82 @@
+"""Folders for pictures that a farm's machines do not see: what is likely, and what was found out.
+
+A task of a job looks for the job's mark in that folder before it renders. What it finds is remembered.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from ..errors import Refused
+from ..files import replace_file
+from ..records import JobSpec
+
+__all__ = ["UnseenOutputs", "is_local", "local_output"]
+
+_REMEMBERED_S = 3600.0
+"""So long a folder that was not seen is refused: a share may be mounted there meanwhile."""
+_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108  # nothing is written there
+
+
+class UnseenOutputs:
+    """Kept in a file beside the jobs. To be used from one thread, never Qt's."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, tuple[str, float]] | None = None
+
+    def note(self, found: dict[str, tuple[str, float]]) -> None:
+        """Remember folders, each with a machine that did not see it, and when that was."""
+        known = self._load()
+        limit = time.time() - _REMEMBERED_S
+        news = {folder: each for folder, each in found.items() if folder not in known and each[1] > limit}
+        if not news:
+            return
+        known.update(news)
+        draft = self._path.with_name(f".{self._path.name}.new")
+        try:
+            draft.write_bytes(msgspec.json.encode(known))
+            replace_file(draft, self._path)
+        except OSError:
+            pass  # it is found out again
+
+    def check(self, spec: JobSpec) -> None:
+        """Raise Refused when the job's pictures go where a machine of the farm lately saw no such folder."""
+        folder = _output(spec)
+        node, at = self._load().get(folder, ("", 0.0))
+        if node and time.time() < at + _REMEMBERED_S:
+            when = time.strftime("%H:%M", time.localtime(at))
+            raise Refused(f"{node} did not see the folder {folder} at {when}: write pictures to a file share")
+
+    def _load(self) -> dict[str, tuple[str, float]]:
+        if self._known is None:
+            try:
+                self._known = msgspec.json.decode(self._path.read_bytes(), type=dict[str, tuple[str, float]])
+            except (OSError, msgspec.DecodeError):
+                self._known = {}
+        now = time.time()
+        for folder in [each for each, (_node, at) in self._known.items() if now > at + _REMEMBERED_S]:
+            del self._known[folder]
+        return self._known
+
+
+def is_local(folder: Path) -> bool:
+    """Whether a folder is one that each machine has for itself, by its name."""
+    return any(folder.is_relative_to(each) for each in (*_LOCAL, tempfile.gettempdir()))
+
+
+def local_output(spec: JobSpec) -> str:
+    """A warning for a job whose pictures go into such a folder; else empty."""
+    folder = _output(spec)
+    if not folder or not is_local(Path(folder)):
+        return ""
+    return f"pictures go to {folder}, which each machine has for itself: write them to a file share"
+
+
+def _output(spec: JobSpec) -> str:
+    """The folder that pictures are written to; empty where it is not known."""
+    return str(Path(spec.cwd or spec.temp_dir, spec.picture).parent) if spec.picture else ""

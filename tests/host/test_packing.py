@@ -1,0 +1,140 @@
+"""Packing: a scene for machines that do not see this one's disks takes its files along, and misses none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from pxr import Sdf, Usd, UsdShade, UsdUtils
+
+from host.nodes import cook_service, cooking
+from host.nodes.errors import CookError
+from host.nodes.project import to_document, usd_project
+from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.stage.open_stage import open_stage
+
+
+def scene_of(tmp_path: Path, *textures: str) -> Path:
+    """A stage with an animated ball that refers to a part, and shaders that name `textures`."""
+    part = tmp_path / "work" / "part.usda"
+    part.parent.mkdir(exist_ok=True)
+    shutil.copyfile(Path(__file__).parent / "data" / "small.usda", part)
+    path = tmp_path / "work" / "scene.usda"
+    stage = Usd.Stage.CreateNew(str(path))
+    stage.DefinePrim("/World").GetReferences().AddReference("./part.usda")
+    for number, texture in enumerate(textures):
+        shader = UsdShade.Shader.Define(stage, f"/Look/Texture{number}")
+        shader.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(texture)
+    stage.Save()
+    return path
+
+
+def packed(scene: Path, folder: Path, *roots: Path) -> Path:
+    """The scene, cooked and packed into `folder`."""
+    folder.mkdir()
+    graph = usd_project(scene).graph
+    out = folder / "Render.usdc"
+    cooking.export(cooking.cook(graph, "UsdIn", 1), str(out), [str(root) for root in roots])
+    return out
+
+
+def named(stage: Path) -> set[str]:
+    """The asset paths in a packed stage, as they are written there."""
+    found: set[str] = set()
+
+    def note(path: str) -> str:
+        found.add(path)
+        return path
+
+    UsdUtils.ModifyAssetPaths(Sdf.Layer.FindOrOpen(str(stage)), note)
+    return found - {""}
+
+
+def test_one_stage_has_all_frames_and_what_it_names(tmp_path: Path) -> None:
+    """Whatever becomes of the disk that it came from; what two shaders name is copied once."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "wood.png").write_bytes(b"wood")
+    (tmp_path / "work" / "also.png").write_bytes(b"wood, too")
+    scene = scene_of(tmp_path, "./wood.png", "wood.png", str(tmp_path / "work" / "also.png"))
+    out = packed(scene, tmp_path / "job")
+    shutil.rmtree(tmp_path / "work")
+    moved = tmp_path / "moved"
+    (tmp_path / "job").rename(moved)
+    stage = Usd.Stage.Open(str(moved / out.name))
+    assert not stage.GetCompositionErrors()
+    assert stage.GetPrimAtPath("/World/Ball").GetAttribute("xformOp:translate").GetNumTimeSamples() > 1
+    layers, assets, unresolved = UsdUtils.ComputeAllDependencies(str(moved / out.name))
+    assert (len(layers), unresolved) == (1, [])
+    assert {Path(each).name for each in assets} == {"wood.png", "also.png"}
+    assert all(path.startswith("./assets/") for path in named(moved / out.name))
+    assert len(list((moved / "assets").iterdir())) == 2
+
+
+def test_files_below_shared_roots_stay(tmp_path: Path) -> None:
+    """They are not copied, and named as they were."""
+    (tmp_path / "share" / "textures").mkdir(parents=True)
+    (tmp_path / "share" / "textures" / "sky.exr").write_bytes(b"sky")
+    (tmp_path / "share below").mkdir()
+    (tmp_path / "share below" / "near.png").write_bytes(b"a folder that only begins like it")
+    sky = str(tmp_path / "share" / "textures" / "sky.exr")
+    scene = scene_of(tmp_path, sky, str(tmp_path / "share below" / "near.png"))
+    out = packed(scene, tmp_path / "job", tmp_path / "share")
+    paths = named(out)
+    assert sky in paths
+    [copied] = paths - {sky}
+    assert (out.parent / copied).read_bytes() == b"a folder that only begins like it"
+
+
+def test_tiles_stay_together(tmp_path: Path) -> None:
+    """A path with <UDIM> stands for all of them; other files beside them are left."""
+    (tmp_path / "work").mkdir()
+    for name in ("skin.1001.png", "skin.1002.png", "skin.preview.png"):
+        (tmp_path / "work" / name).write_bytes(name.encode())
+    out = packed(scene_of(tmp_path, str(tmp_path / "work" / "skin.<UDIM>.png")), tmp_path / "job")
+    [path] = named(out)
+    assert path.endswith("/skin.<UDIM>.png")
+    assert {each.name for each in (out.parent / path).parent.iterdir()} == {"skin.1001.png", "skin.1002.png"}
+
+
+@pytest.mark.parametrize("texture", ["gone.png", "skin.<UDIM>.png", "$SHOW/sky.exr"])
+def test_a_missing_file_is_named_before_anything_is_sent(tmp_path: Path, texture: str) -> None:
+    """And no stage is written."""
+    scene = scene_of(tmp_path, str(tmp_path / "work" / texture) if "$" not in texture else texture)
+    with pytest.raises(CookError, match=texture.split("/")[-1].replace(".", r"\.")):
+        packed(scene, tmp_path / "job")
+    assert not list((tmp_path / "job").iterdir())
+
+
+def test_a_missing_reference_is_named(tmp_path: Path) -> None:
+    """Flattened without packing it is a warning in the render's log."""
+    scene = scene_of(tmp_path)
+    (tmp_path / "work" / "part.usda").unlink()
+    with pytest.raises(CookError, match=r"part\.usda"):
+        packed(scene, tmp_path / "job")
+    assert not list((tmp_path / "job").iterdir())
+
+
+def test_a_scene_that_was_packed_is_rendered(tmp_path: Path) -> None:
+    """The reader of the render program finds what the stage names relative to itself."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "wood.png").write_bytes(b"wood")
+    out = packed(scene_of(tmp_path, "./wood.png"), tmp_path / "job")
+    stage = open_stage(out, Diagnostics())
+    value = stage.GetPrimAtPath("/Look/Texture0").GetAttribute("inputs:file").Get()
+    assert Path(value.resolvedPath).read_bytes() == b"wood"
+
+
+def test_the_cook_process_packs_on_request(tmp_path: Path) -> None:
+    """And says what is missing as its answer."""
+    document = to_document(usd_project(scene_of(tmp_path, "gone.png")))
+    request = {
+        "op": "export",
+        "project": document,
+        "node": "UsdIn",
+        "frame": 1,
+        "path": str(tmp_path / "out.usdc"),
+    }
+    assert cook_service.answer(request)["ok"]
+    answer = cook_service.answer({**request, "shared_roots": []})
+    assert not answer["ok"] and "gone.png" in answer["error"]
