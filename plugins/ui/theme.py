@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel
 __all__ = [
     "COMPACT_BUTTONS",
     "HEADER_PADDING",
+    "PLAIN_LABELS",
     "ROOMY_HEADER",
     "SPACING",
     "colour_text",
@@ -28,9 +29,12 @@ SPACING = 6
 
 COMPACT_BUTTONS = (
     "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
-    "QToolButton:checked { background: rgba(128, 128, 128, 90); }"
+    "QToolButton:checked { background: rgba(128, 128, 128, 90); border: 1px solid palette(highlight); }"
 )
 """For rows of many small buttons: the host's own padding suits few large ones. What is checked stands out."""
+
+PLAIN_LABELS = "QLabel { background: transparent; border: 0; }"
+"""For labels on a ground that we paint: a host's style sheet may give every widget a ground and a frame."""
 
 HEADER_PADDING = 8
 ROOMY_HEADER = (

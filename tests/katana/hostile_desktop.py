@@ -48,12 +48,15 @@ katana_alias.install()
 from Katana import Callbacks, Configuration, FarmAPI, Shelves, Utils  # noqa: E402
 from Katana.UI4.App import Tabs  # noqa: E402
 from PySide6 import __version__ as qt_version  # noqa: E402
-from PySide6.QtCore import QEventLoop, QTimer  # noqa: E402
-from PySide6.QtWidgets import QApplication, QFrame  # noqa: E402
+from PySide6.QtCore import QEventLoop, Qt, QTimer  # noqa: E402
+from PySide6.QtGui import QKeySequence  # noqa: E402
+from PySide6.QtTest import QTest  # noqa: E402
+from PySide6.QtWidgets import QApplication, QFrame, QMainWindow, QMessageBox, QPushButton  # noqa: E402
 
 from host.Katana._callbacks import ExecuteCallbacksForType  # noqa: E402
 
 application = QApplication([])
+application.setStyleSheet(Path(where["style_sheet"]).read_text(encoding="utf-8"))
 try:
     QFrame(None, 0)  # type: ignore[call-overload]  # Qt refuses an int as flags: no plug-in may pass one
 except TypeError:
@@ -98,7 +101,18 @@ session = current_session()
 holder = Tabs.CreateTab(name, None)
 assert holder is not None
 tab = holder.getWidget()
-holder.show()
+window = QMainWindow()
+window.resize(1280, 720)
+window.setCentralWidget(holder)
+submitted: list[str] = []
+menu = window.menuBar().addMenu("Render")
+# As in Katana: Esc cancels the latest render, Shift+Esc all of them.
+menu.addAction("Cancel", QKeySequence("Esc"), lambda: Manager.StopJob(submitted[-1], name))
+menu.addAction(
+    "Cancel All", QKeySequence("Shift+Esc"), lambda: [Manager.StopJob(each, name) for each in submitted]
+)
+window.show()
+window.activateWindow()
 until(lambda: session.client.status is ConnectionStatus.CONNECTED or session.failure, "the connection")
 assert not session.failure, session.failure
 until(lambda: sum(agent.state == "Idle" for agent in session.client.agents()) == 2, "two Agents")
@@ -139,14 +153,88 @@ assert Path(where["data_root"], "before").exists()
 assert Path(where["data_root"], "after").exists()
 print("repeat:", Manager.GetJobState(job, name))
 
-# --- The shelf's item, whose dialog needs paramiko ---
+# --- Esc and Shift+Esc: the filter's while it has the keyboard, else Katana's ---
+Path(where["data_root"], "finish").unlink()
+
+
+def preview(number: int) -> str:
+    """Submit a render that goes on until it is stopped; returns the job once it is running or waits."""
+    context = Manager.CreateRenderContextName(number)
+    folder = Manager.CreateTemporaryDirectory(context, name)
+    submitted.append(Manager.SubmitJob("Render", context, folder, commands[1:2], name))
+    return submitted[-1]
+
+
+def state(job: str) -> str:
+    """The state of a job, as Katana asks for it."""
+    return str(Manager.GetJobState(job, name))
+
+
+one, two = preview(42), preview(43)
+until(lambda: state(one) == state(two) == State.kRunning, "two renders")
+until(lambda: window.isActiveWindow(), "the window's keyboard")
+field = tab.filter_bar.field
+field.setFocus()
+QTest.keyClicks(field, "nothing")
+until(lambda: tab.model.shown == 0, "the filter")
+QTest.keyClick(field, Qt.Key.Key_Escape)
+until(lambda: not field.text() and tab.model.shown, "the filter cleared")
+print("Esc in the filter:", state(one) == state(two) == State.kRunning)
+tab.view.setFocus()
+QTest.keyClick(tab.view, Qt.Key.Key_Escape)
+until(lambda: state(two) == State.kCancelled, "the latest render cancelled")
+print("Esc in the list:", state(one), state(two))
+three = preview(44)
+until(lambda: state(three) == State.kRunning, "a third render")
+QTest.keyClick(tab.view, Qt.Key.Key_Escape, Qt.KeyboardModifier.ShiftModifier)
+until(lambda: state(one) == state(three) == State.kCancelled, "all renders cancelled")
+print("Shift+Esc:", state(one), state(two), state(three))
+if where["pictures"]:
+    window.grab().save(str(Path(where["pictures"], "hostile-tab.png")))
+
+# --- The shelf's item, whose dialog needs paramiko: an Agent on another machine ---
 Shelves.GetBuiltinShelves()[0].getItems()[0].run()
 dialogs = [each for each in application.topLevelWidgets() if "RemoteAgents" in type(each).__name__]
-print("dialogs:", [type(each).__name__ for each in dialogs], "paramiko" in sys.modules)
+print("dialogs:", [type(each).__name__ for each in dialogs])
+
+
+def steps(dialog: object) -> dict[str, str]:
+    """What the dialog shows, by step, when it is done."""
+    until(lambda: dialog.check.isEnabled(), "the end of the steps")
+    rows = [dialog._list.topLevelItem(row) for row in range(dialog._list.topLevelItemCount())]
+    return {row.text(0): row.text(1) for row in rows}
+
+
+if where["machine"]:
+    [dialog] = dialogs
+    machine = where["machine"]
+    dialog.host.setEditText(machine["address"])
+    dialog.port.setValue(machine["port"])
+    dialog.key.setEditText(machine["key"])
+    dialog.num_agents.setValue(1)
+    dialog.kq_host.setText("127.0.0.1")
+    QTest.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
+    until(lambda: dialog.findChildren(QMessageBox), "the question about the host key")
+    buttons = dialog.findChildren(QMessageBox)[0].findChildren(QPushButton)
+    next(each for each in buttons if each.text().replace("&", "") == "Accept").click()
+    print("remote:", steps(dialog))
+    if where["pictures"]:
+        dialog.grab().save(str(Path(where["pictures"], "hostile-dialog.png")))
+    remote = [agent for agent in session.client.agents() if not agent.local]
+    print("remote Agents:", len(remote))
+    session.client.drain_agents([agent.id for agent in session.client.agents() if agent.local]).result(30)
+    Path(where["data_root"], "finish").touch()
+    job = preview(45)
+    until(lambda: state(job) == State.kCompleted, "a render on the other machine")
+    print("rendered by:", session.client.job(job).agent)
+    QTest.mouseClick(dialog.stop, Qt.MouseButton.LeftButton)
+    print("stopped:", steps(dialog).get("Result"))
+    until(lambda: all(agent.local for agent in session.client.agents()), "no Agent on the other machine")
 for each in dialogs:
     each.close()
 
 # --- Close ---
+window.close()
 holder.close()
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
 assert session.wait(30)

@@ -8,9 +8,12 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.remote.machines import RemoteMachine, why_no_ssh
 
 ROOT = Path(__file__).resolve().parents[2]
 KATANAS_QT = ROOT / ".venv" / "katana"
@@ -70,7 +73,13 @@ def katana(tmp_path: Path) -> Path:
 
 
 def run_desktop(
-    katana: Path, folder: Path, data_root: Path, *, old_zmq: Path | None = None, foreign: bool = True
+    katana: Path,
+    folder: Path,
+    data_root: Path,
+    *,
+    old_zmq: Path | None = None,
+    foreign: bool = True,
+    machine: RemoteMachine | None = None,
 ) -> str:
     """Run the program; returns what it prints, errors included."""
     api = data_root / "api"
@@ -87,6 +96,9 @@ def run_desktop(
         "katana_root": str(katana),
         "data_root": str(data_root),
         "folder": str(folder),
+        "style_sheet": str(ROOT / "tests" / "support" / "katana_like.qss"),
+        "pictures": os.environ.get("KQ_TEST_PICTURES", ""),
+        "machine": machine and {"address": machine.address, "port": machine.port, "key": str(machine.key)},
     }
     done = subprocess.run(
         [katana.parent / "python" / "bin" / "python", DESKTOP, json.dumps(where)],
@@ -103,7 +115,7 @@ def run_desktop(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     print(done.stdout)
@@ -125,11 +137,21 @@ def read_only(folders: dict[str, Path]) -> Path:
         path.chmod(modes[path])
 
 
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[RemoteMachine | None]:
+    """Another machine, where an SSH server can be started here."""
+    if why_no_ssh():
+        yield None
+        return
+    with RemoteMachine(tmp_path / "machine") as made:
+        yield made
+
+
 def test_preview_stop_repeat_close_in_a_hostile_process(
-    katana: Path, read_only: Path, data_root: Path, old_pyzmq: Path
+    katana: Path, read_only: Path, data_root: Path, old_pyzmq: Path, machine: RemoteMachine | None
 ) -> None:
     """A foreign kq and an old pyzmq are in the process already; ours works, and theirs stay what they are."""
-    said = run_desktop(katana, read_only, data_root, old_zmq=old_pyzmq)
+    said = run_desktop(katana, read_only, data_root, old_zmq=old_pyzmq, machine=machine)
     assert "Qt: 6.5.3 refuses QFrame(parent, 0)" in said
     assert "farms: ['Katana Queue (Open)']" in said
     assert "('KatanaQueueOpen', ['Launch Remote Agents...'])" in said
@@ -139,6 +161,15 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
     assert "LD_LIBRARY_PATH=/poison/libraries" in said
     assert "RENDERER_SETTING=changed since the start" in said
     assert "repeat: completed" in said
+    # The filter has Esc while it has the keyboard; elsewhere it is Katana's, and so is Shift+Esc.
+    assert "Esc in the filter: True" in said
+    assert "Esc in the list: running cancelled" in said
+    assert "Shift+Esc: cancelled cancelled cancelled" in said
+    if machine is not None:
+        assert "remote Agents: 1" in said
+        assert "rendered by: 127.0.0.1-" in said
+        assert "stopped: No Agent of this session" in said
+        assert not any(machine.processes().values())
     assert "dialogs: ['LaunchRemoteAgentsDialog']" in said
     assert "theirs: Katana" in said
     assert "closed" in said

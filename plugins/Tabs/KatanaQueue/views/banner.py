@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from .....kq.api import ConnectionStatus, QueueRecord
 from ....ui.icons import state_pixmap
-from ....ui.theme import SPACING, colour_text, faded, state_colour
+from ....ui.theme import PLAIN_LABELS, SPACING, colour_text, faded, state_colour
 
 __all__ = ["Banner", "EmptyPage", "Notice"]
 
@@ -39,6 +39,7 @@ class Banner(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = "Waiting"
+        self.setStyleSheet(PLAIN_LABELS)
         self._icon = QLabel(self)
         self._text = QLabel(self)
         self._text.setWordWrap(True)
@@ -118,6 +119,7 @@ class EmptyPage(QWidget):
     def __init__(self, farm_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._farm_name = farm_name
+        self.setStyleSheet(PLAIN_LABELS)
         self._title = QLabel(self)
         self._title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         font = self._title.font()
