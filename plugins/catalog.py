@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from Katana import CatalogAPI, Nodes2DAPI
@@ -20,6 +20,7 @@ __all__ = [
     "facts_of",
     "has_item",
     "knows_renders",
+    "note_variables",
     "progress_of",
     "remember",
     "rendered_jobs",
@@ -56,6 +57,8 @@ class _Render(NamedTuple):
 
 _renders: dict[str, _Render] = {}
 _repeated_s: dict[str, float] = {}
+_variables: dict[int, dict[str, str]] = {}
+"""Of renders that were started with other values than the project has, by sequence ID."""
 
 
 def remember(job_id: str, context: str, node: str, *, sends_pixels: bool = False) -> None:
@@ -178,7 +181,15 @@ def variables_of(context: str, node: str) -> dict[str, str]:
     item = _item_of_context(str(context or ""), node) if variables else None
     if item is None:
         return variables
+    noted = _variables.get(_asked(item.getMainSequenceID) or 0)
+    if noted is not None:
+        return dict(noted)
     return {name: value for name, value in variables.items() if not _asked(item.isGSVPinned, name)}
+
+
+def note_variables(sequence_id: int, variables: Mapping[str, str]) -> None:
+    """A render was started with these values: the project may have others when its job comes to a farm."""
+    _variables[sequence_id] = dict(variables)
 
 
 def _item(job_id: str) -> Any:

@@ -136,7 +136,12 @@ class RenderSession(QObject):
             if item is not None and item.isGSVPinned(name)
         }
         frame = render.frame if is_pinned else None
-        self.start(render.node, render.farm, render.method, frame, variables=pinned)
+        again = self.start(render.node, render.farm, render.method, frame, variables=pinned)
+        new = CatalogAPI.FindCatalogItemBySequenceID(again.sequence_id)
+        if new is not None:
+            new.setFramePinned(is_pinned)
+            for name in pinned:
+                new.setGSVPinned(name, True)
         return True
 
     def is_in_progress(self, sequence_id: int) -> bool:

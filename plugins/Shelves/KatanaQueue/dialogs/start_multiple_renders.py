@@ -1,0 +1,336 @@
+"""*Start Multiple Renders*: which nodes, variables and frames are rendered, how, where; and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from Katana import RenderManager
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .....kq.api import KqError, fill_picture
+from ....ui.shortcut_override import accept_own_keys
+from ....ui.theme import SPACING, colour_text, state_colour
+from . import katana_project as project
+from .form import label, row
+from .render_plan import ASK_FROM, PlannedRender, RenderPlan, plan_problem
+from .render_starter import RenderStarter
+
+__all__ = ["StartMultipleRendersDialog", "StartProgressDialog", "TickPanel"]
+
+_MAX_PROBLEMS = 5
+
+
+class TickPanel(QWidget):
+    """A list with a box to tick before each entry; all are ticked at first."""
+
+    def __init__(self, title: str, names: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.list = QListWidget(self)
+        self.list.setAccessibleName(title)
+        for name in names:
+            item = QListWidgetItem(name, self.list)
+            item.setCheckState(Qt.CheckState.Checked)
+        heading = QHBoxLayout()
+        heading.addWidget(label(title, self.list), 1)
+        for text, state in (("All", Qt.CheckState.Checked), ("None", Qt.CheckState.Unchecked)):
+            button = QToolButton(self)
+            button.setText(text)
+            button.setAccessibleName(f"{text} of {title}")
+            button.setAutoRaise(True)
+            button.clicked.connect(lambda _checked=False, state=state: self.tick_all(state))
+            heading.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(heading)
+        layout.addWidget(self.list, 1)
+
+    def ticked(self) -> list[str]:
+        """The entries that are ticked, from the top."""
+        items = (self.list.item(place) for place in range(self.list.count()))
+        return [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
+
+    def tick_all(self, state: Qt.CheckState) -> None:
+        """Tick all entries, or none."""
+        for place in range(self.list.count()):
+            self.list.item(place).setCheckState(state)
+
+
+class StartMultipleRendersDialog(QDialog):
+    """Shows the project as it is when it opens."""
+
+    _open: ClassVar[StartMultipleRendersDialog | None] = None
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Start Multiple Renders")
+        self._variables = project.project_variables()
+        self.progress: StartProgressDialog | None = None
+        self.nodes = TickPanel("Render Nodes", project.render_nodes(), self)
+        self.names = TickPanel("Global GSVs", [each.name for each in self._variables], self)
+        self.values = {each.name: TickPanel(each.name, each.options, self) for each in self._variables}
+        self.frames = QLineEdit(str(project.current_frame()), self)
+        self.frames.setToolTip("For example 1-10, 20, 30-45x2")
+        self.presets = QComboBox(self)
+        self.send_to = QComboBox(self)
+        self.send_to.addItems(project.send_to_choices())
+        self.count = QLabel(self)
+        self.count.setWordWrap(True)
+        modes = RenderManager.RenderModes
+        self.buttons = {
+            method: QPushButton(title, self)
+            for method, title in (
+                (modes.PREVIEW_RENDER, "&Preview Render"),
+                (modes.LIVE_RENDER, "&Live Render"),
+                (modes.DISK_RENDER, "&Disk Render"),
+            )
+        }
+        self._fill_presets()
+        self._lay_out()
+        for panel in (self.nodes, self.names, *self.values.values()):
+            panel.list.itemChanged.connect(lambda _item: self._update())
+        self.frames.textChanged.connect(lambda _text: self._update())
+        for method, button in self.buttons.items():
+            button.setAutoDefault(False)
+            button.clicked.connect(lambda _checked=False, method=method: self._on_start(method))
+        accept_own_keys(self)
+        self._update()
+
+    @classmethod
+    def show_for(cls, parent: QWidget | None) -> StartMultipleRendersDialog:
+        """Open the dialog, or bring the one that is open to the front."""
+        if cls._open is None:
+            dialog = cls._open = cls(parent)
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.destroyed.connect(lambda: setattr(cls, "_open", None))
+        cls._open.show()
+        cls._open.raise_()
+        cls._open.activateWindow()
+        return cls._open
+
+    def _fill_presets(self) -> None:
+        first, last = project.working_range()
+        middle = sorted({first, (first + last) // 2, last})
+        for title, text in (
+            ("Presets", ""),
+            ("Current Frame", str(project.current_frame())),
+            ("Working In/Out", f"{first}-{last}" if last > first else str(first)),
+            ("First/Middle/Last", ",".join(map(str, middle))),
+        ):
+            self.presets.addItem(title, text)
+        self.presets.activated.connect(self._on_preset)
+
+    def _on_preset(self, place: int) -> None:
+        text = self.presets.itemData(place)
+        if text:
+            self.frames.setText(text)
+        self.presets.setCurrentIndex(0)
+
+    def _lay_out(self) -> None:
+        panels = QWidget(self)
+        side_by_side = QHBoxLayout(panels)
+        side_by_side.setContentsMargins(0, 0, 0, 0)
+        side_by_side.setSpacing(2 * SPACING)
+        for panel in (self.nodes, self.names, *self.values.values()):
+            panel.setMinimumWidth(150)
+            side_by_side.addWidget(panel)
+        area = QScrollArea(self)  # a project may have many variables
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setWidget(panels)
+        fields = QHBoxLayout()
+        fields.setSpacing(SPACING)
+        fields.addWidget(label("&Frame Range", self.frames))
+        fields.addLayout(row(self.frames, self.presets), 1)
+        fields.addSpacing(2 * SPACING)
+        fields.addWidget(label("Send &To", self.send_to))
+        fields.addWidget(self.send_to)
+        close = QPushButton("Close", self)
+        close.setAutoDefault(False)
+        close.clicked.connect(self.reject)
+        ends = QHBoxLayout()
+        ends.addWidget(self.count, 1)
+        for button in (*self.buttons.values(), close):
+            ends.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.addWidget(area, 1)
+        layout.addLayout(fields)
+        layout.addLayout(ends)
+        self.resize(min(1100, 200 + 170 * (2 + len(self.values))), 420)
+
+    # --- What is chosen ---
+
+    def plan(self) -> RenderPlan:
+        """What is chosen now. Raises BadInput for frames that are none."""
+        varied = self.names.ticked()
+        variables: Mapping[str, Sequence[str]] = {
+            each.name: self.values[each.name].ticked() if each.name in varied else [each.value]
+            for each in self._variables
+        }
+        return RenderPlan.of(self.nodes.ticked(), variables, self.frames.text())
+
+    def _update(self) -> None:
+        for name, panel in self.values.items():
+            panel.setEnabled(name in self.names.ticked())
+        try:
+            plan = self.plan()
+            problem = plan_problem(plan)
+        except KqError as error:
+            text = str(error)
+            problem = f"{text[:1].upper()}{text[1:]}."
+        if not problem and not self.send_to.count():
+            problem = "No farm plug-in is registered."
+        if problem:
+            colour_text(self.count, state_colour("Failed", self.palette()))
+            self.count.setText(problem)
+        else:
+            colour_text(self.count, self.palette().color(QPalette.ColorRole.WindowText))
+            self.count.setText(_count_text(plan))
+        for button in self.buttons.values():
+            button.setEnabled(not problem)
+
+    # --- Starting ---
+
+    def _on_start(self, method: str) -> None:
+        plan = self.plan()
+        if plan.count < ASK_FROM:
+            self._start(plan, method)
+            return
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Start Multiple Renders")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(f"Start {plan.count:,} renders?")
+        box.setInformativeText(_count_text(plan))
+        box.addButton("Start", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.accepted.connect(lambda: self._start(plan, method))
+        box.open()
+
+    def _start(self, plan: RenderPlan, method: str) -> None:
+        farm = self.send_to.currentText()
+        checks_outputs = method == RenderManager.RenderModes.DISK_RENDER
+        self.progress = StartProgressDialog(list(plan.renders()), method, farm, checks_outputs, self)
+        self.progress.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.progress.destroyed.connect(lambda: setattr(self, "progress", None))
+        self.progress.open()
+        self.progress.begin()
+
+
+class StartProgressDialog(QDialog):
+    """How many renders were started, and a button that starts no more."""
+
+    def __init__(
+        self,
+        renders: Sequence[PlannedRender],
+        method: str,
+        farm: str,
+        checks_outputs: bool,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Start Multiple Renders")
+        self.setMinimumWidth(440)
+        self._outputs: dict[str, PlannedRender] | None = {} if checks_outputs else None
+        self._checks = RenderStarter(renders if checks_outputs else (), self._check_output, self)
+        self._starts = RenderStarter(
+            renders, lambda planned: project.start_render(planned, method, farm), self
+        )
+        self.text = QLabel(self)
+        self.text.setWordWrap(True)
+        self.bar = QProgressBar(self)
+        self.bar.setRange(0, max(1, len(renders)))
+        self.button = QPushButton("Stop Starting", self)
+        self.button.clicked.connect(self.reject)
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        buttons.addWidget(self.button)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.text)
+        layout.addWidget(self.bar)
+        layout.addLayout(buttons)
+        self._checks.advanced.connect(lambda done, name: self._show("Checking the output of", done, name))
+        self._checks.ended.connect(self._on_checked)
+        self._starts.advanced.connect(lambda done, name: self._show("Starting", done, name))
+        self._starts.ended.connect(self._on_ended)
+
+    @property
+    def started(self) -> int:
+        """How many were started."""
+        return self._starts.started
+
+    def begin(self) -> None:
+        """Start the first soon; of disk renders, once no two of them write to one file."""
+        self._checks.begin()
+
+    def reject(self) -> None:
+        """Start no more, and close. What was started goes on."""
+        for starter in (self._checks, self._starts):
+            starter.blockSignals(True)
+            starter.cancel()
+        super().reject()
+
+    def _check_output(self, planned: PlannedRender) -> None:
+        assert self._outputs is not None
+        output = project.output_of(planned)
+        if not output:
+            return
+        file = _numbered(output, planned.frame)
+        other = self._outputs.setdefault(file, planned)
+        if other is not planned:
+            raise ValueError(
+                f"it would overwrite {file} of {other.name}: name each apart, with #### for the frame and "
+                "getVar('…') for a variable"
+            )
+
+    def _show(self, what: str, done: int, name: str) -> None:
+        self.bar.setValue(done)
+        if name:
+            self.text.setText(f"{what} {name} ({done + 1:,} of {self.bar.maximum():,}) …")
+
+    def _on_checked(self) -> None:
+        if self._checks.problems:
+            self._show_problems("Nothing was started.", self._checks.problems)
+        else:
+            self._starts.begin()
+
+    def _on_ended(self) -> None:
+        if not self._starts.problems:
+            self.accept()
+            return
+        self._show_problems(
+            f"{self._starts.started:,} of {self._starts.total:,} renders were started.", self._starts.problems
+        )
+
+    def _show_problems(self, first: str, problems: Sequence[str]) -> None:
+        more = len(problems) - _MAX_PROBLEMS
+        lines = [first, *problems[:_MAX_PROBLEMS], *([f"… and {more:,} more"] if more > 0 else [])]
+        self.text.setText("\n\n".join(lines))
+        self.button.setText("Close")
+
+
+def _numbered(output: str, frame: int) -> str:
+    return fill_picture(output, range(frame, frame + 1))
+
+
+def _count_text(plan: RenderPlan) -> str:
+    shown = " × ".join(f"{count:,} {name}" for count, name in plan.factors)
+    count = plan.count
+    return f"{count:,} render{'s' if count != 1 else ''}: {shown}"
