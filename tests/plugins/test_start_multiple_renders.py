@@ -98,7 +98,7 @@ def test_a_plan_is_each_node_with_each_combination_at_each_frame() -> None:
     """Three nodes, four shots, two frames: 24 renders, those of a shot one after the other."""
     plan = RenderPlan.of(["A", "B", "C"], {"shot": SHOTS}, "1,9")
     renders = list(plan.renders())
-    assert plan.count == len(renders) == len({each.name for each in renders}) == 24
+    assert plan.total == len(renders) == len({each.name for each in renders}) == 24
     assert renders[0] == PlannedRender("A", {"shot": "sh010"}, 1)
     assert [each.variables["shot"] for each in renders] == sorted(each.variables["shot"] for each in renders)
 
@@ -124,10 +124,10 @@ def test_the_count_follows_what_is_ticked(dialog: StartMultipleRendersDialog) ->
     assert dialog.count.text().startswith("12 renders: 3 nodes × 4 shot")
     assert list(dialog.values) == ["shot", "look"]
     dialog.frames.setText("1, 9")
-    assert dialog.plan().count == 24
+    assert dialog.plan().total == 24
     untick(dialog.values["shot"], "sh030", "sh040")
     untick(dialog.nodes, "Matte")
-    assert dialog.plan().count == 8
+    assert dialog.plan().total == 8
     untick(dialog.names, "shot")
     assert dialog.plan().variables["shot"] == ["sh020"] and not dialog.values["shot"].isEnabled()
     for wrong in ("", "1-", "9-1", "1-2000000"):

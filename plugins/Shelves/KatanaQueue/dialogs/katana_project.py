@@ -144,9 +144,10 @@ def start_render(planned: PlannedRender, method: str, farm: str) -> None:
         else:
             with _default_farm(farm):
                 started = RenderManager.StartRender(method, node=node, remoteRender=True)
+    find: Any = CatalogAPI.FindCatalogItemBySequenceID  # the stubs name it without its types
     for each in _sequence_ids(started):
         catalog.note_variables(each, planned.variables)
-        item = CatalogAPI.FindCatalogItemBySequenceID(each)
+        item = find(each)
         if item is not None:
             item.setFramePinned(True)
             for name in planned.variables:

@@ -57,7 +57,7 @@ class RenderPlan(NamedTuple):
         ]
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many renders these are."""
         return prod(count for count, _name in self.factors)
 
@@ -79,6 +79,6 @@ def plan_problem(plan: RenderPlan) -> str:
     empty = next((name for name, values in plan.variables.items() if not values), "")
     if empty:
         return f"Tick a value of {empty}, or untick {empty} in Global GSVs."
-    if plan.count > MAX_RENDERS:
-        return f"{plan.count:,} renders are more than {MAX_RENDERS:,}: start them in several parts."
+    if plan.total > MAX_RENDERS:
+        return f"{plan.total:,} renders are more than {MAX_RENDERS:,}: start them in several parts."
     return ""

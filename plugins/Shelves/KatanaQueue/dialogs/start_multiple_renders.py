@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 
 from .....kq.api import KqError, fill_picture
 from ....ui.shortcut_override import accept_own_keys
-from ....ui.theme import SPACING, colour_text, state_colour
+from ....ui.theme import COMPACT_BUTTONS, SPACING, colour_text, state_colour
 from . import katana_project as project
 from .form import label, row
 from .render_plan import ASK_FROM, PlannedRender, RenderPlan, plan_problem
@@ -49,12 +49,14 @@ class TickPanel(QWidget):
             item = QListWidgetItem(name, self.list)
             item.setCheckState(Qt.CheckState.Checked)
         heading = QHBoxLayout()
-        heading.addWidget(label(title, self.list), 1)
+        heading.setSpacing(2)
+        heading.addWidget(_whole(label(title, self.list)), 1)
         for text, state in (("All", Qt.CheckState.Checked), ("None", Qt.CheckState.Unchecked)):
             button = QToolButton(self)
             button.setText(text)
             button.setAccessibleName(f"{text} of {title}")
             button.setAutoRaise(True)
+            button.setStyleSheet(COMPACT_BUTTONS)
             button.clicked.connect(lambda _checked=False, state=state: self.tick_all(state))
             heading.addWidget(button)
         layout = QVBoxLayout(self)
@@ -149,7 +151,7 @@ class StartMultipleRendersDialog(QDialog):
         side_by_side.setContentsMargins(0, 0, 0, 0)
         side_by_side.setSpacing(2 * SPACING)
         for panel in (self.nodes, self.names, *self.values.values()):
-            panel.setMinimumWidth(150)
+            panel.setMinimumWidth(170)
             side_by_side.addWidget(panel)
         area = QScrollArea(self)  # a project may have many variables
         area.setWidgetResizable(True)
@@ -160,7 +162,7 @@ class StartMultipleRendersDialog(QDialog):
         fields.addWidget(label("&Frame Range", self.frames))
         fields.addLayout(row(self.frames, self.presets), 1)
         fields.addSpacing(2 * SPACING)
-        fields.addWidget(label("Send &To", self.send_to))
+        fields.addWidget(_whole(label("Send &To", self.send_to)))
         fields.addWidget(self.send_to)
         close = QPushButton("Close", self)
         close.setAutoDefault(False)
@@ -173,7 +175,7 @@ class StartMultipleRendersDialog(QDialog):
         layout.addWidget(area, 1)
         layout.addLayout(fields)
         layout.addLayout(ends)
-        self.resize(min(1100, 200 + 170 * (2 + len(self.values))), 420)
+        self.resize(min(1100, 200 + 180 * (2 + len(self.values))), 420)
 
     # --- What is chosen ---
 
@@ -210,14 +212,14 @@ class StartMultipleRendersDialog(QDialog):
 
     def _on_start(self, method: str) -> None:
         plan = self.plan()
-        if plan.count < ASK_FROM:
+        if plan.total < ASK_FROM:
             self._start(plan, method)
             return
         box = QMessageBox(self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setWindowTitle("Start Multiple Renders")
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText(f"Start {plan.count:,} renders?")
+        box.setText(f"Start {plan.total:,} renders?")
         box.setInformativeText(_count_text(plan))
         box.addButton("Start", QMessageBox.ButtonRole.AcceptRole)
         box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
@@ -326,11 +328,17 @@ class StartProgressDialog(QDialog):
         self.button.setText("Close")
 
 
+def _whole(named: QLabel) -> QLabel:
+    """The label, which is never cut."""
+    named.setMinimumWidth(named.fontMetrics().horizontalAdvance(named.text()) + SPACING)
+    return named
+
+
 def _numbered(output: str, frame: int) -> str:
     return fill_picture(output, range(frame, frame + 1))
 
 
 def _count_text(plan: RenderPlan) -> str:
     shown = " × ".join(f"{count:,} {name}" for count, name in plan.factors)
-    count = plan.count
+    count = plan.total
     return f"{count:,} render{'s' if count != 1 else ''}: {shown}"
