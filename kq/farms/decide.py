@@ -32,6 +32,9 @@ RECORD_DELAY_S = 70.0
 
 POLL_S = 5.0
 _LONGEST_POLL_S = 60.0
+_MAX_SHARE = 0.02
+"""Of the time that an engine may be busy for one desktop. A slow answer shows that it has much to do: each
+desktop then asks it more rarely."""
 
 
 class EngineState(StrEnum):
@@ -184,12 +187,14 @@ def _stopped(row: EngineRow | None, last: AttemptFile, number: int, *, is_stop_w
     return TaskView(TaskState.CANCELLED, "cancelled on the farm, not in Katana Queue", number, node)
 
 
-def poll_delay_s(*, has_live_tasks: bool, failed_polls: int) -> float | None:
+def poll_delay_s(*, has_live_tasks: bool, failed_polls: int, answer_s: float = 0.0) -> float | None:
     """Seconds until the engine is asked again; None: not until something is submitted.
 
     Args:
         failed_polls: how often in a row it did not answer.
+        answer_s: how long its last answer took.
     """
     if not has_live_tasks:
         return None
-    return min(POLL_S * float(2 ** min(failed_polls, 10)), _LONGEST_POLL_S)
+    delay_s = max(POLL_S * float(2 ** min(failed_polls, 10)), answer_s / _MAX_SHARE)
+    return min(delay_s, _LONGEST_POLL_S)

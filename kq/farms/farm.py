@@ -55,6 +55,7 @@ class Farm:
         self._poll: Poll | None = None
         self._rows: dict[str, dict[int, EngineRow]] = {}
         self._failed_polls = 0
+        self._answer_s = 0.0
         self._closed = False
         self.problem = ""
         """Why the engine does not answer; empty while it does."""
@@ -197,7 +198,11 @@ class Farm:
         if self._has_live_jobs():
             self._poll_engine()
         while True:
-            delay_s = poll_delay_s(has_live_tasks=self._has_live_jobs(), failed_polls=self._failed_polls)
+            delay_s = poll_delay_s(
+                has_live_tasks=self._has_live_jobs(),
+                failed_polls=self._failed_polls,
+                answer_s=self._answer_s,
+            )
             try:
                 work = self._work.get(timeout=delay_s)
             except queue.Empty:
@@ -241,6 +246,7 @@ class Farm:
 
     def _refresh(self) -> None:
         live = [job for job in self._jobs.values() if job.is_live]
+        asked = time.monotonic()
         try:
             rows = self._engine.look()
         except KqError as error:
@@ -250,6 +256,7 @@ class Farm:
             self.problem = str(error)
             self._publish(live)
             raise ConnectionLost(str(error)) from error
+        self._answer_s = time.monotonic() - asked
         was_silent, self.problem, self._failed_polls = bool(self.problem), "", 0
         self._poll = Poll(time.time(), True)
         self._rows = _by_token(rows)

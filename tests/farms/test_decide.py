@@ -131,3 +131,13 @@ def test_how_often_an_engine_is_asked() -> None:
     delays = [poll_delay_s(has_live_tasks=True, failed_polls=count) for count in range(6)]
     assert delays == [5, 10, 20, 40, 60, 60]
     assert poll_delay_s(has_live_tasks=True, failed_polls=10_000) == 60
+
+
+def test_a_busy_engine_is_asked_more_rarely() -> None:
+    """So that thousands of desktops together do not keep it from its work."""
+    delays = [
+        poll_delay_s(has_live_tasks=True, failed_polls=0, answer_s=took) for took in (0.02, 0.1, 0.5, 1, 9)
+    ]
+    assert delays == [5, 5, 25, 50, 60]
+    assert poll_delay_s(has_live_tasks=True, failed_polls=1, answer_s=0.5) == 25
+    assert poll_delay_s(has_live_tasks=False, failed_polls=0, answer_s=9) is None
