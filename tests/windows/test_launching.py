@@ -13,7 +13,7 @@ from tests.remote.machines import Answers, Reports
 from tests.support.live_queue import LiveQueue, until
 from tests.windows.machine import WindowsServer
 from tests.windows.renders import await_render
-from tests.windows.wine import PREFIX, Wine, windows_path
+from tests.windows.wine import OLD_PYTHON, PREFIX, Wine, windows_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -135,6 +135,25 @@ def test_a_changed_host_key_is_refused(
     machine.start()
     refused = launcher.start(host, Reports())
     assert not refused.ok and "HAS CHANGED" in refused.message, refused.message
+    assert nothing_left(machine)
+
+
+@pytest.mark.parametrize(
+    ("fields", "fact"),
+    [
+        ({"python": windows_path(OLD_PYTHON)}, "3.10.11"),
+        ({"python": "C:\\[3.11]\\python.exe"}, "[3.11]"),
+        ({"python": "C:\\nowhere\\python.exe"}, "C:\\nowhere"),
+        ({"kq_root": "Q:\\katana queue"}, "Q:\\katana queue"),
+    ],
+    ids=["too old", "brackets", "no Python", "no drive"],
+)
+def test_what_is_missing_there_is_named(
+    machine: WindowsServer, katana: Path, launcher: RemoteLauncher, fields: dict[str, str], fact: str
+) -> None:
+    """The check ends at that step, which has the path or version; nothing is started."""
+    result = launcher.check(target(machine, katana, **fields), Reports())
+    assert not result.ok and fact in result.message, result.message
     assert nothing_left(machine)
 
 
