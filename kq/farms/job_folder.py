@@ -15,7 +15,7 @@ import msgspec
 from ..files import replace_file
 from ..own_folders import OWNER_ONLY
 from ..placeholders import fill_picture
-from ..records import JobSpec, check_job_id, task_commands
+from ..records import JobSpec, check_job_id
 from .decide import AttemptFile
 
 __all__ = ["RUNNER", "FarmJob", "JobFolder", "Submission", "mark_of"]
@@ -95,19 +95,19 @@ class JobFolder:
                 spec = _copy_of_files(spec, draft.path / "files", final / "files")
             job.cwd = spec.cwd or spec.temp_dir
             chunks = spec.chunks()
-            tasks = [
-                {"commands": task_commands(spec, frames), "picture": fill_picture(spec.picture, frames)}
-                for frames in ([None] if chunks is None else chunks)
-            ]
             if spec.picture:
-                job.output = str(Path(job.cwd, str(tasks[0]["picture"])).parent)
+                first = fill_picture(spec.picture, None if chunks is None else chunks[0])
+                job.output = str(Path(job.cwd, first).parent)
+            # Each task reads all of it: so the commands are in it once, and not for every task.
             content = {
                 "id": job.id,
                 "cwd": job.cwd,
                 "environment": spec.environment,
                 "output": job.output,
                 "mark": mark_of(job),
-                "tasks": tasks,
+                "commands": spec.commands,
+                "picture": spec.picture,
+                "tasks": [[]] if chunks is None else [[each[0], each[-1], each.step] for each in chunks],
             }
             draft._write("job.json", _encode(content))
             draft._write("spec.json", _encode(spec))

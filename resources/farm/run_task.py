@@ -19,6 +19,8 @@ import sys
 import time
 
 EXIT_CANNOT_RUN = 75
+PLACEHOLDER = re.compile(r"\{(frame|start|end|step)(?::0?([1-9])d)?\}")
+PICTURE_FRAME = re.compile(r"#+|%(?:0([1-9]))?d")
 KILL_AFTER_S = 4.0
 """How long a command that was asked to end may take: less than an engine gives us, which is 5 s and more."""
 
@@ -37,7 +39,8 @@ def main(argv):
         task = int(argv[1])
         with open(os.path.join(folder, "job.json"), encoding="utf-8") as file:
             job = json.load(file)
-        commands = job["tasks"][task]["commands"]
+        frames = job["tasks"][task]
+        commands = [[filled(text, frames) for text in command] for command in job["commands"]]
     except (OSError, ValueError, LookupError) as error:
         print(f"run_task: the job in {folder} cannot be read: {error}", file=sys.stderr)
         return EXIT_CANNOT_RUN
@@ -66,13 +69,34 @@ def main(argv):
             outcome, code, reason = run(job, task, number, commands, log)
     usage = usage_of_children()
     end = dict(start, ended=time.time(), outcome=outcome, exit_code=code, reason=reason, **usage)
-    picture = os.path.join(job.get("cwd", ""), job["tasks"][task].get("picture", ""))
+    picture = os.path.join(job.get("cwd", ""), filled_picture(job["picture"], frames))
     if os.path.isfile(picture):
         end["picture"] = picture
     end["tail"] = tail_of(log.name)
     end["unseen"] = unseen
     write(os.path.join(records, f"{task}.{number}.end.json"), end)
     return code if 0 <= code < 128 else 128 - code if code < 0 else code
+
+
+def filled(text, frames):
+    """`text` with its placeholders filled, by the rules of kq; `frames`: first, last and step, or none."""
+    if not frames:
+        return text
+    values = {"frame": frames[0], "start": frames[0], "end": frames[1], "step": frames[2]}
+    return PLACEHOLDER.sub(lambda found: f"{values[found.group(1)]:0{found.group(2) or 1}d}", text)
+
+
+def filled_picture(text, frames):
+    """The same of a picture's path, in whose name `####` and `%04d` stand for the frame, too."""
+    if not frames:
+        return text
+
+    def digits(found):
+        width = len(found.group()) if found.group().startswith("#") else int(found.group(1) or 1)
+        return f"{frames[0]:0{width}d}"
+
+    folder, slash, name = filled(text, frames).rpartition("/")
+    return folder + slash + PICTURE_FRAME.sub(digits, name)
 
 
 def is_complete(records, task):

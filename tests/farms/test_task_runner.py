@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -11,8 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kq.farms.job_folder import RUNNER, FarmJob, JobFolder
+from kq.placeholders import fill, fill_picture
 from kq.records import JobSpec, new_job_id
 
 
@@ -87,6 +91,46 @@ def test_a_stop_is_recorded(tmp_path: Path, stubborn: bool) -> None:
         assert runner.wait(30) == 143
     [record] = folder.attempts()[0]
     assert record.outcome == "stopped"
+
+
+_RUNNER = runpy.run_path(str(RUNNER))
+_PIECES = st.sampled_from(
+    [
+        "{frame}",
+        "{frame:04d}",
+        "{start}",
+        "{end:3d}",
+        "{step}",
+        "{other}",
+        "{",
+        "}",
+        "####",
+        "%04d",
+        "%d",
+        "/",
+        "ü",
+    ]
+)
+
+
+@given(
+    st.lists(_PIECES).map("".join),
+    st.none() | st.builds(range, st.integers(-20, 20), st.integers(21, 60), st.integers(1, 9)),
+)
+def test_placeholders_are_filled_as_kq_does(text: str, frames: range | None) -> None:
+    """The runner has rules of its own, for it imports nothing of ours."""
+    in_file = [] if frames is None else [frames[0], frames[-1], frames.step]
+    assert _RUNNER["filled"](text, in_file) == fill(text, frames)
+    assert _RUNNER["filled_picture"](text, in_file) == fill_picture(text, frames)
+
+
+def test_the_file_that_each_task_reads_holds_the_commands_once(tmp_path: Path) -> None:
+    """Or ten thousand tasks would read ten thousand times as much, each."""
+    sizes = [
+        (folder_of(tmp_path / frames, "x" * 1000, frames=frames).path / "job.json").stat().st_size
+        for frames in ("1-100", "1-1000")
+    ]
+    assert sizes[1] - sizes[0] < 900 * 20
 
 
 def test_a_stopped_job_starts_nothing(tmp_path: Path) -> None:
