@@ -165,8 +165,8 @@ class FakeQueue:
         )
         return lambda: self._listeners.remove(listener)
 
-    def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[None]]:
-        return f"new{len(self.asked):04}", self._answer("submit", spec)
+    def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[bool]]:
+        return f"new{len(self.asked):04}", self._answer("submit", spec, result=True)
 
     def start_jobs(self, ids: Sequence[str]) -> Future[None]:
         return self._answer("start_jobs", tuple(ids))
@@ -233,9 +233,9 @@ class FakeQueue:
     def close(self) -> None:
         self._listeners.clear()
 
-    def _answer(self, *asked: Any) -> Future[None]:
+    def _answer(self, *asked: Any, result: Any = None) -> Future[Any]:
         self.asked.append(asked)
-        return _failed(self.refusal) if self.refusal is not None else _done(None)
+        return _failed(self.refusal) if self.refusal is not None else _done(result)
 
 
 def _done(value: Any) -> Future[Any]:
