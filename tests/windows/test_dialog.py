@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from katana_queue.kq.api import Session, Settings, start_session
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QGuiApplication, QImage, QPixmap
 
 from tests.remote.test_dialog import LEFT, answer, steps
 from tests.support.live_queue import until
@@ -68,11 +68,11 @@ def settle(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> dict[str, str]:
     return steps(dialog)
 
 
-def keep(widget: QWidget, name: str) -> None:
-    """Save what a window shows, where somebody wants to see it."""
+def keep(picture: QPixmap | QImage, name: str) -> None:
+    """Save a picture in the folder that KQ_TEST_PICTURES names, if it does."""
     folder = os.environ.get("KQ_TEST_PICTURES")
     if folder:
-        widget.grab().save(f"{folder}/{name}.png")
+        assert picture.save(f"{folder}/{name}.png")
 
 
 def test_from_the_first_check_to_the_last_stop(
@@ -96,19 +96,18 @@ def test_from_the_first_check_to_the_last_stop(
     assert taken["Result"].endswith("is ready for Agents."), taken
     qtbot.mouseClick(dialog.start, LEFT)
     taken = settle(dialog, qtbot)
-    keep(dialog, "windows-dialog")
+    keep(dialog.grab(), "windows-dialog")
     assert taken["Registration"] == "2 Agents have registered with the queue", taken
     dialog._copy()
-    from PySide6.QtGui import QGuiApplication
-
     if os.environ.get("KQ_TEST_PICTURES"):
         text = QGuiApplication.clipboard().text()
         Path(os.environ["KQ_TEST_PICTURES"], "windows-dialog.txt").write_text(text)
     record, log, picture = await_render(session.client, session.settings.data_root)
     assert (picture.width(), picture.height()) == (480, 270) and "mitsuba" in log
+    keep(picture, "windows-picture")
     assert len({picture.pixelColor(x, 135).rgb() for x in range(480)}) > 50, "it is a picture of something"
     qtbot.waitUntil(lambda: tab.model.job(record.id) is not None, timeout=10_000)
-    keep(tab, "windows-tab")
+    keep(tab.grab(), "windows-tab")
     qtbot.mouseClick(dialog.stop, LEFT)
     taken = settle(dialog, qtbot)
     assert taken["Result"].startswith("No Agent of this session"), taken
