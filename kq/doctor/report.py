@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 import msgspec
 
+from ..errors import KqError
 from ..plain_text import one_line
 
-__all__ = ["Finding", "Report", "Setting", "Verdict", "as_json", "as_text"]
+__all__ = ["Finding", "Report", "Setting", "Verdict", "as_json", "as_text", "guarded"]
 
 _WIDTH = 110
 _INDENT = 23
@@ -37,6 +39,20 @@ class Finding(msgspec.Struct, frozen=True):
     """What was found, without a full stop."""
     advice: str = ""
     """What to do about it; of what is wrong never empty."""
+
+
+def guarded(topic: str, found: Iterable[Finding], verdict: Verdict = Verdict.WRONG) -> Iterator[Finding]:
+    """The findings of one part; what it may not read, or cannot, is one of them."""
+    try:
+        yield from found
+    except KqError as error:
+        yield Finding(verdict, topic, str(error), "correct that first: the rest could not be examined")
+    except OSError as error:
+        path = "" if error.filename is None else f"{os.fsdecode(error.filename)} "
+        yield Finding(
+            verdict, topic, f"{path}cannot be examined: {error.strerror}",
+            "see whose it is and who may read it, or set KQ_DATA_ROOT to a folder of your own",
+        )  # fmt: skip
 
 
 class Setting(msgspec.Struct, frozen=True):

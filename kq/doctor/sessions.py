@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from ..own_folders import keys_folder
 from ..records import SessionRecord
 from ..states import AgentState
 from ..wire.probe import PortAnswer, probe_ports
-from .report import Finding, Verdict
+from .report import Finding, Verdict, guarded
 from .storage import check_queue_folder, is_held
 
 __all__ = ["check_leftovers", "check_sessions"]
@@ -37,21 +38,27 @@ def check_sessions(root: Path) -> Iterator[Finding]:
         yield Finding(
             Verdict.OK, "sessions", "no queue runs here: the desktop starts one, and so does `kq serve`"
         )
-    for folder in sorted((root / "queues").glob("*")):
-        if not folder.is_dir():
-            continue
-        record = alive.get(folder.name)
-        held = is_held(folder)
-        if record is not None:
-            yield from _check_session(record)
-        elif held:
-            yield Finding(
-                Verdict.NOTE, folder.name, "a session is starting there, or ending, or is another machine's"
-            )
-        else:
-            yield from _check_remains(folder)
-        yield from check_queue_folder(folder, in_use=held or record is not None)
-        yield from _last_problems(root / "logs" / folder.name)
+    try:
+        folders = sorted(Path(each.path) for each in os.scandir(root / "queues") if each.is_dir())
+    except FileNotFoundError:
+        return
+    for folder in folders:
+        # One that cannot be read is another user's, as any session that holds it is.
+        yield from guarded(folder.name, _check_folder(folder, alive.get(folder.name), root), Verdict.NOTE)
+
+
+def _check_folder(folder: Path, record: SessionRecord | None, root: Path) -> Iterator[Finding]:
+    held = is_held(folder)
+    if record is not None:
+        yield from _check_session(record)
+    elif held:
+        yield Finding(
+            Verdict.NOTE, folder.name, "a session is starting there, or ending, or is another machine's"
+        )
+    else:
+        yield from _check_remains(folder)
+    yield from check_queue_folder(folder, in_use=held or record is not None)
+    yield from _last_problems(root / "logs" / folder.name)
 
 
 def _check_session(record: SessionRecord) -> Iterator[Finding]:

@@ -119,7 +119,7 @@ def check_queue_folder(folder: Path, *, in_use: bool) -> Iterator[Finding]:
 
 def _check_journal(topic: str, journal: Path) -> Finding:
     parts = [each for each in (journal, journal.with_name(f"{journal.name}-wal")) if each.is_file()]
-    put_aside = "nothing: the next session puts it aside and begins anew; what it held is not shown"
+    put_aside = "nothing: the next session copies what can be read of it, says what is missing, and keeps it"
     try:
         size = sum(each.stat().st_size for each in parts)
         if size > _LARGEST_JOURNAL:

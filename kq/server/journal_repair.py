@@ -47,14 +47,21 @@ def open_or_repair(path: Path) -> Opened:
     expected = last_file.read()
     _revive(path)
     is_as_closed = expected is not None and expected.is_of_file(path)
+
+    def compare(db: sqlite3.Connection) -> None:
+        if expected is not None:
+            _note_losses(db, path, expected, damage)
+
     try:
-        db = open_journal(path, check_whole=not is_as_closed)
+        db = open_journal(path, compare, check_whole=not is_as_closed)
     except sqlite3.DatabaseError as error:
         if type(error) is not sqlite3.DatabaseError:
             raise  # no damage: it is in use, must not be written, its disk is full, or it cannot be migrated
         db = _rebuild(path, expected, error, damage)
     try:
-        last = _compare(db, path, expected, damage)
+        last = _found(db)
+        if expected is not None:
+            last = _go_on_after(db, last, expected)
     except BaseException:
         db.close()
         raise
@@ -62,19 +69,23 @@ def open_or_repair(path: Path) -> Opened:
     return Opened(db, last, last_file, damage)
 
 
-def _compare(
-    db: sqlite3.Connection, path: Path, expected: LastCommit | None, damage: JournalDamage
-) -> LastCommit:
-    """What is in the journal. Notes what is in it no more, and keeps the files where that is so."""
-    found = _found(db)
-    if expected is None:
-        return found
-    if not damage.cause:
-        damage.lost_commits = max(expected.commits - found.commits, 0)
-        damage.lost_jobs = max(expected.jobs - found.jobs, 0)
-        if damage.lost_commits or damage.lost_jobs:
-            # The next write goes over the end of the log, which holds what SQLite does not see.
-            damage.kept = _keep_copy(path)
+def _note_losses(db: sqlite3.Connection, path: Path, expected: LastCommit, damage: JournalDamage) -> None:
+    """Count what is in the journal no more, and keep a copy of its files where that is so.
+
+    The next write goes over the end of the log, which may hold what SQLite does not see.
+    """
+    try:
+        found = _found(db)
+    except sqlite3.OperationalError:
+        found = LastCommit(0, 0, 0)  # its tables are missing
+    damage.lost_commits = max(expected.commits - found.commits, 0)
+    damage.lost_jobs = max(expected.jobs - found.jobs, 0)
+    if damage.lost_commits or damage.lost_jobs:
+        damage.kept = _keep_copy(path)
+
+
+def _go_on_after(db: sqlite3.Connection, found: LastCommit, expected: LastCommit) -> LastCommit:
+    """Count on from what was written last, whether or not it is there still."""
     commits = max(expected.commits, found.commits)
     if commits != found.commits:
         with contextlib.suppress(sqlite3.OperationalError):  # on a full disk: the next commit does it
@@ -136,17 +147,21 @@ def _keep_copy(path: Path) -> Path | None:
 # --- Copying what can be read ---
 
 
+def _ignore(_: sqlite3.Connection) -> None:
+    """A new file has lost nothing."""
+
+
 def _rebuild(
     path: Path, expected: LastCommit | None, error: sqlite3.Error, damage: JournalDamage
 ) -> sqlite3.Connection:
     """Move a damaged journal aside, and begin a new one with what can be read of it."""
-    damage.cause = str(error)
+    damage.cause, damage.lost_commits = str(error), 0
     aside = _name_aside(path)
     for ending in _ENDINGS:
         if (part := path.with_name(path.name + ending)).exists():
             part.replace(aside.with_name(aside.name + ending))
     damage.kept = aside
-    db = open_journal(path)
+    db = open_journal(path, _ignore)
     try:
         damage.saved_jobs = _copy_rows(aside, db, expected.last_number if expected is not None else 0)
     except (OSError, sqlite3.Error) as failure:
@@ -154,7 +169,7 @@ def _rebuild(
         damage.cause = f"{error}; {failure}"
         db.close()
         path.unlink()
-        db = open_journal(path)
+        db = open_journal(path, _ignore)
     damage.lost_jobs = None if expected is None else max(expected.jobs - damage.saved_jobs, 0)
     return db
 

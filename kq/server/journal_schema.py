@@ -74,10 +74,13 @@ class NewerJournal(Exception):
         self.found = found
 
 
-def open_journal(path: Path, *, check_whole: bool = False) -> sqlite3.Connection:
+def open_journal(
+    path: Path, before_writing: Callable[[sqlite3.Connection], None], *, check_whole: bool = False
+) -> sqlite3.Connection:
     """Open or make the file, and bring it to this version.
 
     Args:
+        before_writing: called when the file and its log are still as they were found. Tables may be missing.
         check_whole: whether the file may have been changed since it was closed, so that all of it is read.
 
     Raises:
@@ -97,6 +100,7 @@ def open_journal(path: Path, *, check_whole: bool = False) -> sqlite3.Connection
             raise sqlite3.DatabaseError("it is not a journal")
         version = None if is_new else _version_of(db)
         _raise_if_newer(version)
+        before_writing(db)
         db.executescript(_TABLES)
         if version is None:
             db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))

@@ -24,6 +24,7 @@ from .agent_process import start_early
 __all__ = ["main"]
 
 _OPEN_FILES = 16384
+_MIN_FILES, _FILES_AN_AGENT = 64, 4
 _log = logging.getLogger("kq.server")
 
 
@@ -41,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0  # the guardian is gone
     # Should this one die, Agents and their renders go on with the next; the guardian ends them in any case.
     process.become_subreaper(outlived=options.guardian_pid != 0)
-    _have_files_enough()
     # 100,000 jobs are many objects that live long: scanning them too often takes a third of the time.
     gc.set_threshold(50_000, 50, 100)
     try:
         settings = Settings.from_environment()
+        _have_files_enough(settings.num_agents)
         logs = log_folder(settings.data_root, options.queue_dir)
         environment = {**os.environ, "KQ_SESSION": options.session}
         early = (
@@ -79,19 +80,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         _refuse(str(SessionFailed.because(error)))
 
 
-def _have_files_enough() -> None:
-    """Raise the usual limit of 1024 open files: each Agent takes four, and any peer may connect."""
+def _have_files_enough(agents: int) -> None:
+    """Raise the usual limit of 1024 open files: each Agent takes four, and any peer may connect.
+
+    Raises:
+        SessionFailed: with so few the server would accept and drop connections without end.
+    """
     if sys.platform != "win32":
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
+        if soft == resource.RLIM_INFINITY:
+            return
+        if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        needed = _MIN_FILES + _FILES_AN_AGENT * agents
+        if max(soft, wanted) < needed:
+            raise SessionFailed(
+                f"the queue may have {max(soft, wanted)} files open, and needs {needed}: raise the limit, "
+                f"as with `ulimit -n 1024`"
+            )
 
 
 def _refuse(message: str) -> NoReturn:
     """Report to the starter of the session why there is none. Exit code 2: trying again is of no use."""
     report(SessionEvent.FAILED, message=message)
-    _log.error("%s", message)
+    if _log.hasHandlers():  # else the log is not open yet
+        _log.error("%s", message)
     sys.exit(2)

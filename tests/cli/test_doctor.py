@@ -10,13 +10,14 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kq import __version__
-from kq.doctor import Finding, Report, Verdict, as_text
+from kq.doctor import Finding, Report, Verdict, as_text, examine
 from kq.doctor.installation import check_environment
 from kq.guardian.session_id import new_session_id
 from kq.messages import PROTOCOL_VERSION
@@ -24,6 +25,7 @@ from kq.settings import Settings
 from tests.support.commands import NOTHING
 from tests.support.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen, key_files
 from tests.support.small_disk import small_disk
+from tests.support.strangers import STRANGER, as_stranger
 
 
 @pytest.mark.parametrize(
@@ -214,6 +216,45 @@ def test_processes_of_a_session_that_is_over(tmp_path: Path) -> None:
     assert code == 1
     [(topic, text)] = wrong_in(report)
     assert topic == "processes" and text.endswith(f"which is over: {left.pid}")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user")
+def test_folders_that_it_may_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's are noted; where none of one's own are to be read, that is what is wrong."""
+    with tempfile.TemporaryDirectory(prefix="kq doctor ") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        for folder in ("run", "own", "own/queues", "own/queues/MINE-1", "own/queues/THEIRS-1", "theirs"):
+            (root / folder).mkdir(0o700)
+            if "heirs" not in folder.lower():
+                os.chown(root / folder, STRANGER, STRANGER)
+        (root / "theirs" / "queues").mkdir()
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(root / "run"))
+        monkeypatch.delenv("KQ_DATA_ROOT", raising=False)
+
+        def examine_all() -> None:
+            found = examine({}, str(root / "own")).findings
+            [note] = [each for each in found if each.verdict is Verdict.NOTE]
+            assert note.topic == "THEIRS-1" and "cannot be examined" in note.text
+            [wrong] = examine({}, str(root / "theirs")).wrong
+            assert str(root / "theirs") in wrong.text and "Permission denied" in wrong.text
+
+        as_stranger(examine_all)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user")
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is examined all the same."""
+    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "KQ_DATA_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def examine_all() -> None:
+        report = examine({})
+        [wrong] = report.wrong
+        assert "KQ_DATA_ROOT" in wrong.text and "no home" in wrong.text
+        assert report.versions["Python"]
+
+    as_stranger(examine_all)
 
 
 def _keys_of(data_root: Path) -> list[str]:

@@ -197,6 +197,17 @@ def test_a_data_root_that_the_user_may_not_write() -> None:
     )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_too_few_files_may_be_open(tmp_path: Path) -> None:
+    """With 64 it would say that it is ready, and then lose connections without end."""
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *KQ, "serve"],
+        env=clean_environment(tmp_path, {}), cwd=ROOT, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    one_message(done, "64 files", "ulimit -n")
+
+
 def test_no_queue_runs(tmp_path: Path) -> None:
     """Every command says so, and what to do."""
     for command in (["jobs"], ["agents", "--json"], ["log", "x"], ["submit", "--", *NOTHING]):

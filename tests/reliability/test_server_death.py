@@ -235,6 +235,26 @@ def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
     assert check_journal(tmp_path) == "ok"
 
 
+def test_a_damaged_log_is_noticed_by_the_next_server(tmp_path: Path) -> None:
+    """SQLite takes it for a shorter one. What it held is counted, and file and log are kept."""
+    with LiveQueue(tmp_path, 1) as queue:
+        queue.client.pause_queue(True).result(60)
+        jobs = [queue.submit(*NOTHING) for _ in range(5)]
+        [log] = tmp_path.glob("queues/*/journal.sqlite-wal")
+        with frozen(queue.guardian_pid):
+            kill(queue.server_pid)
+            until(lambda: queue.client.status is ConnectionStatus.LOST, "the loss")
+            content = bytearray(log.read_bytes())
+            content[32 + 24 + 100] ^= 1  # in its first page
+            log.write_bytes(content)
+        queue.await_connected()
+        until(lambda: "5 jobs are missing" in queue.client.queue().problem, "the problem")
+        assert [queue.client.job(each) for each in jobs] == [None] * 5
+        assert "5 jobs are missing" in queue.kq("jobs").stderr
+    [aside] = tmp_path.glob("queues/*/journal.sqlite.unusable-*-wal")
+    assert aside.read_bytes() == content
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is in use")
 def test_a_removed_journal_is_reported(tmp_path: Path) -> None:
     """Jobs run on; that they will be forgotten is shown while it can be helped."""

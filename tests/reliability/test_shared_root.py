@@ -11,8 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,11 @@ from kq.errors import SessionFailed
 from kq.files import open_to_append
 from kq.own_folders import own_data_root, sessions_folder
 from tests.support.live_queue import LiveQueue
+from tests.support.strangers import STRANGER, as_stranger
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root can become two other users"
 )
-
-STRANGER = 54321
-"""A user id that no account of this machine has."""
 
 
 @pytest.fixture(params=[0o777, 0o1777, 0o2775], ids=["0777", "1777", "2775"])
@@ -39,24 +36,6 @@ def root(request: pytest.FixtureRequest) -> Iterator[Path]:
     folder.chmod(request.param)
     yield folder
     shutil.rmtree(folder)
-
-
-def as_stranger(action: Callable[[], None]) -> None:
-    """Run `action` as another user, in a process of its own."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            os.setgroups([])
-            os.setgid(os.getgid())
-            os.setuid(STRANGER)
-            action()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "see what it printed"
 
 
 def planted(path: Path) -> None:
