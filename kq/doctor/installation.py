@@ -31,7 +31,7 @@ _QT = ("PySide6", "PySide6-Essentials")
 _MADE_BY_KQ = (
     "KQ_AGENT", "KQ_ATTEMPT", "KQ_CONNECTION", "KQ_DESKTOP_ROOT", "KQ_FIRST_LOG", "KQ_JOB", "KQ_OPEN_PYTHON",
     "KQ_PYTHON", "KQ_REMOTE", "KQ_REMOTE_DIR", "KQ_ROLE", "KQ_ROOT", "KQ_SESSION", "KQ_STANDBY_BEFORE",
-    "KQ_STANDBY_COMMAND", "KQ_TASK", "KQ_THREADS",
+    "KQ_STANDBY_COMMAND", "KQ_TASK", "KQ_THREADS", "KQ_TOKEN",
 )  # fmt: skip
 """Variables that kq's own programs and scripts set; users need not."""
 _READ_BY_PLUGINS = (
