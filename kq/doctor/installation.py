@@ -36,8 +36,10 @@ _MADE_BY_KQ = (
 """Variables that kq's own programs and scripts set; users need not."""
 _READ_BY_PLUGINS = (
     "KQ_FARMS",
+    "KQ_FRAMES_PER_TASK",
     "KQ_OPENCUE_OPTIONS",
     "KQ_OPENCUE_USER",
+    "KQ_PRIORITY",
     "KQ_SHARED_ROOTS",
     "KQ_SLURM_OPTIONS",
 )
