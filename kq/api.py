@@ -22,6 +22,7 @@ from .farms.catalogue import FARM_TITLES, open_farm
 from .farms.farm import Farm
 from .farms.published import FarmChange
 from .frame_ranges import format_frames, parse_frames
+from .openjd.bundle import write_bundle
 from .patterns import OutputPatterns, load_patterns
 from .placeholders import fill_picture
 from .plain_text import quoted
@@ -133,4 +134,5 @@ __all__ = [
     "task_commands",
     "warning_text",
     "why_jobs_wait",
+    "write_bundle",
 ]

@@ -35,13 +35,27 @@ class WrittenBundle(NamedTuple):
     referenced: list[str]
     """Paths that the commands name and that were not copied."""
 
+    def notes(self) -> list[str]:
+        """What the machines that render need besides the bundle, a line each."""
+        lines = [f"not copied, the machines that render must have it: {path}" for path in self.referenced]
+        if self.variables_left_out:
+            lines.append(f"variables left out: {', '.join(self.variables_left_out)}")
+        if any((self.folder / "scene").glob("*.usd*")) and not (self.folder / "scene" / "assets").is_dir():
+            lines.append(
+                "textures outside the folder of the scene are not copied: KQ_SHARED_ROOTS has them packed"
+            )
+        return lines
+
 
 def write_bundle(
-    job_id: str, spec: JobSpec, folder: Path, variables: Sequence[str] = (), pictures: Iterable[str] = ()
+    description: str, spec: JobSpec, folder: Path, variables: Sequence[str] = (), pictures: Iterable[str] = ()
 ) -> WrittenBundle:
     """Write the bundle of a job to `folder`, which must be empty or not exist yet. Whole, or not at all.
 
     Args:
+        description: where the job comes from, for people.
+        spec: the job.
+        folder: where to.
         variables: names of variables that go along besides those known to be safe.
         pictures: what the job has rendered so far; it is left out.
 
@@ -70,7 +84,7 @@ def write_bundle(
         size = sum(_copy(source, target) for source, target in copied)
         documents = {
             "template": template(
-                job_id, spec, paths, RUNNER.read_text(encoding="utf-8"), has_scene=scene is not None
+                description, spec, paths, RUNNER.read_text(encoding="utf-8"), has_scene=scene is not None
             ),
             "parameter_values": parameter_values(spec, paths),
             "asset_references": asset_references(paths),

@@ -28,10 +28,14 @@ _MIB = 2**20
 Document = dict[str, Any]
 
 
-def template(job_id: str, spec: JobSpec, paths: BundlePaths, runner: str, *, has_scene: bool) -> Document:
+def template(
+    description: str, spec: JobSpec, paths: BundlePaths, runner: str, *, has_scene: bool
+) -> Document:
     """`template.json`.
 
     Args:
+        description: where the job comes from.
+        spec, paths: the job, and what stands for its paths.
         runner: the text of RUNNER.
         has_scene: whether the bundle has the scene's folder.
     """
@@ -62,7 +66,7 @@ def template(job_id: str, spec: JobSpec, paths: BundlePaths, runner: str, *, has
     made: Document = {
         "specificationVersion": "jobtemplate-2023-09",
         "name": _plain(spec.name)[:_MAX_NAME],
-        "description": f"Job {job_id} of Katana Queue",
+        "description": f"{_plain(description)[:_MAX_NAME]}, exported from Katana Queue",
         "parameterDefinitions": definitions,
         "steps": [step],
     }

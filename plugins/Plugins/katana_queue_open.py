@@ -38,10 +38,11 @@ def _registry() -> list[tuple[str, float, str, Any]]:
         farm = import_isolation.load("plugins.FarmAPI.KatanaQueueFarmPlugin")
         startup = import_isolation.load("plugins.startup")
         site_farms = import_isolation.load("plugins.FarmAPI.SiteFarmPlugin").farm_plugins()
+        bundles = import_isolation.load("plugins.FarmAPI.OpenJDFarmPlugin").farm_plugins()
     except ImportError as error:
         logging.getLogger("KatanaQueue").error("%s", import_isolation.import_problem(error))
         return []
-    return startup.register(farm.KatanaQueueFarmPlugin, site_farms)
+    return startup.register(farm.KatanaQueueFarmPlugin, {**site_farms, **bundles})
 
 
 PluginRegistry = _registry()

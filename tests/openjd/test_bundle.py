@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openjd.model import decode_job_template
 
+from kq.cli import main
 from kq.errors import BadInput, Refused
+from kq.farms.job_folder import FarmJob, JobFolder
 from kq.openjd.bundle import write_bundle
 from kq.openjd.paths import BundlePaths
 from kq.openjd.template import RUNNER, template
 from kq.openjd.variables import choose_variables
-from kq.records import JobSpec
+from kq.records import JobSpec, new_job_id
 from tests.openjd.test_render import openjd
 
 _ECHO = "import sys; print('ran', *sys.argv[1:], flush=True)"
@@ -168,6 +170,20 @@ def test_the_scene_goes_along_without_what_was_rendered(tmp_path: Path) -> None:
         f"{scene}2/x",
     ]
     assert job["environment"] == {"PYTHONPATH": "{Param.SceneFolder}/py:/opt/py"}
+
+
+def test_a_job_on_a_farm_is_exported_by_its_folder(
+    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No farm and no queue is asked."""
+    job = FarmJob(new_job_id(), "job", 1.0, ["frame 1"])
+    spec = JobSpec(name="job", commands=(("render", "{frame}"),), frames="1-3")
+    JobFolder.create(data_root / "farms" / "slurm", job, spec)
+    assert main(["export", job.id, "--farm", "slurm", "-o", str(tmp_path / "bundle")]) == 0
+    accepted(json.loads((tmp_path / "bundle" / "template.json").read_text()))
+    assert capsys.readouterr().out.strip() == str(tmp_path / "bundle")
+    assert main(["export", "aaaa", "--farm", "slurm", "-o", str(tmp_path / "other")]) == 2
+    assert main(["export", "../aaaa", "--farm", "slurm", "-o", str(tmp_path / "other")]) == 2
 
 
 def test_what_cannot_be_exported_leaves_nothing(tmp_path: Path) -> None:
