@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from katana_queue.kq.api import JobState, TaskRecord, TaskState
+from katana_queue.kq.api import MAX_NOTE, JobState, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
 from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import JobFilter
 from PySide6.QtCore import Qt
@@ -130,6 +130,11 @@ def test_a_note_is_edited_found_and_shown(tab: Any, queue: FakeQueue, settle: Se
     tab.actions_of_jobs.edit_note.trigger()
     dialog = tab.findChild(QInputDialog)
     assert dialog.textValue() == "for the review"
+    dialog.setTextValue("x" * (MAX_NOTE + 1))
+    dialog.accept()
+    settle(lambda: tab.findChild(QInputDialog) not in (None, dialog))
+    dialog = tab.findChild(QInputDialog)
+    assert len(dialog.textValue()) == MAX_NOTE + 1, "nothing that was typed is lost"
     dialog.setTextValue(" approved\nby Ann ")
     dialog.accept()
     asked = ("note", ["job000002"], "approved\nby Ann")

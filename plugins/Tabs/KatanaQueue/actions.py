@@ -344,13 +344,19 @@ class JobActions(QObject):
         # Of several that differ none is shown: to press OK at once must not give all the first one's.
         known = jobs[0].note if len({job.note for job in jobs}) == 1 else ""
 
-        def write(note: str) -> None:
-            note = note.strip()[:MAX_NOTE]
-            if note != known:
-                done = f"Wrote the note of {which}." if note else f"Removed the note of {which}."
-                self._requests.ask_queue("Edit Note", partial(_set_note, ids, note), done)
+        def ask(text: str) -> None:
+            ask_text(self._widget, "Edit Note", f"Note of {which}; the list's filter finds it:", text, write)
 
-        ask_text(self._widget, "Edit Note", f"Note of {which}; the list's filter finds it:", known, write)
+        def write(note: str) -> None:
+            note = note.strip()
+            if len(note) > MAX_NOTE:
+                self.refused.emit(f"Edit Note: shorten it, from {len(note):,} to {MAX_NOTE:,} letters.")
+                ask(note)
+            elif note != known:
+                done = f"Wrote the note of {which}." if note else f"Removed the note of {which}."
+                self._requests.ask_queue("Edit Note", lambda client: client.set_note(ids, note), done)
+
+        ask(known)
 
     def _submit_again(self) -> None:
         for job in self.selected():
@@ -435,10 +441,6 @@ def _named(jobs: Iterable[JobRecord]) -> list[tuple[str, JobRecord | TaskRecord]
 
 def _set_priority(ids: list[str], priority: int, client: QueueClient) -> Future[None]:
     return client.set_priority(ids, priority)
-
-
-def _set_note(ids: list[str], note: str, client: QueueClient) -> Future[None]:
-    return client.set_note(ids, note)
 
 
 def _can_stop(job: JobRecord) -> bool:
