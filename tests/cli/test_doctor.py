@@ -223,6 +223,7 @@ def test_folders_that_it_may_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another user's are noted; where none of one's own are to be read, that is what is wrong."""
     with tempfile.TemporaryDirectory(prefix="kq doctor ") as name:
         root = Path(name)
+        examine({}, name)  # imports all that it needs: the other user may not read this Python
         root.chmod(0o755)
         for folder in ("run", "own", "own/queues", "own/queues/MINE-1", "own/queues/THEIRS-1", "theirs"):
             (root / folder).mkdir(0o700)
@@ -243,8 +244,9 @@ def test_folders_that_it_may_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest is examined all the same."""
+    examine({}, str(tmp_path))  # imports all that it needs: the other user may not read this Python
     for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "KQ_DATA_ROOT"):
         monkeypatch.delenv(name, raising=False)
 
