@@ -28,6 +28,7 @@ QUESTIONS = (
     "stop",
     "session",
     "click_to_picture",
+    "live",
     "log_writing",
     "thousand_agents",
     "core_simulation",

@@ -49,9 +49,13 @@ class LiveRenders(QObject):
     """Follows the graph for the renders that are live. Qt's thread.
 
     Signals:
+        asked: a sequence ID; the graph as it is now is being cooked for it.
+        sent: a sequence ID and the revision that it was sent.
         shown: a sequence ID and the revision that its next picture is of.
     """
 
+    asked = Signal(int)
+    sent = Signal(int, int)
     shown = Signal(int, int)
     _answered = Signal(int, object, str)
 
@@ -180,6 +184,7 @@ class LiveRenders(QObject):
         }
         number = render.sequence_id
         self._work.put(lambda: self._cook_one(number, request))
+        self.asked.emit(number)
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
@@ -239,6 +244,7 @@ class LiveRenders(QObject):
     def _send(self, live: _Live, update: Update) -> None:
         live.state = merged(live.state, update)
         self._pixels.send(live.render.sequence_id, update)
+        self.sent.emit(live.render.sequence_id, live.revision)
 
     def _on_stream_begun(self, number: int) -> None:
         live = self._lives.get(number)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -150,6 +151,12 @@ class Mesh:
     """For each vertex what the material's primvars read, by their names."""
     is_closed: bool = True
     """False when the surface has a border: light does not refract through a sheet as through a body."""
+
+    @cached_property
+    def bounds(self) -> Matrix:
+        """Least and greatest corner in the space of its group."""
+        placed = _placed(self, np.eye(4))
+        return np.stack([placed.min(axis=0), placed.max(axis=0)])
 
 
 @dataclass(eq=False)
@@ -327,10 +334,17 @@ def world_bounds(group: Group, matrix: Matrix | None = None) -> tuple[Matrix, Ma
     return everything.min(axis=0), everything.max(axis=0)
 
 
+def _placed(mesh: Mesh, matrix: Matrix) -> Matrix:
+    placed = matrix @ mesh.transform
+    points: Matrix = mesh.positions.astype(np.float64) @ placed[:3, :3].T + placed[:3, 3]
+    return points
+
+
 def _corner_sets(group: Group, matrix: Matrix) -> Iterator[Matrix]:
+    is_here = np.array_equal(matrix, np.eye(4))
     for mesh in group.meshes:
-        placed = matrix @ mesh.transform
-        yield mesh.positions.astype(np.float64) @ placed[:3, :3].T + placed[:3, 3]
+        if len(mesh.positions):
+            yield mesh.bounds if is_here else _placed(mesh, matrix)
     for instances in group.instances:
         inner = world_bounds(instances.prototype)
         if inner is None:

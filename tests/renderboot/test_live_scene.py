@@ -74,7 +74,7 @@ def edits() -> Iterator[tuple[str, Any]]:
     """What an artist does to the stage, one after the other."""
     yield "light", lambda s: UsdLux.SphereLight.Get(s, "/World/Lamp").GetIntensityAttr().Set(60.0)
     yield "material", lambda s: colour_of(s, "/World/Looks/Red/Surface", (0.1, 0.8, 0.1))
-    yield "move", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Ball")).SetTranslate((1, 1, 0))
+    yield "move", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Card")).SetTranslate((1, 1, 0))
     yield "move all", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World")).SetTranslate((0, 0.2, 0))
     yield "hide", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Card")).MakeInvisible()
     yield "show", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Card")).MakeVisible()
@@ -169,22 +169,64 @@ def meshes(scene: Scene) -> dict[str, Any]:
 
 
 def test_a_live_picture_is_the_picture_of_the_scene() -> None:
-    """Also after a change: as bright as a render of the same scene that begins anew, pixel by pixel."""
+    """Also after changes of each kind: it is, within the noise, that of the same scene rendered anew."""
     stage = a_stage()
+    shader = stage.GetPrimAtPath("/World/Looks/Red/Surface")
+    roughness = UsdShade.Shader(shader).CreateInput("roughness", Sdf.ValueTypeNames.Float)
+    lamp = UsdLux.SphereLight.Get(stage, "/World/Lamp")
+    dome = UsdLux.DomeLight.Define(stage, "/World/Sky").CreateIntensityAttr(0.1)
     renderer = load_renderer("mitsuba")
     live = LiveScene(ARGUMENTS, renderer)
+
+    def check(what: str) -> None:
+        _, picture = live.updated(update(stage))
+        picture.render_preview()
+        assert picture.preview_pixels().shape == (8, 8, 4)
+        picture.render_pass(256)
+        anew = renderer.prepare(read_stage(stage, ARGUMENTS, Diagnostics()), 1, Diagnostics())
+        anew.render_pass(256)
+        assert float(np.abs(picture.pixels() - anew.pixels()).mean()) < 0.01, what
+        means.append(float(picture.pixels()[..., :3].mean()))
+
+    means: list[float] = []
+    check("as it begins")
+    lamp.GetIntensityAttr().Set(60.0)
+    check("a light's strength")
+    lamp.CreateColorAttr(Gf.Vec3f(1.0, 0.2, 0.0))
+    check("its colour")
+    dome.Set(0.4)
+    check("the sky")
+    colour_of(stage, "/World/Looks/Red/Surface", (0.0, 0.8, 0.1))
+    check("a material's colour")
+    roughness.Set(0.1)
+    check("its roughness")
+    UsdShade.Shader(shader).CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.9)
+    check("what was zero before")
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((1, 0.5, 0))
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Lamp")).SetTranslate((-2, 3, 4))
+    check("places")
+    assert len(set(means)) == len(means)
+
+
+def test_values_change_in_place_and_places_do_not() -> None:
+    """For a light's strength or a material's colour no tree is built again: the renderer's scene stays."""
+    stage = a_stage()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
     _, picture = live.updated(update(stage))
-    picture.render_preview()
+
+    def is_same_scene() -> bool:
+        nonlocal picture
+        before, picture = picture, live.updated(update(stage))[1]
+        return bool(before._scene is picture._scene)  # type: ignore[attr-defined]
+
+    UsdLux.SphereLight.Get(stage, "/World/Lamp").GetIntensityAttr().Set(60.0)
+    assert is_same_scene()
     colour_of(stage, "/World/Looks/Red/Surface", (0.1, 0.8, 0.1))
-    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Ball")).SetTranslate((1, 1, 0))
-    _, picture = live.updated(update(stage))
-    picture.render_preview()
-    assert picture.preview_pixels().shape == (8, 8, 4)
-    picture.render_pass(256)
-    anew = renderer.prepare(read_stage(stage, ARGUMENTS, Diagnostics()), 1, Diagnostics())
-    anew.render_pass(256)
-    difference = np.abs(picture.pixels() - anew.pixels())
-    assert float(difference.mean()) < 0.01
+    assert is_same_scene()
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Camera")).SetTranslate((0, 0, 12))
+    assert is_same_scene()
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((1, 0.5, 0))
+    assert not is_same_scene()
 
 
 def test_a_smaller_picture_and_a_region_of_it() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from ...scene import (
 )
 from ...stage import implicit
 from .engine import mi, rgb, transform
+from .in_place import set_values, take_values
 from .kept import Generation
 from .light_shares import shares
 from .textures import TextureLibrary
@@ -67,24 +68,40 @@ class LightBuilder:
                 domes.append(light)
                 dome_share += share
             else:
-                made.append(self._kept_one(light, share))
+                made.append(self._kept_one(light, share, len(made)))
         if domes:
-            key = ("domes", *(_content(dome) for dome in domes), dome_share)
-            made.append(
-                self._kept.get(
-                    key, lambda: mi.load_dict({**self._environment(domes), "sampling_weight": dome_share})
-                )
-            )
+            made.append(self._kept_environment(domes, dome_share))
         return made
 
-    def _kept_one(self, light: Light, share: float) -> object:
+    def _kept_one(self, light: Light, share: float, number: int) -> object:
         def make() -> object:
             part = self._one(light, share)
             return mi.load_dict(part) if isinstance(part, dict) else part
 
         # A sun's disk is as far away and as large as the scene is.
         scene = (self._centre.tobytes(), self._radius) if isinstance(light, DistantLight) else ()
-        return self._kept.get(("light", _content(light), share, scene), make)
+        image = light.texture if isinstance(light, RectLight) else None
+        # In an image's pixels there is the radiance, too.
+        radiance = light.radiance if isinstance(light, RectLight) and image else ()
+        key = ("light", number, light.path, type(light), image, radiance)
+        content = (_content(light), share, scene)
+        return self._kept.tuned(key, content, make, lambda old: take_values(old, make()))
+
+    def _kept_environment(self, domes: list[DomeLight], share: float) -> object:
+        def make() -> object:
+            return mi.load_dict({**self._environment(domes), "sampling_weight": share})
+
+        def tune(old: object) -> bool:
+            values = {"sampling_weight": share}
+            if len(domes) == 1 and _is_image(domes[0]):
+                values["scale"] = _strength(domes[0])
+            set_values(mi.traverse(old), values)
+            return True
+
+        # An image is large: its strength alone is changed in place, and what it is a part of.
+        structure = tuple(_content(_with_unit_strength(dome) if len(domes) == 1 else dome) for dome in domes)
+        strengths = tuple(_strength(dome) for dome in domes)
+        return self._kept.tuned(("domes", structure), (strengths, share), make, tune)
 
     def _one(self, light: Light, share: float) -> object:
         if isinstance(light, PointLight):
@@ -142,10 +159,13 @@ class LightBuilder:
     # -- the environment
 
     def _environment(self, domes: list[DomeLight]) -> dict[str, object]:
-        pictured = [dome for dome in domes if dome.texture or dome.pixels is not None]
-        plain = np.sum([dome.radiance for dome in domes if dome not in pictured] or [(0.0, 0.0, 0.0)], axis=0)
+        pictured = [dome for dome in domes if _is_image(dome)]
+        plain = np.sum([dome.radiance for dome in domes if not _is_image(dome)] or [(0.0, 0.0, 0.0)], axis=0)
         if not pictured:
             return {"type": "constant", "radiance": rgb((float(plain[0]), float(plain[1]), float(plain[2])))}
+        scale = 1.0
+        if len(domes) == 1:
+            scale, pictured = _strength(domes[0]), [_with_unit_strength(domes[0])]
         images = [self._dome_pixels(dome) * np.array(dome.radiance, np.float32) for dome in pictured]
         # mitsuba has one environment: all are seen as if from within the finest of them.
         finest = max(range(len(images)), key=lambda number: images[number].size)
@@ -159,6 +179,7 @@ class LightBuilder:
             "type": "envmap",
             "bitmap": mi.Bitmap(np.ascontiguousarray(np.maximum(pixels, 0.0), np.float32)),
             "to_world": transform(within),
+            "scale": scale,
         }
 
     def _dome_pixels(self, dome: DomeLight) -> Array:
@@ -170,6 +191,23 @@ class LightBuilder:
         # mitsuba's envmap refuses images of fewer than two rows or columns.
         repeats = (max(1, -(-2 // pixels.shape[0])), max(1, -(-4 // pixels.shape[1])), 1)
         return np.tile(pixels, repeats)
+
+
+def _is_image(dome: DomeLight) -> bool:
+    return dome.texture is not None or dome.pixels is not None
+
+
+def _strength(dome: DomeLight) -> float:
+    return max(dome.radiance)
+
+
+def _with_unit_strength(dome: DomeLight) -> DomeLight:
+    """The dome of the same hue whose strongest channel is 1; one without an image stays as it is."""
+    strength = _strength(dome)
+    if not _is_image(dome) or strength <= 0.0:
+        return dome
+    red, green, blue = (channel / strength for channel in dome.radiance)
+    return replace(dome, radiance=(round(red, 6), round(green, 6), round(blue, 6)))
 
 
 def _content(light: Light) -> Hashable:

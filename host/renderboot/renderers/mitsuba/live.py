@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...diagnostics import Diagnostics
-from ...scene import Matrix, Mesh, Scene
+from ...scene import Material, Matrix, Mesh, Scene, every_group
 from .kept import Generation
 from .materials import MaterialLibrary
 from .plugin import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
@@ -34,23 +34,51 @@ class LiveTranslation:
         self._materials = MaterialLibrary(self._textures, diagnostics)
         self._kept = Generation()
         self._parts: list[object] = []
+        self._meshes: dict[Hashable, Mesh | None] = {}
         self._whole: Any = None
         self._most_kept = 0
 
     def prepare(self, scene: Scene) -> MitsubaPicture:
         """See `renderers.LiveTranslation.prepare`."""
+        try:
+            with translating(self._threads):
+                return self._prepared(scene)
+        except BaseException:
+            # What was changed in place by then is not as it says.
+            self._kept, self._meshes, self._whole = Generation(), {}, None
+            self._materials.forget()
+            raise
+
+    def _prepared(self, scene: Scene) -> MitsubaPicture:
         kept = Generation(self._kept)
-        with translating(self._threads):
-            shapes = _KeptShapeBuilder(self._materials, self._diagnostics, kept)
-            shapes.add(scene.root)
-            lights = lights_of(scene, shapes, self._textures, self._materials, self._diagnostics, kept)
-            parts = [*shapes.shapes, *lights]
-            if self._whole is None or [id(part) for part in parts] != [id(part) for part in self._parts]:
-                self._whole, self._parts = mitsuba_scene(parts), parts
-            picture = picture_of(self._whole, scene, self._diagnostics)
-        self._kept = kept
+        meshes = _by_slot(scene)
+        self._tune_materials(meshes)
+        shapes = _KeptShapeBuilder(self._materials, self._diagnostics, kept)
+        shapes.add(scene.root)
+        lights = lights_of(scene, shapes, self._textures, self._materials, self._diagnostics, kept)
+        parts = [*shapes.shapes, *lights]
+        if self._whole is None or [id(part) for part in parts] != [id(part) for part in self._parts]:
+            self._whole, self._parts = mitsuba_scene(parts), parts
+        elif kept.has_tuned:
+            self._whole.parameters_changed()
+        self._kept, self._meshes = kept, meshes
         self._forget_if_many()
-        return picture
+        return picture_of(self._whole, scene, self._diagnostics)
+
+    def _tune_materials(self, meshes: dict[Hashable, Mesh | None]) -> None:
+        """Where all that shows one material now shows another, change it in place."""
+        pairs: dict[Material, dict[Material, tuple[Mesh, Mesh]]] = {}
+        is_shared: set[Material] = set()
+        for slot, mesh in meshes.items():
+            before = self._meshes.get(slot)
+            if mesh is None or before is None:
+                is_shared.update(each.material for each in (mesh, before) if each is not None)
+            else:
+                pairs.setdefault(before.material, {})[mesh.material] = (before, mesh)
+        for old, wanted in pairs.items():
+            [(new, (before, mesh)), *others] = wanted.items()
+            if new != old and not others and old not in is_shared and not new.emits and not new.primvars:
+                self._materials.take_over(before, mesh)
 
     def _forget_if_many(self) -> None:
         """A colour that is dragged makes a material each time: all of them would fill the memory."""
@@ -74,7 +102,7 @@ class _KeptShapeBuilder(ShapeBuilder):
         placed = matrix @ mesh.transform
         # Neither a light nor a mirrored mesh can be an instance.
         if mesh.material.emits or np.linalg.det(placed[:3, :3]) <= 0.0:
-            key = ("shape", _content(mesh), placed.tobytes())
+            key = ("shape", self._content(mesh), placed.tobytes())
             self.shapes.append(self._kept.get(key, lambda: (self.shape(mesh, matrix), mesh))[0])
             return
         group = self.shape_group([replace(mesh, transform=np.eye(4))])
@@ -84,7 +112,7 @@ class _KeptShapeBuilder(ShapeBuilder):
         self.shapes.append(self.instance(group, placed))
 
     def shape_group(self, meshes: list[Mesh]) -> object:
-        key = ("group", *((_content(mesh), mesh.transform.tobytes()) for mesh in meshes))
+        key = ("group", *((self._content(mesh), mesh.transform.tobytes()) for mesh in meshes))
         make = super().shape_group
         return self._kept.get(key, lambda: (make(meshes), meshes))[0]
 
@@ -93,9 +121,25 @@ class _KeptShapeBuilder(ShapeBuilder):
         make = super().instance
         return self._kept.get(key, lambda: (make(shared, matrix), shared))[0]
 
+    def _content(self, mesh: Mesh) -> Hashable:
+        """All of a mesh but its place: equal where the same arrays show the same BSDF."""
+        material = mesh.material
+        look = material if material.emits or material.primvars else id(self._materials.bsdf(mesh))
+        return (*_arrays(mesh), look, mesh.is_closed)
 
-def _content(mesh: Mesh) -> Hashable:
-    """All of a mesh but its place: equal where it is the same arrays with an equal material."""
+
+def _arrays(mesh: Mesh) -> tuple[Hashable, ...]:
     arrays = (mesh.positions, mesh.triangles, mesh.normals, mesh.uvs)
     attributes = tuple((name, id(values)) for name, values in sorted(mesh.attributes.items()))
-    return (*(id(array) for array in arrays), attributes, mesh.material, mesh.is_closed)
+    return (*(id(array) for array in arrays), attributes)
+
+
+def _by_slot(scene: Scene) -> dict[Hashable, Mesh | None]:
+    """The meshes by what stays when a material changes; None where several look differently."""
+    found: dict[Hashable, Mesh | None] = {}
+    for group in every_group(scene.root):
+        for mesh in group.meshes:
+            slot = (mesh.path, _arrays(mesh))
+            known = found.get(slot, mesh)
+            found[slot] = mesh if known is not None and known.material == mesh.material else None
+    return found

@@ -10,6 +10,7 @@ import numpy as np
 from ...diagnostics import Diagnostics
 from ...scene import Array, ColourInput, ImageTexture, Input, Material, Mesh, Primvar, ScalarInput
 from .engine import mi, rgb
+from .in_place import take_values
 from .textures import TextureLibrary
 from .wrapping import Extent, needs_extent
 
@@ -42,12 +43,31 @@ class MaterialLibrary:
 
     def bsdf(self, mesh: Mesh) -> object:
         """The BSDF of a mesh."""
-        material = mesh.material
-        self._extent = _extent_of(mesh)
-        key = (material, mesh.is_closed or not material.transmits, self._extent)
+        key = self._key(mesh)
         if key not in self._known:
-            self._known[key] = mi.load_dict(self._build(material, is_closed=mesh.is_closed))
+            self._known[key] = self._made(mesh)
         return self._known[key]
+
+    def take_over(self, before: Mesh, now: Mesh) -> None:
+        """Give the BSDF of one mesh the values that another one needs, if only values differ.
+
+        Args:
+            before: a mesh whose BSDF no other mesh needs any more.
+            now: a mesh, the same one perhaps, whose BSDF then is that one.
+        """
+        old_key, key = self._key(before), self._key(now)
+        if old_key not in self._known or key in self._known or not _has_same_images(before, now):
+            return
+        if take_values(self._known[old_key], self._made(now)):
+            self._known[key] = self._known.pop(old_key)
+
+    def _key(self, mesh: Mesh) -> tuple[object, ...]:
+        return (mesh.material, mesh.is_closed or not mesh.material.transmits, _extent_of(mesh))
+
+    def _made(self, mesh: Mesh) -> object:
+        self._extent = _extent_of(mesh)
+        made: object = mi.load_dict(self._build(mesh.material, is_closed=mesh.is_closed))
+        return made
 
     def emission(self, mesh: Mesh) -> object | None:
         """An area light for the surface, or None when it does not glow. Each shape needs its own."""
@@ -214,6 +234,15 @@ class MaterialLibrary:
         if isinstance(value, Primvar):
             return {"type": "mesh_attribute", "name": _attribute(value)}
         return min(max(float(value), least), 1.0)
+
+
+def _has_same_images(one: Mesh, other: Mesh) -> bool:
+    images = [
+        [value if isinstance(value, ImageTexture) else None for value in mesh.material.inputs.values()]
+        for mesh in (one, other)
+    ]
+    is_same_normal = one.material.normal == other.material.normal
+    return images[0] == images[1] and is_same_normal and _extent_of(one) == _extent_of(other)
 
 
 def _attribute(primvar: Primvar) -> str:

@@ -143,8 +143,6 @@ class MitsubaPicture:
         self._scene = scene
         self._sensor = camera
         self._film = self._sensor.film()
-        # Otherwise a look at the film before the first pass has begun finds no storage, and raises.
-        self._film.prepare([])
         self._coarse_sensor = coarse_camera
         self._coarse: Pixels | None = None
         # Any: the stubs describe another variant's seeds.
@@ -159,8 +157,15 @@ class MitsubaPicture:
         self._is_cancelled = False
         self._passes = 0
         self._samples = 0.0
-        width, height = self._film.crop_size()
-        self._total = np.zeros((int(height), int(width), 5), np.float64)
+        self._sums: Sums | None = None
+
+    @property
+    def _total(self) -> Sums:
+        """Made when it is needed first: not before the preview."""
+        if self._sums is None:
+            width, height = self._film.crop_size()
+            self._sums = np.zeros((int(height), int(width), 5), np.float64)
+        return self._sums
 
     def render_preview(self) -> None:
         """See `Picture.render_preview`: a sixteenth of the pixels, one sample each."""
@@ -183,15 +188,19 @@ class MitsubaPicture:
         with self._lock:
             if self._is_cancelled:
                 return
+            if not self._passes:
+                # Otherwise a look at the film before the pass has begun finds no storage, and raises.
+                self._film.prepare([])
             self._film.clear()
             self._is_running = True
         self._render(self._sensor, seed=self._passes, samples=samples)
         with self._lock:
             self._is_running, was_cancelled = False, bool(self._is_cancelled)
             if was_cancelled:
-                self._samples, self._total = self._with_film()
+                self._samples, self._sums = self._with_film()
             else:
-                self._total += self._film_now()
+                self._sums = self._total
+                self._sums += self._film_now()
                 self._samples += samples
                 self._passes += 1
 

@@ -1,0 +1,239 @@
+"""How long from a parameter's change to the first picture of it, in a live render: once, and while one drags?
+
+All of the way: the desktop's graph, cook, connection, render process on an Agent of the queue, and the picture
+decoded in the desktop. The bare limit is mitsuba in this process with the scene loaded, in the same run.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtWidgets import QApplication
+
+from benchmarks.measuring import LONGEST_S, figures
+from host.app.desktop import Desktop
+from host.app.interactive import settle
+from host.app.rendering import Render
+from host.nodes import cooking
+from host.nodes.graph import Node
+from host.nodes.parameters import Value
+from host.nodes.project import usd_project
+from host.nodes.scene import active_scene
+from host.nodes.types import node_type
+from host.render_service import RenderMethod
+from host.renderboot.arguments import parse
+from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.picture import write_png
+from host.renderboot.renderers import load_renderer
+from host.renderboot.stage.reader import read_scene
+
+__all__ = ["run"]
+
+ROOT = Path(__file__).parent.parent
+SCENE = ROOT / "resources" / "scenes" / "sample.usda"
+THREADS = 1
+_KINDS = (
+    ("camera", "Camera", "position"),
+    ("light", "Light", "intensity"),
+    ("light moves", "Light", "position"),
+    ("material", "Material", "color"),
+    ("transform", "Transform", "translate"),
+)
+
+
+def run(*, small: bool) -> list[dict[str, object]]:
+    """Rows of milliseconds, for each kind of change and 1, 10 and 30 changes a second."""
+    size = (64, 36) if small else (640, 360)
+    plan = ((1, 2), (10, 5), (30, 10)) if small else ((1, 12), (10, 50), (30, 150))
+    os.environ["KATANA_RESOURCES"] = os.pathsep.join(str(ROOT / name) for name in ("plugins", "resources"))
+    os.environ["KQ_THREADS"] = str(THREADS)
+    with tempfile.TemporaryDirectory(prefix="kq-live-") as name:
+        os.environ["KQ_DATA_ROOT"] = name
+        os.environ["KQ_NUM_AGENTS"] = "1"
+        application = QApplication.instance() or QApplication([])
+        desktop = Desktop(keeps_settings=False, asks=False)
+        try:
+            desktop.start()
+            return _measured(desktop, size, plan, Path(name))
+        finally:
+            desktop.window.close()
+            desktop.close()
+            application.processEvents()
+            _await_end()
+
+
+def _measured(
+    desktop: Desktop, size: tuple[int, int], plan: tuple[tuple[int, int], ...], folder: Path
+) -> list[dict[str, object]]:
+    _open_scene(size)
+    _until(_is_queue_ready)
+    settle()
+    bare_ms = _bare(size, folder)
+    live = _Live(desktop)
+    rows: dict[tuple[str, int], list[float]] = {}
+    for what, node, parameter in _KINDS:
+        for a_second, count in plan:
+            rows[what, a_second] = live.latencies_ms(
+                active_scene().graph.node(node), parameter, a_second, count
+            )
+    live.stop()
+    bare_ms += _bare(size, folder)
+    what = "change to first picture, ms"
+    return [
+        figures(what, "mitsuba in process, scene loaded", bare_ms, bare_ms),
+        *(
+            figures(what, f"{kind}, {a_second} a second", ms, bare_ms)
+            for (kind, a_second), ms in rows.items()
+        ),
+    ]
+
+
+def _open_scene(size: tuple[int, int]) -> None:
+    project = usd_project(SCENE)
+    graph = project.graph
+    graph.disconnect(graph.node("RenderSettings"), "in")
+    last = graph.node("UsdIn")
+    values: dict[str, dict[str, Value]] = {
+        "Camera": {"position": (0.0, 180.0, 620.0), "target": (0.0, 90.0, 0.0)},
+        "Light": {"kind": "sphere", "position": (150.0, 300.0, 200.0), "radius": 20.0, "intensity": 60.0},
+        "Material": {"assign_to": "/World/Hero"},
+        "Transform": {"apply_to": "/World/Hero"},
+    }
+    for kind, given in values.items():
+        node = graph.create(node_type(kind))
+        for parameter, value in given.items():
+            node.set_value(parameter, value)
+        graph.connect(last, node)
+        last = node
+    graph.connect(last, graph.node("RenderSettings"))
+    settings = graph.node("RenderSettings")
+    settings.set_value("camera", "/cameras/Camera")
+    settings.set_value("width", size[0])
+    settings.set_value("height", size[1])
+    settings.set_value("samples", 64)
+    active_scene().open_project(project)
+
+
+def _bare(size: tuple[int, int], folder: Path) -> list[float]:
+    """The renderer's own first pass, in a picture as a preview writes it."""
+    stage = folder / "bare.usdc"
+    cooking.export(cooking.cook(active_scene().graph, "Render", active_scene().frame), str(stage))
+    width, height = map(str, size)
+    asked = parse(
+        ["-geolib3OpTree", str(stage), "-width", width, "-height", height], {"KQ_THREADS": str(THREADS)}
+    )
+    renderer = load_renderer("mitsuba")
+    scene = read_scene(asked, Diagnostics())
+    spent_ms = []
+    for _ in range(10):
+        picture = renderer.prepare(scene, THREADS, Diagnostics())
+        begin_s = time.perf_counter()
+        picture.render_preview()
+        write_png(folder / "bare.png", picture.pixels())
+        spent_ms.append((time.perf_counter() - begin_s) * 1000)
+    return spent_ms
+
+
+class _Live:
+    """A live render, and which of the changes each of its pictures shows."""
+
+    def __init__(self, desktop: Desktop) -> None:
+        self._desktop = desktop
+        self._changes = 0
+        self._shown = 0
+        self._announced = 0
+        self._changes_of: dict[int, int] = {}
+        self._waiting: list[tuple[int, float]] = []
+        self._spent_ms: list[float] = []
+        desktop.lives.shown.connect(self._on_shown)
+        desktop.lives.sent.connect(lambda _number, revision: self._changes_of.update({revision: self._asked}))
+        desktop.lives.asked.connect(self._on_asked)
+        desktop.pictures.picture_changed.connect(self._on_picture)
+        self._asked = 0
+        self.render: Render = desktop.renders.start("Render", "", RenderMethod.LIVE)
+        _until(lambda: self._announced > 0)
+
+    def latencies_ms(self, node: Node, parameter: str, a_second: int, count: int) -> list[float]:
+        """Change a value so often, evenly, and return for each change when a picture showed it, or a later one."""
+        _pause(1500)  # it refines, as when an artist looks at it
+        self._spent_ms = []
+        left = [count]
+        timer = QTimer()
+        timer.setTimerType(Qt.TimerType.PreciseTimer)
+        timer.setInterval(1000 // a_second)
+
+        def change() -> None:
+            if not left[0]:
+                timer.stop()
+                return
+            left[0] -= 1
+            self._changes += 1
+            self._waiting.append((self._changes, time.perf_counter()))
+            node.set_value(parameter, _other(node.value(parameter), self._changes))
+
+        timer.timeout.connect(change)
+        timer.start()
+        _until(lambda: not left[0] and not self._waiting)
+        return self._spent_ms
+
+    def stop(self) -> None:
+        """Stop the render; it is over when this returns."""
+        self._desktop.renders.cancel(self.render)
+        _until(lambda: self.render.ended)
+
+    def _on_asked(self, _number: int) -> None:
+        self._asked = self._changes
+
+    def _on_shown(self, _number: int, revision: int) -> None:
+        self._announced = revision
+
+    def _on_picture(self, _number: int) -> None:
+        now_s = time.perf_counter()
+        shown = self._changes_of.get(self._announced, 0)
+        self._spent_ms += [(now_s - at_s) * 1000 for change, at_s in self._waiting if change <= shown]
+        self._waiting = [each for each in self._waiting if each[0] > shown]
+
+
+def _other(value: Value, number: int) -> Value:
+    step = 0.01 * (number % 7 + 1)
+    if isinstance(value, tuple):
+        return value[0], value[1], (value[2] + step) % 1.0 + (value[2] // 1.0)
+    assert isinstance(value, int | float)
+    return value + step
+
+
+def _is_queue_ready() -> bool:
+    from katana_queue.kq.api import current_session
+
+    session = current_session()
+    return session is not None and session.ready is not None
+
+
+def _await_end() -> None:
+    from katana_queue.kq.api import current_session
+
+    session = current_session()
+    if session is not None:
+        session.wait(LONGEST_S)
+
+
+def _until(condition: Any) -> None:
+    loop = QEventLoop()
+    end_s = time.perf_counter() + LONGEST_S
+    while not condition():
+        if time.perf_counter() > end_s:
+            raise TimeoutError(f"what was waited for did not come within {LONGEST_S:g} s")
+        loop.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
+
+
+def _pause(ms: int) -> None:
+    loop = QEventLoop()
+    QTimer.singleShot(ms, loop.quit)
+    loop.exec()
