@@ -1,7 +1,7 @@
 """How long from a parameter's change to the first picture of it, in a live render: once, and while one drags?
 
-All of the way: the desktop's graph, cook, connection, render process on an Agent of the queue, and the picture
-decoded in the desktop. The bare limit is mitsuba in this process with the scene loaded, in the same run.
+All of the way: graph, cook, connection, render process on an Agent of the queue, picture in the desktop.
+The bare limit is mitsuba in this process with the scene loaded, in the same run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication
 from benchmarks.measuring import LONGEST_S, figures
 from host.app.desktop import Desktop
 from host.app.interactive import settle
-from host.app.rendering import Render
+from host.app.render_state import Render
 from host.nodes import cooking
 from host.nodes.graph import Node
 from host.nodes.parameters import Value
@@ -161,7 +161,7 @@ class _Live:
         _until(lambda: self._announced > 0)
 
     def latencies_ms(self, node: Node, parameter: str, a_second: int, count: int) -> list[float]:
-        """Change a value so often, evenly, and return for each change when a picture showed it, or a later one."""
+        """Change a value so often; return for each change when a picture showed it, or a later one."""
         _pause(1500)  # it refines, as when an artist looks at it
         self._spent_ms = []
         left = [count]

@@ -107,6 +107,12 @@ class LiveRenders(QObject):
             self._ask(live)
         self._renders.render_changed.emit(render)
 
+    def refresh(self, render: Render) -> None:
+        """Cook anew: something that is not in the graph decides what is rendered, such as a pinned frame."""
+        live = self._lives.get(render.sequence_id)
+        if live is not None and live.feed.changed():
+            self._ask(live)
+
     def set_scale(self, render: Render, scale: int) -> None:
         """Divide each side of the picture by `scale`."""
         self._set_view(render, Update(scale=scale))

@@ -19,6 +19,8 @@ from ..Katana.UI4.Tabs import BaseTab
 from ..Katana.Utils import EventModule
 from ..nodes.scene import SceneChange, active_scene
 from . import style
+from .live_bar import LiveBar
+from .live_renders import active_lives
 from .picture_view import Compare, PictureView
 from .picture_watch import PictureWatcher
 from .render_pictures import RenderPictures, active_pictures
@@ -89,6 +91,7 @@ class Monitor(BaseTab):
         self._error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._error.setContentsMargins(10, 6, 10, 6)
         self._error.hide()
+        self._live_bar = LiveBar(active_renders(), active_lives(), lambda: self._view.visible_region, self)
         self._build()
         self._clock = QTimer(self)
         self._clock.setInterval(500)
@@ -121,6 +124,11 @@ class Monitor(BaseTab):
         if self._pictures.is_streamed(render.sequence_id):
             return self._pictures.is_complete(render.sequence_id)
         return self._watch_finished
+
+    @property
+    def live_bar(self) -> LiveBar:
+        """What can be done with a live render."""
+        return self._live_bar
 
     @property
     def view(self) -> PictureView:
@@ -169,6 +177,7 @@ class Monitor(BaseTab):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(top)
+        layout.addWidget(self._live_bar)
         layout.addWidget(self._error)
         layout.addWidget(self._view, 1)
         layout.addLayout(bottom)
@@ -183,6 +192,7 @@ class Monitor(BaseTab):
     def _show_nothing(self) -> None:
         """The empty state: nothing is named, and no picture is shown."""
         self._render, self._other = None, None
+        self._live_bar.show_render(None)
         self._clear()
         self._clock.stop()
         self._error.hide()
@@ -347,6 +357,7 @@ class Monitor(BaseTab):
 
     def _show_state(self) -> None:
         render = self._render
+        self._live_bar.show_render(render)
         if render is None:
             return
         self._title.setText(f"<b>{escape(render.node)}</b>&nbsp;&nbsp;frame {render.frame:g}")
@@ -357,7 +368,8 @@ class Monitor(BaseTab):
         if render.width and render.height and self._view.image.isNull():
             self._size.setText(f"{render.width} × {render.height}")
         color = _COLORS[render.phase].name()
-        state = f"{_SIGNS[render.phase]} {render.phase.value}"
+        is_paused = self._live_bar.isVisibleTo(self) and self._live_bar.pause.isChecked()
+        state = "❚❚ Paused" if is_paused else f"{_SIGNS[render.phase]} {render.phase.value}"
         self._state.setText(f"<span style='color:{color}'>{state}</span>{_elapsed(render)}")
 
 

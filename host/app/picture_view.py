@@ -134,6 +134,22 @@ class PictureView(QWidget):
         self._notice = notice
         self.update()
 
+    @property
+    def visible_region(self) -> tuple[float, ...]:
+        """Left, top, right, bottom of what is seen of the picture, from 0 to 1; empty for all of it."""
+        picture = self._picture_rect()
+        seen = picture.intersected(QRectF(self.rect()))
+        if self._image.isNull() or seen.isEmpty() or seen == picture:
+            return ()
+        left, top = seen.left() - picture.left(), seen.top() - picture.top()
+        width, height = picture.width(), picture.height()
+        return (
+            left / width,
+            top / height,
+            min((left + seen.width()) / width, 1.0),
+            min((top + seen.height()) / height, 1.0),
+        )
+
     def clear(self) -> None:
         """Show no picture."""
         self._image = QImage()

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from host.app.desktop import Desktop
 from host.app.render_state import Phase, Render
+from host.Katana import CatalogAPI
 from host.nodes.graph import Node
 from host.nodes.scene import active_scene
 from host.nodes.types import node_type
@@ -54,7 +55,7 @@ def between(source: str, target: str, type_name: str, **values: object) -> Node:
     graph = active_scene().graph
     node = graph.create(node_type(type_name))
     for name, value in values.items():
-        node.set_value(name, value)  # type: ignore[arg-type]
+        node.set_value(name, value)
     graph.disconnect(graph.node(target), "in")
     graph.connect(graph.node(source), node)
     graph.connect(node, graph.node(target))
@@ -123,6 +124,47 @@ def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot
     qtbot.waitUntil(lambda: render.ended, timeout=LIMIT_MS)
     assert not children()
     assert render.picture is not None and render.picture.is_file() and _exr(render).is_file()
+
+
+def test_two_live_renders_side_by_side(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """A pinned one keeps its frame; a paused one takes its changes later; Esc stops the latest one."""
+    desktop = make_desktop()
+    open_small(desktop, samples=4)
+    revisions: dict[int, int] = {}
+    desktop.lives.shown.connect(lambda number, revision: revisions.update({number: revision}))
+    trigger_live("Render")
+    trigger_live("RenderSettings")
+    first, second = desktop.renders.renders
+    assert monitor().shown_render is second and not monitor().live_bar.isHidden()
+
+    def is_current(render: Render) -> bool:
+        return revisions.get(render.sequence_id, 0) == desktop.lives.revision(render) > 0
+
+    qtbot.waitUntil(lambda: is_current(first) and is_current(second), timeout=LIMIT_MS)
+    monitor().live_bar.pin.click()
+    active_scene().set_frame(12)
+    before = desktop.lives.revision(first)
+    qtbot.waitUntil(lambda: desktop.lives.revision(first) > before and is_current(first), timeout=LIMIT_MS)
+    assert (first.frame, second.frame) == (12, 1)
+    item = CatalogAPI.FindCatalogItemBySequenceID(first.sequence_id)
+    assert item is not None and item.getFrameRange() == "12"
+
+    monitor().live_bar.pause.click()
+    assert "Paused" in monitor().header
+    held = desktop.lives.revision(second)
+    active_scene().graph.node("RenderSettings").set_value("width", 48)
+    before = desktop.lives.revision(first)
+    qtbot.waitUntil(lambda: desktop.lives.revision(first) > before and is_current(first), timeout=LIMIT_MS)
+    assert desktop.lives.revision(second) == held
+    monitor().live_bar.pause.click()
+    qtbot.waitUntil(lambda: desktop.lives.revision(second) > held and is_current(second), timeout=LIMIT_MS)
+    qtbot.waitUntil(lambda: desktop.pictures.image(second.sequence_id).width() == 48, timeout=LIMIT_MS)
+
+    assert desktop.renders.cancel_latest()  # what Esc does
+    qtbot.waitUntil(lambda: second.ended, timeout=LIMIT_MS)
+    assert not first.ended and monitor().live_bar.isHidden()
+    desktop.renders.cancel_all()
+    qtbot.waitUntil(lambda: first.ended, timeout=LIMIT_MS)
 
 
 def _exr(render: Render) -> Path:

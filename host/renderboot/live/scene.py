@@ -27,6 +27,8 @@ class LiveScene:
         self._translation = renderer.start_live(arguments.threads, self.diagnostics)
         self._scale = 1
         self._region: tuple[float, ...] = ()
+        self.full_size = (0, 0)
+        """Width and height that the scene asks for, of which the picture may be a part."""
 
     def updated(self, update: Update) -> tuple[Scene, LivePicture]:
         """Take an update in, and return the scene and its picture, of which nothing is rendered yet.
@@ -49,6 +51,7 @@ class LiveScene:
         except BaseException:
             self._kept.forget_all()  # what had changed by then is not known
             raise
+        self.full_size = (scene.settings.width, scene.settings.height)
         scene.settings = self._sized(scene.settings)
         return scene, self._translation.prepare(scene)
 

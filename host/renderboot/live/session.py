@@ -16,10 +16,11 @@ from pathlib import Path
 from ..arguments import Arguments
 from ..diagnostics import Diagnostics
 from ..errors import EXIT_FAILED, EXIT_STOPPED, RenderBootError
-from ..picture import Header, framed, png, write_encoded, write_exr
+from ..picture import Header, Pixels, framed, png, write_encoded, write_exr
 from ..pixel_stream import PixelSender, Shown, open_sender
 from ..renderers import LivePicture, Renderer, load_renderer
 from ..report import Report
+from ..scene import Window
 from ..threads import MemoryLimit, start_render_thread, stop_signals
 from .machine import Apply, Cancel, Complete, Instruction, LiveMachine, Refine, RenderFirst
 from .scene import LiveScene
@@ -66,6 +67,9 @@ class LiveRender:
         self._header = Header()
         self._reported: set[str] = set()
         self._sender: PixelSender | None = None
+        self._window: Window = (0, 0, 0, 0)
+        self._before: Pixels | None = None
+        """The picture when all of it was rendered last."""
         self._is_cancelling = False
         self._samples = 0
         self._memory = MemoryLimit(arguments.memory_limit)
@@ -171,7 +175,10 @@ class LiveRender:
         assert sender is not None
         if isinstance(instruction, RenderFirst):
             picture.render_preview()
-            sender.send_picture(png(picture.preview_pixels()), self._shown)
+            is_whole = self._is_whole
+            sender.send_picture(
+                png(picture.preview_pixels() if is_whole else self._framed(picture.pixels())), self._shown
+            )
             return machine.first_shown
         if isinstance(instruction, Refine):
             return self._refine(picture, sender, instruction.samples)
@@ -193,10 +200,11 @@ class LiveRender:
             self._log(self._scene.diagnostics)
         settings = scene.settings
         window = settings.window
-        self._shown = Shown(revision, "", settings.width, settings.height)
+        self._shown = Shown(revision, "", *self._scene.full_size)
         self._header = Header(
             (settings.width, settings.height), window[:2], settings.pixel_aspect_ratio, self._about()
         )
+        self._window = window
         self._samples = settings.samples
         return settings.samples
 
@@ -218,9 +226,28 @@ class LiveRender:
         took_s = time.monotonic() - began_s
         if self._is_cancelling:
             return lambda: self._machine.refined(0, took_s)
-        sender.send_picture(png(framed(picture.pixels(), self._header)), self._shown)
+        sender.send_picture(png(self._framed(picture.pixels())), self._shown)
         sender.send_progress(int(picture.samples_done()), self._samples)
         return lambda: self._machine.refined(samples, took_s)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether all of the picture is rendered."""
+        return self._window == (0, 0, *(self._header.display_size or ()))
+
+    def _framed(self, pixels: Pixels) -> Pixels:
+        """The whole picture: around a region that alone is rendered, as it was seen before."""
+        if self._is_whole:
+            self._before = pixels
+            return pixels
+        whole, before = framed(pixels, self._header), self._before
+        if before is None or before.shape != whole.shape:
+            return whole
+        left, top, right, bottom = self._window
+        left, top = max(left, 0), max(top, 0)
+        result = before.copy()
+        result[top:bottom, left:right] = whole[top:bottom, left:right]
+        return result
 
     def _refuse(self, reason: str) -> Callable[[], list[Instruction]]:
         if reason not in self._reported:
@@ -252,6 +279,6 @@ class LiveRender:
         if picture is None:
             return
         pixels = picture.pixels()
-        write_encoded(self._png, png(framed(pixels, self._header)))
+        write_encoded(self._png, png(self._framed(pixels)))
         write_exr(self._exr, pixels, self._header)
         self._report.picture(str(self._png))
