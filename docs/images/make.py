@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
 from host.app import style  # noqa: E402
 from host.app.desktop import Desktop  # noqa: E402
+from host.nodes.project import Project  # noqa: E402
 
 LONGEST_S = 180.0
 SCENE = ROOT / "resources" / "scenes" / "sample.usda"
@@ -90,12 +91,11 @@ class Pictures:
     """Takes the pictures, in an order in which each state is reached by use."""
 
     def __init__(self, wanted: list[str], folder: Path) -> None:
-        from katana_queue.kq.api import current_session
-
         self._wanted = wanted
         self._folder = folder
         self.desktop = Desktop(keeps_settings=False, asks=False)
-        self.desktop.start()
+        self.desktop.start()  # its plug-ins bring the package
+        from katana_queue.kq.api import current_session
         from katana_queue.plugins.Tabs.KatanaQueue.tab import (
             KatanaQueueTab,  # the desktop makes Katana's modules
         )
@@ -151,6 +151,7 @@ class Pictures:
         self.take("tab-empty", tab)
         if self._wants("desktop"):
             self._desktop_rendering()
+        self._dialogs()
         job_id = self.submit("hero_beauty", 8)
         tab.view.setFocus()
         wait(lambda: (tab.model.job(job_id) or _NOTHING).progress == 0.6, "a render at 60 percent")
@@ -180,6 +181,36 @@ class Pictures:
         self._agents()
         self.client.stop_jobs(long)
         self._thousand()
+
+    def _dialogs(self) -> None:
+        """The dialogs that ask what is rendered, over a project with three nodes and two variables."""
+        from katana_queue.plugins.Shelves.KatanaQueue.dialogs.start_multiple_renders import (
+            StartMultipleRendersDialog,
+        )
+
+        from host.app.project_settings import ProjectSettingsTab
+        from host.app.sequence_dialog import SequenceDialog
+        from host.nodes.scene import active_scene
+        from host.nodes.types import node_type
+        from host.nodes.variables import Variable
+
+        scene = active_scene()
+        for name in ("Beauty", "Matte", "Shadow"):
+            scene.graph.create(node_type("Render"), name)
+        shots = tuple(f"sh0{number}0" for number in range(1, 5))
+        scene.set_variables((Variable("shot", "sh010", shots), Variable("look", "day", ("day", "night"))))
+        scene.set_range(1.0, 24.0)
+        frames = SequenceDialog("Beauty", "Katana Queue", "/show/sh010/beauty.####.exr", 1, (1, 24), None)
+        frames.per_task.setValue(4)
+        variables = ProjectSettingsTab(None)
+        variables.resize(560, 240)
+        several = StartMultipleRendersDialog()
+        several.frames.setText("1,24")
+        for name, widget in (("frames", frames), ("variables", variables), ("start-multiple", several)):
+            widget.show()
+            self.take(name, widget)
+            widget.close()
+        scene.open_project(Project())
 
     def _desktop_rendering(self) -> None:
         from host.Katana.FarmAPI import FarmPluginManager

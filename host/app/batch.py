@@ -25,7 +25,7 @@ from ..nodes import cooking
 from ..nodes.errors import SceneError
 from ..nodes.project import resolved
 from ..nodes.scene import active_scene
-from .submission import numbered
+from .submission import at_home, numbered
 
 _log = logging.getLogger("Katana.Batch")
 _MAX_FRAMES = 100_000
@@ -106,7 +106,7 @@ def _render(name: str, frame: int) -> int:
         raise SceneError(f"Node {name} is a {node.type.name}: only Render nodes are rendered in batch mode.")
     scene_graph = resolved(active_scene().project, name, float(frame))
     node = scene_graph.node(name)
-    output = str(node.value("output"))
+    output = at_home(str(node.value("output")))
     if not output:
         raise SceneError(f"Node {name} has no Output: set where its picture is written.")
     with tempfile.TemporaryDirectory(prefix="katana-batch-") as folder:

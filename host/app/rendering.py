@@ -30,7 +30,7 @@ from .frame_sequence import FrameRequest
 from .pixel_server import PixelServer
 from .render_state import PHASES, Phase, Render
 from .sequence_dialog import SequenceDialog
-from .submission import Prepared, Submission, SubmissionError, hand_in, numbered, prepare
+from .submission import Prepared, Submission, SubmissionError, at_home, hand_in, numbered, prepare
 
 _log = logging.getLogger("Katana.Render")
 
@@ -98,7 +98,7 @@ class RenderSession(QObject):
             return
         try:
             values = values_of(scene.project.variables)
-            output = str(Evaluator(scene.graph, scene.frame).value(found, "output", values))
+            output = at_home(str(Evaluator(scene.graph, scene.frame).value(found, "output", values)))
         except SceneError as error:
             self.message_posted.emit(f"{node} was not submitted: {error}")
             _log.error("%s", error)
@@ -227,7 +227,7 @@ class RenderSession(QObject):
             renderer = str(values.value(node, "renderer", render.variables))
         output = ""
         if render.method is RenderMethod.DISK:
-            output = str(values.value(node, "output", render.variables))
+            output = at_home(str(values.value(node, "output", render.variables)))
             if not output:
                 raise SubmissionError(
                     f"Node {node.name} has no Output: set where Disk Render writes its picture."

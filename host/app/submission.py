@@ -78,6 +78,11 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
+def at_home(output: str) -> str:
+    """Return the path with the user's folder in place of a leading `~`."""
+    return str(Path(output).expanduser()) if output.startswith("~") else output
+
+
 def numbered(output: str, frame: int) -> str:
     """Return the path with the frame's digits in place of `#`."""
     return re.sub(r"#+", lambda marks: f"{frame:0{len(marks[0])}d}", output)

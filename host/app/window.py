@@ -227,7 +227,7 @@ class DesktopWindow(KatanaWindow):
         file_menu.addSeparator()
         file_menu.addAction("&Quit", QKeySequence.StandardKey.Quit, self.close)
         add_edit_menu(self.menuBar(), self._history)
-        add_render_menu(self.menuBar(), self._renders)
+        add_render_menu(self.menuBar(), self._renders, self._open_from_menu)
         add_view_menu(self.menuBar(), self._settings)
         self._tabs_menu: QMenu = self.menuBar().addMenu("&Tabs")
         self._fill_recent()

@@ -9,9 +9,10 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMenu, QMenuBar
 
 from ..Katana import RenderManager
-from ..Katana.FarmAPI import FarmPluginManager
+from ..Katana.FarmAPI import FarmPluginManager, Job
 from ..Katana.NodegraphAPI import GetNode
 from ..Katana.RenderManager import RenderModes
+from ..Katana.UI4.App import Tabs
 from ..nodes.graph import Node
 from ..nodes.scene import active_scene
 from . import style
@@ -25,6 +26,7 @@ PREVIEW_KEY = "Ctrl+P"
 REPEAT_KEY = "Ctrl+\\"
 CANCEL_KEY = "Esc"
 CANCEL_ALL_KEY = "Shift+Esc"
+_UNFINISHED = (Job.State.kWaiting, Job.State.kRunning)
 
 
 class _StepAction(QAction):
@@ -61,8 +63,11 @@ def add_edit_menu(bar: QMenuBar, history: History) -> QMenu:
     return menu
 
 
-def add_render_menu(bar: QMenuBar, renders: RenderSession) -> QMenu:
-    """Add *Render*. As in Katana, its keys work wherever no field takes them first."""
+def add_render_menu(bar: QMenuBar, renders: RenderSession, show_tab: Callable[[str], object]) -> QMenu:
+    """Add *Render*. As in Katana, its keys work wherever no field takes them first.
+
+    `show_tab` brings a tab of the type with that name into sight.
+    """
     menu = bar.addMenu("&Render")
     for text, key, slot in (
         ("&Preview Render", PREVIEW_KEY, lambda: preview(renders)),
@@ -73,7 +78,42 @@ def add_render_menu(bar: QMenuBar, renders: RenderSession) -> QMenu:
         action = menu.addAction(text)
         action.setShortcut(QKeySequence(key))
         action.triggered.connect(lambda _=False, slot=slot: slot())
+    menu.addSeparator()
+    stop = menu.addAction("&Stop All Jobs")
+    stop.triggered.connect(lambda _=False: stop_all_jobs(renders))
+    show = menu.addAction("Show Katana &Queue")
+    show.triggered.connect(lambda _=False: show_tab(_queue_tab()))
+    menu.aboutToShow.connect(lambda: show.setEnabled(bool(_queue_tab())))
     return menu
+
+
+def stop_all_jobs(renders: RenderSession) -> None:
+    """Have each farm stop the jobs that wait or run, whoever submitted them; no farm is waited for."""
+    stopped, problems = 0, []
+    for farm in FarmPluginManager.GetFarmPluginNames():
+        try:
+            jobs = FarmPluginManager.GetJobs(None, farm)
+            unfinished = [job.jobId for job in jobs if job.state in _UNFINISHED]
+        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; the other farms are still to ask
+            problems.append(f"{farm}: {error}")
+            continue
+        for job_id in unfinished:
+            try:
+                FarmPluginManager.StopJob(job_id, farm)
+                stopped += 1
+            except Exception as error:  # noqa: BLE001  likewise: a job may have ended meanwhile
+                problems.append(f"{farm}, job {job_id}: {error}")
+    for problem in problems:
+        _log.error("Stop All Jobs: %s", problem)
+    count = {0: "No job is under way.", 1: "1 job is being stopped."}.get(
+        stopped, f"{stopped:,} jobs are being stopped."
+    )
+    renders.message_posted.emit(f"{count} {problems[0]}" if problems else count)
+
+
+def _queue_tab() -> str:
+    """The name of the type of the queue's tab, another where Katana's own queue has that one; or empty."""
+    return next((name for name in Tabs.GetAvailableTabTypeNames() if name.startswith("Katana Queue")), "")
 
 
 def add_view_menu(bar: QMenuBar, settings: UserSettings) -> QMenu:

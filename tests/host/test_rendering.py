@@ -12,9 +12,11 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from pytestqt.qtbot import QtBot
 
 from host.app.render_state import Phase
+from host.app.window_menus import stop_all_jobs
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.Utils import EventModule
 from host.nodes.scene import active_scene
+from host.render_service import RenderMethod
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import (
     WAIT_MS,
@@ -337,3 +339,22 @@ def test_katanas_keys_cancel_and_repeat_renders(make_desktop: MakeDesktop, qtbot
     qtbot.waitUntil(lambda: first.phase is Phase.RUNNING, timeout=WAIT_MS)
     qtbot.keyClick(viewer, Qt.Key.Key_Escape, shift)
     qtbot.waitUntil(lambda: first.ended and third.ended, timeout=WAIT_MS)
+
+
+def test_stop_all_jobs_stops_what_any_farm_has(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """By the farm's own list, whoever submitted them; a farm that fails is named, the others are asked."""
+    desktop = make_desktop()
+    open_small(desktop, samples=20000)
+    messages: list[str] = []
+    desktop.renders.message_posted.connect(messages.append)
+    render = desktop.renders.start("Render", "Local Farm", RenderMethod.PREVIEW)
+    qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
+
+    class Broken:
+        def getJobs(self, filters: object) -> object:
+            raise OSError("no route to host")
+
+    FarmPluginManager._farms["Broken"] = Broken()  # type: ignore[assignment]  # this is all that is asked of it
+    stop_all_jobs(desktop.renders)
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert any("1 job" in text and "no route to host" in text for text in messages)

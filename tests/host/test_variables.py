@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from host.nodes.cooking import cook, describe
 from host.nodes.errors import CookError, ExpressionError, ProjectError
 from host.nodes.expressions import Evaluator, check
 from host.nodes.graph import Graph, Node
-from host.nodes.project import Project, from_document, resolved, to_document
+from host.nodes.project import Project, from_document, load, resolved, to_document, with_values
 from host.nodes.restore import restore
 from host.nodes.types import node_type
 from host.nodes.variables import Variable, resolve
@@ -184,3 +187,16 @@ def test_variables_that_cannot_be_are_refused_with_the_project(variables: object
     document["variables"] = variables
     with pytest.raises(ProjectError):
         from_document(document)
+
+
+@pytest.mark.parametrize(("shot", "camera"), [("sh010", "Shot"), ("sh020", "Detail")])
+def test_the_sample_project_has_two_shots(shot: str, camera: str) -> None:
+    """24 frames; each shot has its camera, its light, and a folder of its own."""
+    project = load(Path(__file__).resolve().parents[2] / "resources" / "scenes" / "two_shots.kqproject")
+    assert (project.first_frame, project.last_frame) == (1, 24)
+    graph = resolved(with_values(project, {"shot": shot}), "Render", 1.0)
+    assert str(graph.node("Render").value("output")).endswith(f"/{shot}/wave_study.####.exr")
+    assert ("Moon" in {node.name for node in graph.node("Render").upstream()}) is (shot == "sh020")
+    scene = cook(graph, "Render", 1.0)
+    assert describe(scene).camera == f"/World/Cameras/{camera}"
+    assert not scene.warnings
