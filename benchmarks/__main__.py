@@ -35,6 +35,7 @@ QUESTIONS = (
     "tab",
     "tab_on_queue",
     "log_view",
+    "farm",
 )
 
 

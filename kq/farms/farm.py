@@ -160,6 +160,14 @@ class Farm:
         last = len(job.kept.labels) if count is None else min(first + count, len(job.kept.labels))
         return [job.task_record(task) for task in range(first, last)]
 
+    def task_states(self, job_id: str) -> bytes:
+        """For each task of a job, the place of its state among the members of TaskState; empty of a job that
+        the engine does not have.
+        """
+        with self._lock:
+            job = self._jobs.get(job_id)
+        return b"" if job is None else job.states()
+
     def attempts(self, job_id: str, task: int | None = None) -> list[AttemptRecord]:
         """The attempts that are over, of a job or of one of its tasks; none of a job that there is not."""
         with self._lock:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from ..patterns import OutputPatterns, load_patterns
@@ -18,6 +19,10 @@ __all__ = ["KnownJob", "RowsByToken"]
 RowsByToken = Mapping[str, Mapping[int, EngineRow]]
 """What an engine lists, by the token of the submission and the task's number in it."""
 
+_UNKNOWN = TaskView(TaskState.WAITING)
+_PLACES = {state: place for place, state in enumerate(TaskState)}
+_MAX_PICTURES = 20
+"""So many attempts are looked through for the job's picture."""
 _MAX_NODES = 3
 """More nodes than these are counted, not named."""
 _OUTCOMES = {
@@ -104,50 +109,46 @@ class KnownJob:
 
     def record(self, silence: str) -> JobRecord:
         """The job as the tab and `kq` show jobs; `silence`: why what is known may be old, or empty."""
-        kept = self.kept
-        tasks = [self.task_record(task) for task in range(len(kept.labels))]
-        counts = dict.fromkeys(TaskState, 0)
-        for task in tasks:
-            counts[task.state] += 1
+        kept, count = self.kept, len(self.kept.labels)
+        known = [self.views.get(task, _UNKNOWN) for task in range(count)]
+        counts = Counter(view.state for view in known)
         state = derive_job_state(counts)
-        reasons = {task.state: task for task in reversed(tasks) if task.reason}
-        states = [TaskState.FAILED, TaskState.CANCELLED]
-        if not counts[TaskState.RUNNING]:
-            states.insert(1, TaskState.WAITING)
-        explained = next((reasons[each] for each in states if each in reasons), None)
-        reason = "" if explained is None else explained.reason
-        begun = [task for task in tasks if task.started is not None]
-        latest = max(begun, key=lambda task: task.started or 0.0, default=None)
-        ended = [task for task in begun if task.ended is not None]
-        last = max(ended, key=lambda task: task.ended or 0.0, default=None)
-        drawn = max(
-            (task for task in ended if task.picture), key=lambda task: task.ended or 0.0, default=None
-        )
-        shown = explained if explained is not None and explained.state is TaskState.FAILED else latest
-        at_work = [task for task in tasks if task.state.is_on_agent]
+        tries = [
+            (task, each)
+            for task, attempts in self.attempts.items()
+            if (each := _attempt_of(known[task], attempts)) is not None
+        ]
+        latest = max(tries, key=lambda each: each[1].started, default=None)
+        ended = [each for each in tries if each[1].ended is not None]
+        last = max(ended, key=lambda each: each[1].ended or 0.0, default=None)
+        explained = self._explained(known, counts)
+        reason = "" if explained is None else self.task_record(explained).reason
+        is_failed = explained is not None and known[explained].state is TaskState.FAILED
+        shown = explained if is_failed else None if latest is None else latest[0]
+        at_work = {view.node for view in known if view.state.is_on_agent}
         return JobRecord(
             id=kept.id,
             name=kept.name,
             state=state,
             submitted=kept.created,
             order=0,
-            started=min((task.started for task in begun if task.started is not None), default=None),
-            completed=last.ended if last is not None and state.is_terminal else None,
-            progress=counts[TaskState.COMPLETED] / len(kept.labels),
-            tasks=len(kept.labels),
+            started=min((each.started for _task, each in tries), default=None),
+            completed=last[1].ended if last is not None and state.is_terminal else None,
+            progress=counts[TaskState.COMPLETED] / count,
+            tasks=count,
             tasks_waiting=counts[TaskState.WAITING],
             tasks_running=counts[TaskState.RUNNING] + counts[TaskState.STOPPING],
             tasks_completed=counts[TaskState.COMPLETED],
             tasks_failed=counts[TaskState.FAILED],
             tasks_cancelled=counts[TaskState.CANCELLED],
-            agent=_nodes(at_work or ([latest] if latest else [])),
-            attempts=sum(task.attempts for task in tasks),
-            log_file="" if shown is None else shown.log_file,
-            exit_code=None if last is None else last.exit_code,
+            agent=_nodes(at_work or ({known[latest[0]].node} if latest else set())),
+            attempts=sum(map(len, self.attempts.values())),
+            log_file="" if shown is None else self.task_record(shown).log_file,
+            exit_code=None if last is None else last[1].exit_code,
             reason=reason if state.is_terminal else silence or reason,
-            picture="" if drawn is None else drawn.picture,
-            peak_memory=max((task.peak_memory or 0 for task in tasks), default=0) or None,
-            cpu_s=sum(task.cpu_s or 0.0 for task in tasks) or None,
+            picture=self._latest_picture(ended),
+            peak_memory=max((each.peak_memory or 0 for _task, each in ended), default=0) or None,
+            cpu_s=sum(each.cpu_s or 0.0 for _task, each in ended) or None,
             warning=kept.warning,
             node=kept.node,
             stopping=self.is_stop_wanted and not state.is_terminal,
@@ -155,11 +156,38 @@ class KnownJob:
             farm=self.farm,
         )
 
+    def _explained(self, known: Sequence[TaskView], counts: Mapping[TaskState, int]) -> int | None:
+        """The task whose reason is the job's: what failed, or what it waits for where none runs."""
+        states = [TaskState.FAILED, TaskState.CANCELLED]
+        if not counts[TaskState.RUNNING]:
+            states.insert(1, TaskState.WAITING)
+        for state in states:
+            found = next(
+                (task for task, view in enumerate(known) if view.state is state and view.reason), None
+            )
+            if found is not None:
+                return found
+        return None
+
+    def _latest_picture(self, ended: Sequence[tuple[int, AttemptFile]]) -> str:
+        """Of the attempts that are over, from the latest on, the first that has one."""
+        for _task, attempt in sorted(ended, key=lambda each: -(each[1].ended or 0.0))[:_MAX_PICTURES]:
+            if picture := self._read_end(attempt).picture:
+                return picture
+        return ""
+
+    def states(self) -> bytes:
+        """The state of each task, as its place among the members of TaskState. Any thread."""
+        views, waiting = self.views, _PLACES[TaskState.WAITING]
+        return bytes(
+            _PLACES[views[task].state] if task in views else waiting for task in range(len(self.kept.labels))
+        )
+
     def task_record(self, task: int) -> TaskRecord:
         """One task as the tab and `kq` show tasks. Any thread."""
-        view = self.views.get(task, TaskView(TaskState.WAITING))
+        view = self.views.get(task, _UNKNOWN)
         attempts = self.attempts.get(task, ())
-        last = next((each for each in reversed(attempts) if each.attempt == view.attempt), None)
+        last = _attempt_of(view, attempts)
         reason = view.reason
         if last is not None and last.unseen:
             reason = f"{view.node} does not see the folder {last.unseen}: write pictures to a file share"
@@ -228,11 +256,17 @@ def _log_end(attempt: AttemptFile, patterns: OutputPatterns, folder: str) -> _Lo
     picture = next((each for each in pictures if each is not None), "")
     if picture:
         picture = os.path.normpath(os.path.join(folder, picture))  # noqa: PTH118  # Path keeps `..`
-    error = next((line for line in lines if patterns.classify(line) == "error"), "").strip()
+    failed = attempt.outcome == "failed"
+    error = next((line for line in lines if failed and patterns.classify(line) == "error"), "").strip()
     reason = f"{attempt.reason}: {one_line(error)[:200]}" if error else attempt.reason
     return _LogEnd(picture or attempt.picture, reason)
 
 
-def _nodes(tasks: Sequence[TaskRecord]) -> str:
-    names = sorted({task.agent for task in tasks if task.agent})
+def _attempt_of(view: TaskView, attempts: Sequence[AttemptFile]) -> AttemptFile | None:
+    """The attempt that a view is about."""
+    return next((each for each in reversed(attempts) if each.attempt == view.attempt), None)
+
+
+def _nodes(nodes: Set[str]) -> str:
+    names = sorted(node for node in nodes if node)
     return ", ".join(names) if len(names) <= _MAX_NODES else f"{len(names)} nodes"

@@ -30,6 +30,8 @@ _FORMAT = _SEPARATOR.join(("%F", "%K", "%T", "%r", "%N", "%S", "%k"))
 _NO_CONTACT = re.compile(
     r"Unable to contact slurm controller|Socket timed out|Connection refused", re.IGNORECASE
 )
+_FULL = re.compile(r"Resource temporarily unavailable", re.IGNORECASE)
+"""What --test-only says; without it sbatch would wait for room, in silence."""
 
 OPTIONS = (
     Option("partition", "the partition; empty: Slurm's default"),
@@ -239,6 +241,8 @@ class Slurm:
             raise ConnectionLost(f"Slurm's controller does not answer: {said}")
         if is_failure_fine:
             return done.output
+        if _FULL.search(done.errors):
+            raise Refused("Slurm's queue is full (MaxJobCount): start the job later")
         said = re.sub(r"^\w+: (?:error: )?(?:Batch job submission failed: |allocation failure: )?", "", said)
         raise Refused(f"Slurm refused it: {said}")
 

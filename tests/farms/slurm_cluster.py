@@ -51,7 +51,7 @@ SlurmctldTimeout=15
 InactiveLimit=0
 KillWait=5
 MinJobAge={min_job_age}
-MaxJobCount=20000
+MaxJobCount={max_jobs}
 MaxArraySize={max_array}
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,batch_sched_delay=1,sched_min_interval=0,bf_interval=5
@@ -73,7 +73,9 @@ def missing_programs() -> list[str]:
 class SlurmCluster:
     """Starts the daemons; `environment` leads Slurm's commands to them."""
 
-    def __init__(self, folder: Path, *, min_job_age: int = 300, max_array: int = 10001) -> None:
+    def __init__(
+        self, folder: Path, *, min_job_age: int = 300, max_array: int = 10001, max_jobs: int = 20000
+    ) -> None:
         self.folder = folder
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("state", "log", "run", *(f"spool/{node}" for node in NODES)):
@@ -87,7 +89,7 @@ class SlurmCluster:
         (folder / "slurm.conf").write_text(
             _CONFIG.format(
                 host=host, port=port, first=port + 1, last=port + len(NODES), folder=folder, user=_user(),
-                min_job_age=min_job_age, max_array=max_array,
+                min_job_age=min_job_age, max_array=max_array, max_jobs=max_jobs,
             )
         )  # fmt: skip
         self.environment = {
@@ -138,6 +140,10 @@ class SlurmCluster:
     def kill_controller(self) -> None:
         """End slurmctld by SIGKILL."""
         self._end("slurmctld")
+
+    def lose_slurmd(self, node: str) -> None:
+        """Its slurmd alone is gone: what it started runs on."""
+        self._end(node)
 
     def lose_node(self, node: str) -> None:
         """As when the power fails: its slurmd, its slurmstepds and all that they run are gone."""

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,14 @@ from kq.errors import BadInput, ConnectionLost, Refused
 from kq.farms.farm import Farm
 from kq.farms.slurm import Slurm
 from kq.records import JobSpec, new_job_id
-from kq.states import JobState, TaskState
+from kq.states import JobState
+from tests.farms.on_slurm import SLEEP, await_farm, held_back, open_farm, state_of
 from tests.farms.slurm_cluster import SlurmCluster
 from tests.support.live_queue import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 WRITE = "import sys, pathlib; pathlib.Path(sys.argv[1]).touch(); print('done', sys.argv[2])"
-SLEEP = "import time; print('begun', flush=True); time.sleep(600)"
-_TIMEOUT_S = 180.0
 
 
 @pytest.fixture
@@ -38,39 +37,6 @@ def farm(cluster: SlurmCluster, share: Path) -> Iterator[Farm]:
             with contextlib.suppress(ConnectionLost):  # a test may have closed it
                 made.stop(job.id).result(60)
     made.close(30)
-
-
-def open_farm(cluster: SlurmCluster, share: Path) -> Farm:
-    return Farm("slurm", share / "farm", Slurm({**cluster.environment, "SBATCH_PARTITION": "nowhere"}))
-
-
-def await_farm(farm: Farm, condition: Callable[[], bool], what: str) -> None:
-    """Ask the engine again and again until `condition` holds."""
-    deadline = time.monotonic() + _TIMEOUT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited for {what} in vain: {farm.jobs()} {farm.problem}")
-        try:
-            farm.refresh().result(60)
-        except ConnectionLost:
-            pass
-        time.sleep(0.3)
-
-
-def state_of(farm: Farm, job: str) -> JobState:
-    record = farm.job(job)
-    return (
-        record.state if record is not None else JobState.WAITING
-    )  # another desktop may not have read it yet
-
-
-def held_back(farm: Farm, job: str) -> list[int]:
-    """Tasks that Slurm holds back after the loss of their node."""
-    return [
-        task.index
-        for task in farm.tasks(job)
-        if task.state is TaskState.WAITING and "Start Now" in task.reason
-    ]
 
 
 def frames_job(share: Path, frames: str, **more: object) -> JobSpec:

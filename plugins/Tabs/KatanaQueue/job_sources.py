@@ -21,7 +21,6 @@ from ....kq.api import (
 __all__ = ["FarmSource", "JobSource", "JobSources", "start_tasks", "stop_tasks"]
 
 T = TypeVar("T")
-_STATES = tuple(TaskState)
 
 
 class FarmSource:
@@ -60,7 +59,7 @@ class FarmSource:
 
     def task_states(self, job_id: str) -> Future[bytes]:
         """The state of each task of a job, as its place among the states."""
-        return _done(lambda: bytes(_STATES.index(task.state) for task in self.farm.tasks(job_id)))
+        return _done(lambda: self.farm.task_states(job_id))
 
     def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
         """The attempts that are over, of a job or of one of its tasks."""
