@@ -162,7 +162,8 @@ def test_two_live_renders_side_by_side(make_desktop: MakeDesktop, qtbot: QtBot) 
 
     assert desktop.renders.cancel_latest()  # what Esc does
     qtbot.waitUntil(lambda: second.ended, timeout=LIMIT_MS)
-    assert not first.ended and monitor().live_bar.isHidden()
+    assert not first.ended
+    qtbot.waitUntil(monitor().live_bar.isHidden, timeout=LIMIT_MS)
     desktop.renders.cancel_all()
     qtbot.waitUntil(lambda: first.ended, timeout=LIMIT_MS)
 
