@@ -120,7 +120,18 @@ class Farm:
             except grpc.RpcError as error:
                 print(f"RQD: {what}: {error}", file=sys.stderr, flush=True)
                 if what == "launch":
-                    self.ended(argument.job_id, argument.frame_id, 256)
+                    time.sleep(0.5)
+                    self.not_launched(argument)
+
+    def not_launched(self, run_frame: Any) -> None:
+        """RQD did not take a frame: it waits again, as in Cuebot."""
+        with self.lock:
+            job = self.jobs[run_frame.job_name]
+            self.idle_cores += job.cores
+            for frame in job.frames:
+                if frame.id == run_frame.frame_id and frame.state == job_pb2.RUNNING:
+                    frame.state = job_pb2.WAITING
+        self.dispatch()
 
     def ended(self, job_id: str, frame_id: str, exit_status: int) -> None:
         """A frame is over: retry it, or leave it as it ended."""
