@@ -45,6 +45,7 @@ FIRST = (
     "house/test_benchmarks.py",
     "reliability/test_no_orphans.py",
     "tab/test_jobs_model.py",
+    "farms/test_opencue.py",
     "cli/test_serve.py",
     "agent/test_standby.py",
     "host/test_headless.py",

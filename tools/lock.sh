@@ -19,6 +19,5 @@ lock() {
 lock kq "$@"
 lock host --extra host "$@"
 lock dev --extra host --extra opencue --extra dev "$@"
-lock opencue --extra opencue "$@"
 lock bench --extra bench "$@"
 compile katana --python-version 3.11 --group katana "$@"
