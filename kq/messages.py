@@ -414,7 +414,9 @@ class FetchUpdate(_Message, frozen=True, kw_only=True, tag="fetch"):
     path: str = ""
     """A file of the folder, relative to it; empty: what is in it."""
     offset: int = 0
-    """Of the bytes that are wanted; of the list, how many files to skip."""
+    """Of the bytes that are wanted; of the list, how many files to skip. -1: nothing more is wanted."""
+    receipt: int = 0
+    """Of the part or page that came last: who does not read is sent no more."""
 
 
 # --- request port: server to Agents ----------
@@ -491,6 +493,8 @@ class FolderOrder(_Message, frozen=True, kw_only=True, tag="folder"):
     files: tuple[FolderEntry, ...] = ()
     more: bool = False
     refused: str = ""
+    receipt: int = 0
+    """To be returned with the next FetchUpdate."""
 
 
 class FilePartOrder(_Message, frozen=True, kw_only=True, tag="file-part"):
@@ -501,6 +505,8 @@ class FilePartOrder(_Message, frozen=True, kw_only=True, tag="file-part"):
     offset: int
     data: bytes = b""
     refused: str = ""
+    receipt: int = 0
+    """As in FolderOrder."""
 
 
 # --- broadcast port: server to Agents (topic `a`, the Agent's id, a NUL) ----------

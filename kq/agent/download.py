@@ -65,6 +65,7 @@ class FolderFetch:
         self._asked = 0
         """And how much was asked for."""
         self._damaged = 0
+        self._receipt = 0
         self._last_answer = self._last_ask = time.monotonic()
 
     def start(self) -> None:
@@ -106,6 +107,7 @@ class FolderFetch:
         if order.attempt != self._attempt or self.failed or self._copies is not None:
             return
         self._last_answer = time.monotonic()
+        self._receipt = order.receipt or self._receipt
         if order.refused:
             self.failed = f"the job's temporary folder cannot be fetched: {order.refused}"
         elif isinstance(order, m.FolderOrder):
@@ -156,6 +158,7 @@ class FolderFetch:
                 return
             # Another Agent of this machine fetched it meanwhile.
         self._entry = None
+        self._ask("", -1)  # the last parts were read, too
         self._copies = self._copy()
 
     def _begin_file(self) -> None:
@@ -222,7 +225,11 @@ class FolderFetch:
 
     def _ask(self, path: str, offset: int) -> None:
         self._last_ask = time.monotonic()
-        self._send(m.FetchUpdate(agent=self._agent, attempt=self._attempt, path=path, offset=offset))
+        self._send(
+            m.FetchUpdate(
+                agent=self._agent, attempt=self._attempt, path=path, offset=offset, receipt=self._receipt
+            )
+        )
 
 
 def _is_kept(path: Path, size: int) -> bool:

@@ -15,7 +15,7 @@ _MESSAGES_A_SECOND, _MESSAGES_OF_AGENT = 1000, 500
 """Of a key, and more for each of its Agents: one that fetches many small files sends some hundreds."""
 _REPORTS_A_SECOND, _REPORTS_AT_ONCE = 50, 200
 """Of an Agent: heartbeats, progress and endings, each of which clients hear of. Ours send some 10."""
-_REGISTRATION_INTERVAL_S, _REGISTRATIONS_AT_ONCE = 0.5, 20
+_REGISTRATION_INTERVAL_S, _REGISTRATIONS_AT_ONCE = 1.0, 5
 """Of a key, and as many more at once for each of its Agents: when a cut ends, all of them register."""
 _SUMMARY_INTERVAL_S = 60.0
 _MAX_AGENTS_KNOWN = 10_000

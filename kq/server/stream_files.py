@@ -19,6 +19,8 @@ __all__ = ["FolderLists", "FreeSpace", "IncomingFiles", "append_log", "read_part
 
 _FILES_PAGE_SIZE = 500
 _MAX_FILES = 50_000
+_MAX_LISTS = 10
+"""Of one attempt: after that it is the last one that was made."""
 _MAX_KNOWN = 200_000
 """Files whose hashes are remembered."""
 _TURN_S = 0.05
@@ -192,14 +194,17 @@ class FolderLists:
         self._begun: dict[str, tuple[Iterator[m.FolderEntry | None], dict[str, m.FolderEntry]]] = {}
         """By attempt: lists that are being made."""
         self._lists: dict[str, dict[str, m.FolderEntry]] = {}
-        """By attempt. One is made once: asking again costs nothing."""
+        """By attempt."""
+        self._made: dict[str, int] = {}
+        """By attempt: how often its list was made. An Agent asks anew where a file has changed since."""
 
     def page(self, attempt: str, folder: Path, first: int, skip: frozenset[str]) -> Page | None:
         """Files of `folder` from the one numbered `first` on, and whether there are more.
 
         None: the list takes longer, and the same is to be asked for again. Raises OSError.
         """
-        if attempt not in self._lists and not self._goes_on(attempt, folder, skip):
+        is_anew = first <= 0 and self._made.get(attempt, 0) < _MAX_LISTS
+        if (is_anew or attempt not in self._lists) and not self._goes_on(attempt, folder, skip):
             return None
         entries = list(self._lists[attempt].values())
         first = max(first, 0)
@@ -222,6 +227,7 @@ class FolderLists:
             raise
         del self._begun[attempt]
         self._lists[attempt] = found
+        self._made[attempt] = self._made.get(attempt, 0) + 1
         return True
 
     def has(self, attempt: str, path: str) -> bool:
@@ -232,6 +238,7 @@ class FolderLists:
         """Drop the attempt's list."""
         self._begun.pop(attempt, None)
         self._lists.pop(attempt, None)
+        self._made.pop(attempt, None)
 
     def _entries(self, folder: Path, skip: frozenset[str]) -> Iterator[m.FolderEntry | None]:
         """Each file, and None wherever others may have their turn before."""

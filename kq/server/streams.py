@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from ..records import parse_attempt_id
 from ..settings import Settings
 from .agent_links import AgentLinks
 from .fair_queue import FairQueue
+from .receipts import Receipts
 from .returned_files import ReturnedFiles, ReturnLimits
 from .stream_files import FolderLists, FreeSpace, IncomingFiles, append_log, read_part
 
@@ -30,7 +32,8 @@ _Answer = m.StreamedOrder | m.FolderOrder | m.FilePartOrder
 _GIVEN_UP = "this Agent does not have this attempt (any more)"
 _TOO_MUCH = "it sends more at once than is taken"
 _LONGEST_NAME = 200
-_LONGEST_PATH = 8192
+_LONGEST_PATH = 4096
+_NOTHING_MORE = -1
 _MAX_RETURNED_OF_JOB = 100_000
 _LEAST_SIZE = 1024
 """Of a message, for the limits of what waits: it takes so much even when it holds no bytes."""
@@ -43,6 +46,8 @@ class _Work(NamedTuple):
     """The log, the file that is to appear, or the folder that is asked for."""
     roots: tuple[Path, ...]
     """The target must lie below one of these when links are followed; empty: the job itself names it."""
+    receipt: int = 0
+    """Goes out with what was fetched."""
 
     @property
     def size(self) -> int:
@@ -86,6 +91,7 @@ class Streams:
         self._files = IncomingFiles()
         self._lists = FolderLists()
         self._space = FreeSpace(settings.min_free_bytes)
+        self._receipts = Receipts(time.monotonic)
         self._attempts: dict[str, ReturnedFiles] = {}
         """By name of an attempt that has streamed something."""
         self._returned: dict[str, set[str]] = {}
@@ -100,11 +106,21 @@ class Streams:
             # An answer would carry it, and might wait for a peer that never reads.
             self._links.allowances.refuse(key, "a name or path that is too long")
             return
+        if isinstance(message, m.FetchUpdate):
+            self._receipts.confirm(message.agent, message.receipt)
+            if message.offset == _NOTHING_MORE and not message.path:
+                return
         try:
             work = self._admit(message)
         except Refused as error:
             self._links.send(message.agent, _refusal(message, str(error)))
             return
+        if isinstance(message, m.FetchUpdate):
+            receipt = self._receipts.issue(message.agent)
+            if receipt is None:
+                self._links.allowances.refuse(key, "more is fetched than read")
+                return
+            work = work._replace(receipt=receipt)
         with self._changed:
             has_room = self._work.put(key, message.agent, work, work.size)
             self._changed.notify()
@@ -249,13 +265,17 @@ class Streams:
             if page is None:
                 return None
             files, more = page
-            return m.FolderOrder(attempt=message.attempt, first=message.offset, files=files, more=more)
+            return m.FolderOrder(
+                attempt=message.attempt, first=message.offset, files=files, more=more, receipt=work.receipt
+            )
         if not _stays_below(work.target / message.path, work.roots) and not self._lists.has(
             message.attempt, message.path
         ):
             return _refusal(message, f"{message.path} is not in the job's temporary folder")
         data = read_part(work.target / message.path, message.offset)
-        return m.FilePartOrder(attempt=message.attempt, path=message.path, offset=message.offset, data=data)
+        return m.FilePartOrder(
+            attempt=message.attempt, path=message.path, offset=message.offset, data=data, receipt=work.receipt
+        )
 
 
 def _refusal(message: _Streamed, text: str) -> _Answer:

@@ -161,6 +161,28 @@ def test_the_server_does_not_grow_with_what_is_not_read(
     assert largest - before < GROWTH
 
 
+def test_who_reads_nothing_is_sent_no_more(queue: LiveQueue, attacker: HostileAgent, folder: Path) -> None:
+    """The parts of a file that an Agent asks for and never takes are not kept for it without end."""
+    (folder / "textures").write_bytes(os.urandom(4 << 20))
+    server = psutil.Process(queue.server_pid)
+    before = largest = server.memory_info().rss
+    log = next((Path(queue.data_root) / "logs").glob("*-1/server.log"))
+    registered = log.read_text().count("registered: pid")
+    attacker.stop_reading()
+    until(lambda: log.read_text().count("registered: pid") > registered, "it to be registered anew")
+    for number in range(1200):
+        attacker.send(m.FetchUpdate(agent=attacker.name, attempt=attacker.attempt, path="textures"))
+        if number % 30 == 0:
+            # Slowly enough that each could be answered; none is waited for.
+            time.sleep(0.02)
+            largest = max(largest, server.memory_info().rss)
+    job_id = attacker.attempt.partition("/")[0]
+    attacker.send(m.ProgressUpdate(agent=attacker.name, attempt=attacker.attempt, progress=0.8))
+    until(lambda: queue.job(job_id).progress == 0.8, "the server to have taken it all")
+    largest = max(largest, server.memory_info().rss)
+    assert largest - before < GROWTH
+
+
 def test_no_more_agents_than_were_admitted(queue: LiveQueue) -> None:
     """2,000 registrations with a key for three; the server's log has a line about it, not 2,000."""
     log = next((Path(queue.data_root) / "logs").glob("*-1/server.log"))

@@ -42,6 +42,7 @@ class HostileAgent:
 
     def __init__(self, session: SessionRecord, name: str) -> None:
         self.name = name
+        self._session = session
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._request = self._socket(zmq.DEALER, session, session.request_port)
         self._update = self._socket(zmq.PUSH, session, session.update_port)
@@ -52,11 +53,19 @@ class HostileAgent:
         """What it was given last."""
         self.log_file = ""
 
-    def _socket(self, kind: int, session: SessionRecord, port: int) -> zmq.Socket[bytes]:
+    def stop_reading(self) -> None:
+        """Have the server's answers go to a connection that takes next to nothing, once it is registered."""
+        self._request.close()
+        self._request = self._socket(zmq.DEALER, self._session, self._session.request_port, keeps=1)
+        self.register()
+
+    def _socket(self, kind: int, session: SessionRecord, port: int, keeps: int = 0) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         # An attack that is under way is not waited for at the end.
         socket.linger = 0
-        socket.sndhwm = socket.rcvhwm = 0
+        socket.sndhwm, socket.rcvhwm = 0, keeps
+        if keeps:
+            socket.setsockopt(zmq.RCVBUF, 4096)
         socket.curve_serverkey = session.server_key.encode()
         socket.curve_publickey = session.public_key.encode()
         socket.curve_secretkey = session.secret_key.encode()
