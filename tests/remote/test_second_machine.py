@@ -232,7 +232,7 @@ def test_a_cut_beyond_the_lease_ends_the_render_and_queues_it_again(
     queue.client.resume_agents(local).result(10)
     record = queue.await_job(job)
     assert record.state == "Completed" and record.attempts == 2
-    assert not list(second.state.glob("sessions/*"))
+    assert not list(second.state.glob("sessions/*/"))
 
 
 def test_a_frozen_agent_is_ended_with_its_render(
@@ -268,7 +268,7 @@ def test_the_end_of_the_session_is_the_end_of_its_agents(
         running = second.processes()
         os.kill(queue.serve_pid, signal.SIGKILL)
         until(lambda: gone([pid for pids in running.values() for pid in pids]), "all over there to end")
-        until(lambda: not list(second.state.glob("sessions/*")), "the key to be gone")
+        until(lambda: not list(second.state.glob("sessions/*/")), "the key to be gone")
         launcher.close()
 
 
