@@ -132,7 +132,7 @@ def test_closed_in_the_midst_nothing_remains(
     assert dialog._background.wait(30)
     assert not dialog.isVisible()
     assert not any(machine.processes().values())
-    assert not list(machine.state.glob("sessions/*"))
+    assert not list(machine.state.glob("sessions/*/"))
 
 
 def test_a_saved_host_is_offered_again(

@@ -108,4 +108,4 @@ def test_a_disk_that_fills_up_fails_the_task_and_not_the_agent(
     stopped = launcher.stop(target, reports)
     assert stopped.ok, reports.text()
     until(lambda: gone(running), "all over there to end")
-    assert not list(small.state.glob("sessions/*"))
+    assert not list(small.state.glob("sessions/*/"))

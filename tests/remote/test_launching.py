@@ -42,7 +42,7 @@ def test_agents_start_work_and_stop(
     assert stopped.ok, reports.text()
     assert not remote_agents(queue)
     assert gone([pid for pids in running.values() for pid in pids])
-    assert not list(machine.state.glob("sessions/*"))
+    assert not list(machine.state.glob("sessions/*/"))
     assert [host.host for host in HostStore(own_home / "hosts.json").hosts()] == [machine.address]
     assert "secret" not in (own_home / "hosts.json").read_text()
 
@@ -76,7 +76,7 @@ def test_cancelled_at_any_step_nothing_remains(
     result = launcher.start(machine.target(), reports, reports.cancelled)
     assert result.cancelled, reports.text()
     assert not any(machine.processes().values())
-    assert not list(machine.state.glob("sessions/*"))
+    assert not list(machine.state.glob("sessions/*/"))
     until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
 
 
@@ -90,7 +90,7 @@ def test_cancelled_after_a_hard_end_nothing_remains(
     reports = Reports(cancel_at="Registration")
     assert launcher.start(machine.target(), reports, reports.cancelled).cancelled, reports.text()
     assert not any(machine.processes().values())
-    assert not list(machine.state.glob("sessions/*"))
+    assert not list(machine.state.glob("sessions/*/"))
     until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
 
 
@@ -110,7 +110,7 @@ def test_cancelled_while_the_script_runs_nothing_remains(
             assert start.result(60).cancelled
         assert not is_alive(script)
         assert not any(slow.processes().values())
-        assert not list(slow.state.glob("sessions/*"))
+        assert not list(slow.state.glob("sessions/*/"))
 
 
 def test_a_machine_without_sftp_is_told_of(
@@ -126,7 +126,7 @@ def test_a_machine_without_sftp_is_told_of(
     with RemoteMachine(tmp_path / "machine", settings=f"ForceCommand {login}") as machine:
         result = launcher.start(machine.target(), Reports())
         assert not result.ok and "SFTP subsystem" in result.message, result.message
-        assert not any(machine.processes().values()) and not list(machine.state.glob("sessions/*"))
+        assert not any(machine.processes().values()) and not list(machine.state.glob("sessions/*/"))
     assert not remote_agents(queue)
 
 

@@ -330,7 +330,7 @@ def test_texts_of_an_agent_are_cut_to_what_can_be_told(target: Target) -> None:
         while not isinstance(order, m.AssignOrder):
             order = decoder.decode(near.recv())
         assert order.attempt == f"{job}/0/1"
-        long = "x" * (2 << 20)
+        long = "x" * (500 << 10)
         ending = m.AttemptEnding(
             agent=name, attempt=order.attempt, outcome="failed", reason=long, warning=long, picture=long,
             exit_code=2**63, peak_memory=2**64 - 1, cpu_s=float("nan"),
