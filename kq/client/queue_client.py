@@ -105,6 +105,11 @@ class QueueClient(ClientRequests):
         """The name of the session that it is connected to; empty before the first connection."""
         return self._session.session if self._session is not None else ""
 
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        """The queue's ports as they were reached last; zeros before the first connection."""
+        return self._session.ports if self._session is not None else (0, 0, 0)
+
     def jobs(self) -> list[JobRecord]:
         """All jobs, as last heard, in the order of submission."""
         with self._lock:

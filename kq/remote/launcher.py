@@ -370,7 +370,7 @@ class RemoteLauncher:
             preflight.connection,
             preflight.tunnel,
             preflight.config.lease_s,
-            preflight.local_ports,
+            lambda: self._queue.ports if self._queue is not None else (0, 0, 0),
             self._questions,
             lambda: self._is_needed(label),
         )

@@ -73,6 +73,10 @@ class Queue(Protocol):
     def session(self) -> str:
         """The session's name; empty before there is one."""
 
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        """Its ports on this machine; zeros before there is one."""
+
     def admit_host(self, host: str, bind: str, agents: int, *, by_hand: bool = False) -> Future[str]:
         """Make a key for so many Agents, and open the ports on the local address `bind`."""
 

@@ -37,7 +37,8 @@ class Tunnel:
         self._closed = False
         self._lock = threading.Lock()
         self._open = 0
-        self._ends: set[socket.socket | paramiko.Channel] = set()
+        self._ends: dict[socket.socket | paramiko.Channel, int] = {}
+        """What is open, with the port of this machine that it leads to."""
         self.there: list[int] = []
         """The other machine's ports, in the same order."""
         self._ways: dict[int, int] = {}
@@ -54,6 +55,15 @@ class Tunnel:
                 f"{connection.route.name} does not forward ports through SSH ({error}): its administrator "
                 f"may allow it with `AllowTcpForwarding yes` in sshd_config"
             ) from error
+
+    def lead_to(self, ports: Sequence[int]) -> None:
+        """Have new connections lead to these ports of this machine, in the order of `there`."""
+        self._ways = dict(zip(self.there, ports, strict=True))
+        with self._lock:
+            # Whoever has such a port now may have taken a connection, and never answer.
+            strays = [end for end, port in self._ends.items() if port not in ports]
+        for end in strays:
+            _hang_up(end)
 
     def close(self) -> None:
         """Close all its connections. The other machine's ports close with the SSH connection.
@@ -100,7 +110,7 @@ class Tunnel:
                 hang_up(channel)
                 hang_up(sock)
                 return
-            self._ends |= {channel, sock}
+            self._ends |= {channel: port, sock: port}
         back = threading.Thread(
             target=self._move, args=(channel, sock), name=f"kq-tunnel-{port}-in", daemon=True
         )
@@ -108,7 +118,7 @@ class Tunnel:
         self._move(sock, channel)
         back.join()
         with self._lock:
-            self._ends -= {channel, sock}
+            del self._ends[channel], self._ends[sock]
 
     def _move(
         self, source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel
@@ -119,10 +129,14 @@ class Tunnel:
         except (OSError, EOFError):
             pass  # one side is gone; the other is closed with it
         for end in (source, target):
-            if isinstance(end, socket.socket):
-                try:
-                    # A thread that waits for this socket is woken by nothing else.
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # it is shut already
-            hang_up(end)
+            _hang_up(end)
+
+
+def _hang_up(end: socket.socket | paramiko.Channel) -> None:
+    if isinstance(end, socket.socket):
+        try:
+            # A thread that waits for this socket is woken by nothing else.
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is shut already
+    hang_up(end)

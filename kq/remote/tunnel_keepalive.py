@@ -28,20 +28,22 @@ class TunnelKeepalive:
         connection: Connection,
         tunnel: Tunnel,
         lease_s: float,
-        ports: Sequence[int],
+        ports: Callable[[], Sequence[int]],
         questions: RemoteQuestions,
         is_needed: Callable[[], bool],
     ) -> None:
         """
         Args:
             lease_s: for how long the Agents behind it wait for it, in seconds.
-            ports: of this machine, to which it leads.
+            ports: of this machine, to which it leads: a server that was started again may have others. Zeros:
+                they are not known now.
             is_needed: whether there are Agents behind it.
         """
         self._lease_s = lease_s
         self._connection = connection
         self._tunnel = tunnel
-        self._ports = tuple(ports)
+        self._ports = ports
+        self._last_ports = tuple(ports())
         self._questions = questions
         self._is_needed = is_needed
         self._closed = threading.Event()
@@ -88,6 +90,15 @@ class TunnelKeepalive:
                 return
             if not self._connection.transport.is_active():
                 self._connect_again()
+            self._follow_ports()
+
+    def _follow_ports(self) -> None:
+        """Lead to the ports that the queue has now."""
+        ports = tuple(self._ports())
+        if all(ports) and ports != self._last_ports:
+            _log.info("the tunnel to %s leads to other ports now", self._connection.route.name)
+            self._last_ports = ports
+            self._tunnel.lead_to(ports)
 
     def _connect_again(self) -> None:
         """The same ports once more: the Agents know no others."""
@@ -108,7 +119,7 @@ class TunnelKeepalive:
             return
         self._connection = connection
         try:
-            self._tunnel = Tunnel(connection, self._ports, self._tunnel.there)
+            self._tunnel = Tunnel(connection, self._last_ports, self._tunnel.there)
         except KqError as error:
             # The SSH server over there may not have noticed yet that the old connection is gone.
             _log.warning("the tunnel to %s cannot be opened again: %s", name, error)

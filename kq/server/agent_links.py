@@ -25,6 +25,8 @@ class AgentLinks:
         """By Agent: its peer on the request port."""
         self._roles: dict[str, str] = {}
         """By Agent: the role of the key that speaks for it; no other may."""
+        self._waiting: dict[str, list[str]] = {}
+        """By role: Agents that asked to register while their key had all its Agents."""
 
     def __len__(self) -> int:
         return len(self._roles)
@@ -41,6 +43,20 @@ class AgentLinks:
         """Let only keys of this role speak for the Agent."""
         self._roles[agent_id] = role
 
+    def has_place(self, agent_id: str, role: str) -> bool:
+        """Whether the Agent may register: its key has not all its Agents yet, or it is one of them.
+
+        An Agent that may not is asked to register when one of the others is gone: that may have died, and not
+        be known gone yet.
+        """
+        most = self.allowances.max_agents(role)
+        if most is None or agent_id in self._roles or len(self.agents_of(role)) < most:
+            return True
+        waiting = self._waiting.setdefault(role, [])
+        if agent_id not in waiting and len(waiting) < most:
+            waiting.append(agent_id)
+        return False
+
     def connect(self, agent_id: str, peer: bytes, role: str) -> bool:
         """Reach the Agent through this peer from now on. Returns whether that is a change."""
         is_new = self._routes.get(agent_id) != peer
@@ -49,10 +65,12 @@ class AgentLinks:
         return is_new
 
     def forget(self, agent_id: str) -> None:
-        """The Agent no longer exists."""
+        """The Agent no longer exists. Those that wait for its place are asked to register."""
         self._routes.pop(agent_id, None)
-        self._roles.pop(agent_id, None)
+        role = self._roles.pop(agent_id, "")
         self.allowances.forget_agent(agent_id)
+        for waiting in self._waiting.pop(role, ()):
+            self.publish(waiting, m.RegisterAgainOrder())
 
     def is_connected(self, agent_id: str) -> bool:
         """Whether the Agent has a route on the request port."""

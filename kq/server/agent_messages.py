@@ -105,8 +105,7 @@ class AgentMessages:
             self._allowances.refuse(role, refusal)
             self._outbox.reply(peer, m.EndOrder(reason=refusal))
             return
-        if self._has_too_many(role, agent_id):
-            # Not answered, so that it asks again: another of them may have died, and is not known gone yet.
+        if not self._links.has_place(agent_id, role):
             self._allowances.refuse(role, "more Agents than it was admitted for")
             return
         self._scheduler.handle(
@@ -128,13 +127,6 @@ class AgentMessages:
         if self._links.connect(agent_id, peer, role):
             _log.info("registered: pid %d on %s", message.pid, message.host, extra={"agent": agent_id})
         self._journal_writer.note_agent(agent, role)
-
-    def _has_too_many(self, role: str, agent_id: str) -> bool:
-        """Whether the key of a new Agent has as many as it was admitted for."""
-        most = self._allowances.max_agents(role)
-        if most is None or self._links.role_of(agent_id) is not None:
-            return False
-        return len(self._links.agents_of(role)) >= most
 
     # --- what of a report is passed on ----------------------------------------------
 

@@ -111,8 +111,7 @@ class SessionFiles:
             _log.warning("another process has taken ports of %s meanwhile: now %s", before, state.ports)
             tunneled = sorted(label for label, address in state.hosts.items() if not address)
             if tunneled:
-                # Their tunnels lead to the ports of before.
-                _log.error("hosts behind a tunnel are cut off: %s; launch their Agents again", tunneled)
+                _log.warning("hosts behind a tunnel come back when that follows: %s", tunneled)
 
     def write(self) -> None:
         """Keep the state for a server that follows this one. Raises OSError."""

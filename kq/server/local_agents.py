@@ -95,7 +95,9 @@ class LocalAgents:
         known = {each.pid for each in self._running.values()} | {os.getpid()}
         ours = {each.id for each in process.find_marked("KQ_SESSION", session, forks=False)}
         agents = {each.id for each in process.find_marked("KQ_ROLE", "agent")}
-        process.end_tree([each for each in ours & agents if each.pid not in known], keep=known)
+        # Launched over SSH on this very machine: they have a supervisor of their own.
+        remote = {each.id for each in process.find_marked("KQ_REMOTE")}
+        process.end_tree([each for each in (ours & agents) - remote if each.pid not in known], keep=known)
 
     def process_of(self, agent_id: str) -> process.ProcessId | None:
         """The process of an Agent that runs."""

@@ -80,7 +80,7 @@ def test_the_next_server_takes_another_port(tmp_path: Path, name: str) -> None:
 def test_other_addresses(tmp_path: Path) -> None:
     """Numbers taken on a host's address alone are others there; taken later, they cut the host off.
 
-    So is one behind a tunnel when a loopback port moves. The server's log names whom.
+    One behind a tunnel depends on that when a loopback port moves. The server's log names whom.
     """
     with LiveQueue(tmp_path, 1) as queue:
         before = session_of(queue)

@@ -11,6 +11,7 @@ from kq.remote import HostStore, RemoteLauncher, StepState
 from kq.remote.ssh import Connection
 from kq.remote.tunnel import Tunnel
 from kq.settings import Settings
+from tests.reliability.test_taken_ports import killed_and_robbed, session_of
 from tests.remote.machines import Answers, RemoteMachine, Reports
 from tests.support.live_queue import LiveQueue, until
 
@@ -59,6 +60,28 @@ def test_without_consent_there_is_none(
     result = launcher.start(machine.target(kq_host=UNREACHABLE), Reports())
     assert not result.ok and "firewall" in result.message
     assert not any(machine.processes().values())
+
+
+def test_a_tunnel_follows_ports_that_moved(
+    tmp_path: Path, answers: Answers, machine: RemoteMachine, own_home: Path
+) -> None:
+    """The server died and its port was taken: Agents behind the tunnel reach the next one, and render on."""
+    with LiveQueue(tmp_path / "data", 1, KQ_HEARTBEAT_S=0.2) as queue:
+        queue.await_agents()
+        queue.client.drain_agents([each.id for each in queue.client.agents()]).result(60)
+        settings = Settings.from_environment(queue.environment)
+        launcher = RemoteLauncher(queue.client, settings, answers, HostStore(own_home / "hosts.json"))
+        host, reports = machine.target(tunnel=True, num_agents=1), Reports()
+        assert launcher.start(host, reports).ok, reports.text()
+        gate = tmp_path / "gate"
+        job = queue.submit("sh", "-c", f"while [ ! -e {gate} ]; do sleep 0.05; done")
+        running = queue.await_job(job, "Running")
+        with killed_and_robbed(queue, session_of(queue).update_port):
+            gate.touch()
+            record = queue.await_job(job)
+        assert (record.state, record.attempts, record.agent) == ("Completed", 1, running.agent)
+        assert launcher.stop(host, reports).ok, reports.text()
+        launcher.close()
 
 
 def test_a_lost_connection_is_made_again_before_the_lease_is_over(

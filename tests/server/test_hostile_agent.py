@@ -218,6 +218,31 @@ def test_no_more_agents_than_were_admitted(queue: LiveQueue) -> None:
     assert len(lines) < 40, lines
 
 
+def test_an_agent_takes_the_place_of_one_that_left(queue: LiveQueue) -> None:
+    """It registered too early, and is asked to do so again as soon as there is a place."""
+    session = admit(queue, "places")
+    with HostileAgent(session, "places:1") as first, HostileAgent(session, "places:2") as second:
+        first.register()
+        first.wait(m.AcknowledgeOrder)
+        second.listen()
+        second.register()
+        until(
+            lambda: "more Agents than" in server_log(queue).read_text().rpartition("places")[2], "a refusal"
+        )
+        first.send(m.LeaveUpdate(agent=first.name, reason="over"))
+
+        def is_registered() -> bool:
+            if second.has_heard():
+                second.register()
+            second.read()
+            return any(isinstance(order, m.AcknowledgeOrder) for order in second.orders)
+
+        until(is_registered, "it to have the place")
+        assert agents_of(queue, "places") == ["places:2"]
+    queue.client.revoke_host("places").result(60)
+    until(lambda: not agents_of(queue, "places"), "them to be forgotten")
+
+
 def agents_of(queue: LiveQueue, host: str) -> list[str]:
     return [each.id for each in queue.client.agents() if each.id.startswith(f"{host}:")]
 

@@ -19,6 +19,7 @@ from kq import messages as m
 from kq.agent_config import AgentConfig
 from kq.records import SessionRecord
 from kq.wire import FrameDecoder, encode
+from kq.wire.sockets import agent_topic
 from tests.support.live_queue import TIMEOUT_S, LiveQueue
 
 __all__ = ["HostileAgent", "admit"]
@@ -46,12 +47,32 @@ class HostileAgent:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._request = self._socket(zmq.DEALER, session, session.request_port)
         self._update = self._socket(zmq.PUSH, session, session.update_port)
+        self._broadcast: zmq.Socket[bytes] | None = None
         self._decoder: FrameDecoder[m.AgentOrder] = FrameDecoder(m.AgentOrder)
         self.orders: list[m.AgentOrder] = []
         """What has come and was not waited for yet."""
         self.attempt = ""
         """What it was given last."""
         self.log_file = ""
+
+    def listen(self) -> None:
+        """Hear broadcasts to this Agent from now on; returns when one has come."""
+        self._broadcast = self._socket(zmq.SUB, self._session, self._session.broadcast_port)
+        self._broadcast.subscribe(agent_topic(self.name))
+        until = time.monotonic() + TIMEOUT_S
+        while not self.has_heard():
+            assert time.monotonic() < until, f"no broadcast to {self.name}"
+            self.beat()  # of an Agent that is not registered: it is asked to
+            self._broadcast.poll(100)
+
+    def has_heard(self) -> bool:
+        """Whether broadcasts have come since this was asked last."""
+        assert self._broadcast is not None
+        heard = False
+        while self._broadcast.poll(0):
+            self._broadcast.recv_multipart()
+            heard = True
+        return heard
 
     def stop_reading(self) -> None:
         """Have the server's answers go to a connection that takes next to nothing, once it is registered."""
@@ -81,6 +102,8 @@ class HostileAgent:
         self.send(m.LeaveUpdate(agent=self.name, reason="the attack is over"))
         self._request.close()
         self._update.close()
+        if self._broadcast is not None:
+            self._broadcast.close()
         self._context.term()
 
     # --- what it sends ---
