@@ -151,6 +151,8 @@ class Pictures:
         self.take("tab-empty", tab)
         if self._wants("desktop"):
             self._desktop_rendering()
+        if self._wants("live"):
+            self._live()
         self._dialogs()
         job_id = self.submit("hero_beauty", 8)
         tab.view.setFocus()
@@ -232,6 +234,34 @@ class Pictures:
         self.take("desktop", window)
         rendering = [job.id for job in self.client.jobs() if not job.state.is_terminal]
         wait(lambda: all(self.state(job_id) == "Completed" for job_id in rendering), "the sample scene")
+
+    def _live(self) -> None:
+        """The Monitor with a live render, a while after a change."""
+        from host.Katana.FarmAPI import FarmPluginManager
+        from host.Katana.UI4.App import Tabs
+        from host.nodes.scene import active_scene
+        from host.nodes.types.render import RENDER_SETTINGS
+        from host.render_service import RenderMethod
+
+        window, lives = self.desktop.window, self.desktop.lives
+        window.resize(1600, 960)
+        if not window.documents.open(SCENE):
+            raise SystemExit(f"{SCENE} could not be opened")
+        graph = active_scene().graph
+        node = next(node for node in graph.nodes if node.type.is_render_node)
+        shown: list[int] = []
+        lives.shown.connect(lambda _number, revision: shown.append(revision))
+        render = self.desktop.renders.start(node.name, FarmPluginManager.GetDefaultFarm(), RenderMethod.LIVE)
+        wait(lambda: bool(shown), "the live render")
+        settings = next(node for node in graph.nodes if node.type is RENDER_SETTINGS)
+        settings.set_value("samples", 64)
+        wait(lambda: shown[-1] > 1, "the change")
+        pause(15_000)
+        monitor = Tabs.FindTopTab("Monitor")
+        assert monitor is not None
+        self.take("live", monitor)
+        self.desktop.renders.cancel(render)
+        wait(lambda: render.ended, "the end of the live render")
 
     def _compared(self, failing: str) -> None:
         """Before and after, with the line between them."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QWidg
 
 from ..Katana import CatalogAPI
 from .live_renders import LiveRenders
-from .render_state import Render
+from .render_state import Phase, Render
 from .rendering import RenderSession
 
 _SCALES = (("Full Size", 1), ("1/2 Size", 2), ("1/4 Size", 4))
@@ -54,6 +54,13 @@ class LiveBar(QWidget):
         self.scale.activated.connect(self._on_scale)
         self.stop.clicked.connect(self._on_stop)
         self.hide()
+
+    @property
+    def state(self) -> str:
+        """What a live render that runs does, in a word or two; empty for any other."""
+        if self._render is None or self._render.phase is not Phase.RUNNING:
+            return ""
+        return "❚❚ Paused" if self._lives.is_paused(self._render) else "● Live"
 
     def show_render(self, render: Render | None) -> None:
         """Show the state of `render`, where it is live."""

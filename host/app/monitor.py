@@ -368,8 +368,7 @@ class Monitor(BaseTab):
         if render.width and render.height and self._view.image.isNull():
             self._size.setText(f"{render.width} × {render.height}")
         color = _COLORS[render.phase].name()
-        is_paused = self._live_bar.isVisibleTo(self) and self._live_bar.pause.isChecked()
-        state = "❚❚ Paused" if is_paused else f"{_SIGNS[render.phase]} {render.phase.value}"
+        state = self._live_bar.state or f"{_SIGNS[render.phase]} {render.phase.value}"
         self._state.setText(f"<span style='color:{color}'>{state}</span>{_elapsed(render)}")
 
 
