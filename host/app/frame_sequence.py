@@ -153,5 +153,13 @@ def path_of(pattern: str, frame: int) -> Path:
 
 
 def remaining(frames: Sequence[int], pattern: str, exists: Callable[[Path], bool]) -> list[int]:
-    """The `frames` whose files do not exist yet. May wait for a file share."""
-    return [frame for frame in frames if not exists(path_of(pattern, frame))]
+    """The `frames` whose files do not exist yet. May wait for a file share.
+
+    A PNG is there from the first sample on, and the EXR beside it only when the frame is whole.
+    """
+    paths = {frame: path_of(pattern, frame) for frame in frames}
+    return [
+        frame
+        for frame, path in paths.items()
+        if not (exists(path) and (path.suffix.lower() != ".png" or exists(path.with_suffix(".exr"))))
+    ]

@@ -213,7 +213,11 @@ class _Job:
             picture.cancel()
             worker.join(0.05)
         done = picture.samples_done()
-        self._write_both(picture)
+        if self._arguments.method == "diskRender":
+            # An EXR is taken for a whole frame: by who skips those that exist, and by comp.
+            self._publish(picture.pixels())
+        else:
+            self._write_both(picture)
         shown = f"{done:.0f}" if done >= 1 else f"{done:.2f}"
         self._report.say(f"stopped: partial picture, {shown} of {self._samples} samples")
         return EXIT_STOPPED

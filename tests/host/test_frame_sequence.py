@@ -97,3 +97,7 @@ def test_frames_that_exist_are_left_out(tmp_path: Path) -> None:
     """By their files."""
     (tmp_path / "b.0002.exr").touch()
     assert remaining([1, 2, 3], f"{tmp_path.as_posix()}/b.{{frame:04d}}.exr", Path.exists) == [1, 3]
+    for name in ("b.0001.png", "b.0002.png"):
+        (tmp_path / name).touch()
+    # A PNG without an EXR is of a frame that was stopped.
+    assert remaining([1, 2, 3], f"{tmp_path.as_posix()}/b.{{frame:04d}}.png", Path.exists) == [1, 3]

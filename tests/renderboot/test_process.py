@@ -192,13 +192,21 @@ def _follow_until(process: subprocess.Popen[str], start: str) -> list[str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be heard there; CTRL_BREAK takes the same path")
-@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_leaves_a_partial_picture(red_ball: Path, tmp_path: Path, which: signal.Signals) -> None:
-    """Stopped after the first of a million samples: exit code 143, the picture and the message."""
+@pytest.mark.parametrize(
+    ("which", "method"),
+    [(signal.SIGTERM, "previewRender"), (signal.SIGINT, "previewRender"), (signal.SIGTERM, "diskRender")],
+)
+def test_a_stop_leaves_a_partial_picture(
+    red_ball: Path, tmp_path: Path, which: signal.Signals, method: str
+) -> None:
+    """Stopped after the first of a million samples: exit code 143, the picture and the message.
+
+    A disk render leaves no EXR: one is taken for a whole frame.
+    """
     output = tmp_path / "picture.png"
     arguments = ["-geolib3OpTree", str(red_ball), "-renderOutputFile", str(output), "-samples", "1000000"]
     with subprocess.Popen(
-        [*COMMAND, *arguments, "-width", "200", "-height", "200"],
+        [*COMMAND, *arguments, "-width", "200", "-height", "200", "-renderMethodType", method],
         cwd=ROOT,
         env={**os.environ, "KQ_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -214,7 +222,7 @@ def test_a_stop_leaves_a_partial_picture(red_ball: Path, tmp_path: Path, which: 
     assert "stopped: partial picture, " in last
     assert last.endswith(" of 1000000 samples")
     assert read_png(output)[100, 100, 0] > 100
-    assert output.with_suffix(".exr").exists()
+    assert output.with_suffix(".exr").exists() is (method == "previewRender")
 
 
 def test_bad_input_gives_one_message(tmp_path: Path, red_ball: Path) -> None:
