@@ -59,7 +59,9 @@ def test_no_file_has_a_name_of_foundrys(folders: dict[str, Path], platform: str)
         "Plugins/katana_queue_open.py",
         "Tabs/katana_queue_open_tab.py",
         "Shelves/KatanaQueueOpen/Launch Remote Agents.py",
+        "Shelves/KatanaQueueOpen/Start Multiple Renders.py",
         "Icons/katana_queue_open_agents.svg",
+        "Icons/katana_queue_open_multiple.svg",
     }
 
 
