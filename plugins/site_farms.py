@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
-from Katana import Callbacks
+from Katana import Callbacks, NodegraphAPI
 
 from ..kq.api import FARM_TITLES, Farm, JobSpec, current_session, open_farm
 
-__all__ = ["SiteFarms", "farm_options", "named_farms", "open_farms", "submit", "unknown_farms"]
+__all__ = [
+    "SiteFarms",
+    "farm_options",
+    "named_farms",
+    "node_options",
+    "open_farms",
+    "submit",
+    "unknown_farms",
+]
 
 FARMS_VARIABLE = "KQ_FARMS"
 
@@ -72,14 +81,15 @@ def open_farms() -> SiteFarms:
 
 
 def submit(name: str, job_id: str, spec: JobSpec, *, copy_files: bool = False) -> Future[None]:
-    """Give a job to a farm that is open, with the options that the environment has for it.
+    """Give a job to a farm that is open, with the options of the environment and of its node.
 
     Args:
         copy_files: its folder is another job's, and may be gone before this one is over.
 
     The future raises as that of Farm.submit.
     """
-    return _opened[name].submit(job_id, spec, farm_options(name), copy_files=copy_files)
+    options = {**farm_options(name), **node_options(spec.node)}
+    return _opened[name].submit(job_id, spec, options, copy_files=copy_files)
 
 
 def farm_options(name: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -88,13 +98,32 @@ def farm_options(name: str, environment: Mapping[str, str] | None = None) -> dic
     Parts without `=` are left out, with a line in the log.
     """
     variable = f"KQ_{name.upper()}_OPTIONS"
+    return _options((os.environ if environment is None else environment).get(variable, ""), variable)
+
+
+def node_options(node_name: str) -> dict[str, str]:
+    """What a node's jobs ask of a farm, by its parameter `farmOptions`, also among its user parameters."""
+    node = NodegraphAPI.GetNode(node_name) if node_name else None
+    if node is None:
+        return {}
+    found: dict[str, str] = {}
+    for path in ("farmOptions", "user.farmOptions"):
+        parameter = node.getParameter(path)
+        if parameter is not None:
+            text = parameter.getValue(NodegraphAPI.GetCurrentTime())
+            found.update(_options(str(text or ""), f"{node_name}.{path}"))
+    return found
+
+
+def _options(text: str, where: str) -> dict[str, str]:
+    """`name=value` with commas in between; a value may hold commas, too."""
     found = {}
-    for part in (os.environ if environment is None else environment).get(variable, "").split(","):
+    for part in re.split(r",(?=\s*\w+\s*=)", text):
         key, equals, value = part.strip().partition("=")
         if equals and key:
             found[key.strip()] = value.strip()
         elif part.strip():
-            _log.warning("%s: %r is not understood: write name=value", variable, part.strip())
+            _log.warning("%s: %r is not understood: write name=value", where, part.strip())
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from kq.farms import slurm, submitting
 from kq.farms.farm import Farm
 from kq.farms.slurm import Slurm
 from kq.records import JobSpec, new_job_id
-from kq.states import JobState
+from kq.states import JobState, Outcome
 from tests.farms.on_slurm import SLEEP, await_farm, held_back, open_farm, state_of
 from tests.farms.slurm_cluster import SlurmCluster
 from tests.support.live_queue import ROOT, LiveQueue
@@ -210,7 +211,7 @@ def sequence(scene: Path, out: Path) -> JobSpec:
 
 @pytest.mark.nightly
 def test_a_sequence_whose_node_is_lost_is_that_of_the_queue(own_cluster: SlurmCluster, share: Path) -> None:
-    """24 frames on three nodes, one of which is killed at a third: every EXR, byte by byte."""
+    """24 frames on three nodes, one of which is killed at a third: every EXR, but for its times."""
     scene = share / "shot.usda"
     scene.write_text(_STAGE)
     job = new_job_id()
@@ -235,7 +236,7 @@ def test_a_sequence_whose_node_is_lost_is_that_of_the_queue(own_cluster: SlurmCl
         await_farm(farm, over, "the end")
         assert state_of(farm, job) is JobState.COMPLETED
         tasks = farm.tasks(job)
-        assert {task.index for task in tasks if task.attempts > 1} <= victims
+        assert any(each.outcome is Outcome.AGENT_LOST for each in farm.attempts(job)), victims
         assert all(Path(task.picture).is_file() for task in tasks)
         attempts = {}
         for each in farm.attempts(job):
@@ -248,4 +249,11 @@ def test_a_sequence_whose_node_is_lost_is_that_of_the_queue(own_cluster: SlurmCl
     names = sorted(path.name for path in (share / "by kq").glob("*.exr"))
     assert len(names) == 24
     for name in names:
-        assert (share / "by slurm" / name).read_bytes() == (share / "by kq" / name).read_bytes(), name
+        assert timeless(share / "by slurm" / name) == timeless(share / "by kq" / name), name
+
+
+def timeless(path: Path) -> bytes:
+    """All bytes of an EXR file, but for when it was rendered and how long that took."""
+    return re.sub(
+        rb"(capDate\0string\0.{4}).{19}|(renderTime\0float\0.{4}).{4}", b"", path.read_bytes(), flags=re.S
+    )

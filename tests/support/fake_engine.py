@@ -35,6 +35,7 @@ class FakeEngine:
         self.stopped: list[tuple[str, tuple[int, ...] | None]] = []
         self.folders: dict[str, Path] = {}
         """Of each submission, by its engine id."""
+        self.options_of: dict[str, dict[str, str]] = {}
         self.tokens: dict[str, str] = {}
         self.states: dict[tuple[str, int], EngineState] = {}
         """By engine id and task."""
@@ -69,6 +70,7 @@ class FakeEngine:
         self._called("submit")
         engine_id = str(len(self.tokens) + 1)
         self.tokens[engine_id], self.folders[engine_id] = token, folder
+        self.options_of[engine_id] = dict(options)
         for task in tasks:
             self.states[engine_id, task - offset] = EngineState.PENDING
         return engine_id

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from katana_queue.kq.api import ConnectionStatus, Farm, JobSpec, JobState, TaskState, new_job_id
 from katana_queue.kq.farms.decide import EngineState
@@ -16,6 +17,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
+from host.nodes import scene
+from host.nodes.scene import active_scene
+from host.nodes.types import node_type
 from tests.support.fake_engine import FakeEngine
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle
@@ -257,3 +261,18 @@ def test_nothing_waits_for_an_engine_that_stands_still(
     engine.hold.set()
     settle(lambda: text(tab, job, Column.STATE) == "Cancelled")
     settle(lambda: engine.calls.count("submit") == 2)
+
+
+def test_options_of_the_environment_and_of_the_node(
+    farm: Farm, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The node's come last; a value may hold commas; what is no option is named in the log."""
+    monkeypatch.setattr(scene, "_scene", scene.Scene())
+    node = active_scene().graph.create(node_type("Render"))
+    node.set_value("farmOptions", "memory=8G, licenses=katana:1,nuke:2")
+    monkeypatch.setenv("KQ_SLURM_OPTIONS", "nonsense,partition=render,memory=2G")
+    job = new_job_id()
+    site_farms.submit("slurm", job, msgspec.structs.replace(FRAMES, node=node.name)).result(60)
+    assert engine.options_of["1"] == {"partition": "render", "memory": "8G", "licenses": "katana:1,nuke:2"}
+    assert "'nonsense'" in caplog.text
+    assert site_farms.node_options("no such node") == {}

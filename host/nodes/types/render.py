@@ -71,6 +71,13 @@ RENDER = NodeType(
             "What Disk Render writes; each # is a digit of the frame.",
             file_filter="Images (*.png *.exr);;All files (*)",
         ),
+        ParameterSpec(
+            "farmOptions",
+            Kind.STRING,
+            "",
+            "Farm Options",
+            "What its jobs ask of a farm, such as partition=render,memory=8G.",
+        ),
     ),
     cook=_cook_render,
 )
