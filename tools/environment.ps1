@@ -99,24 +99,28 @@ function Find-Python {
 
 # --- What is done about it -----------------------------------------------------------------------------------
 
-# Not by Remove-Item, which keeps handles of the folders it has listed: where a share, or an older Windows, keeps a
-# deleted folder until its last handle is closed, the folder above it is not empty then. A scanner for viruses has
-# handles too, for a moment. What cannot be removed does not count as ready.
-function Remove-Environment {
+# Leaves an empty folder. Not by Remove-Item, which keeps handles of the folders it has listed: where a share, or an older
+# Windows, keeps a deleted folder until its last handle is closed, the folder above it is not empty then.
+# WORKAROUND https://github.com/PowerShell/PowerShell/issues/27710
+# A scanner for viruses has handles too, for a moment. What cannot be removed does not count as ready.
+function Clear-Environment {
     foreach ($pause in @(0, 100, 300, 1000, 2000)) {
         Start-Sleep -Milliseconds $pause
         try {
             if ([IO.Directory]::Exists($venv)) { [IO.Directory]::Delete($venv, $true) }
+            $null = New-Item -ItemType Directory -Path $venv
             return
         } catch {
             $reason = $_.Exception.GetBaseException().Message.Trim()
         }
         # Files of a Python that is read-only are copied as such.
-        foreach ($file in [IO.Directory]::GetFiles($venv, '*', 'AllDirectories')) {
-            try { [IO.File]::SetAttributes($file, 'Normal') } catch { }
-        }
+        try {
+            foreach ($file in [IO.Directory]::GetFiles($venv, '*', 'AllDirectories')) {
+                [IO.File]::SetAttributes($file, 'Normal')
+            }
+        } catch { }
     }
-    $null = New-Item -ItemType File -Path $incomplete -Force
+    $null = New-Item -ItemType File -Path $incomplete -Force -ErrorAction SilentlyContinue
     Stop-WithReason "$venv could not be removed ($reason): end the programs that use it, then start again"
 }
 
@@ -127,8 +131,7 @@ function Install-Environment([string] $name) {
         Write-Step "Making .venv with $base"
         $launcher = (-split $base)[0]
         $options = @(-split $base | Select-Object -Skip 1)
-        Remove-Environment
-        $null = New-Item -ItemType Directory -Path $venv
+        Clear-Environment
         $null = New-Item -ItemType File -Path $incomplete
         Invoke-Program $launcher ($options + @('-m', 'venv', $venv))
         if ($LASTEXITCODE -ne 0) { Stop-WithReason "could not make $venv, see above" }
