@@ -37,6 +37,7 @@ from .journal_rows import (
     task_row,
 )
 from .journal_schema import TABLES
+from .last_commit import LastCommit
 from .row_checksums import DamagedRow
 
 __all__ = ["Journal"]
@@ -63,6 +64,7 @@ class Journal:
         self._session = session
         self._last_written = _last_written(path)
         self._db, self._last, self._last_file, self.damage = open_or_repair(path)
+        self._is_last_noted = True
         self._jobs: dict[str, Job] = {}
         self._whole: set[str] = set()
         """Jobs whose tasks changed many at once."""
@@ -129,8 +131,8 @@ class Journal:
         except BaseException:
             self._roll_back()
             raise
-        number = max([self._last.last_number, *(job.order for job in fresh)])
-        self._note_last(commits, self._last.jobs + len(fresh), number)
+        number = max((job.order for job in fresh), default=0)
+        self._note_last(commits, self._last.jobs + len(fresh), max(self._last.last_number, number))
         self._overrides = None
         for job in self._jobs.values():
             self._sessions[job.id] = self._session_of(job)
@@ -139,9 +141,20 @@ class Journal:
         self._tasks.clear()
         self._attempts.clear()
 
-    def _note_last(self, commits: int, jobs: int, number: int) -> None:
-        self._last = self._last._replace(commits=commits, jobs=jobs, last_number=number)
+    def note_commit(self) -> None:
+        """Write down what the last commit made of the journal: what is lost of it later shows then.
+
+        Apart from `commit`, so that Agents need not wait for it. A kill in between leaves an older note,
+        which finds less.
+        """
+        if self._is_last_noted:
+            return
+        self._is_last_noted = True
         self._last_file.write(self._last)
+
+    def _note_last(self, commits: int, jobs: int, number: int) -> None:
+        self._last = LastCommit(commits, jobs, number)
+        self._is_last_noted = False
 
     def _session_of(self, job: Job) -> str:
         # One of an earlier session that was started again belongs to this one now.
@@ -410,6 +423,7 @@ class Journal:
             is_whole: nothing was found wrong with it: it needs no check when it is opened next.
         """
         self._db.close()
+        self.note_commit()
         self._last_file.close(self._last if is_whole else None)
 
 

@@ -57,4 +57,5 @@ class Scheduler:
             self.handle(event)
         self._journal_writer.commit()
         self._effects.carry_out_orders()
+        self._journal_writer.journal.note_commit()
         self._outbox.flush(time.monotonic(), is_durable=self._journal_writer.is_durable)

@@ -188,9 +188,10 @@ def test_no_other_process_can_write_it_meanwhile(tmp_path: Path) -> None:
     journal.close()
 
 
-def copy_open_journal(path: Path, folder: Path) -> Path:
+def copy_open_journal(journal: Journal, path: Path, folder: Path) -> Path:
     """A copy of an open journal with its log: what is on the disk when the power goes."""
     folder.mkdir(exist_ok=True)
+    journal.note_commit()
     for ending in ("", "-wal", "-last"):
         shutil.copyfile(f"{path}{ending}", folder / f"{path.name}{ending}")
     return folder / path.name
@@ -201,7 +202,7 @@ def test_an_empty_file_beside_its_log_is_read_from_that(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(1))
     journal.commit()
-    copy = copy_open_journal(tmp_path / "j", tmp_path / "after")
+    copy = copy_open_journal(journal, tmp_path / "j", tmp_path / "after")
     journal.close()
     os.truncate(copy, 0)
     journal = Journal(copy, "now")
@@ -218,7 +219,7 @@ def test_a_log_that_does_not_hold_all_is_not_taken_for_the_journal(tmp_path: Pat
     journal = Journal(tmp_path / "j", "now")
     journal.note_job(job(2))
     journal.commit()
-    copy = copy_open_journal(tmp_path / "j", tmp_path / "after")
+    copy = copy_open_journal(journal, tmp_path / "j", tmp_path / "after")
     journal.close()
     os.truncate(copy, 0)
     journal = Journal(copy, "now")
@@ -249,7 +250,7 @@ def test_a_journal_that_is_kept_aside_keeps_its_log(tmp_path: Path) -> None:
     journal.commit()
     journal._db.execute("UPDATE meta SET value = 'damaged' WHERE key = 'schema'")
     with small_disk(tmp_path) as mount:
-        copy = copy_open_journal(tmp_path / "j", mount)
+        copy = copy_open_journal(journal, tmp_path / "j", mount)
         journal.close()
         fill(mount / "filler")
         problems = Problems()

@@ -83,6 +83,7 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     journal.note_agent(agent, "agent:h")
     journal.note_overrides(Overrides(paused=True, agents_wanted=2, drained=()))
     _write(journal, range(_JOBS_EACH + 1, 2 * _JOBS_EACH + 1))
+    journal.note_commit()
     left = folder / "left"
     left.mkdir()
     for each in folder.glob("journal.sqlite*"):
