@@ -140,6 +140,11 @@ def open_to_append(path: str | Path) -> int:
         return fd
 
 
+def _owner_of_folder(path: str | Path) -> int:
+    # Asked for where it matters only: it takes as long as opening the file.
+    return Path(path).parent.stat().st_uid
+
+
 def _check_ordinary(fd: int, path: str | Path) -> None:
     """Raise PermissionError unless `fd` is a regular file with one name that belongs to this user.
 
@@ -151,7 +156,7 @@ def _check_ordinary(fd: int, path: str | Path) -> None:
         what = "Not a regular file"
     elif found.st_nlink > 1:
         what = "Has a second name (a hard link)"
-    elif sys.platform != "win32" and found.st_uid not in (os.geteuid(), Path(path).parent.stat().st_uid):
+    elif sys.platform != "win32" and found.st_uid != os.geteuid() and found.st_uid != _owner_of_folder(path):
         what = f"Belongs to user {found.st_uid}"
     if what:
         raise PermissionError(errno.EPERM, what, str(path))
