@@ -36,6 +36,7 @@ QUESTIONS = (
     "tab_on_queue",
     "log_view",
     "farm",
+    "farm_load",
 )
 
 
