@@ -15,14 +15,17 @@ __all__ = ["PathMap"]
 class PathMap:
     """Translates paths between the desktop's machine and this one, wherever they occur in a text."""
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        # The longest first: a folder within another may have a place of its own.
-        self._pairs = sorted(
-            ((there.rstrip("/\\") or there, here.rstrip("/\\") or here) for there, here in pairs if there),
-            key=lambda pair: -len(pair[0]),
-        )
+    def __init__(self, pairs: Iterable[tuple[str, str]], returned: Iterable[tuple[str, str]] = ()) -> None:
+        """
+        Args:
+            pairs: folders or files, over there and here.
+            returned: likewise, but what is over there keeps its name: it may hold other files.
+        """
+        self._pairs = _longest_first(pairs)
         self._here = _pattern(there for there, _ in self._pairs)
-        self._there = _pattern(here for _, here in self._pairs)
+        back = _longest_first([*self._pairs, *returned])
+        self._back = {here: there for there, here in back}
+        self._there = _pattern(here for _, here in sorted(back, key=lambda pair: -len(pair[1])))
 
     def here(self, text: str) -> str:
         """`text` with the desktop's folders replaced by this machine's."""
@@ -30,7 +33,7 @@ class PathMap:
 
     def there(self, text: str) -> str:
         """`text` with this machine's folders replaced by the desktop's."""
-        return _replace(self._there, {here: there for there, here in self._pairs}, text)
+        return _replace(self._there, self._back, text)
 
     def order(self, order: AssignOrder) -> AssignOrder:
         """The order as this machine can carry it out."""
@@ -45,6 +48,14 @@ class PathMap:
             temp_dir=here(order.temp_dir),
             standby=tuple(map(here, order.standby)),
         )
+
+
+def _longest_first(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A folder within another may have a place of its own."""
+    return sorted(
+        ((there.rstrip("/\\") or there, here.rstrip("/\\") or here) for there, here in pairs if there),
+        key=lambda pair: -len(pair[0]),
+    )
 
 
 def _pattern(folders: Iterable[str]) -> re.Pattern[str] | None:

@@ -59,7 +59,7 @@ class RemoteAttempt:
         self._folder = Path(site.work) / order.attempt.replace("/", "-")
         self._copy = self._folder / (Path(order.temp_dir).name or "temp") if order.temp_dir else None
         self._picture_dir = self._folder / "picture"
-        self._map = PathMap(self._places(order, site))
+        self._map = self._places(order, site)
         self._streams = site.streams
         self._order = self._map.order(order)
         if site.streams:
@@ -79,18 +79,24 @@ class RemoteAttempt:
         self._returned_mark: object = None
         self._began = time.monotonic()
 
-    def _places(self, order: m.AssignOrder, site: Site) -> Iterator[tuple[str, str]]:
-        yield from site.paths
+    def _places(self, order: m.AssignOrder, site: Site) -> PathMap:
+        pairs = list(site.paths)
         if not site.streams:
-            return
+            return PathMap(pairs)
         if self._copy is not None:
-            yield order.temp_dir, str(self._copy)
+            pairs.append((order.temp_dir, str(self._copy)))
         picture = order.picture
-        # A picture that belongs into a folder which is not here is made beside the log, and sent there.
-        if picture and os.path.isabs(picture) and not _is_below(picture, order.temp_dir):  # noqa: PTH117
-            here = PathMap(site.paths).here(picture)
-            if not os.access(Path(here).parent, os.W_OK):
-                yield picture, str(self._picture_dir / Path(picture).name)
+        if not picture or not os.path.isabs(picture) or _is_below(picture, order.temp_dir):  # noqa: PTH117
+            return PathMap(pairs)
+        if os.access(Path(PathMap(site.paths).here(picture)).parent, os.W_OK):
+            return PathMap(pairs)
+        # A picture that belongs into a folder which is not here is made beside the log, and sent there;
+        # with it what is made beside it, such as a PNG beside an EXR, and the pictures of other frames.
+        folder = str(Path(picture).parent)
+        numbered = {argument for command in order.commands for argument in command if "#" in argument}
+        names = [picture, *(each for each in numbered if str(Path(each).parent) == folder)]
+        pairs += [(name, str(self._picture_dir / Path(name).name)) for name in names]
+        return PathMap(pairs, [(folder, str(self._picture_dir))])
 
     # --- What the Agent asks ---
 

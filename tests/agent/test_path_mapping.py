@@ -49,3 +49,13 @@ def test_an_agent_on_linux_understands_a_desktop_on_windows() -> None:
     assert paths.here("--scene=D:\\Katana\\a;C:\\data\\a shot") == "--scene=/opt/katana/a;/home/ü/work"
     assert paths.there("/home/ü/work/b/c.png") == "C:\\data\\a shot/b/c.png"
     assert paths.here("E:\\else\\where") == "E:\\else\\where"
+
+
+def test_what_is_returned_goes_to_a_folder_whose_other_files_keep_their_names() -> None:
+    """A picture is made elsewhere, as is what is beside it; a scene in the same folder is where it was."""
+    paths = PathMap([("/show/a.exr", "/work/picture/a.exr")], [("/show", "/work/picture")])
+    assert (
+        paths.here("render /show/scene.usd -o /show/a.exr") == "render /show/scene.usd -o /work/picture/a.exr"
+    )
+    assert paths.there("/work/picture/a.exr /work/picture/a.png") == "/show/a.exr /show/a.png"
+    assert paths.there("/work/pictures/a.png") == "/work/pictures/a.png"

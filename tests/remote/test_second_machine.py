@@ -81,6 +81,27 @@ def submit(queue: LiveQueue, folder: Path, script: str, *arguments: str, **field
     return job_id
 
 
+def test_what_is_made_beside_a_picture_comes_back(
+    queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
+) -> None:
+    """The PNG beside an EXR, and the pictures of all frames of a task, into a folder that is not there."""
+    out = queue.data_root.parent / f"out {time.monotonic_ns()}"
+    out.mkdir()
+    script = (
+        'for frame in $2; do exr=$(printf %s "$1" | sed s/##/$frame/); '
+        'echo "$frame" > "$exr"; echo "$frame" > "${exr%.exr}.png"; echo "kq_picture: ${exr%.exr}.png"; done'
+    )
+    job = submit(
+        queue, folder_of(queue, stage=b"s"), script, f"{out}/b.##.exr", "01 02",
+        picture=f"{out}/b.##.exr", frames="1-2", chunk=2,
+    )  # fmt: skip
+    record = queue.await_job(job)
+    assert record.state == "Completed", (record, Path(record.log_file).read_text())
+    found = {path.name: path.read_text().strip() for path in out.iterdir()}
+    assert found == {"b.01.exr": "01", "b.01.png": "01", "b.02.exr": "02", "b.02.png": "02"}
+    assert record.picture == f"{out}/b.02.png"
+
+
 def test_files_go_and_come_without_a_shared_folder(
     queue: LiveQueue, second: SecondMachine, launched: RemoteLauncher
 ) -> None:

@@ -57,7 +57,7 @@ def spec_of(folder: Path, out: Path) -> JobSpec:
         *session.renderboot_command(),
         *("-geolib3OpTree", str(stage), "-renderMethodType", "diskRender", "-renderMethodName", "disk"),
         *("-nodeName", "Render", "-tempDir", str(folder), "-frame", "{frame}", "-renderOutputFile", picture),
-        *("-camera", "/World/Cameras/Detail", "-width", "240", "-height", "135", "-samples", "16"),
+        *("-camera", "/World/Cameras/Detail", "-width", "120", "-height", "68", "-samples", "4"),
     ]
     return JobSpec(
         name="Render, frames 1-24, shot=sh020",
