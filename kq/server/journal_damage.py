@@ -34,8 +34,8 @@ class JournalDamage:
         parts = []
         if self.cause:
             parts.append(
-                f"the journal could not be used ({self.cause}): {_count(self.saved_jobs, 'job')} could be "
-                f"copied from it, {_lost(self.lost_jobs)}{kept}"
+                f"the journal was damaged ({self.cause}): {_lost(self.lost_jobs)}, "
+                f"{_count(self.saved_jobs, 'job')} could be copied from it{kept}"
             )
         elif self.lost_commits or self.lost_jobs:
             parts.append(
@@ -67,5 +67,5 @@ def _count(number: int, name: str) -> str:
 
 def _lost(jobs: int | None) -> str:
     if jobs is None:
-        return "and how many are missing is not known"
+        return "how many jobs are missing is not known"
     return f"{_count(jobs, 'job')} {'is' if jobs == 1 else 'are'} missing"

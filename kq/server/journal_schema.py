@@ -131,7 +131,8 @@ def _check_layout(db: sqlite3.Connection) -> None:
 def _check_pages(db: sqlite3.Connection) -> None:
     found = db.execute("PRAGMA quick_check(1)").fetchone()
     if found != ("ok",):
-        raise sqlite3.DatabaseError(f"it is damaged: {' '.join(str(found[0]).split())[:200]}")
+        _log.error("the journal is damaged: %s", " ".join(str(found[0]).split())[:200])
+        raise sqlite3.DatabaseError("some of its pages cannot be read")
 
 
 def _look(path: Path, *, check_whole: bool) -> bool:

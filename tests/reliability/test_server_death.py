@@ -228,7 +228,7 @@ def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
     [journal] = tmp_path.glob("queues/*/journal.sqlite")
     journal.write_bytes(b"this is no database" * 1000)
     with LiveQueue(tmp_path, 1) as queue:
-        assert "could not be used" in queue.client.queue().problem
+        assert "the journal was damaged" in queue.client.queue().problem
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
     [aside] = tmp_path.glob("queues/*/journal.sqlite.unusable-*")
     assert aside.read_bytes().startswith(b"this is no database")

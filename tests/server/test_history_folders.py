@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
+
+import pytest
 
 from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
@@ -72,6 +75,27 @@ def test_a_folder_that_was_not_made_for_renders_is_left_alone(tmp_path: Path) ->
     _wait_until_gone(render)
     assert foreign.exists()
     journal.close()
+
+
+def test_what_is_removed_from_the_history_is_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By id, and with the limits that it was beyond."""
+    core, journal, _ = _queue(tmp_path)
+    for job_id in ("first", "second"):
+        _submit(core, journal, job_id, tmp_path)
+        core.handle(ev.JobsStopped((job_id,)), Instant(2.0, 2.0))
+        journal.note_job(core.job_entry(job_id), tasks_reset=True)
+    journal.commit()
+    journal.close()
+    core = Core(CoreSettings(agents_wanted=0))
+    writer = JournalWriter(tmp_path / "journal.sqlite", "next", ChangeFeed(core))
+    history = History(core, writer, Settings(data_root=tmp_path, history_jobs=1))
+    with caplog.at_level(logging.INFO, "kq.server"):
+        history.begin()
+    [line] = [each.getMessage() for each in caplog.records if "history" in each.getMessage()]
+    assert "first" in line and "second" not in line
+    writer.close()
 
 
 def test_a_damaged_history_is_reported(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ class FakeQueue:
     """
 
     def __init__(self) -> None:
+        self.saves = True
+        """Whether submissions reach the journal."""
         self.asked: list[tuple[Any, ...]] = []
         self.refusal: Exception | None = None
         """What every request fails with, when set."""
@@ -166,7 +168,7 @@ class FakeQueue:
         return lambda: self._listeners.remove(listener)
 
     def submit(self, spec: JobSpec, job_id: str | None = None) -> tuple[str, Future[bool]]:
-        return f"new{len(self.asked):04}", self._answer("submit", spec, result=True)
+        return f"new{len(self.asked):04}", self._answer("submit", spec, result=self.saves)
 
     def start_jobs(self, ids: Sequence[str]) -> Future[None]:
         return self._answer("start_jobs", tuple(ids))

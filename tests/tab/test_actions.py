@@ -358,6 +358,16 @@ def test_submit_again_sends_what_was_submitted(tab: Any, queue: FakeQueue, settl
     settle(lambda: "submitted again" in tab.notice.text())
 
 
+def test_a_submission_that_is_not_saved_says_so(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """On a full disk, say: the job is queued, and is lost with the queue."""
+    queue.specs["job000001"] = JobSpec(name="beauty", commands=(("render",),))
+    queue.saves = False
+    queue.change([make_job(1)])
+    settle(lambda: tab.view.current()[0] == "job000001")
+    tab.actions_of_jobs.submit_again.trigger()
+    settle(lambda: "beauty is queued, but not saved" in tab.notice.text())
+
+
 def test_copy_command_and_log_path(tab: Any, queue: FakeQueue, settle: Settle) -> None:
     """What is copied can be pasted into a shell."""
     queue.specs["job000001"] = JobSpec(name="beauty", commands=(("render", "a b.usda", "it's"),))
