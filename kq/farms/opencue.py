@@ -130,7 +130,7 @@ class OpenCue:
                 continue  # over already
 
     def stop_tasks(self, engine_id: str, indexes: Sequence[int]) -> None:
-        """End what waits and runs of some tasks of one submission."""
+        """See Engine."""
         found = read_job_name(engine_id)
         offset = 0 if found is None else found[1]
         api = self._client().api
