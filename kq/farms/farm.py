@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -313,6 +314,7 @@ class Farm:
             self._engine.check(options)
             self._engine.max_array()  # so that what follows the note needs nothing but the submission
             self._outputs.check(spec)
+            options = {**self._limits(spec), **options}
             chunks = spec.chunks()
             labels = [""] if chunks is None else [_label(frames) for frames in chunks]
             kept = FarmJob(
@@ -334,6 +336,12 @@ class Farm:
         self._unsent.pop(job_id, None)
         self._add(job)
         self._submitter.give(job, range(len(labels)))
+
+    def _limits(self, spec: JobSpec) -> dict[str, str]:
+        """The job's own limits, as options of the engine, where it has these."""
+        limits = {"max_parallel": spec.max_parallel, "minutes": math.ceil(spec.timeout_s / 60)}
+        known = {option.name for option in self._engine.options}
+        return {name: str(value) for name, value in limits.items() if value and name in known}
 
     def _list_unsent(
         self, job_id: str, spec: JobSpec, reason: str, state: TaskState = TaskState.WAITING

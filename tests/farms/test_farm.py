@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from katana_queue.kq.errors import ConnectionLost, NotFound, Refused
 from katana_queue.kq.farms.decide import EngineState
@@ -243,6 +244,16 @@ def test_pictures_errors_and_attempts_are_read_from_the_records(
     assert record is not None and record.log_file == tasks[2].log_file and record.picture
     assert [each.outcome for each in farm.attempts(job, 2)] == [Outcome.FAILED, Outcome.FAILED]
     assert len(farm.attempts(job)) == 4
+
+
+def test_a_jobs_own_limits_hold_on_the_farm(open_farm: Callable[[], Farm], engine: FakeEngine) -> None:
+    """What is asked of the farm itself comes first."""
+    farm = open_farm()
+    spec = msgspec.structs.replace(FRAMES, max_parallel=2, timeout_s=90.0)
+    farm.submit(new_job_id(), spec).result(60)
+    farm.submit(new_job_id(), spec, {"minutes": "5"}).result(60)
+    assert engine.options_of["1"] == {"max_parallel": "2", "minutes": "2"}
+    assert engine.options_of["2"] == {"max_parallel": "2", "minutes": "5"}
 
 
 def test_a_copy_of_its_files_outlives_the_job_that_had_them(

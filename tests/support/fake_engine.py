@@ -14,7 +14,7 @@ from pathlib import Path
 
 from katana_queue.kq.errors import ConnectionLost, Refused
 from katana_queue.kq.farms.decide import EngineRow, EngineState
-from katana_queue.kq.farms.engine import Row
+from katana_queue.kq.farms.engine import Option, Row
 from katana_queue.kq.farms.job_folder import RUNNER
 
 __all__ = ["FakeEngine"]
@@ -23,7 +23,7 @@ __all__ = ["FakeEngine"]
 class FakeEngine:
     """Lists what `states` says; notes each call. Used on a farm's thread, steered from the test's."""
 
-    options = ()
+    options = (Option("max_parallel", "most at once"), Option("minutes", "most minutes"))
 
     def __init__(self) -> None:
         self.calls: list[str] = []

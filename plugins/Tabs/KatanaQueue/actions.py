@@ -172,7 +172,7 @@ class JobActions(QObject):
         stops_tasks = any(each is None or not each.state.is_terminal for each in records)
         self.start_missing.setEnabled(live and any(job.state.is_terminal and not job.farm for job in jobs))
         self.stop.setEnabled(open_ or stops_tasks)
-        self.stop_all.setEnabled(live and unfinished > 0)
+        self.stop_all.setEnabled(unfinished > 0 and (live or bool(sources.unfinished_on_farms())))
         self.remove.setEnabled(bool(jobs))
         self.pause.setEnabled(live)
         held = any(each is not None and sources.holds_back(each) for each in records)
@@ -204,9 +204,8 @@ class JobActions(QObject):
         }
 
     def _unfinished(self) -> int:
-        """How many jobs of the queue wait or run. Not from all jobs, of which there may be very many."""
-        count = self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
-        return count - self._sources.unfinished_on_farms()
+        """How many jobs wait or run. Not from all jobs, of which there may be very many."""
+        return self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
 
     def _current(self) -> JobRecord | None:
         """The job of the current row, if that is selected: else it is what came in place of one that went."""
@@ -257,19 +256,19 @@ class JobActions(QObject):
         )
 
     def _stop_all(self) -> None:
-        client = self._sources.client
-        if client is None:
-            return
+        client, on_farms = self._sources.client, self._sources.unfinished_on_farms()
+        agents = client.agents() if client is not None else ()
+        at_work = (client.job(agent.job) for agent in agents if client is not None and agent.job)
+        running = [*(job for job in at_work if job is not None), *on_farms]
         count = self._unfinished()
-        at_work = (client.job(agent.job) for agent in client.agents() if agent.job)
-        running = [job for job in at_work if job is not None]
+
+        def stop() -> None:
+            if self._sources.is_live:
+                self._requests.ask_queue("Stop", lambda queue: queue.stop_all_jobs())
+            self._requests.ask_each("Stop", on_farms, lambda source, ids: source.stop_jobs(ids))
+
         question = question_about("Stop", _named(running), count, self._model.now_s(), always_ask=count > 1)
-        self._after_question(
-            question,
-            "Stop",
-            lambda: self._requests.ask_queue("Stop", lambda client: client.stop_all_jobs()),
-            count,
-        )
+        self._after_question(question, "Stop", stop, count)
 
     def _remove(self) -> None:
         jobs = self.selected()

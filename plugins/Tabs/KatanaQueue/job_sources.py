@@ -115,10 +115,10 @@ class JobSources:
             source.farm.job(task.job_id) is not None for source in self._farms.values()
         )
 
-    def unfinished_on_farms(self) -> int:
-        """How many jobs on farms wait or run."""
+    def unfinished_on_farms(self) -> list[JobRecord]:
+        """The jobs on farms that wait or run."""
         jobs = (job for source in self._farms.values() for job in source.farm.jobs())
-        return sum(not job.state.is_terminal for job in jobs)
+        return [job for job in jobs if not job.state.is_terminal]
 
 
 def start_tasks(tasks: list[int], source: JobSource, job_ids: list[str]) -> Future[None]:
