@@ -31,7 +31,7 @@ def test_frames_rendered_on_slurm_from_the_menu(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its pictures are where the node's Output says; the tab shows the job, and so does the next desktop's."""
+    """Its pictures are where the node's Output says; the tab shows the job, as the next desktop's does."""
     monkeypatch.setenv("KQ_FARMS", "slurm")
     monkeypatch.setenv("KQ_SLURM_OPTIONS", "partition=render,cpus=1")
     monkeypatch.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
