@@ -95,7 +95,7 @@ def test_an_expression_is_typed_in_parameters(make_desktop: MakeDesktop, qtbot: 
     active_scene().edit(node)
     tab = parameters()
     tab.editor("samples").actions()[0].trigger()
-    qtbot.waitUntil(lambda: isinstance(tab.editor("samples"), ExpressionEditor))
+    qtbot.waitUntil(lambda: isinstance(tab.editor("samples"), ExpressionEditor), timeout=2 * WAIT_MS)
     assert node.expression("samples") == "1"
 
     def write(text: str) -> None:
@@ -110,7 +110,7 @@ def test_an_expression_is_typed_in_parameters(make_desktop: MakeDesktop, qtbot: 
     write("frame + 3")
     assert node.expression("samples") == "frame + 3" and not tab.message
     tab.editor("samples").actions()[0].trigger()
-    qtbot.waitUntil(lambda: not isinstance(tab.editor("samples"), ExpressionEditor))
+    qtbot.waitUntil(lambda: not isinstance(tab.editor("samples"), ExpressionEditor), timeout=2 * WAIT_MS)
     assert node.expression("samples") == "" and node.value("samples") == 1
 
 

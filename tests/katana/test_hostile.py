@@ -154,7 +154,7 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
     said = run_desktop(katana, read_only, data_root, old_zmq=old_pyzmq, machine=machine)
     assert "Qt: 6.5.3 refuses QFrame(parent, 0)" in said
     assert "farms: ['Katana Queue (Open)']" in said
-    assert "('KatanaQueueOpen', ['Launch Remote Agents...'])" in said
+    assert "('KatanaQueueOpen', ['Launch Remote Agents...', 'Start Multiple Renders...'])" in said
     assert "agents: 2 zmq: 24.0.1" in said
     # The render has the desktop's environment, poison included, which is no poison to Katana's own programs.
     assert "PYTHONHOME=/poison/home" in said
