@@ -141,6 +141,17 @@ def test_a_listener_that_was_removed_is_not_called(client: QueueClient) -> None:
     assert calls == []
 
 
+def test_the_time_of_the_queue_is_followed_from_the_snapshot_on(client: QueueClient) -> None:
+    """The system's clock was set back since the server began: its own was not, and jobs' times are its."""
+    now = time.time() + 7200
+    client._take_reply(msgspec.structs.replace(page(sequence=1), request=client._snapshot_request, now=now))
+    assert client.status is ConnectionStatus.CONNECTED
+    assert now <= client.now_s() < now + 3600
+    job_id, _done = client.submit(SPEC)
+    known = client.job(job_id)
+    assert known is not None and known.submitted >= now, "sorted by it, the newest stays on top"
+
+
 def test_events_apply_on_top_of_the_snapshot() -> None:
     """Those that came while its pages did, in order; older ones are in it already."""
     mirror = Mirror()
