@@ -222,6 +222,7 @@ def _run_all(template: Path, folder: Path, seeds: range) -> None:
     assert shown > len(seeds) // 2, "most damage is seen: what is not was of no consequence"
 
 
+@pytest.mark.slow
 def test_no_job_is_lost_in_silence(template: Path, tmp_path: Path) -> None:
     """Some of the cases of the nightly test below."""
     _run_all(template, tmp_path, range(20))
