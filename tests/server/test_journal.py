@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kq.core.agents import Agent
@@ -315,6 +316,29 @@ def test_a_damaged_row_beside_a_job_that_is_removed(tmp_path: Path) -> None:
     assert journal.damage.text() == ""
     assert journal.last_number() == 3, "a number is not used again while rows have it"
     journal.close()
+
+
+@pytest.mark.parametrize("wrong", [b"jod00002", b"nov", b"/bin/trve"], ids=["id", "session", "spec"])
+def test_one_wrong_byte_makes_no_other_job(tmp_path: Path, wrong: bytes) -> None:
+    """It would decode: as a job with another command, or as one of another session."""
+    right = {b"jod00002": b"job00002", b"nov": b"now", b"/bin/trve": b"/bin/true"}[wrong]
+    journal = Journal(tmp_path / "j", "now")
+    for number in (1, 2):
+        one = job(number)
+        one.spec = msgspec.structs.replace(one.spec, commands=(("/bin/true", str(number)),))
+        journal.note_job(one)
+    journal.commit()
+    journal.close()
+    content = (tmp_path / "j").read_bytes()
+    at = content.index(right, content.index(b"job00002now"))
+    (tmp_path / "j").write_bytes(content[:at] + wrong + content[at + len(right) :])
+    problems = Problems()
+    writer = JournalWriter(tmp_path / "j", "now", problems)  # type: ignore[arg-type]  # it only tells
+    found = [*writer.journal.restore_jobs(), *writer.journal.jobs_from_history(1 << 62, 9)[0]]
+    writer.show_damage()
+    writer.close()
+    assert [each.order for each in found] == [1]
+    assert "1 job in the journal could not be read" in problems.said[-1]
 
 
 def test_a_damaged_row_of_a_task_is_that_tasks_alone(tmp_path: Path) -> None:
