@@ -153,7 +153,8 @@ class MitsubaPicture:
         self._columns = settings.window[2] - settings.window[0]
         self._coarse_columns = -(-self._columns // 4)
         self._lock = threading.Lock()
-        self._is_running = False
+        self._has_film = False
+        """Whether there are samples in the film that are not in the sums."""
         self._is_cancelled = False
         self._passes = 0
         self._samples = 0.0
@@ -192,17 +193,16 @@ class MitsubaPicture:
                 # Otherwise a look at the film before the pass has begun finds no storage, and raises.
                 self._film.prepare([])
             self._film.clear()
-            self._is_running = True
+            self._has_film = True
         self._render(self._sensor, seed=self._passes, samples=samples)
         with self._lock:
-            self._is_running, was_cancelled = False, bool(self._is_cancelled)
-            if was_cancelled:
-                self._samples, self._sums = self._with_film()
-            else:
-                self._sums = self._total
-                self._sums += self._film_now()
-                self._samples += samples
-                self._passes += 1
+            if self._is_cancelled:
+                return  # nothing follows: the film is added up when it is asked for
+            self._has_film = False
+            self._sums = self._total
+            self._sums += self._film_now()
+            self._samples += samples
+            self._passes += 1
 
     def cancel(self) -> None:
         """See `Picture.cancel`."""
@@ -213,12 +213,12 @@ class MitsubaPicture:
     def samples_done(self) -> float:
         """See `Picture.samples_done`."""
         with self._lock:
-            return self._with_film()[0] if self._is_running else self._samples
+            return self._with_film()[0] if self._has_film else self._samples
 
     def pixels(self) -> Pixels:
         """See `Picture.pixels`."""
         with self._lock:
-            total = self._with_film()[1] if self._is_running else self._total
+            total = self._with_film()[1] if self._has_film else self._total
             coarse = self._coarse
         mean = self._mean(total)
         weight = total[..., 4]
