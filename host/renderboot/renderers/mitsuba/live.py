@@ -1,7 +1,7 @@
-"""A scene that is translated again and again: shapes that are as before are used again, with their trees.
+"""A scene that is translated again and again: shapes are used again, values change in place.
 
-Each mesh is a shape group with one instance: then a change rebuilds only the trees of what changed, and a
-mesh that moves is another instance.
+Each mesh is a shape group with one instance, so that one that moves is only another instance. Where more than
+values differ, a scene of mitsuba is made, and with each the trees of all groups.
 """
 
 from __future__ import annotations
