@@ -196,7 +196,8 @@ class MitsubaPicture:
             self._has_film = True
         self._render(self._sensor, seed=self._passes, samples=samples)
         with self._lock:
-            if self._is_cancelled:
+            was_cancelled = bool(self._is_cancelled)
+            if was_cancelled:
                 return  # nothing follows: the film is added up when it is asked for
             self._has_film = False
             self._sums = self._total
