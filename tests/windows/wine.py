@@ -36,7 +36,8 @@ OLD_PYTHON = TOO_OLD / "python.exe"
 """A CPython 3.10."""
 USERS = PREFIX / "drive_c" / "users"
 _COMPILER = "x86_64-w64-mingw32-gcc"
-_TIMEOUT_S = 120.0
+_TIMEOUT_S = 300.0
+"""Of one program, for a machine with other work: making an environment takes a minute on one that has none."""
 
 
 def why_no_wine() -> str:
