@@ -37,7 +37,7 @@ OLD_PYTHON = TOO_OLD / "python.exe"
 USERS = PREFIX / "drive_c" / "users"
 _COMPILER = "x86_64-w64-mingw32-gcc"
 _TIMEOUT_S = 300.0
-"""Of one program, for a machine with other work: making an environment takes a minute on one that has none."""
+"""Of one program. To make an environment takes a minute on a machine with nothing else to do."""
 
 
 def why_no_wine() -> str:
