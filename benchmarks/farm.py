@@ -109,7 +109,7 @@ def _frozen(farm: Farm, cluster: SlurmCluster, job: str, frozen_s: float) -> lis
         tab.attach(session.client, {"slurm": farm})
         settle()
         turns = Turns()
-        turns.run(lambda: tab._status is ConnectionStatus.CONNECTED and tab.model.total == 1, 1.0)
+        turns.run(lambda: tab._status == ConnectionStatus.CONNECTED and tab.model.total == 1, 1.0)
         tab.model.expand(job)
         turns.run(lambda: True, 1.0)
         rows = [turns.bare(min(frozen_s, 10.0))]
