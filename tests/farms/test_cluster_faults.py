@@ -115,7 +115,7 @@ def test_a_full_queue(
             assert [task.attempts for task in hasty.tasks(waiting)] == [1, 1]
 
             def started() -> bool:
-                with contextlib.suppress(Refused):
+                with contextlib.suppress(Refused, ConnectionLost):
                     farm.start(refused).result(60)
                 return state_of(farm, refused) is not JobState.FAILED
 
