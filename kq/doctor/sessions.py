@@ -40,8 +40,8 @@ def check_sessions(root: Path) -> Iterator[Finding]:
         )
     try:
         folders = sorted(Path(each.path) for each in os.scandir(root / "queues") if each.is_dir())
-    except FileNotFoundError:
-        return
+    except (FileNotFoundError, NotADirectoryError):
+        return  # there was no session yet, or check_data_root has reported what the root is
     for folder in folders:
         # One that cannot be read is another user's, as any session that holds it is.
         yield from guarded(folder.name, _check_folder(folder, alive.get(folder.name), root), Verdict.NOTE)

@@ -139,9 +139,13 @@ def test_frames_fill_their_places_and_other_braces_stay(queue: LiveQueue) -> Non
 
 
 def test_without_frames_braces_are_left_alone(queue: LiveQueue) -> None:
-    """{frame} is mere text then."""
+    """{frame} is mere text then; the log warns of each."""
     done = queue.kq("submit", "--wait", "--", *saying("{frame} {start} {end}"))
-    assert done.stdout.splitlines()[1:] == ["{frame} {start} {end}"]
+    _job_id, *warnings, line = done.stdout.splitlines()
+    assert line == "{frame} {start} {end}"
+    assert [each.split()[:3] for each in warnings] == [
+        ["[kq]", "warning:", name] for name in ("{frame}", "{start}", "{end}")
+    ]
 
 
 def test_environment_and_folder(queue: LiveQueue, tmp_path: Path) -> None:
