@@ -230,10 +230,14 @@ class StartMultipleRendersDialog(QDialog):
         farm = self.send_to.currentText()
         checks_outputs = method == RenderManager.RenderModes.DISK_RENDER
         self.progress = StartProgressDialog(list(plan.renders()), method, farm, checks_outputs, self)
-        self.progress.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.progress.destroyed.connect(lambda: setattr(self, "progress", None))
+        self.progress.finished.connect(lambda _result: self._on_progress_finished())
         self.progress.open()
         self.progress.begin()
+
+    def _on_progress_finished(self) -> None:
+        if self.progress is not None:
+            self.progress.deleteLater()
+            self.progress = None
 
 
 class StartProgressDialog(QDialog):
