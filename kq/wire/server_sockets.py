@@ -35,7 +35,8 @@ _SUBSCRIBE = b"\x01"
 _MAX_UPDATE_BYTES = 2 << 20
 """Of one message of an Agent: a part of a file, or what 100 attempts ended with."""
 _MAX_WAITING = 64
-"""Messages of one connection that wait to be looked at; then the system holds back who sends."""
+"""Updates of one connection that wait to be looked at; then the system holds back who sends. Not requests:
+the journal is written once for all that wait."""
 _FORGET_AFTER_S = 30
 """After so long without a sign from the other side, which may just be slow to read."""
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class ServerWire:
         self._request.router_mandatory = True
         self._update = self._server_socket(zmq.PULL, keys)
         self._update.maxmsgsize = _MAX_UPDATE_BYTES
+        self._update.rcvhwm = _MAX_WAITING
         # PUB would let every key subscribe to anything. Here each subscription waits for `admit`.
         self._broadcast = self._server_socket(zmq.XPUB, keys)
         self._broadcast.setsockopt(zmq.XPUB_MANUAL, 1)
@@ -95,7 +97,6 @@ class ServerWire:
         socket.zap_domain = ZAP_DOMAIN
         socket.handshake_ivl = 5000
         socket.backlog = 1024
-        socket.rcvhwm = _MAX_WAITING
         notice_silence(socket, _FORGET_AFTER_S)
         return socket
 
