@@ -171,7 +171,7 @@ def test_one_that_fails_is_named_and_the_others_are_started(
     dialog.buttons[RenderManager.RenderModes.PREVIEW_RENDER].click()
     progress = dialog.progress
     assert progress is not None
-    qtbot.waitUntil(lambda: "8 of 12" in progress.text.text(), timeout=LIMIT_MS)
+    qtbot.waitUntil(lambda: "8 of 12 renders" in progress.text.text(), timeout=LIMIT_MS)
     assert "Matte, frame 7, shot=sh010" in progress.text.text() and "no such camera" in progress.text.text()
     assert scene.active_scene().project.variables[0].value == "sh020"
 
