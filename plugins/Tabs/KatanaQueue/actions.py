@@ -263,9 +263,9 @@ class JobActions(QObject):
         count = self._unfinished()
 
         def stop() -> None:
-            if self._sources.is_live:
-                self._requests.ask_queue("Stop", lambda queue: queue.stop_all_jobs())
             self._requests.ask_each("Stop", on_farms, lambda source, ids: source.stop_jobs(ids))
+            if count > len(on_farms):
+                self._requests.ask_queue("Stop", lambda queue: queue.stop_all_jobs())
 
         question = question_about("Stop", _named(running), count, self._model.now_s(), always_ask=count > 1)
         self._after_question(question, "Stop", stop, count)

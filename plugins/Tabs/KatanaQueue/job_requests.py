@@ -56,7 +56,9 @@ class JobRequests(QObject):
     def ask_each(
         self, what: str, jobs: list[JobRecord], call: Callable[[JobSource, list[str]], Future[None]]
     ) -> None:
-        """Ask those that have `jobs`."""
+        """Ask those that have `jobs`; for no jobs nothing is done."""
+        if not jobs:
+            return
         self.refused.emit("")
         if any(not self._sources.takes_requests(job) for job in jobs):
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
