@@ -30,6 +30,7 @@ SPACING = 6
 COMPACT_BUTTONS = (
     "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
     "QToolButton:checked { background: rgba(128, 128, 128, 90); border: 1px solid palette(highlight); }"
+    "QToolButton:checked:focus { border: 1px solid palette(text); }"
 )
 """For rows of many small buttons: the host's own padding suits few large ones. What is checked stands out."""
 
