@@ -15,7 +15,7 @@ from typing import IO
 
 __all__ = [
     "BINARY",
-    "leads_down",
+    "is_safe_relative_path",
     "open_to_append",
     "open_to_read",
     "replace_file",
@@ -30,10 +30,10 @@ _TIMEOUT_S = 1.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
 
 
-def leads_down(path: str, *, windows: bool = sys.platform == "win32") -> bool:
-    """Whether a relative path with slashes, as another machine names it, stays in the folder it begins in.
+def is_safe_relative_path(path: str, *, windows: bool = sys.platform == "win32") -> bool:
+    """Whether a relative path with slashes, from another machine, stays below the folder it is joined to.
 
-    Windows takes what stands before a colon for a drive, or for the file that a stream belongs to.
+    On Windows a colon is refused: it would name a drive, or an alternate data stream.
     """
     if set(path) & set("\\\0") or (windows and ":" in path):
         return False

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import messages as m
-from ..files import create_file, leads_down
+from ..files import create_file, is_safe_relative_path
 from ..plain_text import quoted
 
 __all__ = ["FolderFetch"]
@@ -128,7 +128,7 @@ class FolderFetch:
         if self._listed or order.first != len(self.files):
             return
         for entry in order.files:
-            if not leads_down(entry.path):
+            if not is_safe_relative_path(entry.path):
                 self.failed = f"the job's temporary folder has a file called {quoted(entry.path)}: rename it"
                 return
             self.files[entry.path] = entry

@@ -60,7 +60,7 @@ class AgentMessages:
         if isinstance(message, m.LogUpdate | m.FileUpdate | m.FetchUpdate):
             # Only of an Agent that registered with this very key.
             if role is not None:
-                self._streams.take(message)
+                self._streams.handle(message)
             return
         if not self._allowances.may_report(incoming.role, message.agent):
             return
@@ -150,7 +150,7 @@ class AgentMessages:
             return ""
         if role == LOCAL_ROLE:
             return path
-        shown = self._streams.shown_picture(agent_id, attempt, path)
+        shown = self._streams.picture_path(agent_id, attempt, path)
         if not shown:
             self._allowances.refuse(role, "a picture that the Agent may not write")
         return shown

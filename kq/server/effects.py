@@ -106,7 +106,7 @@ class Effects:
     def _job_removed(self, instruction: do.JobRemoved) -> None:
         self._change_feed.job_removed(instruction.job_id)
         self._history.forget(instruction.job_id)
-        self._streams.forget(instruction.job_id)
+        self._streams.forget_job(instruction.job_id)
 
     def _attempt_over(self, instruction: do.AttemptOver) -> None:
         record = instruction.record

@@ -164,7 +164,7 @@ class Server:
     def _take_wakes(self, ready: Collection[object]) -> None:
         if self._wake.wake_fd in ready:
             self._wake.drain()
-            self._streams.deliver()
+            self._streams.send_answers()
             if self._end_asked:
                 self._begin_end(self._settings.grace_s)
         lifeline = self._lifeline

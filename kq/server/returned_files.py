@@ -99,8 +99,8 @@ class ReturnedFiles:
             return ""
         return f"it is longer than {self._limits.log_bytes:,} bytes (KQ_MAX_LOG_BYTES)"
 
-    def shown_picture(self, path: str) -> str:
-        """Where the picture is that the Agent reports at `path`; empty where the Agent may write none.
+    def picture_path(self, path: str) -> str:
+        """Return where a picture is that the Agent reports at `path`; empty where it may write none.
 
         An Agent that sees the desktop's disks writes pictures there itself: into the job's folders, and
         beside what the job's commands name.

@@ -1,6 +1,7 @@
-"""Logs and pictures that Agents without the shared data root send, and the folders that are sent to them.
+"""Logs and pictures received from Agents without the shared data root, and job folders sent to them.
 
-What an Agent may touch is decided on the server's thread, from what it runs; another does the files.
+The server's thread decides which files an Agent may access, from the attempt that it runs; a worker thread
+reads and writes them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .. import messages as m
 from .. import process
 from ..core import Core
 from ..errors import Refused
-from ..files import leads_down
+from ..files import is_safe_relative_path
 from ..records import parse_attempt_id
 from ..settings import Settings
 from .agent_links import AgentLinks
@@ -29,41 +30,49 @@ __all__ = ["Streams"]
 
 _Streamed = m.LogUpdate | m.FileUpdate | m.FetchUpdate
 _Answer = m.StreamedOrder | m.FolderOrder | m.FilePartOrder
-_GIVEN_UP = "this Agent does not have this attempt (any more)"
-_TOO_MUCH = "it sends more at once than is taken"
-_LONGEST_NAME = 200
-_LONGEST_PATH = 4096
-_NOTHING_MORE = -1
+_NOT_ASSIGNED = "this Agent does not have this attempt (any more)"
+_BAD_PART = "the part is too large, or lies outside the file"
+_MAX_ATTEMPT_CHARS = 200
+_MAX_PATH_CHARS = 4096
+_RECEIPT_ONLY = -1
+"""The offset of a FetchUpdate that confirms a receipt and requests nothing."""
 _MAX_RETURNED_OF_JOB = 100_000
-_LEAST_SIZE = 1024
-"""Of a message, for the limits of what waits: it takes so much even when it holds no bytes."""
+"""Most returned files of one job that are remembered, to leave them out of the folder's list."""
+_MESSAGE_OVERHEAD = 1024
+"""Bytes that a queued message counts for in addition to its data, so that empty ones are limited, too."""
 
 
 class _Work(NamedTuple):
+    """An accepted message, for the worker thread."""
+
     agent: str
     message: _Streamed
     target: Path
-    """The log, the file that is to appear, or the folder that is asked for."""
-    roots: tuple[Path, ...]
-    """The target must lie below one of these when links are followed; empty: the job itself names it."""
+    """The log or file to write, or the job's temporary folder to read from."""
+    root: Path | None
+    """With links resolved, the file must lie below it; None: the job itself names the file."""
     receipt: int = 0
-    """Goes out with what was fetched."""
+    """The number to send with the answer to a FetchUpdate, which the Agent returns once it has read it."""
 
     @property
     def size(self) -> int:
+        """Bytes that it counts for in the queue."""
         message = self.message
-        return _LEAST_SIZE + (0 if isinstance(message, m.FetchUpdate) else len(message.data))
+        return _MESSAGE_OVERHEAD + (0 if isinstance(message, m.FetchUpdate) else len(message.data))
 
 
 class _AttemptOver(NamedTuple):
-    """Nothing more comes of what the Agent had under way."""
+    """For the worker thread: drop the attempt's incomplete file and its folder list."""
 
     agent: str
     attempt: str
 
 
 class Streams:
-    """Takes what Agents stream. All but its own thread's methods: the server's thread; none of them waits."""
+    """Reads and writes files for remote Agents, on a worker thread that starts with the first message.
+
+    Public methods are called on the server's thread; only `close` waits.
+    """
 
     def __init__(
         self,
@@ -74,7 +83,7 @@ class Streams:
     ) -> None:
         """
         Args:
-            wake: ends the server's wait for messages when `deliver` has something to do.
+            wake: ends the server's wait for messages when answers are ready for `send_answers`.
         """
         self._core = core
         self._links = links
@@ -83,32 +92,33 @@ class Streams:
             settings.max_log_bytes, settings.max_returned_files, settings.max_returned_bytes
         )
         self._changed = threading.Condition()
-        """Guards the two that follow."""
+        """Guards `_work` and `_over`; notified when one of them changes."""
         self._work: FairQueue[_Work] = FairQueue()
         self._over: deque[_AttemptOver | None] = deque()
-        """None: the end."""
-        self._done: deque[tuple[str, _Answer]] = deque()
+        """Attempts that ended; None: the thread is to end."""
+        self._answers: deque[tuple[str, _Answer]] = deque()
+        """Agent and answer, from the worker thread for the server's."""
         self._files = IncomingFiles()
         self._lists = FolderLists()
         self._space = FreeSpace(settings.min_free_bytes)
         self._receipts = Receipts(time.monotonic)
         self._attempts: dict[str, ReturnedFiles] = {}
-        """By name of an attempt that has streamed something."""
+        """By attempt id: the files of each attempt that has sent something."""
         self._returned: dict[str, set[str]] = {}
-        """By job: files in its folder that Agents sent back, which the next of its tasks have no use for."""
+        """By job id: paths in its temporary folder that Agents returned. Later tasks are not sent these."""
         self._thread: threading.Thread | None = None
 
-    def take(self, message: _Streamed) -> None:
-        """Have a message carried out, or refuse it."""
+    def handle(self, message: _Streamed) -> None:
+        """Queue an Agent's message for the worker thread, or answer with a refusal at once."""
         key = self._links.role_of(message.agent) or ""
         path = "" if isinstance(message, m.LogUpdate) else message.path
-        if len(message.attempt) > _LONGEST_NAME or len(path) > _LONGEST_PATH:
-            # An answer would carry it, and might wait for a peer that never reads.
+        if len(message.attempt) > _MAX_ATTEMPT_CHARS or len(path) > _MAX_PATH_CHARS:
+            # No answer: it would repeat the long text, and stay in memory for a peer that never reads.
             self._links.allowances.refuse(key, "a name or path that is too long")
             return
         if isinstance(message, m.FetchUpdate):
             self._receipts.confirm(message.agent, message.receipt)
-            if message.offset == _NOTHING_MORE and not message.path:
+            if message.offset == _RECEIPT_ONLY and not message.path:
                 return
         try:
             work = self._admit(message)
@@ -118,38 +128,41 @@ class Streams:
         if isinstance(message, m.FetchUpdate):
             receipt = self._receipts.issue(message.agent)
             if receipt is None:
-                self._links.allowances.refuse(key, "more is fetched than read")
+                self._links.allowances.refuse(key, "too many fetched parts without a receipt")
                 return
             work = work._replace(receipt=receipt)
         with self._changed:
             has_room = self._work.put(key, message.agent, work, work.size)
             self._changed.notify()
         if not has_room:
-            # An Agent of ours never has so much under way, and would send it again in any case.
-            self._links.allowances.refuse(key, "more under way than is taken")
+            # kq's own Agents never have that many messages in flight, and repeat one without an answer.
+            self._links.allowances.refuse(key, "too many messages in flight")
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="kq-streams", daemon=True)
             self._thread.start()
 
-    def deliver(self) -> None:
-        """Send the answers that are ready."""
-        while self._done:
-            self._links.send(*self._done.popleft())
+    def send_answers(self) -> None:
+        """Send the answers that the worker thread has ready."""
+        while self._answers:
+            self._links.send(*self._answers.popleft())
 
-    def shown_picture(self, agent_id: str, attempt: str, path: str) -> str:
-        """Where the picture is that an Agent of another machine reports; empty where it may write none."""
+    def picture_path(self, agent_id: str, attempt: str, path: str) -> str:
+        """Return the path on this machine of a picture that a remote Agent reports at `path`.
+
+        Empty when the Agent does not have this attempt, or may not write a picture there.
+        """
         agent = self._core.agent(agent_id)
         if not path or agent is None or agent.want_name != attempt:
             return ""
-        return self._returned_files(attempt).shown_picture(path)
+        return self._returned_files(attempt).picture_path(path)
 
-    def forget(self, job_id: str) -> None:
-        """The job was removed."""
+    def forget_job(self, job_id: str) -> None:
+        """Drop what is remembered of a removed job."""
         self._returned.pop(job_id, None)
 
     def attempt_over(self, agent_id: str, attempt: str) -> None:
-        """The attempt ended, or was lost: drop what of it is not whole."""
+        """Drop the queued messages and incomplete files of an attempt that ended or was lost."""
         if self._attempts.pop(attempt, None) is not None and self._thread is not None:
             with self._changed:
                 self._work.forget(agent_id)
@@ -157,7 +170,7 @@ class Streams:
                 self._changed.notify()
 
     def close(self) -> None:
-        """End the thread, once what was taken is done; a file that is not whole by then is dropped."""
+        """End the worker thread after the queued messages, within 2 s; incomplete files are deleted."""
         if self._thread is not None:
             with self._changed:
                 self._over.append(None)
@@ -165,10 +178,10 @@ class Streams:
             # A share that does not answer must not keep the session from ending.
             self._thread.join(2.0)
 
-    # --- what an Agent may touch --------------------------------------------------
+    # --- Which files an Agent may access ---
 
     def _returned_files(self, attempt: str) -> ReturnedFiles:
-        """Of an attempt that an Agent should be running."""
+        """Return the files of `attempt`, which an Agent has now."""
         found = self._attempts.get(attempt)
         if found is None:
             names = parse_attempt_id(attempt)
@@ -178,43 +191,48 @@ class Streams:
         return found
 
     def _admit(self, message: _Streamed) -> _Work:
-        """What is to be done. Raises Refused."""
+        """Return the work for a message that is allowed.
+
+        Raises:
+            Refused: the Agent does not have the attempt, or may not access this file.
+        """
         agent = self._core.agent(message.agent)
         names = parse_attempt_id(message.attempt)
         if agent is None or names is None or agent.want_name != message.attempt:
-            raise Refused(_GIVEN_UP)
+            raise Refused(_NOT_ASSIGNED)
         job_id, task, _ = names
         job = self._core.job_entry(job_id)
         returned = self._returned_files(message.attempt)
         if isinstance(message, m.FetchUpdate):
             if not job.spec.temp_dir:
                 raise Refused("the job has no temporary folder")
-            if message.path and not leads_down(message.path):
+            if message.path and not is_safe_relative_path(message.path):
                 raise Refused("a path must lead into the folder")
             folder = Path(job.spec.temp_dir)
-            return _Work(message.agent, message, folder, (folder,))
+            return _Work(message.agent, message, folder, folder)
         end = message.offset + len(message.data)
         if len(message.data) > m.STREAM_PART_BYTES or message.offset < 0:
-            raise Refused(_TOO_MUCH)
+            raise Refused(_BAD_PART)
         if isinstance(message, m.LogUpdate):
             refusal = returned.log_refusal(end)
             if refusal:
                 raise Refused(refusal)
-            return _Work(message.agent, message, Path(job.details[task].log_file), ())
+            return _Work(message.agent, message, Path(job.details[task].log_file), None)
         if end > message.size:
-            raise Refused(_TOO_MUCH)
-        place = returned.place(message.path, message.size)
-        inside = returned.in_folder(place)
-        known = self._returned.setdefault(job_id, set())
-        if inside and len(known) < _MAX_RETURNED_OF_JOB:
-            known.add(inside)
-        return _Work(message.agent, message, place, (Path(job.spec.temp_dir),) if inside else ())
+            raise Refused(_BAD_PART)
+        target = returned.place(message.path, message.size)
+        relative = returned.in_folder(target)
+        paths = self._returned.setdefault(job_id, set())
+        if relative and len(paths) < _MAX_RETURNED_OF_JOB:
+            paths.add(relative)
+        return _Work(message.agent, message, target, Path(job.spec.temp_dir) if relative else None)
 
-    # --- the thread ---------------------------------------------------------------
+    # --- The worker thread ---
 
     def _run(self) -> None:
-        while (taken := self._next()) is not None:
-            key, work = taken
+        """Carry out queued work until `close` or the end of the process."""
+        while (entry := self._next()) is not None:
+            key, work = entry
             try:
                 answer = self._carry_out(work)
             except OSError as error:
@@ -222,16 +240,19 @@ class Streams:
                 answer = _refusal(work.message, f"{what}: {error.strerror or error}")
             if answer is None:
                 with self._changed:
-                    # Its attempt may have ended at this moment.
+                    # Not when its attempt has ended meanwhile: `attempt_over` emptied the queue of it.
                     if not any(over is not None and over.agent == work.agent for over in self._over):
                         self._work.put_back(key, work.agent, work, work.size)
                 continue
-            self._done.append((work.agent, answer))
+            self._answers.append((work.agent, answer))
             self._wake.wake()
         self._files.close()
 
     def _next(self) -> tuple[str, _Work] | None:
-        """What is to be done next; None: it is to end, and all that came before is done."""
+        """Wait for the next work and return it with its key; None once `close` was called and none is left.
+
+        Ended attempts come first, unless only the request to end waits there.
+        """
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._over or len(self._work))
@@ -244,14 +265,20 @@ class Streams:
             self._lists.forget(over.attempt)
 
     def _carry_out(self, work: _Work) -> _Answer | None:
-        """The answer; None: it is not done yet, and others come first."""
+        """Read or write the files of `work` and return the answer.
+
+        Returns None when a folder's list takes longer than one turn: `work` is to be queued again.
+
+        Raises:
+            OSError: a file cannot be read or written.
+        """
         message = work.message
         if isinstance(message, m.LogUpdate):
             self._space.claim(work.target, len(message.data), len(message.data))
             received = append_log(work.target, message.offset, message.data)
             return m.StreamedOrder(attempt=message.attempt, received=received)
         if isinstance(message, m.FileUpdate):
-            if work.roots and not _stays_below(work.target, work.roots):
+            if work.root is not None and not _is_below(work.target, work.root):
                 return _refusal(message, f"{message.path} leads out of the job's temporary folder")
             self._space.claim(work.target, message.size - message.offset, len(message.data))
             received, refused = self._files.take(work.target, message)
@@ -268,9 +295,9 @@ class Streams:
             return m.FolderOrder(
                 attempt=message.attempt, first=message.offset, files=files, more=more, receipt=work.receipt
             )
-        if not _stays_below(work.target / message.path, work.roots) and not self._lists.has(
-            message.attempt, message.path
-        ):
+        # A link to a file elsewhere may be read when the folder's list has it.
+        is_listed = self._lists.has(message.attempt, message.path)
+        if not is_listed and not _is_below(work.target / message.path, work.target):
             return _refusal(message, f"{message.path} is not in the job's temporary folder")
         data = read_part(work.target / message.path, message.offset)
         return m.FilePartOrder(
@@ -279,6 +306,7 @@ class Streams:
 
 
 def _refusal(message: _Streamed, text: str) -> _Answer:
+    """Return the kind of answer that `message` expects, with `text` as the reason for the refusal."""
     if isinstance(message, m.LogUpdate):
         return m.StreamedOrder(attempt=message.attempt, received=message.offset, refused=text)
     if isinstance(message, m.FileUpdate):
@@ -290,7 +318,6 @@ def _refusal(message: _Streamed, text: str) -> _Answer:
     return m.FolderOrder(attempt=message.attempt, first=message.offset, refused=text)
 
 
-def _stays_below(path: Path, roots: tuple[Path, ...]) -> bool:
-    """Whether it is below one of `roots` also when links are followed."""
-    real = Path(os.path.realpath(path))
-    return any(real.is_relative_to(os.path.realpath(root)) for root in roots)
+def _is_below(path: Path, root: Path) -> bool:
+    """Whether `path` is below `root` with links resolved in both."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))

@@ -89,7 +89,7 @@ def test_no_path_leads_to_what_was_submitted(names: list[str]) -> None:
         return
     assert place.is_relative_to(folder / RETURNED_FOLDER) or place.name.startswith("beauty.")
     assert ".." not in place.parts
-    assert returned.shown_picture(path) == str(place)
+    assert returned.picture_path(path) == str(place)
 
 
 def test_the_pictures_of_a_task_come_to_their_places(tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ def test_a_picture_is_shown_where_the_agent_may_write_it(tmp_path: Path, path: s
         temp_dir=job.temp_dir, cwd=job.cwd,
     )  # fmt: skip
     path = path.format(tmp=tmp_path)
-    assert ReturnedFiles(job, None, ReturnLimits()).shown_picture(path) == (path if is_shown else "")
+    assert ReturnedFiles(job, None, ReturnLimits()).picture_path(path) == (path if is_shown else "")
