@@ -16,7 +16,7 @@ from ...diagnostics import Diagnostics
 from ...scene import Material, Matrix, Mesh, Scene, every_group
 from .kept import Generation
 from .materials import MaterialLibrary
-from .plugin import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
+from .mitsuba_picture import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
 from .shapes import ShapeBuilder
 from .textures import TextureLibrary
 

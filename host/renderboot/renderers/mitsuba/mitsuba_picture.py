@@ -1,0 +1,245 @@
+"""Makes mitsuba's scene of shapes and lights, and its picture, which is rendered pass by pass."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...diagnostics import Diagnostics
+from ...errors import RenderBootError
+from ...picture import Pixels
+from ...scene import PictureSettings, Scene
+from .camera import sensor
+from .engine import dr, mi, rgb
+from .kept import Generation
+from .lights import LightBuilder
+from .materials import MaterialLibrary
+from .shapes import ShapeBuilder
+from .textures import TextureLibrary
+
+__all__ = ["MitsubaPicture", "lights_of", "mitsuba_scene", "picture_of", "translating"]
+
+Sums = npt.NDArray[np.float64]
+
+_DEPTH = 10
+_ROULETTE_DEPTH = 4
+
+
+def lights_of(
+    scene: Scene,
+    shapes: ShapeBuilder,
+    textures: TextureLibrary,
+    materials: MaterialLibrary,
+    diagnostics: Diagnostics,
+    kept: Generation,
+) -> list[object]:
+    """The lights of a scene whose shapes are built."""
+    low, high = scene.bounds
+    radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
+    lights = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius, kept).build(shapes.lights)
+    if materials.has_unsampled_light:
+        # Something must be sampled: mitsuba refuses a scene of lights that all have no weight.
+        black = {"type": "point", "intensity": rgb((0.0, 0.0, 0.0)), "sampling_weight": 1e-3}
+        lights.append(kept.get("black", lambda: mi.load_dict(black)))
+    return lights
+
+
+def mitsuba_scene(parts: list[object]) -> Any:
+    """A scene of these shapes and lights, which is looked at from outside of it."""
+    return mi.load_dict({"type": "scene", **{f"part{number}": part for number, part in enumerate(parts)}})
+
+
+def picture_of(whole: Any, scene: Scene, diagnostics: Diagnostics) -> MitsubaPicture:
+    """A picture of mitsuba's scene from the camera of the neutral one."""
+    return MitsubaPicture(
+        whole,
+        mi.load_dict(sensor(scene.camera, scene.settings, diagnostics)),
+        mi.load_dict(sensor(scene.camera, _coarse(scene.settings), diagnostics)),
+        scene.camera.exposure_scale,
+        scene.settings,
+    )
+
+
+@contextmanager
+def translating(threads: int) -> Iterator[None]:
+    """While a scene is translated for so many threads. Raises RenderBootError for what mitsuba refuses."""
+    # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
+    # there is no thread in the pool, and the wait never ends.
+    dr.set_thread_count(max(threads, 2))
+    try:
+        yield
+    except RuntimeError as error:
+        raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
+    finally:
+        dr.set_thread_count(threads)
+
+
+def _coarse(settings: PictureSettings) -> PictureSettings:
+    """A sixteenth of the pixels."""
+    window = settings.data_window
+    if window:
+        left, top, right, bottom = window
+        window = (left // 4, top // 4, max(-(-right // 4), left // 4 + 1), max(-(-bottom // 4), top // 4 + 1))
+    return replace(
+        settings, width=-(-settings.width // 4), height=-(-settings.height // 4), data_window=window
+    )
+
+
+class MitsubaPicture:
+    """Sums of weighted samples: finished passes in `_total`, the running one in the film."""
+
+    def __init__(
+        self, scene: Any, camera: Any, coarse_camera: Any, exposure_scale: float, settings: PictureSettings
+    ) -> None:
+        self._scene = scene
+        self._sensor = camera
+        self._film = self._sensor.film()
+        self._coarse_sensor = coarse_camera
+        self._coarse: Pixels | None = None
+        # Any: the stubs describe another variant's seeds.
+        self._integrator: Any = mi.load_dict(
+            {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH}
+        )
+        self._exposure = exposure_scale
+        self._columns = settings.window[2] - settings.window[0]
+        self._coarse_columns = -(-self._columns // 4)
+        self._lock = threading.Lock()
+        self._has_film = False
+        """Whether there are samples in the film that are not in the sums."""
+        self._is_cancelled = False
+        self._passes = 0
+        self._samples = 0.0
+        self._sums: Sums | None = None
+
+    @property
+    def _total(self) -> Sums:
+        """Made when it is needed first: not before the preview."""
+        if self._sums is None:
+            width, height = self._film.crop_size()
+            self._sums = np.zeros((int(height), int(width), 5), np.float64)
+        return self._sums
+
+    def render_preview(self) -> None:
+        """See `Picture.render_preview`: a sixteenth of the pixels, one sample each."""
+        with self._lock:
+            if self._is_cancelled:
+                return
+        self._render(self._coarse_sensor, seed=0, samples=1)
+        film = np.array(self._coarse_sensor.film().develop(raw=True))
+        with self._lock:
+            self._coarse = self._mean(film)
+
+    def preview_pixels(self) -> Pixels:
+        """See `LivePicture.preview_pixels`."""
+        with self._lock:
+            assert self._coarse is not None
+            return _narrowed(self._coarse, self._coarse_columns)
+
+    def render_pass(self, samples: int) -> None:
+        """Render on the calling thread; mitsuba's own threads do the work."""
+        with self._lock:
+            if self._is_cancelled:
+                return
+            if not self._passes:
+                # Otherwise a look at the film before the pass has begun finds no storage, and raises.
+                self._film.prepare([])
+            self._film.clear()
+            self._has_film = True
+        self._render(self._sensor, seed=self._passes, samples=samples)
+        with self._lock:
+            was_cancelled = bool(self._is_cancelled)
+            if was_cancelled:
+                return  # nothing follows: the film is added up when it is asked for
+            self._has_film = False
+            self._sums = self._total
+            self._sums += self._film_now()
+            self._samples += samples
+            self._passes += 1
+
+    def cancel(self) -> None:
+        """See `Picture.cancel`."""
+        with self._lock:
+            self._is_cancelled = True
+        self._integrator.cancel()
+
+    def samples_done(self) -> float:
+        """See `Picture.samples_done`."""
+        with self._lock:
+            return self._with_film()[0] if self._has_film else self._samples
+
+    def pixels(self) -> Pixels:
+        """See `Picture.pixels`."""
+        with self._lock:
+            total = self._with_film()[1] if self._has_film else self._total
+            coarse = self._coarse
+        mean = self._mean(total)
+        weight = total[..., 4]
+        if coarse is not None and not weight.all():
+            mean = np.where(weight[..., None] > 0, mean, _enlarged(coarse, weight.shape))
+        return _narrowed(mean, self._columns)
+
+    def _mean(self, sums: Sums | Pixels) -> Pixels:
+        """What the weighted sums are a picture of; black where there are none."""
+        weight = sums[..., 4:]
+        mean = np.divide(sums[..., :4], weight, out=np.zeros_like(sums[..., :4]), where=weight > 0)
+        mean[..., :3] *= self._exposure
+        result = mean.astype(np.float32, copy=False)
+        # A sample that is no number stays in the sums: one of them would spoil its pixels for good.
+        return np.nan_to_num(result, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def _render(self, sensor: Any, *, seed: int, samples: int) -> None:
+        try:
+            self._integrator.render(
+                self._scene, sensor, seed=seed, spp=samples, develop=False, evaluate=False
+            )
+        except RuntimeError as error:
+            raise RenderBootError(f"mitsuba failed while rendering: {_short(error)}.") from error
+
+    def _film_now(self) -> Pixels:
+        # Not bitmap(raw=True): that points into the film's own memory, which the next pass gives back at its
+        # start. develop copies under the film's lock; that copy is this caller's alone.
+        return np.array(self._film.develop(raw=True))
+
+    def _with_film(self) -> tuple[float, Sums]:
+        """Finished samples and the running pass's so far; how many those are, their weight tells."""
+        film = self._film_now()
+        weight = float(self._total[..., 4].sum())
+        if self._samples and weight > 0:
+            running = float(film[..., 4].sum()) / (weight / self._samples)
+        else:
+            running = float((film[..., 4] > 0).mean())
+        return self._samples + running, self._total + film
+
+
+def _narrowed(pixels: Pixels, columns: int) -> Pixels:
+    """The picture in so many columns, each the mean of what it covers: mitsuba's own pixels are square."""
+    count = pixels.shape[1]
+    if count == columns:
+        return pixels
+    sums = np.zeros((pixels.shape[0], count + 1, pixels.shape[2]))
+    np.cumsum(pixels, axis=1, out=sums[:, 1:])
+    edges = np.linspace(0.0, count, columns + 1)
+    below = np.minimum(edges.astype(np.int64), count - 1)
+    share = (edges - below)[None, :, None]
+    at_edges = sums[:, below] * (1.0 - share) + sums[:, below + 1] * share
+    narrowed: Pixels = (np.diff(at_edges, axis=1) * (columns / count)).astype(np.float32)
+    return narrowed
+
+
+def _enlarged(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
+    height, width = shape
+    rows = np.arange(height) * pixels.shape[0] // height
+    columns = np.arange(width) * pixels.shape[1] // width
+    enlarged: Pixels = pixels[rows[:, None], columns]
+    return enlarged
+
+
+def _short(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".")
