@@ -18,15 +18,16 @@ class Agent:
     __slots__ = (
         "assign_number",
         "assigned_at",
-        "comes_again",
         "cpu_percent",
         "desired",
+        "desired_attempt_id",
         "did_well",
         "draining",
-        "end_asked",
+        "end_requested",
         "host",
         "id",
         "idle_beats",
+        "is_replaced",
         "last_heard",
         "launched_at",
         "local",
@@ -39,7 +40,6 @@ class Agent:
         "since",
         "state",
         "unexpected_attempt",
-        "want_name",
     )
 
     def __init__(self, agent_id: str, *, local: bool, now: float, wall: float) -> None:
@@ -57,20 +57,20 @@ class Agent:
         self.draining = False
         self.retiring = False
         """It ends as soon as it holds nothing: fewer Agents are wanted."""
-        self.end_asked = False
+        self.end_requested = False
         """Its end was requested: that its task ends with it does not count against the task."""
-        self.comes_again = False
+        self.is_replaced = False
         """Another is to be started in its place, by whoever started it."""
         self.desired: tuple[str, int, int] | None = None
         """Job, task and number of the attempt that it should be running."""
-        self.want_name = ""
-        """The name of that attempt, or empty."""
+        self.desired_attempt_id = ""
+        """The id of that attempt, `JOB/TASK/ATTEMPT`; empty for none."""
         self.unexpected_attempt = ""
         """An attempt that it runs and should not; it was asked to end it."""
         self.assign_number = 0
         self.assigned_at = 0.0
         self.idle_beats = 0
-        """Heartbeats in a row that did not show the wanted attempt."""
+        """Heartbeats in a row that did not report the desired attempt."""
         self.did_well = False
         """Whether the last attempt that it ran did not fail. False before the first."""
         self.cpu_percent: float | None = None
@@ -83,7 +83,7 @@ class Agent:
         if new is old:
             return False
         if new not in AGENT_TRANSITIONS[old]:
-            held = self.want_name or "nothing"
+            held = self.desired_attempt_id or "nothing"
             raise IllegalTransition(f"Agent {self.id} cannot change from {old} to {new}: it has {held}")
         self.state, self.since = new, wall
         return True
@@ -91,13 +91,13 @@ class Agent:
     def give(self, job_id: str, task: int, attempt: int, now: float) -> None:
         """From now on it should be running this attempt."""
         self.desired = (job_id, task, attempt)
-        self.want_name = attempt_id(job_id, task, attempt)
+        self.desired_attempt_id = attempt_id(job_id, task, attempt)
         self.assigned_at = now
         self.idle_beats = 0
 
     def drop(self) -> None:
         """It should be running nothing."""
-        self.desired, self.want_name = None, ""
+        self.desired, self.desired_attempt_id = None, ""
         self.cpu_percent = self.memory = None
 
     def is_steady(self, now: float) -> bool:

@@ -77,7 +77,7 @@ def stop_task(state: CoreState, job: Job, task: int) -> None:
     """Have the Agent that runs `task` end it."""
     state.move_task(job, task, _T.STOPPING)
     agent = state.agents[job.details[task].agent]
-    state.out.append(do.AskStop(agent.id, agent.want_name))
+    state.out.append(do.AskStop(agent.id, agent.desired_attempt_id))
 
 
 def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
@@ -120,7 +120,7 @@ def attempt_lost(
     if job.task_state(task) is _T.STOPPING:
         _wait_or_cancel(state, job, task, "stopped")
     else:
-        _lose(state, job, task, reason, counts=agent is not None and not agent.end_asked)
+        _lose(state, job, task, reason, counts=agent is not None and not agent.end_requested)
     state.after_task(job, now)
 
 
@@ -184,7 +184,7 @@ def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent
         _wait_or_cancel(state, job, task, ending.reason or "stopped")
     elif ending.outcome is Outcome.STOPPED:
         # The queue did not ask for this: its Agent was ended, or lost the server. Not a render failure.
-        _lose(state, job, task, ending.reason or "its Agent ended it", counts=not agent.end_asked)
+        _lose(state, job, task, ending.reason or "its Agent ended it", counts=not agent.end_requested)
     elif detail.retries_used < job.spec.retries:
         detail.retries_used += 1
         reason = f"{_why(ending)} (try {detail.retries_used} of {job.spec.retries + 1})"

@@ -8,7 +8,7 @@ from ..messages import AttemptEnding
 from ..records import JobSpec
 
 __all__ = [
-    "AgentEndAsked",
+    "AgentEndRequested",
     "AgentGone",
     "AgentHeard",
     "AgentRegistered",
@@ -107,7 +107,7 @@ class AgentsDrained(CoreEvent, frozen=True):
     draining: bool
 
 
-class AgentEndAsked(CoreEvent, frozen=True):
+class AgentEndRequested(CoreEvent, frozen=True):
     """Agents shall end now, with their renders. A local one is replaced when the number wanted says so."""
 
     agent_ids: tuple[str, ...]

@@ -147,7 +147,7 @@ def _end_session(state: CoreState, event: ev.SessionEnding, now: Instant) -> Non
     state.ending = True
     for agent in state.agents.values():
         if agent.state is not AgentState.ENDING:
-            agent.end_asked = True
+            agent.end_requested = True
             state.end_agent(agent, "the session is ending", now)
 
 
@@ -165,9 +165,9 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.PrioritySet: requests.set_priority,
     ev.NoteSet: requests.set_note,
     ev.QueuePaused: requests.pause_queue,
-    ev.AgentsWanted: requests.want_agents,
+    ev.AgentsWanted: requests.set_agent_count,
     ev.AgentsDrained: requests.drain_agents,
-    ev.AgentEndAsked: requests.end_agents,
+    ev.AgentEndRequested: requests.end_agents,
     ev.AgentRegistered: reports.registered,
     ev.AgentHeard: reports.heard,
     ev.AttemptProgressed: attempts.attempt_progressed,
@@ -176,4 +176,4 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.SessionEnding: _end_session,
     ev.Tick: _tick,
 }
-_CHANGES_POOL = frozenset({ev.AgentsWanted, ev.AgentEndAsked, ev.AgentGone, ev.Tick})
+_CHANGES_POOL = frozenset({ev.AgentsWanted, ev.AgentEndRequested, ev.AgentGone, ev.Tick})

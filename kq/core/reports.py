@@ -42,10 +42,10 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
     acknowledged = _hear_out(state, agent, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
         return
-    if event.holding != agent.want_name and event.assigned < agent.assign_number:
+    if event.holding != agent.desired_attempt_id and event.assigned < agent.assign_number:
         # The order is on its way, or was lost with the connection. Twice it is one order.
         _order_again(state, agent, now)
-    agent.unexpected_attempt = event.holding if event.holding != agent.want_name else ""
+    agent.unexpected_attempt = event.holding if event.holding != agent.desired_attempt_id else ""
     settle(state, agent, now)
     state.out.append(do.AgentChanged(agent.id))
     _acknowledge(state, agent, 0, acknowledged)
@@ -78,7 +78,7 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
     if agent.state is _A.ENDING:
         return
     _note_usage(state, agent, event)
-    holds_wanted = event.holding == agent.want_name
+    holds_wanted = event.holding == agent.desired_attempt_id
     if holds_wanted:
         agent.idle_beats = 0
     elif agent.desired is not None:
@@ -99,7 +99,7 @@ def _hear_out(
     """Take an Agent's report of the past; returns the names of the attempts that it reported as over."""
     if agent.state is _A.ENDING:
         # It is not acknowledged: where the order to end does not arrive, its lease runs out.
-        state.out.append(do.EndAgent(agent.id, agent.reason, again=agent.comes_again))
+        state.out.append(do.EndAgent(agent.id, agent.reason, again=agent.is_replaced))
     for ending in endings:
         attempt_ended(state, ev.AttemptEnded(ending), now)
     # An earlier server's orders were counted as well: the next one must have a higher number.
@@ -118,7 +118,7 @@ def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeard) -> None:
         return
     agent.cpu_percent, agent.memory = event.cpu_percent, event.memory
     state.out.append(do.AgentChanged(agent.id))
-    if agent.desired is None or event.holding != agent.want_name or event.memory is None:
+    if agent.desired is None or event.holding != agent.desired_attempt_id or event.memory is None:
         return
     job, task = state.jobs[agent.desired[0]], agent.desired[1]
     detail = job.details[task]
@@ -132,7 +132,7 @@ def _acknowledge(state: CoreState, agent: Agent, beat: int, acknowledged: tuple[
     stop = False
     if agent.desired is not None:
         stop = state.jobs[agent.desired[0]].task_state(agent.desired[1]) is TaskState.STOPPING
-    state.out.append(do.Acknowledge(agent.id, beat, agent.want_name, stop, acknowledged))
+    state.out.append(do.Acknowledge(agent.id, beat, agent.desired_attempt_id, stop, acknowledged))
 
 
 def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:
@@ -142,7 +142,7 @@ def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:
         return
     state.forget_agent(agent)
     if agent.desired is not None:
-        reason = f"its Agent was ended ({agent.reason})" if agent.end_asked else event.reason
+        reason = f"its Agent was ended ({agent.reason})" if agent.end_requested else event.reason
         attempt_lost(state, state.jobs[agent.desired[0]], agent.desired[1], reason, agent, now)
     unexpected = agent.local and agent.state is not _A.ENDING and not state.ending
     if unexpected and not agent.is_steady(now.mono):

@@ -1,4 +1,7 @@
-"""What follows from clients' requests. Each is checked whole before anything changes. Pure."""
+"""Handlers of events from clients' requests. Pure: they change CoreState and append instructions to it.
+
+Each checks its event before it changes anything, and raises NotFound, Refused or BadInput.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ __all__ = [
     "end_agents",
     "pause_queue",
     "remove_jobs",
+    "set_agent_count",
     "set_note",
     "set_priority",
     "start_jobs",
@@ -24,16 +28,15 @@ __all__ = [
     "stop_jobs",
     "stop_tasks",
     "submit",
-    "want_agents",
 ]
 
 _T = TaskState
 _ENDED = frozenset({_T.COMPLETED, _T.CANCELLED, _T.FAILED})
-_UNDONE = frozenset({_T.CANCELLED, _T.FAILED})
+_CANCELLED_OR_FAILED = frozenset({_T.CANCELLED, _T.FAILED})
 
 
 def submit(state: CoreState, event: ev.JobSubmitted, now: Instant) -> None:
-    """A new job; the same id again changes nothing."""
+    """Add a job; one whose id is known already changes nothing."""
     known = state.jobs.get(event.job_id)
     if known is not None:
         if known.removing:
@@ -56,21 +59,21 @@ def submit(state: CoreState, event: ev.JobSubmitted, now: Instant) -> None:
 
 
 def start_jobs(state: CoreState, event: ev.JobsStarted, now: Instant) -> None:
-    """Run again what is not Completed, or all when all is. What waits or runs is left alone."""
+    """Run Cancelled and Failed tasks again; in a Completed job, all tasks. Others are left alone."""
     _refuse_when_ending(state)
     for job in state.jobs_of(event.job_ids):
-        again = [task for task in job.running_indices() if _start_again(job, task)]
-        moved = _reset(state, job, _UNDONE)
-        if not moved and job.is_over:
-            moved = _reset(state, job, _ENDED)
-        if moved:
-            _reopened(state, job)
-        if again:
-            _note_restart(state, job)
+        restarting = [task for task in job.running_indices() if _restart_after_stop(job, task)]
+        count = _reset_tasks(state, job, _CANCELLED_OR_FAILED)
+        if not count and job.is_over:
+            count = _reset_tasks(state, job, _ENDED)
+        if count:
+            _reopen(state, job)
+        if restarting:
+            _explain_restart(state, job)
 
 
-def _start_again(job: Job, task: int) -> bool:
-    """Note that a task which is being stopped shall wait again afterwards; whether that is news."""
+def _restart_after_stop(job: Job, task: int) -> bool:
+    """Mark a Stopping task to wait again once it has stopped. Returns whether that changed anything."""
     detail = job.details[task]
     if job.task_state(task) is not _T.STOPPING or detail.restart:
         return False
@@ -78,22 +81,25 @@ def _start_again(job: Job, task: int) -> bool:
     return True
 
 
-def _note_restart(state: CoreState, job: Job) -> None:
+def _explain_restart(state: CoreState, job: Job) -> None:
+    """Set the job's reason: tasks of it start again once they have stopped."""
     job.explain("starts again when what ran before is gone", WaitReason.RESTART)
     state.out.append(do.JobChanged(job.id))
 
 
-def _reset(state: CoreState, job: Job, which: frozenset[TaskState]) -> int:
-    touched = [index for index in job.details if job.task_state(index) in which]
-    moved = job.reset_tasks(which, _T.WAITING, state.now.wall, "started again")
-    for index in touched:
-        _clear(job, index)
-    if moved:
+def _reset_tasks(state: CoreState, job: Job, states: frozenset[TaskState]) -> int:
+    """Have the tasks that are in one of `states` wait again. Returns how many there were."""
+    with_details = [index for index in job.details if job.task_state(index) in states]
+    count = job.reset_tasks(states, _T.WAITING, state.now.wall, "started again")
+    for index in with_details:
+        _clear_result(job, index)
+    if count:
         state.out.append(do.TasksReset(job.id))
-    return moved
+    return count
 
 
-def _clear(job: Job, index: int) -> None:
+def _clear_result(job: Job, index: int) -> None:
+    """Clear what earlier attempts left in a task's details: counts of retries, reason, warnings, times."""
     detail = job.details[index]
     detail.agent_losses = detail.retries_used = 0
     detail.reason = detail.warning = ""
@@ -101,8 +107,8 @@ def _clear(job: Job, index: int) -> None:
     detail.progress = detail.started = detail.ended = None
 
 
-def _reopened(state: CoreState, job: Job) -> None:
-    """Tasks that were over wait again."""
+def _reopen(state: CoreState, job: Job) -> None:
+    """Bring the job's reason, times and dependents in line, after tasks that were over wait again."""
     job.reason = job.warning = ""
     job.wait_reason = WaitReason.NONE
     failed = job.first_failed()
@@ -117,7 +123,7 @@ def _reopened(state: CoreState, job: Job) -> None:
 
 
 def _job_with_tasks(state: CoreState, job_id: str, tasks: tuple[int, ...]) -> Job:
-    """The job, which has all of `tasks`. Raises NotFound."""
+    """Return the job. Raises NotFound when there is none, or it has no task of one of these numbers."""
     job = state.job(job_id)
     for task in tasks:
         if not 0 <= task < job.total:
@@ -126,26 +132,26 @@ def _job_with_tasks(state: CoreState, job_id: str, tasks: tuple[int, ...]) -> Jo
 
 
 def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
-    """Run single tasks again, Completed ones as well. What waits or runs is left alone."""
+    """Run these tasks again, Completed ones as well. Waiting and Running ones are left alone."""
     _refuse_when_ending(state)
     job = _job_with_tasks(state, event.job_id, event.tasks)
-    again = reopened = False
+    is_restarting = is_reopened = False
     for task in event.tasks:
         if job.task_state(task).is_terminal:
             if task in job.details:
-                _clear(job, task)
+                _clear_result(job, task)
             state.move_task(job, task, _T.WAITING)
-            reopened = True
+            is_reopened = True
         elif task in job.details:
-            again |= _start_again(job, task)
-    if reopened:
-        _reopened(state, job)
-    if again:
-        _note_restart(state, job)
+            is_restarting |= _restart_after_stop(job, task)
+    if is_reopened:
+        _reopen(state, job)
+    if is_restarting:
+        _explain_restart(state, job)
 
 
 def stop_tasks(state: CoreState, event: ev.TasksStopped, now: Instant) -> None:
-    """Cancel single tasks that wait; have Agents end those that run. What is over is left alone."""
+    """Cancel those of the tasks that wait; have Agents stop those that run. The others are left alone."""
     job = _job_with_tasks(state, event.job_id, event.tasks)
     if job.is_over:
         return
@@ -160,12 +166,13 @@ def stop_tasks(state: CoreState, event: ev.TasksStopped, now: Instant) -> None:
 
 
 def stop_jobs(state: CoreState, event: ev.JobsStopped, now: Instant) -> None:
-    """Cancel what waits; have Agents end what runs."""
+    """Cancel the jobs' waiting tasks, and have Agents stop the running ones."""
     for job in state.jobs_of(event.job_ids):
-        _stop(state, job, now, "stopped")
+        _stop_job(state, job, now, "stopped")
 
 
-def _stop(state: CoreState, job: Job, now: Instant, reason: str) -> None:
+def _stop_job(state: CoreState, job: Job, now: Instant, reason: str) -> None:
+    """Stop one job, unless it is over. `reason` is shown with its cancelled tasks."""
     if job.is_over:
         return
     state.cancel_waiting(job, reason)
@@ -178,17 +185,17 @@ def _stop(state: CoreState, job: Job, now: Instant, reason: str) -> None:
 
 
 def remove_jobs(state: CoreState, event: ev.JobsRemoved, now: Instant) -> None:
-    """Forget jobs; what runs of them is stopped first, and they are forgotten when that is seen gone."""
+    """Remove jobs: at once when they are over, else once their running tasks have stopped."""
     for job in state.jobs_of(event.job_ids):
         job.removing = True
         if job.is_over:
             state.forget(job, now)
         else:
-            _stop(state, job, now, "being removed")
+            _stop_job(state, job, now, "being removed")
 
 
 def set_priority(state: CoreState, event: ev.PrioritySet, now: Instant) -> None:
-    """Change priorities; what waits is taken in the new order."""
+    """Change the jobs' priority, from the next assigned task on; running tasks are not interrupted."""
     check_priority(event.priority)
     for job in state.jobs_of(event.job_ids):
         if job.priority != event.priority:
@@ -198,7 +205,7 @@ def set_priority(state: CoreState, event: ev.PrioritySet, now: Instant) -> None:
 
 
 def set_note(state: CoreState, event: ev.NoteSet, now: Instant) -> None:
-    """Write a note to jobs, instead of the one that they have."""
+    """Replace the jobs' note."""
     check_note(event.note)
     for job in state.jobs_of(event.job_ids):
         if job.note != event.note:
@@ -207,14 +214,14 @@ def set_note(state: CoreState, event: ev.NoteSet, now: Instant) -> None:
 
 
 def pause_queue(state: CoreState, event: ev.QueuePaused, now: Instant) -> None:
-    """Give no more work, or give it again."""
+    """Pause or resume the assignment of tasks. Running tasks are not affected."""
     if state.paused is not event.paused:
         state.paused = event.paused
         state.out.append(do.QueueChanged())
 
 
-def want_agents(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
-    """Another number of local Agents; kq/core/pool.py keeps it."""
+def set_agent_count(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
+    """Set how many local Agents there should be; kq/core/pool.py starts and ends them."""
     if not 0 <= event.count <= MAX_AGENTS:
         raise BadInput(f"Invalid number of Agents: {event.count}. Use 0 to {MAX_AGENTS}")
     if state.agents_wanted != event.count:
@@ -223,7 +230,7 @@ def want_agents(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
 
 
 def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> None:
-    """Agents that take no more work, or take it again."""
+    """Drain Agents, so that they finish their task and take no other, or undo that."""
     for agent in state.agents_of(event.agent_ids):
         if agent.draining is not event.draining:
             agent.draining = event.draining
@@ -231,18 +238,22 @@ def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> Non
             state.offer_agent(agent)
 
 
-def end_agents(state: CoreState, event: ev.AgentEndAsked, now: Instant) -> None:
-    """End Agents with what they run, which waits again. Unless they come again, fewer are wanted here."""
+def end_agents(state: CoreState, event: ev.AgentEndRequested, now: Instant) -> None:
+    """End Agents at once; their tasks wait again.
+
+    With `event.again` each is replaced. Without, the wanted number of local Agents drops by each local one.
+    """
     for agent in state.agents_of(event.agent_ids):
         if agent.state is not AgentState.ENDING:
             if agent.local and not event.again and not agent.retiring and state.agents_wanted:
                 state.agents_wanted -= 1
                 state.out.append(do.QueueChanged())
-            agent.end_asked = True
-            agent.comes_again = event.again
+            agent.end_requested = True
+            agent.is_replaced = event.again
             state.end_agent(agent, "it was asked to end", now, force=agent.state is AgentState.LOST)
 
 
 def _refuse_when_ending(state: CoreState) -> None:
+    """Raise Refused when the session is ending."""
     if state.ending:
         raise Refused("the session is ending: nothing more is started")

@@ -124,7 +124,7 @@ class CoreState:
     def attempt_of(self, agent_id: str, name: str) -> tuple[Job, int] | None:
         """The job and task of the attempt `name`, when it is what `agent_id` should be running."""
         agent = self.agents.get(agent_id)
-        if agent is None or agent.desired is None or agent.want_name != name:
+        if agent is None or agent.desired is None or agent.desired_attempt_id != name:
             return None
         return self.jobs[agent.desired[0]], agent.desired[1]
 
@@ -138,7 +138,7 @@ class CoreState:
         return not job.unmet_dependencies and not (limit and job.on_agents >= limit)
 
     def offer(self, job: Job) -> None:
-        """`job` may have something to give."""
+        """List `job` among those that tasks are assigned from, when it has waiting tasks."""
         if job.waiting:
             self.ready.list_job(job)
 
@@ -254,10 +254,10 @@ class CoreState:
         """Have an Agent ended. It counts as there until AgentGone."""
         agent.reason = reason
         self.set_agent_state(agent, AgentState.ENDING, now)
-        self.out.append(do.EndAgent(agent.id, reason, force, agent.comes_again))
+        self.out.append(do.EndAgent(agent.id, reason, force, agent.is_replaced))
 
     def offer_agent(self, agent: Agent) -> None:
-        """The Agent may have become free for work. It gets the next task, unless it failed at its last."""
+        """List the Agent as free, if it is: first in line, or last when its last attempt failed."""
         if agent.is_free and agent.id not in self.free:
             self.free[agent.id] = agent
             self.free.move_to_end(agent.id, last=agent.did_well)

@@ -1,6 +1,6 @@
-"""The state of each task of a farm job: from the engine's rows, the job's records, and what the user wants.
+"""The state of a farm job's task, derived from the engine's rows, the task runner's records and user stops.
 
-Pure: no clock, file or process. Times are wall clock, in seconds since the epoch, as the records have them.
+The engine runs the farm's jobs: Slurm or OpenCue. Pure. Times are wall clock, in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -26,25 +26,24 @@ __all__ = [
 ]
 
 SETTLE_S = 5.0
-"""After a submission an engine may not list a task yet."""
+"""How long after a submission an engine may not list the task yet."""
 RECORD_DELAY_S = 70.0
 """A file from another machine may take this long to be seen: NFS caches directories for 60 s by default."""
 
-POLL_S = 5.0
-_LONGEST_POLL_S = 60.0
-_MAX_SHARE = 0.02
-"""Of the time that an engine may be busy for one desktop. A slow answer shows that it has much to do: each
-desktop then asks it more rarely."""
+_POLL_INTERVAL_S = 5.0
+_MAX_POLL_INTERVAL_S = 60.0
+_MAX_BUSY_SHARE = 0.02
+"""Share of its time that an engine may spend on answers to one desktop: a slow one is polled more rarely."""
 
 
 class EngineState(StrEnum):
-    """What an engine says of a task."""
+    """The state of a task as the engine reports it."""
 
     PENDING = "pending"
-    """Waits to be run."""
+    """It waits for a node."""
     RUNNING = "running"
     COMPLETING = "completing"
-    """Its processes are being ended; its records may still come."""
+    """The engine is ending its processes; the record of its end may not be written yet."""
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -54,7 +53,7 @@ class EngineState(StrEnum):
 
     @property
     def is_live(self) -> bool:
-        """Whether the engine still has it."""
+        """Whether the engine still holds it: it is not over there."""
         return self in (EngineState.PENDING, EngineState.RUNNING, EngineState.COMPLETING)
 
 
@@ -70,53 +69,60 @@ class EngineRow(NamedTuple):
 
     state: EngineState
     reason: str = ""
-    """Why it waits or failed, in words for people."""
+    """Why it waits or failed, worded for the user; empty when the engine gives no reason."""
     node: str = ""
+    """The machine that it runs or ran on; empty when the engine does not name it."""
 
 
 class AttemptFile(msgspec.Struct, frozen=True):
-    """What the task runner records of an attempt, at its start and again at its end."""
+    """The record of one attempt, which the task runner writes at its start and replaces at its end."""
 
     task: int
     attempt: int
     started: float
     host: str = ""
+    """The host name of the machine."""
     node: str = ""
+    """The engine's name for that machine; empty where it has none."""
     pid: int = 0
     token: str = ""
+    """Identifies the submission that the attempt belongs to."""
     engine_id: str = ""
+    """The engine's id of the task."""
     ended: float | None = None
     outcome: str = ""
-    """completed, failed or stopped; empty while it runs, and forever if its machine was lost."""
+    """completed, failed or stopped; empty while it runs, and for good if its machine was lost."""
     exit_code: int | None = None
     reason: str = ""
     peak_memory: int | None = None
+    """In bytes."""
     cpu_s: float | None = None
     picture: str = ""
-    """The picture that was asked for, where it was there at the end."""
+    """Path of the job's picture, if that file existed at the end."""
     tail: str = ""
-    """The end of its log: which picture it names, which error it ends with."""
+    """The last lines of its log, from which the picture's path and the error are read."""
     unseen: str = ""
-    """The folder for pictures, where its machine has another one of that name, or none: nothing was run."""
+    """The picture folder, if its machine does not have the desktop's: the attempt then ran nothing."""
 
 
 class Poll(NamedTuple):
-    """One poll of the engine."""
+    """The result of polling the engine."""
 
     at: float
-    """When the engine answered last."""
+    """When the engine last answered."""
     is_current: bool
-    """False: it did not answer this time, and what is known dates from `at`."""
+    """Whether it answered the last poll; if not, its rows date from `at`."""
 
 
 class TaskView(NamedTuple):
-    """What is known of one task."""
+    """The derived state of one task."""
 
     state: TaskState
     reason: str = ""
     attempt: int = 0
-    """The attempt that the state is about; 0: none yet."""
+    """The number of the attempt that the state belongs to; 0: none yet."""
     node: str = ""
+    """The machine of that attempt; empty when it is not known."""
 
 
 def decide_task(
@@ -129,26 +135,26 @@ def decide_task(
     is_stop_wanted: bool,
     previous: TaskView | None = None,
 ) -> TaskView:
-    """The state of one task.
+    """Return the state of one task.
 
     Args:
-        row: what the engine lists of its latest submission; None: nothing.
+        row: the engine's row for the latest submission; None when it lists none.
         attempts: the task's records, in the order of their numbers.
         token: identifies the task's latest submission; records with another token are of earlier ones.
-        submitted: when it was given to the engine last.
-        poll: the last one; None: the engine has never answered.
-        is_stop_wanted: whether the user stopped the job after that.
-        previous: what was decided last, for the times at which nothing can be known.
+        submitted: when that submission was made.
+        poll: the latest poll; None when the engine has never answered.
+        is_stop_wanted: whether the user stopped the task after that submission.
+        previous: the last result. It is returned unchanged while engine and records may be out of date.
     """
-    done = next((each for each in attempts if each.outcome == "completed"), None)
-    if done is not None:
-        return TaskView(TaskState.COMPLETED, "", done.attempt, done.node or done.host)
-    recent = [each for each in attempts if each.token == token]
-    last = recent[-1] if recent else None
+    completed = next((each for each in attempts if each.outcome == "completed"), None)
+    if completed is not None:
+        return TaskView(TaskState.COMPLETED, "", completed.attempt, completed.node or completed.host)
+    of_submission = [each for each in attempts if each.token == token]
+    last = of_submission[-1] if of_submission else None
     number = attempts[-1].attempt if attempts else 0
-    before = previous or TaskView(TaskState.WAITING, "given to the farm", number)
+    unchanged = previous or TaskView(TaskState.WAITING, "given to the farm", number)
     if poll is None or not poll.is_current:
-        return before
+        return unchanged
     if row is not None and row.state.is_live:
         if row.state is EngineState.PENDING:
             return TaskView(TaskState.WAITING, row.reason, number)
@@ -162,23 +168,24 @@ def decide_task(
     if is_stop_wanted:
         return TaskView(TaskState.CANCELLED, "", number)
     if poll.at < submitted + SETTLE_S:
-        return before
+        return unchanged
     if row is not None and row.state is EngineState.CANCELLED:
         return TaskView(TaskState.CANCELLED, "cancelled on the farm, not in Katana Queue", number)
     if row is not None and row.state in _WHY_FAILED:
         return TaskView(TaskState.FAILED, _WHY_FAILED[row.state], number, row.node)
     if row is not None and row.state is EngineState.FAILED and last is None:
         return TaskView(TaskState.FAILED, row.reason or "the farm could not start it", number, row.node)
+    # The engine has ended it without a reason: the record of its start or end may be on its way.
     since = last.started if last is not None else submitted
     if poll.at < since + RECORD_DELAY_S:
-        return before
+        return unchanged
     if last is not None:
         return TaskView(TaskState.FAILED, f"it ended on {last.node or last.host} and left no record", number)
     return TaskView(TaskState.FAILED, "the farm no longer lists it, and it was never started", number)
 
 
 def _stopped(row: EngineRow | None, last: AttemptFile, number: int, *, is_stop_wanted: bool) -> TaskView:
-    """The runner was asked to end: by the user, by a limit, or by an operator of the farm."""
+    """Return the state of a task whose runner was stopped: by the user, a limit or a farm operator."""
     node = last.node or last.host
     if is_stop_wanted:
         return TaskView(TaskState.CANCELLED, "", number, node)
@@ -188,13 +195,14 @@ def _stopped(row: EngineRow | None, last: AttemptFile, number: int, *, is_stop_w
 
 
 def poll_delay_s(*, has_live_tasks: bool, failed_polls: int, answer_s: float = 0.0) -> float | None:
-    """Seconds until the engine is asked again; None: not until something is submitted.
+    """Return the seconds until the next poll; None: no poll until a task is submitted.
 
     Args:
-        failed_polls: how often in a row it did not answer.
-        answer_s: how long its last answer took.
+        has_live_tasks: whether any task is not over.
+        failed_polls: how many polls in a row had no answer.
+        answer_s: how long the last answer took, in seconds.
     """
     if not has_live_tasks:
         return None
-    delay_s = max(POLL_S * float(2 ** min(failed_polls, 10)), answer_s / _MAX_SHARE)
-    return min(delay_s, _LONGEST_POLL_S)
+    delay_s = max(_POLL_INTERVAL_S * float(2 ** min(failed_polls, 10)), answer_s / _MAX_BUSY_SHARE)
+    return min(delay_s, _MAX_POLL_INTERVAL_S)

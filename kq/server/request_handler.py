@@ -113,7 +113,7 @@ class RequestHandler:
             agent_ids = self._links.agents_of(self._hosts.revoke(request.host))
             known = tuple(each for each in agent_ids if self._core.agent(each) is not None)
             if known:
-                self._scheduler.handle(ev.AgentEndAsked(known))
+                self._scheduler.handle(ev.AgentEndRequested(known))
         return [m.DoneReply(request=request.request)]
 
     # --- Requests that ask ---
@@ -173,8 +173,8 @@ _JOB_EVENTS: dict[m.JobAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
 _AGENT_EVENTS: dict[m.AgentAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
     m.AgentAction.DRAIN: lambda ids: ev.AgentsDrained(ids, draining=True),
     m.AgentAction.RESUME: lambda ids: ev.AgentsDrained(ids, draining=False),
-    m.AgentAction.RESTART: lambda ids: ev.AgentEndAsked(ids, again=True),
-    m.AgentAction.END: ev.AgentEndAsked,
+    m.AgentAction.RESTART: lambda ids: ev.AgentEndRequested(ids, again=True),
+    m.AgentAction.END: ev.AgentEndRequested,
 }
 _HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgspec.Struct]]] = {
     m.SubmitRequest: RequestHandler._submit,

@@ -14,7 +14,7 @@ from .journal_writer import JournalWriter
 
 __all__ = ["Scheduler"]
 
-_CHANGE_OVERRIDES = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndAsked)
+_CHANGE_OVERRIDES = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndRequested)
 """What users ask of the queue that a server which follows this one has to know."""
 
 

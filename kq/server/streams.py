@@ -153,7 +153,7 @@ class Streams:
         Empty when the Agent does not have this attempt, or may not write a picture there.
         """
         agent = self._core.agent(agent_id)
-        if not path or agent is None or agent.want_name != attempt:
+        if not path or agent is None or agent.desired_attempt_id != attempt:
             return ""
         return self._returned_files(attempt).picture_path(path)
 
@@ -198,7 +198,7 @@ class Streams:
         """
         agent = self._core.agent(message.agent)
         names = parse_attempt_id(message.attempt)
-        if agent is None or names is None or agent.want_name != message.attempt:
+        if agent is None or names is None or agent.desired_attempt_id != message.attempt:
             raise Refused(_NOT_ASSIGNED)
         job_id, task, _ = names
         job = self._core.job_entry(job_id)

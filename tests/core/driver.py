@@ -136,6 +136,6 @@ def beat(q: Driver, seconds: float) -> list[object]:
             agent = q.core.agent(agent_id)
             assert agent is not None
             if agent.registered_at is not None:
-                out += q.hear(agent_id, holding=agent.want_name, assigned=agent.assign_number)
+                out += q.hear(agent_id, holding=agent.desired_attempt_id, assigned=agent.assign_number)
         out += q.feed(ev.Tick())
     return out

@@ -115,7 +115,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def end_agent(self, pick: int) -> None:
-        self.world.try_feed(ev.AgentEndAsked((self._core_agent(pick),)))
+        self.world.try_feed(ev.AgentEndRequested((self._core_agent(pick),)))
 
     # --- processes --------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ def test_an_agent_that_was_ended_on_request_is_no_failure() -> None:
     q = Driver(agents=1)
     q.tick()
     q.register("a1", local=True)
-    assert launched([*q.feed(ev.AgentEndAsked(("a1",), again=True))]) == ["a2"]
+    assert launched([*q.feed(ev.AgentEndRequested(("a1",), again=True))]) == ["a2"]
     q.gone("a1")
     assert q.core.state.launches.deaths == 0
 
@@ -190,7 +190,7 @@ def test_of_local_agents_that_are_removed_so_many_fewer_are_wanted() -> None:
     q = live(agents=3)
     q.register("r1")
     q.submit("job1", frames="1-4")
-    out = q.feed(ev.AgentEndAsked(("a1", "r1")))
+    out = q.feed(ev.AgentEndRequested(("a1", "r1")))
     assert launched([*out]) == []
     assert only(out, QueueChanged) == [QueueChanged()]
     assert q.core.queue_record().agents_wanted == 2
@@ -198,10 +198,10 @@ def test_of_local_agents_that_are_removed_so_many_fewer_are_wanted() -> None:
     assert launched([*q.tick(1.0)]) == []
     q.feed(ev.AgentsWanted(1))
     [retiring] = [agent for agent in q.core.state.agents.values() if agent.retiring]
-    q.feed(ev.AgentEndAsked((retiring.id,)))
+    q.feed(ev.AgentEndRequested((retiring.id,)))
     assert q.core.queue_record().agents_wanted == 1
     [last] = [agent.id for agent in q.core.state.local_agents.values() if agent.id != retiring.id]
-    q.feed(ev.AgentEndAsked((last,)))
+    q.feed(ev.AgentEndRequested((last,)))
     assert q.core.queue_record().agents_wanted == 0
 
 
@@ -293,9 +293,9 @@ def test_a_restarted_remote_agent_is_asked_to_come_again() -> None:
     q = Driver()
     q.register("r1")
     q.register("r2")
-    [told] = only(q.feed(ev.AgentEndAsked(("r1",), again=True)), EndAgent)
+    [told] = only(q.feed(ev.AgentEndRequested(("r1",), again=True)), EndAgent)
     assert told == EndAgent("r1", "it was asked to end", again=True)
-    [told] = only(q.feed(ev.AgentEndAsked(("r2",))), EndAgent)
+    [told] = only(q.feed(ev.AgentEndRequested(("r2",))), EndAgent)
     assert told == EndAgent("r2", "it was asked to end")
 
 

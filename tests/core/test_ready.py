@@ -17,7 +17,7 @@ def run_one(q: Driver, agent: str = "r1") -> str:
     assert running is not None
     if running.desired is None:
         return ""
-    given = assigned(q.end(agent, running.want_name))
+    given = assigned(q.end(agent, running.desired_attempt_id))
     return given[0][1] if given else ""
 
 

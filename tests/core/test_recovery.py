@@ -213,7 +213,7 @@ def test_an_agent_ended_before_it_was_heard_still_reports_its_task() -> None:
     journal.job("job1", 1)
     journal.agent("r1")
     q = journal.done()
-    q.feed(ev.AgentEndAsked(("r1",)))
+    q.feed(ev.AgentEndRequested(("r1",)))
     q.register("r2")
     q.register("r1", holding="job1/0/1", assigned=1)
     assert q.core.agent_record("r1").state == "Ending"

@@ -157,7 +157,7 @@ def test_an_agent_ended_before_it_registered_keeps_the_reason() -> None:
     """The order to end is repeated with it; one that lives has none."""
     q = Driver(agents=1)
     q.tick()
-    q.feed(ev.AgentEndAsked(("a1",)))
+    q.feed(ev.AgentEndRequested(("a1",)))
     assert q.register("a1", local=True) == [EndAgent("a1", "it was asked to end", force=False)]
     q.tick()
     q.register("a2", local=True)
@@ -240,7 +240,7 @@ def test_a_heartbeat_of_an_ending_agent_is_heard_out() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1")
-    q.feed(ev.AgentEndAsked(("r1",)))
+    q.feed(ev.AgentEndRequested(("r1",)))
     said = q.hear("r1", assigned=1, endings=(ending("r1", "job1/0/1"),))
     assert said[0] == EndAgent("r1", "it was asked to end", force=False)
     assert only(said, Acknowledge) == []

@@ -181,22 +181,22 @@ def test_an_agent_that_is_ended_gives_its_task_back_without_a_mark() -> None:
     q = Driver(max_agent_losses=0)
     q.register("r1")
     q.submit("job1")
-    assert q.feed(ev.AgentEndAsked(("r1",))) == [
+    assert q.feed(ev.AgentEndRequested(("r1",))) == [
         AgentChanged("r1"),
         EndAgent("r1", "it was asked to end", force=False),
     ]
-    assert q.feed(ev.AgentEndAsked(("r1",))) == []
+    assert q.feed(ev.AgentEndRequested(("r1",))) == []
     q.end("r1", "job1/0/1", "stopped", reason="it was asked to end")
     assert q.state("job1") is TaskState.WAITING
     assert q.reason("job1") == "it was asked to end; waits again"
     q.gone("r1")
     q.register("r2")
-    q.feed(ev.AgentEndAsked(("r2",)))
+    q.feed(ev.AgentEndRequested(("r2",)))
     q.gone("r2", "exit code 0")
     assert q.state("job1") is TaskState.WAITING
     assert q.reason("job1") == "its Agent was ended (it was asked to end); waits again"
     with pytest.raises(NotFound, match="there is no Agent r2"):
-        q.feed(ev.AgentEndAsked(("r2",)))
+        q.feed(ev.AgentEndRequested(("r2",)))
 
 
 def test_an_agent_that_does_not_answer_is_ended_by_force() -> None:
@@ -205,7 +205,7 @@ def test_an_agent_that_does_not_answer_is_ended_by_force() -> None:
     q.register("r1")
     q.tick(4.0)
     assert q.core.agent_record("r1").state == "Lost"
-    assert only(q.feed(ev.AgentEndAsked(("r1",))), EndAgent) == [
+    assert only(q.feed(ev.AgentEndRequested(("r1",))), EndAgent) == [
         EndAgent("r1", "it was asked to end", force=True)
     ]
 

@@ -73,7 +73,7 @@ def test_a_remote_agent_asked_to_end_is_gone_when_silent() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1")
-    q.feed(ev.AgentEndAsked(("r1",)))
+    q.feed(ev.AgentEndRequested(("r1",)))
     for _ in range(20):
         q.mono += 1.0
         q.hear("r1", holding="job1/0/1", assigned=1)

@@ -314,7 +314,7 @@ class World:
             if agent.desired is not None:
                 assert agent.desired[:2] not in holders, f"{agent.desired} is wanted of two Agents"
                 holders[agent.desired[:2]] = agent_id
-                assert agent.want_name == attempt_id(*agent.desired)
+                assert agent.desired_attempt_id == attempt_id(*agent.desired)
             core.agent_record(agent_id)
         for job_id in core.job_ids():
             job, record = core.job_entry(job_id), core.job_record(job_id)
