@@ -1,8 +1,6 @@
-"""Checks other machines, starts Agents on them and stops them.
+"""Checks other machines over SSH, and starts and stops Agents on them.
 
-A failed start is undone, unless Agents already ran there.
-
-Methods block: call them on a thread that may block. Several may run at once, for several machines.
+Methods block: do not call them on Qt's thread. Several may run at once, each for another machine.
 """
 
 from __future__ import annotations
@@ -35,11 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteLauncher"]
 
-_REGISTER_S = 25.0
-"""How long Agents may take to register."""
-_GONE_S = 20.0
-"""How long the queue may still list stopped Agents."""
-_UNDO_S = 25.0
+_REGISTER_TIMEOUT_S = 25.0
+"""How long started Agents may take to register with the queue."""
+_REMOVAL_TIMEOUT_S = 20.0
+"""How long the queue may take to remove stopped Agents from its list."""
+_REVOKE_TIMEOUT_S = 25.0
 """How long the queue may take to revoke a key."""
 _MAX_LABEL = 80
 """Longest label of a host, in characters."""
@@ -48,7 +46,7 @@ Report = Callable[[RemoteStep], None]
 
 
 class RemoteLauncher:
-    """Checks, starts and stops on other machines, for one session. Thread-safe."""
+    """Checks machines, and starts and stops Agents there, for one session. Thread-safe."""
 
     def __init__(
         self,
@@ -62,9 +60,9 @@ class RemoteLauncher:
         """
         Args:
             queue: the session's client; None where no session runs, which leaves checks only.
-            questions: prompts for a person (host key, passphrase, tunnel).
-            store: remembers what worked; default: the user's.
-            connect_s: how long a machine may take to answer, in seconds.
+            questions: asks the user (host key, passphrase, tunnel).
+            store: the hosts list, with the settings that worked; default: the user's.
+            connect_s: how long a connection to a machine may take, in seconds.
         """
         self._queue = queue
         self._settings = settings
@@ -73,47 +71,52 @@ class RemoteLauncher:
         self._connect_s = connect_s
         self._lock = threading.Lock()
         self._busy: set[str] = set()
+        """Labels of hosts with an operation in progress."""
         self._tunnels: dict[str, TunnelKeepalive] = {}
-        self._logins: dict[str, Connection] = {}
-        """Last connection by label. Only its decrypted private key is used again, so that the passphrase is
+        """By label."""
+        self._last_connections: dict[str, Connection] = {}
+        """By label. Only its decrypted private key is used again, so that the passphrase is
         not asked for twice."""
 
     def check(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
     ) -> RemoteResult:
-        """Run the preflight checks, up to the first that fails. Nothing is started.
+        """Run the preflight checks, up to the first that fails. It starts no Agent.
 
         Args:
-            report: called with each step as it begins, continues and ends, on this thread.
-            cancelled: ends it soon when set.
+            report: called with each step as it begins, continues and ends, on the caller's thread.
+            cancelled: set it, from any thread, to cancel.
         """
         return self._run_operation(host, report, cancelled, self._check)
 
     def start(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
     ) -> RemoteResult:
-        """Start the Agents, unless they run. Arguments as for `check`."""
+        """Run the checks and start those Agents that do not run yet. Arguments, result: see `check`.
+
+        A start that fails is undone, unless Agents of this session already ran there.
+        """
         return self._run_operation(host, report, cancelled, self._start)
 
     def stop(
         self, host: RemoteHost, report: Report, cancelled: threading.Event | None = None
     ) -> RemoteResult:
-        """Stop the Agents of this session on the machine, and no others. Arguments as for `check`."""
+        """Stop the Agents of this session on the machine, and no others. Arguments, result: see `check`."""
         return self._run_operation(host, report, cancelled, self._stop)
 
     @property
     def has_tunnel(self) -> bool:
-        """Whether a tunnel is open; `close` would cut it."""
+        """Whether a tunnel to a machine is open."""
         with self._lock:
             return any(keepalive.is_open for keepalive in self._tunnels.values())
 
     def wait_tunnels(self, cancelled: threading.Event) -> None:
-        """Wait until no tunnel is needed any more, or `cancelled` is set."""
+        """Wait until every tunnel has closed because no Agent uses it, or until `cancelled` is set."""
         while self.has_tunnel and not cancelled.wait(0.2):
             pass
 
     def close(self) -> None:
-        """Close all tunnels: the Agents behind them end by their lease, unless they are ended before."""
+        """Close all tunnels. Agents that still use one end when their lease expires."""
         with self._lock:
             tunnels, self._tunnels = list(self._tunnels.values()), {}
         for tunnel in tunnels:
@@ -128,11 +131,11 @@ class RemoteLauncher:
         cancelled: threading.Event | None,
         run: Callable[[RemoteHost, Steps], str],
     ) -> RemoteResult:
-        """Run it, and turn each expected failure into a RemoteResult."""
+        """Call `run`, and turn its message, or an expected failure, into a RemoteResult."""
         steps = Steps(report, cancelled or threading.Event())
         try:
             host.check()
-            with self._alone(host.label):
+            with self._exclusive(host.label):
                 message = run(host, steps)
         except Cancelled:
             return RemoteResult(ok=False, message="Cancelled.", steps=tuple(steps.taken), cancelled=True)
@@ -148,7 +151,8 @@ class RemoteLauncher:
         return RemoteResult(ok=True, message=message, steps=tuple(steps.taken))
 
     @contextmanager
-    def _alone(self, label: str) -> Iterator[None]:
+    def _exclusive(self, label: str) -> Iterator[None]:
+        """Mark the host as busy meanwhile. Raises Refused when it is busy already."""
         with self._lock:
             if label in self._busy:
                 raise Refused(
@@ -161,19 +165,21 @@ class RemoteLauncher:
             with self._lock:
                 self._busy.discard(label)
 
-    def _preflight(self, host: RemoteHost, steps: Steps) -> Preflight:
+    def _new_preflight(self, host: RemoteHost, steps: Steps) -> Preflight:
         from .preflight import Preflight  # imported late: it needs paramiko, which may be missing
 
         with self._lock:
             keepalive = self._tunnels.get(host.label)
-            before = keepalive.connection if keepalive is not None else self._logins.get(host.label)
-        return Preflight(host, self._queue, self._settings, steps, self._questions, self._connect_s, before)
+            connection = keepalive.connection if keepalive else self._last_connections.get(host.label)
+        return Preflight(
+            host, self._queue, self._settings, steps, self._questions, self._connect_s, connection
+        )
 
     def _log_in(self, preflight: Preflight, label: str) -> Machine:
         machine = preflight.log_in()
         assert preflight.connection is not None
         with self._lock:
-            self._logins[label] = preflight.connection
+            self._last_connections[label] = preflight.connection
         return machine
 
     def _session_queue(self) -> Queue:
@@ -184,7 +190,7 @@ class RemoteLauncher:
     # --- Check ---
 
     def _check(self, host: RemoteHost, steps: Steps) -> str:
-        preflight = self._preflight(host, steps)
+        preflight = self._new_preflight(host, steps)
         try:
             self._log_in(preflight, host.label)
             preflight.check_programs()
@@ -202,7 +208,7 @@ class RemoteLauncher:
                 self._revoke(preflight.admitted)
             preflight.close()
         if not self._store.has_worked(host):
-            # Settings that Agents really ran with are kept; a check may have tried other ones.
+            # Settings with which Agents have run are not overwritten by those that a check tries.
             self._remember(host, steps, worked=False)
         if self._queue is None or not self._queue.session:
             return f"{host.title} can be reached; whether it reaches this machine shows once a queue runs."
@@ -213,12 +219,12 @@ class RemoteLauncher:
     def _start(self, host: RemoteHost, steps: Steps) -> str:
         queue = self._session_queue()
         label = host.label
-        queue_has_agents = bool(_agents(queue, label))
-        keepalive = self._tunnel_of(label, in_use=queue_has_agents)
+        queue_has_agents = bool(_agents_of(queue, label))
+        keepalive = self._reuse_tunnel(label, in_use=queue_has_agents)
         if queue_has_agents:
-            # Running Agents keep the way they connect: directly, or through the tunnel.
+            # As the running Agents connect, directly or by the tunnel, so do the new ones.
             host = msgspec.structs.replace(host, tunnel=keepalive is not None)
-        preflight = self._preflight(host, steps)
+        preflight = self._new_preflight(host, steps)
         started = False
         agents_running = queue_has_agents
         try:
@@ -229,7 +235,7 @@ class RemoteLauncher:
             else:
                 preflight.admit(label)
             preflight.check_data_root()
-            # The machine is asked: the queue still counts dead Agents until their lease ends.
+            # As the machine reports: the queue lists dead Agents until their lease expires.
             agents_running = bool(preflight.facts.get("agents"))
             host = self._check_reverse_connection(preflight, host, label, steps)
             preflight.check_disk()
@@ -240,7 +246,7 @@ class RemoteLauncher:
             agents = self._launch(preflight, host, steps)
             self._wait_registered(queue, agents, steps)
             if preflight.tunnel is not None:
-                self._keep(label, preflight)
+                self._keep_tunnel(label, preflight)
         except BaseException:
             if agents_running:
                 preflight.close()
@@ -253,10 +259,10 @@ class RemoteLauncher:
         self._remember(host, steps, worked=True)
         return f"{_counted(len(agents), 'runs', 'run')} on {host.title}."
 
-    def _tunnel_of(self, label: str, *, in_use: bool) -> TunnelKeepalive | None:
-        """Return the open tunnel to a machine that has Agents.
+    def _reuse_tunnel(self, label: str, *, in_use: bool) -> TunnelKeepalive | None:
+        """Return the open tunnel to a host when its Agents use it.
 
-        Otherwise close and forget it, since its connection may be dead, and return None.
+        One that is not open or not `in_use` is closed and dropped, since its connection may be dead.
         """
         with self._lock:
             keepalive = self._tunnels.get(label)
@@ -292,9 +298,10 @@ class RemoteLauncher:
         return host
 
     def _launch(self, preflight: Preflight, host: RemoteHost, steps: Steps) -> list[str]:
+        """Start the host's Agents. Returns the ids of all that run there. Raises RemoteFailed."""
         queue, config = self._session_queue(), preflight.config
         assert config is not None
-        others = [each for each in queue.agents() if not each.local and not _is_of(each, host.label)]
+        elsewhere = [each for each in queue.agents() if not each.local and not _is_on_host(each, host.label)]
         connection = config.connection
         # The positional arguments of StartAgents, in its order.
         arguments = [
@@ -302,43 +309,44 @@ class RemoteLauncher:
             str(connection.update_port), str(connection.broadcast_port), str(host.num_agents),
         ]  # fmt: skip
         with steps.step("Agents") as step:
-            first_log = len(others)  # so that the numbers of logs on a common share differ
+            first_log = len(elsewhere)  # log files on a shared data root are numbered across hosts
             answer = preflight.machine.start_agents(arguments, msgspec.json.encode(config), first_log, step)
             started = typed_answer(answer, Started, host)
             agents = [each.id for each in started.agents]
-            where = "logs are on the share" if started.shared else "logs are sent here"
+            logs = "logs are on the share" if started.shared else "logs are sent here"
             if started.problem:
                 step.note(f"{len(agents)} run: {started.problem}")
             else:
-                step.done(f"{', '.join(agents)} run; {where}")
+                step.done(f"{', '.join(agents)} run; {logs}")
         return agents
 
     def _wait_registered(self, queue: Queue, agents: list[str], steps: Steps) -> None:
+        """Wait until the queue lists all of `agents` (ids) as ready. Raises RemoteFailed at the time-out."""
         wanted = set(agents)
         with steps.step("Registration") as step:
-            until = time.monotonic() + _REGISTER_S
+            deadline = time.monotonic() + _REGISTER_TIMEOUT_S
             while True:
-                # By their ids: the queue may still count some that ran there before.
-                there = [
+                # By id: the queue may still list dead Agents of this host.
+                registered = [
                     each
                     for each in queue.agents()
                     if each.id in wanted and each.state in (AgentState.IDLE, AgentState.BUSY)
                 ]
-                if len(there) >= len(wanted):
-                    step.done(f"{_counted(len(there), 'has', 'have')} registered with the queue")
+                if len(registered) >= len(wanted):
+                    step.done(f"{_counted(len(registered), 'has', 'have')} registered with the queue")
                     return
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise RemoteFailed(
-                        f"{len(there)} of {len(wanted)} Agents registered within {_REGISTER_S:.0f} s: see "
-                        f"logs/remote_agent_*.log on that machine or the share"
+                        f"{len(registered)} of {len(wanted)} Agents registered within "
+                        f"{_REGISTER_TIMEOUT_S:.0f} s: see logs/remote_agent_*.log there or on the share"
                     )
                 steps.pause(0.05)
 
     def _undo(self, preflight: Preflight, label: str, *, started: bool) -> None:
-        """Leave nothing half started. It cannot be cancelled, and has a time limit."""
+        """Undo a failed start: stop its Agents if `started`, and revoke the host's key. Not cancellable."""
         queue = self._session_queue()
         if started and preflight.connection is not None:
-            # Steps that report nothing and cannot be cancelled: the user may have cancelled already.
+            # New steps, since those of the start may be cancelled. They report nothing.
             preflight.machine.steps = Steps(lambda _step: None, threading.Event())
             try:
                 preflight.machine.stop_agents(queue.session)
@@ -350,17 +358,14 @@ class RemoteLauncher:
         preflight.close()
 
     def _revoke(self, label: str, *, undo: bool = False) -> None:
-        """Have the queue forget a host's key. A failure is only logged.
-
-        Args:
-            undo: a failed launch is being undone; a key that was handed out by hand is kept.
-        """
+        """Have the queue forget a host's key; with `undo`, unless issued by hand. Failures are logged."""
         try:
-            self._session_queue().revoke_host(label, undo=undo).result(_UNDO_S)
+            self._session_queue().revoke_host(label, undo=undo).result(_REVOKE_TIMEOUT_S)
         except (KqError, TimeoutError) as error:
             _log.warning("the key of %s is still admitted: %s", label, error)
 
-    def _keep(self, label: str, preflight: Preflight) -> None:
+    def _keep_tunnel(self, label: str, preflight: Preflight) -> None:
+        """Keep the tunnel of `preflight` open while the host has Agents, in place of an earlier one."""
         from .tunnel_keepalive import TunnelKeepalive
 
         assert (
@@ -372,22 +377,24 @@ class RemoteLauncher:
             preflight.config.lease_s,
             lambda: self._queue.ports if self._queue is not None else (0, 0, 0),
             self._questions,
-            lambda: self._is_needed(label),
+            lambda: self._needs_tunnel(label),
         )
         with self._lock:
-            before = self._tunnels.pop(label, None)
+            previous = self._tunnels.pop(label, None)
             self._tunnels[label] = keepalive
-        if before is not None:
-            before.close()
+        if previous is not None:
+            previous.close()
 
-    def _is_needed(self, label: str) -> bool:
+    def _needs_tunnel(self, label: str) -> bool:
+        """Whether the host has Agents, or an operation in progress. Called by the keepalive's thread."""
         with self._lock:
             if label in self._busy:
                 return True
-        # Without a session the tunnel leads nowhere.
-        return self._queue is not None and bool(self._queue.session and _agents(self._queue, label))
+        # Without a session there are no ports to forward to.
+        return self._queue is not None and bool(self._queue.session and _agents_of(self._queue, label))
 
     def _remember(self, host: RemoteHost, steps: Steps, *, worked: bool) -> None:
+        """Save the host's settings in the hosts list. A failure becomes a note in `steps`."""
         try:
             problem = self._store.remember(host, worked=worked)
         except Refused as error:
@@ -400,7 +407,7 @@ class RemoteLauncher:
     def _stop(self, host: RemoteHost, steps: Steps) -> str:
         queue = self._session_queue()
         label = host.label
-        preflight = self._preflight(host, steps)
+        preflight = self._new_preflight(host, steps)
         try:
             try:
                 machine = self._log_in(preflight, host.label)
@@ -413,9 +420,9 @@ class RemoteLauncher:
                 # only at the end, once they are gone.
                 self._revoke(label)
             with steps.step("Queue") as step:
-                until = time.monotonic() + _GONE_S
-                while left := _agents(queue, label):
-                    if time.monotonic() > until:
+                deadline = time.monotonic() + _REMOVAL_TIMEOUT_S
+                while left := _agents_of(queue, label):
+                    if time.monotonic() > deadline:
                         raise RemoteFailed(
                             f"{len(left)} Agents of {label} are still listed by the queue: try Stop again"
                         )
@@ -434,9 +441,9 @@ def _counted(count: int, one: str, more: str) -> str:
     return f"1 Agent {one}" if count == 1 else f"{count} Agents {more}"
 
 
-def _is_of(agent: AgentRecord, label: str) -> bool:
+def _is_on_host(agent: AgentRecord, label: str) -> bool:
     return not agent.local and agent.id.startswith(f"{label}:")
 
 
-def _agents(queue: Queue, label: str) -> list[AgentRecord]:
-    return [each for each in queue.agents() if _is_of(each, label)]
+def _agents_of(queue: Queue, label: str) -> list[AgentRecord]:
+    return [each for each in queue.agents() if _is_on_host(each, label)]

@@ -155,7 +155,7 @@ def test_tasks_are_rows_beneath_their_job(model: JobsModel, qtbot: Any) -> None:
         "task 3",
     ]
     with qtbot.waitSignals([model.tasks_wanted] * 2, check_params_cbs=None):
-        model.want_tasks(3, 6)
+        model.request_tasks(3, 6)
     model.set_tasks("job000001", tasks("job000001", 3, TaskState.FAILED))
     assert names(model)[5:] == ["frame 1", "frame 2", "frame 3"]
     assert model.index(6, Column.STATE).data() == "Failed"

@@ -1,6 +1,6 @@
-"""A live render as a process: one thread renders, one receives changes, the main one decides.
+"""A live render's threads: one renders, one receives updates, the main one feeds LiveMachine.
 
-What is to be done is `machine`'s to say.
+What to do next is decided in machine.py, never here.
 """
 
 from __future__ import annotations
@@ -29,53 +29,68 @@ from .state import MalformedUpdateError, Update, decoded
 _FIRST_UPDATE_S = 20.0
 """How long the desktop may take to send the scene."""
 _POLL_INTERVAL_S = 1.0
-"""How often the memory is looked at."""
-_CANCEL_AGAIN_S = 0.02
-"""A cancel that comes while a pass is only just beginning may be lost, so it is repeated."""
+"""How often the process's memory is compared with its limit while no event comes."""
+_CANCEL_INTERVAL_S = 0.02
+"""Interval of repeated cancels: the renderer may ignore one that comes just as a pass begins."""
 _STOP_TIMEOUT_S = 1.0
 """How long a cancelled pass may take before the picture is saved without it."""
 
 
 @dataclass(frozen=True)
 class _Stop:
-    """A signal, or the desktop has gone."""
+    """The render is to end: a signal came, or the desktop closed the connection."""
 
     exit_code: int
 
 
 @dataclass(frozen=True)
 class _Done:
-    """The render thread has finished a step; `then` gives the machine its event."""
+    """The render thread has finished an instruction."""
 
-    then: Callable[[], list[Instruction]]
+    report: Callable[[], list[Instruction]]
+    """Reports the result to the machine and returns its next instructions; for the main thread."""
 
 
 class LiveRender:
-    """One live render, on the main thread. SIGTERM, SIGINT and CTRL_BREAK end it, and its picture is kept."""
+    """One live render. SIGTERM, SIGINT and CTRL_BREAK end it, and its picture is written."""
 
     def __init__(self, arguments: Arguments, renderer: Renderer | None, report: Report, output: Path) -> None:
+        """
+        Args:
+            renderer: None: loaded when the first update comes.
+            output: where the picture is written, as .png and .exr.
+        """
         self._arguments = arguments
         self._report = report
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
         self._events: queue.SimpleQueue[Update | _Done | _Stop] = queue.SimpleQueue()
+        """For the main thread."""
         self._work: queue.SimpleQueue[Instruction | None] = queue.SimpleQueue()
+        """For the render thread; None ends it."""
         self._machine = LiveMachine()
         self._renderer = renderer
         self._scene: LiveScene | None = None
         self._picture: LivePicture | None = None
         self._shown = Shown(0)
+        """What the desktop is sent with the next picture: revision, size, problem."""
         self._header = Header()
         self._reported: set[str] = set()
+        """Warnings and notes that were logged already."""
         self._sender: PixelSender | None = None
         self._window: Window = (0, 0, 0, 0)
-        self._before: Pixels | None = None
-        """The picture when all of it was rendered last."""
+        """The rendered part of the picture in pixels: left, top, right, bottom."""
+        self._last_full_picture: Pixels | None = None
+        """The pixels when the whole picture was last rendered."""
         self._is_cancelling = False
         self._samples = 0
         self._memory = MemoryLimit(arguments.memory_limit)
 
     def run(self) -> int | None:
-        """Render until a stop; returns the exit code, or None where there is no desktop to render for."""
+        """Render until a signal comes or the desktop disconnects. Call it on the main thread.
+
+        Returns:
+            The exit code; None when there is no desktop, or none has sent a scene in `_FIRST_UPDATE_S`.
+        """
         arguments = self._arguments
         with stop_signals(lambda: self._events.put(_Stop(EXIT_STOPPED))):
             self._sender = open_sender(arguments.host, arguments.temp_dir, self._report.say, self._on_update)
@@ -83,10 +98,10 @@ class LiveRender:
                 return None
             worker = start_render_thread(self._render)
             try:
-                code = self._follow()
+                code = self._run_events()
                 self._stop_worker(worker)
                 if code is not None:
-                    self._end(code)
+                    self._finish(code)
                 return code
             except RenderBootError as error:
                 self._report.error(str(error))
@@ -96,30 +111,38 @@ class LiveRender:
 
     # --- The main thread ---
 
-    def _follow(self) -> int | None:
+    def _run_events(self) -> int | None:
+        """Handle events until a _Stop. Returns the exit code, or None when no scene came.
+
+        Raises:
+            RenderBootError: the process holds more memory than it may.
+        """
         deadline = time.monotonic() + _FIRST_UPDATE_S
-        is_begun = False
-        while is_begun or time.monotonic() < deadline:
+        has_scene = False
+        while has_scene or time.monotonic() < deadline:
             try:
-                event = self._events.get(timeout=_CANCEL_AGAIN_S if self._is_cancelling else _POLL_INTERVAL_S)
+                event = self._events.get(
+                    timeout=_CANCEL_INTERVAL_S if self._is_cancelling else _POLL_INTERVAL_S
+                )
             except queue.Empty:
                 if self._is_cancelling:
                     self._cancel()
                 self._memory.check()
                 continue
             if isinstance(event, _Stop):
-                return event.exit_code if is_begun or event.exit_code == EXIT_STOPPED else None
+                return event.exit_code if has_scene or event.exit_code == EXIT_STOPPED else None
             if isinstance(event, _Done):
                 self._is_cancelling = False
-                self._carry_out(event.then())
+                self._carry_out(event.report())
             else:
-                if not is_begun:
-                    is_begun = True
+                if not has_scene:
+                    has_scene = True
                     self._report.say(f"{self._arguments.method} of {self._arguments.node_name or 'a scene'}")
                 self._carry_out(self._machine.updated(event))
         return None
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
+        """Cancel the running pass here; queue all other instructions for the render thread."""
         for instruction in instructions:
             if isinstance(instruction, Cancel):
                 self._is_cancelling = True
@@ -132,15 +155,17 @@ class LiveRender:
             self._picture.cancel()
 
     def _stop_worker(self, worker: threading.Thread) -> None:
+        """Cancel the pass and wait for the render thread, for `_STOP_TIMEOUT_S` at most."""
         self._work.put(None)
         deadline = time.monotonic() + _STOP_TIMEOUT_S
         while worker.is_alive() and time.monotonic() < deadline:
             self._cancel()
-            worker.join(_CANCEL_AGAIN_S)
+            worker.join(_CANCEL_INTERVAL_S)
 
-    # --- The connection's thread ---
+    # --- The receiving thread ---
 
     def _on_update(self, content: bytes | None) -> None:
+        """Queue an update from the desktop as an event; `content` is None when the connection has ended."""
         if content is None:
             self._events.put(_Stop(EXIT_FAILED))
             return
@@ -152,20 +177,31 @@ class LiveRender:
     # --- The render thread ---
 
     def _render(self) -> None:
+        """Carry out instructions until None comes."""
         while (instruction := self._work.get()) is not None:
-            then: Callable[[], list[Instruction]] | None
+            report: Callable[[], list[Instruction]] | None
             try:
-                then = self._step(instruction)
+                report = self._execute(instruction)
             except RenderBootError as error:
-                then = self._refuse(str(error))
-            # Whatever an edit makes go wrong must leave the render there for the next edit.
+                report = self._send_problem(str(error))
+            # An edit that causes any error must not end the render: the next edit may mend it.
             except Exception as error:  # noqa: BLE001
                 self._report.trace("".join(traceback.format_exception(error)))
-                then = self._refuse(f"The scene cannot be rendered ({type(error).__name__}): {error}.")
-            if then is not None:
-                self._events.put(_Done(then))
+                report = self._send_problem(
+                    f"The scene cannot be rendered ({type(error).__name__}): {error}."
+                )
+            if report is not None:
+                self._events.put(_Done(report))
 
-    def _step(self, instruction: Instruction) -> Callable[[], list[Instruction]] | None:
+    def _execute(self, instruction: Instruction) -> Callable[[], list[Instruction]] | None:
+        """Carry out one instruction.
+
+        Returns:
+            The call that reports the result to the machine (see `_Done`); None when it expects no report.
+
+        Raises:
+            RenderBootError: the scene cannot be rendered as it is now.
+        """
         machine = self._machine
         if isinstance(instruction, Apply):
             samples = self._apply(instruction.update)
@@ -175,10 +211,8 @@ class LiveRender:
         assert sender is not None
         if isinstance(instruction, RenderFirst):
             picture.render_preview()
-            is_whole = self._is_whole
-            sender.send_picture(
-                png(picture.preview_pixels() if is_whole else self._framed(picture.pixels())), self._shown
-            )
+            pixels = picture.preview_pixels() if self._is_whole else self._full_picture(picture.pixels())
+            sender.send_picture(png(pixels), self._shown)
             return machine.first_shown
         if isinstance(instruction, Refine):
             return self._refine(picture, sender, instruction.samples)
@@ -187,6 +221,7 @@ class LiveRender:
         return None
 
     def _apply(self, update: Update) -> int:
+        """Apply an update to the scene and prepare its picture. Returns the samples of a complete picture."""
         if self._scene is None:
             if self._renderer is None:
                 with self._report.timed(f"renderer {self._arguments.renderer} loaded"):
@@ -202,54 +237,56 @@ class LiveRender:
         window = settings.window
         self._shown = Shown(revision, "", *self._scene.full_size)
         self._header = Header(
-            (settings.width, settings.height), window[:2], settings.pixel_aspect_ratio, self._about()
+            (settings.width, settings.height), window[:2], settings.pixel_aspect_ratio, self._exr_attributes()
         )
         self._window = window
         self._samples = settings.samples
         return settings.samples
 
-    def _about(self) -> dict[str, str | int | float]:
+    def _exr_attributes(self) -> dict[str, str | int | float]:
         arguments = self._arguments
-        about: dict[str, str | int | float] = {
+        attributes: dict[str, str | int | float] = {
             "scene": str(arguments.stage),
             "software": "Katana Queue renderboot",
         }
         if arguments.node_name:
-            about["node"] = arguments.node_name
-        return about
+            attributes["node"] = arguments.node_name
+        return attributes
 
     def _refine(
         self, picture: LivePicture, sender: PixelSender, samples: int
     ) -> Callable[[], list[Instruction]]:
+        """Render a pass of `samples`, and send the picture unless it was cancelled. Returns as `_execute`."""
         began_s = time.monotonic()
         picture.render_pass(samples)
         took_s = time.monotonic() - began_s
         if self._is_cancelling:
             return lambda: self._machine.refined(0, took_s)
-        sender.send_picture(png(self._framed(picture.pixels())), self._shown)
+        sender.send_picture(png(self._full_picture(picture.pixels())), self._shown)
         sender.send_progress(int(picture.samples_done()), self._samples)
         return lambda: self._machine.refined(samples, took_s)
 
     @property
     def _is_whole(self) -> bool:
-        """Whether all of the picture is rendered."""
+        """Whether the whole picture is rendered, and not a region of it."""
         return self._window == (0, 0, *(self._header.display_size or ()))
 
-    def _framed(self, pixels: Pixels) -> Pixels:
-        """The whole picture: around a region that alone is rendered, as it was seen before."""
+    def _full_picture(self, pixels: Pixels) -> Pixels:
+        """Return the whole picture: the rendered region over the last full picture of the same size."""
         if self._is_whole:
-            self._before = pixels
+            self._last_full_picture = pixels
             return pixels
-        whole, before = framed(pixels, self._header), self._before
-        if before is None or before.shape != whole.shape:
+        whole, last = framed(pixels, self._header), self._last_full_picture
+        if last is None or last.shape != whole.shape:
             return whole
         left, top, right, bottom = self._window
         left, top = max(left, 0), max(top, 0)
-        result = before.copy()
+        result = last.copy()
         result[top:bottom, left:right] = whole[top:bottom, left:right]
         return result
 
-    def _refuse(self, reason: str) -> Callable[[], list[Instruction]]:
+    def _send_problem(self, reason: str) -> Callable[[], list[Instruction]]:
+        """Log and send to the desktop why there is no picture. Returns as `_execute`."""
         if reason not in self._reported:
             self._reported.add(reason)
             self._report.warn(reason)
@@ -259,7 +296,7 @@ class LiveRender:
         return self._machine.refused
 
     def _log(self, diagnostics: Diagnostics) -> None:
-        """Once each: while an artist drags, everything that is wrong is found again and again."""
+        """Log warnings and notes, each text once: every update while an artist drags finds them again."""
         warnings, notes = diagnostics.take()
         for lines, write in ((warnings, self._report.warn), (notes, self._report.say)):
             for line in lines:
@@ -267,7 +304,8 @@ class LiveRender:
                     self._reported.add(line)
                     write(line)
 
-    def _end(self, code: int) -> None:
+    def _finish(self, code: int) -> None:
+        """Write the picture, and log why the render ends."""
         self._save()
         if code == EXIT_STOPPED:
             self._report.say("stopped")
@@ -275,10 +313,11 @@ class LiveRender:
             self._report.error("The connection to the desktop was lost.")
 
     def _save(self) -> None:
+        """Write the picture as PNG and EXR, if there is one. Render thread; main thread after `_stop_worker`."""
         picture = self._picture
         if picture is None:
             return
         pixels = picture.pixels()
-        write_encoded(self._png, png(self._framed(pixels)))
+        write_encoded(self._png, png(self._full_picture(pixels)))
         write_exr(self._exr, pixels, self._header)
         self._report.picture(str(self._png))

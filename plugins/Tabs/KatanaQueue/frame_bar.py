@@ -46,7 +46,7 @@ class FrameBars(QObject):
         self._again.setSingleShot(True)
         self._again.setInterval(INTERVAL_MS)
         self._again.timeout.connect(self.ask)
-        view.rows_came_into_sight.connect(self.ask)
+        view.visible_rows_changed.connect(self.ask)
         view.frame_bar_clicked.connect(self._on_clicked)
 
     def forget(self) -> None:

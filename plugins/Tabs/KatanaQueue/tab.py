@@ -187,7 +187,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._clock.timeout.connect(self._tick)
         self._session_timer.timeout.connect(self._look_for_session)
         self._counts_timer.timeout.connect(self._show_counts)
-        self._tasks_timer.timeout.connect(lambda: self.model.want_tasks(*self.view.visible_rows()))
+        self._tasks_timer.timeout.connect(lambda: self.model.request_tasks(*self.view.visible_rows()))
 
     # --- The queue ---
 

@@ -338,8 +338,8 @@ class JobsModel(QAbstractTableModel):
         row, tasks = self.row(job_id), self._expanded.tasks.get(job_id)
         return range(0) if row is None or tasks is None else range(row + 1, row + 1 + tasks.shown)
 
-    def want_tasks(self, first_row: int, last_row: int) -> None:
-        """Rows `first_row` to `last_row` are in sight: ask, by `tasks_wanted`, for the tasks among them."""
+    def request_tasks(self, first_row: int, last_row: int) -> None:
+        """Emit `tasks_wanted` for each range of tasks in rows `first_row` to `last_row`, the visible ones."""
         for job_id, tasks in self._expanded.tasks.items():
             row = self.row(job_id)
             if row is None:

@@ -1,4 +1,4 @@
-"""The jobs list as a widget: the current row, opening of tasks. What a job is, the model knows."""
+"""The list of jobs and their tasks: mouse, keys, current row, drawing. Its content is JobsModel's."""
 
 from __future__ import annotations
 
@@ -41,18 +41,24 @@ _Index = QModelIndex | QPersistentModelIndex
 
 
 class JobsView(QTableView):
-    """Signals:
-    current_changed(): the row with the focus, or what it shows, is another.
-    picture_activated(): a picture was double-clicked.
-    row_chosen(): the artist chose a row, with the mouse or a key.
-    rows_came_into_sight(): other rows may be in sight, or more of them.
-    frame_bar_clicked(str, float): the bar of a job's frames, at a fraction of its width.
+    """The table of jobs; an expanded job has a row for each of its tasks beneath it. Qt's thread.
+
+    Signals:
+        current_changed(): another row is the current one, or the current row's data changed.
+        picture_activated(): a picture was double-clicked.
+        row_chosen(): the user chose a row, with the mouse or a key; not emitted when code selects one.
+        visible_rows_changed(): the rows in the viewport may be others; emitted at most every 50 ms.
+        frame_bar_clicked(str, float): job id, and where its frame bar was clicked: 0 left, 1 right.
+
+    Attributes:
+        columns: order, widths and visibility of the columns.
+        chosen: the selected jobs and tasks.
     """
 
     current_changed = Signal()
     picture_activated = Signal()
     row_chosen = Signal()
-    rows_came_into_sight = Signal()
+    visible_rows_changed = Signal()
     frame_bar_clicked = Signal(str, float)
 
     def __init__(self, model: JobsModel, row_painter: RowPainter, parent: QWidget | None = None) -> None:
@@ -73,34 +79,36 @@ class JobsView(QTableView):
         rows.hide()
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self._fit_rows()
-        self._was_in_sight = False  # the current row, before rows moved
+        self._was_current_visible = False
+        """Whether the current row was in the viewport before the model moved rows."""
         self.setModel(model)
         self.columns = JobColumns(self, model.sort_by)
-        self._look = QTimer(self)
-        self._look.setSingleShot(True)
-        self._look.setInterval(50)
-        self._look.timeout.connect(self._ask_for_tasks)
-        self._current_later = QTimer(self)  # what follows is drawn in another turn than the list
-        self._current_later.setSingleShot(True)
-        self._current_later.setInterval(0)
-        self._current_later.timeout.connect(self.current_changed)
+        self._rows_timer = QTimer(self)
+        self._rows_timer.setSingleShot(True)
+        self._rows_timer.setInterval(50)
+        self._rows_timer.timeout.connect(self._on_rows_timeout)
+        # Delays current_changed to the event loop's next turn: the list is drawn before its row's details.
+        self._current_timer = QTimer(self)
+        self._current_timer.setSingleShot(True)
+        self._current_timer.setInterval(0)
+        self._current_timer.timeout.connect(self.current_changed)
         self.chosen = JobSelection(self, model)
-        """Which rows are selected."""
         model.rearranged.connect(self._on_rearranged)
         model.layoutAboutToBeChanged.connect(self._on_rows_about_to_move)
         model.layoutChanged.connect(self._on_rows_moved)
         model.dataChanged.connect(lambda first, last, _roles: self._on_data_changed(first, last))
-        model.rowsInserted.connect(lambda *_: self._look.start())
-        self.verticalScrollBar().valueChanged.connect(lambda _value: self._look.start())
+        model.rowsInserted.connect(lambda *_: self._rows_timer.start())
+        self.verticalScrollBar().valueChanged.connect(lambda _value: self._rows_timer.start())
         self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
 
     def _fit_rows(self) -> None:
+        """Set the height of all rows from the font."""
         height = row_height(self.font())
         self.verticalHeader().setMinimumSectionSize(height)
         self.verticalHeader().setDefaultSectionSize(height)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Another font, another height of rows."""
+        """Fit rows and columns to a changed font."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._fit_rows()
@@ -109,7 +117,8 @@ class JobsView(QTableView):
     # --- The current row ---
 
     def current(self) -> tuple[str, int | None]:
-        """Job and task of the row with the focus; an empty id when there is none."""
+        """Return the current row's job id and task index; the id is empty without a current row, and the
+        index None in a job's own row."""
         row = self.currentIndex().row()
         if not 0 <= row < self._jobs.rowCount():
             return "", None
@@ -128,59 +137,60 @@ class JobsView(QTableView):
         rows = self._jobs.rows_of_tasks(job_id)
         if task < len(rows):
             self._select(rows[task])
-            self._look.start()
+            self._rows_timer.start()
 
     def _select(self, row: int) -> None:
         index = self._jobs.index(row, 0)
-        # By itself: with Ctrl still down from a shortcut, Qt would add it to what is selected.
+        # With explicit flags: while Ctrl is held for a shortcut, Qt would extend the selection instead.
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         self.selectionModel().setCurrentIndex(index, flags)
         self.scrollTo(index)
 
     def _on_rows_about_to_move(self, *_: object) -> None:
         first, last = self.visible_rows()
-        self._was_in_sight = first <= self.currentIndex().row() <= last
+        self._was_current_visible = first <= self.currentIndex().row() <= last
 
     def _on_rows_moved(self, *_: object) -> None:
-        if self._was_in_sight and self.chosen.has_current():
+        if self._was_current_visible and self.chosen.has_current():
             self.scrollTo(self.currentIndex())
-        self._was_in_sight = False
-        self._current_later.start()
+        self._was_current_visible = False
+        self._current_timer.start()
 
     def _on_rearranged(self) -> None:
         self._on_rows_moved()
-        self._look.start()
+        self._rows_timer.start()
 
     # --- Tasks ---
 
     def _on_data_changed(self, first: QModelIndex, last: QModelIndex) -> None:
         if first.row() <= self.currentIndex().row() <= last.row():
-            self._current_later.start()
-        if self._jobs.expanded_jobs() and not self._look.isActive():
-            self._look.start()
+            self._current_timer.start()
+        if self._jobs.expanded_jobs() and not self._rows_timer.isActive():
+            self._rows_timer.start()
 
-    def _place(self, row: int) -> QRect:
+    def _row_rect(self, row: int) -> QRect:
+        """The rectangle of `row` in the viewport, over all columns."""
         return QRect(0, self.rowViewportPosition(row), self.viewport().width(), self.rowHeight(row))
 
     def currentChanged(self, current: _Index, previous: _Index) -> None:
-        """The frame around the current row leaves one and comes to another: Qt would draw a cell of each."""
+        """Repaint both rows, for the focus frame around the current one: Qt repaints one cell of each."""
         super().currentChanged(current, previous)
         for index in (current, previous):
             if index.isValid():
-                self.viewport().update(self._place(index.row()))
+                self.viewport().update(self._row_rect(index.row()))
 
     def visible_rows(self) -> tuple[int, int]:
-        """The first and last row in sight; last below first when there are none."""
+        """Return the first and last row in the viewport; the last is -1 when there are no rows."""
         first = max(self.rowAt(0), 0)
         last = self.rowAt(self.viewport().height() - 1)
         return first, self._jobs.rowCount() - 1 if last < 0 else last
 
-    def _ask_for_tasks(self) -> None:
-        self._jobs.want_tasks(*self.visible_rows())
-        self.rows_came_into_sight.emit()
+    def _on_rows_timeout(self) -> None:
+        self._jobs.request_tasks(*self.visible_rows())
+        self.visible_rows_changed.emit()
 
-    def toggle(self, row: int) -> None:
-        """Open or close the tasks of the job in `row`."""
+    def toggle_expanded(self, row: int) -> None:
+        """Expand or collapse the job that `row` belongs to."""
         job_id = self._jobs.job_id(row)
         if self._jobs.is_expanded(job_id):
             self._jobs.collapse(job_id)
@@ -188,6 +198,7 @@ class JobsView(QTableView):
             self._jobs.expand(job_id)
 
     def _is_on_arrow(self, index: _Index, position: QPoint) -> bool:
+        """Whether `position`, in the viewport, is on the arrow that expands the job at `index`."""
         if not index.isValid() or index.column() != Column.NAME:
             return False
         record = self._jobs.record(index.row())
@@ -196,8 +207,11 @@ class JobsView(QTableView):
             isinstance(record, JobRecord) and record.tasks > 1 and 0 <= position.x() - left < ARROW_WIDTH + 2
         )
 
-    def _on_frame_bar(self, position: QPoint) -> tuple[str, float] | None:
-        """The job whose frames are drawn at `position`, and at which fraction of the bar that is."""
+    def _frame_bar_at(self, position: QPoint) -> tuple[str, float] | None:
+        """Return the job id of the frame bar at `position`, and where in the bar that is: 0 left, 1 right.
+
+        None where there is no frame bar.
+        """
         index = self.indexAt(position)
         if not index.isValid() or index.column() != Column.PROGRESS:
             return None
@@ -216,39 +230,39 @@ class JobsView(QTableView):
     # --- Events ---
 
     def viewportEvent(self, event: QEvent) -> bool:
-        """Over a bar of frames, the tool tip names the frame."""
+        """Show a tool tip with the frame when the mouse is over a frame bar."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            found = self._on_frame_bar(event.pos())
-            text = self._row_painter.frames.tip(*found) if found is not None else ""
+            bar = self._frame_bar_at(event.pos())
+            text = self._row_painter.frames.tip(*bar) if bar is not None else ""
             if text:
                 QToolTip.showText(event.globalPos(), text, self.viewport())
                 return True
         return super().viewportEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A click on a job's arrow opens or closes it, and selects nothing."""
+        """Expand or collapse a job whose arrow is clicked; elsewhere, select as usual."""
         position = event.position().toPoint()
         index = self.indexAt(position)
         if event.button() == Qt.MouseButton.LeftButton and self._is_on_arrow(index, position):
-            self.toggle(index.row())
+            self.toggle_expanded(index.row())
             event.accept()
             return
         super().mousePressEvent(event)
         self.row_chosen.emit()
-        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
-        bar = self._on_frame_bar(position)
-        if bar is not None and plain and event.button() == Qt.MouseButton.LeftButton:
+        no_modifiers = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        bar = self._frame_bar_at(position)
+        if bar is not None and no_modifiers and event.button() == Qt.MouseButton.LeftButton:
             self.frame_bar_clicked.emit(*bar)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """On a picture: open it. On a job with tasks: open or close it."""
+        """Open a double-clicked picture, select in a frame bar, or expand or collapse the job."""
         position = event.position().toPoint()
         index = self.indexAt(position)
         if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
             if self._is_on_arrow(index, position):
-                self.toggle(index.row())
+                self.toggle_expanded(index.row())
                 return
-            bar = self._on_frame_bar(position)
+            bar = self._frame_bar_at(position)
             if bar is not None:
                 self.frame_bar_clicked.emit(*bar)
                 return
@@ -257,41 +271,45 @@ class JobsView(QTableView):
                 return
             record = self._jobs.record(index.row())
             if isinstance(record, JobRecord) and record.tasks > 1:
-                self.toggle(index.row())
+                self.toggle_expanded(index.row())
                 return
         super().mouseDoubleClickEvent(event)
 
     def uses_key(self, event: QKeyEvent) -> bool:
-        """Whether a key is an action's; see plugins/ui/shortcut_override.py."""
+        """Whether `event` is the shortcut of one of this list's actions: Katana must not take it then."""
         return self._action_of(event) is not None
 
     def _action_of(self, event: QKeyEvent) -> QAction | None:
+        """Return the action of this list whose shortcut was pressed."""
         keys = QKeySequence(event.keyCombination())
         return next((each for each in self.actions() if each.shortcut() == keys), None)
 
     def moveCursor(
         self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
     ) -> QModelIndex:
-        """Home and End go to the first and last row: Qt would go to the first and last column."""
+        """Make Home and End move to the first and last row; in Qt they move to the first and last column."""
         actions = QAbstractItemView.CursorAction
-        ends = {actions.MoveHome: 0, actions.MoveEnd: self._jobs.rowCount() - 1}
-        if action in ends and self.currentIndex().isValid():
-            return self._jobs.index(ends[action], self.currentIndex().column())
+        target_rows = {actions.MoveHome: 0, actions.MoveEnd: self._jobs.rowCount() - 1}
+        if action in target_rows and self.currentIndex().isValid():
+            return self._jobs.index(target_rows[action], self.currentIndex().column())
         return super().moveCursor(action, modifiers)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Right opens a job, Left closes it, actions have theirs; all else as in every list."""
+        """Trigger an action by its shortcut; expand a job with Right, collapse it with Left."""
         action = self._action_of(event)
         if action is not None:
-            # One that does not apply does nothing: else the host might remove nodes at Delete.
+            # Also when the action is disabled: passed on, Delete could remove nodes in the host.
             if action.autoRepeat() or not event.isAutoRepeat():
                 action.trigger()
             return
         job_id, task = self.current()
-        plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
-        if job_id and plain and event.key() == Qt.Key.Key_Right and task is None:
+        no_modifiers = event.modifiers() in (
+            Qt.KeyboardModifier.NoModifier,
+            Qt.KeyboardModifier.KeypadModifier,
+        )
+        if job_id and no_modifiers and event.key() == Qt.Key.Key_Right and task is None:
             self._jobs.expand(job_id)
-        elif job_id and plain and event.key() == Qt.Key.Key_Left:
+        elif job_id and no_modifiers and event.key() == Qt.Key.Key_Left:
             self._jobs.collapse(job_id)
             if task is not None:
                 self.show_job(job_id)
@@ -302,44 +320,44 @@ class JobsView(QTableView):
                 self.row_chosen.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the rows in sight, each as a whole."""
-        region, edge = event.region(), event.rect()
+        """Draw the rows in the region to repaint, each over all its columns."""
+        region, bounds = event.region(), event.rect()
         painter = QPainter(self.viewport())
         palette = self.palette()
-        painter.fillRect(edge, palette.brush(QPalette.ColorRole.Base))
-        first, last = self.rowAt(edge.top()), self.rowAt(edge.bottom())
-        columns = self._columns_between(edge.left(), edge.right())
+        painter.fillRect(bounds, palette.brush(QPalette.ColorRole.Base))
+        first, last = self.rowAt(bounds.top()), self.rowAt(bounds.bottom())
+        columns = self._columns_between(bounds.left(), bounds.right())
         if first < 0 or not columns:
             return
         if last < 0:
             last = self._jobs.rowCount() - 1
-        # A focus frame only where the selection does not show the focus.
+        # The focus frame is drawn around this row, and only while the list has the focus.
         current = self.currentIndex().row() if self.hasFocus() else -1
         selection = self.selectionModel()
         header = self.horizontalHeader()
         self._row_painter.begin(painter, palette, columns, (-header.offset(), header.length()))
         try:
             for row in range(first, last + 1):
-                place = self._place(row)
-                if region.intersects(place):
+                rect = self._row_rect(row)
+                if region.intersects(rect):
                     selected = selection.isSelected(self._jobs.index(row, 0))
-                    self._row_painter.paint(row, place, selected, row == current)
+                    self._row_painter.paint(row, rect, selected, row == current)
         finally:
             self._row_painter.end()
 
     def _columns_between(self, left: int, right: int) -> list[tuple[int, int, int]]:
-        """Column, left edge and width of each that is in sight there."""
+        """Return column, left edge and width of each shown column between two x of the viewport (pixels)."""
         header = self.horizontalHeader()
         columns = []
-        for place in range(header.count()):
-            column = header.logicalIndex(place)
+        for visual_index in range(header.count()):
+            column = header.logicalIndex(visual_index)
             x, width = header.sectionViewportPosition(column), header.sectionSize(column)
             if not header.isSectionHidden(column) and x <= right and x + width > left:
                 columns.append((column, x, width))
         return columns
 
     def sizeHintForColumn(self, column: int) -> int:
-        """The width that the rows in sight want."""
+        """Return the width in pixels that fits the visible rows' texts, for Qt's resize to contents."""
         first, last = self.visible_rows()
         width = COLUMNS[column].width if column in (Column.PROGRESS, Column.PICTURE) else 48
         extra = {Column.NAME: ARROW_WIDTH + MARGIN, Column.STATE: 20 + 2 * MARGIN}.get(
@@ -352,7 +370,7 @@ class JobsView(QTableView):
         return width
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """More rows may be in sight, and there may be room for other columns."""
+        """Fit the columns to the new size, and announce the visible rows."""
         super().resizeEvent(event)
         self.columns.fit()
-        self._look.start()
+        self._rows_timer.start()
