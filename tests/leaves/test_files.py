@@ -107,7 +107,7 @@ def test_errors_of_opening_are_distinguished(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["a", "a/b.usd", "a b/.hidden", "..a/b..", "日/ü"])
-def test_a_path_that_leads_down(path: str) -> None:
+def test_a_path_that_stays_in_the_folder(path: str) -> None:
     """Whatever else its names are made of."""
     assert is_safe_relative_path(path, windows=False)
     assert is_safe_relative_path(path, windows=True)

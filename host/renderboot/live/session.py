@@ -313,7 +313,7 @@ class LiveRender:
             self._report.error("The connection to the desktop was lost.")
 
     def _save(self) -> None:
-        """Write the picture as PNG and EXR, if there is one. Render thread; main thread after `_stop_worker`."""
+        """Write the picture, if any, as PNG and EXR. Render thread; main thread after `_stop_worker`."""
         picture = self._picture
         if picture is None:
             return
