@@ -88,7 +88,7 @@ class AttemptFile(msgspec.Struct, frozen=True):
     token: str = ""
     """Identifies the submission that the attempt belongs to."""
     engine_id: str = ""
-    """The engine's id of the task."""
+    """The engine's id of the submission: a Slurm job array, an OpenCue job."""
     ended: float | None = None
     outcome: str = ""
     """completed, failed or stopped; empty while it runs, and for good if its machine was lost."""
