@@ -75,7 +75,7 @@ class EngineRow(NamedTuple):
 
 
 class AttemptFile(msgspec.Struct, frozen=True):
-    """The record of one attempt, which the task runner writes at its start and replaces at its end."""
+    """The record of one attempt, which the task runner writes at its start and, complete, at its end."""
 
     task: int
     attempt: int
