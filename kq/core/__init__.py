@@ -1,4 +1,4 @@
-"""The queue's decisions, pure: an event in, instructions out. No clock, socket, thread or file."""
+"""The queue's pure state machine: events in, instructions out. No clock, socket, thread or file."""
 
 from .machine import Core
 from .state import CoreSettings, Instant, Overrides

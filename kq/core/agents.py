@@ -1,4 +1,4 @@
-"""One Agent as the core holds it. `desired` is what it should be running, whatever it reported last."""
+"""One Agent in memory. `desired` is what it should be running, whatever it reported last."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..states import AGENT_TRANSITIONS, AgentState
 __all__ = ["STEADY_S", "Agent"]
 
 STEADY_S = 1.0
-"""An Agent that lived for so long did start; one that dies sooner could not."""
+"""Seconds after registration. An Agent that dies sooner counts as a failed launch."""
 
 
 class Agent:
-    """An Agent, what it should run, and until when it may be silent. Times without a note are monotonic."""
+    """An Agent, what it should run, and when it last reported. Times are monotonic seconds unless noted."""
 
     __slots__ = (
         "assign_number",
@@ -48,37 +48,39 @@ class Agent:
         self.host = ""
         self.pid = 0
         self.process_started = 0.0
+        """With `pid` identifies the process: pids are used again."""
         self.state = AgentState.STARTING
         self.since = wall
-        """Wall clock."""
+        """Epoch seconds of the last change of state."""
         self.launched_at = now
         self.registered_at: float | None = None
         self.last_heard = now
         self.draining = False
         self.retiring = False
-        """It ends as soon as it holds nothing: fewer Agents are wanted."""
+        """It ends after its task, since fewer Agents are wanted."""
         self.end_requested = False
-        """Its end was requested: that its task ends with it does not count against the task."""
+        """A user or the session's end ended it: the loss of its task does not count as an Agent loss."""
         self.is_replaced = False
-        """Another is to be started in its place, by whoever started it."""
+        """Its launcher should start another in its place."""
         self.desired: tuple[str, int, int] | None = None
         """Job, task and number of the attempt that it should be running."""
         self.desired_attempt_id = ""
         """The id of that attempt, `JOB/TASK/ATTEMPT`; empty for none."""
         self.unexpected_attempt = ""
-        """An attempt that it runs and should not; it was asked to end it."""
+        """Id of an attempt that it runs and should not; it was asked to stop it. Else empty."""
         self.assign_number = 0
+        """The number of the last Assign; they only grow."""
         self.assigned_at = 0.0
         self.idle_beats = 0
         """Heartbeats in a row that did not report the desired attempt."""
         self.did_well = False
-        """Whether the last attempt that it ran did not fail. False before the first."""
+        """Whether its last attempt completed or was stopped. False before the first."""
         self.cpu_percent: float | None = None
         self.memory: int | None = None
         self.reason = ""
 
     def set_state(self, new: AgentState, wall: float) -> bool:
-        """Move on to `new`; returns whether that is a change. Raises IllegalTransition."""
+        """Change the state; returns whether it was another. Raises IllegalTransition."""
         old = self.state
         if new is old:
             return False
@@ -89,24 +91,24 @@ class Agent:
         return True
 
     def give(self, job_id: str, task: int, attempt: int, now: float) -> None:
-        """From now on it should be running this attempt."""
+        """Set the attempt that it should be running. `now`: monotonic seconds."""
         self.desired = (job_id, task, attempt)
         self.desired_attempt_id = attempt_id(job_id, task, attempt)
         self.assigned_at = now
         self.idle_beats = 0
 
     def drop(self) -> None:
-        """It should be running nothing."""
+        """Set that it should be running nothing."""
         self.desired, self.desired_attempt_id = None, ""
         self.cpu_percent = self.memory = None
 
     def is_steady(self, now: float) -> bool:
-        """Whether it registered, and has lived for a while since."""
+        """Whether it registered at least STEADY_S ago. `now`: monotonic seconds."""
         return self.registered_at is not None and now - self.registered_at >= STEADY_S
 
     @property
     def is_free(self) -> bool:
-        """Whether a task may be given to it now."""
+        """Whether a task may be assigned to it now."""
         return (
             self.state is AgentState.IDLE
             and not self.draining
@@ -116,7 +118,7 @@ class Agent:
         )
 
     def record(self, task_label: str = "") -> AgentRecord:
-        """The Agent as clients see it; `task_label` names its task as the task's own record does."""
+        """The Agent as clients see it. `task_label`: label of its task, as in the task's record."""
         job, task = ("", None) if self.desired is None else self.desired[:2]
         return AgentRecord(
             id=self.id,

@@ -1,4 +1,4 @@
-"""The only place that decides what becomes of a task when its attempt ends, is lost, or never started."""
+"""Decides the next state of a task whose attempt ended, was lost or never started. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T, _A = TaskState, AgentState
 
 
 def attempt_progressed(state: CoreState, event: ev.AttemptProgressed, now: Instant) -> None:
-    """Progress, a picture or a warning of a running attempt; anything else is old and ignored."""
+    """Record progress, a picture or warnings of a running attempt. Reports of other attempts are ignored."""
     found = state.attempt_of(event.agent, event.attempt)
     if found is None:
         return
@@ -34,7 +34,7 @@ def attempt_progressed(state: CoreState, event: ev.AttemptProgressed, now: Insta
 
 
 def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> None:
-    """Handle the end of an attempt; a repeated report is ignored."""
+    """Handle the end of an attempt. Repeated reports, and those of unknown Agents, are ignored."""
     ending = event.ending
     agent = state.agents.get(ending.agent)
     if agent is None:
@@ -47,7 +47,7 @@ def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> Non
         state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host, now)))
         agent.drop()
         agent.did_well = ending.outcome in (Outcome.COMPLETED, Outcome.STOPPED)
-        _move_on(state, job, task, ending, agent)
+        _apply_ending(state, job, task, ending, agent)
         state.after_task(job, now)
     elif agent.unexpected_attempt and agent.unexpected_attempt == ending.attempt:
         agent.unexpected_attempt = ""
@@ -60,7 +60,7 @@ def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> Non
 
 
 def settle(state: CoreState, agent: Agent, now: Instant) -> None:
-    """Bring the Agent's state in line with what it holds, and let it work when it is free."""
+    """Set the Agent to Busy or Idle by what it runs. List it as free, or end it if it is retiring."""
     if agent.state is _A.ENDING:
         return
     busy = agent.desired is not None or bool(agent.unexpected_attempt)
@@ -74,16 +74,16 @@ def settle(state: CoreState, agent: Agent, now: Instant) -> None:
 
 
 def stop_task(state: CoreState, job: Job, task: int) -> None:
-    """Have the Agent that runs `task` end it."""
+    """Set `task` to Stopping, and order its Agent to stop it."""
     state.move_task(job, task, _T.STOPPING)
     agent = state.agents[job.details[task].agent]
     state.out.append(do.AskStop(agent.id, agent.desired_attempt_id))
 
 
 def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
-    """Take back an order that the Agent never ran and will not run.
+    """Take back a task that the Agent was assigned and never ran. No effect when it has none.
 
-    The task waits again, or is cancelled if it was being stopped. No effect when the Agent holds no order.
+    The task waits again, or is cancelled if it was being stopped.
     """
     if agent.desired is None:
         return
@@ -96,7 +96,7 @@ def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
 def attempt_lost(
     state: CoreState, job: Job, task: int, reason: str, agent: Agent | None, now: Instant
 ) -> None:
-    """The task's attempt is known gone, and its ending was not reported.
+    """Handle an attempt whose processes are gone, and whose end was not reported.
 
     Args:
         reason: why, without capital or full stop; shown as "REASON; waits again", and as it is in the
@@ -120,7 +120,7 @@ def attempt_lost(
     if job.task_state(task) is _T.STOPPING:
         _wait_or_cancel(state, job, task, "stopped")
     else:
-        _lose(state, job, task, reason, counts=agent is not None and not agent.end_requested)
+        _requeue_or_fail(state, job, task, reason, counts=agent is not None and not agent.end_requested)
     state.after_task(job, now)
 
 
@@ -171,7 +171,7 @@ def _attempt_record(job: Job, task: int, ending: AttemptEnding, host: str, now: 
     )
 
 
-def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent: Agent) -> None:
+def _apply_ending(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent: Agent) -> None:
     detail = job.details[task]
     if ending.outcome is Outcome.COMPLETED:
         detail.progress = 1.0
@@ -184,17 +184,18 @@ def _move_on(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent
         _wait_or_cancel(state, job, task, ending.reason or "stopped")
     elif ending.outcome is Outcome.STOPPED:
         # The queue did not ask for this: its Agent was ended, or lost the server. Not a render failure.
-        _lose(state, job, task, ending.reason or "its Agent ended it", counts=not agent.end_requested)
+        reason = ending.reason or "its Agent ended it"
+        _requeue_or_fail(state, job, task, reason, counts=not agent.end_requested)
     elif detail.retries_used < job.spec.retries:
         detail.retries_used += 1
-        reason = f"{_why(ending)} (try {detail.retries_used} of {job.spec.retries + 1})"
+        reason = f"{_failure_reason(ending)} (try {detail.retries_used} of {job.spec.retries + 1})"
         _wait(state, job, task, reason, WaitReason.RETRY)
     else:
-        _fail(state, job, task, _why(ending))
+        _fail(state, job, task, _failure_reason(ending))
 
 
-def _why(ending: AttemptEnding) -> str:
-    """A failure in words, even where the Agent found none."""
+def _failure_reason(ending: AttemptEnding) -> str:
+    """The reason of a failure, for users, also where the Agent reported none."""
     if ending.reason:
         return ending.reason
     if ending.outcome is not Outcome.FAILED:
@@ -205,7 +206,7 @@ def _why(ending: AttemptEnding) -> str:
 
 
 def _wait_or_cancel(state: CoreState, job: Job, task: int, reason: str) -> None:
-    """The attempt is gone: cancel the task if it was being stopped and not started again; else it waits."""
+    """Cancel the task if it was being stopped, and was not started again meanwhile; else let it wait."""
     detail = job.details[task]
     stopping = job.task_state(task) is _T.STOPPING
     restart, detail.restart = detail.restart, False
@@ -230,11 +231,11 @@ def _fail(state: CoreState, job: Job, task: int, reason: str) -> None:
     job.explain_failure(task)
 
 
-def _lose(state: CoreState, job: Job, task: int, reason: str, *, counts: bool) -> None:
-    """The attempt ended without the render failing: its Agent was lost, or ended it.
+def _requeue_or_fail(state: CoreState, job: Job, task: int, reason: str, *, counts: bool) -> None:
+    """Handle an attempt that its Agent's loss or end cut off: the render itself did not fail.
 
     Args:
-        counts: whether it counts towards `max_agent_losses`.
+        counts: whether the loss counts towards `max_agent_losses`, beyond which the task fails.
     """
     detail = job.details[task]
     detail.agent_losses += counts

@@ -1,4 +1,4 @@
-"""What may happen to the queue. Data only; kq/core/machine.py decides what follows."""
+"""The input events of the core, as data. kq/core/machine.py handles them."""
 
 from __future__ import annotations
 
@@ -36,40 +36,40 @@ class CoreEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class JobSubmitted(CoreEvent, frozen=True):
-    """A client submitted a job. The same id again is the same job."""
+    """A client submitted a job. A repeated id is a repeated request, and adds no second job."""
 
     job_id: str
     spec: JobSpec
 
 
 class JobsStarted(CoreEvent, frozen=True):
-    """A client wants jobs run again: what is not Completed, or all when all is."""
+    """A client starts jobs again: their tasks that are not Completed, or all tasks of a Completed job."""
 
     job_ids: tuple[str, ...]
 
 
 class TasksStarted(CoreEvent, frozen=True):
-    """A client wants single tasks run again, whatever became of them."""
+    """A client starts single tasks again, whatever their states."""
 
     job_id: str
     tasks: tuple[int, ...]
 
 
 class TasksStopped(CoreEvent, frozen=True):
-    """A client wants single tasks stopped; the job's others go on."""
+    """A client stops single tasks. The other tasks of the job continue."""
 
     job_id: str
     tasks: tuple[int, ...]
 
 
 class JobsStopped(CoreEvent, frozen=True):
-    """A client wants jobs stopped."""
+    """A client stops jobs."""
 
     job_ids: tuple[str, ...]
 
 
 class JobsRemoved(CoreEvent, frozen=True):
-    """A client wants jobs forgotten; what runs is stopped first."""
+    """A client, or the history's limit, removes jobs. Running tasks are stopped first."""
 
     job_ids: tuple[str, ...]
 
@@ -82,41 +82,41 @@ class PrioritySet(CoreEvent, frozen=True):
 
 
 class NoteSet(CoreEvent, frozen=True):
-    """A client wrote a note to jobs."""
+    """A client set the note of jobs."""
 
     job_ids: tuple[str, ...]
     note: str
 
 
 class QueuePaused(CoreEvent, frozen=True):
-    """A client paused the queue, or resumed it. What runs goes on."""
+    """A client paused or resumed the queue. Running tasks continue."""
 
     paused: bool
 
 
 class AgentsWanted(CoreEvent, frozen=True):
-    """How many local Agents to keep."""
+    """A client set the number of local Agents."""
 
     count: int
 
 
 class AgentsDrained(CoreEvent, frozen=True):
-    """Agents shall take no more work (or take it again)."""
+    """A client drains Agents (they are assigned no more tasks), or resumes them."""
 
     agent_ids: tuple[str, ...]
     draining: bool
 
 
 class AgentEndRequested(CoreEvent, frozen=True):
-    """Agents shall end now, with their renders. A local one is replaced when the number wanted says so."""
+    """A client ends Agents now, with their renders. Local ones are replaced up to the number wanted."""
 
     agent_ids: tuple[str, ...]
     again: bool = False
-    """Whether those of other machines are replaced there."""
+    """Whether remote Agents are replaced on their machines."""
 
 
 class AgentRegistered(CoreEvent, frozen=True):
-    """An Agent registered."""
+    """An Agent registered, for the first time or again. The fields are its process and what it runs."""
 
     agent: str
     host: str
@@ -124,13 +124,15 @@ class AgentRegistered(CoreEvent, frozen=True):
     process_started: float
     local: bool
     holding: str = ""
+    """Id of the attempt that it runs; empty for none."""
     endings: tuple[AttemptEnding, ...] = ()
+    """Ends of attempts that no server has acknowledged."""
     assigned: int = 0
-    """The number of the last Assign that it saw, of whichever server."""
+    """The number of the last Assign that it received, from this server or an earlier one."""
 
 
 class AgentHeard(CoreEvent, frozen=True):
-    """A heartbeat."""
+    """A heartbeat of an Agent. `holding`, `endings` and `assigned` as in AgentRegistered."""
 
     agent: str
     beat: int
@@ -139,6 +141,7 @@ class AgentHeard(CoreEvent, frozen=True):
     endings: tuple[AttemptEnding, ...] = ()
     cpu_percent: float | None = None
     memory: int | None = None
+    """Bytes in use by the render."""
 
 
 class AttemptProgressed(CoreEvent, frozen=True):
@@ -150,25 +153,25 @@ class AttemptProgressed(CoreEvent, frozen=True):
     picture: str = ""
     warning: str = ""
     warnings: int = 0
-    """Since the attempt began."""
+    """The number of warnings since the attempt began."""
 
 
 class AttemptEnded(CoreEvent, frozen=True):
-    """An attempt is over, and its processes are gone."""
+    """An Agent reported that an attempt ended, and that its processes are gone."""
 
     ending: AttemptEnding
 
 
 class AgentGone(CoreEvent, frozen=True):
-    """An Agent is known gone with all its processes (or was never started: `reason` says why)."""
+    """An Agent and all its processes are gone, or it could not be started. `reason`: why, for users."""
 
     agent: str
     reason: str
 
 
 class SessionEnding(CoreEvent, frozen=True):
-    """The session is over: no more work is given, no Agent is replaced."""
+    """The session ends: no more tasks are assigned, and Agents are ended and not replaced."""
 
 
 class Tick(CoreEvent, frozen=True):
-    """Time passed. Expected once a second or so: what is longer counts as a pause of this process."""
+    """Time passed. Due about once a second; a gap over 2 s counts as a suspension of this process."""

@@ -1,4 +1,4 @@
-"""What the core wants done. Data only; kq/server carries it out, in the order given."""
+"""The output instructions of the core, as data. kq/server carries them out in order."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Instruction(msgspec.Struct, frozen=True, gc=False):
 
 
 class LaunchAgent(Instruction, frozen=True):
-    """Start a local Agent. Answer: AgentRegistered by itself, or AgentGone."""
+    """Start a local Agent. The event AgentRegistered or AgentGone follows."""
 
     agent: str
 
 
 class EndAgent(Instruction, frozen=True):
-    """End an Agent and all its processes. Answer: AgentGone. Repeated while it is still heard.
+    """End an Agent and all its processes; the event AgentGone follows. Repeated while it still reports.
 
-    `force`: a local one is not asked first, since it no longer answers.
-    `again`: another is wanted in its place, where the queue does not start it.
+    `force`: kill a local Agent without asking first, since it no longer answers.
+    `again`: its machine should start another in its place (remote Agents).
     """
 
     agent: str
@@ -49,7 +49,7 @@ class EndAgent(Instruction, frozen=True):
 
 
 class Assign(Instruction, frozen=True):
-    """Give a task to an Agent. The same number again is the same order, in case the first was lost."""
+    """Assign a task to an Agent. The same number again is a repetition, in case the first was lost."""
 
     agent: str
     number: int
@@ -59,7 +59,7 @@ class Assign(Instruction, frozen=True):
 
 
 class AskStop(Instruction, frozen=True):
-    """Have an Agent end what it runs."""
+    """Order an Agent to stop the attempt that it runs."""
 
     agent: str
     attempt: str
@@ -77,52 +77,55 @@ class Acknowledge(Instruction, frozen=True):
     agent: str
     beat: int
     desired: str
+    """Id of that attempt; empty for none."""
     stop: bool
+    """Whether that attempt is to be stopped."""
     acknowledged: tuple[str, ...]
+    """Ids of the attempts whose reported ends were recorded."""
 
 
 class JobChanged(Instruction, frozen=True):
-    """The job's record is another now."""
+    """The job's record changed."""
 
     job_id: str
 
 
 class TaskChanged(Instruction, frozen=True):
-    """The task's record is another now; the job's is as well."""
+    """The records of the task and of its job changed."""
 
     job_id: str
     task: int
 
 
 class TasksReset(Instruction, frozen=True):
-    """Many tasks of the job changed at once; the job's record did as well."""
+    """The records of the job and of many of its tasks changed."""
 
     job_id: str
 
 
 class JobRemoved(Instruction, frozen=True):
-    """The job is forgotten: its record, and in time its logs."""
+    """The job was removed. Its rows and its logs are deleted later."""
 
     job_id: str
 
 
 class AttemptOver(Instruction, frozen=True):
-    """An attempt belongs to history now."""
+    """An attempt ended: `record` is its final record."""
 
     record: AttemptRecord
 
 
 class AgentChanged(Instruction, frozen=True):
-    """The Agent's record is another now."""
+    """The Agent's record changed."""
 
     agent: str
 
 
 class AgentRemoved(Instruction, frozen=True):
-    """The Agent is forgotten."""
+    """The Agent was removed."""
 
     agent: str
 
 
 class QueueChanged(Instruction, frozen=True):
-    """The record of the queue as a whole is another now."""
+    """The record of the queue as a whole changed."""

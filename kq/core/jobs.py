@@ -1,4 +1,4 @@
-"""One job and its tasks as the core holds them. A task that never ran costs one byte."""
+"""A job and its tasks in memory. A task that never ran takes one byte, its state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STORY_IN_ERROR = 10
 
 
 class Job:
-    """A job, its tasks' states and details, and which of them to take next."""
+    """A job, the states and details of its tasks, and the choice of its next task. Not thread-safe."""
 
     __slots__ = (
         "_again",
@@ -85,39 +85,39 @@ class Job:
         self.counts[_WAITING] = self.total
         self.details: dict[int, TaskDetail] = {}
         self.latest: int | None = None
-        """The task whose Agent and log are the job's: given to an Agent last, or why the job failed."""
+        """The task whose Agent and log the job's record shows: assigned last, or the failed one."""
         self.explained: int | None = None
-        """The task whose failure is the job's reason."""
+        """The failed task that `reason` names."""
         self.started: float | None = None
         self.completed: float | None = None
         self.ran_s = 0.0
-        """Seconds that it ran before `started`."""
+        """Seconds that the job ran before `started`, in earlier runs."""
         self.attempts = 0
         self.peak_memory: int | None = None
         self.cpu_s: float | None = None
         self.reason = ""
         self.wait_reason = WaitReason.NONE
-        """What of its own it waits for; `reason` has it in words."""
+        """Why the job waits, as an enum; `reason` is the text."""
         self.warning = ""
         self.warnings = 0
-        """Those of its tasks' details together."""
+        """The sum over its tasks."""
         self.note = ""
         self.picture = ""
         self.exit_code: int | None = None
         self.unmet_dependencies: dict[str, None] = {}
-        """The jobs it waits for that are not Completed, in the order in which it names them."""
+        """Ids of the jobs in `spec.after` that are not Completed, in that order. Used as an ordered set."""
         self.removing = False
         self.from_history = False
         self.story: list[StoryEntry] = []
-        """What became of its tasks since `story_since`, oldest first."""
+        """Changes of its tasks' states since `story_since`, oldest first."""
         self.story_since = submitted
-        """Wall clock: what was before is derived from the journal, for a job that comes from it."""
+        """Epoch seconds. Of a restored job, earlier entries are derived from its attempts in the journal."""
         self.story_omitted = 0
         """How many older entries were dropped."""
         self.epoch = 0
-        """Counts the times that many tasks changed at once; see kq/server/journal.py."""
+        """How many times many tasks changed at once; see kq/server/journal.py."""
         self.listed_priority: int | None = None
-        """The priority under which kq/core/ready.py lists it; None: it does not."""
+        """The priority of its entry in kq/core/ready.py; None when it has none there."""
         self.listed_age = False
         self._next = 0
         self._again: list[int] = []
@@ -129,14 +129,14 @@ class Job:
         return _STATES[self.states[index]]
 
     def set_task_state(self, index: int, new: TaskState, when: float = 0.0, agent: str = "") -> None:
-        """Move one task on.
+        """Change the state of task `index`.
 
         Args:
-            when: wall clock, for the story.
-            agent: the Agent that it is given to.
+            when: epoch seconds, for the story.
+            agent: id of the Agent that the task is assigned to, for the story.
 
         Raises:
-            IllegalTransition: it must not follow its present state. The message holds the job's story.
+            IllegalTransition: `new` cannot follow the present state. The message includes the job's story.
         """
         old, code = self.states[index], _CODE[new]
         if code not in _FOLLOWING[old]:
@@ -166,13 +166,17 @@ class Job:
     def reset_tasks(
         self, old: frozenset[TaskState], new: TaskState, when: float = 0.0, reason: str = ""
     ) -> int:
-        """Move every task that is in one of `old` to `new` at once.
+        """Change every task in one of the states `old` to `new`.
 
         Args:
-            when: wall clock, for the story, as `reason` is.
+            when: epoch seconds, for the story.
+            reason: for the story.
 
         Returns:
-            How many those were.
+            The number of tasks changed.
+
+        Raises:
+            IllegalTransition: `new` cannot follow one of `old`.
         """
         moved = 0
         table = bytearray(range(256))
@@ -192,9 +196,9 @@ class Job:
         return moved
 
     def end_with_session(self, when: float) -> bool:
-        """Cancel what an earlier session left open when it ended, at `when` in epoch seconds.
+        """Cancel the tasks that an earlier session left unfinished when it ended, at `when` (epoch seconds).
 
-        Returns whether there was any.
+        Returns whether there were any.
         """
         reason = "its session ended before it did"
         self.reset_tasks(frozenset({TaskState.RUNNING}), TaskState.STOPPING, when)
@@ -206,16 +210,16 @@ class Job:
         return True
 
     def restore_states(self, states: bytes) -> None:
-        """Take the tasks' states from a journal."""
+        """Set the states of all tasks, one byte each (its place in TaskState), from the journal."""
         self.states = bytearray(states)
         self.story_since = math.inf
         self.counts = [self.states.count(code) for code in range(len(_STATES))]
         self._next, self._again = 0, []
 
     def lose_task(self, index: int, reason: str) -> None:
-        """Cancel a task of a restored job of which the journal does not know what became.
+        """Cancel a task of a restored job whose row in the journal was lost.
 
-        Which attempts it had is not known either: the next one has a number that none of them can have.
+        The number of its attempts was lost too: the job's total is used, so that no number is used twice.
         """
         self.counts[self.states[index]] -= 1
         self.counts[_CANCELLED] += 1
@@ -231,36 +235,36 @@ class Job:
 
     @property
     def waiting(self) -> int:
-        """How many tasks wait."""
+        """The number of Waiting tasks."""
         return self.counts[_WAITING]
 
     @property
     def on_agents(self) -> int:
-        """How many tasks are on Agents."""
+        """The number of tasks on Agents: Running or Stopping."""
         return self.counts[_RUNNING] + self.counts[_STOPPING]
 
     @property
     def is_complete(self) -> bool:
-        """Whether every task ended well."""
+        """Whether every task is Completed."""
         return self.counts[_COMPLETED] == self.total
 
     @property
     def is_over(self) -> bool:
-        """Whether no task waits and none is on an Agent."""
+        """Whether every task is Completed, Cancelled or Failed."""
         return not (self.counts[_WAITING] or self.counts[_RUNNING] or self.counts[_STOPPING])
 
     @property
     def has_failed_tasks(self) -> bool:
-        """Whether a task of it is Failed now."""
+        """Whether at least one task is Failed."""
         return self.counts[_FAILED] > 0
 
     # --- reasons ----------------------------------------------------------------
 
     def explain(self, reason: str, wait_reason: WaitReason = WaitReason.NONE) -> bool:
-        """Note why it waits or is over. Why it failed outlives all else.
+        """Set why the job waits or has ended, unless a task is Failed: then the failure stays the reason.
 
         Returns:
-            Whether that is a change.
+            Whether anything changed.
         """
         if self.has_failed_tasks or (reason == self.reason and wait_reason is self.wait_reason):
             return False
@@ -268,7 +272,7 @@ class Job:
         return True
 
     def explain_failure(self, index: int) -> None:
-        """Make the reason of a failed task the job's."""
+        """Set the job's reason to that of the failed task `index`, preceded by its label."""
         self.explained = index
         label = self.task_label(index)
         reason = self.details[index].reason
@@ -276,7 +280,7 @@ class Job:
         self.wait_reason = WaitReason.NONE
 
     def point_to_failure(self) -> None:
-        """It is over and failed: show the log of the task that its reason speaks of."""
+        """Of a failed job, set `latest` to the task that its reason names, else to the first failed one."""
         known = self.explained is not None and self.task_state(self.explained) is TaskState.FAILED
         self.latest = self.explained if known else self.first_failed()
 
@@ -286,14 +290,14 @@ class Job:
         return None if found < 0 else found
 
     def count_warnings(self, detail: TaskDetail, count: int) -> None:
-        """The log of a task has `count` warnings. `detail` is that of the task."""
+        """Set the number of warnings in a task's `detail`, and correct the job's sum."""
         self.warnings += count - detail.warnings
         detail.warnings = count
 
     # --- time -------------------------------------------------------------------
 
     def begin_again(self) -> None:
-        """Tasks that were over wait again. How long it ran counts on, unless none of the work is kept."""
+        """Update the times when ended tasks wait again. `ran_s` restarts at 0 only when all tasks do."""
         if self.completed is not None and self.started is not None:
             self.ran_s += max(self.completed - self.started, 0.0)
             self.started = None
@@ -304,7 +308,7 @@ class Job:
     # --- taking tasks -----------------------------------------------------------
 
     def take_waiting(self) -> int:
-        """The waiting task with the lowest number. The caller moves it on at once."""
+        """Index of the first Waiting task, or -1. The caller must change its state before the next call."""
         while self._again and self.states[self._again[0]] != _WAITING:
             heapq.heappop(self._again)
         self._next = found = self.states.find(_WAITING, self._next)
@@ -315,20 +319,20 @@ class Job:
         return found
 
     def detail(self, index: int) -> TaskDetail:
-        """The details of task `index`, made when there are none."""
+        """The details of task `index`, created if missing."""
         detail = self.details.get(index)
         if detail is None:
             detail = self.details[index] = TaskDetail()
         return detail
 
     def frames(self, index: int) -> range | None:
-        """The frames of task `index`, or None."""
+        """The frames of task `index`; None for a job without frames."""
         return None if self.chunks is None else self.chunks[index]
 
     # --- records ----------------------------------------------------------------
 
     def progress(self) -> float | None:
-        """0 to 1 over all tasks, or None when nothing is known. What was cancelled or failed is not done."""
+        """The fraction done, 0 to 1, or None when unknown. Cancelled and failed tasks count as not done."""
         if self.total == 1:
             detail = self.details.get(0)
             return 1.0 if self.is_complete else detail.progress if detail else None
@@ -342,7 +346,7 @@ class Job:
         return min(done / self.total, 1.0) if known else None
 
     def running_indices(self) -> list[int]:
-        """The tasks that are on Agents, in order."""
+        """Indices of the tasks on Agents (Running or Stopping), ascending."""
         if not self.on_agents:
             return []
         if self.total == 1:
@@ -404,7 +408,7 @@ class Job:
         )
 
     def task_label(self, index: int) -> str:
-        """`frame 7`, `frames 1-10`, or empty."""
+        """The task's frames for users, as `frame 7` or `frames 1-10`; empty for a job without frames."""
         frames = self.frames(index)
         if frames is None:
             return ""

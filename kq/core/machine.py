@@ -18,20 +18,20 @@ __all__ = ["Core"]
 
 
 class Core:
-    """Jobs, tasks and Agents, and what to do next.
+    """Holds jobs, tasks and Agents, and decides what happens next.
 
-    Not thread-safe: one thread calls it, in the order in which things happened.
+    Not thread-safe: one thread calls `handle` with the events, in the order in which they occurred.
     """
 
     def __init__(self, settings: CoreSettings) -> None:
         self.state = CoreState(settings)
 
     def handle(self, event: ev.CoreEvent, now: Instant) -> list[do.Instruction]:
-        """Take one event; return what to do, in order.
+        """Apply one event; return the instructions that follow from it, in order.
 
         Raises:
             BadInput, NotFound, Refused: a client's request was refused; nothing was changed.
-            IllegalTransition: a fault of the program.
+            IllegalTransition: a bug in this program.
         """
         state = self.state
         state.out, state.now = [], now
@@ -44,15 +44,15 @@ class Core:
     # --- Queries ---
 
     def job_ids(self) -> list[str]:
-        """All jobs, in the order in which they came here: those of earlier sessions may come last."""
+        """Ids of all jobs in the order in which they were added; those of earlier sessions may be last."""
         return list(self.state.jobs)
 
     def has_job(self, job_id: str) -> bool:
-        """Whether there is such a job."""
+        """Whether the job exists, also while it is being removed."""
         return job_id in self.state.jobs
 
     def job_entry(self, job_id: str) -> Job:
-        """The job as the core holds it, for the journal. Not to be changed. Raises NotFound."""
+        """The job itself, for the journal; the caller must not change it. Raises NotFound."""
         job = self.state.jobs.get(job_id)
         return self.state.job(job_id) if job is None else job
 
@@ -61,24 +61,24 @@ class Core:
         return self.job_entry(job_id).record()
 
     def job_spec(self, job_id: str) -> JobSpec:
-        """What was submitted. Raises NotFound."""
+        """The job's specification as submitted. Raises NotFound."""
         return self.state.job(job_id).spec
 
     def task_records(self, job_id: str, first: int, count: int) -> list[TaskRecord]:
-        """The tasks `first` and following as clients see them. Raises NotFound."""
+        """Up to `count` tasks from index `first` on, as clients see them. Raises NotFound."""
         job = self.state.job(job_id)
         return [job.task_record(index) for index in range(max(first, 0), min(first + count, job.total))]
 
     def task_states(self, job_id: str) -> bytes:
-        """For each task, the place of its state among the members of TaskState. Raises NotFound."""
+        """The states of all tasks, one byte each: its place in TaskState. Raises NotFound."""
         return bytes(self.state.job(job_id).states)
 
     def agent_ids(self) -> list[str]:
-        """All Agents, oldest first."""
+        """Ids of all Agents, oldest first."""
         return list(self.state.agents)
 
     def agent(self, agent_id: str) -> Agent | None:
-        """The Agent as the core holds it. Not to be changed."""
+        """The Agent itself, or None; the caller must not change it."""
         return self.state.agents.get(agent_id)
 
     def agent_record(self, agent_id: str) -> AgentRecord:
@@ -95,12 +95,12 @@ class Core:
         return self.state.queue_record()
 
     def launch_at(self) -> float | None:
-        """When (monotonic) a Tick is needed because an Agent's launch was put off, or None."""
+        """Monotonic seconds at which a delayed launch of an Agent needs a Tick, or None."""
         return self.state.launch_due
 
     @property
     def next_agent(self) -> int:
-        """The number of the next local Agent, for the journal: a number is never used twice."""
+        """The number of the next local Agent, for the journal. No number is used twice."""
         return self.state.next_agent
 
     def overrides(self) -> Overrides:
@@ -112,32 +112,35 @@ class Core:
     # --- Restoring ---
 
     def restore_numbering(self, *, next_agent: int = 1, next_job: int = 1) -> None:
-        """Number local Agents and jobs from these on, as an earlier server would have."""
+        """Continue the numbers of local Agents and of jobs from an earlier server. Never lowers them."""
         self.state.next_agent = max(self.state.next_agent, next_agent)
         self.state.next_order = max(self.state.next_order, next_job)
 
     def restore_job(self, job: Job) -> None:
-        """Take a job from the journal. All jobs come before the first Agent."""
+        """Add a job from the journal. To be called for this session's jobs before `restore_agent`."""
         recovery.restore_job(self.state, job)
 
     def restore_agent(
         self, agent_id: str, *, host: str, pid: int, process_started: float, local: bool, now: Instant
     ) -> None:
-        """Take an Agent from the journal: it counts as lost until it is heard, and keeps what it ran.
+        """Add an Agent from the journal. It is Lost until it reports, and keeps its task.
 
-        Until every restored Agent was heard or is known gone, nothing is given to any: what they run may be
-        more than the journal knows.
+        Nothing is assigned until every restored Agent has reported or is gone: they may run attempts that
+        the journal does not have.
+
+        Args:
+            process_started: start time of the process `pid`, from `kq.process`.
         """
         agent = Agent(agent_id, local=local, now=now.mono, wall=now.wall)
         agent.host, agent.pid, agent.process_started = host, pid, process_started
         recovery.restore_agent(self.state, agent, now)
 
     def restore_overrides(self, overrides: Overrides) -> None:
-        """Take the settings that users changed in an earlier server. All Agents come before."""
+        """Apply the settings that users changed in an earlier server. To be called after `restore_agent`."""
         recovery.restore_overrides(self.state, overrides)
 
     def requeue_unheld(self, now: Instant) -> list[do.Instruction]:
-        """The last step of coming back: tasks whose Agent is not among the restored ones wait again."""
+        """Finish the restore: tasks whose Agent was not restored wait again. Returns the instructions."""
         self.state.out, self.state.now = [], now
         recovery.requeue_unheld(self.state, now)
         return self.state.out

@@ -1,4 +1,4 @@
-"""Keeps the number of local Agents that is wanted, and notices those that fell silent. Pure."""
+"""Keeps the wanted number of local Agents, and detects silent Agents by their leases. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["beat_interval_s", "keep_agents", "watch_leases"]
 
 _A = AgentState
 _MAX_BEATS_A_SECOND = 400
-"""Of all Agents together."""
+"""Heartbeats, of all Agents together."""
 _LONGEST_WATCH_S = 2.0
-"""A longer time between two checks of the leases means that this process was suspended."""
+"""Seconds. A longer gap between two checks of the leases means that this process was suspended."""
 
 
 def keep_agents(state: CoreState, now: Instant) -> None:
-    """Launch Agents that are missing, end those that are too many."""
+    """Launch or retire local Agents to reach the wanted number."""
     state.launch_due = None
     if state.ending:
         return
@@ -37,21 +37,21 @@ def keep_agents(state: CoreState, now: Instant) -> None:
             state.out.append(do.AgentChanged(agent.id))
         _launch_missing(state, missing, local, now)
     elif missing < 0:
-        staying.sort(key=_keep_last)
+        staying.sort(key=_retirement_order)
         for agent in staying[missing:]:
             _retire(state, agent, now)
 
 
 def _launching_works(state: CoreState, staying: list[Agent], missing: int, now: Instant) -> bool:
-    """Whether an Agent came to live that was launched after the last failure, or none has to be launched."""
+    """Whether an Agent launched after the last failure is steady, or all are and none is missing."""
     steady = [agent for agent in staying if agent.is_steady(now.mono)]
     if any(agent.launched_at > state.launches.died_at for agent in steady):
         return True
     return missing <= 0 and len(steady) == len(staying)
 
 
-def _keep_last(agent: Agent) -> tuple[bool, bool, float, int]:
-    """Those that work stay longest, then those that are heard, then the older ones."""
+def _retirement_order(agent: Agent) -> tuple[bool, bool, float, int]:
+    """Sort key: Agents at the end are retired first (idle, then silent, then the youngest)."""
     idle = agent.desired is None and not agent.unexpected_attempt
     silent = agent.state in (_A.STARTING, _A.LOST)
     return idle, silent, agent.launched_at, len(agent.id)
@@ -87,10 +87,10 @@ def _launch(state: CoreState, now: Instant) -> None:
 
 
 def beat_interval_s(state: CoreState) -> float:
-    """How often an Agent is to be heard where the usual way would cost the server too much; 0: as usual.
+    """The longer heartbeat interval that many Agents need, so as not to overload the server.
 
     Returns:
-        Seconds between the heartbeats of one Agent.
+        Seconds between the heartbeats of one Agent; 0 for the configured interval.
     """
     # Four to a lease: a few that are lost must not end a render.
     wanted = min(len(state.agents) / _MAX_BEATS_A_SECOND, state.settings.lease_s / 4)
@@ -98,9 +98,9 @@ def beat_interval_s(state: CoreState) -> float:
 
 
 def watch_leases(state: CoreState, now: Instant) -> None:
-    """Show silent Agents as Lost; take from them what they hold once both sides' leases have run out."""
+    """Set silent Agents to Lost, and give them up once the leases of both sides have run out."""
     settings = state.settings
-    _forgive_pause(state, now)
+    _extend_leases_after_suspension(state, now)
     unheard_s = max(2.5 * settings.heartbeat_s, 2.5 * beat_interval_s(state), settings.lease_s / 3)
     gone_s = settings.lease_s + settings.lease_margin_s
     for agent in list(state.agents.values()):
@@ -118,7 +118,7 @@ def watch_leases(state: CoreState, now: Instant) -> None:
 
 
 def _give_up(state: CoreState, agent: Agent, silent_s: float, now: Instant) -> None:
-    """Silent beyond its lease. A local one is killed to be sure; elsewhere it has ended its render itself."""
+    """Handle silence beyond the lease: kill a local Agent; a remote one has ended its render itself."""
     reason = f"its Agent was silent for {silent_s:.0f} s"
     if not agent.local:
         agent_gone(state, ev.AgentGone(agent.id, reason), now)
@@ -126,10 +126,10 @@ def _give_up(state: CoreState, agent: Agent, silent_s: float, now: Instant) -> N
         state.end_agent(agent, reason, now, force=True)
 
 
-def _forgive_pause(state: CoreState, now: Instant) -> None:
-    """Time in which this process was suspended (stopped, or its machine asleep) is no Agent's silence.
+def _extend_leases_after_suspension(state: CoreState, now: Instant) -> None:
+    """Extend the leases by the time in which this process was suspended (stopped, or its machine asleep).
 
-    What Agents sent meanwhile waits in the sockets, and has yet to be read.
+    The messages of that time are in the sockets, not yet read: the Agents were not silent.
     """
     before, state.watched_at = state.watched_at, now.mono
     pause_s = 0.0 if before is None else now.mono - before - _LONGEST_WATCH_S

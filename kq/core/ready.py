@@ -1,4 +1,4 @@
-"""Which job is next: priority, then order of submission, and nothing waits for ever. Pure."""
+"""Chooses the next job: by priority, then by submission, without starving any. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .jobs import Job
 __all__ = ["OLDEST_EVERY", "ReadyJobs"]
 
 OLDEST_EVERY = 8
-"""One assignment in so many goes to the job that was submitted first, whatever its priority."""
+"""Every OLDEST_EVERY-th assignment serves the job that was submitted first, whatever its priority."""
 _SWEEP_AT_LEAST = 64
 
 
 class ReadyJobs:
-    """Jobs with tasks to give, in two orders. Entries are checked when they come up, not when jobs change.
+    """Two heaps of jobs that may have tasks to assign. An entry is checked when it reaches the top.
 
-    Entries that never come up, since a long job stands before them, are swept when they are many: jobs that
-    are over or forgotten are not kept in memory by this.
+    Entries below a long job may never reach the top. When there are many, stale ones are dropped, so that
+    ended and removed jobs do not stay in memory.
     """
 
     def __init__(self, is_eligible: Callable[[Job], bool]) -> None:
@@ -26,37 +26,37 @@ class ReadyJobs:
         self._by_priority: list[tuple[int, int, int, Job]] = []
         self._by_age: list[tuple[int, int, Job]] = []
         self._turn = 0
-        self._stamp = 0
-        """Parts entries that are otherwise equal: jobs are not to be compared."""
+        self._entry_number = 0
+        """Makes each heap entry unique: Job objects cannot be compared."""
         self._sweep_at = _SWEEP_AT_LEAST
 
     def list_job(self, job: Job) -> None:
-        """Make sure that `job` comes up; called whenever it may have become eligible."""
+        """Add `job`, unless it is listed. To be called whenever it may have become eligible."""
         if job.listed_priority == job.priority and job.listed_age:
             return
-        self._stamp += 1
+        self._entry_number += 1
         if job.listed_priority != job.priority:
             # An entry under the old priority may remain; it is dropped when it comes up.
             job.listed_priority = job.priority
-            heapq.heappush(self._by_priority, (-job.priority, job.order, self._stamp, job))
+            heapq.heappush(self._by_priority, (-job.priority, job.order, self._entry_number, job))
         if not job.listed_age:
             job.listed_age = True
-            heapq.heappush(self._by_age, (job.order, self._stamp, job))
+            heapq.heappush(self._by_age, (job.order, self._entry_number, job))
         if len(self._by_priority) + len(self._by_age) > self._sweep_at:
             self._sweep()
 
     def next_job(self) -> Job | None:
-        """The job whose task should be given next, or None. It stays listed."""
-        job = self._oldest() if self._turn + 1 >= OLDEST_EVERY else self._most_important()
+        """The job whose task should be assigned next, or None. It stays listed."""
+        job = self._oldest() if self._turn + 1 >= OLDEST_EVERY else self._highest_priority()
         if job is not None:
             self._turn = (self._turn + 1) % OLDEST_EVERY
         return job
 
     def __len__(self) -> int:
-        """How many entries are kept."""
+        """The number of heap entries, stale ones included."""
         return len(self._by_priority) + len(self._by_age)
 
-    def _most_important(self) -> Job | None:
+    def _highest_priority(self) -> Job | None:
         heap = self._by_priority
         while heap:
             priority, _, _, job = heap[0]
@@ -78,7 +78,7 @@ class ReadyJobs:
         return None
 
     def _sweep(self) -> None:
-        """Drop entries without use. It is due only when there are twice as many as after the last time."""
+        """Drop stale entries. Called when the number of entries has doubled since the last time."""
         jobs = {id(entry[-1]): entry[-1] for heap in (self._by_priority, self._by_age) for entry in heap}
         self._by_priority, self._by_age = [], []
         for job in jobs.values():
@@ -86,9 +86,9 @@ class ReadyJobs:
             job.listed_priority = job.priority if eligible else None
             job.listed_age = eligible
             if eligible:
-                self._stamp += 1
-                self._by_priority.append((-job.priority, job.order, self._stamp, job))
-                self._by_age.append((job.order, self._stamp, job))
+                self._entry_number += 1
+                self._by_priority.append((-job.priority, job.order, self._entry_number, job))
+                self._by_age.append((job.order, self._entry_number, job))
         heapq.heapify(self._by_priority)
         heapq.heapify(self._by_age)
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self))

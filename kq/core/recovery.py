@@ -1,4 +1,4 @@
-"""Coming back after the server's death: from the journal, and from what its Agents still say. Pure."""
+"""Restores the state after a crash of the server, from the journal and the reports of its Agents. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["requeue_unheld", "restore_agent", "restore_job", "restore_overrides"
 
 
 def restore_job(state: CoreState, job: Job) -> None:
-    """Take a job from the journal, with the tasks that Agents had when it was written."""
+    """Add a job from the journal, and note in `held` which Agents run its tasks."""
     state.jobs[job.id] = job
     state.next_order = max(state.next_order, job.order + 1)
     state.link(job)
@@ -23,13 +23,13 @@ def restore_job(state: CoreState, job: Job) -> None:
     for task in job.running_indices():
         detail = job.details[task]
         held = state.held.get(detail.agent)
-        # An Agent has one task: were there two in the journal, the younger one is what it has.
+        # An Agent runs one task: of two in the journal, the one that started last.
         if held is None or (detail.started or 0.0) > (state.jobs[held[0]].details[held[1]].started or 0.0):
             state.held[detail.agent] = (job.id, task, detail.attempts)
 
 
 def restore_agent(state: CoreState, agent: Agent, now: Instant) -> None:
-    """Take an Agent from the journal: it counts as lost until it is heard, and keeps what it ran."""
+    """Add an Agent from the journal. It is Lost until it reports, and keeps its task."""
     agent.registered_at = now.mono - STEADY_S
     agent.state = AgentState.LOST
     agent.reason = "the queue's server was started again"
@@ -44,7 +44,7 @@ def restore_agent(state: CoreState, agent: Agent, now: Instant) -> None:
 
 
 def restore_overrides(state: CoreState, overrides: Overrides) -> None:
-    """Paused it stays paused, and drained Agents stay drained."""
+    """Apply the settings that users changed. Agents must be restored before."""
     state.paused, state.agents_wanted = overrides.paused, overrides.agents_wanted
     for agent_id in overrides.drained:
         agent = state.agents.get(agent_id)
@@ -53,10 +53,10 @@ def restore_overrides(state: CoreState, overrides: Overrides) -> None:
 
 
 def requeue_unheld(state: CoreState, now: Instant) -> None:
-    """The last step: tasks that no restored Agent has wait again, and jobs know whom they wait for."""
+    """Finish the restore: link the dependencies of jobs, and requeue tasks without a restored Agent."""
     state.held.clear()
     for job in list(state.jobs.values()):
-        # Once more, for jobs that were restored before those they name.
+        # Again, for jobs that were restored before their dependencies.
         state.link(job)
         state.explain_waiting(job)
         for task in job.running_indices():
@@ -68,19 +68,22 @@ def requeue_unheld(state: CoreState, now: Instant) -> None:
 def take_up(
     state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], holding: str, now: Instant
 ) -> None:
-    """The first report of an awaited Agent: its attempts count, also those that the journal does not know.
+    """Adopt the attempts in the first report of an awaited Agent, also those missing in the journal.
 
-    A server that dies may lose its last notes. A number beyond the recorded one shows that it had given this
-    attempt, and that every earlier one was over; stopping it and giving it again would do work twice.
+    A server that crashes may lose its last commit. An attempt number above the recorded one shows that it
+    assigned this attempt, and that every earlier one had ended. Assigning it again would do work twice.
+
+    Args:
+        holding: id of the attempt that the Agent runs; empty for none.
     """
     del state.awaited[agent.id]
     for ending in endings:
-        _take_up_attempt(state, agent, ending.attempt, now)
+        _adopt_attempt(state, agent, ending.attempt, now)
         attempt_ended(state, ev.AttemptEnded(ending), now)
-    _take_up_attempt(state, agent, holding, now)
+    _adopt_attempt(state, agent, holding, now)
 
 
-def _take_up_attempt(state: CoreState, agent: Agent, name: str, now: Instant) -> None:
+def _adopt_attempt(state: CoreState, agent: Agent, name: str, now: Instant) -> None:
     parts = parse_attempt_id(name)
     job = None if parts is None else state.jobs.get(parts[0])
     if parts is None or job is None or parts[1] >= job.total:
@@ -101,6 +104,6 @@ def _take_up_attempt(state: CoreState, agent: Agent, name: str, now: Instant) ->
         state.move_task(job, task, TaskState.WAITING)
     state.place(job, task, attempt, agent, now)
     if cancelled:
-        # Stopped since, while it was not known to run.
+        # It was cancelled since, while it was not known to be running.
         stop_task(state, job, task)
     state.update_dependents(job)

@@ -1,4 +1,4 @@
-"""What follows from the reports of Agents, which may come late, twice, or in another order. Pure."""
+"""Handles the reports of Agents, which may arrive late, twice or out of order. Pure."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["agent_gone", "heard", "launch_failed", "registered"]
 _A = AgentState
 _RESEND_AFTER_S = 5.0
 _MAX_ASSIGNED = 2**40
-"""A number that an Agent reports is taken up to here, so that no message of ours outgrows its field."""
+"""Upper limit of an order number that an Agent reports, so that our next number fits its field."""
 
 
 def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> None:
-    """An Agent is there: a new one, one that comes back, or one that an earlier server started."""
+    """Handle a registration: of a new Agent, a reconnected one, or one that an earlier server started."""
     agent = state.agents.get(event.agent)
     if agent is None:
-        if state.ending or (event.local and _was_ours(state, event.agent)):
+        if state.ending or (event.local and _was_launched_here(state, event.agent)):
             reason = "the session is ending" if state.ending else "the queue counts it as gone"
             state.out.append(do.EndAgent(event.agent, reason, force=not state.ending))
             return
         agent = Agent(event.agent, local=event.local, now=now.mono, wall=now.wall)
         state.add_agent(agent)
     elif agent.desired is not None and agent.pid and (agent.host, agent.pid) != (event.host, event.pid):
-        # Another process under the same name. It is answered when the first one's lease has run out.
+        # Another process with the same id. It is not answered until the lease of the first has run out.
         return
     agent.host, agent.pid, agent.process_started = event.host, event.pid, event.process_started
     agent.last_heard = now.mono
@@ -39,20 +39,20 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
         agent.reason = agent.reason if agent.state is _A.ENDING else ""
     if agent.id in state.awaited:
         recovery.take_up(state, agent, event.endings, event.holding, now)
-    acknowledged = _hear_out(state, agent, event.endings, event.assigned, now)
+    acknowledged = _apply_endings(state, agent, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
         return
     if event.holding != agent.desired_attempt_id and event.assigned < agent.assign_number:
-        # The order is on its way, or was lost with the connection. Twice it is one order.
-        _order_again(state, agent, now)
+        # The order is still under way, or was lost with the connection. A repeated number is one order.
+        _resend_order(state, agent, now)
     agent.unexpected_attempt = event.holding if event.holding != agent.desired_attempt_id else ""
     settle(state, agent, now)
     state.out.append(do.AgentChanged(agent.id))
     _acknowledge(state, agent, 0, acknowledged)
 
 
-def _was_ours(state: CoreState, agent_id: str) -> bool:
-    """Whether this server launched the Agent once: then it is known gone, and its message came late."""
+def _was_launched_here(state: CoreState, agent_id: str) -> bool:
+    """Whether this session launched the local Agent: an unknown one is gone then, and its message late."""
     digits = agent_id[1:]
     return (
         agent_id.startswith("a")
@@ -64,17 +64,17 @@ def _was_ours(state: CoreState, agent_id: str) -> bool:
 
 
 def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
-    """A heartbeat: what the Agent holds is compared with what it should hold."""
+    """Handle a heartbeat: compare what the Agent runs with what it should run."""
     agent = state.agents.get(event.agent)
     if agent is None or agent.registered_at is None:
         state.out.append(do.AskToRegister(event.agent))
         return
     agent.last_heard = now.mono
     if agent.id in state.awaited:
-        # What it has in hand must be known first; a heartbeat may be older than the order it had last.
+        # A registration must report first what it runs: a heartbeat may predate the last order it received.
         state.out.append(do.AskToRegister(agent.id))
         return
-    acknowledged = _hear_out(state, agent, event.endings, event.assigned, now)
+    acknowledged = _apply_endings(state, agent, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
         return
     _note_usage(state, agent, event)
@@ -84,30 +84,30 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
     elif agent.desired is not None:
         agent.idle_beats += 1
         if event.assigned >= agent.assign_number and agent.idle_beats >= 2:
-            # It saw the order, does not run it and has no ending of it: it will never run.
+            # It received the order, does not run it and did not report its end: it will never run it.
             requeue(state, agent, now)
         elif event.assigned < agent.assign_number and now.mono - agent.assigned_at > _RESEND_AFTER_S:
-            _order_again(state, agent, now)
+            _resend_order(state, agent, now)
     agent.unexpected_attempt = "" if holds_wanted else event.holding
     settle(state, agent, now)
     _acknowledge(state, agent, event.beat, acknowledged)
 
 
-def _hear_out(
+def _apply_endings(
     state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], assigned: int, now: Instant
 ) -> tuple[str, ...]:
-    """Take an Agent's report of the past; returns the names of the attempts that it reported as over."""
+    """Apply the ends of attempts that an Agent reports. Returns their ids, to be acknowledged."""
     if agent.state is _A.ENDING:
-        # It is not acknowledged: where the order to end does not arrive, its lease runs out.
+        # Its heartbeat is not acknowledged: if the order to end is lost, its lease runs out.
         state.out.append(do.EndAgent(agent.id, agent.reason, again=agent.is_replaced))
     for ending in endings:
         attempt_ended(state, ev.AttemptEnded(ending), now)
-    # An earlier server's orders were counted as well: the next one must have a higher number.
+    # It may have received higher numbers from an earlier server: the next order must be above them.
     agent.assign_number = max(agent.assign_number, min(assigned, _MAX_ASSIGNED))
     return tuple([ending.attempt for ending in endings])
 
 
-def _order_again(state: CoreState, agent: Agent, now: Instant) -> None:
+def _resend_order(state: CoreState, agent: Agent, now: Instant) -> None:
     if agent.desired is not None:
         agent.assigned_at = now.mono
         state.out.append(do.Assign(agent.id, agent.assign_number, *agent.desired))
@@ -136,7 +136,7 @@ def _acknowledge(state: CoreState, agent: Agent, beat: int, acknowledged: tuple[
 
 
 def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:
-    """An Agent and all its processes are known gone."""
+    """Remove an Agent whose processes are all gone. Its task, if any, waits again or ends."""
     agent = state.agents.get(event.agent)
     if agent is None:
         return
@@ -150,9 +150,9 @@ def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:
 
 
 def launch_failed(state: CoreState, reason: str, now: Instant) -> None:
-    """A local Agent died at once: the next launch waits, ever longer; users see the third failure."""
+    """Count a failed launch of a local Agent: the next is delayed, and the third is shown to users."""
     if now.mono < state.launches.restart_at:
-        # One of several that were launched together: they failed together, once.
+        # Agents that were launched together and failed together count as one failure.
         return
     state.launches.died(now.mono)
     if state.launches.deaths >= 3:

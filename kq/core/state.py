@@ -1,4 +1,4 @@
-"""All that the core remembers, and the few steps that every handler takes. Pure."""
+"""The state of the core, and the operations that its event handlers share. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Instant(NamedTuple):
     """One moment on both clocks."""
 
     mono: float
-    """Monotonic seconds: all decisions."""
+    """Monotonic seconds, for all decisions."""
     wall: float
-    """Seconds since the epoch: only for display."""
+    """Seconds since the epoch, only for display and records."""
 
 
 class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the core needs to know beforehand. Durations in seconds."""
+    """Settings of the core. Durations in seconds."""
 
     log_root: str = "logs"
     agents_wanted: int = 2
@@ -48,16 +48,16 @@ class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overrides(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the queue that users changed; the session's next server keeps them, too."""
+    """Settings of the queue that users changed. They survive a restart of the session's server."""
 
     paused: bool
     agents_wanted: int
     drained: tuple[str, ...]
-    """Agents that take no more work."""
+    """Ids of drained Agents: they are assigned no more tasks."""
 
 
 class CoreState:
-    """Jobs, Agents, what is next, and the instructions of the event at hand."""
+    """Jobs, Agents, the order of assignment, and the instructions of the event being handled."""
 
     def __init__(self, settings: CoreSettings) -> None:
         self.settings = settings
@@ -66,51 +66,51 @@ class CoreState:
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.local_agents: dict[str, Agent] = {}
-        """Those among them that this machine runs."""
+        """The ones of `agents` that run on this machine and belong to the session."""
         self.dependents: dict[str, dict[str, None]] = {}
-        """Which jobs named a job as one to wait for, in order."""
+        """By job id: ids of the jobs that wait for it, in order. The inner dict is an ordered set."""
         self.free: OrderedDict[str, Agent] = OrderedDict()
-        """Agents that may be given a task, the next one last; checked when they come up."""
+        """Agents that may be free, the next one last; `dispatch` checks each before it assigns a task."""
         self.ready = ReadyJobs(self.is_eligible)
         self.held: dict[str, tuple[str, int, int]] = {}
-        """While jobs come back from the journal: what their Agents had."""
+        """During a restore from the journal, by Agent: job, task and attempt number of what it ran."""
         self.paused = False
         self.ending = False
         self.agents_wanted = settings.agents_wanted
         self.next_order = 1
         self.next_agent = 1
         self.launches = RestartLimit(delay_s=0.25, max_delay_s=30.0)
-        """Counts the times in a row that Agents were launched and died before they were steady."""
+        """Counts consecutive failed launches, and delays the next launch."""
         self.launch_due: float | None = None
-        """When an Agent that is missing will be launched, if that was put off."""
+        """Monotonic seconds of the next launch, when it is delayed after a failure."""
         self.watched_at: float | None = None
-        """When leases were looked at last."""
+        """Monotonic seconds of the last check of the leases."""
         self.awaited: dict[str, None] = {}
-        """Agents of an earlier server that were not heard yet. What they run is not known for certain, so
-        no work is given out before."""
+        """Agents of an earlier server that have not reported since the restart (an ordered set). Nothing is
+        assigned until all have: they may run attempts that the journal does not have."""
         self.launch_problem = ""
-        """Why Agents cannot start, or empty."""
+        """Why Agents cannot start; empty when they can."""
         self.problem = ""
-        """What else is wrong; only kq/server knows and sets it."""
+        """Any other problem shown to users; set by kq/server."""
         self.out: list[do.Instruction] = []
         self.now = Instant(0.0, 0.0)
-        """Of the event at hand."""
+        """The time of the event being handled."""
 
     # --- looking up -------------------------------------------------------------
 
     def job(self, job_id: str) -> Job:
-        """The job, or NotFound."""
+        """The job with this id. Raises NotFound, also for one that is being removed."""
         job = self.jobs.get(job_id)
         if job is None or job.removing:
             raise NotFound(f"there is no job {job_id[:40]}")
         return job
 
     def jobs_of(self, job_ids: tuple[str, ...]) -> list[Job]:
-        """The jobs; NotFound before anything is changed when one is missing."""
+        """The jobs with these ids, each once. Raises NotFound when one is missing."""
         return [self.job(job_id) for job_id in dict.fromkeys(job_ids)]
 
     def agents_of(self, agent_ids: tuple[str, ...]) -> list[Agent]:
-        """The Agents; NotFound before anything is changed when one is missing."""
+        """The Agents with these ids, each once. Raises NotFound when one is missing."""
         missing = [agent_id for agent_id in agent_ids if agent_id not in self.agents]
         if missing:
             raise NotFound(f"there is no Agent {missing[0][:80]}")
@@ -122,7 +122,7 @@ class CoreState:
         return QueueRecord(paused=self.paused, agents_wanted=self.agents_wanted, problem=problem)
 
     def attempt_of(self, agent_id: str, name: str) -> tuple[Job, int] | None:
-        """The job and task of the attempt `name`, when it is what `agent_id` should be running."""
+        """The job and task of the attempt `name`; None unless it is what `agent_id` should be running."""
         agent = self.agents.get(agent_id)
         if agent is None or agent.desired is None or agent.desired_attempt_id != name:
             return None
@@ -131,7 +131,7 @@ class CoreState:
     # --- steps that handlers share ------------------------------------------------
 
     def is_eligible(self, job: Job) -> bool:
-        """Whether a task of `job` may be given now."""
+        """Whether a task of `job` may be assigned now."""
         if not job.waiting or job.removing:
             return False
         limit = job.spec.max_parallel
@@ -143,12 +143,12 @@ class CoreState:
             self.ready.list_job(job)
 
     def move_task(self, job: Job, task: int, new: TaskState, agent: str = "") -> None:
-        """Move one task on. `agent`: the Agent that it is given to."""
+        """Change the state of a task. `agent`: id of the Agent that it is assigned to, for the story."""
         job.set_task_state(task, new, self.now.wall, agent)
         self.out.append(do.TaskChanged(job.id, task))
 
     def after_task(self, job: Job, now: Instant) -> None:
-        """Draw the job-wide consequences of tasks that ended, were cancelled or came back."""
+        """Update the job, and the jobs that wait for it, after tasks ended, were cancelled or wait again."""
         if not job.is_over:
             self.explain_waiting(job)
             self.offer(job)
@@ -163,7 +163,7 @@ class CoreState:
             self.forget(job, now)
 
     def update_dependents(self, job: Job) -> None:
-        """`job` is over, or is no longer: those that wait for it may go on, or have to wait."""
+        """Release the jobs that wait for `job` when it is Completed, or else make them wait for it."""
         for dependent_id in self.dependents.get(job.id, ()):
             dependent = self.jobs[dependent_id]
             if job.is_complete:
@@ -174,7 +174,7 @@ class CoreState:
             self.offer(dependent)
 
     def explain_waiting(self, job: Job) -> None:
-        """Note as the job's reason which jobs it waits for, if any."""
+        """Set as the job's reason which jobs it waits for, if any."""
         if not job.waiting or job.on_agents:
             return
         reason, wait_reason = "", WaitReason.NONE
@@ -192,7 +192,7 @@ class CoreState:
             self.out.append(do.JobChanged(job.id))
 
     def link(self, job: Job) -> None:
-        """Note which jobs `job` waits for. One that is no longer known is not waited for."""
+        """Register the dependencies of `job`. Unknown (removed) jobs are not waited for."""
         for before in job.spec.after:
             other = self.jobs.get(before)
             if other is not None:
@@ -201,7 +201,7 @@ class CoreState:
                     job.unmet_dependencies[before] = None
 
     def forget(self, job: Job, now: Instant) -> None:
-        """Drop the job from everything. What waited for it and can no longer have it is cancelled."""
+        """Remove the job. Jobs that still wait for it are cancelled."""
         del self.jobs[job.id]
         self.out.append(do.JobRemoved(job.id))
         for before in job.spec.after:
@@ -219,7 +219,7 @@ class CoreState:
                     self.after_task(dependent, now)
 
     def cancel_waiting(self, job: Job, reason: str) -> None:
-        """Cancel the tasks of `job` that no Agent has, and say why."""
+        """Cancel the Waiting tasks of `job`, and set `reason` as the job's reason."""
         moved = job.reset_tasks(_ONLY_WAITING, TaskState.CANCELLED, self.now.wall, reason)
         explained = job.explain(reason)
         if moved:
@@ -228,42 +228,42 @@ class CoreState:
             self.out.append(do.JobChanged(job.id))
 
     def add_agent(self, agent: Agent) -> None:
-        """Know the Agent from now on."""
+        """Add a new or restored Agent."""
         self.agents[agent.id] = agent
         if agent.local:
             self.local_agents[agent.id] = agent
 
     def forget_agent(self, agent: Agent) -> None:
-        """Drop the Agent from everything but the task that it has."""
+        """Remove the Agent. The task that it was running keeps its id."""
         for place in (self.agents, self.local_agents, self.free, self.awaited):
             place.pop(agent.id, None)
         self.out.append(do.AgentRemoved(agent.id))
 
     def set_launch_problem(self, problem: str) -> None:
-        """Set why Agents cannot start; empty: they can."""
+        """Set why Agents cannot start, as shown to users; empty when they can."""
         if self.launch_problem != problem:
             self.launch_problem = problem
             self.out.append(do.QueueChanged())
 
     def set_agent_state(self, agent: Agent, new: AgentState, now: Instant) -> None:
-        """Move an Agent on."""
+        """Change the state of an Agent. Raises IllegalTransition."""
         if agent.set_state(new, now.wall):
             self.out.append(do.AgentChanged(agent.id))
 
     def end_agent(self, agent: Agent, reason: str, now: Instant, *, force: bool = False) -> None:
-        """Have an Agent ended. It counts as there until AgentGone."""
+        """Order an Agent to end; it stays in `agents` until AgentGone. `force`: kill it without asking."""
         agent.reason = reason
         self.set_agent_state(agent, AgentState.ENDING, now)
         self.out.append(do.EndAgent(agent.id, reason, force, agent.is_replaced))
 
     def offer_agent(self, agent: Agent) -> None:
-        """List the Agent as free, if it is: first in line, or last when its last attempt failed."""
+        """List the Agent as free, if it is: assigned to first, or last if its latest attempt failed."""
         if agent.is_free and agent.id not in self.free:
             self.free[agent.id] = agent
             self.free.move_to_end(agent.id, last=agent.did_well)
 
     def dispatch(self, now: Instant) -> None:
-        """Give tasks to free Agents while there are both."""
+        """Assign tasks to free Agents until either run out. Nothing while paused, ending or restoring."""
         if self.paused or self.ending or self.awaited:
             return
         while self.free:
@@ -282,7 +282,7 @@ class CoreState:
             self.out.append(do.Assign(agent.id, agent.assign_number, job.id, task, attempt))
 
     def place(self, job: Job, task: int, attempt: int, agent: Agent, now: Instant) -> None:
-        """From now on `agent` runs the waiting `task`, as its attempt number `attempt`."""
+        """Record that `agent` runs the Waiting `task`, as attempt number `attempt`."""
         self.move_task(job, task, TaskState.RUNNING, agent.id)
         detail = job.detail(task)
         detail.attempts = attempt

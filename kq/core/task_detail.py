@@ -1,4 +1,4 @@
-"""What the core knows of one task that was given to an Agent. The journal keeps it as it is here."""
+"""The details of one task that was assigned at least once. Stored in the journal in this form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["TaskDetail"]
 
 
 class TaskDetail(msgspec.Struct, gc=False, omit_defaults=True):
-    """What is known of a task that was given to an Agent at least once. Times are wall clock."""
+    """Details of a task that was assigned at least once. Times are epoch seconds, memory is in bytes."""
 
     attempts: int = 0
     agent: str = ""
@@ -26,4 +26,4 @@ class TaskDetail(msgspec.Struct, gc=False, omit_defaults=True):
     agent_losses: int = 0
     retries_used: int = 0
     restart: bool = False
-    """It was started again while it is being stopped."""
+    """A user started it again while it was being stopped: it waits again once it has ended."""
