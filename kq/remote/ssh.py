@@ -155,12 +155,13 @@ class Connection:
 
         def run() -> None:
             try:
-                client = self.transport.open_sftp_client()
-                if client is None:
-                    raise RemoteFailed(f"{self.route.name} refuses SFTP")
-                with client:
+                channel = self._open_session(_COMMAND_S)
+                try:
+                    channel.invoke_subsystem("sftp")
                     if not unwanted.is_set():
-                        call(client)
+                        call(paramiko.SFTPClient(channel))
+                finally:
+                    hang_up(channel)
             finally:
                 ended.set()
 

@@ -86,7 +86,6 @@ def test_a_data_root_of_any_name(tmp_path: Path) -> None:
         done = queue.kq("submit", "--wait", "--", *saying("hi"))
         assert (done.returncode, done.stdout.splitlines()[1:]) == (0, ["hi"])
         done = queue.kq("doctor")
-        assert done.returncode == 0
         [line] = [line for line in done.stdout.splitlines() if "KQ_DATA_ROOT" in line]
         assert "ümlaut" in line
 

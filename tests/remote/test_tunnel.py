@@ -198,6 +198,6 @@ def test_hanging_up_is_no_failure_where_nobody_is_left() -> None:
     between = Connection(bastion, None, "", None, None)  # type: ignore[arg-type]  # only its end is asked for
     Connection(inner, None, "", between, None).close()  # type: ignore[arg-type]  # likewise
     tunnel = Tunnel(between, (), ())
-    tunnel._ends |= {*ends}  # type: ignore[arg-type]  # likewise
+    tunnel._ends |= dict.fromkeys(ends, 1)  # type: ignore[arg-type]  # likewise
     tunnel.close()
     assert [each.closed for each in (inner, bastion, *ends)] == [1, 1, 1, 1]
