@@ -1,6 +1,6 @@
-"""One attempt: its processes and its log, around the decisions of attempt_machine. Never a socket.
+"""One attempt: the processes and the log, around the decisions of attempt_machine. Uses no socket.
 
-Nothing here waits: `step` is called from the Agent's loop when `next_step_s` has passed or a child has ended.
+Nothing blocks: the Agent's loop calls `step` when `next_step_s` has passed or a child has ended.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ __all__ = ["Attempt"]
 _READ_S = 0.25
 """How often a running render's output is read."""
 _READ_SHARE = 0.05
-"""Of a core, at most, is used for reading; a render that writes faster is read in parts, its end always."""
+"""Most CPU time, as a share of a core, for reading output. Faster output is read in parts."""
 _SAMPLE_S = 1.0
-"""How often its memory and CPU time are measured."""
-_FIRST = "/0/1"
-"""How the id of a job's first attempt ends: its log has no folder yet, and to find that out takes time."""
+"""How often the render's memory and CPU time are measured."""
+_FIRST_ATTEMPT = "/0/1"
+"""End of the id of a job's first attempt: its log folder is made without a check whether it exists."""
 
 
 class Attempt:
-    """A render process, from its start until it is seen gone. To be used from one thread.
+    """A render, from its start until all its processes have ended. To be used from one thread.
 
     Attributes:
-        ending: None until everything is over.
-        update: what is known from its output.
+        ending: how it ended; None until all its processes have.
+        update: what its output contained so far.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Attempt:
     ) -> None:
         """
         Args:
-            environment: of the Agent's renders, with the marks of this one.
-            standby: where a process may be kept ready for it.
+            environment: that of the Agent's renders, with the KQ_JOB, KQ_TASK and KQ_ATTEMPT of this one.
+            standby: may have a process ready for it.
         """
         self.order = order
         self.id = order.attempt
@@ -67,7 +67,7 @@ class Attempt:
         self._standby = standby
         self._offered: ReadyProcess | None = None
         self._ended_child: process.Child | None = None
-        """Until all that it started was seen gone: on Windows, letting go of it ends that, unseen."""
+        """Closed only after its descendants were counted: on Windows, closing it kills them."""
         self._tree_end: process.TreeEnd | None = None
         self._log = -1
         self._no_log = ""
@@ -78,32 +78,32 @@ class Attempt:
         self._cpu_s = 0.0
         self._gone = 0
         self._asked: frozenset[process.ProcessId] = frozenset()
-        """What was there when it was asked to stop: what of that ends by itself is to be counted too."""
+        """The processes at the time of a stop request: those that end by themselves are counted too."""
 
     @property
     def memory(self) -> int | None:
-        """Of all its processes, in bytes."""
+        """Memory of all its processes, in bytes; None before the first measurement."""
         return self._limits.memory
 
     @property
     def cpu_percent(self) -> float | None:
-        """Of all its processes; 100 is one core."""
+        """CPU use of all its processes, where 100 is one core; None before the second measurement."""
         return self._limits.cpu_percent
 
     @property
     def story(self) -> list[str]:
-        """Its last transitions."""
+        """The state machine's last transitions, for error messages."""
         return list(self._machine.story)
 
     # --- The Agent's calls ---
 
     def start(self) -> None:
-        """Open the log and start the first command. What is wrong becomes a failed ending.
+        """Open the log and start the first command. An error becomes a failed ending.
 
-        Where the log cannot be written, the render runs without one, and its ending carries a warning.
+        If the log cannot be written, the render runs without one, and its ending has a warning.
         """
         try:
-            if self.id.endswith(_FIRST):
+            if self.id.endswith(_FIRST_ATTEMPT):
                 _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120
             self._log = _open_log(self.order.log_file)
         except OSError as error:
@@ -118,16 +118,16 @@ class Attempt:
         self._handle(a.Begun(self._offered is not None))
 
     def request_stop(self, grace_s: float, outcome: Outcome = Outcome.STOPPED, reason: str = "") -> None:
-        """Ask the render to end; kill it after `grace_s` seconds. Asked again, the shorter grace holds."""
+        """Ask the render to end; kill it after `grace_s` seconds. The earliest deadline counts."""
         self._handle(a.Stop(outcome, reason, grace_s))
 
     @property
     def wake_fd(self) -> int | None:
-        """What becomes readable when the running command has ended."""
+        """A descriptor that becomes readable when the running command has ended; None when none runs."""
         return self.child.wake_fd if self.child is not None else None
 
     def next_step_s(self, now: float) -> float:
-        """Seconds until `step` has something to do, if no child ends before."""
+        """Seconds until `step` is due, if no child ends before. `now` is monotonic, in seconds."""
         if self._tree_end is not None:
             return max(self._tree_end.wait_s, 0.0005)
         times = [self._machine.deadline]
@@ -138,7 +138,7 @@ class Attempt:
         return max(min((each for each in times if each is not None), default=now) - now, 0.0)
 
     def step(self, now: float) -> bool:
-        """Do what is due. Returns whether there is something new for the server in `update`."""
+        """Do what is due at `now` (monotonic seconds). Returns whether `update` has news for the server."""
         if self.ending is not None:
             return False
         if self._tree_end is not None:
@@ -162,20 +162,20 @@ class Attempt:
         return False
 
     def picture(self) -> str:
-        """The latest picture, as an absolute path; empty when none was named."""
+        """The path of the latest picture in the output, made absolute; empty when there is none."""
         return _absolute(self.update.picture, self.order)
 
-    # --- What happened: events ---
+    # --- Events ---
 
     def _handle(self, event: msgspec.Struct) -> None:
         for action in self._machine.handle(event, time.monotonic()):
             self._carry_out(action)
 
     def _settle_offer(self, ready: ReadyProcess, ended: process.Exit | None) -> None:
-        """Whether the process that was kept ready has become the render: then it is like any other."""
+        """Find out whether the standby has become the render; if so, it is treated like any other process."""
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
-            return  # it is being stopped, whatever it has become
+            return  # it is being stopped, whether it has taken the job or not
         if ready.has_taken():
             self._handle(a.StandbyTaken())
         elif ended is not None:
@@ -211,14 +211,14 @@ class Attempt:
 
     def _measure(self, now: float) -> None:
         if self._limits.sample_due(now, _SAMPLE_S):
-            # All that this Agent has below it is its render's: what forked away, too, was adopted here.
+            # All descendants of this Agent are its render's: daemonized ones too, since it is a subreaper.
             usage = process.tree_usage(process.children_of(os.getpid()))
             self._limits.take_sample(now, usage.memory, usage.cpu_s)
         stop = self._limits.exceeded(now) if self._machine.outcome is None else None
         if stop is not None:
             self._handle(stop)
 
-    # --- What is to be done: actions ---
+    # --- Actions ---
 
     def _carry_out(self, action: msgspec.Struct) -> None:
         if isinstance(action, a.StartCommand):
@@ -234,7 +234,7 @@ class Attempt:
         elif isinstance(action, a.ClearLeftovers):
             if process.has_children():
                 self._gone += process.end_strays().processes
-            self._let_go()
+            self._close_ended_child()
         elif isinstance(action, a.AskToStop):
             self._ask_to_stop()
         elif isinstance(action, a.EndAll):
@@ -257,8 +257,8 @@ class Attempt:
     def _ask_to_stop(self) -> None:
         if self.child is not None:
             process.ask_to_stop(self.child, self.order.stop_signal)
-        # Not before: the look takes longer than all else between the order and the signal, and what ends
-        # meanwhile is still there to be seen, unless its own parent reaps it within that moment.
+        # After the signal, which the slow listing would delay. Processes that end meanwhile are still listed
+        # as zombies, unless their own parent reaps them at once.
         self._asked = frozenset(process.descendants(os.getpid(), ended=True))
 
     def _end_all(self) -> None:
@@ -273,9 +273,9 @@ class Attempt:
         try:
             os.write(self._log, f"[kq] {text}\n".encode("utf-8", "replace"))
         except OSError:
-            pass  # the disk may be full; the record has the reason as well
+            pass  # the disk may be full; the attempt's record has the reason as well
 
-    def _let_go(self) -> None:
+    def _close_ended_child(self) -> None:
         if self._ended_child is not None:
             self._ended_child.close()
             self._ended_child = None
@@ -298,13 +298,13 @@ class Attempt:
         )
 
     def _patterns(self) -> OutputPatterns:
-        """Those of the named renderer, else those of the program itself."""
+        """The patterns of the order's renderer, else those of the program that the first command runs."""
         return load_patterns(self.order.renderer or renderer_of(self.order.commands[0][0]))
 
     # --- Ending ---
 
     def _conclude(self) -> None:
-        self._let_go()
+        self._close_ended_child()
         if self._reader is not None or _size(self._log):
             if self._reader is None:
                 self._reader = OutputReader(self.order.log_file, self._patterns())
@@ -350,13 +350,13 @@ class Attempt:
 
 
 def _folder(order: AssignOrder) -> str:
-    """Where its commands run."""
-    # Of a user without a home it leaves the name as it is: starting there fails, with that reason.
+    """The working folder of the order's commands."""
+    # For a user without a home "~" stays as it is: the start fails with a clear error.
     return order.cwd or order.temp_dir or os.path.expanduser("~")  # noqa: PTH111  # pathlib raises there
 
 
 def _absolute(picture: str, order: AssignOrder) -> str:
-    """As an absolute path; empty where it has bytes that are not UTF-8, which no message can carry."""
+    """`picture` as an absolute path; empty when it is not UTF-8, which no message can carry."""
     if not picture or not _is_utf8(picture):
         return ""
     return os.path.normpath(Path(_folder(order), picture))
@@ -374,7 +374,7 @@ def _open_log(path: str) -> int:
     try:
         return open_to_append(path)
     except FileNotFoundError:
-        _make_folder(os.path.dirname(path))  # noqa: PTH120  # a path's parent takes as long as the folder does
+        _make_folder(os.path.dirname(path))  # noqa: PTH120  # pathlib takes as long as making the folder
         return open_to_append(path)
 
 
@@ -382,7 +382,7 @@ def _make_folder(path: str) -> None:
     try:
         os.mkdir(path)  # noqa: PTH102
     except FileExistsError:
-        pass  # of another task of the job, a moment ago
+        pass  # another task of the job has just made it
     except FileNotFoundError:
         os.makedirs(path, exist_ok=True)  # noqa: PTH103
 

@@ -1,6 +1,6 @@
-"""What an attempt does next: pure decisions, from its start until all its processes are gone.
+"""State machine of an attempt, from its start until all its processes have ended. Pure.
 
-`kq.agent.attempt` carries out the actions and turns what it sees into events.
+`kq.agent.attempt` carries out the actions and reports events.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ __all__ = [
 ]
 
 STANDBY_TIMEOUT_S = 2.0
-"""How long a process that was kept ready may take to become the render; then that is started anew."""
+"""How long a standby may take to take the job; after that the render is started normally."""
 ROOM_TIMEOUT_S, ROOM_INTERVAL_S = 60.0, 0.5
-"""For how long a command is tried again that the machine has no resources for, and how often."""
+"""How long, and at what interval, a start is retried that failed for lack of resources."""
 
 
 class AttemptState(Enum):
-    """Where one attempt is."""
+    """State of one attempt."""
 
     NEW = auto()
     OFFERED = auto()
-    """A process that was kept ready has been given the render, and has not confirmed it."""
+    """A standby was given the job, and has not confirmed it."""
     STARTING = auto()
     """A command is being started."""
     WAITING = auto()
-    """The machine had no resources for the command: it is tried again."""
+    """The machine lacked resources to start the command: the start is retried at the deadline."""
     RUNNING = auto()
     STOPPING = auto()
-    """The command was asked to stop, and has until the deadline."""
+    """The command was asked to stop, and is killed at the deadline."""
     ENDING = auto()
-    """No command runs, or all are being killed: what is left of the processes is ended."""
+    """The command has ended or is being killed; its remaining processes are being ended."""
     ENDED = auto()
     """No process is left."""
 
@@ -62,17 +62,17 @@ class AttemptState(Enum):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """The log is open. `offered`: a process that was kept ready was given the render."""
+    """The log is open. `offered`: a standby was given the job."""
 
     offered: bool
 
 
 class StandbyTaken(msgspec.Struct, frozen=True):
-    """The process that was kept ready has become the render."""
+    """The standby has taken the job."""
 
 
 class StandbyFailed(msgspec.Struct, frozen=True):
-    """It has not, for the reason `why`."""
+    """The standby has not taken the job, for the reason `why`."""
 
     why: str
 
@@ -82,7 +82,7 @@ class CommandStarted(msgspec.Struct, frozen=True):
 
 
 class CommandRefused(msgspec.Struct, frozen=True):
-    """It could not be started. `lacks_resources`: the machine has none at the moment."""
+    """The command could not be started. `lacks_resources`: the machine is short of them for now."""
 
     why: str
     lacks_resources: bool = False
@@ -95,7 +95,7 @@ class CommandEnded(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """The attempt is to end: asked to first, killed after `grace_s` seconds; 0 or less kills at once."""
+    """Stop the attempt: ask it to end, kill it after `grace_s` seconds; 0 or less kills at once."""
 
     outcome: Outcome = Outcome.STOPPED
     reason: str = ""
@@ -107,11 +107,11 @@ class TimePassed(msgspec.Struct, frozen=True):
 
 
 class TreeGone(msgspec.Struct, frozen=True):
-    """No process of the attempt is left, but for `survivors`, which SIGKILL did not end."""
+    """No process of the attempt is left, except the pids in `survivors`, which SIGKILL did not end."""
 
     survivors: tuple[int, ...] = ()
     exit_code: int | None = None
-    """Of the command that was killed, where there was one."""
+    """Exit code of the command that was killed; None when there was none."""
 
 
 # --- Actions ---
@@ -124,11 +124,11 @@ class StartCommand(msgspec.Struct, frozen=True):
 
 
 class DropStandby(msgspec.Struct, frozen=True):
-    """End the process that was kept ready, with all that it started."""
+    """End the standby and all its descendants."""
 
 
 class ClearLeftovers(msgspec.Struct, frozen=True):
-    """End what the last command left behind, before the next one starts."""
+    """End the processes that the last command left behind, before the next one starts."""
 
 
 class AskToStop(msgspec.Struct, frozen=True):
@@ -140,14 +140,14 @@ class EndAll(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """Write `text` into the log; `is_error`: as an error, which people who look for errors find."""
+    """Write `text` into the log; `is_error`: with the prefix "error: "."""
 
     text: str
     is_error: bool = False
 
 
 class Conclude(msgspec.Struct, frozen=True):
-    """Report how it ended."""
+    """Report how the attempt ended."""
 
 
 Result = tuple[AttemptState, list[msgspec.Struct]]
@@ -155,17 +155,17 @@ _S = AttemptState
 
 
 class AttemptMachine(StateMachine):
-    """Decides for one attempt.
+    """The state machine of one attempt.
 
     Attributes:
-        outcome: None until it is known; the first one stays.
-        reason: why, where the machine knows it.
-        stop_method: the strongest means used so far.
+        outcome: None until it is decided; never changed after that.
+        reason: why it failed or was stopped; may be empty.
+        stop_method: the strongest means of stopping used so far.
         exit_code: of the last command that ended.
     """
 
     def __init__(self, commands: int) -> None:
-        """`commands`: how many there are, at least one."""
+        """`commands`: number of commands, at least one."""
         super().__init__(_S.NEW)
         self.outcome: Outcome | None = None
         self.reason = ""
@@ -202,7 +202,7 @@ class AttemptMachine(StateMachine):
 
     def _refused(self, event: CommandRefused, now: float) -> Result:
         if event.lacks_resources:
-            # Else a machine that is short of something for a moment would fail one task after the other.
+            # Without retries a machine short of resources for a moment would fail task after task.
             notes: list[msgspec.Struct] = []
             if self._give_up_at is None:
                 self._give_up_at = now + ROOM_TIMEOUT_S
@@ -223,7 +223,7 @@ class AttemptMachine(StateMachine):
         self.exit_code = event.exit_code
         self._index += 1
         if event.exit_code == 0 and self._index < self._commands:
-            # What it left must not run into the next one's time.
+            # Processes that it left behind must not run beside the next command.
             state, actions = self._start()
             return state, [ClearLeftovers(), *actions]
         self.outcome = Outcome.COMPLETED if event.exit_code == 0 else Outcome.FAILED

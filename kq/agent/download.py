@@ -1,6 +1,6 @@
-"""Fetches a job's temporary folder to a machine that does not see it. Nothing here waits: see `step`.
+"""Downloads a job's temporary folder to a machine that does not share it. Nothing blocks: see `step`.
 
-What has come stays, under its hash, for the next attempt and the other Agents of the machine.
+Files are kept under their hash for the next attempt and the machine's other Agents.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..plain_text import quoted
 
 __all__ = ["FolderFetch"]
 
-_UNDER_WAY = 4
-"""Parts that are asked for at once: a megabyte."""
+_PARTS_IN_FLIGHT = 4
+"""Parts requested ahead: one megabyte."""
 _ASK_AGAIN_S = 4.0
 _TIMEOUT_S = 60.0
 _COPY_BYTES_A_STEP = 32 << 20
@@ -29,11 +29,11 @@ _MAX_DAMAGED = 3
 
 
 class FolderFetch:
-    """One fetch of one folder. To be used from one thread.
+    """One download of one folder. To be used from one thread.
 
     Attributes:
-        failed: why it cannot be fetched; or empty.
-        files: what was fetched, by relative path.
+        failed: why it failed, as a message; empty if it has not.
+        files: the folder's files, by relative path.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class FolderFetch:
     ) -> None:
         """
         Args:
-            target: the folder to make.
-            store: the folder that keeps files by their hashes.
-            send: sends to the server; may lose a message.
+            target: the folder to create.
+            store: the folder in which files are kept by their hash.
+            send: sends a message to the server; messages may be lost.
         """
         self._agent = agent_id
         self._attempt = attempt
@@ -53,30 +53,37 @@ class FolderFetch:
         self.failed = ""
         self.files: dict[str, m.FolderEntry] = {}
         self.fetched_bytes = 0
-        """What came over the wire; the rest was there already."""
+        """Bytes that were transferred; other files were in `store` already."""
         self._listed = False
         self._missing: list[m.FolderEntry] = []
         self._copies: Iterator[None] | None = None
         self._entry: m.FolderEntry | None = None
         self._part: IO[bytes] | None = None
         self._hash = hashlib.sha256()
-        self._expected = 0
-        """Of the file that is under way: how much has come."""
-        self._asked = 0
-        """And how much was asked for."""
+        self._received = 0
+        """Bytes of the current file that have arrived."""
+        self._requested = 0
+        """Bytes of the current file that were requested."""
         self._damaged = 0
         self._receipt = 0
         self._last_answer = self._last_ask = time.monotonic()
 
     def start(self) -> None:
-        """Ask for the list. Raises OSError when there is no room for what comes."""
+        """Request the list of files. Raises OSError when a folder cannot be made or used."""
         self._target.mkdir(parents=True, exist_ok=True)
         self._store.mkdir(parents=True, exist_ok=True)
         _make_room(self._store)
         self._ask("", 0)
 
     def step(self) -> bool:
-        """Go on. Returns whether it is over, for better or worse. Raises OSError."""
+        """Do what is due: retry, time out, or copy up to 32 MiB into `target`.
+
+        Returns:
+            Whether the download has ended; see `failed`.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
         if self.failed:
             self.close()
             return True
@@ -89,21 +96,21 @@ class FolderFetch:
         if now - self._last_answer > _TIMEOUT_S:
             self.failed = f"the job's temporary folder did not arrive: no answer for {_TIMEOUT_S:.0f} s"
         elif now - max(self._last_answer, self._last_ask) > _ASK_AGAIN_S:
-            # Lost with a connection.
+            # The request or the reply was lost with a connection.
             if not self._listed:
                 self._ask("", len(self.files))
             elif self._entry is not None:
-                self._asked = self._expected
+                self._requested = self._received
                 self._ask_parts()
         return False
 
     @property
     def next_step_s(self) -> float:
-        """Seconds until `step` has something to do, unless something arrives before."""
+        """Seconds until `step` is due, if no message arrives before."""
         return 0.0 if self._copies is not None or self.failed else 1.0
 
     def take(self, order: m.FolderOrder | m.FilePartOrder) -> None:
-        """Take an answer. Raises OSError."""
+        """Handle a reply of the server. Raises OSError when a file cannot be written."""
         if order.attempt != self._attempt or self.failed or self._copies is not None:
             return
         self._last_answer = time.monotonic()
@@ -112,17 +119,17 @@ class FolderFetch:
             self.failed = f"the job's temporary folder cannot be fetched: {order.refused}"
         elif isinstance(order, m.FolderOrder):
             self._take_list(order)
-        elif self._entry is not None and order.path == self._entry.path and order.offset == self._expected:
+        elif self._entry is not None and order.path == self._entry.path and order.offset == self._received:
             self._take_part(order.data)
 
     def close(self) -> None:
-        """Drop what is not whole."""
+        """Delete a file that is not complete."""
         if self._part is not None:
             self._part.close()
             self._part_path.unlink(missing_ok=True)
             self._part = None
 
-    # --- the list -----------------------------------------------------------------
+    # --- The list ---
 
     def _take_list(self, order: m.FolderOrder) -> None:
         if self._listed or order.first != len(self.files):
@@ -143,7 +150,7 @@ class FolderFetch:
         self._missing = list(wanted.values())
         self._next_file()
 
-    # --- files --------------------------------------------------------------------
+    # --- Files ---
 
     @property
     def _part_path(self) -> Path:
@@ -156,44 +163,44 @@ class FolderFetch:
             if not _is_kept(self._store / self._entry.digest, self._entry.size):
                 self._begin_file()
                 return
-            # Another Agent of this machine fetched it meanwhile.
+            # Another Agent of this machine has downloaded it meanwhile.
         self._entry = None
-        self._ask("", -1)  # the last parts were read, too
+        self._ask("", -1)  # confirms the last parts
         self._copies = self._copy()
 
     def _begin_file(self) -> None:
         self._part = create_file(self._part_path)
         self._hash = hashlib.sha256()
-        self._expected = self._asked = 0
+        self._received = self._requested = 0
         assert self._entry is not None
         if self._entry.size:
             self._ask_parts()
         else:
-            self._file_came()
+            self._finish_file()
 
     def _ask_parts(self) -> None:
         assert self._entry is not None
-        ahead = _UNDER_WAY * m.STREAM_PART_BYTES
-        while self._asked < min(self._expected + ahead, self._entry.size):
-            self._ask(self._entry.path, self._asked)
-            self._asked += m.STREAM_PART_BYTES
+        ahead = _PARTS_IN_FLIGHT * m.STREAM_PART_BYTES
+        while self._requested < min(self._received + ahead, self._entry.size):
+            self._ask(self._entry.path, self._requested)
+            self._requested += m.STREAM_PART_BYTES
 
     def _take_part(self, data: bytes) -> None:
         assert self._part is not None and self._entry is not None
         self._part.write(data)
         self._hash.update(data)
-        self._expected += len(data)
+        self._received += len(data)
         self.fetched_bytes += len(data)
-        if len(data) < m.STREAM_PART_BYTES or self._expected >= self._entry.size:
-            self._file_came()
+        if len(data) < m.STREAM_PART_BYTES or self._received >= self._entry.size:
+            self._finish_file()
         else:
             self._ask_parts()
 
-    def _file_came(self) -> None:
+    def _finish_file(self) -> None:
         assert self._part is not None and self._entry is not None
         self._part.close()
         self._part = None
-        if self._expected == self._entry.size and self._hash.hexdigest() == self._entry.digest:
+        if self._received == self._entry.size and self._hash.hexdigest() == self._entry.digest:
             self._part_path.replace(self._store / self._entry.digest)
             self._next_file()
             return
@@ -202,12 +209,12 @@ class FolderFetch:
         if self._damaged > _MAX_DAMAGED:
             self.failed = f"{self._entry.path} of the job's temporary folder changes while it is fetched"
             return
-        # Written to since it was listed: ask for the list anew.
+        # It was written to after it was listed: request the list again.
         self._entry, self._listed, self.files = None, False, {}
         self._ask("", 0)
 
     def _copy(self) -> Iterator[None]:
-        """Make the folder of what is in the store; every so often, yield."""
+        """Copy the files from `store` to `target`; yields after each 32 MiB."""
         copied = 0
         for entry in self.files.values():
             path = self._target / entry.path
@@ -236,22 +243,22 @@ def _is_kept(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size
     except OSError:
-        return False  # it is not there; or cannot be used, and is fetched anew
+        return False  # it does not exist, or cannot be used and is downloaded again
 
 
 def _make_room(store: Path) -> None:
-    """Drop what was used longest ago when more is kept than is reasonable, or the disk is nearly full."""
+    """Delete the least recently used files while more than 10 GiB are kept or less than 1 GiB is free."""
     kept = []
     for path in store.iterdir():
         try:
             status = path.stat()
         except OSError:
-            continue  # another Agent moved it this moment
+            continue  # another Agent has just moved it
         kept.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in kept)
     free = shutil.disk_usage(store).free
     for used, size, path in sorted(kept):
-        # What was used this minute may be under another Agent's hands.
+        # A file used within the last minute may be in use by another Agent.
         if (total <= _MAX_KEPT_BYTES and free > 1 << 30) or time.time() - used < 60.0:
             return
         path.unlink(missing_ok=True)

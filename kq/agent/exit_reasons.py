@@ -1,4 +1,4 @@
-"""Why a render ended, worded for people."""
+"""Messages on why a render ended."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _PREFIX = re.compile(
     r"^(?:\[[^\]]{1,40}+\]\s*+|\d{4}-\d\d-\d\d[T\s]\s*+|\d{1,2}:\d\d(?::\d\d(?:[.,]\d++)?)?Z?\s++"
     r"|\d++(?:\.\d++)?\s?[kMG]i?B\s++|[|>]\s*+){1,8}(?=\w)"
 )
-"""What renderers print before a message: times, memory, marks in brackets. A job's row has little room."""
+"""Prefixes of renderers' messages (times, memory, tags in brackets), removed to fit a job's row."""
 
 
 def why_failed(exit_code: int | None, update: OutputUpdate, log_file: str) -> str:
-    """The last error or line of the output, and how the process ended."""
+    """Return the last error, else the last line, of the output, and how the process ended."""
     how = how_ended(exit_code)
     if _is_full(log_file):
-        # Most programs end with no more than a number when they cannot write their message.
+        # Most programs cannot report a full disk: they end with an exit code and no message.
         how += "; the disk of its log is full"
     last = _PREFIX.sub("", update.last_error or update.last_line)
     return f"{last} ({how})" if last else how
 
 
 def how_ended(exit_code: int | None) -> str:
-    """The exit code in words."""
+    """Return the exit code as text; negative ones are signals, None is unknown."""
     if exit_code is None:
         return "exit code unknown"
     if exit_code < 0:
@@ -47,9 +47,9 @@ def _signal_name(number: int) -> str:
 
 
 def _is_full(path: str) -> bool:
-    import shutil  # brings all kinds of archives along: an Agent starts sooner without
+    import shutil  # late: it imports the archive modules, which would slow an Agent's start
 
     try:
         return shutil.disk_usage(os.path.dirname(path)).free < _FULL_BYTES  # noqa: PTH120
     except OSError:
-        return False  # its folder is gone, or was never there
+        return False  # the log's folder does not exist

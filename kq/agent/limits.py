@@ -1,4 +1,4 @@
-"""The limits of one attempt, and what it uses. Pure: it is given measurements and times."""
+"""The usage and the limits of one attempt. Pure: the caller passes measurements and times."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from .attempt_machine import Stop
 __all__ = ["UsageLimits"]
 
 _SILENT_CPU = 0.01
-"""Less CPU than this share of a core counts as none."""
+"""CPU use below this share of a core counts as none."""
 _GRACE_S = 2.0
 
 
 class UsageLimits:
-    """Times are monotonic, in seconds; sizes are in bytes. To be used from one thread.
+    """Checks one attempt against its order's limits. To be used from one thread.
+
+    Times are monotonic, in seconds; sizes are in bytes.
 
     Attributes:
-        memory: of all processes, at the last sample.
-        peak_memory: the most that was seen.
-        cpu_percent: since the sample before; 100 is one core.
+        memory: of all processes, at the last sample; None before the first.
+        peak_memory: the highest value so far.
+        cpu_percent: between the last two samples, where 100 is one core; None before the second.
     """
 
     def __init__(self, order: AssignOrder, now: float) -> None:
@@ -33,24 +35,24 @@ class UsageLimits:
 
     @property
     def deadline(self) -> float | None:
-        """When the time limit is reached; None: there is none."""
+        """Monotonic time of the time limit; None when there is none."""
         return self._began + self._order.timeout_s if self._order.timeout_s else None
 
     def sample_due(self, now: float, interval_s: float) -> bool:
-        """Whether the last sample is `interval_s` old."""
+        """Whether the last sample is at least `interval_s` seconds old."""
         return now - self._last_sample >= interval_s
 
     def take_output(self, now: float) -> None:
-        """It has written something."""
+        """Note at `now` that the render has written output."""
         self._last_sign = now
 
     def take_exit(self, peak_memory: int | None) -> None:
-        """One of its processes has ended."""
+        """Note the peak memory of a process that has ended; None when it is not known."""
         if peak_memory is not None:
             self.peak_memory = max(self.peak_memory or 0, peak_memory)
 
     def take_sample(self, now: float, memory: int, cpu_s: float) -> None:
-        """What all its processes use now. `cpu_s`: CPU seconds so far."""
+        """Note the usage of all processes at `now`. `cpu_s`: CPU seconds since their start."""
         elapsed, self._last_sample = now - self._last_sample, now
         self.memory = memory
         self.peak_memory = max(self.peak_memory or 0, memory)
@@ -62,14 +64,14 @@ class UsageLimits:
         self._cpu_s = cpu_s
 
     def exceeded(self, now: float) -> Stop | None:
-        """The stop that an exceeded limit asks for; None: all are kept."""
+        """Return the Stop event for a limit that is exceeded at `now`; None when there is none."""
         order = self._order
         if order.timeout_s and now - self._began > order.timeout_s:
             return Stop(Outcome.TIMED_OUT, f"it ran longer than its limit of {order.timeout_s:g} s", _GRACE_S)
         if order.memory_limit and (self.memory or 0) > order.memory_limit:
             used, limit = (self.memory or 0) / 2**20, order.memory_limit / 2**20
             return Stop(Outcome.OUT_OF_MEMORY, f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB", 0.0)
-        # Only as of the sample: what it used since is not known.
+        # Up to the last sample: CPU use since then is not known.
         if order.silence_s and self._last_sample - self._last_sign > order.silence_s:
             return Stop(
                 Outcome.TIMED_OUT, f"no output and no CPU activity for {order.silence_s:g} s", _GRACE_S

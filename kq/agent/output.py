@@ -1,6 +1,6 @@
-"""Reading the new end of a render's log: progress, pictures, what looks wrong. It never writes or waits.
+"""Reads new output from a render's log: progress, pictures, warnings and errors. Never writes or blocks.
 
-What lines mean is in kq.patterns. The render's bytes go straight into the file; they do not pass here.
+kq.patterns recognizes the lines. The render writes to the file directly, not through this process.
 """
 
 from __future__ import annotations
@@ -21,44 +21,43 @@ from ..patterns import OutputPatterns
 __all__ = ["OutputReader", "OutputUpdate"]
 
 MAX_LINE = 16 * 1024
-"""Bytes of a line that are looked at; the rest of a longer one is passed over."""
+"""Most bytes of a line that are examined; the rest of a longer line is skipped."""
 _MAX_MESSAGE = 500
 _CATCH_UP = 64
-"""So many budgets behind is a burst, which is read bit by bit; further behind is a flood, of which only the
-newest part is read."""
+"""When unread output exceeds this multiple of the budget, all but the newest budget of it is skipped."""
 _MAX_LINES = 1000
-"""Lines of one reading that hold a kind's words and get the closer look that costs: those nearest the end, or
-for the first failure, the start. A log whose every line has such a word would cost ten times as much."""
-# NUL: what a log that was truncated under its writer is filled with.
+"""Most lines per read and kind that contain a keyword and are matched against the patterns. A log with a
+keyword in every line would cost ten times as much."""
+# NUL: fills the start of a log that was truncated while its writer had it open.
 _LINE_ENDS = bytes.maketrans(b"\r\0", b"\n\n")
 _CONTROLS = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 _WARNING_WORD = re.compile(r"^.{0,60}?\bwarn(?:ing)?\b[\s\]|:>)-]*(?=\S)", re.IGNORECASE)
-"""How a warning begins, with what the program puts before the word: the row of a job has little room."""
+"""The start of a warning up to and with that word, removed to fit a job's row."""
 
 
 class OutputUpdate(msgspec.Struct, frozen=True):
-    """What is known from the output up to now, as far as it was read."""
+    """What the output has contained so far, as far as it was read."""
 
     progress: float | None = None
     """0 to 1."""
     picture: str = ""
-    """The last picture path in it, verbatim: it may be relative to the render's folder."""
+    """The last picture path in the output, verbatim: it may be relative to the render's working folder."""
     warning: str = ""
-    """The first line that looks like a failure, whatever the exit code may be; where there is none, the first
-    warning, without that word."""
+    """The first line that matches a failure pattern, whatever the exit code; else the first warning, without
+    the word "warning"."""
     warnings: int = 0
-    """How many lines are warnings, or look like a failure, among those that were looked at."""
+    """Number of lines read that match a warning or failure pattern."""
     last_error: str = ""
-    """The last error line, without those that only refer to an earlier error."""
+    """The last error line, other than those that only refer to an earlier error."""
     last_line: str = ""
     """The last line that is not blank."""
     grew: bool = False
-    """Whether anything was written since the reading before."""
+    """Whether output was written since the previous read."""
     more: bool = False
-    """Whether there is more to read already: read again soon."""
+    """Whether unread output is left: read again soon."""
     skipped: int = 0
-    """Bytes that were passed over, because the output came faster than it could be read."""
+    """Bytes skipped because output was written faster than it could be read."""
 
 
 class OutputReader:
@@ -69,18 +68,18 @@ class OutputReader:
     """
 
     def __init__(self, path: Path | str, patterns: OutputPatterns) -> None:
-        """Nothing is opened yet.
+        """Nothing is opened before the first read.
 
         Args:
             path: the log. It need not exist yet.
-            patterns: what its lines mean.
+            patterns: recognize its lines.
         """
         self._path = Path(path)
         self._file: io.FileIO | None = None
         self._patterns = patterns
         self._offset = 0
         self._pending = b""
-        """The start of a line whose end is not written yet."""
+        """The start of a line that is not complete yet."""
         self._in_skipped_line = False
         self._progress: float | None = None
         self._provisional: float | None = None
@@ -94,26 +93,26 @@ class OutputReader:
         self._skipped = 0
 
     def close(self) -> None:
-        """Close the file. Reading again opens it anew, from where it was."""
+        """Close the file. A later read opens it again and continues at the same offset."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def read(self, budget_bytes: int = 256 << 10) -> OutputUpdate:
-        """Read what was written since, within the budget: 256 KiB take some 4 milliseconds.
+        """Read new output, at most `budget_bytes`: 256 KiB take some 4 ms.
 
         Returns:
-            Everything that is known up to now. A file that cannot be read counts as one that has not grown.
+            The state so far. A file that cannot be read counts as one that has not grown.
         """
         grew, more = self._read_on(budget_bytes)
         self._provisional = None
         if not grew and self._pending:
-            # A line that rests without an end is likely whole: some programs end it when they go on.
+            # An unfinished line that does not grow is probably complete: some programs end it only later.
             self._provisional = self._patterns.progress(self._pending)
         return self._update(grew, more)
 
     def finish(self, budget_bytes: int = 4 << 20) -> OutputUpdate:
-        """Read the rest, of which the last `budget_bytes` count, and take a line without an end for whole.
+        """Read the last `budget_bytes` of the rest, and treat an unfinished last line as complete.
 
         Returns:
             The final update. The reader is closed.
@@ -140,7 +139,7 @@ class OutputReader:
         )
 
     def _read_on(self, budget: int, catch_up: int = _CATCH_UP) -> tuple[bool, bool]:
-        """Whether the file grew, and whether more of it is there than was read."""
+        """Read a block. Returns whether the file grew, and whether unread output is left."""
         try:
             file, size = self._current_file()
             if size <= self._offset:
@@ -151,13 +150,13 @@ class OutputReader:
             file.seek(self._offset)
             chunk = file.read(min(budget, size - self._offset)) or b""
         except OSError:
-            return False, False  # not there yet, or its disk is gone: the exit code is still known
+            return False, False  # it does not exist yet, or its disk failed: the exit code still counts
         self._offset += len(chunk)
         self._take(chunk)
         return bool(chunk), bool(chunk) and self._offset < size
 
     def _current_file(self) -> tuple[io.FileIO, int]:
-        """The file at the path now, and its size."""
+        """Open or reopen the file that is at the path now. Returns it and its size in bytes."""
         if self._file is not None and self._is_replaced(self._file):
             self.close()
             self._start_again()
@@ -189,7 +188,7 @@ class OutputReader:
     def _take(self, chunk: bytes) -> None:
         text = chunk.translate(_LINE_ENDS)
         if self._in_skipped_line:
-            # The rest of a line whose start was not read, or was long enough.
+            # The rest of a line whose start was skipped, or whose first MAX_LINE bytes were read.
             end = text.find(b"\n")
             if end < 0:
                 return
@@ -208,7 +207,7 @@ class OutputReader:
             self._in_skipped_line = True
 
     def _take_lines(self, text: bytes) -> None:
-        """Examine whole lines, each with its line feed."""
+        """Examine complete lines, each with its line feed."""
         low = text.lower()
         self._take_last_of(text, low, "progress")
         self._take_last_of(text, low, "picture")
@@ -227,7 +226,7 @@ class OutputReader:
                 self._last_line = last[end : end + MAX_LINE]
                 return
 
-    # What counts is the last of its kind: so lines are looked at from the end, and mostly very few of them.
+    # Only the last match counts, so lines are examined from the end, and usually very few of them.
 
     def _take_last_of(self, text: bytes, low: bytes, kind: Literal["progress", "picture"]) -> None:
         for line in islice(_lines_with_from_end(self._patterns.keywords[kind], text, low), _MAX_LINES):
@@ -262,7 +261,7 @@ class OutputReader:
 
 
 def _lines_with(words: Sequence[bytes], text: bytes, low: bytes) -> Iterator[bytes]:
-    """The lines that hold one of `words`, in order. `low` is `text` in lower case; both end a line."""
+    """The lines with one of `words`, in order. `low` is `text` in lower case; both end with a line feed."""
     at = {word: found for word in words if (found := low.find(word)) >= 0}
     while at:
         nearest = min(at.values())
@@ -292,6 +291,6 @@ def _lines_with_from_end(words: Sequence[bytes], text: bytes, low: bytes) -> Ite
 
 
 def _message(line: bytes) -> str:
-    """The line as text for people, without what steers a terminal."""
+    """The line as text, without terminal control codes, with an ellipsis after 500 characters."""
     text = " ".join(_CONTROLS.sub("", line[: 4 * _MAX_MESSAGE].decode("utf-8", "replace")).split())
     return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"

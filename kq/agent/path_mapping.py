@@ -1,4 +1,4 @@
-"""Translates paths between the desktop's machine and the Agent's. Nothing is opened."""
+"""Translates paths between the desktop's machine and the Agent's. Accesses no files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PathMap:
     def __init__(self, pairs: Iterable[tuple[str, str]], returned: Iterable[tuple[str, str]] = ()) -> None:
         """
         Args:
-            pairs: folders or files, over there and here.
-            returned: likewise, but what is over there keeps its name: it may hold other files.
+            pairs: folders or files, as (path on the desktop's machine, path on this machine).
+            returned: pairs that only `there` uses, for a desktop folder that may hold other files too.
         """
         self._pairs = _longest_first(pairs)
         self._here = _pattern(there for there, _ in self._pairs)
@@ -28,15 +28,15 @@ class PathMap:
         self._there = _pattern(here for _, here in sorted(back, key=lambda pair: -len(pair[1])))
 
     def here(self, text: str) -> str:
-        """`text` with the desktop's folders replaced by this machine's."""
+        """Return `text` with the desktop's paths replaced by this machine's."""
         return _replace(self._here, dict(self._pairs), text)
 
     def there(self, text: str) -> str:
-        """`text` with this machine's folders replaced by the desktop's."""
+        """Return `text` with this machine's paths replaced by the desktop's."""
         return _replace(self._there, self._back, text)
 
     def order(self, order: AssignOrder) -> AssignOrder:
-        """The order as this machine can carry it out."""
+        """Return `order` with all its paths translated to this machine's."""
         here = self.here
         return msgspec.structs.replace(
             order,
@@ -51,7 +51,7 @@ class PathMap:
 
 
 def _longest_first(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A folder within another may have a place of its own."""
+    """Longest first, because a folder within another may be mapped on its own."""
     return sorted(
         ((there.rstrip("/\\") or there, here.rstrip("/\\") or here) for there, here in pairs if there),
         key=lambda pair: -len(pair[0]),
@@ -67,7 +67,7 @@ def _pattern(folders: Iterable[str]) -> re.Pattern[str] | None:
 
 
 _REST = re.compile(r"""(?:(?!\s+(?:[A-Za-z]:)?[\\/])[^:*?"<>|;\r\n])*""")
-"""What a path of Windows may go on with: up to what no name there holds, or to the next path."""
+"""The rest of a Windows path: up to a character that is invalid in names there, or to the next path."""
 
 
 def _replace(pattern: re.Pattern[str] | None, table: dict[str, str], text: str) -> str:
@@ -76,12 +76,12 @@ def _replace(pattern: re.Pattern[str] | None, table: dict[str, str], text: str) 
     parts, end = [], 0
     for match in pattern.finditer(text):
         if match.start() < end:
-            continue  # within the rest of a path that was replaced
+            continue  # inside a path that was replaced already
         folder = table[match[0]]
         parts += [text[end : match.start()], folder]
         end = match.end()
         if folder.startswith("/") and not match[0].startswith("/"):
-            # Windows takes both separators, and other systems take a backslash for a letter of a name.
+            # Windows accepts both separators; elsewhere a backslash is part of a name.
             rest = _REST.match(text, end)
             assert rest is not None
             parts.append(rest[0].replace("\\", "/"))

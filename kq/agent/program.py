@@ -1,6 +1,6 @@
-"""The Agent: one thread, one loop, one task at a time. Decisions about jobs are the server's.
+"""The Agent: one thread, one loop, one task at a time. The server decides about jobs.
 
-Every heartbeat reports what it holds, and its own lease ends its render when no answer comes.
+Each heartbeat reports the task that it runs. When none is answered for the length of the lease, it ends.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ __all__ = ["Agent"]
 
 _REGISTER_TIMEOUT_S = 30.0
 _REGISTER_AGAIN_S = 5.0
-"""No answer on an open connection: the server is busy, or waits for another of this name to end."""
+"""Interval of registration without a reply: the server is busy, or waits for an Agent of this id to end."""
 _NOT_INHERITED = ("KQ_ROLE", "PWD", "OLDPWD")
-"""Variables of an Agent that its renders must not have: a mark of kq's own processes, and other folders."""
+"""Variables of an Agent that its renders must not inherit: the mark of kq's own processes, and folders."""
 _log = logging.getLogger("kq.agent")
 
 
 class Agent:
-    """Takes orders, hosts attempts, reports. `run` returns the exit code."""
+    """Receives orders, runs attempts and reports on them. To be used from the main thread."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class Agent:
     ) -> None:
         """
         Args:
-            lifeline: its end is the end of this Agent, too.
-            site: what is different on this machine; None: it is the server's, or looks the same.
-            pulse: called with every turn of the loop that a heartbeat is due in.
-            connection_file: where the server writes which ports it has; None: they never change.
+            lifeline: when it ends, so does this Agent.
+            site: paths and streaming on this machine; None: all is as on the server's machine.
+            pulse: called whenever a heartbeat is due, also while the server is silent.
+            connection_file: where the server writes its current ports; None: they never change.
         """
         self.config = config
         self._site = site
@@ -74,7 +74,7 @@ class Agent:
         self._standby = Standby(config.standby_s, config.standby_memory, _log.warning)
         self._attempt: Attempt | RemoteAttempt | None = None
         self._remote: RemoteAttempt | None = None
-        """The same, where it is one that has streams."""
+        """The same attempt, if it is a remote one."""
         self._attempt_fd: int | None = None
         self._last_attempt = ""
         self._unheard: dict[str, m.AttemptEnding] = {}
@@ -82,15 +82,15 @@ class Agent:
         self._assigned = 0
         self._beat = 0
         self._beat_s = config.heartbeat_s
-        self._beats: dict[int, float] = {}
-        """When each heartbeat that is still unanswered was sent."""
+        self._beats_sent: dict[int, float] = {}
+        """Monotonic time at which each heartbeat without a reply was sent."""
         now = time.monotonic()
         self._lease_from = now
         self._registered = False
         self._register_again_at: float | None = None
-        """When to ask once more, while an answer is awaited; None: there is no connection."""
+        """Monotonic time to register again if no reply has come; None while disconnected."""
         self._next_beat = now + self._beat_s
-        self._born = now
+        self._started = now
         self._leaving = ""
         self._exit_code = AgentExit.ENDED
         self._environment = {
@@ -100,11 +100,11 @@ class Agent:
         }
 
     def say_gone(self, agent_id: str, reason: str) -> None:
-        """Tell the server that another Agent of this machine is gone, with all its processes."""
+        """Report to the server that another Agent of this machine and all its processes have ended."""
         self._wire.send_update(m.LeaveUpdate(agent=agent_id, reason=reason))
 
     def run(self) -> int:
-        """Work until it is to end. Returns the process's exit code."""
+        """Run the loop until the Agent has to end. Returns the process's exit code (AgentExit)."""
         signal.signal(signal.SIGTERM, self._on_signal)
         self._wake.listen()
         while not (self._leaving and self._attempt is None):
@@ -119,10 +119,10 @@ class Agent:
             self._step_attempt()
             if self._attempt is None and not self._leaving:
                 self._standby.step(time.monotonic())
-            self._keep_beat()
+            self._send_heartbeat()
         return self._leave()
 
-    # --- time -----------------------------------------------------------------
+    # --- Time ---
 
     def _timeout_s(self, now: float) -> float:
         until = max(self._next_beat - now, 0.0)
@@ -130,18 +130,18 @@ class Agent:
             return min(until, self._attempt.next_step_s(now))
         return min(until, self._standby.next_step_s(now))
 
-    def _keep_beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         now = time.monotonic()
         if now < self._next_beat:
             return
         self._next_beat = now + self._beat_s
         self._pulse()
-        if self._register_again_at is None or self._beat in self._beats:
+        if self._register_again_at is None or self._beat in self._beats_sent:
             self._follow_ports()
         if not self._registered:
             if self._register_again_at is not None and now >= self._register_again_at:
                 self._register()
-            if now - self._born > _REGISTER_TIMEOUT_S:
+            if now - self._started > _REGISTER_TIMEOUT_S:
                 self._give_up(f"no server answered for {_REGISTER_TIMEOUT_S:.0f} s", AgentExit.SERVER_SILENT)
             return
         if now - self._lease_from > self.config.lease_s:
@@ -150,9 +150,9 @@ class Agent:
             )
             return
         self._beat += 1
-        self._beats[self._beat] = now
-        for old in [beat for beat in self._beats if beat < self._beat - 100]:
-            del self._beats[old]
+        self._beats_sent[self._beat] = now
+        for old in [beat for beat in self._beats_sent if beat < self._beat - 100]:
+            del self._beats_sent[old]
         attempt = self._attempt
         self._wire.send_update(
             m.HeartbeatUpdate(
@@ -167,7 +167,7 @@ class Agent:
         )
 
     def _follow_ports(self) -> None:
-        """The server does not answer: reach the one after it, where that had to take other ports."""
+        """Connect to a restarted server that had to take other ports, by the connection file."""
         if self._connection_file is None:
             return
         try:
@@ -180,14 +180,14 @@ class Agent:
             self._wire.move(found)
 
     def _give_up(self, reason: str, exit_code: AgentExit) -> None:
-        """The lease ran out, or the guardian is gone: nothing may run here any more."""
+        """Leave, and kill the render at once: another Agent may be given its task."""
         if not self._leaving:
             _log.warning("ending: %s", reason)
             self._leaving, self._exit_code = reason, exit_code
         if self._attempt is not None:
             self._attempt.request_stop(0.0, reason=reason)
 
-    # --- messages -----------------------------------------------------------------
+    # --- Messages ---
 
     def _register(self) -> None:
         self._register_again_at = time.monotonic() + _REGISTER_AGAIN_S
@@ -209,8 +209,8 @@ class Agent:
         for change in self._wire.connection_changes(ready):
             self._register_again_at = None
             if change == "up":
-                # Not before, or it would wait in the socket and be sent twice. And each time: a server that
-                # was started again knows no Agent, and an old route leads nowhere.
+                # Not while disconnected: what waits in the socket would be sent twice. On every connection:
+                # a restarted server has no Agents and no route to this one.
                 self._register()
             elif change == "refused" and not self._registered:
                 self._give_up("the server refuses this Agent's key", AgentExit.KEY_REFUSED)
@@ -236,7 +236,7 @@ class Agent:
 
     def _on_assign(self, order: m.AssignOrder) -> None:
         if order.number <= self._assigned:
-            # Sent twice. The first was taken, or found us busy: the next heartbeat settles it.
+            # Sent twice. The first was accepted, or this Agent was busy: the next heartbeat shows which.
             return
         if time.monotonic() - self._lease_from > self.config.lease_s:
             # This process was frozen for longer than its lease: another Agent has the order by now.
@@ -244,7 +244,7 @@ class Agent:
         self._unheard.clear()
         self._assigned = order.number
         if self._attempt is not None or self._leaving or order.attempt == self._last_attempt:
-            # Sent twice, or crossed with our ending: the next heartbeat settles it.
+            # Sent twice, or crossed with this Agent's ending: the next heartbeat shows which.
             return
         self._last_attempt = order.attempt
         job, task, number = order.attempt.split("/")
@@ -253,7 +253,7 @@ class Agent:
         if self._site is None:
             self._attempt = Attempt(order, environment, self.id, self._standby)
         else:
-            from .remote_attempt import RemoteAttempt  # local Agents do without, and start sooner
+            from .remote_attempt import RemoteAttempt  # late: local Agents start sooner
 
             self._remote = RemoteAttempt(
                 order, environment, self.id, self._site, self._wire.send_update, self._standby
@@ -271,12 +271,12 @@ class Agent:
             self._registered = True
             self._lease_from = now
         else:
-            self._lease_from = max(self._lease_from, self._beats.pop(order.beat, 0.0))
+            self._lease_from = max(self._lease_from, self._beats_sent.pop(order.beat, 0.0))
         self._beat_s = order.beat_s or self.config.heartbeat_s
         for name in order.acknowledged:
             self._unheard.pop(name, None)
         attempt = self._attempt
-        # Orders arrive in the order sent: an answer that follows the attempt's own order knows of it.
+        # Orders arrive in sequence, so a reply received after the assignment takes it into account.
         if attempt is not None and (order.stop or attempt.id != order.desired):
             attempt.request_stop(
                 order.grace_s, reason="" if order.stop else "no longer assigned by the queue"
@@ -306,7 +306,7 @@ class Agent:
         if self._leaving and self._attempt is not None:
             self._attempt.request_stop(2.0, reason=self._leaving)
 
-    # --- the attempt ----------------------------------------------------------------
+    # --- The attempt ---
 
     def _step_attempt(self) -> None:
         attempt = self._attempt
@@ -314,7 +314,7 @@ class Agent:
             return
         try:
             is_update = attempt.step(time.monotonic())
-        except Exception as error:  # noqa: BLE001  # an Agent must survive whatever one render brings about
+        except Exception as error:  # noqa: BLE001  # an Agent must survive any error of one render
             _log.exception("attempt %s failed in the Agent: %s", attempt.id, "; ".join(attempt.story))
             self._abandon(attempt, f"internal error of the Agent: {type(error).__name__}: {error}")
             return

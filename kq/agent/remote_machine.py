@@ -1,6 +1,6 @@
-"""What an attempt on another machine does next: fetch its folder, render, return its files. Pure decisions.
+"""State machine of an attempt on another machine: download the folder, render, upload the files. Pure.
 
-`kq.agent.remote_attempt` carries out the actions and turns what it sees into events.
+`kq.agent.remote_attempt` carries out the actions and reports events.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ __all__ = [
 ]
 
 RETURN_TIMEOUT_S = 60.0
-"""How long nothing may arrive at the desktop before what is left is given up."""
+"""How long the upload may make no progress before the rest is given up."""
 STOPPED_TIMEOUT_S = 2.0
-"""How long the rest of a stopped render's log may take to arrive."""
+"""How long the upload of the rest of a stopped render's log may take."""
 
 
 class RemoteState(Enum):
-    """Where one attempt on another machine is."""
+    """State of one attempt on another machine."""
 
     NEW = auto()
     FETCHING = auto()
-    """The job's folder is on its way here."""
+    """The job's folder is being downloaded."""
     RENDERING = auto()
-    """The render is kq.agent.attempt's."""
+    """kq.agent.attempt runs the render."""
     RETURNING = auto()
-    """Log and pictures are on their way to the desktop."""
+    """The log and pictures are being uploaded."""
     ENDED = auto()
 
 
@@ -52,30 +52,35 @@ class RemoteState(Enum):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """`streams`: files travel over the wire. `fetches`: the job has a folder, which must come first."""
+    """The attempt starts.
+
+    Attributes:
+        streams: files are transferred through the server, because no disk is shared.
+        fetches: the job has a folder, which must be downloaded first.
+    """
 
     streams: bool
     fetches: bool
 
 
 class FolderFetched(msgspec.Struct, frozen=True):
-    """The job's folder is here."""
+    """The job's folder has been downloaded."""
 
 
 class RenderEnded(msgspec.Struct, frozen=True):
-    """All processes of the render are gone."""
+    """All processes of the render have ended."""
 
 
 class SomeReturned(msgspec.Struct, frozen=True):
-    """More of the log or the files has arrived at the desktop."""
+    """The upload has made progress."""
 
 
 class Returned(msgspec.Struct, frozen=True):
-    """All of it has, or is not wanted there."""
+    """The upload is complete, or the server refused the rest."""
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """Files cannot be fetched or kept here, for the reason `why`."""
+    """Files cannot be downloaded or stored, for the reason `why`."""
 
     why: str
 
@@ -84,29 +89,32 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class FetchFolder(msgspec.Struct, frozen=True):
-    """Ask for the job's folder."""
+    """Download the job's folder."""
 
 
 class StartRender(msgspec.Struct, frozen=True):
-    """Start the render itself."""
+    """Start the render."""
 
 
 class StopRender(msgspec.Struct, frozen=True):
-    """End the render, as `stop` says."""
+    """End the render with the outcome, reason and grace of `stop`."""
 
     stop: Stop
 
 
 class ReturnFiles(msgspec.Struct, frozen=True):
-    """Send the rest of the log; `pictures`: and what the render made."""
+    """Upload the rest of the log; `pictures`: also the files that the render made."""
 
     pictures: bool
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """Report how it ended: as the render did, unless `outcome` says otherwise.
+    """Report how the attempt ended.
 
-    `complete`: everything has arrived at the desktop.
+    Attributes:
+        outcome: replaces the render's own; None: keep that.
+        reason: with `outcome`, the reason for it.
+        complete: whether the upload is complete.
     """
 
     outcome: Outcome | None = None
@@ -119,10 +127,10 @@ _S = RemoteState
 
 
 class RemoteMachine(StateMachine):
-    """Decides for one attempt.
+    """The state machine of one attempt on another machine.
 
     Attributes:
-        is_stopped: whether the render was stopped: what it made is not returned then.
+        is_stopped: whether the render was stopped: its files are not uploaded then.
     """
 
     def __init__(self) -> None:
@@ -153,7 +161,7 @@ class RemoteMachine(StateMachine):
         return _S.RETURNING, []
 
     def _render_failed(self, event: Failed, _now: float) -> Result:
-        # The render runs, and must be seen gone before its end is reported.
+        # All processes of the render must have ended before the failure is reported.
         return _S.RENDERING, [StopRender(Stop(Outcome.FAILED, event.why, 0.0))]
 
     def _failed(self, event: Failed, _now: float) -> Result:

@@ -1,4 +1,4 @@
-"""A process kept ready for an Agent's next render: loaded while that is idle, used once, ended when unused.
+"""A process kept ready for an Agent's next render: started while the Agent is idle, used once at most.
 
 An Agent never has a standby and another render at once, so `_end` may end all of its child processes.
 """

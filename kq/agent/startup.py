@@ -1,4 +1,4 @@
-"""Starts an Agent: its arguments, its connection file, and its log."""
+"""Starts an Agent: reads its arguments and connection file, and opens its log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = logging.getLogger("kq.agent")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m kq.agent --connection FILE --agent-id ID`."""
+    """Run `python -m kq.agent --connection FILE --agent-id ID`. Returns the exit code (AgentExit)."""
     parser = argparse.ArgumentParser(prog="kq.agent", description="Host render processes for a queue.")
     parser.add_argument("--connection", required=True, type=Path, help="connection file of the session")
     parser.add_argument("--agent-id", required=True)
@@ -83,19 +83,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print_error(message: str) -> None:
-    """For what is wrong before there is a log."""
+    """Print an error to standard error, for use before the log is open."""
     try:
         print(f"kq.agent: {message}", file=sys.stderr, flush=True)
     except OSError:
-        pass  # it is not read; the exit code has the reason as well
+        pass  # standard error is closed; the exit code has the reason as well
 
 
 def _await_file(path: Path, lifeline: process.InputEnd) -> bool:
-    """Wait until the server has written `path`. Returns False when it never will, after a message."""
+    """Wait until the server has written `path`. Returns False when the session or 30 s are over."""
     until = time.monotonic() + _FILE_TIMEOUT_S
     while not path.exists():
         if select.select([lifeline.wake_fd], [], [], _POLL_INTERVAL_S)[0] and lifeline.has_come():
-            return False  # the session is gone as soon as it came
+            return False  # the session ended while it started
         if time.monotonic() > until:
             _print_error(f"{path} did not appear within {_FILE_TIMEOUT_S:.0f} s")
             return False
@@ -106,4 +106,4 @@ def _write_pulse() -> None:
     try:
         os.write(1, b".")
     except OSError:
-        pass  # it is not read: the supervisor is gone, and the lifeline ends as well
+        pass  # the supervisor has ended, or does not read; if it has, the lifeline ends as well

@@ -1,4 +1,4 @@
-"""What both kinds of attempt share: a state, one table of legal transitions, and the story of those taken.
+"""Base of both attempt machines: a state, a table of legal transitions, and a history of those taken.
 
 Pure: no clock, process or file. To be used from one thread.
 """
@@ -20,18 +20,18 @@ _MAX_STORY = 100
 
 
 class StateMachine:
-    """Takes events, and returns the actions that a shell carries out.
+    """Turns events into actions, which the caller carries out.
 
-    A handler returns `(next state, actions)`. Times are monotonic, in seconds.
+    A handler in `table` returns `(next state, actions)`. Times are monotonic, in seconds.
 
     Attributes:
-        state: where it is.
-        deadline: when `TimePassed` is due in this state; None: never.
+        state: the current state.
+        deadline: monotonic time at which `TimePassed` is due in this state; None: never.
         story: time, state, event and next state of the last transitions, for error messages.
     """
 
     table: Mapping[tuple[Any, type[msgspec.Struct]], Callable[..., tuple[Any, list[Any]]]]
-    """By state and class of event: the handler. What is missing is illegal."""
+    """Handlers by state and class of event. A pair that is missing is illegal."""
 
     def __init__(self, state: Enum) -> None:
         self.state: Any = state
@@ -39,10 +39,10 @@ class StateMachine:
         self.story: deque[str] = deque(maxlen=_MAX_STORY)
 
     def handle(self, event: msgspec.Struct, now: float) -> list[Any]:
-        """The actions that follow from `event`, in order.
+        """Change the state as `event` requires. Returns the actions to carry out, in order.
 
         Raises:
-            IllegalTransition: the state does not allow it.
+            IllegalTransition: the event is not allowed in this state.
         """
         handler = self.table.get((self.state, type(event)))
         kind = type(event).__name__

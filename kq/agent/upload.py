@@ -1,6 +1,6 @@
-"""Sends a growing log, and files when they are whole, to a server that does not see this machine's disk.
+"""Uploads a growing log, and complete files, to a server that does not share this machine's disk.
 
-Little is ever under way: what is sent is acknowledged, and sent again when a connection lost it.
+Few parts are in flight at once: the server acknowledges them, and lost ones are sent again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ..files import BINARY
 
 __all__ = ["FileReturn", "LogStream"]
 
-_UNDER_WAY_BYTES = 2 * m.STREAM_PART_BYTES
+_IN_FLIGHT_BYTES = 2 * m.STREAM_PART_BYTES
 _SEND_AGAIN_S = 3.0
 
 
 def _open_regular(path: Path) -> IO[bytes]:
-    """Open a file that a render names, never waiting for the other end of a pipe.
+    """Open a file that a render named, without blocking on a named pipe.
 
-    A device is not even opened, because that alone may have an effect.
+    A device is not opened at all, because that alone may have an effect.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
@@ -48,7 +48,7 @@ def _check_regular(status: os.stat_result) -> None:
 
 
 class LogStream:
-    """One log's way to the server. To be used from one thread; no method waits."""
+    """The upload of one log, while it grows. To be used from one thread; no method blocks."""
 
     def __init__(
         self, agent_id: str, attempt: str, path: Path, send: Callable[[m.LogUpdate], object]
@@ -62,10 +62,10 @@ class LogStream:
         self._received = 0
         self._last_answer = time.monotonic()
         self.refused = ""
-        """Why the server takes no more of it."""
+        """Why no more of the log is sent, as a message; empty while it is."""
 
     def pump(self) -> None:
-        """Send what was written since, within the window."""
+        """Send new output, as far as the limit in flight allows, and lost parts again."""
         if self.refused:
             return
         try:
@@ -76,7 +76,7 @@ class LogStream:
                 self._last_answer = now
             elif now - self._last_answer > _SEND_AGAIN_S:
                 self._sent, self._last_answer = self._received, now
-            while self._sent - self._received < _UNDER_WAY_BYTES:
+            while self._sent - self._received < _IN_FLIGHT_BYTES:
                 self._file.seek(self._sent)
                 data = self._file.read(m.STREAM_PART_BYTES)
                 if not data:
@@ -91,7 +91,7 @@ class LogStream:
             self.refused = f"its log {self._path} cannot be read: {error.strerror}"
 
     def take(self, order: m.StreamedOrder) -> None:
-        """Take the server's word on how much it has."""
+        """Handle an acknowledgement, and send more."""
         self._last_answer = time.monotonic()
         self.refused = self.refused or order.refused
         self._received = max(self._received, order.received)
@@ -100,17 +100,17 @@ class LogStream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the server has all that was written, or wants no more."""
+        """Whether the server has the whole log as it is now, or refuses the rest."""
         if self.refused:
             return True
         try:
             return self._received >= self._path.stat().st_size
         except OSError:
-            return True  # there is none
+            return True  # there is no log
 
     @property
     def received(self) -> int:
-        """How many bytes the server has."""
+        """Bytes that the server has acknowledged."""
         return self._received
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class LogStream:
 
 
 class FileReturn:
-    """Files on their way to the server, one after the other. To be used from one thread; no method waits."""
+    """The upload of files, one after the other. To be used from one thread; no method blocks."""
 
     def __init__(self, agent_id: str, attempt: str, send: Callable[[m.FileUpdate], object]) -> None:
         self._agent = agent_id
@@ -134,28 +134,28 @@ class FileReturn:
         self._hash = hashlib.sha256()
         self._last_answer = time.monotonic()
         self.arrived: list[str] = []
-        """Where files appeared on the server's machine, in order."""
+        """Paths on the server's machine of the files that have arrived, in order."""
         self.refused: dict[str, str] = {}
-        """Why a file did not: by where it belonged."""
+        """Errors of the files that failed, by path on the server's machine."""
 
     def add(self, path: Path, target: str) -> None:
-        """Send `path`, to appear as `target`, once those before it are through."""
+        """Queue the local file `path` for upload to `target`, a path on the server's machine."""
         if (path, target) not in self._queue:
             self._queue.append((path, target))
         self.pump()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no file is queued or being sent."""
         return self._file is None and not self._queue
 
     @property
     def under_way(self) -> tuple[str, int]:
-        """The file that is being sent, and how much of it has arrived."""
+        """Target of the file that is being sent, and the bytes of it that were acknowledged."""
         return self._target, self._received
 
     def pump(self) -> None:
-        """Send what the window allows."""
+        """Send as much as the limit in flight allows, and lost parts again."""
         if self._file is None and not self._open_next():
             return
         now = time.monotonic()
@@ -180,7 +180,7 @@ class FileReturn:
         return False
 
     def _rewind(self) -> None:
-        """From the beginning: the hash is of what is sent, in order."""
+        """Start the file again from the beginning, because the hash is computed as it is sent."""
         self._sent = self._received = 0
         self._hash = hashlib.sha256()
         self._last_answer = time.monotonic()
@@ -189,12 +189,12 @@ class FileReturn:
         while (
             self._file is not None
             and (self._sent < self._size or self._size == 0)
-            and self._sent - self._received < _UNDER_WAY_BYTES
+            and self._sent - self._received < _IN_FLIGHT_BYTES
         ):
             self._file.seek(self._sent)
             data = self._file.read(min(m.STREAM_PART_BYTES, self._size - self._sent))
             if not data and self._size:
-                # It shrank: what it is now will be sent when it is noticed.
+                # It shrank: the caller queues the changed file again.
                 self._finish("it changed while it was sent")
                 return
             self._hash.update(data)
@@ -215,7 +215,7 @@ class FileReturn:
                 return
 
     def take(self, order: m.StreamedOrder) -> None:
-        """Take the server's word on the file that is under way."""
+        """Handle an acknowledgement of the file that is being sent, and send more."""
         if self._file is None or order.path != self._target:
             return
         self._last_answer = time.monotonic()
@@ -224,7 +224,7 @@ class FileReturn:
         elif order.received >= self._size:
             self._finish("")
         elif order.received < self._received:
-            # The server was started again, and knows nothing of the parts before.
+            # The server has restarted, and lost the earlier parts.
             self._rewind()
         else:
             self._received = order.received
@@ -241,7 +241,7 @@ class FileReturn:
             self.arrived.append(self._target)
 
     def close(self) -> None:
-        """Send no more."""
+        """Close the current file and drop those that are queued."""
         self._queue.clear()
         if self._file is not None:
             self._file.close()

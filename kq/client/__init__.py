@@ -1,1 +1,1 @@
-"""The desktop's and the command's side of the queue: nothing here ever makes the caller wait."""
+"""The client side of the queue, for the desktop and for the `kq` command."""

@@ -1,4 +1,4 @@
-"""Finding the live sessions of a data root, for commands that are not the desktop. Reads files only."""
+"""Finds the live sessions of a data root, for `kq` commands outside the desktop. Reads files only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["find_session", "live_sessions", "on_other_ports"]
 
 
 def live_sessions(data_root: Path) -> list[SessionRecord]:
-    """This user's sessions on this machine that live below `data_root`, the one started last first.
+    """Return this user's live sessions on this machine whose data root is `data_root`, newest first.
 
     Raises:
         BadSetting: there is no folder for sessions.
@@ -28,14 +28,14 @@ def live_sessions(data_root: Path) -> list[SessionRecord]:
             record = msgspec.json.decode(path.read_bytes(), type=SessionRecord)
             written = path.stat().st_mtime
         except (OSError, msgspec.DecodeError):
-            continue  # it ended this moment
+            continue  # the session has just ended
         if record.data_root in roots and _is_guarded(record):
             found.append((written, record))
     return [record for _, record in sorted(found, key=lambda item: -item[0])]
 
 
 def _is_guarded(record: SessionRecord) -> bool:
-    """Whether its guardian lives: then its server does, or will again in a moment."""
+    """Whether the session's guardian runs: it restarts a server that died."""
     try:
         _, pid, started, _ = record.session.rsplit(":", 3)
         now = process.process_start_time(int(pid))
@@ -45,7 +45,7 @@ def _is_guarded(record: SessionRecord) -> bool:
 
 
 def on_other_ports(record: SessionRecord) -> SessionRecord | None:
-    """The session of `record` where its server has other ports by now; else None. Reads one file."""
+    """Return the session's current record if its server has changed ports, else None. Reads one file."""
     try:
         content = (keys_folder(Path(record.queue_dir)) / "client.json").read_bytes()
         found = msgspec.json.decode(content, type=SessionRecord)
@@ -55,10 +55,11 @@ def on_other_ports(record: SessionRecord) -> SessionRecord | None:
 
 
 def find_session(data_root: Path) -> SessionRecord:
-    """The live session that was started last.
+    """Return the live session of `data_root` that was started last.
 
     Raises:
         ConnectionLost: there is none.
+        BadSetting, SessionFailed: see `live_sessions`.
     """
     sessions = live_sessions(data_root)
     if not sessions:

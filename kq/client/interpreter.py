@@ -1,6 +1,6 @@
-"""Runs a Python once, to see whether kq's processes would start with it: version, packages, CURVE.
+"""Checks whether kq's processes can run with a given Python: version, packages, CURVE.
 
-Which Python is tried, and in which environment, the caller decides.
+The caller chooses the Python and its environment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 30.0
 _POLL_INTERVAL_S = 0.005
 _MARK = "kq_check: "
-# Any Python from 2.7 on must be able to read it, so that an old one can say how old it is.
+# Valid in Python 2.7 and later, so that an old Python can still report its version.
 _PROGRAM = """
 import json, sys
 sys.path[:1] = sys.argv[1:]
@@ -39,18 +39,21 @@ print("kq_check: " + json.dumps(answer))
 
 
 class Interpreter(NamedTuple):
-    """What kq's processes are started with."""
+    """The Python executable and environment that kq's processes are started with."""
 
     path: str
     environment: Mapping[str, str]
-    """All of it, but for the settings."""
+    """The complete environment, except for kq's settings."""
 
 
 def check_interpreter(interpreter: Interpreter, timeout_s: float = _TIMEOUT_S) -> str:
-    """Why kq's processes would not start with `interpreter`; empty: they would. Not for a UI's thread.
+    """Run `interpreter` once. Blocks for up to `timeout_s`: do not call it on a UI's thread.
 
     Args:
-        timeout_s: what runs for longer is ended: it is no Python, perhaps a second desktop.
+        timeout_s: seconds after which the process is killed: it may be a second desktop, not a Python.
+
+    Returns:
+        Why kq's processes cannot run with it; empty when they can.
     """
     try:
         output, ended = _run(interpreter, timeout_s)
@@ -78,7 +81,7 @@ def check_interpreter(interpreter: Interpreter, timeout_s: float = _TIMEOUT_S) -
 
 
 def _run(interpreter: Interpreter, timeout_s: float) -> tuple[str, process.Exit | None]:
-    """Run the program; returns its output, errors included, and how it ended; None: by us."""
+    """Run the check. Returns stdout with stderr, and the exit; None when it timed out and was killed."""
     read_end, write_end = os.pipe()
     try:
         child = process.spawn_service(
@@ -93,7 +96,7 @@ def _run(interpreter: Interpreter, timeout_s: float) -> tuple[str, process.Exit 
     finally:
         os.close(write_end)
     give_up = time.monotonic() + timeout_s
-    # What it prints is less than a pipe holds: it can be read when it has ended.
+    # The output fits a pipe's buffer, so it can be read after the process has ended.
     while (ended := child.poll()) is None and time.monotonic() < give_up:
         time.sleep(_POLL_INTERVAL_S)
     if ended is None:

@@ -1,4 +1,4 @@
-"""What a client knows of the queue: records by id, kept up to date by events. Not thread-safe, no socket."""
+"""A client's copy of the queue's records, kept up to date by events. Not thread-safe, no socket."""
 
 from __future__ import annotations
 
@@ -14,95 +14,99 @@ __all__ = ["ConnectionStatus", "Mirror", "QueueChange"]
 
 
 class ConnectionStatus(StrEnum):
-    """How much what a client shows can be believed."""
+    """Whether a client's records are up to date."""
 
     STARTING = "Starting"
     """No server has answered yet."""
     CONNECTED = "Connected"
-    """What is shown is true."""
+    """The records are up to date."""
     LOST = "Lost"
-    """It was true once; the client tries to reach the server."""
+    """The records may be out of date; the client is trying to reach the server."""
     ENDED = "Ended"
-    """The session is over, or could not be started; nothing more will come."""
+    """The session has ended, or could not be started. Final."""
 
 
 class QueueChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed since the change before."""
+    """The records that changed since the previous change."""
 
     status: ConnectionStatus
     message: str
-    """What is wrong, or under way, for people; often empty."""
+    """Status message for the user; often empty."""
     jobs: tuple[JobRecord, ...] = ()
     removed_jobs: tuple[str, ...] = ()
     agents: tuple[AgentRecord, ...] = ()
     removed_agents: tuple[str, ...] = ()
     queue: QueueRecord | None = None
     reset: bool = False
-    """This is everything: forget what you had."""
+    """The change holds all records: discard those of earlier changes."""
 
 
 class Mirror:
-    """The records, and which of them changed since listeners were notified."""
+    """All records, and which of them changed since the last `take_change`."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, JobRecord] = {}
         self.agents: dict[str, AgentRecord] = {}
         self.queue = QueueRecord()
         self.sequence: int | None = None
-        """Of the last event applied; None before the first snapshot."""
+        """Sequence number of the last event applied; None until a snapshot is complete."""
         self._first_page: SnapshotReply | None = None
-        self._coming: dict[str, JobRecord] = {}
-        """The jobs of a snapshot that is on its way."""
-        self._early: list[ChangesEvent] = []
-        """Events that came while a snapshot was on its way."""
+        self._incoming_jobs: dict[str, JobRecord] = {}
+        """Jobs of a snapshot that is not complete yet."""
+        self._early_events: list[ChangesEvent] = []
+        """Events received before the snapshot was complete."""
         self._changes = ChangeSet()
         self._reset = False
 
     def put_provisional(self, record: JobRecord) -> None:
-        """Show a job that was submitted and is not confirmed yet."""
+        """Add a job that was submitted and is not confirmed yet."""
         if record.id not in self.jobs:
             self.jobs[record.id] = record
             self._changes.jobs.change(record.id)
 
     def drop_provisional(self, job_id: str) -> None:
-        """The submission was refused."""
+        """Remove a provisional job whose submission was refused."""
         if self.jobs.pop(job_id, None) is not None:
             self._changes.jobs.remove(job_id)
 
     def take_page(self, page: SnapshotReply, provisional: frozenset[str]) -> bool:
-        """Take a page of a snapshot; returns True when it was the last and all of it counts now.
+        """Add a page of a snapshot; the last one replaces all records.
 
-        `provisional` jobs stay though the snapshot does not hold them.
+        Args:
+            provisional: ids of jobs to keep although the snapshot may not contain them.
+
+        Returns:
+            Whether this was the last page.
         """
         first = self._first_page = self._first_page or page
         # Page by page: a loop over all jobs would hold up every other thread of the program.
-        self._coming.update((record.id, record) for record in page.jobs)
+        self._incoming_jobs.update((record.id, record) for record in page.jobs)
         if page.more:
             return False
         for job_id in provisional:
             if job_id in self.jobs:
-                self._coming.setdefault(job_id, self.jobs[job_id])
-        self.jobs = self._coming
+                self._incoming_jobs.setdefault(job_id, self.jobs[job_id])
+        self.jobs = self._incoming_jobs
         self.agents = {record.id: record for record in first.agents}
         self.queue = page.queue
         self.sequence = first.sequence
-        self._first_page, self._coming = None, {}
+        self._first_page, self._incoming_jobs = None, {}
         self._reset = True
-        early, self._early = self._early, []
+        early, self._early_events = self._early_events, []
         for event in early:
             if event.sequence > self.sequence:
                 self.apply(event)
         return True
 
     def forget_pages(self) -> None:
-        """A snapshot that was on its way will not be completed."""
-        self._first_page, self._coming, self._early = None, {}, []
+        """Discard the pages of a snapshot that is not complete, because another will be requested."""
+        self._first_page, self._incoming_jobs, self._early_events = None, {}, []
         self.sequence = None
 
     def apply(self, event: ChangesEvent) -> bool:
-        """Apply an event; returns False when one before it was missed: then a snapshot is needed."""
+        """Apply an event. Returns False when an earlier one was missed: then request a snapshot."""
         if self.sequence is None:
-            self._early.append(event)
+            self._early_events.append(event)
             return True
         if event.sequence <= self.sequence:
             return True
@@ -127,9 +131,10 @@ class Mirror:
         return True
 
     def take_change(self, status: ConnectionStatus, message: str, most: int) -> QueueChange:
-        """What changed since the last call.
+        """Return what changed since the last call.
 
-        Unless it is everything: at most `most` jobs, and as many that were removed.
+        Args:
+            most: limit for changed jobs, and for removed jobs. It does not apply to a change with `reset`.
         """
         if self._reset:
             self._reset = False
@@ -148,11 +153,11 @@ class Mirror:
 
     @property
     def is_untold(self) -> bool:
-        """Whether `take_change` would hold something."""
+        """Whether there are changes for `take_change` to return."""
         return self._reset or bool(self._changes)
 
     def everything(self, status: ConnectionStatus, message: str) -> QueueChange:
-        """All that is known."""
+        """Return a change that holds all records, with `reset`."""
         return QueueChange(
             status=status,
             message=message,

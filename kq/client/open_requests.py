@@ -1,4 +1,4 @@
-"""Requests that have no answer yet: numbered, sent so many at a time, and again when a server comes back."""
+"""Requests without a reply: numbered, limited in flight, and sent again when the server has restarted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import KqError
 __all__ = ["OpenRequests", "fail"]
 
 _MAX_IN_FLIGHT = 256
-"""The server drops answers to a client that has too many to come."""
+"""The server drops replies to a client whose send queue is full."""
 
 Send = Callable[[m._Request], None]
 
@@ -23,11 +23,11 @@ class _Open(NamedTuple):
     request: m._Request
     future: Future[Any]
     result: Callable[[Any], Any]
-    """Makes of the reply what the future is to give."""
+    """Converts the reply to the future's result."""
 
 
 class OpenRequests:
-    """To be used from the client's thread alone, where the futures are called, too."""
+    """The requests of one client. Used from its thread only, on which the futures are completed too."""
 
     def __init__(self) -> None:
         self._last_number = 0
@@ -36,17 +36,17 @@ class OpenRequests:
         self._in_flight: set[int] = set()
 
     def new_number(self) -> int:
-        """A number that no request has had."""
+        """Return a number that no earlier request has."""
         self._last_number += 1
         return self._last_number
 
     def add(self, request: m._Request, future: Future[Any], result: Callable[[Any], Any]) -> None:
-        """Have a request sent by the next `send_more`; `future` is done when it is answered."""
+        """Queue a request for the next `send_more`. `future` gets `result(reply)`, or its error."""
         self._open[request.request] = _Open(request, future, result)
         self._unsent.append(request.request)
 
     def send_more(self, send: Send) -> None:
-        """Send what there is room for. A request that `send` cannot send fails with its KqError."""
+        """Send queued requests up to the limit in flight. A KqError that `send` raises fails that request."""
         while self._unsent and len(self._in_flight) < _MAX_IN_FLIGHT:
             number = self._unsent.popleft()
             waiting = self._open.get(number)
@@ -61,13 +61,13 @@ class OpenRequests:
                 self._in_flight.add(number)
 
     def send_all_again(self, send: Send) -> None:
-        """The server was away: what it has not answered it may not have heard."""
+        """Send every request without a reply again, in case the connection lost it."""
         self._in_flight.clear()
         self._unsent = deque(self._open)
         self.send_more(send)
 
     def take_reply(self, reply: Any) -> None:
-        """The answer to one of them, or to one that was given up."""
+        """Complete the future of the request that `reply` answers. Other replies are ignored."""
         self._in_flight.discard(reply.request)
         answered = self._open.pop(reply.request, None)
         if answered is None:
@@ -81,7 +81,7 @@ class OpenRequests:
             answered.future.set_result(answered.result(reply))
 
     def fail_all(self, error: KqError) -> None:
-        """No answer will come any more."""
+        """Fail every request without a reply with `error`."""
         given_up, self._open = self._open, {}
         for each in given_up.values():
             fail(each.future, error)

@@ -1,6 +1,6 @@
-"""A connection to a session's queue, with a thread of its own. No method of it ever waits for that thread.
+"""A connection to a session's queue, with a thread of its own. No method but `join` waits for that thread.
 
-The thread owns the sockets and the mirror; others leave it notes in a queue and wake it through a pipe.
+The thread owns the sockets; other threads post calls to it and wake it through a socket pair.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ from .requests import ClientRequests
 __all__ = ["QueueClient"]
 
 _SILENCE_S = 6.0
-"""Three signs of life of the server missed in a row."""
+"""The server is considered lost after this time: three of its periodic messages were missed."""
 _POLL_INTERVAL_S = 1.0
 _SNAPSHOT_TIMEOUT_S = 10.0
-"""A snapshot of which nothing came for so long was lost: it is asked for again."""
+"""A snapshot is requested again when no page of it has arrived for so long."""
 _log = logging.getLogger("kq.client")
 
 
 class QueueClient(ClientRequests):
-    """Knows the jobs and Agents of a session, and sends requests to its server.
+    """Holds the records of a session's jobs and Agents, and sends requests to its server.
 
-    Thread-safe. Futures and listeners are called on the client's own thread, and must not wait there.
+    Thread-safe. Callbacks of futures and listeners run on the client's own thread, and must not block it.
     """
 
     def __init__(self, *, history: bool = True, managed: bool = False) -> None:
-        """Not connected yet: see `connect`.
+        """Start the thread; `connect` connects.
 
         Args:
-            history: whether jobs of earlier sessions are wanted too.
-            managed: whether a Session starts the queue again when it ends, and reports that by `say`.
+            history: whether to load jobs of earlier sessions too.
+            managed: whether a Session restarts the queue when it ends, and reports that by `set_status`.
         """
         self._managed = managed
         self._history = history
@@ -66,14 +66,14 @@ class QueueClient(ClientRequests):
         self._message = "the queue is starting"
         self._rests = Rests()
         self._listeners = Listeners(self._mirror, self._lock, self._rests)
-        self._notes: deque[Callable[[], None]] = deque()
-        self._near, self._far = socket.socketpair()
-        self._near.setblocking(False)
-        self._far.setblocking(False)
+        self._posted: deque[Callable[[], None]] = deque()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
         self._session: SessionRecord | None = None
         self._wire: ClientWire | None = None
         self._poller = Poller()
-        self._poller.add(self._near.fileno())
+        self._poller.add(self._wake_read.fileno())
         self._requests = OpenRequests()
         self._is_up = False
         self._provisional: set[str] = set()
@@ -81,9 +81,9 @@ class QueueClient(ClientRequests):
         self._snapshot_awaited_since: float | None = None
         self._last_heard = time.monotonic()
         self._is_silent = False
-        """Whether it is Lost because nothing was heard, and for no other reason."""
-        self._looked_at = 0.0
-        """When its session's ports were last read again, because they did not answer."""
+        """Whether the status is Lost only because the server was silent."""
+        self._ports_read_at = 0.0
+        """Monotonic time at which the session's ports were last read again."""
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()
@@ -92,56 +92,56 @@ class QueueClient(ClientRequests):
 
     @property
     def status(self) -> ConnectionStatus:
-        """How much of what is known can be believed."""
+        """Whether the records are up to date."""
         return self._status
 
     @property
     def message(self) -> str:
-        """What is wrong, or under way, for people."""
+        """Status message for the user; often empty."""
         return self._message
 
     @property
     def session(self) -> str:
-        """The name of the session that it is connected to; empty before the first connection."""
+        """The id of the session; empty before the first `connect`."""
         return self._session.session if self._session is not None else ""
 
     @property
     def ports(self) -> tuple[int, int, int]:
-        """The queue's ports as they were reached last; zeros before the first connection."""
+        """The server's ports, as last known; zeros before the first `connect`."""
         return self._session.ports if self._session is not None else (0, 0, 0)
 
     def jobs(self) -> list[JobRecord]:
-        """All jobs, as last heard, in the order of submission."""
+        """Return the last known records of all jobs, in the order of submission."""
         with self._lock:
             return list(self._mirror.jobs.values())
 
     def job(self, job_id: str) -> JobRecord | None:
-        """One job, as last heard; one just submitted is known at once."""
+        """Return the last known record of a job, or None. `submit` adds a provisional one."""
         with self._lock:
             return self._mirror.jobs.get(job_id)
 
     def agents(self) -> list[AgentRecord]:
-        """All Agents, as last heard."""
+        """Return the last known records of all Agents."""
         with self._lock:
             return list(self._mirror.agents.values())
 
     def queue(self) -> QueueRecord:
-        """The queue as a whole, as last heard."""
+        """Return the last known record of the queue as a whole."""
         with self._lock:
             return self._mirror.queue
 
     def now_s(self) -> float:
-        """The time as the queue has it, in seconds since the epoch: with it records' times become durations.
+        """Return the time by the server's clock, in seconds since the epoch.
 
-        From any thread.
+        Records' times are by that clock, so a job's age is `now_s()` less its time of submission.
         """
         return self._clock.wall()
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
-        """Have `listener` called with changes, on the client's thread, some thirty times a second at most,
-        or a few times in a row after a quiet moment. Many changed jobs come a thousand to a call.
+        """Have `listener` called with changes on the client's thread, at most some thirty times a second,
+        with short bursts after idle time. A call has at most 1000 changed jobs.
 
-        The first call comes soon, with everything known (`reset`).
+        The first call has all records (`reset`), and is made as soon as the thread is free.
 
         Returns:
             A function that removes it.
@@ -159,8 +159,8 @@ class QueueClient(ClientRequests):
         """Queue a job.
 
         Returns:
-            Its id, which `job` knows at once, and a future that is done when the queue has the job. It gives
-            whether the job is in the journal: else it is forgotten when the queue's server ends.
+            The job's id, which `job` finds at once, and a future that completes when the server has the job.
+            Its result is whether the job is in the journal: if not, it is lost when the server ends.
 
         Raises:
             BadInput: the spec cannot be a job.
@@ -195,7 +195,7 @@ class QueueClient(ClientRequests):
         return job_id, future
 
     def stop_all_jobs(self) -> Future[None]:
-        """Cancel all that waits and end all that runs, as known when the client's thread comes to it."""
+        """Stop every job that is unfinished when the client's thread handles the call."""
         return self._ask(
             lambda number: m.JobActionRequest(
                 request=number, action=m.JobAction.STOP, job_ids=self._unfinished()
@@ -232,46 +232,46 @@ class QueueClient(ClientRequests):
     # --- Connecting ---
 
     def connect(self, session: SessionRecord) -> None:
-        """Reach this server, instead of the one before. Requests without an answer are sent again."""
+        """Connect to this server instead of the previous one. Requests without a reply are sent again."""
         self._post(lambda: self._connect(session))
 
     def set_status(self, status: ConnectionStatus, message: str) -> None:
-        """Note what whoever runs the session knows better: that the server died, or could not start."""
+        """Set status and message: a Session learns first that a server died or failed to start."""
         self._post(lambda: self._set_status(status, message))
 
     def close(self) -> None:
-        """End the thread. Requests without an answer fail."""
+        """Ask the thread to end; returns at once. Requests without a reply fail with ConnectionLost."""
 
-        def note() -> None:
+        def call() -> None:
             self._closing = True
 
-        self._post(note)
+        self._post(call)
 
     def join(self, timeout_s: float) -> bool:
-        """Wait until the thread has ended after `close`. Returns whether it has."""
+        """Wait up to `timeout_s` seconds for the thread to end after `close`. Returns whether it has."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _post(self, note: Callable[[], None]) -> bool:
+    def _post(self, call: Callable[[], None]) -> bool:
         if self._closing:
             return False
-        self._notes.append(note)
+        self._posted.append(call)
         try:
-            self._far.send(b"\0")
+            self._wake_write.send(b"\0")
         except BlockingIOError:
-            pass  # it is awake already
+            pass  # the wake-up buffer is full: the thread will wake anyway
         except OSError:
             return False  # closed meanwhile
         return True
 
-    # --- the thread ---------------------------------------------------------------
+    # --- The thread ---
 
     def _run(self) -> None:
         try:
             while not self._closing:
                 ready = self._poller.wait(self._timeout_s())
                 self._rests.begin()
-                self._take_notes()
+                self._run_posted()
                 self._take_messages(ready)
                 self._watch_silence()
                 self._follow_ports()
@@ -284,30 +284,30 @@ class QueueClient(ClientRequests):
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close(linger_s=0.2)
-        self._near.close()
-        self._far.close()
-        # After the sockets: a note that comes later still finds them closed, and knows.
-        self._take_notes()
+        self._wake_read.close()
+        self._wake_write.close()
+        # After the sockets are closed: a call that is posted later fails at its socket.
+        self._run_posted()
         self._requests.fail_all(ConnectionLost("the connection to the queue was closed"))
 
     def _timeout_s(self) -> float:
         due_s = self._listeners.due_in_s(self._now_status())
         return 1.0 if due_s is None else due_s
 
-    def _take_notes(self) -> None:
+    def _run_posted(self) -> None:
         try:
-            while len(self._near.recv(4096)) == 4096:
+            while len(self._wake_read.recv(4096)) == 4096:
                 pass
         except (BlockingIOError, OSError):
             pass  # all taken, or closed
-        while self._notes:
-            self._notes.popleft()()
+        while self._posted:
+            self._posted.popleft()()
 
     def _connect(self, session: SessionRecord) -> None:
         if self._wire is not None:
             self._wire.close()
             self._poller = Poller()
-            self._poller.add(self._near.fileno())
+            self._poller.add(self._wake_read.fileno())
         self._is_up = False
         self._wire = ClientWire(session)
         self._session = session
@@ -315,7 +315,7 @@ class QueueClient(ClientRequests):
         self._last_heard = time.monotonic()
 
     def _send_more(self) -> None:
-        # Not before the server is there: what waited in the socket would be sent a second time then.
+        # Not while disconnected: what waits in the socket would be sent twice, again on reconnecting.
         if self._is_up and self._wire is not None:
             self._requests.send_more(self._wire.send_request)
 
@@ -333,7 +333,7 @@ class QueueClient(ClientRequests):
             elif change == "refused":
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
         if changed and self._is_up and wire.hears:
-            # Not before broadcasts arrive, too: changes in between would be missed without a sign.
+            # Not before broadcasts arrive too: changes in between would be missed unnoticed.
             self._ask_snapshot()
         elif changed and self._status is ConnectionStatus.CONNECTED:
             self._set_status(ConnectionStatus.LOST, "the connection to the queue was lost")
@@ -391,12 +391,12 @@ class QueueClient(ClientRequests):
             self._set_status(ConnectionStatus.CONNECTED, "")
 
     def _follow_ports(self) -> None:
-        """Reach a server that had to take other ports than the one before it. Not managed: see `connect`."""
+        """Connect to a restarted server that took other ports. A Session calls `connect` instead."""
         wire, session, now = self._wire, self._session, time.monotonic()
         if self._managed or wire is None or session is None or (self._is_up and wire.hears):
             return
-        if now - self._looked_at >= _POLL_INTERVAL_S:
-            self._looked_at = now
+        if now - self._ports_read_at >= _POLL_INTERVAL_S:
+            self._ports_read_at = now
             found = on_other_ports(session)
             if found is not None:
                 self._connect(found)

@@ -1,6 +1,6 @@
-"""The queue that belongs to this process: starts a guardian, follows what it says, and ends with it.
+"""The queue that belongs to this process: starts a guardian, follows its events and restarts it if it dies.
 
-All of it happens on a thread: the caller, which may be a desktop's UI, gets its client back at once.
+All of this runs on a thread of its own: no constructor or `close` blocks a desktop's UI.
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ _current: Session | None = None
 
 
 class Session:
-    """A queue that lives as long as this object's `close` is not called and this process lives.
+    """A queue that ends when `close` is called or this process ends. Thread-safe.
 
     Attributes:
-        client: knows its jobs, and takes requests; usable at once.
-        settings: what it was started with.
+        client: the connection to it, usable at once.
+        settings: its settings; None until they have been read from the environment.
     """
 
     def __init__(
         self, settings: Settings | None = None, find_python: Callable[[], Interpreter] | None = None
     ) -> None:
-        """Returns at once; the queue starts meanwhile.
+        """Start the queue on a thread; returns at once.
 
         Args:
-            settings: default: from this process's environment; what is invalid is in the client's message.
-            find_python: gives the interpreter for kq's processes, on the session's thread, once; a KqError
-                of it is why there is no queue. Default: this process's own.
+            settings: default: from this process's environment. An error in it becomes `failure`.
+            find_python: returns the interpreter for kq's processes; called once, on the session's thread.
+                A KqError that it raises becomes `failure`. Default: this process's own interpreter.
         """
         self.client = QueueClient(managed=True)
         self.queue_dir: Path | None = None
         self.ready: dict[str, Any] | None = None
-        """What the server announced when its Agents were ready: session, pid and ports."""
+        """The server's READY event: session, pid and ports; None until the Agents are ready."""
         self.failure = ""
-        """Why there is no queue; empty: there is one, or it is starting."""
+        """Why there is no queue; empty while it runs or starts."""
         self._find_python = find_python or (lambda: Interpreter(sys.executable, os.environ))
         self._interpreter: Interpreter | None = None
         self._given = settings
@@ -71,7 +71,7 @@ class Session:
         self._changed = threading.Condition()
         self._restarts = RestartLimit(restart_limit=_RESTART_LIMIT, window_s=_RESTART_WINDOW_S)
         self._journal_session = ""
-        """The session that the first guardian began: those that follow it go on with its jobs."""
+        """Id of the first guardian's session, whose jobs later guardians continue."""
         self._thread = threading.Thread(target=self._run, name="kq-session", daemon=True)
         self._thread.start()
 
@@ -81,7 +81,7 @@ class Session:
         return self._closing
 
     def close(self) -> None:
-        """Ask the queue to end, with all it runs. Returns at once; `wait` tells when it has."""
+        """Ask the queue and its renders to end. Returns at once; `wait` waits for the end."""
         with self._lock:
             self._closing = True
             if self._lifeline is not None:
@@ -91,17 +91,27 @@ class Session:
         self.client.close()
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Wait until the queue has ended and nothing of it is left. Returns whether it has."""
+        """Wait until all processes of the queue have ended. Blocks: not for a UI's thread.
+
+        Args:
+            timeout_s: seconds; None: no limit.
+
+        Returns:
+            Whether they have ended.
+        """
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def wait_ready(self, timeout_s: float) -> bool:
-        """Wait until the Agents are there, or there is a `failure`. Not for a UI's thread."""
+        """Wait up to `timeout_s` seconds until the Agents are ready, or there is a `failure`.
+
+        Blocks: not for a UI's thread. Returns whether they are ready.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self.ready is not None or bool(self.failure), timeout_s)
         return self.ready is not None
 
-    # --- the thread ---------------------------------------------------------------
+    # --- The thread ---
 
     def _run(self) -> None:
         try:
@@ -150,7 +160,7 @@ class Session:
         finally:
             os.close(write_end)
         with self._lock:
-            # The lifeline is ours from here on, so that whoever closes it first wins.
+            # Moved here, so that only one of `close` and this thread closes it.
             self._lifeline, child.lifeline = child.lifeline, None
         if self._closing:
             self.close()
@@ -172,14 +182,14 @@ class Session:
         return True
 
     def _follow(self, read_end: int) -> str:
-        """Follow what the guardian and its server announce. Returns why they failed, if they did."""
+        """Handle the events of the guardian and its server until they end. Returns why they failed, or ""."""
         failed = ""
         with open(read_end, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
                     event = json.loads(line)
                 except ValueError:
-                    continue  # a library's own words; they are in the log as well
+                    continue  # output of a library, which is in the log as well
                 if isinstance(event, dict):
                     failed = self._on_event(event) or failed
         return failed
@@ -214,7 +224,7 @@ class Session:
 
 
 def _join(child: process.Child) -> process.Exit:
-    """Wait for the guardian, which has closed its output already."""
+    """Wait for the guardian to exit; it has closed its output already."""
     wait_s = 0.001
     while (ended := child.poll()) is None:
         time.sleep(wait_s)
@@ -224,14 +234,14 @@ def _join(child: process.Child) -> process.Exit:
 
 
 def _without_marks(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without the marks of another session, which may host it, and settings: ours follow."""
+    """`environment` without kq's settings and the variables of another session, whose render this may be."""
     marks = ("KQ_SESSION", "KQ_ROLE", "KQ_AGENT", "KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
     settings = {name for field in Settings.__struct_fields__ for name in Settings.variables_of(field)}
     return {key: value for key, value in environment.items() if key not in settings.union(marks)}
 
 
 def _as_environment(settings: Settings) -> dict[str, str]:
-    """The KQ_* variables that give these settings again."""
+    """The KQ_* variables that hold these settings. Raises BadSetting."""
     try:
         return settings.as_environment()
     except UnicodeEncodeError as error:
@@ -241,12 +251,12 @@ def _as_environment(settings: Settings) -> dict[str, str]:
 def start_session(
     settings: Settings | None = None, find_python: Callable[[], Interpreter] | None = None
 ) -> Session:
-    """Start this process's queue, and make it `current_session`. Returns at once. See Session."""
+    """Start this process's queue, and make it `current_session`. Returns at once; arguments as in Session."""
     global _current  # one desktop has one queue, and its plug-ins must find it
     _current = Session(settings, find_python)
     return _current
 
 
 def current_session() -> Session | None:
-    """The queue of this process, if one was started."""
+    """Return the session that `start_session` started last in this process, or None."""
     return _current
