@@ -1,6 +1,6 @@
-"""From a job to its item in Katana's Catalog: progress, picture, frame and variables of every renderer.
+"""Finds a job's item in Katana's Catalog, and reads progress, picture, frame and variables from it.
 
-All functions: Qt's thread, and only for jobs of this session. Where there is no item they say so by None.
+All functions: Qt's thread, and only for jobs submitted in this session.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ __all__ = [
 ]
 
 _REPEAT_AGAIN_S = 10.0
-"""A job that Katana starts again so soon after it was asked to repeat it is the repetition itself."""
+"""If Katana restarts a job this soon after `repeat`, it is the repeated render, and is not repeated again."""
 _log = logging.getLogger("KatanaQueue")
 _T = TypeVar("_T")
 
 
 class CatalogFacts(NamedTuple):
-    """What the Catalog knows of a job's render."""
+    """The properties of a job's Catalog item."""
 
     sequence_id: int
     progress: float | None
-    """0 to 1; None while Katana does not know."""
+    """0 to 1; None while unknown."""
     frame: str
     is_frame_pinned: bool
     pinned_variables: tuple[str, ...]
@@ -52,20 +52,23 @@ class CatalogFacts(NamedTuple):
 class _Render(NamedTuple):
     sequence_id: int
     sends_pixels: bool
-    """Whether its command line names the port of Katana that its pixels go to."""
+    """Whether its command line has Katana's port, to which the render sends its pixels."""
 
 
 _renders: dict[str, _Render] = {}
 _repeated_s: dict[str, float] = {}
 _variables: dict[int, dict[str, str]] = {}
-"""Of renders that were started with other values than the project has, by sequence ID."""
+"""Values of graph state variables that `note_variables` recorded, by sequence ID of the render."""
 
 
 def remember(job_id: str, context: str, node: str, *, sends_pixels: bool = False) -> None:
-    """Note which item a job belongs to: the name of its render context carries the sequence ID.
+    """Record the Catalog item of a job, found by the sequence ID in the name of its render context.
 
     Args:
-        sends_pixels: whether its command line has `-host`: then a repetition of it needs a living Katana.
+        job_id: the job.
+        context: the name of its render context.
+        node: the name of its node; empty: any.
+        sends_pixels: whether its command line has `-host`, so that only Katana can repeat the render.
     """
     item = _item_of_context(context, node)
     sequence_id = _asked(item.getMainSequenceID) if item is not None else None
@@ -74,12 +77,12 @@ def remember(job_id: str, context: str, node: str, *, sends_pixels: bool = False
 
 
 def rendered_jobs() -> tuple[str, ...]:
-    """The jobs of this session that had an item when they were submitted."""
+    """Return the ids of this session's jobs that had a Catalog item when they were submitted."""
     return tuple(_renders)
 
 
 def knows_renders() -> bool:
-    """Whether any job of this session has an item."""
+    """Whether `rendered_jobs` has any."""
     return bool(_renders)
 
 
@@ -89,7 +92,7 @@ def has_item(job_id: str) -> bool:
 
 
 def facts_of(job_id: str) -> CatalogFacts | None:
-    """All that the Catalog knows of a job, but for its picture."""
+    """Return the properties of a job's Catalog item, without its picture; None when there is no item."""
     item = _item(job_id)
     if item is None:
         return None
@@ -104,25 +107,28 @@ def facts_of(job_id: str) -> CatalogFacts | None:
 
 
 def progress_of(job_id: str) -> float | None:
-    """How far the render is, 0 to 1, as Katana shows it: also of renderers that print nothing."""
+    """Return the progress that Katana shows, 0 to 1, or None while unknown.
+
+    It is available even for renderers that print no progress.
+    """
     item = _item(job_id)
     answer = _asked(item.getRenderProgress) if item is not None else None
     try:
-        done, total = answer  # type: ignore[misc]  # None, too, is refused here
+        done, total = answer  # type: ignore[misc]  # None raises a TypeError, too
         return min(max(done / total, 0.0), 1.0) if total else None
     except (TypeError, ValueError):
-        return None  # another version of Katana may answer otherwise
+        return None  # another version of Katana may return another type
 
 
 def thumbnail_of(job_id: str) -> Any:
-    """The small picture of the render, a QPixmap; None while there is none."""
+    """Return the thumbnail of the render, a QPixmap; None while there is none."""
     item = _item(job_id)
     pixmap = _asked(item.getThumbnailPixmap) if item is not None else None
     return pixmap if pixmap is not None and not pixmap.isNull() else None
 
 
 def show_in_monitor(job_id: str) -> bool:
-    """Show the job's picture in the front of the Monitor. Returns whether there is an item."""
+    """Show the job's picture as the primary image of the Monitor. Returns False when there is no item."""
     item = _item(job_id)
     if item is None:
         return False
@@ -133,9 +139,9 @@ def show_in_monitor(job_id: str) -> bool:
 
 
 def show_in_catalog(job_id: str) -> bool:
-    """Bring the Catalog into sight, with the job's item selected and in the Monitor.
+    """Raise the Catalog tab with the job's item selected, and show it in the Monitor.
 
-    Returns whether there is an item.
+    Returns: False when there is no item.
     """
     item = _item(job_id)
     if item is None or not show_in_monitor(job_id):
@@ -147,9 +153,9 @@ def show_in_catalog(job_id: str) -> bool:
 
 
 def repeat(job_id: str) -> bool:
-    """Have Katana render a job again whose old command line sends its pixels to Katana.
+    """Let Katana repeat the render of a job whose old command line sends its pixels to Katana.
 
-    Returns: whether it does. False: the job's own commands are to be run again.
+    Returns: whether it does. False: the caller should run the job's own commands again.
     """
     render = _renders.get(job_id)
     if render is None or not render.sends_pixels or not has_item(job_id):
@@ -160,22 +166,26 @@ def repeat(job_id: str) -> bool:
     _repeated_s[job_id] = now
     try:
         Nodes2DAPI.RestartExternalRender(render.sequence_id)
-    except Exception as error:  # noqa: BLE001  what Katana raises is not known, and the old way is left
+    except Exception as error:  # noqa: BLE001  Katana's errors are undocumented, and the old commands remain
         _log.warning("Katana Queue: Katana could not repeat render %d: %s", render.sequence_id, error)
         return False
     return True
 
 
 def stop_signal(renderer: str) -> int:
-    """The signal on which `renderer` ends and keeps what it has; 0: not known."""
+    """Return the number of the signal at which `renderer` saves its result and exits; 0 when unknown."""
     answer = _asked(Nodes2DAPI.GetRenderTerminationSignal, renderer) if renderer else None
     return int(answer) if isinstance(answer, int) and answer > 0 else 0
 
 
 def variables_of(context: str, node: str) -> dict[str, str]:
-    """The graph state variables that name a job, with their values.
+    """Return the graph state variables to show in a job's name, with their values.
 
-    Those pinned to its item are left out: a repeated render keeps the item's values, and not the project's.
+    Those pinned to its Catalog item are left out: a repeated render uses the item's values instead.
+
+    Args:
+        context: the name of the job's render context.
+        node: the name of its node.
     """
     variables = graph_state_variables()
     item = _item_of_context(str(context or ""), node) if variables else None
@@ -188,7 +198,10 @@ def variables_of(context: str, node: str) -> dict[str, str]:
 
 
 def note_variables(sequence_id: int, variables: Mapping[str, str]) -> None:
-    """A render was started with these values: the project may have others when its job comes to a farm."""
+    """Record the values of graph state variables with which a render was started.
+
+    The project's values may have changed by the time the render's job is submitted.
+    """
     _variables[sequence_id] = dict(variables)
 
 
@@ -200,10 +213,10 @@ def _item(job_id: str) -> Any:
 
 
 def _item_of_context(context: str, node: str) -> Any:
-    """The item whose sequence ID is one of the numbers in a context's name, and whose node is `node`."""
+    """Return the item whose sequence ID is a number in `context` and whose node is `node`, or None."""
     for number in reversed(re.findall(r"\d+", context)):
         if len(number) > 9:
-            continue  # no sequence ID, and more than Katana's functions take
+            continue  # too large for Katana's functions, so it is no sequence ID
         item = _asked(CatalogAPI.FindCatalogItemBySequenceID, int(number))
         if item is not None and (not node or _asked(item.getNodeName) in (node, "", None)):
             return item
@@ -218,9 +231,9 @@ def _raise_tab(name: str) -> object:
 
 
 def _select(tab: Any, item: Any) -> None:
-    """Select the row of `item` in Katana's Catalog, a tree whose items know theirs.
+    """Select the row of `item` in the tree widget of Katana's Catalog tab.
 
-    CatalogAPI has no function for it. Where the tab has no such tree, it selects nothing.
+    CatalogAPI has no function for this. In a version of Katana without that tree it raises AttributeError.
     """
     panel = tab if hasattr(tab, "getCatalogWidget") else tab.getWidget()
     tree = panel.getCatalogWidget()
@@ -228,7 +241,7 @@ def _select(tab: Any, item: Any) -> None:
     while rows:
         row = rows.pop()
         rows += [row.child(at) for at in range(row.childCount())]
-        # The row of a slot, which has rows of its own, answers for the first of them.
+        # A slot's row returns the item of its first child row, so only rows without children are compared.
         if not row.childCount() and row.getCatalogItem() == item:
             tree.clearSelection()
             tree.setCurrentItem(row)
@@ -237,9 +250,9 @@ def _select(tab: Any, item: Any) -> None:
 
 
 def _asked(question: Callable[..., _T], *arguments: object) -> _T | None:
-    """The answer of Katana's API; None where it raises: an item may be deleted between two calls."""
+    """Call a function of Katana's API; None when it raises: an item may be deleted between two calls."""
     try:
         return question(*arguments)
-    except Exception as error:  # noqa: BLE001  what each version of Katana raises is not known
+    except Exception as error:  # noqa: BLE001  Katana's errors are undocumented and differ between versions
         _log.debug("the Catalog did not answer: %s", error)
         return None

@@ -1,6 +1,6 @@
-"""What FarmAPI asks for, as a job of kq, and a job of kq as FarmAPI shows it: for every farm plug-in of ours.
+"""Converts FarmAPI's job requests to kq's JobSpec, and kq's JobRecord to FarmAPI.Job.
 
-All functions: Qt's thread. Nothing is submitted here.
+Used by all our farm plug-ins. All functions: Qt's thread. Nothing is submitted here.
 """
 
 from __future__ import annotations
@@ -30,25 +30,26 @@ FARM_STATES: Mapping[JobState, str] = {
 """FarmAPI's constant for each state of a job."""
 
 PER_TASK_VARIABLE = "KQ_FRAMES_PER_TASK"
+"""In a job's environment: how many frames one task renders at most."""
 PRIORITY_VARIABLE = "KQ_PRIORITY"
-"""In a job's environment: how many frames a task of it renders, and how early it starts."""
+"""In a job's environment: the job's priority; higher starts earlier."""
 _STANDBY_VARIABLE = "KQ_STANDBY_COMMAND"
 """In a job's environment: a command that loads the render program and then waits for one render."""
 
 
 class FarmRequest(NamedTuple):
-    """A job request that was read."""
+    """A parsed job request."""
 
     spec: JobSpec
     options: Mapping[str, str]
-    """The `-key value` pairs of its render."""
+    """The `-key value` pairs of the render's command line, without the dash."""
 
 
 def read_request(request: Any) -> FarmRequest:
-    """The job that a `FarmPluginManager.JobRequest` describes.
+    """Convert a `FarmAPI.FarmPluginManager.JobRequest` to a job of kq.
 
     Raises:
-        BadInput: a command cannot be read.
+        BadInput: a command cannot be parsed, or a KQ_* number in its environment is no whole number.
     """
     node = str(request.nodeName or "")
     render = read_commands([str(each) for each in request.commands])
@@ -77,8 +78,8 @@ def read_request(request: Any) -> FarmRequest:
 
 
 def farm_job(record: JobRecord) -> FarmAPI.Job:
-    """A job as FarmAPI shows jobs."""
-    # FarmAPI knows no time of submission; until a job starts, that is the time to show.
+    """Convert a job of kq to FarmAPI's Job. Times are in whole seconds since the epoch; 0: not completed."""
+    # FarmAPI.Job has no time of submission, so it is shown as the start until the job starts.
     started = record.submitted if record.started is None else record.started
     return FarmAPI.Job(
         record.id,
@@ -91,9 +92,9 @@ def farm_job(record: JobRecord) -> FarmAPI.Job:
 
 
 def _tasks(frames: list[int], per_task: int) -> dict[str, Any]:
-    """The frames of a job whose commands hold a placeholder for them, in the order asked for.
+    """Return the `frames` and `chunk` fields of a JobSpec whose commands have a frame placeholder.
 
-    Neighbours with the same step share a task, `per_task` of them at most.
+    The frames keep the request's order. Consecutive frames with the same step share a task, up to `per_task`.
     """
     tasks: list[list[int]] = []
     for frame in dict.fromkeys(frames):
@@ -115,7 +116,7 @@ def _written(task: list[int]) -> str:
 
 
 def _whole_number(environment: dict[str, str], name: str, default: int) -> int:
-    """Take a number out of a job's environment. Raises BadInput."""
+    """Remove variable `name` from `environment` and return it as a number. Raises BadInput."""
     text = environment.pop(name, "")
     if not text:
         return default
@@ -128,9 +129,10 @@ def _whole_number(environment: dict[str, str], name: str, default: int) -> int:
 
 
 def _one_task(frames: list[int]) -> dict[str, Any]:
-    """The frames of a job whose commands render all of them: one task, which is labelled with them.
+    """Return the `frames` and `chunk` fields of a JobSpec whose commands render all frames in one task.
 
-    Frames with gaps would be split into tasks, each with all commands: of those only the name tells.
+    Empty for frames with gaps: kq would split those into several tasks, and each would render all frames.
+    They are then shown only in the job's name.
     """
     distinct = sorted(set(frames))
     if not distinct or distinct[-1] - distinct[0] != len(distinct) - 1:

@@ -31,7 +31,7 @@ PACKAGE = "katana_queue"
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "packages"
-"""pyzmq and the like, in a folder that `kq katana-folder` wrote; elsewhere there is none."""
+"""Third-party packages such as pyzmq. Exists only in a folder that `kq katana-folder` wrote."""
 _MANIFEST = ROOT / "katana_queue.json"
 _KATANAS_KQ = Path("plugins", "Resources", "Core", "Plugins", "kq")
 
@@ -41,10 +41,14 @@ class UnsuitableFolder(ImportError):
 
 
 def load(name: str) -> ModuleType:
-    """The module `name` of this project, for example `kq.api` or `plugins.Tabs.KatanaQueue.tab`. Any thread.
+    """Import a module of this project as part of the package `katana_queue`. Any thread.
+
+    Args:
+        name: relative to that package, for example `kq.api` or `plugins.Tabs.KatanaQueue.tab`.
 
     Raises:
-        ImportError: a package that it needs is not installed, or another copy of this project is loaded.
+        UnsuitableFolder: the folder was written for another system or version of Python.
+        ImportError: a required package is not installed, or another copy of this project is loaded.
     """
     package = sys.modules.get(PACKAGE)
     if package is None:
@@ -53,10 +57,10 @@ def load(name: str) -> ModuleType:
             PACKAGE, "Katana Queue: the folder that holds kq and plugins."
         )
         package.__path__ = [str(ROOT)]
-        # What is loaded by it imports this very module, and no second one of another name.
+        # So that relative imports of this module get this instance, not a second copy under another name.
         sys.modules[f"{PACKAGE}.plugins.import_isolation"] = sys.modules[__name__]
         if PACKAGES.is_dir() and str(PACKAGES) not in sys.path:
-            # Last, so that whatever Katana or another plug-in brings is found before ours.
+            # Last, so that packages of Katana and of other plug-ins take precedence over ours.
             sys.path.append(str(PACKAGES))
     elif not any(Path(folder).resolve() == ROOT for folder in package.__path__):
         raise ImportError(
@@ -67,7 +71,7 @@ def load(name: str) -> ModuleType:
 
 
 def _check_manifest() -> None:
-    """Raise UnsuitableFolder where the native modules of the folder cannot be loaded here."""
+    """Raise UnsuitableFolder if the folder's native modules are for another system or version of Python."""
     try:
         manifest = json.loads(_MANIFEST.read_text(encoding="utf-8"))
     except OSError:
@@ -82,7 +86,7 @@ def _check_manifest() -> None:
 
 
 def is_kq_taken() -> bool:
-    """Whether the package name `kq` is another package's here, as it is in Katana 4 and later."""
+    """Whether another package is called `kq` here, as in Katana 4 and later."""
     loaded = sys.modules.get("kq")
     if loaded is not None:
         folders = [Path(folder) for folder in getattr(loaded, "__path__", ())]
@@ -97,8 +101,12 @@ def is_kq_taken() -> bool:
 
 
 def farm_name(taken: Sequence[str] = ()) -> str:
-    """The name of our farm plug-in and tab: "Katana Queue", unless that is in `taken` or Katana's own."""
-    global _farm_name  # one answer for a process: the farm plug-in and the tab must agree
+    """Return the name of our farm plug-in and tab: "Katana Queue", or "Katana Queue (Open)" if that is taken.
+
+    Args:
+        taken: names of farm plug-ins that are registered already. Only the first call in a process uses it.
+    """
+    global _farm_name  # kept, since the farm plug-in and the tab must have the same name
     if _farm_name is None:
         beside = is_kq_taken() or "Katana Queue" in taken
         _farm_name = "Katana Queue (Open)" if beside else "Katana Queue"
@@ -109,12 +117,12 @@ _farm_name: str | None = None
 
 
 def is_beside_katanas_queue() -> bool:
-    """Whether Katana's own queue is in this process too, and reads the same KQ_* variables."""
+    """Whether Katana's own queue is also loaded in this process; it reads the same KQ_* variables."""
     return farm_name() != "Katana Queue"
 
 
 def import_problem(error: ImportError) -> str:
-    """What to do after `error`, as one line for a log."""
+    """Return a one-line log message for `error`: what is missing and how to fix it."""
     packages = {"zmq": "pyzmq", "msgspec": "msgspec", "psutil": "psutil", "PySide6": "PySide6-Essentials"}
     missing = (error.name or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and missing in packages:

@@ -1,6 +1,6 @@
-"""Which Python kq's processes run with, and in which environment. Candidates are tried off Qt's thread.
+"""Finds the Python interpreter and the environment for kq's processes. Runs programs: not on Qt's thread.
 
-In Katana `sys.executable` is Katana, and its environment is made for its own Python alone.
+In Katana `sys.executable` is Katana itself, and its environment suits only its own Python.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ POISON = (
     "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "PYTHONUSERBASE",
     "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT",
 )  # fmt: skip
-"""Variables that Katana sets for itself: another Python would load its modules and libraries, and crash."""
+"""Variables that Katana sets for itself: with them another Python would load Katana's libraries and crash."""
 
 
 def find_interpreter() -> Interpreter:
-    """The first Python with which kq's processes start. Runs each candidate once; takes a moment.
+    """Return the first interpreter that can run kq. Runs each candidate once, so it can take seconds.
 
     Raises:
-        NotFound: none does; the message has the reason of the one that should have.
+        NotFound: none can; the message has the error of the first candidate.
     """
     if is_own_python():
-        return Interpreter(sys.executable, dict(os.environ))  # this very process shows that it runs
+        return Interpreter(sys.executable, dict(os.environ))  # no check needed: it runs this process
     reasons = []
     for candidate in candidates():
         reason = check_interpreter(candidate)
@@ -49,7 +49,10 @@ def find_interpreter() -> Interpreter:
 
 
 def candidates() -> Iterator[Interpreter]:
-    """Every Python that may serve, the likeliest first, each with the environment to try it in."""
+    """Yield the interpreters to try, the most likely first, each with its environment.
+
+    The one in KQ_OPEN_PYTHON (or KQ_PYTHON) is the only candidate if set.
+    """
     clean = clean_environment(os.environ)
     named = _named()
     if named:
@@ -66,7 +69,7 @@ def candidates() -> Iterator[Interpreter]:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without what Katana sets for its own Python."""
+    """Return `environment` without the variables in POISON."""
     return {key: value for key, value in environment.items() if key not in POISON}
 
 
@@ -75,7 +78,7 @@ def _named() -> str:
 
 
 def is_own_python() -> bool:
-    """Whether this process is the Python of kq's processes too, as in the stand-in. Any thread."""
+    """Whether kq runs with this process's Python, as in the stand-in desktop. Any thread."""
     return not _named() and Path(sys.executable).stem.lower().startswith("python")
 
 
@@ -93,7 +96,7 @@ def _paths(root: Path | None) -> Iterator[str]:
 
 
 def _katanas_libraries(root: Path) -> dict[str, str]:
-    """What Foundry's own StartAgents sets, for a Python of Katana's that does not find its libraries."""
+    """Return the library path that Foundry's StartAgents sets: Katana's Python may need it to start."""
     folders = [root / "bin", root / "bin" / "OpenSSL"]
     return {"LD_LIBRARY_PATH": os.pathsep.join(str(folder) for folder in folders)}
 
@@ -101,14 +104,14 @@ def _katanas_libraries(root: Path) -> dict[str, str]:
 def _python_on_path(version: str) -> str | None:
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     path = os.pathsep.join(each for each in folders if not is_alias_folder(each))
-    # On Windows an installation calls it neither python3 nor by its version.
+    # Python's installer for Windows adds only python.exe, no python3.exe and none with a version.
     names = ("python",) if sys.platform == "win32" else (f"python{version}", "python3")
     return next((found for name in names if (found := shutil.which(name, path=path))), None)
 
 
 def is_alias_folder(folder: str) -> bool:
-    r"""Whether it is where Windows keeps its app execution aliases, `...\Microsoft\WindowsApps`.
+    r"""Whether `folder` is that of Windows' app execution aliases, `...\Microsoft\WindowsApps`.
 
-    What is called Python there opens Microsoft's shop, unless Python was bought there.
+    Its python.exe opens the Microsoft Store unless Python was installed from there.
     """
     return [part.lower() for part in PureWindowsPath(folder).parts[-2:]] == ["microsoft", "windowsapps"]

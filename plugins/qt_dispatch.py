@@ -1,7 +1,7 @@
-"""From any thread to Qt's: the one object that other threads of the plug-ins speak to. No feature lives here.
+"""Posts calls from any thread to Qt's thread, safely for receivers that Qt may delete.
 
-A thread that emits a signal of a widget, or of its child, crashes when Qt deletes that meanwhile. This one
-lives as long as the process, and looks on Qt's own thread whether the receiver still exists.
+To emit a widget's signal from another thread crashes when Qt deletes the widget meanwhile. The dispatcher
+lives as long as the process, and checks on Qt's thread whether the receiver still exists.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Dispatcher(QObject):
         self._lock = threading.Lock()
         self._is_open = True
         self._posted.connect(self._on_posted, Qt.ConnectionType.QueuedConnection)
-        # Before PySide's own clean-up at exit, which deletes this too.
+        # Closed before PySide's clean-up at exit deletes this object.
         atexit.register(self.close)
 
     def post(self, call: tuple[weakref.ref[QObject], Callable[..., object], tuple[Any, ...]]) -> None:
@@ -50,14 +50,19 @@ _dispatcher: _Dispatcher | None = None
 
 
 def open_dispatcher() -> None:
-    """Make sure that `post` works. Qt's thread; called before a thread is started."""
-    global _dispatcher  # one for the process: see above
+    """Create the dispatcher that `post` needs, once per process. Qt's thread, before any call of `post`."""
+    global _dispatcher  # shared by the whole process
     if _dispatcher is None:
         _dispatcher = _Dispatcher()
 
 
 def post(method: Callable[..., object], *arguments: Any) -> None:
-    """Call a method of a QObject on Qt's thread, soon, unless the object is gone by then; any thread."""
+    """Call a method on Qt's thread, in a later turn of its event loop. Any thread; returns at once.
+
+    Args:
+        method: a bound method of a QObject. It is not called if the object has been deleted by then.
+        arguments: its arguments.
+    """
     if _dispatcher is not None:
         receiver: QObject = method.__self__  # type: ignore[attr-defined]  # a bound method
         function: Callable[..., object] = method.__func__  # type: ignore[attr-defined]  # likewise

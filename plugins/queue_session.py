@@ -1,4 +1,4 @@
-"""Ties a kq session to the UI session: starts it, ends it, and keeps why there is none."""
+"""Starts and ends the kq session of this UI session, and keeps the error if it could not be started."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ _PORTS = ("request_port", "update_port", "broadcast_port")
 
 
 def start() -> Session | None:
-    """Start the queue of this UI session, unless it runs. Returns at once; Qt's thread.
+    """Start the queue of this UI session, unless it is running. Returns at once; Qt's thread.
 
-    Which Python serves is found on the session's own thread; what is wrong with it the session's client says.
-    Returns None when it cannot be started; `problem()` then says why.
+    The Python interpreter is searched for on the session's own thread, and its client reports the errors.
+
+    Returns:
+        The session; None when the settings are invalid, and `problem()` then returns the error.
     """
-    global _problem, _shared  # the tab asks later; there is one session in a process
+    global _problem, _shared  # read later by `problem`; one session at a time in a process
     running = current_session()
     if running is not None and not running.is_closing:
         return running
@@ -45,24 +47,32 @@ def start() -> Session | None:
 
 
 def end() -> None:
-    """Ask the session to end. Returns at once, may be called twice; Qt's thread."""
+    """Begin to end the session, if there is one. Returns at once; may be called twice. Qt's thread."""
     session = current_session()
     if session is not None:
         session.close()
 
 
 def problem() -> str:
-    """Why there is no session; empty where there is one, or none was started yet."""
+    """Return the error of the last `start`; empty when it succeeded or was not called yet. Qt's thread."""
     return _problem
 
 
 def warning() -> str:
-    """What is wrong though the queue runs, for as long as it is: for the tab. Qt's thread."""
+    """Return a warning for the tab to show while the queue runs; empty when there is none. Qt's thread."""
     return registration.registration_problem()
 
 
 def session_settings(environment: Mapping[str, str], *, beside: bool) -> Settings:
-    """The settings of the session; `beside` Katana's queue, KQ_*_PORT are its own. Raises BadSetting."""
+    """Read the session's settings from environment variables.
+
+    Args:
+        environment: the variables to read.
+        beside: whether Katana's own queue is in this process, too. KQ_*_PORT are then its ports, not ours.
+
+    Raises:
+        BadSetting: a variable has an invalid value.
+    """
     if beside:
         theirs = {Settings.variable_of(field) for field in _PORTS}
         environment = {key: value for key, value in environment.items() if key not in theirs}
@@ -70,7 +80,7 @@ def session_settings(environment: Mapping[str, str], *, beside: bool) -> Setting
 
 
 def shared_settings(environment: Mapping[str, str]) -> str:
-    """What both queues read from the same variables, as one message; empty: nothing."""
+    """Return a warning about variables that Katana's own queue reads as well; empty when none is set."""
     numbers = environment.get("KQ_NUM_AGENTS", "").strip()
     parts = []
     if numbers and not environment.get("KQ_OPEN_NUM_AGENTS", "").strip():

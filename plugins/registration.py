@@ -1,6 +1,6 @@
-"""How Katana is given the farm plug-in, and whether it took it: no public source states the plug-in type.
+"""The plug-in type under which to register the farm plug-in, and a check that Katana accepted it.
 
-All functions: Qt's thread.
+No public source documents the type, so it is copied from another plug-in. All functions: Qt's thread.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ __all__ = [
 ]
 
 FARM_PLUGIN_TYPE: tuple[str, float] = ("FarmPlugin", 1)
-"""Plug-in type and version of a farm plug-in, where no other farm plug-in shows them. Unverified."""
+"""Plug-in type and version to use when no other farm plug-in is loaded to copy them from. Unverified."""
 
 _GRACE_S = 30.0
-"""Katana may look for farm plug-ins only when the first of them is needed: until then it lists none."""
+"""How long an empty list of farm plug-ins is no error: Katana may load them only on first use."""
 _log = logging.getLogger("KatanaQueue")
 _farm_name = ""
 _expected_since_s = 0.0
 
 
 def farm_plugin_type() -> tuple[str, float]:
-    """Plug-in type and version that a farm plug-in loaded before ours registered; else our constant.
+    """Return the type and version of a farm plug-in that was loaded before ours; else FARM_PLUGIN_TYPE.
 
     Katana's own queue is such a plug-in, and is loaded first in most set-ups.
     """
     for module in list(sys.modules.values()):
-        # Not by getattr, at which some packages import themselves.
+        # Not getattr(module, ...): some packages have a module __getattr__ that imports on access.
         registry = getattr(module, "__dict__", {}).get("PluginRegistry")
         for entry in registry if isinstance(registry, list | tuple) else ():
             if _is_farm_plugin(entry):
@@ -54,18 +54,21 @@ def _is_farm_plugin(entry: Any) -> bool:
 
 
 def expect(farm_name: str) -> None:
-    """Remember under which name Katana should list the farm plug-in."""
-    global _farm_name, _expected_since_s  # there is one in a process
+    """Set the name under which Katana should list the farm plug-in, and start the grace period."""
+    global _farm_name, _expected_since_s  # one farm plug-in is registered in a process
     _farm_name, _expected_since_s = farm_name, time.monotonic()
 
 
 def is_registered() -> bool:
-    """Whether Katana lists the farm plug-in. To be asked after start-up."""
+    """Whether Katana lists the farm plug-in. Valid only after Katana's start-up has completed."""
     return _farm_name in (FarmAPI.FarmPluginManager.GetFarmPluginNames() or ())
 
 
 def registration_problem() -> str:
-    """Why no menu of a node offers our queue; empty where it is registered, or was not given to Katana."""
+    """Return an error message when Katana did not accept the farm plug-in.
+
+    Empty when it is registered, when `expect` was not called, and during the grace period.
+    """
     if not _farm_name or is_registered():
         return ""
     if not FarmAPI.FarmPluginManager.GetFarmPluginNames() and time.monotonic() - _expected_since_s < _GRACE_S:
@@ -78,7 +81,7 @@ def registration_problem() -> str:
 
 
 def report_if_missing() -> None:
-    """Log the problem once, after start-up."""
+    """Log `registration_problem`, if any. Call it once, after start-up."""
     problem = registration_problem()
     if problem:
         _log.error("%s.", problem)

@@ -1,6 +1,6 @@
-"""The command lines of one render job: which of them is the render, and which need a shell. Pure.
+"""Parses the command lines of a render job: which one is the render, and which ones need a shell. Pure.
 
-A job has commands before the render and after it, to copy files for example: the render is not always last.
+A job may have commands before and after the render, for example to copy files.
 """
 
 from __future__ import annotations
@@ -18,36 +18,40 @@ __all__ = ["RenderCommands", "needs_shell", "read_commands"]
 
 _PLACEHOLDER = re.compile(r"\{(?:frame|start)(?::0?[1-9]d)?\}")
 _RENDER_OPTIONS = frozenset({"geolib3OpTree", "renderMethodName", "renderMethodType"})
-"""Options that Katana gives to renderboot alone."""
+"""Options that Katana passes only to renderboot."""
 
 
 class RenderCommands(NamedTuple):
-    """The commands of a job, as they are to be run."""
+    """The commands of a job, as argument lists to run."""
 
     commands: tuple[tuple[str, ...], ...]
     render: int
-    """Which of them is the render; -1 where there is none at all."""
+    """The index of the render in `commands`; -1 when there are no commands."""
     options: dict[str, str]
-    """The `-key value` pairs of the render."""
+    """The `-key value` pairs of the render, without the dash."""
     variables: dict[str, str]
-    """What the commands need in their environment."""
+    """Environment variables that the commands need."""
 
     @property
     def has_frame_placeholder(self) -> bool:
-        """Whether the commands render the frames of one task each time, and hold `{frame}` or `{start}`."""
+        """Whether an argument contains `{frame}` or `{start}`, so that one run renders one task's frames."""
         return any(_PLACEHOLDER.search(argument) for command in self.commands for argument in command)
 
 
 def read_commands(lines: Sequence[str], *, windows: bool = sys.platform == "win32") -> RenderCommands:
-    """Take command lines apart.
+    """Split command lines into arguments.
+
+    Args:
+        lines: the job's command lines, in their order.
+        windows: whether to split by the rules of Windows, and to use cmd as the shell.
 
     Raises:
-        BadInput: one of them cannot be read.
+        BadInput: one of them cannot be parsed.
     """
     split = [() if needs_shell(line) else tuple(split_command_line(line, windows=windows)) for line in lines]
     render = _render_among(split)
     if render < 0 and lines:
-        # No renderboot, so another program renders: the last, as no command of a plain job comes after it.
+        # No renderboot, so the last command is the render: a job of another program has none after it.
         render = len(lines) - 1
     commands = []
     variables: dict[str, str] = {}
@@ -85,9 +89,9 @@ def _options(command: tuple[str, ...]) -> dict[str, str]:
 
 
 def needs_shell(line: str) -> bool:
-    """Whether `line` holds, outside quotes, what only a shell understands: `; | & < >`, `$(` or a backtick.
+    """Whether `line` has shell syntax outside of quotes: `; | & < >`, `$(` or a backtick.
 
-    A lone `$NAME` or `*` does not count: Katana gives whole values.
+    `$NAME` and `*` do not count: Katana passes expanded values, so they are literal text.
     """
     quote = ""
     skip = False
@@ -109,15 +113,15 @@ def needs_shell(line: str) -> bool:
 
 
 def _in_shell(line: str) -> tuple[str, ...]:
-    """A command that has `line` run by sh, and says so in the log first."""
+    """Return a command that runs `line` in sh, after a note in the log."""
     note = f"Katana Queue: this command needs a shell, and is run by one: {line}"
     return ("/bin/sh", "-c", 'printf "%s\\n" "$1" >&2; eval "$2"', "sh", note, line)
 
 
 def _in_cmd(variable: str) -> tuple[str, ...]:
-    """A command that has the line in `variable` run by cmd, and says so in the log first.
+    """Return a command that runs the line in environment variable `variable` in cmd, after a note in the log.
 
-    As an argument the line would be quoted by the rules of C programs, which cmd does not know.
+    As an argument the line would be quoted by the rules of C programs, which cmd does not follow.
     """
     note = "Katana Queue: the next command needs a shell, and is run by one"
     return ("cmd.exe", "/d", "/s", "/c", f"echo {note}1>&2& %{variable}%")

@@ -1,6 +1,6 @@
-"""What a render gets to see of the desktop's environment, as it is when the render is submitted.
+"""Selects the environment variables of the desktop that are sent with a job when it is submitted.
 
-Renders on this machine inherit what is left out, as it was when the desktop started; those elsewhere do not.
+Local renders inherit the other variables as they were when the desktop started; remote ones do not get them.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from . import interpreter
 __all__ = ["LEFT_OUT", "is_left_out", "render_environment"]
 
 LEFT_OUT = (
-    # The queue's own.
+    # Settings of the queue itself.
     "KQ_.*",
-    # Of this machine, this user and this login: another machine has its own.
+    # Specific to this machine, user or login: a remote machine has its own values.
     "HOME|USER|USERNAME|USERPROFILE|USERDOMAIN.*|LOGNAME|SHELL|MAIL|HOSTNAME|COMPUTERNAME|LOGONSERVER",
     "PWD|OLDPWD|SHLVL|_|TERM.*|COLUMNS|LINES|LS_COLORS|PS[1-4]|BASH_FUNC_.*|PROMPT_COMMAND",
     "DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|XDG_.*|DBUS_.*|SESSION.*|GNOME_.*|KDE_.*|GTK_.*|QT_.*|DESKTOP_.*",
     "SSH_.*|SUDO_.*|GPG_.*|TMUX.*|STY|TMP|TEMP|TMPDIR",
     "APPDATA|LOCALAPPDATA|PROGRAMDATA|ALLUSERSPROFILE|PUBLIC|HOMEDRIVE|HOMEPATH|ONEDRIVE.*|COMMONPROGRAM.*",
     "SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|OS|PROCESSOR_.*|NUMBER_OF_PROCESSORS|PSMODULEPATH",
-    # What must not be written into a journal or sent over a network.
+    # Secrets: must not be written to the journal or sent over the network.
     ".*(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL|API_?KEY|PRIVATE_KEY|ACCESS_KEY).*",
 )
-"""Names of variables that are not sent with a job, as patterns; docs/katana.md lists them for users."""
+"""Regular expressions of variable names that are not sent with a job; docs/katana.md lists them for users."""
 
 _LEFT_OUT = re.compile("|".join(LEFT_OUT), re.IGNORECASE)
 
 
 def is_left_out(name: str) -> bool:
-    """Whether a variable of this name stays with the desktop."""
+    """Whether a variable of this name matches LEFT_OUT and so is not sent with a job."""
     return _LEFT_OUT.fullmatch(name) is not None
 
 
 def render_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `environment`, the desktop's, that go with a job."""
-    # Where the queue's processes have Python's variables from the desktop, so do renders.
+    """Return the variables of `environment` (the desktop's) to send with a job."""
+    # When kq runs with this process's Python, renders inherit the desktop's variables of Python anyway.
     inherited = interpreter.POISON if interpreter.is_own_python() else ()
     return {
         name: value
@@ -47,5 +47,5 @@ def render_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _can_be_sent(text: str) -> bool:
-    """Whether it is text: a variable may hold bytes that are no UTF-8, or be Windows' note of a folder."""
+    """Whether `text` is valid UTF-8 and no hidden Windows variable (`=C:`, a drive's current folder)."""
     return not text.startswith("=") and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,6 +1,6 @@
-"""The site's farms that KQ_FARMS names, opened once for the UI session: farm plug-ins and tab share them.
+"""Opens the farms named in KQ_FARMS once per UI session; the farm plug-ins and the tab share them.
 
-All functions: Qt's thread. A farm has a thread of its own, on which its commands are waited for.
+All functions: Qt's thread, and none of them waits: a farm runs its commands on its own thread.
 """
 
 from __future__ import annotations
@@ -33,26 +33,30 @@ _log = logging.getLogger("KatanaQueue")
 
 
 class SiteFarms(NamedTuple):
-    """The farms of KQ_FARMS, as far as they can be used now."""
+    """The farms named in KQ_FARMS that are open now."""
 
     farms: Mapping[str, Farm]
     """By name, in the order of KQ_FARMS."""
     is_complete: bool
-    """False: where their jobs are is not known yet, as the session is only starting; ask again."""
+    """False while the session's data root is unknown, as it is starting: call `open_farms` again later."""
 
 
 _opened: dict[str, Farm] = {}
 _data_root: Path | None = None
-"""Of the farms that are open: another session in this process may have another."""
+"""The data root of the farms in `_opened`. A later session in this process may have another one."""
 
 
 def named_farms(environment: Mapping[str, str] | None = None) -> list[str]:
-    """The names in KQ_FARMS that kq knows, each once."""
+    """Return the names in KQ_FARMS that kq supports, without duplicates, in their order.
+
+    Args:
+        environment: the variables to read; None: those of this process.
+    """
     return [name for name in _names(environment) if name in FARM_TITLES]
 
 
 def unknown_farms(environment: Mapping[str, str] | None = None) -> str:
-    """What is wrong with KQ_FARMS, for people; empty: nothing."""
+    """Return an error message about names in KQ_FARMS that kq does not support; empty when there are none."""
     unknown = [name for name in _names(environment) if name not in FARM_TITLES]
     if not unknown:
         return ""
@@ -62,8 +66,8 @@ def unknown_farms(environment: Mapping[str, str] | None = None) -> str:
 
 
 def open_farms() -> SiteFarms:
-    """The farms, opened now where they were not."""
-    global _data_root  # there is one session in a process
+    """Open the farms of KQ_FARMS that are not open yet, and return all of them."""
+    global _data_root  # one session at a time in a process
     names = named_farms()
     if not names:
         return SiteFarms({}, True)
@@ -81,28 +85,36 @@ def open_farms() -> SiteFarms:
 
 
 def submit(name: str, job_id: str, spec: JobSpec, *, copy_files: bool = False) -> Future[None]:
-    """Give a job to a farm that is open, with the options of the environment and of its node.
+    """Submit a job to a farm that is open, with the options of the environment and of the job's node.
 
     Args:
-        copy_files: its folder is another job's, and may be gone before this one is over.
+        name: the farm's name in KQ_FARMS.
+        job_id: the id of the new job.
+        spec: what to run.
+        copy_files: copy the job's files, since `spec.temp_dir` belongs to another job and may be deleted.
 
-    The future raises as that of Farm.submit.
+    Returns:
+        A future that raises the errors of `Farm.submit`.
     """
     options = {**farm_options(name), **node_options(spec.node)}
     return _opened[name].submit(job_id, spec, options, copy_files=copy_files)
 
 
 def farm_options(name: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What every job asks of a farm, by KQ_<NAME>_OPTIONS: `partition=render,memory=8G,minutes=60`.
+    """Return the submit options of all jobs on a farm, from KQ_<NAME>_OPTIONS.
 
-    Parts without `=` are left out, with a line in the log.
+    An example of its value: `partition=render,memory=8G,minutes=60`. Parts without `=` are skipped with a
+    warning in the log.
     """
     variable = f"KQ_{name.upper()}_OPTIONS"
     return _options((os.environ if environment is None else environment).get(variable, ""), variable)
 
 
 def node_options(node_name: str) -> dict[str, str]:
-    """What a node's jobs ask of a farm, by its parameter `farmOptions`, also among its user parameters."""
+    """Return the submit options of a node's jobs, from its parameters `farmOptions` and `user.farmOptions`.
+
+    The format is that of `farm_options`; the user parameter wins. Empty when the node does not exist.
+    """
     node = NodegraphAPI.GetNode(node_name) if node_name else None
     if node is None:
         return {}
@@ -116,7 +128,7 @@ def node_options(node_name: str) -> dict[str, str]:
 
 
 def _options(text: str, where: str) -> dict[str, str]:
-    """`name=value` with commas in between; a value may hold commas, too."""
+    """Parse comma-separated `name=value` pairs; a value may contain commas. `where` is for the warning."""
     found = {}
     for part in re.split(r",(?=\s*\w+\s*=)", text):
         key, equals, value = part.strip().partition("=")
@@ -140,4 +152,4 @@ def _close() -> None:
     global _data_root
     _data_root = None
     while _opened:
-        _opened.popitem()[1].close(0)  # not waited for: jobs go on at the farm
+        _opened.popitem()[1].close(0)  # 0: do not wait; the jobs continue on the farm

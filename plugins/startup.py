@@ -1,6 +1,6 @@
-"""What happens as Katana loads the farm plug-in: its name and type are chosen, and the session's times noted.
+"""Registers the farm plug-in as Katana loads it, and ties the queue to Katana's start and exit callbacks.
 
-All of it: Qt's thread.
+All functions: Qt's thread.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ __all__ = ["register"]
 
 
 def register(farm_plugin: type, site_farms: Mapping[str, type]) -> list[tuple[str, float, str, Any]]:
-    """Have the queue start and end with the UI session. Returns the PluginRegistry.
+    """Connect the queue's start and end to those of the UI session, and return Katana's PluginRegistry.
 
     Args:
-        farm_plugin: the queue's.
-        site_farms: the farm plug-ins of the site's own farms, by their names.
+        farm_plugin: the class of the queue's farm plug-in.
+        site_farms: further farm plug-in classes, by their names in menus.
+
+    Returns:
+        A list of (plug-in type, version, name, class).
     """
     kind, version = registration.farm_plugin_type()
     name = import_isolation.farm_name(FarmAPI.FarmPluginManager.GetFarmPluginNames() or ())
@@ -35,7 +38,7 @@ def register(farm_plugin: type, site_farms: Mapping[str, type]) -> list[tuple[st
 def _on_startup_complete(objectHash: object = None, **_kwargs: object) -> None:
     application = QtCore.QCoreApplication.instance()
     if application is not None:
-        # Whichever comes first ends it: Katana may quit without onShutdown, after an error for example.
+        # In addition to onShutdown, which Katana may skip, for example when it quits after an error.
         application.aboutToQuit.connect(queue_session.end)
     queue_session.start()
     registration.report_if_missing()

@@ -25,13 +25,14 @@ __all__ = ["KatanaQueueFarmPlugin", "running_session"]
 _log = logging.getLogger("KatanaQueue")
 
 recent_requests: dict[str, dict[str, Any]] = {}
-"""The attributes of the latest request of each render method, for the probe (see docs/katana.md)."""
+"""The attributes of the latest job request, by `renderMethodType`; read by the probe of docs/katana.md."""
 
 
 class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
-    """Submits to the queue of this UI session. All methods: Qt's thread, never waiting for the queue.
+    """Submits jobs to this UI session's queue. All methods run on Qt's thread and never wait for the queue.
 
-    Later versions of Katana may pass more arguments than are named here; they are accepted and not used.
+    `*args` and `**kwargs` are ignored: they accept arguments that a later version of Katana may add.
+    Every method that needs the queue raises FarmPluginException when it is not running.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -50,7 +51,7 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         """
         client = _client()
         request: Any = (
-            jobRequest  # the stubs name the constructor's arguments; the attributes bear the same names
+            jobRequest  # Any, since the stubs type only the constructor; the attributes have the same names
         )
         try:
             asked = read_request(request)
@@ -69,10 +70,10 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         return job_id
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
-        """Start a job that is over once more. Raises JobNotFoundException.
+        """Run a finished job again. Raises JobNotFoundException.
 
-        Katana renders it again itself where it can: the old command line sends its pixels to a port that may
-        be gone, for an item of the Catalog that may be deleted.
+        Where Katana can repeat the render itself, it does: the old command line sends pixels to a port that
+        may be closed, for a Catalog item that may be deleted. Otherwise the queue runs the old commands.
         """
         client = _client()
         record = _record(client, jobId, "it cannot be started")
@@ -81,13 +82,13 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         client.start_jobs([jobId]).add_done_callback(_report(f"starting {record.name}"))
 
     def stopJob(self, jobId: str, *args: object, **kwargs: object) -> None:
-        """Ask for a stop; the job's state tells when it is complete. Raises JobNotFoundException."""
+        """Request a stop; the job's state changes when it has stopped. Raises JobNotFoundException."""
         client = _client()
         record = _record(client, jobId, "it cannot be stopped")
         client.stop_jobs([jobId]).add_done_callback(_report(f"stopping {record.name}"))
 
     def getJobs(self, filters: list[Any] | None = None, *args: object, **kwargs: object) -> list[FarmAPI.Job]:
-        """The jobs whose state, id or name is in `filters`; all of them when it is empty."""
+        """Return the jobs whose state, id or name is in `filters`; all jobs when it is empty or None."""
         wanted = {str(each) for each in filters or ()}
         records: Iterable[JobRecord] = _client().jobs()
         return [
@@ -97,15 +98,19 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         ]
 
     def getJobState(self, jobId: str, *args: object, **kwargs: object) -> str:
-        """One of FarmAPI.Job.State. Raises JobNotFoundException."""
+        """Return the job's state, a constant of FarmAPI.Job.State. Raises JobNotFoundException."""
         return FARM_STATES[_record(_client(), jobId, "its state is not known").state]
 
     def getRenderLogFilename(self, jobId: str, *args: object, **kwargs: object) -> str | None:
-        """The log of the job's latest attempt; None before the first. Raises JobNotFoundException."""
+        """Return the log path of the latest attempt; None before the first. Raises JobNotFoundException."""
         return _record(_client(), jobId, "it has no render log").log_file or None
 
     def createTemporaryDirectory(self, renderContextName: str, *args: object, **kwargs: object) -> str:
-        """A new folder below KQ_DATA_ROOT that only this user can read. Raises FarmPluginException."""
+        """Make a new folder below KQ_DATA_ROOT that only this user can read, and return its path.
+
+        Raises:
+            FarmPluginException: the folder cannot be made.
+        """
         settings = running_session().settings or Settings.from_environment()
         folder = settings.data_root / "renders" / f"{_file_name(renderContextName)}-{secrets.token_hex(4)}"
         try:
@@ -142,13 +147,13 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
         return copies
 
     def getEnvironmentForJob(self, renderContextName: str, *args: object, **kwargs: object) -> dict[str, str]:
-        """The variables of this desktop, as they are now: see `render_environment` for what is left out."""
+        """Return this process's current environment without the variables that `render_environment` drops."""
         return render_environment(os.environ)
 
     def getRemoteInstallationMetadata(
         self, *args: object, **kwargs: object
     ) -> FarmAPI.BaseFarmPlugin.InstallationMetadata:
-        """Where Agents find Katana: the same paths as here."""
+        """Return where Agents find Katana: at the same paths as on this machine."""
         resources = os.environ.get("KATANA_RESOURCES", "").split(os.pathsep)
         libraries = [
             str(Path(folder) / "Libs") for folder in resources if folder and (Path(folder) / "Libs").is_dir()
@@ -157,12 +162,12 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
 
 
 def running_session() -> Session:
-    """The queue of this UI session. Raises FarmPluginException where there is none."""
+    """Return the queue session of this UI session. Raises FarmPluginException when none is running."""
     session = current_session()
     if session is None:
         reason = queue_session.problem() or "it starts when the desktop has started"
         raise FarmAPI.FarmPluginException(f"Katana Queue is not running: {reason}")
-    if session.failure:  # a job would wait for a queue that does not come
+    if session.failure:  # the queue will never start, so a submitted job would wait for ever
         raise FarmAPI.FarmPluginException(f"Katana Queue is not running: {session.failure}")
     return session
 
@@ -188,7 +193,10 @@ def _warn_if_not_saved(name: str, submitted: Future[bool]) -> None:
 
 
 def _report(what: str) -> Any:
-    """A callback that logs why `what` failed: FarmAPI offers no way to say so after the call."""
+    """Return a callback for a future that logs its error, with `what` as the prefix.
+
+    FarmAPI has no way to report an error after the call has returned.
+    """
 
     def done(future: Future[Any]) -> None:
         error = None if future.cancelled() else future.exception()

@@ -22,13 +22,13 @@ __all__ = ["FARM_NAME", "OpenJDFarmPlugin", "farm_plugins"]
 
 FARM_NAME = "OpenJD"
 FOLDER_VARIABLE = "KQ_OPENJD_FOLDER"
-"""The folder that gets the bundles, a folder a render."""
+"""The environment variable with the folder to write bundles to; each render gets its own subfolder."""
 
 _log = logging.getLogger("KatanaQueue")
 
 
 class _Export(NamedTuple):
-    """One bundle; replaced as its state changes."""
+    """One bundle and its state. Immutable: a change of state replaces it."""
 
     spec: JobSpec
     folder: Path
@@ -36,9 +36,9 @@ class _Export(NamedTuple):
 
 
 class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
-    """Writes bundles. Folders and files are made as for the queue.
+    """Writes each job as an OpenJD bundle. Temporary folders and copied files are those of the base class.
 
-    All methods: Qt's thread, never waiting: a bundle is written on a thread of its own.
+    All methods run on Qt's thread and never wait: each bundle is written on its own thread.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -49,7 +49,9 @@ class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
     def submitJob(
         self, jobRequest: FarmAPI.FarmPluginManager.JobRequest, *args: object, **kwargs: object
     ) -> str:
-        """Write the bundle of `jobRequest`. Returns an id; the job is Completed when the bundle is whole.
+        """Start to write the bundle of `jobRequest`.
+
+        Returns: the job's id. The job is Completed when the bundle has been written.
 
         Raises:
             FarmPluginException: the request is invalid, or KQ_OPENJD_FOLDER is no absolute path.
@@ -78,18 +80,18 @@ class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
         return job_id
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
-        """Write a bundle that failed once more. Raises JobNotFoundException."""
+        """Write a bundle again if it failed; otherwise do nothing. Raises JobNotFoundException."""
         export = self._export(jobId)
         if export.record.state is JobState.FAILED:
             running = {"state": JobState.RUNNING, "submitted": time.time(), "completed": None}
             self._start(export._replace(record=_changed(export.record, **running)))
 
     def stopJob(self, jobId: str, *args: object, **kwargs: object) -> None:
-        """A bundle that is being written is soon over: nothing is stopped. Raises JobNotFoundException."""
+        """Do nothing: writing a bundle takes too little time to be stopped. Raises JobNotFoundException."""
         self._export(jobId)
 
     def getJobs(self, filters: list[Any] | None = None, *args: object, **kwargs: object) -> list[FarmAPI.Job]:
-        """The bundles whose state, id or name is in `filters`; all of this session when it is empty."""
+        """Return this session's bundles whose state, id or name is in `filters`; all if empty or None."""
         wanted = {str(each) for each in filters or ()}
         with self._lock:
             records = [export.record for export in self._exports.values()]
@@ -100,11 +102,11 @@ class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
         ]
 
     def getJobState(self, jobId: str, *args: object, **kwargs: object) -> str:
-        """One of FarmAPI.Job.State. Raises JobNotFoundException."""
+        """Return the bundle's state, a constant of FarmAPI.Job.State. Raises JobNotFoundException."""
         return FARM_STATES[self._export(jobId).record.state]
 
     def getRenderLogFilename(self, jobId: str, *args: object, **kwargs: object) -> str | None:
-        """What was written, or why not. Raises JobNotFoundException."""
+        """Return the path of the log, which has the result or the error. Raises JobNotFoundException."""
         return self._export(jobId).record.log_file
 
     def _export(self, job_id: str) -> _Export:
@@ -123,7 +125,7 @@ class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
             self._exports[export.record.id] = export
 
     def _write(self, export: _Export) -> None:
-        """Write the bundle and its log. Runs on a thread of its own."""
+        """Write the bundle and its log. Runs on the export's own thread."""
         lines = []
         try:
             export.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,11 @@ class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
 
 
 def farm_plugins(environment: Mapping[str, str] | None = None) -> dict[str, type[OpenJDFarmPlugin]]:
-    """The farm plug-in by its name in menus, where KQ_OPENJD_FOLDER is set."""
+    """Return the farm plug-in, by its name in menus, if KQ_OPENJD_FOLDER is set; else an empty dict.
+
+    Args:
+        environment: the variables to read; None: those of this process.
+    """
     given = os.environ if environment is None else environment
     return {FARM_NAME: OpenJDFarmPlugin} if given.get(FOLDER_VARIABLE, "").strip() else {}
 

@@ -1,4 +1,4 @@
-"""The farm plug-ins of the farms that KQ_FARMS names: the same menu, for what the site runs."""
+"""Farm plug-ins that submit Katana's renders to the site's own farms, one for each farm in KQ_FARMS."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ _log = logging.getLogger("KatanaQueue")
 
 
 class SiteFarmPlugin(KatanaQueueFarmPlugin):
-    """Submits to a farm of the site. Folders and files are made as for the queue: KQ_DATA_ROOT must be on
-    a file share.
+    """Submits jobs to one of the site's farms. `farm_plugins` makes a subclass for each.
 
-    All methods: Qt's thread, never waiting for the farm, which has a thread of its own.
+    Temporary folders are below KQ_DATA_ROOT, which must be on a file share that the farm's machines mount.
+    All methods run on Qt's thread and never wait for the farm: its commands run on the farm's own thread.
     """
 
     farm_name = ""
+    """The farm's name in KQ_FARMS."""
 
     def submitJob(
         self, jobRequest: FarmAPI.FarmPluginManager.JobRequest, *args: object, **kwargs: object
     ) -> str:
-        """Give the commands of `jobRequest` to the farm, a task a frame.
+        """Submit the commands of `jobRequest` to the farm.
 
         Returns: the job's id, made here, so that the caller does not wait for the farm.
 
@@ -51,7 +52,7 @@ class SiteFarmPlugin(KatanaQueueFarmPlugin):
         return job_id
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
-        """Run failed and cancelled frames again. Raises JobNotFoundException."""
+        """Run the job's failed and cancelled frames again. Raises JobNotFoundException."""
         record = self._record(jobId)
         self._farm().start(jobId).add_done_callback(_report(f"starting {record.name}"))
 
@@ -61,7 +62,7 @@ class SiteFarmPlugin(KatanaQueueFarmPlugin):
         self._farm().stop(jobId).add_done_callback(_report(f"stopping {record.name}"))
 
     def getJobs(self, filters: list[Any] | None = None, *args: object, **kwargs: object) -> list[FarmAPI.Job]:
-        """The jobs whose state, id or name is in `filters`; all of them when it is empty."""
+        """Return the jobs whose state, id or name is in `filters`; all jobs when it is empty or None."""
         wanted = {str(each) for each in filters or ()}
         return [
             farm_job(record)
@@ -70,11 +71,11 @@ class SiteFarmPlugin(KatanaQueueFarmPlugin):
         ]
 
     def getJobState(self, jobId: str, *args: object, **kwargs: object) -> str:
-        """One of FarmAPI.Job.State. Raises JobNotFoundException."""
+        """Return the job's state, a constant of FarmAPI.Job.State. Raises JobNotFoundException."""
         return FARM_STATES[self._record(jobId).state]
 
     def getRenderLogFilename(self, jobId: str, *args: object, **kwargs: object) -> str | None:
-        """The log of the job's latest attempt; None before the first. Raises JobNotFoundException."""
+        """Return the log path of the latest attempt; None before the first. Raises JobNotFoundException."""
         return self._record(jobId).log_file or None
 
     def _farm(self) -> Farm:
@@ -95,7 +96,10 @@ class SiteFarmPlugin(KatanaQueueFarmPlugin):
 
 
 def farm_plugins() -> dict[str, type[SiteFarmPlugin]]:
-    """A farm plug-in for each farm of KQ_FARMS, by the name that it has in menus."""
+    """Return a subclass of SiteFarmPlugin for each farm in KQ_FARMS, by its name in menus.
+
+    Logs an error for names in KQ_FARMS that kq has no farm for.
+    """
     if problem := site_farms.unknown_farms():
         _log.error("%s.", problem)
     return {
@@ -105,7 +109,10 @@ def farm_plugins() -> dict[str, type[SiteFarmPlugin]]:
 
 
 def _report(what: str) -> Any:
-    """A callback that logs why `what` failed. The job's row in the tab says so, too."""
+    """Return a callback for a future that logs its error, with `what` as the prefix.
+
+    The job's row in the tab shows the error, too.
+    """
 
     def done(future: Future[None]) -> None:
         error = None if future.cancelled() else future.exception()

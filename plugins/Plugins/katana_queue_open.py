@@ -1,4 +1,4 @@
-"""What Katana loads first: registers the farm plug-in and ties kq to the UI session. Decides nothing."""
+"""Loaded by Katana from `Plugins/`: registers the farm plug-ins and ties kq to the UI session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = "katana_queue_import_isolation"
 
 
 def _load_import_isolation() -> ModuleType:
-    """`import_isolation.py`, which finds everything else. Plug-ins know only their own path."""
+    """Load `import_isolation.py` by its path, which is all that a plug-in file can rely on, and return it."""
     module = sys.modules.get(_NAME)
     if module is None:
         folder = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ def _load_import_isolation() -> ModuleType:
 
 def _registry() -> list[tuple[str, float, str, Any]]:
     if not Configuration.get("KATANA_UI_MODE"):
-        return []  # every frame of a farm loads the plug-ins, too: there nothing is imported, nothing logged
+        return []  # each batch render on a farm loads the plug-ins, too: import and log nothing there
     import_isolation = _load_import_isolation()
     try:
         farm = import_isolation.load("plugins.FarmAPI.KatanaQueueFarmPlugin")

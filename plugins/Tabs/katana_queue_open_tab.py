@@ -1,4 +1,4 @@
-"""What Katana finds in `Tabs/`: registers the Katana Queue tab, which is in the folder `KatanaQueue`."""
+"""Loaded by Katana from `Tabs/`: registers the Katana Queue tab, whose code is in `KatanaQueue/`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = "katana_queue_import_isolation"
 
 
 def _load_import_isolation() -> ModuleType:
-    # As in `Plugins/katana_queue_open.py`: whichever of the two Katana loads first brings it in.
+    # The same as in `Plugins/katana_queue_open.py`, since Katana may load either file first.
     module = sys.modules.get(_NAME)
     if module is None:
         folder = Path(__file__).resolve().parents[1]

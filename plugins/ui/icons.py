@@ -1,4 +1,4 @@
-"""The icons of the tab and the dialogs: SVG files in resources/Icons/katana_queue, in a palette's colours."""
+"""Renders the icons of the tab and the dialogs from SVG files, in the colours of a palette."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .theme import faded, state_colour
 
 try:
     from PySide6.QtSvg import QSvgRenderer
-except ImportError:  # a desktop may leave this module of Qt out: texts and tool tips remain
+except ImportError:  # a host application may ship without QtSvg: icons are then blank
     QSvgRenderer = None  # type: ignore[assignment, misc]
 
 __all__ = ["FOLDER", "state_pixmap", "tool_icon"]
@@ -40,16 +40,25 @@ _STATE_ICONS = {
 def state_pixmap(
     state: str, palette: QPalette, ratio: float, size: int = 14, colour: QColor | None = None
 ) -> QPixmap:
-    """The icon of a state: a shape of its own, so that no artist needs to distinguish colours.
+    """Return the icon of a state. Shapes differ as well as colours, for colour-blind artists. Qt's thread.
 
-    `colour` replaces the state's own where that would not stand out. Qt's thread.
+    Args:
+        state: a JobState, TaskState or AgentState, "error" or "warning".
+        palette: chooses the state's colour for a dark or light background.
+        ratio: the device pixel ratio.
+        size: width and height in device-independent pixels.
+        colour: replaces the state's colour, for example on a selected row.
     """
     colour = colour or state_colour(state, palette)
     return _pixmap(_STATE_ICONS.get(state, "ring"), colour.rgba(), size, ratio)
 
 
 def tool_icon(name: str, palette: QPalette) -> QIcon:
-    """The icon of an action, in the palette's text colours. Qt's thread."""
+    """Return the icon of an action in the palette's text colours. Qt's thread.
+
+    Args:
+        name: of the SVG file in FOLDER, without `.svg`.
+    """
     icon = QIcon()
     normal = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.ButtonText)
     disabled = faded(normal, 0.3)
@@ -79,5 +88,5 @@ def _pixmap(name: str, rgba: int, size: int, ratio: float) -> QPixmap:
 def _source(name: str) -> str:
     try:
         return (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
-    except OSError:  # an incomplete installation: its icons are blank, and all else works
+    except OSError:  # an incomplete installation: the icon is blank, and everything else works
         return ""

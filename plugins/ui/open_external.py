@@ -1,4 +1,4 @@
-"""Opens files and folders with the system's programs."""
+"""Opens files and folders with the system's default programs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _PICTURES = frozenset(
     {"bmp", "cin", "dds", "dpx", "exr", "gif", "hdr", "jpe", "jpeg", "jpg", "jxl", "pbm", "pgm", "pic", "png"}
     | {"pnm", "ppm", "psd", "rat", "rgb", "rgba", "sgi", "sxr", "tex", "tga", "tif", "tiff", "tx", "webp"}
 )
-"""How pictures' names end. By it the system chooses the program, and Windows whether it is one itself."""
+"""File name extensions of pictures. The system chooses the program by extension; Windows may run the file."""
 
 
 def open_picture_with_system(path: str) -> str:
-    """Have the system open the picture that a render named, unless its name is that of another kind of file.
+    """Open a picture that a render's log named, if it has the extension of a picture. Qt's thread.
 
-    A log line must not make a double-click run a program or a script. Qt's thread.
+    Without that check a line in a log could make a double-click run a program or a script.
 
     Args:
         path: of the picture.
 
     Returns:
-        As `open_with_system`.
+        A message for the user about the result.
     """
     if PurePath(path).suffix.lower().removeprefix(".") in _PICTURES:
         return open_with_system(path, "the picture")
@@ -33,16 +33,15 @@ def open_picture_with_system(path: str) -> str:
 
 
 def open_with_system(path: str, what: str) -> str:
-    """Have the system open the file or folder at `path`; Qt's thread.
+    """Open the file or folder at `path` with the system's default program. Qt's thread.
 
     Args:
         path: of the file or folder.
         what: its name in the message: "the picture".
 
     Returns:
-        A message, which names the path, since whether a program came up is not known: on Linux Qt
-        hands it to xdg-open, and looks no further. To look for a program first would not tell: xdg-open tries
-        more than xdg-mime has, a mailcap for one.
+        A message for the user with the path. Success means only that the request was passed on: on Linux Qt
+        starts xdg-open and does not check its result.
     """
     if QDesktopServices.openUrl(QUrl.fromLocalFile(path)):
         return f"Asked the system to open {what}: {path}"

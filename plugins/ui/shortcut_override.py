@@ -1,6 +1,6 @@
-"""Keys that a widget uses while it has the keyboard, though shortcuts of the host's menus are the same keys.
+"""Gives a focused widget the keys that it uses, even if the host application has shortcuts for them.
 
-In Katana, Esc cancels the artist's render: in a field of ours it must not.
+For example, Esc cancels the render in Katana; in a text field of ours it must not.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ _KEYS: tuple[tuple[type[QWidget], set[Qt.Key]], ...] = (
     (QLineEdit, {*_MOVES, *_RETURN, *_EDITS, _K.Key_Escape}),
     (QAbstractScrollArea, {*_MOVES, *_RETURN, _K.Key_Space, _K.Key_F2}),
 )
-"""By kind of widget; with Shift and Ctrl too, which extend a selection."""
+"""The keys that each class of widgets uses, alone or with Shift and Ctrl, which extend a selection."""
 _STANDARD = (QKeySequence.StandardKey.Copy, QKeySequence.StandardKey.SelectAll)
 
 
 def accept_own_keys(root: QWidget) -> None:
-    """Have Qt send the keys that a widget in `root` uses to that widget; Qt's thread.
+    """Make Qt send a focused widget in `root` the keys that it uses, not the host's shortcuts. Qt's thread.
 
-    Else Qt would take them for the menu's, or do nothing at all where both have an action for them.
-    A widget that uses other keys than its kind has a method `uses_key(event)`.
+    Without it Qt would trigger the host's shortcut, or nothing if both have an action for the key.
+    A widget that uses more keys than others of its class has a method `uses_key(event)`.
     """
     _Filter(root)
 
 
 def uses_key(widget: QWidget, event: QKeyEvent) -> bool:
-    """Whether `widget`, which has the keyboard, does something at `event`."""
+    """Whether `widget`, which has the focus, uses the key of `event`."""
     own = getattr(widget, "uses_key", None)
     if own is not None and own(event):
         return True
@@ -73,7 +73,7 @@ class _Filter(QObject):
         root.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Qt asks the widget with the keyboard first, by this event, then what it lies in."""
+        """Accept ShortcutOverride for used keys; Qt sends it to the focused widget, then its parents."""
         if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
             return False
         if isinstance(self._root, QDialog) and event.key() == Qt.Key.Key_Escape:

@@ -1,4 +1,4 @@
-"""Colours and measures that the tab and the dialogs share, for a dark and a light palette. No widget here."""
+"""Colours, sizes and style sheets that the tab and the dialogs share, for dark and light palettes."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ __all__ = [
 ]
 
 LEAST_ROW_HEIGHT = 26
-"""Room for a thumbnail."""
+"""In pixels: the least that a thumbnail needs."""
 SPACING = 6
+"""Between widgets, in pixels."""
 
 COMPACT_BUTTONS = (
     "QToolButton { padding: 4px; } QToolButton:disabled { color: rgba(128, 128, 128, 160); }"
     "QToolButton:checked { background: rgba(128, 128, 128, 90); border: 1px solid palette(highlight); }"
     "QToolButton:checked:focus { border: 1px solid palette(text); }"
 )
-"""For rows of many small buttons: the host's own padding suits few large ones. What is checked stands out."""
+"""For rows of small buttons, where the host's padding is too large. Checked buttons are highlighted."""
 
 PLAIN_LABELS = "QLabel { background: transparent; border: 0; }"
-"""For labels on a ground that we paint: a host's style sheet may give every widget a ground and a frame."""
+"""For labels on a background that we paint: the host's style sheet may give them one, and a border."""
 
 HEADER_PADDING = 8
 ROOMY_HEADER = (
     f"QHeaderView::section {{ padding-left: {HEADER_PADDING}px; padding-right: {HEADER_PADDING}px; }}"
 )
-"""Titles are aligned with the texts below them, and apart from each other."""
+"""Pads header titles so that they align with the cells below and do not touch each other."""
 
-# (dark palette, light palette); each at least 4.5 : 1 against its background.
+# (dark palette, light palette); each has a contrast of at least 4.5 : 1 with its background.
 _STATE_COLOURS = {
     "Waiting": ("#a9b4c2", "#5b6675"),
     "Running": ("#62b0ff", "#0b62c4"),
@@ -62,24 +63,24 @@ _STATE_COLOURS = {
 
 
 def row_height(font: QFont) -> int:
-    """The height of a list's rows."""
+    """The height of a list's rows in pixels."""
     return max(LEAST_ROW_HEIGHT, QFontMetrics(font).height() + 8)
 
 
 def colour_text(label: QLabel, colour: QColor) -> None:
-    """Show the text of `label` in `colour`: by a style sheet, since the host's own wins over a palette."""
+    """Set the text colour of `label`, by a style sheet, since the host's style sheet overrides a palette."""
     sheet = f"color: {colour.name(QColor.NameFormat.HexArgb)};"
     if sheet != label.styleSheet():
         label.setStyleSheet(sheet)
 
 
 def is_dark(palette: QPalette) -> bool:
-    """Whether text is lighter than its background."""
+    """Whether the palette has light text on a dark background."""
     return palette.color(QPalette.ColorRole.Base).lightness() < 128
 
 
 def state_colour(state: str, palette: QPalette) -> QColor:
-    """The colour of a job's, task's or Agent's state."""
+    """The colour of a job's, task's or Agent's state, of "error" or of "warning"."""
     return _colour(state, is_dark(palette))
 
 
@@ -93,14 +94,14 @@ severity_colour = state_colour
 
 
 def draw_message(painter: QPainter, palette: QPalette, area: QRect, message: str) -> None:
-    """Draw `message` in the middle of an `area` that is empty."""
+    """Draw `message` in the middle of `area`, which has nothing else to show."""
     painter.setPen(faded(palette.color(QPalette.ColorRole.Text), 0.62))
     flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
     painter.drawText(area.adjusted(32, 10, -32, -10), flags, message)
 
 
 def faded(colour: QColor, alpha: float) -> QColor:
-    """`colour`, more transparent."""
+    """Return `colour` with opacity `alpha`, 0 to 1."""
     result = QColor(colour)
     result.setAlphaF(alpha)
     return result

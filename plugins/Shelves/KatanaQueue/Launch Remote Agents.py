@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 
 def show_dialog() -> None:
-    # A shelf item may not know its own path in every version of Katana: the plug-in loaded before it does.
+    # Not by path, since Katana may run a shelf item without __file__. The plug-in was loaded at start-up.
     import_isolation = sys.modules.get("katana_queue_import_isolation")
     if import_isolation is None:
         raise RuntimeError("Katana Queue is not loaded: see the messages of Katana's start")

@@ -1,4 +1,4 @@
-"""Runs one call at a time on a thread of its own, and posts its reports to Qt's thread."""
+"""Runs one call at a time on a worker thread, and posts its reports to Qt's thread."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _log = logging.getLogger("KatanaQueue")
 
 
 class Background(QObject):
-    """Signals:
-    reported(object): what the call reported.
-    ended(str): the call is over; a message when it failed.
+    """Runs one call at a time on a worker thread. Its methods are called on Qt's thread.
+
+    Signals, emitted on Qt's thread:
+        reported(object): what the call reported.
+        ended(str): the call has returned; the error message if it raised, else empty.
     """
 
     reported = Signal(object)
@@ -33,11 +35,15 @@ class Background(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a call is under way."""
+        """Whether a call is running."""
         return self._cancelled is not None
 
     def run(self, call: Callable[[Callable[[Any], None], threading.Event], None]) -> None:
-        """Call `call(report, cancelled)`. Nothing happens when a call is under way already."""
+        """Call `call(report, cancelled)` on a new thread; do nothing if a call is running.
+
+        Args:
+            call: passes each result to `report`, and should return soon after `cancelled` is set.
+        """
         if self.is_busy:
             return
         cancelled = self._cancelled = threading.Event()
@@ -48,12 +54,12 @@ class Background(QObject):
         self._thread.start()
 
     def cancel(self) -> None:
-        """Ask the call to end."""
+        """Set the running call's `cancelled` event. Returns at once."""
         if self._cancelled is not None:
             self._cancelled.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether no thread is left, `timeout_s` after at most."""
+        """Wait at most `timeout_s` seconds for the thread to end. Returns whether it has."""
         if self._thread is not None:
             self._thread.join(timeout_s)
             return not self._thread.is_alive()

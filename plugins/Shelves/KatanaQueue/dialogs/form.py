@@ -1,4 +1,4 @@
-"""Parts of a form's rows, as the dialogs of this folder lay them out."""
+"""Helpers for the forms of the dialogs: labels, rows, hints, and fields that are filled in by default."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ Field = QComboBox | QLineEdit | QSpinBox
 
 
 def hint(box: QComboBox, text: str) -> None:
-    """Show `text` while the box is empty."""
+    """Show `text` as a placeholder while the editable `box` is empty."""
     field = box.lineEdit()
     if field is not None:
         field.setPlaceholderText(text)
 
 
 def label(text: str, field: QWidget) -> QLabel:
-    """A form names a field by its label only when the field is no row of several."""
+    """Return a label for `field`. QFormLayout sets the buddy only for a row that is a single widget."""
     named = QLabel(text)
     named.setBuddy(field)
     return named
 
 
 def row(*widgets: QWidget) -> QHBoxLayout:
-    """Side by side; the first takes what room there is."""
+    """Lay out `widgets` side by side; the first takes the remaining width."""
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(widgets[0], 1)
@@ -34,31 +34,31 @@ def row(*widgets: QWidget) -> QHBoxLayout:
 
 
 class FilledIn:
-    """What a dialog filled into its fields by itself. It may replace that; what the user typed stays."""
+    """Fills in a dialog's fields. May replace a text that it filled in, but not one that the user typed."""
 
     def __init__(self) -> None:
         self._texts: dict[Field, str] = {}
         self._first: dict[Field, str] = {}
 
     def begin(self, field: Field, text: str) -> None:
-        """The initial text of a field."""
+        """Fill in the initial text of a field, to which `begin_again` returns."""
         self._first[field] = text
         self.fill(field, text)
 
     def begin_again(self, field: Field, known: str) -> None:
-        """Another host was chosen: fill in `known`; else the initial text, unless the user typed one."""
+        """Fill in a field for another host: `known`, or the initial text unless the user typed one."""
         if known:
             self.put(field, known)
         else:
             self.fill(field, self._first[field])
 
     def fill(self, field: Field, text: str) -> None:
-        """Fill it in, unless the user typed a text."""
+        """Fill in `text`, unless the user typed another one."""
         if _text_of(field) in ("", self._texts.get(field, "")) or field not in self._texts:
             self.put(field, text)
 
     def put(self, field: Field, text: str) -> None:
-        """Fill it in, replacing any text."""
+        """Fill in `text`, even over what the user typed."""
         self._texts[field] = text
         if isinstance(field, QSpinBox):
             field.setValue(int(text))

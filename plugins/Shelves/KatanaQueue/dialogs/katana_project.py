@@ -1,6 +1,6 @@
-"""The open project as *Start Multiple Renders* needs it: nodes, variables, frames, farms; starts a render.
+"""Reads nodes, variables, frames and farms from Katana for *Start Multiple Renders*, and starts a render.
 
-By Katana's public names alone. All functions: Qt's thread.
+Uses only Katana's public API. All functions: Qt's thread.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _log = logging.getLogger("KatanaQueue")
 
 
 class ProjectVariable(NamedTuple):
-    """A graph state variable that is enabled."""
+    """An enabled graph state variable of the project."""
 
     name: str
     value: str
     options: tuple[str, ...]
-    """What it may be; its value alone where none are listed."""
+    """Its possible values, with the current one; only that one if the project lists none."""
 
 
 def render_nodes() -> list[str]:
-    """The names of the Render nodes."""
+    """Return the names of the project's Render nodes."""
     return [str(node.getName()) for node in NodegraphAPI.GetAllNodesByType("Render")]
 
 
 def project_variables() -> list[ProjectVariable]:
-    """The project's graph state variables that are enabled."""
+    """Return the project's enabled graph state variables."""
     found = []
     for group in _groups():
         enable, value, options = (group.getChild(name) for name in ("enable", "value", "options"))
@@ -65,25 +65,25 @@ def _groups() -> list[Any]:
 
 
 def current_frame() -> int:
-    """The current frame."""
+    """Return the current frame, rounded."""
     return round(NodegraphAPI.GetCurrentTime())
 
 
 def working_range() -> tuple[int, int]:
-    """The first and the last frame that are worked on."""
+    """Return the first and last frame of the working range."""
     return round(NodegraphAPI.GetWorkingInTime()), round(NodegraphAPI.GetWorkingOutTime())
 
 
 def send_to_choices() -> list[str]:
-    """Where renders can be sent: each farm, and this machine where Katana itself renders."""
+    """Return where renders can be sent: the names of farms, and LOCAL_MACHINE in Katana."""
     farms = [str(name) for name in FarmAPI.FarmPluginManager.GetFarmPluginNames()]
-    # The stand-in desktop has no renders of its own, and of Katana's functions only those that it needs.
+    # The stand-in desktop cannot render by itself, and does not have this function.
     return [*farms, LOCAL_MACHINE] if hasattr(RenderManager, "StartRenderLegacy") else farms
 
 
 @contextmanager
 def _as_planned(variables: Mapping[str, str], frame: int) -> Iterator[None]:
-    """The project has these values and this frame meanwhile, and its own again afterwards. No undo step."""
+    """Set the project's variables and current frame for the body, then restore them. Adds no undo step."""
     undo: Any = getattr(Utils, "UndoStack", None)
     before = [(parameter, parameter.getValue(0.0)) for parameter, _value in _values(variables)]
     time = NodegraphAPI.GetCurrentTime()
@@ -107,7 +107,7 @@ def _as_planned(variables: Mapping[str, str], frame: int) -> Iterator[None]:
 
 
 def _values(variables: Mapping[str, str]) -> list[tuple[Any, str]]:
-    """The parameter of each variable, with the value that it is to have."""
+    """Return each variable's parameter with its new value. Raises ValueError for an unknown variable."""
     groups = {str(group.getName()): group for group in _groups()}
     missing = next((name for name in variables if name not in groups), None)
     if missing is not None:
@@ -116,7 +116,12 @@ def _values(variables: Mapping[str, str]) -> list[tuple[Any, str]]:
 
 
 def output_of(planned: PlannedRender) -> str:
-    """Where a disk render writes, where its node says so; else empty. May raise what Katana raises."""
+    """Return the path that a disk render writes to, or an empty string if its node has no `output`.
+
+    Raises:
+        ValueError: the project has a variable of the plan no longer.
+        Exception: any error of Katana.
+    """
     node = NodegraphAPI.GetNode(planned.node)
     parameter = node.getParameter("output") if node is not None else None
     if parameter is None:
@@ -126,14 +131,16 @@ def output_of(planned: PlannedRender) -> str:
 
 
 def start_render(planned: PlannedRender, method: str, farm: str) -> None:
-    """Start one render, and return at once; its item in the Catalog keeps frame and variables.
+    """Start one render and return at once. Its frame and variables are pinned to its Catalog item.
 
     Args:
+        planned: the node, variables and frame.
         method: one of RenderManager.RenderModes.
         farm: one of `send_to_choices`.
 
     Raises:
-        Exception: whatever Katana raises, or ValueError where the node or a variable is gone.
+        ValueError: the project has the node or a variable no longer.
+        Exception: any error of Katana.
     """
     node = NodegraphAPI.GetNode(planned.node)
     if node is None:
@@ -156,7 +163,7 @@ def start_render(planned: PlannedRender, method: str, farm: str) -> None:
 
 @contextmanager
 def _default_farm(farm: str) -> Iterator[None]:
-    """StartRender sends a remote render to the default farm."""
+    """Make `farm` the default farm for the body: RenderManager.StartRender has no argument for the farm."""
     manager = FarmAPI.FarmPluginManager
     before = manager.GetDefaultFarm()
     manager.SetDefaultFarm(farm)
@@ -167,7 +174,7 @@ def _default_farm(farm: str) -> Iterator[None]:
 
 
 def _sequence_ids(started: Any) -> Sequence[int]:
-    """Of the renders that StartRender says it started; what else it answers differs between versions."""
+    """Return the sequence IDs in the result of StartRender, whose other content differs between versions."""
     return [
         each["sequenceID"]
         for each in started or ()

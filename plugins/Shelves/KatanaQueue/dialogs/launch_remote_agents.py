@@ -1,6 +1,6 @@
-"""The dialog that launches Agents on another machine: fields, buttons, and the steps as they happen.
+"""The dialog *Launch Remote Agents*: fields, buttons, and a list of steps with their results.
 
-It decides nothing about the network: `RemoteSteps` does the work, on a thread of its own.
+`RemoteSteps` does the network work, on a worker thread.
 """
 
 from __future__ import annotations
@@ -63,7 +63,11 @@ _STATES = {
 
 
 class LaunchRemoteAgentsDialog(QDialog):
-    """Mostly filled in when it opens. `steps` does the work; None: on the queue of this session."""
+    """Checks another machine over SSH, and starts and stops Agents on it.
+
+    Args:
+        steps: does the work; None: SessionSteps, on the queue of this session.
+    """
 
     _open: ClassVar[LaunchRemoteAgentsDialog | None] = None
 
@@ -75,15 +79,15 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._lookup = Background(self)
         self._towards = Background(self)
         self._known: dict[str, RemoteHost] = {}
-        """Remembered hosts, and those of ~/.ssh/config, by name."""
+        """Saved hosts, and those of ~/.ssh/config, by name."""
         self._filled = FilledIn()
         self._proposed_user = local_user()
         """The user of ~/.ssh/config, or of this process."""
         self._chosen = self._looked_up = ""
         self._lookup_problem = ""
-        """Why fewer hosts and keys are offered than there may be."""
+        """The error that may have left hosts or keys out of the lists; empty: none."""
         self._pressed: QPushButton | None = None
-        """The button whose work is under way, or was last."""
+        """The button that started the running or the latest work."""
         self.setWindowTitle("Launch Remote Agents")
         self._make_fields()
         self._lay_out()
@@ -160,7 +164,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self.num_agents.valueChanged.connect(lambda _value: self._update())
 
     def described(self) -> RemoteHost:
-        """The content of the fields, not validated."""
+        """Return the content of the fields, not validated."""
         name = self.host.currentText().strip().strip("[]")  # as IPv6 addresses may be written
         known = self._known.get(name, RemoteHost(host=name))
         return RemoteHost(
@@ -174,7 +178,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             data_root=self.data_root.text().strip(),
             kq_host=self.kq_host.text().strip(),
             tunnel=self.tunnel.isChecked(),
-            # These have no field, and stay as they were given to `kq remote`.
+            # Without a field in this dialog: they keep the values that `kq remote` saved.
             kq_root=known.kq_root,
             python=known.python,
         )
@@ -197,11 +201,11 @@ class LaunchRemoteAgentsDialog(QDialog):
             self.host.setEditText(text)
         self._update()
         if text in self._known:
-            self._chosen = ""  # it was typed before it was known
+            self._chosen = ""  # typed before the saved hosts were read: treat it as newly chosen
             self._on_host_chosen()
 
     def _host_with_agents(self) -> str:
-        """The remembered host on which Agents of this session run; empty: none, or several."""
+        """Return the saved host on which Agents of this session run; empty when it is none or several."""
         session = current_session()
         labels = (
             {each.id.rpartition(":")[0] for each in session.client.agents() if not each.local}
@@ -212,7 +216,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         return names[0] if len(names) == 1 else ""
 
     def _on_host_chosen(self) -> None:
-        """Fill in what is known of the host, and find out which address it is to call."""
+        """Fill in the saved values of the chosen host, and look up this machine's address for it."""
         name = self.host.currentText().strip()
         if name == self._chosen:
             return
@@ -235,7 +239,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._look_up()
 
     def _look_up(self) -> None:
-        """Look up the host in the field now; after the lookup that runs, if one does."""
+        """Look up the host in the field on a worker thread; if one is running, when that has ended."""
         name = self.host.currentText().strip()
         if name and name != self._looked_up and not self._towards.is_busy:
             self._looked_up = name
@@ -248,7 +252,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             self._filled.fill(self.kq_host, found.address)
         if found.host.host in self._known:
             return
-        # A pattern in ~/.ssh/config may match it.
+        # Not saved, but a pattern in ~/.ssh/config may match it.
         self._proposed_user = found.host.user or local_user()
         self._filled.fill(self.user, self._proposed_user)
         self._filled.fill(self.key, found.host.private_key)
@@ -277,7 +281,7 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._list = QTreeWidget(self)
         self._list.setHeaderLabels(["Step", "Result"])
         self._list.setRootIsDecorated(False)
-        # What to do about a failed check is shown whole, without a tool tip.
+        # Shows the whole text of the current step, which the list may elide.
         self._detail = QLabel(self)
         self._detail.setWordWrap(True)
         self._detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -372,7 +376,7 @@ class LaunchRemoteAgentsDialog(QDialog):
             self._show_step(RemoteStep("Result", StepState.FAILED, message))
         waited = self.focusWidget() is self.cancel
         self._update()
-        if waited and self._pressed is not None:  # else Qt would hand the focus to whatever comes next
+        if waited and self._pressed is not None:  # Cancel is disabled now, and Qt moved its focus elsewhere
             self._pressed.setFocus()
 
     def _save_host(self) -> None:
@@ -395,13 +399,13 @@ class LaunchRemoteAgentsDialog(QDialog):
         QGuiApplication.clipboard().setText("\n".join([f"Host {self.described().host}", *lines]))
 
     def done(self, result: int) -> None:
-        """Nothing half-started remains: the call that runs is cancelled, and cleans up after itself."""
+        """Cancel the running call, which then undoes unfinished work, and close the dialog."""
         # Not in closeEvent: Escape closes a dialog without one.
         self._background.cancel()
         super().done(result)
 
 
 def _found_on_this_machine(report: Callable[[RemoteChoices | FoundHost], None]) -> None:
-    """Hosts, private keys, and this machine's address. Reads files."""
+    """Report this machine's address, then saved hosts and private keys. Reads files: on a worker thread."""
     report(look_up_host(""))
     report(remote_choices())

@@ -1,4 +1,4 @@
-"""Prompts of a launch, which runs on a thread of its own, shown on Qt's. No answer is kept."""
+"""Shows a launch's questions on Qt's thread, while the launch's thread waits. Answers are not stored."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _POLL_INTERVAL_S = 0.1
 
 
 class Questions(QObject):
-    """See kq.api.RemoteQuestions: its methods are called on the launch's thread, and wait there.
+    """Implements kq.api.RemoteQuestions with message boxes. Its methods block the launch's thread.
 
-    When the dialog is gone or the launch was cancelled, the safe answer is given.
+    When the window is closed or the launch cancelled, they return the answer for "Cancel".
     """
 
     def __init__(self, window: QWidget) -> None:
@@ -32,25 +32,30 @@ class Questions(QObject):
         open_dispatcher()
 
     def begin(self, cancelled: threading.Event) -> None:
-        """The next questions are asked until `cancelled` is set. Any thread."""
+        """Set the event that cancels the questions of the launch that starts now. Any thread."""
         self._cancelled = cancelled
 
     # --- the launch's thread -------------------------------------------------------------------------------
 
     def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
-        """Show the fingerprint of a machine that is not known yet."""
+        """Show the fingerprint of an unknown host's key. Returns whether the user accepted it."""
         text = f"{host} has not been used from here before.\n\nIts {kind} key is\n{fingerprint}"
         more = "Accept it if its administrator confirms this fingerprint. It is then kept in known_hosts."
         return bool(self._ask(self._show_choice, text, more, "Accept"))
 
     def passphrase(self, key_file: str, again: bool) -> str | None:
-        """Ask for the passphrase of a private key."""
+        """Ask for the passphrase of a private key; None when the user cancelled.
+
+        Args:
+            key_file: the path of the key.
+            again: whether the last answer was wrong.
+        """
         text = f"{'Wrong passphrase. ' if again else ''}Passphrase of {key_file}:"
         answer = self._ask(self._show_passphrase, text)
         return str(answer) if answer else None
 
     def use_tunnel(self, why: str) -> bool:
-        """Offer a tunnel through SSH."""
+        """Offer a tunnel through SSH; `why` explains the need. Returns whether the user accepted."""
         more = "The queue's ports can be tunneled through the SSH connection for as long as Agents run there."
         return bool(self._ask(self._show_choice, why, more, "Tunnel Through SSH"))
 

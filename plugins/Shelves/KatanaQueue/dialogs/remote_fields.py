@@ -1,4 +1,4 @@
-"""Validation of the dialog's fields, before anything is tried. Pure."""
+"""Validates the fields of *Launch Remote Agents* before a connection is made. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MANY_AGENTS = 32
 
 
 def problem_with(host: RemoteHost) -> str:
-    """Why this cannot be tried; empty when it can.
+    """Return an error message for the first invalid field; empty when all are valid.
 
-    The dialog requires more than `RemoteHost.check` does: its fields show what would be filled in otherwise.
+    The dialog requires more than `RemoteHost.check`: that accepts empty fields and uses defaults for them.
     """
     if not host.host:
         return "Enter the host that the Agents are to run on."
@@ -33,7 +33,7 @@ def problem_with(host: RemoteHost) -> str:
 
 
 def warning_about(host: RemoteHost) -> str:
-    """What is unusual, and is tried nevertheless; empty when nothing is."""
+    """Return a warning about an unusual but valid value; empty when there is none."""
     if host.num_agents > _MANY_AGENTS:
         return f"{host.num_agents} Agents run as many renders at once: check that the host is large enough."
     return ""

@@ -12,13 +12,13 @@ from .....kq.api import BadInput, parse_frames
 __all__ = ["ASK_FROM", "MAX_RENDERS", "PlannedRender", "RenderPlan", "plan_problem"]
 
 ASK_FROM = 101
-"""So many renders are not started by a slip of the hand."""
+"""From this number of renders on, the dialog asks before it starts them."""
 MAX_RENDERS = 10_000
-"""More are taken for a mistake."""
+"""A larger number is refused as a mistake."""
 
 
 class PlannedRender(NamedTuple):
-    """One render to be started."""
+    """One render to start."""
 
     node: str
     variables: Mapping[str, str]
@@ -26,14 +26,17 @@ class PlannedRender(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For people: `Render, frame 7, shot=sh010`."""
+        """A name for display, for example `Render, frame 7, shot=sh010`."""
         return ", ".join(
             [self.node, f"frame {self.frame}", *(f"{name}={value}" for name, value in self.variables.items())]
         )
 
 
 class RenderPlan(NamedTuple):
-    """What was chosen. `variables`: each with its chosen values, at least one."""
+    """The chosen nodes, the chosen values of each graph state variable, and the frames.
+
+    `plan_problem` checks that it is valid.
+    """
 
     nodes: Sequence[str]
     variables: Mapping[str, Sequence[str]]
@@ -41,14 +44,14 @@ class RenderPlan(NamedTuple):
 
     @classmethod
     def of(cls, nodes: Sequence[str], variables: Mapping[str, Sequence[str]], frames: str) -> RenderPlan:
-        """The plan with the frames that `frames` names. Raises BadInput."""
+        """Return a plan with the frames in the text `frames`, for example `1-10, 20`. Raises BadInput."""
         if not frames.strip():
             raise BadInput("type the frames to render, for example 1-10, 20, 30-45x2")
         return cls(nodes, variables, parse_frames(frames))
 
     @property
     def factors(self) -> list[tuple[int, str]]:
-        """What the count is the product of, each with its name."""
+        """The factors whose product is `total`, each with its name: nodes, values per variable, frames."""
         frames = sum(map(len, self.frames))
         return [
             (len(self.nodes), "node" if len(self.nodes) == 1 else "nodes"),
@@ -58,11 +61,11 @@ class RenderPlan(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many renders these are."""
+        """The number of renders."""
         return prod(count for count, _name in self.factors)
 
     def renders(self) -> Iterator[PlannedRender]:
-        """Each of them; those with the same variables follow one another."""
+        """Yield all renders, grouped by the values of their variables."""
         names = tuple(self.variables)
         for values in product(*self.variables.values()):
             variables = dict(zip(names, values, strict=True))
@@ -73,7 +76,7 @@ class RenderPlan(NamedTuple):
 
 
 def plan_problem(plan: RenderPlan) -> str:
-    """Why the plan cannot be started; empty when it can."""
+    """Return an error message when the plan cannot be started; empty when it can."""
     if not plan.nodes:
         return "Tick a Render node."
     empty = next((name for name, values in plan.variables.items() if not values), "")

@@ -1,4 +1,4 @@
-"""Starts planned renders one after the other, one in each turn of Qt's loop, and says how far it is."""
+"""Starts planned renders one at a time, one in each turn of Qt's event loop, and reports progress."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ _log = logging.getLogger("KatanaQueue")
 
 
 class RenderStarter(QObject):
-    """Qt's thread; it never holds that up for longer than starting one render takes.
+    """Starts renders on Qt's thread, which stays responsive between two of them.
+
+    Args:
+        renders: what to start, in this order.
+        start: starts one render; any exception counts as a problem, and the next render follows.
 
     Signals:
-        advanced(int, str): so many have been tried; the name of the next.
+        advanced(int, str): how many have been tried, and the name of the next, empty after the last.
         ended(): nothing is left to start, or it was cancelled.
 
     Attributes:
+        total: how many renders there are.
         started: how many were started.
-        problems: a message for each that was not.
+        problems: an error message for each that failed to start.
     """
 
     advanced = Signal(int, str)
@@ -48,11 +53,11 @@ class RenderStarter(QObject):
         self._timer.timeout.connect(self._step)
 
     def begin(self) -> None:
-        """Start the first soon."""
+        """Start the first render in the next turn of Qt's event loop."""
         self._announce()
 
     def cancel(self) -> None:
-        """Start no more. What was started goes on."""
+        """Start no more renders. Those already started continue."""
         if self._waiting:
             self._waiting.clear()
             self._timer.stop()
@@ -63,7 +68,7 @@ class RenderStarter(QObject):
         try:
             self._start(planned)
             self.started += 1
-        except Exception as error:  # noqa: BLE001  what Katana raises is not known, and the others are still to start
+        except Exception as error:  # noqa: BLE001  Katana's errors are undocumented; the other renders must start
             message = f"{planned.name}: {error or type(error).__name__}"
             self.problems.append(message)
             _log.error("Start Multiple Renders: %s", message)

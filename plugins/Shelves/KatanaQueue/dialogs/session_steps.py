@@ -1,4 +1,4 @@
-"""The dialog's steps, taken by the launcher of this session, which lives as long: so do its tunnels."""
+"""Runs the dialog's steps with one RemoteLauncher per session, so that its SSH tunnels outlive the dialog."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _launchers: dict[int, tuple[Session, RemoteLauncher, _Answering]] = {}
 
 
 class RemoteSteps(Protocol):
-    """Checks, starts and stops. Each is called on a thread of its own and may take its time.
+    """Checks a host, and starts and stops Agents on it. All methods block: call them on a worker thread.
 
-    `report` may be called from that thread; it returns soon. When `cancelled` is set, the call undoes what is
-    half done and returns.
+    `report` is called on that thread for each step. When `cancelled` is set, a method undoes unfinished work
+    and returns.
     """
 
     def check(
@@ -48,11 +48,11 @@ class RemoteSteps(Protocol):
         """Stop the Agents of this session on that machine, and no others."""
 
     def save(self, host: RemoteHost) -> str:
-        """Remember the host; returns a warning, or empty."""
+        """Save the host for later; returns a warning, or an empty string."""
 
 
 class _Answering:
-    """Passes questions on to the dialog that is open."""
+    """Passes the launcher's questions to the open dialog; declines them when there is none."""
 
     def __init__(self) -> None:
         self.questions: RemoteQuestions | None = None
@@ -68,7 +68,12 @@ class _Answering:
 
 
 class SessionSteps:
-    """See RemoteSteps. `questions` are asked on the thread that takes the steps."""
+    """Implements RemoteSteps on the queue of this session.
+
+    Args:
+        questions: asks the user; its methods are called on the thread that runs the steps.
+        store: where hosts are saved; None: the user's file.
+    """
 
     def __init__(self, questions: RemoteQuestions, store: HostStore | None = None) -> None:
         self._questions = questions
@@ -77,34 +82,34 @@ class SessionSteps:
     def check(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
     ) -> None:
-        """Run the preflight checks. Raises RemoteFailed when no step has the reason of a failure."""
+        """Run the preflight checks. Raises RemoteFailed when an error was not reported as a step."""
         self._finish(self._launcher().check(host, report, cancelled), report)
 
     def start(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
     ) -> None:
-        """Start the Agents. Raises RemoteFailed when no step has the reason of a failure."""
+        """Start the Agents. Raises RemoteFailed when an error was not reported as a step."""
         self._finish(self._launcher().start(host, report, cancelled), report)
 
     def stop(
         self, host: RemoteHost, report: Callable[[RemoteStep], None], cancelled: threading.Event
     ) -> None:
-        """Stop the Agents. Raises RemoteFailed when no step has the reason of a failure."""
+        """Stop the Agents. Raises RemoteFailed when an error was not reported as a step."""
         self._finish(self._launcher().stop(host, report, cancelled), report)
 
     def save(self, host: RemoteHost) -> str:
-        """Remember the host. Writes a file; returns a warning, or empty."""
+        """Write the host to the store. Returns a warning, or an empty string."""
         store = self._store or HostStore()
         return store.remember(host, worked=False)
 
     def _launcher(self) -> RemoteLauncher:
         session = current_session()
         if session is None:
-            # A machine can be checked without a queue, up to the login and its programs.
+            # Without a queue the login and the machine's programs can still be checked.
             return RemoteLauncher(None, Settings.from_environment(), self._questions, self._store)
         known = _launchers.get(id(session))
         if known is None or known[0] is not session:
-            # Tunnels of a session that is over lead nowhere.
+            # Close the launchers of ended sessions, whose tunnels have no queue to connect to.
             for _, launcher, _ in _launchers.values():
                 launcher.close()
             _launchers.clear()

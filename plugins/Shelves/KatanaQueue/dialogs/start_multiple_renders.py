@@ -1,4 +1,4 @@
-"""*Start Multiple Renders*: which nodes, variables and frames are rendered, how, where; and how far it is."""
+"""The dialog *Start Multiple Renders*: choose nodes, variables and frames, start renders, show progress."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MAX_PROBLEMS = 5
 
 
 class TickPanel(QWidget):
-    """A list with a box to tick before each entry; all are ticked at first."""
+    """A list with a check box for each entry, and buttons *All* and *None*. All are checked at first."""
 
     def __init__(self, title: str, names: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,18 +65,18 @@ class TickPanel(QWidget):
         layout.addWidget(self.list, 1)
 
     def ticked(self) -> list[str]:
-        """The entries that are ticked, from the top."""
+        """Return the checked entries, from the top."""
         items = (self.list.item(place) for place in range(self.list.count()))
         return [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
 
     def tick_all(self, state: Qt.CheckState) -> None:
-        """Tick all entries, or none."""
+        """Set the check state of all entries."""
         for place in range(self.list.count()):
             self.list.item(place).setCheckState(state)
 
 
 class StartMultipleRendersDialog(QDialog):
-    """Shows the project as it is when it opens."""
+    """Reads nodes, variables and frames from the project once, when it opens. Qt's thread."""
 
     _open: ClassVar[StartMultipleRendersDialog | None] = None
 
@@ -180,7 +180,7 @@ class StartMultipleRendersDialog(QDialog):
     # --- What is chosen ---
 
     def plan(self) -> RenderPlan:
-        """What is chosen now. Raises BadInput for frames that are none."""
+        """Return the current choice. Raises BadInput when the frame range is empty or invalid."""
         varied = self.names.ticked()
         variables: Mapping[str, Sequence[str]] = {
             each.name: self.values[each.name].ticked() if each.name in varied else [each.value]
@@ -241,7 +241,14 @@ class StartMultipleRendersDialog(QDialog):
 
 
 class StartProgressDialog(QDialog):
-    """How many renders were started, and a button that starts no more."""
+    """Starts renders one at a time, with a progress bar and a button to stop.
+
+    Args:
+        renders: what to start.
+        method: one of RenderManager.RenderModes.
+        farm: one of `katana_project.send_to_choices`.
+        checks_outputs: start nothing if two renders would write to the same file.
+    """
 
     def __init__(
         self,
@@ -279,15 +286,15 @@ class StartProgressDialog(QDialog):
 
     @property
     def started(self) -> int:
-        """How many were started."""
+        """The number of renders started so far."""
         return self._starts.started
 
     def begin(self) -> None:
-        """Start the first soon; of disk renders, once no two of them write to one file."""
+        """Begin to check the outputs, if that is wanted, and then to start the renders."""
         self._checks.begin()
 
     def reject(self) -> None:
-        """Start no more, and close. What was started goes on."""
+        """Start no more renders and close. Those already started continue."""
         for starter in (self._checks, self._starts):
             starter.blockSignals(True)
             starter.cancel()
@@ -333,7 +340,7 @@ class StartProgressDialog(QDialog):
 
 
 def _whole(named: QLabel) -> QLabel:
-    """The label, which is never cut."""
+    """Give `named` the width of its text, so that it is never cut off, and return it."""
     named.setMinimumWidth(named.fontMetrics().horizontalAdvance(named.text()) + SPACING)
     return named
 
