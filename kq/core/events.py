@@ -141,7 +141,7 @@ class AgentHeard(CoreEvent, frozen=True):
     endings: tuple[AttemptEnding, ...] = ()
     cpu_percent: float | None = None
     memory: int | None = None
-    """Bytes in use by the render."""
+    """Bytes of memory of the attempt's processes, or else of the standby."""
 
 
 class AttemptProgressed(CoreEvent, frozen=True):

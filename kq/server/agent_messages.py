@@ -1,6 +1,6 @@
-"""Messages of Agents: checks who may send them, limits their size, and makes them events for the core.
+"""Converts the messages of Agents into events for the core, and checks their sender, values and sizes.
 
-No Agent's key can affect an Agent of another key, or make a record outgrow a message.
+A key cannot affect Agents of another key, or make a record too large for a message.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ _LONGEST_ID = 120
 _LONGEST_TEXT = 2000
 _LONGEST_PATH = 8192
 _LARGEST = 2**62
+"""Upper limit of numbers that Agents report."""
 _log = logging.getLogger("kq.server")
 
 
 class AgentMessages:
-    """Takes the messages of Agents. To be used from the server's thread."""
+    """Handles the messages of Agents. Server thread only."""
 
     def __init__(
         self,
@@ -52,13 +53,13 @@ class AgentMessages:
         self._allowances = links.allowances
 
     def take_update(self, incoming: Incoming[m.UpdateMessage]) -> None:
-        """Take a report. One for an Agent that another key speaks for is dropped."""
+        """Handle a report. Reports for an Agent that belongs to another key are dropped."""
         message = incoming.message
         role = self._links.role_of(message.agent)
         if role not in (None, incoming.role) or len(message.agent) > _LONGEST_ID:
             return
         if isinstance(message, m.LogUpdate | m.FileUpdate | m.FetchUpdate):
-            # Only of an Agent that registered with this very key.
+            # Only from an Agent that has registered with this key.
             if role is not None:
                 self._streams.handle(message)
             return
@@ -80,13 +81,13 @@ class AgentMessages:
                 message.assigned,
                 message.holding,
                 self._endings(message.agent, message.endings, role),
-                _finite(message.cpu_percent),
-                _whole(message.memory),
+                _float_in_range(message.cpu_percent),
+                _int_in_range(message.memory),
             )
         if isinstance(message, m.ProgressUpdate):
             picture = self._picture(message.agent, message.attempt, message.picture, role)
             warning = message.warning[:_LONGEST_TEXT]
-            warnings = _whole(message.warnings) or 0
+            warnings = _int_in_range(message.warnings) or 0
             return ev.AttemptProgressed(
                 message.agent, message.attempt, message.progress, picture, warning, warnings
             )
@@ -96,7 +97,7 @@ class AgentMessages:
         return ev.AgentGone(message.agent, message.reason[:_LONGEST_TEXT])
 
     def take_registration(self, peer: bytes, role: str, message: m.RegisterUpdate) -> None:
-        """Admit an Agent, or reply to it why not."""
+        """Register an Agent, or send `peer` the reason of the refusal. `role`: of the key that it uses."""
         agent_id = message.agent
         if not self._allowances.may_register(role):
             return
@@ -128,24 +129,24 @@ class AgentMessages:
             _log.info("registered: pid %d on %s", message.pid, message.host, extra={"agent": agent_id})
         self._journal_writer.note_agent(agent, role)
 
-    # --- what of a report is passed on ----------------------------------------------
+    # --- Checks ---
 
     def _endings(
         self, agent_id: str, endings: tuple[m.AttemptEnding, ...], role: str
     ) -> tuple[m.AttemptEnding, ...]:
-        """The endings of the Agent's own attempts; others are dropped."""
+        """The last _MAX_ENDINGS ends of the Agent's own attempts, checked; others are dropped."""
         if not endings:
             return ()
         return tuple(self._checked(each, role) for each in endings[-_MAX_ENDINGS:] if each.agent == agent_id)
 
     def _checked(self, ending: m.AttemptEnding, role: str) -> m.AttemptEnding:
-        """The ending with values that can be passed on, and a picture that the Agent may write."""
-        tidy = _tidy(ending)
+        """The ending with limited values, and without a picture that the Agent may not write."""
+        tidy = _limited(ending)
         picture = self._picture(tidy.agent, tidy.attempt, tidy.picture, role)
         return tidy if picture == tidy.picture else msgspec.structs.replace(tidy, picture=picture)
 
     def _picture(self, agent_id: str, attempt: str, path: str, role: str) -> str:
-        """The path of a picture as clients are to see it; empty where the Agent may write none."""
+        """The path of a picture for clients; empty if the Agent may not write there."""
         if not path or len(path) > _LONGEST_PATH:
             return ""
         if role == LOCAL_ROLE:
@@ -177,8 +178,8 @@ class AgentMessages:
         return ""
 
 
-def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
-    """The ending with invalid numbers removed, and with texts short enough for any message."""
+def _limited(ending: m.AttemptEnding) -> m.AttemptEnding:
+    """The ending with invalid numbers removed, and with texts cut to their limits."""
     short = (
         len(ending.reason) <= _LONGEST_TEXT
         and len(ending.warning) <= _LONGEST_TEXT
@@ -198,17 +199,17 @@ def _tidy(ending: m.AttemptEnding) -> m.AttemptEnding:
         reason=ending.reason[:_LONGEST_TEXT],
         warning=ending.warning[:_LONGEST_TEXT],
         picture=ending.picture if len(ending.picture) <= _LONGEST_PATH else "",
-        cpu_s=_finite(ending.cpu_s),
-        peak_memory=_whole(ending.peak_memory),
-        exit_code=_whole(ending.exit_code, least=-_LARGEST),
-        processes_gone=_whole(ending.processes_gone) or 0,
-        warnings=_whole(ending.warnings) or 0,
+        cpu_s=_float_in_range(ending.cpu_s),
+        peak_memory=_int_in_range(ending.peak_memory),
+        exit_code=_int_in_range(ending.exit_code, least=-_LARGEST),
+        processes_gone=_int_in_range(ending.processes_gone) or 0,
+        warnings=_int_in_range(ending.warnings) or 0,
     )
 
 
-def _finite(value: float | None) -> float | None:
+def _float_in_range(value: float | None) -> float | None:
     return value if value is not None and 0 <= value < _LARGEST else None
 
 
-def _whole(value: int | None, least: int = 0) -> int | None:
+def _int_in_range(value: int | None, least: int = 0) -> int | None:
     return value if value is not None and least <= value < _LARGEST else None

@@ -1,6 +1,6 @@
 """Carries out the core's instructions: writes to the journal, changes for clients, orders to Agents.
 
-The one table at the end says what each instruction does, and when. Decides nothing.
+The table at the end maps each instruction to its method. No decisions are made here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["Effects"]
 
 
 class Effects:
-    """What instructions do. To be used from the server's thread."""
+    """Carries out instructions. Server thread only."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Effects:
         return bool(self._held or self._failures)
 
     def take(self, instructions: list[do.Instruction]) -> None:
-        """Carry out what needs no journal first, and hold the rest for `carry_out_orders`."""
+        """Carry out instructions; hold those to Agents, `when_journaled`, for `carry_out_orders`."""
         for each in instructions:
             effect = _EFFECTS[type(each)]
             if effect.when_journaled:
@@ -76,13 +76,13 @@ class Effects:
                 effect.carry_out(self, each)
 
     def carry_out_orders(self) -> None:
-        """Carry out what was held. Only to be called when the journal is written."""
+        """Carry out the held instructions. To be called after the journal was written."""
         held, self._held = self._held, []
         for each in held:
             _EFFECTS[type(each)].carry_out(self, each)
 
     def take_failures(self) -> list[ev.CoreEvent]:
-        """What the core has to know of orders that could not be carried out; empty from then on."""
+        """Return and clear the events for the core that failed orders caused."""
         failures, self._failures = self._failures, []
         return failures
 
@@ -131,7 +131,7 @@ class Effects:
     # --- Agents ---
 
     def _launch_agent(self, instruction: do.LaunchAgent) -> None:
-        # Noted before the process exists: a server that follows must not use the number again.
+        # Stored before the process exists: the next server must not use the number again.
         self._journal_writer.note_next_agent(self._core.next_agent)
         self._links.set_role(instruction.agent, LOCAL_ROLE)
         self._local_agents.launch(instruction.agent)
@@ -157,7 +157,7 @@ class Effects:
         self._outbox.hold(time.monotonic())
         agent = self._core.agent(instruction.agent)
         if agent is None or agent.desired != (instruction.job_id, instruction.task, instruction.attempt):
-            return  # what was decided after it changed that
+            return  # a later decision has changed the assignment
         job = self._core.job_entry(instruction.job_id)
         spec, frames = job.spec, job.frames(instruction.task)
         environment = dict(spec.environment)
@@ -212,7 +212,7 @@ class Effects:
 class _Effect(NamedTuple):
     carry_out: Callable[[Effects, Any], None]
     when_journaled: bool = False
-    """Whether it waits until what was decided is on disk."""
+    """Whether it is carried out only after the journal was written."""
 
 
 _EFFECTS: dict[type[do.Instruction], _Effect] = {

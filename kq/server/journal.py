@@ -1,7 +1,7 @@
-"""Jobs, tasks and attempts on disk, so that neither a crash nor the session's end forgets them. SQLite.
+"""Stores jobs, tasks and attempts in an SQLite file, beyond crashes of the server and the session's end.
 
-A job's row holds the states of all its tasks as they were when many changed at once, and counts those times
-as its epoch; a task's row of that epoch overrides them. So stopping 100,000 tasks writes one row.
+A job's row has the states of all its tasks as of the last bulk change, and counts those as its epoch.
+A task's row with the same epoch overrides its state there. So stopping 100,000 tasks writes one row.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from .row_checksums import DamagedRow
 __all__ = ["Journal"]
 
 _MAX_UNWRITTEN = 100_000
-"""Attempts remembered while the disk is full; of more, the oldest are given up."""
+"""Attempts kept in memory while the disk is full; beyond that, the oldest half is dropped."""
 _MIN_KEPT = 100
-"""So many of the latest jobs are kept whatever their age: a clock may be wrong."""
+"""The number of latest jobs that are kept at any age: a clock may be wrong."""
 _log = logging.getLogger("kq.server")
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Journal:
-    """The journal of one queue folder. One thread uses it; what it is given is on disk after `commit`."""
+    """The journal of one queue folder. Not thread-safe. What was noted is on disk after `commit`."""
 
     def __init__(self, path: Path, session: str) -> None:
-        """Open or make the journal; `damage` is what was found wrong with it.
+        """Open or create the journal. `damage` describes what was found damaged.
 
         Raises:
             NewerJournal: a later version of Katana Queue wrote it.
@@ -66,21 +66,21 @@ class Journal:
         self._db, self._last, self._last_file, self.damage = open_or_repair(path)
         self._is_last_noted = True
         self._jobs: dict[str, Job] = {}
-        self._whole: set[str] = set()
-        """Jobs whose tasks changed many at once."""
+        self._bulk_changed: set[str] = set()
+        """Ids of noted jobs with a bulk change of their tasks."""
         self._tasks: dict[tuple[str, int], Job] = {}
         self._attempts: list[tuple[Job, AttemptRecord]] = []
         self._overrides: Overrides | None = None
         self._sessions: dict[str, str] = {}
-        """Jobs that have a row, with the session in it."""
+        """By id of a job that has a row: the session in it."""
 
     # --- writing ------------------------------------------------------------------
 
     def note_job(self, job: Job, *, tasks_reset: bool = False) -> None:
-        """Write the job's row at the next commit."""
+        """Write the job's row at the next commit. `tasks_reset`: with the states of all its tasks."""
         self._jobs[job.id] = job
         if tasks_reset:
-            self._whole.add(job.id)
+            self._bulk_changed.add(job.id)
 
     def note_task(self, job: Job, task: int) -> None:
         """Write the task's row, and the job's, at the next commit."""
@@ -88,11 +88,11 @@ class Journal:
         self._tasks[job.id, task] = job
 
     def note_overrides(self, overrides: Overrides) -> None:
-        """Write the settings of the queue that users changed, instead of those noted before."""
+        """Write the settings of the queue that users changed at the next commit, in place of earlier ones."""
         self._overrides = overrides
 
     def note_attempt(self, job: Job, record: AttemptRecord) -> None:
-        """Write an attempt that is over at the next commit."""
+        """Write the record of an attempt that ended at the next commit."""
         self._attempts.append((job, record))
         if len(self._attempts) > _MAX_UNWRITTEN:
             del self._attempts[: _MAX_UNWRITTEN // 2]
@@ -137,15 +137,15 @@ class Journal:
         for job in self._jobs.values():
             self._sessions[job.id] = self._session_of(job)
         self._jobs.clear()
-        self._whole.clear()
+        self._bulk_changed.clear()
         self._tasks.clear()
         self._attempts.clear()
 
     def note_commit(self) -> None:
-        """Write down what the last commit made of the journal: what is lost of it later shows then.
+        """Record the last commit in a file beside the journal, so that a later loss of it is detected.
 
-        Apart from `commit`, so that Agents need not wait for it. A kill in between leaves an older note,
-        which finds less.
+        Separate from `commit`, so that Agents need not wait for it. After a kill between the two, the record
+        is of an earlier commit, and fewer losses are detected.
         """
         if self._is_last_noted:
             return
@@ -157,23 +157,23 @@ class Journal:
         self._is_last_noted = False
 
     def _session_of(self, job: Job) -> str:
-        # One of an earlier session that was started again belongs to this one now.
+        # A job of an earlier session that was started again belongs to this session.
         return self._sessions.get(job.id, self._session) if job.from_history else self._session
 
     def _roll_back(self) -> None:
-        # On a full disk SQLite may have done so by itself.
+        # On a full disk SQLite may have rolled back by itself.
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
     def _write_jobs(self) -> list[Job]:
-        """Write the rows of jobs. Returns those that had none."""
+        """Write the rows of the noted jobs. Returns the jobs that had none before."""
         fresh, known, whole = [], [], []
         for job_id, job in self._jobs.items():
             if job_id not in self._sessions:
                 fresh.append(job)
                 continue
             known.append(changed_row(job, self._session_of(job)))
-            if job_id in self._whole:
+            if job_id in self._bulk_changed:
                 whole.append((job.epoch, states_of(job), job.order))
         db = self._db
         if fresh:
@@ -186,20 +186,20 @@ class Journal:
         return fresh
 
     def note_agent(self, agent: Agent, role: str) -> None:
-        """Remember an Agent and its key's role, at once: a server that follows this one must find it."""
+        """Store an Agent and its key's role at once, for the next server. Raises sqlite3.Error."""
         row = (agent.id, self._session, role, agent.host, agent.pid, agent.process_started, int(agent.local))
         self._db.execute("INSERT OR REPLACE INTO known_agents VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def forget_agent(self, agent_id: str) -> None:
-        """The Agent is gone."""
+        """Delete the Agent's row at once. Raises sqlite3.Error."""
         self._db.execute("DELETE FROM known_agents WHERE id = ?", (agent_id,))
 
     def note_next_agent(self, number: int) -> None:
-        """Remember, at once, the number of the next local Agent: none is ever used twice."""
+        """Store the number of the next local Agent at once: none is used twice. Raises sqlite3.Error."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('next agent', ?)", (str(number),))
 
     def next_agent(self) -> int:
-        """What `note_next_agent` noted last."""
+        """The number that `note_next_agent` stored last; 1 if there is none."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'next agent'").fetchone()
         if row is None:
             return 1
@@ -209,23 +209,23 @@ class Journal:
         return min(int(row[0]), MAX_NUMBER)
 
     def temp_dirs(self, job_ids: list[str]) -> list[str]:
-        """The folders that jobs were submitted with."""
+        """The temporary folders that these jobs were submitted with."""
         query = "SELECT id, submitted, number, spec FROM jobs WHERE id = ?"
         rows = [self._db.execute(query, (job_id,)).fetchone() for job_id in job_ids]
         return [folder for row in rows if row is not None and (folder := _temp_dir(row))]
 
     def other_temp_dirs(self, job_ids: list[str]) -> set[str]:
-        """The folders that all jobs but these were submitted with."""
+        """The temporary folders that all other jobs were submitted with."""
         self.commit()
         gone = set(job_ids)
         rows = self._db.execute("SELECT id, submitted, number, spec FROM jobs")
         return {_temp_dir(row) for row in rows if row[0] not in gone}
 
     def forget_jobs(self, job_ids: list[str]) -> None:
-        """Delete jobs with all that belongs to them."""
+        """Delete jobs with their tasks and attempts at once. Raises sqlite3.Error."""
         for job_id in job_ids:
             self._jobs.pop(job_id, None)
-            self._whole.discard(job_id)
+            self._bulk_changed.discard(job_id)
             self._sessions.pop(job_id, None)
         self._tasks = {key: job for key, job in self._tasks.items() if key[0] not in job_ids}
         self._attempts = [item for item in self._attempts if item[0].id not in job_ids]
@@ -248,11 +248,11 @@ class Journal:
     # --- reading ------------------------------------------------------------------
 
     def last_number(self) -> int:
-        """The highest number that any job here had."""
+        """The highest number that a job of this journal ever had."""
         return self._last.last_number
 
     def restore_jobs(self) -> Iterator[Job]:
-        """The jobs of this session, for a server that follows one that died."""
+        """Yield the jobs of this session, for a server that replaces a crashed one."""
         rows = self._db.execute(
             f"SELECT {JOB_COLUMNS} FROM jobs WHERE session = ? ORDER BY number",  # noqa: S608
             (self._session,),
@@ -263,7 +263,7 @@ class Journal:
                 yield job
 
     def restore_agents(self) -> list[RestoredAgent]:
-        """The Agents that the server before this one knew."""
+        """The Agents of this session, as an earlier server stored them."""
         rows = self._db.execute(
             "SELECT id, role, host, pid, started, local FROM known_agents WHERE session = ?", (self._session,)
         ).fetchall()
@@ -276,7 +276,7 @@ class Journal:
         return found
 
     def restore_overrides(self) -> Overrides | None:
-        """The settings that users changed in the server before this one; None: none."""
+        """The settings that users changed earlier in this session, or None."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'overrides'").fetchone()
         if row is None:
             return None
@@ -288,10 +288,10 @@ class Journal:
         return overrides if session == self._session else None
 
     def forget_agents(self, *, local_too: bool) -> None:
-        """At the start of a session: Agents of earlier ones are not this one's.
+        """Delete the Agents of earlier sessions.
 
         Args:
-            local_too: also this session's own on this machine, which a guardian that died took with it.
+            local_too: also this session's local Agents, where they ended with an earlier guardian.
         """
         self._db.execute(
             "DELETE FROM known_agents WHERE session != ? OR (local AND ?)", (self._session, int(local_too))
@@ -300,7 +300,7 @@ class Journal:
     def jobs_from_history(self, before: int, count: int) -> tuple[list[Job], int | None]:
         """Up to `count` jobs of earlier sessions whose number is below `before`, latest first.
 
-        What their session did not bring to an end is Cancelled in them, with the reason.
+        Tasks that their session left unfinished are Cancelled, with the reason.
 
         Returns:
             The jobs, and what to pass as `before` next; None when there are no more.
@@ -321,7 +321,7 @@ class Journal:
         return jobs, rows[-1][0] if rows else None
 
     def _readable(self, row: Row) -> Job | None:
-        """The job of a row, or None for one that is damaged, which is set aside."""
+        """The job of a row, or None: a damaged row is set aside."""
         tasks = self._db.execute(
             "SELECT job, task, epoch, state, detail FROM tasks WHERE job = ?", row[:1]
         ).fetchall()
@@ -338,7 +338,7 @@ class Journal:
         return found.job
 
     def attempts(self, job: Job, task: int | None, count: int = 1000) -> list[AttemptRecord]:
-        """The committed attempts of a job, or of one of its tasks, oldest first; of very many the latest."""
+        """The last `count` committed attempts of a job, or of one task, by task and attempt number."""
         where, values = ("", [job.order]) if task is None else (" AND task = ?", [job.order, task])
         rows = self._db.execute(
             f"SELECT job, task, attempt, record FROM attempts WHERE job = ?{where} "  # noqa: S608
@@ -354,7 +354,7 @@ class Journal:
         return found
 
     def _set_aside(self, table: str, row: Row, error: Exception) -> None:
-        """Move a row that cannot be read to where nothing reads it: it is counted once, and kept."""
+        """Move a row that cannot be read to the table `unreadable`: it is counted once, and kept."""
         self.damage.note_row(table)
         _log.warning("a row of %s in the journal cannot be read, and is set aside: %s", table, error)
         keys = TABLES[table].split(", ")
@@ -374,13 +374,13 @@ class Journal:
                 self._note_last(self._last.commits, self._last.jobs - gone, self._last.last_number)
 
     def expired_jobs(self, keep_jobs: int, keep_days: float, now: float | None = None) -> list[str]:
-        """Jobs that are over and beyond what is kept, by number or by age.
+        """Ids of the ended jobs beyond the latest `keep_jobs`, or older than `keep_days` days.
 
-        A clock that is set years ahead must not delete the history: a job is too old only when it also was
-        there before the queue was used on as many days as jobs are kept for. Some are kept at any age.
+        A clock set years ahead must not delete the history: a job is too old only if it also is from before
+        the last `keep_days` days on which the queue was used. The latest _MIN_KEPT jobs are kept at any age.
 
         Args:
-            now: epoch seconds; default: now.
+            now: epoch seconds; default: the current time.
         """
         now = time.time() if now is None else now
         limit = now - keep_days * 86400
@@ -397,7 +397,7 @@ class Journal:
         return [row[1] for row in rows if is_as_written(row)]
 
     def _last_number_before(self, days: int, now: float) -> int:
-        """The number of the last job before the latest `days` days of the queue's use; notes today."""
+        """The last job number before the last `days` days on which the queue was used. Counts today."""
         if days < 1:
             return self.last_number()
         row = self._db.execute("SELECT value FROM meta WHERE key = 'days'").fetchone()
@@ -406,7 +406,7 @@ class Journal:
         except (msgspec.DecodeError, TypeError):
             known = []
         today = int(now // 86400)
-        # Days that a clock which was ahead has counted are taken back with it.
+        # Days after today were counted while the clock was ahead: they are dropped.
         past = [each for each in known if each[0] <= today]
         if not past or past[-1][0] != today:
             past.append((today, self.last_number()))
@@ -420,7 +420,7 @@ class Journal:
         """Close the file.
 
         Args:
-            is_whole: nothing was found wrong with it: it needs no check when it is opened next.
+            is_whole: no damage was found, so that the next opening needs no full check.
         """
         self._db.close()
         self.note_commit()
@@ -428,7 +428,7 @@ class Journal:
 
 
 def _temp_dir(row: Row) -> str:
-    """The folder in the columns id, submitted, number and spec; empty where that is damaged."""
+    """The temporary folder in the columns id, submitted, number, spec; empty if they are damaged."""
     job_id, submitted, number, spec = row
     try:
         return read_temp_dir(number, job_id, submitted, spec)
@@ -437,9 +437,9 @@ def _temp_dir(row: Row) -> str:
 
 
 def _last_written(path: Path) -> float:
-    """When the session before this one last wrote to its journal; its end did, where it was no crash.
+    """When the journal's files were last written, at an earlier session's end or before its crash.
 
-    Epoch seconds, 0.0 where there was none.
+    Epoch seconds; 0.0 if there are none.
     """
     moments = [0.0]
     for each in (path, path.with_name(f"{path.name}-wal")):

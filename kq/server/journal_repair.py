@@ -1,6 +1,6 @@
-"""Opens a journal, whatever became of its file: damage is counted, and kept before it is written over.
+"""Opens a journal, also a damaged one: the damage is counted, and the damaged files are kept.
 
-Which rows can be read is known by kq/server/journal.py.
+Damage within rows is found later, by kq/server/journal.py.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .last_commit import LastCommit, LastCommitFile
 __all__ = ["MAX_NUMBER", "Opened", "open_or_repair"]
 
 MAX_NUMBER = 1 << 52
-"""Of jobs; one beyond is a damaged one."""
+"""Upper limit of job numbers; a higher one is damage."""
 _PAGE_BYTES = 4096
 _ENDINGS = ("-wal", "-shm", "")
-"""Of the files of a journal. The log first: SQLite deletes one that is beside no journal."""
+"""Suffixes of the files of a journal. The log is first: SQLite deletes a log without its journal."""
 
 
 class Opened(NamedTuple):
-    """A journal that can be used."""
+    """An open journal, its last commit, and the damage that was found."""
 
     db: sqlite3.Connection
     last: LastCommit
@@ -37,15 +37,15 @@ class Opened(NamedTuple):
 
 
 def open_or_repair(path: Path) -> Opened:
-    """Open or make the journal. What can be read of a damaged one is copied into a new one.
+    """Open or create the journal. The readable rows of a damaged one are copied into a new one.
 
     Raises:
-        NewerJournal: a later version of Katana Queue wrote it. It is as it was.
+        NewerJournal: a later version of Katana Queue wrote it. It was not changed.
         OSError, sqlite3.Error: it cannot be opened.
     """
     last_file, damage = LastCommitFile(path), JournalDamage()
     expected = last_file.read()
-    _revive(path)
+    _keep_log_of_empty_file(path)
     is_as_closed = expected is not None and expected.is_of_file(path)
 
     def compare(db: sqlite3.Connection) -> None:
@@ -56,12 +56,12 @@ def open_or_repair(path: Path) -> Opened:
         db = open_journal(path, compare, check_whole=not is_as_closed)
     except sqlite3.DatabaseError as error:
         if type(error) is not sqlite3.DatabaseError:
-            raise  # no damage: it is in use, must not be written, its disk is full, or it cannot be migrated
+            raise  # no damage: it is in use, read-only, its disk is full, or it cannot be migrated
         db = _rebuild(path, expected, error, damage)
     try:
-        last = _found(db)
+        last = _commit_found(db)
         if expected is not None:
-            last = _go_on_after(db, last, expected)
+            last = _continue_counts(db, last, expected)
     except BaseException:
         db.close()
         raise
@@ -70,12 +70,12 @@ def open_or_repair(path: Path) -> Opened:
 
 
 def _note_losses(db: sqlite3.Connection, path: Path, expected: LastCommit, damage: JournalDamage) -> None:
-    """Count what is in the journal no more, and keep a copy of its files where that is so.
+    """Count the commits and jobs missing from the journal; if there are any, keep a copy of its files.
 
-    The next write goes over the end of the log, which may hold what SQLite does not see.
+    The next write overwrites the end of the log, where SQLite may not see what is still there.
     """
     try:
-        found = _found(db)
+        found = _commit_found(db)
     except sqlite3.OperationalError:
         found = LastCommit(0, 0, 0)  # its tables are missing
     damage.lost_commits = max(expected.commits - found.commits, 0)
@@ -84,20 +84,20 @@ def _note_losses(db: sqlite3.Connection, path: Path, expected: LastCommit, damag
         damage.kept = _keep_copy(path)
 
 
-def _go_on_after(db: sqlite3.Connection, found: LastCommit, expected: LastCommit) -> LastCommit:
-    """Count on from what was written last, whether or not it is there still."""
+def _continue_counts(db: sqlite3.Connection, found: LastCommit, expected: LastCommit) -> LastCommit:
+    """Continue the counts from the last recorded commit, also if the journal has lost it."""
     commits = max(expected.commits, found.commits)
     if commits != found.commits:
-        with contextlib.suppress(sqlite3.OperationalError):  # on a full disk: the next commit does it
+        with contextlib.suppress(sqlite3.OperationalError):  # on a full disk: the next commit writes it
             db.execute("INSERT OR REPLACE INTO meta VALUES ('commits', ?)", (str(commits),))
     return LastCommit(commits, found.jobs, max(expected.last_number, found.last_number))
 
 
-def _found(db: sqlite3.Connection) -> LastCommit:
+def _commit_found(db: sqlite3.Connection) -> LastCommit:
     row = db.execute("SELECT value FROM meta WHERE key = 'commits'").fetchone()
     is_number = row is not None and str(row[0]).isdecimal()
     jobs = db.execute("SELECT count(*) FROM jobs").fetchone()[0]
-    # The number of a job that was set aside is not used again: its tasks' rows are still there.
+    # The number of a job that was set aside must not be used again: rows of its tasks may be left.
     last = db.execute(
         "SELECT max(coalesce((SELECT max(number) FROM jobs WHERE number < ?1), 0), "
         "coalesce((SELECT max(job) FROM tasks WHERE job < ?1), 0), "
@@ -107,16 +107,16 @@ def _found(db: sqlite3.Connection) -> LastCommit:
     return LastCommit(int(row[0]) if is_number else 0, jobs, last)
 
 
-def _revive(path: Path) -> None:
-    """Keep SQLite from deleting the log of a file that is empty.
+def _keep_log_of_empty_file(path: Path) -> None:
+    """Keep SQLite from deleting the log beside an empty file.
 
-    A new journal's file is not waited for (see journal_schema.py): a power cut may leave it empty beside a
-    log that holds all. With a page in it, whatever that holds, SQLite takes its pages from the log.
+    A new journal's file is not synced to disk (see journal_schema.py): a power cut may leave it empty, beside
+    a log that has everything. If the file has one page, of any content, SQLite reads all pages from the log.
     """
     try:
         is_lost = path.stat().st_size == 0 and path.with_name(f"{path.name}-wal").stat().st_size > 0
     except OSError:
-        return  # there is none of the two; anything else shows when it is opened
+        return  # one of the two is missing; other errors show when it is opened
     if is_lost:
         os.truncate(path, _PAGE_BYTES)
 
@@ -132,7 +132,7 @@ def _name_aside(path: Path) -> Path:
 
 
 def _keep_copy(path: Path) -> Path | None:
-    """Copy the journal's files as they are. Returns the copy; None: there is no room for one."""
+    """Copy the journal's files as they are. Returns the copy's path; None if it could not be written."""
     aside = _name_aside(path)
     try:
         for ending in ("-wal", ""):
@@ -147,35 +147,35 @@ def _keep_copy(path: Path) -> Path | None:
 # --- Copying what can be read ---
 
 
-def _ignore(_: sqlite3.Connection) -> None:
-    """A new file has lost nothing."""
+def _compare_nothing(_: sqlite3.Connection) -> None:
+    """`before_writing` of a new file, which cannot have lost anything."""
 
 
 def _rebuild(
     path: Path, expected: LastCommit | None, error: sqlite3.Error, damage: JournalDamage
 ) -> sqlite3.Connection:
-    """Move a damaged journal aside, and begin a new one with what can be read of it."""
+    """Rename the damaged journal, and create a new one with the rows that can be read of it."""
     damage.cause, damage.lost_commits = str(error), 0
     aside = _name_aside(path)
     for ending in _ENDINGS:
         if (part := path.with_name(path.name + ending)).exists():
             part.replace(aside.with_name(aside.name + ending))
     damage.kept = aside
-    db = open_journal(path, _ignore)
+    db = open_journal(path, _compare_nothing)
     try:
         damage.saved_jobs = _copy_rows(aside, db, expected.last_number if expected is not None else 0)
     except (OSError, sqlite3.Error) as failure:
-        # Of a copy in halves nothing would be known: the file that was kept has all of it.
+        # No partial copy is used: nothing would show which part is missing. The kept file has all of it.
         damage.cause = f"{error}; {failure}"
         db.close()
         path.unlink()
-        db = open_journal(path, _ignore)
+        db = open_journal(path, _compare_nothing)
     damage.lost_jobs = None if expected is None else max(expected.jobs - damage.saved_jobs, 0)
     return db
 
 
 def _copy_rows(aside: Path, db: sqlite3.Connection, last_number: int) -> int:
-    """Copy what can be read of a damaged journal into a new one. Returns how many jobs those are.
+    """Copy the readable rows of the damaged journal `aside` into the new one. Returns the number of jobs.
 
     Raises:
         OSError, sqlite3.Error: the new one cannot be written.
@@ -191,7 +191,7 @@ def _copy_rows(aside: Path, db: sqlite3.Connection, last_number: int) -> int:
             try:
                 db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608
             except (sqlite3.IntegrityError, sqlite3.InterfaceError, OverflowError):
-                continue  # a value that no journal has
+                continue  # damaged: a value that no journal has
             jobs += table == "jobs"
     db.execute("COMMIT")
     migrate_rows(db)
@@ -199,7 +199,7 @@ def _copy_rows(aside: Path, db: sqlite3.Connection, last_number: int) -> int:
 
 
 def _readable_rows(aside: Path, table: str, last_number: int) -> list[Row]:
-    """The rows of a table that SQLite can still find: from both ends, and else by the number of their job."""
+    """The rows of a table that SQLite can still read: from both ends, then by the number of their job."""
     keys = TABLES[table].split(", ")
     found: dict[Row, Row] = {}
     is_whole = False
@@ -208,17 +208,17 @@ def _readable_rows(aside: Path, table: str, last_number: int) -> list[Row]:
             for order in ("ASC", "DESC"):
                 if not is_whole:
                     by = ", ".join(f"{key} {order}" for key in keys)
-                    is_whole = _collect(db, f"SELECT * FROM {table} ORDER BY {by}", (), len(keys), found)  # noqa: S608
+                    is_whole = _add_rows(db, f"SELECT * FROM {table} ORDER BY {by}", (), len(keys), found)  # noqa: S608
             if not is_whole and keys[0] in ("number", "job"):
                 for number in range(1, min(last_number, MAX_NUMBER) + 1):
-                    _collect(db, f"SELECT * FROM {table} WHERE {keys[0]} = ?", (number,), len(keys), found)  # noqa: S608
+                    _add_rows(db, f"SELECT * FROM {table} WHERE {keys[0]} = ?", (number,), len(keys), found)  # noqa: S608
     except (OSError, sqlite3.Error):
-        pass  # nothing of it can be read
-    return [row for row in found.values() if _is_sane(table, row)]
+        pass  # nothing more can be read
+    return [row for row in found.values() if _has_valid_number(table, row)]
 
 
-def _collect(db: sqlite3.Connection, query: str, values: Row, keys: int, found: dict[Row, Row]) -> bool:
-    """Add the rows of a query up to the first damaged page. Returns whether there was none."""
+def _add_rows(db: sqlite3.Connection, query: str, values: Row, keys: int, found: dict[Row, Row]) -> bool:
+    """Add the rows of a query to `found` up to the first damaged page. Returns whether there was none."""
     try:
         for row in db.execute(query, values):
             found.setdefault(row[:keys], row)
@@ -227,7 +227,7 @@ def _collect(db: sqlite3.Connection, query: str, values: Row, keys: int, found: 
     return True
 
 
-def _is_sane(table: str, row: Row) -> bool:
+def _has_valid_number(table: str, row: Row) -> bool:
     if table in ("jobs", "tasks", "attempts"):
         return isinstance(row[0], int) and 0 < row[0] < MAX_NUMBER
     return True

@@ -1,6 +1,6 @@
-"""The layout of the journal's file: its tables, its version, and the steps from each older version to it.
+"""The schema of the journal's file: its tables, its version, and the migrations from older versions.
 
-A newer file is refused, and not touched. What the rows hold is known by kq/server/journal.py.
+A file of a newer version is refused unchanged. The content of rows is in kq/server/journal_rows.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TABLES = {
     "known_agents": "id",
     "meta": "key",
 }
-"""The tables with the columns that no two rows share."""
+"""By table: the columns of its unique key."""
 _PRAGMAS = """
 -- One process uses it. Held for good, it needs no shared memory, which network shares do not have.
 PRAGMA locking_mode = EXCLUSIVE;
@@ -64,7 +64,7 @@ _log = logging.getLogger("kq.server")
 
 
 class NewerJournal(Exception):
-    """A later version of Katana Queue wrote the file. It was not changed."""
+    """A later version of Katana Queue wrote the file. The file was not changed."""
 
     def __init__(self, found: int) -> None:
         super().__init__(
@@ -77,17 +77,17 @@ class NewerJournal(Exception):
 def open_journal(
     path: Path, before_writing: Callable[[sqlite3.Connection], None], *, check_whole: bool = False
 ) -> sqlite3.Connection:
-    """Open or make the file, and bring it to this version.
+    """Open or create the file, and migrate it to this version.
 
     Args:
-        before_writing: called when the file and its log are still as they were found. Tables may be missing.
-        check_whole: whether the file may have been changed since it was closed, so that all of it is read.
+        before_writing: called before the file or its log is changed. Tables may be missing.
+        check_whole: whether to check all pages, since the file may have changed after it was closed.
 
     Raises:
-        NewerJournal: it is of a later version, and is as it was.
-        sqlite3.Error: it cannot be opened, is damaged, or could not be migrated; then it is as it was, too.
+        NewerJournal: it is of a later version. It was not changed.
+        sqlite3.Error: it cannot be opened, is damaged, or could not be migrated. It was not changed.
     """
-    is_checked = _look(path, check_whole=check_whole) or not check_whole
+    is_checked = _check_read_only(path, check_whole=check_whole) or not check_whole
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     try:
         _keep_private(path)
@@ -115,12 +115,12 @@ def open_journal(
 
 
 def _text(stored: bytes) -> str:
-    # What is not UTF-8 is damaged: its row's checksum shows that, and an exception here would end all rows.
+    # Invalid UTF-8 is damage, which the row's checksum detects; an exception here would end the whole query.
     return stored.decode("utf-8", "replace")
 
 
 def _check_layout(db: sqlite3.Connection) -> None:
-    """Refuse tables with other names or columns: those of this version would be made beside them, empty."""
+    """Raise sqlite3.DatabaseError if tables have other names or columns than this version's."""
     with closing(sqlite3.connect(":memory:")) as model:
         model.executescript(_TABLES)
         expected = model.execute(_LAYOUT).fetchall()
@@ -135,10 +135,10 @@ def _check_pages(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError("some of its pages cannot be read")
 
 
-def _look(path: Path, *, check_whole: bool) -> bool:
-    """Check the file before anything is written: even to close it would merge its log into it.
+def _check_read_only(path: Path, *, check_whole: bool) -> bool:
+    """Check the file read-only first: even closing it after opening it to write merges its log into it.
 
-    Returns whether it could be read without that.
+    Returns whether it could be read that way.
 
     Raises:
         NewerJournal: it is of a later version.
@@ -153,14 +153,14 @@ def _look(path: Path, *, check_whole: bool) -> bool:
                 _check_pages(db)
         return True
     except sqlite3.OperationalError:
-        return False  # no table yet, or not to be read this way: opening it to write shows which
+        return False  # no table yet, or not readable this way: opening it to write shows which
 
 
 @contextmanager
 def open_to_look(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a journal, and change neither it nor its log."""
+    """Open a journal read-only: neither it nor its log is changed. Raises sqlite3.Error."""
     log, shared_memory = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
-    # Where no crash left a log, SQLite may take the file for one that never changes, and locks nothing.
+    # With no log left by a crash, `immutable` is safe, and takes no locks.
     mode = "mode=ro" if log.exists() else "immutable=1"
     had_shared_memory = shared_memory.exists()
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0.0, isolation_level=None)
@@ -174,12 +174,12 @@ def open_to_look(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _keep_private(path: Path) -> None:
-    """Let no other user read it: jobs' environments are in it. SQLite gives its log the same mode."""
+    """Make the file private to its owner: it has jobs' environments. SQLite gives its log the same mode."""
     if sys.platform != "win32" and path.is_file():
         try:
             path.chmod(0o600)
         except OSError:
-            pass  # of another user, or on a file system without modes: opening it shows what is wrong
+            pass  # another user's, or a file system without modes: opening it shows what is wrong
 
 
 def _raise_if_newer(version: int | None) -> None:
@@ -188,7 +188,7 @@ def _raise_if_newer(version: int | None) -> None:
 
 
 def _version_of(db: sqlite3.Connection) -> int | None:
-    """The version that the file says it has; None: it was just made."""
+    """The schema version stored in the file; None for a new file. Raises sqlite3.DatabaseError."""
     row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
     if row is None:
         return None
@@ -198,7 +198,7 @@ def _version_of(db: sqlite3.Connection) -> int | None:
 
 
 def migrate_rows(db: sqlite3.Connection) -> None:
-    """Bring rows that were copied from a file of any older version to this one. Raises sqlite3.Error."""
+    """Migrate rows that were copied from a file of any older version. Raises sqlite3.Error."""
     try:
         version = _version_of(db) or SCHEMA_VERSION
     except sqlite3.DatabaseError:
@@ -207,16 +207,16 @@ def migrate_rows(db: sqlite3.Connection) -> None:
 
 
 def _migrate(db: sqlite3.Connection, version: int) -> None:
-    """Take all steps from `version` to this one, or none of them."""
+    """Apply all migrations from `version` on in one transaction. Raises sqlite3.Error."""
     if version == SCHEMA_VERSION:
         return
-    if version not in _STEPS:
+    if version not in _MIGRATIONS:
         raise sqlite3.DatabaseError(f"its layout is version {version}, which was never released")
     _log.info("migrating the journal from layout version %d to %d", version, SCHEMA_VERSION)
     db.execute("BEGIN IMMEDIATE")
     try:
         for step in range(version, SCHEMA_VERSION):
-            _STEPS[step](db)
+            _MIGRATIONS[step](db)
         db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
         db.execute("COMMIT")
     except BaseException:
@@ -225,11 +225,11 @@ def _migrate(db: sqlite3.Connection, version: int) -> None:
         raise
 
 
-# --- Steps ---
+# --- Migrations ---
 
 
 def _from_1(db: sqlite3.Connection) -> None:
-    """Version 2: fields got other names, and why a job waits is a field of its own."""
+    """Migrate to version 2: fields renamed, and a new field with why a job waits."""
     db.execute("UPDATE meta SET key = 'overrides' WHERE key = 'standing'")
     _rewrite(db, "attempts", "record", ("job", "task", "attempt"), _attempt_from_1)
     _rewrite(db, "jobs", "fields", ("number",), _job_from_1)
@@ -243,7 +243,7 @@ def _attempt_from_1(record: dict[str, Any]) -> bool:
 
 
 def _job_from_1(fields: dict[str, Any]) -> bool:
-    # Version 1 had it in words alone.
+    # Version 1 had it only as text.
     if not str(fields.get("reason", "")).startswith("waits for "):
         return False
     fields["wait_reason"] = WaitReason.DEPENDENCIES.value
@@ -251,13 +251,13 @@ def _job_from_1(fields: dict[str, Any]) -> bool:
 
 
 def _from_2(db: sqlite3.Connection) -> None:
-    """Version 3: rows have checksums."""
+    """Migrate to version 3: rows have checksums."""
     jobs = db.execute(
         "SELECT number, id, submitted, spec, session, over, fields, epoch, states FROM jobs"
     ).fetchall()
     for number, job_id, submitted, spec, session, over, fields, epoch, states in jobs:
         if not all(isinstance(each, bytes) for each in (spec, fields, states or b"")):
-            continue  # damaged: without a checksum, it is found when it is read
+            continue  # damaged: it gets no checksum, and is set aside when it is read
         db.execute(
             "UPDATE jobs SET spec = ?, fields = ?, states = ? WHERE number = ?",
             (
@@ -280,8 +280,8 @@ def _from_2(db: sqlite3.Connection) -> None:
         )
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
-"""By version: what brings a file of it to the next."""
+_MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
+"""By version: the migration to the next."""
 
 
 def _rewrite(
@@ -291,7 +291,7 @@ def _rewrite(
     keys: tuple[str, ...],
     change: Callable[[dict[str, Any]], bool],
 ) -> None:
-    """Apply `change`, which returns whether it did something, to the msgpack map in each row's `column`."""
+    """Apply `change` to the msgpack map in `column` of each row. It returns whether it changed the map."""
     decode, encode = msgspec.msgpack.Decoder(dict[str, Any]).decode, msgspec.msgpack.Encoder().encode
     where = " AND ".join(f"{key} = ?" for key in keys)
     update = f"UPDATE {table} SET {column} = ? WHERE {where}"  # noqa: S608  # names from this module alone
@@ -300,6 +300,6 @@ def _rewrite(
         try:
             content = decode(blob)
         except (msgspec.DecodeError, TypeError):
-            continue  # damaged: that is found, and counted, when it is read
+            continue  # damaged: it is set aside and counted when it is read
         if change(content):
             db.execute(update, (encode(content), *key))

@@ -1,4 +1,4 @@
-"""Starts the local Agents, watches them, and ends them with all that they started. Decides nothing."""
+"""Starts the local Agents, watches them, and ends them with their process trees. Makes no decisions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .agent_process import start_agent
 __all__ = ["AgentExit", "LocalAgents"]
 
 _ASKED_TIMEOUT_S = 1.5
-"""How much longer than a render's grace an Agent that was asked to end may take."""
+"""Seconds beyond a render's grace that an Agent may take to end when asked."""
 _log = logging.getLogger("kq.server")
 
 
 class _Ending:
-    """The ending of one Agent: what is left of it is looked for and killed, step by step."""
+    """The end of one Agent in progress: its remaining processes are found and killed in steps."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -30,14 +30,17 @@ class _Ending:
 
 
 class AgentExit(NamedTuple):
-    """Nothing of an Agent is left, or it could not be started."""
+    """An Agent has no process left, or could not be started. `reason`: why, for users."""
 
     agent: str
     reason: str
 
 
 class LocalAgents:
-    """The Agents on this machine. `take_exits` returns each once, when nothing of it is left."""
+    """The Agents on this machine. `take_exits` returns each once, when it has no process left.
+
+    Server thread only. `end_unknown` and `end_all` block until processes are gone.
+    """
 
     def __init__(
         self,
@@ -50,9 +53,9 @@ class LocalAgents:
     ) -> None:
         """
         Args:
-            environment: of the Agents, but for their own marks.
-            guardian_pid: 0: there is none.
-            early: Agents whose processes were started already, for their launch to come.
+            environment: environment variables of the Agents, without those that mark each Agent.
+            guardian_pid: process id of the guardian; 0 for none.
+            early: by Agent id, processes that were started before; `launch` uses them.
         """
         self._connection_file = connection_file
         self._log_folder = log_folder
@@ -63,12 +66,12 @@ class LocalAgents:
         self._early = early
         self._running: dict[str, process.Child | process.Watch] = {}
         self._by_fd: dict[int, str] = {}
-        self._asked: dict[str, float] = {}
-        """Agents that were asked to end, and until when they may take."""
+        self._deadlines: dict[str, float] = {}
+        """By Agent that was asked to end: its deadline, in monotonic seconds."""
         self._endings: dict[str, _Ending] = {}
 
     def launch(self, agent_id: str) -> None:
-        """Start an Agent, or take the one started early. One that cannot start is an exit with the reason."""
+        """Start an Agent, or use its early process. If it cannot start, `take_exits` returns the reason."""
         child = self._early.pop(agent_id, None)
         try:
             if child is None:
@@ -81,99 +84,99 @@ class LocalAgents:
         self._watch(agent_id, child)
 
     def adopt(self, agent_id: str, pid: int, process_started: float) -> None:
-        """Watch an Agent that the server before this one started."""
+        """Watch an Agent that an earlier server started. `process_started`: the start time of `pid`."""
         try:
             self._watch(agent_id, process.watch(pid, process_started))
         except NotFound:
             self._endings[agent_id] = _Ending("its process was gone when the server came back")
 
     def end_unknown(self, session: str) -> None:
-        """End Agents of an earlier server of this session that the journal does not name. Blocks meanwhile.
+        """End Agents of an earlier server of this session that are not in the journal. Blocks until they end.
 
-        One may have been given a task that the journal does not know of either.
+        Such an Agent may run a task whose assignment is not in the journal either.
         """
         known = {each.pid for each in self._running.values()} | {os.getpid()}
         ours = {each.id for each in process.find_marked("KQ_SESSION", session, forks=False)}
         agents = {each.id for each in process.find_marked("KQ_ROLE", "agent")}
-        # Launched over SSH on this very machine: they have a supervisor of their own.
+        # Agents launched over SSH onto this machine have their own supervisor.
         remote = {each.id for each in process.find_marked("KQ_REMOTE")}
         process.end_tree([each for each in (ours & agents) - remote if each.pid not in known], keep=known)
 
     def process_of(self, agent_id: str) -> process.ProcessId | None:
-        """The process of an Agent that runs."""
+        """The process of a running Agent, or None."""
         running = self._running.get(agent_id)
         return None if running is None else running.id
 
     def _watch(self, agent_id: str, running: process.Child | process.Watch) -> None:
         for ending in self._endings.values():
-            # It is to leave the newcomer alone, too: made anew, it knows.
+            # Rebuilt at the next step, with the new Agent among the processes to keep.
             ending.tree = None
         self._running[agent_id] = running
         self._by_fd[running.wake_fd] = agent_id
         self._poller.add(running.wake_fd)
 
     def end(self, agent_id: str, reason: str, *, force: bool, grace_s: float) -> None:
-        """End an Agent that was asked already, or, with `force`, cannot be asked."""
+        """Kill the Agent with `force`, or else if it has not ended by itself after `grace_s` and a margin."""
         if agent_id in self._endings:
             return
         if force:
             self._begin_end(agent_id, reason)
         elif agent_id in self._running:
-            self._asked.setdefault(agent_id, time.monotonic() + grace_s + _ASKED_TIMEOUT_S)
+            self._deadlines.setdefault(agent_id, time.monotonic() + grace_s + _ASKED_TIMEOUT_S)
         else:
             self._endings[agent_id] = _Ending(reason)
 
     def _begin_end(self, agent_id: str, reason: str) -> None:
-        self._asked.pop(agent_id, None)
+        self._deadlines.pop(agent_id, None)
         if agent_id not in self._endings:
             self._endings[agent_id] = _Ending(reason)
 
     def on_ready(self, ready: Collection[object]) -> None:
-        """Take note of Agents whose process has ended."""
+        """Begin the end of Agents whose process has exited. `ready`: what the poller returned."""
         for fd in [fd for fd in self._by_fd if fd in ready]:
             agent_id = self._by_fd[fd]
             ended = self._running[agent_id].poll()
             if ended is not None:
-                self._begin_end(agent_id, _how_ended(ended))
+                self._begin_end(agent_id, _exit_reason(ended))
 
     def next_step_s(self, now: float) -> float | None:
-        """Seconds until `step` or `take_exits` has something to do; None when nothing is under way."""
+        """Seconds until `step` or `take_exits` has work; None if there is none. `now`: monotonic seconds."""
         if self._exits:
             return 0.0
-        waits = [max(until - now, 0.0) for until in self._asked.values()]
+        waits = [max(until - now, 0.0) for until in self._deadlines.values()]
         waits += [ending.tree.wait_s if ending.tree else 0.0 for ending in self._endings.values()]
         return min(waits) if waits else None
 
     def step(self, now: float) -> None:
-        """Go on with what is being ended. Never waits."""
-        for agent_id in [each for each, until in self._asked.items() if now >= until]:
+        """Advance the ends in progress. Never waits. `now`: monotonic seconds."""
+        for agent_id in [each for each, until in self._deadlines.items() if now >= until]:
             self._begin_end(agent_id, "it did not end when asked")
         for agent_id, ending in list(self._endings.items()):
             if ending.tree is None:
                 ending.tree = self._tree_of(agent_id)
             if ending.tree.step():
-                self._let_go(agent_id)
+                self._stop_watching(agent_id)
                 del self._endings[agent_id]
                 _log.info("gone: %s", ending.reason, extra={"agent": agent_id})
                 self._exits.append(AgentExit(agent_id, ending.reason))
 
     def take_exits(self) -> list[AgentExit]:
-        """The Agents that ended since the last call."""
+        """Return and clear the Agents that ended since the last call."""
         exits, self._exits = self._exits, []
         return exits
 
     def _tree_of(self, agent_id: str) -> process.TreeEnd:
-        """All that is left of an Agent.
+        """The processes that are left of an Agent, to be ended.
 
-        It is a subreaper: what its renders started stays below it. Once it is gone, that comes to the server,
-        or, when another server had started it, to the guardian: strays there belong to no living Agent.
+        An Agent is a subreaper: processes of its renders stay below it. When it is gone, they become children
+        of the server, or of the guardian if another server started the Agent. No running Agent owns those.
         """
         keep = {each.pid for other, each in self._running.items() if other != agent_id} | {os.getpid()}
         roots = []
         running = self._running.get(agent_id)
         if running is not None:
             roots.append(running.id)
-        # Without a guardian the parent is not a process of kq, and its children are not to be ended.
+        # Without a guardian the parent is not a process of kq: its children must not be ended.
         guarded = os.getppid() == self._guardian_pid
         for pid in process.children_of(self._guardian_pid) if guarded else ():
             if pid not in keep:
@@ -182,7 +185,7 @@ class LocalAgents:
                     roots.append(process.ProcessId(pid, started))
         return process.TreeEnd(roots, strays=True, keep=keep)
 
-    def _let_go(self, agent_id: str) -> None:
+    def _stop_watching(self, agent_id: str) -> None:
         running = self._running.pop(agent_id, None)
         if running is not None:
             running.poll()
@@ -192,15 +195,15 @@ class LocalAgents:
 
     @property
     def count(self) -> int:
-        """How many are running or being ended."""
+        """The number of Agents that are running or being ended."""
         return len(self._running.keys() | self._endings.keys())
 
     def end_all(self) -> None:
-        """End everything at once, whatever it is doing. Blocks until it is gone."""
+        """Kill all that this process started, directly or not. Blocks until it is gone."""
         process.end_strays()
 
 
-def _how_ended(ended: process.Exit) -> str:
+def _exit_reason(ended: process.Exit) -> str:
     if ended.code is None:
         return "its Agent ended"
     if ended.code < 0:

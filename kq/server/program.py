@@ -1,6 +1,6 @@
-"""The server: composes its parts, and runs their one loop. What the parts do is in their own modules.
+"""The server: builds its components, and runs their single event loop.
 
-A request passes RequestHandler, Scheduler, Core, Effects, AgentLinks: each calls the next directly.
+A request passes RequestHandler, Scheduler, Core, Effects and AgentLinks: each calls the next directly.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ from .streams import Streams
 __all__ = ["Server", "ServerOptions"]
 
 _MAX_MESSAGES = 512
-"""Taken from one port before the journal is written and replies leave."""
+"""Messages read from one port before the journal is written and replies are sent."""
 _MAX_TICK_S = 1.0
 _HISTORY_TURN_S = 0.005
 _END_MARGIN_S = 3.0
-"""How much longer than a render's grace the session's end may take."""
+"""Seconds beyond a render's grace that the end of the session may take."""
 _log = logging.getLogger("kq.server")
 
 
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server is started with."""
+    """Command-line options of the server process."""
 
     queue_dir: Path
     session: str
     journal_session: str
-    """The session whose jobs it continues."""
+    """Id under which jobs are in the journal; an earlier session's when its jobs are continued."""
     guardian_pid: int
-    """0: there is no guardian."""
+    """Process id of the guardian; 0 for none."""
     first: bool
-    """No server of this session can have started Agents before."""
+    """Whether this is the session's first server: no earlier one can have started Agents."""
 
 
 class Server:
-    """Owns the jobs of one session. To be used from one thread."""
+    """Owns the jobs of one session. All methods are called from one thread."""
 
     def __init__(
         self, settings: Settings, options: ServerOptions, early_agents: dict[str, process.Child]
     ) -> None:
         """
         Args:
-            early_agents: processes of Agents that were started already, by Agent.
+            early_agents: by Agent id, the processes that `start_early` has started.
         """
         logs = log_folder(settings.data_root, options.queue_dir)
         environment = {**os.environ, "KQ_SESSION": options.session}
@@ -108,7 +108,7 @@ class Server:
             self._links, self._hosts,
         )  # fmt: skip
         self._lifeline: process.InputEnd | None = None
-        self._end_asked = False
+        self._is_end_requested = False
         self._ending_until: float | None = None
         self._next_tick = 0.0
         self._announced = False
@@ -122,7 +122,7 @@ class Server:
             ready = self._poller.wait(self._wait_s(time.monotonic()))
             self._take_wakes(ready)
             self._take_messages(ready)
-            self._look_after_agents(ready)
+            self._step_local_agents(ready)
             self._tick(time.monotonic())
             self._load_history()
             self._scheduler.settle()
@@ -149,7 +149,7 @@ class Server:
         self._files.announce_open()
 
     def _wait_s(self, now: float) -> float:
-        """Seconds that the loop may wait for messages."""
+        """Seconds that the loop may wait for messages. `now`: monotonic seconds."""
         waits = [self._next_tick - now, self._scheduler.due_in_s(now)]
         step_s = self._local_agents.next_step_s(now)
         if step_s is not None:
@@ -165,11 +165,11 @@ class Server:
         if self._wake.wake_fd in ready:
             self._wake.drain()
             self._streams.send_answers()
-            if self._end_asked:
+            if self._is_end_requested:
                 self._begin_end(self._settings.grace_s)
         lifeline = self._lifeline
         if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
-            # Agents see the same end of the same pipe, and end by themselves.
+            # Agents read the same pipe, see its end as well, and end by themselves.
             _log.error("the guardian is gone: ending")
             self._lifeline = None
             self._poller.remove(lifeline.wake_fd)
@@ -184,12 +184,12 @@ class Server:
             message = incoming.message
             if isinstance(message, m.RegisterUpdate):
                 self._agent_messages.take_registration(incoming.peer, incoming.role, message)
-                # An Agent that is gone before the next tick had been there all the same.
+                # Counts the Agent for its host, even if it is gone before the next tick.
                 self._hosts.sweep(self._core.agent_ids())
             else:
                 self._request_handler.take(incoming.peer, message)
 
-    def _look_after_agents(self, ready: Collection[object]) -> None:
+    def _step_local_agents(self, ready: Collection[object]) -> None:
         self._local_agents.on_ready(ready)
         self._local_agents.step(time.monotonic())
         for agent_exit in self._local_agents.take_exits():
@@ -228,7 +228,7 @@ class Server:
     # --- The end ---
 
     def _on_signal(self, _number: int, _frame: object) -> None:
-        self._end_asked = True
+        self._is_end_requested = True
 
     def _begin_end(self, grace_s: float) -> None:
         if self._ending_until is None:

@@ -1,4 +1,4 @@
-"""Streaming's files: logs that grow, files that appear whole, folders that are read. No thread."""
+"""File access for streaming: appends to logs, receives files, lists and reads folders. Starts no thread."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["FolderLists", "FreeSpace", "IncomingFiles", "append_log", "read_part
 _FILES_PAGE_SIZE = 500
 _MAX_FILES = 50_000
 _MAX_LISTS = 10
-"""Of one attempt: after that it is the last one that was made."""
+"""Lists made for one attempt; after that, it gets the last one again."""
 _MAX_KNOWN = 200_000
 """Files whose hashes are remembered."""
 _TURN_S = 0.05
-"""How long a list is worked on before others have their turn."""
+"""Seconds of work on one list before other requests have their turn."""
 _HASH_BLOCK = 1 << 20
 _SPACE_KNOWN_S = 1.0
 _PART_SUFFIX = ".kq-part"
@@ -32,7 +32,7 @@ Page = tuple[tuple[m.FolderEntry, ...], bool]
 
 
 class FreeSpace:
-    """Room on the disks that are written to: there is to be some left for the desktop and its journal."""
+    """Keeps a minimum of free disk space for the desktop and the journal. Not thread-safe."""
 
     def __init__(
         self,
@@ -40,17 +40,17 @@ class FreeSpace:
         free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._least = min_free_bytes
+        self._min_free_bytes = min_free_bytes
         self._free_bytes = free_bytes
         self._clock = clock
         self._known: dict[Path, tuple[float, int]] = {}
-        """By folder: when it was asked for, and how much there is since."""
+        """By folder: monotonic seconds of the last measurement, and the free bytes left since."""
 
     def claim(self, path: Path, needed: int, written: int) -> None:
-        """Count `written` bytes that go to `path` now, of `needed` that will.
+        """Reserve space for `written` bytes to be written to `path` now, of `needed` bytes in all.
 
         Raises:
-            OSError: less than the least that is to be left would be.
+            OSError: ENOSPC, less than `min_free_bytes` would be left after `needed` bytes.
         """
         now = self._clock()
         asked_at, free = self._known.get(path.parent, (now - _SPACE_KNOWN_S, 0))
@@ -58,11 +58,11 @@ class FreeSpace:
             asked_at, free = now, self._free_bytes(_existing(path.parent))
             if len(self._known) > 1000:
                 self._known.clear()
-        if free - needed < self._least:
+        if free - needed < self._min_free_bytes:
             self._known.pop(path.parent, None)
             raise OSError(
                 errno.ENOSPC,
-                f"less than {self._least:,} bytes would be left on its disk (KQ_MIN_FREE_BYTES)",
+                f"less than {self._min_free_bytes:,} bytes would be left on its disk (KQ_MIN_FREE_BYTES)",
                 str(path),
             )
         self._known[path.parent] = asked_at, free - written
@@ -75,10 +75,10 @@ def _existing(folder: Path) -> Path:
 
 
 def append_log(path: Path, offset: int, data: bytes) -> int:
-    """Write `data` where it belongs in the log, unless there is a gap before it.
+    """Append the bytes of `data`, which is from `offset`, that the log lacks. Writes nothing after a gap.
 
     Returns:
-        How long the log is now: from there on it is to be sent.
+        The size of the log in bytes: the offset from which the Agent should send.
 
     Raises:
         OSError: it cannot be written.
@@ -92,7 +92,7 @@ def append_log(path: Path, offset: int, data: bytes) -> int:
         size = os.fstat(fd).st_size
         if offset > size:
             return size
-        # What is there already came twice, and is the same.
+        # Bytes before `size` arrived twice, and are the same.
         fresh = data[size - offset :]
         while fresh:
             written = os.write(fd, fresh)
@@ -103,17 +103,17 @@ def append_log(path: Path, offset: int, data: bytes) -> int:
 
 
 def read_part(path: Path, offset: int) -> bytes:
-    """The next bytes of a file; none at its end. Never waits for a pipe in its place. Raises OSError."""
+    """Up to STREAM_PART_BYTES from `offset` on; empty at the end. Never blocks on a pipe. Raises OSError."""
     with os.fdopen(open_to_read(path), "rb") as file:
         file.seek(max(offset, 0))
         return file.read(m.STREAM_PART_BYTES)
 
 
 class _Incoming:
-    """A file of which some parts have come."""
+    """A file that has been received in part. Raises OSError."""
 
     def __init__(self, target: Path, agent: str) -> None:
-        import hashlib  # brings OpenSSL along: a session that stays on its machine starts without
+        import hashlib  # imports OpenSSL: a session without remote Agents starts faster
 
         target.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(target) and not stat.S_ISREG(target.lstat().st_mode) and not target.is_symlink():
@@ -130,13 +130,13 @@ class _Incoming:
 
 
 class IncomingFiles:
-    """Files on their way in: one of each Agent. Each is written beside its target until it is whole."""
+    """Files being received, one per Agent. Each is written beside its target, and renamed when complete."""
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[Path, _Incoming]] = {}
 
     def take(self, target: Path, message: m.FileUpdate) -> tuple[int, str]:
-        """Take a part. Returns how much there is now, and why no more is taken, if so. Raises OSError."""
+        """Write one part. Returns the bytes received so far, and an error or "". Raises OSError."""
         agent = message.agent
         if message.offset == 0:
             self.forget(agent)
@@ -145,7 +145,7 @@ class IncomingFiles:
         if found != target:
             incoming = None
         if incoming is None or message.offset != incoming.received:
-            # It was dropped, or a part was lost: from where we are, or from the beginning.
+            # The file was dropped, or a part was lost: the Agent continues from there, or from the beginning.
             return (incoming.received if incoming is not None else 0), ""
         try:
             incoming.file.write(message.data)
@@ -169,53 +169,57 @@ class IncomingFiles:
         return incoming.received, ""
 
     def forget(self, agent: str) -> None:
-        """Drop what is not whole of an Agent's."""
+        """Delete the incomplete file of an Agent, if any."""
         _, incoming = self._open.pop(agent, (None, None))
         if incoming is not None:
             incoming.drop()
 
     def close(self) -> None:
-        """Drop what is not whole."""
+        """Delete all incomplete files."""
         for agent in list(self._open):
             self.forget(agent)
 
 
 class FolderLists:
-    """What is in folders, with hashes, which are not made again while a file stays as it is."""
+    """Lists of the files in folders, with SHA-256 hashes, which are cached while a file is unchanged."""
 
     def __init__(self, turn_s: float = _TURN_S) -> None:
         """
         Args:
-            turn_s: how long one call of `page` may take, in seconds, but for one block of one file.
+            turn_s: the most seconds that one call of `page` may take, plus the time for one block of a file.
         """
         self._turn_s = turn_s
         self._known: dict[Path, tuple[int, m.FolderEntry]] = {}
-        """By path: the time of its last change, and what was found then."""
-        self._begun: dict[str, tuple[Iterator[m.FolderEntry | None], dict[str, m.FolderEntry]]] = {}
-        """By attempt: lists that are being made."""
+        """By path: the modification time in ns, and the entry made then."""
+        self._in_progress: dict[str, tuple[Iterator[m.FolderEntry | None], dict[str, m.FolderEntry]]] = {}
+        """By attempt: the rest of a list in progress, and its entries so far."""
         self._lists: dict[str, dict[str, m.FolderEntry]] = {}
-        """By attempt."""
+        """By attempt: the complete list, by path."""
         self._made: dict[str, int] = {}
-        """By attempt: how often its list was made. An Agent asks anew where a file has changed since."""
+        """By attempt: how many times its list was made. An Agent asks again when a file has changed."""
 
     def page(self, attempt: str, folder: Path, first: int, skip: frozenset[str]) -> Page | None:
-        """Files of `folder` from the one numbered `first` on, and whether there are more.
+        """One page of the files in `folder`, from index `first` on, and whether more follow.
 
-        None: the list takes longer, and the same is to be asked for again. Raises OSError.
+        None while the list is in progress: call again with the same arguments. Raises OSError.
+
+        Args:
+            attempt: id of the attempt that the list is for; `first=0` makes it again.
+            skip: paths to leave out, relative to `folder`, with slashes.
         """
         is_anew = first <= 0 and self._made.get(attempt, 0) < _MAX_LISTS
-        if (is_anew or attempt not in self._lists) and not self._goes_on(attempt, folder, skip):
+        if (is_anew or attempt not in self._lists) and not self._advance(attempt, folder, skip):
             return None
         entries = list(self._lists[attempt].values())
         first = max(first, 0)
         return tuple(entries[first : first + _FILES_PAGE_SIZE]), first + _FILES_PAGE_SIZE < len(entries)
 
-    def _goes_on(self, attempt: str, folder: Path, skip: frozenset[str]) -> bool:
-        """Work on a list for a turn. Returns whether it is whole. Raises OSError."""
-        if attempt not in self._begun:
-            self._begun[attempt] = self._entries(folder, skip), {}
+    def _advance(self, attempt: str, folder: Path, skip: frozenset[str]) -> bool:
+        """Work on a list for `turn_s`. Returns whether it is complete. Raises OSError."""
+        if attempt not in self._in_progress:
+            self._in_progress[attempt] = self._entries(folder, skip), {}
         until = time.monotonic() + self._turn_s
-        entries, found = self._begun[attempt]
+        entries, found = self._in_progress[attempt]
         try:
             for entry in entries:
                 if entry is not None:
@@ -223,25 +227,25 @@ class FolderLists:
                 if time.monotonic() >= until:
                     return False
         except OSError:
-            del self._begun[attempt]
+            del self._in_progress[attempt]
             raise
-        del self._begun[attempt]
+        del self._in_progress[attempt]
         self._lists[attempt] = found
         self._made[attempt] = self._made.get(attempt, 0) + 1
         return True
 
     def has(self, attempt: str, path: str) -> bool:
-        """Whether `path` was in the list of the attempt's folder: a link to a file elsewhere, too."""
+        """Whether `path` is in the attempt's list, also as a link to a file elsewhere."""
         return path in self._lists.get(attempt, ())
 
     def forget(self, attempt: str) -> None:
         """Drop the attempt's list."""
-        self._begun.pop(attempt, None)
+        self._in_progress.pop(attempt, None)
         self._lists.pop(attempt, None)
         self._made.pop(attempt, None)
 
     def _entries(self, folder: Path, skip: frozenset[str]) -> Iterator[m.FolderEntry | None]:
-        """Each file, and None wherever others may have their turn before."""
+        """Yield an entry for each file, and None wherever the work may pause. Raises OSError."""
         if not folder.is_dir():
             raise FileNotFoundError(0, "the folder does not exist", str(folder))
         count = 0
@@ -269,7 +273,7 @@ class FolderLists:
             if same and entry.executable == bool(status.st_mode & 0o100):
                 yield entry
                 return
-        import hashlib  # see above
+        import hashlib  # see _Incoming
 
         digest = hashlib.sha256()
         with os.fdopen(open_to_read(path), "rb", buffering=0) as file:
