@@ -1,4 +1,4 @@
-"""Where each Agent can be reached, and which key may speak for it. Sends; decides nothing."""
+"""The route to each Agent and the role of its key. Sends messages to Agents."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from .allowances import Allowances
 __all__ = ["LOCAL_ROLE", "AgentLinks"]
 
 LOCAL_ROLE = "agent:local"
-"""The role of the key that the Agents of this machine use."""
+"""The role of the key of local Agents."""
 
 
 class AgentLinks:
-    """The connections of all known Agents. To be used from the server's thread."""
+    """The connections of all Agents. Server thread only."""
 
     def __init__(self, wire: ServerWire, allowances: Allowances) -> None:
         self._wire = wire
         self.allowances = allowances
-        """What each key may ask for."""
+        """The limits of each key."""
         self._routes: dict[str, bytes] = {}
-        """By Agent: its peer on the request port."""
+        """By Agent id: its peer on the request port."""
         self._roles: dict[str, str] = {}
-        """By Agent: the role of the key that speaks for it; no other may."""
+        """By Agent id: the role of its key. Messages with other keys are not accepted for it."""
         self._waiting: dict[str, list[str]] = {}
-        """By role: Agents that asked to register while their key had all its Agents."""
+        """By role: ids of Agents that tried to register while their key had its most Agents."""
 
     def __len__(self) -> int:
         return len(self._roles)
 
     def role_of(self, agent_id: str) -> str | None:
-        """The role of the key that speaks for an Agent, or None for an unknown one."""
+        """The role of an Agent's key, or None for an unknown Agent."""
         return self._roles.get(agent_id)
 
     def agents_of(self, role: str) -> tuple[str, ...]:
-        """The Agents that a key's role speaks for."""
+        """Ids of the Agents whose key has this role."""
         return tuple(agent_id for agent_id, each in self._roles.items() if each == role)
 
     def set_role(self, agent_id: str, role: str) -> None:
-        """Let only keys of this role speak for the Agent."""
+        """Accept messages for the Agent only with the key of this role."""
         self._roles[agent_id] = role
 
     def has_place(self, agent_id: str, role: str) -> bool:
-        """Whether the Agent may register: its key has not all its Agents yet, or it is one of them.
+        """Whether the Agent may register: its key has fewer Agents than its limit, or has this one already.
 
-        An Agent that may not is asked to register when one of the others is gone: that may have died, and not
-        be known gone yet.
+        An Agent that may not is asked to register when another of the key is gone: that may have crashed
+        already, without being detected yet.
         """
         most = self.allowances.max_agents(role)
         if most is None or agent_id in self._roles or len(self.agents_of(role)) < most:
@@ -58,14 +58,14 @@ class AgentLinks:
         return False
 
     def connect(self, agent_id: str, peer: bytes, role: str) -> bool:
-        """Reach the Agent through this peer from now on. Returns whether that is a change."""
+        """Set the peer and the role of the Agent. Returns whether the peer is another than before."""
         is_new = self._routes.get(agent_id) != peer
         self._routes[agent_id] = peer
         self._roles[agent_id] = role
         return is_new
 
     def forget(self, agent_id: str) -> None:
-        """The Agent no longer exists. Those that wait for its place are asked to register."""
+        """Remove an Agent that no longer exists. Agents that wait for its place are asked to register."""
         self._routes.pop(agent_id, None)
         role = self._roles.pop(agent_id, "")
         self.allowances.forget_agent(agent_id)
@@ -80,7 +80,7 @@ class AgentLinks:
         """Send to an Agent on the request port.
 
         Returns:
-            False when it cannot be reached there now; it was then asked to register again.
+            False if it cannot be reached there now; it was then asked to register again.
 
         Raises:
             MalformedMessage: the message is too large.
@@ -88,7 +88,7 @@ class AgentLinks:
         peer = self._routes.get(agent_id)
         if peer is not None and self._wire.send(peer, message):
             return True
-        # Its route is dead or unknown; it may still receive broadcasts.
+        # It has no working route; it may still receive broadcasts.
         self._routes.pop(agent_id, None)
         self.publish(agent_id, m.RegisterAgainOrder())
         return False

@@ -1,6 +1,6 @@
-"""Starts the process of a local Agent, also before there is a server for it: interpreters take the longest.
+"""Starts the processes of local Agents, also before the server is ready, since interpreters load slowly.
 
-Imported before all else: it brings nothing along that the server could do without at that moment.
+Imported before the rest of the server: it must import as little as possible.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["connection_file_of", "start_agent", "start_early"]
 
 _AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
 _MAX_LOGS = 64
-"""Logs of Agents that are kept; each Agent that takes another's place has one of its own."""
+"""The number of Agents' own logs that are kept; a replacement Agent has a new one."""
 
 
 def connection_file_of(queue_dir: Path) -> Path:
@@ -39,8 +39,8 @@ def start_agent(
     """Start the process of a local Agent.
 
     Args:
-        environment: all of it, but for the Agent's own mark.
-        early: its connection file is written later; it imports what it needs, and waits for that.
+        environment: all environment variables, except the one that marks an Agent.
+        early: whether the connection file is written later: the Agent imports its modules, and waits for it.
 
     Raises:
         BadInput, Refused: it cannot be started.
@@ -52,7 +52,7 @@ def start_agent(
             [sys.executable, "-P", str(_AGENT_FILE), "--connection", str(connection_file),
              "--agent-id", agent_id, "--lifeline", "--log", str(path), *(["--early"] if early else [])],
             environment={**environment, "KQ_ROLE": "agent"},
-            # Its end is the guardian's end: the Agent then ends its render and itself.
+            # The guardian has the other end: when it closes, the Agent ends its render and itself.
             stdin=process.INHERIT,
             stdout=log if log >= 0 else process.NOWHERE,
             stderr=log if log >= 0 else process.NOWHERE,
@@ -63,22 +63,22 @@ def start_agent(
 
 
 def _open_log(path: Path) -> int:
-    """The Agent's own log, for what it says before it can log and when it crashes; -1: there is none."""
+    """Open the Agent's log for its output at start and in crashes; -1 if it cannot be opened."""
     make_room(path.parent, "agent-*.log*", _MAX_LOGS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open_to_append(path)
     except OSError:
-        return -1  # the server says once that the data root cannot be written
+        return -1  # the server reports once that the data root cannot be written
 
 
 def start_early(
     count: int, queue_dir: Path, log_folder: Path, environment: Mapping[str, str]
 ) -> dict[str, process.Child]:
-    """Start the Agents that the first server of a session will launch first: its numbers begin at 1.
+    """Start `count` Agents, a1 and following, that the first server of a session will launch first.
 
     Returns:
-        Them by id. Those that could not be started are missing: their launch will say why.
+        The processes by Agent id, without those that could not be started: their launch reports why.
     """
     early: dict[str, process.Child] = {}
     for number in range(1, count + 1):

@@ -1,6 +1,6 @@
-"""What each key of another machine may ask for: Agents, messages, registrations. Pure decisions: no I/O.
+"""Limits the Agents, messages and registrations of each remote key. Pure: no I/O.
 
-What goes beyond is dropped and counted. The log names a key's first refusal, then how many followed.
+What exceeds a limit is dropped and counted. The log has a key's first refusal, then how many followed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from ..rate_limit import Pace
 __all__ = ["Allowances"]
 
 _MESSAGES_A_SECOND, _MESSAGES_OF_AGENT = 1000, 500
-"""Of a key, and more for each of its Agents: one that fetches many small files sends some hundreds."""
+"""Per key, plus per Agent of the key: an Agent that fetches many small files sends some hundreds."""
 _REPORTS_A_SECOND, _REPORTS_AT_ONCE = 50, 200
-"""Of an Agent: heartbeats, progress and endings, each of which clients hear of. Ours send some 10."""
+"""Per Agent: heartbeats, progress and endings, each of which is published to clients. Usual are about 10."""
 _REGISTRATION_INTERVAL_S, _REGISTRATIONS_AT_ONCE = 1.0, 5
-"""Of a key, and as many more at once for each of its Agents: when a cut ends, all of them register."""
+"""Per key; the burst also per Agent: after a network failure all of them register at once."""
 _SUMMARY_INTERVAL_S = 60.0
 _MAX_AGENTS_KNOWN = 10_000
 
@@ -37,62 +37,62 @@ class _Refused:
 
 
 class Allowances:
-    """By the role of a key. The local Agents' key and clients' are not limited: they are the user's own.
+    """Limits per role of a key. The keys of local Agents and of clients are the user's own, and not limited.
 
-    To be used from the server's thread.
+    Server thread only.
     """
 
     def __init__(self, clock: Callable[[], float], log: Callable[[str], None]) -> None:
         """
         Args:
-            clock: what time it is, in seconds.
-            log: takes a line for the server's log.
+            clock: returns monotonic seconds.
+            log: writes a line to the server's log.
         """
         self._clock = clock
         self._log = log
         self._keys: dict[str, _Key] = {}
         self._reports: dict[str, Pace] = {}
-        """By Agent."""
+        """By Agent id."""
         self._refused: dict[str, _Refused] = {}
-        """By role: refusals since the log named one."""
+        """By role: refusals since the last log line about them."""
 
     def admit(self, role: str, agents: int) -> None:
-        """Let a key have so many Agents at a time, or more if it was admitted for more before."""
+        """Allow a key this many Agents at a time, or more if it was admitted for more before."""
         known = self._keys.get(role)
         if known is None or known.agents < agents:
             self._keys[role] = _Key(agents)
 
     def forget(self, role: str) -> None:
-        """The key is not admitted any more, or its host is admitted anew."""
+        """Remove the limits of a revoked key."""
         self._keys.pop(role, None)
 
     def forget_agent(self, agent_id: str) -> None:
-        """The Agent no longer exists."""
+        """Remove the limits of an Agent that no longer exists."""
         self._reports.pop(agent_id, None)
 
     def max_agents(self, role: str) -> int | None:
-        """How many Agents the key may have at a time; None: it is not limited."""
+        """The most Agents that the key may have at a time; None if not limited."""
         key = self._keys.get(role)
         return None if key is None else key.agents
 
     def may_send(self, role: str) -> bool:
-        """Whether one more message of this key is looked at. It is counted."""
+        """Count one message with this key. Returns whether it may be handled."""
         key = self._keys.get(role)
         return key is None or self._may(role, key.messages, "messages that come too fast")
 
     def may_report(self, role: str, agent_id: str) -> bool:
-        """Whether one more report of this Agent is heard. It is counted."""
+        """Count one report of this Agent. Returns whether it may be handled."""
         if role not in self._keys:
             return True
         pace = self._reports.get(agent_id)
         if pace is None:
             if len(self._reports) >= _MAX_AGENTS_KNOWN:
-                self._reports.clear()  # names of Agents that never were
+                self._reports.clear()  # ids of Agents that never existed
             pace = self._reports[agent_id] = Pace(1.0 / _REPORTS_A_SECOND, _REPORTS_AT_ONCE)
         return self._may(role, pace, "reports that come too fast")
 
     def may_register(self, role: str) -> bool:
-        """Whether one more registration with this key is answered. It is counted."""
+        """Count one registration with this key. Returns whether it may be handled."""
         key = self._keys.get(role)
         return key is None or self._may(role, key.registrations, "registrations that come too fast")
 
@@ -105,7 +105,7 @@ class Allowances:
         return True
 
     def refuse(self, role: str, what: str) -> None:
-        """Count something that was refused, for the reason `what`."""
+        """Count a refusal, and log the first. `what`: what was refused, for the log."""
         now = self._clock()
         refused = self._refused.get(role)
         if refused is None:
@@ -116,7 +116,7 @@ class Allowances:
         refused.last = what
 
     def tick(self) -> None:
-        """Log how much more was refused, once a minute for each key."""
+        """Log how much more was refused, at most once a minute per key. To be called every second or so."""
         now = self._clock()
         for role, refused in list(self._refused.items()):
             if now < refused.until:

@@ -1,4 +1,4 @@
-"""Publishes changes to clients: at once after a quiet moment, else gathered, some thirty times a second."""
+"""Publishes changes to clients: the first few at once, then in batches, about thirty a second."""
 
 from __future__ import annotations
 
@@ -17,45 +17,46 @@ from .pagination import pages
 __all__ = ["ChangeFeed"]
 
 _FLUSH_S, _AT_ONCE = 0.033, 4
-"""A stop, say, is two changes within milliseconds: that it was requested, and that it is done."""
+"""Seconds between batches, and how many are sent at once: a stop makes two changes within milliseconds."""
 _HEARTBEAT_S = 2.0
 _JOBS_PAGE_SIZE = 500
 _REMOVED_PAGE_SIZE = 50_000
 
 
 class ChangeFeed:
-    """Gathers what changed. A job that changed ten times is published once, as it is then."""
+    """Collects changes. A job that changed ten times is published once, in its last state."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self.sequence = 0
+        """The number of the last message; clients detect lost ones by it."""
         self._changes = ChangeSet()
         self._problem = ""
         self._last = 0.0
         self._pace = Pace(_FLUSH_S, _AT_ONCE)
 
     def job_changed(self, job_id: str) -> None:
-        """A job's record is new, or different."""
+        """Publish a job's new or changed record at the next `take`."""
         self._changes.jobs.change(job_id)
 
     def job_removed(self, job_id: str) -> None:
-        """A job is forgotten."""
+        """Publish the removal of a job."""
         self._changes.jobs.remove(job_id)
 
     def agent_changed(self, agent_id: str) -> None:
-        """An Agent's record is new, or different."""
+        """Publish an Agent's new or changed record."""
         self._changes.agents.change(agent_id)
 
     def agent_removed(self, agent_id: str) -> None:
-        """An Agent is forgotten."""
+        """Publish the removal of an Agent."""
         self._changes.agents.remove(agent_id)
 
     def queue_changed(self) -> None:
-        """The queue's record is different."""
+        """Publish the queue's changed record."""
         self._changes.queue = True
 
     def set_problem(self, message: str) -> None:
-        """Show what is wrong with the server itself; empty: nothing."""
+        """Set the server's own problem, as shown to users; empty for none."""
         self._problem = message
         self._changes.queue = True
 
@@ -68,11 +69,11 @@ class ChangeFeed:
         return msgspec.structs.replace(record, problem=problem)
 
     def due_in_s(self, now: float) -> float:
-        """Seconds until `take` has something to send."""
+        """Seconds until `take` has something to send. `now`: monotonic seconds."""
         return self._pace.wait_s(now) if self._changes else max(self._last + _HEARTBEAT_S - now, 0.0)
 
     def take(self, now: float) -> Iterator[ChangesEvent]:
-        """The messages to publish now; one without content after two seconds without changes."""
+        """Yield the messages to publish now; after _HEARTBEAT_S without changes, an empty one."""
         if self.due_in_s(now) > 0:
             return
         self._last = now

@@ -1,4 +1,4 @@
-"""Replies and changes for clients: held until the journal is written, and briefly after orders to Agents."""
+"""Sends replies and changes to clients: after the journal was written, and shortly after orders to Agents."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .change_feed import ChangeFeed
 __all__ = ["ClientOutbox"]
 
 _AFTER_ORDERS_S = 0.005
-"""How much later than an Agent clients hear of an order, unless an attempt ends before. What wakes them would
-take the cores that the order and its new process need now."""
+"""Seconds that messages to clients are delayed after an order to an Agent, unless an attempt ends before.
+Clients that wake up would use the cores that the new process needs."""
 _log = logging.getLogger("kq.server")
 
 
 class ClientOutbox:
-    """What clients are sent next. To be used from the server's thread."""
+    """The messages to be sent to clients. Server thread only."""
 
     def __init__(self, wire: ServerWire, change_feed: ChangeFeed) -> None:
         self._wire = wire
@@ -29,36 +29,36 @@ class ClientOutbox:
         self._held_until: float | None = None
 
     def reply(self, peer: bytes, message: msgspec.Struct) -> None:
-        """Send to a peer of the request port with the next `flush`."""
+        """Send `message` to a peer of the request port at the next `flush`."""
         self._replies.append((peer, message))
 
     def hold(self, now: float) -> None:
-        """An order left for an Agent: let its process start before clients are woken."""
+        """Delay messages after an order to an Agent: its process should start before clients wake."""
         if self._held_until is None:
             self._held_until = now + _AFTER_ORDERS_S
 
     def release(self) -> None:
-        """An attempt ended: there is no process start to wait for any more."""
+        """End the delay, since an attempt ended."""
         if self._held_until is not None:
             self._held_until = 0.0
 
     def due_in_s(self, now: float) -> float:
-        """Seconds until `flush` has something to send."""
+        """Seconds until `flush` has something to send. `now`: monotonic seconds."""
         if self._held_until is not None:
             return max(self._held_until - now, 0.0)
         return self._change_feed.due_in_s(now)
 
     def flush(self, now: float, *, is_durable: bool) -> None:
-        """Send what is due. Only to be called when the journal was written, or cannot be.
+        """Send what is due. To be called after the journal was written, or could not be.
 
         Args:
-            is_durable: whether the journal holds what clients asked for.
+            is_durable: whether the changes that clients requested are in the journal's file.
         """
         if self._held_until is None or now >= self._held_until:
             self.flush_all(now, is_durable=is_durable)
 
     def flush_all(self, now: float, *, is_durable: bool) -> None:
-        """Send the replies, and the changes that are due."""
+        """Send the replies and the due changes, without the delay after orders."""
         self._held_until = None
         replies, self._replies = self._replies, []
         for peer, message in replies:
@@ -72,6 +72,6 @@ class ClientOutbox:
             self._wire.publish_to_clients(event)
 
     def close(self, now: float, *, is_durable: bool) -> None:
-        """Send what is left, and that nothing more follows."""
+        """Send what is left, then the message that the server stops."""
         self.flush_all(now, is_durable=is_durable)
         self._wire.publish_to_clients(ChangesEvent(sequence=self._change_feed.sequence + 1, stopping=True))

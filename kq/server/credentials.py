@@ -1,4 +1,4 @@
-"""The session's keys, ports and connection files. Every file with a key in it belongs to its owner alone."""
+"""The session's keys, ports and connection files. Files with keys are readable by their owner only."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ _log = logging.getLogger("kq.server")
 
 
 class ServerState(msgspec.Struct):
-    """What the next server needs to look the same to every peer, after this one died."""
+    """The state that a restarted server needs so that peers can reconnect to it."""
 
     session: str
     keys: dict[str, tuple[str, str]]
-    """Public and secret key by role; the server's own under `server`."""
+    """By role: public and secret key. The server's own role is `server`."""
     ports: tuple[int, int, int]
+    """Request, update and broadcast port on loopback."""
     addresses: dict[str, tuple[int, int, int]] = {}
-    """Ports by network address that was bound besides loopback."""
+    """By network address bound besides loopback: its ports."""
     hosts: dict[str, str] = {}
-    """By label of a host whose Agents are admitted: the address that was bound for it; empty for loopback."""
+    """By label of an admitted host: the address bound for it; empty for loopback."""
     agents: dict[str, int] = {}
-    """By label: how many Agents it may have at a time."""
+    """By label of an admitted host: the most Agents that it may have at a time."""
     by_hand: list[str] = []
-    """Those whose Agents a person starts."""
+    """Labels of the hosts whose Agents a person starts."""
     share_file: str = ""
     share_token: str = ""
-    """See AgentConfig; empty before the first host was admitted, or where it could not be written."""
+    """See AgentConfig. Empty before the first host is admitted, or if it could not be written."""
 
 
 class SessionFiles:
-    """Makes keys, binds ports, and writes what others need to find them."""
+    """Creates keys, binds ports, and writes the connection files. Server thread only."""
 
     def __init__(self, settings: Settings, queue_dir: Path, session: str) -> None:
         self._settings = settings
@@ -55,7 +56,7 @@ class SessionFiles:
         self._dir.mkdir(OWNER_ONLY, exist_ok=True)
         previous = self._previous(session)
         self.continues = previous is not None
-        """Whether another server served this session before."""
+        """Whether an earlier server served this session."""
         self.state = previous or ServerState(
             session,
             {role: new_key_pair() for role in ("server", "client", "agent:local")},
@@ -66,7 +67,7 @@ class SessionFiles:
         try:
             state = msgspec.json.decode((self._dir / "server.json").read_bytes(), type=ServerState)
         except (OSError, msgspec.DecodeError):
-            return None  # none was written yet, or it is of no use: then this session begins here
+            return None  # missing or unreadable: this is the first server of the session
         return state if state.session == session else None
 
     @property
@@ -90,7 +91,7 @@ class SessionFiles:
             try:
                 wire.bind(address, ports)
             except Refused as error:
-                # A network that is down must not keep the queue from coming back for its local Agents.
+                # A network that is down must not prevent the restart for local Agents.
                 _log.error("hosts that used this address are cut off: %s", error)
                 del state.addresses[address]
         self.write()
@@ -98,10 +99,10 @@ class SessionFiles:
         write_private(self.agent_file, msgspec.json.encode(self.agent_config("agent:local", LOOPBACK)))
 
     def _bind_loopback(self, wire: ServerWire) -> None:
-        """Bind the ports of the server before this one, or others where they were taken meanwhile.
+        """Bind the ports of the earlier server, or others if they are in use now.
 
-        Local Agents and clients read the new ones in their connection files. Ports that the user has set
-        stay: firewalls and people rely on them.
+        Local Agents and clients read the new ports from their connection files. Ports that the user has set
+        are not changed: firewalls rely on them.
         """
         state, settings = self.state, self._settings
         fixed = (settings.request_port, settings.update_port, settings.broadcast_port)
@@ -114,7 +115,7 @@ class SessionFiles:
                 _log.warning("hosts behind a tunnel come back when that follows: %s", tunneled)
 
     def write(self) -> None:
-        """Keep the state for a server that follows this one. Raises OSError."""
+        """Write the state for a restarted server. Raises OSError."""
         write_private(self._dir / "server.json", msgspec.json.encode(self.state))
 
     def _record(
@@ -137,7 +138,7 @@ class SessionFiles:
         )
 
     def agent_config(self, role: str, host: str, ports: tuple[int, int, int] | None = None) -> AgentConfig:
-        """What Agents of `role` are started with: they call `host`."""
+        """The connection file of Agents with `role`, which connect to `host`. It has their secret key."""
         return AgentConfig(
             connection=self._record(role, host, ports),
             heartbeat_s=self._settings.heartbeat_s,
@@ -153,11 +154,11 @@ class SessionFiles:
         )
 
     def announce_open(self) -> None:
-        """Report to the starter of the session that the ports are open and the files written."""
+        """Report to the session's starter that the ports are open and the files written."""
         report(SessionEvent.OPEN, session=self.state.session, pid=os.getpid())
 
     def announce_ready(self) -> None:
-        """Report to the starter of the session that its Agents are ready."""
+        """Report to the session's starter that the local Agents have registered."""
         request, update, broadcast = self.state.ports
         report(
             SessionEvent.READY,
@@ -169,6 +170,6 @@ class SessionFiles:
         )
 
     def remove(self) -> None:
-        """The session is over: nothing of its keys stays on disk."""
+        """Delete the files with keys, at the end of the session. Raises OSError."""
         for name in ("server.json", "client.json", "agent.json"):
             (self._dir / name).unlink(missing_ok=True)

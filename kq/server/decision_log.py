@@ -1,4 +1,4 @@
-"""Log lines on the core's decisions: attempts that did not succeed, and at KQ_LOG=debug every instruction."""
+"""Logs the core's decisions: attempts that did not succeed, and with KQ_LOG=debug every instruction."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..records import AttemptRecord, attempt_id
 __all__ = ["log_attempt", "log_instructions"]
 
 _FREQUENT = (do.Acknowledge, do.AgentChanged, do.JobChanged, do.QueueChanged)
-"""Every heartbeat has its own, or the instruction beside them says more."""
+"""Not logged: these follow every heartbeat, or accompany a more specific instruction."""
 _log = logging.getLogger("kq.server")
 
 
 def log_attempt(record: AttemptRecord) -> None:
-    """One line on how an attempt ended."""
+    """Log how an attempt ended, at level info."""
     _log.info(
         "%s after %.3f s: %s",
         record.outcome,
@@ -26,7 +26,7 @@ def log_attempt(record: AttemptRecord) -> None:
 
 
 def log_instructions(instructions: list[do.Instruction]) -> None:
-    """One line for each, unless another line says as much. Does nothing above the level debug."""
+    """Log each instruction at level debug, except _FREQUENT ones."""
     if not _log.isEnabledFor(logging.DEBUG):
         return
     for each in instructions:
@@ -42,7 +42,7 @@ def log_instructions(instructions: list[do.Instruction]) -> None:
 
 
 def _context(instruction: do.Instruction) -> dict[str, str]:
-    """The fields of the log line that say which Agent, job and attempt it is about."""
+    """The log record's fields `agent`, `job` and `attempt`."""
     if isinstance(instruction, do.AttemptOver):
         record = instruction.record
         name = attempt_id(record.job_id, record.task, record.attempt)

@@ -1,6 +1,6 @@
-"""Work of many Agents, taken in turns: by key, and by Agent within a key. Bounded. Pure.
+"""A bounded queue with round-robin turns: by key, then by Agent within a key. Pure.
 
-However much one key asks for, the others wait for one piece of its work at most.
+However much work one key has, every other key waits for at most one piece of it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class QueueLimits(NamedTuple):
-    """The most that waits at any time."""
+    """The most work that may wait at a time."""
 
     pieces_of_agent: int = 32
-    """Twice what an Agent has under way, for it sends again what it believes lost."""
+    """Twice what an Agent sends ahead, since it repeats what it takes for lost."""
     bytes_of_key: int = 32 << 20
     bytes_of_all: int = 128 << 20
 
@@ -28,20 +28,20 @@ class _Piece(NamedTuple, Generic[T]):
 
 
 class FairQueue(Generic[T]):
-    """Pieces of work, each with its key, Agent and size in bytes. For one thread at a time."""
+    """Pieces of work, each with its key, Agent and size in bytes. Not thread-safe."""
 
     def __init__(self, limits: QueueLimits | None = None) -> None:
         self._limits = limits or QueueLimits()
         self._waiting: OrderedDict[str, OrderedDict[str, deque[_Piece[T]]]] = OrderedDict()
-        """By key, then by Agent; in both, whose turn it is comes first."""
+        """By key, then by Agent; in both, the next one to be served is first."""
         self._bytes: dict[str, int] = {}
-        """By key: of all that waits."""
+        """By key: the bytes of its waiting work."""
 
     def __len__(self) -> int:
         return sum(len(pieces) for agents in self._waiting.values() for pieces in agents.values())
 
     def put(self, key: str, agent: str, work: T, size: int) -> bool:
-        """Have `work` of `size` bytes wait. Returns whether there was room; nothing is changed otherwise."""
+        """Add `work` of `size` bytes. Returns False, and adds nothing, if a limit would be exceeded."""
         limits, used = self._limits, self._bytes.get(key, 0)
         agents = self._waiting.get(key)
         pieces = agents.get(agent) if agents is not None else None
@@ -56,7 +56,7 @@ class FairQueue(Generic[T]):
         return True
 
     def put_back(self, key: str, agent: str, work: T, size: int) -> None:
-        """What was taken is not done yet: it comes first when the Agent has its next turn."""
+        """Add unfinished work from `take` again, as the first of its Agent. No limits apply."""
         self._pieces(key, agent).appendleft(_Piece(size, work))
         self._bytes[key] = self._bytes.get(key, 0) + size
 
@@ -64,13 +64,13 @@ class FairQueue(Generic[T]):
         return self._waiting.setdefault(key, OrderedDict()).setdefault(agent, deque())
 
     def take(self) -> tuple[str, T] | None:
-        """The next piece with its key, or None when nothing waits."""
+        """Remove and return the next work with its key; None if nothing waits."""
         if not self._waiting:
             return None
         key, agents = next(iter(self._waiting.items()))
         agent, pieces = next(iter(agents.items()))
         piece = pieces.popleft()
-        # Both queue up again behind the others.
+        # The key and the Agent are served last next time.
         self._waiting.move_to_end(key)
         agents.move_to_end(agent)
         self._dropped(key, piece.size)
@@ -79,7 +79,7 @@ class FairQueue(Generic[T]):
         return key, piece.work
 
     def forget(self, agent: str) -> None:
-        """Drop all that waits for the Agent."""
+        """Drop all waiting work of the Agent."""
         for key in [key for key, agents in self._waiting.items() if agent in agents]:
             self._dropped(key, sum(piece.size for piece in self._waiting[key][agent]))
             self._drop_agent(key, agent)

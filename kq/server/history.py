@@ -1,4 +1,4 @@
-"""Jobs of earlier sessions: loaded bit by bit once the queue runs, and dropped when old enough."""
+"""Jobs of earlier sessions: loaded in batches once the queue runs, and deleted when too old."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("kq.server")
 
 
 class History:
-    """What was before this session. To be used from the server's thread."""
+    """Loads and deletes jobs of the history. Server thread only; files are deleted on a thread."""
 
     def __init__(self, core: Core, journal_writer: JournalWriter, settings: Settings) -> None:
         self._core = core
@@ -35,24 +35,24 @@ class History:
 
     @property
     def is_loading(self) -> bool:
-        """Whether `load_more` has something to do."""
+        """Whether `load_more` has work."""
         return self._before is not None or bool(self._forgotten)
 
     def begin(self) -> None:
-        """Drop what is too old, then load the rest by turns."""
+        """Begin to delete jobs that are too old, and to load the rest: `load_more` does the work."""
         self._before = 1 << 62
         self.sweep()
 
     @property
     def is_sweep_due(self) -> bool:
-        """Whether `sweep` was called long ago."""
+        """Whether the last `sweep` was more than _SWEEP_EVERY_S ago."""
         return time.monotonic() - self._swept_at > _SWEEP_EVERY_S
 
     def sweep(self) -> list[str]:
-        """Drop the jobs that are beyond what is kept.
+        """Find the jobs beyond the number or age that is kept, and have `load_more` delete them.
 
         Returns:
-            Those that the core knows: it must forget them first.
+            Ids of those that the core has: it must remove them first.
         """
         self._swept_at = time.monotonic()
         try:
@@ -63,7 +63,7 @@ class History:
         self._log_removed(expired)
         known = [job_id for job_id in expired if self._core.has_job(job_id)]
         self._forgotten += [job_id for job_id in expired if not self._core.has_job(job_id)]
-        # One that was started again a moment ago is over in the journal only.
+        # A job that was just started again has ended only in the journal.
         return [job_id for job_id in known if self._core.job_entry(job_id).is_over]
 
     def _log_removed(self, job_ids: list[str]) -> None:
@@ -75,11 +75,11 @@ class History:
             )  # fmt: skip
 
     def forget(self, job_id: str) -> None:
-        """The job was removed: drop its rows and its logs at the next turn."""
+        """Have `load_more` delete the rows and the logs of a job that was removed."""
         self._forgotten.append(job_id)
 
     def load_more(self) -> Iterator[str]:
-        """Take some earlier jobs in, drop some that are to be forgotten. Yields ids of those taken in."""
+        """Delete the next batch of removed jobs, or else load one. Yields the ids of loaded jobs."""
         try:
             if self._forgotten:
                 gone, self._forgotten = self._forgotten[:_JOBS_A_TURN], self._forgotten[_JOBS_A_TURN:]
@@ -101,27 +101,27 @@ class History:
         self._journal_writer.show_damage()
 
     def _scenes_of(self, job_ids: list[str]) -> list[Path]:
-        """The folders with the scenes that these jobs, and no others, were submitted with.
+        """The temporary folders, with scenes, that only these jobs were submitted with.
 
-        Only folders that were made for renders below the data root are ours to delete.
+        Only folders in `renders` below the data root are returned: others are not ours to delete.
         """
         renders = self._settings.data_root / "renders"
         dropped = {Path(folder) for folder in self._journal.temp_dirs(job_ids) if folder}
         ours = {folder for folder in dropped if folder.parent == renders and folder.name not in ("", "..")}
         if not ours:
             return []
-        # Submitted again, a job shares its folder with the first; the core may not know that one yet.
+        # A job submitted again shares its folder with the first, which may not be loaded yet.
         kept = {Path(folder) for folder in self._journal.other_temp_dirs(job_ids)}
         return sorted(ours - kept)
 
 
 def _delete(folders: list[Path]) -> None:
-    """Delete folders of jobs that are forgotten, on a thread: a share may be slow."""
-    import shutil  # brings all kinds of archives along, and most sessions have nothing to delete
+    """Delete folders of removed jobs on a daemon thread: a network share may be slow."""
+    import shutil  # slow to import, and most sessions delete nothing
 
     def delete() -> None:
         for folder in folders:
-            # What cannot be deleted now is litter, and no reason to stop.
+            # A folder that cannot be deleted must not stop the others.
             shutil.rmtree(folder, ignore_errors=True)
 
     threading.Thread(target=delete, name="kq-delete-logs", daemon=True).start()

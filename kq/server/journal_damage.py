@@ -1,4 +1,4 @@
-"""What is wrong with a journal, counted, and how users read it. Opens and repairs nothing itself."""
+"""Counts the damage of a journal, and words it for users. No I/O."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ __all__ = ["JournalDamage"]
 
 
 class JournalDamage:
-    """What was found in one journal since its server started."""
+    """The damage found in one journal since the server started."""
 
     def __init__(self) -> None:
         self.cause = ""
-        """Why its file could not be used; empty: it could."""
+        """Why its file could not be used; empty if it could."""
         self.kept: Path | None = None
-        """Where the file is that was damaged, as it was found."""
+        """Path under which the damaged file was kept, or None."""
         self.lost_commits = 0
-        """How many of its last transactions are not in it any more."""
+        """The number of its last commits that it has lost."""
         self.lost_jobs: int | None = 0
-        """How many jobs are not in it any more; None: not known."""
+        """The number of jobs that it has lost; None if unknown."""
         self.saved_jobs = 0
-        """How many jobs of a file that could not be used were copied from it."""
+        """The number of jobs that were copied from a file that could not be used."""
         self.unreadable: dict[str, int] = {}
-        """Rows that were set aside, by table."""
+        """By table: the number of rows that were set aside."""
 
     def note_row(self, table: str) -> None:
-        """A row cannot be read."""
+        """Count a row that cannot be read, or a job with missing tasks."""
         self.unreadable[table] = self.unreadable.get(table, 0) + 1
 
     def text(self) -> str:
-        """All of it, for users; empty: there is nothing."""
+        """The damage in words, for users; empty if there is none."""
         kept = f"; the damaged file was kept as {self.kept}" if self.kept is not None else ""
         parts = []
         if self.cause:

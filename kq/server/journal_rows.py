@@ -1,4 +1,4 @@
-"""The rows of the journal's tables, and what they stand for. Each has checksums; no file is opened here."""
+"""Converts jobs, tasks, attempts and Agents to rows of the journal and back, with checksums. No I/O."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 Row = tuple[Any, ...]
-"""As SQLite returns it: a damaged one may hold values of any type."""
+"""A row as SQLite returns it: a damaged one may have values of any type."""
 JOB_COLUMNS = "number, id, session, submitted, over, epoch, spec, fields, states"
 _LOST_TASK = "what became of it is not known: its row in the journal was damaged"
 _encode = msgspec.msgpack.Encoder().encode
@@ -43,7 +43,7 @@ _decode_attempt = msgspec.msgpack.Decoder(AttemptRecord).decode
 
 
 class JobRow(msgspec.Struct, omit_defaults=True):
-    """What a job's row holds besides its spec and its tasks' states."""
+    """The column `fields` of a job's row, with attributes of Job under the same names."""
 
     priority: int = 0
     started: float | None = None
@@ -61,7 +61,7 @@ class JobRow(msgspec.Struct, omit_defaults=True):
     picture: str = ""
     exit_code: int | None = None
     counts: list[int] = []
-    """How many tasks are in each state: the rows of the tasks must give the same."""
+    """The number of tasks in each state, to detect missing rows of tasks."""
 
 
 _JOB_FIELDS = tuple(name for name in JobRow.__struct_fields__ if name != "counts")
@@ -70,11 +70,11 @@ _decode_row = msgspec.msgpack.Decoder(JobRow).decode
 
 
 class RestoredAgent(msgspec.Struct, frozen=True):
-    """An Agent that the server before this one knew."""
+    """An Agent that an earlier server stored."""
 
     id: str
     role: str
-    """Of the key that it uses: no other may speak for it."""
+    """The role of its key. Messages with another key are not accepted for it."""
     host: str
     pid: int
     process_started: float
@@ -82,7 +82,7 @@ class RestoredAgent(msgspec.Struct, frozen=True):
 
 
 class ReadJob(msgspec.Struct):
-    """What was read of a job."""
+    """A job as far as its rows could be read."""
 
     job: Job
     damaged_tasks: list[Row]
@@ -95,7 +95,7 @@ class ReadJob(msgspec.Struct):
 
 
 def job_row(job: Job, session: str) -> Row:
-    """The whole row of a job."""
+    """All columns of a job's row, in the order of JOB_COLUMNS."""
     over = _over(job)
     spec = with_checksum(_encode(job.spec), job.order, job.id, float(job.submitted))
     states = states_of(job) if job.epoch else None
@@ -112,23 +112,23 @@ def _fields(job: Job, session: str) -> bytes:
 
 
 def changed_row(job: Job, session: str) -> Row:
-    """`over`, `fields` and `session`, then the number, of a job that has a row."""
+    """The columns that change in a job's row: `over`, `fields`, `session`; then its number."""
     return (_over(job), _fields(job, session), session, job.order)
 
 
 def states_of(job: Job) -> bytes:
-    """The column `states`, for the job's epoch."""
+    """The column `states` of a job's row, with a checksum for its epoch."""
     return with_checksum(bytes(job.states), job.order, job.epoch)
 
 
 def task_row(job: Job, task: int) -> Row:
-    """The whole row of a task."""
+    """All columns of a task's row."""
     columns = (job.order, task, job.epoch, job.states[task])
     return (*columns, with_checksum(_encode(job.detail(task)), *columns))
 
 
 def attempt_row(job: Job, record: AttemptRecord) -> Row:
-    """The whole row of an attempt that is over."""
+    """All columns of the row of an attempt that ended."""
     columns = (job.order, record.task, record.attempt)
     return (*columns, with_checksum(_encode(record), *columns))
 
@@ -137,7 +137,7 @@ def attempt_row(job: Job, record: AttemptRecord) -> Row:
 
 
 def read_job(row: Row, task_rows: Iterable[Row]) -> ReadJob:
-    """The job of the columns JOB_COLUMNS, and of all columns of its tasks."""
+    """The job of a row of JOB_COLUMNS and of the rows of its tasks. Damaged rows of tasks are skipped."""
     number, job_id, session, submitted, over, epoch, spec, fields, states = row
     job = Job(job_id, _decode_spec(without_checksum(spec, number, job_id, submitted)), number, submitted)
     stored = _decode_row(without_checksum(fields, number, session, over))
@@ -156,7 +156,7 @@ def read_job(row: Row, task_rows: Iterable[Row]) -> ReadJob:
             job.details[task] = _decode_detail(without_checksum(detail, number, task, task_epoch, state))
             if task_epoch == epoch:
                 codes[task] = state
-        except Exception:  # noqa: BLE001  # whatever is wrong with one row, the others are read
+        except Exception:  # noqa: BLE001  # whatever is wrong with one row, the others must be read
             damaged.append(each)
     job.restore_states(bytes(codes))
     lacks_tasks = bool(stored.counts) and not damaged and stored.counts != job.counts
@@ -168,7 +168,7 @@ def read_job(row: Row, task_rows: Iterable[Row]) -> ReadJob:
 
 
 def is_as_written(row: Row) -> bool:
-    """Whether the columns JOB_COLUMNS are those of one job, `states` aside."""
+    """Whether the checksums of a row of JOB_COLUMNS are right, except that of `states`."""
     number, job_id, session, submitted, over, _, spec, fields, _ = row
     try:
         without_checksum(spec, number, job_id, submitted)
@@ -179,18 +179,18 @@ def is_as_written(row: Row) -> bool:
 
 
 def read_temp_dir(number: object, job_id: object, submitted: object, spec: object) -> str:
-    """The folder that a job was submitted with."""
+    """The temporary folder that a job was submitted with, from columns of its row."""
     return _decode_spec(without_checksum(spec, number, job_id, submitted)).temp_dir
 
 
 def read_attempt(row: Row) -> AttemptRecord:
-    """The attempt of all columns of its row."""
+    """The attempt of a row with all columns."""
     *columns, record = row
     return _decode_attempt(without_checksum(record, *columns))
 
 
 def read_agent(row: Row) -> RestoredAgent:
-    """The Agent of the columns id, role, host, pid, started and local."""
+    """The Agent of a row with the columns id, role, host, pid, started, local."""
     names = RestoredAgent.__struct_fields__
     values = dict(zip(names, (*row[:-1], bool(row[-1])), strict=True))
     return msgspec.convert(values, RestoredAgent)

@@ -1,4 +1,4 @@
-"""Keeps the journal open and written, and the queue going when it cannot be. Knows no job."""
+"""Commits the journal, and keeps the queue running when it cannot be opened, read or written."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from .last_commit import IN_MEMORY
 __all__ = ["JournalWriter"]
 
 _RETRY_S = 10.0
+"""Seconds from a failed commit to the next try."""
 _log = logging.getLogger("kq.server")
 
 
 class _Lasting(Enum):
-    """A kind of problem that stays; of each kind the latest is shown."""
+    """Kinds of problems that stay until the server ends. Of each kind the latest is shown."""
 
     UNUSABLE = auto()
     REMOVED = auto()
@@ -32,15 +33,15 @@ class _Lasting(Enum):
 
 
 class JournalWriter:
-    """The journal of one server, whatever its disk is like. To be used from the server's thread."""
+    """Wraps the journal of one server, and shows its problems to users. Server thread only."""
 
     def __init__(self, path: Path, session: str, change_feed: ChangeFeed) -> None:
-        """Open the journal. One that cannot be used, such as a newer one, is replaced by memory."""
+        """Open the journal. If it cannot be used, an in-memory journal takes its place."""
         self._change_feed = change_feed
         self._lasting: dict[_Lasting, str] = {}
-        """What is wrong with it for as long as this process lives."""
+        """By kind: the problem, as shown to users."""
         self._failure = ""
-        """Why the last commit failed; empty: it did not."""
+        """Why the last commit failed; empty when it succeeded."""
         self._retry_at = 0.0
         self._path = path
         self.journal = self._open(path, session)
@@ -49,7 +50,7 @@ class JournalWriter:
     def _open(self, path: Path, session: str) -> Journal:
         try:
             return Journal(path, session)
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with a file, the queue works without
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with the file, the queue must work without it
             self.report_lasting(
                 _Lasting.UNUSABLE, f"the journal {path} cannot be used ({error}): jobs are not remembered"
             )
@@ -62,17 +63,17 @@ class JournalWriter:
         return not (is_in_memory or self._failure or self.journal.is_dirty)
 
     def show_damage(self) -> None:
-        """Show users what was found damaged in the journal up to now."""
+        """Show users the damage found in the journal so far."""
         text = self.journal.damage.text()
         if text and text != self._lasting.get(_Lasting.DAMAGED):
             self.report_lasting(_Lasting.DAMAGED, text)
 
     def report_unreadable(self, message: str) -> None:
-        """Show users that some of the journal could not be read now."""
+        """Show users that a part of the journal could not be read."""
         self.report_lasting(_Lasting.UNREADABLE, message)
 
     def report_lasting(self, kind: _Lasting, message: str) -> None:
-        """Show users a problem that stays for as long as this process lives."""
+        """Show users a problem that stays until the server ends."""
         _log.error("%s", message)
         self._lasting[kind] = message
         self._show()
@@ -81,7 +82,7 @@ class JournalWriter:
         self._change_feed.set_problem("; ".join(filter(None, (self._failure, *self._lasting.values()))))
 
     def check_file(self) -> None:
-        """Report a journal whose file was removed: what is written to it is lost with this process."""
+        """Report it if the journal's file was removed: what is written to it is lost when the server ends."""
         if _Lasting.UNUSABLE in self._lasting or _Lasting.REMOVED in self._lasting:
             return
         try:
@@ -93,10 +94,10 @@ class JournalWriter:
                 f"start a new session when they are done",
             )
         except OSError:
-            pass  # a share that does not answer now has it still
+            pass  # a share that does not answer may still have the file
 
     def commit(self) -> None:
-        """Write what was noted, unless the last try failed a moment ago."""
+        """Commit what was noted, unless a commit failed just before. Errors are shown to users."""
         if not self.journal.is_dirty or time.monotonic() < self._retry_at:
             return
         try:
@@ -110,33 +111,33 @@ class JournalWriter:
             self._show()
 
     def close(self) -> None:
-        """Write what is left, and close the file."""
+        """Commit what was noted, and close the file."""
         self.commit()
         self.journal.close(is_whole=not self._lasting and not self._failure)
 
     def note_agent(self, agent: Agent, role: str) -> None:
-        """Remember an Agent and its key's role, at once."""
+        """Store an Agent and its key's role at once."""
         try:
             self.journal.note_agent(agent, role)
         except sqlite3.Error as error:
             self.report_failure(error)
 
     def forget_agent(self, agent_id: str) -> None:
-        """Drop an Agent that no longer exists."""
+        """Delete an Agent's row at once."""
         try:
             self.journal.forget_agent(agent_id)
         except sqlite3.Error as error:
             _log.warning("Agent %s stays in the journal: %s", agent_id, error)
 
     def note_next_agent(self, number: int) -> None:
-        """Remember the number of the next local Agent, at once."""
+        """Store the number of the next local Agent at once."""
         try:
             self.journal.note_next_agent(number)
         except sqlite3.Error as error:
             self.report_failure(error)
 
     def attempts(self, job: Job, task: int | None) -> list[AttemptRecord]:
-        """The attempts of a job, or of one of its tasks, oldest first. Raises Refused."""
+        """The attempts of a job, or of one of its tasks, as `Journal.attempts`. Raises Refused."""
         self.commit()
         try:
             return self.journal.attempts(job, task)
@@ -146,7 +147,7 @@ class JournalWriter:
             self.show_damage()
 
     def report_failure(self, error: sqlite3.Error) -> None:
-        """Report once that it cannot be written; jobs go on, and writing is tried again later."""
+        """Show users, once, that the journal cannot be written, and schedule the next try."""
         self._retry_at = time.monotonic() + _RETRY_S
         if not self._failure:
             self._failure = f"the journal cannot be written ({error}): jobs go on, and are not remembered"

@@ -1,6 +1,6 @@
-"""What the journal held at its last commit, in a small file beside it: what it has lost since shows there.
+"""Records the journal's last commit in a small file beside it, by which a loss of commits is detected.
 
-A write-ahead log that is cut short, or has a wrong byte, is to SQLite one that ended before.
+SQLite takes a write-ahead log that is truncated or has a wrong byte for one that ended there.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ _CHECKSUM = struct.Struct("<I")
 
 
 IN_MEMORY = Path(":memory:")
-"""A journal without files, as SQLite names it."""
+"""SQLite's name of a database without a file."""
 
 
 class LastCommit(NamedTuple):
-    """The journal at one moment."""
+    """The content of the journal at one commit."""
 
     commits: int
+    """The number of commits ever made."""
     jobs: int
+    """The number of jobs in it."""
     last_number: int
-    """The highest number that a job of it ever had."""
+    """The highest number that a job ever had."""
     size: int = 0
-    """Bytes of its file when it was closed; 0 while it is open."""
+    """Size of its file in bytes when it was closed; 0 while it is open."""
     changed_ns: int = 0
-    """When its file was changed last, likewise."""
+    """Modification time of its file in ns when it was closed; 0 while it is open."""
 
     def is_of_file(self, path: Path) -> bool:
         """Whether the journal was closed, and its file was not changed since."""
@@ -47,7 +49,7 @@ class LastCommit(NamedTuple):
 
 
 class LastCommitFile:
-    """The file beside one journal. What cannot be written is not there to be compared: no error."""
+    """The file beside one journal. Errors of writing are ignored: then no loss is detected."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
@@ -55,7 +57,7 @@ class LastCommitFile:
         self._file: int | None = None
 
     def read(self) -> LastCommit | None:
-        """What was written last; None: there is nothing, or it is damaged itself."""
+        """The last commit that was written; None if the file is missing or damaged."""
         try:
             content = self._path.read_bytes()
         except OSError:
@@ -68,7 +70,7 @@ class LastCommitFile:
         return LastCommit(*_NUMBERS.unpack(numbers))
 
     def write(self, last: LastCommit) -> None:
-        """Replace what was written before."""
+        """Write `last` over the earlier content."""
         numbers = _NUMBERS.pack(*last)
         if self._journal == IN_MEMORY:
             return
@@ -80,10 +82,10 @@ class LastCommitFile:
             os.write(self._file, numbers + _CHECKSUM.pack(crc32(numbers)))
 
     def close(self, last: LastCommit | None) -> None:
-        """Note that the journal's file was closed as it should be.
+        """Close the file, and record that the journal was closed normally. To be called after that.
 
         Args:
-            last: its last commit; None: it is to be checked when it is opened next.
+            last: the journal's last commit; None to have it checked when it is opened next.
         """
         if last is not None:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Divides records among messages, so that none outgrows what the other side accepts. Data only."""
+"""Divides records into pages that fit into one message each. Pure."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ import msgspec
 __all__ = ["pages"]
 
 _BUDGET_BYTES = 4 * 1024 * 1024
-"""Half of what a message may hold."""
+"""Half of the size limit of a message."""
 _encode = msgspec.msgpack.Encoder().encode
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 
 def pages(records: Iterable[T], most: int) -> Iterator[tuple[T, ...]]:
-    """The records in their order, in groups of at most `most` that fit into one message; one empty group
-    when there are none."""
+    """Yield the records in order, as pages of at most `most` records that fit into one message.
+
+    Yields one empty page if there are no records.
+    """
     page: list[T] = []
     size = 0
-    any_at_all = False
+    has_records = False
     for record in records:
-        # To encode it twice takes a microsecond; to add up the lengths of its texts took twenty.
+        # Encoding it twice costs a microsecond; adding up the lengths of its texts took twenty.
         taken = len(_encode(record))
         if page and (len(page) >= most or size + taken > _BUDGET_BYTES):
             yield tuple(page)
             page, size = [], 0
         page.append(record)
         size += taken
-        any_at_all = True
-    if page or not any_at_all:
+        has_records = True
+    if page or not has_records:
         yield tuple(page)

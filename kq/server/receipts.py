@@ -1,6 +1,6 @@
-"""What was sent to an Agent and not confirmed: only a peer that reads what it asked for is sent more. Pure.
+"""Flow control for parts of files sent to Agents: limits the parts that were not confirmed. Pure.
 
-A peer that never reads has the server keep it all. What it has read it proves by a number that came with it.
+A peer that never reads would fill the server's memory. It confirms a part by the random number in it.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from collections.abc import Callable
 __all__ = ["Receipts"]
 
 _MAX_UNCONFIRMED = 64
-"""Of an Agent: 16 MiB. Ours have 4 parts under way; those of attempts that were stopped come on top."""
+"""Parts per Agent: 16 MiB. Agents request 4 ahead; parts of stopped attempts come on top."""
 _MAX_AGENTS = 2000
 _FORGET_AFTER_S = 60.0
-"""By then the connection is gone, if it was not read from: see ServerWire."""
+"""Seconds. A connection that was not read from for so long has been closed: see ServerWire."""
 
 
 class Receipts:
-    """Numbers that go out with parts of files and come back. For one thread."""
+    """The numbers of unconfirmed parts, by Agent. Not thread-safe."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """
         Args:
-            clock: what time it is, in seconds.
+            clock: returns monotonic seconds.
         """
         self._clock = clock
         self._random = random.SystemRandom()
         self._open: dict[str, OrderedDict[int, float]] = {}
-        """By Agent, oldest first: the numbers that went out, and when."""
+        """By Agent, oldest first: unconfirmed numbers, and when each was issued."""
 
     def issue(self, agent: str) -> int | None:
-        """A number for the next part; None: the Agent has to confirm earlier ones first."""
+        """A random number for the next part; None if the Agent must confirm earlier ones first."""
         now = self._clock()
         if len(self._open) >= _MAX_AGENTS:
             self._sweep(now)
@@ -46,7 +46,7 @@ class Receipts:
         return number
 
     def confirm(self, agent: str, number: int) -> None:
-        """The Agent has read the part with this number, and all that were sent before it."""
+        """Confirm the part with this number and all earlier ones. Unknown numbers are ignored."""
         numbers = self._open.get(agent)
         if numbers is None or number not in numbers:
             return
@@ -54,7 +54,7 @@ class Receipts:
             pass
 
     def _sweep(self, now: float) -> None:
-        """Drop what is too old. An Agent that left keeps its numbers until then, should it come back."""
+        """Drop Agents whose numbers are all too old. Until then a disconnected Agent may come back."""
         for agent, numbers in list(self._open.items()):
             if not numbers or now - next(reversed(numbers.values())) > _FORGET_AFTER_S:
                 del self._open[agent]

@@ -1,6 +1,6 @@
-"""Other machines whose Agents are admitted: a key for each, and an open network port while there is one.
+"""Admits other machines: makes a key for each, and opens network ports while any needs them.
 
-Starting anything over there is not done here.
+Agents are not launched here.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,79}")
 _NO_NETWORK = ("", LOOPBACK, "localhost", "::1")
 _MAX_HOSTS = 500
 _AGAIN_S = 20.0
-"""How long there may be no Agent where dead ones are started again, with up to 16 s in between."""
+"""Seconds without an Agent on a host that restarts crashed Agents, at intervals of up to 16 s."""
 _LAUNCH_S = 300.0
-"""How long a launch may take, from the key to the first Agent; all of its time-outs are less together."""
+"""Seconds from the key to the first Agent; more than all time-outs of a launch together."""
 _log = logging.getLogger("kq.server")
 
 
 class RemoteHosts:
-    """Admits and dismisses hosts. To be used from the server's thread."""
+    """Admits hosts, and revokes their keys. Server thread only."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class RemoteHosts:
     ) -> None:
         """
         Args:
-            clock: what time it is, in seconds.
+            clock: returns monotonic seconds.
         """
         self._files = files
         self._wire = wire
@@ -54,26 +54,30 @@ class RemoteHosts:
             allowances.admit(f"agent:{label}", files.state.agents.get(label, 1))
         self._data_root = settings.data_root
         self._lease_s = settings.lease_s
-        """How long the Agents of a dismissed host are still heard, unless they are gone before."""
+        """Seconds that messages of Agents of a revoked host are still accepted, unless they end before."""
         self._clock = clock
         self._empty_since: dict[str, float] = {}
-        """By label of an admitted host: since when the queue knows no Agent of it, or it was admitted."""
+        """By label of an admitted host: monotonic seconds since when it has had no Agent."""
         self._had_agents: set[str] = set()
         self._leaving: dict[str, tuple[str, float]] = {}
-        """By public key of a dismissed host: its label, and until when its Agents are heard."""
+        """By public key of a revoked host: its label, and until when its messages are accepted."""
 
     def admit(self, label: str, address: str, agents: int, *, by_hand: bool = False) -> str:
-        """A key for the Agents of the host called `label`; their connection file, as JSON.
+        """Admit the Agents of the host called `label`, with a key of their own.
 
-        Asked again it is the same key, and `address` may be another.
+        For a host that is admitted already the key stays the same, and `address` may change.
 
         Args:
-            address: of this machine, to open the ports on; empty where loopback is enough (a tunnel).
-            agents: how many Agents it may have at a time; asked again, the larger number counts.
-            by_hand: whether a person starts its Agents, and may do so again: the key stays until `dismiss`.
+            address: address of this machine to open ports on; empty for loopback only (a tunnel).
+            agents: the most Agents at a time; of several calls, the largest number counts.
+            by_hand: whether a person starts its Agents: the key then stays until `revoke`.
+
+        Returns:
+            The connection file for its Agents, as JSON. It has the secret key.
 
         Raises:
-            Refused: the label cannot be one, or the address cannot be bound. Nothing is changed then.
+            Refused: the label or number is invalid, or the address cannot be bound; nothing was changed.
+            OSError: the session's files cannot be written.
         """
         if not _LABEL.fullmatch(label) or label == "local":
             raise Refused(
@@ -88,7 +92,7 @@ class RemoteHosts:
         address = "" if address in _NO_NETWORK else address
         ports = state.ports
         if address:
-            # The numbers are free on loopback, and may be taken on that address.
+            # Ports that are free on loopback may be in use on that address.
             may_move = (True, True, True)
             ports = state.addresses.get(address) or self._wire.bind(address, state.ports, may_move)
             state.addresses[address] = ports
@@ -109,11 +113,15 @@ class RemoteHosts:
         return msgspec.json.encode(config).decode()
 
     def is_by_hand(self, label: str) -> bool:
-        """Whether a person was given the host's key."""
+        """Whether a person starts the host's Agents."""
         return label in self._files.state.by_hand
 
     def revoke(self, label: str) -> str:
-        """Forget the host's key; returns its role. Its Agents are heard until they have ended."""
+        """Revoke the host's key; returns its role. Messages of its Agents are accepted until they end.
+
+        Raises:
+            OSError: the session's files cannot be written.
+        """
         state, role = self._files.state, f"agent:{label}"
         pair = state.keys.pop(role, None) if label in state.hosts else None
         state.hosts.pop(label, None)
@@ -129,10 +137,10 @@ class RemoteHosts:
         return role
 
     def sweep(self, agents: Collection[str]) -> None:
-        """Forget the keys of hosts none of whose `agents` is left: dismissed ones at once, others later.
+        """Drop the keys of hosts that have no Agent left: revoked hosts at once, others after a time-out.
 
         Args:
-            agents: all that the queue knows; a silent one is among them until its lease has run out.
+            agents: ids of all Agents of the queue, also silent ones until their lease has run out.
         """
         now = self._clock()
         self._withdraw_unused(agents, now)
@@ -145,7 +153,7 @@ class RemoteHosts:
                 del self._leaving[public]
 
     def _withdraw_unused(self, agents: Collection[str], now: float) -> None:
-        """All its Agents died, or none ever came: no one is left to use the key."""
+        """Revoke the keys of hosts whose Agents are all gone, or never registered in time."""
         state = self._files.state
         for label in [each for each in state.hosts if each not in state.by_hand]:
             since = self._empty_since.setdefault(label, now)  # a server before this one admitted it
@@ -160,7 +168,7 @@ class RemoteHosts:
                     _log.error("that is not noted for a server that follows this one: %s", error)
 
     def _close_unused(self) -> None:
-        """Where no host needs it, no port is open to the network."""
+        """Close network ports that no admitted host needs."""
         state = self._files.state
         for address in set(state.addresses) - set(state.hosts.values()):
             self._wire.unbind(address, state.addresses.pop(address))
@@ -168,7 +176,7 @@ class RemoteHosts:
             self.close()
 
     def _share_token(self) -> None:
-        """A file by which a machine tells whether its data root is this one. It is no key."""
+        """Write a file by which other machines detect that they share this data root. It is no key."""
         state = self._files.state
         if state.share_file and (self._data_root / state.share_file).is_file():
             return
@@ -184,7 +192,7 @@ class RemoteHosts:
         state.share_file, state.share_token = name, token
 
     def close(self) -> None:
-        """Remove the token's file."""
+        """Delete the token file."""
         state = self._files.state
         if state.share_file:
             try:

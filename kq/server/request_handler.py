@@ -1,6 +1,6 @@
-"""Clients' requests: each becomes an event for the core, or is answered from what is known.
+"""Handles clients' requests: converts each into an event for the core, or answers a query.
 
-The table at the end names the method for each request. Replies leave when the journal is written.
+The table at the end maps each request to its method. Replies are sent after the journal was written.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TASKS_PAGE_SIZE = 5000
 
 
 class RequestHandler:
-    """Answers clients. To be used from the server's thread."""
+    """Handles the requests of clients. Server thread only."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class RequestHandler:
         self._hosts = hosts
 
     def take(self, peer: bytes, request: m.ClientRequest) -> None:
-        """Carry out the request of a peer; the replies wait in the outbox."""
+        """Carry out a request from `peer`. Its replies, also refusals, are put into the outbox."""
         for reply in self._replies(request):
             self._outbox.reply(peer, reply)
 
@@ -116,7 +116,7 @@ class RequestHandler:
                 self._scheduler.handle(ev.AgentEndRequested(known))
         return [m.DoneReply(request=request.request)]
 
-    # --- Requests that ask ---
+    # --- Queries ---
 
     def _snapshot(self, request: m.SnapshotRequest) -> list[msgspec.Struct]:
         core = self._core
@@ -143,7 +143,7 @@ class RequestHandler:
     def _tasks(self, request: m.TasksRequest) -> list[msgspec.Struct]:
         count = min(max(request.count, 0), _TASKS_PAGE_SIZE)
         records = self._core.task_records(request.job_id, request.first, count)
-        # As many as fit: a client that wants more asks from where these end.
+        # As many as fit into one message: the client requests the rest from there.
         return [m.TasksReply(request=request.request, tasks=next(pages(records, _TASKS_PAGE_SIZE)))]
 
     def _task_states(self, request: m.TaskStatesRequest) -> list[msgspec.Struct]:

@@ -1,4 +1,4 @@
-"""What a server does first: takes up the jobs and Agents of the server before it in the same session."""
+"""Restores the jobs and Agents of an earlier server of the same session, when a server starts."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def restore_session(
     """Restore the session from the journal, and launch the Agents that are missing.
 
     Args:
-        continues: whether another server served this session before.
-        stray_session: session whose Agents are ended if the journal does not name them; empty: no earlier
+        continues: whether an earlier server served this session.
+        stray_session: session whose Agents are ended unless they are in the journal; empty if no earlier
             server can have left any.
     """
     try:

@@ -1,6 +1,6 @@
-"""Where the files that an Agent returns may go, and how many of them. Pure: no file is touched here.
+"""Decides where files returned by remote Agents are written, and limits their number and size. No I/O.
 
-None takes the place of what was submitted: a task that runs next on the desktop would run it.
+No returned file may replace a submitted one: the desktop's next task would run it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from ..records import JobSpec
 __all__ = ["RETURNED_FOLDER", "ReturnLimits", "ReturnedFiles"]
 
 RETURNED_FOLDER = "kq-returned"
-"""In a job's temporary folder: for what Agents return besides the pictures that the job names."""
+"""Folder in a job's temporary folder for returned files that are not pictures named by the job."""
 _PICTURES = (
     ".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".tga", ".bmp", ".ppm", ".pfm", ".hdr", ".dpx", ".cin",
     ".webp", ".rgb", ".sgi", ".pic",
 )  # fmt: skip
 _LONGEST_PATH = 4096
 _MAX_FRAMES = 10_000
-"""Of one task: the pictures of more are returned like other files."""
+"""Frames of one task whose pictures count as named; those of more are returned like other files."""
 
 
 class ReturnLimits(NamedTuple):
-    """What one attempt on another machine may return, besides its progress."""
+    """The most that one attempt on a remote machine may return."""
 
     log_bytes: int = 1 << 30
     files: int = 10_000
@@ -35,7 +35,7 @@ class ReturnLimits(NamedTuple):
 
 
 class ReturnedFiles:
-    """The returned files of one attempt."""
+    """The places and sizes of the files that one attempt returned. Not thread-safe."""
 
     def __init__(self, spec: JobSpec, frames: range | None, limits: ReturnLimits) -> None:
         self._limits = limits
@@ -46,17 +46,21 @@ class ReturnedFiles:
         for each in self._named:
             beginnings.setdefault(each.parent, []).extend(f"{each.stem}{sign}" for sign in "._-")
         self._beginnings = {folder: tuple(names) for folder, names in beginnings.items()}
-        """By folder of named pictures: how the names of their other forms and channels begin."""
+        """By folder of named pictures: name prefixes of their other formats and channels."""
         self._mentioned = [text for command in spec.commands for text in command]
         self._places: dict[str, Path] = {}
         self._sizes: dict[Path, int] = {}
         self._bytes = 0
 
     def place(self, path: str, size: int) -> Path:
-        """Where a file of `size` bytes (0 or more) goes that the Agent wants to see at `path`.
+        """Where to write a file that the Agent wrote to `path`, and count it.
+
+        Args:
+            path: absolute path for the desktop.
+            size: bytes, 0 or more.
 
         Raises:
-            Refused: nowhere, or there are too many.
+            Refused: the path is not allowed, or the limit of files or bytes is exceeded.
         """
         place = self._places.get(path) or self._new_place(path)
         if place not in self._sizes and len(self._sizes) >= self._limits.files:
@@ -81,29 +85,29 @@ class ReturnedFiles:
         raise Refused(f"{path} is neither in the job's temporary folder nor a picture that the job names")
 
     def _is_named(self, target: Path) -> bool:
-        """Whether the job names it as a picture, or it is one beside that whose name begins alike."""
+        """Whether the job names the picture, or one in the same folder whose name has the same prefix."""
         return target in self._named or (
             target.suffix.lower() in _PICTURES
             and target.name.startswith(self._beginnings.get(target.parent, ()))
         )
 
     def in_folder(self, place: Path) -> str:
-        """The path in the job's temporary folder, with slashes; empty where it is elsewhere."""
+        """`place` relative to the job's temporary folder, with slashes; empty if it is elsewhere."""
         if self._folder is None or not place.is_relative_to(self._folder):
             return ""
         return place.relative_to(self._folder).as_posix()
 
     def log_refusal(self, size: int) -> str:
-        """Why a log may not become `size` bytes long; empty: it may."""
+        """Why a log must not grow to `size` bytes; empty if it may."""
         if size <= self._limits.log_bytes:
             return ""
         return f"it is longer than {self._limits.log_bytes:,} bytes (KQ_MAX_LOG_BYTES)"
 
     def picture_path(self, path: str) -> str:
-        """Return where a picture is that the Agent reports at `path`; empty where it may write none.
+        """The path of a picture that the Agent reports at `path`; empty if it may not write there.
 
-        An Agent that sees the desktop's disks writes pictures there itself: into the job's folders, and
-        beside what the job's commands name.
+        An Agent that shares the desktop's disks writes pictures itself: into the job's folders, or into
+        folders that the job's commands name.
         """
         place = self._places.get(path)
         if place is not None:
@@ -130,6 +134,6 @@ def _named_pictures(spec: JobSpec, frames: range | None) -> frozenset[Path]:
         return frozenset()
     base = Path(spec.cwd or spec.temp_dir or os.sep)
     each_frame = [range(frame, frame + 1) for frame in frames[:_MAX_FRAMES]] if frames is not None else []
-    # By its first frame alone the picture of several is named, too.
+    # A picture of several frames may also be named by the first frame.
     names = {fill_picture(spec.picture, part) for part in (frames, *each_frame)}
     return frozenset(Path(os.path.normpath(base / name)) for name in names)

@@ -10,16 +10,16 @@ _BYTES = 4
 
 
 class DamagedRow(Exception):
-    """A row is not as it was written."""
+    """A row does not match its checksum, or is incomplete."""
 
 
 def with_checksum(content: bytes, *columns: object) -> bytes:
-    """`content`, followed by a checksum of it and of other columns of its row."""
+    """`content` followed by a checksum of it and of `columns`, other columns of its row."""
     return content + _checksum(content, columns)
 
 
 def without_checksum(stored: object, *columns: object) -> bytes:
-    """The content that `with_checksum` was given. Raises DamagedRow."""
+    """The `content` of a value that `with_checksum` returned. Raises DamagedRow."""
     if not isinstance(stored, bytes) or stored[-_BYTES:] != _checksum(stored[:-_BYTES], columns):
         raise DamagedRow("its checksum is wrong")
     return stored[:-_BYTES]

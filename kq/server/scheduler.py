@@ -1,4 +1,4 @@
-"""The one way to the core: takes an event, then the journal, Agents and clients learn what follows."""
+"""Passes events to the core, and its instructions to the journal, Agents and clients."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .journal_writer import JournalWriter
 __all__ = ["Scheduler"]
 
 _CHANGE_OVERRIDES = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndRequested)
-"""What users ask of the queue that a server which follows this one has to know."""
+"""Events that may change the overrides, which the next server of the session restores."""
 
 
 class Scheduler:
-    """The core with its effects. To be used from the server's thread."""
+    """The only caller of `Core.handle`. Server thread only."""
 
     def __init__(
         self, clock: Clock, core: Core, effects: Effects, journal_writer: JournalWriter, outbox: ClientOutbox
@@ -31,11 +31,11 @@ class Scheduler:
         self._outbox = outbox
 
     def handle(self, event: ev.CoreEvent) -> None:
-        """Give the core an event, and take note of what it decides; `settle` makes it known.
+        """Handle an event in the core. Instructions to Agents and messages to clients wait for `settle`.
 
         Raises:
             BadInput, NotFound, Refused: a client's request was refused; nothing was changed.
-            IllegalTransition: a fault of the program.
+            IllegalTransition: a bug in this program.
         """
         instructions = self._core.handle(event, Instant(*self._clock.read()))
         log_instructions(instructions)
@@ -44,15 +44,15 @@ class Scheduler:
             self._journal_writer.journal.note_overrides(self._core.overrides())
 
     def requeue_unheld(self) -> None:
-        """The last step after a restart: tasks that no restored Agent holds wait again."""
+        """Finish a restore: tasks that no restored Agent runs wait again."""
         self._effects.take(self._core.requeue_unheld(Instant(*self._clock.read())))
 
     def due_in_s(self, now: float) -> float:
-        """Seconds until `settle` has something to do."""
+        """Seconds until `settle` has work. `now`: monotonic seconds."""
         return 0.0 if self._effects.is_pending else self._outbox.due_in_s(now)
 
     def settle(self) -> None:
-        """Write the journal, then send orders to Agents; clients hear when those are under way."""
+        """Write the journal, then send orders to Agents, then messages to clients."""
         for event in self._effects.take_failures():
             self.handle(event)
         self._journal_writer.commit()

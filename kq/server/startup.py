@@ -1,6 +1,6 @@
-"""Starts the server: arguments, settings, the log; reports why there is none. Serving is program.py's.
+"""Starts the server: parses arguments, reads settings, opens the log. program.py has the server itself.
 
-Its first act is to start the Agents' interpreters, which take as long as all the rest: that comes meanwhile.
+The Agents' processes are started first: their interpreters load while the server imports the rest.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--guardian-pid", type=int, default=0)
     parser.add_argument("--first", action="store_true", help="no server of this session was before this one")
     options = parser.parse_args(argv)
-    # Agents share this process's standard input: it is to be read before there are any.
+    # Agents inherit this process's standard input: it must be read before they are started.
     if options.guardian_pid and not process.await_word():
         return 0  # the guardian is gone
-    # Should this one die, Agents and their renders go on with the next; the guardian ends them in any case.
+    # If this process crashes, its Agents continue with the next server; the guardian ends them later.
     process.become_subreaper(outlived=options.guardian_pid != 0)
-    # 100,000 jobs are many objects that live long: scanning them too often takes a third of the time.
+    # 100,000 jobs are many long-lived objects: with the default, scans of them take a third of the time.
     gc.set_threshold(50_000, 50, 100)
     try:
         settings = Settings.from_environment()
-        _have_files_enough(settings.num_agents)
+        _raise_file_limit(settings.num_agents)
         logs = log_folder(settings.data_root, options.queue_dir)
         environment = {**os.environ, "KQ_SESSION": options.session}
         early = (
             start_early(settings.num_agents, options.queue_dir, logs, environment) if options.first else {}
         )
-        # Imported only now: this is what takes its time, and the Agents import as much beside it.
+        # Imported after the Agents were started, since it is slow: their imports run at the same time.
         from ..messages import PROTOCOL_VERSION
         from .program import Server, ServerOptions
 
@@ -75,16 +75,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except IllegalTransition:
         raise
     except KqError as error:
-        _refuse(str(error))
+        _exit_with_error(str(error))
     except OSError as error:
-        _refuse(str(SessionFailed.because(error)))
+        _exit_with_error(str(SessionFailed.because(error)))
 
 
-def _have_files_enough(agents: int) -> None:
-    """Raise the usual limit of 1024 open files: each Agent takes four, and any peer may connect.
+def _raise_file_limit(agents: int) -> None:
+    """Raise the limit of open files, usually 1024: each Agent needs four, and any peer may connect.
 
     Raises:
-        SessionFailed: with so few the server would accept and drop connections without end.
+        SessionFailed: the limit cannot be raised enough. The server would accept and drop connections
+            endlessly.
     """
     if sys.platform != "win32":
         import resource
@@ -103,8 +104,8 @@ def _have_files_enough(agents: int) -> None:
             )
 
 
-def _refuse(message: str) -> NoReturn:
-    """Report to the starter of the session why there is none. Exit code 2: trying again is of no use."""
+def _exit_with_error(message: str) -> NoReturn:
+    """Report to the session's starter why the server cannot start. Exits with 2: do not retry."""
     report(SessionEvent.FAILED, message=message)
     if _log.hasHandlers():  # else the log is not open yet
         _log.error("%s", message)

@@ -1,4 +1,4 @@
-"""A job's story as one list: what the core kept, and before that what can be derived from the journal."""
+"""A job's story as one list: entries derived from the journal's attempts, then those that the core kept."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["story_of"]
 
 
 def story_of(job: Job, attempts: list[AttemptRecord]) -> tuple[StoryEntry, ...]:
-    """The steps of a job, oldest first.
+    """The story of a job, oldest entry first.
 
     Args:
-        attempts: those in the journal. They stand for the time before this server had the job.
+        attempts: the job's attempts in the journal, for the time before this server loaded the job.
     """
     submitted = StoryEntry(job.submitted, TaskState.WAITING, None, job.total, reason="submitted")
     derived = [step for each in attempts for step in _steps_of(each) if step.time < job.story_since]
@@ -22,7 +22,7 @@ def story_of(job: Job, attempts: list[AttemptRecord]) -> tuple[StoryEntry, ...]:
 
 
 def _steps_of(record: AttemptRecord) -> tuple[StoryEntry, StoryEntry]:
-    # What became of the task is not recorded: a failed attempt may have been tried again.
+    # The task's next state is not recorded: a failed attempt may have been retried.
     state = TaskState.COMPLETED if record.outcome is Outcome.COMPLETED else TaskState.WAITING
     return (
         StoryEntry(record.started, TaskState.RUNNING, record.task, agent=record.agent),
