@@ -1,4 +1,4 @@
-"""What can be done with jobs: each action, its key, when it applies, what it asks for. Draws nothing."""
+"""The actions on jobs: their shortcuts, when they are enabled, and the requests that they make."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from .views.question import ask_first, ask_text, question_about
 __all__ = ["JobActions"]
 
 MANY = 200
-"""Of a larger selection so many jobs decide what applies to it."""
+"""How many jobs of a larger selection are checked to decide which actions are enabled."""
 MANY_TO_REMOVE = 10
-"""So many jobs are not removed by a slip of the hand: their logs would be gone too."""
+"""From this number on, Remove asks first, since it deletes the jobs' logs, too."""
 
 
 class JobActions(QObject):
-    """The actions, as attributes; `update_enabled` makes those available that apply.
+    """The actions, as attributes. Qt's thread; nothing waits.
 
     Signals:
         noticed(str): a message about what was done.
-        refused(str): why nothing was done; empty when the last one no longer matters.
+        refused(str): an error message; empty when the last one no longer matters.
     """
 
     noticed = Signal(str)
@@ -113,7 +113,7 @@ class JobActions(QObject):
 
     def _action(self, text: str, glyph: str, keys: str, call: Callable[[], None], tip: str = "") -> QAction:
         action = QAction(text, self)
-        action.setAutoRepeat(False)  # a key that is held down submits one job, not ten
+        action.setAutoRepeat(False)  # else a key that is held down would submit many jobs
         if keys:
             action.setShortcut(QKeySequence(keys))
             action.setShortcutContext(
@@ -128,7 +128,7 @@ class JobActions(QObject):
 
     @property
     def groups(self) -> list[list[QAction]]:
-        """The actions as in the bar, those that belong together in one group."""
+        """The actions of the bar above the list, in their order, as groups with separators between them."""
         return [
             [self.start, self.stop],
             [self.submit_again, self.remove],
@@ -156,14 +156,14 @@ class JobActions(QObject):
         self.follow_palette()
 
     def update_enabled(self) -> None:
-        """Make those actions available that apply to what is selected now."""
+        """Enable the actions that apply to the current selection, and disable the others."""
         sources, live = self._sources, self._sources.is_live
         jobs = [job for job in self.selected(MANY) if sources.takes_requests(job)]
         tasks = self._selected_tasks()
         current, shown = self._current(), self._current_record()
         log = bool(shown is not None and shown.log_file)
         unfinished = self._unfinished()
-        # Of a selection larger than that, the rest may hold whatever the list holds.
+        # The unchecked rest of a larger selection may contain any job of the list.
         many = len(jobs) >= MANY
         over = any(job.state.is_terminal for job in jobs) or (many and unfinished < self._model.total)
         open_ = any(_can_stop(job) for job in jobs) or (many and unfinished > 0)
@@ -191,12 +191,12 @@ class JobActions(QObject):
             action.setEnabled(shown is not None and bool(shown.picture))
 
     def selected(self, at_most: int | None = None) -> list[JobRecord]:
-        """The selected jobs that there still are: one may go while its menu is open."""
+        """Return the selected jobs that still exist: one may be removed while its menu is open."""
         found = (self._model.job(job_id) for job_id in self._view.chosen.job_ids(at_most))
         return [job for job in found if job is not None]
 
     def _selected_tasks(self) -> dict[str, list[int]]:
-        """The selected tasks of jobs about which something can be asked now."""
+        """Return the selected tasks of jobs that take requests now, by job id."""
         return {
             job_id: tasks
             for job_id, tasks in self._view.chosen.tasks().items()
@@ -204,11 +204,11 @@ class JobActions(QObject):
         }
 
     def _unfinished(self) -> int:
-        """How many jobs wait or run. Not from all jobs, of which there may be very many."""
+        """Return how many jobs are waiting or running, without a loop over all jobs."""
         return self._model.count(JobState.WAITING) + self._model.count(JobState.RUNNING)
 
     def _current(self) -> JobRecord | None:
-        """The job of the current row, if that is selected: else it is what came in place of one that went."""
+        """Return the job of the current row, if selected: else the row only took a removed job's place."""
         return self._model.job(self._view.current()[0]) if self._view.chosen.has_current() else None
 
     def _current_record(self) -> JobRecord | TaskRecord | None:
@@ -216,7 +216,7 @@ class JobActions(QObject):
         return self._model.record(row) if self._current() is not None else None
 
     def _task_records(self, tasks: dict[str, list[int]]) -> Iterator[tuple[str, int, TaskRecord | None]]:
-        """Job, index and record of each of `tasks`; None for one that was not in sight yet."""
+        """Yield job id, index and record of each task; the record is None if it was never visible."""
         for job_id, indexes in tasks.items():
             first = self._model.rows_of_tasks(job_id).start
             for index in indexes:
@@ -226,12 +226,12 @@ class JobActions(QObject):
     # --- On the queue ---
 
     def _start(self) -> None:
-        # A preview whose pixels go to Katana is repeated by Katana, as a job of its own.
+        # A preview that sends its pixels to Katana is repeated by Katana, as a new job.
         jobs = [job for job in self.selected() if job.state.is_terminal and not catalog.repeat(job.id)]
         self._requests.ask_each("Start", jobs, lambda source, ids: source.start_jobs(ids))
 
     def _stop(self) -> None:
-        """The selected jobs, and the selected tasks of other jobs."""
+        """Stop the selected jobs, and the selected tasks of other jobs; ask first if one has run for long."""
         jobs = [job for job in self.selected() if _can_stop(job)]
         ids = [job.id for job in jobs]
         tasks = {job_id: each for job_id, each in self._view.chosen.tasks().items() if job_id not in ids}
@@ -281,7 +281,7 @@ class JobActions(QObject):
         )
 
     def _after_question(self, question: str, verb: str, call: Callable[[], None], count: int) -> None:
-        """Ask `question`, if there is one, without holding anything up; then `call`. Nothing for no jobs."""
+        """Call `call`, after a non-blocking dialog if `question` is not empty; nothing if `count` is 0."""
         if not count:
             return
         if not question:
@@ -291,7 +291,7 @@ class JobActions(QObject):
 
     def _pause(self) -> None:
         wanted = not self._paused
-        self.pause.setChecked(self._paused)  # the queue's answer checks it
+        self.pause.setChecked(self._paused)  # undo the click; `set_paused` follows the queue's state
         self._requests.ask_queue("Pause Queue", lambda client: client.pause_queue(wanted))
 
     def _start_tasks(self) -> None:
@@ -308,13 +308,13 @@ class JobActions(QObject):
         for job in jobs:
             groups[job.priority + by].append(job.id)
         for priority, ids in groups.items():
-            # The column is hidden at first, and rows stay where they are.
+            # A message is needed: the Priority column is hidden by default, and rows do not move.
             one = f"{verb} the priority of {jobs[0].name} to {priority}."
             done = one if len(jobs) == 1 else f"{verb} the priority of {len(jobs):,} jobs."
             self._requests.ask_queue("Priority", partial(_set_priority, ids, priority), done)
 
     def _ask_priority(self) -> None:
-        """A small dialog with a number, which holds up nothing."""
+        """Ask for the priority of the selected jobs in a non-blocking dialog."""
         jobs = self._orderable()
         if not jobs:
             return
@@ -340,7 +340,7 @@ class JobActions(QObject):
             return
         ids = [job.id for job in jobs]
         which = jobs[0].name if len(jobs) == 1 else f"{len(jobs):,} jobs"
-        # Of several that differ none is shown: to press OK at once must not give all the first one's.
+        # Empty for notes that differ: OK without a change must not overwrite them with the first one.
         known = jobs[0].note if len({job.note for job in jobs}) == 1 else ""
 
         def ask(text: str) -> None:
@@ -370,7 +370,7 @@ class JobActions(QObject):
         self._requests.submit("Submit Again", spec, f"{spec.name} was submitted again, as it was then.")
 
     def _orderable(self) -> list[JobRecord]:
-        """The selected jobs that have a priority: those of a farm are ordered there."""
+        """Return the selected jobs whose priority can be set: unfinished, and not on a farm."""
         return [job for job in self.selected() if not job.state.is_terminal and not job.farm]
 
     def _jobs_of(self, job_id: str) -> list[JobRecord]:
@@ -380,7 +380,7 @@ class JobActions(QObject):
     # --- On files ---
 
     def _task_logs(self) -> list[str]:
-        """Of the selected tasks."""
+        """Return the log paths of the selected tasks."""
         records = self._task_records(self._view.chosen.tasks())
         return [record.log_file for _job, _index, record in records if record is not None and record.log_file]
 
@@ -429,7 +429,7 @@ class JobActions(QObject):
 
 
 def _set_tip(action: QAction, text: str) -> None:
-    """Set the tool tip of `action`, with its key."""
+    """Set the tool tip of `action` to `text` and its shortcut."""
     keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
     action.setToolTip(f"{text} ({keys})" if keys else text)
 

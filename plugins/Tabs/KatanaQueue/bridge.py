@@ -1,4 +1,7 @@
-"""The one crossing from the threads of kq and of farms to Qt's. Nothing else in the tab is called on them."""
+"""Brings changes and results from the threads of kq and of farms to Qt's thread.
+
+Only this module's code runs on those threads; everything else in the tab is called on Qt's thread.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +30,20 @@ from ...qt_dispatch import open_dispatcher, post
 __all__ = ["QueueBridge", "with_jobs"]
 
 FRAME_MS = 16
-"""Changes are handed on at most this often: once a frame."""
+"""Minimum time between two `changed` signals: one frame at 60 Hz."""
 MAX_JOBS = 10_000
-"""So many jobs in one change, but for a snapshot: more would be felt as a pause."""
+"""Most jobs in one change, except in a snapshot; more would be felt as a pause."""
 
 _Result = TypeVar("_Result")
 
 
 class QueueBridge(QObject):
-    """Hands the changes of the queue and of farms to Qt's thread, joined to one a frame.
+    """Emits the changes of the queue and of farms on Qt's thread, merged into one per frame.
+
+    Public methods: Qt's thread.
 
     Signals:
-        changed(QueueChange): on Qt's thread, at most once in FRAME_MS.
+        changed(QueueChange): the merged changes, at most once in FRAME_MS.
     """
 
     changed = Signal(object)
@@ -48,12 +53,12 @@ class QueueBridge(QObject):
         self._lock = threading.Lock()
         self._pending = _Pending()
         self._farm_jobs: dict[str, JobRecord] = {}
-        """All jobs on farms: they are part of each snapshot of the queue."""
+        """All jobs on farms, by id. They are added to each snapshot, which would otherwise remove them."""
         self._status, self._message = ConnectionStatus.STARTING, ""
         self._posted = False
         self._last_s = 0.0
-        self._listening: list[Callable[[], None]] = []  # what ends it; empty: not listening
-        # Also when Qt deletes the tab without closing it: the queue must not keep it.
+        self._listening: list[Callable[[], None]] = []  # removes each listener; empty: not listening
+        # If Qt deletes the tab without closing it, the queue must not keep a reference to it.
         self.destroyed.connect(partial(_stop_listening, self._listening))
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -62,7 +67,7 @@ class QueueBridge(QObject):
         open_dispatcher()
 
     def attach(self, client: QueueClient, farms: Iterable[Farm] = ()) -> None:
-        """Listen to `client` and these farms, and no longer to those before."""
+        """Listen to `client` and `farms` instead of those before."""
         self.detach()
         with self._lock:
             self._pending = _Pending()
@@ -72,11 +77,11 @@ class QueueBridge(QObject):
 
     @property
     def is_attached(self) -> bool:
-        """Whether it listens."""
+        """Whether it listens to a queue."""
         return bool(self._listening)
 
     def detach(self) -> None:
-        """Listen no more."""
+        """Stop listening; `attach` starts it again."""
         _stop_listening(self._listening)
 
     def watch(
@@ -85,11 +90,17 @@ class QueueBridge(QObject):
         done: Callable[[_Result], None] | None = None,
         failed: Callable[[str], None] | None = None,
     ) -> None:
-        """Call `done` with what `future` brings, or `failed` with a message; on Qt's thread."""
+        """Call a function on Qt's thread when `future` is done; none if it is cancelled.
+
+        Args:
+            future: may be completed on any thread.
+            done: called with the result.
+            failed: called with the message of a KqError. Other errors are raised on Qt's thread.
+        """
         future.add_done_callback(lambda over: post(self._on_returned, over, done, failed))
 
     def _on_change(self, change: QueueChange) -> None:
-        """kq's thread."""
+        """Merge a change of the queue. kq's thread."""
         with self._lock:
             self._status, self._message = change.status, change.message
             if change.reset and self._farm_jobs:
@@ -97,7 +108,7 @@ class QueueBridge(QObject):
             self._add(change)
 
     def _on_farm_change(self, change: FarmChange) -> None:
-        """A farm's thread, and Qt's at first."""
+        """Merge a change of a farm. The farm's thread; Qt's for the first call, in `attach`."""
         with self._lock:
             self._farm_jobs.update((job.id, job) for job in change.jobs)
             for job_id in change.removed_jobs:
@@ -112,7 +123,7 @@ class QueueBridge(QObject):
             )
 
     def _add(self, change: QueueChange) -> None:
-        """With the lock held."""
+        """Add to the pending changes and wake Qt's thread once. The caller holds the lock."""
         self._pending.add(change)
         if not self._posted:
             self._posted = True
@@ -155,7 +166,7 @@ class QueueBridge(QObject):
 
 
 def with_jobs(change: QueueChange, jobs: tuple[JobRecord, ...]) -> QueueChange:
-    """`change` with other jobs."""
+    """Return `change` with `jobs` in place of its jobs."""
     values = {name: getattr(change, name) for name in QueueChange.__struct_fields__}
     return QueueChange(**{**values, "jobs": jobs})
 
@@ -166,7 +177,7 @@ def _stop_listening(listening: list[Callable[[], None]], _destroyed: object = No
 
 
 class _Pending:
-    """Changes that wait to be handed on, joined to one. Not thread-safe by itself."""
+    """Changes that were not emitted yet, merged into one. Not thread-safe by itself."""
 
     def __init__(self) -> None:
         self._forget()
@@ -181,7 +192,7 @@ class _Pending:
         self._queue: QueueRecord | None = None
 
     def add(self, change: QueueChange) -> None:
-        if change.reset:  # what came before a snapshot is void
+        if change.reset:  # a snapshot replaces all earlier changes
             self._forget()
         self._last = change
         self._is_reset = self._is_reset or change.reset
@@ -205,7 +216,7 @@ class _Pending:
         return self._last is None
 
     def take(self) -> QueueChange | None:
-        """All of it in one change, or the first MAX_JOBS jobs."""
+        """Return all in one change, or with the first MAX_JOBS jobs, and keep the rest; None: nothing."""
         if self._last is None:
             return None
         rest: dict[str, JobRecord] = {}

@@ -1,6 +1,6 @@
-"""The tab and Katana's Catalog: two actions, and progress and pictures of renderers that print none.
+"""Connects the tab to Katana's Catalog: two actions, and progress and pictures that renderers do not print.
 
-Which item of the Catalog a job has is known in `plugins.catalog`.
+`plugins.catalog` finds the Catalog item of a job.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .views.jobs_view import JobsView
 __all__ = ["CatalogActions", "CatalogPictures", "with_catalog_progress"]
 
 _ENDED_S = 10.0
-"""For so long after a job's end the Catalog may still get its last picture."""
+"""How long after a job's end, in seconds, the Catalog may still receive its last picture."""
 
 
 class CatalogActions(QObject):
-    """*Show in Monitor* and *Show in Catalog*, for the job of the current row. Qt's thread.
+    """The actions *Show in Monitor* and *Show in Catalog*, for the job of the current row. Qt's thread.
 
     Signals:
-        refused(str): why nothing was shown; empty when that no longer matters.
+        refused(str): an error message; empty when the last one no longer matters.
     """
 
     refused = Signal(str)
@@ -44,7 +44,7 @@ class CatalogActions(QObject):
         return [self.show_in_monitor, self.show_in_catalog]
 
     def update_enabled(self) -> None:
-        """Offer them for a job that has an item in the Catalog."""
+        """Enable the actions if the current job has an item in the Catalog."""
         has_item = catalog.has_item(self._current())
         for action in self.actions:
             action.setEnabled(has_item)
@@ -70,15 +70,15 @@ class CatalogActions(QObject):
 
 
 class CatalogPictures:
-    """Gives the tab the pictures of renders that name no file: those that the Catalog shows. Qt's thread."""
+    """Takes the pictures of renders that name no picture file from the Catalog. Qt's thread."""
 
     def __init__(self, model: JobsModel, pictures: PictureLoader) -> None:
         self._model, self._pictures = model, pictures
         self._final: set[str] = set()
-        """Jobs whose last picture is there, if they have one."""
+        """The ids of jobs that ended more than _ENDED_S ago: their pictures do not change any more."""
 
     def update(self) -> None:
-        """Ask the Catalog for the pictures of the jobs that run, or have ended since, and name no file."""
+        """Fetch the pictures of running and just ended jobs that name no picture file. Call it regularly."""
         for job_id in catalog.rendered_jobs():
             job = self._model.job(job_id)
             if job is None:
@@ -94,7 +94,7 @@ class CatalogPictures:
 
 
 def with_catalog_progress(jobs: Iterable[JobRecord]) -> tuple[JobRecord, ...]:
-    """`jobs`, those that run and have printed no progress with the progress that the Catalog shows."""
+    """Return `jobs`; running ones without printed progress get the progress that the Catalog shows."""
     return tuple(_with_progress(job) for job in jobs) if catalog.knows_renders() else tuple(jobs)
 
 

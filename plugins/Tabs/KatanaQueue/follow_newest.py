@@ -1,4 +1,4 @@
-"""Selects the job that was submitted last, unless the artist has selected an older one. Draws nothing."""
+"""Selects the job that was submitted last, unless the artist has selected an older one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["NewestJob"]
 
 
 class NewestJob(QObject):
-    """Keeps `view` at the newest job of `model`, which its owner wants to see. Qt's thread."""
+    """Keeps the newest job of `model` selected in `view`. Qt's thread."""
 
     def __init__(self, view: JobsView, model: JobsModel) -> None:
         super().__init__(view)
         self._view, self._model = view, model
         self._follows = True
         self._seen = ""
-        self._soon = QTimer(self)  # in another turn than the one that fills the list
+        self._soon = QTimer(self)  # selects in a later turn of the event loop, when the list is filled
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
         self._soon.timeout.connect(self._select)
@@ -39,8 +39,8 @@ class NewestJob(QObject):
         if job is None or self._model.row(job.id) is None:
             return  # not shown, or not yet
         self._seen = job.id
-        # The row may be current and not selected: Qt makes it so when the list gets the keyboard.
+        # The row may be current without being selected: Qt makes it current when the list gets the focus.
         is_shown = job.id == self._view.current()[0] and self._view.chosen.any()
-        # A job of an earlier session was not submitted now.
+        # Jobs from the history were not submitted in this session.
         if self._follows and not job.from_history and not is_shown:
             self._view.show_job(job.id)

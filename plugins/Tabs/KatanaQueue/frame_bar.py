@@ -1,4 +1,4 @@
-"""The bars that show all frames of a job in its row: asks for what they need, and selects what is clicked."""
+"""Fetches the data of the frame bars in the rows of jobs, and selects the task of a frame that is clicked."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .views.jobs_view import JobsView
 __all__ = ["FrameBars"]
 
 INTERVAL_MS = 400
-"""The frames of a job that changes all the time are asked for no more often."""
+"""Minimum time between two requests for the frames of changing jobs."""
 
 
 class FrameBars(QObject):
-    """Of the jobs in sight alone. Qt's thread.
+    """Keeps the frame bars of the visible rows up to date. Qt's thread.
 
     Signals:
-        frame_chosen(TaskState): a click selected a task, which is in that state.
+        frame_chosen(TaskState): a click on a bar selected a task; its state.
     """
 
     frame_chosen = Signal(object)
@@ -41,7 +41,7 @@ class FrameBars(QObject):
         self._view, self._model, self._bridge, self._frames = view, model, bridge, frames
         self._sources = sources
         self._under_way: set[str] = set()
-        """The jobs whose states were asked for."""
+        """The ids of jobs whose states were requested and have not arrived."""
         self._again = QTimer(self)
         self._again.setSingleShot(True)
         self._again.setInterval(INTERVAL_MS)
@@ -50,17 +50,17 @@ class FrameBars(QObject):
         view.frame_bar_clicked.connect(self._on_clicked)
 
     def forget(self) -> None:
-        """There is another queue."""
+        """Drop all frames, because another queue is shown."""
         self._frames.clear()
         self._under_way.clear()
 
     def job_changed(self, job: JobRecord) -> None:
-        """A job reads otherwise."""
+        """Update the bar of a job that has changed, soon, if the list is visible."""
         if has_frame_bar(job) and not self._again.isActive() and self._view.isVisible():
             self._again.start()
 
     def ask(self) -> None:
-        """Ask for what the rows in sight need and do not have."""
+        """Request the frames that the visible rows need and do not have. They are drawn as they arrive."""
         if not self._view.isVisible():
             return
         first, last = self._view.visible_rows()
@@ -86,12 +86,12 @@ class FrameBars(QObject):
             self._draw()
             now = self._model.job(job.id)
             if now is not None and now is not job:
-                self.job_changed(now)  # it went on while the answer was on its way
+                self.job_changed(now)  # the job changed between the request and its result
 
         self._bridge.watch(source.task_states(job.id), done, lambda _why: self._under_way.discard(job.id))
 
     def _with_order(self, job_id: str, call: Callable[[], None]) -> None:
-        """Call `call` when the order of the job's frames is known; never where the job is gone."""
+        """Call `call` as soon as the order of the job's frames is known; not at all if the job is gone."""
         if not self._frames.needs_order(job_id):
             call()
             return
@@ -124,7 +124,10 @@ class FrameBars(QObject):
 
 
 def _order(spec: Future[JobSpec]) -> Future[FrameOrder]:
-    """Worked out where the answer comes: of ten thousand frames Qt's thread would be held up."""
+    """Return a future of the frame order, computed on the thread that resolves `spec`.
+
+    On Qt's thread, ten thousand frames would be felt as a pause.
+    """
     order: Future[FrameOrder] = Future()
 
     def done(over: Future[JobSpec]) -> None:

@@ -1,4 +1,4 @@
-"""The menu of a row: which actions it has, in which order. Does nothing itself."""
+"""The context menu of the jobs list: its actions and their order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["job_menu"]
 
 
 def job_menu(acts: JobActions, catalog_actions: CatalogActions, send_to: SendTo, parent: QWidget) -> QMenu:
-    """A menu of what applies now. Qt deletes it when it is closed."""
+    """Return the context menu for the current selection. Qt deletes it when it is closed."""
     acts.update_enabled()
     catalog_actions.update_enabled()
     menu = QMenu(parent)

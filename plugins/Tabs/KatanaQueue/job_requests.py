@@ -1,4 +1,4 @@
-"""Requests about jobs, put to the queue or the farm that has them, and what came of them. Draws nothing."""
+"""Sends requests about jobs to the queue or farm that has them, and reports the results as messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ __all__ = ["JobRequests"]
 
 
 class JobRequests(QObject):
-    """Qt's thread; nothing waits.
+    """Makes requests. All methods are called on Qt's thread and return at once; results arrive there, too.
+
+    In the methods, `what` is the action's name, which begins an error message.
 
     Signals:
         noticed(str): a message about what was done.
-        refused(str): why nothing was done; empty when the last one no longer matters.
+        refused(str): an error message; empty when the last one no longer matters.
     """
 
     noticed = Signal(str)
@@ -32,7 +34,7 @@ class JobRequests(QObject):
         self._sources, self._bridge = sources, bridge
 
     def submit(self, what: str, spec: JobSpec, done: str) -> None:
-        """Queue a job; show `done`, or that the job could not be saved."""
+        """Submit `spec` to the queue; then show the message `done`, or a warning that it was not saved."""
 
         def take(is_saved: bool) -> None:
             if is_saved:
@@ -45,10 +47,13 @@ class JobRequests(QObject):
     def ask_queue(
         self, what: str, call: Callable[[QueueClient], Future[Any]], done: str | Callable[[Any], None] = ""
     ) -> None:
-        """Ask the queue; show `done`, or call it with the result; else show why it is not done."""
+        """Make a request of the queue with `call`, if it is connected.
+
+        `done` is a message to show, or a function to call with the result.
+        """
         self.refused.emit("")
         client = self._sources.client
-        if client is None or not self._sources.is_live:  # it went while a menu or a question was open
+        if client is None or not self._sources.is_live:  # disconnected while a menu or a dialog was open
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
             return
         self.ask(what, lambda: call(client), done)
@@ -56,7 +61,10 @@ class JobRequests(QObject):
     def ask_each(
         self, what: str, jobs: list[JobRecord], call: Callable[[JobSource, list[str]], Future[None]]
     ) -> None:
-        """Ask those that have `jobs`; for no jobs nothing is done."""
+        """Call `call(source, job_ids)` for the queue and each farm that has some of `jobs`.
+
+        Nothing is requested if one of them cannot take requests now.
+        """
         if not jobs:
             return
         self.refused.emit("")
@@ -67,7 +75,7 @@ class JobRequests(QObject):
             self.ask(what, partial(call, source, ids))
 
     def ask(self, what: str, call: Callable[[], Future[Any]], done: str | Callable[[Any], None] = "") -> None:
-        """Make a request; show `done`, or call it with the result; else show why it is not done."""
+        """Make a request with `call`. `done` is a message to show, or a function to call with the result."""
         try:
             future = call()
         except KqError as error:
@@ -80,7 +88,7 @@ class JobRequests(QObject):
         )
 
     def with_spec(self, what: str, job: JobRecord, use: Callable[[JobSpec], None]) -> None:
-        """Call `use` with what was submitted as `job`."""
+        """Fetch the submitted spec of `job`, and call `use` with it."""
         source = self._sources.of(job)
         if source is not None:
             self._bridge.watch(

@@ -1,4 +1,4 @@
-"""Who has a job: the queue or one of the site's farms. Requests about jobs are put to it. Draws nothing."""
+"""Finds the source of a job, which takes requests about it: the queue or one of the site's farms."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ T = TypeVar("T")
 
 
 class FarmSource:
-    """A farm, with the requests about jobs that a QueueClient has. None of them waits."""
+    """Adapts a farm to the methods of QueueClient about jobs. All return a future and never wait."""
 
     def __init__(self, farm: Farm) -> None:
         self.farm = farm
 
     def start_jobs(self, job_ids: Sequence[str]) -> Future[None]:
-        """Run again what of these jobs failed or was cancelled."""
+        """Run the failed and cancelled tasks of these jobs again."""
         return _all(self.farm.start(job_id) for job_id in job_ids)
 
     def stop_jobs(self, job_ids: Sequence[str]) -> Future[None]:
-        """Cancel what waits, end what runs."""
+        """Cancel the waiting tasks of these jobs, and end the running ones."""
         return _all(self.farm.stop(job_id) for job_id in job_ids)
 
     def remove_jobs(self, job_ids: Sequence[str]) -> Future[None]:
-        """Take jobs that are over out of the list."""
+        """Remove finished jobs from the list."""
         return _all(self.farm.remove(job_id) for job_id in job_ids)
 
     def start_tasks(self, job_id: str, tasks: Sequence[int]) -> Future[None]:
@@ -46,27 +46,27 @@ class FarmSource:
         return self.farm.start(job_id, tasks)
 
     def stop_tasks(self, job_id: str, tasks: Sequence[int]) -> Future[None]:
-        """Stop single tasks of a job; its others go on."""
+        """Stop single tasks of a job; the others continue."""
         return self.farm.stop(job_id, tasks)
 
     def submit_again(self, job_id: str) -> Future[None]:
-        """Submit what a job is as a new one."""
+        """Submit a new job with the spec of this one."""
         return self.farm.submit_again(job_id, new_job_id())
 
     def tasks(self, job_id: str, first: int, count: int) -> Future[tuple[TaskRecord, ...]]:
-        """The tasks of a job from `first` on."""
+        """Fetch at most `count` tasks of a job, from index `first` on."""
         return _done(lambda: tuple(self.farm.tasks(job_id, first, count)))
 
     def task_states(self, job_id: str) -> Future[bytes]:
-        """The state of each task of a job, as its place among the states."""
+        """Fetch the states of a job's tasks: one byte each, the state's index in TaskState."""
         return _done(lambda: self.farm.task_states(job_id))
 
     def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
-        """The attempts that are over, of a job or of one of its tasks."""
+        """Fetch the finished attempts of a job, or of one of its tasks."""
         return _done(lambda: tuple(self.farm.attempts(job_id, task)))
 
     def spec(self, job_id: str) -> Future[JobSpec]:
-        """What was submitted."""
+        """Fetch the spec that was submitted."""
         return self.farm.spec(job_id)
 
 
@@ -77,8 +77,8 @@ class JobSources:
     """The queue and the farms of this session. Qt's thread.
 
     Attributes:
-        client: of the queue; None before there is one.
-        is_live: whether the queue answers. Farms always take requests, and answer when they can.
+        client: of the queue; None before the session has started.
+        is_live: whether the queue is connected. Farms always take requests.
     """
 
     def __init__(self) -> None:
@@ -87,21 +87,21 @@ class JobSources:
         self._farms: dict[str, FarmSource] = {}
 
     def set_farms(self, farms: Mapping[str, Farm]) -> None:
-        """Put requests about their jobs to these farms."""
+        """Set the farms of this session, by their names in KQ_FARMS."""
         self._farms = {farm.title: FarmSource(farm) for farm in farms.values()}
 
     def of(self, job: JobRecord | None) -> JobSource | None:
-        """Who has the job, whether it answers or not; None: it is not known now."""
+        """Return the source of `job`, connected or not; None for no job, or when its source is unknown."""
         if job is None:
             return None
         return self._farms.get(job.farm) if job.farm else self.client
 
     def takes_requests(self, job: JobRecord) -> bool:
-        """Whether something can be asked about the job now."""
+        """Whether requests about `job` can be made now."""
         return job.farm in self._farms if job.farm else self.is_live
 
     def by_source(self, jobs: Iterable[JobRecord]) -> list[tuple[JobSource, list[str]]]:
-        """The ids of `jobs` by who has them; those of a farm that is not known now are left out."""
+        """Group the ids of `jobs` by their source. Jobs whose source takes no requests now are left out."""
         found: dict[str, tuple[JobSource, list[str]]] = {}
         for job in jobs:
             source = self.of(job)
@@ -110,24 +110,24 @@ class JobSources:
         return list(found.values())
 
     def holds_back(self, task: TaskRecord) -> bool:
-        """Whether a farm may be asked to start the task before others."""
+        """Whether the task is waiting on a farm, so that the farm can start it before others."""
         return task.state is TaskState.WAITING and any(
             source.farm.job(task.job_id) is not None for source in self._farms.values()
         )
 
     def unfinished_on_farms(self) -> list[JobRecord]:
-        """The jobs on farms that wait or run."""
+        """Return the jobs on farms that are waiting or running."""
         jobs = (job for source in self._farms.values() for job in source.farm.jobs())
         return [job for job in jobs if not job.state.is_terminal]
 
 
 def start_tasks(tasks: list[int], source: JobSource, job_ids: list[str]) -> Future[None]:
-    """Ask for the start of tasks of one job: to be given to those who ask `by_source`."""
+    """Start `tasks` of the one job in `job_ids`. A partial of it suits `JobRequests.ask_each`."""
     return source.start_tasks(job_ids[0], tasks)
 
 
 def stop_tasks(tasks: list[int], source: JobSource, job_ids: list[str]) -> Future[None]:
-    """Likewise for their stop."""
+    """Stop `tasks` of the one job in `job_ids`. A partial of it suits `JobRequests.ask_each`."""
     return source.stop_tasks(job_ids[0], tasks)
 
 
@@ -141,13 +141,13 @@ def _done(answer: Callable[[], T]) -> Future[T]:
 
 
 def _all(futures: Iterable[Future[None]]) -> Future[None]:
-    """Done when all of them are; fails as the last that failed."""
+    """Return a future that is done when all `futures` are; it has the last of their errors, if any."""
     open_ = list(futures)
     joined: Future[None] = Future()
     left = len(open_)
     error: BaseException | None = None
 
-    def on_done(future: Future[None]) -> None:  # a farm has one thread: never two at once
+    def on_done(future: Future[None]) -> None:  # needs no lock: all are completed on the farm's one thread
         nonlocal left, error
         left -= 1
         error = future.exception() or error

@@ -1,4 +1,4 @@
-"""*Start Missing*: runs again what of a job failed, was stopped, or lost its files. Draws nothing."""
+"""*Start Missing*: runs the tasks of a job again that failed, were stopped, or whose files are missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["MissingTasks"]
 
 
 class MissingTasks(QObject):
-    """Qt's thread; the files are looked for on another.
+    """Finds and starts missing tasks. Called on Qt's thread; files are checked on a worker thread.
 
     Signals:
         noticed(str): a message about what was done.
@@ -38,7 +38,7 @@ class MissingTasks(QObject):
         return self._sources.client if self._sources.is_live else None
 
     def start(self, jobs: Sequence[JobRecord]) -> None:
-        """Run again what is missing of each of `jobs`, which are the queue's, and over."""
+        """Start the missing tasks of `jobs`: finished jobs of the queue, not of a farm. Returns at once."""
         if self._client is None:
             return
         for job in jobs:

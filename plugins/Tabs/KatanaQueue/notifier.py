@@ -1,4 +1,4 @@
-"""Notifies of the end of a job that ran long: by the tab's notice, and the system's tray if there is one."""
+"""Notifies the artist when a long job ends, in the tab's notice and in the system tray if there is one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from .models.completion_summary import CompletionSummary, Message
 __all__ = ["LONG_ENOUGH_S", "Notifier"]
 
 LONG_ENOUGH_S = 60.0
-"""Of a shorter job, in seconds, the artist is not notified: its end is seen."""
+"""The shortest run time, in seconds, of a job whose end is notified."""
 TRAY_POLL_MS, MAX_TRAY_POLLS = 100, 10
 """How often, and how many times, to check whether the tray has placed the icon."""
 
 
 class Notifier(QObject):
-    """Signals:
-    noticed(str): a message to show.
+    """Shows a message when long jobs complete or fail. Qt's thread.
+
+    Signals:
+        noticed(str): a message to show in the tab.
+
+    Attributes:
+        is_on: whether to notify at all.
     """
 
     noticed = Signal(str)
@@ -34,14 +39,18 @@ class Notifier(QObject):
         self._tray: QSystemTrayIcon | None = None
         self._summary = CompletionSummary()
         self._message = Message("", False)
-        self._looks = 0
+        self._polls = 0
         self._again = QTimer(self)
         self._again.setSingleShot(True)
         self._again.setInterval(TRAY_POLL_MS)
         self._again.timeout.connect(self._show_in_tray)
 
     def observe(self, news: Iterable[tuple[JobRecord, JobRecord | None]]) -> None:
-        """Notify of the jobs that ended; `news` has each job as it is now, and as it was before."""
+        """Notify of the long jobs in `news` that have ended.
+
+        Args:
+            news: pairs of a changed job's new and old record; the old one is None for a new job.
+        """
         if not self.is_on:
             return
         ended = [job for job, before in news if _ended_long(job, before)]
@@ -62,16 +71,16 @@ class Notifier(QObject):
             self._tray.setToolTip("Katana Queue")
         self._tray.show()
         self._message = message
-        self._looks = 0
+        self._polls = 0
         self._show_in_tray()
 
     def _show_in_tray(self) -> None:
-        """Once the icon has its place: before, X11 would show the message in a corner of the screen."""
+        """Show the message once the tray has placed the icon: before, X11 shows it in a screen corner."""
         if self._tray is None:
             return
-        # X11 reports that corner at first; other systems never report a place.
-        if self._tray.geometry().topLeft().isNull() and self._looks < MAX_TRAY_POLLS:
-            self._looks += 1
+        # X11 reports position 0, 0 at first; other systems never report another one.
+        if self._tray.geometry().topLeft().isNull() and self._polls < MAX_TRAY_POLLS:
+            self._polls += 1
             self._again.start()
             return
         icons = QSystemTrayIcon.MessageIcon

@@ -1,4 +1,4 @@
-"""What is shown of the selected job: feeds log and picture, and notifies monitors. Draws nothing."""
+"""Shows the log and picture of the selected job in their panels, and sends an event to monitors."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from .views.picture_panel import NamedPicture, PicturePanel
 __all__ = ["JOB_SELECTED_EVENT", "SelectedJob"]
 
 JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Queued with `jobId`, `picture` and `name`, for monitors: another job is selected, or another picture."""
+"""Katana event, sent when another job is selected or its picture path changes.
+
+Its keyword arguments are `jobId`, `picture` (a path) and `name`.
+"""
 
 
 class SelectedJob(QObject):
-    """Follows the current row of `view` into `log` and `picture`. Qt's thread."""
+    """Keeps `log` and `picture` at the job or task of the current row of `view`. Qt's thread."""
 
     def __init__(
         self,
@@ -44,14 +47,14 @@ class SelectedJob(QObject):
         self._job: JobRecord | None = None
         self._record: JobRecord | TaskRecord | None = None
         self._chosen_log = ""
-        self._compared: set[str] = set()  # two jobs whose pictures are shown together
+        self._compared: set[str] = set()  # ids of the two jobs whose pictures are compared
         view.current_changed.connect(self.show_current)
         view.chosen.changed.connect(self._show_pictures)
         pictures.unsaved_changed.connect(self._on_unsaved_changed)
         log.attempt_chosen.connect(self._choose_log)
 
     def job_changed(self, job: JobRecord) -> None:
-        """A job reads otherwise; when its picture is compared with another's, that is shown."""
+        """Update the comparison of two pictures, if `job`, which has changed, is one of the two."""
         if job.id in self._compared:
             self._show_pictures()
 
@@ -60,13 +63,13 @@ class SelectedJob(QObject):
             self._show_pictures()
 
     def show_current(self) -> None:
-        """Show what is known of the current row, if that has changed."""
+        """Show the log and picture of the current row, if its record has changed."""
         job_id, task = self._view.current()
         job = self._model.job(job_id)
         row = self._view.currentIndex().row()
         record: JobRecord | TaskRecord | None = self._model.record(row) if job is not None else None
         other = (job_id, task) != self._shown
-        is_explained = record is None or record.log_file  # else the view shows why there is no log yet
+        is_explained = record is None or record.log_file  # else the reason for no log may have changed
         if not other and job is self._job and record is self._record and is_explained:
             return
         self._record = record
@@ -95,7 +98,7 @@ class SelectedJob(QObject):
             )
 
     def _show_pictures(self) -> None:
-        """Of two selected jobs both pictures, the older job's at the left; else that of the current row."""
+        """Compare the pictures of two selected jobs, the older at the left; else show the current row's."""
         chosen = [job for job_id in self._view.chosen.job_ids(3) if (job := self._model.job(job_id))]
         if len(chosen) == 2 and all(job.picture for job in chosen):
             self._compared = {job.id for job in chosen}
@@ -133,7 +136,7 @@ class SelectedJob(QObject):
         self._bridge.watch(source.attempts(job.id, task), done)
 
     def _fetch_renderer(self, job: JobRecord) -> None:
-        """By which patterns errors in its log are recognised."""
+        """Fetch the job's renderer, whose patterns the log panel needs to recognise errors."""
         source = self._sources.of(job)
         if source is not None:
             self._bridge.watch(
@@ -143,7 +146,7 @@ class SelectedJob(QObject):
 
 
 def _labelled(job: JobRecord, other: JobRecord) -> NamedPicture:
-    """The picture of `job`, with a label that tells it from `other`, which may have the same name."""
+    """Return the picture of `job` with a label that differs from that of `other`, even for equal names."""
     if job.name != other.name:
         return NamedPicture(job.picture, job.name)
     times = [clock_text(each.submitted, time.time()) for each in (job, other)]

@@ -1,4 +1,4 @@
-"""*Send To*: a job of the queue, submitted once more to one of the site's farms. Draws nothing but a menu."""
+"""The menu *Send To*: submits a copy of a job of the queue to one of the site's farms."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ __all__ = ["SendTo"]
 
 
 class SendTo(QObject):
-    """Offers the farms for the selected jobs. Qt's thread.
+    """Sends selected jobs to farms. Qt's thread; nothing waits.
+
+    Args:
+        selected: returns the selected jobs.
+        sources: the queue and the farms.
+        bridge: brings results to Qt's thread.
+        parent: the owner.
 
     Signals:
         noticed(str): a message about what was done.
-        refused(str): why nothing was done; empty when the last one no longer matters.
+        refused(str): an error message; empty when the last one no longer matters.
     """
 
     noticed = Signal(str)
@@ -39,11 +45,11 @@ class SendTo(QObject):
         self._farms: Mapping[str, Farm] = {}
 
     def set_farms(self, farms: Mapping[str, Farm]) -> None:
-        """Offer these."""
+        """Set the farms to offer, by their names in KQ_FARMS."""
         self._farms = farms
 
     def menu(self, parent: QWidget) -> QMenu | None:
-        """A menu of farms; None where there is no farm."""
+        """Return a menu of the farms, disabled when no selected job can be sent; None without farms."""
         if not self._farms:
             return None
         menu = QMenu("Send To", parent)

@@ -1,4 +1,4 @@
-"""The Katana Queue tab: composes list, log, picture and Agents, and joins them to the queue."""
+"""The Katana Queue tab: creates the list, log, picture and Agents panels, and connects them to the queue."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ __all__ = ["KatanaQueueTab"]
 SESSION_POLL_MS = 250
 TASKS_INTERVAL_MS = 400
 COUNTS_INTERVAL_MS = 100
-"""Numbers that change more often cannot be read."""
+"""Minimum time between two updates of the counts: faster changes cannot be read."""
 
 
 class KatanaQueueTab(UI4.Tabs.BaseTab):
-    """Jobs above; log, picture and Agents of what is selected below."""
+    """The list of jobs, and below it pages with the selected job's log and picture, and the Agents."""
 
     farm_name = "Katana Queue"
-    """The name that the farm plug-in has in menus; set when the tab is registered."""
+    """The farm plug-in's name in menus; set when the tab is registered."""
 
     def __init__(self, parent: QWidget | None, flags: int = 0) -> None:
-        super().__init__(parent)  # no flags: Qt refuses an int, and Katana may hand one on
+        super().__init__(parent)  # without `flags`: Katana may pass an int, which Qt does not accept
         self._client: QueueClient | None = None
         self._farms: dict[str, Farm] = {}
         self._status = ConnectionStatus.STARTING
@@ -151,7 +151,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         layout.addWidget(self.banner)
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.notice)
-        # From left to right and from the top; Qt's own order is that in which they were made.
+        # Tab order from left to right and top to bottom; Qt's default is the order of creation.
         for one, next_one in pairwise([*top.controls, self.banner.resume, self.view, *self.details.controls]):
             self.setTabOrder(one, next_one)
 
@@ -181,7 +181,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.view.chosen.changed.connect(lambda: self.notice.refuse(""))
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
         self.log.sight_wanted.connect(lambda: self.details.show_page("Log"))
-        self.addActions(self.log.search_actions)  # their keys hold in the list too, and beside the log
+        self.addActions(self.log.search_actions)  # so that their shortcuts work in the whole tab
         self.frame_bars.frame_chosen.connect(self._on_frame_chosen)
         self.details.page_changed.connect(self._follow_visibility)
         self._clock.timeout.connect(self._tick)
@@ -192,7 +192,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     # --- The queue ---
 
     def attach(self, client: QueueClient, farms: Mapping[str, Farm] | None = None) -> None:
-        """Show the queue that `client` speaks to, and these farms, by name."""
+        """Show the jobs of `client`'s queue and of `farms` (by their names in KQ_FARMS). Qt's thread."""
         self._client = self.sources.client = client
         self._farms = dict(farms or {})
         self.sources.set_farms(self._farms)
@@ -205,7 +205,10 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.bridge.attach(client, self._farms.values())
 
     def _look_for_session(self) -> None:
-        """The tab may be restored before kq is started: check again until it is."""
+        """Attach to the session; check again later if it, or its farms, are not there yet.
+
+        Katana may restore the tab before kq is started.
+        """
         session = current_session()
         if session is not None:
             site = site_farms.open_farms()
@@ -257,7 +260,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._status, self._message = status, message
         live = status == ConnectionStatus.CONNECTED
         if live:
-            self.notice.refuse("")  # what could not be done can be done now
+            self.notice.refuse("")  # clears an error about the lost connection
         self.sources.is_live = live
         self.actions_of_jobs.update_enabled()
         self.agents_panel.set_client(self._client if live else None)
@@ -283,7 +286,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             )
 
     def _on_frame_chosen(self, state: TaskState) -> None:
-        """A frame's picture, or why there is none."""
+        """Show the page with the log of a failed frame, or the picture of any other."""
         self.details.show_page("Log" if state == TaskState.FAILED else "Picture")
 
     def _job_name(self, job_id: str) -> str:
@@ -294,7 +297,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
 
     def _on_counts_changed(self) -> None:
         if not self.isVisible():
-            return  # `showEvent` makes up for it
+            return  # `showEvent` updates the counts
         fills_or_empties = bool(self.model.shown) != (self._list.currentWidget() is self.view)
         if fills_or_empties or not self._counts_timer.isActive():
             self._show_counts()
@@ -332,7 +335,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         return menu
 
     def _tick(self) -> None:
-        """Elapsed and remaining times read otherwise: a second is over."""
+        """Update times, and whatever is polled, once per second."""
         if self.model.count(JobState.RUNNING):
             self.view.viewport().update()
             self._show_catalog_progress()
@@ -343,7 +346,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._show_banner()
 
     def _show_catalog_progress(self) -> None:
-        """Of renders that print none the queue sends no news: Katana is asked."""
+        """Poll Katana for the progress of renders that print none, as the queue sends no changes for them."""
         if self._client is None or not catalog.knows_renders():
             return
         running = [self._client.job(agent.job) for agent in self.agents.agents() if agent.job]
@@ -359,7 +362,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     # --- Qt and Katana ---
 
     def getSettings(self) -> dict[str, Any]:
-        """What Katana saves with the layout."""
+        """Return the settings that Katana saves with the layout."""
         settings = dict(super().getSettings() or {})
         settings[tab_settings.KEY] = {
             "version": tab_settings.VERSION,
@@ -389,7 +392,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.log.fold_action.setChecked(own.fold)
 
     def _follow_visibility(self) -> None:
-        """Files are read, and times updated, only while they are visible."""
+        """Read files and update times only while they are visible."""
         visible = self.isVisible()
         self.log.set_active(visible and self.details.current_page() is self.log)
         self.pictures.set_active(visible)
@@ -400,7 +403,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
                 timer.stop()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The tab is visible now."""
+        """Resume what `hideEvent` and `closeEvent` stopped, and update what has changed since."""
         super().showEvent(event)
         self.log.reader.resume()
         self.pictures.resume()
@@ -414,12 +417,12 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._tasks_timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Jobs are still taken in: the artist may be notified of their end."""
+        """Stop reading files. Changes of jobs are still processed, to notify of their end."""
         super().hideEvent(event)
         self._follow_visibility()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """The tab's threads end. Shown again, it continues where it was."""
+        """End the tab's threads. `showEvent` starts them again if the tab is reopened."""
         self.bridge.detach()
         self.log.reader.close()
         self.pictures.close()
@@ -427,12 +430,12 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         super().closeEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Who gives the tab the keyboard means the list. A focus proxy would turn the Tab key back here."""
+        """Pass the focus to the list. Not by a focus proxy: the Tab key would return to this widget."""
         super().focusInEvent(event)
         self.view.setFocus(event.reason())
 
     def changeEvent(self, event: QEvent) -> None:
-        """Another palette, other icons."""
+        """Draw the icons again when the palette changes."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_tasks_timer"):
             self.actions_of_jobs.follow_palette()

@@ -1,4 +1,4 @@
-"""The titles of the jobs list's columns, for Qt. They know nothing of rows."""
+"""The header of the jobs list: titles, tool tips and alignment of its columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
 def column_title(section: int, orientation: Qt.Orientation, role: int) -> Any:
-    """What a model of the jobs answers as `headerData`: titles and hints."""
+    """Return the `headerData` of a model with the columns of the jobs list: title, tool tip or alignment."""
     if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(COLUMNS):
         return None
     if role in _TITLE_ROLES:
@@ -33,10 +33,10 @@ def column_title(section: int, orientation: Qt.Orientation, role: int) -> Any:
 
 
 class ColumnTitles(QAbstractTableModel):
-    """A model for the header alone.
+    """A model without rows, for the header alone.
 
-    With the model of the jobs a header lays itself out and is drawn anew whenever a row moves, and asks for
-    the flags of every cell of 100,000 rows to know whether a column is selected.
+    With the model of the jobs, the header would be laid out and drawn again whenever a row moves, and Qt
+    would read the flags of every cell of 100,000 rows to find out whether a column is selected.
     """
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -44,21 +44,21 @@ class ColumnTitles(QAbstractTableModel):
         self._sorted: int | None = None
 
     def set_sorted(self, section: int) -> None:
-        """This column orders the list: its title leaves room for the arrow at its right end."""
+        """Set the sorted column: its title is left-aligned, to leave room for the arrow."""
         before, self._sorted = self._sorted, section
         for changed in {section, before} - {None}:
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, changed, changed)
 
     def rowCount(self, parent: _Index = _NO_INDEX) -> int:
-        """None."""
+        """Return 0."""
         return 0
 
     def columnCount(self, parent: _Index = _NO_INDEX) -> int:
-        """The columns, hidden ones included."""
+        """Return the number of columns, hidden ones included."""
         return 0 if parent.isValid() else len(COLUMNS)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        """As of the jobs, but where the arrow is."""
+        """Return `column_title`, except for the alignment of the sorted column."""
         if role == _ALIGNMENT and section == self._sorted:
             return _LEFT
         return column_title(section, orientation, role)

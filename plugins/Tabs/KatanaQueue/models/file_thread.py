@@ -1,6 +1,6 @@
-"""A QObject with a thread that reads files, which may hang on a slow share. What is read lives elsewhere.
+"""The base class of QObjects with a worker thread that reads files, which may hang on a slow share.
 
-The desktop never waits for the thread: not when it is ended, nor when Qt deletes the object.
+Qt's thread never waits for it: neither in `close` nor when Qt deletes the object.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _POLL_INTERVAL_MS = 50
 
 
 class FileThread(QObject):
-    """Base of what works on a thread. Public methods: Qt's thread.
+    """Owns a worker thread, which is started at the first request. Public methods: Qt's thread.
 
-    A subclass's `_run` works on the thread until `_ending` is set. It waits on `_condition`, which
-    guards what both threads use, and calls `_start` after each request.
+    A subclass's `_run` runs on the thread until `_ending` is set, and waits on `_condition`, which guards
+    the data of both threads. Its request methods call `_start`.
     """
 
     def __init__(self, name: str, parent: QObject | None = None) -> None:
@@ -31,7 +31,7 @@ class FileThread(QObject):
         self._thread: threading.Thread | None = None
         self._condition = threading.Condition()
         self._ending = threading.Event()
-        # When Qt has deleted this object, the two are all that is left of it.
+        # Binds only these two, not `self`, which is deleted by the time that the signal arrives.
         self.destroyed.connect(partial(_end, self._condition, self._ending))
         self._resume_soon = QTimer(self)
         self._resume_soon.setSingleShot(True)
@@ -44,15 +44,15 @@ class FileThread(QObject):
         _end(self._condition, self._ending)
 
     def resume(self) -> None:
-        """After `close`: take up where it was."""
+        """Undo `close`: start the thread again, which serves the requests made meanwhile."""
         if self._ending.is_set() and not self.wait(0.0):
-            self._resume_soon.start()  # it hangs on a share still
+            self._resume_soon.start()  # the old thread still hangs on a share: try again later
         elif self._ending.is_set():
             self._ending.clear()
             self._start()
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether the thread is gone, `timeout_s` after at most."""
+        """Wait at most `timeout_s` seconds for the thread to end. Returns whether it has."""
         if self._thread is not None:
             self._thread.join(timeout_s)
             return not self._thread.is_alive()
@@ -60,14 +60,14 @@ class FileThread(QObject):
 
     def _start(self) -> None:
         if self._ending.is_set():
-            return  # closed: `resume` does what was asked for meanwhile
+            return  # closed: the request is served after `resume`
         if self._thread is None or not self._thread.is_alive():
             # Daemon: a read that hangs on a share must not keep the desktop from quitting.
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
-        """On the thread."""
+        """Serve requests on the worker thread until `_ending` is set."""
         raise NotImplementedError
 
 

@@ -1,6 +1,6 @@
-"""The state of every frame of jobs, as the bar in their rows shows it, and the task of each. Pure; no Qt.
+"""The states of jobs' tasks in the order of their frames, for the frame bars in the list. Pure; no Qt.
 
-A *place* counts tasks in the order of their frames: queued they may be in another.
+A *place* is an index in the order of frames; a task's own index is in the order of submission.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from .task_rows import MAX_SHOWN
 __all__ = ["FrameOrder", "FrameStates", "Pixel", "frame_order", "has_frame_bar", "pixels"]
 
 MAX_JOBS = 500
-"""So many jobs' frames are kept, of those that were in sight last."""
+"""Most jobs whose frames are kept; those used longest ago are dropped."""
 _GAP_FROM_PX = 4
-"""Frames that are so wide are parted by a pixel."""
+"""The least width of a frame, in pixels, at which a gap of one pixel separates frames."""
 _STATES = tuple(TaskState)
 _CODE = {state: code for code, state in enumerate(_STATES)}
 _COMPLETED = _CODE[TaskState.COMPLETED]
-_LOUDEST = tuple(
+_BY_PRECEDENCE = tuple(
     _CODE[state] for state in (TaskState.FAILED, TaskState.STOPPING, TaskState.RUNNING, TaskState.CANCELLED)
 )
-"""What shows where several frames share a pixel; a failed frame among thousands is never out of sight."""
+"""The state to show where several frames share a pixel, most important first: failed frames always show."""
 
 _Mark = tuple[int, ...]
 
 
 class Pixel(NamedTuple):
-    """One pixel of a bar. `share`: how much of it is in `state`, 0 to 1; the rest waits."""
+    """One pixel of a bar. `share` is the part of its frames in `state`, 0 to 1; the others are waiting."""
 
     state: TaskState
     share: float
@@ -40,26 +40,26 @@ class Pixel(NamedTuple):
 @dataclass
 class _JobFrames:
     states: bytes = b""
-    """By task."""
+    """By task index."""
     mark: _Mark | None = None
-    """Of the job, when its states were asked for."""
+    """`mark_of` the job when its states were requested."""
     tasks: tuple[int, ...] = ()
     firsts: tuple[int, ...] = ()
     shown: bytes = field(default=b"", repr=False)
-    """The states by place."""
+    """The states, by place."""
 
 
 class FrameOrder(NamedTuple):
     """The tasks of a job in the order of their frames."""
 
     firsts: tuple[int, ...]
-    """By place: the first frame of its task."""
+    """For each place, the first frame of its task."""
     tasks: tuple[int, ...]
-    """By place."""
+    """For each place, the index of its task."""
 
 
 def frame_order(spec: JobSpec) -> FrameOrder:
-    """The order of the frames that were submitted. Any thread: of 10,000 it takes a tenth of a second."""
+    """Return the order of a job's frames. Any thread, but not Qt's: 10,000 frames take 0.1 s."""
     chunks = spec.chunks()
     if chunks is None or len(chunks) > MAX_SHOWN:
         return FrameOrder((), ())
@@ -68,21 +68,24 @@ def frame_order(spec: JobSpec) -> FrameOrder:
 
 
 class FrameStates:
-    """Qt's thread."""
+    """The states of the frames of several jobs. Qt's thread."""
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, _JobFrames] = OrderedDict()
 
     def clear(self) -> None:
-        """Forget all: another queue is shown."""
+        """Drop all jobs."""
         self._jobs.clear()
 
     def needs_order(self, job_id: str) -> bool:
-        """Whether `set_order` was not called for a job, or so long ago that it is forgotten."""
+        """Whether the order of a job's frames is unknown: never set, or dropped for other jobs."""
         return not self._known(job_id).tasks
 
     def needs_states(self, job: JobRecord) -> bool:
-        """Whether the states of its tasks must be asked for: not while all are in one, or none changed."""
+        """Whether the states of the job's tasks must be fetched.
+
+        Not if none has changed since the last time. If all tasks are in the same state, it is set here.
+        """
         known = self._known(job.id)
         if known.mark == mark_of(job):
             return False
@@ -93,29 +96,34 @@ class FrameStates:
         return False
 
     def set_order(self, job_id: str, order: FrameOrder) -> None:
-        """Take the order of a job's frames."""
+        """Set the order of a job's frames."""
         known = self._known(job_id)
         known.firsts, known.tasks = order
         _arrange(known)
 
     def set_states(self, job: JobRecord, states: bytes) -> None:
-        """Take the states of a job's tasks; `job` is as it was when they were asked for."""
+        """Set the states of a job's tasks: one byte each, an index in TaskState.
+
+        Args:
+            job: the record at the time when the states were requested.
+            states: in the order of the tasks.
+        """
         known = self._known(job.id)
         known.states, known.mark = states, mark_of(job)
         _arrange(known)
 
     def shown(self, job: JobRecord) -> bytes:
-        """For each place the number of its state among the members of TaskState; empty while not known."""
+        """Return the states by place, one byte each, an index in TaskState; empty while unknown."""
         known = self._jobs.get(job.id)
         return known.shown if known is not None and len(known.shown) == job.tasks else b""
 
     def task_at(self, job_id: str, fraction: float) -> int | None:
-        """The task at `fraction` of the bar's width; None while the order is not known."""
+        """Return the index of the task at `fraction` of the bar's width; None while the order is unknown."""
         tasks = self._known(job_id).tasks
         return tasks[_place(fraction, len(tasks))] if tasks else None
 
     def tip(self, job_id: str, fraction: float) -> str:
-        """What is at `fraction` of the bar's width, for example `frame 7: Failed`; empty while not known."""
+        """Return the tool tip at `fraction` of the bar's width, like `frame 7: Failed`; empty if unknown."""
         known = self._known(job_id)
         if not known.shown or not known.firsts:
             return ""
@@ -131,12 +139,12 @@ class FrameStates:
 
 
 def has_frame_bar(job: JobRecord) -> bool:
-    """Whether the row of a job shows its frames: not of one with more tasks than the list shows."""
+    """Whether a job's row has a frame bar: one with several tasks, but not more than the list shows."""
     return 1 < job.tasks <= MAX_SHOWN
 
 
 def mark_of(job: JobRecord) -> _Mark:
-    """What of a job is another when the states of its tasks may be."""
+    """Return the fields of a job that change whenever the state of one of its tasks does."""
     return (
         job.attempts,
         job.tasks_waiting,
@@ -149,7 +157,12 @@ def mark_of(job: JobRecord) -> _Mark:
 
 
 def pixels(shown: bytes, width: int) -> list[Pixel | None]:
-    """A bar `width` pixels wide of frames in the states `shown`; None is a gap between two frames."""
+    """Return the pixels of a frame bar; None is a gap between two frames.
+
+    Args:
+        shown: the states by place, as of `FrameStates.shown`.
+        width: of the bar, in pixels.
+    """
     count = len(shown)
     line: list[Pixel | None] = []
     has_gaps = count * _GAP_FROM_PX <= width
@@ -159,16 +172,16 @@ def pixels(shown: bytes, width: int) -> list[Pixel | None]:
             line.append(None)
             continue
         part = shown[first : max(after, first + 1)]
-        loudest = next((code for code in _LOUDEST if code in part), None)
-        if loudest is not None:
-            line.append(Pixel(_STATES[loudest], 1.0))
+        first_code = next((code for code in _BY_PRECEDENCE if code in part), None)
+        if first_code is not None:
+            line.append(Pixel(_STATES[first_code], 1.0))
         else:
             line.append(Pixel(TaskState.COMPLETED, part.count(_COMPLETED) / len(part)))
     return line
 
 
 def _common_state(job: JobRecord) -> int | None:
-    """The state that all tasks are in; None where they differ."""
+    """Return the index in TaskState of the state that all tasks are in; None when they differ."""
     counts = {
         TaskState.WAITING: job.tasks_waiting,
         TaskState.COMPLETED: job.tasks_completed,

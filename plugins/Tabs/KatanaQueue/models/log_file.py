@@ -1,6 +1,6 @@
-"""A view of a log file of any size, line by line: an index of where lines start, and no copy of the file.
+"""Reads lines of a log file of any size, by an index of where lines start. Keeps no content in memory.
 
-Pure file access; no Qt, no thread. It blocks, so it is called on a thread of its own.
+No Qt and no thread. Its methods block, so they are called on a worker thread.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogProblem", "as_text"]
 CHUNK = 64 * 1024
 """Bytes between two entries of the index: 1 GB of log costs 128 kB of memory."""
 LONGEST = 16 * 1024
-"""Bytes of one line that are shown; the view shows how many more there are."""
+"""Bytes of one line that are shown; a note says how many more it has."""
 LONG = 128 * 1024
 """Bytes of one line that are searched."""
 _SIGNATURE = 256
 
 
 class LogProblem(Exception):
-    """Why there is nothing to show."""
+    """The log cannot be read. Its text is a whole message for the user."""
 
 
 class FileChange(Enum):
@@ -35,43 +35,46 @@ class FileChange(Enum):
     NONE = "none"
     GREW = "grew"
     RESTARTED = "restarted"
-    """It was cut off or replaced: everything known of it is void."""
+    """The file was truncated or replaced: line numbers start over."""
 
 
 class LogLine(NamedTuple):
-    """One line as it is shown."""
+    """One line to show."""
 
     text: str
     kind: str = ""
-    """error, warning, or empty."""
+    """Its severity: error, warning or empty."""
 
 
 class Block(NamedTuple):
-    """Some whole lines."""
+    """Consecutive whole lines of the file."""
 
     data: bytes
     lines: int
-    """How many they are."""
+    """The number of lines in `data`."""
     end: int | None
-    """Where the next line starts; None when that is not known."""
+    """The offset of the next line in the file, in bytes; None when unknown."""
 
 
 class LogFile:
-    """One log file. It is opened for each read, so that it may be renamed and removed meanwhile."""
+    """One log file. It is opened for each read, so that it can be renamed or removed between reads.
+
+    All methods that read raise LogProblem when the file cannot be read.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._identity: tuple[int, int] | None = None
-        self._opened_at = -1  # when its rights or content had last changed, when it could be opened
+        self._opened_at = -1  # the file's ctime (ns) at the last check at which it could be opened
         self.was_there = False
-        """Whether it was seen: what is not there then has gone; else it may still come."""
+        """Whether the file has ever been found: a missing one was then removed, not just not written yet."""
         self._reset()
 
     def _reset(self) -> None:
         self.size = 0
-        """Bytes, at the last check."""
+        """The file's size in bytes at the last check."""
         self.indexed = 0
-        """Bytes whose lines are known."""
+        """How many bytes are indexed."""
         self._before = array("Q", [0])  # line ends before each whole chunk
         self._ends = 0
         self._ends_with_newline = True
@@ -79,16 +82,16 @@ class LogFile:
 
     @property
     def line_count(self) -> int:
-        """Lines that are known; the last one may still grow."""
+        """The number of lines indexed; the last one may still grow."""
         return self._ends + (0 if self._ends_with_newline else 1)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all lines are known."""
+        """Whether the whole file is indexed."""
         return self.indexed >= self.size
 
     def check(self) -> FileChange:
-        """Check what happened to the file. Raises LogProblem when there is nothing to show."""
+        """Compare the file with its state at the last call, and update `size`. Raises LogProblem."""
         try:
             status = Path(self.path).stat()
         except OSError as error:
@@ -106,11 +109,11 @@ class LogFile:
         if status.st_size < self.indexed:
             return self._restart(status.st_size)
         if status.st_size == self.size:
-            if status.st_ctime_ns != self._opened_at:  # its rights may be others: is it still to be read?
+            if status.st_ctime_ns != self._opened_at:  # its permissions may have changed: raise if unreadable
                 self._open().close()
                 self._opened_at = status.st_ctime_ns
             return FileChange.NONE
-        # Truncated and written past its old end between two checks: only its content shows that.
+        # Truncated and grown past its old size between two checks: only the content shows that.
         if self._signature and self._read(0, len(self._signature)) != self._signature:
             return self._restart(status.st_size)
         self.size = status.st_size
@@ -125,7 +128,7 @@ class LogFile:
         return FileChange.RESTARTED
 
     def advance(self, budget_bytes: int) -> None:
-        """Get to know the lines of the next `budget_bytes`."""
+        """Index the next `budget_bytes` of the file."""
         with self._open() as file:
             file.seek(self.indexed)
             end = min(self.size, self.indexed + budget_bytes)
@@ -141,7 +144,7 @@ class LogFile:
                     self._before.append(self._ends)
 
     def lines(self, first: int, count: int) -> list[str]:
-        """Texts of lines `first` and following, counted from 0; fewer at the end."""
+        """Return the texts of `count` lines from `first` on, counted from 0; fewer at the end."""
         count = min(count, self.line_count - first)
         if count <= 0 or first < 0:
             return []
@@ -160,7 +163,7 @@ class LogFile:
             return texts
 
     def tail(self, count: int) -> list[str]:
-        """Texts of the last lines, without knowing the others: at most `count`, within the last CHUNK."""
+        """Return the texts of the last lines, at most `count`, within the last CHUNK. Needs no index."""
         start = max(0, self.size - CHUNK)
         parts = self._read(start, self.size - start).split(b"\n")
         if parts and not parts[-1]:
@@ -170,9 +173,12 @@ class LogFile:
         return [as_text(part[:LONGEST], part[-LONGEST:], len(part)) for part in parts[-count:]]
 
     def block(self, first_line: int, budget_bytes: int, start: int | None = None) -> Block:
-        """Whole lines from `first_line` on, about `budget_bytes` of them; of a longer one at most LONG bytes.
+        """Return whole lines from `first_line` on, of about `budget_bytes`, or one longer line.
 
-        `start` is where `first_line` starts, if that is known: to find it costs as much as to read a block.
+        Args:
+            first_line: counted from 0.
+            budget_bytes: how much to read. Of a longer line, at most LONG bytes are returned.
+            start: the offset of `first_line`, if known: to find it takes as long as to read a block.
         """
         with self._open() as file:
             if start is None:
@@ -190,7 +196,7 @@ class LogFile:
         return Block(data, lines, start + len(data))
 
     def _start_of(self, file: BinaryIO, line: int) -> int:
-        """The offset at which `line` starts; the end of what is known for the line after the last."""
+        """Return the offset of `line` in bytes; the end of the index for the line after the last."""
         if line <= 0:
             return 0
         if line > self._ends:
@@ -232,9 +238,14 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def as_text(head: bytes, tail: bytes, length: int) -> str:
-    """A line as it is shown: of one that was written over its last state; without colours; odd bytes spelled.
+    """Return a line's text to show, without escape sequences, and with bytes that are not UTF-8 escaped.
 
-    `head` and `tail` are the line's beginning and end, `length` all its bytes.
+    Of a line that was overwritten by carriage returns, only the last state is returned.
+
+    Args:
+        head: the beginning of the line.
+        tail: its end; may overlap `head`.
+        length: the number of all its bytes.
     """
     tail = tail.removesuffix(b"\r")
     written_over = tail.rfind(b"\r")

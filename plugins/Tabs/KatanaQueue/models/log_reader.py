@@ -1,6 +1,6 @@
-"""Reads logs on a thread of its own, so that Qt's never waits: index, lines, errors, search. Draws nothing.
+"""Reads and searches logs on a worker thread: index, lines, errors and warnings, matches.
 
-It works in bursts of a millisecond: a busy Python thread would hold up every call that Qt makes to Python.
+It works in bursts of a millisecond, since a busy Python thread delays every call from Qt to Python.
 """
 
 from __future__ import annotations
@@ -20,61 +20,61 @@ from .log_scan import FoldScan, LineMarks, Search, SeverityScan, TextScan
 __all__ = ["LogReader", "LogState"]
 
 POLL_S = 0.2
-"""How often a visible log is checked for more."""
+"""Seconds between two checks of a visible log for changes."""
 BURST_S, REST_S = 0.001, 0.001
-"""How long the thread works at a time, and rests after it, so that Qt's thread gets its turn."""
+"""How long the thread works and then sleeps, in turn, so that Qt's thread can run."""
 _SHORT_REST_S = 0.0002
-"""Rest between batches of lines that the view or the clipboard waits for."""
+"""Sleep between batches of lines that the view or the clipboard waits for."""
 _LINES_AT_ONCE = 64
 _INDEX_STEP_BYTES = 1 << 18
 _FIRST_STEP_BYTES = 1 << 20
 _COPIED_AT_ONCE = 512
 _TAIL_FIRST_BYTES = 8 << 20
-"""Of a log with more bytes than this to index, the last lines are shown before the others are known."""
+"""If more bytes than this must be indexed, the last lines are sent first."""
 _TAIL_LINES = 200
 MAX_COPIED = 200_000
-"""More lines than this are not put on the clipboard."""
+"""Most lines that are put on the clipboard."""
 MAX_FOLDED = 64 << 20
-"""Bytes of the largest log whose progress lines are folded; in a larger one matching takes too long."""
+"""Largest size of a log, in bytes, whose progress lines are folded; matching a larger one takes too long."""
 
 
 @dataclass(frozen=True)
 class LogState:
-    """What is known of the log now."""
+    """The state of the log that is followed."""
 
     path: str
     generation: int
-    """Rises whenever line numbers and marks start over: another file, a rewritten one, other patterns, a new
-    problem."""
+    """Increases whenever line numbers and marks start over: for another file, a rewritten one, other
+    patterns, or a new problem."""
     line_count: int = 0
     """0 until `is_complete`, and when there is a problem."""
     size: int = 0
     is_complete: bool = True
-    """Whether all lines are known; until then only the last ones can be shown."""
+    """Whether the whole file is indexed; until then only the last lines can be shown."""
     problem: str = ""
-    """Why there is nothing to show."""
+    """The error message if the log cannot be read, else empty."""
     note: str = ""
-    """What happened to the file, as a message."""
+    """A message about what happened to the file, for example that it was overwritten."""
     errors: LineMarks = field(default_factory=LineMarks, compare=False)
     warnings: LineMarks = field(default_factory=LineMarks, compare=False)
     folded: LineMarks = field(default_factory=LineMarks, compare=False)
-    """Lines of progress and pictures."""
+    """Lines that only report progress or a picture."""
     folded_count: int = 0
     is_too_large_to_fold: bool = False
-    """Whether it has more bytes than MAX_FOLDED: lines that were not looked at before are not folded."""
+    """Whether it has more bytes than MAX_FOLDED: lines that were not scanned before are not folded."""
     is_scanned: bool = False
-    """Whether errors and warnings of all lines are known."""
+    """Whether all lines were scanned for errors and warnings."""
 
 
 class LogReader(FileThread):
-    """Follows one log at a time. Methods return at once; Qt's thread.
+    """Follows one log at a time. Public methods: Qt's thread; they return at once.
 
-    Signals:
-        state_changed(LogState): something is known that was not.
-        lines_ready(int, int, list): generation, number of the first line, the LogLines from there on.
-        tail_ready(int, list): generation, the last LogLines; sent while the other lines are not known yet.
-        found_changed(Search, LineMarks, bool): a search's matches so far; whether it is finished.
-        copied(str): the text that `copy` asked for; empty when it was too much.
+    Signals, on Qt's thread:
+        state_changed(LogState): the new state.
+        lines_ready(int, int, list): generation, number of the first line, and the LogLines from there on.
+        tail_ready(int, list): generation, and the last LogLines; only sent before the file is indexed.
+        found_changed(Search, LineMarks, bool): a search, its matches so far, whether it is finished.
+        copied(str): the text that `copy` requested; empty when it has too many lines.
     """
 
     state_changed = Signal(object)
@@ -88,14 +88,14 @@ class LogReader(FileThread):
         self._commands: list[Callable[[], None]] = []
         self._wanted: tuple[int, int, int] | None = None  # generation, first line, count
         self._is_active = True
-        # The worker's own:
+        # Used on the worker thread only:
         self._file: LogFile | None = None
         self._generation = 0
         self._patterns: OutputPatterns = load_patterns("")
         self._severity = SeverityScan(self._patterns)
         self._folds = FoldScan(self._patterns)
         self._search: TextScan | None = None
-        self._was_complete = False  # all lines of this generation were known once
+        self._was_complete = False  # whether this generation was once fully indexed
         self._published: LogState | None = None
         self._problem = ""
         self._note = ""
@@ -103,7 +103,7 @@ class LogReader(FileThread):
         self._last_published_s = 0.0
 
     def open(self, path: str) -> None:
-        """Follow the log at `path`; none when it is empty."""
+        """Follow the log at `path`; none if it is empty."""
         self._post(lambda: self._open(path))
 
     def set_renderer(self, renderer: str) -> None:
@@ -111,9 +111,9 @@ class LogReader(FileThread):
         self._post(lambda: self._set_patterns(load_patterns(renderer)))
 
     def request_lines(self, generation: int, first: int, count: int) -> None:
-        """Request `count` lines from `first`; replaces a request that was not served yet.
+        """Request `count` lines from `first` on; replaces a request that was not served yet.
 
-        Answered by `lines_ready`; not at all for an old generation.
+        `lines_ready` is emitted with the lines, unless the generation is an old one.
         """
         with self._condition:
             self._wanted = (generation, first, count)
@@ -121,18 +121,18 @@ class LogReader(FileThread):
         self._start()
 
     def search(self, search: Search | None) -> None:
-        """Search all lines, also those to come; None: search for nothing."""
+        """Search all lines, including those written later; None ends the search."""
         self._post(lambda: self._set_search(search))
 
     def copy(self, generation: int, first: int, last: int, from_column: int, to_column: int) -> None:
-        """Request the text from a column of line `first` to a column of line `last`.
+        """Request the text from a column of line `first` to a column of line `last`, all counted from 0.
 
-        Answered by `copied`; not at all for an old generation, an unreadable file or no lines.
+        `copied` is emitted with it, unless the generation is old or the lines cannot be read.
         """
         self._post(lambda: self._copy(generation, first, last, from_column, to_column))
 
     def set_active(self, is_active: bool) -> None:
-        """Whether the log is visible. While it is not, polling and scanning pause; requests are answered."""
+        """Set whether the log is visible. While it is not, only requests are served: no polling, no scans."""
         with self._condition:
             self._is_active = is_active
             self._next_poll_s = 0.0
@@ -145,10 +145,10 @@ class LogReader(FileThread):
         self._start()
 
     def _emit(self, signal: str, *arguments: object) -> None:
-        """Emit on Qt's thread. By name: a bound signal may be deleted before the call gets there."""
+        """Emit a signal on Qt's thread. By name: a bound signal may be deleted before the call runs."""
         getattr(self, signal).emit(*arguments)
 
-    # --- From here on: the reader's thread ---
+    # --- Worker thread ---
 
     def _run(self) -> None:
         while True:
@@ -243,15 +243,15 @@ class LogReader(FileThread):
             if self._search is not None:
                 self._search.grown(last_line)
         if not (file.is_complete or self._was_complete) and file.size - file.indexed > _TAIL_FIRST_BYTES:
-            self._publish_state()  # first: the tail's receiver must know of which file it is
+            self._publish_state()  # first, since the receiver of the tail needs the new generation
             post(self._emit, "tail_ready", self._generation, self._classified(file.tail(_TAIL_LINES)))
-        # The first part at once, so that a small log is whole when it is first published.
+        # Index the first part at once, so that a small log is complete when it is first published.
         if not file.is_complete:
             file.advance(_FIRST_STEP_BYTES)
         self._publish_state()
 
     def _work(self) -> None:
-        """One burst of pending work: index, then search, folded lines, errors."""
+        """Do one burst of pending work, in this order: index, search, folded lines, errors and warnings."""
         file = self._file
         if file is None:
             return

@@ -1,4 +1,4 @@
-"""Finds the frames of a job that are to be rendered again: those not completed, or whose files are gone."""
+"""Finds the tasks of a job to render again: those not completed, and those whose pictures are missing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STATES = tuple(TaskState)
 
 
 class MissingFrames(FileThread):
-    """Reads folders on a thread of its own, because they may lie on a slow share.
+    """Checks for files on a worker thread, because they may be on a slow share.
 
     Signals:
-        found(str, list): a job, and the indexes of its tasks that are to be rendered again.
+        found(str, list): a job's id, and the indexes of its tasks to render again.
     """
 
     found = Signal(str, object)
@@ -31,10 +31,12 @@ class MissingFrames(FileThread):
         self._asked: deque[tuple[str, JobSpec, bytes]] = deque()
 
     def find(self, job_id: str, spec: JobSpec, states: bytes) -> None:
-        """Look for the files of a job; `found` brings the answer.
+        """Check the files of a job; `found` is emitted with the result. Qt's thread; returns at once.
 
         Args:
-            states: for each task, the place of its state among the members of TaskState.
+            job_id: the job.
+            spec: what was submitted.
+            states: one byte for each task, the index of its state in TaskState.
         """
         with self._condition:
             self._asked.append((job_id, spec, states))
@@ -56,9 +58,14 @@ class MissingFrames(FileThread):
 
 
 def tasks_to_render(spec: JobSpec, states: bytes, exists: Callable[[Path], bool]) -> list[int]:
-    """The tasks that failed, were stopped, or completed and have a frame whose file is gone.
+    """Return the indexes of tasks that failed, were stopped, or completed without a file for each frame.
 
-    Of a job that names no picture, and of what waits or runs, no file is looked for.
+    Unfinished tasks are left out. If the job names no picture, completed tasks are left out, too.
+
+    Args:
+        spec: what was submitted.
+        states: one byte for each task, the index of its state in TaskState.
+        exists: whether a file exists.
     """
     chunks = spec.chunks()
     if len(states) != (1 if chunks is None else len(chunks)):

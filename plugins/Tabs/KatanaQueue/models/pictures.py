@@ -1,4 +1,4 @@
-"""Loads pictures on a thread of its own, because they may lie on a slow share. Draws nothing."""
+"""Loads pictures on a worker thread, because they may be on a slow share."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from .picture_file import PictureError, read_picture
 __all__ = ["PictureLoader"]
 
 THUMBNAIL = QSize(48, 22)
+"""The largest size of a thumbnail, in device-independent pixels."""
 MAX_KEPT = 2000
+"""Most thumbnails of files that are kept."""
 REFRESH_INTERVAL_S = 1.0
-"""A picture that is being rendered is read again after so long."""
+"""Minimum time between two reads of a picture that is being rendered."""
 
 
 class PictureLoader(FileThread):
-    """Thumbnails and whole pictures, loaded in the background and kept.
+    """Loads whole pictures and thumbnails in the background, and keeps the thumbnails.
 
     Signals:
-        thumbnail_loaded(str): the thumbnail of a path is there, or changed.
-        unsaved_changed(str): the picture of a job, by id, that is in no file.
-        picture_loaded(str, QImage, str): a whole picture, or a null image and the reason.
+        thumbnail_loaded(str): the thumbnail of the file at this path was loaded or has changed.
+        unsaved_changed(str): the picture of a job, by id, that is in no file, has changed.
+        picture_loaded(str, QImage, str): path, picture and empty text; or path, null image and error message.
     """
 
     thumbnail_loaded = Signal(str)
@@ -36,8 +38,8 @@ class PictureLoader(FileThread):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__("kq-pictures", parent)
         self._thumbnails: OrderedDict[str, QPixmap | None] = OrderedDict()
-        self._unsaved: dict[str, tuple[QPixmap, QPixmap]] = {}  # by job: whole, and small
-        self._stamps: dict[str, tuple[int, int]] = {}  # the worker's: size and time of what was loaded
+        self._unsaved: dict[str, tuple[QPixmap, QPixmap]] = {}  # by job id: whole picture, thumbnail
+        self._stamps: dict[str, tuple[int, int]] = {}  # by path: size and mtime of the loaded file
         self._stale: set[str] = set()
         self._ratio = 1.0
         self._is_active = True
@@ -48,7 +50,7 @@ class PictureLoader(FileThread):
         self._retry.timeout.connect(self._ask_for_stale)
 
     def thumbnail(self, path: str, ratio: float) -> QPixmap | None:
-        """The thumbnail of `path`, if it is there; asks for it if it is not."""
+        """Return the thumbnail of the picture at `path`, or None and load it. `ratio`: device pixel ratio."""
         self._ratio = ratio
         if path in self._thumbnails:
             return self._thumbnails[path]
@@ -60,7 +62,7 @@ class PictureLoader(FileThread):
         return None
 
     def put_unsaved(self, job_id: str, picture: QPixmap | None) -> None:
-        """Take the picture of a job that names no file; None: it has none."""
+        """Set the picture of a job that names no picture file; None: it has none."""
         known = self._unsaved.get(job_id)
         if picture is None:
             self._unsaved.pop(job_id, None)
@@ -73,24 +75,24 @@ class PictureLoader(FileThread):
             self.unsaved_changed.emit(job_id)
 
     def unsaved(self, job_id: str) -> QPixmap | None:
-        """The whole picture of a job that names no file."""
+        """Return the whole picture of a job that names no picture file, if it has one."""
         known = self._unsaved.get(job_id)
         return None if known is None else known[0]
 
     def unsaved_thumbnail(self, job_id: str, ratio: float) -> QPixmap | None:
-        """The same, as small as in the list."""
+        """Return the thumbnail of `unsaved`. `ratio`: device pixel ratio of the next pictures."""
         self._ratio = ratio
         known = self._unsaved.get(job_id)
         return None if known is None else known[1]
 
     def refresh(self, path: str) -> None:
-        """`path` may have changed: read it again soon, if it was shown before."""
+        """Read the thumbnail of `path`, which may have changed, again soon, if it was requested before."""
         if path in self._thumbnails:
             self._stale.add(path)
             self._look_again_soon()
 
     def set_active(self, is_active: bool) -> None:
-        """Whether the thumbnails are visible: otherwise no file is read again."""
+        """Set whether the thumbnails are visible; while they are not, no file is read again."""
         self._is_active = is_active
         if is_active:
             self._look_again_soon()
@@ -102,7 +104,7 @@ class PictureLoader(FileThread):
             self._retry.start()
 
     def load_picture(self, path: str) -> None:
-        """Load the whole picture; `picture_loaded` brings it."""
+        """Load the whole picture at `path`; `picture_loaded` is emitted with it."""
         self._ask(path, whole=True)
 
     def _ask_for_stale(self) -> None:
@@ -130,7 +132,12 @@ class PictureLoader(FileThread):
             post(self._on_loaded, path, *outcome)
 
     def _load(self, path: str, whole: bool) -> tuple[QImage, str | None] | None:
-        """An image and, for a whole picture, why there is none; None when nothing changed."""
+        """Read a file on the worker thread.
+
+        Returns:
+            For a thumbnail: (image, None), or None if the file is unchanged or unreadable.
+            For a whole picture: (image, ""), or (null image, error message).
+        """
         if whole:
             try:
                 return read_picture(path), ""
@@ -143,7 +150,7 @@ class PictureLoader(FileThread):
                 return None
             image = read_picture(path, (QSizeF(THUMBNAIL) * self._ratio).toSize())
         except (OSError, ValueError, PictureError):
-            return None  # half written, perhaps: the next change has it read again
+            return None  # perhaps half written: it is read again at the next change
         self._stamps[path] = stamp
         image.setDevicePixelRatio(self._ratio)
         return image, None
