@@ -132,6 +132,7 @@ def _fraction(reported: float | None, known: float | None) -> float | None:
 
 
 def _note_ending(job: Job, detail: TaskDetail, ending: AttemptEnding, now: Instant) -> None:
+    """Copy the reported exit code, warnings, picture, memory and CPU time to the task and the job."""
     detail.ended = now.wall
     detail.exit_code = job.exit_code = ending.exit_code
     detail.reason = ending.reason
@@ -150,6 +151,7 @@ def _note_ending(job: Job, detail: TaskDetail, ending: AttemptEnding, now: Insta
 
 
 def _attempt_record(job: Job, task: int, ending: AttemptEnding, host: str, now: Instant) -> AttemptRecord:
+    """The final record of the task's latest attempt."""
     detail = job.details[task]
     return AttemptRecord(
         job_id=job.id,
@@ -172,6 +174,7 @@ def _attempt_record(job: Job, task: int, ending: AttemptEnding, host: str, now: 
 
 
 def _apply_ending(state: CoreState, job: Job, task: int, ending: AttemptEnding, agent: Agent) -> None:
+    """Set the next state of a task whose attempt ended: complete, retry, requeue, cancel or fail it."""
     detail = job.details[task]
     if ending.outcome is Outcome.COMPLETED:
         detail.progress = 1.0
@@ -218,6 +221,7 @@ def _wait_or_cancel(state: CoreState, job: Job, task: int, reason: str) -> None:
 
 
 def _wait(state: CoreState, job: Job, task: int, reason: str, wait_reason: WaitReason) -> None:
+    """Let the task wait again. The reason is also the job's while none of its tasks is on an Agent."""
     detail = job.details[task]
     detail.reason, detail.progress = reason, None
     state.move_task(job, task, _T.WAITING)

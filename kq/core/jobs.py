@@ -16,6 +16,7 @@ __all__ = ["Job"]
 _STATES = tuple(TaskState)
 _CODE = {state: code for code, state in enumerate(_STATES)}
 _FOLLOWING = tuple(frozenset(_CODE[new] for new in TASK_TRANSITIONS[old]) for old in _STATES)
+"""By a state's code: the codes of the states that may follow it."""
 _WAITING, _RUNNING, _STOPPING = (
     _CODE[state] for state in (TaskState.WAITING, TaskState.RUNNING, TaskState.STOPPING)
 )
@@ -120,9 +121,11 @@ class Job:
         """The priority of its entry in kq/core/ready.py; None when it has none there."""
         self.listed_age = False
         self._next = 0
+        """No task below this index is Waiting, except those in `_again`."""
         self._again: list[int] = []
+        """Heap of tasks that became Waiting again; entries may be stale."""
 
-    # --- states ---------------------------------------------------------------
+    # --- States ---
 
     def task_state(self, index: int) -> TaskState:
         """The state of task `index`."""
@@ -258,7 +261,7 @@ class Job:
         """Whether at least one task is Failed."""
         return self.counts[_FAILED] > 0
 
-    # --- reasons ----------------------------------------------------------------
+    # --- Reasons ---
 
     def explain(self, reason: str, wait_reason: WaitReason = WaitReason.NONE) -> bool:
         """Set why the job waits or has ended, unless a task is Failed: then the failure stays the reason.
@@ -294,7 +297,7 @@ class Job:
         self.warnings += count - detail.warnings
         detail.warnings = count
 
-    # --- time -------------------------------------------------------------------
+    # --- Time ---
 
     def begin_again(self) -> None:
         """Update the times when ended tasks wait again. `ran_s` restarts at 0 only when all tasks do."""
@@ -305,7 +308,7 @@ class Job:
             self.ran_s = 0.0
         self.completed = None
 
-    # --- taking tasks -----------------------------------------------------------
+    # --- Taking tasks ---
 
     def take_waiting(self) -> int:
         """Index of the first Waiting task, or -1. The caller must change its state before the next call."""
@@ -329,7 +332,7 @@ class Job:
         """The frames of task `index`; None for a job without frames."""
         return None if self.chunks is None else self.chunks[index]
 
-    # --- records ----------------------------------------------------------------
+    # --- Records ---
 
     def progress(self) -> float | None:
         """The fraction done, 0 to 1, or None when unknown. Cancelled and failed tasks count as not done."""

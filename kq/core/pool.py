@@ -58,6 +58,7 @@ def _retirement_order(agent: Agent) -> tuple[bool, bool, float, int]:
 
 
 def _retire(state: CoreState, agent: Agent, now: Instant) -> None:
+    """End the Agent now if it runs nothing, or else after its task."""
     agent.retiring = True
     if agent.desired is None and not agent.unexpected_attempt:
         state.end_agent(agent, "fewer Agents are wanted", now)
@@ -66,6 +67,7 @@ def _retire(state: CoreState, agent: Agent, now: Instant) -> None:
 
 
 def _launch_missing(state: CoreState, missing: int, local: list[Agent], now: Instant) -> None:
+    """Launch `missing` Agents, or one or none after failed launches."""
     if missing <= 0:
         return
     if now.mono < state.launches.restart_at:

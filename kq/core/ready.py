@@ -36,7 +36,7 @@ class ReadyJobs:
             return
         self._entry_number += 1
         if job.listed_priority != job.priority:
-            # An entry under the old priority may remain; it is dropped when it comes up.
+            # An entry under the old priority may remain; it is dropped when it reaches the top.
             job.listed_priority = job.priority
             heapq.heappush(self._by_priority, (-job.priority, job.order, self._entry_number, job))
         if not job.listed_age:
@@ -57,6 +57,7 @@ class ReadyJobs:
         return len(self._by_priority) + len(self._by_age)
 
     def _highest_priority(self) -> Job | None:
+        """The eligible job with the highest priority. Drops stale entries above it."""
         heap = self._by_priority
         while heap:
             priority, _, _, job = heap[0]
@@ -68,6 +69,7 @@ class ReadyJobs:
         return None
 
     def _oldest(self) -> Job | None:
+        """The eligible job that was submitted first. Drops stale entries above it."""
         heap = self._by_age
         while heap:
             job = heap[0][2]

@@ -84,6 +84,7 @@ def take_up(
 
 
 def _adopt_attempt(state: CoreState, agent: Agent, name: str, now: Instant) -> None:
+    """Record that `agent` runs or ran the attempt `name`, if its number is above the recorded one."""
     parts = parse_attempt_id(name)
     job = None if parts is None else state.jobs.get(parts[0])
     if parts is None or job is None or parts[1] >= job.total:

@@ -108,12 +108,14 @@ def _apply_endings(
 
 
 def _resend_order(state: CoreState, agent: Agent, now: Instant) -> None:
+    """Send the Agent's assignment again under the same number."""
     if agent.desired is not None:
         agent.assigned_at = now.mono
         state.out.append(do.Assign(agent.id, agent.assign_number, *agent.desired))
 
 
 def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeard) -> None:
+    """Record CPU and memory use, and the peak memory of the task that the Agent runs."""
     if agent.cpu_percent == event.cpu_percent and agent.memory == event.memory:
         return
     agent.cpu_percent, agent.memory = event.cpu_percent, event.memory

@@ -96,7 +96,7 @@ class CoreState:
         self.now = Instant(0.0, 0.0)
         """The time of the event being handled."""
 
-    # --- looking up -------------------------------------------------------------
+    # --- Looking up ---
 
     def job(self, job_id: str) -> Job:
         """The job with this id. Raises NotFound, also for one that is being removed."""
@@ -128,7 +128,7 @@ class CoreState:
             return None
         return self.jobs[agent.desired[0]], agent.desired[1]
 
-    # --- steps that handlers share ------------------------------------------------
+    # --- Steps that handlers share ---
 
     def is_eligible(self, job: Job) -> bool:
         """Whether a task of `job` may be assigned now."""

@@ -72,6 +72,7 @@ class AgentMessages:
     def _event_of(
         self, message: m.AttemptEnding | m.HeartbeatUpdate | m.ProgressUpdate | m.LeaveUpdate, role: str
     ) -> ev.CoreEvent | None:
+        """The core's event for a message, with its values limited; None if there is none."""
         if isinstance(message, m.AttemptEnding):
             return ev.AttemptEnded(self._checked(message, role))
         if isinstance(message, m.HeartbeatUpdate):
@@ -157,6 +158,7 @@ class AgentMessages:
         return shown
 
     def _refusal(self, role: str, message: m.RegisterUpdate) -> str:
+        """Why the Agent may not register, for its log; empty if it may."""
         agent_id = message.agent
         if message.protocol != m.PROTOCOL_VERSION:
             return (

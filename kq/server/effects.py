@@ -142,6 +142,7 @@ class Effects:
             self._journal_writer.note_agent(agent, LOCAL_ROLE)
 
     def _end_agent(self, instruction: do.EndAgent) -> None:
+        # A broadcast reaches an Agent that has no route; a local one is killed if it does not end in time.
         grace_s = self._settings.grace_s
         if not instruction.force:
             order = m.EndOrder(reason=instruction.reason, grace_s=grace_s, again=instruction.again)

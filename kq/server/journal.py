@@ -74,7 +74,7 @@ class Journal:
         self._sessions: dict[str, str] = {}
         """By id of a job that has a row: the session in it."""
 
-    # --- writing ------------------------------------------------------------------
+    # --- Writing ---
 
     def note_job(self, job: Job, *, tasks_reset: bool = False) -> None:
         """Write the job's row at the next commit. `tasks_reset`: with the states of all its tasks."""
@@ -245,7 +245,7 @@ class Journal:
             raise
         self._note_last(self._last.commits, self._last.jobs - deleted, self._last.last_number)
 
-    # --- reading ------------------------------------------------------------------
+    # --- Reading ---
 
     def last_number(self) -> int:
         """The highest number that a job of this journal ever had."""

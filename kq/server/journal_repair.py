@@ -94,6 +94,7 @@ def _continue_counts(db: sqlite3.Connection, found: LastCommit, expected: LastCo
 
 
 def _commit_found(db: sqlite3.Connection) -> LastCommit:
+    """The last commit as the journal's own rows show it. Raises sqlite3.Error."""
     row = db.execute("SELECT value FROM meta WHERE key = 'commits'").fetchone()
     is_number = row is not None and str(row[0]).isdecimal()
     jobs = db.execute("SELECT count(*) FROM jobs").fetchone()[0]

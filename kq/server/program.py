@@ -130,6 +130,7 @@ class Server:
         return self._close()
 
     def _open(self) -> None:
+        """Open the ports, restore the session and begin to listen. Raises Refused, OSError."""
         self._files.bind(self._wire)
         self._wire.add_to(self._poller)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -162,6 +163,7 @@ class Server:
         return max(min(waits), 0.0)
 
     def _take_wakes(self, ready: Collection[object]) -> None:
+        """Handle signals, results of the streaming thread, and the end of the guardian."""
         if self._wake.wake_fd in ready:
             self._wake.drain()
             self._streams.send_answers()
@@ -177,6 +179,7 @@ class Server:
             self._begin_end(0.0)
 
     def _take_messages(self, ready: Collection[object]) -> None:
+        """Handle the messages that arrived, at most _MAX_MESSAGES from each port."""
         self._wire.admit(ready)
         for update in self._wire.updates(_MAX_MESSAGES, ready):
             self._agent_messages.take_update(update)
@@ -196,6 +199,7 @@ class Server:
             self._scheduler.handle(ev.AgentGone(agent_exit.agent, agent_exit.reason))
 
     def _tick(self, now: float) -> None:
+        """Do the periodic work when it is due, or when a delayed launch is. `now`: monotonic seconds."""
         launch_at = self._core.launch_at()
         launch_is_due = launch_at is not None and self._next_tick - _MAX_TICK_S < launch_at <= now
         if now >= self._next_tick or launch_is_due:
@@ -210,6 +214,7 @@ class Server:
         return min(_MAX_TICK_S, self._settings.lease_s / 4)
 
     def _load_history(self) -> None:
+        """Delete jobs that are too old, and load a batch of the history."""
         if self._history.is_sweep_due:
             self._scheduler.handle(ev.JobsRemoved(tuple(self._history.sweep())))
         if self._history.is_loading:
@@ -243,6 +248,7 @@ class Server:
         return not is_agent_left or time.monotonic() > self._ending_until
 
     def _close(self) -> int:
+        """End all Agents, write the journal, send the last messages, delete the keys. Returns exit code 0."""
         self._local_agents.end_all()
         self._streams.close()
         self._hosts.close()

@@ -61,6 +61,7 @@ class RequestHandler:
             self._outbox.reply(peer, reply)
 
     def _replies(self, request: m.ClientRequest) -> list[msgspec.Struct]:
+        """The replies to a request, or the reply that it was refused."""
         try:
             return _HANDLERS[type(request)](self, request)
         except KqError as error:

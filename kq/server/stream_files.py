@@ -265,6 +265,7 @@ class FolderLists:
                 yield from self._entry(path, relative)
 
     def _entry(self, path: Path, relative: str) -> Iterator[m.FolderEntry | None]:
+        """Yield None after each hashed block, then the file's entry; from the cache if it is unchanged."""
         status = path.stat()
         known = self._known.get(path)
         if known is not None:
