@@ -1,6 +1,6 @@
-"""An attempt on another machine: files and messages, around the decisions of remote_machine.
+"""An attempt on another machine: file transfers around the decisions of remote_machine.
 
-To the Agent it is an attempt like any other; the render itself is kq.agent.attempt's. Nothing here waits.
+Has the interface of kq.agent.attempt, which runs the render itself. Nothing blocks.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = ["RemoteAttempt"]
 _POLL_INTERVAL_S = 0.25
 _PICTURE_EVERY_S = 0.5
 _MAX_PICTURE_BYTES = 512 << 20
-"""Of a picture that is sent while the job runs."""
+"""Largest picture that is uploaded while the job runs."""
 
 
 class RemoteAttempt:
-    """See kq.agent.attempt.Attempt, whose names these are. To be used from one thread."""
+    """As kq.agent.attempt.Attempt, on a remote machine. To be used from one thread."""
 
     def __init__(
         self,
@@ -48,8 +48,9 @@ class RemoteAttempt:
         """
         Args:
             order: as the server sent it, with the desktop's paths.
-            send: sends an update to the server; may lose it.
-            standby: where a process may be kept ready for it.
+            site: this machine's paths, and whether files are transferred.
+            send: sends an update to the server; updates may be lost.
+            standby: may have a process ready for the render.
         """
         self.id = order.attempt
         self.ending: m.AttemptEnding | None = None
@@ -72,7 +73,7 @@ class RemoteAttempt:
         self._files = FileReturn(agent_id, order.attempt, send)
         self._machine = r.RemoteMachine()
         self._before: dict[str, tuple[int, int]] = {}
-        """The folder's files as they were when the render began: size and time of change."""
+        """The folder's files before the render began: size, and time of modification in ns."""
         self._picture_sent: tuple[str, int, int] | None = None
         self._picture_after = 0.0
         self._picture_known = ""
@@ -90,51 +91,51 @@ class RemoteAttempt:
             return PathMap(pairs)
         if os.access(Path(PathMap(site.paths).here(picture)).parent, os.W_OK):
             return PathMap(pairs)
-        # A picture that belongs into a folder which is not here is made beside the log, and sent there;
-        # with it what is made beside it, such as a PNG beside an EXR, and the pictures of other frames.
+        # The picture's folder does not exist here: render it beside the log, and upload it from there, with
+        # other files made beside it, such as a PNG beside an EXR, and the pictures of other frames.
         folder = str(Path(picture).parent)
         numbered = {argument for command in order.commands for argument in command if "#" in argument}
         names = [picture, *(each for each in numbered if str(Path(each).parent) == folder)]
         pairs += [(name, str(self._picture_dir / Path(name).name)) for name in names]
         return PathMap(pairs, [(folder, str(self._picture_dir))])
 
-    # --- What the Agent asks ---
+    # --- Properties ---
 
     @property
     def wake_fd(self) -> int | None:
-        """What becomes readable when the running command has ended."""
+        """A descriptor that becomes readable when the running command has ended; None when none runs."""
         return self._inner.wake_fd if self._inner is not None else None
 
     @property
     def update(self) -> OutputUpdate:
-        """What is known from the render's output."""
+        """What the render's output contained so far."""
         return self._inner.update if self._inner is not None else OutputUpdate()
 
     @property
     def cpu_percent(self) -> float | None:
-        """Of the render's processes."""
+        """CPU use of the render's processes, where 100 is one core; None when not known."""
         return self._inner.cpu_percent if self._inner is not None else None
 
     @property
     def memory(self) -> int | None:
-        """Of the render's processes, in bytes."""
+        """Memory of the render's processes, in bytes; None when not known."""
         return self._inner.memory if self._inner is not None else None
 
     def picture(self) -> str:
-        """The latest picture that the desktop can open."""
+        """The path on the desktop's machine of the latest picture that is there; empty when there is none."""
         if self._streams:
             return self._picture_known
         return self._map.there(self._inner.picture()) if self._inner is not None else ""
 
     @property
     def story(self) -> list[str]:
-        """Its last transitions, those of the render itself last."""
+        """The last transitions of both state machines, those of the render itself last."""
         return [*self._machine.story, *(self._inner.story if self._inner is not None else ())]
 
     # --- The Agent's calls ---
 
     def start(self) -> None:
-        """Fetch the folder, or render at once where there is none. What is wrong becomes a failed ending."""
+        """Download the job's folder, or render at once if it has none. An error becomes a failed ending."""
         try:
             if self._streams:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +145,7 @@ class RemoteAttempt:
             self._handle(r.Failed(_words(error, "the temporary folder cannot be kept here")))
 
     def next_step_s(self, now: float) -> float:
-        """Seconds until `step` has something to do, if nothing arrives and no child ends before."""
+        """Seconds until `step` is due, if no message arrives and no child ends before."""
         if self._machine.state is r.RemoteState.FETCHING:
             return self._fetch.next_step_s
         if self._machine.state is r.RemoteState.RENDERING and self._inner is not None:
@@ -157,7 +158,7 @@ class RemoteAttempt:
         self._handle(Stop(outcome, reason, grace_s))
 
     def take(self, order: m.StreamedOrder | m.FolderOrder | m.FilePartOrder) -> None:
-        """Take an order about this attempt's streams."""
+        """Handle a reply of the server to this attempt's transfers. Others are ignored."""
         if order.attempt != self.id or self.ending is not None:
             return
         if isinstance(order, m.StreamedOrder):
@@ -172,7 +173,7 @@ class RemoteAttempt:
                 self._handle(r.Failed(_words(error, "the job's temporary folder cannot be kept here")))
 
     def step(self, now: float) -> bool:
-        """Do what is due. Returns whether there is something new for the server in `update`."""
+        """Do what is due at `now` (monotonic seconds). Returns whether `update` has news for the server."""
         try:
             if self._machine.state is r.RemoteState.FETCHING:
                 self._fetch_step()
@@ -256,7 +257,7 @@ class RemoteAttempt:
         self._return_step(time.monotonic())
 
     def _send_picture(self, now: float) -> None:
-        """Send the latest picture when it changed, unless one is still under way."""
+        """Upload the latest picture if it has changed, unless an upload is in progress."""
         assert self._inner is not None
         path = self._inner.picture()
         if not path or now < self._picture_after or not self._files.is_idle:
@@ -264,9 +265,9 @@ class RemoteAttempt:
         try:
             status = Path(path).stat()
         except (OSError, ValueError):
-            return  # it is being replaced, or such a path cannot be
+            return  # it is being replaced, or the path is not valid
         if status.st_size > _MAX_PICTURE_BYTES:
-            return  # no desktop shows it; what the job's folder holds is still returned at the end
+            return  # too large to preview; files of the job's folder are still uploaded at the end
         mark = (path, status.st_size, status.st_mtime_ns)
         target = self._map.there(path)
         if mark != self._picture_sent and target != path:
@@ -274,7 +275,7 @@ class RemoteAttempt:
             self._files.add(Path(path), target)
 
     def _take_arrived(self) -> bool:
-        """Note which picture has arrived. Returns whether it is another one."""
+        """Note which picture has arrived. Returns whether its path is a new one."""
         assert self._inner is not None
         latest = self._map.there(self._inner.picture()) if self._inner.picture() else ""
         arrived, self._files.arrived = self._files.arrived, []
@@ -284,7 +285,7 @@ class RemoteAttempt:
         return False
 
     def _found(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        """The files that a render may have made, by their path within this attempt's folder."""
+        """Yield the files that the render may have made: path within this attempt's folder, (size, time)."""
         for root in filter(None, (self._copy, self._picture_dir)):
             for parent, _, names in os.walk(root):
                 for name in names:
@@ -303,7 +304,7 @@ class RemoteAttempt:
         self._log.close()
         self._files.close()
         if self._streams:
-            # What cannot be deleted is removed with its folder when the Agents end.
+            # A file that cannot be deleted now is removed with the Agents' folder when they end.
             shutil.rmtree(self._folder, ignore_errors=True)
         self.ending = ending if self._streams else _translated(ending, self._map)
 

@@ -1,1 +1,1 @@
-"""The process above all others of a session: it restarts the server, and leaves nothing behind."""
+"""A session's top process: restarts a server that died, and ends all processes at the session's end."""

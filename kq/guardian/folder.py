@@ -1,4 +1,4 @@
-"""The folder that holds a session's journal, taken by one session at a time, and what crashed ones left."""
+"""The folder of a session's journal, locked by one session at a time; ends processes of crashed sessions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["KEY_FILES", "QueueFolder", "end_leftovers"]
 
 _MAX_SESSIONS = 100
 _MACHINE_FILE = "machine"
-"""Holds the id of the machine that used the folder last."""
+"""Name of the file with the id of the machine that used the folder last."""
 KEY_FILES = ("server.json", "client.json", "agent.json")
-"""What holds keys, in the folder of the session's keys; there while the session lives."""
+"""Files with keys, in the session's keys folder; they exist while the session runs."""
 
 
 class QueueFolder:
-    """`<data root>/queues/<host>-<n>`, with a lock that the system drops when its holder dies."""
+    """`<data root>/queues/<host>-<n>`, with a lock that the system releases when its holder dies."""
 
     def __init__(self, path: Path, lock: IO[bytes]) -> None:
         self.path = path
@@ -34,11 +34,11 @@ class QueueFolder:
     def take(
         cls, data_root: Path, host: str, continued: Path | None = None, *, machine: str = ""
     ) -> QueueFolder:
-        """The first folder of this host that no live session holds; made when there is none.
+        """Lock the first folder of this host that no running session holds; make one if there is none.
 
         Args:
-            continued: the folder whose jobs the session continues: taken when it is free.
-            machine: the machine's id, by which a folder is found that it made under another name.
+            continued: the folder whose jobs the session continues: tried first.
+            machine: the machine's id, to find a folder that it made under another host name.
 
         Raises:
             SessionFailed: the data root cannot be written or locked, or all folders are held.
@@ -75,7 +75,7 @@ class QueueFolder:
         )
 
     def clean(self) -> None:
-        """Remove the keys that a session left; also where earlier versions kept them."""
+        """Remove the keys of the previous session, also from where earlier versions kept them."""
         for folder in (keys_folder(self.path), self.path):
             for name in KEY_FILES:
                 (folder / name).unlink(missing_ok=True)
@@ -84,12 +84,12 @@ class QueueFolder:
             keys.rmdir()
 
     def release(self) -> None:
-        """Let another session have it."""
+        """Release the lock, so that another session can use the folder."""
         self._lock.close()
 
 
 def _candidates(queues: Path, host: str, continued: Path | None, machine: str) -> Iterator[Path]:
-    """Folders in the order in which they are tried: of each number HOST-N, or one made under another name."""
+    """Yield folders in the order of trial: for each number HOST-N, or one made under another host name."""
     if continued is not None:
         yield continued
     renamed: dict[int, Path] | None = None
@@ -101,7 +101,7 @@ def _candidates(queues: Path, host: str, continued: Path | None, machine: str) -
 
 
 def _made_by(machine: str, queues: Path) -> dict[int, Path]:
-    """The folders that this machine made, by number; of several with one number the one used last."""
+    """Return the folders that this machine made, by number; of several with one number the last used."""
     found: dict[int, tuple[float, Path]] = {}
     for noted in queues.glob(f"*/{_MACHINE_FILE}") if machine else ():
         folder = noted.parent
@@ -111,7 +111,7 @@ def _made_by(machine: str, queues: Path) -> dict[int, Path]:
                 used = (folder / "lock").stat().st_mtime
                 found[int(number)] = max(found.get(int(number), (used, folder)), (used, folder))
         except (OSError, ValueError):
-            continue  # it is being made or removed, or is no file of ours
+            continue  # it is being made or removed, or is not a file of kq
     return {number: folder for number, (_, folder) in found.items()}
 
 
@@ -122,7 +122,7 @@ def _note_machine(folder: Path, machine: str) -> None:
 
 
 def end_leftovers() -> int:
-    """End what sessions left whose guardian is gone too. Returns how many processes were ended."""
+    """End processes of sessions whose guardian has died. Returns how many were ended."""
     ended = 0
     leftover = [
         each.id

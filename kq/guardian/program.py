@@ -1,6 +1,6 @@
 """Holds the lifeline to the desktop, keeps the server alive, and ends every descendant at the session's end.
 
-It does so little, and imports so little, that it has no reason to die.
+Kept small, with few imports, so that it has little reason to fail.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Guardian:
     ) -> None:
         """
         Args:
-            journal_session: whose jobs the session continues.
-            server: the session's first, on its way already.
+            journal_session: id of the session whose jobs this one continues.
+            server: the session's first server, which has been started.
             lifeline: whether the session ends when standard input does.
         """
         self._settings = settings
@@ -53,14 +53,14 @@ class Guardian:
         self._journal_session = journal_session
         self._server: process.Child | None = server
         self._old_servers: list[process.Child] = []
-        """Dead ones: their lifelines are those of Agents that live on, so they are kept open."""
+        """Dead servers, kept open because their Agents, which still run, share their lifelines."""
         self._restarts = RestartLimit(restart_limit=_RESTART_LIMIT, window_s=_RESTART_WINDOW_S)
         self._lifeline = process.InputEnd() if lifeline else None
         self._end_asked = False
         self._wake = process.SignalWake()
 
     def run(self) -> int:
-        """Guard the session until it is over. Returns the process's exit code."""
+        """Run until the session is over. Returns the process's exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGCHLD"):
@@ -98,7 +98,7 @@ class Guardian:
         )
 
     def _wait(self, timeout_s: float | None) -> None:
-        """Until the desktop is gone, a child ended, or a signal came."""
+        """Wait until the desktop or a child has ended, a signal arrives, or `timeout_s` seconds are over."""
         sources = [self._wake.wake_fd]
         lifeline = self._lifeline
         if lifeline is not None:
@@ -115,7 +115,7 @@ class Guardian:
             self._end_asked = True
 
     def _look_after_server(self) -> int | None:
-        """Start the server again when it died. Returns an exit code when that is no use."""
+        """Restart the server if it died. Returns the guardian's exit code if it must end, else None."""
         server = self._server
         ended = server.poll() if server is not None else None
         if server is None or ended is None:
@@ -123,9 +123,9 @@ class Guardian:
         self._old_servers.append(server)
         self._server = None
         if ended.code == 2:
-            return 2  # it reported why, and would fail again
+            return 2  # a permanent error, which it has reported
         if ended.code == 0:
-            return 0  # it ended on a request that was not ours
+            return 0  # it was asked to end, and not by this process
         if not self._restarts.died(time.monotonic()):
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
             often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
@@ -141,7 +141,7 @@ class Guardian:
         return None
 
     def _sweep(self) -> None:
-        """End what dead Agents left. Agents of a dead server are adopted here, and live on."""
+        """End processes that dead Agents left behind; Agents of a dead server, adopted here, are kept."""
         server_pid = self._server.pid if self._server is not None else 0
         process.reap_adopted()
         if process.has_strays({server_pid}):
@@ -150,7 +150,7 @@ class Guardian:
                 process.end_strays(agents | {server_pid})
 
     def _end_session(self) -> None:
-        """Ask the server to end everything; then make sure of it."""
+        """Ask the server to end the session, then end every process that is left."""
         until = time.monotonic() + self._settings.grace_s + _TIMEOUT_S
         if self._server is not None and self._server.poll() is None:
             process.ask_to_stop(self._server)

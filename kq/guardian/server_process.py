@@ -18,11 +18,11 @@ _SERVER_FILE = Path(__file__).resolve().parents[1] / "server" / "__main__.py"
 def start_server(
     settings: Settings, queue_dir: Path, session: str, journal_session: str, *, first: bool
 ) -> process.Child:
-    """Start a server of the session, and report it. It imports what it needs, and waits for `allow_start`.
+    """Start a server of the session, and report its pid. It imports, then waits for `allow_start`.
 
     Args:
-        journal_session: whose jobs it continues.
-        first: whether the session had none before.
+        journal_session: id of the session whose jobs it continues.
+        first: whether it is the session's first server.
 
     Raises:
         BadInput, Refused: it cannot be started.
@@ -47,9 +47,9 @@ def start_server(
 
 
 def allow_start(server: process.Child) -> None:
-    """Let a server use the session's folder: no process of an earlier session uses it any more."""
+    """Let a server start to use the session's folder, once processes of earlier sessions have ended."""
     assert server.lifeline is not None
     try:
         os.write(server.lifeline, b"\n")
     except OSError:
-        pass  # it has died already; that is seen as any other death is
+        pass  # it has died already, which the guardian handles as any other death

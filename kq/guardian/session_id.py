@@ -1,6 +1,6 @@
-"""The name of a session, by which any process can check whether that session lives. No process is ended here.
+"""A session's id, from which any process can check whether the session still runs.
 
-A machine's name is for people and may change at any time; what identifies the machine does not.
+The host name in it is for display only, because it may change at any time.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["is_session_alive", "machine_id", "new_session_id"]
 
 
 def new_session_id() -> str:
-    """`HOST@MARK:PID:START:RANDOM`: the guardian, and the running system in which that pid is its own.
+    """Return `HOST@MARK:PID:START:RANDOM`: process.system_mark, and pid and start time of this process.
 
-    Where systems have no mark it is `HOST:PID:START:RANDOM`.
+    Without a mark of its own, a system's id is `HOST:PID:START:RANDOM`.
     """
     guardian = process.own_id()
     host, mark = socket.gethostname(), process.system_mark()
@@ -29,7 +29,7 @@ def new_session_id() -> str:
 
 
 def is_session_alive(session: str) -> bool | None:
-    """Whether the guardian of `session` runs; None when another machine or container is to say that."""
+    """Whether the guardian of `session` runs; None when it belongs to another machine or container."""
     where, _, rest = session.partition(":")
     pid, _, rest = rest.partition(":")
     started, _, _ = rest.partition(":")
@@ -40,9 +40,9 @@ def is_session_alive(session: str) -> bool | None:
 
 
 def machine_id() -> str:
-    """An id of this machine that outlives its name, hashed as machine-id(5) asks; empty where there is none.
+    """Return a hash of machine-id(5), which stays when the machine is renamed; empty without one.
 
-    Machines that were cloned may share it: it is not enough to say whether a process lives.
+    Cloned machines may share it, so it does not prove that a process belongs to this machine.
     """
     if sys.platform != "linux":
         return ""

@@ -1,4 +1,4 @@
-"""Starts a session with what takes longest, its server. What only guarding needs is imported after that."""
+"""Starts a session: first its server, which takes longest, then the guardian's own imports."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .session_id import machine_id, new_session_id
 __all__ = ["main"]
 
 _OOM_SCORE = 200
-"""Of this process and the server: after renders (300) and before the desktop (0)."""
+"""OOM score of this process and the server: below renders (300), above the desktop (0)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m kq.guardian [--lifeline]`: settings come from KQ_* variables."""
+    """Run `python -m kq.guardian [--lifeline]`, with settings from KQ_* variables. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="kq.guardian", description="Guard one session of the queue.")
     parser.add_argument("--lifeline", action="store_true", help="end the session when standard input ends")
     parser.add_argument(
@@ -42,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         session = new_session_id()
         journal_session = options.continues or session
-        # Before the server has a chance to say anything: who listens needs to know where.
+        # Before any event of the server: the reader needs the folder to handle those.
         report(SessionEvent.QUEUE, queue_dir=str(folder.path), session=session)
         server = start_server(settings, folder.path, session, journal_session, first=True)
         end_leftovers()  # while the server's interpreter starts
-        # Before anything is started that the server may leave behind.
+        # Before the server starts processes that it may leave behind.
         process.become_subreaper()
         allow_start(server)
     except KqError as error:
@@ -55,6 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         report(SessionEvent.FAILED, message=str(SessionFailed.because(error)))
         return 2
-    from .program import Guardian  # meanwhile the server is on its way
+    from .program import Guardian  # late: the server starts meanwhile
 
     return Guardian(settings, folder, session, journal_session, server, lifeline=options.lifeline).run()

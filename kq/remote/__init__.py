@@ -1,6 +1,6 @@
-"""Agents on other machines, from the desktop's side: checked, started, stopped over SSH.
+"""The desktop's side of remote Agents: checks, starts and stops them over SSH.
 
-The only importer of paramiko, which takes a quarter of a second and may be missing: so it comes late.
+The only importer of paramiko. Import it late: it takes a quarter of a second and may be missing.
 """
 
 from .host_store import HostStore

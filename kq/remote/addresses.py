@@ -1,4 +1,4 @@
-"""Which of this machine's addresses another machine is to call. Asks the system; nothing is sent."""
+"""Chooses the address of this machine that another one connects to. Queries the system, sends nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _OUTSIDE = "192.0.2.1"
 
 
 def address_towards(address: str) -> str:
-    """This machine's address on the interface that leads to `address`; empty when nothing does.
+    """Return this machine's address on the route to `address`; empty when there is no route.
 
-    A datagram socket that is connected sends nothing: the system only chooses the way.
+    To connect a datagram socket sends nothing: the system only chooses the route.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -27,11 +27,11 @@ def address_towards(address: str) -> str:
 
 
 def choose_addresses(named: str, towards: str) -> tuple[str, str]:
-    """What the other machine is to call, and what to open the ports on.
+    """Return the address that the other machine connects to, and the address to listen on.
 
     Args:
-        named: the configured one: an address or name of this machine, or of a gateway that leads to it.
-        towards: the other machine's address; empty when only a machine in between knows it.
+        named: the configured address or name, of this machine or of a gateway to it; may be empty.
+        towards: the other machine's address; empty when only a jump host can resolve it.
 
     Raises:
         RemoteFailed: there is no such address.
@@ -44,7 +44,7 @@ def choose_addresses(named: str, towards: str) -> tuple[str, str]:
     for address in _addresses_of(named):
         if _is_own(address):
             return named, address
-    # Another machine's, such as a gateway that forwards here: then where its packets arrive.
+    # Another machine's, such as a gateway that forwards here: listen where its packets arrive.
     if not leads:
         raise RemoteFailed(
             f"KQ Host {named} is not an address of this machine, and there is no route to the other one"
@@ -56,7 +56,7 @@ def _addresses_of(name: str) -> list[str]:
     try:
         return [str(each[4][0]) for each in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)]
     except (socket.gaierror, UnicodeError):
-        return []  # only the other machine may know the name
+        return []  # perhaps only the other machine can resolve the name
 
 
 def _is_own(address: str) -> bool:

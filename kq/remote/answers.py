@@ -1,4 +1,4 @@
-"""What programs on another machine answer, as types. An answer that does not fit is an error."""
+"""Types of the replies of kq's programs on another machine, and their validation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Ended", "Started", "StartedAgent", "typed_answer"]
 
 
 class StartedAgent(msgspec.Struct, array_like=True):
-    """One Agent of that answer."""
+    """One Agent in the reply of StartAgents."""
 
     id: str
     pid: int
     started: float
-    """The start time of its process, as the system counts it."""
+    """Start time of its process, in the units of that system; with the pid it identifies the process."""
 
 
 class Started(msgspec.Struct):
-    """The answer of StartAgents: kq.remote_host's pid file."""
+    """The reply of StartAgents: the content of kq.remote_host's pid file."""
 
     agents: tuple[StartedAgent, ...] = ()
     shared: bool = False
@@ -30,7 +30,7 @@ class Started(msgspec.Struct):
 
 
 class Ended(msgspec.Struct):
-    """The answer of StopAgents."""
+    """The reply of StopAgents: ids of the Agents that were ended."""
 
     ended: tuple[str, ...] = ()
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 def typed_answer(answer: object, kind: type[T], host: RemoteHost) -> T:
-    """Return `answer` as a `kind`. Raises RemoteFailed where it does not fit."""
+    """Convert `answer` to the type `kind`. Raises RemoteFailed when it does not match."""
     try:
         return msgspec.convert(answer, kind)
     except msgspec.ValidationError as error:

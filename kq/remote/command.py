@@ -1,4 +1,4 @@
-"""`kq remote`: check, start and stop Agents on other machines from a terminal. Parses and prints, no more."""
+"""`kq remote`: checks, starts and stops Agents on other machines from a terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_remote_commands(commands: Any, common: argparse.ArgumentParser, connect:
 
     Args:
         commands: what `add_subparsers` returned.
-        connect: gives the session's client for the time of a command; raises ConnectionLost without one.
+        connect: a context manager for the session's client; raises ConnectionLost when no session runs.
     """
     summary = "Agents on other machines"
     remote = commands.add_parser("remote", help=summary, description=summary)
@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace, connect: Connect) -> int:
     host = _asked(options)
     settings = Settings.from_environment(data_root=options.data_root)
     cancelled = threading.Event()
-    # Ctrl-C cancels, and what was half done is undone: a KeyboardInterrupt would leave it.
+    # Ctrl-C cancels, which undoes a partial launch; a KeyboardInterrupt would not.
     before = {number: signal.signal(number, lambda _number, _frame: cancelled.set())
               for number in (signal.SIGINT, signal.SIGTERM)}  # fmt: skip
     try:
@@ -169,14 +169,14 @@ def _hosts(_options: argparse.Namespace) -> int:
 
 
 class _Progress:
-    """Steps on a terminal, or line by line where it is none."""
+    """Prints steps: updated in place on a terminal, else line by line."""
 
     def __init__(self) -> None:
         self._live = sys.stdout.isatty()
         self._open = False
 
     def show(self, step: RemoteStep) -> None:
-        """Called on whatever thread works; here it is the only one."""
+        """Print a step. Called on the thread that runs the steps, here the main thread."""
         if step.state is not StepState.RUNNING:
             self._clear()
             print(step.line, flush=True)
@@ -186,7 +186,7 @@ class _Progress:
             self._open = True
 
     def end(self) -> None:
-        """No step is open."""
+        """Clear the line of an unfinished step."""
         self._clear()
 
     def _clear(self) -> None:
@@ -196,7 +196,7 @@ class _Progress:
 
 
 class _Terminal:
-    """Prompts at the terminal; without one, the safe answer is given."""
+    """RemoteQuestions at the terminal; without one, each question is answered with no."""
 
     def __init__(self, options: argparse.Namespace, cancelled: threading.Event) -> None:
         self._accept = bool(options.accept_host_key)
@@ -219,13 +219,13 @@ class _Terminal:
         return self._ask(lambda: input(f"{question} [y/N] ")).strip().lower() in ("y", "yes")
 
     def _ask(self, read: Callable[[], str]) -> str:
-        """What was typed; empty without a terminal, or when cancelled."""
+        """Return the line that the user typed; empty without a terminal, or when cancelled."""
         if not self._can_ask or self._cancelled.is_set():
             return ""
         if threading.current_thread() is not threading.main_thread():
-            return ""  # a tunnel reconnects: prompts are for the main thread, which alone gets signals
+            return ""  # a tunnel reconnects: only the main thread, which gets the signals, may prompt
         print()
-        # Reading input is not ended by a handler that only sets a flag.
+        # A handler that only sets a flag does not interrupt a read from the terminal.
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, self._interrupt) for number in numbers]
         try:

@@ -1,4 +1,4 @@
-"""The file ~/.ssh/config, with those that it includes. It is parsed, not judged."""
+"""Parses ~/.ssh/config and the files that it includes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["SshConfigFile", "words_of"]
 
 _MAX_INCLUDES = 8
 _CRITERIA = {"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"}
-"""Of a Match, those that paramiko knows: with another it would take the block for every machine's."""
+"""Criteria of Match that paramiko supports: with any other it would apply the block to every host."""
 _ALONE = {"all", "canonical", "final"}
 _LINE = re.compile(r"\s*([^\s=]+)(?:\s*=\s*|\s+)(.*?)\s*")
-"""A word and its value: between them are blanks, or an equals sign."""
+"""A keyword and its value, separated by blanks or an equals sign."""
 _ALL, _NONE = "Host *", "Host !*"
 
 
 class SshConfigFile:
-    """The file as it is now.
+    """The parsed file.
 
     Attributes:
-        notes: messages on what is not done as ssh does it.
+        notes: warnings about entries that are ignored here.
     """
 
     def __init__(self, folder: Path) -> None:
         """
         Raises:
-            BadInput: it cannot be read, or asks for what is not done here.
+            BadInput: it cannot be read, or uses an unsupported feature.
         """
         self.path = folder / "config"
         self._folder = folder
@@ -50,21 +50,22 @@ class SshConfigFile:
             raise BadInput(f"{self.path} cannot be read: {error}") from error
 
     def look_up(self, name: str) -> Mapping[str, object]:
-        """The options for a machine. Raises BadInput."""
+        """Return the options for the host `name`, by lower-case keyword. Raises BadInput."""
         try:
             return self._config.lookup(name)
         except Exception as error:  # `Match exec` may fail in any way, and CanonicalizeHostname find nothing
             raise BadInput(f"{self.path} cannot be used for {name}: {error}") from error
 
     def names(self) -> list[str]:
-        """The machines that it names, and not by a pattern."""
+        """Return the Hosts in the file that are not patterns."""
         return sorted(name for name in self._config.get_hostnames() if not set("*?!") & set(name))
 
     def _lines_of(self, path: Path, depth: int, block: str) -> list[str]:
-        """A file's lines, with those of others where it includes them, which paramiko does not.
+        """Return a file's lines, with included files in place: paramiko does not support Include.
 
         Args:
-            block: the Host or Match below which it is included.
+            depth: how many Includes led to the file.
+            block: the Host or Match line below which it is included.
         """
         if depth > _MAX_INCLUDES:
             raise BadInput(f"{self.path} includes files that include each other without end, as {path}")
@@ -91,7 +92,7 @@ class SshConfigFile:
         return lines
 
     def _files_of(self, value: str) -> list[Path]:
-        """The files that an Include names; what is not there is passed over, as by ssh."""
+        """Return the files that an Include matches; missing ones are ignored, as by ssh."""
         found: list[Path] = []
         for pattern in words_of(value):
             whole = os.path.join(self._folder, os.path.expanduser(pattern))  # noqa: PTH111, PTH118  # a pattern
@@ -100,7 +101,7 @@ class SshConfigFile:
 
 
 def words_of(text: str) -> list[str]:
-    """Words apart by blanks; those in quotation marks may hold some. A backslash is a letter.
+    """Split at blanks outside quotation marks. A backslash has no special meaning.
 
     Raises:
         BadInput: a quotation mark is missing.

@@ -1,4 +1,4 @@
-"""The machines that worked before, most recent first: a file of the user's. It holds no secret."""
+"""The list of recent remote machines, in a file of the user's. It holds no secrets."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .hosts import RemoteHost
 __all__ = ["HostStore"]
 
 _VERSION = 2
-"""Of the file. It goes up when an earlier program could not read it; `_MIGRATIONS` then gains a step."""
+"""File format version. For a change that an older kq cannot read, raise it and extend `_MIGRATIONS`."""
 MAX_HOSTS = 50
 _MAX_BYTES = 4 << 20
 _TIMEOUT_S, _POLL_INTERVAL_S = 5.0, 0.01
-"""For how long another process may hold the lock; how often that is tried."""
+"""How long to wait for the lock, and how often to try."""
 
 
 class _Entry(msgspec.Struct):
     host: RemoteHost
     used: float
-    """Wall clock."""
+    """Time of last use, in seconds since the epoch."""
     worked: bool = False
 
 
@@ -41,12 +41,12 @@ class _Content(msgspec.Struct):
 
 
 def _add_version(content: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 had no number."""
+    """Version 1 had no version number."""
     return {"version": 2, **content}
 
 
 _MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _add_version}
-"""From each version to the next one. Each takes and returns the decoded content."""
+"""By version: a function that converts decoded content to the next version."""
 
 
 def _default_path() -> Path:
@@ -60,21 +60,21 @@ def _default_path() -> Path:
 
 
 class HostStore:
-    """Reads and writes the file. Not for a UI's thread: a home may be slow. Thread-safe.
+    """Reads and writes the list. Not for a UI's thread, because a home folder may be slow. Thread-safe.
 
     Attributes:
-        problem: why `hosts` knew fewer than it might, the last time; a message, or empty.
+        problem: why the last read returned no or too few hosts, as a message; empty if it did not.
     """
 
     _writing = threading.Lock()
-    """One for all: of two that are remembered at once one would be lost. See `_locked`, too."""
+    """One lock for all instances: of two hosts written at once one would be lost. See also `_locked`."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or _default_path()
         self.problem = ""
 
     def hosts(self) -> list[RemoteHost]:
-        """All that is remembered; those that worked come first, then the most recent. See `problem`."""
+        """Return all hosts, most recent first: those on which Agents ran, then the others. Sets `problem`."""
         entries = sorted(self._entries(), key=lambda entry: (not entry.worked, -entry.used))
         return [entry.host for entry in entries]
 
@@ -87,23 +87,26 @@ class HostStore:
         return content.hosts
 
     def find(self, name: str) -> RemoteHost | None:
-        """What worked last for the host called `name`."""
+        """Return the entry of the host called `name` (as typed, or its label), or None."""
         return next((host for host in self.hosts() if name in (host.host, host.label)), None)
 
     def has_worked(self, host: RemoteHost) -> bool:
-        """Whether Agents ran on the machine, as it is remembered."""
+        """Whether Agents have run on the machine before, by the list."""
         return any(each.worked and each.host.label == host.label for each in self._entries())
 
     def remember(self, host: RemoteHost, *, worked: bool) -> str:
-        """Keep what is asked for, instead of what was kept for the same machine.
+        """Add a host, or replace the entry of the same machine.
 
-        A file that cannot be decoded, as one that was edited by hand, is kept beside the new one.
+        A file that cannot be decoded, for instance after an edit by hand, is kept under another name.
+
+        Args:
+            worked: whether Agents ran there.
 
         Returns:
-            That this was so, or empty.
+            A warning if the file could not be decoded, else "".
 
         Raises:
-            Refused: the file cannot be read or written, or is of a newer version. It is as it was.
+            Refused: the file cannot be read or written, or has a newer version. It is unchanged.
         """
         with self._writing, self._locked():
             content, damage = self._read()
@@ -116,7 +119,7 @@ class HostStore:
                 with create_file(draft) as file:
                     file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
                 if damage:
-                    shutil.copyfile(self._path, aside)  # it stays whole until the new one takes its place
+                    shutil.copyfile(self._path, aside)  # the original stays in place until it is replaced
                 replace_file(draft, self._path)
             except OSError as error:
                 _remove(draft)
@@ -125,7 +128,7 @@ class HostStore:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep the user's other desktops from writing meanwhile. Raises Refused: one of them hangs."""
+        """Lock the list against the user's other desktops. Raises Refused when it stays locked for 5 s."""
         lock = self._path.with_name(f".{self._path.name}.lock")
         give_up = time.monotonic() + _TIMEOUT_S
         try:
@@ -144,10 +147,10 @@ class HostStore:
             yield
 
     def _read(self) -> tuple[_Content, str]:
-        """What is in the file, and why that cannot be decoded.
+        """Return the content, and the error if it cannot be decoded.
 
         Raises:
-            Refused: it cannot be read, is of a newer version, or another user's.
+            Refused: it cannot be read, has a newer version, or belongs to another user.
         """
         try:
             with self._path.open("rb") as file:
@@ -169,7 +172,7 @@ class HostStore:
             return _Content(), f"{self._path} is not a valid list of hosts ({error})"
 
     def _migrated(self, content: dict[str, Any]) -> _Content:
-        """Raises Refused: a newer version; msgspec.ValidationError."""
+        """Convert decoded content to the current version. Raises Refused for a newer one, ValidationError."""
         version = msgspec.convert(content.get("version", 1), int)
         if version > _VERSION:
             raise Refused(

@@ -1,4 +1,4 @@
-"""A machine on which Agents may run, and how it is reached. Data and its validation."""
+"""A remote machine for Agents: address and settings, with their validation."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from ..settings import MAX_AGENTS
 __all__ = ["LOCAL_ROOT", "RemoteHost", "local_user"]
 
 LOCAL_ROOT = Path(__file__).resolve().parents[2]
-"""The folder that holds this very kq."""
+"""The folder that contains this kq package."""
 
 
 class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for. Empty texts are filled from `~/.ssh/config`, or from what this machine has."""
+    """The user's choices for a launch. Empty ones are filled from `~/.ssh/config` or from this machine."""
 
     host: str
-    """A name, an address, or a Host of ~/.ssh/config."""
+    """Host name, address, or a Host of ~/.ssh/config."""
     port: int = 22
     user: str = ""
     private_key: str = ""
-    """A file; empty: whatever ssh-agent and `~/.ssh` offer."""
+    """Path of a key file; empty: keys of ssh-agent and `~/.ssh`."""
     num_agents: int = 2
     katana_root: str = ""
     """Katana's folder there; empty: the same path as here."""
     kq_root: str = ""
     """The folder that holds kq there; empty: the same path as here, or Katana's."""
     python: str = ""
-    """The interpreter there; empty: it is looked for."""
+    """Path of the Python there; empty: it is searched for."""
     data_root: str = ""
     """KQ_DATA_ROOT there; empty: the same path as here."""
     kq_host: str = ""
-    """The address of this machine that it is to call; empty: that of the interface which leads there."""
+    """Address of this machine for its connections; empty: that of the interface on the route there."""
     tunnel: bool = False
     """Whether the queue's ports are tunneled through the SSH connection."""
 
     @classmethod
     def parse(cls, text: str) -> RemoteHost:
-        """The host that `[USER@]HOST[:PORT]` names. Raises BadInput."""
+        """Parse `[USER@]HOST[:PORT]`; an IPv6 address is in brackets. Raises BadInput."""
         user, at, rest = text.strip().rpartition("@")
         host, port = rest, ""
         if rest.startswith("["):
@@ -60,7 +60,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
         return parsed
 
     def check(self) -> None:
-        """Raise BadInput when this cannot be tried."""
+        """Raise BadInput when a value is invalid."""
         if not re.fullmatch(r"[A-Za-z0-9_.:%-]{1,255}", self.host) or self.host.startswith("-"):
             raise BadInput(f"{quoted(self.host)} is not the name or address of a machine")
         if not 0 < self.port < 65536:
@@ -82,27 +82,27 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
             ("Katana Queue's folder", self.kq_root),
             ("KQ_DATA_ROOT", self.data_root),
         ):
-            # Of whichever system it is; a relative one would count from whatever folder a login begins in.
+            # Of either system. A relative path would depend on the folder in which a login starts.
             if text and not (PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()):
                 raise BadInput(f"{what} is {quoted(text)}: give the absolute path on {self.host}")
 
     @property
     def label(self) -> str:
-        """What the queue calls the machine: its name, with user and port where those are unusual."""
+        """The machine's id in the queue: its name, with user and port if they are not the defaults."""
         user = f"{self.user}@" if self.user and self.user != local_user() else ""
         port = "" if self.port == 22 else f"-{self.port}"
         return re.sub(r"[^A-Za-z0-9_.@-]", "_", f"{user}{self.host}{port}").lstrip("_.@-")[:80]
 
     @property
     def title(self) -> str:
-        """The machine, for people."""
+        """The machine as `USER@HOST:PORT`, without defaults, for display."""
         return (
             f"{self.user + '@' if self.user else ''}{self.host}{'' if self.port == 22 else f':{self.port}'}"
         )
 
 
 def local_user() -> str:
-    """The name of the user of this process; empty when it is not known."""
+    """Return the name of the user of this process; empty when it is not known."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -110,12 +110,12 @@ def local_user() -> str:
 
 
 def local_katana_root() -> str:
-    """Katana's folder on this machine."""
+    """Return KATANA_ROOT, or without it the folder of this kq."""
     return os.environ.get("KATANA_ROOT") or str(LOCAL_ROOT)
 
 
 def render_program() -> str:
-    """What a render is started with on this machine: it should be there as well."""
+    """Return the path of this machine's render program, which a remote machine needs too."""
     suffix = ".exe" if sys.platform == "win32" else ""
     renderboot = Path(local_katana_root()) / "bin" / f"renderboot{suffix}"
     return str(renderboot) if renderboot.is_file() else sys.executable

@@ -1,4 +1,4 @@
-"""Which keys of a host are accepted or revoked, by the files that `ssh` keeps. No prompt.
+"""Reads and extends the known_hosts files of `ssh`. Does not prompt.
 
 See sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 """
@@ -21,30 +21,30 @@ from ..errors import RemoteFailed
 __all__ = ["KnownKeys", "add_known_key", "find_known_keys"]
 
 Key = tuple[str, bytes]
-"""Its kind, and its bytes."""
+"""Key type and key bytes."""
 
 
 class KnownKeys(msgspec.Struct, frozen=True):
-    """The entries for one host."""
+    """The entries for one host in the known_hosts files."""
 
     accepted: tuple[Key, ...] = ()
     revoked: tuple[Key, ...] = ()
     place: str = ""
-    """The file with the first accepted one."""
+    """Path of the file with the first accepted key; empty when there is none."""
     has_authority: bool = False
-    """Whether an authority is named that signs its keys."""
+    """Whether a certificate authority is given for the host."""
 
     @property
     def kinds(self) -> set[str]:
-        """Of those that were accepted."""
+        """Types of the accepted keys."""
         return {kind for kind, _ in self.accepted}
 
 
 def find_known_keys(paths: Iterable[str], name: str) -> KnownKeys:
-    """The entries for the host called `name` in them. A missing file counts as empty.
+    """Return the entries for the host `name` in the files `paths`. A missing file counts as empty.
 
     Raises:
-        RemoteFailed: one cannot be read.
+        RemoteFailed: a file cannot be read.
     """
     accepted: list[Key] = []
     revoked: list[Key] = []
@@ -68,7 +68,7 @@ def find_known_keys(paths: Iterable[str], name: str) -> KnownKeys:
 
 
 def _lines_of(lines: Iterable[str], name: str) -> Iterator[tuple[str, Key]]:
-    """Marker and key of each line that is about `name`. What is no such line is passed over, as by ssh."""
+    """Yield marker and key of each line for `name`. Invalid lines are ignored, as by ssh."""
     for line in lines:
         words = line.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""
@@ -81,7 +81,7 @@ def _lines_of(lines: Iterable[str], name: str) -> Iterator[tuple[str, Key]]:
 
 
 def _is_among(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a pattern fits `name`, and none that begins with ! does."""
+    """Whether `name` matches a pattern, and none that begins with `!`."""
     fits = False
     for pattern in patterns:
         if pattern.startswith("|1|"):
@@ -94,7 +94,7 @@ def _is_among(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _fits(name: str, pattern: str) -> bool:
-    # By hand: brackets, which surround a name that has a port, have no other meaning here.
+    # Not fnmatch: brackets, as in [host]:port, are literal in known_hosts.
     letters = {"*": ".*", "?": "."}
     return re.fullmatch("".join(letters.get(each, re.escape(each)) for each in pattern), name) is not None
 
@@ -108,7 +108,7 @@ def _is_hash_of(name: str, text: str) -> bool:
 
 
 def add_known_key(path: str, name: str, key: Key) -> None:
-    """Add the accepted key of `name`. Raises RemoteFailed: the file cannot be written."""
+    """Append the accepted key of host `name` to `path`. Raises RemoteFailed when that cannot be written."""
     kind, content = key
     line = f"{name} {kind} {base64.b64encode(content).decode('ascii')}\n"
     try:

@@ -1,6 +1,6 @@
-"""A machine to which we are logged in, as something that can run kq's own programs. Twin of windows_machine.
+"""Runs kq's programs on a Linux or macOS machine over SSH. Twin of windows_machine.
 
-What the programs mean is decided by who asks for them.
+The caller interprets their replies.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _MARK = "kq-remote: "
 _LEAST_PYTHON = (3, 11)
 _START_S = 45.0
 UNBROKEN_S = 20.0
-"""How long StartAgents may continue after a cancel; it gives up by itself before that."""
+"""How long to wait for StartAgents after a cancel, in seconds; it times out by itself before that."""
 
-# One line each, so that any shell passes them on. Candidates print their version, in the syntax of Python 2
-# as well, so that an old one can answer.
+# One line each, so that any shell passes them on. _VERSION is valid in Python 2 too, so that an old Python
+# can report its version.
 _VERSION = 'import sys; sys.stdout.write("%d.%d.%d" % sys.version_info[:3])'
 _FIND_PYTHON = (
     'for name in "$@"; do path=$(command -v "$name" 2>/dev/null) || continue; '
@@ -44,7 +44,7 @@ _FIND_KQ = (
 
 
 class Machine:
-    """What both kinds of machine share. `find_python` and `find_kq` come before the rest."""
+    """Base of both kinds of machine. Methods block. `find_python` and `find_kq` come first."""
 
     system = ""
 
@@ -56,28 +56,38 @@ class Machine:
         self.kq_root = ""
         self.katana_root = host.katana_root or local_katana_root()
 
-    # The twins differ in these.
+    # --- For each kind of machine ---
 
     def find_system(self) -> str:
-        """What runs there, for people. Raises RemoteFailed."""
+        """Return a description of its operating system. Raises RemoteFailed."""
         raise NotImplementedError
 
     def find_python(self) -> str:
-        """Find an interpreter; returns path and version. Raises RemoteFailed."""
+        """Find an interpreter. Returns a message with path and version. Raises RemoteFailed."""
         raise NotImplementedError
 
     def find_kq(self) -> str:
-        """Find the folder that holds kq; returns it. Raises RemoteFailed."""
+        """Find and return the folder that contains kq. Raises RemoteFailed."""
         raise NotImplementedError
 
     def install_scripts(self) -> list[str]:
-        """Put StartAgents and StopAgents into the home folder; returns those that were not there already."""
+        """Copy StartAgents and StopAgents to the home folder. Returns the names of those that changed."""
         raise NotImplementedError
 
     def start_agents(
         self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
     ) -> Any:
-        """Run StartAgents with its seven arguments; returns its answer. Raises RemoteFailed."""
+        """Run StartAgents and return its decoded reply.
+
+        Args:
+            arguments: its seven arguments.
+            connection: the connection file, for standard input; it holds a secret key.
+            first_log: number in the name of the first Agent's log.
+            step: shows the progress.
+
+        Raises:
+            RemoteFailed: it failed or timed out. Cancelled.
+        """
         raise NotImplementedError
 
     def run_kq(
@@ -87,17 +97,17 @@ class Machine:
         step: OpenStep | None = None,
         timeout_s: float = 30.0,
     ) -> Any:
-        """Run one of kq's programs for other machines; returns its answer. Raises RemoteFailed."""
+        """Run a command of kq.remote_host, and return its decoded reply. Raises RemoteFailed."""
         raise NotImplementedError
 
     def stop_agents(self, session: str) -> Any:
-        """Run StopAgents for one session; returns its answer. Raises RemoteFailed."""
+        """Run StopAgents for one session, and return its decoded reply. Raises RemoteFailed."""
         raise NotImplementedError
 
-    # These are alike.
+    # --- Shared ---
 
     def _candidates(self) -> list[str]:
-        """Folders that may hold kq, as text: the configured one, or those where it is expected."""
+        """Folders that may contain kq: the configured one, else the usual ones."""
         if self.host.kq_root:
             return [self.host.kq_root]
         return list(dict.fromkeys((str(LOCAL_ROOT), self.katana_root)))
@@ -112,7 +122,7 @@ class Machine:
         return line
 
     def _copy_scripts(self, names: Sequence[str], home: str, mode: int | None = 0o755) -> list[str]:
-        """By SFTP, where their contents differ. `mode`: their permissions, where those are needed."""
+        """Copy scripts that differ by SFTP; `mode`: permissions to set. Returns the names of those copied."""
         installed: list[str] = []
 
         def copy(sftp: paramiko.SFTPClient) -> None:
@@ -149,7 +159,7 @@ class PosixMachine(Machine):
         timeout_s: float = 30.0,
         unbroken_s: float = 0.0,
     ) -> Output:
-        """Run a script by /bin/sh, without what the user's shell profile may print before."""
+        """Run a script with /bin/sh. The result excludes output of the user's shell profile."""
         mark = f"kq-{secrets.token_hex(8)}"
         output = self.connection.run(
             posix_command(f"printf '%s\\n' {mark}; {script}", arguments),
@@ -217,7 +227,7 @@ class PosixMachine(Machine):
     def start_agents(
         self, arguments: Sequence[str], connection: bytes, first_log: int, step: OpenStep
     ) -> Any:
-        # No secret is in a variable or an argument: `-` has the key read from standard input.
+        # `-`: the key is read from standard input, so that no variable or argument holds a secret.
         script = (
             'KQ_CONNECTION=- KQ_ROOT="$1" KQ_PYTHON="$2" KQ_DESKTOP_ROOT="$3" KQ_FIRST_LOG="$4"; '
             "export KQ_CONNECTION KQ_ROOT KQ_PYTHON KQ_DESKTOP_ROOT KQ_FIRST_LOG; "
@@ -236,7 +246,7 @@ class PosixMachine(Machine):
 
 
 def marked_line(text: str) -> Any:
-    """The answer of one of kq's programs, found in its output; None when there is none."""
+    """Decode the reply of a kq program from the marked line of its output; None without one."""
     for line in reversed(text.splitlines()):
         if line.startswith(_MARK):
             try:
@@ -247,7 +257,9 @@ def marked_line(text: str) -> Any:
 
 
 def newest_python(listing: str, host: RemoteHost) -> tuple[str, str]:
-    """The first interpreter of a listing that is new enough, and its version. Raises RemoteFailed."""
+    """Return path and version of the first interpreter in `listing` (lines of path, tab, version) that is new
+    enough. Raises RemoteFailed when there is none.
+    """
     found = [line.split("\t") for line in listing.splitlines() if line.count("\t") == 1]
     for path, version in found:
         numbers = tuple(int(part) for part in version.split(".")[:3] if re.fullmatch(r"[0-9]{1,4}", part))
@@ -273,16 +285,16 @@ def _explain(output: Output, python: str) -> str:
 
 
 def _is_same(sftp: paramiko.SFTPClient, path: str, content: bytes) -> bool:
-    """Whether the file there has this content. No more of it is read than that: it may be endless."""
+    """Whether the remote file has this content. Reads at most one byte more: the file may be huge."""
     try:
         with sftp.open(path, "rb") as file:
             return file.read(len(content) + 1) == content
     except OSError:
-        return False  # it is missing; any other error is raised when it is written
+        return False  # it is missing; any other error recurs when it is written
 
 
 def _remove(sftp: paramiko.SFTPClient, path: str) -> None:
     try:
         sftp.remove(path)
     except OSError:
-        pass  # it was not made, or cannot be removed; the error that led here is raised
+        pass  # it does not exist or cannot be removed; the caller raises the original error

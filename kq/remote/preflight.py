@@ -1,6 +1,6 @@
-"""The preflight checks, from a machine's name to renders on it. The first that fails ends them.
+"""The preflight checks of a remote machine, from its name to its disk. The first failure ends them.
 
-They change nothing over there but a token file, which they remove.
+The only change on that machine is a token file, which is removed again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PORTS = ("request", "update", "broadcast")
 
 
 class DataRootReport(msgspec.Struct, omit_defaults=True):
-    """What the other machine reports about KQ_DATA_ROOT."""
+    """What the remote machine reports about KQ_DATA_ROOT."""
 
     exists: bool = False
     same: bool = False
@@ -50,7 +50,7 @@ class DataRootReport(msgspec.Struct, omit_defaults=True):
 
 
 class HostReport(msgspec.Struct, omit_defaults=True):
-    """What the other machine reports about itself, by types. See kq.remote_host.report."""
+    """What the remote machine reports about itself, typed for validation. See kq.remote_host.report."""
 
     protocol: int = 0
     version: str = ""
@@ -67,28 +67,28 @@ class HostReport(msgspec.Struct, omit_defaults=True):
 
 
 class Queue(Protocol):
-    """What of kq.client.QueueClient is needed here."""
+    """The part of kq.client.QueueClient that is used here."""
 
     @property
     def session(self) -> str:
-        """The session's name; empty before there is one."""
+        """The session's id; empty before the first connection."""
 
     @property
     def ports(self) -> tuple[int, int, int]:
-        """Its ports on this machine; zeros before there is one."""
+        """The server's ports on this machine; zeros before the first connection."""
 
     def admit_host(self, host: str, bind: str, agents: int, *, by_hand: bool = False) -> Future[str]:
-        """Make a key for so many Agents, and open the ports on the local address `bind`."""
+        """Make a key for up to `agents` Agents, and listen on the local address `bind`."""
 
     def revoke_host(self, host: str, *, undo: bool = False) -> Future[None]:
-        """Forget the key; `undo`: unless a person was given it."""
+        """Delete the key; `undo`: keep one that was made `by_hand`."""
 
     def agents(self) -> list[AgentRecord]:
-        """All Agents, as last heard."""
+        """Return the last known records of all Agents."""
 
 
 class Preflight:
-    """One run of the checks. To be used from one thread, which may wait."""
+    """One run of the checks. Methods block. To be used from one thread, not a UI's."""
 
     def __init__(
         self,
@@ -102,8 +102,9 @@ class Preflight:
     ) -> None:
         """
         Args:
-            queue: None where no session runs; then what needs one is left out.
-            before: a connection that there is or was: its key is tried first, without a prompt.
+            queue: None when no session runs: then only checks that need none are possible.
+            connect_s: seconds that a TCP connection may take.
+            before: an earlier connection to the machine, whose key is tried first, without a prompt.
         """
         self.host = host
         self.queue = queue
@@ -117,15 +118,15 @@ class Preflight:
         self.facts: dict[str, Any] = {}
         self.tunnel: Tunnel | None = None
         self.local_ports = (0, 0, 0)
-        """Of this machine, to which the tunnel leads."""
+        """Ports of this machine to which the tunnel forwards; zeros without one."""
         self.config: AgentConfig | None = None
         self.admitted = ""
-        """The label that this run had admitted."""
+        """Label for which this run had a key made; empty before that."""
         self.data_root = host.data_root or str(settings.data_root)
 
     def log_in(self) -> Machine:
-        """Name, port, host key, login and system."""
-        # A home may be slow, and the file may have commands run.
+        """Check name, port, host key, login and system. Raises RemoteFailed, Cancelled."""
+        # With a time limit: a home folder may hang, and `Match exec` in the file runs commands.
         late = (
             f"~/.ssh/config could not be read within {_ANSWER_S:.0f} s: see whether the home folder answers"
         )
@@ -141,7 +142,7 @@ class Preflight:
         return self.machine
 
     def check_programs(self) -> None:
-        """Python, kq and its version, the render program, and room for as many Agents."""
+        """Check Python, kq and its version, the render program, and the cores. Raises RemoteFailed."""
         with self._steps.step("Python") as step:
             step.done(self.machine.find_python())
         with self._steps.step("Katana Queue") as step:
@@ -165,7 +166,7 @@ class Preflight:
         self._check_size()
 
     def check_sftp(self) -> None:
-        """Whether files can be copied there, as a launch does with its scripts. Raises RemoteFailed."""
+        """Check that files can be copied there, as a launch copies its scripts. Raises RemoteFailed."""
         with self._steps.step("SFTP") as step:
             assert self.connection is not None
             self.connection.with_files(self._steps, _touch_nothing, step)
@@ -176,7 +177,7 @@ class Preflight:
         below = here[len(local) :]
         if not local or not here.startswith(local) or below[:1] not in ("/", "\\"):
             return here
-        # An Agent looks there as well; the separators are those of either system.
+        # An Agent translates it likewise; both systems accept these separators.
         return self.machine.katana_root.rstrip("/\\") + below
 
     def _check_size(self) -> None:
@@ -197,13 +198,17 @@ class Preflight:
         except msgspec.ValidationError as error:
             raise RemoteFailed(f"{self.host.host} sent an invalid report: {error}") from error
 
-    # --- with a session -----------------------------------------------------------
+    # --- With a session ---
 
     def admit(self, label: str) -> None:
-        """Have the queue make a key for the machine, and open its ports to it, or to a tunnel.
+        """Have the queue make a key for the machine, and listen for it or open a tunnel. Sets `config`.
+
+        Args:
+            label: the machine's id in the queue.
 
         Raises:
-            RemoteFailed: it cannot be.
+            RemoteFailed: there is no route, or the tunnel cannot be opened.
+            ConnectionLost: the queue does not reply.
         """
         assert self.queue is not None and self.connection is not None
         if self.host.tunnel:
@@ -234,15 +239,15 @@ class Preflight:
             step.done(f"ports {', '.join(map(str, self.tunnel.there))} there are tunneled through SSH")
 
     def use_tunnel(self, label: str, there: Sequence[int]) -> None:
-        """Go on with a tunnel that is open already, by its ports over there."""
+        """Use a tunnel that is open already, with the ports `there` on the remote machine. Sets `config`."""
         with self._steps.step("Tunnel") as step:
-            # The key may be another than that of the Agents for which it was opened.
+            # The key may differ from that of the Agents for which the tunnel was opened.
             self.config = _through_tunnel(self._ask_key(label, ""), there)
             step.done("open already")
 
     def _ask_key(self, label: str, bind: str) -> AgentConfig:
         assert self.queue is not None
-        # Before there is an answer: it must be revoked also when this is cancelled meanwhile.
+        # Set before the reply, because a cancel while waiting must revoke the key too.
         self.admitted = label
         future = self.queue.admit_host(label, bind, self.host.num_agents)
         try:
@@ -259,7 +264,7 @@ class Preflight:
         return connection.request_port, connection.update_port, connection.broadcast_port
 
     def check_data_root(self) -> None:
-        """Whether KQ_DATA_ROOT there is the one here: each side writes a token, the other reads it."""
+        """Check whether both machines share KQ_DATA_ROOT: each side writes a token that the other reads."""
         assert self.config is not None
         with self._steps.step("KQ_DATA_ROOT") as step:
             facts = self._report(
@@ -306,7 +311,7 @@ class Preflight:
                     same = answer.read_text() == self.config.share_token if self.config else False
                     answer.unlink(missing_ok=True)
                 except OSError:
-                    time.sleep(0.1)  # a share may show it a moment later
+                    time.sleep(0.1)  # a share may show the file with a delay
                     continue
                 return same
             return False
@@ -314,10 +319,10 @@ class Preflight:
         return self._steps.wait(look, 10.0, f"{self._settings.data_root} does not answer on this machine")
 
     def check_reverse_connection(self) -> None:
-        """Whether the other machine opens the three ports with its key. A ping would be no proof.
+        """Check that the remote machine can connect to the three ports with its key.
 
         Raises:
-            RemoteFailed: it does not.
+            RemoteFailed: it cannot.
         """
         assert self.config is not None
         with self._steps.step("Reverse connection") as step:
@@ -352,7 +357,7 @@ class Preflight:
         )
 
     def check_clock(self) -> None:
-        """Clock difference."""
+        """Check the clock difference. More than 2 s is a warning."""
         with self._steps.step("Clock") as step:
             before = time.time()
             facts = self._report(step, {})
@@ -366,7 +371,7 @@ class Preflight:
                 step.done("as here, within a second" if apart < 1.0 else f"{apart:.1f} s apart from here")
 
     def check_disk(self) -> None:
-        """Whether there is room for what Agents keep there, by the latest report. Raises RemoteFailed."""
+        """Check the free disk space by the latest report. Raises RemoteFailed."""
         facts = self.facts
         with self._steps.step("Disk") as step:
             free = int(facts.get("free_disk") or 0)
@@ -382,7 +387,7 @@ class Preflight:
                 step.done(room)
 
     def close(self) -> None:
-        """Disconnect."""
+        """Close the connection and the tunnel."""
         if self.connection is not None:
             self.connection.close()
         if self.tunnel is not None:
@@ -394,7 +399,7 @@ def _touch_nothing(sftp: paramiko.SFTPClient) -> None:
 
 
 def _through_tunnel(config: AgentConfig, there: Sequence[int]) -> AgentConfig:
-    """The connection file for Agents at the far end of a tunnel."""
+    """Return `config` with the ports `there`, at the remote end of a tunnel."""
     request, update, broadcast = there
     connection = msgspec.structs.replace(
         config.connection,

@@ -1,4 +1,4 @@
-"""Arguments as the shells of other machines read them. Text in, text out; no shell is started here."""
+"""Quotes arguments for the shells of remote machines. Pure: starts no shell."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ __all__ = [
 
 
 _NOT_IN_QUOTES = {"'": "'\\''", "\\": "'\\\\'", "!": "'\\!'"}
-"""Between single quotation marks fish takes a backslash for more than a letter, and csh an exclamation mark:
-outside them all shells agree on what a backslash before either means."""
+"""Characters that fish (backslash) or csh (exclamation mark) interpret even in single quotes: they are
+escaped outside the quotes, which all shells read alike."""
 
 
 def posix_quote(text: str) -> str:
-    """One argument for any shell of the Bourne family, and for fish and csh while it is one line."""
+    """Quote one argument for any Bourne shell, and if it is a single line, for fish and csh."""
     return "'" + "".join(_NOT_IN_QUOTES.get(letter, letter) for letter in text) + "'"
 
 
 def posix_command(script: str, arguments: Sequence[str] = ()) -> str:
-    """A command that has /bin/sh run `script`, whatever the user's own shell is.
+    """Return a command that runs `script` with /bin/sh, whatever the user's own shell is.
 
     Args:
-        script: its `$1`, `$2` ... are `arguments`.
+        script: a shell script.
+        arguments: its `$1`, `$2` and so on.
     """
     return " ".join(["/bin/sh", "-c", posix_quote(script), "sh", *map(posix_quote, arguments)])
 
@@ -36,12 +37,12 @@ _SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
 
 
 def powershell_quote(text: str) -> str:
-    """A literal string of PowerShell, to which typographic quotation marks are quotation marks as well."""
+    """Quote a literal string for PowerShell, which treats typographic quotes as quotes too."""
     return "'" + "".join(2 * letter if letter in _SINGLE_QUOTES else letter for letter in text) + "'"
 
 
 def powershell_command(script: str) -> str:
-    """A command that has PowerShell run `script`. No shell finds anything to quote in it."""
+    """Return a command that runs `script` with PowerShell, encoded so that no shell interprets it."""
     encoded = base64.b64encode(script.encode("utf-16-le")).decode("ascii")
     return (
         f"powershell.exe -NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {encoded}"

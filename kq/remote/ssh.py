@@ -1,4 +1,4 @@
-"""A machine to which we are logged in by SSH: commands and files there, each of which can be cancelled."""
+"""An open SSH connection: runs commands and transfers files, both of which can be cancelled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class Output(msgspec.Struct, frozen=True):
-    """What a command on the other machine did."""
+    """Exit code and output of a command; -1 is an unknown exit code."""
 
     code: int
     out: str
@@ -36,13 +36,13 @@ class Output(msgspec.Struct, frozen=True):
 
     @property
     def complaint(self) -> str:
-        """The last line of its error output, else of its output."""
+        """The last line of its standard error, else of its output, for a message."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
         return " ".join(lines[-1].split())[:400] if lines else f"exit code {self.code}, no error output"
 
 
 class Connection:
-    """A machine to which we are logged in. Methods wait, on a thread that may."""
+    """A login on a machine. Methods block: not for a UI's thread."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class Connection:
     ) -> None:
         """
         Args:
-            address: of the other machine, in numbers; empty when another machine looks it up.
-            between: the machine that leads there, if one does.
-            key: what let us in, where it was read from a file. It is kept in memory for another connection by
-                the same way: a reconnect at night must not prompt for a passphrase.
+            address: IP address of the machine; empty when a jump host resolves its name.
+            between: the connection to the jump host, if there is one.
+            key: the key of the login, if it was read from a file. It is kept in memory so that a reconnect
+                does not prompt for its passphrase.
         """
         self.transport = transport
         self.route = route
@@ -71,7 +71,7 @@ class Connection:
         return is_windows(self.transport)
 
     def close(self) -> None:
-        """Disconnect. What runs over there continues."""
+        """Disconnect. Commands that run on the machine continue."""
         hang_up(self.transport)
         if self.between is not None:
             self.between.close()
@@ -86,14 +86,18 @@ class Connection:
         step: OpenStep | None = None,
         unbroken_s: float = 0.0,
     ) -> Output:
-        """Run a command line there, and wait for its end.
+        """Run a command line on the machine, and wait for its end.
 
         Args:
-            unbroken_s: how long its end is waited for even when it was cancelled or is late, in seconds. A
-                command continues over there after a disconnect: what it has yet to do could not be undone.
+            stdin: content of its standard input.
+            timeout_s: time limit, in seconds.
+            step: shows the progress.
+            unbroken_s: seconds to wait for its end even after a cancel or the time limit: a command continues
+                after a disconnect, and what it does then could not be undone.
 
         Raises:
-            RemoteFailed: it did not end in time, or the connection was lost. Cancelled.
+            RemoteFailed: it did not end in time, or the connection was lost.
+            Cancelled: the user cancelled.
         """
         channels: list[paramiko.Channel] = []
         ended, unwanted = threading.Event(), threading.Event()
@@ -112,7 +116,7 @@ class Connection:
         def abort() -> None:
             if unbroken_s and step is not None:
                 step.update("waiting for it to end there, to undo it")
-            unwanted.set()  # where it has not begun, it does not any more
+            unwanted.set()  # if it has not started, it does not start
             ended.wait(unbroken_s)
             for channel in channels:
                 hang_up(channel)
@@ -134,7 +138,7 @@ class Connection:
             try:
                 return self.transport.open_session(timeout=timeout_s)
             except paramiko.ChannelException as error:
-                # Where one is allowed at a time, the last one may not be over yet on that side.
+                # With `MaxSessions 1` the previous session may not have ended on the server yet.
                 if time.monotonic() > until:
                     raise RemoteFailed(
                         f"{self.route.name} opens no session for {self.route.user} ({error.text}): its "
@@ -145,10 +149,11 @@ class Connection:
     def with_files(
         self, steps: Steps, call: Callable[[paramiko.SFTPClient], None], step: OpenStep | None = None
     ) -> None:
-        """Call `call` with an SFTP client. A cancel waits for its end, so that no half file is left.
+        """Call `call` with an SFTP client, on a thread of its own. A cancel waits up to 3 s for its end.
 
         Raises:
-            RemoteFailed: SFTP failed. Cancelled.
+            RemoteFailed: SFTP failed.
+            Cancelled: the user cancelled.
         """
 
         ended, unwanted = threading.Event(), threading.Event()
@@ -167,7 +172,7 @@ class Connection:
 
         def abort() -> None:
             unwanted.set()
-            ended.wait(_WHOLE_FILE_S)  # half a file would stay behind
+            ended.wait(_WHOLE_FILE_S)  # so that no partial file stays behind
 
         late = f"SFTP on {self.route.name} did not answer within {_COMMAND_S:.0f} s"
         try:
@@ -180,7 +185,7 @@ class Connection:
 
 
 def hang_up(end: paramiko.Transport | paramiko.Channel | socket.socket) -> None:
-    """Close it. The other end, and the jump host that leads there, may be gone."""
+    """Close `end`, and ignore the errors of a connection that is lost already."""
     try:
         end.close()
     except (EOFError, OSError):
@@ -188,18 +193,18 @@ def hang_up(end: paramiko.Transport | paramiko.Channel | socket.socket) -> None:
 
 
 def error_text(error: BaseException) -> str:
-    """The text of an error, in one line."""
+    """Return the text of an error on one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())
 
 
 def _run(channel: paramiko.Channel, command: str, stdin: bytes) -> Output:
-    """On a thread of its own, which the end of the channel ends."""
+    """Run `command` on an open channel. Blocks until it ends or the channel is closed."""
     channel.exec_command(command)
     sender = threading.Thread(target=_send, args=(channel, stdin), name="kq-ssh-stdin", daemon=True)
     sender.start()
     out, err = bytearray(), bytearray()
-    with selectors.DefaultSelector() as poll:  # a desktop may have more files open than select() counts
+    with selectors.DefaultSelector() as poll:  # select() fails for descriptors above 1023
         poll.register(channel, selectors.EVENT_READ)
         _collect(channel, poll, out, err)
     code = channel.recv_exit_status() if channel.exit_status_ready() else -1
@@ -207,7 +212,7 @@ def _run(channel: paramiko.Channel, command: str, stdin: bytes) -> Output:
 
 
 def _collect(channel: paramiko.Channel, poll: selectors.BaseSelector, out: bytearray, err: bytearray) -> None:
-    """Add what the command writes, until it has ended."""
+    """Append the command's output to `out` and `err`, at most 1 MiB each, until it has ended."""
     while True:
         progressed = False
         while channel.recv_ready():
@@ -228,4 +233,4 @@ def _send(channel: paramiko.Channel, stdin: bytes) -> None:
         channel.sendall(stdin)
         channel.shutdown_write()
     except OSError:
-        pass  # it ended without reading; its exit code is reported
+        pass  # the command ended without reading its input; its exit code is reported

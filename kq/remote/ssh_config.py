@@ -1,4 +1,4 @@
-"""A machine as configured in `~/.ssh`: its name, user, port, keys, and jump host. Reads files."""
+"""The SSH configuration of a machine in `~/.ssh`: name, user, port, keys, jump host. Reads files."""
 
 from __future__ import annotations
 
@@ -20,36 +20,39 @@ _MAX_JUMPS = 5
 
 
 class SshRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """How one machine is reached."""
+    """The settings of an SSH connection to one machine."""
 
     name: str
-    """As it was asked for."""
+    """The name as the user typed it."""
     host: str
-    """As it is looked up."""
+    """The name or address to resolve (HostName)."""
     port: int
     user: str
     key_files: tuple[str, ...]
-    """In the order of trial."""
+    """Key files in the order of trial."""
     only_these_keys: bool
     certificates: tuple[str, ...] = ()
-    """Files that certify one of the keys, besides those that lie beside them."""
+    """Certificate files, besides those that are next to a key file."""
     known_hosts: tuple[str, ...]
     new_hosts_to: str
-    """The one of them that is written to; empty: none is."""
+    """The known_hosts file to which accepted keys are written; empty: none."""
     only_known_hosts: bool = False
     """Whether an unknown host is refused without a prompt."""
     host_key_name: str
-    """Its name in known_hosts."""
+    """The machine's name in known_hosts."""
     jump: SshRoute | None = None
     notes: tuple[str, ...] = ()
-    """What in the file is not done here, and may matter."""
+    """Warnings about entries of ~/.ssh/config that are ignored here."""
 
 
 def route_to(host: RemoteHost, ssh_folder: Path | None = None) -> SshRoute:
-    """The way to `host`: what it names itself wins over ~/.ssh/config.
+    """Return the connection settings for `host`, whose own values override ~/.ssh/config.
+
+    Args:
+        ssh_folder: default: ~/.ssh.
 
     Raises:
-        BadInput: the file cannot be read, or asks for what is not done here.
+        BadInput: the file cannot be read, or uses an unsupported feature.
     """
     folder = ssh_folder or Path.home() / ".ssh"
     return _route(host.host, host.port, host.user, host.private_key, folder, SshConfigFile(folder), 0)
@@ -65,7 +68,7 @@ def _route(
     jumps: int,
     before: Sequence[str] = (),
 ) -> SshRoute:
-    """`before`: explicit jump hosts on the way to it; they win over its own ProxyJump."""
+    """`before`: explicit jump hosts, which override its own ProxyJump. `jumps`: depth, to detect loops."""
     found = config.look_up(name)
     if jumps > _MAX_JUMPS:
         raise BadInput(f"{config.path} leads to {name} through more than {_MAX_JUMPS} machines")
@@ -85,12 +88,12 @@ def _route(
     through = None
     if any(way):
         between = RemoteHost.parse(way[-1].removeprefix("ssh://"))
-        if between.host != name:  # `Host *` sends the machine in between through itself
+        if between.host != name:  # with `Host *`, ProxyJump applies to the jump host too
             through = _route(
                 between.host, between.port, between.user, "", folder, config, jumps + 1, way[:-1]
             )
     named = [key] if key else texts("identityfile")
-    files = [os.path.expanduser(each) for each in named]  # noqa: PTH111  # a str, as paramiko takes it
+    files = [os.path.expanduser(each) for each in named]  # noqa: PTH111  # paramiko needs a str
     if not named:
         files = [str(folder / each) for each in _DEFAULT_KEYS]
     actual_port = port if port != 22 or not text("port").isdigit() else int(text("port"))
@@ -121,7 +124,7 @@ def _host_key_name(host: str, port: int) -> str:
 
 
 def find_keys(ssh_folder: Path | None = None) -> list[str]:
-    """The private keys in ~/.ssh, the usual one first. Reads files."""
+    """Return the paths of private keys in ~/.ssh, those with default names first. Reads files."""
     folder = ssh_folder or Path.home() / ".ssh"
     found = [folder / name for name in _DEFAULT_KEYS if (folder / name).is_file()]
     found += [path.with_suffix("") for path in sorted(folder.glob("*.pub")) if path.with_suffix("").is_file()]
@@ -129,7 +132,7 @@ def find_keys(ssh_folder: Path | None = None) -> list[str]:
 
 
 def configured_hosts(ssh_folder: Path | None = None) -> list[RemoteHost]:
-    """The machines that ~/.ssh/config names, with user, port and key as it gives them.
+    """Return the Hosts of ~/.ssh/config that are not patterns, with their user, port and key.
 
     Raises:
         BadInput: the file cannot be read.
@@ -140,10 +143,10 @@ def configured_hosts(ssh_folder: Path | None = None) -> list[RemoteHost]:
 
 
 def configured_host(name: str, ssh_folder: Path | None = None) -> tuple[RemoteHost, str]:
-    """The settings in ~/.ssh/config for a machine, by patterns too, and the name that is looked up for it.
+    """Return the settings of ~/.ssh/config for the host `name`, patterns included, and the name to resolve.
 
     Raises:
-        BadInput: the file cannot be read, or used for it.
+        BadInput: the file cannot be read, or is invalid for this host.
     """
     folder = ssh_folder or Path.home() / ".ssh"
     config = SshConfigFile(folder)
@@ -159,6 +162,6 @@ def _configured(config: SshConfigFile, name: str) -> RemoteHost:
         host=name,
         user=str(found.get("user", "")),
         port=int(port) if port.isdigit() else 22,
-        # Of several each is tried in turn, while none is chosen.
+        # Of several keys none is chosen: each is tried.
         private_key=os.path.expanduser(keys[0]) if isinstance(keys, list) and len(keys) == 1 else "",  # noqa: PTH111
     )

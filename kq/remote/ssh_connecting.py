@@ -1,4 +1,4 @@
-"""Logs in by SSH, step by step. It can be cancelled at any moment; each failure has one message."""
+"""Logs in by SSH, as steps that are reported. Can be cancelled at any time."""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ def connect(
     connect_s: float,
     before: Connection | None = None,
 ) -> Connection:
-    """Log in, step by step.
+    """Log in, first on the jump host if the route has one. Blocks.
 
     Args:
-        before: an earlier connection by the same route, with whose keys it is tried first.
+        prefix: before the names of the steps, for a jump host.
+        connect_s: seconds that name lookup and TCP connection may each take.
+        before: an earlier connection by the same route, whose key is tried first.
 
     Raises:
-        RemoteFailed: the message says what to do about it. Cancelled.
+        RemoteFailed: a step failed; the message includes what to do.
+        Cancelled: the user cancelled.
     """
     between, address = None, ""
     if route.notes and not prefix:
@@ -110,7 +113,7 @@ def _open(
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # A dead connection is noticed, rather than tried for a quarter of an hour.
+            # To detect a dead connection after 30 s; the default is a quarter of an hour.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_SILENCE_S * 1000))
     except BaseException:
         sock.close()
@@ -191,7 +194,7 @@ def _log_in(
     except BaseException:
         if transport is not None:
             # WORKAROUND https://github.com/paramiko/paramiko/blob/main/paramiko/packet.py: a handshake that
-            # failed leaves a timer for 15 s, which no program ends before.
+            # failed leaves a timer for 15 s, which delays the end of the program.
             transport.packetizer.complete_handshake()
             hang_up(transport)
         hang_up(sock)

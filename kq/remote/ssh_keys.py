@@ -1,4 +1,4 @@
-"""Authentication: the host's key against known_hosts, and ours against the host. No passphrase is kept."""
+"""Authentication: checks the host's key against known_hosts, and logs in with a key. Stores no passphrase."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ from .steps import OpenStep, RemoteQuestions, Steps
 __all__ = ["NamedKey", "authenticate", "check_host_key", "fingerprint", "is_windows", "order_host_keys"]
 
 NamedKey = tuple[str, paramiko.PKey]
-"""With a name for people."""
+"""A key with its name for display."""
 
 _LOGIN_S = 20.0
 _PASSPHRASES = 3
 
 
 def fingerprint(key: paramiko.PKey) -> str:
-    """As `ssh-keygen -l` shows it."""
+    """Return the SHA256 fingerprint in the form of `ssh-keygen -l`."""
     digest = hashlib.sha256(key.asbytes()).digest()
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
-# --- the host's key ----------------------------------------------------------------------
+# --- The host's key ---
 
 
 def order_host_keys(transport: paramiko.Transport, route: SshRoute) -> None:
-    """Ask for the kinds of key that are known first: another kind would look like an unknown host."""
+    """Prefer key types that known_hosts has for the host: with another type it would seem unknown."""
     known = find_known_keys(route.known_hosts, route.host_key_name).kinds
     options = transport.get_security_options()
 
@@ -70,10 +70,11 @@ def check_host_key(
     questions: RemoteQuestions,
     step: OpenStep,
 ) -> None:
-    """Check the host's key against known_hosts; prompt for an unknown one.
+    """Check the host's key against known_hosts; ask the user about an unknown one, and add it if accepted.
 
     Raises:
-        RemoteFailed: it is another one, or was not accepted. Cancelled.
+        RemoteFailed: the key is revoked, has changed, or was not accepted.
+        Cancelled: the user cancelled.
     """
     key = transport.get_remote_server_key()
     kind, shown = key.get_name(), fingerprint(key)
@@ -111,7 +112,7 @@ def check_host_key(
 
 
 def is_windows(transport: paramiko.Transport) -> bool:
-    """Whether the other side is OpenSSH for Windows."""
+    """Whether the server is OpenSSH for Windows."""
     return "windows" in transport.remote_version.lower()
 
 
@@ -122,7 +123,7 @@ def _place_of(key: paramiko.PKey, windows: bool) -> str:
     return f"C:\\ProgramData\\ssh\\{file}" if windows else f"/etc/ssh/{file}"
 
 
-# --- our keys ----------------------------------------------------------------------------
+# --- The user's keys ---
 
 
 def authenticate(
@@ -136,13 +137,14 @@ def authenticate(
     """Log in with the first key that is accepted.
 
     Args:
-        before: what this returned for an earlier connection of this process: no prompt is repeated.
+        before: the result for an earlier connection of this process, tried first, without a prompt.
 
     Returns:
-        The key, which is open, where it was read from a file.
+        The decrypted key, if it was read from a file; else None.
 
     Raises:
-        RemoteFailed: none is. Cancelled.
+        RemoteFailed: no key is accepted.
+        Cancelled: the user cancelled.
     """
     tried: list[str] = []
     for name, key in _keys(route, steps, questions, tried, before):
@@ -160,7 +162,7 @@ def authenticate(
                 ) from error
             continue
         step.done(f"{route.user}, with {name}")
-        # One of an ssh-agent is used through a connection to it, which ends here.
+        # A key of an ssh-agent needs the connection to the agent, which is closed here.
         return None if isinstance(key, paramiko.AgentKey) else (name, key)
     offered = ", ".join(tried) if tried else "there is none in ~/.ssh, nor in an ssh-agent"
     raise RemoteFailed(
@@ -170,7 +172,7 @@ def authenticate(
 
 
 def _check_for_more(error: paramiko.SSHException, route: SshRoute, name: str) -> None:
-    """Raise RemoteFailed where no other key would be let in either."""
+    """Raise RemoteFailed when no other key could succeed either."""
     if isinstance(error, PartialAuthentication):
         raise RemoteFailed(
             f"{route.host} accepts {name} and asks {route.user} for more ({', '.join(error.allowed_types)}), "
@@ -211,7 +213,7 @@ def _try_key(transport: paramiko.Transport, user: str, key: paramiko.PKey, steps
 def _keys(
     route: SshRoute, steps: Steps, questions: RemoteQuestions, failed: list[str], before: NamedKey | None
 ) -> Iterator[NamedKey]:
-    """Keys to try. What cannot be used is added to `failed`, with the reason."""
+    """Yield the keys to try. Keys that cannot be used are added to `failed`, with the reason."""
     if before is not None:
         yield before
     agent = steps.wait(_agent_keys, 5.0, "the ssh-agent does not answer: restart it, or unset SSH_AUTH_SOCK")
@@ -246,17 +248,17 @@ def _agent_keys() -> paramiko.Agent | None:
     try:
         agent = paramiko.Agent()
     except (paramiko.SSHException, OSError):
-        return None  # none runs: the keys in files are what there is
+        return None  # no ssh-agent runs
     for key in agent.get_keys():
         if "-cert-" in key.get_name():
-            # WORKAROUND https://github.com/paramiko/paramiko/blob/main/paramiko/agent.py: it would show the
-            # key that an RSA certificate is for, under the certificate's name.
+            # WORKAROUND https://github.com/paramiko/paramiko/blob/main/paramiko/agent.py: it would offer the
+            # public key of an RSA certificate under the certificate's type.
             key.public_blob = PublicBlob.from_message(paramiko.Message(key.blob))  # type: ignore[assignment]  # AgentKey's own stubs know only None
     return agent
 
 
 def _is_public(path: str) -> bool:
-    """Whether it is the public half of a key: `IdentityFile id.pub` chooses one of the ssh-agent's keys."""
+    """Whether `path` is a public key: with `IdentityFile id.pub` the ssh-agent has the private one."""
     try:
         with Path(path).open("rb") as file:
             head = file.read(256)
@@ -271,16 +273,16 @@ def _public_part(path: str) -> bytes | None:
         words = Path(public).read_text(encoding="utf-8", errors="replace").split()
         return base64.b64decode(words[1])
     except (OSError, IndexError, ValueError):
-        return None  # the private key has it as well, once it is open
+        return None  # the private key contains it as well
 
 
 def _certificates(path: str, route: SshRoute) -> list[str]:
-    """Files that may certify the key of `path`: those that were named, and the one beside it."""
+    """Certificate files that may belong to the key of `path`: configured ones, and the one next to it."""
     return [each for each in (*route.certificates, f"{path}-cert.pub") if Path(each).is_file()]
 
 
 def _certified(key: paramiko.PKey, certificate: str, failed: list[str]) -> paramiko.PKey | None:
-    """The key as `certificate` shows it; None where that is another key's."""
+    """Return a copy of the key with `certificate`; None, and an entry in `failed`, if that is not usable."""
     certified = copy.copy(key)
     try:
         certified.load_certificate(certificate)
@@ -315,15 +317,15 @@ def _load(path: str, steps: Steps, questions: RemoteQuestions, failed: list[str]
 
 
 def _read(path: str, passphrase: str | None) -> paramiko.PKey:
-    """The key in the file. Raises PasswordRequiredException also when the passphrase is wrong."""
+    """Read a key file. Raises PasswordRequiredException for a missing or wrong passphrase."""
     content = Path(path).read_bytes()
     if b"PRIVATE KEY" not in content:
         raise paramiko.SSHException("it is not a private key")
-    # Not by paramiko, which tries one class after the other, and reads no PKCS #8.
+    # Not with paramiko, which tries one class after the other, and does not support PKCS #8.
     read = load_ssh_private_key if b"BEGIN OPENSSH" in content else load_pem_private_key
     try:
         loaded = read(content, passphrase.encode() if passphrase is not None else None)
-    except TypeError as error:  # none was given, and it needs one
+    except TypeError as error:  # it needs a passphrase, and none was given
         raise paramiko.PasswordRequiredException("it needs a passphrase") from error
     except ValueError as error:
         if passphrase is not None:
@@ -338,7 +340,7 @@ def _read(path: str, passphrase: str | None) -> paramiko.PKey:
     if isinstance(loaded, EllipticCurvePrivateKey):
         return paramiko.ECDSAKey(vals=(loaded, loaded.public_key()))
     if isinstance(loaded, Ed25519PrivateKey):
-        # paramiko makes one of a text of this form only.
+        # paramiko can create an Ed25519 key only from text of this form.
         text = loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
         return paramiko.Ed25519Key.from_private_key(io.StringIO(text))
     raise paramiko.SSHException("its kind cannot be read here: use ed25519, ecdsa or rsa")

@@ -1,4 +1,4 @@
-"""The steps of a check or launch, reported as they happen, and waiting that can be cancelled."""
+"""Reports the steps of a check or launch as they happen, and waits for blocking calls with cancellation."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 
 class StepState(StrEnum):
-    """Where a step is."""
+    """State of a step."""
 
     RUNNING = "running"
     DONE = "done"
     NOTE = "note"
-    """It passed, with a warning in its message."""
+    """Passed, with a warning in its message."""
     FAILED = "failed"
-    """Its message says what to do. No later step was tried."""
+    """Failed, with what to do in its message. Later steps were not tried."""
 
 
 _MARKS = {StepState.DONE: "ok", StepState.NOTE: "note", StepState.FAILED: "FAILED"}
@@ -41,11 +41,11 @@ class RemoteStep(msgspec.Struct, frozen=True):
     name: str
     state: StepState
     message: str = ""
-    """What was found, or what is wrong and what to do about it."""
+    """The result, or the error and what to do about it."""
 
     @property
     def line(self) -> str:
-        """The step as a line of text, where it is over."""
+        """The finished step as a line of text."""
         return f"{_MARKS.get(self.state, self.state.value):>6}  {self.name}: {self.message}"
 
 
@@ -58,29 +58,29 @@ class RemoteResult(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: bool = False
 
     def text(self, title: str) -> str:
-        """All of it as text, for a system administrator."""
+        """The whole result as text under `title`, for a system administrator."""
         return "\n".join([title, *(step.line for step in self.steps), self.message, ""])
 
 
 class RemoteQuestions(Protocol):
-    """Prompts that a person answers. Called on the thread of the launch, which waits."""
+    """Prompts for the user. Called on the thread of the launch, which waits for the reply."""
 
     def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
-        """The host's key is not known. True writes it to known_hosts."""
+        """Ask whether to accept a host's unknown key; True adds it to known_hosts."""
 
     def passphrase(self, key_file: str, again: bool) -> str | None:
-        """The passphrase of a private key, never stored; None gives up. `again`: the last one was wrong."""
+        """Ask for the passphrase of a private key; None skips it. `again`: the previous one was wrong."""
 
     def use_tunnel(self, why: str) -> bool:
-        """Only SSH reaches the other machine. True tunnels the queue's ports through it."""
+        """Ask whether to tunnel the queue's ports through SSH; `why`: they cannot be reached directly."""
 
 
 class Cancelled(RemoteFailed):
-    """The user cancelled it."""
+    """The user cancelled the check or launch."""
 
 
 class OpenStep:
-    """The step that is being taken."""
+    """The current step, for the code that carries it out."""
 
     def __init__(self, name: str, report: Callable[[RemoteStep], None]) -> None:
         self.name = name
@@ -89,20 +89,25 @@ class OpenStep:
         self.message = ""
 
     def done(self, message: str) -> None:
-        """What was found."""
+        """Set the message of a step that passes."""
         self.message = message
 
     def note(self, message: str) -> None:
-        """What was found, and should be known."""
+        """Set the message of a step that passes with a warning."""
         self.state, self.message = StepState.NOTE, message
 
     def update(self, message: str) -> None:
-        """What it is doing at the moment."""
+        """Report progress."""
         self._report(RemoteStep(self.name, StepState.RUNNING, one_line(message)))
 
 
 class Steps:
-    """All steps of one run. To be used from the run's thread."""
+    """All steps of one run. To be used from the run's thread.
+
+    Attributes:
+        cancelled: set by any thread to cancel the run.
+        taken: the finished steps.
+    """
 
     def __init__(self, report: Callable[[RemoteStep], None], cancelled: threading.Event) -> None:
         self._report = report
@@ -111,7 +116,7 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[OpenStep]:
-        """Take a step. A KqError that leaves the block is why it failed, and is raised again."""
+        """Run a block as a step. A KqError in it fails the step, and is raised again. Raises Cancelled."""
         self.raise_if_cancelled()
         step = OpenStep(name, self._report)
         step.update("")
@@ -126,7 +131,7 @@ class Steps:
         self._close(step, step.state, step.message)
 
     def note(self, name: str, message: str) -> None:
-        """Report a step that is over already, as a warning. Raises nothing, also when it was cancelled."""
+        """Report a finished step with a warning. Does not raise, even after a cancel."""
         self._close(OpenStep(name, self._report), StepState.NOTE, message)
 
     def _close(self, step: OpenStep, state: StepState, message: str) -> None:
@@ -147,15 +152,18 @@ class Steps:
         step: OpenStep | None = None,
         abort: Callable[[], object] = lambda: None,
     ) -> T:
-        """What `call` returns, which may block for as long as it likes, on a thread of its own.
+        """Run the blocking `call` on a thread of its own, and return its result.
 
         Args:
-            late: the message when it does not return within `timeout_s` seconds.
-            step: shows how long it has been waited for.
-            abort: makes `call` return soon, when it is not waited for any more.
+            timeout_s: seconds to wait. The thread is left behind after that.
+            late: the error message after `timeout_s`.
+            step: shows the seconds waited.
+            abort: called after a cancel or time-out, to make `call` return soon.
 
         Raises:
-            Cancelled, RemoteFailed, and what `call` raises.
+            Cancelled: the user cancelled.
+            RemoteFailed: `call` did not return in time.
+            Exception: any that `call` raises.
         """
         result: list[T] = []
         failure: list[BaseException] = []
@@ -189,6 +197,6 @@ class Steps:
         return result[0]
 
     def pause(self, seconds: float) -> None:
-        """Wait. Raises Cancelled."""
+        """Sleep for `seconds`. Raises Cancelled."""
         if self.cancelled.wait(seconds):
             raise Cancelled("cancelled")

@@ -1,4 +1,4 @@
-"""What a dialog can offer to choose from: machines, keys, and the address to call back."""
+"""Suggestions for the launch dialog: machines, keys, and this machine's address."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["FoundHost", "RemoteChoices", "look_up_host", "remote_choices"]
 
 
 class RemoteChoices(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to choose from."""
+    """Lists for the launch dialog."""
 
     hosts: tuple[RemoteHost, ...]
-    """Those that worked, then those of ~/.ssh/config."""
+    """Machines that were used before, then those of ~/.ssh/config."""
     keys: tuple[str, ...]
-    """Private keys in ~/.ssh."""
+    """Paths of private keys in ~/.ssh."""
     problem: str = ""
     """Why the lists may be incomplete; or empty."""
 
 
 def remote_choices(store: HostStore | None = None, ssh_folder: Path | None = None) -> RemoteChoices:
-    """Look them up. Reads files, which may be on a slow home: not for a UI's thread."""
+    """Return the lists. Reads files, which may be on a slow home folder: not for a UI's thread."""
     store = store or HostStore()
     hosts = store.hosts()
     try:
-        from .ssh_config import configured_hosts, find_keys  # paramiko comes with it
+        from .ssh_config import configured_hosts, find_keys  # late: imports paramiko
 
         keys = find_keys(ssh_folder)
         known = {host.host for host in hosts}
@@ -44,24 +44,24 @@ def remote_choices(store: HostStore | None = None, ssh_folder: Path | None = Non
 
 
 class FoundHost(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be known of a machine before it is called."""
+    """What is known about a machine before a connection."""
 
     host: RemoteHost
-    """As ~/.ssh/config has it."""
+    """The machine with its settings of ~/.ssh/config."""
     address: str
-    """This machine's address on the interface that leads there; empty when it is not known."""
+    """This machine's address on the route there; empty when it is not known."""
 
 
 def look_up_host(name: str, ssh_folder: Path | None = None) -> FoundHost:
-    """Find out about the machine `name`; without a name, which address leads to the network.
+    """Look up the machine `name`; for an empty name, only this machine's address on the default route.
 
-    It may wait for a name server: not for a UI's thread.
+    May wait for a name server: not for a UI's thread.
     """
     host, actual = RemoteHost(host=name), name
     if not name:
         return FoundHost(host=host, address=address_towards(""))
     try:
-        from .ssh_config import configured_host  # paramiko comes with it
+        from .ssh_config import configured_host  # late: imports paramiko
 
         host, actual = configured_host(name, ssh_folder)
     except (ImportError, KqError):

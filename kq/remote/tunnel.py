@@ -1,4 +1,4 @@
-"""The queue's three ports, tunneled through an SSH connection, for machines that have no other connection."""
+"""Forwards the queue's three ports through an SSH connection, for machines that cannot reach them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ __all__ = ["Tunnel"]
 _BLOCK = 64 * 1024
 _LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 400
-"""Open at a time: three for each of some 130 Agents. Each takes two threads."""
+"""Most connections at a time: three for each of some 130 Agents. Each takes two threads."""
 
 
 class Tunnel:
-    """Ports of the other machine's loopback that lead to ports of this one's. Threads move the bytes."""
+    """Ports on the remote loopback, forwarded to local ones by threads of its own. Thread-safe.
+
+    Attributes:
+        there: the remote ports, in the order of the local ones.
+    """
 
     def __init__(
         self, connection: Connection, ports: Sequence[int], there: Sequence[int] = (0, 0, 0)
     ) -> None:
-        """Open it.
+        """Open the tunnel. Blocks.
 
         Args:
-            ports: of this machine's loopback.
-            there: the other machine's ports; 0: it chooses. See `there`.
+            ports: local ports.
+            there: remote ports; 0: the server chooses one.
 
         Raises:
             RemoteFailed: the SSH server does not allow it.
@@ -38,17 +42,16 @@ class Tunnel:
         self._lock = threading.Lock()
         self._open = 0
         self._ends: dict[socket.socket | paramiko.Channel, int] = {}
-        """What is open, with the port of this machine that it leads to."""
+        """Open sockets and channels, with the local port of each."""
         self.there: list[int] = []
-        """The other machine's ports, in the same order."""
-        self._ways: dict[int, int] = {}
-        """By the other machine's port: this one's."""
+        self._local_ports: dict[int, int] = {}
+        """The local port of each remote port."""
         try:
             for port, wanted in zip(ports, there, strict=True):
-                # A transport has one handler for all of its ports: each time the same.
+                # A transport has one handler for all of its ports, so each call passes the same.
                 opened = connection.transport.request_port_forward(_LOOPBACK, wanted, self._on_connection)
                 self.there.append(opened)
-                self._ways[opened] = port
+                self._local_ports[opened] = port
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
             raise RemoteFailed(
@@ -57,18 +60,18 @@ class Tunnel:
             ) from error
 
     def lead_to(self, ports: Sequence[int]) -> None:
-        """Have new connections lead to these ports of this machine, in the order of `there`."""
-        self._ways = dict(zip(self.there, ports, strict=True))
+        """Forward new connections to these local ports, in the order of `there`; close other ones."""
+        self._local_ports = dict(zip(self.there, ports, strict=True))
         with self._lock:
-            # Whoever has such a port now may have taken a connection, and never answer.
+            # Another program may have such a port now, accept a connection and never reply.
             strays = [end for end, port in self._ends.items() if port not in ports]
         for end in strays:
             _hang_up(end)
 
     def close(self) -> None:
-        """Close all its connections. The other machine's ports close with the SSH connection.
+        """Close all connections. The remote ports close with the SSH connection.
 
-        Nothing is asked of the other side, which may not answer any more.
+        Sends nothing to the server, which may not reply any more.
         """
         self._closed = True
         with self._lock:
@@ -79,8 +82,8 @@ class Tunnel:
     def _on_connection(
         self, channel: paramiko.Channel, _origin: tuple[str, int], server: tuple[str, int]
     ) -> None:
-        """An Agent over there connected. On the transport's own thread, which must not wait."""
-        port = self._ways.get(server[1])
+        """Handle a connection of an Agent. Called on the transport's thread, which must not block."""
+        port = self._local_ports.get(server[1])
         with self._lock:
             is_taken = port is not None and self._open < MAX_CONNECTIONS
             self._open += is_taken
@@ -91,7 +94,7 @@ class Tunnel:
         threading.Thread(target=self._serve, args=(channel, port), name=name, daemon=True).start()
 
     def _serve(self, channel: paramiko.Channel, port: int) -> None:
-        """One connection of an Agent, until either side ends it."""
+        """Forward one connection until either side closes it. On a thread of its own."""
         try:
             self._forward(channel, port)
         finally:
@@ -102,7 +105,7 @@ class Tunnel:
         try:
             sock = socket.create_connection((_LOOPBACK, port), timeout=5.0)
         except OSError:
-            hang_up(channel)  # the server is being started again: the Agent tries once more
+            hang_up(channel)  # the server is being restarted: the Agent connects again
             return
         sock.settimeout(None)
         with self._lock:
@@ -127,7 +130,7 @@ class Tunnel:
             while data := source.recv(_BLOCK):
                 target.sendall(data)
         except (OSError, EOFError):
-            pass  # one side is gone; the other is closed with it
+            pass  # one side has disconnected; the other is closed below
         for end in (source, target):
             _hang_up(end)
 
@@ -135,8 +138,8 @@ class Tunnel:
 def _hang_up(end: socket.socket | paramiko.Channel) -> None:
     if isinstance(end, socket.socket):
         try:
-            # A thread that waits for this socket is woken by nothing else.
+            # Only this wakes a thread that is blocked in recv on the socket.
             end.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # it is shut already
+            pass  # it is shut down already
     hang_up(end)

@@ -1,4 +1,4 @@
-"""Keeps a tunnel open while there are Agents behind it: connects again after a cut."""
+"""Keeps a tunnel open while remote Agents use it: reconnects after a network failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger("kq.remote")
 
 
 class TunnelKeepalive:
-    """Owns a tunnel and its connection, and a thread that keeps them alive."""
+    """Owns a tunnel, its SSH connection, and a thread that reopens both. Thread-safe."""
 
     def __init__(
         self,
@@ -34,10 +34,12 @@ class TunnelKeepalive:
     ) -> None:
         """
         Args:
-            lease_s: for how long the Agents behind it wait for it, in seconds.
-            ports: of this machine, to which it leads: a server that was started again may have others. Zeros:
-                they are not known now.
-            is_needed: whether there are Agents behind it.
+            lease_s: seconds for which Agents survive without the tunnel.
+            ports: returns the queue's current local ports, which a restarted server may change; zeros while
+                they are not known. Called on the thread.
+            questions: prompts for a reconnect, on the thread.
+            is_needed: returns whether Agents use the tunnel, which is closed two leases after the last did.
+                Called on the thread.
         """
         self._lease_s = lease_s
         self._connection = connection
@@ -54,21 +56,21 @@ class TunnelKeepalive:
 
     @property
     def is_open(self) -> bool:
-        """Whether its thread runs."""
+        """Whether it is still being kept open."""
         return self._thread.is_alive()
 
     @property
     def connection(self) -> Connection:
-        """The SSH connection that it uses, or used until that broke."""
+        """The current SSH connection, which may be lost."""
         return self._connection
 
     @property
     def there(self) -> Sequence[int]:
-        """The other machine's ports that are forwarded here, in their order."""
+        """The remote ports that are forwarded, in the order of the local ones."""
         return self._tunnel.there
 
     def close(self) -> None:
-        """Close it, and disconnect."""
+        """Close the tunnel, and disconnect. Returns at once."""
         self._closed.set()
         self._connection.close()
         self._tunnel.close()
@@ -77,7 +79,7 @@ class TunnelKeepalive:
         try:
             self._keep_alive()
         finally:
-            self.close()  # once more: it may have been connected again while it was closed
+            self.close()  # again: it may have reconnected while it was being closed
 
     def _keep_alive(self) -> None:
         needed_at = time.monotonic()
@@ -93,7 +95,7 @@ class TunnelKeepalive:
             self._follow_ports()
 
     def _follow_ports(self) -> None:
-        """Lead to the ports that the queue has now."""
+        """Forward to the queue's current ports."""
         ports = tuple(self._ports())
         if all(ports) and ports != self._last_ports:
             _log.info("the tunnel to %s leads to other ports now", self._connection.route.name)
@@ -101,7 +103,7 @@ class TunnelKeepalive:
             self._tunnel.lead_to(ports)
 
     def _connect_again(self) -> None:
-        """The same ports once more: the Agents know no others."""
+        """Reconnect, and open the tunnel on the same remote ports, to which the Agents reconnect."""
         name = self._connection.route.name
         self._tunnel.close()
         steps = Steps(lambda _step: None, self._closed)
@@ -121,7 +123,7 @@ class TunnelKeepalive:
         try:
             self._tunnel = Tunnel(connection, self._last_ports, self._tunnel.there)
         except KqError as error:
-            # The SSH server over there may not have noticed yet that the old connection is gone.
+            # The SSH server may still hold the ports of the old connection.
             _log.warning("the tunnel to %s cannot be opened again: %s", name, error)
             connection.close()
             self._closed.wait(_RETRY_S)

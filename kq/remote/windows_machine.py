@@ -1,6 +1,6 @@
-"""A machine with OpenSSH for Windows, as something that can run kq's own programs. Twin of machine.
+"""Runs kq's programs on a Windows machine over SSH. Twin of machine.
 
-PowerShell runs them: commands travel encoded, so that neither cmd nor PowerShell finds anything to quote.
+PowerShell runs them. Commands are encoded, so that neither cmd nor PowerShell interprets quotes in them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["WindowsMachine", "plain_errors"]
 
 _START_S = 60.0
 _LONGEST_LINE = 8000
-"""Of characters that cmd, which OpenSSH for Windows passes commands to, takes: 8191, with its own words."""
+"""Most characters of a command: cmd, to which OpenSSH for Windows passes it, has a limit of 8191."""
 _PRINTED = "kq-printed:"
-# Input and output are ASCII: cmd, the console and the shell that is set for SSH have code pages.
-# Python's messages are not; without a console its code page cannot be set.
+# Input and output are ASCII, because cmd, the console and the SSH shell may have different code pages.
+# Python's messages are UTF-8; without a console the code page cannot be set.
 _PREPARE = (
     "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; "
     "try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } catch { }; "
@@ -37,13 +37,13 @@ _PREPARE = (
     f"function Say([string]$text) {{ [Console]::Out.WriteLine('{_PRINTED}' + "
     "[Uri]::EscapeDataString($text)) }; "
 )
-# PowerShell would write its errors as XML, with their place in the script in the last line.
+# By itself PowerShell writes errors as XML, with the position in the script in the last line.
 _RUN = "{prepare}try {{ {script} }} catch {{ [Console]::Error.WriteLine($_.Exception.Message); exit 1 }}"
 _VERSION = "import sys; sys.stdout.write('%d.%d.%d' % sys.version_info[:3])"
-# Windows PowerShell takes a program's words on a redirected error stream for an error of the script.
+# Windows PowerShell treats a program's output to a redirected standard error as an error of the script.
 _FOR_PROGRAMS = "$ErrorActionPreference = 'Continue'; $global:LASTEXITCODE = 1; "
-# The stub of a Python that is not installed may come first on the PATH: all of one name are tried. A
-# path with a bracket would be taken for a pattern, perhaps of another program.
+# All programs of a name are tried, because the Microsoft Store's stub may come first on the PATH. A path
+# with a bracket is skipped, because Get-Command would treat it as a pattern.
 _FIND_PYTHON = (
     f"{_FOR_PROGRAMS}"
     "foreach ($name in $names) { if ($name.IndexOfAny([char[]]'[]*?') -ge 0) { continue }; "
@@ -53,7 +53,7 @@ _FIND_PYTHON = (
     'Say ($found.Source + "`t" + $version) } }'
 )
 _FIND_KQ = (
-    # Not by Join-Path, which fails on a drive that is not there.
+    # Not Join-Path, which fails for a drive that does not exist.
     "foreach ($folder in $names) { "
     "if (Test-Path -LiteralPath ($folder + '\\kq\\remote_host\\__main__.py') -ErrorAction SilentlyContinue) "
     "{ Say (Resolve-Path -LiteralPath $folder).ProviderPath; exit 0 } }; exit 3"
@@ -75,7 +75,7 @@ class WindowsMachine(Machine):
         timeout_s: float = 45.0,
         unbroken_s: float = 0.0,
     ) -> Output:
-        """Run a script of PowerShell, which finds `names` in a variable of that name."""
+        """Run a PowerShell script, with the list `names` in $names. Raises RemoteFailed, Cancelled."""
         listed = ", ".join(map(powershell_quote, names))
         command = powershell_command(_RUN.format(prepare=_PREPARE, script=f"$names = @({listed}); {script}"))
         if len(command) > _LONGEST_LINE:
@@ -135,7 +135,7 @@ class WindowsMachine(Machine):
         return self._answer(self._run(script, (), stdin, step, timeout_s), arguments[0])
 
     def install_scripts(self) -> list[str]:
-        # SFTP begins in the home folder. A script is known by its name here.
+        # SFTP starts in the home folder. Windows has no executable permission to set.
         return self._copy_scripts(("StartAgents.ps1", "StopAgents.ps1"), ".", mode=None)
 
     def start_agents(
@@ -165,22 +165,22 @@ class WindowsMachine(Machine):
 
 
 def _printed_lines(output: Output) -> list[str]:
-    """The lines of `Say`, from between whatever else was printed."""
+    """Return the lines that `Say` printed; other output is ignored."""
     lines = [line.strip() for line in output.out.splitlines()]
     return [unquote(line.removeprefix(_PRINTED)) for line in lines if line.startswith(_PRINTED)]
 
 
 def _in_ascii(content: bytes) -> bytes:
-    """The same JSON in ASCII."""
+    """Return the JSON `content` with characters outside ASCII escaped."""
     return json.dumps(msgspec.json.decode(content)).encode("ascii") if content else b""
 
 
 def plain_errors(text: str) -> str:
-    """The errors of PowerShell, without the XML that it writes where there is no console."""
+    """Return PowerShell's errors as plain text, from the XML that it writes without a console."""
     if "#< CLIXML" not in text:
         return text
     errors = "".join(_ERROR.findall(text))
     errors = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), html.unescape(errors))
-    # The rest of an error is its place in our script.
+    # The rest of an error is its position in the script.
     first, _, _ = errors.partition("\r\nAt line:")
     return f"{_CLIXML.sub('', text).strip()}\n{' '.join(first.split())}".strip()

@@ -1,4 +1,4 @@
-"""What runs on another machine besides its Agents: it starts, supervises and stops them, and reports facts.
+"""Runs on a remote machine: starts, supervises and stops its Agents, and reports on the machine.
 
-kq.remote calls it over SSH. It never talks to the server, and never hosts a render process.
+kq.remote calls it over SSH. It does not connect to the server, except to probe its ports.
 """

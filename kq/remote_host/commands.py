@@ -1,6 +1,6 @@
 """The commands of kq.remote_host: start, stop, report, probe, supervise.
 
-StartAgents and StopAgents call it. People read its output; programs read the line that begins with MARK.
+StartAgents and StopAgents call it. The output is for the user; the line with MARK is for programs.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ MARK = "kq-remote: "
 _PROGRAM = Path(__file__).resolve().parent / "__main__.py"
 _START_TIMEOUT_S = 15.0
 _BOM = b"\xef\xbb\xbf"
-"""Windows puts it before text that it writes or passes on, now and then."""
+"""UTF-8 byte order mark, which some Windows programs write before text."""
 _STOP_GRACE_S = 6.0
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command that `argv` begins with. Returns the exit code."""
+    """Run the command `argv[0]` with the other arguments. Returns the exit code."""
     options = _parser().parse_args(argv)
     try:
         return int(options.run(options))
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _answer(value: object) -> None:
-    """Print the line that programs read: in ASCII, which no console or locale spoils."""
+    """Print `value` as JSON on the line for programs: in ASCII, which is the same in every locale."""
     print(MARK + json.dumps(msgspec.to_builtins(value)), flush=True)
 
 
@@ -90,7 +90,7 @@ def _read_input() -> bytes:
     return sys.stdin.buffer.read().removeprefix(_BOM)
 
 
-# --- starting ----------------------------------------------------------------------------
+# --- Start ---
 
 
 def _start(options: argparse.Namespace) -> int:
@@ -110,13 +110,13 @@ def _start_session(config: AgentConfig, options: argparse.Namespace) -> int:
         _print_agents(_wait_for(folder, max(options.agents, living.wanted)), already=True)
         return 0
     if folder.path.exists():
-        # Its supervisor was killed, or the machine was switched off: what is left has no owner.
+        # The supervisor was killed or the machine switched off: end the processes that are left.
         folder.end(0.0)
     folder.make()
     try:
         arguments = _lay_out(folder, config, options)
         marked = {**os.environ, "KQ_REMOTE": folder.mark}
-        # It outlives the SSH session that starts it.
+        # The supervisor must outlive the SSH session that starts it.
         child = process.spawn_service(arguments, environment=marked, leaves_job=True)
         supervised = _wait_for(folder, options.agents, child)
     except BaseException:
@@ -149,7 +149,7 @@ def _read_config(named: str) -> AgentConfig:
 
 
 def _with_address(config: AgentConfig, options: argparse.Namespace) -> AgentConfig:
-    """The connection, with the address and ports that were given instead."""
+    """Return `config` with the address and ports of the options, where given."""
     given = {"host": options.host} if options.host else {}
     names = ("request_port", "update_port", "broadcast_port")
     for port in options.ports:
@@ -161,7 +161,7 @@ def _with_address(config: AgentConfig, options: argparse.Namespace) -> AgentConf
 
 
 def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespace) -> list[str]:
-    """Write what supervisor and Agents need; returns the supervisor's command line."""
+    """Write the files of supervisor and Agents. Returns the supervisor's command line. Raises OSError."""
     there = config.connection.data_root
     data_root = Path(options.data_root or there)
     shared = shares_data_root(config, data_root)
@@ -170,7 +170,7 @@ def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespac
         paths.append((there, str(data_root)))
     if options.desktop_root and options.katana_root and options.desktop_root != options.katana_root:
         paths.append((options.desktop_root, options.katana_root))
-    # StopAgents has no arguments to find them by.
+    # For StopAgents, which has no arguments for them.
     write_private(base_folder() / "python", sys.executable.encode())
     write_private(base_folder() / "root", str(_PROGRAM.parents[2]).encode())
     folder.write_connection(config)
@@ -191,7 +191,7 @@ def _log_of(folder: HostFolder) -> Path:
 
 
 def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> Supervised:
-    """Wait until the supervisor has started its Agents."""
+    """Wait until the supervisor has started its Agents. Raises RemoteFailed when it fails or takes 15 s."""
     until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until:
         supervised = folder.living()
@@ -230,7 +230,7 @@ def _print_agents(supervised: Supervised, *, already: bool) -> None:
     _answer(supervised)
 
 
-# --- stopping ----------------------------------------------------------------------------
+# --- Stop ---
 
 
 def _stop(options: argparse.Namespace) -> int:
@@ -258,11 +258,11 @@ def _stop(options: argparse.Namespace) -> int:
     return 0
 
 
-# --- reporting ---------------------------------------------------------------------------
+# --- Report ---
 
 
 def _report(_options: argparse.Namespace) -> int:
-    from .. import wire as _wire  # noqa: F401  # Agents need zmq: that it is missing is an error of this check
+    from .. import wire as _wire  # noqa: F401  # Agents need zmq: this check must fail without it
     from .report import report
 
     _answer(report(_read_input()))
@@ -278,7 +278,7 @@ def _probe(options: argparse.Namespace) -> int:
     return 0
 
 
-# --- supervising -------------------------------------------------------------------------
+# --- Supervise ---
 
 
 def _supervise(options: argparse.Namespace) -> int:
@@ -290,7 +290,7 @@ def _supervise(options: argparse.Namespace) -> int:
         log_line(f"the connection file {folder.connection} cannot be used: {error}")
         return 2
     process.become_subreaper()
-    # As the queue does for its own: renders of all Agents share the machine.
+    # As for local Agents: the renders of all Agents share the machine's cores.
     threads = max(process.usable_cores() // max(folder.read_wanted(), 1), 1)
     environment = {"PYTHONPATH": _python_path(), "KQ_THREADS": str(threads)}
     if options.katana_root:
@@ -307,7 +307,7 @@ def _supervise(options: argparse.Namespace) -> int:
 
 
 def _redirect_to(path: Path) -> None:
-    """Redirect standard output and error to a file: no terminal reads them."""
+    """Redirect standard output and error to the file `path`."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600)
     for stream in (1, 2):
@@ -316,7 +316,7 @@ def _redirect_to(path: Path) -> None:
 
 
 def _python_path() -> str:
-    """Renders find the project's own modules, as they do on the desktop's machine."""
+    """Return PYTHONPATH with kq's root first, so that renders can import it."""
     root = str(Path(__file__).resolve().parents[2])
     inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != root]
     return os.pathsep.join([root, *inherited])

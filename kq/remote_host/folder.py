@@ -1,6 +1,6 @@
-"""Where a machine keeps what belongs to the Agents of a session elsewhere: keys, pid file, fetched files.
+"""A remote machine's folder for the Agents of one session: keys, pid file, downloaded files.
 
-All of it is the owner's alone, and is gone when they are. Only the Agents' own logs stay.
+Only its owner can read it. It is removed when the Agents have ended; their own logs are kept elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["HostFolder", "Supervised", "base_folder", "one_start_at_a_time", "sh
 
 
 class Supervised(msgspec.Struct, frozen=True, kw_only=True):
-    """The pid file: which processes are ours. A pid counts only together with its start time."""
+    """Content of the pid file: the supervisor and its Agents, by pid and start time."""
 
     session: str
     label: str
@@ -45,27 +45,27 @@ class Supervised(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def base_folder() -> Path:
-    """KQ_REMOTE_DIR, or a folder in the home of the user that Agents run as."""
+    """Return KQ_REMOTE_DIR, or without it ~/.katana-queue."""
     named = os.environ.get("KQ_REMOTE_DIR")
     return Path(named) if named else Path.home() / ".katana-queue"
 
 
 def _host_tag() -> str:
-    """This machine in the name of a folder: homes are shared, and each machine has folders of its own."""
+    """Return this machine's name for folder names, because machines may share a home folder."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
 
 
 def _session_tag(session: str) -> str:
-    """A short name for a session, valid in a path."""
+    """Return a short hash of a session's id, valid in a path."""
     return hashlib.sha256(session.encode()).hexdigest()[:12]
 
 
 @contextlib.contextmanager
 def one_start_at_a_time(timeout_s: float) -> Iterator[None]:
-    """Wait until no other process starts Agents on this machine; none does until the block is left.
+    """Hold a lock, so that only one process at a time starts Agents on this machine.
 
-    Otherwise each of two starts of one session would take the other's supervisor for a leftover, and end
-    it. Stopping does not wait: it also ends what is being started.
+    Otherwise two starts of one session would each end the other's supervisor as a leftover. StopAgents does
+    not take the lock: it also ends Agents that are being started.
 
     Raises:
         OSError: the folder cannot be written.
@@ -73,7 +73,7 @@ def one_start_at_a_time(timeout_s: float) -> Iterator[None]:
     """
     path = base_folder() / "sessions" / f"{_host_tag()}.lock"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # It stays: whoever opened it before it was removed would lock another file than those who came after.
+    # The lock file is never removed: else two processes could hold locks on different files.
     with path.open("ab") as file:
         until = time.monotonic() + timeout_s
         while not _locked(file):
@@ -93,37 +93,37 @@ def _locked(file: IO[bytes]) -> bool:
 
 
 class HostFolder:
-    """The folder of one session on this machine."""
+    """The folder of one session on this machine. Methods block on the disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def of(cls, session: str) -> HostFolder:
-        """The folder of `session`; see `make`."""
+        """Return the folder of `session`, which may not exist yet; see `make`."""
         tag = _session_tag(session)
         own = cls(base_folder() / "sessions" / f"{_host_tag()}-{tag}")
         if own.path.exists():
             return own
-        # Made here all the same, where this machine has another name since.
+        # Or the one that this machine made before it was renamed.
         return next((each for each in cls.all_here() if each.path.name.endswith(f"-{tag}")), own)
 
     @property
     def mark(self) -> str:
-        """The value of KQ_REMOTE in the environment of all that runs for the session on this machine.
+        """Value of the environment variable KQ_REMOTE in all processes of the session on this machine.
 
-        It includes the machine: containers may see each other's processes.
+        It contains the machine's name, because containers may see each other's processes.
         """
         return self.path.name
 
     @classmethod
     def all_here(cls) -> list[HostFolder]:
-        """The folders of all sessions that have Agents on this machine, or had some."""
+        """Return the folders of all sessions that this machine made."""
         found = [cls(path) for path in sorted((base_folder() / "sessions").glob("*-????????????"))]
         return [each for each in found if each._is_here()]
 
     def _is_here(self) -> bool:
-        """Whether this machine made it: by its name, or in the system that runs now (names may change)."""
+        """Whether this machine made the folder: by host name, or by system mark if it was renamed since."""
         if self.path.name.rpartition("-")[0] == _host_tag():
             return True
         try:
@@ -132,20 +132,20 @@ class HostFolder:
             return False
 
     def make(self) -> None:
-        """Make it, for its owner alone. Raises OSError."""
+        """Create the folder, accessible only to its owner. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
         self.work.mkdir(exist_ok=True)
         write_private(self.system, process.system_mark().encode())
 
     def remove(self) -> None:
-        """Remove all of it. Raises OSError."""
+        """Remove the folder and its content. Raises OSError."""
         try:
             shutil.rmtree(self.path)
         except FileNotFoundError:
-            pass  # another process was faster
+            pass  # another process has removed it
 
-    # --- what is in it ------------------------------------------------------------
+    # --- Content ---
 
     @property
     def connection(self) -> Path:
@@ -154,77 +154,78 @@ class HostFolder:
 
     @property
     def site(self) -> Path:
-        """What Agents must know of this machine."""
+        """The Agents' settings for this machine (Site)."""
         return self.path / "site.json"
 
     @property
     def system(self) -> Path:
-        """Which running system made it: see process.system_mark."""
+        """The file with process.system_mark of the system that made the folder."""
         return self.path / "system"
 
     @property
     def work(self) -> Path:
-        """Room for attempts, and for fetched files."""
+        """The folder of attempts and downloaded files."""
         return self.path / "work"
 
     @property
     def wanted(self) -> Path:
-        """How many Agents there should be: a number, which may grow."""
+        """The file with the wanted number of Agents, which may be raised."""
         return self.path / "wanted"
 
     @property
     def stop(self) -> Path:
-        """Where this file is, the Agents are to end."""
+        """The file whose existence asks the supervisor to end its Agents."""
         return self.path / "stop"
 
     @property
     def pid_file(self) -> Path:
-        """See Supervised."""
+        """The file that holds Supervised, as JSON."""
         return self.path / "supervisor.json"
 
     def write_connection(self, config: AgentConfig) -> None:
-        """Keep the session's key here. Raises OSError."""
+        """Write the connection file, readable only by its owner. Raises OSError."""
         write_private(self.connection, msgspec.json.encode(config))
 
     def write_site(self, site: Site) -> None:
-        """Raises OSError."""
+        """Write the Agents' settings. Raises OSError."""
         write_private(self.site, msgspec.json.encode(site))
 
     def read_supervised(self) -> Supervised | None:
-        """The pid file, or None when there is none that can be read."""
+        """Read the pid file; None when it does not exist or cannot be read."""
         try:
             return msgspec.json.decode(self.pid_file.read_bytes(), type=Supervised)
         except (OSError, msgspec.DecodeError):
             return None
 
     def write_supervised(self, content: Supervised) -> None:
-        """Raises OSError."""
+        """Write the pid file. Raises OSError."""
         write_private(self.pid_file, msgspec.json.encode(content))
 
     def living(self) -> Supervised | None:
-        """The pid file, if the very process that wrote it runs."""
+        """Read the pid file; None unless the supervisor that wrote it still runs."""
         supervised = self.read_supervised()
         if supervised is None or not process.is_running(supervised.pid, supervised.started):
             return None
         return supervised
 
     def read_wanted(self) -> int:
-        """How many Agents there should be; 0 when that is not known."""
+        """Read the wanted number of Agents; 0 when it cannot be read."""
         try:
             return int(self.wanted.read_text())
         except (OSError, ValueError):
             return 0
 
     def write_wanted(self, count: int) -> None:
-        """Raises OSError."""
+        """Write the wanted number of Agents. Raises OSError."""
         write_private(self.wanted, str(count).encode())
 
-    # --- ending -------------------------------------------------------------------
+    # --- Ending ---
 
     def end(self, grace_s: float) -> int:
-        """Ask the Agents of the session to end; after `grace_s` seconds end them with all that they run.
+        """Ask the session's Agents to end; after `grace_s` seconds kill them and their descendants.
 
-        Only processes that the pid file names, by pid and start time, and what carries the session's mark.
+        Affects only processes in the pid file, by pid and start time, and those with the session's mark.
+        Removes the folder.
 
         Returns:
             How many processes had to be killed.
@@ -238,7 +239,7 @@ class HostFolder:
             try:
                 self.stop.touch()
             except OSError:
-                # A full disk takes no new file, and lets one be removed: the supervisor treats that alike.
+                # On a full disk a file can only be removed; the supervisor treats that as a stop too.
                 self.connection.unlink(missing_ok=True)
             roots = [process.ProcessId(supervised.pid, supervised.started)]
             roots += [process.ProcessId(pid, started) for _, pid, started in supervised.agents]
@@ -266,7 +267,7 @@ def _check(report: process.EndReport) -> None:
 
 
 def shares_data_root(config: AgentConfig, data_root: Path) -> bool:
-    """Whether `data_root` is the desktop's, by its token, and logs can be written there."""
+    """Whether `data_root` contains the desktop's token file, and logs can be written to it."""
     if not config.share_file or not config.share_token:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Facts about this machine, from which the desktop sees whether renders can run. Writes one token file."""
+"""Reports on this machine for the desktop's preflight checks. Writes one token file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["ReportRequest", "report"]
 
 
 class ReportRequest(msgspec.Struct, kw_only=True):
-    """What the desktop wants to know."""
+    """What the desktop asks about. Empty fields are left out of the report."""
 
     data_root: str = ""
     share_file: str = ""
@@ -32,7 +32,7 @@ class ReportRequest(msgspec.Struct, kw_only=True):
 
 
 def report(content: bytes) -> dict[str, Any]:
-    """The answers to a ReportRequest in JSON. Raises msgspec.DecodeError."""
+    """Return the report for a ReportRequest in JSON. Raises msgspec.DecodeError."""
     request = msgspec.json.decode(content, type=ReportRequest)
     base = base_folder()
     nearest = next(path for path in (base, *base.parents) if path.exists())
@@ -61,15 +61,15 @@ def report(content: bytes) -> dict[str, Any]:
 
 def _memory() -> int:
     if sys.platform == "win32":
-        return 0  # unknown on this system; nothing depends on it
+        return 0  # unknown on Windows; only shown to the user
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
-        return 0  # likewise
+        return 0  # unknown on this system
 
 
 def _data_root_facts(request: ReportRequest) -> dict[str, Any]:
-    """What KQ_DATA_ROOT looks like from here."""
+    """Report whether KQ_DATA_ROOT exists here, is the desktop's, and can be read and written."""
     root = Path(request.data_root)
     try:
         exists = root.is_dir()

@@ -1,6 +1,6 @@
-"""Keeps the Agents of a session alive on another machine, and leaves nothing when the session is over.
+"""Supervises a session's Agents on a remote machine: restarts dead ones, ends all with the session.
 
-It holds what the guardian and the server hold on the desktop's: the Agents' lifelines, and their deaths.
+It has the part that guardian and server have on the desktop's machine.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _ASKED_TIMEOUT_S = 4.0
 _RESTART_LIMIT = 5
 _RESTART_WINDOW_S = 30.0
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
-"""Of the part of an id that differs between supervisors: no letters that look alike or form words."""
+"""Letters of the random part of Agent ids: none that look alike, no vowels that form words."""
 _PERMANENT = (AgentExit.NO_CONNECTION_FILE, AgentExit.KEY_REFUSED, AgentExit.PROTOCOL_MISMATCH)
-"""Another Agent would end for the same reason."""
+"""Exit codes after which an Agent is not restarted, because the next would end alike."""
 
 
 class _Agent:
-    """One Agent's process, and the thread that reads its pulse."""
+    """One Agent's process, and the thread that reads the bytes that it writes as a sign of life."""
 
     def __init__(self, agent_id: str, child: process.Child, pulse: int) -> None:
         self.id = agent_id
@@ -52,7 +52,7 @@ class _Agent:
 
 
 class _Slot:
-    """A place for one Agent."""
+    """One of the wanted Agents, across restarts of its process."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -66,7 +66,7 @@ class _Slot:
 
 
 class Supervisor:
-    """One session's Agents on this machine. To be used from the main thread."""
+    """Supervises one session's Agents on this machine. To be used from the main thread."""
 
     def __init__(
         self,
@@ -81,9 +81,11 @@ class Supervisor:
     ) -> None:
         """
         Args:
-            environment: of the Agents and their renders, besides this process's own.
-            log_folder: where the Agents' own logs go.
-            first_log: the number in the first one's name.
+            environment: variables of the Agents and their renders, added to this process's own.
+            log_folder: the folder of the Agents' own logs.
+            first_log: number in the name of the first Agent's log.
+            data_root: KQ_DATA_ROOT of the Agents.
+            shared: whether the desktop's machine shares it.
         """
         self._folder = folder
         self._config = config
@@ -93,15 +95,14 @@ class Supervisor:
         self._shared = shared
         self._slots: list[_Slot] = []
         self._next_id = 1
-        # An id names one process for ever: late messages about Agents that ran here before, under the
-        # same label, must not reach those that follow them.
+        # Ids are never reused: late messages about earlier Agents of this label must not reach later ones.
         self._run = "".join(secrets.choice(_LETTERS) for _ in range(4))
         self._ending = ""
         self._asked_until: float | None = None
         self._signalled = False
         self._written: Supervised | None = None
-        self._unwritten = False
-        """Whether the last try to write the pid file failed."""
+        self._write_failed = False
+        """Whether the last attempt to write the pid file failed."""
         self._problem = ""
         self._own = process.own_id()
         self._environment = {
@@ -116,7 +117,7 @@ class Supervisor:
             self._environment.pop(key, None)
 
     def run(self) -> int:
-        """Supervise until the session is over here. Returns the process's exit code."""
+        """Run until all Agents have ended for good. Returns the process's exit code."""
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)
@@ -125,14 +126,14 @@ class Supervisor:
             while not self._turn():
                 time.sleep(_TURN_S)
         finally:
-            self._clear_away()
+            self._clean_up()
         return 0
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._signalled = True
 
     def _turn(self) -> bool:
-        """Do what is due. Returns whether all is over."""
+        """Do what is due. Returns whether the supervisor has to end."""
         now = time.monotonic()
         if not self._ending and (self._signalled or self._folder.stop.exists()):
             self._begin_end("asked to stop", now)
@@ -160,7 +161,7 @@ class Supervisor:
             if slot.agent is not None:
                 process.ask_to_stop(slot.agent.child)
 
-    # --- one Agent ----------------------------------------------------------------
+    # --- One Agent ---
 
     def _look_after(self, slot: _Slot, now: float) -> None:
         agent = slot.agent
@@ -174,7 +175,7 @@ class Supervisor:
             slot.agent = None
             self._after_end(slot, agent, ended.code, now)
         elif now - agent.last_pulse > self._config.lease_s and not agent.frozen:
-            # Stopped, or stuck: its lease is over, and it does not end its render itself.
+            # Suspended or hung: its lease has expired, and it cannot end its render itself.
             log_line(
                 f"Agent {agent.id} is unresponsive for {self._config.lease_s:g} s: ending it with its render"
             )
@@ -182,7 +183,7 @@ class Supervisor:
             process.end_tree([agent.child.id])
 
     def _after_end(self, slot: _Slot, agent: _Agent, code: int | None, now: float) -> None:
-        # What it left was adopted by this process, and is ended before the Agent is reported gone.
+        # End its orphans, which this process adopted, before the Agent is reported as ended.
         process.end_strays({each.agent.child.pid for each in self._slots if each.agent is not None})
         if code == AgentExit.ENDED:
             log_line(f"Agent {agent.id} ended on request")
@@ -255,7 +256,7 @@ class Supervisor:
             log_line(f"Agent {agent_id} has no log: {error}")
             return -1
 
-    # --- all of them --------------------------------------------------------------
+    # --- All Agents ---
 
     def _sweep(self) -> None:
         keep = {slot.agent.child.pid for slot in self._slots if slot.agent is not None}
@@ -284,13 +285,13 @@ class Supervisor:
         try:
             self._folder.write_supervised(content)
         except OSError as error:
-            if not self._unwritten:
+            if not self._write_failed:
                 log_line(f"the pid file cannot be written; will retry: {error}")
-            self._unwritten = True
+            self._write_failed = True
         else:
-            self._written, self._unwritten = content, False
+            self._written, self._write_failed = content, False
 
-    def _clear_away(self) -> None:
+    def _clean_up(self) -> None:
         process.end_strays()
         try:
             self._folder.remove()
@@ -300,8 +301,8 @@ class Supervisor:
 
 
 def log_line(message: str) -> None:
-    """One line of the supervisor's log."""
+    """Write a line to the supervisor's log, with the time."""
     try:
         print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: {message}", file=sys.stderr, flush=True)
     except OSError:
-        pass  # the disk of its log is full: that must not keep it from ending Agents
+        pass  # the log's disk is full, which must not stop the supervisor

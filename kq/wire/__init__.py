@@ -1,6 +1,6 @@
-"""The only importer of zmq: frames, keys and sockets. No decision about jobs is made here."""
+"""The only importer of zmq: frames, keys and sockets."""
 
-# First, since it raises where pyzmq is too old for the rest.
+# First, because it raises ImportError when pyzmq is too old for the rest.
 from .requirement import check_pyzmq
 
 # isort: split

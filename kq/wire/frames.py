@@ -1,4 +1,4 @@
-"""One message, one frame: a mark, the protocol's version, then msgpack. Never pickle, never a socket."""
+"""Encodes and decodes messages: a mark, the protocol version, then msgpack. Uses no pickle and no socket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..messages import PROTOCOL_VERSION
 __all__ = ["MAX_MESSAGE_BYTES", "FrameDecoder", "VersionMismatch", "encode"]
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-"""A larger frame is refused before anything of it is looked at."""
+"""Larger frames are refused without being decoded."""
 _MARK = b"KQ"
 _HEADER = _MARK + PROTOCOL_VERSION.to_bytes(2, "big")
 _ENCODER = msgspec.msgpack.Encoder()
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class VersionMismatch(MalformedMessage):
-    """The other side speaks another version of the protocol."""
+    """The peer uses another version of the protocol, `theirs`."""
 
     def __init__(self, theirs: int) -> None:
         super().__init__(
@@ -32,10 +32,10 @@ class VersionMismatch(MalformedMessage):
 
 
 def encode(message: msgspec.Struct) -> bytes:
-    """The frame of `message`.
+    """Return `message` as a frame.
 
     Raises:
-        MalformedMessage: it would be too large to be accepted.
+        MalformedMessage: it is too large.
     """
     frame = _HEADER + _ENCODER.encode(message)
     if len(frame) > MAX_MESSAGE_BYTES:
@@ -46,17 +46,17 @@ def encode(message: msgspec.Struct) -> bytes:
 
 
 class FrameDecoder(Generic[T]):
-    """Reads frames of one set of message types."""
+    """Decodes frames of the message types `types`, a union."""
 
     def __init__(self, types: Any) -> None:
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(types)
 
     def decode(self, frame: bytes) -> T:
-        """The message in `frame`. Size, mark and version are checked before its content is looked at.
+        """Return the message in `frame`. Checks size, mark and version before it decodes the content.
 
         Raises:
-            VersionMismatch: the header names another version.
-            MalformedMessage: anything else is wrong with it.
+            VersionMismatch: the header has another version.
+            MalformedMessage: the frame is invalid in any other way.
         """
         if len(frame) > MAX_MESSAGE_BYTES:
             raise MalformedMessage(f"a frame of {len(frame):,} bytes is too large")
@@ -67,5 +67,5 @@ class FrameDecoder(Generic[T]):
         try:
             return self._decoder.decode(memoryview(frame)[4:])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # ValidationError is a DecodeError; RecursionError comes of deep nesting.
+            # ValidationError is a DecodeError; RecursionError is raised for deep nesting.
             raise MalformedMessage(f"a message that cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""CURVE keys, and who may connect with which. Keys live for one session and are never logged."""
+"""CURVE keys, and the roles of admitted ones. Keys are valid for one session and never logged."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ class KeyPair(NamedTuple):
 
 
 def new_key_pair() -> KeyPair:
-    """A fresh key pair."""
+    """Create a key pair."""
     public, secret = zmq.curve_keypair()
     return KeyPair(public.decode("ascii"), secret.decode("ascii"))
 
 
 class Authenticator:
-    """Answers libzmq's question who a connecting peer is (RFC 27, ZAP). Unknown keys stay outside.
+    """Handles ZAP requests (ZeroMQ RFC 27): admits connections with known keys only. For one thread.
 
-    CURVE alone admits every client that knows the server's public key.
+    Without it, CURVE would admit every client that has the server's public key.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.roles: dict[str, str] = {}
-        """Role of each public key that is admitted: `client`, `agent:local`, `agent:<host>`."""
+        """Role of each admitted public key: `client`, `agent:local` or `agent:<host>`."""
         self.refused = 0
-        """Connections turned away so far."""
+        """Number of connections refused so far."""
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind("inproc://zeromq.zap.01")
 
     def forget(self, public: str) -> None:
-        """Turn new connections with this key away. Open ones lose their role with it."""
+        """Refuse new connections with this key. Messages of open ones have no role from now on."""
         self.roles.pop(public, None)
 
     def answer(self) -> None:
-        """Answer all questions that have arrived. Never waits."""
+        """Answer all ZAP requests that have arrived. Does not block."""
         while int(self.socket.get(_EVENTS)) & _READABLE:
             version, request, domain, _address, _identity, mechanism, *credentials = (
                 self.socket.recv_multipart()

@@ -1,7 +1,4 @@
-"""The three ports as an Agent and a client see them.
-
-What is not a message of the right type is counted and dropped here.
-"""
+"""The sockets of Agents and clients to the server's ports. Invalid messages are counted and dropped."""
 
 from __future__ import annotations
 
@@ -32,9 +29,9 @@ from .sockets import (
 __all__ = ["AgentWire", "ClientWire"]
 
 _LONGEST_SILENCE_S = 3
-"""A network that is silent for so long counts as cut."""
+"""A connection over a network is dropped when its peer does not respond for so long."""
 _EVENT = struct.Struct("=H")
-"""How a monitor's message begins (zmq_socket_monitor). pyzmq's own reader of it would bring asyncio along."""
+"""Start of a monitor's message (zmq_socket_monitor). pyzmq's own parser of it would import asyncio."""
 _WATCHED = int(
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_DISCONNECTED
@@ -46,7 +43,7 @@ T = TypeVar("T")
 
 
 class _PeerWire(Generic[T]):
-    """What Agent and client share: a request socket with a monitor, and a subscription."""
+    """Base of both: a request socket with a monitor, and a subscription. For one thread."""
 
     def __init__(self, session: SessionRecord, topic: bytes, replies: object, *, network: bool) -> None:
         self._session = session
@@ -56,7 +53,7 @@ class _PeerWire(Generic[T]):
         self._events: FrameDecoder[m.BroadcastMessage] = FrameDecoder(m.BroadcastMessage)
         self.dropped = 0
         self.mismatch = ""
-        """Why the other side cannot be understood; or empty."""
+        """Message on a server of another protocol version; empty without one."""
         self._request = self._peer_socket(zmq.DEALER)
         self._request.sndhwm = 0
         self._monitor = self._request.get_monitor_socket(_WATCHED)
@@ -64,21 +61,21 @@ class _PeerWire(Generic[T]):
         self._broadcast.subscribe(topic)
         self._watch_broadcast()
         self._connected: list[tuple[Socket, int]] = []
-        """Each socket that is connected, and its port's place among a session's ports."""
+        """Connected sockets, each with the index of its port in SessionRecord.ports."""
         self._connect(self._request, 0)
         self._connect(self._broadcast, 2)
 
     def _watch_broadcast(self) -> None:
-        """Watch the subscription, too, where that is of use; before it is connected."""
+        """Hook: called before the subscription is connected, to monitor it too."""
 
     def _connect(self, socket: Socket, place: int) -> None:
         socket.connect(self._endpoint(self._session.ports[place]))
         self._connected.append((socket, place))
 
     def move(self, session: SessionRecord) -> None:
-        """Reach the same session on the ports that `session` names. Never waits.
+        """Connect to the current ports of the same session. Does not block.
 
-        What waits to be sent on a port that is another one now is dropped.
+        Unsent messages for a port that has changed are dropped.
         """
         before, self._session = self._session.ports, session
         for socket, place in self._connected:
@@ -105,23 +102,23 @@ class _PeerWire(Generic[T]):
         return socket
 
     def add_to(self, poller: Poller) -> None:
-        """Have `poller` wait for what arrives."""
+        """Add all sockets to `poller`."""
         for socket in (self._request, self._broadcast, self._monitor):
             poller.add(socket)
 
     def send_request(self, message: msgspec.Struct) -> None:
-        """Send on the request port; kept until the server is reached. Never waits.
+        """Send on the request port; queued while disconnected. Does not block.
 
         Raises:
-            MalformedMessage: it is too large.
+            MalformedMessage: the message is too large.
         """
         self._request.send(encode(message), NOW)
 
     def replies(self, ready: Ready = None) -> Iterator[T]:
-        """What has arrived on the request port. Never waits.
+        """Yield the messages that have arrived on the request port. Does not block.
 
         Args:
-            ready: what a poller found readable; a port that is not among it is not looked at. None: it is.
+            ready: readable sockets, from a poller; others are skipped. None: read in any case.
         """
         if not is_due(self._request, ready):
             return
@@ -136,7 +133,7 @@ class _PeerWire(Generic[T]):
                 self.dropped += 1
 
     def broadcasts(self, ready: Ready = None) -> Iterator[m.BroadcastMessage]:
-        """What has arrived on the broadcast port. Never waits. `ready`: see `replies`."""
+        """Yield the messages that have arrived on the broadcast port. Does not block; see `replies`."""
         if not is_due(self._broadcast, ready):
             return
         while (frames := whole_message(self._broadcast)) is not None:
@@ -150,13 +147,13 @@ class _PeerWire(Generic[T]):
                 self.dropped += 1
 
     def connection_changes(self, ready: Ready = None) -> Iterator[str]:
-        """`up`, `down` or `refused` (our key is), in the order they happened. Never waits.
+        """Yield changes of the connection in order: `up`, `down`, or `refused` (of the key). Does not block.
 
         `ready`: see `replies`.
         """
         for event in _events(self._monitor, ready):
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                # Only now is the other side known to be alive: CONNECTED may be the kernel's backlog.
+                # Not EVENT_CONNECTED: the kernel accepts connections for a server that hangs.
                 yield "up"
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 yield "refused"
@@ -164,11 +161,11 @@ class _PeerWire(Generic[T]):
                 yield "down"
 
     def close(self, linger_s: float = 0.0) -> None:
-        """Close all sockets; what was sent gets `linger_s` seconds to leave."""
-        # Before their other ends are closed: libzmq would wait for one that reads its events.
+        """Close all sockets; waits up to `linger_s` seconds for unsent messages."""
+        # Before their other ends are closed: libzmq would wait for a reader of the events.
         self._request.disable_monitor()
         self._broadcast.disable_monitor()
-        # Closes each socket that there is: the context would wait without end for one that was forgotten.
+        # Not term(), which would wait for ever for a socket that was left open.
         self._context.destroy(int(linger_s * 1000))
 
 
@@ -182,7 +179,7 @@ class AgentWire(_PeerWire[m.AgentOrder]):
         self._connect(self._update, 1)
 
     def send_update(self, message: msgspec.Struct) -> bool:
-        """Send on the update port. Never waits; False when too much waits already and it was dropped."""
+        """Send on the update port. Does not block. Returns False when the queue is full: it was dropped."""
         try:
             self._update.send(encode(message), NOW)
         except zmq.Again:
@@ -191,11 +188,11 @@ class AgentWire(_PeerWire[m.AgentOrder]):
 
 
 class ClientWire(_PeerWire[m.ServerReply]):
-    """A client's end: the request port and the broadcasts. For one thread."""
+    """A client's end of the request and broadcast ports. For one thread."""
 
     def __init__(self, session: SessionRecord) -> None:
         self.hears = False
-        """Whether broadcasts can come through, as far as `hearing_changed` knows."""
+        """Whether the broadcast port is connected, as of the last `hearing_changed`."""
         super().__init__(session, CLIENT_TOPIC, m.ServerReply, network=session.host not in _LOOPBACK)
 
     def _watch_broadcast(self) -> None:
@@ -206,10 +203,10 @@ class ClientWire(_PeerWire[m.ServerReply]):
         poller.add(self._ear)
 
     def hearing_changed(self, ready: Ready = None) -> bool:
-        """Take note of whether broadcasts can come through, in `hears`. Never waits. `ready`: see `replies`.
+        """Update `hears`. Does not block. `ready`: see `replies`.
 
         Returns:
-            Whether it has changed: what was published meanwhile was missed.
+            Whether the broadcast port was connected or disconnected: events may have been missed.
         """
         changed = False
         for event in _events(self._ear, ready):
@@ -218,7 +215,7 @@ class ClientWire(_PeerWire[m.ServerReply]):
 
 
 def _events(monitor: Socket, ready: Ready) -> Iterator[int]:
-    """The events of a monitor. Never waits."""
+    """Yield the events of a monitor. Does not block."""
     if not is_due(monitor, ready):
         return
     while (frames := whole_message(monitor)) is not None:

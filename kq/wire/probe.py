@@ -1,4 +1,4 @@
-"""Can the three ports be reached from here, with this key? A handshake on each; no message is sent."""
+"""Tests whether the three ports accept connections with a key: a handshake on each, without a message."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["PortAnswer", "libzmq_version", "probe_ports"]
 
 
 class PortAnswer(StrEnum):
-    """How a port answered."""
+    """Result of the test of one port."""
 
     OPEN = "open"
-    """A queue that knows this key answered."""
+    """A queue accepted the key."""
     KEY_REFUSED = "key refused"
-    """A queue answered, and does not know this key."""
+    """A queue refused the key."""
     ANOTHER_PROGRAM = "another program"
-    """Something accepts connections there, and is no queue."""
+    """A program that is not a queue accepts connections."""
     CLOSED = "closed"
-    """The machine answers, and nothing listens on this port."""
+    """The machine responds, but nothing listens on the port."""
     SILENT = "silent"
-    """Nothing answers: a firewall drops it, or the address is wrong."""
+    """No response: a firewall drops the packets, or the address is wrong."""
     NO_SUCH_NAME = "no such name"
-    """The address is a name that this machine cannot resolve."""
+    """This machine cannot resolve the name."""
 
 
 _FAILED: dict[int, PortAnswer] = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: PortAnswer.KEY_REFUSED,
-    # What libzmq reports when the other side disconnects in the midst: a server of another key does.
+    # Reported when the peer disconnects during the handshake, as a server with another key does.
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: PortAnswer.KEY_REFUSED,
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: PortAnswer.ANOTHER_PROGRAM,
 }
@@ -41,12 +41,12 @@ _KINDS = (zmq.DEALER, zmq.PUSH, zmq.SUB)
 
 
 def libzmq_version() -> str:
-    """Of the library beneath pyzmq."""
+    """Return the version of pyzmq's libzmq, with a note if it has no CURVE."""
     return zmq.zmq_version() + ("" if zmq.has("curve") else ", without CURVE")
 
 
 def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, PortAnswer, PortAnswer]:
-    """Open request, update and broadcast port of `session` as an Agent would. Waits `timeout_s` at most."""
+    """Connect to request, update and broadcast port as an Agent would. Blocks up to `timeout_s` seconds."""
     if not _resolves(session.host):
         return (PortAnswer.NO_SUCH_NAME,) * 3
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -80,7 +80,7 @@ def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, P
                         waiting.discard(number)
                         poller.unregister(monitors[number])
     finally:
-        # Before their other ends are closed: libzmq would wait for one that reads its events.
+        # Before their other ends are closed: libzmq would wait for a reader of the events.
         for socket in sockets:
             socket.disable_monitor()
         context.destroy(0)
@@ -88,7 +88,7 @@ def probe_ports(session: SessionRecord, timeout_s: float) -> tuple[PortAnswer, P
 
 
 def _resolves(host: str) -> bool:
-    """Whether this machine knows the name: ZeroMQ would retry without an error."""
+    """Whether `host` can be resolved: ZeroMQ would retry without an error."""
     try:
         return bool(getaddrinfo(host, None))
     except (gaierror, UnicodeError):
@@ -96,14 +96,14 @@ def _resolves(host: str) -> bool:
 
 
 def _judge(monitor: zmq.Socket[bytes], known: PortAnswer) -> tuple[PortAnswer, bool]:
-    """What the next event of a socket means, and whether that is final."""
+    """Read a monitor's next event. Returns the result so far, and whether it is final."""
     event = int(parse_monitor_message(monitor.recv_multipart())["event"])
     if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
         return PortAnswer.OPEN, True
     if event in _FAILED:
         return _FAILED[event], True
     if event == zmq.EVENT_CONNECTED:
-        # It may be the kernel's backlog of a program that hangs, or of no queue at all.
+        # Perhaps only the kernel accepted, for a program that hangs or is not a queue.
         return PortAnswer.ANOTHER_PROGRAM, False
     if event == zmq.EVENT_CLOSED and known is PortAnswer.SILENT:
         return PortAnswer.CLOSED, False

@@ -1,4 +1,4 @@
-"""Taking what has arrived from a socket, without ever waiting. What it means is not known here."""
+"""Receives messages from a socket without blocking."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _Socket = zmq.Socket[bytes]
 
 
 def _has_message(socket: _Socket) -> bool:
-    """Whether `recv` has something to give. To try instead, and catch Again, takes three times as long."""
+    """Whether a message has arrived. To call `recv` and catch Again takes three times as long."""
     return bool(int(socket.get(_EVENTS)) & _READABLE)
 
 
 def first_frame(socket: _Socket) -> zmq.Frame | None:
-    """The first frame of the next message, None when there is none."""
+    """Receive the first frame of the next message; None when there is none."""
     if not _has_message(socket):
         return None
     try:
         return socket.recv(_NOW, copy=False)
     except zmq.Again:
-        return None  # among many connections, what was announced may be gone with its own
+        return None  # its connection was closed after the check
 
 
 def whole_message(socket: _Socket) -> list[bytes] | None:
-    """The frames of the next message, None when there is none."""
+    """Receive all frames of the next message; None when there is none."""
     first = first_frame(socket)
     if first is None:
         return None
     frames = [first.bytes]
-    # A message of ZeroMQ's is there whole or not at all: what follows never waits.
+    # ZeroMQ delivers messages whole, so the other frames do not block.
     while first.more:
         first = socket.recv(copy=False)
         frames.append(first.bytes)

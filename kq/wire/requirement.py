@@ -1,6 +1,6 @@
-"""Is the pyzmq of this process one that kq can use? Asked before anything else of it is imported.
+"""Checks whether kq can use this process's pyzmq, before the rest of kq.wire is imported.
 
-In Katana it is Katana's own: whichever was imported first serves the whole process.
+In Katana it may be Katana's own: the one imported first is used by the whole process.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import zmq
 __all__ = ["OLDEST_PYZMQ", "check_pyzmq"]
 
 OLDEST_PYZMQ = (24, 0)
-"""The first with wheels for CPython 3.11, and the oldest that the tests of this room pass with."""
+"""The first with wheels for CPython 3.11, and the oldest with which tests/wire pass."""
 
 
 def check_pyzmq() -> None:
-    """Raise ImportError, with a message for people, when pyzmq is too old or cannot encrypt."""
+    """Raise ImportError, with a message for the user, when pyzmq is too old or has no CURVE."""
     where = getattr(zmq, "__file__", None) or "an unknown place"
     version = str(getattr(zmq, "__version__", "of an unknown version"))
     parts = version.split(".")[:2]

@@ -1,6 +1,6 @@
-"""The three ports as the server sees them. Closed by default: CURVE, admitted keys only, loopback only.
+"""The server's three ports. Secure by default: CURVE, admitted keys only, loopback only.
 
-What is not a message of the right type, from a key with the right role, is counted and dropped here.
+Invalid messages, and those that the role of their key may not send, are counted and dropped.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = ["Incoming", "ServerWire"]
 
 _SUBSCRIBE = b"\x01"
 _MAX_UPDATE_BYTES = 2 << 20
-"""Of one message of an Agent: a part of a file, or what 100 attempts ended with."""
+"""Largest message on the update port: a part of a file, or the endings of 100 attempts."""
 _MAX_WAITING = 64
-"""Updates of one connection that wait to be looked at; then the system holds back who sends. Not requests:
-the journal is written once for all that wait."""
+"""Most updates of one connection that are queued; then TCP flow control stops the sender. Requests have no
+such limit: the journal is written once for all that are queued."""
 _FORGET_AFTER_S = 30
-"""After so long without a sign from the other side, which may just be slow to read."""
+"""A connection is dropped when its peer does not respond for so long. It may just be slow to read."""
 T = TypeVar("T")
 
 
@@ -46,15 +46,15 @@ class Incoming(NamedTuple, Generic[T]):
     """A message with its sender."""
 
     peer: bytes
-    """The route of a reply; empty on the update port."""
+    """Routing id for a reply; empty on the update port."""
     role: str
     message: T
 
 
 def _may_hear(role: str, topic: bytes) -> bool:
-    """Whether a key of this role may listen to the topic: to its own kind's, and whole ones alone.
+    """Whether a key of this role may subscribe to `topic`, which must be complete and of its own kind.
 
-    Broadcasts to clients name all jobs with their paths, which Agents must not see.
+    Broadcasts to clients contain all jobs with their paths, which Agents must not receive.
     """
     kind, _, host = role.partition(":")
     if kind == "client":
@@ -65,12 +65,17 @@ def _may_hear(role: str, topic: bytes) -> bool:
 
 
 class ServerWire:
-    """The server's end of the three ports. Closed by default: CURVE, admitted keys only, loopback only."""
+    """The server's sockets. For one thread; no method blocks except `close`.
+
+    Attributes:
+        door: the admitted keys and their roles.
+    """
 
     def __init__(self, keys: KeyPair, may_send: Callable[[str], bool] = lambda _role: True) -> None:
         """
         Args:
-            may_send: whether one more message from a key of this role is looked at.
+            keys: the server's own.
+            may_send: called for each message with its key's role; False drops the message.
         """
         self._may_send = may_send
         self._context: zmq.Context[Socket] = zmq.Context()
@@ -82,13 +87,13 @@ class ServerWire:
         self._update = self._server_socket(zmq.PULL, keys)
         self._update.maxmsgsize = _MAX_UPDATE_BYTES
         self._update.rcvhwm = _MAX_WAITING
-        # PUB would let every key subscribe to anything. Here each subscription waits for `admit`.
+        # Not PUB, to which any key could subscribe to any topic: `admit` checks each subscription.
         self._broadcast = self._server_socket(zmq.XPUB, keys)
         self._broadcast.setsockopt(zmq.XPUB_MANUAL, 1)
         self._requests: FrameDecoder[m.RequestMessage] = FrameDecoder(m.RequestMessage)
         self._updates: FrameDecoder[m.UpdateMessage] = FrameDecoder(m.UpdateMessage)
         self.dropped = 0
-        """Frames that were no message, or came from a role that may not send it."""
+        """Number of messages that were invalid, or that their sender's role may not send."""
 
     def _server_socket(self, kind: int, keys: KeyPair) -> Socket:
         socket = new_socket(self._context, kind)
@@ -106,16 +111,17 @@ class ServerWire:
         ports: tuple[int, int, int],
         may_move: tuple[bool, bool, bool] = (False, False, False),
     ) -> tuple[int, int, int]:
-        """Bind request, update and broadcast port on `address`; 0 lets the system choose.
+        """Listen on `address`, all ports or none.
 
         Args:
-            may_move: of each port, whether the system may choose another where that one cannot be had.
+            ports: request, update and broadcast port; 0: the system chooses one.
+            may_move: for each port, whether the system may choose another if it is in use.
 
         Returns:
-            The ports that were bound.
+            The three ports.
 
         Raises:
-            Refused: names the port that cannot be had.
+            Refused: a port cannot be opened; the message has its name.
         """
         bound: list[int] = []
         sockets = (self._request, self._update, self._broadcast)
@@ -145,25 +151,24 @@ class ServerWire:
         return bound[0], bound[1], bound[2]
 
     def unbind(self, address: str, ports: tuple[int, int, int]) -> None:
-        """Accept no new connection on `address`. Those that are open stay."""
+        """Stop listening on `address`. Open connections stay."""
         host = f"[{address}]" if ":" in address else address
         for socket, port in zip((self._request, self._update, self._broadcast), ports, strict=True):
             try:
                 socket.unbind(f"tcp://{host}:{port}")
             except zmq.ZMQError:
-                pass  # it was not bound, or the address is gone: either way it accepts no connection
+                pass  # it was not bound, or the address no longer exists
 
     def add_to(self, poller: Poller) -> None:
-        """Have `poller` wait for the ports."""
+        """Add all sockets to `poller`."""
         for socket in (self._request, self._update, self._broadcast, self.door.socket):
             poller.add(socket)
 
     def admit(self, ready: Ready = None) -> None:
-        """Answer those who connect, and those who want to listen to a topic. Never waits.
+        """Admit or refuse new connections and subscriptions. Does not block.
 
         Args:
-            ready: what a poller found readable; sockets that it does not name are not looked at, which takes
-                a tenth of a millisecond when that code has not run for a while. None: all are.
+            ready: readable sockets, from a poller; others are skipped, which saves up to 0.1 ms. None: all.
         """
         if is_due(self.door.socket, ready):
             self.door.answer()
@@ -174,7 +179,7 @@ class ServerWire:
                 self._skip_rest(self._broadcast)
                 continue
             content = frame.bytes
-            # The other kind ends a subscription: with its connection, which has ended it already.
+            # Other messages end a subscription, which libzmq does itself when the connection closes.
             if content.startswith(_SUBSCRIBE):
                 topic = content.removeprefix(_SUBSCRIBE)
                 if _may_hear(self._role(frame), topic):
@@ -183,7 +188,7 @@ class ServerWire:
                     self.dropped += 1
 
     def requests(self, limit: int, ready: Ready = None) -> Iterator[Incoming[m.RequestMessage]]:
-        """What has arrived on the request port, at most `limit` messages. Never waits.
+        """Yield up to `limit` messages that have arrived on the request port. Does not block.
 
         `ready`: see `admit`.
         """
@@ -191,7 +196,7 @@ class ServerWire:
             sender = first_frame(self._request)
             if sender is None:
                 return
-            # A message of ZeroMQ's is there whole or not at all: what follows never waits.
+            # ZeroMQ delivers messages whole, so the next frame does not block.
             frame = self._request.recv(copy=False)
             if frame.more:
                 self._skip_rest(self._request)
@@ -203,7 +208,7 @@ class ServerWire:
                 message = self._requests.decode(frame.bytes)
             except VersionMismatch as error:
                 self.dropped += 1
-                # Its own decoder stops at our header, and words the mismatch for people over there.
+                # The peer's decoder fails at this frame's header, and reports the mismatch there.
                 self.send(peer, m.EndOrder(reason=str(error)))
                 continue
             except MalformedMessage:
@@ -227,7 +232,7 @@ class ServerWire:
             yield Incoming(peer, role, message)
 
     def updates(self, limit: int, ready: Ready = None) -> Iterator[Incoming[m.UpdateMessage]]:
-        """What has arrived on the update port, at most `limit` messages. Never waits.
+        """Yield up to `limit` messages that have arrived on the update port. Does not block.
 
         `ready`: see `admit`.
         """
@@ -252,21 +257,21 @@ class ServerWire:
             yield Incoming(b"", role, message)
 
     def _skip_rest(self, socket: Socket) -> None:
-        """Drop what follows, frame by frame: there may be a million of them."""
+        """Discard the message's other frames one by one, because there may be a million."""
         self.dropped += 1
         while socket.recv(copy=False).more:
             pass
 
     def _role(self, frame: zmq.Frame) -> str:
-        """The role of the key that sent it, as long as the key is still admitted."""
+        """Return the role of the sender's key; empty if no admitted key has it any more."""
         role = str(frame.get("User-Id"))
         return role if role in self.door.roles.values() else ""
 
     def send(self, peer: bytes, message: msgspec.Struct) -> bool:
-        """Answer `peer` on the request port. Never waits.
+        """Reply to `peer` on the request port. Does not block.
 
         Returns:
-            False when it is gone, or reads so slowly that its queue is full.
+            False when the peer has disconnected, or its send queue is full.
         """
         frame = encode(message)
         try:
@@ -277,11 +282,11 @@ class ServerWire:
         return True
 
     def publish_to_agent(self, agent_id: str, message: msgspec.Struct) -> None:
-        """Send to one Agent, if it is connected. Never waits."""
+        """Send to one Agent, if it is connected. Does not block."""
         self._publish(agent_topic(agent_id), message)
 
     def publish_to_clients(self, message: msgspec.Struct) -> None:
-        """Send to all clients. Never waits."""
+        """Send to all clients. Does not block."""
         self._publish(CLIENT_TOPIC, message)
 
     def _publish(self, topic: bytes, message: msgspec.Struct) -> None:
@@ -290,7 +295,7 @@ class ServerWire:
         self._broadcast.send(frame, NOW)
 
     def close(self, linger_s: float = 0.2) -> None:
-        """Close the ports; what was sent gets `linger_s` seconds to leave."""
+        """Close the ports; waits up to `linger_s` seconds for unsent messages."""
         self.door.close()
-        # Closes each socket that there is: the context would wait without end for one that was forgotten.
+        # Not term(), which would wait for ever for a socket that was left open.
         self._context.destroy(int(linger_s * 1000))

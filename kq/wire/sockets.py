@@ -1,7 +1,4 @@
-"""What all ends of the three ports share: a poller, and sockets that refuse what is too large.
-
-Each socket belongs to one thread.
-"""
+"""Shared by server and peers: a poller, and sockets with a size limit. Each socket is used by one thread."""
 
 from __future__ import annotations
 
@@ -30,11 +27,11 @@ NOW = int(zmq.DONTWAIT)
 MORE_NOW = int(zmq.DONTWAIT | zmq.SNDMORE)
 Socket = zmq.Socket[bytes]
 Ready = Collection[object] | None
-"""What a poller found readable; None: whatever is."""
+"""Readable sockets, as returned by Poller.wait; None: not known."""
 
 
 def is_due(socket: Socket, ready: Ready) -> bool:
-    """Whether `socket` is to be looked at."""
+    """Whether `socket` may be readable."""
     return ready is None or socket in ready
 
 
@@ -49,23 +46,23 @@ class Poller:
         self._poller.register(source, zmq.POLLIN)
 
     def remove(self, source: Socket | int) -> None:
-        """Do not wait for it any more."""
+        """Stop waiting for `source`."""
         self._poller.unregister(source)
 
     def wait(self, timeout_s: float | None) -> set[Socket | int]:
-        """What is readable, after at most `timeout_s` seconds (None: no limit)."""
-        # Rounded up: rounded down to 0 it would spin until the moment has come.
+        """Wait up to `timeout_s` seconds (None: no limit), and return the readable sources."""
+        # Rounded up: rounded down to 0 it would spin for the last millisecond.
         timeout = None if timeout_s is None else max(int(timeout_s * 1000 + 0.999), 0)
         return {source for source, _ in self._poller.poll(timeout)}
 
 
 def agent_topic(agent_id: str) -> bytes:
-    """What broadcasts for one Agent begin with."""
+    """Return the topic of broadcasts for one Agent."""
     return b"a" + agent_id.encode() + b"\0"
 
 
 def new_socket(context: zmq.Context[Socket], kind: int) -> Socket:
-    """A socket that refuses frames of a size that no message has."""
+    """Create a socket that refuses frames larger than MAX_MESSAGE_BYTES."""
     socket = context.socket(kind)
     socket.linger = 0
     socket.maxmsgsize = MAX_MESSAGE_BYTES
@@ -73,14 +70,14 @@ def new_socket(context: zmq.Context[Socket], kind: int) -> Socket:
 
 
 def notice_silence(socket: Socket, longest_s: int) -> None:
-    """Have the system drop connections that nothing comes through: a cut network gives no sign.
+    """Have the system drop a connection whose peer has not responded for `longest_s` seconds.
 
-    By itself TCP would believe for minutes. ZeroMQ can ask, too (ZMQ_HEARTBEAT_IVL); with 1,000 Agents
-    the server's answers took a tenth of a core.
+    TCP itself would wait for minutes. ZeroMQ's own heartbeat (ZMQ_HEARTBEAT_IVL) is not used: with 1,000
+    Agents it took a tenth of a core on the server.
     """
     socket.tcp_keepalive = 1
     socket.tcp_keepalive_idle = max(longest_s - 1, 1)
     socket.tcp_keepalive_intvl = 1
     socket.tcp_keepalive_cnt = 2
-    # Of a connection with something under way the system asks nothing, and waits for that to be confirmed.
+    # Keep-alive probes are not sent while data is unacknowledged: this is the limit for that case.
     socket.tcp_maxrt = longest_s * 1000
