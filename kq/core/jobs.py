@@ -116,7 +116,7 @@ class Job:
         self.story_omitted = 0
         """How many older entries were dropped."""
         self.epoch = 0
-        """How many times many tasks changed at once; see kq/server/journal.py."""
+        """The number of bulk changes of its tasks; see kq/server/journal.py."""
         self.listed_priority: int | None = None
         """The priority of its entry in kq/core/ready.py; None when it has none there."""
         self.listed_age = False
@@ -220,9 +220,9 @@ class Job:
         self._next, self._again = 0, []
 
     def lose_task(self, index: int, reason: str) -> None:
-        """Cancel a task of a restored job whose row in the journal was lost.
+        """Cancel a task, of a restored job, whose row in the journal was lost.
 
-        The number of its attempts was lost too: the job's total is used, so that no number is used twice.
+        Its number of attempts was lost too: it gets the job's total, so that no attempt number is used twice.
         """
         self.counts[self.states[index]] -= 1
         self.counts[_CANCELLED] += 1

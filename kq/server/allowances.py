@@ -29,7 +29,7 @@ class _Key:
         self.registrations = Pace(_REGISTRATION_INTERVAL_S, _REGISTRATIONS_AT_ONCE * (1 + agents))
 
 
-class _Refused:
+class _RefusalCount:
     def __init__(self, until: float) -> None:
         self.until = until
         self.count = 0
@@ -53,7 +53,7 @@ class Allowances:
         self._keys: dict[str, _Key] = {}
         self._reports: dict[str, Pace] = {}
         """By Agent id."""
-        self._refused: dict[str, _Refused] = {}
+        self._refused: dict[str, _RefusalCount] = {}
         """By role: refusals since the last log line about them."""
 
     def admit(self, role: str, agents: int) -> None:
@@ -78,7 +78,7 @@ class Allowances:
     def may_send(self, role: str) -> bool:
         """Count one message with this key. Returns whether it may be handled."""
         key = self._keys.get(role)
-        return key is None or self._may(role, key.messages, "messages that come too fast")
+        return key is None or self._is_within(role, key.messages, "messages that come too fast")
 
     def may_report(self, role: str, agent_id: str) -> bool:
         """Count one report of this Agent. Returns whether it may be handled."""
@@ -89,14 +89,14 @@ class Allowances:
             if len(self._reports) >= _MAX_AGENTS_KNOWN:
                 self._reports.clear()  # ids of Agents that never existed
             pace = self._reports[agent_id] = Pace(1.0 / _REPORTS_A_SECOND, _REPORTS_AT_ONCE)
-        return self._may(role, pace, "reports that come too fast")
+        return self._is_within(role, pace, "reports that come too fast")
 
     def may_register(self, role: str) -> bool:
         """Count one registration with this key. Returns whether it may be handled."""
         key = self._keys.get(role)
-        return key is None or self._may(role, key.registrations, "registrations that come too fast")
+        return key is None or self._is_within(role, key.registrations, "registrations that come too fast")
 
-    def _may(self, role: str, pace: Pace, what: str) -> bool:
+    def _is_within(self, role: str, pace: Pace, what: str) -> bool:
         now = self._clock()
         if pace.wait_s(now) > 0.0:
             self.refuse(role, what)
@@ -109,7 +109,7 @@ class Allowances:
         now = self._clock()
         refused = self._refused.get(role)
         if refused is None:
-            self._refused[role] = _Refused(now + _SUMMARY_INTERVAL_S)
+            self._refused[role] = _RefusalCount(now + _SUMMARY_INTERVAL_S)
             self._log(f"refused of {role}: {what}")
             return
         refused.count += 1
@@ -125,4 +125,4 @@ class Allowances:
                 del self._refused[role]
                 continue
             self._log(f"refused of {role}: {refused.count:,} more, the last: {refused.last}")
-            self._refused[role] = _Refused(now + _SUMMARY_INTERVAL_S)
+            self._refused[role] = _RefusalCount(now + _SUMMARY_INTERVAL_S)

@@ -88,11 +88,11 @@ class Journal:
         self._tasks[job.id, task] = job
 
     def note_overrides(self, overrides: Overrides) -> None:
-        """Write the settings of the queue that users changed at the next commit, in place of earlier ones."""
+        """At the next commit write the settings of the queue that users changed in place of earlier ones."""
         self._overrides = overrides
 
     def note_attempt(self, job: Job, record: AttemptRecord) -> None:
-        """Write the record of an attempt that ended at the next commit."""
+        """At the next commit, write the record of an ended attempt."""
         self._attempts.append((job, record))
         if len(self._attempts) > _MAX_UNWRITTEN:
             del self._attempts[: _MAX_UNWRITTEN // 2]
@@ -446,5 +446,5 @@ def _last_written(path: Path) -> float:
         try:
             moments.append(each.stat().st_mtime)
         except OSError:
-            pass  # there need not be one; anything else shows when it is opened
+            pass  # missing, or another error, which shows when it is opened
     return max(moments)

@@ -125,7 +125,7 @@ def _keep_log_of_empty_file(path: Path) -> None:
 # --- Files that are kept ---
 
 
-def _name_aside(path: Path) -> Path:
+def _unused_path_aside(path: Path) -> Path:
     moment = int(time.time())
     while (aside := path.with_name(f"{path.name}.unusable-{moment}")).exists():
         moment += 1
@@ -134,7 +134,7 @@ def _name_aside(path: Path) -> Path:
 
 def _keep_copy(path: Path) -> Path | None:
     """Copy the journal's files as they are. Returns the copy's path; None if it could not be written."""
-    aside = _name_aside(path)
+    aside = _unused_path_aside(path)
     try:
         for ending in ("-wal", ""):
             if (part := path.with_name(path.name + ending)).exists():
@@ -157,7 +157,7 @@ def _rebuild(
 ) -> sqlite3.Connection:
     """Rename the damaged journal, and create a new one with the rows that can be read of it."""
     damage.cause, damage.lost_commits = str(error), 0
-    aside = _name_aside(path)
+    aside = _unused_path_aside(path)
     for ending in _ENDINGS:
         if (part := path.with_name(path.name + ending)).exists():
             part.replace(aside.with_name(aside.name + ending))

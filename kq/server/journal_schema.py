@@ -31,9 +31,9 @@ TABLES = {
 }
 """By table: the columns of its unique key."""
 _PRAGMAS = """
--- One process uses it. Held for good, it needs no shared memory, which network shares do not have.
+-- One process uses it. With a permanent lock it needs no shared memory, which network shares lack.
 PRAGMA locking_mode = EXCLUSIVE;
--- Only while a new file, which holds nothing, becomes one with a log: four waits for the disk fewer.
+-- OFF only while a new, empty file is switched to WAL: it saves four syncs to disk.
 PRAGMA synchronous = OFF;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;

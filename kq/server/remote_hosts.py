@@ -50,7 +50,7 @@ class RemoteHosts:
         self._files = files
         self._wire = wire
         self._allowances = allowances
-        for label in files.state.hosts:  # a server before this one admitted them
+        for label in files.state.hosts:  # an earlier server admitted them
             allowances.admit(f"agent:{label}", files.state.agents.get(label, 1))
         self._data_root = settings.data_root
         self._lease_s = settings.lease_s
@@ -156,7 +156,7 @@ class RemoteHosts:
         """Revoke the keys of hosts whose Agents are all gone, or never registered in time."""
         state = self._files.state
         for label in [each for each in state.hosts if each not in state.by_hand]:
-            since = self._empty_since.setdefault(label, now)  # a server before this one admitted it
+            since = self._empty_since.setdefault(label, now)  # an earlier server admitted it
             if any(each.startswith(f"{label}:") for each in agents):
                 self._empty_since[label] = now
                 self._had_agents.add(label)

@@ -195,7 +195,7 @@ class FolderLists:
         """By attempt: the rest of a list in progress, and its entries so far."""
         self._lists: dict[str, dict[str, m.FolderEntry]] = {}
         """By attempt: the complete list, by path."""
-        self._made: dict[str, int] = {}
+        self._times_made: dict[str, int] = {}
         """By attempt: how many times its list was made. An Agent asks again when a file has changed."""
 
     def page(self, attempt: str, folder: Path, first: int, skip: frozenset[str]) -> Page | None:
@@ -207,7 +207,7 @@ class FolderLists:
             attempt: id of the attempt that the list is for; `first=0` makes it again.
             skip: paths to leave out, relative to `folder`, with slashes.
         """
-        is_anew = first <= 0 and self._made.get(attempt, 0) < _MAX_LISTS
+        is_anew = first <= 0 and self._times_made.get(attempt, 0) < _MAX_LISTS
         if (is_anew or attempt not in self._lists) and not self._advance(attempt, folder, skip):
             return None
         entries = list(self._lists[attempt].values())
@@ -231,7 +231,7 @@ class FolderLists:
             raise
         del self._in_progress[attempt]
         self._lists[attempt] = found
-        self._made[attempt] = self._made.get(attempt, 0) + 1
+        self._times_made[attempt] = self._times_made.get(attempt, 0) + 1
         return True
 
     def has(self, attempt: str, path: str) -> bool:
@@ -242,7 +242,7 @@ class FolderLists:
         """Drop the attempt's list."""
         self._in_progress.pop(attempt, None)
         self._lists.pop(attempt, None)
-        self._made.pop(attempt, None)
+        self._times_made.pop(attempt, None)
 
     def _entries(self, folder: Path, skip: frozenset[str]) -> Iterator[m.FolderEntry | None]:
         """Yield an entry for each file, and None wherever the work may pause. Raises OSError."""
