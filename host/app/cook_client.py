@@ -18,6 +18,9 @@ from ..nodes.errors import CookError
 
 _log = logging.getLogger("Katana.Cooking")
 
+COOK_TIMEOUT_S = 300.0
+"""A cook that takes longer is ended: USD waits for ever for a named pipe, or for a share that hangs."""
+
 
 class CookClient:
     """One cook process, shared by all threads that ask it; they take turns."""
@@ -42,15 +45,26 @@ class CookClient:
             process = self._ensure()
             assert process.stdin is not None
             assert process.stdout is not None
+            expired = threading.Event()
+            timer = threading.Timer(COOK_TIMEOUT_S, _end_late, (process, expired))
+            timer.start()
             try:
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
             except OSError:
                 line = ""
+            finally:
+                timer.cancel()
+                timer.join()
             if not line:
                 code = process.wait()
                 self._process = None
+                if expired.is_set():
+                    raise CookError(
+                        f"Cooking did not end within {COOK_TIMEOUT_S:.0f} s and was given up: a file of the "
+                        f"scene may be a named pipe, or be on a share that does not answer."
+                    )
                 raise CookError(
                     f"Cooking ended the cook process (exit code {code}): a file of the scene may be damaged."
                 )
@@ -110,3 +124,8 @@ class CookClient:
         with process.stderr:
             for line in process.stderr:
                 _log.debug("%s", line.rstrip())
+
+
+def _end_late(process: subprocess.Popen[str], expired: threading.Event) -> None:
+    expired.set()
+    process.kill()

@@ -7,10 +7,12 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
+from host.app import cook_client
 from host.app.cook_client import CookClient
 from host.nodes import cook_service
 from host.nodes.errors import CookError
@@ -26,8 +28,8 @@ def client() -> Iterator[CookClient]:
     client.close()
 
 
-def ask(client: CookClient) -> list[str]:
-    document = to_document(usd_project(SMALL))
+def ask(client: CookClient, file: Path = SMALL) -> list[str]:
+    document = to_document(usd_project(file))
     answer = client.request(op="describe", project=document, node="Render", frame=1)
     cameras: list[str] = answer["cameras"]
     return cameras
@@ -43,6 +45,22 @@ def test_it_is_started_again_when_it_died(client: CookClient) -> None:
     )
     os.kill(child.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     psutil.wait_procs([child])
+    assert ask(client) == ["/World/Front"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_cook_that_does_not_end_is_given_up(
+    client: CookClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """USD waits for ever for what a pipe says; the next request is answered by a new process."""
+    os.mkfifo(tmp_path / "pipe.usda")
+    scene = tmp_path / "scene.usda"
+    scene.write_text('#usda 1.0\n( subLayers = [@./pipe.usda@] )\ndef Sphere "Ball" {}\n')
+    assert ask(client) == ["/World/Front"]  # it has loaded
+    with monkeypatch.context() as patch:
+        patch.setattr(cook_client, "COOK_TIMEOUT_S", 2.0)
+        with pytest.raises(CookError, match="given up: a file of the scene may be a named pipe"):
+            ask(client, scene)
     assert ask(client) == ["/World/Front"]
 
 
