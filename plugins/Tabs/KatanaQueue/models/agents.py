@@ -20,19 +20,24 @@ _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
 class AgentColumn(NamedTuple):
-    """One column of the page."""
+    """One column of the table."""
 
     title: str
     least: int
-    """Pixels that it needs."""
+    """Its least width in pixels."""
     width: int
-    """Pixels that it has where there is room."""
+    """Its width in pixels when there is enough room."""
     right: bool = False
     """Whether its texts are right-aligned."""
 
 
 class AgentsModel(QAbstractTableModel):
-    """A few rows, so each change is signalled row by row. `job_name` turns a job's id into its name."""
+    """A table with one row for each Agent. Qt's thread.
+
+    Args:
+        job_name: returns the name of the job with a given id.
+        parent: the owner.
+    """
 
     COLUMNS: tuple[AgentColumn, ...] = (
         AgentColumn("Agent", 74, 150),
@@ -51,11 +56,11 @@ class AgentsModel(QAbstractTableModel):
         super().__init__(parent)
         self._job_name = job_name
         self.now_s: Callable[[], float] = time.time
-        """The time as the queue has it."""
+        """Returns the time of the queue's clock, in seconds since the epoch."""
         self._agents: list[AgentRecord] = []
 
     def apply(self, change: QueueChange) -> None:
-        """Take in a change of the queue. After a snapshot the Agents that remain are still selected."""
+        """Apply a change of the queue. Rows are changed one by one, so that the selection is kept."""
         removed = set(change.removed_agents)
         if change.reset:
             removed = {agent.id for agent in self._agents} - {agent.id for agent in change.agents}
@@ -78,7 +83,7 @@ class AgentsModel(QAbstractTableModel):
                 self.dataChanged.emit(self.index(row, 0), self.index(row, len(self.COLUMNS) - 1))
 
     def _move(self, row: int, agent: AgentRecord) -> int:
-        """Move `agent` to where it belongs, when its host has changed. Returns its row."""
+        """Move the Agent in `row` to its sorted place, which changes with its host. Returns its new row."""
         to = sum(_place(known) < _place(agent) for at, known in enumerate(self._agents) if at != row)
         if to != row:
             self.beginMoveRows(_NO_INDEX, row, row, _NO_INDEX, to if to < row else to + 1)
@@ -87,32 +92,32 @@ class AgentsModel(QAbstractTableModel):
         return to
 
     def tick(self) -> None:
-        """Time has passed: the ages read otherwise."""
+        """Update the column *Since*. Call it about once per second."""
         if self._agents:
             last = len(self._agents) - 1
             self.dataChanged.emit(self.index(0, self.SINCE), self.index(last, self.SINCE))
 
     def agent(self, row: int) -> AgentRecord:
-        """The Agent in `row`."""
+        """Return the Agent in `row`."""
         return self._agents[row]
 
     def agents(self) -> list[AgentRecord]:
-        """All of them, from the top."""
+        """Return all Agents, in the order of rows."""
         return list(self._agents)
 
     def _row(self, agent_id: str) -> int | None:
         return next((row for row, agent in enumerate(self._agents) if agent.id == agent_id), None)
 
     def rowCount(self, parent: _Index = _NO_INDEX) -> int:
-        """One row for each Agent."""
+        """Return the number of Agents."""
         return 0 if parent.isValid() else len(self._agents)
 
     def columnCount(self, parent: _Index = _NO_INDEX) -> int:
-        """See COLUMNS."""
+        """Return the number of COLUMNS."""
         return 0 if parent.isValid() else len(self.COLUMNS)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        """Titles."""
+        """Return the title or alignment of a column."""
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.COLUMNS):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -122,7 +127,7 @@ class AgentsModel(QAbstractTableModel):
         return None
 
     def data(self, index: _Index, role: int = 0) -> Any:
-        """Texts."""
+        """Return the text, tool tip or alignment of a cell."""
         if not index.isValid() or index.row() >= len(self._agents):
             return None
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
@@ -154,5 +159,5 @@ class AgentsModel(QAbstractTableModel):
 
 
 def _place(agent: AgentRecord) -> tuple[str, int, str]:
-    # An Agent that starts has no host yet: a local one must not change its row when it registers.
+    # Local ones without their host: a starting Agent has none yet, and must not move when it registers.
     return ("" if agent.local else agent.host, len(agent.id), agent.id)  # a2 before a10

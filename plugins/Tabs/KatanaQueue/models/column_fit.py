@@ -1,4 +1,4 @@
-"""Which columns the jobs list shows in a given width, until the artist sizes them. Pure; no Qt."""
+"""Fits columns to the width of the jobs list, as long as the artist has sized none. Pure; no Qt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .columns import COLUMNS, Column
 
 __all__ = ["fitted_widths"]
 
-_GIVE_WAY = (
+_HIDE_ORDER = (
     Column.LOG_FILE,
     Column.MEMORY,
     Column.COMPLETED,
@@ -19,7 +19,7 @@ _GIVE_WAY = (
     Column.REMAINING,
     Column.PICTURE,
 )
-"""Without room for all, these leave, the first first: *Reason* is what an artist needs when a job fails."""
+"""Columns to hide when there is too little room, in this order. *Reason* stays: it explains failures."""
 
 
 def fitted_widths(
@@ -29,21 +29,21 @@ def fitted_widths(
     chosen: Mapping[Column, bool] | None = None,
     absent: Collection[Column] = (),
 ) -> dict[Column, int]:
-    """The columns to show, each with its width in pixels; together as wide as the list, where that can be.
+    """Return the columns to show, with their widths in pixels. If possible, they fill the list's width.
 
     Args:
         room: the width of the list, in pixels.
-        scale: the height of its font, as a multiple of the usual.
+        scale: the height of its font, relative to USUAL_FONT_HEIGHT.
         titles: the width of each column's title, in pixels.
-        chosen: columns that an artist has shown or hidden: whether each is shown.
-        absent: columns that there are not in this session.
+        chosen: for each column that the artist has shown or hidden, whether it is shown.
+        absent: columns that do not exist in this session.
     """
     chosen = chosen or {}
     shown = [
         column for column in Column if column not in absent and chosen.get(column, not COLUMNS[column].hidden)
     ]
     least = {column: max(round(COLUMNS[column].least * scale), titles.get(column, 0)) for column in shown}
-    for column in _GIVE_WAY:
+    for column in _HIDE_ORDER:
         if sum(least.values()) <= room:
             break
         if not chosen.get(column):

@@ -1,4 +1,4 @@
-"""The columns of the jobs list: title, width, text and order of each. Pure; no Qt, no state."""
+"""The columns of the jobs list: titles, widths, texts and sort keys. Pure; no Qt, no state."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = [
 SortValue = float | str
 _LAST = float("inf")
 _NO_END_S = 4e9
-"""In place of the time at which a job ended that has not: later than any (the year 2096)."""
-_WEEKDAYS_TELL_S = 6 * 86400.0
-"""So long ago, the name of a weekday still identifies the day."""
+"""Sorts unfinished jobs after all others: a completion time in the year 2096."""
+_WEEKDAY_MAX_AGE_S = 6 * 86400.0
+"""The greatest age of a time that is shown with the name of its weekday."""
 
 
 class Column(IntEnum):
-    """The columns, in their first order."""
+    """The columns, in their default order."""
 
     NAME = 0
     STATE = 1
@@ -53,17 +53,22 @@ class Column(IntEnum):
 
 
 def clock_text(when_s: float | None, now_s: float) -> str:
-    """A time as people write it: the nearer, the shorter."""
+    """Return a time for display, shorter the nearer it is to now: `14:05:10`, `Mon 14:05`, `03 Jun 2025`.
+
+    Args:
+        when_s: in seconds since the epoch; None: the text is empty.
+        now_s: in seconds since the epoch.
+    """
     return "" if when_s is None else _clock_text(when_s, int(now_s) // 60)
 
 
-@lru_cache(maxsize=1024)  # the same few are drawn again and again
+@lru_cache(maxsize=1024)  # the same times are drawn again and again
 def _clock_text(when_s: float, now_minute: int) -> str:
     then = time.localtime(when_s)
     now = time.localtime(now_minute * 60)
     if then[:3] == now[:3]:
         return time.strftime("%H:%M:%S", then)
-    if 0 <= now_minute * 60 - when_s < _WEEKDAYS_TELL_S:
+    if 0 <= now_minute * 60 - when_s < _WEEKDAY_MAX_AGE_S:
         return time.strftime("%a %H:%M", then)
     if then[0] == now[0]:
         return time.strftime("%d %b", then)
@@ -71,12 +76,12 @@ def _clock_text(when_s: float, now_minute: int) -> str:
 
 
 def moment_text(when_s: float | None) -> str:
-    """A moment in full, where there is room."""
+    """Return a time (in seconds since the epoch) with weekday, date and seconds; empty for None."""
     return "" if when_s is None else time.strftime("%A, %d %B %Y, %H:%M:%S", time.localtime(when_s))
 
 
 def span_text(seconds: float | None) -> str:
-    """A length of time: `0:07`, `12:40`, `3:05:10`, `2 d 4 h`."""
+    """Return a duration for display: `0:07`, `12:40`, `3:05:10`, `2 d 4 h`; empty for None."""
     if seconds is None:
         return ""
     whole = max(0, int(seconds))
@@ -91,7 +96,7 @@ def span_text(seconds: float | None) -> str:
 
 
 def bytes_text(count: float | None) -> str:
-    """A size in bytes: `512 kB`, `1.4 GB`."""
+    """Return a number of bytes for display: `512 kB`, `1.4 GB`; empty for None."""
     if count is None:
         return ""
     value = float(count)
@@ -103,7 +108,7 @@ def bytes_text(count: float | None) -> str:
 
 
 def remaining_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
-    """How long it will still take, by its progress so far; None when that is unknown."""
+    """Estimate the remaining seconds from the progress so far; None when not running or too early."""
     if record.state != "Running" or record.progress is None or record.started is None:
         return None
     elapsed = elapsed_s(record, now_s) or 0.0
@@ -118,7 +123,7 @@ def _remaining_text(record: JobRecord, now_s: float) -> str:
 
 
 def progress_text(record: JobRecord) -> str:
-    """Tasks done of all, or the part that is done."""
+    """Return the progress for display: `3 / 10` completed tasks, or `42%` of a single task."""
     if record.tasks > 1:
         return f"{record.tasks_completed} / {record.tasks}"
     return "" if record.progress is None else f"{int(record.progress * 100)}%"
@@ -132,20 +137,26 @@ _STATE_ORDER = {"Running": 0.0, "Waiting": 1.0, "Failed": 2.0, "Cancelled": 3.0,
 
 
 QUEUE_TITLE = "Katana Queue"
-"""The queue, where its jobs are among those of farms."""
+"""The queue's name in the column *Farm* and in the filter."""
 
 
 def _agent_text(record: JobRecord) -> str:
     if record.farm:
-        return record.agent  # the farm's machines, of which each may run several tasks
+        return record.agent  # names the farm's machines, each of which may run several tasks
     return f"{record.tasks_running} Agents" if record.tasks_running > 1 else record.agent
 
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """One column. `text(record, now_s)` is what it shows; `sort_value` its order, of one type per column.
+    """One column.
 
-    `width` and `least` are pixels in a font of usual size: with room, and without.
+    Attributes:
+        key: its name in saved settings.
+        least, width: its least and its preferred width in pixels, at USUAL_FONT_HEIGHT.
+        text: returns the text of a cell for a record and the time in seconds.
+        sort_value: returns the sort key of a record, of the same type for all records.
+        hidden: whether it is hidden by default.
+        hint: the tool tip of its title.
     """
 
     key: str
@@ -174,7 +185,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         68,
         72,
         lambda r, now: span_text(elapsed_s(r, now)),
-        # A running job's elapsed time grows by itself: its start orders it without being sorted again.
+        # Elapsed times of running jobs grow: sorted by their start, they need not be sorted again.
         lambda r: r.ran_s - 1.0 if r.started is None else r.ran_s + (r.completed or _NO_END_S) - r.started,
         right=True,
     ),
@@ -249,7 +260,14 @@ COLUMNS: tuple[ColumnInfo, ...] = (
 
 
 def job_text(record: JobRecord, why_waiting: str, column: int, now_s: float) -> str:
-    """The text of a cell of a job; `why_waiting` is for one that waits for nothing of its own."""
+    """Return the text of a cell in a job's row.
+
+    Args:
+        record: the job.
+        why_waiting: the reason to show for a waiting job that has no reason of its own.
+        column: a Column.
+        now_s: the time of the queue's clock, in seconds since the epoch.
+    """
     if column == _REASON:
         return reason_of(record, why_waiting)
     return COLUMNS[column].text(record, now_s)

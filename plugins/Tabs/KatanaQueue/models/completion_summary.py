@@ -1,4 +1,4 @@
-"""The message about long renders that are over: one for those that end together. Pure."""
+"""Words the message about long renders that have ended: one message for those that end together. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .columns import span_text
 __all__ = ["TOGETHER_S", "CompletionSummary", "Message"]
 
 TOGETHER_S = 10.0
-"""A system shows one message at a time, for some seconds: the next repeats what it replaces."""
+"""Renders that end within this time, in seconds, share a message: a tray shows only the latest one."""
 _MAX_NAMES = 3
-"""More of them would not be read in a message: the list has them."""
+"""Most names of failed jobs in a message; the list shows all."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What the artist is notified of."""
+    """A message for the artist."""
 
     message: str
     has_failed: bool
-    """Whether any of its renders failed."""
+    """Whether any of the renders failed."""
 
 
 class CompletionSummary:
-    """Gathers renders that end one soon after another, so that no message hides the one before."""
+    """Collects renders that end soon after one another: a new message includes the one that it replaces."""
 
     def __init__(self) -> None:
         self._last_s = float("-inf")
@@ -35,11 +35,11 @@ class CompletionSummary:
         self._failed_names: list[str] = []
 
     def add(self, ended: Sequence[JobRecord], now_s: float) -> Message:
-        """Take in what has just ended; returns the message to show now.
+        """Add jobs that have just ended. Returns the message to show now.
 
         Args:
-            ended: completed and failed jobs, one at least.
-            now_s: of a monotonic clock.
+            ended: completed and failed jobs, at least one.
+            now_s: the time of a monotonic clock, in seconds.
         """
         if now_s - self._last_s > TOGETHER_S:
             self._count = self._failed = 0

@@ -1,6 +1,6 @@
-"""Reads EXR pictures, which Qt does not: the first RGB layer, linear to sRGB. On any thread but Qt's.
+"""Reads EXR pictures, which Qt cannot: the first RGB layer, converted from linear to sRGB.
 
-It needs the Python package OpenImageIO; without it the tab shows all other pictures, and says so of these.
+Not on Qt's thread. Needs the Python package OpenImageIO; without it the tab shows a message instead.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ MISSING = "to show EXR pictures here, install the Python package openimageio"
 _MAX_PARTS = 256
 _FLOAT_BYTES = 4
 _ROWS = 256
-"""Converted at once, because that needs several times their memory."""
+"""Rows converted at once: the conversion needs several times their memory."""
 
 
 class ExrError(Exception):
-    """Why an EXR cannot be shown."""
+    """An EXR cannot be shown. Its text completes "The picture PATH cannot be shown: "."""
 
 
 def read_exr(path: str, size: QSize | None = None, max_bytes: int = 1 << 29) -> QImage:
-    """The picture at `path`, fitted into `size` unless that is None. It may take seconds.
+    """Read the picture at `path`. It may take seconds.
+
+    Args:
+        path: of the file.
+        size: scale the picture to fit into this size, in pixels; None: do not scale.
+        max_bytes: the most memory for its pixels.
 
     Raises:
-        ExrError: it cannot be read, perhaps because it is being written, or takes more than `max_bytes`.
+        ExrError: it cannot be read, perhaps because it is being written, or it is too large.
     """
     try:
         import numpy
@@ -40,7 +45,7 @@ def read_exr(path: str, size: QSize | None = None, max_bytes: int = 1 << 29) -> 
     _check_size(spec, (after - first) * _FLOAT_BYTES, max_bytes)
     if not picture.read(picture.subimage, 0, first, after, True, oiio.FLOAT):
         raise ExrError(picture.geterror() or "it is damaged, or still being written")
-    if picture.roi != picture.roi_full:  # what lies outside of the display window is not to be seen
+    if picture.roi != picture.roi_full:  # pixels outside of the display window (overscan) are not shown
         picture = oiio.ImageBufAlgo.crop(picture, picture.roi_full)
     picture = oiio.ImageBufAlgo.channels(picture, tuple(channel - first for channel in channels))
     if size is not None:
@@ -57,11 +62,11 @@ def read_exr(path: str, size: QSize | None = None, max_bytes: int = 1 << 29) -> 
         values = numpy.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
         data[top : top + _ROWS] = numpy.rint(values * 255)
     image = QImage(data.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-    return image.copy()  # which owns its bytes
+    return image.copy()  # the copy owns its bytes
 
 
 def _check_size(spec: Any, pixel_bytes: int, max_bytes: int) -> None:
-    """Of what the file has, and of the display window, which is what is shown."""
+    """Raise ExrError if the data window or the display window takes more than `max_bytes` of memory."""
     needed = max(spec.width * spec.height, spec.full_width * spec.full_height) * pixel_bytes
     if needed > max_bytes:
         raise ExrError(
@@ -71,7 +76,7 @@ def _check_size(spec: Any, pixel_bytes: int, max_bytes: int) -> None:
 
 
 def _first_layer(oiio: Any, path: str) -> tuple[Any, tuple[int, int, int]]:
-    """The first part that has an RGB layer, and its channels; else the first channel of the first part."""
+    """Return the first part with an RGB layer and its channels; else the first part and channel 0 thrice."""
     first = None
     part = 0
     while True:

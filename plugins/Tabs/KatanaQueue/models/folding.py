@@ -1,6 +1,6 @@
-"""Which lines of a log are shown while lines of progress are folded away. Pure; no Qt, no file.
+"""Converts between the numbers of all lines of a log and of those shown while some are folded. Pure; no Qt.
 
-A *place* counts the lines that are shown, a *line* counts all, both from 0.
+A *place* counts shown lines, a *line* counts all lines, both from 0.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ __all__ = ["Folding"]
 
 
 class Folding:
-    """Hides some lines of a log, but never its last: while a render goes on, that is its progress."""
+    """Hides some lines of a log, but never the last one, which shows the progress of a running render."""
 
     def __init__(self) -> None:
         self._hidden = array("Q")
         self._shown_before = array("Q")  # for each hidden line: how many lines before it are shown
-        self._used = 0  # so many of them count
+        self._used = 0  # how many of the hidden lines are before the last line
         self.shown = 0
-        """How many lines are shown."""
+        """The number of shown lines."""
 
     def update(self, hidden: Sequence[int], count: int) -> None:
-        """Hide these lines of a log of `count`; in ascending order, as before but for new ones at the end."""
-        keep = max(0, min(len(self._hidden), len(hidden)) - 1)  # the last may be another: it may have grown
+        """Set the lines to hide.
+
+        Args:
+            hidden: in ascending order. Since the last call only its last may differ, and more may follow.
+            count: of all lines in the log.
+        """
+        keep = max(0, min(len(self._hidden), len(hidden)) - 1)  # the last may differ, if that line has grown
         del self._hidden[keep:], self._shown_before[keep:]
         for line in hidden[keep:]:
             self._shown_before.append(line - len(self._hidden))
@@ -34,18 +39,18 @@ class Folding:
 
     @property
     def hidden(self) -> int:
-        """How many lines are folded away."""
+        """The number of hidden lines."""
         return self._used
 
     def line(self, place: int) -> int:
-        """The line that is shown in `place`."""
+        """Return the line that is shown in `place`."""
         return place + bisect_right(self._shown_before, place, 0, self._used)
 
     def place(self, line: int) -> int:
-        """The place of `line`; of a hidden one, that of the next line that is shown."""
+        """Return the place of `line`; for a hidden one, that of the next shown line."""
         return line - bisect_left(self._hidden, line, 0, self._used)
 
     def hides(self, line: int) -> bool:
-        """Whether `line` is folded away."""
+        """Whether `line` is hidden."""
         at = bisect_left(self._hidden, line, 0, self._used)
         return at < self._used and self._hidden[at] == line

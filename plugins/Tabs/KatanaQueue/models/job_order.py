@@ -1,4 +1,4 @@
-"""Which jobs the list shows, and in which order: filter and sort. Pure; no Qt."""
+"""Filters and sorts the jobs of the list. Pure; no Qt."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from .columns import COLUMNS, Column, SortValue
 __all__ = ["Entry", "JobFilter", "JobOrder", "SortBy"]
 
 Entry = tuple[SortValue, int, str]
-"""A job's place: its value in the sorted column, its order of submission (unique to each job), its id."""
+"""A job's sort key: its value in the sorted column, its order of submission (unique to each job), its id."""
 
 
 @dataclass(frozen=True)
 class JobFilter:
-    """What the list shows: jobs in one of `states` (all, when empty) that hold every word of `text`, of one
-    farm (empty: of the queue) or of all (None).
+    """The jobs to show.
+
+    Attributes:
+        text: words that must all occur in the job's texts, without regard to case.
+        states: the states to show; empty: all.
+        farm: the title of the farm whose jobs are shown; empty: those of the queue; None: all.
     """
 
     text: str = ""
@@ -50,24 +54,24 @@ class JobFilter:
 
 @dataclass(frozen=True)
 class SortBy:
-    """The column that orders the list."""
+    """The column by which the list is sorted, and the direction."""
 
     column: Column = Column.SUBMITTED
     descending: bool = True
 
     def entry(self, record: JobRecord) -> Entry:
-        """The place of `record` in this order."""
+        """Return the sort key of `record`."""
         return (COLUMNS[self.column].sort_value(record), record.order, record.id)
 
 
 class JobOrder:
-    """The shown jobs in order. Rows count from the top of the list; they are found by bisection."""
+    """The shown jobs, sorted. Rows count from the top of the list and are found by bisection."""
 
     def __init__(self, sort_by: SortBy | None = None, jobs: Iterable[JobRecord] = ()) -> None:
         self.sort_by = sort_by or SortBy()
         value = COLUMNS[self.sort_by.column].sort_value
         self._entries: list[Entry] = [(value(job), job.order, job.id) for job in jobs]
-        # One value at a time: to compare whole tuples takes three times as long.
+        # Two sorts by one value each: to compare whole tuples takes three times as long.
         self._entries.sort(key=itemgetter(1))
         self._entries.sort(key=itemgetter(0))
         self._entry_of: dict[str, Entry] = {entry[2]: entry for entry in self._entries}
@@ -79,18 +83,18 @@ class JobOrder:
         return job_id in self._entry_of
 
     def id_at(self, row: int) -> str:
-        """The job in `row`."""
+        """Return the id of the job in `row`."""
         return self._entries[-1 - row if self.sort_by.descending else row][2]
 
     def ids(self, first: int, last: int) -> list[str]:
-        """The jobs in rows `first` to `last`, both included."""
+        """Return the ids of the jobs in rows `first` to `last`, both included."""
         if self.sort_by.descending:
             count = len(self._entries)
             return [entry[2] for entry in reversed(self._entries[count - 1 - last : count - first])]
         return [entry[2] for entry in self._entries[first : last + 1]]
 
     def row(self, job_id: str) -> int | None:
-        """The row of a job; None when it is not shown."""
+        """Return the row of a job; None when it is not shown."""
         entry = self._entry_of.get(job_id)
         if entry is None:
             return None
@@ -98,20 +102,20 @@ class JobOrder:
         return len(self._entries) - 1 - at if self.sort_by.descending else at
 
     def has_moved(self, record: JobRecord) -> bool:
-        """Whether `record`, which is shown, belongs in another place now."""
+        """Whether the sort key of `record`, a shown job, has changed."""
         return self._entry_of[record.id] != self.sort_by.entry(record)
 
     def gap(self, record: JobRecord) -> int:
-        """The row that `record` would get if it were added."""
+        """Return the row that `record` would get if it were added."""
         at = bisect_left(self._entries, self.sort_by.entry(record))
         return len(self._entries) - at if self.sort_by.descending else at
 
     def add(self, record: JobRecord) -> None:
-        """Put in a job that is not shown yet."""
+        """Add a job that is not shown yet."""
         entry = self.sort_by.entry(record)
         insort(self._entries, entry)
         self._entry_of[record.id] = entry
 
     def remove(self, job_id: str) -> None:
-        """Take a job out."""
+        """Remove a shown job."""
         del self._entries[bisect_left(self._entries, self._entry_of.pop(job_id))]

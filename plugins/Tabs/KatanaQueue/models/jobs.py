@@ -1,6 +1,6 @@
-"""The jobs list as a Qt model: jobs in order, the tasks of expanded jobs beneath them.
+"""The jobs list as a Qt model: jobs in order, and below expanded jobs their tasks.
 
-A table, not a tree: to lay out a tree Qt asks for every row, of a table for those it paints.
+A table, not a tree: for a tree's layout Qt reads every row, for a table's only those that it paints.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .task_rows import ExpandedJobs, TaskRows, task_text
 __all__ = ["JobsModel"]
 
 MANY = 200
-"""When more rows than this change place, the list is arranged anew: cheaper than to move each."""
+"""When more rows than this move, the model is reset, which is faster than to move each."""
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
@@ -48,14 +48,14 @@ _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
 
 
 class JobsModel(QAbstractTableModel):
-    """All methods on Qt's thread.
+    """The model of the jobs list. All methods: Qt's thread.
 
     Signals:
-        about_to_rearrange(): all rows will change place; remember what is selected, by id.
-        rearranged(): the rows have changed place; select again.
-        merged(list): the jobs of a change, as pairs of a job now and before (None: it is new).
-        counts_changed(): how many jobs are in which state, or are shown, changed.
-        tasks_wanted(str, int, int): tasks of a job came into sight: the first, and how many.
+        about_to_rearrange(): all rows will move; save the selection by job ids.
+        rearranged(): all rows have moved; restore the selection.
+        merged(list): the jobs of a change, as pairs of the new and the old record (None: a new job).
+        counts_changed(): the number of jobs in a state, or of those shown, has changed.
+        tasks_wanted(str, int, int): fetch visible tasks of a job: job id, index of the first, count.
     """
 
     about_to_rearrange = Signal()
@@ -74,9 +74,9 @@ class JobsModel(QAbstractTableModel):
         self._expanded = ExpandedJobs()
         self._why_waiting = ""
         self.now_s: Callable[[], float] = time.time
-        """The time as the queue has it: the system's may have been set back."""
+        """Returns the time of the queue's clock, in seconds since the epoch."""
         self._holds = False
-        self._catch_up = QTimer(self)  # rows that were held move in another turn than the selection
+        self._catch_up = QTimer(self)  # moves held rows in a later turn than the change of the selection
         self._catch_up.setSingleShot(True)
         self._catch_up.setInterval(0)
         self._catch_up.timeout.connect(lambda: self._rearrange())
@@ -85,7 +85,7 @@ class JobsModel(QAbstractTableModel):
     # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Take in a change of the queue."""
+        """Apply a change of the queue or of farms."""
         if change.reset:
             self._jobs = {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
@@ -101,7 +101,7 @@ class JobsModel(QAbstractTableModel):
         self.counts_changed.emit()
 
     def _take(self, job: JobRecord) -> JobRecord | None:
-        """`job` is as this now; returns how it was, or None when it is new."""
+        """Store the new record of a job. Returns the old one; None for a new job."""
         old = self._jobs.get(job.id)
         self._jobs[job.id] = job
         self._counts[job.state] += 1
@@ -112,14 +112,14 @@ class JobsModel(QAbstractTableModel):
         return old
 
     def _drop(self, job_id: str) -> bool:
-        """The job is gone; returns whether it was there."""
+        """Remove a job's record. Returns whether there was one."""
         job = self._jobs.pop(job_id, None)
         if job is not None:
             self._counts[job.state] -= 1
         return job is not None
 
     def _place(self, jobs: Sequence[JobRecord], gone: list[str]) -> None:
-        """Put the rows of `jobs` where they belong now, and take out those of `gone`."""
+        """Add, move or update the rows of `jobs`, and remove those of `gone` and of jobs filtered out."""
         added: list[JobRecord] = []
         moved: list[JobRecord] = []
         changed: list[str] = []
@@ -149,12 +149,12 @@ class JobsModel(QAbstractTableModel):
             self._add(job)
 
     def _emit_changed(self, job_ids: list[str]) -> None:
-        """One stretch for all of them: the view draws those in sight, once."""
+        """Emit one `dataChanged` for the range of all these rows, so that the view draws once."""
         if len(job_ids) > MANY:
             self._emit_rows(0, self.rowCount() - 1)
             return
         rows = [row for job_id in job_ids if (row := self.row(job_id)) is not None]
-        # What a task waits for may be its job's.
+        # A task's reason may be its job's, so the tasks' rows change, too.
         rows += [tasks[-1] for job_id in job_ids if (tasks := self.rows_of_tasks(job_id))]
         if rows:
             self._emit_rows(min(rows), max(rows))
@@ -181,7 +181,7 @@ class JobsModel(QAbstractTableModel):
         self.endRemoveRows()
 
     def _move(self, jobs: list[JobRecord]) -> None:
-        """All in one change of layout: Qt redoes what depends on the rows once, not for each job."""
+        """Move rows in one change of layout, after which Qt updates itself once, not once for each job."""
         _with_hint(self.layoutAboutToBeChanged).emit([], _ROWS_MOVE)
         kept = self.persistentIndexList()
         places = [(self.job_id(index.row()), self.task(index.row()), index.column()) for index in kept]
@@ -199,7 +199,7 @@ class JobsModel(QAbstractTableModel):
         return self.index(row if task is None else row + 1 + task, column)
 
     def set_why_waiting(self, message: str) -> None:
-        """What holds up a job, or a task, that waits for nothing of its own."""
+        """Set the reason to show for waiting jobs and tasks that have no reason of their own."""
         if message != self._why_waiting:
             self._why_waiting = message
             if (self._counts[JobState.WAITING] or self._expanded) and self.rowCount():
@@ -208,13 +208,13 @@ class JobsModel(QAbstractTableModel):
     # --- Filter and sort ---
 
     def set_filter(self, shown: JobFilter) -> None:
-        """Show the jobs that pass `shown`."""
+        """Show only the jobs that pass the filter `shown`."""
         if shown != self._filter:
             self._filter = shown
             self._rearrange()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Order the rows."""
+        """Sort the rows by `column`. Called by Qt."""
         if 0 <= column < len(COLUMNS):
             wanted = SortBy(Column(column), order == Qt.SortOrder.DescendingOrder)
             if wanted != self._order.sort_by:
@@ -222,13 +222,14 @@ class JobsModel(QAbstractTableModel):
 
     @property
     def sort_by(self) -> SortBy:
-        """The column that orders the rows."""
+        """The column by which the rows are sorted, and the direction."""
         return self._order.sort_by
 
     def hold_rows(self, hold: bool) -> None:
-        """Whether rows stay where they are though their jobs belong in another place, as many are selected.
+        """Set whether changed jobs keep their rows, even if they should be sorted elsewhere.
 
-        Qt remembers each selected row whenever one moves, and rows must not leave while an artist selects.
+        Used while many rows are selected: Qt saves every selected row whenever one moves, and rows should
+        not move while an artist selects.
         """
         self._holds = hold
         if not hold and self._has_held:
@@ -249,55 +250,55 @@ class JobsModel(QAbstractTableModel):
     # --- Rows ---
 
     def record(self, row: int) -> JobRecord | TaskRecord | None:
-        """The job or task in `row`; None for a task that is not known yet."""
+        """Return the job or task in `row`; None for a task that was not fetched yet."""
         job_row, task = self._expanded.locate(row)
         job_id = self._order.id_at(job_row)
         return self._jobs.get(job_id) if task is None else self._expanded.tasks[job_id].task(task)
 
     def job_id(self, row: int) -> str:
-        """The job of `row`, or the job whose task it is."""
+        """Return the id of the job in `row`, or of the job whose task is in it."""
         return self._order.id_at(self._expanded.locate(row)[0])
 
     def task(self, row: int) -> int | None:
-        """The task in `row`; None when it is a job."""
+        """Return the index of the task in `row`; None if it is a job's row."""
         return self._expanded.locate(row)[1]
 
     def is_on_farm(self, row: int) -> bool:
-        """Whether the job of `row` is not the queue's."""
+        """Whether the job of `row` is on a farm, not in the queue."""
         job = self._jobs.get(self.job_id(row))
         return job is not None and bool(job.farm)
 
     def row(self, job_id: str) -> int | None:
-        """The row of a job; None when it is not shown."""
+        """Return the row of a job; None when it is not shown."""
         job_row = self._order.row(job_id)
         return None if job_row is None else self._expanded.row(job_row)
 
     def job(self, job_id: str) -> JobRecord | None:
-        """A job, shown or not."""
+        """Return the record of a job, shown or not; None if there is none."""
         return self._jobs.get(job_id)
 
     def job_ids(self, first: int, last: int) -> list[str]:
-        """The jobs in rows `first` to `last`; those of tasks among them are left out."""
+        """Return the ids of the jobs in rows `first` to `last`, without the rows of tasks."""
         job_row, task = self._expanded.locate(first)
         return self._order.ids(job_row if task is None else job_row + 1, self._expanded.locate(last)[0])
 
     @property
     def newest(self) -> str:
-        """The job that was submitted last, shown or not; empty before any."""
+        """The id of the job that was submitted last, shown or not; empty when there is none."""
         return self._newest[1]
 
     @property
     def total(self) -> int:
-        """How many jobs there are, shown or not."""
+        """The number of jobs, shown or not."""
         return len(self._jobs)
 
     @property
     def shown(self) -> int:
-        """How many jobs are shown."""
+        """The number of shown jobs."""
         return len(self._order)
 
     def count(self, state: JobState) -> int:
-        """How many jobs are in `state`."""
+        """Return the number of jobs in `state`, shown or not."""
         return self._counts[state]
 
     # --- Tasks ---
@@ -307,7 +308,7 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Give the tasks of a job rows beneath it."""
+        """Show the tasks of a job in rows below it."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
@@ -319,7 +320,7 @@ class JobsModel(QAbstractTableModel):
         self._emit_rows(row, row)
 
     def collapse(self, job_id: str) -> None:
-        """Take the rows of a job's tasks away."""
+        """Remove the rows of a job's tasks."""
         row, tasks = self.row(job_id), self._expanded.tasks.get(job_id)
         if row is None or tasks is None:
             return
@@ -330,11 +331,11 @@ class JobsModel(QAbstractTableModel):
         self._emit_rows(row, row)
 
     def expanded_jobs(self) -> list[str]:
-        """The jobs whose tasks have rows."""
+        """Return the ids of the jobs whose tasks have rows."""
         return list(self._expanded.tasks)
 
     def rows_of_tasks(self, job_id: str) -> range:
-        """The rows beneath an expanded job."""
+        """Return the rows of a job's tasks; empty when it is not expanded or not shown."""
         row, tasks = self.row(job_id), self._expanded.tasks.get(job_id)
         return range(0) if row is None or tasks is None else range(row + 1, row + 1 + tasks.shown)
 
@@ -360,19 +361,19 @@ class JobsModel(QAbstractTableModel):
     # --- QAbstractTableModel ---
 
     def rowCount(self, parent: _Index = _NO_INDEX) -> int:
-        """Rows of jobs and of expanded tasks."""
+        """Return the number of rows of jobs and tasks."""
         return 0 if parent.isValid() else len(self._order) + self._expanded.task_rows
 
     def columnCount(self, parent: _Index = _NO_INDEX) -> int:
-        """The columns, hidden ones included."""
+        """Return the number of columns, hidden ones included."""
         return 0 if parent.isValid() else len(COLUMNS)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        """Titles and hints."""
+        """Return the title, tool tip or alignment of a column."""
         return column_title(section, orientation, role)
 
     def data(self, index: _Index, role: int = 0) -> Any:
-        """Texts; the view draws its rows from `content`."""
+        """Return a cell's text, tool tip or alignment. The view does not use it: it draws from `content`."""
         if not index.isValid() or not 0 <= index.row() < self.rowCount():
             return None
         if role == _TOOL_TIP and index.column() in _TIMES:
@@ -390,8 +391,10 @@ class JobsModel(QAbstractTableModel):
         return record.ended if record is not None and column == Column.COMPLETED else None
 
     def content(self, row: int) -> tuple[JobRecord | TaskRecord | None, bool, Callable[[int, float], str]]:
-        """All that drawing `row` needs, found at once: its record, whether it is a task, and a function
-        that returns the text of a column at a time."""
+        """Return the record in `row`, whether it is a task's row, and a function for the texts of its cells.
+
+        The function takes a column and a time in seconds. One call finds all that is needed to draw the row.
+        """
         job_row, task = self._expanded.locate(row)
         job_id = self._order.id_at(job_row)
         record = self._jobs.get(job_id)
@@ -402,7 +405,7 @@ class JobsModel(QAbstractTableModel):
         return record, False, text
 
     def text(self, row: int, column: int, now_s: float) -> str:
-        """The text of a cell."""
+        """Return the text of a cell at time `now_s`."""
         return self.content(row)[2](column, now_s)
 
 
@@ -411,7 +414,7 @@ def _no_text(_column: int, _now_s: float) -> str:
 
 
 def _with_hint(signal: SignalInstance) -> SignalInstance:
-    """The overload that says how rows move. Without it Qt remembers a selection cell by cell."""
-    overloads: Any = signal  # it can be indexed, which PySide's types do not say
+    """Return the signal's overload with a layout hint. Without the hint Qt saves a selection cell by cell."""
+    overloads: Any = signal  # can be indexed, which PySide's type stubs do not declare
     chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
     return chosen

@@ -1,6 +1,6 @@
-"""Finds lines in a log, block by block: errors and warnings by the queue's patterns, or what a person seeks.
+"""Scans a log block by block for errors and warnings, lines to fold, and matches of a search.
 
-Pure file access and matching; no Qt, no thread.
+No Qt and no thread. Its methods block, so they are called on a worker thread.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from .log_file import LONGEST, LogFile
 __all__ = ["BadPattern", "FoldScan", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
 BLOCK = 64 * 1024
-"""Bytes read in one step. To find words in them takes half a millisecond."""
+"""Bytes read at once. To find words in them takes half a millisecond."""
 LINES_PER_STEP = 64
-"""So many lines of them are matched in one step: Qt's thread may wait for its end."""
+"""Most lines matched in one step, during which Qt's thread may have to wait."""
 MAX_MARKS = 500_000
-"""So many lines are remembered; beyond, they are only counted."""
+"""Most line numbers that are kept; further lines are only counted."""
 
 
 class BadPattern(Exception):
-    """Why a regular expression cannot be used."""
+    """A regular expression cannot be used. Its text is a message for the user."""
 
 
 class LineMarks:
@@ -34,30 +34,30 @@ class LineMarks:
     def __init__(self) -> None:
         self.lines = array("Q")
         self.count = 0
-        """All of them, those not remembered included."""
+        """The number of lines, including those beyond MAX_MARKS."""
 
     def add(self, line: int) -> None:
-        """Take in a line after all before."""
+        """Add a line number, which must be greater than all before."""
         self.count += 1
         if len(self.lines) < MAX_MARKS:
             self.lines.append(line)
 
     def cut(self, line: int) -> None:
-        """Forget `line` and what follows."""
+        """Remove `line` and all greater numbers."""
         keep = bisect_left(self.lines, line)
         if self.count == len(self.lines):
             self.count = keep
         del self.lines[keep:]
 
     def next(self, line: int) -> int | None:
-        """The first after `line`, or the first of all; None when there are none."""
+        """Return the first number after `line`, or else the first of all; None when there are none."""
         if not self.lines:
             return None
         at = bisect_right(self.lines, line)
         return self.lines[at if at < len(self.lines) else 0]
 
     def previous(self, line: int) -> int | None:
-        """The last before `line`, or the last of all; None when there are none."""
+        """Return the last number before `line`, or else the last of all; None when there are none."""
         return self.lines[bisect_left(self.lines, line) - 1] if self.lines else None
 
     def __contains__(self, line: object) -> bool:
@@ -67,23 +67,26 @@ class LineMarks:
         return at < len(self.lines) and self.lines[at] == line
 
     def place(self, line: int) -> int:
-        """How many there are up to `line`, itself included."""
+        """Return how many numbers there are up to `line`, itself included."""
         return bisect_right(self.lines, line)
 
 
 class LineSearch:
-    """Looks for `words`, none of them empty; unless `match_case`, A to Z match a to z too."""
+    """Finds the lines that contain one of `words`, which must not be empty.
+
+    Without `match_case`, the letters A to Z and a to z match each other.
+    """
 
     def __init__(self, words: Iterable[bytes], match_case: bool = False) -> None:
         self._match_case = match_case
         self._words = [word if match_case else word.lower() for word in words]
 
     def lines(self, data: bytes, first_line: int) -> Iterator[tuple[int, int, int]]:
-        """Number, start and end of each line that has one of the words, in order.
+        """Yield the number of each line that has one of the words, and its start and end in `data`, in order.
 
         Args:
             data: whole lines.
-            first_line: the number of the first.
+            first_line: the number of the first line.
         """
         searched = data if self._match_case else data.lower()
         ends: dict[int, int] = {}  # by where a line starts
@@ -103,49 +106,49 @@ class LineSearch:
 
 
 class _Scan:
-    """Goes through a file line by line. The last line is scanned again when it may have grown."""
+    """Scans a file in steps, line by line. The last line is scanned again when it may have grown."""
 
     def __init__(self) -> None:
         self.next_line = 0
-        self._start: int | None = 0  # where that line starts, if it is known
-        self._looks: Iterator[None] | None = None  # what is left of a block
-        self._after: tuple[int, int | None] = (0, None)  # `next_line` and `_start` after it
+        self._start: int | None = 0  # the offset of that line, if known
+        self._rest: Iterator[None] | None = None  # scans the rest of a block
+        self._after: tuple[int, int | None] = (0, None)  # `next_line` and `_start` after that block
 
     def step(self, file: LogFile) -> bool:
-        """Scan some lines; returns whether there are more."""
-        if self._looks is None:
+        """Scan some lines. Returns whether there are more. Raises LogProblem."""
+        if self._rest is None:
             if self.next_line and self.next_line >= file.line_count:
                 return False
             data, lines, end = file.block(self.next_line, BLOCK, self._start)
             if not lines:
                 return False
-            self._looks = self.look_at(data, self.next_line)
+            self._rest = self.look_at(data, self.next_line)
             self._after = self.next_line + lines, end
-        if next(islice(self._looks, LINES_PER_STEP - 1, None), self) is self:
-            self._looks = None
+        if next(islice(self._rest, LINES_PER_STEP - 1, None), self) is self:
+            self._rest = None
             self.next_line, self._start = self._after
         return self.next_line < file.line_count
 
     def grown(self, last_line: int) -> None:
-        """The file grew: what was its last line, `last_line`, may read otherwise now."""
-        if self._looks is not None and self._after[0] > last_line:
-            self._looks = None  # it is in this block
+        """Scan `last_line`, the last line before the file grew, again: it may be longer now."""
+        if self._rest is not None and self._after[0] > last_line:
+            self._rest = None  # that line is in the current block
             self.forget(self.next_line)
         if self.next_line > last_line >= 0:
             self.next_line, self._start = last_line, None
             self.forget(last_line)
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
-        """Scan the lines of `data`, or those that may match, one with each step."""
+        """Scan the lines of `data`, or those that may match; yield after each."""
         raise NotImplementedError
 
     def forget(self, line: int) -> None:
-        """What is known of `line` and what follows is void."""
+        """Drop the results for `line` and all following lines."""
         raise NotImplementedError
 
 
 class SeverityScan(_Scan):
-    """Errors and warnings of a log."""
+    """Finds the errors and warnings of a log, by the patterns of its renderer."""
 
     def __init__(self, patterns: OutputPatterns) -> None:
         super().__init__()
@@ -153,13 +156,13 @@ class SeverityScan(_Scan):
         self.warnings = LineMarks()
         self._patterns = patterns
         words = {*patterns.keywords["error"], *patterns.keywords["warning"]}
-        # Whatever holds "error:" holds "error".
+        # Without words that contain another one: a line with "error:" is found by "error".
         self._search = LineSearch(
             sorted(word for word in words if not any(o in word for o in words if o != word))
         )
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
-        # Most lines hold none of the words: only those that do are cut out and matched.
+        # Only lines with one of the words are decoded and matched; most have none.
         for number, start, end in self._search.lines(data, first_line):
             kind = self._patterns.classify(data[start : min(end, start + LONGEST)].decode("utf-8", "replace"))
             if kind == "error":
@@ -174,8 +177,7 @@ class SeverityScan(_Scan):
 
 
 class FoldScan(_Scan):
-    """Lines that tell of progress or name the picture, and of nothing else: so many are printed that they
-    hide the others."""
+    """Finds lines that only report progress or the picture's path, which the view can fold away."""
 
     def __init__(self, patterns: OutputPatterns) -> None:
         super().__init__()
@@ -185,7 +187,7 @@ class FoldScan(_Scan):
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
         for number, start, end in self._search.lines(data, first_line):
-            # Of a line that was written over, its last state.
+            # Of a line overwritten by carriage returns, match the last state.
             line = data[start : min(end, start + LONGEST)].removesuffix(b"\r").rpartition(b"\r")[2]
             is_folded = self._patterns.progress(line) is not None or self._patterns.picture(line) is not None
             if is_folded and not self._patterns.classify(line.decode("utf-8", "replace")):
@@ -197,7 +199,7 @@ class FoldScan(_Scan):
 
 
 class Search:
-    """What a person seeks. Raises BadPattern."""
+    """A text or regular expression to search for. Raises BadPattern if it is invalid or too slow."""
 
     def __init__(self, text: str, is_regex: bool = False, match_case: bool = False) -> None:
         self.text, self.is_regex, self.match_case = text, is_regex, match_case
@@ -214,14 +216,14 @@ class Search:
 
 
 class TextScan(_Scan):
-    """Lines that hold what is sought, and how often it occurs."""
+    """Finds the lines that match a search."""
 
     def __init__(self, search: Search) -> None:
         super().__init__()
         self.search = search
         self.found = LineMarks()
         self._words = LineSearch([search.text.encode("utf-8")], search.match_case)
-        # Bytes know only the case of A to Z; for other letters, and for expressions, each line is matched.
+        # bytes.lower changes only A to Z: for other letters, and for expressions, match each line.
         self.is_by_line = search.is_regex or not (search.match_case or search.text.isascii())
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
@@ -232,7 +234,7 @@ class TextScan(_Scan):
             return
         search = self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
         for number, text in enumerate(data.split(b"\n"), first_line):
-            # Programs on Windows end lines with CR LF; `$` is meant to match before both.
+            # Lines from Windows end with CR LF; `$` must match before both.
             if text and search(text.removesuffix(b"\r")[:LONGEST]):
                 self.found.add(number)
             yield

@@ -1,6 +1,6 @@
-"""Reads one picture file that a render's log names, and trusts neither its name nor its content.
+"""Reads a picture file that a render's log names, and trusts neither its name nor its content.
 
-No thread of its own, and no state. It may take seconds, or hang on a share: never on Qt's thread.
+It may take seconds or hang on a share, so it is called on a worker thread. No state.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ __all__ = ["MAX_DECODED_BYTES", "MAX_FILE_BYTES", "PictureError", "read_picture"
 
 MAX_FILE_BYTES = 512 << 20
 MAX_DECODED_BYTES = 512 << 20
-"""Of pixels in memory; less where Qt's own limit, which belongs to the whole desktop, is lower."""
+"""Most memory for the pixels of a picture; Qt's own limit, which the whole desktop shares, may be lower."""
 _PART_BYTES = 4 << 20
 _HEAD_BYTES = 18
 _FLAGS: int = (
     os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)  # should a pipe take the file's place between the check and this
+    | getattr(os, "O_NONBLOCK", 0)  # do not hang if a pipe replaces the file after the check
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_BINARY", 0)
@@ -42,20 +42,24 @@ _FORMATS = (
     (b"BM", "bmp"),
     *((f"P{number}".encode() + blank, "ppm") for number in range(1, 7) for blank in (b"\n", b"\r", b" ")),
 )
-"""How files begin. A name says nothing: SVG and others that can refer to more files are never shown."""
+"""The first bytes of each format, which decide, not the name. SVG can refer to other files: not supported."""
 
 
 class PictureError(Exception):
-    """Why a picture cannot be shown; completes "The picture PATH cannot be shown: "."""
+    """A picture cannot be shown. Its text completes "The picture PATH cannot be shown: "."""
 
 
 def read_picture(path: str, fit: QSize | None = None) -> QImage:
-    """The picture at `path`, scaled to fit into `fit` pixels unless that is None.
+    """Read the picture at `path`.
 
-    Only a regular file of bounded size is opened; it is decoded from its bytes, by the format that they are.
+    Only a regular file of limited size is read, and decoded by the format of its first bytes.
+
+    Args:
+        path: of the file.
+        fit: scale the picture to fit into this size, in pixels; None: do not scale.
 
     Raises:
-        PictureError: it is none, is too large, or is damaged, perhaps because it is being written.
+        PictureError: it is no picture, too large, or damaged, perhaps because it is being written.
     """
     try:
         with _open_regular(path) as file:
@@ -75,7 +79,7 @@ def read_picture(path: str, fit: QSize | None = None) -> QImage:
 
 
 def _open_regular(path: str) -> IO[bytes]:
-    """Open a regular file. A device is not even opened, because that alone may have an effect."""
+    """Open a regular file. Checked before, too, because to open a device may already have an effect."""
     _check_regular(os.stat(path))  # noqa: PTH116  # a Path changes the text
     file = os.fdopen(os.open(path, _FLAGS), "rb", buffering=0)
     try:
@@ -98,14 +102,14 @@ def _format_of(head: bytes) -> str:
         if head.startswith(begin):
             return form
     if len(head) == _HEAD_BYTES and head[1] == 0 and head[2] in (2, 10) and head[16] in (16, 24, 32):
-        return "tga"  # which has no mark at its begin
+        return "tga"  # has no magic number
     raise PictureError(
         "it is not a picture format that is shown here (PNG, JPEG, EXR, TIFF, BMP, TGA and PPM are)"
     )
 
 
 def _rest(head: bytes, file: IO[bytes], size: int) -> QByteArray:
-    """All of the file, as long as it was when it was opened: it may grow while it is read."""
+    """Return `head` and the rest of the file, up to its `size` when it was opened: it may be growing."""
     content = QByteArray(head)
     while part := file.read(max(0, min(_PART_BYTES, size - content.size()))):
         content.append(part)
@@ -113,7 +117,7 @@ def _rest(head: bytes, file: IO[bytes], size: int) -> QByteArray:
 
 
 def _decode(content: QByteArray, form: str, fit: QSize | None) -> QImage:
-    """Qt lets other threads run meanwhile, scaling included."""
+    """Decode and scale a picture. PySide releases the GIL meanwhile, so Qt's thread can run."""
     buffer = QBuffer()
     buffer.setData(content)
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)
@@ -121,8 +125,8 @@ def _decode(content: QByteArray, form: str, fit: QSize | None) -> QImage:
     try:
         return _read(reader, fit)
     finally:
-        # Before the buffer is gone: the decoder of TIFF uses it while it ends.
-        reader.setDevice(None)  # type: ignore[arg-type]  # Qt takes a null pointer
+        # Before the buffer is deleted, which the TIFF decoder uses while it is destroyed.
+        reader.setDevice(None)  # type: ignore[arg-type]  # Qt accepts a null pointer
 
 
 def _read(reader: QImageReader, fit: QSize | None) -> QImage:
@@ -152,7 +156,7 @@ def _check_decoded(size: QSize, pixel_bytes: int) -> None:
 
 
 def _read_exr(head: bytes, file: IO[bytes], size: int, fit: QSize | None) -> QImage:
-    """OpenImageIO reads files by name only, and chooses the format by it: it gets a copy."""
+    """Read an EXR from a temporary copy with a safe name: OpenImageIO chooses the format by the file name."""
     with tempfile.TemporaryDirectory(prefix="kq-exr-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder, "picture.exr")
         with copy.open("xb") as out:

@@ -1,4 +1,4 @@
-"""What Katana saves of the tab with a layout, by this version or an older one. Pure; no Qt."""
+"""Reads the tab's settings that Katana saved with a layout, by this version or an older one. Pure; no Qt."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ __all__ = ["KEY", "VERSION", "TabSettings", "read"]
 
 KEY = "katanaQueue"
 VERSION = 2
-"""It changes when a meaning does. Version 1, which has no number, did not name an arrangement by hand."""
+"""Increased when the meaning of a setting changes. Version 1 has no number."""
 
 _log = logging.getLogger("KatanaQueue")
 
 
 @dataclass(frozen=True)
 class TabSettings:
-    """Settings that can be used as they are."""
+    """Validated settings."""
 
     columns: dict[str, Any] = field(default_factory=dict)
     splitter: list[int] = field(default_factory=list)
-    """The heights of list and details; empty: not known."""
+    """The heights of the list and of the page below it, in pixels; empty: not saved."""
     details: str = ""
-    """The page below the list; empty: not known."""
+    """The name of the page below the list; empty: not saved."""
     notify: bool = True
     wrap: bool = False
     fold: bool = True
 
 
 def read(settings: dict[str, Any]) -> TabSettings | None:
-    """The tab's settings in those of a layout; None when there are none, or none that this version knows.
+    """Return the tab's part of a layout's settings; None when it is missing, damaged or of a newer version.
 
-    What cannot be used is left out: the tab keeps its own.
+    An invalid setting gets its default value.
     """
     own = settings.get(KEY)
     if own is None:
@@ -68,6 +68,6 @@ def read(settings: dict[str, Any]) -> TabSettings | None:
 
 def _migrated(columns: dict[str, Any], version: int) -> dict[str, Any]:
     if version < 2 and columns.get("fitted") is not True and columns.keys() & {"hidden", "widths"}:
-        # Version 1 did not name an arrangement by hand.
+        # Version 1 did not save `fitted` for columns that the artist had arranged.
         return {**columns, "fitted": False}
     return columns

@@ -1,6 +1,6 @@
-"""The rows of tasks beneath expanded jobs: which rows they are, and the text of each cell. Pure; no Qt.
+"""The rows of tasks below expanded jobs: their numbers and the text of each cell. Pure; no Qt.
 
-A *job row* counts jobs alone; a *row* counts what the list shows, tasks of expanded jobs included.
+A *row* counts all rows of the list, including tasks of expanded jobs; a *job row* counts only jobs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from .job_order import JobOrder
 __all__ = ["MAX_SHOWN", "ExpandedJobs", "TaskRows", "task_text"]
 
 MAX_SHOWN = 20_000
-"""A job with more tasks shows these, and how many more there are."""
+"""Most tasks of a job that have rows; the last row says how many more there are."""
 
 
 class TaskRows:
-    """Rows of one job's tasks: as many as it has, filled in as they become visible."""
+    """The rows of one job's tasks. Their records are fetched as they become visible."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -27,11 +27,11 @@ class TaskRows:
         self._tasks: dict[int, TaskRecord] = {}
 
     def task(self, row: int) -> TaskRecord | None:
-        """The task in `row`, counted from the job's first; None while unknown."""
+        """Return the task in `row`, counted from the job's first task; None while not fetched."""
         return self._tasks.get(row)
 
     def update(self, tasks: Iterable[TaskRecord]) -> tuple[int, int] | None:
-        """Take in `tasks`; returns the first and last row that look different now."""
+        """Store `tasks`. Returns the first and last row that changed; None when none did."""
         changed = []
         for task in tasks:
             if task.index < self.shown and self._tasks.get(task.index) != task:
@@ -41,16 +41,16 @@ class TaskRows:
 
 
 class ExpandedJobs:
-    """The jobs whose tasks have rows: a few among many, so a row is found by bisection."""
+    """The expanded jobs. Converts between rows and job rows by bisection, since few jobs are expanded."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, TaskRows] = {}
-        """By job; call `place` after a change."""
+        """By job id. Call `place` after a change."""
         self._job_rows: list[int] = []
-        self._ends: list[int] = []  # for each of them: the first row after its tasks
+        self._ends: list[int] = []  # for each of these jobs: the first row after its tasks
 
     def place(self, order: JobOrder) -> None:
-        """Take in that the jobs are in this `order` now."""
+        """Compute the rows for the current order of jobs, and drop jobs that are not in it."""
         self.tasks = {job_id: tasks for job_id, tasks in self.tasks.items() if job_id in order}
         job_rows = sorted(row for job_id in self.tasks if (row := order.row(job_id)) is not None)
         ends, offset = [], 0
@@ -64,18 +64,18 @@ class ExpandedJobs:
 
     @property
     def task_rows(self) -> int:
-        """How many rows tasks take in all."""
+        """The number of all tasks' rows."""
         return self._ends[-1] - self._job_rows[-1] - 1 if self._job_rows else 0
 
     def row(self, job_row: int) -> int:
-        """The row of the job in `job_row`."""
+        """Return the row of the job in `job_row`."""
         before = bisect_right(self._job_rows, job_row - 1)
         if not before:
             return job_row
         return self._ends[before - 1] + job_row - self._job_rows[before - 1] - 1
 
     def locate(self, row: int) -> tuple[int, int | None]:
-        """The job row of `row`, and which of its tasks it is, if it is one."""
+        """Return the job row that `row` belongs to, and the task's index; None if it is the job's own row."""
         at = bisect_right(self._ends, row)
         if at < len(self._job_rows):
             open_row = self.row(self._job_rows[at])
@@ -89,7 +89,16 @@ class ExpandedJobs:
 def task_text(
     rows: TaskRows, row: int, job: JobRecord | None, why_waiting: str, column: int, now_s: float
 ) -> str:
-    """The text of a cell of a task of `job`; `why_waiting` is for one that waits for nothing of its own."""
+    """Return the text of a cell in a task's row.
+
+    Args:
+        rows: the job's tasks.
+        row: the task's row, counted from the job's first task.
+        job: the job; None if unknown.
+        why_waiting: the reason to show for a waiting task that has no reason of its own.
+        column: a Column.
+        now_s: the time of the queue's clock, in seconds since the epoch.
+    """
     task = rows.task(row)
     if task is None:
         return f"task {row + 1}" if column == Column.NAME else ""
