@@ -1,4 +1,4 @@
-"""What an Agent is started with: the content of its connection file and its site file. A leaf."""
+"""An Agent's configuration: the content of its connection file and its site file. A leaf."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ __all__ = ["AgentConfig", "Site"]
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How an Agent reaches its server, and how often it must. Durations in seconds."""
+    """An Agent's connection to its server, and its settings. Durations in seconds."""
 
     connection: SessionRecord
     heartbeat_s: float = 1.0
     lease_s: float = 10.0
     nice: int = 5
     standby_s: float = 0.0
-    """How long a process is kept ready for the next render; 0: none is."""
+    """How long a standby is kept for the next render; 0: none."""
     standby_memory: int = 0
-    """Bytes that it may hold."""
+    """Memory limit of a standby, in bytes."""
     log_level: str = "info"
     local: bool = True
     """Whether it runs on the server's machine."""
     host_label: str = ""
-    """What the session calls the Agent's machine: the ids of its Agents begin with it and a colon."""
+    """The session's id of the Agent's machine: its Agents' ids begin with it and a colon."""
     share_file: str = ""
-    """A file below the data root, relative to it; empty where there is none."""
+    """Token file, relative to the data root; empty when there is none."""
     share_token: str = ""
-    """The content of that file: a machine that reads it there shares the data root."""
+    """Content of the token file: a machine on which it can be read shares the data root."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an Agent runs. Written by the supervisor, read by its Agents."""
+    """Paths and transfers on a remote machine. Written by StartAgents, read by the Agents."""
 
     streams: bool
-    """Whether logs, pictures and temporary folders travel over the wire: the data root is not shared."""
+    """Whether logs, pictures and temporary folders are sent by message: the data root is not shared."""
     work: str
-    """A folder of this machine for what attempts need, and for the files that were fetched."""
+    """Folder on this machine for the files of attempts, and for downloaded files."""
     paths: tuple[tuple[str, str], ...] = ()
-    """What lies elsewhere here: pairs of the desktop's folder and this machine's."""
+    """Path mapping: pairs of the desktop's folder and this machine's."""

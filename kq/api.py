@@ -1,4 +1,4 @@
-"""All that plug-ins and the host may import of kq. Names only: each is made elsewhere."""
+"""The public interface of kq for plug-ins. Contains imports only."""
 
 from .agent_config import AgentConfig
 from .client.discovery import find_session, live_sessions

@@ -1,4 +1,4 @@
-"""Which records of a queue changed since they were last passed on, each named once. A leaf: pure."""
+"""The ids of a queue's records that changed since the last report, each once. A leaf: pure."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ class NamedChanges:
         return bool(self._changed or self._removed)
 
     def change(self, name: str) -> None:
-        """The record is new, or different."""
+        """Mark a record as new or changed."""
         self._changed[name] = None
         self._removed.pop(name, None)
 
     def remove(self, name: str) -> None:
-        """The record is gone."""
+        """Mark a record as removed."""
         self._changed.pop(name, None)
         self._removed[name] = None
 
     def take_changed(self, count: int | None = None) -> list[str]:
-        """The first `count` that changed, or all; they do not count as changed from then on."""
+        """Return the first `count` changed ids, or all, and unmark them."""
         return _take(self._changed, count)
 
     def take_removed(self, count: int | None = None) -> list[str]:
-        """The first `count` that were removed, or all; likewise."""
+        """Return the first `count` removed ids, or all, and unmark them."""
         return _take(self._removed, count)
 
     def clear(self) -> None:
-        """Nothing has changed."""
+        """Unmark all records."""
         self._changed.clear()
         self._removed.clear()
 
 
 class ChangeSet:
-    """What changed in a queue. A record that changed ten times is named once."""
+    """The changes in a queue. A record that changed several times is listed once."""
 
     def __init__(self) -> None:
         self.jobs = NamedChanges()
@@ -54,12 +54,12 @@ class ChangeSet:
         return bool(self.jobs or self.agents or self.queue)
 
     def take_queue(self) -> bool:
-        """Whether the queue's record changed; it does not count as changed from then on."""
+        """Return whether the queue's record changed, and unmark it."""
         changed, self.queue = self.queue, False
         return changed
 
     def clear(self) -> None:
-        """Nothing has changed."""
+        """Unmark all records."""
         self.jobs.clear()
         self.agents.clear()
         self.queue = False

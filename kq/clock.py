@@ -1,4 +1,4 @@
-"""The time, on both clocks, for server and clients: durations stay right when the system's is set."""
+"""A wall clock for server and clients that is robust against changes of the system's clock."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Clock", "elapsed_s"]
 
 
 class Clock:
-    """A wall clock, which users see, that never runs backwards.
+    """A wall clock that never runs backwards.
 
-    It keeps durations right when the system's clock is set back, and follows it again when it has caught up.
-    A clock that is set ahead is followed at once: a machine that was asleep looks the same.
+    When the system's clock is set back, it continues at normal speed until that has caught up. When the
+    system's clock is set forward, it follows at once, because a machine that was asleep looks the same.
     """
 
     def __init__(
@@ -25,28 +25,28 @@ class Clock:
         self._last = monotonic(), wall()
 
     def read(self) -> tuple[float, float]:
-        """This moment: monotonic seconds, and seconds since the epoch."""
+        """Return the current time: monotonic seconds, and seconds since the epoch."""
         last_mono, last_wall = self._last
         mono = self._monotonic()
         self._last = mono, max(self._wall(), last_wall + (mono - last_mono))
         return self._last
 
     def wall(self) -> float:
-        """This moment, in seconds since the epoch."""
+        """Return the current time in seconds since the epoch."""
         return self.read()[1]
 
     def follow(self, wall: float) -> None:
-        """It is not earlier than `wall`, in seconds since the epoch: another such clock says so."""
+        """Advance to `wall`, the time of another such clock in seconds since the epoch, if that is later."""
         mono, known = self.read()
         self._last = mono, max(known, wall)
 
 
 def elapsed_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
-    """How long it has run, or ran, in seconds; None before it started.
+    """Return how long a job or task has run, or ran, in seconds; None before it started.
 
     Args:
-        record: a job, whose tasks may have run at several times, or a task, of which its last run counts.
-        now_s: the server's time, as a client's `Clock` has it.
+        record: a job, with the time of earlier runs, or a task, with its last attempt only.
+        now_s: the server's time in seconds since the epoch, from QueueClient.now_s.
     """
     if isinstance(record, JobRecord):
         before, ended = record.ran_s, record.completed

@@ -1,4 +1,4 @@
-"""Command lines as text and as arguments, by each system's own rules. A leaf: pure.
+"""Converts command lines between text and arguments, by each system's rules. A leaf: pure.
 
 host/command_line.py does the same for the stand-in desktop, which never imports kq.
 """
@@ -17,7 +17,7 @@ __all__ = ["join_command_line", "split_command_line"]
 
 
 def split_command_line(text: str, *, windows: bool = sys.platform == "win32") -> list[str]:
-    """The arguments that `text` stands for. No shell is involved: `*`, `$X` and `|` are ordinary characters.
+    """Split `text` into arguments. No shell is involved: `*`, `$X` and `|` are ordinary characters.
 
     Raises:
         BadInput: a quote is not closed.
@@ -31,15 +31,15 @@ def split_command_line(text: str, *, windows: bool = sys.platform == "win32") ->
 
 
 def join_command_line(arguments: Sequence[str], *, windows: bool = sys.platform == "win32") -> str:
-    """The text that `split_command_line` takes apart into `arguments` again."""
+    """Join arguments to text that `split_command_line` splits into the same arguments."""
     return subprocess.list2cmdline(arguments) if windows else shlex.join(arguments)
 
 
 def _split_windows(text: str) -> list[str]:
-    """What Microsoft's C run-time makes of a command line, the program's name apart, whose rules are laxer.
+    """Split as Microsoft's C run-time does, except for its special rules for the program's name.
 
-    2n backslashes before a quote are n backslashes and the quote's meaning; 2n + 1 are n and a quote itself;
-    two quotes within quotes are one.
+    2n backslashes before a quote are n backslashes and a delimiter; 2n + 1 are n and a literal quote; two
+    quotes within quotes are a literal quote.
     """
     arguments: list[str] = []
     current: list[str] = []

@@ -1,15 +1,15 @@
-"""Every error that kq raises for its callers to catch. A leaf: classes only.
+"""All errors that kq raises for its callers. A leaf: classes only.
 
 KqError
 ├── BadInput                  the request is invalid; nothing was changed
 │   └── BadSetting            a KQ_* variable or option
 ├── NotFound                  no such job, task or Agent
-├── Refused                   understood, and not done: the message says why
-├── ConnectionLost            no queue answers
+├── Refused                   a valid request that is refused; the message has the reason
+├── ConnectionLost            the queue or farm does not reply
 ├── SessionFailed             a session could not be started
-├── MalformedMessage          bytes on the wire that are no message of kq
-├── RemoteFailed              a step on another machine failed (see kq.remote)
-└── IllegalTransition         a fault of the program; carries the task's story
+├── MalformedMessage          received bytes that are not a valid message of kq
+├── RemoteFailed              a step on a remote machine failed (see kq.remote)
+└── IllegalTransition         a bug in kq; the message has the previous transitions
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class KqError(Exception):
-    """Root of the tree. `str()` of each is a message for users."""
+    """Base class. `str()` of an error is a message for the user."""
 
 
 class BadInput(KqError):
@@ -47,11 +47,11 @@ class NotFound(KqError):
 
 
 class Refused(KqError):
-    """Understood, and not done."""
+    """The request is valid, but refused."""
 
 
 class ConnectionLost(KqError):
-    """No queue answers."""
+    """The queue or farm does not reply."""
 
 
 class SessionFailed(KqError):
@@ -59,7 +59,7 @@ class SessionFailed(KqError):
 
     @classmethod
     def because(cls, error: OSError) -> SessionFailed:
-        """The system refused what a queue needs to start. For a full disk the message says what to do."""
+        """Make an error from a system error at the start. For a full disk the message includes what to do."""
         reason = error.strerror or str(error)
         if error.filename:
             reason = f"{reason}: {error.filename}"
@@ -70,12 +70,12 @@ class SessionFailed(KqError):
 
 
 class MalformedMessage(KqError):
-    """Bytes on the wire that are no message of kq."""
+    """Received bytes that are not a valid message of kq."""
 
 
 class RemoteFailed(KqError):
-    """A step on another machine failed."""
+    """A step on a remote machine failed."""
 
 
 class IllegalTransition(KqError):
-    """A state followed another that it must not follow."""
+    """A state machine received an event that is illegal in its state: a bug in kq."""

@@ -1,6 +1,6 @@
-"""Files that several processes have open or name: opened, replaced, locked and named. A leaf.
+"""Opens, replaces and locks files that several processes use. A leaf.
 
-Windows differs in all of it, so whatever opens by descriptor or replaces a file does it by means of these.
+Windows differs in all of these, so other modules open by descriptor and replace files only through them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 BINARY: int = getattr(os, "O_BINARY", 0)
-"""For `os.open`: bytes are written as they are. Without it Windows makes two of each end of a line."""
+"""Flag for `os.open` that prevents Windows from converting line ends."""
 
 _TIMEOUT_S = 1.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
@@ -33,7 +33,7 @@ _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
 def is_safe_relative_path(path: str, *, windows: bool = sys.platform == "win32") -> bool:
     """Whether a relative path with slashes, from another machine, stays below the folder it is joined to.
 
-    On Windows a colon is refused: it would name a drive, or an alternate data stream.
+    On Windows a colon is refused, which would select a drive or an alternate data stream.
     """
     if set(path) & set("\\\0") or (windows and ":" in path):
         return False
@@ -41,29 +41,29 @@ def is_safe_relative_path(path: str, *, windows: bool = sys.platform == "win32")
 
 
 def create_file(path: Path) -> IO[bytes]:
-    """Open a file to be written anew; one of that name that a killed program left there is removed first.
+    """Create a file and open it for writing, after removing one that a killed program left behind.
 
-    Windows does not write over a file that is hidden, and shares hide names that begin with a dot.
+    Removed and not overwritten: Windows does not overwrite hidden files, and shares hide names with a dot.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     path.unlink(missing_ok=True)
     return path.open("xb")
 
 
 def replace_file(draft: Path, path: Path) -> None:
-    """Put `draft` in the place of `path` in one step: a reader sees the one or the other, never a half.
+    """Replace `path` by `draft` atomically: a reader gets the old or the new content, never a mixture.
 
-    Windows refuses that while anybody has either file open: a reader, a scanner for viruses. That is over
-    soon, so it is tried for up to a second there. May be called from any thread but Qt's.
+    Windows refuses that while another program, such as a virus scanner, has either file open: there it is
+    retried for up to a second. May be called from any thread but Qt's.
 
     Args:
-        draft: a file that is written and closed, in the folder of `path`. It is still there after a failure.
+        draft: a complete, closed file in the folder of `path`. It is not removed after a failure.
         path: the file to be replaced; it need not exist.
 
     Raises:
-        OSError: it cannot be done.
+        OSError: the file cannot be replaced.
     """
     give_up = time.monotonic() + _TIMEOUT_S
     wait_s = _SHORTEST_WAIT_S
@@ -80,7 +80,7 @@ def replace_file(draft: Path, path: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write `path` so that only its owner can read it, whole or not at all. Raises OSError."""
+    """Write `path` atomically, readable only by its owner; on a full disk, in place. Raises OSError."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         fresh.unlink(missing_ok=True)
@@ -94,9 +94,8 @@ def write_private(path: Path, content: bytes) -> None:
         fresh.unlink(missing_ok=True)
         if not path.is_file():
             raise
-        # A full disk has no room for a second file, and has the first one's: a server that is started
-        # again must not fail for that.
-        # Never through a link that has taken its place.
+        # A full disk has no room for a second file, but a restarted server must not fail: write in place,
+        # and not through a link.
         fd = os.open(path, os.O_WRONLY | BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         try:
             _check_ordinary(fd, path)
@@ -112,21 +111,21 @@ def _write_all(fd: int, content: bytes) -> None:
 
 
 def open_to_append(path: str | Path) -> int:
-    """Open a file so that all that is written goes to its end, whoever else writes there; make it first.
+    """Open or create a file for appending, also while other processes append to it.
 
-    It may be removed while it is open. May be called from any thread. Never follows a link that is in the
-    file's place, and never waits for the other end of a pipe that is there.
+    The file may be removed while it is open. Does not follow links, and does not block on a named pipe. May
+    be called from any thread.
 
     Returns:
         A descriptor; children do not inherit it unless it is given to them.
 
     Raises:
-        OSError: it cannot be opened or made, or it is no ordinary file of this user's; FileNotFoundError: its
-            folder is missing.
+        OSError: it cannot be opened, or is not a regular file of this user's.
+        FileNotFoundError: its folder does not exist.
     """
     if sys.platform == "win32":
-        # The C library's O_APPEND is a promise of one process, which no child inherits with the handle.
-        # A handle that may append and not write has the system itself put each write at the end.
+        # The C library's O_APPEND works within one process only, and is not inherited with the handle. With
+        # a handle that may only append, the system itself writes at the end.
         return _open_shared(str(path), _FILE_APPEND_DATA, _OPEN_ALWAYS)
     else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -141,7 +140,7 @@ def open_to_append(path: str | Path) -> int:
 
 
 def _owner_of_folder(path: str | Path) -> int:
-    # Asked for where it matters only: it takes as long as opening the file.
+    # Called only when needed: it takes as long as opening the file.
     return Path(path).parent.stat().st_uid
 
 
@@ -163,15 +162,16 @@ def _check_ordinary(fd: int, path: str | Path) -> None:
 
 
 def open_to_read(path: str | Path) -> int:
-    """Open a file whose writers may go on, and which may be removed or replaced while it is open.
+    """Open a file for reading, which others may write, remove or replace while it is open.
 
-    May be called from any thread. Never waits for the other end of a pipe that is in the file's place.
+    May be called from any thread. Does not block on a named pipe.
 
     Returns:
         A descriptor; children do not inherit it unless it is given to them.
 
     Raises:
-        OSError: it cannot be opened; FileNotFoundError: it is missing.
+        OSError: it cannot be opened, or is a pipe or a device.
+        FileNotFoundError: it does not exist.
     """
     if sys.platform == "win32":
         return _open_shared(str(path), _FILE_READ_DATA, _OPEN_EXISTING)
@@ -184,13 +184,13 @@ def open_to_read(path: str | Path) -> int:
 
 
 def try_lock(file: IO[bytes]) -> bool:
-    """Lock an open file for as long as it is open. Never waits. May be called from any thread.
+    """Lock an open file until it is closed. Does not block. May be called from any thread.
 
     Returns:
-        Whether no other process has.
+        Whether it was locked; False: another process has the lock.
 
     Raises:
-        OSError: the disk has no file locks.
+        OSError: the disk does not support file locks.
     """
     if sys.platform == "win32":
         file.seek(0)

@@ -1,4 +1,4 @@
-"""Following a job's logs from a command: copies what its attempts write, until the job has ended."""
+"""Follows a job's logs for a command: copies the output of its attempts until the job has ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANSWER_S = 15.0
 
 
 class LogFollower:
-    """Copies the log of a job's latest attempt as it grows, and of each attempt that follows it."""
+    """Copies the log of a job's latest attempt as it grows, and those of later attempts."""
 
     def __init__(self, client: QueueClient, job_id: str) -> None:
         self._client = client
@@ -42,10 +42,10 @@ class LogFollower:
         self._changed.set()
 
     def copy_until_over(self, out: BinaryIO) -> JobRecord:
-        """Copy to `out` until the job is over; returns its record then.
+        """Copy to `out` until the job has ended. Blocks. Returns the job's final record.
 
-        Of a job with several tasks, the log of the one started last is copied while it runs, and at the end
-        what was not copied of the others, in their order, so that all of it has been.
+        For a job with several tasks, copies the log of the latest started one as it grows, and at the end the
+        rest of all logs, in the order of tasks.
 
         Raises:
             NotFound: the job was removed meanwhile.
@@ -85,13 +85,13 @@ class LogFollower:
 
 
 def _copy(path: str, offset: int, out: BinaryIO) -> int:
-    """Copy what is beyond `offset`; returns how far that went."""
+    """Copy from `offset` to the end of the file. Returns the new offset."""
     if not path:
         return offset
     try:
-        log = open(path, "rb")  # noqa: SIM115  # what fails while it is copied is another matter
+        log = open(path, "rb")  # noqa: SIM115  # errors while copying must not be caught here
     except OSError:
-        return offset  # the Agent has not made it yet, or could not
+        return offset  # the Agent has not created it yet, or could not
     with log:
         log.seek(offset)
         while chunk := log.read(1 << 20):

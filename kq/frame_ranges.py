@@ -13,19 +13,19 @@ from .plain_text import quoted
 __all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "parse_frames"]
 
 MAX_FRAMES = 1_000_000
-"""More frames than this in one job are taken for a typing mistake."""
+"""Most frames in one job: more are considered a typing error."""
 
 _PART = re.compile(r"(-?[0-9]{1,9})(?:\s*-\s*(-?[0-9]{1,9})(?:\s*x\s*([0-9]{1,9}))?)?")
 
 
 def parse_frames(text: str) -> list[range]:
-    """The frames that `text` names, as ranges in the order written.
+    """Parse frame ranges; returns them in the order written.
 
-    Accepts single frames, `first-last` and `first-last` with a step (`1-10x2`), parted by commas; negative
-    frames are allowed. Blanks may stand around numbers and never part two of them: `1-10 20` is an error.
+    Accepts single frames, `first-last` and `first-last` with a step (`1-10x2`), separated by commas; negative
+    frames are allowed. Blanks around numbers are ignored, but are not separators: `1-10 20` is an error.
 
     Raises:
-        BadInput: with the part that is wrong, and why.
+        BadInput: the message has the invalid part, and why.
     """
     ranges: list[range] = []
     for part in text.split(","):
@@ -56,7 +56,7 @@ def parse_frames(text: str) -> list[range]:
 
 
 def _may_overlap(ranges: Sequence[range]) -> bool:
-    """Whether the ranges reach into each other; only then is each frame looked at."""
+    """Whether ranges may have common frames; only then is each frame compared."""
     by_start = sorted(ranges, key=lambda each: each[0])
     return any(after[0] <= before[-1] for before, after in pairwise(by_start))
 
@@ -71,12 +71,12 @@ def _refuse_doubles(ranges: Sequence[range]) -> None:
 
 
 def format_frames(frames: Iterable[int]) -> str:
-    """`frames` as text that `parse_frames` reads: neighbours joined as `first-last`."""
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _neighbours(frames))
+    """Format `frames` for `parse_frames`, with consecutive frames as `first-last`."""
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _runs(frames))
 
 
-def _neighbours(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of frames that follow one another."""
+def _runs(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield first and last of each run of consecutive frames."""
     first = last = None
     for frame in frames:
         if first is None or last is None:
@@ -90,7 +90,7 @@ def _neighbours(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def _joined(ranges: Sequence[range]) -> list[range]:
-    """The ranges, with those made one that continue each other without a step: 1,2,3-5 is 1-5."""
+    """Join consecutive ranges of step 1: `1,2,3-5` becomes `1-5`."""
     joined: list[range] = []
     for each in ranges:
         before = joined[-1] if joined else None
@@ -111,8 +111,8 @@ class FrameChunks(Sequence[range]):
         """
         Args:
             size: frames in one chunk.
-            keep_steps: whether those of a stepped range may share a chunk. A command that gets only start
-                and end would render what lies between, too.
+            keep_steps: whether a chunk may have several frames of a range with a step. A command that uses
+                only start and end would also render the frames between them.
         """
         if size < 1:
             raise BadInput(f"Invalid chunk size: {size}. Use 1 or more")

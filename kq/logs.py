@@ -1,6 +1,6 @@
-"""The logs of kq's own programs: one line an event, one file a program, of a bounded size. A leaf.
+"""Logs of kq's own programs: one line per event, one file of limited size per program. A leaf.
 
-Never a key, an environment, or more of a render's output than the line that says why it failed.
+Logs must not contain keys, environments, or a render's output apart from its error line.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from .files import open_to_append, open_to_read
 __all__ = ["MAX_BYTES", "KqLogHandler", "close_log", "log_folder", "make_room", "open_log"]
 
 MAX_BYTES = 1024 * 1024
-"""Past this a log begins anew, and its content until then is kept beside it, with `.1` added to its name."""
-_OF_A_LINE = ("agent", "job", "attempt")
-"""What a line may say besides its text: `_log.info(..., extra={"job": ID})`."""
+"""Maximum size of a log: then its content is moved to a file with `.1` added to its name."""
+_OPTIONAL_FIELDS = ("agent", "job", "attempt")
+"""Optional fields of a line: `_log.info(..., extra={"job": ID})`."""
 _PLAIN = re.compile(r"[\w.,:/@%+~()-]+", re.ASCII)
-"""A value that needs no quotation marks."""
-_STEERING = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What JSON leaves as it is, and would break a line or steer a terminal all the same."""
+"""A value that needs no quotes."""
+_CONTROLS = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Line breaks and control characters that JSON does not escape."""
 
 
 def log_folder(data_root: Path, queue_dir: Path) -> Path:
-    """Where the programs of one queue log: no other session writes there while it lives."""
+    """Return the log folder of one queue, which other sessions do not use while this one runs."""
     return data_root / "logs" / queue_dir.name
 
 
 def open_log(path: Path | None, level: str, **facts: str) -> None:
-    """Send what this process logs under the name `kq` to a file. For the programs of kq alone.
+    """Write the messages of the logger `kq` in this process to a file. Only for kq's own programs.
 
     Uncaught exceptions are written there too, with their tracebacks.
 
     Args:
         path: the file; None, or one that cannot be written: standard error.
-        level: the least that is written: debug, info, warning or error.
-        facts: what every line says besides its own, such as program and session.
+        level: the lowest level that is written: debug, info, warning or error.
+        facts: fields of every line, such as program and session.
     """
     close_log()
     handler = KqLogHandler(path, facts)
@@ -55,7 +55,7 @@ def open_log(path: Path | None, level: str, **facts: str) -> None:
 
 
 def close_log() -> None:
-    """Let go of the file of `open_log`, if there is one."""
+    """Close the file of `open_log`, if it is open."""
     root = logging.getLogger("kq")
     for handler in [each for each in root.handlers if isinstance(each, KqLogHandler)]:
         root.removeHandler(handler)
@@ -75,7 +75,7 @@ def _log_uncaught_in_thread(caught: threading.ExceptHookArgs) -> None:
 
 
 def make_room(folder: Path, pattern: str, most: int) -> None:
-    """Delete the oldest files of `folder` that match `pattern`, so that fewer than `most` are left."""
+    """Delete the oldest files in `folder` that match the glob `pattern`, until fewer than `most` are left."""
     try:
         found = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in found[max(most - 1, 0) :]:
@@ -85,7 +85,7 @@ def make_room(folder: Path, pattern: str, most: int) -> None:
 
 
 class KqLogHandler(logging.Handler):
-    """Writes lines to a file that other processes may write to. A failure is reported once, on stderr."""
+    """Appends lines to a file to which other processes may append too. Reports failures once, on stderr."""
 
     def __init__(self, path: Path | None, facts: dict[str, str]) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class KqLogHandler(logging.Handler):
         self._facts = facts
         self._fd = 2
         self._lost = 0
-        """Lines that could not be written since the last that could."""
+        """Number of lines lost since the last one that was written."""
         if path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ class KqLogHandler(logging.Handler):
                 _say(f"the log {path} cannot be written ({error.strerror}): its lines come here instead")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line. Never raises: a log that cannot be written must not stop the queue."""
+        """Write one line. Does not raise: a log that cannot be written must not stop the queue."""
         try:
             if self._lost:
                 self._write(f"{self._line_of(record, f'{self._lost} lines before this one are lost')}\n")
@@ -114,10 +114,10 @@ class KqLogHandler(logging.Handler):
             if self._lost == 1 and self._fd != 2:
                 _say(f"the log {self._path} cannot be written ({error.strerror}): the queue goes on")
         except (TypeError, ValueError):
-            self.handleError(record)  # a format that does not fit its arguments
+            self.handleError(record)  # the arguments do not match the format
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of `record`, without its end."""
+        """Return the line of `record`, without its line end."""
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
@@ -129,7 +129,7 @@ class KqLogHandler(logging.Handler):
             "time": f"{stamp}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             **self._facts,
-            **{name: given for name in _OF_A_LINE if (given := getattr(record, name, ""))},
+            **{name: given for name in _OPTIONAL_FIELDS if (given := getattr(record, name, ""))},
             "text": text,
         }
         return " ".join(f"{name}={_quoted(str(value))}" for name, value in fields.items())
@@ -137,14 +137,14 @@ class KqLogHandler(logging.Handler):
     def _write(self, line: str) -> None:
         content = line.encode("utf-8", "backslashreplace")
         if self._path is not None and os.fstat(self._fd).st_size + len(content) > MAX_BYTES:
-            self._begin_anew(self._path)
+            self._rotate(self._path)
         while content:
             content = content[os.write(self._fd, content) :]
 
-    def _begin_anew(self, path: Path) -> None:
-        """Keep the content in `.1` and empty the file.
+    def _rotate(self, path: Path) -> None:
+        """Copy the content to `.1` and truncate the file.
 
-        Not by renaming it: standard error goes to the same open file, which Windows would not let go.
+        Not by renaming it, because standard error is the same open file, and Windows cannot rename those.
         """
         older = path.with_name(f"{path.name}.1")
         try:
@@ -153,14 +153,14 @@ class KqLogHandler(logging.Handler):
                 if os.path.samestat(os.fstat(source.fileno()), os.fstat(self._fd)):
                     kept.write(source.read(2 * MAX_BYTES))
         except OSError:
-            pass  # the disk is full, perhaps because of this very file: it must not grow for that
+            pass  # the disk is full, perhaps because of this file: truncate it in any case
         if sys.platform == "win32":
-            os.truncate(path, 0)  # what was opened to append may not there
+            os.truncate(path, 0)  # a descriptor for appending cannot truncate on Windows
         else:
-            os.ftruncate(self._fd, 0)  # by its path it may be gone, or another one by now
+            os.ftruncate(self._fd, 0)  # not by path, which may be removed or another file by now
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         if self._fd != 2:
             os.close(self._fd)
             self._fd = 2
@@ -168,14 +168,14 @@ class KqLogHandler(logging.Handler):
 
 
 def _quoted(value: str) -> str:
-    """As JSON writes a string, where it would otherwise not be one word."""
+    """Return `value`, as a JSON string unless it is a single plain word."""
     if _PLAIN.fullmatch(value):
         return value
-    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def _say(message: str) -> None:
     try:
         os.write(2, f"kq: {message}\n".encode("utf-8", "backslashreplace"))
     except OSError:
-        pass  # there is no reader
+        pass  # standard error is closed

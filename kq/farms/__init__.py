@@ -1,5 +1,5 @@
-"""Jobs on a render farm that a site runs already: one decision core, thin engine adapters, one thread a farm.
+"""Jobs on a site's own render farm: one decision core, thin engine adapters, one thread per farm.
 
-The truth about a job is in its folder, in the records that its task runner writes; an engine only says what
-waits and what runs. No Agents, sockets or Qt in here.
+The records that the task runner writes into a job's folder are authoritative; an engine reports only which
+tasks wait and run. Uses no Agents, no sockets and no Qt.
 """

@@ -1,4 +1,4 @@
-"""Which farms there are, by name, and how one is opened. No engine is called here."""
+"""The supported farms, by name. No engine is called here."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["FARM_NAMES", "FARM_TITLES", "check_farm_name", "open_farm"]
 
 _ENGINES: Mapping[str, Callable[[], Engine]] = {"slurm": Slurm, "opencue": OpenCue}
 FARM_NAMES = tuple(_ENGINES)
-"""The first is the default of `kq farm`."""
+"""Names for settings and commands; the first is the default of `kq farm`."""
 FARM_TITLES: Mapping[str, str] = {"slurm": "Slurm", "opencue": "OpenCue"}
-"""The names for people: in menus, and in the tab."""
+"""Display names, by name."""
 
 
 def check_farm_name(name: str) -> None:
-    """Raise BadInput unless there is such a farm."""
+    """Raise BadInput unless `name` is a supported farm."""
     if name not in _ENGINES:
         raise BadInput(f"there is no farm {quoted(name)}: use {', '.join(FARM_NAMES)}")
 
 
 def open_farm(name: str, data_root: Path) -> Farm:
-    """A farm whose jobs are below `data_root`, which its machines must see by the same path.
+    """Return a farm whose jobs are below `data_root`, which its machines must share under the same path.
 
-    Returns at once: its folder and its engine are used on a thread of its own. Raises BadInput.
+    Returns at once: the farm uses its folder and engine on a thread of its own. Raises BadInput.
     """
     check_farm_name(name)
     return Farm(name, data_root / "farms" / name, _ENGINES[name](), FARM_TITLES[name])

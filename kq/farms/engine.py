@@ -1,4 +1,4 @@
-"""What every engine offers: check, submit, look, stop. No engine lives here."""
+"""The interface of an engine adapter."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ __all__ = ["Engine", "Option", "Row"]
 
 
 class Option(NamedTuple):
-    """A setting that an engine understands, for forms and for `kq farm submit --option NAME=VALUE`."""
+    """A submission option of an engine, for forms and for `kq farm submit --option NAME=VALUE`."""
 
     name: str
     help: str
 
 
 class Row(NamedTuple):
-    """One line of an engine's list."""
+    """One task in an engine's list."""
 
     engine_id: str
     token: str
     task: int
-    """The task's number, less the submission's offset."""
+    """The task's number minus the submission's offset."""
     what: EngineRow
 
 
 class Engine(Protocol):
-    """An adapter. Each method may take seconds: it is called on a farm's own thread.
+    """An engine adapter. Methods may block for seconds, and are called on the farm's thread only.
 
-    Each raises ConnectionLost when the engine does not answer, and Refused when it refuses.
+    All raise ConnectionLost when the engine does not reply, and Refused when it refuses the request.
     """
 
     options: Sequence[Option]
 
     def check(self, options: Mapping[str, str]) -> list[str]:
-        """What is noteworthy of the engine, a line each. Raises Refused for options that cannot work."""
+        """Check that the engine replies and accepts `options`. Returns warnings. Raises BadInput, Refused."""
 
     def max_array(self) -> int:
-        """How many tasks one submission may have."""
+        """Return the most tasks that one submission may have."""
 
     def submit(
         self,
@@ -51,20 +51,24 @@ class Engine(Protocol):
         offset: int,
         options: Mapping[str, str],
     ) -> str:
-        """Give tasks of the job in `folder` to the engine, once. Returns the engine's id of them.
+        """Submit tasks of the job in `folder`. Returns the engine's id of the submission.
 
         Args:
-            offset: the engine counts from here: it knows task 1003 as 3 when this is 1000.
+            name: the job's name.
+            token: identifies the submission in `look`.
+            tasks: numbers of the tasks.
+            offset: subtracted from the numbers: with 1000, the engine's task 3 is task 1003.
+            options: values by the name of an Option.
         """
 
     def look(self) -> list[Row]:
-        """All that the engine lists of this user's jobs that carry a token of ours."""
+        """List all tasks of this user's submissions that have a token of kq."""
 
     def stop(self, engine_ids: Sequence[str]) -> None:
-        """End what waits and runs of these submissions. One that the engine has forgotten is no error."""
+        """Stop all tasks of these submissions. Unknown ids are ignored."""
 
     def stop_tasks(self, engine_id: str, indexes: Sequence[int]) -> None:
-        """The same for some tasks of one submission."""
+        """Stop some tasks of one submission, by their number minus the offset."""
 
     def start_now(self, engine_id: str, index: int) -> None:
-        """Start a task that the engine holds back, for example after the loss of a node."""
+        """Start a task that the engine delays, for example after the loss of a node."""

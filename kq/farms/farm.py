@@ -1,4 +1,4 @@
-"""One farm: its jobs, and the thread that alone calls the engine and reads the jobs' folders."""
+"""One farm: its jobs, and the only thread that calls the engine and reads the jobs' folders."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ T = TypeVar("T")
 
 
 class Farm:
-    """The jobs of one farm. Methods may be called from any thread, return at once, and give futures.
+    """The jobs of one farm. Thread-safe; except for `close`, methods return at once, some of them a future.
 
     Args:
-        name: for the folder and for settings.
-        folder: where the jobs' folders are; the farm's machines must see it by the same path.
-        engine: used on this object's own thread alone.
-        title: the name for people; empty: `name`.
+        name: the name in paths and settings.
+        folder: contains the jobs' folders; the farm's machines must share it under the same path.
+        engine: used on this object's thread only.
+        title: display name; empty: `name`.
     """
 
     def __init__(self, name: str, folder: Path, engine: Engine, title: str = "") -> None:
@@ -49,7 +49,7 @@ class Farm:
         self._engine = engine
         self._jobs: dict[str, KnownJob] = {}
         self._unsent: dict[str, tuple[JobSpec, dict[str, str]]] = {}
-        """Jobs that were not given to the engine, with what was asked of it."""
+        """Jobs that were not submitted to the engine, with their options."""
         self._outputs = UnseenOutputs(folder / "unseen.json")
         self._published = PublishedJobs()
         self._lock = threading.Lock()
@@ -59,13 +59,13 @@ class Farm:
         self._answer_s = 0.0
         self._closed = False
         self.problem = ""
-        """Why the engine does not answer; empty while it does."""
+        """Why the engine does not reply; empty while it does."""
         self._submitter = Submitter(engine, lambda job: self._decide(job, is_news=True))
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"farm-{name}", daemon=True)
         self._thread.start()
 
-    # --- What callers ask for -----------------------------------------------------
+    # --- Requests ---
 
     def submit(
         self,
@@ -75,16 +75,16 @@ class Farm:
         *,
         copy_files: bool = False,
     ) -> Future[None]:
-        """Write a job's folder and give all its tasks to the engine. The job is listed at once.
+        """Write a job's folder and submit all its tasks to the engine. The job is listed at once.
 
-        The future raises BadInput, Refused, or ConnectionLost. A job that was not given to the engine is
-        listed as Failed with the reason, until this session ends; `start` tries it again.
+        The future raises BadInput, Refused or ConnectionLost. A job that could not be submitted is listed as
+        Failed with the reason until this object is closed; `start` submits it again.
 
         Args:
-            job_id: chosen by the caller, who need not wait for it.
-            spec: what to run.
-            options: what is asked of the engine.
-            copy_files: whether the job gets a copy of its `temp_dir`, which another job may delete.
+            job_id: a new id, see new_job_id.
+            spec: the job.
+            options: values by the name of an engine's Option.
+            copy_files: whether to copy the spec's `temp_dir`, which another job may delete.
         """
         given = dict(options or {})
         try:
@@ -98,85 +98,87 @@ class Farm:
         return self._ask(lambda: self._submit(job_id, spec, given, copy_files))
 
     def submit_again(self, job_id: str, new_id: str) -> Future[None]:
-        """Submit what a job is as a new one, with its options. The future raises as that of `submit`."""
+        """Submit a copy of a job, with its options, as `new_id`. The future raises as that of `submit`."""
         return self._ask(lambda: self._submit_again(job_id, new_id))
 
     def stop(self, job_id: str, tasks: Sequence[int] | None = None) -> Future[None]:
-        """End what waits and runs of a job, or these tasks of it. The future raises NotFound, and
-        ConnectionLost; after that they are stopped when the engine answers.
+        """Stop a job, or these tasks of it. The future raises NotFound or ConnectionLost; after the latter
+        they are stopped when the engine replies again.
         """
         return self._ask(lambda: self._stop(self._job(job_id), tasks))
 
     def start(self, job_id: str, tasks: Sequence[int] | None = None) -> Future[None]:
-        """Run again what failed and was cancelled of a job, or of these tasks; those of these that wait are
-        started now. The future raises NotFound, Refused, ConnectionLost.
+        """Run the failed and cancelled tasks of a job again, or of these tasks; of these, waiting ones start
+        now. The future raises NotFound, Refused, ConnectionLost.
         """
         return self._ask(lambda: self._start(job_id, tasks))
 
     def start_now(self, job_id: str, task: int) -> Future[None]:
-        """Start a task that the engine holds back. The future raises NotFound, Refused, ConnectionLost."""
+        """Start a task that the engine delays. The future raises NotFound, Refused, ConnectionLost."""
         return self._ask(lambda: self._start_now(self._job(job_id), task))
 
     def remove(self, job_id: str) -> Future[None]:
-        """Forget a job that is over; its folder stays. The future raises NotFound, Refused."""
+        """Remove a finished job from the list; its files are kept. The future raises NotFound, Refused."""
         return self._ask(lambda: self._remove(job_id))
 
     def check(self, options: Mapping[str, str]) -> Future[list[str]]:
-        """What the engine says of such a job. The future raises BadInput, Refused, ConnectionLost."""
+        """Check options with the engine; the result is warnings. The future raises BadInput, Refused,
+        ConnectionLost.
+        """
         return self._ask(lambda: self._check(options))
 
     def refresh(self) -> Future[None]:
-        """Ask the engine now. The future raises ConnectionLost."""
+        """Poll the engine now. The future raises ConnectionLost."""
         return self._ask(self._refresh)
 
     def spec(self, job_id: str) -> Future[JobSpec]:
-        """What was submitted. The future raises NotFound."""
+        """Get a job as it was submitted. The future raises NotFound."""
         return self._ask(lambda: self._spec(job_id))
 
-    # --- What is known, at once -----------------------------------------------------
+    # --- Records ---
 
     def add_listener(self, listener: Callable[[FarmChange], None]) -> Callable[[], None]:
-        """Have `listener` called with changed jobs: at once with all, then on the farm's thread.
+        """Have `listener` called: at once, on this thread, with all jobs; later, on any, with changed ones.
 
-        It must not wait. Returns a function that removes it.
+        It must not block. Returns a function that removes it.
         """
         return self._published.add_listener(listener)
 
     def jobs(self) -> list[JobRecord]:
-        """All jobs, the latest first, as they were at the last poll."""
+        """Return all jobs as of the last poll, newest first."""
         return sorted(self._published.all(), key=lambda record: -record.submitted)
 
     def job(self, job_id: str) -> JobRecord | None:
-        """One job, or None."""
+        """Return a job as of the last poll, or None."""
         return self._published.get(job_id)
 
     def tasks(self, job_id: str, first: int = 0, count: int | None = None) -> list[TaskRecord]:
-        """The tasks of a job from `first` on. Raises NotFound."""
+        """Return up to `count` tasks of a job, starting with number `first`. Raises NotFound."""
         with self._lock:
             job = self._jobs.get(job_id)
         if job is None:
             if self._published.get(job_id) is None:
                 raise NotFound(f"{self.title} has no job {job_id}")
-            return []  # the engine does not have it
+            return []  # it was not submitted to the engine
         last = len(job.kept.labels) if count is None else min(first + count, len(job.kept.labels))
         return [job.task_record(task) for task in range(first, last)]
 
     def task_states(self, job_id: str) -> bytes:
-        """For each task of a job, the place of its state among the members of TaskState; empty of a job that
-        the engine does not have.
+        """Return one byte per task: the index of its state among the members of TaskState. Empty for a job
+        that was not submitted to the engine.
         """
         with self._lock:
             job = self._jobs.get(job_id)
         return b"" if job is None else job.states()
 
     def attempts(self, job_id: str, task: int | None = None) -> list[AttemptRecord]:
-        """The attempts that are over, of a job or of one of its tasks; none of a job that there is not."""
+        """Return the finished attempts of a job, or of one of its tasks; empty for an unknown job."""
         with self._lock:
             job = self._jobs.get(job_id)
         return [] if job is None else list(job.attempt_records(task))
 
     def close(self, timeout_s: float | None = None) -> None:
-        """End the thread, and wait for it at most so long; jobs go on at the farm."""
+        """End the thread, and wait for it up to `timeout_s` seconds. Jobs continue on the farm."""
         with self._lock:
             self._closed = True
         self._work.put(None)
@@ -224,7 +226,7 @@ class Farm:
         return any(job.is_live for job in self._jobs.values())
 
     def _load(self) -> None:
-        """Find the jobs of earlier sessions again, by their folders, the latest first."""
+        """Load the jobs of earlier sessions from their folders, newest first."""
         found = []
         try:
             folders = [path for path in self._folder.iterdir() if path.is_dir() and path.name[0] != "."]
@@ -251,7 +253,7 @@ class Farm:
         try:
             self._refresh()
         except ConnectionLost:
-            pass  # `problem` says so
+            pass  # `problem` has the reason
 
     def _refresh(self) -> None:
         live = [job for job in self._jobs.values() if job.is_live]
@@ -275,14 +277,14 @@ class Farm:
             self._decide(job, is_news=was_silent)
 
     def _silence(self) -> str:
-        """Since when the engine has not answered, and why; empty while it does."""
+        """A message on since when and why the engine has not replied; empty while it does."""
         if not self.problem:
             return ""
         at = None if self._poll is None else time.strftime("%H:%M:%S", time.localtime(self._poll.at))
         return f"{self.title} has not answered {f'since {at}' if at else 'yet'}: {self.problem}"
 
     def _decide(self, job: KnownJob, *, is_news: bool = False) -> None:
-        """Bring the job up to date, and publish it when something changed, or `is_news` says so."""
+        """Update the job, and publish it if it changed, or with `is_news` in any case."""
         try:
             is_changed = job.decide(self._rows, self._poll)
         except OSError as error:
@@ -305,14 +307,14 @@ class Farm:
             raise NotFound(f"{self.title} has no job {job_id}")
         return job
 
-    # --- What the thread does -----------------------------------------------------
+    # --- Requests, on the thread ---
 
     def _submit(self, job_id: str, spec: JobSpec, options: dict[str, str], copy_files: bool = False) -> None:
         if job_id in self._jobs:
             return
         try:
             self._engine.check(options)
-            self._engine.max_array()  # so that what follows the note needs nothing but the submission
+            self._engine.max_array()  # cached, so that an engine that does not reply fails here, not half-way
             self._outputs.check(spec)
             options = {**self._limits(spec), **options}
             chunks = spec.chunks()
@@ -338,7 +340,7 @@ class Farm:
         self._submitter.give(job, range(len(labels)))
 
     def _limits(self, spec: JobSpec) -> dict[str, str]:
-        """The job's own limits, as options of the engine, where it has these."""
+        """The spec's limits as options, where the engine has such options."""
         limits = {"max_parallel": spec.max_parallel, "minutes": math.ceil(spec.timeout_s / 60)}
         known = {option.name for option in self._engine.options}
         return {name: str(value) for name, value in limits.items() if value and name in known}
@@ -346,7 +348,7 @@ class Farm:
     def _list_unsent(
         self, job_id: str, spec: JobSpec, reason: str, state: TaskState = TaskState.WAITING
     ) -> None:
-        """Show a job that the engine does not have: not yet, or because it was refused."""
+        """Publish a job that the engine does not have: not yet, or because it was refused."""
         chunks = spec.chunks()
         count = 1 if chunks is None else len(chunks)
         is_failed = state is TaskState.FAILED

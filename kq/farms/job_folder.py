@@ -1,6 +1,6 @@
-"""The folder of a farm job: what was submitted, the records of its attempts, their logs.
+"""The folder of a farm job: its spec, state, attempt records and logs.
 
-Everything that a job needs lies in it, so the machines of the farm need nothing else of ours.
+It contains everything that the job needs, so the farm's machines need no installation of kq.
 """
 
 from __future__ import annotations
@@ -26,47 +26,47 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Submission(msgspec.Struct):
-    """Some tasks of a job, given to the engine together."""
+    """Tasks of a job that were submitted to the engine together."""
 
     token: str
-    """Names it in the engine's list, so that it is found though the engine's answer was not heard."""
+    """Identifies it in the engine's list, to find it if the engine's reply was lost."""
     tasks: list[int]
     at: float
     offset: int = 0
-    """What the engine calls task 0 of this submission is this one."""
+    """The number of the task that is the engine's task 0."""
     engine_id: str = ""
-    """Empty until the engine's answer was heard."""
+    """Empty until the engine's reply has arrived."""
 
 
 class FarmJob(msgspec.Struct):
-    """What is kept of a job beside its records. Written whenever it changes."""
+    """The state of a job that is saved besides its attempt records."""
 
     id: str
     name: str
     created: float
     labels: list[str]
-    """One a task: `frame 7`, `frames 1-10`, or empty."""
+    """The label of each task: `frame 7`, `frames 1-10`, or empty."""
     options: dict[str, str] = {}
     submissions: list[Submission] = []
     stopped_at: float = 0.0
-    """When the user stopped it; 0: not since the last submission."""
+    """Time at which the user stopped it; 0: not since the last submission."""
     stopped_tasks: list[int] = []
-    """Tasks that the user stopped by themselves since they were submitted last."""
+    """Tasks that the user stopped one by one since their last submission."""
     error: str = ""
-    """Why the last submission was refused; empty: it was not."""
+    """Why the last submission was refused; empty if it was not."""
     node: str = ""
     renderer: str = ""
-    """By whose patterns its logs are read."""
+    """Name of the output patterns for its logs."""
     cwd: str = ""
-    """What a picture's path in a log is relative to."""
+    """The folder to which picture paths in its logs are relative."""
     output: str = ""
-    """The folder that its pictures are written to; empty: not known."""
+    """The folder of its pictures; empty: not known."""
     warning: str = ""
     version: int = 1
 
 
 class JobFolder:
-    """`<data root>/farms/<farm>/<job id>`. To be used from one thread, never Qt's: it may be on a share."""
+    """`<data root>/farms/<farm>/<job id>`. To be used from one thread, not Qt's: it may be on a share."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,12 +76,12 @@ class JobFolder:
 
     @classmethod
     def create(cls, farm_folder: Path, job: FarmJob, spec: JobSpec, *, copy_files: bool = False) -> JobFolder:
-        """Write the folder of a new job, whole or not at all; sets `job.cwd`. Raises BadInput, OSError.
+        """Write a new job's folder atomically. Sets `cwd` and `output` of `job`. Raises BadInput, OSError.
 
         Args:
-            farm_folder: where the folders of all jobs are.
-            job, spec: what is written.
-            copy_files: whether it gets a copy of the spec's `temp_dir`.
+            farm_folder: the parent of the new folder.
+            job, spec: its content.
+            copy_files: whether to copy the spec's `temp_dir` into it.
         """
         spec.check()
         check_job_id(job.id)
@@ -98,7 +98,7 @@ class JobFolder:
             if spec.picture:
                 first = fill_picture(spec.picture, None if chunks is None else chunks[0])
                 job.output = str(Path(job.cwd, first).parent)
-            # Each task reads all of it: so the commands are in it once, and not for every task.
+            # Each task reads the whole file, so it has the commands once, not filled in for every task.
             content = {
                 "id": job.id,
                 "cwd": job.cwd,
@@ -119,19 +119,19 @@ class JobFolder:
         return cls(final)
 
     def load(self) -> FarmJob:
-        """What `save` wrote last. Raises OSError, msgspec.DecodeError."""
+        """Read the state that `save` wrote last. Raises OSError, msgspec.DecodeError."""
         return msgspec.json.decode((self.path / "state.json").read_bytes(), type=FarmJob)
 
     def spec(self) -> JobSpec:
-        """What was submitted. Raises OSError, msgspec.DecodeError."""
+        """Read the spec as it was submitted. Raises OSError, msgspec.DecodeError."""
         return msgspec.json.decode((self.path / "spec.json").read_bytes(), type=JobSpec)
 
     def save(self, job: FarmJob) -> None:
-        """Keep what is known of the job. Raises OSError."""
+        """Write the job's state. Raises OSError."""
         self._write("state.json", _encode(job))
 
     def set_stop(self, *, wanted: bool) -> None:
-        """Leave a mark that keeps tasks that wait from starting, or remove it. Raises OSError."""
+        """Create or remove the file that keeps waiting tasks from starting. Raises OSError."""
         mark = self.path / "stop"
         if wanted:
             mark.touch()
@@ -139,9 +139,9 @@ class JobFolder:
             mark.unlink(missing_ok=True)
 
     def set_output_mark(self, job: FarmJob, *, wanted: bool) -> None:
-        """Leave a file in the folder for pictures by which tasks know it again, or remove it.
+        """Create or remove the file by which tasks check that their machine shares the folder of pictures.
 
-        Where it cannot be written, tasks do not look for it.
+        If it cannot be created, tasks do not check.
         """
         mark = mark_of(job)
         try:
@@ -152,11 +152,11 @@ class JobFolder:
                 (self.path / "marked").unlink()
                 Path(mark).unlink()
         except OSError:
-            pass  # there is no such folder, or it is not ours to write to: the render says so
+            pass  # the folder does not exist or is not writable, which the render reports
 
     def attempts(self) -> dict[int, list[AttemptFile]]:
-        """The records of all attempts by task, in the order of their numbers; the same object as before where
-        nothing was recorded since. Raises OSError.
+        """Return the records of all attempts by task, in the order of their numbers; the same object as last
+        time if there are no new ones. Raises OSError.
         """
         with os.scandir(self.path / "records") as entries:
             names = [entry.name for entry in entries if entry.name not in self._read]
@@ -169,7 +169,7 @@ class JobFolder:
             try:
                 record = msgspec.json.decode((self.path / "records" / name).read_bytes(), type=AttemptFile)
             except (OSError, msgspec.DecodeError):
-                continue  # not whole yet on this machine: read again next time
+                continue  # not complete on this machine yet: read again next time
             self._read.add(name)
             self._attempts.setdefault(int(found[1]), {})[int(found[2])] = record
         if len(self._read) != known:
@@ -180,7 +180,7 @@ class JobFolder:
         return self._by_task
 
     def log_file(self, task: int, attempt: int) -> Path:
-        """The log of one attempt."""
+        """Return the path of an attempt's log."""
         return self.path / "logs" / f"{task}.{attempt}.log"
 
     def _write(self, name: str, content: bytes) -> None:
@@ -192,13 +192,13 @@ class JobFolder:
 
 
 def mark_of(job: FarmJob) -> str:
-    """The file by which the job's tasks know its folder for pictures; empty where there is none."""
+    """Return the path of the file of `set_output_mark`; empty if the folder of pictures is not known."""
     return str(Path(job.output) / f".kq-{job.id}") if job.output else ""
 
 
 def _copy_of_files(spec: JobSpec, folder: Path, final: Path) -> JobSpec:
-    """`spec` with a copy of its temporary folder at `folder`, which is going to be `final`, and is named as
-    that wherever the spec named the other one. Raises OSError.
+    """Copy the spec's temporary folder to `folder`, which will be renamed to `final`. Returns the spec with
+    paths in `final`. Raises OSError.
     """
     shutil.copytree(spec.temp_dir, folder)
     before = re.compile(rf"{re.escape(spec.temp_dir.rstrip('/'))}(?=/|$)")

@@ -1,4 +1,4 @@
-"""What is known of one farm job in this process, and how it is shown. No engine is called here."""
+"""One farm job in this process: its state, and its records for display. No engine is called here."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .job_folder import FarmJob, JobFolder, Submission
 __all__ = ["KnownJob", "RowsByToken"]
 
 RowsByToken = Mapping[str, Mapping[int, EngineRow]]
-"""What an engine lists, by the token of the submission and the task's number in it."""
+"""An engine's list, by the submission's token and the task's number minus its offset."""
 
 _UNKNOWN = TaskView(TaskState.WAITING)
-_PLACES = {state: place for place, state in enumerate(TaskState)}
+_STATE_INDEX = {state: place for place, state in enumerate(TaskState)}
 _MAX_PICTURES = 20
-"""So many attempts are looked through for the job's picture."""
+"""Most attempts whose logs are searched for the job's picture."""
 _MAX_NODES = 3
-"""More nodes than these are counted, not named."""
+"""Most nodes that are listed by name; more are counted."""
 _OUTCOMES = {
     "completed": Outcome.COMPLETED,
     "failed": Outcome.FAILED,
@@ -34,10 +34,10 @@ _OUTCOMES = {
 
 
 class KnownJob:
-    """A job of a farm: its folder, what was kept, what was decided.
+    """A job of a farm: its folder, saved state, and the views of its tasks.
 
-    Changed on the farm's thread. `views` and `attempts` are replaced, never changed: other threads may read
-    them through `task_record`.
+    Changed on the farm's thread. `views` and `attempts` are replaced, never modified, because other threads
+    read them through `task_record`.
     """
 
     def __init__(self, farm: str, folder: JobFolder, kept: FarmJob, *, from_history: bool = False) -> None:
@@ -47,7 +47,7 @@ class KnownJob:
         self.from_history = from_history
         """Whether an earlier session submitted it."""
         self.is_stop_unsent = False
-        """Whether the engine has not confirmed yet that it stops what the user stopped."""
+        """Whether the engine has not yet confirmed a stop that the user requested."""
         self.views: Mapping[int, TaskView] = {}
         self.attempts: Mapping[int, Sequence[AttemptFile]] = {}
         self._patterns = load_patterns(kept.renderer)
@@ -55,23 +55,26 @@ class KnownJob:
 
     @property
     def is_stop_wanted(self) -> bool:
-        """Whether the user stopped all of it."""
+        """Whether the user stopped the whole job."""
         return self.kept.stopped_at > 0
 
     @property
     def is_live(self) -> bool:
-        """Whether anything may still change by itself."""
+        """Whether the job is not over, so that its state may change."""
         return not self.kept.error and (
             len(self.views) < len(self.kept.labels)
             or any(not view.state.is_terminal for view in self.views.values())
         )
 
     def latest_submissions(self) -> dict[int, Submission]:
-        """The submission that each task was given to the engine with last."""
+        """Return the latest submission of each task."""
         return {task: each for each in self.kept.submissions for task in each.tasks}
 
     def decide(self, rows: RowsByToken, poll: Poll | None) -> bool:
-        """Bring the views of all tasks up to date. Returns whether anything changed. Raises OSError."""
+        """Update the views of all tasks from the engine's list and the records. Returns whether any changed.
+
+        Raises OSError.
+        """
         attempts = self.folder.attempts()
         latest = self.latest_submissions()
         stopped = set(self.kept.stopped_tasks)
@@ -96,19 +99,19 @@ class KnownJob:
         return is_changed
 
     def unseen_outputs(self) -> dict[str, tuple[str, float]]:
-        """The folders for pictures that machines of the farm did not see: which machine, and when."""
+        """Return folders of pictures that a farm machine did not find: the machine, and the time."""
         tries = (each for attempts in self.attempts.values() for each in attempts)
         return {each.unseen: (each.node or each.host, each.started) for each in tries if each.unseen}
 
     def forget_views(self, tasks: Sequence[int]) -> None:
-        """These tasks begin anew."""
+        """Discard the views of tasks that are submitted again."""
         chosen = set(tasks)
         self.views = {task: view for task, view in self.views.items() if task not in chosen}
 
-    # --- How it is shown ----------------------------------------------------------
+    # --- Records ---
 
     def record(self, silence: str) -> JobRecord:
-        """The job as the tab and `kq` show jobs; `silence`: why what is known may be old, or empty."""
+        """Return the job's record. `silence`: why it may be out of date; or empty."""
         kept, count = self.kept, len(self.kept.labels)
         known = [self.views.get(task, _UNKNOWN) for task in range(count)]
         counts = Counter(view.state for view in known)
@@ -121,7 +124,7 @@ class KnownJob:
         latest = max(tries, key=lambda each: each[1].started, default=None)
         ended = [each for each in tries if each[1].ended is not None]
         last = max(ended, key=lambda each: each[1].ended or 0.0, default=None)
-        explained = self._explained(known, counts)
+        explained = self._task_with_reason(known, counts)
         reason = "" if explained is None else self.task_record(explained).reason
         is_failed = explained is not None and known[explained].state is TaskState.FAILED
         shown = explained if is_failed else None if latest is None else latest[0]
@@ -156,8 +159,8 @@ class KnownJob:
             farm=self.farm,
         )
 
-    def _explained(self, known: Sequence[TaskView], counts: Mapping[TaskState, int]) -> int | None:
-        """The task whose reason is the job's: what failed, or what it waits for where none runs."""
+    def _task_with_reason(self, known: Sequence[TaskView], counts: Mapping[TaskState, int]) -> int | None:
+        """Return the task whose reason is the job's: a failed one, or a waiting one if none runs."""
         states = [TaskState.FAILED, TaskState.CANCELLED]
         if not counts[TaskState.RUNNING]:
             states.insert(1, TaskState.WAITING)
@@ -170,21 +173,22 @@ class KnownJob:
         return None
 
     def _latest_picture(self, ended: Sequence[tuple[int, AttemptFile]]) -> str:
-        """Of the attempts that are over, from the latest on, the first that has one."""
+        """Return the picture of the latest finished attempt that has one, of the last 20; else empty."""
         for _task, attempt in sorted(ended, key=lambda each: -(each[1].ended or 0.0))[:_MAX_PICTURES]:
             if picture := self._read_end(attempt).picture:
                 return picture
         return ""
 
     def states(self) -> bytes:
-        """The state of each task, as its place among the members of TaskState. Any thread."""
-        views, waiting = self.views, _PLACES[TaskState.WAITING]
+        """Return one byte per task: the index of its state among the members of TaskState. Any thread."""
+        views, waiting = self.views, _STATE_INDEX[TaskState.WAITING]
         return bytes(
-            _PLACES[views[task].state] if task in views else waiting for task in range(len(self.kept.labels))
+            _STATE_INDEX[views[task].state] if task in views else waiting
+            for task in range(len(self.kept.labels))
         )
 
     def task_record(self, task: int) -> TaskRecord:
-        """One task as the tab and `kq` show tasks. Any thread."""
+        """Return the record of a task. Any thread."""
         view = self.views.get(task, _UNKNOWN)
         attempts = self.attempts.get(task, ())
         last = _attempt_of(view, attempts)
@@ -211,13 +215,13 @@ class KnownJob:
         )
 
     def attempt_records(self, task: int | None) -> Iterator[AttemptRecord]:
-        """The attempts of a task that are over, or of all tasks for None. Any thread."""
+        """Yield the finished attempts of a task; None: of all tasks. Any thread."""
         attempts = self.attempts
         for index in sorted(attempts) if task is None else [task]:
             tries = attempts.get(index, ())
             for place, each in enumerate(tries):
                 if not each.outcome and place == len(tries) - 1:
-                    continue  # it runs, or is not known to be over
+                    continue  # it may still run
                 yield AttemptRecord(
                     job_id=self.kept.id,
                     task=index,
@@ -235,7 +239,7 @@ class KnownJob:
                 )
 
     def _read_end(self, attempt: AttemptFile) -> _LogEnd:
-        """What the end of an attempt's log says. Read once: there may be thousands."""
+        """Return the result of the end of an attempt's log. Cached, because there may be thousands."""
         key = (attempt.task, attempt.attempt, attempt.outcome)
         known = self._log_ends.get(key)
         if known is None:
@@ -245,9 +249,9 @@ class KnownJob:
 
 class _LogEnd(NamedTuple):
     picture: str
-    """What the log names last, else what was asked for and was there at the end."""
+    """The last picture in the log, else the expected one if it existed at the end."""
     reason: str
-    """How the attempt ended, with the last line of its log that is an error."""
+    """How the attempt ended, with the last error line of its log."""
 
 
 def _log_end(attempt: AttemptFile, patterns: OutputPatterns, folder: str) -> _LogEnd:
@@ -263,7 +267,7 @@ def _log_end(attempt: AttemptFile, patterns: OutputPatterns, folder: str) -> _Lo
 
 
 def _attempt_of(view: TaskView, attempts: Sequence[AttemptFile]) -> AttemptFile | None:
-    """The attempt that a view is about."""
+    """Return the attempt with the number of `view.attempt`, or None."""
     return next((each for each in reversed(attempts) if each.attempt == view.attempt), None)
 
 

@@ -1,6 +1,6 @@
-"""OpenCue, by its own client pycue: one job of one layer a submission. When it is called: decided elsewhere.
+"""The OpenCue adapter, on its client pycue: each submission is a job with one layer.
 
-pycue is an optional dependency (the group `opencue`), and is imported when it is first needed.
+pycue is an optional dependency (the group `opencue`), and is imported on first use.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .job_folder import RUNNER
 __all__ = ["OpenCue", "job_spec", "read_job_name"]
 
 _TIMEOUT_S = 15
-"""pycue's own limit of 10,000 is meant as milliseconds, and used as seconds."""
+"""Replaces pycue's own limit of 10,000, meant as milliseconds and used as seconds."""
 _PAGE_SIZE = 1000
 _MAX_FRAMES = 100_000
 """Cuebot refuses a job with more."""
 _NAME = re.compile(r"_kq_([0-9a-f]{16})_(\d+)_")
 _OUT_OF_MEMORY = 33
-"""RQD's exit status of a frame that was ended because it used too much memory."""
+"""RQD's exit status for a frame that was killed for its memory use."""
 _HEADER = (
     '<?xml version="1.0"?>\n<!DOCTYPE spec PUBLIC "SPI Cue  Specification Language" '
     '"http://localhost:8080/spcue/dtd/cjsl-1.15.dtd">\n'
@@ -54,7 +54,7 @@ _WHOLE_NUMBERS = ("cores", "minutes", "max_parallel", "priority")
 
 
 class OpenCue:
-    """The Cuebot that CUEBOT_HOSTS or pycue's configuration names. To be used from one thread."""
+    """The Cuebot of CUEBOT_HOSTS or of pycue's configuration. To be used from one thread."""
 
     options: Sequence[Option] = OPTIONS
 
@@ -63,7 +63,7 @@ class OpenCue:
         self._user = given.get("KQ_OPENCUE_USER") or getpass.getuser()
         self._pycue: Any = None
         self._finished: dict[str, list[Row]] = {}
-        """Rows of jobs that are over, by their names: they do not change."""
+        """Rows of finished jobs, by job name; cached, because they do not change."""
 
     def check(self, options: Mapping[str, str]) -> list[str]:
         """See Engine."""
@@ -147,7 +147,7 @@ class OpenCue:
     # --- pycue --------------------------------------------------------------------
 
     def _client(self) -> Any:
-        """pycue, with a time limit. Raises Refused where it is not installed."""
+        """Return pycue with a time limit set. Raises Refused if it is not installed."""
         if self._pycue is None:
             try:
                 import opencue
@@ -157,7 +157,7 @@ class OpenCue:
                     f"OpenCue's client is not installed here ({error}): "
                     "install opencue-pycue, as `pip install katana-queue[opencue]` does"
                 ) from error
-            except Exception as error:  # it reads its configuration as it is imported
+            except Exception as error:  # its import reads its configuration
                 raise Refused(f"OpenCue's client cannot be used: {one_line(str(error))}") from error
             opencue.Cuebot.setTimeout(_TIMEOUT_S)
             self._pycue = opencue
@@ -169,7 +169,7 @@ class OpenCue:
         try:
             return function(*arguments, **named)
         except (exceptions.CueException, client.cuebot.grpc.RpcError) as error:
-            # pycue's functions raise exceptions of its own, the methods of its jobs those of gRPC.
+            # pycue's functions raise its own exceptions, methods of its jobs those of gRPC.
             is_own = isinstance(error, exceptions.CueException)
             kind = type(error) if is_own else exceptions.EXCEPTION_MAP.get(error.code())
             message = one_line(str(error) if is_own else str(error.details()))[:500]
@@ -206,7 +206,7 @@ class OpenCue:
 
 
 class _NotThere(Refused):
-    """OpenCue has no such show or job."""
+    """OpenCue has no such entity."""
 
 
 _STATES = {
@@ -222,12 +222,12 @@ _STATES = {
 
 
 def _state_of(message: Any) -> str:
-    """The name of a job's or a frame's state."""
+    """Return the name of a job's or a frame's state."""
     return str(message.DESCRIPTOR.fields_by_name["state"].enum_type.values_by_number[message.state].name)
 
 
 def _row(frame: Any, *, is_paused: bool) -> EngineRow:
-    """What OpenCue says of a frame (a `job.Frame` of its protocol)."""
+    """Convert a frame (a `job.Frame` of OpenCue's protocol)."""
     state = _STATES.get(_state_of(frame), EngineState.PENDING)
     if state is EngineState.FAILED and frame.exit_status == _OUT_OF_MEMORY:
         state = EngineState.OUT_OF_MEMORY
@@ -241,7 +241,7 @@ def _row(frame: Any, *, is_paused: bool) -> EngineRow:
 
 
 def read_job_name(name: str) -> tuple[str, int] | None:
-    """Token and offset of a job of ours, by its name in OpenCue; None for others."""
+    """Return token and offset from a job's name in OpenCue; None for a job that is not from kq."""
     found = _NAME.search(name)
     return None if found is None else (found[1], int(found[2]))
 
@@ -255,10 +255,10 @@ def job_spec(
     offset: int,
     options: Mapping[str, str],
 ) -> str:
-    """The job as Cuebot's XML (cjsl-1.15). Its frames are the numbers of tasks.
+    """Return the submission as Cuebot's XML (cjsl-1.15). Frame numbers are task numbers.
 
-    The order of elements is the DTD's. Names hold letters, digits, points and underscores alone, so the job's
-    is made fit; the token in it finds the job again.
+    The elements are in the order of the DTD. OpenCue's names may contain only letters, digits, points and
+    underscores, so the job's name is adapted. Raises BadInput for invalid options.
     """
     _check_options(options)
     root = ElementTree.Element("spec")
@@ -288,7 +288,7 @@ def job_spec(
     add(job, "autoeat", "false")
     layer = add(add(job, "layers"), "layer", name="render", type="Render")
     python = options.get("python") or "python3"
-    # Without quotation marks that would keep Cuebot from putting the number there.
+    # Not quoted, because Cuebot would not substitute it in quotes.
     add(layer, "cmd", f"{shlex.join([python, str(folder / RUNNER.name)])} #IFRAME#")
     add(layer, "range", _ranges(tasks))
     add(layer, "chunk", "1")

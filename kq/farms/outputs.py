@@ -1,6 +1,6 @@
-"""Folders for pictures that a farm's machines do not see: what is likely, and what was found out.
+"""Detects folders of pictures that a farm's machines do not share, by name and by their tasks' reports.
 
-A task of a job looks for the job's mark in that folder before it renders. What it finds is remembered.
+Before a task renders, it checks for the job's mark in that folder. Missing folders are remembered here.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ..records import JobSpec
 __all__ = ["UnseenOutputs", "is_local", "local_output"]
 
 _REMEMBERED_S = 3600.0
-"""So long a folder that was not seen is refused: a share may be mounted there meanwhile."""
-_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108  # nothing is written there
+"""For how long jobs with a missing folder are refused; then a share may have been mounted there."""
+_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108  # only compared
 
 
 class UnseenOutputs:
-    """Kept in a file beside the jobs. To be used from one thread, never Qt's."""
+    """The missing folders, saved in a file next to the jobs. To be used from one thread, not Qt's."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[str, tuple[str, float]] | None = None
 
     def note(self, found: dict[str, tuple[str, float]]) -> None:
-        """Remember folders, each with a machine that did not see it, and when that was."""
+        """Add missing folders, each with a machine on which it was missing, and the time."""
         known = self._load()
         limit = time.time() - _REMEMBERED_S
         news = {folder: each for folder, each in found.items() if folder not in known and each[1] > limit}
@@ -42,10 +42,10 @@ class UnseenOutputs:
             draft.write_bytes(msgspec.json.encode(known))
             replace_file(draft, self._path)
         except OSError:
-            pass  # it is found out again
+            pass  # later tasks will report it again
 
     def check(self, spec: JobSpec) -> None:
-        """Raise Refused when the job's pictures go where a machine of the farm lately saw no such folder."""
+        """Raise Refused if a farm machine did not find the job's folder of pictures in the last hour."""
         folder = _output(spec)
         node, at = self._load().get(folder, ("", 0.0))
         if node and time.time() < at + _REMEMBERED_S:
@@ -65,12 +65,12 @@ class UnseenOutputs:
 
 
 def is_local(folder: Path) -> bool:
-    """Whether a folder is one that each machine has for itself, by its name."""
+    """Whether a folder is below a temporary one, which each machine has on its own disk."""
     return any(folder.is_relative_to(each) for each in (*_LOCAL, tempfile.gettempdir()))
 
 
 def local_output(spec: JobSpec) -> str:
-    """A warning for a job whose pictures go into such a folder; else empty."""
+    """Return a warning if the job's pictures are written to a local folder; else empty."""
     folder = _output(spec)
     if not folder or not is_local(Path(folder)):
         return ""
@@ -78,5 +78,5 @@ def local_output(spec: JobSpec) -> str:
 
 
 def _output(spec: JobSpec) -> str:
-    """The folder that pictures are written to; empty where it is not known."""
+    """Return the job's folder of pictures; empty if it is not known."""
     return str(Path(spec.cwd or spec.temp_dir, spec.picture).parent) if spec.picture else ""

@@ -1,4 +1,4 @@
-"""The records of a farm's jobs as other threads see them. Nothing is decided or read from a disk here."""
+"""The records of a farm's jobs, shared between threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FarmChange", "PublishedJobs"]
 
 
 class FarmChange(NamedTuple):
-    """What changed since the change before."""
+    """The records that changed since the previous change."""
 
     jobs: tuple[JobRecord, ...]
     removed_jobs: tuple[str, ...] = ()
@@ -30,17 +30,17 @@ class PublishedJobs:
         self._listeners: list[Listener] = []
 
     def all(self) -> list[JobRecord]:
-        """All records, in no order."""
+        """Return all records, unordered."""
         with self._lock:
             return list(self._records.values())
 
     def get(self, job_id: str) -> JobRecord | None:
-        """One record, or None."""
+        """Return a job's record, or None."""
         with self._lock:
             return self._records.get(job_id)
 
     def publish(self, records: Iterable[JobRecord], removed: Iterable[str] = ()) -> None:
-        """Take in records; those that are as before are no news. Listeners are called on this thread."""
+        """Set records, and call the listeners with those that differ from before, on this thread."""
         gone = tuple(removed)
         with self._lock:
             changed = tuple(each for each in records if self._records.get(each.id) != each)
@@ -53,9 +53,9 @@ class PublishedJobs:
                     listener(FarmChange(changed, gone))
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
-        """Have `listener` called with changes; at once, on this thread, with all that is known.
+        """Have `listener` called with changes, and at once, on this thread, with all records.
 
-        It must neither wait nor use this object: it is called under its lock.
+        It must not block or use this object, because it is called with the lock held.
 
         Returns:
             A function that removes it.

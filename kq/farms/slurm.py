@@ -1,6 +1,6 @@
-"""Slurm, by its own commands: one array a submission. When commands are called is decided elsewhere.
+"""The Slurm adapter, on Slurm's commands: each submission is a job array.
 
-Every option is an argument, so that no variable of the user's environment changes what a job asks for.
+Options are passed as arguments, and Slurm's environment variables removed, so that these change no job.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Slurm", "parse_minutes", "parse_rows", "wait_reason"]
 
 _SUBMIT_TIMEOUT_S = 20.0
 _COMMAND_TIMEOUT_S = 15.0
-"""Commands take milliseconds, and hang for 10 s when the controller does not answer."""
+"""Commands take milliseconds, or 10 s when the controller does not reply."""
 _COMMENT_MARK = "kq:"
 _SEPARATOR = "\x1f"
 _FORMAT = _SEPARATOR.join(("%F", "%K", "%T", "%r", "%N", "%S", "%k"))
@@ -31,7 +31,7 @@ _NO_CONTACT = re.compile(
     r"Unable to contact slurm controller|Socket timed out|Connection refused", re.IGNORECASE
 )
 _FULL = re.compile(r"Resource temporarily unavailable", re.IGNORECASE)
-"""What --test-only says; without it sbatch would wait for room, in silence."""
+"""Error of sbatch --test-only when the queue is full; without that option sbatch would wait."""
 
 OPTIONS = (
     Option("partition", "the partition; empty: Slurm's default"),
@@ -111,7 +111,7 @@ _REASONS = {
 
 
 class Slurm:
-    """The Slurm cluster that the commands of this machine belong to. To be used from one thread."""
+    """The Slurm cluster for which this machine is configured. To be used from one thread."""
 
     options: Sequence[Option] = OPTIONS
 
@@ -122,7 +122,7 @@ class Slurm:
             for key, value in given.items()
             if not key.startswith(("SBATCH_", "SLURM_", "SQUEUE_", "SCANCEL_", "KQ_")) or key == "SLURM_CONF"
         }
-        # Times as seconds since the epoch: the nodes' and this machine's zones may differ.
+        # Times as seconds since the epoch, because time zones may differ between machines.
         self._environment["SLURM_TIME_FORMAT"] = "%s"
         self._ignored = sorted(key for key in given if key.startswith("SBATCH_"))
         self._max_array = 0
@@ -155,7 +155,7 @@ class Slurm:
         return noted
 
     def max_array(self) -> int:
-        """How many tasks one array may have. Asked once."""
+        """See Engine. Cached."""
         if not self._max_array:
             shown = self._run(["scontrol", "show", "config"], _COMMAND_TIMEOUT_S)
             found = re.search(r"^MaxArraySize\s*=\s*(\d+)", shown, re.MULTILINE)
@@ -248,10 +248,10 @@ class Slurm:
 
 
 def parse_rows(listed: str, now: float) -> list[Row]:
-    """The lines of squeue that are ours. Lines of another form are passed over.
+    """Parse squeue's output in _FORMAT. Returns the rows of kq's tasks; other lines are ignored.
 
     Args:
-        now: wall clock, to word how long a task is held back.
+        now: seconds since the epoch, for the remaining delay of a task.
     """
     rows = []
     for line in listed.splitlines():
@@ -275,7 +275,12 @@ def parse_rows(listed: str, now: float) -> list[Row]:
 
 
 def wait_reason(reason: str, start: str, now: float) -> str:
-    """Why a task waits, in words; Slurm's own word where it is not known here."""
+    """Return Slurm's `reason` for a waiting task as a message; an unknown one unchanged.
+
+    Args:
+        start: earliest start, in seconds since the epoch, as text.
+        now: the current time, in seconds since the epoch.
+    """
     if reason == "BeginTime":
         if start.isdigit() and int(start) > now:
             return (
@@ -287,7 +292,7 @@ def wait_reason(reason: str, start: str, now: float) -> str:
 
 
 def parse_minutes(text: str) -> float | None:
-    """Slurm's `days-hours:minutes:seconds` in minutes; None: no limit, or no such text."""
+    """Convert Slurm's `days-hours:minutes:seconds` to minutes; None for no limit or other text."""
     found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Gives tasks of a job to the engine, each once, and takes them back. On the farm's thread."""
+"""Submits tasks to the engine exactly once, and stops them. On the farm's thread."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .known_job import KnownJob, RowsByToken
 __all__ = ["Submitter"]
 
 _RESUBMIT_AFTER_S = 60.0
-"""A submission whose answer was not heard is looked for this long before it is made again."""
+"""A submission whose reply was lost is repeated if it is not in the engine's list after so long."""
 _log = logging.getLogger("kq.farms")
 
 
 class Submitter:
-    """Writes down what it is going to do before it does it.
+    """Submits and stops tasks. Each request is saved in the job's folder before it is sent to the engine.
 
     Args:
-        engine: what it gives tasks to.
+        engine: the farm's engine.
         on_change: called with a job that changed.
     """
 
@@ -32,9 +32,9 @@ class Submitter:
         self._on_change = on_change
 
     def give(self, job: KnownJob, tasks: Sequence[int]) -> None:
-        """Note what is to be submitted, then submit it: a desktop that dies in between finds the note.
+        """Save the submissions, then send them, so that a crash in between loses none.
 
-        Raises Refused, ConnectionLost; after the latter it is looked for, and given again if need be.
+        Raises Refused, ConnectionLost; after the latter `settle` finds or repeats the submission.
         """
         kept = job.kept
         size = self._engine.max_array()
@@ -74,12 +74,12 @@ class Submitter:
         job.folder.save(kept)
 
     def settle(self, job: KnownJob, rows: RowsByToken, engine_ids: dict[str, str]) -> None:
-        """Find by its token what the engine was given without its answer being heard; else give it again.
+        """Find submissions whose reply was lost, by their token; repeat those not listed after 60 s.
 
         Args:
-            job: one that is not over.
-            rows: what the engine lists now.
-            engine_ids: the engine's id of each token in them.
+            job: a job that is not over.
+            rows: the engine's current list.
+            engine_ids: the engine's id by token, from that list.
         """
         for submission in list(job.kept.submissions):
             if submission.engine_id:
@@ -102,13 +102,10 @@ class Submitter:
             try:
                 self.send_stop(job, rows)
             except ConnectionLost:
-                pass  # with the next poll
+                pass  # it is sent again with the next poll
 
     def stop(self, job: KnownJob, rows: RowsByToken, tasks: Sequence[int] | None = None) -> None:
-        """End what waits and runs of a job, or these tasks of it. Raises ConnectionLost.
-
-        What could not be stopped is stopped when the engine answers again.
-        """
+        """Stop a job, or these tasks of it. Raises ConnectionLost: then the stop is sent again later."""
         kept = job.kept
         if tasks is None:
             kept.stopped_at = time.time()
@@ -121,7 +118,7 @@ class Submitter:
         self.send_stop(job, rows)
 
     def send_stop(self, job: KnownJob, rows: RowsByToken) -> None:
-        """Have the engine stop what the user stopped. Raises ConnectionLost."""
+        """Send the stop that the user requested to the engine. Raises ConnectionLost."""
         sent = [each for each in job.kept.submissions if each.engine_id]
         if job.is_stop_wanted:
             self._engine.stop([each.engine_id for each in sent])
@@ -139,6 +136,6 @@ class Submitter:
 
 
 def _engine_id_in_records(job: KnownJob, token: str) -> str:
-    """The engine may have forgotten what it ran; the records name it."""
+    """Return the engine's id from the attempt records, in case the engine lists the job no more; or empty."""
     attempts = (each for tries in job.folder.attempts().values() for each in tries)
     return next((each.engine_id for each in attempts if each.token == token), "")
