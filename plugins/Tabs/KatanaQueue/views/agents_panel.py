@@ -1,4 +1,4 @@
-"""The Agents: what each does; draining, restarting and removing them. Which there are, the model knows."""
+"""The page with the Agents: a table, and buttons to drain, restart and remove them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ _MARGIN = 8
 
 
 class AgentsPanel(QWidget):
-    """Signals:
-    refused(str): why nothing was done; empty when the last one no longer matters.
+    """Shows the Agents of `model`, and sends requests about them to the queue. Qt's thread; nothing waits.
+
+    Signals:
+        refused(str): an error message; empty when the last one no longer matters.
     """
 
     refused = Signal(str)
@@ -57,8 +59,8 @@ class AgentsPanel(QWidget):
         super().__init__(parent)
         self._model, self._bridge = model, bridge
         self._client: QueueClient | None = None
-        self._is_fitted = True  # the columns, to the panel's width
-        self._is_fitting = False
+        self._is_fitted = True  # whether the columns follow the panel's width
+        self._is_fitting = False  # whether they are being resized by this class
         self._make_table()
         self.drain = self._action(
             "Drain", "Let it finish what it runs, and give it nothing more", self._drain
@@ -97,12 +99,12 @@ class AgentsPanel(QWidget):
         self._update()
 
     def set_client(self, client: QueueClient | None) -> None:
-        """Act on this queue; on none, nothing applies."""
+        """Set the queue to act on; None, without a connection, disables the actions."""
         self._client = client
         self._update()
 
     def set_queue(self, queue: QueueRecord) -> None:
-        """Show how many local Agents are wanted."""
+        """Show the wanted number of local Agents, unless the artist is changing it."""
         is_being_set = self._wish.isActive() or (self.count.hasFocus() and self.count.lineEdit().isModified())
         if not is_being_set:
             with QSignalBlocker(self.count):
@@ -138,7 +140,7 @@ class AgentsPanel(QWidget):
         )  # its whole row has a frame
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The columns fit, until the artist sizes one: the reason of a lost Agent stays visible."""
+        """Fit the columns to the width, until the artist resizes one: *Reason* should stay visible."""
         super().resizeEvent(event)
         if not self._is_fitted:
             return
@@ -147,7 +149,7 @@ class AgentsPanel(QWidget):
         extra = sum(column.width for column in columns) - least
         share = min(1.0, max(0.0, (self.width() - least) / extra))
         self._is_fitting = True
-        for place, column in enumerate(columns[:-1]):  # the last has the rest
+        for place, column in enumerate(columns[:-1]):  # the last one stretches
             width = column.least + int((column.width - column.least) * share)
             self.table.horizontalHeader().resizeSection(place, width)
         self._is_fitting = False
@@ -185,7 +187,7 @@ class AgentsPanel(QWidget):
         inside.addWidget(self.none)
 
     def selected(self) -> list[AgentRecord]:
-        """The selected Agents."""
+        """Return the selected Agents."""
         return [self._model.agent(index.row()) for index in self.table.selectionModel().selectedRows()]
 
     def _update(self) -> None:
@@ -212,7 +214,7 @@ class AgentsPanel(QWidget):
         self._ask(what, method, [agent.id for agent in chosen])
 
     def _end(self, verb: str, method: str) -> None:
-        """End the selected Agents; ask first when that costs a long render."""
+        """End the selected Agents by `method` of the client; ask first if one has a long-running render."""
         ids = [agent.id for agent in self.selected()]
         now_s = self._model.now_s()
         busy_s = [now_s - agent.since for agent in self.selected() if agent.state == AgentState.BUSY]
@@ -229,7 +231,7 @@ class AgentsPanel(QWidget):
 
     def _ask(self, what: str, method: str, ids: list[str]) -> None:
         self.refused.emit("")
-        if self._client is None:  # it went while a menu or a question was open
+        if self._client is None:  # disconnected while a menu or a dialog was open
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
         elif ids:
             call: Callable[[list[str]], Future[None]] = getattr(self._client, method)
@@ -258,7 +260,7 @@ def _are_draining(agents: list[AgentRecord]) -> bool:
 
 
 class _AgentDelegate(QStyledItemDelegate):
-    """Texts with the margins of the jobs list; the state with its icon and colour."""
+    """Draws cells with the margins of the jobs list, and states with their icon and colour."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(super().sizeHint(option, index).width() + 12, row_height(option.font))

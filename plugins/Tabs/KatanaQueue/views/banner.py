@@ -1,4 +1,4 @@
-"""Messages of the tab itself: a queue that starts or is gone, an empty list, passing notices."""
+"""Messages in the tab: the state of the queue, the page for an empty list, and short notices."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["Banner", "EmptyPage", "Notice"]
 
 
 def _capitalized(text: str) -> str:
-    """`text` with a capital and a full stop, which the queue's messages do not have."""
+    """Return `text` with a capital letter and a full stop, which the queue's messages do not have."""
     stop = "" if not text or text[-1] in ".…!?" else "."
     return text[:1].upper() + text[1:] + stop
 
 
 class Banner(QWidget):
-    """A strip above a list or a log, shown while something is out of the ordinary.
+    """A bar above a list or a log with a warning, an error or the state of the queue; else hidden.
 
     Signals:
-        resume_wanted(): the queue is paused, and is to go on.
+        resume_wanted(): resume the queue, which is paused.
     """
 
     resume_wanted = Signal()
@@ -60,7 +60,7 @@ class Banner(QWidget):
         self.hide()
 
     def show_text(self, text: str, state: str, busy: bool = False) -> None:
-        """Show `text` in the colour of `state`; nothing when it is empty."""
+        """Show `text` in the colour of `state`, with a progress bar if `busy`; hide if `text` is empty."""
         self._state = state
         text = _capitalized(text)
         self._text.setText(text)
@@ -72,11 +72,12 @@ class Banner(QWidget):
         self.update()
 
     def show_queue(self, status: ConnectionStatus, message: str, queue: QueueRecord) -> None:
-        """Show what is out of the ordinary about the queue; nothing when all is well.
+        """Show the state of the connection, or a problem or pause of the queue; hide if there is none.
 
         Args:
-            status, message: of the connection, as the client reports them.
-            queue: of a queue that is connected.
+            status: of the connection.
+            message: of the connection, as the client reports it; may be empty.
+            queue: the queue's record, used while connected.
         """
         match status:
             case ConnectionStatus.STARTING:
@@ -96,11 +97,11 @@ class Banner(QWidget):
 
     @property
     def text(self) -> str:
-        """The text that is shown."""
+        """The shown text; empty while hidden."""
         return self._text.text() if not self.isHidden() else ""
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """A tint of the state's colour, and a bar of it at the left."""
+        """Draw the background in the state's colour, with a stronger stripe at the left."""
         painter = QPainter(self)
         colour = state_colour(self._state, self.palette())
         painter.fillRect(self.rect(), faded(colour, 0.14))
@@ -108,10 +109,10 @@ class Banner(QWidget):
 
 
 class EmptyPage(QWidget):
-    """Shown in place of an empty list: how to fill it.
+    """Shown in place of an empty list: explains why it is empty and what to do.
 
     Signals:
-        clear_filter_wanted(): show all jobs again.
+        clear_filter_wanted(): clear the filter.
     """
 
     clear_filter_wanted = Signal()
@@ -145,7 +146,7 @@ class EmptyPage(QWidget):
         self.setBackgroundRole(QPalette.ColorRole.Base)
 
     def show_how_to_start(self) -> None:
-        """Nothing was rendered yet."""
+        """Explain how to start a render, when there are no jobs yet."""
         self._title.setText("No renders yet")
         self._text.setText(
             "Right-click a node in the Node Graph and choose "
@@ -155,13 +156,13 @@ class EmptyPage(QWidget):
         self._clear.hide()
 
     def show_no_queue(self) -> None:
-        """Nothing can be rendered; the strip above the list has the reason."""
+        """Show that there is no queue; the banner above the list shows the reason."""
         self._title.setText("No queue")
         self._text.setText("Katana Queue is not running: the line above says why.")
         self._clear.hide()
 
     def show_no_match(self, total: int) -> None:
-        """There are jobs, and the filter hides all of them."""
+        """Show that the filter hides all of `total` jobs, with a button to clear it."""
         self._title.setText("No job matches")
         self._text.setText(
             f"The filter hides all {total:,} jobs." if total != 1 else "The filter hides the one job."
@@ -172,14 +173,14 @@ class EmptyPage(QWidget):
         colour_text(self._text, faded(self.palette().color(QPalette.ColorRole.Text), 0.66))
 
     def changeEvent(self, event: QEvent) -> None:
-        """Another palette, other colours."""
+        """Set the text's colour again when the palette changes."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_clear"):
             self._dim()
 
 
 class Notice(QLabel):
-    """The last message, shown for a while; of a long one the beginning and the end."""
+    """The last message, shown for 12 seconds. A long one is elided in the middle."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -190,11 +191,11 @@ class Notice(QLabel):
         self._timer.timeout.connect(self.hide)
         self._is_refusal = False
         self.setContentsMargins(SPACING + 2, 3, SPACING + 2, 3)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # it widens no panel
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # never widens the panel
         self.hide()
 
     def refuse(self, message: str) -> None:
-        """Show why something was not done, until it no longer matters: then `message` is empty."""
+        """Show an error message; an empty `message` hides the last one, which no longer matters."""
         if message:
             self.show_message(message)
             self._is_refusal = True
@@ -202,13 +203,13 @@ class Notice(QLabel):
             self.hide()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """What there is room for; the tool tip has all of it."""
+        """Draw the text, elided if needed; the tool tip has all of it."""
         place = self.contentsRect()
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, place.width())
         QPainter(self).drawText(place, int(Qt.AlignmentFlag.AlignVCenter), text)
 
     def show_message(self, message: str) -> None:
-        """Show `message`."""
+        """Show a message that is not an error."""
         self._is_refusal = False
         self.setText(message)
         self.setToolTip(message)

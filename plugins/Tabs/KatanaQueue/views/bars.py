@@ -1,4 +1,4 @@
-"""The tab's frame: the bar above the list, the pages below it with their buttons. No content of its own."""
+"""The bar above the jobs list, and the pages below it with their tabs and buttons."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["DetailsPanel", "TopBar"]
 
 
 class TopBar(FittingWidget):
-    """Actions at the left, the filter at the right: one row, because panels are often low."""
+    """Actions at the left and the filter at the right, in one row, since panels are often low."""
 
     def __init__(
         self,
@@ -36,14 +36,18 @@ class TopBar(FittingWidget):
         view_menu: QMenu,
         parent: QWidget | None = None,
     ) -> None:
-        """Args:
-        groups: actions that belong together, two groups at least; those of the first show their texts,
-            and the first two are in sight in the narrowest panel.
-        filter_bar, view_menu: what is right of them.
+        """Create the buttons.
+
+        Args:
+            groups: of actions, at least two. Those of the first group show their texts, and the first two
+                groups are visible even in the narrowest panel.
+            filter_bar: placed right of the actions.
+            view_menu: the menu of the button *View*, at the right end.
+            parent: the owner.
         """
         super().__init__(parent)
         self.controls: list[QWidget] = []
-        """What the keyboard reaches, in order."""
+        """The widgets in tab order."""
         self._filter = filter_bar
         self._bar = QToolBar("Katana Queue", self)
         self._bar.setMovable(False)
@@ -51,7 +55,7 @@ class TopBar(FittingWidget):
         self._bar.setIconSize(QSize(16, 16))
         self._bar.setStyleSheet(
             COMPACT_BUTTONS + "QToolBar { border: 0; padding: 2px; spacing: 2px; }"
-            # Qt leaves this one 12 pixels, which the padding of the others would fill
+            # Qt makes this button 12 pixels wide, which the padding of the others would fill.
             "QToolButton#qt_toolbar_ext_button { padding: 0; }"
         )
         for place, group in enumerate(groups):
@@ -61,14 +65,14 @@ class TopBar(FittingWidget):
                 self._add(action, with_text=not place)
             if place == 1:
                 first = self._bar.sizeHint().width()
-        self._more = self._bar.findChildren(QToolButton, "qt_toolbar_ext_button")  # one, which Qt makes
+        self._more = self._bar.findChildren(QToolButton, "qt_toolbar_ext_button")  # Qt's button for the rest
         for button in self._more:
             button.setAccessibleName("More actions")
             button.setToolTip("More actions")
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.controls += self._more
         self._least = first + 2 * self._bar.iconSize().width()
-        """The width of the first buttons and of the menu button for the others, in pixels."""
+        """The width of the first two groups and of the button for the others, in pixels."""
         view = self._view = QToolButton(self)
         view.setText("View")
         view.setAccessibleName("View options")
@@ -90,12 +94,12 @@ class TopBar(FittingWidget):
         self.follow_palette()
 
     def follow_palette(self) -> None:
-        """Draw the icon in the palette's colours."""
+        """Draw the icon again in the palette's colours."""
         for button in self._more:
             button.setIcon(tool_icon("more", self.palette()))
 
     def _fit(self) -> None:
-        """The filter's switches are worth more than the last buttons, the first buttons more than they."""
+        """Hide the last buttons first, then the filter's switches, and never the first two groups."""
         room = self.width() - self._view.sizeHint().width() - 4 * SPACING
         with_switches = room - self._filter.full_width()
         fits = with_switches >= self._least
@@ -120,20 +124,20 @@ _BY_KEY = (
 
 
 class _Tabs(QTabBar):
-    """Shows that it has the keyboard, whatever the host's style draws."""
+    """A tab bar that draws its keyboard focus itself: the host's style may not."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._framed = False
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """No frame after a click, or in a window that was just opened."""
+        """Draw a frame only if the focus came by the keyboard, not by a click or a new window."""
         if event.reason() != Qt.FocusReason.ActiveWindowFocusReason:
             self._framed = event.reason() in _BY_KEY
         super().focusInEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """A frame, as around the current row of the list."""
+        """Draw a frame around the current tab, as around the current row of the list."""
         super().paintEvent(event)
         if self.hasFocus() and self._framed:
             painter = QPainter(self)
@@ -142,7 +146,7 @@ class _Tabs(QTabBar):
 
 
 class DetailsPanel(QWidget):
-    """Pages with a tab each, and beside the tabs the buttons of the page that is shown.
+    """Pages with tabs; the buttons of the current page are beside the tabs.
 
     Signals:
         page_changed(): another page is shown.
@@ -155,12 +159,12 @@ class DetailsPanel(QWidget):
         self._tabs = _Tabs(self)
         self._tabs.setAccessibleName("Details")
         self.controls: list[QWidget] = [self._tabs]
-        """What the keyboard reaches, in order."""
+        """The widgets in tab order."""
         self._tabs.setDrawBase(False)
         self._tabs.setExpanding(False)
         self._pages = QStackedWidget(self)
         self._tools = QStackedWidget(self)
-        # What does not fit beside the tabs is cut: it must not make the whole panel wider.
+        # Ignored: buttons that do not fit are cut off and do not make the panel wider.
         self._tools.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
@@ -175,24 +179,24 @@ class DetailsPanel(QWidget):
         self._tabs.currentChanged.connect(self._on_current_changed)
 
     def add(self, name: str, page: QWidget, tools: QWidget, controls: Sequence[QWidget]) -> None:
-        """Add a page called `name`, with its buttons; `controls` are what the keyboard reaches there."""
+        """Add a page called `name`, with its buttons `tools`, and its widgets `controls` in tab order."""
         self.controls += controls
         self._pages.addWidget(page)
         self._tools.addWidget(tools)
         self._tabs.addTab(name)
 
     def show_page(self, name: str) -> None:
-        """Show the page called `name`; nothing happens when there is none."""
+        """Show the page called `name`; do nothing if there is none."""
         for place in range(self._tabs.count()):
             if self._tabs.tabText(place) == name:
                 self._tabs.setCurrentIndex(place)
 
     def current_name(self) -> str:
-        """The name of the page that is shown."""
+        """Return the name of the shown page."""
         return self._tabs.tabText(self._tabs.currentIndex())
 
     def current_page(self) -> QWidget | None:
-        """The page that is shown."""
+        """Return the shown page; None when there are none."""
         return self._pages.currentWidget()
 
     def _on_current_changed(self, place: int) -> None:

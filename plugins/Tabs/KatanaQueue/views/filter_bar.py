@@ -1,4 +1,4 @@
-"""Which jobs are listed: a field for words, a switch for each state with its count, a choice of farms."""
+"""The filter of the jobs list: a search field, a button for each state with its count, a choice of farm."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ __all__ = ["FilterBar"]
 
 
 class FilterBar(FittingWidget):
-    """Signals:
-    filter_changed(JobFilter): other jobs are to be shown.
-    left(): the keyboard is to go to the list.
+    """Lets the artist choose which jobs are listed.
+
+    Signals:
+        filter_changed(JobFilter): the new filter.
+        left(): move the focus to the list.
     """
 
     filter_changed = Signal(object)
@@ -66,27 +68,27 @@ class FilterBar(FittingWidget):
         layout.addWidget(self.farm)
         layout.addWidget(self._switches)
         layout.addWidget(self.field, 3)
-        # Explicit, so that the switches do not count: where there is no room for them they are hidden.
+        # Set explicitly, without the width of the switches, which are hidden when there is too little room.
         self.setMinimumWidth(self.field.minimumWidth())
         self.set_counts(dict.fromkeys(JobState, 0))
         self.follow_palette()
 
     def full_width(self) -> int:
-        """The least width, in pixels, in which all of it is visible."""
+        """Return the least width, in pixels, at which nothing is hidden."""
         return self.minimumWidth() + self._switches.sizeHint().width()
 
     @property
     def controls(self) -> list[QWidget]:
-        """What the keyboard reaches, in order."""
+        """The widgets in tab order."""
         return [self.farm, *self.switches, self.field]
 
     @property
     def switches(self) -> list[QToolButton]:
-        """One a state."""
+        """The buttons of the states."""
         return list(self._buttons.values())
 
     def set_farms(self, titles: Sequence[str]) -> None:
-        """Offer a choice among the queue and these farms; none where there is no farm."""
+        """Offer the queue and these farms to choose from; hide the choice if there are no farms."""
         self.farm.blockSignals(True)
         self.farm.clear()
         self.farm.addItem("All Farms", None)
@@ -100,7 +102,7 @@ class FilterBar(FittingWidget):
         self._emit_filter()
 
     def set_counts(self, counts: dict[JobState, int]) -> None:
-        """Show how many jobs are in each state."""
+        """Show the number of jobs in each state."""
         for state, button in self._buttons.items():
             text = f"{counts[state]:,}"
             if button.text() != text:
@@ -111,7 +113,7 @@ class FilterBar(FittingWidget):
                 )
 
     def set_shown(self, shown: int, total: int) -> None:
-        """Show in the field how many jobs are listed."""
+        """Show in the field how many of all jobs are listed."""
         text = "Filter jobs"
         if total:
             jobs = "1 job" if total == 1 else f"{total:,} jobs"
@@ -121,22 +123,22 @@ class FilterBar(FittingWidget):
             self.field.setPlaceholderText(text)
 
     def follow_palette(self) -> None:
-        """Draw the icons in the palette's colours."""
+        """Draw the icons again in the palette's colours."""
         for state, button in self._buttons.items():
             button.setIcon(state_pixmap(state, self.palette(), self.devicePixelRatioF(), 14))
 
     def filter(self) -> JobFilter:
-        """What is chosen."""
+        """Return the chosen filter."""
         states = frozenset(state for state, button in self._buttons.items() if button.isChecked())
         return JobFilter(self.field.text(), states, self.farm.currentData())
 
     def focus(self) -> None:
-        """Put the cursor into the field."""
+        """Move the focus to the search field."""
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.field.selectAll()
 
     def clear(self) -> None:
-        """Show all jobs."""
+        """Clear the filter, so that all jobs are shown."""
         self.field.clear()
         for button in self._buttons.values():
             button.setChecked(False)
@@ -144,9 +146,9 @@ class FilterBar(FittingWidget):
         self._emit_filter()
 
     def _emit_filter(self) -> None:
-        self.field.cut_pause()  # emitted here
+        self.field.cut_pause()  # else `paused` would emit the same filter again
         self.filter_changed.emit(self.filter())
 
     def _fit(self) -> None:
-        """In a narrow panel the words are worth more than the switches."""
+        """Hide the buttons of the states when the panel is narrow; the search field stays."""
         self._switches.setVisible(self.width() >= self.full_width())

@@ -1,4 +1,4 @@
-"""Widgets that choose what they show by the room they have. No content here."""
+"""Base classes of widgets that hide some of their contents when they are narrow."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["FittingRow", "FittingWidget"]
 
 
 class FittingWidget(QWidget):
-    """Has `_fit` called when its width changes, and when something in it wants another width."""
+    """Calls `_fit` when its width changes, and when a widget in it needs another width."""
 
     def _fit(self) -> None:
-        """Show what there is room for."""
+        """Show the contents that fit, and hide the others."""
         raise NotImplementedError
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """There is more room, or less."""
+        """Fit to the new width."""
         super().resizeEvent(event)
         self._fit()
 
     def event(self, event: QEvent) -> bool:
-        """A widget in it needs another width, since its text changed: a count of more digits."""
+        """Fit when a child needs another width, for example for a count with more digits."""
         if event.type() == QEvent.Type.LayoutRequest:
             self._fit()
         return super().event(event)
 
 
 class FittingRow(FittingWidget):
-    """Controls in a row. One of a higher `rank` is hidden first when the row is too narrow; 0 stays."""
+    """A row of widgets. If it is too narrow, those of the highest `rank` are hidden first; rank 0 stays."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,27 +43,27 @@ class FittingRow(FittingWidget):
         self._wanted: dict[QWidget, bool] = {}
 
     def add(self, widget: QWidget, rank: int = 0, stretch: int = 0) -> None:
-        """Add a control at the right."""
+        """Add a widget at the right end."""
         self._row.addWidget(widget, stretch)
         self._ranks[widget] = rank
         self._wanted[widget] = True
 
     @property
     def controls(self) -> list[QWidget]:
-        """What the keyboard reaches, in order."""
+        """The widgets in tab order."""
         return [widget for widget in self._ranks if widget.focusPolicy() & Qt.FocusPolicy.TabFocus]
 
     def add_stretch(self) -> None:
-        """What is added next is at the right."""
+        """Add a stretch: widgets added after it are right-aligned."""
         self._row.addStretch(1)
 
     def show_when_fits(self, widget: QWidget, wanted: bool) -> None:
-        """Whether a control is shown at all."""
+        """Set whether a widget is shown when there is room for it, or not at all."""
         self._wanted[widget] = wanted
         self._fit()
 
     def minimumSizeHint(self) -> QSize:
-        """The width of what always stays."""
+        """Return the width of the widgets of rank 0, which are never hidden."""
         least = sum(self._least(widget) for widget, rank in self._ranks.items() if not rank)
         return QSize(least, super().minimumSizeHint().height())
 
@@ -81,6 +81,6 @@ class FittingRow(FittingWidget):
                 widget.setVisible(widget in shown)
 
     def _least(self, widget: QWidget) -> int:
-        """A field may shrink to its minimum; a label or a button needs what it asks for."""
+        """Return the least width of `widget`: its minimum width if set, as for fields, else its size hint."""
         least = widget.minimumWidth() if widget.minimumWidth() else widget.sizeHint().width()
         return least + self._row.spacing()

@@ -1,6 +1,6 @@
-"""The columns of the jobs list, as artists arrange them and Katana keeps them: shown, moved, sized.
+"""The columns of the jobs list: which are shown, their order and widths, their menu and saved settings.
 
-Until an artist sizes one, they fit the width of the list, in any order.
+They fit the width of the list until the artist resizes one.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ..models.job_order import SortBy
 __all__ = ["JobColumns"]
 
 USUAL_FONT_HEIGHT = 16
-"""Pixels; the widths of columns are meant for it."""
+"""In pixels: the font height for which the widths in COLUMNS are meant."""
 
 
 class JobColumns(QObject):
-    """The columns of `view`, which has its model already. The view owns this, and calls `fit`."""
+    """Manages the columns of `view`, which must have its model already, and calls `fit` when resized."""
 
     def __init__(self, view: QTableView, sort_by: SortBy) -> None:
         super().__init__(view)
         self._view = view
         self._is_fitted = True
-        self._chosen: dict[Column, bool] = {}  # shown or hidden by the artist; the others follow the width
+        self._chosen: dict[Column, bool] = {}  # whether the artist has shown or hidden a column
         self._absent = {Column.FARM}
         self._changing = 0
         self._titles = ColumnTitles(self)
@@ -65,7 +65,7 @@ class JobColumns(QObject):
         self.fit()
 
     def offer_farm(self, offered: bool) -> None:
-        """Whether there is a column for who has a job: without a farm all of them are the queue's."""
+        """Set whether the column *Farm* exists; without farms it has no use."""
         if offered is (Column.FARM not in self._absent):
             return
         self._absent = set() if offered else {Column.FARM}
@@ -81,11 +81,11 @@ class JobColumns(QObject):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the columns follow the width of the list, because no artist has sized one."""
+        """Whether the columns fit the width of the list, since the artist has not resized one."""
         return self._is_fitted
 
     def fit(self) -> None:
-        """Fit the columns to the list's width, unless they are no longer fitted."""
+        """Fit the columns to the list's width, if `is_fitted`."""
         room = self._view.viewport().width()
         if not self._is_fitted or room <= 0:
             return
@@ -99,7 +99,7 @@ class JobColumns(QObject):
                     header.resizeSection(column, width)
 
     def _title_widths(self) -> dict[Column, int]:
-        """The width of each title: Qt has it for visible columns only."""
+        """Return the width of each title in pixels, also of hidden columns, for which Qt has none."""
         header, metrics = self._header, self._header.fontMetrics()
         widths = {
             column: metrics.horizontalAdvance(COLUMNS[column].title) + 2 * HEADER_PADDING + 2
@@ -115,7 +115,7 @@ class JobColumns(QObject):
 
     @contextmanager
     def _by_itself(self) -> Iterator[None]:
-        """Changes of the header meanwhile are not the artist's."""
+        """Mark changes of the header in the body as the program's, not the artist's."""
         self._changing += 1
         try:
             yield
@@ -128,7 +128,7 @@ class JobColumns(QObject):
     # --- Menu ---
 
     def menu(self) -> QMenu:
-        """A menu in which each column can be shown or hidden; it is filled whenever it opens."""
+        """Return a menu to show and hide columns. It is filled each time that it opens."""
         menu = QMenu("Columns", self._view)
         menu.aboutToShow.connect(lambda: self._fill(menu))
         self._fill(menu)
@@ -152,7 +152,7 @@ class JobColumns(QObject):
         menu.addAction(fit)
 
     def _show(self, column: int, shown: bool) -> None:
-        """Show or hide a column. While the columns fit, the others make room; else *Reason* does."""
+        """Show or hide a column for the artist. If the columns are not fitted, *Reason* makes room for it."""
         header = self._header
         self._chosen[Column(column)] = shown
         if self._is_fitted:
@@ -167,7 +167,7 @@ class JobColumns(QObject):
         header.resizeSection(Column.REASON, max(width + room, min(width, least)))
 
     def reveal(self, column: Column) -> None:
-        """Show a column that has something to show, unless the artist has shown or hidden it."""
+        """Show a column, for example when it has its first content, unless the artist has hidden it."""
         if column not in self._chosen and self._header.isSectionHidden(column):
             self._show(column, True)
 
@@ -180,10 +180,10 @@ class JobColumns(QObject):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(self._header.mapToGlobal(position))
 
-    # --- Kept ---
+    # --- Settings ---
 
     def settings(self) -> dict[str, Any]:
-        """Columns by name, as Katana saves them with the tab."""
+        """Return the settings that Katana saves with the tab. Columns are named by their keys."""
         header = self._header
         order = sorted(range(len(COLUMNS)), key=header.visualIndex)
         hidden = [column for column in Column if header.isSectionHidden(column)]
@@ -205,7 +205,7 @@ class JobColumns(QObject):
         }
 
     def apply_settings(self, settings: dict[str, Any]) -> None:
-        """Take back what `settings` gave; what is not understood is left as it is."""
+        """Restore what `settings` returned; invalid or unknown values are ignored."""
         columns = {info.key: column for column, info in enumerate(COLUMNS)}
         wanted = [columns[key] for key in _texts(settings.get("order")) if key in columns]
         for place, column in enumerate(wanted):

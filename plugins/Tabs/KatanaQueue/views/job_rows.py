@@ -1,7 +1,6 @@
-"""Draws rows of the jobs list: state, progress, thumbnail, texts. Knows no queue and loads no file.
+"""Draws the rows of the jobs list: state, progress, thumbnail and texts.
 
-Whole rows at once, not cell by cell through a delegate: crossing from C++ to Python for each of a thousand
-cells would cost most of a frame.
+It draws whole rows, without a delegate: a call from C++ to Python for each cell would take most of a frame.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ _INDENT = 34
 _ICON = 14
 _FRAME_BAR_HEIGHT = 8
 _FRAME_OPACITY = 0.75
-"""Of all frames but those that failed, which stand out."""
+"""Opacity of frames in a frame bar, except for failed ones, which are opaque."""
 MAX_TEXTS = 4096
 MAX_FRAME_BARS = 500
 STALE_OPACITY = 0.6
-"""Faint, and yet to be read."""
+"""Opacity of the rows of a queue that is not connected."""
 
-# As numbers: members of an enumeration are slow to compare.
+# As plain integers, since enum members are slow to compare.
 _NAME, _STATE, _PROGRESS = int(Column.NAME), int(Column.STATE), int(Column.PROGRESS)
 _PICTURE, _AGENT, _REASON, _LOG_FILE = (
     int(Column.PICTURE),
@@ -53,7 +52,7 @@ _PICTURE, _AGENT, _REASON, _LOG_FILE = (
     int(Column.LOG_FILE),
 )
 _CUT_WITHIN = (_NAME, _LOG_FILE)
-"""Too long, these are cut in the middle: the version, in which they differ, is at the end."""
+"""Columns whose texts are elided in the middle, since names and paths often differ only at the end."""
 _RIGHT = tuple(info.right for info in COLUMNS)
 _NO_PEN = Qt.PenStyle.NoPen
 _NO_BRUSH = Qt.BrushStyle.NoBrush
@@ -63,15 +62,15 @@ Record = JobRecord | TaskRecord
 
 
 class RowPainter:
-    """Draws the rows of one model. `begin` each time that Qt asks, `paint` for each row, then `end`."""
+    """Draws rows of `model`. For each paint event, call `begin`, then `paint` for each row, then `end`."""
 
     def __init__(self, model: JobsModel, pictures: PictureLoader, frames: FrameStates) -> None:
         self._model = model
         self._pictures = pictures
         self.frames = frames
-        """The states that the bars of jobs with many frames show."""
+        """The states for frame bars."""
         self.stale_since_s: float | None = None
-        """Since when the queue is not heard: rows of its jobs are drawn faint, and their times stop."""
+        """When the connection to the queue was lost: its rows are drawn faded, and their times stop there."""
         self._columns: Sequence[tuple[int, int, int]] = ()
         self._extent = (0, 0)
         self._metrics = QFontMetricsF(QFont())
@@ -79,8 +78,8 @@ class RowPainter:
         self._texts: OrderedDict[tuple[str, int, bool], tuple[QStaticText, float, float]] = OrderedDict()
         self._palette_key = (0, 0.0)
         self._bars: dict[str, QColor] = {}  # by state
-        self._bars_of_frames: OrderedDict[str, tuple[bytes, int, QImage]] = OrderedDict()  # by job
-        self._states: dict[tuple[str, bool], tuple[QPixmap, QColor]] = {}  # by state, and whether selected
+        self._bars_of_frames: OrderedDict[str, tuple[bytes, int, QImage]] = OrderedDict()  # by job id
+        self._states: dict[tuple[str, bool], tuple[QPixmap, QColor]] = {}  # by state and whether selected
 
     def begin(
         self,
@@ -89,13 +88,13 @@ class RowPainter:
         columns: Sequence[tuple[int, int, int]],
         extent: tuple[int, int],
     ) -> None:
-        """Rows are going to be drawn.
+        """Prepare to draw rows.
 
         Args:
-            painter: what to draw with.
-            palette: in which colours.
-            columns: column, left edge and width of each that is to be drawn.
-            extent: left edge and width of a whole row.
+            painter: draws; `end` ends it.
+            palette: for the colours.
+            columns: column, left edge and width (in pixels) of each column to draw.
+            extent: left edge and width of a whole row, in pixels.
         """
         self._painter, self._palette, self._columns, self._extent = painter, palette, columns, extent
         self._height = row_height(painter.font())
@@ -121,15 +120,15 @@ class RowPainter:
         self._now_s = self.stale_since_s or self._model.now_s()
 
     def end(self) -> None:
-        """The rows are drawn. Qt wants its painter gone before the event is over."""
+        """End the painter, as Qt requires before the paint event returns."""
         self._painter.end()
         del self._painter
 
     def paint(self, row: int, place: QRect, selected: bool, focused: bool) -> None:
-        """Draw `row`; `place` is what it takes of the list's width."""
+        """Draw `row` in the rectangle `place`; `focused` adds a frame."""
         top = place.top()
         painter, model = self._painter, self._model
-        record, is_task, tell = model.content(row)
+        record, is_task, text_of = model.content(row)
         left, width = self._columns[0][1], self._columns[-1][1] + self._columns[-1][2] - self._columns[0][1]
         painter.setOpacity(1.0)
         painter.fillRect(place, self._base)
@@ -151,7 +150,7 @@ class RowPainter:
                 if record is not None:
                     self._paint_picture(record, x, top, column_width)
                 continue
-            text = tell(column, now_s)
+            text = text_of(column, now_s)
             if column == _PROGRESS:
                 if record is not None:
                     self._paint_progress(record, text, x, top, column_width, text_colour)
@@ -173,7 +172,7 @@ class RowPainter:
         if focused:
             painter.setPen(faded(self._text, 0.6))
             painter.setBrush(_NO_BRUSH)
-            left, width = self._extent  # of a part of the row that is drawn, no sides
+            left, width = self._extent  # of the whole row, even if only a part of it is drawn
             painter.drawRect(left, top, width - 1, self._height - 1)
 
     def _reason_colour(self, record: Record, text: str) -> QColor:
@@ -193,13 +192,13 @@ class RowPainter:
         self._painter.drawStaticText(QPointF(x, top + (self._height - height) / 2), static)
 
     def _laid_out(self, text: str, room: int, middle: bool) -> tuple[QStaticText, float, float]:
-        """`text` shortened to `room`, its width and height. The same few are drawn again and again."""
+        """Return `text` elided to `room` pixels, with its width and height. Cached for the next frames."""
         key = (text, room, middle)
         known = self._texts.get(key)
         if known is not None:
             return known
         if len(self._texts) >= MAX_TEXTS:
-            self._texts.popitem(last=False)  # one for one: to forget all takes longer than a frame
+            self._texts.popitem(last=False)  # only one: to clear the cache would take longer than a frame
         mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
         shown = text[:1000].replace("\n", " ")
         width = self._metrics.horizontalAdvance(shown)
@@ -258,7 +257,7 @@ class RowPainter:
         bar = QRectF(left, top + 5, room, self._height - 10)
         done = min(max(progress, 0.0), 1.0)
         if shown:
-            # Below the text, which would hide frames.
+            # Below the text, which would otherwise cover frames.
             bar.setTop(bar.bottom() - _FRAME_BAR_HEIGHT)
             painter.drawImage(bar.translated(0, 2), self._frames_drawn(job_id, shown, room))
         else:
@@ -281,11 +280,11 @@ class RowPainter:
             painter.drawStaticText(QPointF(x + max(MARGIN, (width - text_width) / 2), top + above), static)
 
     def bar(self, x: int, width: int) -> tuple[int, int]:
-        """Left edge and width of the bar in a cell at `x`, in pixels."""
+        """Return left edge and width of the progress bar in a cell at `x` that is `width` wide, in pixels."""
         return x + MARGIN, max(4, width - 2 * MARGIN)
 
     def _frames_drawn(self, job_id: str, shown: bytes, width: int) -> QImage:
-        """The frames of a job as a line of pixels, drawn anew only when one of them has changed."""
+        """Return the frame bar of a job, one pixel high; cached until its states or width change."""
         known = self._bars_of_frames.get(job_id)
         if known is not None and known[1] == width and (known[0] is shown or known[0] == shown):
             return known[2]
@@ -330,7 +329,7 @@ class RowPainter:
 
 
 def _mixed(nothing: QColor, all_of_it: QColor, share: float) -> QColor:
-    """Between two colours: `share` of the second, opacity included."""
+    """Return the colour between two, opacity included; `share` is the part of the second, 0 to 1."""
 
     def part(a: float, b: float) -> float:
         return a + (b - a) * share

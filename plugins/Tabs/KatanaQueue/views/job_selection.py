@@ -1,4 +1,4 @@
-"""Which jobs and tasks are selected in the list, and that they stay selected while it is rearranged."""
+"""The selection of jobs and tasks in the list, which is kept when the model is reset."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["JobSelection"]
 
 HOLD_ROWS = 100
-"""While more rows than this are selected, they stay where they are."""
+"""While more rows than this are selected, rows do not move (`JobsModel.hold_rows`)."""
 MAX_STRETCHES = 200
-"""A selection in more places than this is dropped: Qt takes a quarter of a second to select 4,000 rows."""
+"""A selection of more separate ranges than this is dropped: Qt takes 0.25 s to select 4,000 single rows."""
 
 
 class JobSelection(QObject):
-    """The selection of `view`, which has its model already, and owns this.
+    """The selection of `view`, which must have its model already, and owns this object. Qt's thread.
 
     Signals:
-        changed(): other jobs are selected.
+        changed(): other jobs or tasks are selected.
     """
 
     changed = Signal()
@@ -38,7 +38,10 @@ class JobSelection(QObject):
         jobs.rearranged.connect(self.recall)
 
     def job_ids(self, at_most: int | None = None) -> list[str]:
-        """The selected jobs, from the top; a job whose task is selected counts when it is selected itself."""
+        """Return the ids of the first `at_most` selected jobs (None: of all), from the top.
+
+        A job of which only tasks are selected is left out.
+        """
         ids: list[str] = []
         for first, last in self._ranges():
             if at_most is not None:
@@ -49,7 +52,7 @@ class JobSelection(QObject):
         return ids
 
     def tasks(self) -> dict[str, list[int]]:
-        """The selected tasks of each job."""
+        """Return the indexes of the selected tasks, by job id."""
         tasks: dict[str, list[int]] = {}
         for job_id in self._jobs.expanded_jobs():
             rows = self._jobs.rows_of_tasks(job_id)
@@ -67,11 +70,11 @@ class JobSelection(QObject):
         return self._view.selectionModel().hasSelection()
 
     def has_current(self) -> bool:
-        """Whether the row with the focus is selected: a removed job's focus moves to its neighbour."""
+        """Whether the current row is selected: it is not after its job was removed and Qt chose another."""
         return self._view.selectionModel().isSelected(self._view.currentIndex().siblingAtColumn(0))
 
     def select(self, job_ids: Iterable[str]) -> None:
-        """Select these jobs and no others; none when they are in more than MAX_STRETCHES places."""
+        """Select only these jobs; none if they form more than MAX_STRETCHES separate ranges."""
         stretches: list[list[int]] = []
         for row in sorted(row for job_id in job_ids if (row := self._jobs.row(job_id)) is not None):
             if stretches and stretches[-1][1] == row - 1:
@@ -86,11 +89,11 @@ class JobSelection(QObject):
         self._view.selectionModel().select(selection, flags)
 
     def remember(self) -> None:
-        """All rows are about to change place."""
+        """Save the selection before the model is reset."""
         self._remembered = (self.job_ids(), *self._view.current())
 
     def recall(self) -> None:
-        """All rows have changed place: select what was selected before and is shown, nothing else."""
+        """Restore the saved selection after the model was reset, as far as its jobs are still shown."""
         selected, current, task = self._remembered
         self._remembered = ([], "", None)
         row = self._jobs.row(current) if current else None

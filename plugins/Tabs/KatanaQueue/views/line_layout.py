@@ -1,4 +1,4 @@
-"""Where the letters of a log's lines are, as they are drawn: a wide letter takes more than one column."""
+"""Computes the positions of characters in a log's lines, which may have characters of different widths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LineLayout", "log_font"]
 
 
 def log_font() -> QFont:
-    """A font whose letters of ASCII are as wide as each other, of the desktop's size. Qt's thread."""
+    """Return a monospaced font of the desktop's size. Qt's thread."""
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     if QApplication.font().pointSizeF() > 0:  # a size in pixels has no points
         font.setPointSizeF(QApplication.font().pointSizeF())
@@ -24,19 +24,20 @@ def log_font() -> QFont:
 
 
 class LineLayout:
-    """The layout of single lines in `font`, which gives the letters of ASCII one width. Qt's thread.
+    """The layout of single lines in a monospaced `font`, where only non-ASCII widths differ. Qt's thread.
 
-    A *column* counts letters of a line from 0; x is in pixels from the line's beginning.
+    A *column* is the index of a character in its line; x is in pixels from the line's start; a *cell* is as
+    wide as an ASCII character.
     """
 
     def __init__(self, font: QFont) -> None:
         self._metrics = QFontMetricsF(font)
         self.letter = max(1.0, self._metrics.horizontalAdvance("0" * 100) / 100)
-        """Width of a letter of ASCII, in pixels."""
+        """The width of a cell, in pixels."""
         self._edges = lru_cache(maxsize=512)(self._measured)
 
     def _measured(self, text: str) -> tuple[float, ...]:
-        """The left edge of each letter, and the right edge of the last."""
+        """Return the left edge of each character, and the right edge of the last, in pixels."""
         widths: dict[str, float] = {}
         for letter in set(text):
             if letter.isascii():
@@ -48,13 +49,13 @@ class LineLayout:
         return (0.0, *accumulate(widths[letter] for letter in text))
 
     def x(self, text: str, column: int) -> float:
-        """The left edge of the letter in `column`; of one beyond the end, the right edge of the last."""
+        """Return the left edge of `column`; beyond the end, the right edge of the last character."""
         if text.isascii():
             return min(column, len(text)) * self.letter
         return self._edges(text)[min(column, len(text))]
 
     def column(self, text: str, x: float) -> int:
-        """The column whose left edge is nearest to `x`."""
+        """Return the column whose left edge is nearest to `x`."""
         if text.isascii():
             return max(0, min(round(x / self.letter), len(text)))
         edges = self._edges(text)
@@ -64,17 +65,17 @@ class LineLayout:
         return at if edges[at] - x <= x - edges[at - 1] else at - 1
 
     def cells(self, text: str) -> int:
-        """How many letters of ASCII are as wide as `text`."""
+        """Return the width of `text` in cells, rounded up."""
         return len(text) if text.isascii() else math.ceil(self.x(text, len(text)) / self.letter - 1e-6)
 
     def first(self, text: str, cell: int) -> int:
-        """The first column that is not wholly left of `cell`, a width in letters of ASCII."""
+        """Return the first column that is not wholly left of `cell`, counted from 0."""
         if text.isascii():
             return min(cell, len(text))
         return min(bisect_right(self._edges(text), cell * self.letter + 1e-6) - 1, len(text))
 
     def rows(self, text: str, columns: int) -> Sequence[int]:
-        """The first column of each row, when `text` is wrapped to a width of `columns` letters of ASCII."""
+        """Return the first column of each row when `text` is wrapped to a width of `columns` cells."""
         if text.isascii():
             return range(0, max(1, len(text)), columns)
         edges, starts = self._edges(text), [0]

@@ -1,4 +1,4 @@
-"""Draws single lines of a log: number, colour of what they are, matches, selection. Which, the view knows."""
+"""Draws lines of a log with their numbers, severity, search matches and selection."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _MARK_HEIGHT = 3
 
 @dataclass(frozen=True)
 class LogMetrics:
-    """The measures of a log's font, in pixels."""
+    """The dimensions of a log's font, in pixels."""
 
     letter: float
-    """Width of a letter of ASCII."""
+    """The width of an ASCII character."""
     line_height: int
     ascent: float
     gutter: int
-    """Width of the line numbers, with the space to the text."""
+    """The width of the line numbers, with the space before the text."""
 
     @classmethod
     def of(cls, font: QFont, letter: float, count: int) -> LogMetrics:
-        """Those of `font`, whose letters of ASCII are `letter` wide, for a log of `count` lines."""
+        """Measure `font`, whose ASCII characters are `letter` pixels wide, for a log of `count` lines."""
         metrics = QFontMetricsF(font)
         digits = max(4, len(str(max(1, count))))
         return cls(
@@ -40,15 +40,24 @@ class LogMetrics:
         )
 
     def columns(self, width: int) -> int:
-        """Letters that fit into a view of `width`, beside the gutter."""
+        """Return how many ASCII characters fit beside the gutter in a view of `width` pixels."""
         return max(10, int((width - self.gutter - 14) / self.letter))
 
 
 class LinePainter:
-    """Draws on `painter`, into `area`: first the grounds and numbers of all lines, then, after `texts_only`,
-    their texts. So clip and pen are set once, which for each line costs as much as its text.
+    """Draws visible lines: first backgrounds and numbers of all, then, after `texts_only`, their texts.
 
-    `columns` letters fit; `first` is the leftmost one, without wrap.
+    So clip and pen are set once; for each line that would take as long as to draw its text.
+
+    Args:
+        painter: draws; its font is the log's.
+        palette: for the colours.
+        metrics: of the log's font.
+        layout: of the log's lines.
+        area: the view's rectangle.
+        first: without wrap, the leftmost visible cell.
+        wrap: whether lines are wrapped.
+        highlight: matches of it are highlighted; None: nothing.
     """
 
     def __init__(
@@ -75,8 +84,13 @@ class LinePainter:
         selection: Selection | None,
         has_focus: bool,
     ) -> None:
-        """All lines in sight: upper edge, number, content and rows of each. Without a selection their
-        numbers are not known yet."""
+        """Draw all visible lines.
+
+        Args:
+            shown: top edge in pixels, number, content and number of rows of each line.
+            selection: None while the line numbers are unknown; then none are drawn.
+            has_focus: whether to highlight the number of the cursor's line.
+        """
         self.gutter()
         caret = selection.caret.line if selection is not None and has_focus else -1
         visited = selection.caret.line if selection is not None and selection.whole_line else -1
@@ -87,20 +101,20 @@ class LinePainter:
         self.texts_only()
         strength = 0.22 if visited >= 0 else 0.75
         for y, line, known, _rows in shown:
-            # A line that was jumped to keeps the colour of what it is.
+            # An error or a warning that was jumped to keeps its own colour, without the selection's.
             is_plain = selection is not None and not (line == visited and known.kind)
             columns = selection.columns(line) if selection is not None and is_plain else None
             self.line(y, known.text, columns, strength)
         self._painter.setClipping(False)
 
     def gutter(self) -> None:
-        """The ground of the line numbers."""
+        """Draw the background of the line numbers."""
         ground = QRect(0, 0, self._metrics.gutter - 8, self._area.height())
         self._painter.fillRect(ground, faded(self._text, 0.045))
         self._painter.setPen(self._dim)
 
     def number(self, y: int, number: int, is_current: bool) -> None:
-        """A line's number, counted from 0; people count from 1."""
+        """Draw a line's number, which is given from 0 and shown from 1."""
         text, metrics = str(number + 1), self._metrics
         at = QPointF(metrics.gutter - 14 - len(text) * metrics.letter, y + metrics.ascent)
         if is_current:
@@ -110,7 +124,7 @@ class LinePainter:
             self._painter.setPen(self._dim)
 
     def ground(self, y: int, kind: str, rows: int, is_visited: bool) -> None:
-        """The background of an error or a warning, in `rows`; stronger when jumped to."""
+        """Draw the background of an error or a warning of `rows` rows; stronger if it was jumped to."""
         if not kind:
             return
         colour = severity_colour(kind, self._palette)
@@ -121,12 +135,12 @@ class LinePainter:
         self._painter.fillRect(QRect(left, y, 3, height), colour)
 
     def texts_only(self) -> None:
-        """From here on nothing reaches into the gutter."""
+        """Clip to the area beside the gutter, and set the pen for texts."""
         self._painter.setClipRect(QRect(self._metrics.gutter - 4, 0, self._area.width(), self._area.height()))
         self._painter.setPen(self._text)
 
     def line(self, y: int, text: str, selected: tuple[int, int] | None, strength: float) -> None:
-        """A line, its columns `selected` on a ground of `strength`."""
+        """Draw a line's text, and the background of its columns `selected` with opacity `strength`."""
         metrics, layout, height = self._metrics, self._layout, self._area.height()
         if self._wrap:
             starts = layout.rows(text, self._columns)
@@ -150,9 +164,9 @@ class LinePainter:
                 self._painter.drawText(QPointF(x, top + metrics.ascent), text[start:end])
 
     def marks(self, marks: Sequence[tuple[float, str]]) -> None:
-        """Where errors and warnings are in the whole log, along the right edge; the last stays on top."""
+        """Draw the positions of errors and warnings in the whole log, along the right edge."""
         height = self._area.height()
-        # Of many in one place one is seen.
+        # Of several at the same height, only the last one is drawn.
         seen: dict[int, str] = {}
         for place, kind in marks:
             y = min(height - 1, int(place * height)) // _MARK_HEIGHT * _MARK_HEIGHT
@@ -171,7 +185,7 @@ class LinePainter:
             self._span(text, max(match.start(), start), min(match.end(), end), left, top, colour)
 
     def _span(self, text: str, first: int, last: int, left: float, top: int, colour: QColor) -> None:
-        """A ground behind the columns `first` to `last`, in a row that begins at x `left`."""
+        """Draw a background from column `first` to `last`, in a row that begins at x `left`."""
         if first < last:
             x, beyond = self._layout.x(text, first), max(0, last - len(text)) * self._metrics.letter
             width = self._layout.x(text, last) + beyond - x

@@ -1,4 +1,4 @@
-"""The log of the selected job: view, search, attempts, actions. What is in a log, the models know."""
+"""The page with the log of the selected job: the view, search, choice of attempt, and actions."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ from .search_field import SearchField
 __all__ = ["LogPanel"]
 
 MAX_DRAWN_MARKS = 300
+"""Most marks for errors, and for warnings, beside the log."""
 
 
 class LogPanel(QWidget):
-    """Signals:
-    attempt_chosen(str): the log of another attempt is to be shown, by path; empty: the latest.
-    noticed(str): a message to show.
-    sight_wanted(): the artist searches the log, which may be hidden.
+    """Shows one log, which its LogReader reads on a worker thread. Qt's thread.
+
+    Signals:
+        attempt_chosen(str): show the log of another attempt, by path; empty: the latest attempt.
+        noticed(str): a message to show.
+        sight_wanted(): show this page, since the artist searches the log.
     """
 
     attempt_chosen = Signal(str)
@@ -50,7 +53,7 @@ class LogPanel(QWidget):
         self._search: Search | None = None
         self._found: LineMarks | None = None
         self._message = ""
-        self._jump = False  # go to the first match as soon as it is known
+        self._jump = False  # whether to go to the first match when it is found
         self.reader = LogReader(self)
         self.view = LogView(self)
         self._make_widgets()
@@ -72,7 +75,7 @@ class LogPanel(QWidget):
     # --- What is shown ---
 
     def show_log(self, path: str, message: str = "") -> None:
-        """Show the log at `path`; with none, `message`."""
+        """Show the log at `path`; if it is empty, show `message`."""
         if path == self._state.path and (path or message == self._message):
             return
         self._message = message
@@ -87,11 +90,11 @@ class LogPanel(QWidget):
 
     @property
     def path(self) -> str:
-        """The log that is shown; empty when none is."""
+        """The path of the shown log; empty when none is shown."""
         return self._state.path
 
     def set_attempts(self, attempts: Sequence[AttemptRecord], current: str) -> None:
-        """Offer the logs of other attempts; `current` is the log that is shown unless one is chosen."""
+        """Offer the logs of other attempts; `current` is the path of the log shown when none is chosen."""
         many = any(each.task for each in attempts)
         with QSignalBlocker(self._attempts):
             chosen = self._attempts.currentData()
@@ -105,17 +108,17 @@ class LogPanel(QWidget):
                     continue
                 if record.log_file != current:
                     self._attempts.addItem(text, record.log_file)
-                elif many:  # of the task that failed, which may not be the latest
+                elif many:  # the log of a job with several tasks is a failed task's, maybe not the latest
                     self._attempts.setItemText(0, text)
             self._attempts.setCurrentIndex(max(0, self._attempts.findData(chosen)))
         self.tools.show_when_fits(self._attempts, self._attempts.count() > 1)
 
     def set_renderer(self, renderer: str) -> None:
-        """Recognise errors by the patterns of `renderer`."""
+        """Recognise errors by the patterns of `renderer` from now on."""
         self.reader.set_renderer(renderer)
 
     def set_active(self, is_active: bool) -> None:
-        """Whether the panel is visible: otherwise no file is read."""
+        """Set whether the panel is visible; while it is not, the log is not followed."""
         self.reader.set_active(is_active)
 
     # --- Results of the reader ---
@@ -202,23 +205,23 @@ class LogPanel(QWidget):
 
     @property
     def search_actions(self) -> list[QAction]:
-        """The actions whose keys work while the jobs list or the search field has the keyboard."""
+        """The actions whose shortcuts also work while the jobs list or the search field has the focus."""
         ahead, back = [self.next_problem, self.next_match], [self.previous_problem, self.previous_match]
         return [self.find_action, *ahead, *back]
 
     def _go_to_problem(self, forward: bool) -> None:
-        """The next error; where there are none, the next warning."""
+        """Go to the next or previous error, or warning if there are no errors."""
         self.sight_wanted.emit()
         marks = self._state.errors if self._state.errors.count else self._state.warnings
         line = self.view.current_line
         to = marks.next(line) if forward else marks.previous(line)
         if to is not None and forward and not self.view.selection().whole_line and marks.lines[0] == line:
-            to = line  # the cursor is there by chance, at the very beginning
+            to = line  # the cursor was not moved there by a jump, so this error was not visited yet
         if to is not None:
             self.view.go_to_line(to)
 
     def focus_search(self) -> None:
-        """Put the cursor into the search field."""
+        """Show the page and move the focus to the search field."""
         self.sight_wanted.emit()
         self._field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._field.selectAll()
@@ -275,7 +278,7 @@ class LogPanel(QWidget):
             self.noticed.emit("That is too much for the clipboard: open the log in an editor instead.")
 
     def open_in_editor(self) -> None:
-        """Open the log with the system's program for text files."""
+        """Open the log with the system's default program for its type."""
         if self._state.path:
             self.noticed.emit(open_with_system(self._state.path, "the log"))
 
@@ -304,7 +307,7 @@ class LogPanel(QWidget):
         self._attempts.currentIndexChanged.connect(
             lambda _at: self.attempt_chosen.emit(self._attempts.currentData())
         )
-        self._search_problem = Banner(self)  # below the row: why nothing is sought
+        self._search_problem = Banner(self)  # the error message for an invalid pattern
         self._severity = QLabel(self)
         self._matches = QLabel(self)
         self._matches.setMinimumWidth(self.fontMetrics().horizontalAdvance("000 of 0,000"))

@@ -1,4 +1,4 @@
-"""What is selected in a log: from one place in its lines to another. Pure."""
+"""The selected range of text in a log. Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ __all__ = ["Position", "Selection"]
 
 
 class Position(NamedTuple):
-    """A place in the log: a line and a column, both counted from 0."""
+    """A position in the log: line and column, both counted from 0."""
 
     line: int = 0
     column: int = 0
 
 
 class Selection(NamedTuple):
-    """From `anchor`, where it was begun, to `caret`, where the cursor is."""
+    """The text from `anchor`, where the selection was begun, to `caret`, the cursor."""
 
     anchor: Position = Position()
     caret: Position = Position()
     whole_line: bool = False
-    """Whether the cursor's line as a whole is meant: it was jumped to."""
+    """Whether the cursor's whole line is selected, after a jump to it."""
 
     @property
     def is_empty(self) -> bool:
@@ -28,12 +28,12 @@ class Selection(NamedTuple):
         return self.anchor == self.caret and not self.whole_line
 
     def ordered(self) -> tuple[Position, Position]:
-        """Beginning and end, whichever way it was made; a whole line ends beyond its last column."""
+        """Return start and end, in this order. A whole line ends beyond its last column."""
         first, last = min(self.anchor, self.caret), max(self.anchor, self.caret)
         return (first, Position(last.line, 1 << 30)) if self.whole_line else (first, last)
 
     def columns(self, line: int) -> tuple[int, int] | None:
-        """The columns of `line` that are selected; None when none are."""
+        """Return the selected range of columns in `line`; None when there is none."""
         first, last = self.ordered()
         if self.is_empty or not first.line <= line <= last.line:
             return None

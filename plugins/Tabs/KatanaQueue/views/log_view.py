@@ -1,4 +1,4 @@
-"""Draws the lines of a log that are in sight, and no others: so its size does not matter. Reads no file."""
+"""The log's text view. It requests and draws only the visible lines, so a log can have any size."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ __all__ = ["LogView"]
 
 _WAIT = LogLine("", "")
 WHEEL_STEP = 120
-"""Qt's unit of a wheel's turn that scrolls by QApplication.wheelScrollLines()."""
+"""The wheel's angleDelta for QApplication.wheelScrollLines() lines."""
 
 
 class LogView(QAbstractScrollArea):
     """Signals:
-    lines_wanted(int, int): lines from a first one on, so many, are in sight and not known.
-    follow_changed(bool): the view follows the end of the log, or no longer does, since the artist scrolled.
-    copy_wanted(Selection): the selected text is to go to the clipboard.
+    lines_wanted(int, int): load visible lines: the first line, and how many.
+    follow_changed(bool): whether the view follows the end of the log, which scrolling changes.
+    copy_wanted(Selection): copy the selected text to the clipboard.
     line_entered(int): the cursor is in another line.
-    unfold_wanted(): a line that is folded away is to be shown; at once.
+    unfold_wanted(): show all folded lines; the receiver must do so at once.
     """
 
     lines_wanted = Signal(int, int)
@@ -60,11 +60,11 @@ class LogView(QAbstractScrollArea):
         self.setFont(log_font())
         self._layout = LineLayout(self.font())
         self._lines = LogPages(self._layout.cells)
-        self._tail: list[LogLine] | None = None  # the last lines, while the others are not known
+        self._tail: list[LogLine] | None = None  # the last lines, until the log is indexed
         self._message = ""
         self._follow = True
         self._wrap = False
-        self._row_in_line = 0  # with wrap: how many rows of the top line are above the view
+        self._row_in_line = 0  # with wrap: how many rows of the top line are scrolled out of view
         self._selection = Selection()
         self._highlight: re.Pattern[str] | None = None
         self._marks: Sequence[tuple[float, str]] = ()
@@ -73,14 +73,14 @@ class LogView(QAbstractScrollArea):
         self.folding = Folding()
         self._hidden: Sequence[int] = ()
         self._metrics = LogMetrics.of(self.font(), self._layout.letter, 0)
-        self._wheel = 0  # of the wheel's turn, what is less than a row
+        self._wheel = 0  # the rest of the wheel's movement that is less than a row
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.verticalScrollBar().actionTriggered.connect(self._on_scroll_action)
 
     # --- Content ---
 
     def clear(self, message: str = "") -> None:
-        """Show no lines, and `message` in their place."""
+        """Remove all lines, and show `message` instead."""
         self._lines = LogPages(self._layout.cells)
         self._tail = None
         self._message = message
@@ -91,7 +91,7 @@ class LogView(QAbstractScrollArea):
         self.viewport().update()
 
     def set_count(self, count: int, size: int) -> None:
-        """There are `count` lines of `size` bytes now."""
+        """Set the number of lines and bytes of the log."""
         if not self._lines.update(count, size):
             return
         if count:
@@ -100,7 +100,7 @@ class LogView(QAbstractScrollArea):
         self.set_hidden(self._hidden)
 
     def set_hidden(self, lines: Sequence[int]) -> None:
-        """Fold these lines away; what is at the top stays there, unless the end is followed."""
+        """Fold these lines, in ascending order. The top line stays, unless the view follows the end."""
         top, self._hidden = self.top_line(), lines
         self.folding.update(lines, self._lines.count)
         self._update_bars()
@@ -112,36 +112,36 @@ class LogView(QAbstractScrollArea):
         self.viewport().update()
 
     def set_lines(self, first: int, lines: list[LogLine]) -> None:
-        """Lines that were asked for."""
+        """Add requested lines, from line `first` on."""
         longest = self._lines.longest
         self._lines.put(first, lines)
         if self._lines.longest > longest:
             self._update_bars()
         if self._follow and self._wrap:
-            self._go_to_end()  # only now is it known how many rows the last lines take
+            self._go_to_end()  # again, now that the rows of the last lines are known
         self._ask()
         self.viewport().update()
 
     def set_tail(self, lines: list[LogLine]) -> None:
-        """The last lines, while it is not known how many there are before them."""
+        """Show the last lines, without numbers, until the log is indexed."""
         if not self._lines.count:
             self._tail = lines
             self._message = ""
             self.viewport().update()
 
     def set_marks(self, marks: Sequence[tuple[float, str]]) -> None:
-        """Where errors, warnings and matches are: places from 0 to 1, and their kind."""
+        """Set the marks of errors and warnings: relative position in the log, 0 to 1, and kind."""
         if marks != self._marks:
             self._marks = marks
             self.viewport().update()
 
     def set_highlight(self, pattern: re.Pattern[str] | None) -> None:
-        """Highlight what is searched for."""
+        """Highlight the matches of `pattern`; None: nothing."""
         self._highlight = pattern
         self.viewport().update()
 
     def line(self, number: int) -> LogLine | None:
-        """A line, when it is known."""
+        """Return a line, or None while it is not loaded."""
         return self._lines.line(number)
 
     # --- Follow, wrap, places ---
@@ -152,7 +152,7 @@ class LogView(QAbstractScrollArea):
         return self._follow
 
     def set_follow(self, follow: bool) -> None:
-        """Stay at the end while the log grows, or stay where it is."""
+        """Set whether the view stays at the end while the log grows."""
         if follow != self._follow:
             self._follow = follow
             self.follow_changed.emit(follow)
@@ -160,7 +160,7 @@ class LogView(QAbstractScrollArea):
             self._go_to_end()
 
     def set_wrap(self, wrap: bool) -> None:
-        """Break long lines at the edge of the view."""
+        """Set whether long lines are wrapped at the edge of the view."""
         if wrap != self._wrap:
             self._wrap = wrap
             self._row_in_line = 0
@@ -176,11 +176,11 @@ class LogView(QAbstractScrollArea):
         return self._selection.caret.line
 
     def top_line(self) -> int:
-        """The first line in sight."""
+        """Return the first visible line."""
         return self.folding.line(self.verticalScrollBar().value())
 
     def go_to_line(self, line: int, select: bool = True) -> None:
-        """Bring a line to the upper third of the view, put the cursor there, and follow no more."""
+        """Scroll a line into view, put the cursor there if `select`, and stop following the end."""
         if not 0 <= line < self._lines.count:
             return
         self.set_follow(False)
@@ -203,10 +203,10 @@ class LogView(QAbstractScrollArea):
             self.viewport().update()
 
     def selection(self) -> Selection:
-        """What is selected."""
+        """Return the selection."""
         return self._selection
 
-    # --- Measures ---
+    # --- Geometry ---
 
     def _columns(self) -> int:
         return self._metrics.columns(self.viewport().width())
@@ -221,7 +221,7 @@ class LogView(QAbstractScrollArea):
     def _update_bars(self) -> None:
         self._metrics = LogMetrics.of(self.font(), self._layout.letter, self._lines.count)
         bar, rows = self.verticalScrollBar(), self._rows_in_view()
-        # With wrap the last line may fill the view alone.
+        # With wrap a single line may fill the view, so that the last line must be able to reach the top.
         bar.setRange(0, max(0, self.folding.shown - (1 if self._wrap else rows)))
         bar.setPageStep(rows)
         across = self.horizontalScrollBar()
@@ -235,7 +235,7 @@ class LogView(QAbstractScrollArea):
         self.viewport().update()
 
     def _end(self) -> tuple[int, int]:
-        """The top place, and how many of its rows are above the view, when the last line is at the bottom."""
+        """Return the top place, and how many of its rows are scrolled out, when scrolled to the end."""
         if not self._wrap:
             return self.verticalScrollBar().maximum(), 0
         left, place = self._rows_in_view(), self.folding.shown - 1
@@ -245,7 +245,7 @@ class LogView(QAbstractScrollArea):
         return max(0, place), max(0, (self._rows_of(place) if place >= 0 else 1) - left)
 
     def _ask(self) -> None:
-        """Ask for what is in sight and not known."""
+        """Request the visible lines that are not loaded."""
         top = self.verticalScrollBar().value()
         places = range(top, min(top + self._rows_in_view() + 2, self.folding.shown))
         wanted = self._lines.wanted([self.folding.line(place) for place in places])
@@ -255,15 +255,15 @@ class LogView(QAbstractScrollArea):
     # --- Drawing ---
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the lines in sight."""
+        """Draw the visible lines."""
         painter = QPainter(self.viewport())
         try:
             self._paint(painter)
         finally:
-            painter.end()  # an error's traceback would keep it, and Qt dies of one left over
+            painter.end()  # else an error's traceback would keep it alive, and Qt would crash
 
     def _rows_in_sight(self) -> Iterator[tuple[int, int, LogLine, int]]:
-        """Upper edge, number, content and rows of each line in sight, from the top."""
+        """Yield top edge in pixels, number, content and number of rows of each visible line."""
         height = self._metrics.line_height
         if self._tail is not None:
             for row, known in enumerate(self._tail[-self._rows_in_view() :]):
@@ -333,7 +333,7 @@ class LogView(QAbstractScrollArea):
             self.viewport().update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Select; beyond the edge, scroll on."""
+        """Extend the selection; beyond the edge of the view, scroll, too."""
         if event.buttons() & Qt.MouseButton.LeftButton and self._lines.count:
             self._extend_to(event.position().toPoint())
             if 0 <= event.position().y() < self.viewport().height():
@@ -342,7 +342,7 @@ class LogView(QAbstractScrollArea):
                 self._drag.start()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """The selection is made."""
+        """End the selection."""
         self._drag.stop()
         super().mouseReleaseEvent(event)
 
@@ -358,15 +358,15 @@ class LogView(QAbstractScrollArea):
         self._extend_to(point)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """The panel offers the menu."""
+        """Emit `menu_wanted`: the panel shows the menu."""
         self.menu_wanted.emit(event.globalPos())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Scroll; upwards, stop following: the artist reads."""
+        """Scroll; upwards, also stop following the end."""
         if event.angleDelta().y() > 0:
             self.set_follow(False)
         if self._wrap and event.angleDelta().y():
-            # A touchpad turns by less than a row at a time: the rest waits for the next turn.
+            # A touchpad scrolls by less than a row at a time: the rest is added to the next event.
             self._wheel -= event.angleDelta().y() * QApplication.wheelScrollLines()
             rows = int(self._wheel / WHEEL_STEP)
             self._wheel -= rows * WHEEL_STEP
@@ -404,11 +404,11 @@ class LogView(QAbstractScrollArea):
         self.viewport().update()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
-        """Redraw all: lines are cheap to draw, and the gutter must not move."""
+        """Redraw the whole view instead of moving pixels, since the gutter must not scroll sideways."""
         self.viewport().update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Other lines are in sight."""
+        """Update the scroll bars, and request lines that have become visible."""
         super().resizeEvent(event)
         self._update_bars()
         if self._follow:
@@ -416,7 +416,7 @@ class LogView(QAbstractScrollArea):
         self._ask()
 
     def changeEvent(self, event) -> None:  # type: ignore[no-untyped-def]  # QEvent, whose name Katana's stubs shadow
-        """Another font, another measure."""
+        """Measure again, since the font may have changed."""
         super().changeEvent(event)
         if hasattr(self, "_drag"):
             self._layout = LineLayout(self.font())

@@ -1,4 +1,4 @@
-"""The picture of the selected job, or those of two with a line to wipe between them. Loads nothing itself."""
+"""The page with the picture of the selected job, or a wipe between the pictures of two."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ from ..models.pictures import PictureLoader
 __all__ = ["NamedPicture", "PicturePanel"]
 
 GRIP = 9
-"""Pixels beside the line in which it is taken hold of, and the radius of its knob."""
+"""In pixels: how near to the line a drag can start, and the radius of the line's handle."""
 STEP, LONG_STEP = 0.02, 0.1
-"""How far a key moves the line, in parts of the picture's width; with Shift the longer."""
+"""How far an arrow key moves the line, as a fraction of the picture's width; LONG_STEP with Shift."""
 
 
 class NamedPicture(NamedTuple):
-    """A picture file and the job that it is of."""
+    """The path of a picture file, and the name of its job."""
 
     path: str
     name: str
 
 
 class PicturePanel(QWidget):
-    """Signals:
-    opened(): the picture was double-clicked.
+    """Shows pictures that the PictureLoader loads. Qt's thread.
+
+    Signals:
+        opened(): open the picture, which was double-clicked.
     """
 
     opened = Signal()
@@ -72,11 +74,11 @@ class PicturePanel(QWidget):
         self.show_picture("", "")
 
     def show_picture(self, path: str, name: str) -> None:
-        """Show the picture at `path`, of the job called `name`; call it again when the picture changed."""
+        """Show the picture at `path` of the job called `name`. Call it again when the file has changed."""
         self._show(NamedPicture(path, name))
 
     def show_unsaved(self, picture: QPixmap, name: str) -> None:
-        """Show a picture that is in no file; call it again when the picture changed."""
+        """Show a picture that is not in a file. Call it again when the picture has changed."""
         self._shown = ()
         self._loaded.clear()
         self._problems.clear()
@@ -84,12 +86,12 @@ class PicturePanel(QWidget):
         self.canvas.show_pictures([(picture, name)], "")
 
     def compare(self, before: NamedPicture, after: NamedPicture) -> None:
-        """Show `before` left of the line and `after` right of it; call it again when one changed."""
+        """Show `before` left of a line and `after` right of it. Call it again when a file has changed."""
         self._show(before, after)
 
     @property
     def title(self) -> str:
-        """What is shown: names and sizes."""
+        """The names and sizes of the shown pictures."""
         return self._title.toolTip()
 
     def _show(self, *shown: NamedPicture) -> None:
@@ -110,7 +112,7 @@ class PicturePanel(QWidget):
                 self._pictures.load_picture(path)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Now it is worth loading."""
+        """Load the pictures, which are not loaded while the page is hidden."""
         super().showEvent(event)
         self._load()
 
@@ -119,7 +121,7 @@ class PicturePanel(QWidget):
             return
         if not image.isNull():
             self._loaded[path] = QPixmap.fromImage(image)
-        elif path not in self._loaded:  # an older picture is better than a message
+        elif path not in self._loaded:  # else keep the picture that was loaded before
             self._problems[path] = message
         self._draw()
 
@@ -139,7 +141,7 @@ class PicturePanel(QWidget):
 
 
 class _Title(QWidget):
-    """A text at the right that is shortened in its middle: both the name and the size are to be read."""
+    """A right-aligned text, elided in its middle, so that the name's start and the size stay readable."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -165,10 +167,10 @@ class _Title(QWidget):
 
 
 class Canvas(QWidget):
-    """One picture, as large as it fits, or two with a line between them; mouse and arrow keys move the line.
+    """Draws a picture as large as it fits, or two with a line between them to drag, or to move by keys.
 
     Signals:
-        opened(): it was double-clicked.
+        opened(): open the picture: it was double-clicked, or Return was pressed.
     """
 
     opened = Signal()
@@ -183,7 +185,7 @@ class Canvas(QWidget):
         self._wipe = 0.5
 
     def show_pictures(self, pictures: list[tuple[QPixmap, str]], message: str) -> None:
-        """Show one or two, each with its name; `message` while the first is null."""
+        """Show one or two pictures with their names; if all are null, show `message`."""
         self._pictures, self._message = pictures, message
         names = [name for _pixmap, name in pictures]
         if self.compares:
@@ -196,17 +198,17 @@ class Canvas(QWidget):
 
     @property
     def has_picture(self) -> bool:
-        """Whether anything is shown."""
+        """Whether a picture is shown."""
         return any(not pixmap.isNull() for pixmap, _name in self._pictures)
 
     @property
     def compares(self) -> bool:
-        """Whether there are two to wipe between."""
+        """Whether two pictures are shown."""
         return len(self._pictures) == 2 and not any(pixmap.isNull() for pixmap, _name in self._pictures)
 
     @property
     def wipe(self) -> float:
-        """Where the line is, from 0 at the left edge of the picture to 1."""
+        """The position of the line, from 0 at the picture's left edge to 1 at its right edge."""
         return self._wipe
 
     def _area(self, picture: QPixmap) -> QRectF:
@@ -222,7 +224,7 @@ class Canvas(QWidget):
     # --- Drawing ---
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw what there is."""
+        """Draw the pictures, or the message."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.fillRect(self.rect(), self.palette().brush(QPalette.ColorRole.Base))
@@ -283,7 +285,7 @@ class Canvas(QWidget):
         self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag the line."""
+        """Drag the line, and show by the cursor where it can be dragged."""
         if not self.compares:
             self.unsetCursor()
             return
@@ -297,16 +299,16 @@ class Canvas(QWidget):
             self.unsetCursor()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Put the line there."""
+        """Move the line to the pointer."""
         self.mouseMoveEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Open it."""
+        """Emit `opened` if there is a picture."""
         if self.has_picture:
             self.opened.emit()
 
     def uses_key(self, event: QKeyEvent) -> bool:
-        """Whether a key does something here; see plugins/ui/shortcut_override.py."""
+        """Whether the widget uses a key; called by plugins/ui/shortcut_override.py."""
         moves = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
         opens = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
         return event.key() in opens or (self.compares and event.key() in moves)
@@ -325,16 +327,16 @@ class Canvas(QWidget):
             super().keyPressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show where the keyboard is."""
+        """Draw the focus frame."""
         super().focusInEvent(event)
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """And where it no longer is."""
+        """Remove the focus frame."""
         super().focusOutEvent(event)
         self.update()
 
     def leaveEvent(self, event: QEvent) -> None:
-        """The pointer is elsewhere."""
+        """Restore the cursor."""
         super().leaveEvent(event)
         self.unsetCursor()

@@ -1,4 +1,4 @@
-"""A question before a long render is ended, and a field for a text. Neither blocks anything while open."""
+"""Non-blocking dialogs: a question before a long render is ended, and a text field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..models.columns import span_text
 __all__ = ["LONG_S", "ask_first", "ask_text", "question_about"]
 
 LONG_S = 600.0
-"""A render that has run for so long is not ended without a question."""
+"""In seconds: the run time from which on a render is ended only after a question."""
 
 
 def question_about(
@@ -24,15 +24,15 @@ def question_about(
     always_ask: bool = False,
     what: str = "jobs",
 ) -> str:
-    """The question before jobs or tasks are stopped or removed; empty when little rendering is lost.
+    """Return the question to ask before jobs or tasks are stopped or removed; empty if none is needed.
 
     Args:
         verb: the action, as on its button.
         records: the names and records of those that may be running.
-        count: how many jobs and tasks there are in all.
-        now_s: the time, as the queue has it.
-        always_ask: also when none of them has run for long.
-        what: they are, in the plural.
+        count: the number of all jobs and tasks to stop or remove.
+        now_s: the time of the queue's clock, in seconds since the epoch.
+        always_ask: ask even if none of them has run for LONG_S.
+        what: the plural noun for them in the question.
     """
     running = [(elapsed_s(each, now_s) or 0.0, name) for name, each in records if each.state == "Running"]
     longest_s, longest = max(running, default=(0.0, ""))
@@ -47,7 +47,7 @@ def question_about(
 
 
 def ask_first(parent: QWidget, question: str, verb: str, call: Callable[[], None]) -> None:
-    """Show `question` over `parent`, with a button `verb`; `call` when that is pressed."""
+    """Show `question` over `parent`, and call `call` if its button `verb` is pressed. Returns at once."""
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowTitle("Katana Queue")
@@ -61,7 +61,7 @@ def ask_first(parent: QWidget, question: str, verb: str, call: Callable[[], None
 
 
 def ask_text(parent: QWidget, title: str, label: str, text: str, call: Callable[[str], None]) -> None:
-    """Show a field of several lines over `parent`, with `text` in it; `call` with what is there after OK."""
+    """Show a field of several lines over `parent`; call `call` with its text after OK. Returns at once."""
     dialog = QInputDialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowTitle(title)

@@ -1,4 +1,4 @@
-"""A field for words that are sought while one types, and the keys that lead out of it."""
+"""A search field that searches as the user types."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
 __all__ = ["SearchField"]
 
 PAUSE_MS = 130
-"""Typing has paused after so long."""
+"""Time after the last keystroke until `paused` is emitted."""
 CLEAR_WIDTH = 30
-"""Pixels that the button which clears the field takes."""
+"""The width of the button that clears the field, in pixels."""
 
 
 class SearchField(QLineEdit):
-    """Signals:
-    paused(): the words are others, and nothing was typed for a moment.
-    left(): the keyboard is to go to what is searched.
+    """A line edit for words to search for.
+
+    Args:
+        name: its placeholder text and accessible name.
+        widest: its greatest width, in pixels.
+        parent: the owner.
+
+    Signals:
+        paused(): the text has changed, and nothing was typed for PAUSE_MS.
+        left(): move the focus to what is searched.
     """
 
     paused = Signal()
@@ -40,19 +47,19 @@ class SearchField(QLineEdit):
         self.textChanged.connect(lambda _text: self._typing.start())
 
     def cut_pause(self) -> bool:
-        """Cancel a `paused` that is due: the caller acts now. Returns whether one was due."""
+        """Cancel a pending `paused`, because the caller searches now. Returns whether one was pending."""
         was_active = self._typing.isActive()
         self._typing.stop()
         return was_active
 
     def set_found(self, text: str) -> None:
-        """Show how much was found, at the right of the words, where there is room."""
+        """Show the number of results at the right of the text, if there is room."""
         if text != self._found:
             self._found = text
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The words, and what was found."""
+        """Draw the text and the number of results."""
         super().paintEvent(event)
         if not self.text() or not self._found:
             return
@@ -66,7 +73,7 @@ class SearchField(QLineEdit):
             painter.drawText(room, int(right), self._found)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape clears the words, then leaves the field; Down leaves it too."""
+        """Escape clears the text, or leaves an empty field. Down leaves the field."""
         if event.key() == Qt.Key.Key_Escape and self.text():
             self.clear()
         elif event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Down):
