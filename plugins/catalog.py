@@ -50,6 +50,8 @@ class CatalogFacts(NamedTuple):
 
 
 class _Render(NamedTuple):
+    """The render of a job of this session."""
+
     sequence_id: int
     sends_pixels: bool
     """Whether its command line has Katana's port, to which the render sends its pixels."""
@@ -132,7 +134,7 @@ def show_in_monitor(job_id: str) -> bool:
     item = _item(job_id)
     if item is None:
         return False
-    client: Any = CatalogAPI.Client  # the stubs name its functions without their types
+    client: Any = CatalogAPI.Client  # the stubs do not type its functions
     client.SetClientCatalogItem(client.GetPrimaryClientKey(), client.kPrimaryView, item)
     _raise_tab("Monitor")
     return True

@@ -75,7 +75,7 @@ def _check_manifest() -> None:
     try:
         manifest = json.loads(_MANIFEST.read_text(encoding="utf-8"))
     except OSError:
-        return  # a checkout, or an installed package
+        return  # no manifest: a checkout or an installed package
     system = "windows" if sys.platform == "win32" else sys.platform
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     if (manifest["platform"], manifest["python"]) != (system, python):

@@ -19,6 +19,8 @@ __all__ = ["open_dispatcher", "post"]
 
 
 class _Dispatcher(QObject):
+    """Lives on Qt's thread and runs calls that `post` queues from any thread, until `close`."""
+
     _posted = Signal(object)
 
     def __init__(self) -> None:
@@ -65,5 +67,5 @@ def post(method: Callable[..., object], *arguments: Any) -> None:
     """
     if _dispatcher is not None:
         receiver: QObject = method.__self__  # type: ignore[attr-defined]  # a bound method
-        function: Callable[..., object] = method.__func__  # type: ignore[attr-defined]  # likewise
+        function: Callable[..., object] = method.__func__  # type: ignore[attr-defined]  # a bound method
         _dispatcher.post((weakref.ref(receiver), function, arguments))

@@ -25,7 +25,8 @@ def start() -> Session | None:
     The Python interpreter is searched for on the session's own thread, and its client reports the errors.
 
     Returns:
-        The session; None when the settings are invalid, and `problem()` then returns the error.
+        The session; None when it cannot be started, for example because a setting is invalid. `problem()`
+        then returns the error.
     """
     global _problem, _shared  # read later by `problem`; one session at a time in a process
     running = current_session()

@@ -36,7 +36,7 @@ class SiteFarms(NamedTuple):
     """The farms named in KQ_FARMS that are open now."""
 
     farms: Mapping[str, Farm]
-    """By name, in the order of KQ_FARMS."""
+    """By their names in KQ_FARMS, in its order."""
     is_complete: bool
     """False while the session's data root is unknown, as it is starting: call `open_farms` again later."""
 

@@ -42,9 +42,9 @@ class KatanaQueueFarmPlugin(FarmAPI.BaseFarmPlugin):
     def submitJob(
         self, jobRequest: FarmAPI.FarmPluginManager.JobRequest, *args: object, **kwargs: object
     ) -> str:
-        """Queue the commands of `jobRequest` as one job, in their order.
+        """Submit the commands of `jobRequest` to the queue as one job, which runs them in their order.
 
-        Returns: the job's id, made here, so that the caller does not wait for the queue.
+        Returns: the job's id, which is generated here, so that the caller does not wait for the queue.
 
         Raises:
             FarmPluginException: the request is invalid, or no queue runs.

@@ -33,7 +33,7 @@ class SiteFarmPlugin(KatanaQueueFarmPlugin):
     ) -> str:
         """Submit the commands of `jobRequest` to the farm.
 
-        Returns: the job's id, made here, so that the caller does not wait for the farm.
+        Returns: the job's id, which is generated here, so that the caller does not wait for the farm.
 
         Raises:
             FarmPluginException: the request is invalid, or the data root is not known yet.

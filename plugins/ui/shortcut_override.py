@@ -67,6 +67,8 @@ def uses_key(widget: QWidget, event: QKeyEvent) -> bool:
 
 
 class _Filter(QObject):
+    """The event filter that `accept_own_keys` installs on `root`, which owns it."""
+
     def __init__(self, root: QWidget) -> None:
         super().__init__(root)
         self._root = root

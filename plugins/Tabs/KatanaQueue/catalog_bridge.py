@@ -40,7 +40,7 @@ class CatalogActions(QObject):
 
     @property
     def actions(self) -> list[QAction]:
-        """Both, in the order of the menu."""
+        """Both actions, in the order of the menu."""
         return [self.show_in_monitor, self.show_in_catalog]
 
     def update_enabled(self) -> None:

@@ -151,7 +151,7 @@ def start_render(planned: PlannedRender, method: str, farm: str) -> None:
         else:
             with _default_farm(farm):
                 started = RenderManager.StartRender(method, node=node, remoteRender=True)
-    find: Any = CatalogAPI.FindCatalogItemBySequenceID  # the stubs name it without its types
+    find: Any = CatalogAPI.FindCatalogItemBySequenceID  # the stubs do not type it
     for each in _sequence_ids(started):
         catalog.note_variables(each, planned.variables)
         item = find(each)

@@ -36,7 +36,7 @@ def read_exr(path: str, size: QSize | None = None, max_bytes: int = 1 << 29) -> 
     """
     try:
         import numpy
-        import OpenImageIO as oiio  # noqa: N813  # its own documentation calls it so
+        import OpenImageIO as oiio  # noqa: N813  # the alias that its documentation uses
     except ImportError as error:
         raise ExrError(MISSING) from error
     picture, channels = _first_layer(oiio, path)

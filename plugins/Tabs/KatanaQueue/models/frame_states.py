@@ -39,6 +39,8 @@ class Pixel(NamedTuple):
 
 @dataclass
 class _JobFrames:
+    """The frames of one job, as far as they are known."""
+
     states: bytes = b""
     """By task index."""
     mark: _Mark | None = None

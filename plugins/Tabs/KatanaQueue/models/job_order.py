@@ -36,11 +36,11 @@ class JobFilter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every job passes."""
+        """Whether the filter lets every job pass."""
         return not self._words and not self.states and self.farm is None
 
     def passes(self, record: JobRecord) -> bool:
-        """Whether `record` is shown."""
+        """Whether the job `record` passes the filter."""
         if self.states and record.state not in self.states:
             return False
         if self.farm is not None and record.farm != self.farm:

@@ -169,7 +169,7 @@ class LogFile:
         if parts and not parts[-1]:
             parts.pop()
         if start and len(parts) > 1:
-            parts = parts[1:]  # the first is cut
+            parts = parts[1:]  # the first line is incomplete
         return [as_text(part[:LONGEST], part[-LONGEST:], len(part)) for part in parts[-count:]]
 
     def block(self, first_line: int, budget_bytes: int, start: int | None = None) -> Block:
@@ -190,7 +190,7 @@ class LogFile:
                     data = _read_at(file, start, min(LONG, self.indexed - start))
                     cut = data.find(b"\n")
                 if cut < 0 and start + len(data) < self.indexed:
-                    return Block(data, 1, None)  # its beginning represents it
+                    return Block(data, 1, None)  # a line longer than LONG: only its beginning is searched
                 data = data[: cut + 1] if cut >= 0 else data
         lines = data.count(b"\n") + (0 if data.endswith(b"\n") or not data else 1)
         return Block(data, lines, start + len(data))
@@ -201,7 +201,7 @@ class LogFile:
             return 0
         if line > self._ends:
             return self.indexed
-        # The line starts behind the `line`-th line end, which lies in this chunk:
+        # The line starts after the `line`-th newline of the file, which is in this chunk:
         chunk = bisect_left(self._before, line) - 1
         missing = line - self._before[chunk]
         block = _read_at(file, chunk * CHUNK, CHUNK)

@@ -29,7 +29,7 @@ class BadPattern(Exception):
 
 
 class LineMarks:
-    """Numbers of lines, in ascending order."""
+    """A set of line numbers, sorted in ascending order."""
 
     def __init__(self) -> None:
         self.lines = array("Q")
@@ -89,7 +89,7 @@ class LineSearch:
             first_line: the number of the first line.
         """
         searched = data if self._match_case else data.lower()
-        ends: dict[int, int] = {}  # by where a line starts
+        ends: dict[int, int] = {}  # the end of each matching line, by its start
         for word in self._words:
             found = searched.find(word)
             while found >= 0:

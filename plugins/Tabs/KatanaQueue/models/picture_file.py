@@ -80,7 +80,7 @@ def read_picture(path: str, fit: QSize | None = None) -> QImage:
 
 def _open_regular(path: str) -> IO[bytes]:
     """Open a regular file. Checked before, too, because to open a device may already have an effect."""
-    _check_regular(os.stat(path))  # noqa: PTH116  # a Path changes the text
+    _check_regular(os.stat(path))  # noqa: PTH116  # Path would normalise the path
     file = os.fdopen(os.open(path, _FLAGS), "rb", buffering=0)
     try:
         _check_regular(os.fstat(file.fileno()))

@@ -125,7 +125,7 @@ class PictureLoader(FileThread):
                     self._condition.wait()
                 if self._ending.is_set():
                     return
-                (path, whole), _ = self._wanted.popitem(last=True)  # the latest request is the visible one
+                (path, whole), _ = self._wanted.popitem(last=True)  # newest first: it is probably visible
             outcome = self._load(path, whole)
             if outcome is None:
                 continue
@@ -144,7 +144,7 @@ class PictureLoader(FileThread):
             except PictureError as error:
                 return QImage(), f"The picture {path} cannot be shown: {error}."
         try:
-            status = os.stat(path)  # noqa: PTH116  # a Path changes the text
+            status = os.stat(path)  # noqa: PTH116  # Path would normalise the path
             stamp = (status.st_size, status.st_mtime_ns)
             if self._stamps.get(path) == stamp:
                 return None

@@ -172,7 +172,7 @@ class LogView(QAbstractScrollArea):
 
     @property
     def current_line(self) -> int:
-        """The line of the cursor."""
+        """The number of the cursor's line, counted from 0."""
         return self._selection.caret.line
 
     def top_line(self) -> int:
