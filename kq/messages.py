@@ -1,4 +1,4 @@
-"""Every message on the wire, typed, and who sends it. Decoding is by these types alone.
+"""All messages of the protocol, as types with which they are decoded.
 
 Each class has one direction: `…Request` a client to the server, `…Reply` back to it, `…Update` an Agent
 to the server, `…Order` the server to an Agent, `…Event` the server to all clients.
@@ -80,9 +80,9 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = 3
-"""Not the package's version: it changes only when a message does."""
+"""Changes with the messages; independent of the package's version."""
 STREAM_PART_BYTES = 256 * 1024
-"""Logs and files are sent in parts of this size; a shorter one is the last there is now."""
+"""Logs and files are sent in parts of this size; a shorter part is the last for now."""
 
 
 class _Message(
@@ -96,27 +96,27 @@ class _Message(
 
 class _Request(_Message, frozen=True, kw_only=True):
     request: int
-    """Chosen by the client; the reply carries it."""
+    """Chosen by the client, and repeated in the reply."""
 
 
 class SubmitRequest(_Request, frozen=True, kw_only=True, tag="submit"):
-    """Queue a job. Sent again with the same id, it is the same job. Answer: DoneReply."""
+    """Queue a job. Idempotent for the same id. Answer: DoneReply."""
 
     job_id: str
     spec: JobSpec
 
 
 class JobAction(StrEnum):
-    """What a client wants done with jobs."""
+    """An action on jobs."""
 
     START = "start"
-    """Run again what is not Completed, or everything when all is."""
+    """Run the tasks again that are not Completed, or all tasks of a job that is."""
     STOP = "stop"
     REMOVE = "remove"
 
 
 class JobActionRequest(_Request, frozen=True, kw_only=True, tag="job"):
-    """Start, stop or remove jobs. All are known or none is touched. Answer: DoneReply."""
+    """Start, stop or remove jobs; none if one is unknown. Answer: DoneReply."""
 
     action: JobAction
     job_ids: tuple[str, ...]
@@ -130,7 +130,7 @@ class StartTasksRequest(_Request, frozen=True, kw_only=True, tag="start-tasks"):
 
 
 class StopTasksRequest(_Request, frozen=True, kw_only=True, tag="stop-tasks"):
-    """Stop single tasks of a job; its others go on. Answer: DoneReply."""
+    """Stop single tasks of a job; the others continue. Answer: DoneReply."""
 
     job_id: str
     tasks: tuple[int, ...]
@@ -144,30 +144,30 @@ class PriorityRequest(_Request, frozen=True, kw_only=True, tag="priority"):
 
 
 class NoteRequest(_Request, frozen=True, kw_only=True, tag="note"):
-    """Write a note to jobs, instead of the one that they have. Answer: DoneReply."""
+    """Replace the note of jobs. Answer: DoneReply."""
 
     job_ids: tuple[str, ...]
     note: str
-    """Empty: none."""
+    """Empty: remove the note."""
 
 
 class PauseQueueRequest(_Request, frozen=True, kw_only=True, tag="pause"):
-    """Give no more work to Agents, or give it again. Answer: DoneReply."""
+    """Stop or resume the assignment of tasks to Agents. Answer: DoneReply."""
 
     paused: bool
 
 
 class SetAgentsRequest(_Request, frozen=True, kw_only=True, tag="agents-wanted"):
-    """How many local Agents to keep. Answer: DoneReply."""
+    """Set the number of local Agents. Answer: DoneReply."""
 
     count: int
 
 
 class AgentAction(StrEnum):
-    """What a client wants done with Agents."""
+    """An action on Agents."""
 
     DRAIN = "drain"
-    """Take no more work."""
+    """Finish the current task, and take no more."""
     RESUME = "resume"
     RESTART = "restart"
     END = "end"
@@ -181,14 +181,14 @@ class AgentActionRequest(_Request, frozen=True, kw_only=True, tag="agent"):
 
 
 class SnapshotRequest(_Request, frozen=True, kw_only=True, tag="snapshot"):
-    """All jobs and Agents. Answer: SnapshotReply, several of them when there are many jobs."""
+    """Get all jobs and Agents. Answer: SnapshotReply, several of them for many jobs."""
 
     history: bool = False
-    """Whether jobs of earlier sessions are wanted too."""
+    """Whether to include jobs of earlier sessions."""
 
 
 class TasksRequest(_Request, frozen=True, kw_only=True, tag="tasks"):
-    """The tasks of a job. Answer: TasksReply."""
+    """Get `count` tasks of a job, from number `first`. Answer: TasksReply."""
 
     job_id: str
     first: int = 0
@@ -196,79 +196,79 @@ class TasksRequest(_Request, frozen=True, kw_only=True, tag="tasks"):
 
 
 class TaskStatesRequest(_Request, frozen=True, kw_only=True, tag="task-states"):
-    """The state of each task of a job, and nothing else of it. Answer: TaskStatesReply."""
+    """Get only the state of each task of a job. Answer: TaskStatesReply."""
 
     job_id: str
 
 
 class AttemptsRequest(_Request, frozen=True, kw_only=True, tag="attempts"):
-    """The attempts of a job that are over. Answer: AttemptsReply."""
+    """Get the finished attempts of a job. Answer: AttemptsReply."""
 
     job_id: str
     task: int | None = None
-    """None: of all its tasks, the latest 1000."""
+    """None: the latest 1000 of all tasks."""
 
 
 class SpecRequest(_Request, frozen=True, kw_only=True, tag="spec"):
-    """What was submitted. Answer: SpecReply."""
+    """Get a job as it was submitted. Answer: SpecReply."""
 
     job_id: str
 
 
 class StoryRequest(_Request, frozen=True, kw_only=True, tag="story"):
-    """What became of a job's tasks, with times. Answer: StoryReply."""
+    """Get the history of a job's tasks. Answer: StoryReply."""
 
     job_id: str
 
 
 class AdmitHostRequest(_Request, frozen=True, kw_only=True, tag="admit"):
-    """Open the ports to `host` and make a key for its Agents. Answer: HostAdmittedReply."""
+    """Make a key for the Agents of `host`, and listen for them. Answer: HostAdmittedReply."""
 
     host: str
-    """A name for the key: Agents that use it may only speak for themselves."""
+    """Id of the machine: Agents with the key may only report on Agents of this machine."""
     bind: str
-    """The local address to bind besides loopback; empty: loopback is enough (a tunnel)."""
+    """The local address to listen on besides loopback; empty: only loopback, for a tunnel."""
     agents: int
-    """How many Agents it may have at a time."""
+    """Most Agents of the machine at a time."""
     by_hand: bool = False
-    """Whether a person starts its Agents: then the key is kept while there are none."""
+    """Whether the user starts its Agents by hand: then the key is kept while there are none."""
 
 
 class RevokeHostRequest(_Request, frozen=True, kw_only=True, tag="revoke"):
-    """End the Agents of `host` and forget its key. Answer: DoneReply."""
+    """End the Agents of `host` and delete its key. Answer: DoneReply."""
 
     host: str
     undo: bool = False
-    """Whether a launch that came to nothing is undone: a key that a person was given stays."""
+    """Whether a failed launch is undone: then a key that was made `by_hand` is kept."""
 
 
 # --- request port: server to clients ----------
 
 
 class DoneReply(_Request, frozen=True, kw_only=True, tag="done"):
-    """It is done."""
+    """The request was carried out."""
 
     durable: bool = True
-    """Whether it is in the journal: else it is forgotten when the server ends."""
+    """Whether the change is in the journal: if not, it is lost when the server ends."""
 
 
 class RefusedReply(_Request, frozen=True, kw_only=True, tag="refused"):
-    """It is not done; nothing was changed."""
+    """The request was refused; nothing was changed."""
 
     kind: str
-    """The name of a class in kq.errors."""
+    """Name of a class in kq.errors."""
     message: str
 
 
 class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-page"):
-    """A page of the snapshot. Events with a sequence number beyond `sequence` apply on top of it."""
+    """A page of the snapshot, to which events with a number above `sequence` are applied."""
 
     sequence: int
     jobs: tuple[JobRecord, ...]
     agents: tuple[AgentRecord, ...]
     queue: QueueRecord
     now: float
-    """The server's time: its clock never runs backwards, and the times in records are its."""
+    """The server's time, in seconds since the epoch, by the clock of the times in records."""
     more: bool
     """Whether another page follows."""
 
@@ -279,7 +279,7 @@ class TasksReply(_Request, frozen=True, kw_only=True, tag="tasks-page"):
 
 class TaskStatesReply(_Request, frozen=True, kw_only=True, tag="task-states-are"):
     states: bytes
-    """For each task, the place of its state among the members of TaskState."""
+    """One byte per task: the index of its state among the members of TaskState."""
 
 
 class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-page"):
@@ -307,17 +307,17 @@ class HostAdmittedReply(_Request, frozen=True, kw_only=True, tag="admitted"):
 
 
 class AttemptEnding(_Message, frozen=True, kw_only=True, tag="ended"):
-    """An attempt is over and its processes are gone. Repeated until acknowledged. Update port."""
+    """An attempt and its processes have ended. Repeated until acknowledged. Update port."""
 
     agent: str
     attempt: str
     outcome: Outcome
     exit_code: int | None = None
-    """Negative: the signal. None: the program could not be started."""
+    """Negative: a signal. None: the program could not be started."""
     reason: str = ""
     warning: str = ""
     warnings: int = 0
-    """How many lines of its log are warnings, as far as it was read."""
+    """Number of warning lines in its log, as far as it was read."""
     stop_method: StopMethod = StopMethod.NONE
     processes_gone: int = 0
     peak_memory: int | None = None
@@ -328,7 +328,7 @@ class AttemptEnding(_Message, frozen=True, kw_only=True, tag="ended"):
 
 
 class RegisterUpdate(_Message, frozen=True, kw_only=True, tag="register"):
-    """An Agent is there, and asks for work. Request port. Answer: AcknowledgeOrder, or EndOrder."""
+    """An Agent is ready for tasks. Request port. Answer: AcknowledgeOrder, or EndOrder."""
 
     protocol: int
     version: str
@@ -336,17 +336,17 @@ class RegisterUpdate(_Message, frozen=True, kw_only=True, tag="register"):
     host: str
     pid: int
     started: float
-    """When its process started, as the system counts it: with the pid it names one process."""
+    """Start time of its process, in the system's units; with the pid it identifies the process."""
     assigned: int = 0
     """The number of the last AssignOrder seen."""
     holding: str = ""
-    """The attempt that it runs."""
+    """The attempt that it runs; empty: none."""
     endings: tuple[AttemptEnding, ...] = ()
-    """What ended and was not acknowledged."""
+    """Endings that were not acknowledged."""
 
 
 class HeartbeatUpdate(_Message, frozen=True, kw_only=True, tag="heartbeat"):
-    """An Agent lives. Update port. Answer: AcknowledgeOrder, by the request port."""
+    """An Agent is alive. Update port. Answer: AcknowledgeOrder, on the request port."""
 
     agent: str
     beat: int
@@ -359,7 +359,7 @@ class HeartbeatUpdate(_Message, frozen=True, kw_only=True, tag="heartbeat"):
 
 
 class ProgressUpdate(_Message, frozen=True, kw_only=True, tag="progress"):
-    """What an attempt's output reported. Update port."""
+    """Progress, picture or warnings in an attempt's output. Update port."""
 
     agent: str
     attempt: str
@@ -370,14 +370,14 @@ class ProgressUpdate(_Message, frozen=True, kw_only=True, tag="progress"):
 
 
 class LeaveUpdate(_Message, frozen=True, kw_only=True, tag="leave"):
-    """An Agent ends of its own accord; its processes are gone. Update port."""
+    """An Agent ends, after its processes. Update port."""
 
     agent: str
     reason: str
 
 
 class LogUpdate(_Message, frozen=True, kw_only=True, tag="log"):
-    """Bytes of an attempt's log, from a machine that does not share the data root. Update port.
+    """Part of an attempt's log, from a machine that does not share the data root. Update port.
 
     Answer: StreamedOrder.
     """
@@ -389,44 +389,44 @@ class LogUpdate(_Message, frozen=True, kw_only=True, tag="log"):
 
 
 class FileUpdate(_Message, frozen=True, kw_only=True, tag="file"):
-    """A part of a file that an attempt made on such a machine: a picture. Update port. Answer: StreamedOrder.
+    """Part of a file that an attempt made on such a machine. Update port. Answer: StreamedOrder.
 
-    The file appears, or replaces the one before, when it is whole and its hash is right.
+    The file is created or replaced when it is complete and its hash is correct.
     """
 
     agent: str
     attempt: str
     path: str
-    """Where it belongs on the server's machine."""
+    """Its path on the server's machine."""
     offset: int
     size: int
-    """Of the whole file."""
+    """Size of the whole file."""
     data: bytes
     digest: str = ""
-    """SHA-256 of the whole file, with its last part."""
+    """SHA-256 of the whole file; only in its last part."""
 
 
 class FetchUpdate(_Message, frozen=True, kw_only=True, tag="fetch"):
-    """Asks for a part of the job's temporary folder. Update port. Answer: FolderOrder or FilePartOrder."""
+    """Request part of the job's temporary folder. Update port. Answer: FolderOrder or FilePartOrder."""
 
     agent: str
     attempt: str
     path: str = ""
-    """A file of the folder, relative to it; empty: what is in it."""
+    """A file, relative to the folder; empty: the list of files."""
     offset: int = 0
-    """Of the bytes that are wanted; of the list, how many files to skip. -1: nothing more is wanted."""
+    """Offset in the file, or the number of files to skip in the list. -1: the download is complete."""
     receipt: int = 0
-    """Of the part or page that came last: who does not read is sent no more."""
+    """Receipt of the last part or page: the server sends no more without it."""
 
 
 # --- request port: server to Agents ----------
 
 
 class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
-    """Run this. Acknowledges every ending sent before."""
+    """Run a task. Acknowledges all endings sent before."""
 
     number: int
-    """Counts the orders to this Agent."""
+    """Sequence number of the orders to this Agent."""
     attempt: str
     commands: tuple[tuple[str, ...], ...]
     cwd: str
@@ -443,42 +443,42 @@ class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
     stop_signal: int = 0
     """As in JobSpec."""
     warnings: tuple[str, ...] = ()
-    """What is likely a mistake in the job: written into the log before anything else."""
+    """Warnings about the job, to be written at the start of the log."""
 
 
 class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
-    """The server heard a heartbeat or registration, and says what it wants: level, not edge."""
+    """Answer to a heartbeat or registration, with the complete desired state of the Agent."""
 
     beat: int
-    """Of the heartbeat; the lease counts from when that was sent. 0: registered."""
+    """Number of the heartbeat, from whose sending the lease counts; 0: of a registration."""
     desired: str
-    """The attempt that this Agent should be running; anything else it runs is to be stopped."""
+    """The attempt that the Agent should run; it stops any other one."""
     stop: bool = False
-    """Whether `desired` is to be stopped."""
+    """Whether to stop `desired`."""
     grace_s: float = 2.0
     acknowledged: tuple[str, ...] = ()
-    """Attempts whose endings arrived."""
+    """Attempts whose endings have arrived."""
     beat_s: float = 0.0
-    """Seconds between its heartbeats from now on, where its own interval would be too much of many Agents."""
+    """New interval of heartbeats in seconds, longer with many Agents; 0: the Agent's own."""
 
 
 class StreamedOrder(_Message, frozen=True, kw_only=True, tag="streamed"):
-    """How much of a log or file has arrived, so that no more than a little is ever under way."""
+    """Acknowledges part of a log or file, which limits the parts in flight."""
 
     attempt: str
     path: str = ""
-    """Of a file, as it was sent; empty: the log."""
+    """Path as in FileUpdate; empty: the log."""
     received: int = 0
-    """Go on from here."""
+    """Offset of the next part."""
     refused: str = ""
-    """Why nothing more of it is taken."""
+    """Why the server accepts no more of it; empty: it does."""
 
 
 class FolderEntry(_Message, frozen=True, kw_only=True):
     """One file of a job's temporary folder."""
 
     path: str
-    """Relative, with slashes."""
+    """Relative to the folder, with slashes."""
     size: int
     digest: str
     """SHA-256."""
@@ -486,7 +486,7 @@ class FolderEntry(_Message, frozen=True, kw_only=True):
 
 
 class FolderOrder(_Message, frozen=True, kw_only=True, tag="folder"):
-    """A page of what is in the job's temporary folder."""
+    """A page of the list of files in the job's temporary folder."""
 
     attempt: str
     first: int
@@ -494,11 +494,11 @@ class FolderOrder(_Message, frozen=True, kw_only=True, tag="folder"):
     more: bool = False
     refused: str = ""
     receipt: int = 0
-    """To be returned with the next FetchUpdate."""
+    """To be sent with the next FetchUpdate."""
 
 
 class FilePartOrder(_Message, frozen=True, kw_only=True, tag="file-part"):
-    """Bytes of a file of that folder. None where the file ends."""
+    """Part of a file of that folder; empty at its end."""
 
     attempt: str
     path: str
@@ -513,30 +513,30 @@ class FilePartOrder(_Message, frozen=True, kw_only=True, tag="file-part"):
 
 
 class StopOrder(_Message, frozen=True, kw_only=True, tag="stop"):
-    """End this attempt: ask, wait, kill, see gone."""
+    """Stop an attempt: ask the render to end, kill it after `grace_s` seconds."""
 
     attempt: str
     grace_s: float
 
 
 class EndOrder(_Message, frozen=True, kw_only=True, tag="end"):
-    """End yourself, your render first. Also the answer to a registration that is refused."""
+    """End the Agent, its render first. Also the answer to a refused registration."""
 
     reason: str
     grace_s: float = 2.0
     again: bool = False
-    """Whether another is to be started in your place, by whoever started you."""
+    """Whether the Agent's parent should start another in its place."""
 
 
 class RegisterAgainOrder(_Message, frozen=True, kw_only=True, tag="register-again"):
-    """The server does not know you (any more): register."""
+    """The server has no such Agent (any more): it must register again."""
 
 
 # --- broadcast port: server to clients (topic `c`) ----------
 
 
 class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
-    """What changed since the event before. A gap in `sequence` means: take a new snapshot."""
+    """Changes since the previous event. After a gap in `sequence` a client requests a snapshot."""
 
     sequence: int
     jobs: tuple[JobRecord, ...] = ()
@@ -545,10 +545,10 @@ class ChangesEvent(_Message, frozen=True, kw_only=True, tag="changes"):
     removed_agents: tuple[str, ...] = ()
     queue: QueueRecord | None = None
     stopping: bool = False
-    """The server ends; no more events follow."""
+    """The server ends; this is the last event."""
 
 
-ClientRequest = Union[  # noqa: UP007  # msgspec wants a union it can walk at run time; so spelled once
+ClientRequest = Union[  # noqa: UP007  # msgspec needs a union that it can inspect at run time
     SubmitRequest, JobActionRequest, StartTasksRequest, StopTasksRequest, PriorityRequest, NoteRequest,
     PauseQueueRequest, SetAgentsRequest, AgentActionRequest, SnapshotRequest, TasksRequest, TaskStatesRequest,
     AttemptsRequest, SpecRequest, StoryRequest, AdmitHostRequest, RevokeHostRequest,

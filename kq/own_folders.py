@@ -1,6 +1,6 @@
-"""Folders that must be the user's own: below a shared data root, and for a session's keys. A leaf.
+"""Folders that must belong to the user: in a shared data root, and for a session's keys. A leaf.
 
-On Windows folders inherit who may use them from the one above, so there is nothing to check.
+On Windows folders inherit their permissions from the parent, so there is nothing to check.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ _MAX_FOLDERS = 100
 
 
 def own_data_root(root: Path, *, create: bool = True) -> Path:
-    """The folder below which this user's files are: `root` itself, or a folder in it named after the user.
+    """Return the folder of this user's files: `root` itself, or a folder in it named after the user.
 
-    A root that belongs to another user, or that others may write to, holds a folder for each user. May wait
-    for a file share: not for Qt's thread.
+    A root that belongs to another user, or to which others may write, contains a folder for each user. May
+    block on a file share: not for Qt's thread.
 
     Args:
-        create: make what is missing, the root included.
+        root: KQ_DATA_ROOT.
+        create: whether to create missing folders, `root` included.
 
     Raises:
-        SessionFailed: it cannot be made, or folders of other users have all the names.
+        SessionFailed: it cannot be created, or all its names are taken by other users.
     """
     if sys.platform == "win32":
         if create:
@@ -53,7 +54,7 @@ def own_data_root(root: Path, *, create: bool = True) -> Path:
         return root
     in_the_way = []
     uid = _own_uid_on(root)
-    for folder in _names_in(root):
+    for folder in _candidates_in(root):
         if create:
             try:
                 folder.mkdir(OWNER_ONLY)
@@ -70,10 +71,10 @@ def own_data_root(root: Path, *, create: bool = True) -> Path:
 
 
 def is_own(folder: Path, uid: int | None = None) -> bool:
-    """Whether `folder` is a directory, no link, that belongs to this user and that no other may write to.
+    """Whether `folder` is a directory, not a link, of this user, and no other user may write to it.
 
     Args:
-        uid: the user's id there; None: this process's.
+        uid: the user's id on that disk; None: this process's.
     """
     try:
         found = folder.lstat()
@@ -88,7 +89,7 @@ def is_own(folder: Path, uid: int | None = None) -> bool:
 
 
 def owner_of(path: Path) -> str:
-    """The name of the user that `path` belongs to, or its number; "an unknown user" where that is unknown."""
+    """Return the name of the owner of `path`, `user-UID` without an account, or "an unknown user"."""
     try:
         uid = path.lstat().st_uid
     except OSError:
@@ -98,7 +99,7 @@ def owner_of(path: Path) -> str:
 
 def _own_name() -> str:
     if sys.platform == "win32":
-        return "this user"  # not asked for there
+        return "this user"  # not used on Windows
     return _user_name(os.geteuid())
 
 
@@ -109,18 +110,18 @@ def _user_name(uid: int) -> str:
         try:
             return pwd.getpwuid(uid).pw_name
         except KeyError:
-            pass  # a container's user has no account
+            pass  # a container's user may have no account
     return f"user-{uid}"
 
 
 def sessions_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """The folder of this user's live sessions on this machine: keys, ports and connection files.
+    """Return the folder of keys and connection files of this user's sessions on this machine.
 
-    `$XDG_RUNTIME_DIR`, `/run/user/UID`, or else a folder below the home; made when it is missing, for its
-    owner alone. Never below KQ_DATA_ROOT, which others may share.
+    It is in `$XDG_RUNTIME_DIR`, `/run/user/UID` or the home folder, and created if missing, accessible only
+    to its owner. Never in KQ_DATA_ROOT, which may be shared.
 
     Raises:
-        BadSetting: there is no folder that is this user's own.
+        BadSetting: no such folder belongs to this user.
     """
     env = os.environ if environment is None else environment
     for base in _runtime_folders(env):
@@ -139,7 +140,7 @@ def sessions_folder(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def keys_folder(queue_dir: Path) -> Path:
-    """The folder for the keys of the session that holds `queue_dir`; not made here. Raises BadSetting."""
+    """Return the keys folder of the session that uses `queue_dir`; not created here. Raises BadSetting."""
     digest = hashlib.sha256(os.fsencode(queue_dir.absolute())).hexdigest()[:16]
     return sessions_folder() / f"{queue_dir.name}-{digest}"
 
@@ -152,18 +153,18 @@ def _runtime_folders(env: Mapping[str, str]) -> Iterator[Path]:
     uid = os.geteuid()
     candidates = [Path(given)] if (given := env.get("XDG_RUNTIME_DIR", "")) else []
     for folder in [*candidates, Path(f"/run/user/{uid}")]:
-        # Another user's after `su`, or one of systemd's that is not there.
+        # After `su` it may be another user's, and without systemd it may not exist.
         if folder.is_absolute() and is_own(folder):
             yield folder
     try:
         home = Path.home()
     except RuntimeError:
         return
-    # A home may be on a share: each machine has sessions of its own.
+    # With the host name, because machines may share a home folder.
     yield home / ".cache" / "katana-queue" / socket.gethostname()
 
 
-def _names_in(root: Path) -> Iterator[Path]:
+def _candidates_in(root: Path) -> Iterator[Path]:
     user = _own_name()
     yield root / user
     for number in range(2, _MAX_FOLDERS + 1):
@@ -171,9 +172,9 @@ def _names_in(root: Path) -> Iterator[Path]:
 
 
 def _own_uid_on(folder: Path) -> int:
-    """The user id that files of this process have in `folder`: some shares give all files to one user."""
+    """Return the uid of files that this process creates in `folder`: some shares map all users to one."""
     if sys.platform == "win32":
-        return 0  # not asked for there
+        return 0  # not used on Windows
     uid = os.geteuid()
     try:
         if folder.stat().st_uid == uid:

@@ -1,4 +1,4 @@
-"""Placeholders in commands and pictures' names: filled, and those that are misspelled found. A leaf: pure."""
+"""Fills placeholders in commands and picture names, and finds misspelled ones. A leaf: pure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["check_placeholders", "fill", "fill_picture", "misspelled_placeholder
 _NAMES = ("frame", "start", "end", "step")
 _PLACEHOLDER = re.compile(r"\{(frame|start|end|step)(?::0?([1-9])d)?\}")
 _NEAR_MISS = re.compile(r"\{\s*(?:frames?|fram|frm|starts?|ends?)\s*(?::[^{}]*)?\}", re.IGNORECASE)
-"""What is likely meant as a placeholder, and is none: all tasks would write the same file."""
+"""Misspelled placeholders, which are an error: all tasks would write the same file."""
 _PICTURE_FRAME = re.compile(r"#+|%(?:0([1-9]))?d")
-"""The frame in a picture's name, as renderers write it: `####` or `%04d`."""
+"""Frame number in a picture's name, in renderers' notation: `####` or `%04d`."""
 _BRACED = re.compile(r"\{([A-Za-z][\w.-]{1,29})(?::[^{}]{0,9})?\}")
 _MAX_MESSAGES = 5
 
 
 def fill(text: str, frames: range | None) -> str:
-    """`text` with `{frame}`, `{start}`, `{end}` and `{step}` filled; unchanged without `frames`.
+    """Fill `{frame}`, `{start}`, `{end}` and `{step}` in `text`; without `frames` it is returned unchanged.
 
-    `{frame:04d}` has four digits at least, as in Python.
+    `{frame:04d}` is padded to four digits, as in Python.
     """
     if frames is None:
         return text
@@ -32,7 +32,7 @@ def fill(text: str, frames: range | None) -> str:
 
 
 def fill_picture(text: str, frames: range | None) -> str:
-    """The picture's path of the task that renders `frames`; `####` and `%04d` stand for its frame, too."""
+    """Fill the picture path `text` for the task that renders `frames`; also `####` and `%04d` in its name."""
     if frames is None:
         return text
     filled = fill(text, frames)
@@ -46,7 +46,7 @@ def fill_picture(text: str, frames: range | None) -> str:
 
 
 def check_placeholders(texts: Iterable[str]) -> None:
-    """Raise BadInput for what is meant as a placeholder and is none, in the texts of a job with frames."""
+    """Raise BadInput for a misspelled placeholder in the texts of a job with frames."""
     for text in texts:
         for found in _NEAR_MISS.finditer(text):
             if not _PLACEHOLDER.fullmatch(found[0]):
@@ -55,9 +55,9 @@ def check_placeholders(texts: Iterable[str]) -> None:
 
 
 def misspelled_placeholders(texts: Iterable[str], *, has_frames: bool) -> tuple[str, ...]:
-    """What may be meant as a placeholder and is passed on as it is, a message each.
+    """Return warnings about possible placeholders that are not filled, at most five.
 
-    Other braces are left alone, as JSON in a command needs: so these are warnings, and few.
+    Only warnings, because a command may contain other braces, such as JSON.
     """
     messages: dict[str, None] = {}
     for text in texts:
@@ -75,7 +75,7 @@ def misspelled_placeholders(texts: Iterable[str], *, has_frames: bool) -> tuple[
 
 
 def _meant(word: str) -> str:
-    """The placeholder that `word` is likely to be, misspelled; empty when it is like none."""
+    """Return the placeholder of which `word` is a likely misspelling; empty when there is none."""
     for name in _NAMES:
         if _is_typing_error(word, name) or (name == "frame" and "frame" in re.split(r"[^a-z]+", word)):
             return name
@@ -83,7 +83,7 @@ def _meant(word: str) -> str:
 
 
 def _is_typing_error(word: str, name: str) -> bool:
-    """Whether `word` is `name` with one typing error: a letter more, less, other, or two swapped."""
+    """Whether `word` is `name` with one letter added, missing, different, or two swapped."""
     if word == name or abs(len(word) - len(name)) > 1:
         return False
     at = next((place for place, pair in enumerate(zip(word, name, strict=False)) if pair[0] != pair[1]), -1)

@@ -1,4 +1,4 @@
-"""How often something may be sent: a few times at once after a quiet moment, then evenly. Pure: no clock."""
+"""Limits a rate, with short bursts after idle time (a token bucket). Pure: no clock."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ __all__ = ["Pace"]
 
 
 class Pace:
-    """Every `interval_s` seconds in the long run, and `burst` times in a row after as many of quiet.
+    """Allows one event per `interval_s` seconds on average, and up to `burst` at once after idle time.
 
-    So what happens now and then is sent at once, and what happens all the time is gathered.
+    So rare events are sent at once, and frequent ones are batched.
     """
 
     def __init__(self, interval_s: float, burst: int) -> None:
         self._interval_s = interval_s
         self._ahead_s = interval_s * (burst - 1)
         self._due = 0.0
-        """When the next one would come if they all came evenly."""
+        """Monotonic time of the next event if all came evenly."""
 
     def wait_s(self, now: float) -> float:
-        """Seconds until one may be sent; 0: now."""
+        """Return the seconds until an event is allowed; 0: now. `now` is monotonic."""
         return max(self._due - self._ahead_s - now, 0.0)
 
     def used(self, now: float) -> None:
-        """One is sent now."""
+        """Count an event at `now`."""
         self._due = max(self._due, now) + self._interval_s

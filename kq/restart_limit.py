@@ -1,4 +1,4 @@
-"""When a program that died is started again, and when no more. Pure: no clock, no process."""
+"""Limits and delays the restarts of a program that died. Pure: no clock, no process."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class RestartLimit:
     ) -> None:
         """
         Args:
-            restart_limit: deaths within `window_s` seconds after which it is not started again; 0: none.
-            window_s: deaths that are longer ago are forgotten.
-            stable_after_s: a program that lived for so long did start: its earlier deaths are forgotten.
-            immediate: how many restarts need no delay.
-            delay_s: before the first restart that needs one; it doubles with each further death.
-            max_delay_s: the longest delay.
+            restart_limit: deaths within `window_s` after which it is not restarted; 0: no limit.
+            window_s: seconds after which a death is no longer counted.
+            stable_after_s: earlier deaths of a program that ran for so many seconds are not counted.
+            immediate: number of restarts without a delay.
+            delay_s: seconds before the first delayed restart; doubles with each further death.
+            max_delay_s: longest delay, in seconds.
         """
         self.restart_limit = restart_limit
         self.window_s = window_s
@@ -37,20 +37,20 @@ class RestartLimit:
         self._max_delay_s = max_delay_s
         self._deaths: list[float] = []
         self.restart_at = 0.0
-        """When it may be started again."""
+        """Monotonic time from which it may be restarted."""
 
     @property
     def deaths(self) -> int:
-        """How many count."""
+        """Number of deaths that are counted."""
         return len(self._deaths)
 
     @property
     def died_at(self) -> float:
-        """When the last death that counts was; 0.0: there was none."""
+        """Monotonic time of the last counted death; 0.0 without one."""
         return self._deaths[-1] if self._deaths else 0.0
 
     def died(self, now: float, lived_s: float = 0.0) -> bool:
-        """Count a death. Returns whether the program may be started again, at `restart_at`."""
+        """Count a death at `now`, after `lived_s` seconds. Returns whether to restart at `restart_at`."""
         if lived_s >= self.stable_after_s:
             self._deaths.clear()
         self._deaths = [each for each in self._deaths if now - each < self.window_s] + [now]

@@ -1,4 +1,4 @@
-"""What a session's guardian and server report to the process that started it: JSON lines on stdout."""
+"""Events from a session's guardian and server to the process that started it: JSON lines on stdout."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["SessionEvent", "report"]
 
 
 class SessionEvent(StrEnum):
-    """The kind of a report; the facts that each brings are its other keys."""
+    """The type of an event. The docstrings list its other keys."""
 
     QUEUE = "queue"
-    """The guardian has a folder: `queue_dir`, `session`."""
+    """The guardian has locked a folder: `queue_dir`, `session`."""
     SERVER = "server"
     """A server's process was started: `pid`."""
     OPEN = "open"
@@ -22,12 +22,12 @@ class SessionEvent(StrEnum):
     SERVER_DIED = "server-died"
     """The server ended, and another is started: `code`."""
     FAILED = "failed"
-    """The session ends: `message` says why."""
+    """The session ends because of an error: `message`."""
 
 
 def report(event: SessionEvent, **facts: object) -> None:
-    """Write one line of JSON for the process that started the session."""
+    """Write an event to standard output, as one line of JSON."""
     try:
         print(json.dumps({"event": event, **facts}), flush=True)
     except OSError:
-        pass  # its reader is gone: the guardian ends the session then
+        pass  # the reader has ended: then the guardian ends the session

@@ -1,6 +1,6 @@
-"""Every setting, read in one place from KQ_OPEN_* and KQ_* variables. A leaf: no file is opened here.
+"""All settings, read from KQ_OPEN_* and KQ_* variables. A leaf: opens no files.
 
-Katana's own queue reads KQ_* too, so that beside it KQ_OPEN_* gives ours values of its own.
+Katana's own queue reads KQ_* too, so KQ_OPEN_* overrides them for kq alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .plain_text import quoted
 __all__ = ["MAX_AGENTS", "Settings", "default_data_root"]
 
 MAX_AGENTS = 1000
-"""Local Agents of a session, or Agents of one other machine: more would be a mistake in typing."""
+"""Most local Agents of a session, and most Agents of a remote machine: more would be a typing error."""
 
 
 _Bytes = Annotated[int, Meta(ge=0, le=2**62)]
@@ -33,9 +33,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The settings of one session, with their limits. Durations are in seconds, sizes in bytes."""
 
     data_root: Path
-    """KQ_DATA_ROOT: journals, logs and temporary folders live below it."""
+    """KQ_DATA_ROOT: folder of journals, logs and temporary folders."""
     num_agents: Annotated[int, Meta(ge=0, le=MAX_AGENTS)] = 2
-    """KQ_NUM_AGENTS: how many local Agents are kept alive; 0: those of other machines do all the work."""
+    """KQ_NUM_AGENTS: number of local Agents; 0: only remote Agents render."""
     host: str = "127.0.0.1"
     """KQ_HOST: the address at which remote Agents reach this machine."""
     request_port: _Port = 0
@@ -43,40 +43,44 @@ class Settings(Struct, frozen=True, kw_only=True):
     broadcast_port: _Port = 0
     """KQ_REQUEST_PORT, KQ_UPDATE_PORT, KQ_BROADCAST_PORT: 0 lets the system choose."""
     grace_s: _Seconds = 2.0
-    """KQ_GRACE_S: how long a render that was asked to stop may take before it is killed."""
+    """KQ_GRACE_S: time between a stop request to a render and killing it."""
     heartbeat_s: Annotated[float, Meta(ge=0.05, lt=1e9)] = 1.0
-    """KQ_HEARTBEAT_S: how often an Agent says what it holds."""
+    """KQ_HEARTBEAT_S: interval of an Agent's heartbeats."""
     lease_s: Annotated[float, Meta(ge=0.5, lt=1e9)] = 10.0
-    """KQ_LEASE_S: an Agent unheard for this long loses its task, and ends it on its own side."""
+    """KQ_LEASE_S: how long an Agent and the server may be out of contact before both give up its task."""
     max_agent_losses: Annotated[int, Meta(ge=0, le=100)] = 3
     """KQ_MAX_AGENT_LOSSES: how often a task is queued again after its Agent died."""
     history_jobs: _Count = 10_000
     """KQ_HISTORY_JOBS: finished jobs kept in the journal."""
     history_days: _Seconds = 30.0
-    """KQ_HISTORY_DAYS: and for how long."""
+    """KQ_HISTORY_DAYS: days for which finished jobs are kept."""
     nice: Annotated[int, Meta(ge=0, le=19)] = 5
-    """KQ_NICE: by how much renders yield to the desktop (0 to 19)."""
+    """KQ_NICE: nice value of renders (0 to 19)."""
     standby_s: _Seconds = 300.0
-    """KQ_STANDBY_S: how long after a render an Agent keeps a process ready for the next; 0: not at all."""
+    """KQ_STANDBY_S: how long an Agent keeps a standby after a render; 0: none."""
     standby_memory: _Bytes = 2**30
-    """KQ_STANDBY_MEMORY: a ready process that holds more bytes than this is not kept."""
+    """KQ_STANDBY_MEMORY: memory limit of a standby."""
     max_log_bytes: _Bytes = 2**30
-    """KQ_MAX_LOG_BYTES: how much of a log an Agent of another machine may send, for each attempt."""
+    """KQ_MAX_LOG_BYTES: largest log that a remote Agent may send, per attempt."""
     max_returned_files: _Count = 10_000
-    """KQ_MAX_RETURNED_FILES: how many files it may return of an attempt."""
+    """KQ_MAX_RETURNED_FILES: most files that a remote Agent may send, per attempt."""
     max_returned_bytes: _Bytes = 2**36
-    """KQ_MAX_RETURNED_BYTES: and how large they may be together."""
+    """KQ_MAX_RETURNED_BYTES: largest total size of these files."""
     min_free_bytes: _Bytes = 2**29
-    """KQ_MIN_FREE_BYTES: nothing that it sends is written to a disk that would have less room afterwards."""
+    """KQ_MIN_FREE_BYTES: free space that files from remote Agents must leave on a disk."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """KQ_LOG: debug, info, warning or error."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-        """The settings that `environment` (default: this process's) gives; `overrides` win when not None.
+        """Read the settings from `environment`.
+
+        Args:
+            environment: default: this process's.
+            overrides: values by field name; None: not overridden.
 
         Raises:
-            BadSetting: names the variable, its value and what it should be.
+            BadSetting: the message has the variable, its value and the accepted ones.
         """
         env = os.environ if environment is None else environment
         given: dict[str, object] = {}
@@ -99,17 +103,17 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def variable_of(field: str) -> str:
-        """The KQ_* variable that gives a field of this class."""
+        """Return the KQ_* variable of a field of this class."""
         return "KQ_LOG" if field == "log_level" else f"KQ_{field.upper()}"
 
     @classmethod
     def variables_of(cls, field: str) -> tuple[str, str]:
-        """The variables that may give a field, the one that wins first."""
+        """Return the two variables of a field, the overriding one first."""
         variable = cls.variable_of(field)
         return _open_variable(variable), variable
 
     def as_environment(self) -> dict[str, str]:
-        """The KQ_* variables from which `from_environment` makes these settings again."""
+        """Return the KQ_* variables from which `from_environment` restores these settings."""
         return {self.variable_of(name): str(getattr(self, name)) for name in self.__struct_fields__}
 
 
@@ -119,13 +123,13 @@ def _open_variable(name: str) -> str:
 
 
 def _variable(env: Mapping[str, str], name: str) -> str:
-    """Which variable gives a setting: KQ_OPEN_X where that has a value, else KQ_X."""
+    """Return the variable to read for KQ_X: KQ_OPEN_X if it has a value, else KQ_X."""
     ours = _open_variable(name)
     return ours if env.get(ours, "").strip() else name
 
 
 def default_data_root(environment: Mapping[str, str]) -> Path:
-    """The per-user folder that holds kq's data when KQ_DATA_ROOT is not set. Raises BadSetting."""
+    """Return the user's folder that is used without KQ_DATA_ROOT. Raises BadSetting."""
     try:
         return _folder_of_the_user(environment)
     except RuntimeError as error:  # a user of a container may have no home
@@ -154,7 +158,7 @@ def _absolute(root: str, name: str) -> Path:
 
 
 def _parsed(field: str, value: object) -> object:
-    """`value` as a number where it is the text of one; a text that is none is left for the check."""
+    """Convert the text of a number; other text is returned for validation, in lower case."""
     if field in ("data_root", "host") or not isinstance(value, str) or not value.isascii():
         return value
     for parse in (int, float):
@@ -166,7 +170,7 @@ def _parsed(field: str, value: object) -> object:
 
 
 def _accepted(settings: type[Settings], name: str) -> str:
-    """The values that a field accepts, in words."""
+    """Return a description of a field's accepted values, for messages."""
     info = msgspec.inspect.type_info(settings)
     assert isinstance(info, msgspec.inspect.StructType)
     kinds = {field.name: field.type for field in info.fields}

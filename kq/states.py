@@ -1,4 +1,4 @@
-"""The states of jobs, tasks and Agents, which may follow which, and how attempts and Agents end. A leaf."""
+"""States and transitions of jobs, tasks and Agents; outcomes of attempts and exit codes of Agents. A leaf."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class JobState(StrEnum):
     """The state of a job as users see it: FarmAPI's five states."""
 
     WAITING = "Waiting"
-    """Some of it is still to be run, and none of it runs now."""
+    """At least one task waits, and none runs."""
     RUNNING = "Running"
-    """At least one of its tasks is on an Agent, or is being stopped there."""
+    """At least one task runs or is being stopped on an Agent."""
     COMPLETED = "Completed"
-    """Every task ended well."""
+    """All tasks are Completed."""
     CANCELLED = "Cancelled"
-    """Stopped on request; nothing of it failed."""
+    """Stopped on request; no task failed."""
     FAILED = "Failed"
     """All tasks are over, and at least one failed."""
 
@@ -44,9 +44,9 @@ class TaskState(StrEnum):
 
     WAITING = "Waiting"
     RUNNING = "Running"
-    """Given to an Agent. From here on at most that Agent may run it."""
+    """Assigned to an Agent. No other Agent may run it meanwhile."""
     STOPPING = "Stopping"
-    """A stop was requested; the Agent has not yet reported that the processes are gone."""
+    """A stop was requested; the Agent has not yet reported that the processes have ended."""
     COMPLETED = "Completed"
     CANCELLED = "Cancelled"
     FAILED = "Failed"
@@ -58,7 +58,7 @@ class TaskState(StrEnum):
 
     @property
     def is_on_agent(self) -> bool:
-        """Whether an Agent holds the task."""
+        """Whether the task is assigned to an Agent."""
         return self in (TaskState.RUNNING, TaskState.STOPPING)
 
 
@@ -66,34 +66,34 @@ class AgentState(StrEnum):
     """The state of one Agent."""
 
     STARTING = "Starting"
-    """Launched; it has not registered yet."""
+    """Started, but not registered yet."""
     IDLE = "Idle"
-    """Registered, and has asked for work."""
+    """Registered, without a task."""
     BUSY = "Busy"
-    """Holds a task."""
+    """Has a task."""
     LOST = "Lost"
-    """Silent for longer than it should be; it may come back until its lease runs out."""
+    """No heartbeat for too long; it may recover until its lease expires."""
     ENDING = "Ending"
-    """Asked to end, or being ended; it gets no more work."""
+    """Asked to end, or being killed; it is assigned no more tasks."""
 
 
 class WaitReason(StrEnum):
-    """Why a job or a task waits. kq/wording.py has the words."""
+    """Why a job or a task waits. kq/wording.py has the texts."""
 
     NONE = "none"
-    """It does not wait, or for nothing of its own: then the queue's reason counts."""
+    """It does not wait, or has no reason of its own: then the queue's reason is shown."""
     DEPENDENCIES = "dependencies"
     """Other jobs must be Completed first."""
     RETRY = "retry"
-    """It failed, and is tried again."""
+    """It failed, and will be retried."""
     REQUEUED = "requeued"
     """Its Agent was lost."""
     RESTART = "restart"
-    """It was started again, and what ran before is still being stopped."""
+    """It was started again while its previous run is still being stopped."""
     SUBMISSION = "submission"
     """The server has not confirmed it yet."""
     PARALLEL_LIMIT = "parallel-limit"
-    """As many tasks of the job as it allows are running."""
+    """The job's limit of running tasks is reached."""
     QUEUE_PAUSED = "queue-paused"
     QUEUE_PROBLEM = "queue-problem"
     NO_AGENT = "no-agent"
@@ -109,11 +109,11 @@ class Outcome(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     STOPPED = "stopped"
-    """On request: of a person, of the queue, or because the Agent ended."""
+    """Stopped by the user or the queue, or because the Agent ended."""
     TIMED_OUT = "timed-out"
-    """It exceeded the time limit of its job, or showed no activity for too long."""
+    """Exceeded the time limit of its job, or was inactive for too long."""
     OUT_OF_MEMORY = "out-of-memory"
-    """It exceeded the memory limit of its job."""
+    """Exceeded the memory limit of its job."""
     AGENT_LOST = "agent-lost"
     """Its Agent ended before it did. Never reported by an Agent."""
 
@@ -122,24 +122,24 @@ class StopMethod(StrEnum):
     """The strongest means that was used to end a render process."""
 
     NONE = ""
-    """It ended by itself."""
+    """Ended by itself."""
     ASKED = "asked"
     KILLED = "killed"
 
 
 class AgentExit(IntEnum):
-    """Exit codes of an Agent's process. Every other one, and every signal, is a crash."""
+    """Exit codes of an Agent's process. Any other code, and any signal, is a crash."""
 
     ENDED = 0
-    """On request, or because its session is over."""
+    """Ended on request, or because its session is over."""
     ERROR = 1
     NO_CONNECTION_FILE = 2
     SERVER_SILENT = 3
-    """No server answered within its lease."""
+    """No server replied within its lease."""
     KEY_REFUSED = 4
     PROTOCOL_MISMATCH = 5
     RESTART = 6
-    """Another Agent is to take its place."""
+    """Ended to be replaced by another Agent."""
 
 
 _T = TaskState
@@ -153,7 +153,7 @@ TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
     _T.CANCELLED: frozenset({_T.WAITING}),
     _T.FAILED: frozenset({_T.WAITING}),
 }
-"""Which state of a task may follow which. Everything else is a fault of the program."""
+"""The legal next states of each task state. Any other transition is a bug."""
 
 _A = AgentState
 AGENT_TRANSITIONS: Mapping[AgentState, frozenset[AgentState]] = {
@@ -163,11 +163,11 @@ AGENT_TRANSITIONS: Mapping[AgentState, frozenset[AgentState]] = {
     _A.LOST: frozenset({_A.IDLE, _A.BUSY, _A.ENDING}),
     _A.ENDING: frozenset(),
 }
-"""Which state of an Agent may follow which. An Agent that is gone is forgotten: it has no state."""
+"""The legal next states of each Agent state. An Agent that has ended is removed, and has no state."""
 
 
 def derive_job_state(counts: Mapping[TaskState, int]) -> JobState:
-    """The state of a job whose tasks are counted by state in `counts`."""
+    """Return the state of a job from the number of its tasks in each state."""
     if counts.get(TaskState.RUNNING) or counts.get(TaskState.STOPPING):
         return JobState.RUNNING
     if counts.get(TaskState.WAITING):

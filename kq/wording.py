@@ -1,4 +1,4 @@
-"""The words for jobs and Agents in a tab or a terminal: their states, and why they wait. A leaf: pure."""
+"""Texts for the states of jobs and Agents, and why they wait, in the tab and the terminal. A leaf: pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _GONE = (AgentState.LOST, AgentState.ENDING)
-# Each reason begins with its point: a narrow list shows no more than the first few words.
+# Each text starts with what matters, because narrow columns show only its first words.
 _WAIT_TEXTS = {
     WaitReason.QUEUE_PAUSED: "the queue is paused",
     WaitReason.NO_AGENT: "no Agent is running",
@@ -33,24 +33,24 @@ _WAIT_TEXTS = {
 
 
 def job_state_text(record: JobRecord) -> str:
-    """The state of a job; also that it is being stopped."""
+    """Return the state of a job; Stopping while it is being stopped."""
     return "Stopping" if record.stopping else record.state.value
 
 
 def agent_state_text(agent: AgentRecord) -> str:
-    """The state of an Agent; also that it is being drained."""
+    """Return the state of an Agent, with draining or Drained."""
     if agent.draining and agent.state in (AgentState.IDLE, AgentState.BUSY):
         return f"{agent.state.value}, draining" if agent.state is AgentState.BUSY else "Drained"
     return agent.state.value
 
 
 def queue_wait_reason(queue: QueueRecord, agents: Collection[AgentRecord]) -> WaitReason:
-    """What holds up every job that waits for nothing of its own: the queue, or its Agents."""
+    """Return why jobs without a reason of their own wait: because of the queue, or its Agents."""
     if queue.paused:
         return WaitReason.QUEUE_PAUSED
     present = [agent for agent in agents if agent.state not in _GONE]
     if queue.problem and all(agent.state is AgentState.STARTING for agent in present):
-        return WaitReason.QUEUE_PROBLEM  # while Agents work, it is not what jobs wait for
+        return WaitReason.QUEUE_PROBLEM  # while Agents work, jobs do not wait because of it
     if not agents:
         return WaitReason.NO_AGENT
     if not present:
@@ -63,17 +63,17 @@ def queue_wait_reason(queue: QueueRecord, agents: Collection[AgentRecord]) -> Wa
 
 
 def why_jobs_wait(queue: QueueRecord, agents: Collection[AgentRecord]) -> str:
-    """The text for `queue_wait_reason`."""
+    """Return the text for `queue_wait_reason`."""
     reason = queue_wait_reason(queue, agents)
     return queue.problem if reason is WaitReason.QUEUE_PROBLEM else _WAIT_TEXTS[reason]
 
 
 def reason_of(record: JobRecord, why_waiting: str) -> str:
-    """Why the job waits, or why it failed, or what it warns of; empty when there is nothing to explain.
+    """Return why the job waits or failed, or its warnings; empty when there are none of these.
 
     Args:
         record: the job.
-        why_waiting: the text of `why_jobs_wait`, for a job that waits for nothing of its own.
+        why_waiting: the text of `why_jobs_wait`, for a job without a reason of its own.
     """
     if record.reason:
         return record.reason
@@ -83,12 +83,12 @@ def reason_of(record: JobRecord, why_waiting: str) -> str:
 
 
 def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:
-    """Why the task waits, how it ended, or what it warns of; empty when there is nothing to explain.
+    """Return why the task waits, how it ended, or its warnings; empty when there are none of these.
 
     Args:
         task: the task.
-        job: its job. Its reason is used only where it holds for every task.
-        why_waiting: the text of `why_jobs_wait`, for a task that waits for nothing of its own.
+        job: its job, whose reason is used if it applies to all tasks.
+        why_waiting: the text of `why_jobs_wait`, for a task without a reason of its own.
     """
     if task.reason:
         return task.reason
@@ -102,7 +102,7 @@ def reason_of_task(task: TaskRecord, job: JobRecord, why_waiting: str) -> str:
 
 
 def warning_text(record: JobRecord | TaskRecord) -> str:
-    """How many warnings there are, and one of them: `3 warnings: cannot find wood.png`; empty without any."""
+    """Return the number of warnings and one of them: `3 warnings: cannot find wood.png`; or empty."""
     if not record.warnings:
         return record.warning
     count = "1 warning" if record.warnings == 1 else f"{record.warnings:,} warnings"
@@ -110,7 +110,7 @@ def warning_text(record: JobRecord | TaskRecord) -> str:
 
 
 def not_saved_text(job: str) -> str:
-    """The warning that a submitted job is in the queue, and not in its journal.
+    """Return the warning that a submitted job is queued, but not in the journal.
 
     Args:
         job: its name or id.
@@ -119,7 +119,7 @@ def not_saved_text(job: str) -> str:
 
 
 def story_text(entry: StoryEntry) -> str:
-    """One step of a job's story, with its local time: `2026-11-29 20:15:02.123 task 3: Running on a1`."""
+    """Return an entry of a job's story, in local time: `2026-11-29 20:15:02.123 task 3: Running on a1`."""
     moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.time))
     if entry.task is not None:
         what = f"task {entry.task + 1}"
