@@ -294,7 +294,7 @@ class StoryReply(_Request, frozen=True, kw_only=True, tag="story-is"):
     entries: tuple[StoryEntry, ...]
     """Oldest first."""
     omitted: int = 0
-    """How many entries between the first and the others were dropped."""
+    """Number of entries dropped between the first and the others."""
 
 
 class HostAdmittedReply(_Request, frozen=True, kw_only=True, tag="admitted"):

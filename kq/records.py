@@ -1,6 +1,6 @@
-"""What is asked for (specs) and what is known (records), as immutable data. A leaf: shape, no behaviour.
+"""Immutable data: a job as submitted (JobSpec), and the state of jobs, tasks and Agents. A leaf.
 
-Times (`submitted`, `started`, `ended`, `completed`, `since`) are wall clock, in seconds since the epoch.
+Times (`submitted`, `started`, `ended`, `completed`, `since`) are in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ __all__ = [
 ]
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
-"""32 of them, so that each is as likely for a random byte."""
+"""32 letters, so that a random byte selects each with the same probability."""
 _ATTEMPT_ID = re.compile(r"([0-9a-z]{4,32})/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 _JOB_ID = re.compile(r"[0-9a-z]{4,32}")
 
 MAX_ARGUMENT_BYTES = 128 * 1024
-"""Linux refuses a single argument or variable beyond this (MAX_ARG_STRLEN)."""
+"""Linux's limit for a single argument or variable (MAX_ARG_STRLEN)."""
 MAX_ENVIRONMENT_BYTES = 1024 * 1024
 MAX_COMMANDS = 1000
 MAX_COMMAND_BYTES = 768 * 1024
-"""All arguments of one command; with the environment they share the 2 MiB that Linux allows a new process."""
+"""Limit for all arguments of a command: with the environment they share Linux's 2 MiB per process."""
 MAX_AFTER = 1000
 MAX_PRIORITY = 1_000_000
 MAX_RETRIES = 100
@@ -54,74 +54,74 @@ MAX_SECONDS = 1_000_000_000
 MAX_MEMORY_LIMIT = 2**50
 """Bytes: a petabyte, more than any machine has."""
 MAX_NOTE = 4000
-"""Letters in the note of a job."""
+"""Most characters in the note of a job."""
 MAX_SIGNAL = 64
-"""Linux has no signal beyond this (SIGRTMAX)."""
+"""Linux's highest signal (SIGRTMAX)."""
 
 
 def new_job_id() -> str:
-    """A new job id: ten letters and digits, chosen by the submitter, who need not wait for the server.
+    """Return a new job id: ten random letters and digits (50 bits).
 
-    Submitting the same id twice is one job; 10,000 jobs share 50 bits of chance.
+    The submitter chooses the id, so it need not wait for the server, and may safely submit it twice.
     """
     return "".join(_ID_LETTERS[byte % len(_ID_LETTERS)] for byte in os.urandom(10))
 
 
 def attempt_id(job_id: str, task: int, attempt: int) -> str:
-    """The name of one run of one task, for example `3k9…/0/1`: also the path of its log below `logs/`."""
+    """Return the id of an attempt, for example `3k9…/0/1`: also the path of its log below `logs/`."""
     return f"{job_id}/{task}/{attempt}"
 
 
 def parse_attempt_id(name: str) -> tuple[str, int, int] | None:
-    """Job, task and number of an attempt's name, or None when it is no such name."""
+    """Split an attempt's id into job, task and number; None when it is invalid."""
     match = _ATTEMPT_ID.fullmatch(name)
     return None if match is None else (match[1], int(match[2]), int(match[3]))
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is submitted."""
+    """A job as it is submitted."""
 
     name: str
     commands: tuple[tuple[str, ...], ...]
-    """Argument lists, run in order in each task; no shell sees them. `{frame}`, `{start}` and `{end}`, also
-    with a width as in `{frame:04d}`, are filled when `frames` is given; other braces are left alone."""
+    """Argument lists, run in order in each task, without a shell. `{frame}`, `{start}`, `{end}` and `{step}`,
+    also with a width as in `{frame:04d}`, are filled if `frames` is set; other braces are unchanged."""
     frames: str = ""
     """A frame range such as `1-10,20`; empty: one task without frames."""
     chunk: int = 1
     """Frames in one task."""
     priority: int = 0
-    """Higher first; among equals, the order of submission."""
+    """Higher first; equal ones in the order of submission."""
     cwd: str = ""
     environment: dict[str, str] = {}
     """Added to the Agent's own environment."""
     temp_dir: str = ""
-    """The folder with what the render needs (the scene it was submitted with)."""
+    """The folder with the files of the render, such as its scene."""
     after: tuple[str, ...] = ()
     """Ids of jobs that must be Completed before this one starts."""
     max_parallel: int = 0
     """Most tasks at once; 0: no limit."""
     retries: int = 0
-    """How often a failed task is tried again by itself."""
+    """How often a failed task is retried automatically."""
     timeout_s: float = 0.0
-    """A task that runs longer than this fails; 0: no limit."""
+    """Seconds after which a running task fails; 0: no limit."""
     silence_s: float = 0.0
-    """A task that neither writes nor uses the CPU for this long fails; 0: no limit."""
+    """Seconds without output and CPU use after which a task fails; 0: no limit."""
     memory_limit: int = 0
-    """Bytes that a task's processes may use together; 0: no limit."""
+    """Total memory of a task's processes, in bytes, above which it fails; 0: no limit."""
     picture: str = ""
-    """The picture file of a task, for renderers that do not say: same placeholders, and `####` or `%04d`."""
+    """The picture file of a task, for renderers that do not print it; with placeholders, `####` or `%04d`."""
     renderer: str = ""
-    """Which output patterns apply (see kq/patterns); empty: those every renderer shares."""
+    """Name of the output patterns (see kq/patterns); empty: those of the program, or the shared ones."""
     node: str = ""
-    """The node in the desktop's graph, for people."""
+    """The node in the desktop's graph, for display."""
     standby: tuple[str, ...] = ()
-    """A command that loads what such a render needs, and then takes one render on its standard input; empty:
-    there is none. Agents use it for a job of one command that begins with the same words."""
+    """A command that loads the renderer, and then takes one render on its standard input; empty: none. Used
+    for jobs with a single command that begins with the same arguments."""
     stop_signal: int = 0
-    """The signal that asks the render to end, where its system has signals; 0: SIGTERM."""
+    """The signal that asks the render to end; 0: SIGTERM. Not used on Windows."""
 
     def chunks(self) -> FrameChunks | None:
-        """The frames of each task, or None for a job without frames. Raises BadInput."""
+        """Return the frames of each task, or None for a job without frames. Raises BadInput."""
         if not self.frames.strip():
             return None
         texts = [argument for command in self.commands for argument in command]
@@ -129,17 +129,17 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         return FrameChunks(parse_frames(self.frames), self.chunk, keep_steps=not takes_range)
 
     def warnings(self) -> tuple[str, ...]:
-        """What is likely a mistake and need not be one: a warning each."""
+        """Return warnings about likely mistakes."""
         return misspelled_placeholders(self._texts(), has_frames=bool(self.frames.strip()))
 
     def _texts(self) -> Iterator[str]:
-        """All in which there may be placeholders."""
+        """Yield all texts that may contain placeholders."""
         yield self.picture
         for command in self.commands:
             yield from command
 
     def check(self) -> None:
-        """Raise BadInput when this cannot be a job; the message says what to change."""
+        """Raise BadInput when the spec is invalid; the message includes what to change."""
         if not self.name.strip():
             raise BadInput("the job has no name: give it one")
         if len(self.name) > 1000:
@@ -204,7 +204,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             ("silence in seconds", self.silence_s, MAX_SECONDS),
             ("memory limit in bytes", self.memory_limit, MAX_MEMORY_LIMIT),
         ):
-            # Infinity has no form in the journal's JSON, and "no limit" is spelled 0.
+            # Infinity cannot be written as JSON in the journal; 0 is "no limit".
             if not 0 <= number <= largest:
                 raise BadInput(f"Invalid {label}: {number}. Use 0 (none) to {largest:,}")
         if not 0 <= self.stop_signal <= MAX_SIGNAL:
@@ -213,11 +213,11 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
 
 def _check_text(text: str, what: str) -> int:
-    """The bytes that `text` takes as an argument of a process. Raises BadInput."""
+    """Return the bytes of `text` as an argument of a process. Raises BadInput with `what` in the message."""
     if "\0" in text:
         raise BadInput(f"{what} contains a NUL character: remove it")
     try:
-        # Strictly: a file name that is no UTF-8 could neither be sent nor written down.
+        # Strict: a file name that is not UTF-8 could be neither sent nor saved.
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
         raise BadInput(
@@ -232,7 +232,7 @@ def _check_text(text: str, what: str) -> int:
 
 
 def check_job_id(job_id: str) -> None:
-    """Raise BadInput when `job_id` is not one that may name files."""
+    """Raise BadInput when `job_id` is not valid in file names."""
     if not _JOB_ID.fullmatch(job_id):
         raise BadInput(f"{quoted(job_id[:40])} is not a job id: use 4 to 32 letters (a-z) and digits")
 
@@ -244,25 +244,24 @@ def check_priority(priority: int) -> None:
 
 
 def check_note(note: str) -> None:
-    """Raise BadInput when `note` cannot be a job's note."""
+    """Raise BadInput when `note` is not valid as a job's note."""
     if len(note) > MAX_NOTE:
         raise BadInput(f"the note is {len(note):,} letters long: {MAX_NOTE:,} are the most")
     _check_text(note, "the note")
 
 
 def task_commands(spec: JobSpec, frames: range | None) -> tuple[tuple[str, ...], ...]:
-    """The argument lists of the task that renders `frames`."""
+    """Return the argument lists of the task that renders `frames`."""
     if frames is None:
         return spec.commands
     return tuple(tuple(fill(argument, frames) for argument in command) for command in spec.commands)
 
 
-# gc=False: records hold nothing that could form a cycle, and a desktop with 100,000 of them would stand still
-# for 35 ms whenever Python looks for cycles; so it is 3 ms.
+# gc=False: records cannot form cycles. With 100,000 of them a full garbage collection takes 3 ms, not 35.
 
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is known of a job now."""
+    """The current state of a job."""
 
     id: str
     name: str
@@ -273,11 +272,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     priority: int = 0
     started: float | None = None
     completed: float | None = None
-    """When its last task ended, however it ended."""
+    """Time at which its last task ended, with any outcome."""
     ran_s: float = 0.0
-    """Seconds that it ran before `started`, where tasks of then are kept: some of it was started again."""
+    """Seconds that it ran before `started`, if some of its tasks were started again."""
     progress: float | None = None
-    """0 to 1; None while it is not known."""
+    """0 to 1; None: not known."""
     tasks: int = 1
     tasks_waiting: int = 0
     tasks_running: int = 0
@@ -287,40 +286,40 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     max_parallel: int = 0
     """Most tasks at once; 0: no limit."""
     agent: str = ""
-    """The Agents that run it now, else the last one that did."""
+    """The Agents that run it, else the last one that did."""
     attempts: int = 0
     log_file: str = ""
-    """The log of its latest attempt, or of the task that its reason says failed; empty before the first."""
+    """The log of its latest attempt, or of the failed task in `reason`; empty before the first."""
     exit_code: int | None = None
-    """Of the attempt that ended last; negative: the signal that ended it."""
+    """Exit code of the attempt that ended last; negative: a signal."""
     wait_reason: WaitReason = WaitReason.NONE
-    """What of its own it waits for."""
+    """Why it waits, apart from the queue's reason."""
     reason: str = ""
-    """The same in words, or why it failed."""
+    """Text for `wait_reason`, or why it failed."""
     warning: str = ""
-    """What looks wrong although the exit code does not say so."""
+    """A warning from its logs, with any exit code."""
     warnings: int = 0
-    """How many lines of its logs are warnings, in the latest attempts of its tasks."""
+    """Number of warning lines in the logs of its tasks' latest attempts."""
     picture: str = ""
-    """The latest picture."""
+    """Path of the latest picture."""
     peak_memory: int | None = None
-    """Bytes; the largest of its attempts."""
+    """Highest peak memory of its attempts, in bytes."""
     cpu_s: float | None = None
-    """CPU time of all its attempts."""
+    """CPU time of all its attempts, in seconds."""
     note: str = ""
-    """What people wrote about it."""
+    """The user's note."""
     node: str = ""
     temp_dir: str = ""
     stopping: bool = False
-    """A stop was asked for and is not complete."""
+    """A stop was requested and is not complete."""
     from_history: bool = False
     """Kept from an earlier session."""
     farm: str = ""
-    """The render farm that has it; empty: the queue."""
+    """Title of the render farm that runs it; empty: the queue."""
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is known of one task now."""
+    """The current state of a task."""
 
     job_id: str
     index: int
@@ -345,7 +344,7 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One run of one task, over."""
+    """A finished attempt: one run of one task."""
 
     job_id: str
     task: int
@@ -361,29 +360,29 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     log_file: str = ""
     stop_method: StopMethod = StopMethod.NONE
     processes_gone: int = 0
-    """How many processes were seen gone at the end."""
+    """Number of its processes that have ended."""
     peak_memory: int | None = None
     cpu_s: float | None = None
 
 
 class StoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One step in a job's story. kq/wording.py has the words."""
+    """An entry of a job's history. kq/wording.py has the text."""
 
     time: float
     state: TaskState
-    """What the task, or each of the tasks, became."""
+    """New state of the task, or of each of the tasks."""
     task: int | None = None
     """None: `tasks` of them at once."""
     tasks: int = 1
     agent: str = ""
-    """The Agent that was given the task."""
+    """The Agent to which the task was assigned."""
     reason: str = ""
     outcome: Outcome | None = None
-    """Of the attempt that ended, where the entry was derived from it after a restart of the queue."""
+    """Outcome of the attempt from which the entry was derived after a restart of the queue; else None."""
 
 
 class AgentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is known of an Agent now."""
+    """The current state of an Agent."""
 
     id: str
     host: str
@@ -391,35 +390,35 @@ class AgentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     local: bool
     state: AgentState
     since: float
-    """When it came into its state."""
+    """Time of its last change of state."""
     draining: bool = False
     job: str = ""
     task: int | None = None
     task_label: str = ""
-    """`frame 7`, `frames 1-10`, or empty: of that task."""
+    """Label of `task`: `frame 7`, `frames 1-10`, or empty."""
     cpu_percent: float | None = None
-    """Of its render's processes together; 100 is one core."""
+    """Total of its render's processes; 100 is one core."""
     memory: int | None = None
-    """Bytes, of its render's processes together."""
+    """Total of its render's processes, in bytes."""
     reason: str = ""
 
 
 class QueueRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The queue as a whole."""
+    """The current state of the queue as a whole."""
 
     paused: bool = False
     agents_wanted: int = 0
     problem: str = ""
-    """What is wrong with the queue itself (Agents that cannot start, a full disk), or empty."""
+    """An error of the queue itself (Agents that cannot start, a full disk); or empty."""
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach a live session. Written to an owner-only file; holds keys when `secret_key` is set."""
+    """Connection data of a running session, with keys: stored in files that only their owner can read."""
 
     session: str
     protocol: int
     pid: int
-    """The server's."""
+    """The server's process."""
     host: str
     request_port: int
     update_port: int
