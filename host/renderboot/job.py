@@ -1,4 +1,4 @@
-"""One render from arguments to exit code: one thread renders, the main one writes pictures and hears signals.
+"""One render from arguments to exit code: one thread renders, the main one writes files and handles signals.
 
 Independent of the renderer; reads no USD itself.
 """
@@ -25,13 +25,13 @@ from .scene import PictureSettings, Scene
 from .threads import MemoryLimit, start_render_thread, stop_signals
 
 _LONGEST_PASS_S = 4.0
-"""Passes grow no longer than this, so that pictures keep coming."""
+"""The longest that a pass is planned to take, so that pictures are updated regularly."""
 _PICTURE_INTERVAL_S = 2.0
-"""How long the picture may be out of date while one pass goes on."""
+"""The longest time between two written pictures during a long pass."""
 _LISTEN_S = 0.25
-"""How often progress is looked at; signals and finished passes do not wait for it."""
+"""How often progress is polled; signals and finished passes are handled at once."""
 _STILL_READING_S = 15.0
-"""How often a long reading of the scene is mentioned in the log."""
+"""How often the log reports that the scene is still being read."""
 _NO_CAMERA = "(automatic: frames the scene)"
 _STOP_TIMEOUT_S = 1.0
 """How long a cancelled pass may take before the picture is saved without it."""
@@ -54,15 +54,15 @@ def run(
     Args:
         arguments: What to render.
         renderer: One that is loaded already; None loads the one that the arguments name.
-        report: Where to say things; None makes one on stderr.
-        cache: Where parts of the scene may have been made already.
+        report: Where progress and errors are logged; None makes one on stderr.
+        cache: Parts of the scene that were translated before; None: no cache.
 
     Returns:
         The process's exit code: 0, 1 after an error, which the last log line gives, 143 after a stop.
     """
     report = report or Report()
     if arguments.method == "liveRender":
-        from .live.session import LiveRender  # it reads stages, and a bad argument is answered without USD
+        from .live.session import LiveRender  # imports USD: bad arguments are reported sooner
 
         code = LiveRender(arguments, renderer, report, _output_of(arguments)).run()
         if code is not None:
@@ -72,7 +72,7 @@ def run(
 
 @dataclass(frozen=True)
 class _HeaderFacts:
-    """What the picture's header needs of the scene, which is released before rendering."""
+    """The scene's values that the picture's header records; the scene itself is freed before rendering."""
 
     settings: PictureSettings
     frame: float | None
@@ -125,7 +125,7 @@ class _Job:
             if self._error is not None:
                 return self._failed(self._error)
             return self._finished()
-        # Whatever goes wrong on this thread ends the render thread too, and is worded for the log.
+        # Any error on this thread also ends the render thread, and is reported in the log.
         except Exception as error:  # noqa: BLE001
             self._stop.set()
             if self._picture:
@@ -148,7 +148,7 @@ class _Job:
         self._events.put(_Event.STOP)
 
     def _follow(self) -> bool:
-        """Until the render thread ends (True) or a stop is asked for (False)."""
+        """Update the pictures until the render thread ends (returns True) or a stop is requested (False)."""
         while True:
             try:
                 event = self._events.get(timeout=_LISTEN_S)
@@ -167,7 +167,7 @@ class _Job:
             self._report.progress(min(done / self._samples, 0.999))
             if self._sender is not None:
                 self._sender.send_progress(int(done), self._samples)
-            # Before the coarse picture is there, there is nothing to show: it would be a black one.
+            # No picture before the coarse preview: it would be black.
             is_stale = 0.0 < self._written_at < time.monotonic() - _PICTURE_INTERVAL_S
             if event is _Event.PASS_DONE or is_stale:
                 self._write_png(picture)
@@ -186,7 +186,7 @@ class _Job:
         self._written_at = time.monotonic()
 
     def _publish(self, pixels: Pixels) -> None:
-        """Write the PNG, and send the same to the desktop that asked for it."""
+        """Write the PNG, and send the same bytes to the desktop if it is connected."""
         encoded = png(framed(pixels, self._header(0.0)))
         if self._sender is not None:
             self._sender.send_picture(encoded)
@@ -209,12 +209,12 @@ class _Job:
             return EXIT_STOPPED
         deadline = time.monotonic() + _STOP_TIMEOUT_S
         while worker.is_alive() and time.monotonic() < deadline:
-            # Again each time: a cancel that comes while a pass is only just beginning may be lost.
+            # Repeated: a cancel that arrives while a pass is starting may be lost.
             picture.cancel()
             worker.join(0.05)
         done = picture.samples_done()
         if self._arguments.method == "diskRender":
-            # An EXR is taken for a whole frame: by who skips those that exist, and by comp.
+            # No EXR: skip-existing checks and compositing would take it for a finished frame.
             self._publish(picture.pixels())
         else:
             self._write_both(picture)
@@ -254,7 +254,7 @@ class _Job:
         if isinstance(error, RenderBootError):
             self._report.error(str(error))
             return error.exit_code
-        # A bug in renderboot: log the traceback for whoever fixes it.
+        # A bug in renderboot: log the traceback.
         self._report.trace("".join(traceback.format_exception(error)))
         self._report.error(f"The render failed unexpectedly ({type(error).__name__}): {error}.")
         return EXIT_FAILED
@@ -264,7 +264,7 @@ class _Job:
     def _work(self) -> None:
         try:
             self._render()
-        # Whatever goes wrong here must reach the main thread, which reports it; nothing is swallowed.
+        # Every error must reach the main thread, which reports it.
         except Exception as error:  # noqa: BLE001
             self._error = error
         self._events.put(_Event.ENDED)
@@ -278,7 +278,7 @@ class _Job:
 
     def _translated(self) -> Picture:
         """Read and translate the scene. Returns only the picture, so that the scene can be freed."""
-        # USD is imported here, so that a bad argument is answered without it.
+        # USD is imported here: bad arguments are reported without loading it.
         from .stage.reader import read_scene
 
         diagnostics = Diagnostics()

@@ -32,7 +32,7 @@ NEUTRAL_GREY: Colour = (0.18, 0.18, 0.18)
 class ImageTexture:
     """One output of an image: `output` is 'rgb' or a channel's letter; `uv_transform` is 3 by 3, by rows.
 
-    `file` may be a path within a .usdz package (`package.usdz[image.png]`); with tiles it names their set.
+    `file` may be a path within a .usdz package (`package.usdz[image.png]`); for a UDIM set it is the pattern.
     """
 
     file: str
@@ -44,12 +44,12 @@ class ImageTexture:
     scale: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     bias: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     fallback: tuple[float, float, float, float] | None = None
-    """Red, green, blue and alpha where the file cannot be read; None: a neutral grey."""
+    """RGBA used when the file cannot be read; None: a neutral grey."""
     tiles: tuple[tuple[int, str], ...] = ()
-    """Numbers (from 1001) and files of a UDIM set."""
+    """Tile numbers (from 1001) and file paths of a UDIM set."""
     uv_primvar: str = "st"
     uv_fallback: tuple[float, float] = (0.0, 0.0)
-    """The coordinate of meshes without that primvar."""
+    """The texture coordinate used on meshes without that primvar."""
     uv_transform: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
     @property
@@ -60,12 +60,12 @@ class ImageTexture:
 
 @dataclass(frozen=True)
 class Primvar:
-    """Values that come with the mesh, `width` numbers each: `Mesh.attributes` has them under this name."""
+    """An input read from the mesh: `Mesh.attributes[name]` holds `width` numbers for each vertex."""
 
     name: str
     width: int
     fallback: tuple[float, ...]
-    """`width` numbers for meshes without that primvar."""
+    """The value (`width` numbers) used on meshes without that primvar."""
 
 
 ColourInput = Colour | ImageTexture | Primvar
@@ -113,19 +113,19 @@ class Material:
 
     @property
     def emits(self) -> bool:
-        """Whether the surface is a light."""
+        """Whether the surface emits light."""
         return not isinstance(self.emissive_colour, tuple) or max(self.emissive_colour) > 0.0
 
     @property
     def transmits(self) -> bool:
-        """Whether it is glass: see-through without being cut out."""
+        """Whether the surface is glass: transparent by refraction, not by a cut-out mask."""
         if self.opacity_is_presence or self.opacity_threshold > 0.0:
             return False
         return isinstance(self.opacity, float) and self.opacity < 1.0
 
     @property
     def is_absent(self) -> bool:
-        """Whether opacity cuts all of it out, what it emits included."""
+        """Whether opacity removes the whole surface, its emission included."""
         if not isinstance(self.opacity, float):
             return False
         if self.opacity_threshold > 0.0:
@@ -138,7 +138,7 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles with one material. Normals None: flat. uvs have v upwards, as USD has them."""
+    """Triangles with one material. Without normals shading is flat. In uvs v points up, as in USD."""
 
     path: str
     positions: Array
@@ -148,20 +148,20 @@ class Mesh:
     normals: Array | None = None
     uvs: Array | None = None
     attributes: dict[str, Array] = field(default_factory=dict)
-    """For each vertex what the material's primvars read, by their names."""
+    """Primvar values for each vertex that the material reads, by primvar name."""
     is_closed: bool = True
-    """False when the surface has a border: light does not refract through a sheet as through a body."""
+    """False when the mesh has border edges: glass is then rendered as a thin sheet, not as a solid."""
 
     @cached_property
     def bounds(self) -> Matrix:
-        """Least and greatest corner in the space of its group."""
+        """Return the minimum and maximum corner of the bounding box, in the space of its group."""
         placed = _placed(self, np.eye(4))
         return np.stack([placed.min(axis=0), placed.max(axis=0)])
 
 
 @dataclass(eq=False)
 class Group:
-    """Things that belong together, in the space of their parent; as a prototype it is shared by identity."""
+    """A node of the scene graph, in its parent's space; instances of a prototype share the same object."""
 
     path: str
     meshes: list[Mesh] = field(default_factory=list)
@@ -176,7 +176,7 @@ class Group:
 
 @dataclass(eq=False)
 class Instances:
-    """The same group at several places; matrices is (n, 4, 4)."""
+    """Instances of one group; `matrices` is (n, 4, 4)."""
 
     path: str
     prototype: Group
@@ -188,7 +188,7 @@ class Instances:
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """A light; it shines along its own -Z unless its kind says otherwise."""
+    """Base of all lights. A light emits along its local -Z unless its class documents otherwise."""
 
     path: str
     transform: Matrix
@@ -196,7 +196,7 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class DistantLight(Light):
-    """Light from very far; `irradiance` on a facing surface, `angle` the source's diameter in degrees."""
+    """A distant light: `irradiance` on a facing surface, `angle` the angular diameter in degrees."""
 
     irradiance: Colour
     angle: float
@@ -204,14 +204,14 @@ class DistantLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class PointLight(Light):
-    """Light from a point: radiant intensity."""
+    """A point light of a radiant intensity."""
 
     intensity: Colour
 
 
 @dataclass(frozen=True, eq=False)
 class SpotLight(Light):
-    """Light from a point within a cone: half `angle` in degrees, `softness` from 0 to 1 of it fades."""
+    """A spot light: `angle` is the cone's half angle in degrees, `softness` (0 to 1) the part that fades."""
 
     intensity: Colour
     angle: float
@@ -220,7 +220,7 @@ class SpotLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class SphereLight(Light):
-    """A glowing sphere."""
+    """A sphere that emits."""
 
     radiance: Colour
     radius: float
@@ -228,7 +228,7 @@ class SphereLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class RectLight(Light):
-    """A glowing rectangle in XY; the texture colours it."""
+    """A rectangle in XY that emits; the texture, if any, multiplies its colour."""
 
     radiance: Colour
     width: float
@@ -238,7 +238,7 @@ class RectLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class DiskLight(Light):
-    """A glowing disk in XY."""
+    """A disk in XY that emits."""
 
     radiance: Colour
     radius: float
@@ -246,7 +246,7 @@ class DiskLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class CylinderLight(Light):
-    """A glowing tube along X, without caps."""
+    """A cylinder along X that emits, without caps."""
 
     radiance: Colour
     radius: float
@@ -255,7 +255,7 @@ class CylinderLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class DomeLight(Light):
-    """Light from everywhere; its image is latitude by longitude with +Z at the centre."""
+    """An environment light; its image is in lat-long projection with +Z at the centre."""
 
     radiance: Colour
     texture: ImageTexture | None = None
@@ -267,7 +267,7 @@ class DomeLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Looks along -Z, +Y up. Apertures, offsets and focal length share one unit; the rest are scene units."""
+    """A camera along -Z, +Y up. Apertures, offsets, focal length share one unit; the rest: scene units."""
 
     path: str
     transform: Matrix
@@ -286,14 +286,14 @@ class Camera:
 
 @dataclass(frozen=True)
 class PictureSettings:
-    """Size in pixels, samples for each pixel, a pixel's width by its height."""
+    """Resolution in pixels, samples per pixel, pixel aspect ratio (width / height)."""
 
     width: int = 640
     height: int = 360
     samples: int = 32
     pixel_aspect_ratio: float = 1.0
     data_window: Window | None = None
-    """Left, top, right and bottom edge of what is rendered, in pixels from the top left; None: all of it."""
+    """Left, top, right, bottom of the crop window, in pixels from the top left; None: the whole picture."""
 
     @property
     def window(self) -> Window:
@@ -303,18 +303,18 @@ class PictureSettings:
 
 @dataclass(eq=False)
 class Scene:
-    """Everything a renderer is given."""
+    """The complete input of a renderer."""
 
     root: Group
     camera: Camera
     settings: PictureSettings
     bounds: tuple[Matrix, Matrix]
-    """Least and greatest corner of all that is to be seen, in world space."""
+    """Minimum and maximum corner of all geometry's bounding box, in world space."""
     frame: float | None = None
 
 
 def every_group(root: Group) -> list[Group]:
-    """The group itself and all prototypes in it, each once."""
+    """Return the group itself and all prototypes below it, each once."""
     found = {id(root): root}
     waiting = [root]
     while waiting:
@@ -326,7 +326,7 @@ def every_group(root: Group) -> list[Group]:
 
 
 def world_bounds(group: Group, matrix: Matrix | None = None) -> tuple[Matrix, Matrix] | None:
-    """Least and greatest corner of all meshes, instances included; None when there are none."""
+    """Return the minimum and maximum corner of all meshes, instances included; None without meshes."""
     corners = list(_corner_sets(group, np.eye(4) if matrix is None else matrix))
     if not corners:
         return None

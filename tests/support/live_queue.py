@@ -1,6 +1,6 @@
-"""A queue in processes of its own, for tests and tables: started, reached, killed part by part, ended.
+"""Starts a real queue in its own processes, for tests and benchmarks, and kills parts of it on request.
 
-No expectation about the queue lives here.
+Asserts nothing about the queue.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = ["LiveQueue", "first_line", "frozen", "is_alive", "kill", "marked_with
 ROOT = Path(__file__).resolve().parents[2]
 KQ = [sys.executable, "-m", "kq"]
 TIMEOUT_S = 60.0 if sys.platform != "win32" else 120.0
-"""Processes start several times as slowly on Windows, and where other workers use all cores."""
+"""Generous: processes start several times slower on Windows and when other test workers use all cores."""
 
 
 def until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> Any:
-    """Wait for a truthy answer, and return it. Fails, saying what was waited for."""
+    """Poll `condition` until it returns a truthy value, and return that. Fails with `what` on a time-out."""
     end = time.monotonic() + timeout_s
     while not (answer := condition()):
         if time.monotonic() > end:
@@ -44,12 +44,12 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
+    """Whether the process runs; a zombie counts as ended."""
     return process_start_time(pid) is not None
 
 
 def kill(pid: int) -> None:
-    """End it by force, which no program can prevent. Raises ProcessLookupError when it is gone."""
+    """Kill the process (SIGKILL, TerminateProcess). Raises ProcessLookupError when it has ended."""
     try:
         psutil.Process(pid).kill()
     except psutil.NoSuchProcess as error:
@@ -57,39 +57,39 @@ def kill(pid: int) -> None:
 
 
 def marked_with(name: str, value: str) -> list[int]:
-    """The pids of running processes that have this variable in their environment, whoever their parent is.
+    """Return the pids of all running processes with this environment variable, whatever their parent.
 
-    Without the hosts of their consoles, which Windows starts for them.
+    Leaves out conhost.exe, which Windows starts for each console.
     """
     return [each.pid for each in find_marked(name, value) if not _is_console_host(each.pid)]
 
 
 def _is_console_host(pid: int) -> bool:
     try:
-        # Its name is not to be had of one that just begins.
+        # The process name cannot be read while a process is starting.
         return any(word.endswith("\\conhost.exe") for word in psutil.Process(pid).cmdline()[:1])
     except (psutil.Error, OSError):
-        return False  # it has ended meanwhile, as any may
+        return False  # it has ended meanwhile
 
 
 def first_line(stream: IO[str], timeout_s: float = TIMEOUT_S) -> str:
-    """The first line that a process writes to its pipe, or empty when none comes in time."""
+    """Return the first line that a process writes to the pipe; empty after a time-out."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=lambda: lines.put(stream.readline()), daemon=True).start()
     try:
         return lines.get(timeout=timeout_s)
     except queue.Empty:
-        return ""  # who asked ends the process, and that the thread
+        return ""  # the caller ends the process, which ends the thread
 
 
 def key_files(data_root: Path, name: str = "*.json") -> list[Path]:
-    """The files with the keys of the sessions whose folders are below `data_root`."""
+    """Return the key files of the sessions whose folders are below `data_root`."""
     folders = [keys_folder(queue_dir) for queue_dir in (data_root / "queues").glob("*")]
     return sorted(path for folder in folders for path in folder.glob(name))
 
 
 def clean_environment(data_root: Path, settings: dict[str, str]) -> dict[str, str]:
-    """This process's environment without any KQ_ variable but the tests' mark, and with these settings."""
+    """Return this process's environment plus `settings`, without KQ_ variables except the tests' marker."""
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith("KQ_") or key == "KQ_TEST_RUN"
     }
@@ -102,7 +102,7 @@ class LiveQueue:
     Args:
         data_root: its KQ_DATA_ROOT.
         agents: how many local Agents.
-        program: instead of `kq serve`.
+        program: command to run instead of `kq serve`.
         settings: KQ_ variables.
     """
 
@@ -121,7 +121,7 @@ class LiveQueue:
         self._errors: list[str] = []
         self._reader: threading.Thread | None = None
 
-    # --- its life ---------------------------------------------------------------
+    # --- Start and end ---
 
     def __enter__(self) -> LiveQueue:
         self.start()
@@ -131,7 +131,7 @@ class LiveQueue:
         self.close()
 
     def start(self) -> None:
-        """Start it; returns when its Agents are there."""
+        """Start the queue; returns when its Agents are idle."""
         self.process = subprocess.Popen(
             self._program,
             env=self.environment,
@@ -157,11 +157,11 @@ class LiveQueue:
 
     @property
     def errors(self) -> str:
-        """What it wrote to standard error up to now."""
+        """Return what the queue has written to standard error so far."""
         return "".join(self._errors)
 
     def close(self) -> int:
-        """End it by its lifeline; returns its exit code."""
+        """End the queue by closing its standard input; returns its exit code."""
         self.disconnect()
         process = self.process
         if process is None:
@@ -174,7 +174,7 @@ class LiveQueue:
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
-        # Its guardian shares its standard error, and has the last word.
+        # The guardian shares this standard error and is the last to write to it.
         if self._reader is not None:
             self._reader.join(TIMEOUT_S)
         process.stdout.close()
@@ -182,7 +182,7 @@ class LiveQueue:
         self.process = None
         return code
 
-    # --- its parts --------------------------------------------------------------
+    # --- Processes ---
 
     @property
     def session(self) -> str:
@@ -191,32 +191,32 @@ class LiveQueue:
 
     @property
     def serve_pid(self) -> int:
-        """The process that holds the lifeline."""
+        """The pid of the process whose standard input ends the session."""
         assert self.process is not None
         return self.process.pid
 
     @property
     def guardian_pid(self) -> int:
-        """The guardian, which the session's id names."""
+        """The guardian's pid, which is part of the session's id."""
         return int(self.session.split(":")[1])
 
     @property
     def server_pid(self) -> int:
-        """The server that runs now."""
+        """The current server's pid."""
         return self._record().pid
 
     def _record(self) -> SessionRecord:
-        """How to reach it: by its session, or by what followed when its guardian had died."""
+        """Return the session's record, or that of its successor when the guardian has died."""
         found = live_sessions(self.data_root)
         assert found, "no session lives"
         return next((each for each in found if each.session == self.session), found[0])
 
     def agent_pids(self) -> list[int]:
-        """The Agents that the queue knows now, if they run."""
+        """Return the pids of the queue's registered Agents that are running."""
         return [agent.pid for agent in self.client.agents() if agent.pid and is_alive(agent.pid)]
 
     def await_agents(self) -> list[int]:
-        """Wait until as many Agents as are wanted are idle; returns their pids."""
+        """Wait until all requested Agents are idle; returns their pids."""
 
         def idle() -> list[int] | None:
             found = [each.pid for each in self.client.agents() if each.local and each.state == "Idle"]
@@ -224,11 +224,11 @@ class LiveQueue:
 
         return list(until(idle, "idle Agents"))
 
-    # --- its jobs ---------------------------------------------------------------
+    # --- Jobs ---
 
     @property
     def client(self) -> QueueClient:
-        """A client that is connected; made when first asked for."""
+        """A connected client, created on first use."""
         if self._client is None:
             self._client = QueueClient()
             self._client.connect(self._record())
@@ -236,7 +236,7 @@ class LiveQueue:
         return self._client
 
     def await_connected(self) -> None:
-        """Wait until what the client says is true."""
+        """Wait until the client is connected and its records are current."""
         assert self._client is not None
         client = self._client
         until(lambda: client.status is ConnectionStatus.CONNECTED, "a connection")
@@ -258,7 +258,7 @@ class LiveQueue:
         return job_id
 
     def job(self, job_id: str) -> JobRecord:
-        """What the client knows of the job."""
+        """Return the client's record of the job."""
         record = self.client.job(job_id)
         assert record is not None, f"the queue does not know job {job_id}"
         return record
@@ -295,7 +295,7 @@ class LiveQueue:
 
 @contextlib.contextmanager
 def frozen(*pids: int) -> Iterator[None]:
-    """Hold processes meanwhile, in the midst of what they do."""
+    """Suspend the processes within the `with` block, and resume them after it."""
     held = [psutil.Process(pid) for pid in pids]
     for process in held:
         process.suspend()

@@ -19,20 +19,20 @@ from .values import get
 
 KINDS = frozenset(("BasisCurves", "NurbsCurves", "HermiteCurves", "Points", "NurbsPatch"))
 MAX_POINTS = 300_000
-"""More points than these are thinned out."""
+"""A Points prim with more points than this is thinned out."""
 _MAX_SAMPLES = 400_000
-"""Curves of more samples than these have three sides instead of six."""
+"""Above this many samples in total, tubes have three sides instead of six."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Elements:
-    """Which value of a primvar each vertex has: by weights of control points, or by the number of one."""
+    """How primvar values map to vertices: as a weighted sum of control points, or by an index."""
 
     vertex: tuple[Weights, Ints] | None
-    """For the weights' rows: weights, and the control points that they are of, a row each."""
+    """Two arrays of equal shape: the weights, and the indices of the control points they apply to."""
     uniform: Ints
     count: int
-    """Values that a primvar of one for each control point has."""
+    """The number of control points: how many values a `vertex` primvar must have."""
 
 
 class CurveReader:
@@ -44,7 +44,7 @@ class CurveReader:
         self._diagnostics = diagnostics
 
     def mesh(self, prim: Usd.Prim, material: Material, transform: Matrix) -> Mesh | None:
-        """The prim as triangles; None, named, when its numbers do not fit together."""
+        """Return the prim as triangles; None, with a warning, when its arrays are inconsistent."""
         path = str(prim.GetPath())
         points = np.asarray(
             get(UsdGeom.PointBased(prim).GetPointsAttr(), self._time, []), np.float64
@@ -145,7 +145,7 @@ class CurveReader:
         if across.shape[1] * down.shape[1] != len(points):
             return None
         rows, columns = len(down), len(across)
-        # Rows of v, columns of u: a point's number counts u first.
+        # Rows of v, columns of u: u varies fastest in a point's index.
         weights = np.einsum("vj,ui->vuji", down, across).reshape(rows * columns, -1)
         rational = np.asarray(get(patch.GetPointWeightsAttr(), self._time, []), np.float64)
         if len(rational) == len(points):
@@ -189,7 +189,7 @@ class CurveReader:
     def _bundles(
         self, prim: Usd.Prim, kind: str, points: Matrix, counts: Ints, starts: Ints
     ) -> list[tuple[Ints, Weights, Matrix]]:
-        """Curves with the same weights: which they are, the weights, and their control points."""
+        """Group curves that share basis weights: curve indices, weights, control points of each."""
         found: list[tuple[Ints, Weights, Matrix]] = []
         if kind == "NurbsCurves":
             nurbs_curves = UsdGeom.NurbsCurves(prim)
@@ -238,13 +238,13 @@ class CurveReader:
 
 
 _Made = tuple[Any, Indices, Any, Any, _Elements]
-"""Positions, triangles, normals, texture coordinates, and which value of a primvar each vertex has."""
+"""Positions, triangles, normals, texture coordinates, and how primvar values map to the vertices."""
 
 
 def _along(
     values: Values | None, members: Ints, weights: Weights, numbers: Ints, curves: int, points: int
 ) -> Matrix:
-    """A number at each sample of each curve."""
+    """Interpolate a scalar primvar at each sample of each curve."""
     shape = (len(members), len(weights))
     if values is None:
         return np.ones(shape)
@@ -257,7 +257,7 @@ def _along(
     if len(array) == curves:
         return np.tile(array[members][:, None], (1, len(weights)))
     if len(array) >= 2 * curves:
-        # One for each end of a segment: from the first of a curve to its last.
+        # `varying`: one value for each segment end, so both ends of the curve have one.
         each = len(array) // curves
         place = np.linspace(0, each - 1, len(weights))
         below = np.minimum(place.astype(np.int64), each - 2)
@@ -277,7 +277,7 @@ def _tubes(
     numbers: Ints,
     points: int,
 ) -> _Made:
-    """Tubes around lines (curves, samples, 3); ribbons where normals say which way they face."""
+    """Build tubes around polylines (curves, samples, 3), or flat ribbons where `across` is given."""
     curves, samples = lines.shape[:2]
     tangents = _unit(np.gradient(lines, axis=1))
     if across is not None:
@@ -290,7 +290,7 @@ def _tubes(
         first = _unit(np.cross(helper, tangents[:, :1]))[:, 0]
         frame = np.empty_like(tangents)
         for sample in range(samples):
-            # The frame before, turned no more than the line turns: tubes do not twist.
+            # Parallel transport of the previous frame keeps tubes from twisting.
             tangent = tangents[:, sample]
             first = _unit(first - tangent * np.sum(first * tangent, axis=1, keepdims=True))
             frame[:, sample] = first
@@ -321,7 +321,7 @@ def _tubes(
 
 
 def _joined(parts: list[_Made]) -> _Made:
-    """Several meshes as one."""
+    """Return several meshes merged into one."""
     if len(parts) == 1:
         return parts[0]
     starts = np.cumsum([0, *(len(part[0]) for part in parts[:-1])])
@@ -348,7 +348,7 @@ def _joined(parts: list[_Made]) -> _Made:
 
 
 def _spread(values: Values, elements: _Elements, width: int) -> Array | None:
-    """The primvar at each vertex; None when it does not fit."""
+    """Return the primvar's value at each vertex; None when its length does not match."""
     array = values.array[:, None] if values.array.ndim == 1 else values.array
     if values.indices is not None:
         if (

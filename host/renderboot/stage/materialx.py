@@ -25,7 +25,7 @@ _Found = ImageTexture | Primvar | tuple[float, ...]
 
 @dataclass(frozen=True)
 class _Surface:
-    """Names of the inputs of one kind of surface, and their defaults; an empty name: it has none."""
+    """Input names and defaults of one kind of surface; an empty name: the surface has no such input."""
 
     colour: tuple[str, Colour]
     weight: tuple[str, float]
@@ -40,7 +40,7 @@ class _Surface:
     opacity: str
     normal: str
     beyond: tuple[str, ...]
-    """Inputs that are not rendered: named when they are not zero."""
+    """Inputs that are not rendered; a warning lists those that are not zero."""
 
 
 _SURFACES = {
@@ -118,7 +118,7 @@ _SURFACES = {
 
 
 def surface_of(material: UsdShade.Material) -> tuple[UsdShade.Shader, str] | None:
-    """The material's MaterialX surface and its kind; None when it has none."""
+    """Return the material's MaterialX surface node and its kind; None when it has none."""
     shader = material.ComputeSurfaceSource("mtlx")[0]
     found = _ID.match(str(shader.GetShaderId() or "")) if shader else None
     return (shader, found["category"]) if found and found["type"] == "surfaceshader" else None
@@ -141,8 +141,8 @@ class MaterialXReader:
 
         Args:
             shader: The surface's node.
-            kind: As `surface_of` says, one that `can_render`.
-            path: The material's.
+            kind: As returned by `surface_of`; one for which `can_render` is true.
+            path: The material's prim path, for warnings.
         """
         names = _SURFACES[kind]
         for name in names.beyond:
@@ -227,7 +227,7 @@ class MaterialXReader:
     # --- Nodes ---
 
     def _value(self, shader: UsdShade.Shader, name: str, width: int) -> _Found | None:
-        """What an input is: an image, a primvar or numbers; None for its default."""
+        """Resolve an input to an image, a primvar or numbers; None: use the input's default."""
         source = source_of(shader, name)
         if source is None:
             return numbers_of(value_of(shader, name, self._time), width)

@@ -1,6 +1,6 @@
 """Neutral lights as mitsuba emitters.
 
-Shapes that glow let light from behind pass, so that their backs are not seen as black cards.
+Emitting shapes let light from behind pass, so that their backs do not render as black cards.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from .light_shares import shares
 from .textures import TextureLibrary
 
 _SUN_DISTANCE = 400.0
-"""How far a sun's disk stands, in radii of the scene: irradiance across it varies by less than 1%."""
+"""Distance of a distant light's disk, in scene radii: irradiance across the scene varies by under 1%."""
 _PASSING = {"type": "dielectric", "int_ior": 1.0, "ext_ior": 1.0}
-"""Lets all light pass, as `null` does; but a path that meets only `null` gives a black, clear pixel."""
+"""A fully transparent BSDF; `null` would give a black pixel of zero alpha where a path hits nothing else."""
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD lights shine along -Z, mitsuba's rectangles and disks along +Z."""
 
 
 class LightBuilder:
-    """Makes emitters and glowing shapes for a scene of known size."""
+    """Makes emitters and emitting shapes; the scene's bounding sphere must be known."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class LightBuilder:
         self._radius = radius
 
     def build(self, lights: list[Light]) -> list[object]:
-        """All lights; domes are merged into the one environment that mitsuba allows."""
+        """Return an emitter for each light; domes are merged into the one environment mitsuba allows."""
         made: list[object] = []
         domes: list[DomeLight] = []
         dome_share = 0.0
@@ -78,10 +78,10 @@ class LightBuilder:
             part = self._one(light, share)
             return mi.load_dict(part) if isinstance(part, dict) else part
 
-        # A sun's disk is as far away and as large as the scene is.
+        # A distant light's disk depends on the scene's bounds.
         scene = (self._centre.tobytes(), self._radius) if isinstance(light, DistantLight) else ()
         image = light.texture if isinstance(light, RectLight) else None
-        # In an image's pixels there is the radiance, too.
+        # The radiance is multiplied into the texture's pixels.
         radiance = light.radiance if isinstance(light, RectLight) and image else ()
         key = ("light", number, light.path, type(light), image, radiance)
         content = (_content(light), share, scene)
@@ -98,7 +98,7 @@ class LightBuilder:
             set_values(mi.traverse(old), values)
             return True
 
-        # An image is large: its strength alone is changed in place, and what it is a part of.
+        # A large image is not rebuilt when only its strength changes: that is updated in place.
         structure = tuple(_content(_with_unit_strength(dome) if len(domes) == 1 else dome) for dome in domes)
         strengths = tuple(_strength(dome) for dome in domes)
         return self._kept.tuned(("domes", structure), (strengths, share), make, tune)
@@ -146,7 +146,7 @@ class LightBuilder:
                 "irradiance": rgb(light.irradiance),
                 "sampling_weight": share,
             }
-        # A far disk of the sun's apparent size: soft shadows, which mitsuba's directional light has not.
+        # A far disk of the light's angular size gives soft shadows; mitsuba's directional light cannot.
         distance = self._radius * _SUN_DISTANCE
         radius = distance * math.tan(half)
         area = math.pi * math.sin(half) ** 2
@@ -167,7 +167,7 @@ class LightBuilder:
         if len(domes) == 1:
             scale, pictured = _strength(domes[0]), [_with_unit_strength(domes[0])]
         images = [self._dome_pixels(dome) * np.array(dome.radiance, np.float32) for dome in pictured]
-        # mitsuba has one environment: all are seen as if from within the finest of them.
+        # mitsuba has one environment: all domes are resampled into the space of the one with most pixels.
         finest = max(range(len(images)), key=lambda number: images[number].size)
         within = _rotation(pictured[finest].transform)
         pixels = images[finest] + plain.astype(np.float32)
@@ -211,7 +211,7 @@ def _with_unit_strength(dome: DomeLight) -> DomeLight:
 
 
 def _content(light: Light) -> Hashable:
-    """All of a light, equal where all of it is equal."""
+    """Return a key of all the light's values; equal lights have equal keys."""
     values = (getattr(light, each.name) for each in fields(light))
     texts = (value.tobytes() if isinstance(value, np.ndarray) else value for value in values)
     return (type(light), *texts)
@@ -276,12 +276,12 @@ def _frame(direction: Matrix) -> Matrix:
 
 
 def _turned(image: Array, turn: Matrix, shape: tuple[int, ...]) -> Array:
-    """A latitude by longitude image as it is seen at the pixels of another one.
+    """Resample a lat-long image at the directions of another image's pixels.
 
     Args:
         image: (height, width, 3).
-        turn: From directions of the other image's space to this one's.
-        shape: The other image's.
+        turn: Rotation from the other image's space to this image's.
+        shape: Shape of the other image.
     """
     result = np.empty(shape, np.float32)
     phi = (np.arange(shape[1]) + 0.5) / shape[1] * 2.0 * math.pi
@@ -304,7 +304,7 @@ def _turned(image: Array, turn: Matrix, shape: tuple[int, ...]) -> Array:
 
 
 def _rotation(matrix: Matrix) -> Matrix:
-    """Only the turn: where a dome stands and how large it is does not matter."""
+    """Return the rotation alone: a dome's position and scale have no effect."""
     left, _, right = np.linalg.svd(matrix[:3, :3])
     result = np.eye(4)
     result[:3, :3] = left @ right

@@ -15,14 +15,14 @@ from .textures import TextureLibrary
 from .wrapping import Extent, needs_extent
 
 _SMOOTH = 0.03
-"""Below this roughness glass is taken as perfectly smooth: it converges in a fraction of the samples."""
+"""Glass below this roughness renders as perfectly smooth, which needs a fraction of the samples."""
 _CUT = "cut_opacity"
 _GLOW = "cut_emission"
-"""Mesh attributes that are made of several primvars."""
+"""Names of mesh attributes that combine several primvars."""
 
 
 class MaterialLibrary:
-    """Makes each material once; sheets of glass differ from bodies of glass."""
+    """Makes each BSDF once; open and closed meshes of glass need different ones."""
 
     def __init__(self, textures: TextureLibrary, diagnostics: Diagnostics) -> None:
         self._textures = textures
@@ -30,15 +30,15 @@ class MaterialLibrary:
         self._known: dict[tuple[object, ...], object] = {}
         self._extent: Extent | None = None
         self.has_unsampled_light = False
-        """Whether some surface emits what cannot be sampled as a light."""
+        """Whether some surface has emission that mitsuba cannot sample as a light."""
 
     @property
     def count(self) -> int:
-        """How many BSDFs are kept."""
+        """Return how many BSDFs are cached."""
         return len(self._known)
 
     def forget(self) -> None:
-        """Keep no BSDF: what is needed again is made again."""
+        """Empty the cache of BSDFs."""
         self._known.clear()
 
     def bsdf(self, mesh: Mesh) -> object:
@@ -49,11 +49,11 @@ class MaterialLibrary:
         return self._known[key]
 
     def take_over(self, before: Mesh, now: Mesh) -> None:
-        """Give the BSDF of one mesh the values that another one needs, if only values differ.
+        """Reuse the BSDF of one mesh for another, updated in place, if the two differ only in values.
 
         Args:
-            before: a mesh whose BSDF no other mesh needs any more.
-            now: a mesh, the same one perhaps, whose BSDF then is that one.
+            before: the mesh whose BSDF is reused; no other mesh may use it.
+            now: the mesh that gets the BSDF; may be the same mesh.
         """
         old_key, key = self._key(before), self._key(now)
         if old_key not in self._known or key in self._known or not _has_same_images(before, now):
@@ -70,7 +70,7 @@ class MaterialLibrary:
         return made
 
     def emission(self, mesh: Mesh) -> object | None:
-        """An area light for the surface, or None when it does not glow. Each shape needs its own."""
+        """An area light for the surface, or None when it does not emit. Each shape needs its own."""
         material = mesh.material
         if not material.emits:
             return None
@@ -78,14 +78,14 @@ class MaterialLibrary:
         radiance, is_sampled = self._radiance(mesh)
         area = {"type": "area", "radiance": radiance}
         if not is_sampled:
-            # mitsuba samples images by their own place in 0 to 1, and values of vertices not at all.
+            # mitsuba samples textures over uv 0 to 1 only, and vertex values not at all.
             area["sampling_weight"] = 0.0
             self.has_unsampled_light = True
         emitter: object = mi.load_dict(area)
         return emitter
 
     def attributes(self, mesh: Mesh) -> dict[str, Array]:
-        """What the mesh's BSDF and emission read of each vertex, by mitsuba's names for it."""
+        """Return the vertex attributes that the BSDF and the emission read, by mitsuba's attribute names."""
         found: dict[str, Array] = {}
         material = mesh.material
         for primvar in material.primvars.values():
@@ -107,7 +107,7 @@ class MaterialLibrary:
     # --- Emission ---
 
     def _radiance(self, mesh: Mesh) -> tuple[object, bool]:
-        """What the surface emits where it is not cut out, and whether mitsuba can sample it as a light."""
+        """Return the emission where it is not cut out, and whether mitsuba can sample it as a light."""
         material = mesh.material
         emissive, opacity = material.emissive_colour, material.opacity
         if isinstance(opacity, float):
@@ -141,7 +141,7 @@ class MaterialLibrary:
                 else self._textures.scalar(opacity, self._extent)
             )
         elif threshold > 0.0 or opacity >= 1.0:
-            # What a threshold cuts out altogether is no shape at all.
+            # A surface that the threshold removes entirely is not built at all.
             return surface
         else:
             mask = max(opacity, 0.0)
@@ -179,7 +179,7 @@ class MaterialLibrary:
         return 1.0 - min(max(rough, 0.0), 1.0)
 
     def _from_specular_workflow(self, material: Material) -> tuple[ColourInput, ScalarInput, float]:
-        """A specular colour as metalness: what reflects more than dielectrics do is metal of that colour."""
+        """Convert the specular workflow to metalness: reflectance above a dielectric's counts as metal."""
         specular, diffuse = material.specular_colour, material.diffuse_colour
         if not isinstance(specular, tuple) or not isinstance(diffuse, tuple):
             self._diagnostics.warn(
@@ -246,7 +246,7 @@ def _has_same_images(one: Mesh, other: Mesh) -> bool:
 
 
 def _attribute(primvar: Primvar) -> str:
-    """mitsuba's name for it: letters and digits, whatever a primvar is called."""
+    """Return mitsuba's attribute name of a primvar, which may hold only letters and digits."""
     return f"vertex_{primvar.name.encode().hex()}_{primvar.width}"
 
 
@@ -258,7 +258,7 @@ def _vertex_values(mesh: Mesh, primvar: Primvar) -> Array:
 
 
 def _extent_of(mesh: Mesh) -> Extent | None:
-    """What the mesh's texture coordinates cover once transformed, where its wrap modes depend on that."""
+    """Return the uv range of the mesh after the texture's transform; None unless a wrap mode needs it."""
     boxes = []
     for texture in mesh.material.textures:
         if mesh.uvs is not None and needs_extent(texture):
@@ -274,7 +274,7 @@ def _extent_of(mesh: Mesh) -> Extent | None:
 
 
 def _is_within(mesh: Mesh, value: Input) -> bool:
-    """Whether the mesh shows each place of the image once, as mitsuba assumes when it samples it."""
+    """Whether the mesh's uvs stay within the image once, which mitsuba assumes when it samples it."""
     if mesh.uvs is None or not isinstance(value, ImageTexture) or value.is_udim:
         return False
     is_plain = value.uv_transform == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Makes mitsuba's scene of shapes and lights, and its picture, which is rendered pass by pass."""
+"""Builds a mitsuba scene from shapes and lights, and renders its picture pass by pass."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ def lights_of(
     diagnostics: Diagnostics,
     kept: Generation,
 ) -> list[object]:
-    """The lights of a scene whose shapes are built."""
+    """Return the scene's emitters. Call it after the shapes are built."""
     low, high = scene.bounds
     radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
     lights = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius, kept).build(shapes.lights)
     if materials.has_unsampled_light:
-        # Something must be sampled: mitsuba refuses a scene of lights that all have no weight.
+        # mitsuba refuses a scene in which all lights have a sampling weight of 0.
         black = {"type": "point", "intensity": rgb((0.0, 0.0, 0.0)), "sampling_weight": 1e-3}
         lights.append(kept.get("black", lambda: mi.load_dict(black)))
     return lights
 
 
 def mitsuba_scene(parts: list[object]) -> Any:
-    """A scene of these shapes and lights, which is looked at from outside of it."""
+    """Return a mitsuba scene of these shapes and lights, without a sensor: cameras are separate."""
     return mi.load_dict({"type": "scene", **{f"part{number}": part for number, part in enumerate(parts)}})
 
 
 def picture_of(whole: Any, scene: Scene, diagnostics: Diagnostics) -> MitsubaPicture:
-    """A picture of mitsuba's scene from the camera of the neutral one."""
+    """Return a picture of the mitsuba scene `whole` through the camera of `scene`."""
     return MitsubaPicture(
         whole,
         mi.load_dict(sensor(scene.camera, scene.settings, diagnostics)),
@@ -68,7 +68,7 @@ def picture_of(whole: Any, scene: Scene, diagnostics: Diagnostics) -> MitsubaPic
 
 @contextmanager
 def translating(threads: int) -> Iterator[None]:
-    """While a scene is translated for so many threads. Raises RenderBootError for what mitsuba refuses."""
+    """Set mitsuba's thread count while a scene is translated. Raises RenderBootError for mitsuba's errors."""
     # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
     # there is no thread in the pool, and the wait never ends.
     dr.set_thread_count(max(threads, 2))
@@ -81,7 +81,7 @@ def translating(threads: int) -> Iterator[None]:
 
 
 def _coarse(settings: PictureSettings) -> PictureSettings:
-    """A sixteenth of the pixels."""
+    """Return the settings at a quarter of the width and height."""
     window = settings.data_window
     if window:
         left, top, right, bottom = window
@@ -92,7 +92,7 @@ def _coarse(settings: PictureSettings) -> PictureSettings:
 
 
 class MitsubaPicture:
-    """Sums of weighted samples: finished passes in `_total`, the running one in the film."""
+    """A progressive render: finished passes are summed in `_total`, the running one is in mitsuba's film."""
 
     def __init__(
         self, scene: Any, camera: Any, coarse_camera: Any, exposure_scale: float, settings: PictureSettings
@@ -111,7 +111,7 @@ class MitsubaPicture:
         self._coarse_columns = -(-self._columns // 4)
         self._lock = threading.Lock()
         self._has_film = False
-        """Whether there are samples in the film that are not in the sums."""
+        """Whether the film holds samples that are not yet in the sums."""
         self._is_cancelled = False
         self._passes = 0
         self._samples = 0.0
@@ -119,7 +119,7 @@ class MitsubaPicture:
 
     @property
     def _total(self) -> Sums:
-        """Made when it is needed first: not before the preview."""
+        """The sums, allocated on first use, after the preview."""
         if self._sums is None:
             width, height = self._film.crop_size()
             self._sums = np.zeros((int(height), int(width), 5), np.float64)
@@ -147,7 +147,7 @@ class MitsubaPicture:
             if self._is_cancelled:
                 return
             if not self._passes:
-                # Otherwise a look at the film before the pass has begun finds no storage, and raises.
+                # Otherwise reading the film before the pass has started raises: it has no storage yet.
                 self._film.prepare([])
             self._film.clear()
             self._has_film = True
@@ -155,7 +155,7 @@ class MitsubaPicture:
         with self._lock:
             was_cancelled = bool(self._is_cancelled)
             if was_cancelled:
-                return  # nothing follows: the film is added up when it is asked for
+                return  # the last pass: `pixels` adds the film when called
             self._has_film = False
             self._sums = self._total
             self._sums += self._film_now()
@@ -185,12 +185,12 @@ class MitsubaPicture:
         return _narrowed(mean, self._columns)
 
     def _mean(self, sums: Sums | Pixels) -> Pixels:
-        """What the weighted sums are a picture of; black where there are none."""
+        """Return the weighted sums divided by their weights; black where the weight is 0."""
         weight = sums[..., 4:]
         mean = np.divide(sums[..., :4], weight, out=np.zeros_like(sums[..., :4]), where=weight > 0)
         mean[..., :3] *= self._exposure
         result = mean.astype(np.float32, copy=False)
-        # A sample that is no number stays in the sums: one of them would spoil its pixels for good.
+        # One NaN sample stays in the sums, and would leave its pixels NaN for the whole render.
         return np.nan_to_num(result, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
     def _render(self, sensor: Any, *, seed: int, samples: int) -> None:
@@ -207,7 +207,7 @@ class MitsubaPicture:
         return np.array(self._film.develop(raw=True))
 
     def _with_film(self) -> tuple[float, Sums]:
-        """Finished samples and the running pass's so far; how many those are, their weight tells."""
+        """Return the samples per pixel so far, estimated by weight, and the sums with the running pass."""
         film = self._film_now()
         weight = float(self._total[..., 4].sum())
         if self._samples and weight > 0:
@@ -218,7 +218,7 @@ class MitsubaPicture:
 
 
 def _narrowed(pixels: Pixels, columns: int) -> Pixels:
-    """The picture in so many columns, each the mean of what it covers: mitsuba's own pixels are square."""
+    """Resample the picture to `columns` columns by area: mitsuba renders square pixels only."""
     count = pixels.shape[1]
     if count == columns:
         return pixels

@@ -19,17 +19,17 @@ _CHANNELS = {"r": 0, "g": 1, "b": 2, "a": 3}
 _GREY = (0.5, 0.5, 0.5, 1.0)
 _FLAT_NORMAL = (0.5, 0.5, 1.0, 1.0)
 _TURN = np.array([[1, 0, 0], [0, -1, 1], [0, 0, 1]], np.float64)
-"""USD counts v upwards, mitsuba downwards."""
+"""Flips v, which points up in USD and down in mitsuba."""
 
 
 class TextureLibrary:
-    """Reads files and makes textures of them, each combination once."""
+    """Reads image files and makes mitsuba textures of them; caches each combination of settings."""
 
     def __init__(self, diagnostics: Diagnostics, cache: PartCache | None = None) -> None:
         """
         Args:
-            diagnostics: receives what cannot be read.
-            cache: where textures and images may have been made already.
+            diagnostics: receives a warning for each file that cannot be read.
+            cache: textures and images of earlier renders; None: no cache.
         """
         self._diagnostics = diagnostics
         self._cache = cache
@@ -39,11 +39,11 @@ class TextureLibrary:
 
     @property
     def count(self) -> int:
-        """How many textures are kept."""
+        """Return how many textures are cached."""
         return len(self._textures)
 
     def forget(self) -> None:
-        """Keep no texture, but the images that they are made of."""
+        """Empty the cache of textures; decoded images stay cached."""
         self._textures.clear()
 
     def colour(self, texture: ImageTexture, extent: Extent | None) -> object:
@@ -70,13 +70,13 @@ class TextureLibrary:
     def cut_colour(
         self, mask: ImageTexture, extent: Extent | None, threshold: float, colour: ImageTexture | Array
     ) -> object:
-        """What a surface emits where the mask leaves it: all of it, or with a threshold of 0 the mask's part.
+        """Return the emission times the opacity, which a threshold above 0 makes 0 or 1.
 
         Args:
             mask: The opacity.
             extent: See `wrapping.wrapped`.
-            threshold: Opacity below it cuts out.
-            colour: What is emitted: an image, or three numbers.
+            threshold: Opacity below this removes the surface; 0: opacity blends.
+            colour: The emission: an image, or three numbers.
         """
 
         def values(image: Half) -> Array:
@@ -131,8 +131,8 @@ class TextureLibrary:
 
         Args:
             texture: names the file.
-            use: what for: normal maps have another fallback.
-            is_kept: whether it belongs into the cache: not where a texture made of it does.
+            use: 'normal' for normal maps, which have another fallback.
+            is_kept: whether to cache the image; not needed when the texture made of it is cached.
         """
         key = (texture.file, texture.tiles, texture.colour_space, texture.fallback, use == "normal")
         if key not in self._images:
@@ -160,12 +160,12 @@ class TextureLibrary:
             return self._cache.made(digest("image", found, texture.colour_space), decoded)
         except UnreadableImageError as error:
             self._diagnostics.warn(f"Texture '{file}' cannot be read ({error})", texture.prim)
-            # The fallback stands for what is in the file; scale and bias belong to the file alone.
+            # The fallback replaces the final value: scale and bias apply to the file's pixels only.
             fallback = _FLAT_NORMAL if use == "normal" else texture.fallback or _GREY
             return np.array(fallback, np.float16).reshape(1, 1, 4)
 
     def _digest(self, file: str) -> bytes | None:
-        """Of the file's content; None without a cache, and for what cannot be read."""
+        """Return a digest of the file's content; None without a cache, or when it cannot be read."""
         if self._cache is None:
             return None
         if file not in self._digests:
@@ -187,17 +187,17 @@ class TextureLibrary:
         *,
         pads: bool = True,
     ) -> object:
-        """The texture of what `values` makes of the wrapped image.
+        """Return a texture of the wrapped image's pixels, converted by `values`.
 
         Args:
-            texture: names the image, and how it is wrapped and placed.
+            texture: the image with its wrap modes and uv transform.
             extent: see `wrapping.wrapped`.
-            use: names what `values` does.
-            values: from the image's pixels.
-            others: images and numbers that `values` reads besides.
+            use: name of the conversion, part of the cache key.
+            values: converts the image's pixels to the texture's.
+            others: further images and numbers that `values` depends on, part of the cache key.
             pads: whether the image may be wrapped before `values` sees it.
         """
-        # All that is said of it but which prim it is and which primvar its mesh has to bring along.
+        # All fields but the prim's path and the uv primvar, which do not change the pixels.
         said: tuple[object, ...] = (
             texture.output,
             texture.colour_space,
@@ -239,7 +239,7 @@ def _is_unscaled(texture: ImageTexture) -> bool:
 def _bitmap_texture(
     values: npt.NDArray[np.floating], mode: str, place: Matrix, texture: ImageTexture
 ) -> object:
-    # Turn over, apply the artist's transform, turn back; then to where in the wrapped image that is.
+    # Flip v, apply the artist's transform, flip back; then map to the wrapped image.
     uv = place @ _TURN @ np.array(texture.uv_transform).reshape(3, 3) @ _TURN
     whole = np.eye(4)
     whole[:2, :2], whole[:2, 3] = uv[:2, :2], uv[:2, 2]
@@ -248,7 +248,7 @@ def _bitmap_texture(
             "type": "bitmap",
             "bitmap": mi.Bitmap(np.ascontiguousarray(np.nan_to_num(values), np.float32)),
             "raw": True,
-            # Half the memory, and finer than what images are stored in.
+            # Half the memory of floats, and finer than 8-bit images.
             "format": "fp16",
             "wrap_mode": mode,
             "to_uv": transform(whole),
