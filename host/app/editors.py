@@ -26,11 +26,11 @@ from . import style
 
 _PATH_CHARACTERS = 24
 _LIMIT = 1e15
-"""What can be typed. A number beyond the parameter's own limits is refused with a message when it is set."""
+"""Range of the field. A number beyond the parameter's own limits is refused with a message when set."""
 
 
 class _FieldEvents(QObject):
-    """Keeps from a field what is not meant for it: the wheel without the focus, undo without typed text."""
+    """Event filter of a field: ignores the wheel without focus, and undo and redo while nothing was typed."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
@@ -44,13 +44,13 @@ class _FieldEvents(QObject):
             and not line.isModified()
             and (event.matches(QKeySequence.StandardKey.Undo) or event.matches(QKeySequence.StandardKey.Redo))
         ):
-            event.ignore()  # the Edit menu's
+            event.ignore()  # the Edit menu's action handles it
             return True
         return False
 
 
 def _line_of(widget: QObject) -> QLineEdit | None:
-    """A field that holds a line edit gets the keys in its place."""
+    """Return the line edit of a spin box, combo box or line edit, or None: Qt sends key events to it."""
     if isinstance(widget, QAbstractSpinBox | QComboBox):
         return widget.lineEdit()
     return widget if isinstance(widget, QLineEdit) else None
@@ -60,12 +60,12 @@ class Editor(QWidget):
     """Base of all editors.
 
     Signals:
-        value_edited: the artist set a new value. Not sent for `show_value`.
+        value_edited: the new value, set by the artist. Not emitted by `show_value`.
     """
 
     value_edited = Signal(object)
     is_expression = False
-    """Whether it edits an expression in place of the value."""
+    """Whether the editor edits the parameter's expression and not its value."""
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,7 +75,7 @@ class Editor(QWidget):
         self._layout.setSpacing(4)
 
     def show_value(self, value: Value) -> None:
-        """Show `value`."""
+        """Show `value` without emitting `value_edited`."""
         raise NotImplementedError
 
     def _adopt(self, widget: QWidget, stretch: int = 1) -> None:
@@ -119,7 +119,7 @@ class TextEditor(Editor):
 
 
 class ExpressionEditor(TextEditor):
-    """Edits the expression of a parameter; an empty one leaves the parameter with its value."""
+    """Edits the expression of a parameter. An empty expression restores the parameter's own value."""
 
     is_expression = True
 
@@ -158,7 +158,7 @@ class FileEditor(TextEditor):
 
 
 class CameraEditor(Editor):
-    """Edits the path of a camera; the cameras of the scene are offered once they are known."""
+    """Edits the path of a camera prim; `offer` fills its list with the cameras of the scene."""
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
@@ -178,7 +178,7 @@ class CameraEditor(Editor):
         self.box.setEditText(self._shown)
 
     def offer(self, cameras: list[str]) -> None:
-        """Offer these cameras."""
+        """Replace the list of cameras, given as prim paths; the text in the field stays."""
         text = self.box.currentText()
         self.box.clear()
         self.box.addItems(["", *cameras])
@@ -192,7 +192,7 @@ class CameraEditor(Editor):
 
 
 class ChoiceEditor(Editor):
-    """Edits one of several."""
+    """Edits a choice from a fixed list."""
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
@@ -206,7 +206,7 @@ class ChoiceEditor(Editor):
 
 
 class BooleanEditor(Editor):
-    """Edits yes or no."""
+    """Edits a boolean."""
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
@@ -219,9 +219,9 @@ class BooleanEditor(Editor):
 
 
 class NumberBox(QDoubleSpinBox):
-    """A number without a tail of zeros. Arrows stay within the parameter's limits; what is typed need not.
+    """A spin box without trailing zeros. Arrows stay within the parameter's limits; typed numbers may not.
 
-    Its step is the parameter's; without one it grows with the number.
+    The step is the parameter's; where it has none, the step adapts to the size of the number.
     """
 
     def __init__(self, spec: ParameterSpec, decimals: int = 6, parent: QWidget | None = None) -> None:
@@ -309,7 +309,7 @@ class VectorEditor(Editor):
 
 
 class _Swatch(QWidget):
-    """Shows a linear colour as the eye would see it."""
+    """Shows a colour, converted from linear to sRGB. Signal `clicked`: the left mouse button was released."""
 
     clicked = Signal()
 
@@ -327,7 +327,7 @@ class _Swatch(QWidget):
             painter.setPen(style.ACCENT if self.hasFocus() else QColor(90, 90, 90))
             painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), 3, 3)
         finally:
-            # An error's traceback would keep the painter, and Qt dies of a painter that outlives its event.
+            # A traceback would keep the painter alive; Qt crashes if it outlives the paint event.
             painter.end()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -335,7 +335,7 @@ class _Swatch(QWidget):
 
 
 class ColorEditor(VectorEditor):
-    """Edits a linear colour: a swatch that opens a dialog, and its numbers."""
+    """Edits a linear colour: three numbers, and a swatch that opens a colour dialog."""
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
@@ -388,5 +388,5 @@ _EDITORS: dict[Kind, type[Editor]] = {
 
 
 def editor_for(spec: ParameterSpec, parent: QWidget | None = None) -> Editor:
-    """Return the editor that suits the parameter."""
+    """Return a new editor for the parameter's kind."""
     return _EDITORS[spec.kind](spec, parent)

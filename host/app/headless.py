@@ -1,4 +1,4 @@
-"""The main job without a mouse: the same window off screen, the same menu action, and the results on disk."""
+"""Renders one node off screen: opens the window, triggers the node's menu action and saves the results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ROWS = 20
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line sets in place of the scene's own. None leaves it."""
+    """Values from the command line that replace the scene's. None keeps the scene's value."""
 
     width: int | None = None
     height: int | None = None
@@ -45,7 +45,10 @@ class Overrides:
     renderer: str | None = None
 
     def apply(self, node: Node) -> None:
-        """Set it on `node` and upstream of it; raises SceneError for a bad value or a missing node."""
+        """Set the values on `node` and on its RenderSettings node upstream.
+
+        Raises SceneError for an invalid value or a missing node.
+        """
         for name in ("width", "height", "samples"):
             value = getattr(self, name)
             if value is None:
@@ -61,7 +64,7 @@ class Overrides:
 
 
 class _MainJob(QObject):
-    """Renders one node and saves what came of it. Ends Qt's loop with `code` set."""
+    """Renders one node and saves its results to `out`; then sets `code` and ends Qt's event loop."""
 
     _saved = Signal(str)
 
@@ -89,7 +92,7 @@ class _MainJob(QObject):
         desktop.renders.render_changed.connect(self._on_render_changed)
 
     def begin(self) -> None:
-        """Open the scene, open the node's menu and choose Preview Render in the default farm's sub-menu."""
+        """Open the scene and trigger Preview Render of the default farm in the node's context menu."""
         documents = self._desktop.window.documents
         if not documents.open(self._scene):
             self._end(1)
@@ -138,7 +141,7 @@ class _MainJob(QObject):
             self._settle()
 
     def _settle(self) -> None:
-        """Wait until the window shows what has happened, so that the screenshot does; with a limit."""
+        """Take the screenshot once the window shows the final state, or after _SETTLE_LIMIT_S."""
         render = self._render
         assert render is not None
         monitor = Tabs.FindTopTab("Monitor")
@@ -190,7 +193,7 @@ class _MainJob(QObject):
         elif problems:
             self._fail(problems)
         else:
-            # Why a render failed has been logged when it did.
+            # The reason of a failure has been logged already.
             self._end(0 if render.phase is Phase.COMPLETED else 1)
 
     def _fail(self, message: str) -> None:
@@ -203,7 +206,11 @@ class _MainJob(QObject):
 
 
 def run(scene: Path, node: str | None, frame: float | None, overrides: Overrides, out: Path, why: str) -> int:
-    """Do the main job and return the exit code: 0 when the render completed."""
+    """Render `node` off screen, save its results in `out` and return the program's exit code.
+
+    0: the render completed; 1: it did not; 2: `out` cannot be used; 128 + N: ended by signal N. `node`: None
+    for the first Render node. `frame`: None for the scene's. `why`: why there is no window, to be printed.
+    """
     problem = _prepare(out)
     if problem:
         print(f"katana-queue: {problem}", file=sys.stderr)
@@ -226,7 +233,7 @@ def run(scene: Path, node: str | None, frame: float | None, overrides: Overrides
     application.aboutToQuit.connect(desktop.close)
     job = _MainJob(desktop, scene, node, frame, overrides, out)
     desktop.start()
-    # After onStartupComplete, which start() has put into Qt's loop: as soon as an artist could click.
+    # Queued after onStartupComplete, which start() has queued: plug-ins are ready then.
     QTimer.singleShot(0, job.begin)
     application.exec()
     desktop.close()
@@ -238,7 +245,7 @@ def run(scene: Path, node: str | None, frame: float | None, overrides: Overrides
 
 
 def _prepare(out: Path) -> str:
-    """Make the folder for results; return what is wrong with it."""
+    """Make the results folder, delete earlier results in it; return an error message or an empty string."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -246,7 +253,7 @@ def _prepare(out: Path) -> str:
     if not os.access(out, os.W_OK | os.X_OK):
         return f"The folder {out} for results is not writable."
     for name in ("picture.png", "picture.exr", "render.log", "screenshot.png"):
-        # What an earlier run left would pass for this one's.
+        # An earlier run's file would be taken for this run's.
         try:
             (out / name).unlink(missing_ok=True)
         except OSError as error:
@@ -267,9 +274,9 @@ def _find_action(menu: QMenu, *path: str) -> QAction | None:
 
 
 def _lists_show(desktop: Desktop, state: str) -> bool:
-    """Return whether the lists in the window are up to date: a job in `state`, and none under way.
+    """Return whether the visible lists contain a row in `state` and no row that is Waiting or Running.
 
-    True where there is no list at all. Which tab it is in, and in which column, is a plug-in's affair.
+    True where there is no list. All cells are searched, as the columns are up to the plug-in's tab.
     """
     views = [view for view in desktop.window.findChildren(QAbstractItemView) if view.isVisible()]
     texts: set[str] = set()

@@ -1,6 +1,6 @@
-"""Monitor: the picture of one render as it comes, with what it is of; two of them compared at full size.
+"""The Monitor tab: the picture of one render while it is rendered, or two pictures compared at full size.
 
-What the header names is what is shown: its own picture, or the reason why there is none.
+The header names the render; below it is that render's own picture, or the reason why it has none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .render_state import Phase, Render
 from .rendering import RenderSession, active_renders
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Queued by the tab of a queue, with `jobId`, `picture` and `name`: whoever shows pictures may follow."""
+"""Queued by a farm plug-in's tab with `jobId`, `picture` (a path) and `name` of the selected job."""
 _VIEW_CHANGED_EVENT = "catalog_clientViewChanged"
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
@@ -59,20 +59,23 @@ _SIGNS = {
 
 
 class Monitor(BaseTab):
-    """Follows the latest render of this desktop, unless the Catalog or a queue chooses another."""
+    """Shows the latest render of this desktop, unless another is chosen in the Catalog or a farm's tab.
+
+    Qt's thread.
+    """
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self._render: Render | None = None
         self._selected: tuple[object, object] = (None, None)
         self._asked_since = False
-        """Whether a render was asked for after that job was selected."""
+        """Whether a render was started after `_selected` was."""
         self._other: Path | None = None
-        """The picture that a queue has selected, of no render of this session."""
+        """The picture of a job selected in a farm's tab that is no render of this session."""
         self._back: CatalogItem | None = None
         self._watch_finished = False
         self._problem = ""
-        """Why the file that is watched is not shown."""
+        """Why the watched file cannot be shown; empty where it can."""
         self._watcher = PictureWatcher(self)
         self._watcher.picture_loaded.connect(self._on_picture_loaded)
         self._watcher.picture_failed.connect(self._on_picture_failed)
@@ -112,7 +115,7 @@ class Monitor(BaseTab):
 
     @property
     def shown_render(self) -> Render | None:
-        """The render that is shown."""
+        """The render that is shown, or None."""
         return self._render
 
     @property
@@ -127,12 +130,12 @@ class Monitor(BaseTab):
 
     @property
     def live_bar(self) -> LiveBar:
-        """What can be done with a live render."""
+        """The bar of controls for a live render."""
         return self._live_bar
 
     @property
     def view(self) -> PictureView:
-        """The picture."""
+        """The widget that draws the picture."""
         return self._view
 
     @property
@@ -142,7 +145,7 @@ class Monitor(BaseTab):
 
     @property
     def header(self) -> str:
-        """What the header names: node, frame, camera, samples."""
+        """The header's text: node, frame, camera, samples and state."""
         return " ".join(f"{self._title.text()} {self._details.text()} {self._state.text()}".split())
 
     def _build(self) -> None:
@@ -184,13 +187,13 @@ class Monitor(BaseTab):
         self._pixel.setMinimumHeight(self._pixel.fontMetrics().height())
 
     def close_watcher(self) -> None:
-        """Stop watching pictures."""
+        """Stop watching picture files and end the watcher's thread."""
         self._watcher.close()
 
-    # --- What is shown ---
+    # --- Showing ---
 
     def _show_nothing(self) -> None:
-        """The empty state: nothing is named, and no picture is shown."""
+        """Show the empty state: no header, no picture."""
         self._render, self._other = None, None
         self._live_bar.show_render(None)
         self._clear()
@@ -215,7 +218,7 @@ class Monitor(BaseTab):
         self._show_labels()
 
     def _show_other(self, picture: Path, name: str) -> None:
-        """The picture of a task, of a job of an earlier session, or of another desktop."""
+        """Show the picture of a task, of an earlier session's job or of another desktop's job."""
         self._show_nothing()
         self._other = picture
         self._view.set_notice(f"The picture of {name} is not there." if name else "The picture is not there.")
@@ -225,14 +228,14 @@ class Monitor(BaseTab):
     def _clear(self) -> None:
         self._view.clear()
         self._problem = ""
-        self._watcher.forget()  # two jobs may share a picture, as one that was submitted again does
+        self._watcher.forget()  # two jobs may write the same file, for example after a resubmission
 
     def _set_image(self, image: QImage) -> None:
         self._view.set_image(image)
         self._size.setText(f"{image.width()} × {image.height()}")
 
     def _show_back(self, item: CatalogItem | None) -> None:
-        """Compare with the picture of `item`; None ends comparing."""
+        """Compare the front picture with the one of `item`; None ends the comparison."""
         self._back = item
         sequence_id = item.getMainSequenceID() if item is not None else None
         image = QImage() if sequence_id is None else self._pictures.image(sequence_id)
@@ -249,11 +252,11 @@ class Monitor(BaseTab):
         render = self._session.find(self._back.getMainSequenceID() or 0) if self._back is not None else None
         self._view.set_labels(front, _label(render) if render is not None else "")
 
-    # --- What happens ---
+    # --- Events ---
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change is SceneChange.REPLACED and not CatalogAPI.IsClientPinned(CatalogAPI.GetPrimaryClientKey()):
-            self._show_nothing()  # the Catalog still has the renders of the scene before
+            self._show_nothing()  # the Catalog still lists the previous scene's renders
 
     def _on_render_asked_for(self, render: Render) -> None:
         self._asked_since = True
@@ -283,7 +286,7 @@ class Monitor(BaseTab):
         self._show_state()
 
     def _on_view_changed(self, eventType: str, eventID: object, **kwargs: object) -> None:
-        """The Catalog, or a plug-in, shows another item in front or behind."""
+        """Handle the event that another Catalog item was chosen for the front or the back view."""
         del eventType, eventID
         front, back = CatalogAPI.GetClientCatalogItems(CatalogAPI.GetPrimaryClientKey())
         if kwargs.get("view") == CatalogAPI.kSecondaryView:
@@ -297,17 +300,17 @@ class Monitor(BaseTab):
             self._show_render(render)
 
     def _on_job_selected(self, eventType: str, eventID: object, **kwargs: object) -> None:
-        """A queue's tab shows another job or task, or its picture is another: show that."""
+        """Handle the event that a farm's tab selected another job or task, or that its picture changed."""
         del eventType, eventID
         job_id, picture = kwargs.get("jobId"), kwargs.get("picture")
         if (job_id, picture) == self._selected:
-            return  # it is being watched if it is wanted
+            return  # already shown, or replaced by a later choice
         is_another = job_id != self._selected[0]
         self._selected = (job_id, picture)
         if is_another:
             self._asked_since = False
         elif self._asked_since:
-            return  # the later render stays, above all the reason why it was refused
+            return  # a later render stays in view, as the reason of its refusal would be lost otherwise
         render = next((known for known in self._session.renders if known.job_id == job_id), None)
         name = str(kwargs.get("name", ""))
         is_own = render is not None and (not picture or picture == str(render.picture))
@@ -347,7 +350,7 @@ class Monitor(BaseTab):
             self._view.set_notice(self._problem)
 
     def _show_notice(self, render: Render) -> None:
-        """What is there in place of a picture. While it is rendered a file may well be half written."""
+        """Set the text in place of a picture. No file errors before the end: files may be half written."""
         problem = self._problem if render.ended else ""
         self._view.set_notice(_NONE.get(render.phase) or problem or _COMING)
 
@@ -373,7 +376,7 @@ class Monitor(BaseTab):
 
 
 def _label(render: Render) -> str:
-    """Which picture it is, where two are compared: two renders of one node differ in their time."""
+    """Return the label of a compared picture. It has the start time, to distinguish renders of one node."""
     clock = time.strftime("%H:%M:%S", time.localtime(render.asked_at))
     return f"{render.node}, frame {render.frame:g}, {clock}"
 
@@ -386,7 +389,7 @@ def _dim_label(parent: QWidget) -> QLabel:
 
 
 def _elapsed(render: Render) -> str:
-    """Seconds of rendering so far, or in all."""
+    """Return the render time so far or in total, as HTML; empty where the render has not started."""
     if not render.started_at:
         return ""
     seconds = (render.ended_at or time.monotonic()) - render.started_at

@@ -1,6 +1,6 @@
-"""Node Graph: shows the scene's graph with NodeGraphQt, and turns what the artist does into changes of it.
+"""The Node Graph tab: shows the scene's graph with NodeGraphQt and applies the artist's edits to it.
 
-The graph in host.nodes is the truth: what it refuses is shown as it was.
+The model is host.nodes' graph; an edit that the model rejects is undone in the view.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PIPE_COLOR = (150, 150, 150, 255)
 
 
 class NodeGraphTab(BaseTab):
-    """The Node Graph."""
+    """The Node Graph tab. Qt's thread."""
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -46,11 +46,11 @@ class NodeGraphTab(BaseTab):
         self._show_colors()
         self._graph.set_grid_mode(ViewerEnum.GRID_DISPLAY_DOTS.value)
         self._graph.register_node(ShownNode)
-        # The window's Edit menu takes steps back; NodeGraphQt's own would only change what is drawn.
+        # Undo is the Edit menu's; NodeGraphQt's undo stack would change the view without the model.
         self._graph.undo_stack().setUndoLimit(1)
         self._viewer.setAccessibleName("Node Graph")
         self._viewer.setParent(self)
-        # NodeGraphQt takes dropped files for its own sessions; the window opens them instead.
+        # NodeGraphQt opens dropped files as its own sessions; the main window handles drops instead.
         self._viewer.setAcceptDrops(False)
         self.setFocusProxy(self._viewer)
         self._viewer.setFrameShape(Viewer.Shape.NoFrame)
@@ -60,7 +60,7 @@ class NodeGraphTab(BaseTab):
         self._viewer.menu_requested.connect(self._on_menu_requested)
         self._viewer.key_pressed.connect(self._on_key_pressed)
         self._viewer.moved_nodes.connect(self._on_moved)
-        # NodeGraphQt would change its own copy of the graph, and keep that in an undo stack of its own.
+        # Replaces NodeGraphQt's handler, which changes the view's copy of the graph and its undo stack.
         self._graph.set_pipe_collision(True)
         self._viewer.insert_node.disconnect(self._graph._on_insert_node)
         self._viewer.insert_node.connect(self._on_insert_node)
@@ -187,7 +187,7 @@ class NodeGraphTab(BaseTab):
                 plates[plate].position = (float(plate.xy_pos[0]), float(plate.xy_pos[1]))
 
     def _on_insert_node(self, pipe: Any, node_id: str, moved: dict[Any, Any]) -> None:
-        """A node was dropped on a wire: it moves, and is inserted unless it has connections of its own."""
+        """Handle a node dropped on a connection: move it, and insert it there if it has no connections."""
         self._on_moved(moved)
         node = next(node for node, shown in self._shown.items() if shown.id == node_id)
         plates = {shown.view: each for each, shown in self._shown.items()}
@@ -259,13 +259,13 @@ class NodeGraphTab(BaseTab):
         self._popup(self.build_node_menu(node), position)
 
     def _popup(self, menu: QMenu, position: QPoint) -> None:
-        # Shown, not executed: the desktop continues beneath an open menu.
+        # popup(), not exec(): exec() would block the caller in a nested event loop.
         menu.popup(self._viewer.mapToGlobal(position))
 
     # --- Menus ---
 
     def build_node_menu(self, node: Node) -> QMenu:
-        """Return the menu that a right-click on `node` opens; the panel keeps it until the next."""
+        """Return the context menu of `node`. The tab owns it and deletes it when the next menu is made."""
         menu = self._new_menu()
         view = NodegraphAPI.GetNode(node.name)
         assert view is not None
@@ -283,7 +283,7 @@ class NodeGraphTab(BaseTab):
         return menu
 
     def build_create_menu(self, position: QPoint) -> QMenu:
-        """Return the menu of node types; what is chosen appears at `position` of the view."""
+        """Return the menu of node types, which creates a node at `position`, in the viewer's coordinates."""
         menu = self._new_menu(FilterMenu(self))
         where: QPointF = self._viewer.mapToScene(position)
         category = ""
@@ -311,19 +311,19 @@ class NodeGraphTab(BaseTab):
 
     @property
     def menu(self) -> QMenu | None:
-        """The menu that was opened last."""
+        """The menu that was opened last, or None."""
         return self._menu
 
     # --- Places ---
 
     @property
     def viewport(self) -> QWidget:
-        """The widget that takes the mouse."""
+        """The widget that receives mouse events."""
         widget: QWidget = self._viewer.viewport()
         return widget
 
     def node_at(self, position: QPoint) -> Node | None:
-        """Return the node at a place of the view, if there is one."""
+        """Return the node at `position`, in the viewer's coordinates, or None."""
         plates = {shown.view: node for node, shown in self._shown.items()}
         for item in self._viewer.items(position):
             current = item
@@ -334,21 +334,21 @@ class NodeGraphTab(BaseTab):
         return None
 
     def place_of(self, node: Node) -> QPoint:
-        """Return where the middle of `node` is in the view."""
+        """Return the centre of `node` in the viewer's coordinates."""
         plate = self._shown[node].view
         middle: QPointF = plate.sceneBoundingRect().center()
         place: QPoint = self._viewer.mapFromScene(middle)
         return place
 
     def port_place(self, node: Node, port: str) -> QPoint:
-        """Return where a port of `node` is in the view: an input's name, or `out`."""
+        """Return the centre of a port in the viewer's coordinates; `port` is an input's name or `out`."""
         shown = self._shown[node]
         item = (shown.outputs() if port == "out" else shown.inputs())[port].view
         place: QPoint = self._viewer.mapFromScene(item.sceneBoundingRect().center())
         return place
 
     def frame_all(self) -> None:
-        """Show all nodes, none larger than life."""
+        """Zoom to all nodes, at most to a magnification of 1."""
         if not self._shown:
             self._viewer.reset_zoom()
             return
@@ -367,7 +367,7 @@ class NodeGraphTab(BaseTab):
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
-        """Change what is shown without taking it for something the artist did."""
+        """Block the handling of NodeGraphQt's signals while the view is updated from the model."""
         before, self._syncing = self._syncing, True
         try:
             yield

@@ -1,4 +1,4 @@
-"""A picture that can be zoomed, panned and fitted. It knows pixels, and nothing of renders."""
+"""A widget that shows one image or compares two, with zoom and pan. Independent of renders."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from . import style
 
 _MIN_ZOOM, _MAX_ZOOM = 1 / 32, 64.0
 _BACKGROUND = QColor(26, 26, 26)
-"""As dark in every palette: what is around a picture changes how it is seen."""
+"""The same in every palette: the surround affects how a picture's brightness is perceived."""
 _NOTICE = QColor(146, 146, 146)
 
 
 _WIPE_REACH = 8.0
-"""How near to the line of a wipe the pointer takes it, in points."""
+"""Distance from the wipe line within which a drag moves the line, in logical pixels."""
 
 
 class Compare(Enum):
-    """How two pictures are shown."""
+    """How the front and the back picture are shown."""
 
     FRONT = "Front"
     BACK = "Back"
     WIPE = "Wipe"
-    """The front one left of a line, the back one right of it."""
+    """The front picture left of a line, the back picture right of it."""
     DIFFERENCE = "Difference"
-    """How far they are apart, brightened so that a small difference is seen."""
+    """The absolute difference, times four to make small differences visible."""
 
 
 class PictureView(QWidget):
     """Shows one QImage, or two of them compared at full size.
 
-    Wheel zooms at the pointer, middle or left drag pans, F fits, 1 shows one picture pixel as one point. In a
-    wipe, a drag at the line moves the line.
+    Wheel zooms at the pointer, middle or left drag pans, F fits, 1 shows one picture pixel per logical pixel.
+    In a wipe, a drag at the line moves the line. Qt's thread.
 
     Signals:
-        zoom_changed: the magnification, 1.0 for one to one.
-        pixel_hovered: the pixel under the pointer, as text; empty when there is none.
+        zoom_changed: the magnification, 1.0 for one picture pixel per logical pixel.
+        pixel_hovered: position and colour of the pixel under the pointer, as text; empty outside.
     """
 
     zoom_changed = Signal(float)
@@ -81,11 +81,11 @@ class PictureView(QWidget):
 
     @property
     def zoom(self) -> float:
-        """The magnification, 1.0 for one to one."""
+        """The magnification, 1.0 for one picture pixel per logical pixel."""
         return self._zoom
 
     def set_image(self, image: QImage) -> None:
-        """Show `image`; zoom and place stay, unless it is of another size."""
+        """Show `image`. Zoom and position are kept, unless its size differs from the previous image's."""
         resized = image.size() != self._image.size()
         self._image = image
         self._difference = QImage()
@@ -102,11 +102,11 @@ class PictureView(QWidget):
 
     @property
     def wipe(self) -> float:
-        """Where the line of the wipe is: 0 at the picture's left edge, 1 at its right."""
+        """Position of the wipe line: 0 at the picture's left edge, 1 at its right."""
         return self._wipe
 
     def set_back(self, image: QImage) -> None:
-        """Compare with `image`; null ends comparing."""
+        """Set the back picture; a null image ends the comparison."""
         self._back = image
         self._difference = QImage()
         if image.isNull():
@@ -114,29 +114,29 @@ class PictureView(QWidget):
         self.update()
 
     def set_compare(self, compare: Compare) -> None:
-        """Show the two pictures in another way; without a back picture, the front one is shown."""
+        """Set how the two pictures are shown. Without a back picture it is always FRONT."""
         self._compare = Compare.FRONT if self._back.isNull() else compare
         self._difference = QImage()
         self.update()
 
     def set_labels(self, front: str, back: str) -> None:
-        """Set the names of the two pictures, drawn while both are seen."""
+        """Set the labels of the two pictures, drawn at the wipe line."""
         self._labels = (front, back)
         self.update()
 
     @property
     def notice(self) -> str:
-        """The text in place of a picture."""
+        """The text that is shown while there is no picture."""
         return self._notice
 
     def set_notice(self, notice: str) -> None:
-        """Show a text while there is no picture."""
+        """Set the text that is shown while there is no picture."""
         self._notice = notice
         self.update()
 
     @property
     def visible_region(self) -> tuple[float, ...]:
-        """Left, top, right, bottom of what is seen of the picture, from 0 to 1; empty for all of it."""
+        """The visible part of the picture: left, top, right, bottom, from 0 to 1; empty where all is seen."""
         picture = self._picture_rect()
         seen = picture.intersected(QRectF(self.rect()))
         if self._image.isNull() or seen.isEmpty() or seen == picture:
@@ -151,12 +151,12 @@ class PictureView(QWidget):
         )
 
     def clear(self) -> None:
-        """Show no picture."""
+        """Remove the front picture; the notice is shown instead."""
         self._image = QImage()
         self.update()
 
     def fit(self) -> None:
-        """Show the whole picture."""
+        """Show the whole picture, magnified at most 4 times; it stays fitted when the widget is resized."""
         self._fitted = True
         if self._image.isNull():
             return
@@ -165,7 +165,7 @@ class PictureView(QWidget):
         self._set_zoom(min(max(zoom, _MIN_ZOOM), 4.0))
 
     def show_actual_size(self) -> None:
-        """Show one to one."""
+        """Show one picture pixel per logical pixel."""
         self._fitted = False
         self._set_zoom(1.0)
 
@@ -195,7 +195,7 @@ class PictureView(QWidget):
         try:
             self._paint(painter)
         finally:
-            # An error's traceback would keep the painter, and Qt dies of a painter that outlives its event.
+            # A traceback would keep the painter alive; Qt crashes if it outlives the paint event.
             painter.end()
 
     def _paint(self, painter: QPainter) -> None:
@@ -319,7 +319,7 @@ class PictureView(QWidget):
 
 
 def difference(front: QImage, back: QImage) -> QImage:
-    """Return how far two pictures are apart, four times as bright; the back one is stretched if need be."""
+    """Return the absolute difference of two images times four; `back` is scaled to the size of `front`."""
     wanted = QImage.Format.Format_RGB32
     result = front.convertToFormat(wanted)
     other = back if back.size() == front.size() else back.scaled(front.size())

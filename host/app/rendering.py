@@ -1,6 +1,6 @@
-"""The renders that this desktop started: submitting them off Qt's thread, and following what becomes of them.
+"""Starts the desktop's renders and polls the farms for their states; scenes are prepared on a worker thread.
 
-What a farm does with a job is the farm plug-in's; here are the node, the frame and the picture it belongs to.
+Jobs belong to the farm plug-ins; this module keeps the node, frame and picture of each.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ _log = logging.getLogger("Katana.Render")
 
 _POLL_RUNNING_MS = 250
 _POLL_ENDED_MS = 1000
-"""An ended render may be started again in the queue's tab, and its picture should then come alive again."""
+"""Ended renders are polled, too: one that is started again in the farm's tab updates its picture again."""
 
 _FOLLOWED = 100
-"""Older renders are not followed: polling them costs more than they are worth."""
+"""Number of latest renders that are polled, to bound the cost of a poll."""
 
 _MAX_RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
-"""A live render that crashes more often than that within this time stays as it is."""
+"""A live render that crashes more than _MAX_RESTARTS times within this time is not restarted."""
 
 _JOIN_S = 2.0
-"""A folder on a share that does not answer must not keep the desktop from closing."""
+"""Limit for the worker: a file share that does not respond must not keep the desktop from closing."""
 
 
 class RenderSession(QObject):
-    """Starts renders and follows them. Qt's thread.
+    """Starts renders and polls their states. Qt's thread, unless a method states another.
 
     Signals:
-        render_started: a render was asked for, with its Render.
-        render_changed: a render went on to another phase, with its Render.
+        render_started: a Render that the artist or a script has requested; it is not yet submitted.
+        render_changed: a Render whose phase, job or error has changed.
         message_posted: a text for the status bar.
     """
 
@@ -72,7 +72,7 @@ class RenderSession(QObject):
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._done.connect(self._on_done)
         self._prepared: dict[int, Prepared] = {}
-        """Live renders, to be handed in again."""
+        """Live renders by sequence ID, kept to submit them again after a crash."""
         self._restarts: dict[int, list[float]] = {}
         self._frames_dialog: SequenceDialog | None = None
         self._poll = QTimer(self)
@@ -108,7 +108,7 @@ class RenderSession(QObject):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.requested.connect(lambda request: self.start(node, farm, RenderMethod.DISK, sequence=request))
         dialog.open()
-        self._frames_dialog = dialog  # without a window above it nothing else would keep it
+        self._frames_dialog = dialog  # a dialog without a parent would be garbage-collected
 
     def cancel_render(self, sequence_id: int) -> bool:
         render = self.find(sequence_id)
@@ -164,7 +164,7 @@ class RenderSession(QObject):
         if render.ended:
             return False
         self.message_posted.emit(f"{render.method.label} of {render.node}: cancelling…")
-        self._prepared.pop(render.sequence_id, None)  # a farm may call a render that was stopped a failed one
+        self._prepared.pop(render.sequence_id, None)  # no restart: a farm may report a stopped job as failed
         if not render.job_id:
             self._end(render, Phase.CANCELLED)
             self.render_changed.emit(render)
@@ -185,10 +185,12 @@ class RenderSession(QObject):
         sequence: FrameRequest | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Render:
-        """Start a render of `node` with a copy of the scene as it is now; returns at once.
+        """Start a render of `node` with a copy of the current scene. Returns at once.
 
-        `frame` is the current one, unless another is given; `sequence`: several frames, to disk. `variables`:
-        graph state variables with other values than the project's.
+        An error sets the render's phase to REFUSED and its reason; nothing is raised.
+
+        `frame`: None for the current one. `sequence`: the frames of a Disk Render of several. `variables`:
+        values of graph state variables that replace the project's.
         """
         scene = active_scene()
         at = scene.frame if frame is None else frame
@@ -212,7 +214,7 @@ class RenderSession(QObject):
         return render
 
     def close(self) -> None:
-        """Stop following. What was submitted is the farm's. The cook process must have been closed."""
+        """Stop polling and the worker thread, for up to 2 s. Close the cook process first. Jobs continue."""
         self._poll.stop()
         self._work.put(None)
         self._worker.join(_JOIN_S)
@@ -246,7 +248,7 @@ class RenderSession(QObject):
             document=to_document(project),
             output=output,
             sequence=sequence,
-            # Frames that render side by side would take turns in one picture.
+            # Frames that render at once would overwrite each other in the Monitor.
             pixel_host="" if sequence is not None else self._pixels.address,
             pixel_ticket={
                 "sequenceID": render.sequence_id,
@@ -259,7 +261,7 @@ class RenderSession(QObject):
             work()
 
     def _submit(self, render: Render, submission: Submission) -> None:
-        """On the worker thread."""
+        """Prepare a render, then submit it on Qt's thread. Runs on the worker thread."""
         try:
             prepared = prepare(submission, self._cook)
         except SubmissionError as error:
@@ -269,7 +271,7 @@ class RenderSession(QObject):
             self._hand_over(lambda: self._hand_in(render, prepared))
 
     def _hand_over(self, step: Callable[[], None]) -> None:
-        """Have `step` run on Qt's thread. The session may have been closed meanwhile, and Qt with it."""
+        """Run `step` on Qt's thread, unless the desktop has closed. Any thread."""
         try:
             self._done.emit(step)
         except RuntimeError:
@@ -350,7 +352,7 @@ class RenderSession(QObject):
             self.render_changed.emit(render)
 
     def _restart(self, render: Render) -> bool:
-        """Hand a live render in again whose process has crashed; False where it is none, or crashes often."""
+        """Submit a crashed live render again; return False where it is not live or has crashed too often."""
         prepared, now = self._prepared.get(render.sequence_id), time.monotonic()
         recent = [at for at in self._restarts.get(render.sequence_id, []) if now - at < _RESTART_WINDOW_S]
         if prepared is None or render.ended or len(recent) >= _MAX_RESTARTS:
@@ -370,7 +372,7 @@ class RenderSession(QObject):
         render.ended_at = time.monotonic()
 
     def _find_reason(self, render: Render, log_file: str | None) -> None:
-        """On the worker thread."""
+        """Read why a render failed from its log; report it on Qt's thread. Runs on the worker thread."""
         reason = failure_reason.reason(log_file)
         self._hand_over(lambda: self._tell_reason(render, reason))
 
@@ -387,14 +389,14 @@ _session: RenderSession | None = None
 
 
 def set_active_renders(session: RenderSession | None) -> None:
-    """Make `session` the one that menus and Katana's API start renders in."""
+    """Set the session in which menus and Katana's API start renders; None as the desktop closes."""
     global _session
     _session = session
     set_render_service(session)
 
 
 def active_renders() -> RenderSession:
-    """Return the session that menus start renders in."""
+    """Return the session in which menus start renders; raises RuntimeError where there is no desktop."""
     if _session is None:
         raise RuntimeError("There is no desktop to render from.")
     return _session

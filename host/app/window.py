@@ -1,4 +1,4 @@
-"""The main window: menus, shelf bar, timeline, and the tabs docked around each other."""
+"""The main window: menus, shelf bar, timeline and docked tabs."""
 
 from __future__ import annotations
 
@@ -40,13 +40,16 @@ _log = logging.getLogger("Katana.Window")
 _MESSAGE_MS = 8000
 _LAYOUT_VERSION = 1
 _CLOSING_MS = 500
-"""How often it is looked whether the last render has ended, once the artist chose to wait for it."""
+"""Interval for checking for unfinished jobs, after the artist chose to close when they have ended."""
 _FRAME = QSize(8, 40)
-"""What a window manager puts around a window, roughly."""
+"""Approximate size of the window manager's frame, in pixels."""
 
 
 class DesktopWindow(KatanaWindow):
-    """The window of the desktop. Its tabs come from the tab types; most of them it knows only as such."""
+    """The desktop's main window. Its tabs are created from the registered tab types. Qt's thread.
+
+    `asks`: whether closing asks about unsaved changes and unfinished jobs; false off screen.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class DesktopWindow(KatanaWindow):
         self._settings = settings
         self.setAcceptDrops(True)
         self._docks: dict[str, QDockWidget] = {}
-        # Once Qt has settled where all docks are: while they move, it answers for half of them.
+        # In the next turn of the event loop: while docks move, tabifiedDockWidgets() is incomplete.
         self._titles = QTimer(self)
         self._titles.setSingleShot(True)
         self._titles.setInterval(0)
@@ -100,13 +103,13 @@ class DesktopWindow(KatanaWindow):
         return QSize(1600, 960)
 
     def first_size(self, screen: QSize | None) -> QSize:
-        """The size for who has none remembered: all of it on a screen of this size, its frame as well."""
+        """Return the size for the first start: the default, reduced to fit on `screen` (in pixels)."""
         return self.sizeHint() if screen is None else self.sizeHint().boundedTo(screen - _FRAME)
 
     # --- Messages ---
 
     def show_message(self, text: str) -> None:
-        """Show a text in the status bar."""
+        """Show a text in the status bar for 8 seconds."""
         self.statusBar().showMessage(text, _MESSAGE_MS)
 
     def show_error(self, message: str) -> None:
@@ -114,7 +117,7 @@ class DesktopWindow(KatanaWindow):
         self._banner.show_message(message)
 
     def offer(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]]) -> None:
-        """Offer something across the top of the window: a button for each choice, which also closes it."""
+        """Show a message in the banner with a button per choice; a click closes it and calls the slot."""
         self._banner.show_message(message, choices)
 
     @property
@@ -125,7 +128,10 @@ class DesktopWindow(KatanaWindow):
     # --- Tabs ---
 
     def open_tab(self, name: str) -> QDockWidget | None:
-        """Open a tab of the type `name`, or bring forward the one that is open; None where the tab fails."""
+        """Open a tab of the type `name`, or raise the one that is open. Return its dock.
+
+        Returns None where the tab's constructor raises; the error is logged and shown in the banner.
+        """
         dock = self._docks.get(name)
         if dock is not None:
             dock.show()
@@ -158,7 +164,7 @@ class DesktopWindow(KatanaWindow):
         return dock
 
     def lay_out(self, plugin_tabs: list[str]) -> None:
-        """Open the tabs as they were, or as a first-time artist needs them: plug-ins' tabs among them."""
+        """Open and dock the last session's tabs; on the first start, the defaults and `plugin_tabs`."""
         remembered = self._settings.get("open_tabs")
         others = ["Catalog", "Project Settings", "Messages"]
         names = ["Monitor", "Node Graph", "Parameters", *plugin_tabs, *others]
@@ -185,7 +191,7 @@ class DesktopWindow(KatanaWindow):
         self._fill_tabs_menu()
 
     def _show_titles(self) -> None:
-        """A dock among others has its title on its tab, and needs it no second time below."""
+        """Hide the title bar of each tabified dock: its tab has the title already."""
         for dock in self._docks.values():
             titled = not self.tabifiedDockWidgets(dock)
             if titled != (dock.titleBarWidget() is None):
@@ -195,14 +201,14 @@ class DesktopWindow(KatanaWindow):
                     bar.deleteLater()
 
     def restore_layout(self) -> None:
-        """Take back size and arrangement from the last session, where there was one."""
+        """Restore size and dock layout from the settings, where they were saved."""
         geometry, state = self._settings.get("geometry"), self._settings.get("state")
         if isinstance(geometry, str) and isinstance(state, str):
             self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
             self.restoreState(QByteArray.fromBase64(state.encode()), _LAYOUT_VERSION)
 
     def keep_layout(self) -> None:
-        """Note size, arrangement and the tabs' own settings for the next session."""
+        """Save size, dock layout and the tabs' own settings for the next session."""
         self._settings.set("geometry", self.saveGeometry().toBase64().toStdString())
         self._settings.set("state", self.saveState(_LAYOUT_VERSION).toBase64().toStdString())
         self._settings.set("open_tabs", [name for name, dock in self._docks.items() if not dock.isHidden()])
@@ -256,7 +262,7 @@ class DesktopWindow(KatanaWindow):
         if self.dockWidgetArea(dock) == Qt.DockWidgetArea.NoDockWidgetArea:
             self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
             dock.show()
-        # The Tab key creates nodes in the Node Graph: this is how the keyboard gets elsewhere.
+        # The menu is the keyboard's way out of the Node Graph, where the Tab key creates nodes.
         tab = dock.widget()
         inner = tab.getWidget() if isinstance(tab, Tabs.TabWithTimeline) else tab
         inner.setFocus(Qt.FocusReason.MenuBarFocusReason)
@@ -337,7 +343,10 @@ class DesktopWindow(KatanaWindow):
 
 
 class _Banner(QFrame):
-    """A message across the window, with a button that closes it and, for an offer, others."""
+    """The banner at the top of the window: a message, a close button and a button per choice.
+
+    `bar` is the tool bar that contains the banner; the window sets it.
+    """
 
     bar: QToolBar
 
@@ -364,11 +373,11 @@ class _Banner(QFrame):
 
     @property
     def message(self) -> str:
-        """What is shown, or an empty string."""
+        """The text that is shown, or an empty string while the banner is hidden."""
         return self._label.text() if not self.bar.isHidden() else ""
 
     def show_message(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]] = ()) -> None:
-        """Show a message, in the colour of an error unless it offers something."""
+        """Show a message: red for an error, blue with `choices`, which are pairs of button text and slot."""
         color = "#31506b" if choices else "#5a2b27"
         self.setStyleSheet(
             f"#Banner {{ background: {color}; border-radius: 3px; }} #Banner QLabel {{ color: white; }}"
@@ -387,5 +396,5 @@ class _Banner(QFrame):
         self.bar.setVisible(True)
 
     def hide(self) -> None:
-        """Close the message."""
+        """Hide the banner and its tool bar."""
         self.bar.setVisible(False)

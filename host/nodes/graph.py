@@ -1,6 +1,6 @@
 """The node graph: nodes, their values and connections, and the observers of their changes.
 
-It knows that nodes have types; what a type does when it is cooked is in types/ and cooking.py.
+How each node type is cooked is in types/ and cooking.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Change(Enum):
-    """What happened to the graph."""
+    """The kind of a change to the graph."""
 
     NODE_ADDED = auto()
     NODE_REMOVED = auto()
@@ -45,7 +45,7 @@ Observer = Callable[[GraphEvent], None]
 
 
 class Node:
-    """One node of a graph. Made by `Graph.create`, changed only through its graph or its own setters."""
+    """A node of a graph. Created by `Graph.create`; changed only through the graph or the node's setters."""
 
     def __init__(self, graph: Graph, node_type: NodeType, name: str, position: tuple[float, float]) -> None:
         self._graph = graph
@@ -68,12 +68,12 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Unique in the graph; changed by `Graph.rename`."""
+        """The node's name, unique in the graph; changed by `Graph.rename`."""
         return self._name
 
     @property
     def position(self) -> tuple[float, float]:
-        """Where the node lies in the Node Graph, in its units."""
+        """The node's position (x, y) in the Node Graph, in scene units."""
         return self._position
 
     @position.setter
@@ -84,7 +84,7 @@ class Node:
 
     @property
     def bypassed(self) -> bool:
-        """Whether cooking passes this node over."""
+        """Whether the node is bypassed: cooking then ignores the node's own effect."""
         return self._bypassed
 
     @bypassed.setter
@@ -95,23 +95,29 @@ class Node:
 
     @property
     def specs(self) -> tuple[ParameterSpec, ...]:
-        """What can be set on this node, in the order to show it."""
+        """The specifications of the node's parameters, in display order."""
         return self.type.parameters
 
     def spec(self, name: str) -> ParameterSpec:
-        """Return the parameter called `name`; raises GraphError when there is none."""
+        """Return the specification of the parameter `name`; raises GraphError where there is none."""
         try:
             return self._specs[name]
         except KeyError:
             raise GraphError(f"Node {self._name} ({self.type.name}) has no parameter {name!r}.") from None
 
     def value(self, name: str) -> Value:
-        """Return the value of the parameter `name`; where it has an expression, the one of before that."""
+        """Return the constant value of the parameter `name`, which is kept while it has an expression.
+
+        Raises GraphError where there is no such parameter.
+        """
         self.spec(name)
         return self._values[name]
 
     def set_value(self, name: str, value: object) -> None:
-        """Set a parameter; raises ParameterError when it cannot hold `value`."""
+        """Set a parameter, and the values it implies for parameters at their defaults; notify the observers.
+
+        Raises GraphError for an unknown parameter, ParameterError for a value that it does not accept.
+        """
         checked = self.spec(name).check(value)
         if checked != self._values[name]:
             self._values[name] = checked
@@ -121,12 +127,12 @@ class Node:
                     self.set_value(other, implied)
 
     def expression(self, name: str) -> str:
-        """Return the expression that the parameter `name` has in place of its value, or an empty string."""
+        """Return the expression of the parameter `name`, or an empty string where it has none."""
         self.spec(name)
         return self._expressions.get(name, "")
 
     def set_expression(self, name: str, expression: str) -> None:
-        """Give a parameter an expression; an empty one leaves it with its value. See expressions.py."""
+        """Set the expression of a parameter; an empty one restores the constant value. See expressions.py."""
         if expression != self.expression(name):
             if expression:
                 self._expressions[name] = expression
@@ -136,7 +142,7 @@ class Node:
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """The input ports. A node that takes any number of inputs always shows one free port."""
+        """The names of the input ports. A node with any number of inputs always has a free one at the end."""
         if not self.type.any_inputs:
             return self.type.inputs
         used = [int(port[1:]) for port in self._sources]
@@ -148,11 +154,11 @@ class Node:
 
     @property
     def sources(self) -> dict[str, Node]:
-        """The connected inputs, by port."""
+        """The source node of each connected input, by port name."""
         return {port: self._sources[port] for port in self.input_names if port in self._sources}
 
     def upstream(self) -> Iterator[Node]:
-        """Yield this node and all that it draws from, each once, nearest first."""
+        """Yield this node and all nodes upstream, each once, breadth first."""
         seen: set[int] = set()
         waiting = [self]
         while waiting:
@@ -164,14 +170,14 @@ class Node:
 
 
 class Graph:
-    """All nodes of a project. Not thread-safe: it belongs to the thread that shows it."""
+    """All nodes of a project. Not thread-safe: used on the thread that made it only."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
         self._observers: list[Observer] = []
 
     def observe(self, observer: Observer) -> None:
-        """Call `observer` with every later change, on the thread that makes it."""
+        """Call `observer` with each later change, on the thread that makes the change."""
         self._observers.append(observer)
 
     def ignore(self, observer: Observer) -> None:
@@ -179,7 +185,7 @@ class Graph:
         self._observers.remove(observer)
 
     def notify(self, event: GraphEvent) -> None:
-        """Call the observers with a change."""
+        """Call all observers with `event`."""
         for observer in tuple(self._observers):
             observer(event)
 
@@ -193,7 +199,7 @@ class Graph:
         return self._nodes.get(name)
 
     def node(self, name: str) -> Node:
-        """Return the node called `name`; raises GraphError naming what there is instead."""
+        """Return the node called `name`; raises GraphError, whose text lists the nodes, where there is none."""
         node = self._nodes.get(name)
         if node is None:
             known = ", ".join(self._nodes) or "none"
@@ -201,20 +207,20 @@ class Graph:
         return node
 
     def create(self, node_type: NodeType, name: str = "", position: tuple[float, float] = (0.0, 0.0)) -> Node:
-        """Add a node; its name is made unique, and is the type's where none is given."""
+        """Add a node and return it. Its name is `name` or else the type's, made valid and unique."""
         node = Node(self, node_type, self._unique(name or node_type.name), position)
         self._nodes[node.name] = node
         self.notify(GraphEvent(Change.NODE_ADDED, node))
         return node
 
     def consumers(self, node: Node) -> list[tuple[Node, str]]:
-        """Return the nodes that `node` feeds, each with its port."""
+        """Return the (node, input port) pairs that `node` is the source of."""
         return [
             (other, port) for other in self.nodes for port, source in other.sources.items() if source is node
         ]
 
     def remove(self, node: Node, reconnect: bool = False) -> None:
-        """Remove `node` with its connections; with `reconnect`, its first source feeds what it fed."""
+        """Remove `node` and its connections. `reconnect`: connect its first source to its consumers."""
         source = next(iter(node.sources.values()), None) if reconnect else None
         consumers = self.consumers(node)
         for port in tuple(node.sources):
@@ -227,7 +233,7 @@ class Graph:
         self.notify(GraphEvent(Change.NODE_REMOVED, node))
 
     def rename(self, node: Node, name: str) -> str:
-        """Give `node` the name `name`, or the next free one like it, and return it."""
+        """Rename `node` to `name`, made valid and unique, and return the new name."""
         if name == node.name:
             return name
         old, new = node.name, self._unique(name, node.name)
@@ -239,9 +245,9 @@ class Graph:
         return new
 
     def connect(self, source: Node, target: Node, port: str = "") -> str:
-        """Feed `source` into an input of `target` (its first free one by default) and return the port's name.
+        """Connect `source` to an input of `target`, the first free one by default; return the port's name.
 
-        Raises GraphError when the port does not exist or the connection would close a circle.
+        Raises GraphError where the port does not exist, none is free, or a cycle would result.
         """
         if not port:
             free = [name for name in target.input_names if target.source(name) is None]
@@ -260,13 +266,13 @@ class Graph:
         return port
 
     def arrange(self, names: list[str]) -> None:
-        """List the nodes in this order from now on."""
+        """Set the order of `nodes`; `names` must contain all node names."""
         self._nodes = {name: self._nodes[name] for name in names}
 
     def insert(self, node: Node, target: Node, port: str) -> None:
-        """Put an unconnected `node` between the input `port` of `target` and what feeds it.
+        """Insert an unconnected `node` between the input `port` of `target` and the port's source.
 
-        Raises GraphError where nothing feeds the port, or `node` has connections or no input.
+        Raises GraphError where the port is not connected, or `node` has connections or no input.
         """
         source = target.source(port)
         if source is None:
@@ -277,7 +283,7 @@ class Graph:
         self.connect(node, target, port)
 
     def disconnect(self, target: Node, port: str) -> None:
-        """Take away what feeds the input `port` of `target`; nothing happens where nothing does."""
+        """Disconnect the input `port` of `target`, if it is connected."""
         if target._sources.pop(port, None) is not None:
             self.notify(GraphEvent(Change.CONNECTION, target, port))
 

@@ -1,6 +1,6 @@
-"""CatalogItem: one render in the Catalog, as plug-ins see it. Qt's thread only.
+"""CatalogItem: one render in the Catalog, in Katana's API. Qt's thread only.
 
-An item is a handle on values that live here, by the item's ID; equal IDs are equal items.
+An item is a handle: its values are kept in this module by the item's ID, and items with equal IDs are equal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..Utils import EventModule
 __all__ = ["CatalogItem"]
 
 _CHANGED = "catalog_itemChanged"
-"""Queued with `catalogItemID` and `name` after each change of an item. The event's name is this desktop's."""
+"""Queued with `catalogItemID` and `name`, the changed field, after each change. Not in Katana's API."""
 
 _NO_STATE = "none"
 _IN_PROGRESS = "inProgress"
@@ -24,7 +24,7 @@ _IN_PROGRESS = "inProgress"
 
 @dataclass
 class _Values:
-    """What one item holds. Times are epoch seconds, 0 where not yet."""
+    """The values of one item. Times are in epoch seconds, 0 while unknown."""
 
     node: str = ""
     slot: int = 1
@@ -42,7 +42,7 @@ class _Values:
     locked: bool = False
     frame_pinned: bool = False
     variables: dict[str, str] = field(default_factory=dict)
-    """The graph state variables that it was rendered with."""
+    """The values of the graph state variables at the time of the render."""
     pinned_variables: set[str] = field(default_factory=set)
     thumbnail: QPixmap | None = None
     picture: str = ""
@@ -53,7 +53,7 @@ _items: dict[str, _Values] = {}
 
 
 class CatalogItem:
-    """One render in the Catalog."""
+    """One render in the Catalog. After the item's deletion most methods raise ValueError."""
 
     def __init__(self, catalogItemID: str) -> None:
         self._id = str(catalogItemID)
@@ -93,15 +93,15 @@ class CatalogItem:
         return self._id
 
     def getIndex(self) -> int:
-        """Return the item's place in the Catalog, 0 for the newest; -1 once it is deleted."""
+        """Return the item's index in the Catalog, 0 for the newest; -1 once it is deleted."""
         return list(_items).index(self._id) if self._id in _items else -1
 
     def getSlot(self) -> int:
-        """Return the Catalog slot: 1, until it is set."""
+        """Return the number of the Catalog slot; 1 by default."""
         return self._values.slot
 
     def setSlot(self, value: int) -> None:
-        """Set the Catalog slot."""
+        """Set the number of the Catalog slot."""
         self._set("slot", int(value))
 
     def getMainSequenceID(self) -> int | None:
@@ -109,11 +109,11 @@ class CatalogItem:
         return self._values.sequence_ids[0] if self._values.sequence_ids else None
 
     def getSequenceIDs(self) -> list[int]:
-        """Return the sequence IDs of the render's pictures: one, here."""
+        """Return the sequence IDs of the render's pictures; the stand-in has at most one."""
         return list(self._values.sequence_ids)
 
     def getShortDescription(self) -> str:
-        """Return the node and the frames, to name the item by."""
+        """Return a label for the item: node, frames and graph state variables."""
         frames = self.getFrameRange()
         parts = [self.getNodeName(), *([f"frame {frames}"] if frames else [])]
         return ", ".join([*parts, *(f"{name}={value}" for name, value in self._values.variables.items())])
@@ -163,7 +163,7 @@ class CatalogItem:
         """Return whether the item is of a live render."""
         return self._values.method == "liveRender"
 
-    # --- How far it is ---
+    # --- State and progress ---
 
     def getRenderState(self) -> str:
         """Return one of CatalogAPI.RENDER_STATE_*."""
@@ -178,42 +178,42 @@ class CatalogItem:
         return self._values.state == _IN_PROGRESS
 
     def getRenderProgress(self) -> tuple[int, int]:
-        """Return how much is done, and of how much in all; (0, 0) while neither is known."""
+        """Return (tasks completed, total tasks); (0, 0) while unknown. The desktop counts samples."""
         return self._values.done, self._values.total
 
     def setRenderProgress(self, tasksCompleted: int, totalTasks: int) -> None:
-        """Set how much is done, and of how much in all."""
+        """Set the progress as completed and total tasks."""
         self._values.total = int(totalTasks)
         self._set("done", int(tasksCompleted))
 
     def getRenderStartTime(self) -> float:
-        """Return when the render started, in epoch seconds; 0 where not yet."""
+        """Return the start time in epoch seconds; 0 before the start."""
         return self._values.start
 
     def setRenderStartTime(self, t: float) -> None:
-        """Set when the render started, in epoch seconds."""
+        """Set the start time, in epoch seconds."""
         self._set("start", float(t))
 
     def getRenderEndTime(self) -> float:
-        """Return when the render ended, in epoch seconds; 0 where not yet."""
+        """Return the end time in epoch seconds; 0 before the end."""
         return self._values.end
 
     def setRenderEndTime(self, t: float) -> None:
-        """Set when the render ended, in epoch seconds."""
+        """Set the end time, in epoch seconds."""
         self._set("end", float(t))
 
     def getRenderElapsedTime(self) -> float:
-        """Return for how many seconds the render runs or ran."""
+        """Return the render time so far or in total, in seconds; 0 before the start."""
         values = self._values
         return max(0.0, (values.end or time.time()) - values.start) if values.start else 0.0
 
     def getRenderElapsedTimeAsText(self) -> str:
-        """Return the elapsed time as minutes and seconds."""
+        """Return the render time as `M:SS`."""
         minutes, seconds = divmod(round(self.getRenderElapsedTime()), 60)
         return f"{minutes}:{seconds:02d}"
 
     def getRenderError(self) -> tuple[int, str, str] | None:
-        """Return the error's code, node and message, or None."""
+        """Return the error as (code, node, message), or None."""
         return self._values.error
 
     def setRenderError(self, errorCode: int, nodeName: str, message: str) -> None:
@@ -221,11 +221,11 @@ class CatalogItem:
         self._set("error", (int(errorCode), str(nodeName), str(message)))
 
     def getRenderLog(self) -> str:
-        """Return the render log, as far as it has come."""
+        """Return the text of the render log so far."""
         return self._values.log
 
     def appendToRenderLog(self, message: str) -> None:
-        """Add to the render log."""
+        """Append `message` to the render log."""
         self._set("log", self._values.log + str(message))
 
     def resetRenderLog(self) -> None:
@@ -235,11 +235,11 @@ class CatalogItem:
     # --- Pictures ---
 
     def getThumbnailPixmap(self) -> QPixmap | None:
-        """Return the small picture, or None while there is none."""
+        """Return the thumbnail, or None while there is none."""
         return self._values.thumbnail
 
     def setThumbnailPixmap(self, value: QPixmap | None) -> None:
-        """Set the small picture."""
+        """Set the thumbnail."""
         self._set("thumbnail", value)
 
     def getDiskImageLocation(self, layerview: object) -> str:
@@ -252,14 +252,14 @@ class CatalogItem:
         del layerview
         self._set("picture", str(filename))
 
-    # --- What artists note ---
+    # --- The artist's comment, lock and pins ---
 
     def getUserComment(self) -> str:
-        """Return the artist's note."""
+        """Return the artist's comment."""
         return self._values.comment
 
     def setUserComment(self, value: str, final: bool = True) -> None:
-        """Set the artist's note."""
+        """Set the artist's comment."""
         del final
         self._set("comment", str(value))
 
@@ -268,26 +268,26 @@ class CatalogItem:
         return self._values.locked
 
     def setLock(self, isLocked: bool) -> None:
-        """Keep the item when the Catalog is cleared, or no longer."""
+        """Set whether the item is kept when the Catalog is cleared."""
         self._set("locked", bool(isLocked))
 
     def toggleLock(self) -> None:
-        """Keep the item when the Catalog is cleared, or no longer."""
+        """Lock an unlocked item, or unlock a locked one."""
         self.setLock(not self.isLocked())
 
     def isFramePinned(self) -> bool:
-        """Return whether a repeated render keeps this item's frame."""
+        """Return whether repeating the render uses this item's frame and not the current one."""
         return self._values.frame_pinned
 
     def setFramePinned(self, isPinned: bool) -> None:
-        """Have a repeated render keep this item's frame, or take the current one."""
+        """Set whether repeating the render uses this item's frame and not the current one."""
         self._set("frame_pinned", bool(isPinned))
 
     def isGSVPinned(self, gsvName: str) -> bool:
-        """Return whether a repeated render keeps this item's value of the graph state variable."""
+        """Return whether repeating the render uses this item's value of the graph state variable."""
         return gsvName in self._values.pinned_variables
 
     def setGSVPinned(self, gsvName: str, isPinned: bool) -> None:
-        """Have a repeated render keep this item's value of the graph state variable, or not."""
+        """Set whether repeating the render uses this item's value of the graph state variable."""
         pinned = set(self._values.pinned_variables) - {gsvName}
         self._set("pinned_variables", pinned | {gsvName} if isPinned else pinned)

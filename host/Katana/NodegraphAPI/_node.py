@@ -20,7 +20,7 @@ _OUT = "out"
 
 
 def _view(node: GraphNode) -> Node:
-    """Return the one Node that shows `node`."""
+    """Return the API's Node for the graph's `node`: the same object for each call while it is referenced."""
     found = _nodes.get(node)
     if found is None:
         found = Node._show(node)
@@ -37,7 +37,7 @@ class Node:
     @classmethod
     def _show(cls, node: GraphNode) -> Node:
         self = cls.__new__(cls)
-        # The graph owns its nodes; holding one here would keep the weak table above from ever forgetting it.
+        # A strong reference here would keep the entry of _nodes alive for ever; the graph owns its nodes.
         self._reference = weakref.ref(node)
         return self
 
@@ -70,7 +70,7 @@ class Node:
         return self._node.type.name
 
     def getBaseType(self) -> str:
-        """Return the type that this one is built on: here, itself."""
+        """Return the name of the node's base type. The stand-in has no derived types: the same as getType."""
         return self._node.type.name
 
     def getParameters(self) -> Parameter:
@@ -82,54 +82,57 @@ class Node:
         return self.getParameters().getChild(name)
 
     def getParameterValue(self, name: str, time: float) -> Any:
-        """Return the value of the parameter `name` at `time`."""
+        """Return the value of the parameter `name` at `time`, in frames; None where there is none.
+
+        Raises ExpressionError where its expression cannot be evaluated.
+        """
         parameter = self.getParameter(name)
         return None if parameter is None else parameter.getValue(time)
 
     def getInputPorts(self) -> list[Port]:
-        """Return the inputs."""
+        """Return the input ports, in order."""
         return [Port._show(self._node, name, Port.TYPE_CONSUMER) for name in self._node.input_names]
 
     def getOutputPorts(self) -> list[Port]:
-        """Return the outputs: one."""
+        """Return the output ports: always one, `out`."""
         return [Port._show(self._node, _OUT, Port.TYPE_PRODUCER)]
 
     def getInputPort(self, name: str) -> Port | None:
-        """Return the input called `name`, or None."""
+        """Return the input port called `name`, or None."""
         return next((port for port in self.getInputPorts() if port.getName() == name), None)
 
     def getOutputPort(self, name: str) -> Port | None:
-        """Return the output called `name`, or None."""
+        """Return the output port called `name`, or None."""
         return next((port for port in self.getOutputPorts() if port.getName() == name), None)
 
     def getInputPortByIndex(self, index: int) -> Port | None:
-        """Return an input by its place, or None."""
+        """Return the input port at `index`, from 0, or None where there is none."""
         ports = self.getInputPorts()
         return ports[index] if 0 <= index < len(ports) else None
 
     def getOutputPortByIndex(self, index: int) -> Port | None:
-        """Return an output by its place, or None."""
+        """Return the output port at `index`, from 0, or None where there is none."""
         ports = self.getOutputPorts()
         return ports[index] if 0 <= index < len(ports) else None
 
     def getNumInputPorts(self) -> int:
-        """Return how many inputs there are."""
+        """Return the number of input ports."""
         return len(self._node.input_names)
 
     def getNumOutputPorts(self) -> int:
-        """Return how many outputs there are."""
+        """Return the number of output ports: always 1."""
         return 1
 
     def isBypassed(self) -> bool:
-        """Return whether cooking passes this node over."""
+        """Return whether the node is bypassed: cooking passes its inputs through unchanged."""
         return self._node.bypassed
 
     def setBypassed(self, bypassed: bool) -> None:
-        """Have cooking pass this node over, or not."""
+        """Bypass the node, or enable it again."""
         self._node.bypassed = bypassed
 
     def isLocked(self, considerParents: bool = True) -> bool:
-        """Return whether the node is locked: never, here."""
+        """Return False: the stand-in has no locked nodes."""
         del considerParents
         return False
 
@@ -139,7 +142,7 @@ class Node:
         return node is None or node.graph.find(node.name) is not node
 
     def delete(self) -> bool:
-        """Take the node out of the project."""
+        """Delete the node from the project; return False where it had been deleted already."""
         if self.isMarkedForDeletion():
             return False
         self._node.graph.remove(self._node)
@@ -147,7 +150,7 @@ class Node:
 
 
 class GroupNode(Node):
-    """A node that holds nodes. The root node is the only one here."""
+    """A node that contains nodes. The stand-in has only one, the root node."""
 
     @classmethod
     def _root(cls) -> GroupNode:
@@ -174,7 +177,7 @@ class GroupNode(Node):
         return GetNode(name)
 
     def getNumChildren(self) -> int:
-        """Return how many nodes there are."""
+        """Return the number of nodes in the project."""
         return len(self.getChildren())
 
     def getParameters(self) -> Parameter:
@@ -223,7 +226,7 @@ class Port:
         return self._name
 
     def getNode(self) -> Node:
-        """Return the node it belongs to."""
+        """Return the node that the port belongs to."""
         return _view(self._node)
 
     def getType(self) -> int:
@@ -231,11 +234,11 @@ class Port:
         return self._type
 
     def getIndex(self) -> int:
-        """Return the port's place among the node's inputs or outputs."""
+        """Return the port's index among the node's inputs or outputs, from 0."""
         return self._node.input_names.index(self._name) if self._type == self.TYPE_CONSUMER else 0
 
     def getConnectedPorts(self) -> list[Port]:
-        """Return the ports at the other ends."""
+        """Return the ports that this port is connected to."""
         if self._type == self.TYPE_CONSUMER:
             source = self._node.source(self._name)
             return [] if source is None else [Port._show(source, _OUT, self.TYPE_PRODUCER)]
@@ -247,12 +250,12 @@ class Port:
         ]
 
     def getConnectedPort(self, index: int) -> Port | None:
-        """Return one of the ports at the other ends, or None."""
+        """Return the connected port at `index`, from 0, or None where there is none."""
         ports = self.getConnectedPorts()
         return ports[index] if 0 <= index < len(ports) else None
 
     def getNumConnectedPorts(self) -> int:
-        """Return how many connections there are."""
+        """Return the number of connected ports."""
         return len(self.getConnectedPorts())
 
     def isConnected(self, other: Port) -> bool:
@@ -260,7 +263,10 @@ class Port:
         return other in self.getConnectedPorts()
 
     def connect(self, other: Port, doCycleCheck: bool = True) -> bool:
-        """Connect an input and an output; raises GraphError where that would close a circle."""
+        """Connect an input and an output; return False for two inputs or two outputs.
+
+        Raises GraphError where the connection would make a cycle.
+        """
         del doCycleCheck
         if self._type == other._type:
             return False
@@ -269,7 +275,7 @@ class Port:
         return True
 
     def disconnect(self, other: Port) -> bool:
-        """Take the connection to `other` away; False where there is none."""
+        """Remove the connection to `other`; return False where there is none."""
         if not self.isConnected(other):
             return False
         consumer = self if self._type == self.TYPE_CONSUMER else other
@@ -278,7 +284,7 @@ class Port:
 
 
 class Parameter:
-    """A parameter: the group of a node, a value, a colour or vector, or a number in one."""
+    """A node's group of parameters, a single value, a colour or vector, or one component of those."""
 
     def __init__(self) -> None:
         raise TypeError("parameters belong to nodes and are not made alone")
@@ -309,13 +315,13 @@ class Parameter:
         return f"<Parameter {self.getFullName()}>"
 
     def getName(self) -> str:
-        """Return the name within its group."""
+        """Return the parameter's name within its group; the node's name for the node's own group."""
         if self._spec is None:
             return self._node.name
         return self._spec.name if self._index is None else f"i{self._index}"
 
     def getFullName(self, includeNodeName: bool = True) -> str:
-        """Return the dotted path, from the node's name on."""
+        """Return the dotted path, starting with the node's name unless `includeNodeName` is false."""
         parts = [self._node.name] if includeNodeName or self._spec is None else []
         if self._spec is not None:
             parts.append(self._spec.name)
@@ -324,11 +330,11 @@ class Parameter:
         return ".".join(parts)
 
     def getNode(self) -> Node:
-        """Return the node it belongs to."""
+        """Return the node that the parameter belongs to."""
         return _view(self._node)
 
     def getParent(self) -> Parameter | None:
-        """Return the group or array it is in; None for a node's own group."""
+        """Return the group or array that contains the parameter; None for a node's own group."""
         if self._spec is None:
             return None
         return Parameter._show(self._node, None if self._index is None else self._spec)
@@ -342,7 +348,7 @@ class Parameter:
         return "number" if self._index is not None or self._spec.kind in _NUMBERS else "string"
 
     def getChildren(self) -> list[Parameter]:
-        """Return what the group or the array holds."""
+        """Return the parameters in the group, or the components of the array; otherwise an empty list."""
         if self._spec is None:
             return [Parameter._show(self._node, spec) for spec in self._node.specs]
         if self.getType() == "numberArray":
@@ -350,11 +356,11 @@ class Parameter:
         return []
 
     def getNumChildren(self) -> int:
-        """Return how many parameters the group or the array holds."""
+        """Return the number of children: parameters of the group or components of the array."""
         return len(self.getChildren())
 
     def getChildByIndex(self, index: int) -> Parameter | None:
-        """Return a child by its place, or None."""
+        """Return the child at `index`, from 0, or None where there is none."""
         children = self.getChildren()
         return children[index] if 0 <= index < len(children) else None
 
@@ -365,7 +371,7 @@ class Parameter:
         return child.getChild(rest) if child is not None and rest else child
 
     def getValue(self, time: float) -> Any:
-        """Return the value: a number or a string; None for groups and arrays.
+        """Return the value at `time`, in frames: a number or a string; None for groups and arrays.
 
         Raises ExpressionError where an expression cannot be evaluated.
         """
@@ -380,7 +386,10 @@ class Parameter:
     def setValue(
         self, value: object, time: float, final: bool = True, sendNotifyMessage: bool = True
     ) -> None:
-        """Set the value; raises ParameterError when it cannot be held."""
+        """Set the value. `time`, `final` and `sendNotifyMessage` are ignored.
+
+        Raises ParameterError where the parameter does not accept `value`, TypeError for a group.
+        """
         del time, final, sendNotifyMessage
         if self._spec is None:
             raise TypeError(f"{self.getFullName()} is a group and has no value.")
@@ -394,7 +403,7 @@ class Parameter:
             self._node.set_value(self._spec.name, value)
 
     def isAnimated(self) -> bool:
-        """Return whether the value changes with time: never, here."""
+        """Return False: the stand-in has no animation curves."""
         return False
 
     def _evaluated(self, name: str, time: float) -> Value:
