@@ -199,7 +199,7 @@ class Graph:
         return self._nodes.get(name)
 
     def node(self, name: str) -> Node:
-        """Return the node called `name`; raises GraphError, whose text lists the nodes, where there is none."""
+        """Return the node called `name`; raises GraphError, which lists the existing nodes, otherwise."""
         node = self._nodes.get(name)
         if node is None:
             known = ", ".join(self._nodes) or "none"
