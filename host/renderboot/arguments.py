@@ -1,6 +1,6 @@
 """The `-key value` command line, Katana's way, read into one frozen record.
 
-Never opens the stage: what the stage says about resolution or camera is filled in later.
+Never opens the stage: resolution and camera that are not given are read from the stage later.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
 RENDER_METHODS = ("previewRender", "liveRender", "diskRender")
 THREADS_VARIABLE = "KQ_THREADS"
 MAX_FRAMES = 10_000
-"""More frames than this in one process are taken for a typing mistake."""
+"""The most frames of one process; a larger range is rejected as a typing mistake."""
 
 _ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath"})
 _PICTURE_SUFFIXES = (".png", ".exr")
@@ -51,7 +51,7 @@ _PICTURE_SUFFIXES = (".png", ".exr")
 
 @dataclass(frozen=True)
 class Arguments:
-    """One render, as asked for. None means: the stage decides."""
+    """The arguments of one render. None: use the stage's value."""
 
     stage: Path
     output: Path | None = None
@@ -59,10 +59,10 @@ class Arguments:
     method: str = "previewRender"
     method_name: str = ""
     node_name: str = ""
-    """The node that was rendered: the picture's header names it."""
+    """Name of the rendered node, recorded in the picture's header."""
     frame: float | None = None
     frames: tuple[int, ...] = ()
-    """When there are several: `frame` is the first of them, and `#` in the name of `output` its digits."""
+    """All frames when there are several; `frame` is the first. `#` in `output` stands for the number."""
     camera: str | None = None
     width: int | None = None
     height: int | None = None
@@ -71,23 +71,23 @@ class Arguments:
     temp_dir: Path | None = None
     host: str = ""
     memory_limit: int | None = None
-    """Bytes that the process may hold."""
+    """The most memory that the process may use, in bytes."""
     unknown: tuple[str, ...] = field(default=())
 
     def of_frame(self, frame: int) -> Arguments:
-        """The render of one of several frames."""
+        """Return the arguments for one of several frames."""
         output = None if self.output is None else Path(numbered(str(self.output), frame))
         return replace(self, frame=float(frame), frames=(), output=output)
 
 
 def numbered(path: str, frame: int) -> str:
-    """`path` with the digits of `frame` in place of the `#` in its name."""
+    """Return `path` with each run of `#` in its file name replaced by `frame`, padded with zeros."""
     head, slash, name = path.replace("\\", "/").rpartition("/")
     return head + slash + re.sub(r"#+", lambda marks: f"{frame:0{len(marks[0])}d}", name)
 
 
 def read_frames(text: str) -> tuple[int, ...]:
-    """The frames of `1-9` or `1-9x2`; none when `text` is no such range."""
+    """Return the frames of a range such as `1-9` or `1-9x2`; empty when `text` is not a range."""
     match = re.fullmatch(r"(-?\d{1,7})-(-?\d{1,7})(?:x(\d{1,7}))?", text)
     if match is None or not 0 <= int(match[2]) - int(match[1]) < MAX_FRAMES or match[3] == "0":
         return ()
@@ -179,7 +179,7 @@ def _pairs(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             values[key] = words.pop(0)
             continue
         unknown.append(f"-{key}")
-        # Whether an unknown key takes a value is unknown too; a word that is no key can only be its value.
+        # An unknown key may or may not take a value: a following word without a dash is its value.
         if words and not words[0].startswith("-"):
             words.pop(0)
     return values, unknown

@@ -1,6 +1,6 @@
 """Image files as arrays, read by OpenImageIO: any format it knows, of bounded size, in .usdz packages too.
 
-Knows neither USD's shaders nor a renderer.
+Independent of USD's shaders and of the renderer.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from .scene import ColourSpace
 Half = npt.NDArray[np.float16]
 
 MAX_PIXELS = 2**26
-"""Larger images are made smaller while they are read: 8192 by 8192 take 0.5 GB in four half floats."""
+"""Larger images are downsampled while read: 8192 x 8192 pixels take 0.5 GB as RGBA half floats."""
 _REDUCED_PIXELS = 2**24
 MAX_FILE_PIXELS = 2**31
-"""Larger ones are refused: decoding alone would take minutes."""
+"""Larger images are rejected: decoding alone would take minutes."""
 _STRIP_PIXELS = 2**22
 _HALF_MAX = 65504.0
 
 
 class UnreadableImageError(Exception):
-    """Why an image cannot be used."""
+    """An image cannot be used; the text gives the reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """Linear values: (height, width, 4), red, green, blue and alpha; warnings say what was changed."""
+    """Linear RGBA pixels, (height, width, 4); warnings list what was changed on reading."""
 
     pixels: Half
     warnings: tuple[str, ...] = ()
 
 
 def image_bytes(file: str) -> bytes:
-    """The file's content; a path within a package (`package.usdz[image.png]`, nested too) is understood.
+    """Return the file's bytes; accepts paths within packages (`package.usdz[image.png]`, nested too).
 
     Raises:
         UnreadableImageError: It is no regular file, or cannot be read.
@@ -50,7 +50,7 @@ def image_bytes(file: str) -> bytes:
             return Path(file).read_bytes()
     except OSError as error:
         raise UnreadableImageError(error.strerror or str(error)) from error
-    # USD is imported here: images that are plain files need none of it.
+    # USD is imported here: plain image files do not need it.
     from pxr import Ar, Tf
 
     if not Ar.IsPackageRelativePath(file) or not Path(Ar.SplitPackageRelativePathOuter(file)[0]).is_file():
@@ -76,7 +76,7 @@ def read_image(file: str, colour_space: ColourSpace) -> Image:
         return _read(file, colour_space)
     content = image_bytes(file)
     with tempfile.TemporaryDirectory() as folder:
-        # OpenImageIO's Python interface opens files only, and chooses the format by the name's end first.
+        # OpenImageIO's Python API opens files only, and tries the format of the extension first.
         copy = Path(folder, "image" + PurePosixPath(file.rstrip("]")).suffix)
         copy.write_bytes(content)
         return _read(str(copy), colour_space)
@@ -88,10 +88,10 @@ def _read(file: str, colour_space: ColourSpace) -> Image:
     except ImportError as error:
         raise UnreadableImageError("OpenImageIO is not installed: pip install openimageio") from error
 
-    # Its own limits would refuse images that are made smaller here.
+    # OpenImageIO's default limits would reject images that are downsampled here.
     oiio.attribute("limits:imagesize_MB", 65536)
     config = oiio.ImageSpec()
-    # Colours are not multiplied by alpha: a shader reads what the file says.
+    # Keep colours unassociated (not premultiplied): shaders read the file's values.
     config.attribute("oiio:UnassociatedAlpha", 1)
     opened = oiio.ImageInput.open(file, config)
     if opened is None:
@@ -114,7 +114,7 @@ def _read(file: str, colour_space: ColourSpace) -> Image:
 
 
 def _channels(spec: Any) -> list[int]:
-    """Positions of red, green, blue and, if there is one, alpha; grey stands for all three colours."""
+    """Positions of red, green, blue and, if there is one, alpha; grey is used for all three colours."""
     names = [str(name).rpartition(".")[2].upper() for name in spec.channelnames]
     alpha = spec.alpha_channel if spec.alpha_channel >= 0 else (names.index("A") if "A" in names else -1)
     if all(letter in names for letter in "RGB"):
@@ -144,7 +144,7 @@ def _values(
 
 
 def _reduced(opened: Any, spec: Any, count: int, factor: int, kind: str) -> npt.NDArray[np.float32]:
-    """The mean of each `factor` by `factor` pixels, read in strips: the whole image is never in memory."""
+    """Average blocks of `factor` x `factor` pixels, read in strips to limit memory."""
     height, width = max(1, spec.height // factor), max(1, spec.width // factor)
     strips = []
     lines = factor * max(1, spec.tile_height or _STRIP_PIXELS // (spec.width * factor))

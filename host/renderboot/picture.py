@@ -1,6 +1,6 @@
 """Pictures on disk: sRGB PNG for people, half-float EXR for compositing, each replaced atomically.
 
-Pixels come as (height, width, 4) float32, scene-linear, premultiplied. Never knows where they were rendered.
+Pixels are (height, width, 4) float32, scene-linear, premultiplied. Independent of the renderer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Pixels = npt.NDArray[np.float32]
 _EXR_LINES_PER_BLOCK = 16
 _EXR_ZIP = 3
 _READER_TIMEOUT_S = 2.0
-"""How long a picture waits for whoever has the one before it open."""
+"""How long to retry while another program has the previous picture open (Windows)."""
 
 
 def write_png(path: Path, pixels: Pixels) -> None:
@@ -37,12 +37,12 @@ def write_png(path: Path, pixels: Pixels) -> None:
 
 
 def write_encoded(path: Path, content: bytes) -> None:
-    """Write what `png` has returned. Raises RenderBootError as `write_png` does."""
+    """Write a PNG encoded by `png`. Raises RenderBootError as `write_png` does."""
     _replace(path, content)
 
 
 def png(pixels: Pixels) -> bytes:
-    """What `write_png` writes."""
+    """Return the bytes that `write_png` writes."""
     height, width = pixels.shape[:2]
     curve = srgb(pixels[..., :3])
     curve *= 255.0
@@ -66,19 +66,19 @@ def png(pixels: Pixels) -> bytes:
 
 @dataclass(frozen=True)
 class Header:
-    """What an EXR says of itself besides its pixels."""
+    """The header of an EXR."""
 
     display_size: tuple[int, int] | None = None
-    """Width and height of the whole picture; None: as the pixels."""
+    """Width and height of the display window; None: the size of the pixels."""
     origin: tuple[int, int] = (0, 0)
-    """Where in it the pixels begin, from the top left."""
+    """Position of the pixels' top left corner in the display window."""
     pixel_aspect_ratio: float = 1.0
     about: Mapping[str, str | int | float] = field(default_factory=dict)
     """Further attributes by their names: scene, node, frame and so on."""
 
 
 def framed(pixels: Pixels, header: Header) -> Pixels:
-    """The whole picture: black and clear where nothing was rendered, without what lies beyond its edges."""
+    """Return the display window's pixels: transparent black outside the data window, overscan cropped."""
     if header.display_size is None:
         return pixels
     width, height = header.display_size
@@ -97,8 +97,8 @@ def write_exr(path: Path, pixels: Pixels, about: Header | None = None) -> None:
     """Write a half-float RGBA EXR, ZIP-compressed, scene-linear with Rec. 709 primaries.
 
     Args:
-        path: Replaced in one step.
-        pixels: Of the data window.
+        path: The file; replaced atomically.
+        pixels: The pixels of the data window.
         about: Windows, pixel aspect ratio and further attributes.
 
     Raises:
@@ -140,8 +140,8 @@ def write_exr(path: Path, pixels: Pixels, about: Header | None = None) -> None:
 
 def srgb(linear: Pixels) -> Pixels:
     """The sRGB transfer curve, clipped to 0..1; anything that is not a number becomes black."""
-    # fmax takes the number where the other one is none. In place: a temporary array of a large picture costs
-    # more than what is done to it.
+    # fmax ignores NaN. In place: allocating a temporary array for a large picture costs more than the
+    # arithmetic.
     clean = np.fmax(linear, np.float32(0.0))
     np.fmin(clean, np.float32(1.0), out=clean)
     curve: Pixels = np.power(clean, np.float32(1.0 / 2.4))
@@ -168,7 +168,7 @@ def _exr_value(value: str | int | float) -> tuple[bytes, bytes]:
 
 
 def _exr_zip(raw: bytes) -> bytes:
-    """OpenEXR's ZIP: even then odd bytes, differences of neighbours, deflate; raw when that is smaller."""
+    """Compress as OpenEXR ZIP: split even and odd bytes, delta, deflate; raw when that is smaller."""
     data = np.frombuffer(raw, np.uint8)
     split = np.concatenate([data[0::2], data[1::2]]).astype(np.int16)
     split[1:] = split[1:] - split[:-1] + 128
@@ -177,12 +177,12 @@ def _exr_zip(raw: bytes) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    # Readers look at the picture while it renders: they see the old one or the new one, never a half.
+    # Programs read the picture while it renders: they must never see a partly written file.
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            draft.unlink(missing_ok=True)  # Windows writes over no hidden file, and shares hide such names
+            draft.unlink(missing_ok=True)  # Windows cannot overwrite hidden files, and shares hide dot names
             draft.write_bytes(content)
             _put_in_place(draft, path)
         except OSError:
@@ -195,7 +195,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _put_in_place(draft: Path, path: Path) -> None:
-    # Windows replaces no file that a viewer has open, if only for a moment.
+    # Windows cannot replace a file while a viewer has it open, even briefly.
     timeout_s = _READER_TIMEOUT_S if sys.platform == "win32" else 0.0
     end = time.monotonic() + timeout_s
     while True:

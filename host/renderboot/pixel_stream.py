@@ -1,6 +1,6 @@
-"""The connection of a render to the desktop, at Katana's `-host HOST:PORT`: pictures out, changes in.
+"""The connection of a render to the desktop, at Katana's `-host HOST:PORT`: sends pictures, receives changes.
 
-docs/pixel-stream.md describes the bytes. A desktop that is gone or slow never holds up a render.
+docs/pixel-stream.md describes the protocol. A closed or slow desktop never delays a render.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from pathlib import Path
 
 PROTOCOL = 1
 TICKET_FILE = ".pixel_stream.json"
-"""In the render's folder: which render the pictures belong to, and the token that admits them."""
+"""File in the render's folder with the render's id and the token that authenticates its connection."""
 HEADER = struct.Struct(">BI")
 PROGRESS = struct.Struct(">II")
 MAX_HELLO_BYTES = 4096
 MAX_MESSAGE_BYTES = 1 << 29
 MAX_SIDE = 16384
-"""Pixels of a picture."""
+"""Largest width or height of a picture, in pixels."""
 
 _CONNECT_TIMEOUT_S = 2.0
 _SEND_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 3.0
-"""How long the end of a render waits for its last picture to leave."""
+"""How long `close` waits for the last picture to be sent."""
 
 
 class Message(IntEnum):
-    """What a message holds; the first byte of its header."""
+    """The type of a message: the first byte of its header."""
 
     HELLO = 1
     """JSON: `protocol`, `sequenceID` and `token`. The first message of a connection."""
@@ -46,17 +46,17 @@ class Message(IntEnum):
     ENDED = 4
     """Nothing: the last picture has been sent."""
     SHOWN = 5
-    """Of a live render, JSON: what the next picture is of, or why there is none. See `Shown`."""
+    """JSON, live renders only: what the next picture shows, or why there is none. See `Shown`."""
     UPDATE = 6
-    """From the desktop to a live render, JSON: what of the scene has changed. See `live.state.Update`."""
+    """JSON, from the desktop to a live render: the scene's changes. See `live.state.Update`."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a live render shows, sent before its pictures."""
+    """What the next pictures of a live render show; sent before them."""
 
     revision: int
-    """Of the scene."""
+    """The revision of the scene that the pictures show."""
     problem: str = ""
     """Why that revision cannot be rendered; then no picture follows."""
     width: int = 0
@@ -64,12 +64,12 @@ class Shown:
     height: int = 0
 
     def encoded(self) -> bytes:
-        """The content of the message."""
+        """Return the message's content as JSON."""
         return json.dumps(self.__dict__).encode()
 
     @classmethod
     def decoded(cls, content: bytes) -> Shown:
-        """What `encoded` was called on; raises ValueError, KeyError or TypeError for anything else."""
+        """Parse the result of `encoded`; raises ValueError, KeyError or TypeError for anything else."""
         data = json.loads(content)
         shown = cls(int(data["revision"]), str(data["problem"]), int(data["width"]), int(data["height"]))
         if not 0 <= shown.width <= MAX_SIDE or not 0 <= shown.height <= MAX_SIDE:
@@ -78,7 +78,7 @@ class Shown:
 
 
 def encoded(kind: Message, payload: bytes = b"") -> bytes:
-    """Return a message as it is sent."""
+    """Return the bytes of a message: header and content."""
     return HEADER.pack(kind, len(payload)) + payload
 
 
@@ -96,14 +96,14 @@ def open_sender(
     say: Callable[[str], None],
     on_update: Callable[[bytes | None], None] | None = None,
 ) -> PixelSender | None:
-    """Return a sender for the render in `folder`; None where no desktop asked for its pictures.
+    """Return a sender for the render in `folder`; None when no desktop requested pictures.
 
     Args:
-        address: `-host`, or an empty string.
-        folder: where the desktop has left its ticket.
-        say: gets one line for the log where pictures cannot be sent.
-        on_update: gets each update that the desktop sends, and None once no more can come. Called on a thread
-            of the connection. Without it nothing is received.
+        address: the value of `-host`; may be empty.
+        folder: the render's folder, with the desktop's TICKET_FILE.
+        say: called with one log line when pictures cannot be sent.
+        on_update: called with each update from the desktop, and with None when the connection has ended.
+            Runs on a receiver thread. None: nothing is received.
     """
     if not address or folder is None:
         return None
@@ -151,7 +151,7 @@ def _read(connection: socket.socket, count: int) -> bytes:
 
 
 class PixelSender:
-    """One connection to the desktop, on a thread of its own. Of waiting pictures, the latest is sent."""
+    """One connection to the desktop, on its own thread. Only the latest unsent picture is sent."""
 
     def __init__(
         self,
@@ -173,11 +173,11 @@ class PixelSender:
         self._thread.start()
 
     def send_picture(self, png: bytes, shown: Shown | None = None) -> None:
-        """Send this PNG as soon as the one before has left. Returns at once. Any thread.
+        """Queue a PNG; it replaces one that is not sent yet. Returns at once. Any thread.
 
         Args:
             png: the picture.
-            shown: what it is of, for a live render.
+            shown: what the picture shows, for a live render.
         """
         with self._changed:
             self._picture = png
@@ -191,13 +191,13 @@ class PixelSender:
             self._changed.notify()
 
     def send_progress(self, done: int, total: int) -> None:
-        """Send how many samples are done, and of how many. Returns at once. Any thread."""
+        """Send the samples done and the total. Returns at once. Any thread."""
         with self._changed:
             self._progress = (done, total)
             self._changed.notify()
 
     def close(self) -> None:
-        """Send what waits and end the connection; gives up after a few seconds."""
+        """Send what is queued and end the connection; gives up after _CLOSE_TIMEOUT_S."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -223,7 +223,7 @@ class PixelSender:
                         pass
                 finally:
                     if receiving:
-                        _shut(connection)  # it waits for what comes
+                        _shut(connection)  # the receiver thread waits on it
                         receiving.join()
         except OSError as error:
             host, port = self._target
@@ -233,10 +233,10 @@ class PixelSender:
                 self._on_update(None)
 
     def _receive(self, connection: socket.socket, on_update: Callable[[bytes | None], None]) -> None:
-        """On a thread of its own: a picture that is being sent holds up no change."""
+        """Receive updates, on a separate thread so that sending a picture does not delay them."""
         try:
             while True:
-                select.select([connection], [], [])  # the connection's own timeout is for what has begun
+                select.select([connection], [], [])  # no time-out here: the socket's applies within a message
                 kind, content = read_message(connection)
                 if kind == Message.UPDATE:
                     on_update(content)
@@ -244,7 +244,7 @@ class PixelSender:
             on_update(None)
 
     def _send_next(self, connection: socket.socket) -> bool:
-        """Send what waits; False once the end has been sent."""
+        """Send what is queued; returns False after the end message."""
         with self._changed:
             while not (self._picture or self._progress or self._shown or self._closed):
                 self._changed.wait()

@@ -170,7 +170,7 @@ class Group:
 
     @property
     def is_empty(self) -> bool:
-        """True when there is nothing to see in it."""
+        """Whether it holds no meshes, lights or instances."""
         return not self.meshes and not self.lights and not self.instances
 
 

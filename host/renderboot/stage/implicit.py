@@ -1,6 +1,6 @@
 """Sphere, cube, cylinder, cone, capsule and plane as triangles with exact normals, in local space.
 
-Shapes are made from numbers only and cached: a thousand equal spheres share one set of arrays.
+Shapes are cached by their dimensions: a thousand equal spheres share one set of arrays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ARC = 32
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """Local triangles."""
+    """Triangles in local space."""
 
     positions: Array
     normals: Array
@@ -73,7 +73,7 @@ def ball(detail: int) -> Shape:
 def cylinder(
     radius_bottom: float, radius_top: float, height: float, axis: str, *, capped: bool = True
 ) -> Shape:
-    """A cylinder, or a cone's stump, centred at the origin."""
+    """A cylinder, cone or truncated cone, centred at the origin."""
     half = height / 2
     slope = math.hypot(height, radius_bottom - radius_top) or 1.0
     outward, upward = height / slope, (radius_bottom - radius_top) / slope
@@ -89,7 +89,7 @@ def cylinder(
 
 @lru_cache(maxsize=256)
 def capsule(radius_bottom: float, radius_top: float, height: float, axis: str) -> Shape:
-    """A capsule whose height does not count the two half spheres."""
+    """A capsule; `height` excludes the two hemispheres."""
     half = height / 2
     bottom = _arc(radius_bottom, -half, -math.pi / 2, 0.0, 0.0, 0.25)
     top = _arc(radius_top, half, 0.0, math.pi / 2, 0.75, 1.0)
@@ -98,7 +98,7 @@ def capsule(radius_bottom: float, radius_top: float, height: float, axis: str) -
 
 @lru_cache(maxsize=256)
 def cube(size: float) -> Shape:
-    """A cube around the origin; each face has the whole of the texture."""
+    """A cube around the origin; the uvs of each face cover 0 to 1."""
     h = size / 2
     positions, normals = [], []
     for axis in range(3):
@@ -123,12 +123,12 @@ _CUBE_POINTS = (
     (1, -1, -1),
 )
 _CUBE_FACES = ((0, 1, 2, 3), (4, 5, 6, 7), (0, 6, 5, 1), (4, 7, 3, 2), (0, 3, 7, 6), (4, 2, 1, 5))
-"""The order that USD's own imaging gives to a Cube's points and faces: primvars count by it."""
+"""The order of a Cube's points and faces in USD's imaging, which primvars are indexed by."""
 
 
 @lru_cache(maxsize=1)
 def cube_elements() -> dict[str, Ints]:
-    """For each vertex of `cube` which value of a primvar is its own, by the primvar's interpolation."""
+    """Return, by interpolation, the index of the primvar value for each vertex of `cube`."""
     shape = cube(2.0)
     points = [_CUBE_POINTS.index((round(x), round(y), round(z))) for x, y, z in shape.positions.tolist()]
     faces = []
@@ -146,7 +146,7 @@ def cube_elements() -> dict[str, Ints]:
 
 @lru_cache(maxsize=256)
 def plane(width: float, length: float, axis: str) -> Shape:
-    """A rectangle facing its axis; width and length lie as USD's schema says."""
+    """A rectangle facing along `axis`; width and length are oriented as in UsdGeomPlane."""
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
     w, length_half = corners[:, 0] * width / 2, corners[:, 1] * length / 2
     zero = np.zeros(4)
@@ -185,7 +185,7 @@ def _revolved(strips: list[list[_Ring]], axis: str) -> Shape:
     rings = [ring for strip in strips for ring in strip]
     table = np.array([(ring.radius, ring.height, ring.outward, ring.upward, ring.v) for ring in rings])
     radius, height, outward, upward, v = (column[:, None] for column in table.T)
-    # A row a ring, a column a direction.
+    # One row for each ring, one column for each direction.
     shape = (len(rings), _AROUND + 1)
     positions, normals, uvs = np.empty((*shape, 3)), np.empty((*shape, 3)), np.empty((*shape, 2))
     positions[..., 0], positions[..., 1], positions[..., 2] = radius * cosine, radius * sine, height
@@ -197,7 +197,7 @@ def _revolved(strips: list[list[_Ring]], axis: str) -> Shape:
         a = base + np.arange(len(strip) - 1)[:, None] * (_AROUND + 1) + np.arange(_AROUND)
         b, c, d = a + 1, a + _AROUND + 2, a + _AROUND + 1
         quads = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 1)
-        # Where a ring is a point, only one triangle of the two has a surface.
+        # Next to a ring of radius 0 one of a quad's two triangles is degenerate.
         is_wide = np.array([ring.radius > 0 for ring in strip])
         triangles.append(quads[np.stack([is_wide[:-1], is_wide[1:]], 1)].reshape(-1, 3))
         base += len(strip) * (_AROUND + 1)

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from .traversal import Place, StageWalk
 
 MAX_VARIANTS = 256
-"""So many sets of values make prototypes of their own: meshes have their colours, instances have none."""
+"""The most copies of one prototype: each distinct set of instance primvars needs its own meshes."""
 _MAX_NESTING = 32
 
 _IN_PROTOTYPES = Usd.TraverseInstanceProxies(
     Usd.PrimIsActive & Usd.PrimIsLoaded & Usd.PrimHasDefiningSpecifier
 )
-"""Prototypes may lie below an `over` or a `class`: their own specifier counts, not their ancestors'."""
+"""Prototypes may be below an `over` or a `class`: only their own specifier is tested."""
 
 
 class InstanceReader:
-    """Reads instances for a walk."""
+    """Reads instances for a `StageWalk`."""
 
     def __init__(
         self, walk: StageWalk, stage: Usd.Stage, time: Usd.TimeCode, diagnostics: Diagnostics
@@ -37,12 +37,12 @@ class InstanceReader:
         self._diagnostics = diagnostics
         self._prototypes: dict[tuple[object, ...], Group] = {}
         self._names: dict[str, set[str]] = {}
-        """Primvars that a prototype's prims look for outside of it."""
+        """Names of primvars that a prototype's prims inherit from outside."""
         self._open: list[str] = []
 
     @property
     def is_reading_prototype(self) -> bool:
-        """Whether a prototype is being read: instances in it are laid out."""
+        """Whether a prototype is being read; instances nested in it are then expanded."""
         return bool(self._open)
 
     # --- Instanceable prims ---
@@ -63,7 +63,7 @@ class InstanceReader:
             _add_instances(group, str(prim.GetPath()), prototype, place.matrix[None])
 
     def _prototype(self, prim: Usd.Prim, place: Place, name: str, children: Usd.PrimFlagsPredicate) -> Group:
-        """The subtree of a prim in that prim's own space; notes which primvars it takes from outside."""
+        """Read the prim's subtree in its local space; records which primvars it inherits from outside."""
         from .traversal import Place
 
         walk = self._walk
@@ -144,11 +144,11 @@ class InstanceReader:
         if name in self._open:
             self._diagnostics.warn(f"The prototype {target} contains its own instancer", path)
             return
-        # A prototype's root counts like every other prim; its transform is in the matrices already.
+        # The root's visibility and purpose apply as usual; its transform is already in the matrices.
         root = self._walk.place(prim, place)
         if root is None:
             return
-        # What instances around this one bring reaches its prototype, too.
+        # Primvars of enclosing instances also reach this prototype.
         key: tuple[object, ...] = (name, str(root.purpose.purpose), self._walk.primvars.given)
         if name not in self._names:
             # The first reading shows which primvars the prototype takes from its instances.
@@ -165,7 +165,7 @@ class InstanceReader:
     def _by_values(
         self, instancer: UsdGeom.PointInstancer, names: set[str], count: int, here: Ints
     ) -> list[tuple[InstanceValues, Ints]]:
-        """The instances `here`, gathered by what their primvars give to the prototype."""
+        """Group the instances `here` by the primvar values that they give to the prototype."""
         columns: list[tuple[str, Matrix]] = []
         for name in sorted(names):
             primvar = UsdGeom.PrimvarsAPI(instancer).GetPrimvar(name)
@@ -193,7 +193,7 @@ class InstanceReader:
         return found
 
     def _instance_rows(self, instancer: UsdGeom.PointInstancer, name: str, count: int) -> Matrix | None:
-        """A value for each instance, a row each; None, named, when there are too few."""
+        """Return one row per instance; None, with a warning, when there are too few values."""
         values = self._walk.primvars.values(instancer.GetPrim(), name, 1)
         rows = _rows(values, count) if values else None
         if rows is None:
@@ -236,7 +236,7 @@ def _fewer(table: Matrix) -> tuple[Matrix, Ints]:
 
 
 def _add_instances(group: Group, path: str, prototype: Group, matrices: Matrix) -> None:
-    """Instances of the same prototype gather in one record, whichever prim they come from."""
+    """Add instances to the group's record of this prototype, shared by all prims that instance it."""
     for instances in group.instances:
         if instances.prototype is prototype:
             instances.matrices = np.concatenate([instances.matrices, matrices])

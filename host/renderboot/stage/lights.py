@@ -32,7 +32,7 @@ _WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
 class LightReader:
-    """Reads lights at one frame; says what of them is not rendered."""
+    """Reads lights at one frame; warns of attributes that are not rendered."""
 
     def __init__(self, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
         self._time = time
@@ -52,7 +52,7 @@ class LightReader:
 
         Args:
             prim: A prim that has UsdLuxLightAPI.
-            transform: From the light's own space.
+            transform: From the light's local space to its group's.
         """
         kind = str(prim.GetTypeName())
         read = self._kinds.get(kind)
@@ -101,7 +101,7 @@ class LightReader:
             or float(scales.max()) < _SMALLEST_RADIUS
         )
         area = _ellipsoid_area(scales)
-        # A sphere seen from afar shows a quarter of its surface as a disk.
+        # A distant sphere is seen as a disk of a quarter of its surface area.
         if self._is_normalized(prim) or area <= 0.0:
             intensity = _times(emission, 0.25)
             radiance = _times(emission, 1.0 / area) if area > 0.0 else emission
@@ -170,7 +170,7 @@ class LightReader:
         return _times(emission, 1.0 / area) if self._is_normalized(prim) else emission
 
     def _cone(self, prim: Usd.Prim) -> tuple[float, float] | None:
-        """Half angle in degrees and softness, when the light is shaped to less than a half space."""
+        """Return half angle in degrees and softness; None unless shaping narrows it below a half space."""
         if not prim.HasAPI(UsdLux.ShapingAPI):
             return None
         shaping = UsdLux.ShapingAPI(prim)

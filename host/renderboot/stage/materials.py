@@ -1,4 +1,4 @@
-"""UsdShade networks around UsdPreviewSurface as neutral materials; other shaders are named and left out."""
+"""Reads UsdPreviewSurface networks into neutral materials; warns of other shaders, and leaves them out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NAMES = {
     "specular_colour": "specularColor",
     "clearcoat_roughness": "clearcoatRoughness",
 }
-"""Names of inputs that are not those of our fields."""
+"""Input names of those `Material` fields that are named differently."""
 _NUMBERS = {"useSpecularWorkflow": 0.0, "opacityThreshold": 0.0, "ior": 1.5}
 _READ = {
     *("diffuseColor", "emissiveColor", "useSpecularWorkflow", "specularColor", "metallic", "roughness"),
@@ -63,7 +63,7 @@ class MaterialReader:
         self._known: dict[str, ReadMaterial | None] = {}
 
     def material(self, material: UsdShade.Material) -> ReadMaterial | None:
-        """The material as its UsdPreviewSurface says; None when it has none."""
+        """Return the material of the UsdPreviewSurface network; None when there is none."""
         path = str(material.GetPath())
         if path not in self._known:
             shader = material.ComputeSurfaceSource("")[0]
@@ -72,7 +72,7 @@ class MaterialReader:
         return self._known[path]
 
     def translated(self, material: UsdShade.Material) -> ReadMaterial | None:
-        """The material as its MaterialX surface says, as far as it is rendered; None when it has none."""
+        """Return the material of the MaterialX network as far as supported; None when there is none."""
         path = str(material.GetPath())
         key = f"mtlx {path}"
         if key not in self._known:
@@ -84,7 +84,7 @@ class MaterialReader:
         return self._known[key]
 
     def refusal(self, material: UsdShade.Material) -> str:
-        """Why `material` and `translated` are None for it."""
+        """Return why both `material` and `translated` return None."""
         found = surface_of(material)
         if found:
             return f"Cannot render MaterialX surfaces {found[0].GetShaderId()}"
@@ -214,7 +214,7 @@ class _SurfaceReading:
         return None
 
     def _reader(self, shader: UsdShade.Shader, width: int, default: tuple[float, ...]) -> Primvar | None:
-        """The primvar that a reader node names; None for other nodes and for readers of fewer numbers."""
+        """Return a reader node's primvar; None for other nodes, and for readers of fewer numbers."""
         if _READER_WIDTHS.get(shader.GetShaderId(), 0) < width:
             return None
         name = str(value_of(shader, "varname", self._time) or "")
@@ -226,7 +226,7 @@ class _SurfaceReading:
 
 
 def displayed(colour: ColourInput | None, opacity: ScalarInput) -> Material:
-    """The material of objects that have none: their displayColor, matte, or plain grey.
+    """Return the material of unbound prims: matte, in their displayColor or grey.
 
     Args:
         colour: displayColor, or None for grey.

@@ -1,6 +1,6 @@
-"""Arrays of a mesh into triangles: n-gons, holes, windings, every interpolation, corners that agree.
+"""Triangulates mesh arrays: n-gons, holes, winding, every interpolation; merges equal corners.
 
-Knows no USD: what it makes depends on its arrays alone, so that it can be had again by their digest.
+Independent of USD: the result depends on the arrays alone, so it can be cached by their digest.
 """
 
 from __future__ import annotations
@@ -20,58 +20,58 @@ Numbers = npt.NDArray[np.int32] | Ints
 
 _LARGEST_KEY = 2**62
 _TABLE_SHARE = 4
-"""A table of this many times the keys is still made faster than they are sorted."""
+"""Up to this ratio of key range to key count, a lookup table is faster than sorting."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeshPart:
-    """The triangles of one material, per-vertex arrays already split where corners disagree."""
+    """The triangles of one material; vertices are split where corners have different attributes."""
 
     positions: Array
     triangles: Indices
     normals: Array | None
     uvs: Array | None
     attributes: dict[str, Array]
-    """What the material's primvars read, by their names; those that do not fit the mesh are left out."""
+    """Vertex values of the material's primvars, by name, without those whose length does not match."""
     is_closed: bool
     warnings: tuple[str, ...]
-    """What of the mesh was ignored."""
+    """Descriptions of the mesh data that was ignored."""
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """A primvar as it was read; `indices` None: it has none."""
+    """A primvar as authored; `indices` is None when it is not indexed."""
 
     name: str
     array: Array
     indices: Numbers | None
     interpolation: str
     width: int
-    """How many numbers of each value are meant."""
+    """How many numbers of each value are used."""
 
     def words(self) -> tuple[object, ...]:
-        """All of it, for a digest."""
+        """Return all fields, for a digest."""
         return self.name, self.array, self.indices, self.interpolation, self.width
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """Which faces (None: all), and what they carry: of each list the first that fits the mesh."""
+    """Which faces (None: all) and which primvars to use: of each list the first that matches the mesh."""
 
     faces: Ints | None
     normals: tuple[Values, ...]
     uvs: tuple[Values, ...]
     attributes: tuple[Values, ...]
-    """All of these that fit."""
+    """Every matching one of these is used, not only the first."""
     is_smooth: bool
-    """Whether normals are made when none fit."""
+    """Whether to compute smooth normals when no authored ones match."""
     needs_closed: bool
-    """Whether to find out if the part has a border, which takes a while."""
+    """Whether to compute `MeshPart.is_closed`, which is slow."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Attribute:
-    """Values, and for each corner which of them it uses."""
+    """Values, and for each face corner the index of its value."""
 
     values: Array
     by_corner: Ints
@@ -79,7 +79,7 @@ class _Attribute:
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """Points and faces of one mesh that fit together."""
+    """Points and faces of one mesh, already validated."""
 
     points: Array
     counts: Numbers
@@ -89,11 +89,11 @@ class Topology:
 
     @cached_property
     def digest(self) -> bytes:
-        """Of all its arrays."""
+        """Return a digest of all arrays of the mesh."""
         return digest("topology", self.points, self.counts, self.indices, self.holes, self.is_left_handed)
 
     def digest_of(self, choice: Choice) -> bytes:
-        """Of all that `part` depends on."""
+        """Return a digest of everything that `part` depends on."""
         values: list[object] = []
         for candidates in (choice.normals, choice.uvs, choice.attributes):
             values.append(len(candidates))
@@ -103,7 +103,7 @@ class Topology:
 
     @property
     def has_triangles(self) -> bool:
-        """Whether any face has a surface."""
+        """Whether any face yields a triangle."""
         has_surface = self.counts >= 3
         if self.holes is not None:
             has_surface = has_surface.copy()
@@ -116,7 +116,7 @@ class Topology:
 
     @cached_property
     def _triangles(self) -> tuple[Ints, Ints]:
-        """Corners of all triangles, and the face of each."""
+        """Return the corners of all triangles, and each triangle's face."""
         counts, indices = self._wide
         corners, faces = triangulate(self.points, counts, indices)
         if self.holes is not None:
@@ -136,7 +136,7 @@ class Topology:
         warnings: list[str] = []
         normals = self._with_lengths(self._first(choice.normals, warnings), warnings)
         if normals is None and choice.is_smooth:
-            # The limit surface is smooth; so is its cage's shading.
+            # The limit surface is smooth, so the mesh is shaded smooth too.
             normals = _Attribute(self._smooth_normals, self._wide[1])
         uvs = self._first(choice.uvs, warnings)
         others = {values.name: self._attribute(values, warnings) for values in choice.attributes}
@@ -155,7 +155,7 @@ class Topology:
         )
 
     def _with_lengths(self, normals: _Attribute | None, warnings: list[str]) -> _Attribute | None:
-        """The normals, those of no length replaced by the surface's own."""
+        """Return the normals; those of zero length are replaced by the surface's smooth normals."""
         if normals is None:
             return None
         is_empty = np.abs(normals.values).max(axis=1) == 0.0
@@ -221,10 +221,10 @@ class Topology:
         return _Attribute(np.ascontiguousarray(array[:, :width]), by_corner)
 
     def _welded(self, used: Ints, attributes: list[_Attribute]) -> tuple[Ints, Ints]:
-        """Corners that agree in point and all attributes become one vertex.
+        """Merge corners that share a point and all attribute values into one vertex.
 
         Returns:
-            For each used corner its vertex, and for each vertex one corner that stands for it.
+            For each used corner its vertex, and for each vertex one of its corners.
         """
         key, bound = self._wide[1][used], len(self.points)
         for attribute in attributes:

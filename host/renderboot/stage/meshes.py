@@ -1,6 +1,6 @@
 """UsdGeomMesh at one frame as arrays: points, faces, holes, primvars with their fallbacks.
 
-What triangles they make is said next door; their material and matrix are the traversal's business.
+mesh_parts.py triangulates them; traversal.py provides material and matrix.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SMOOTH = ("catmullClark", "loop")
 
 
 class MeshReading:
-    """One mesh at one frame. Ask for parts by their faces."""
+    """One mesh at one frame; `part` returns the triangles of some of its faces."""
 
     def __init__(
         self,
@@ -37,8 +37,8 @@ class MeshReading:
             mesh: the mesh.
             time: the frame.
             primvars: reads the mesh's primvars.
-            diagnostics: receives what of it cannot be rendered.
-            cache: where parts may have been made already.
+            diagnostics: receives warnings of what cannot be rendered.
+            cache: parts that were made before; None: no cache.
         """
         self._mesh = mesh
         self._time = time
@@ -54,12 +54,12 @@ class MeshReading:
 
     @property
     def is_valid(self) -> bool:
-        """Whether there is anything to be seen of it."""
+        """Whether the mesh has anything to render."""
         return self._topology is not None
 
     @property
     def face_count(self) -> int:
-        """Faces, holes included."""
+        """Number of faces, holes included."""
         return len(self._control.counts) if self._control else 0
 
     def part(
@@ -70,8 +70,8 @@ class MeshReading:
         Args:
             faces: Face indices.
             uv_primvar: Which primvar is the texture coordinate.
-            primvars: Which other primvars the material reads, and how many numbers of each value.
-            needs_closed: Whether to find out if the part has a border, which takes a while.
+            primvars: Other primvars that the material reads, and how many numbers of each value.
+            needs_closed: Whether to compute `MeshPart.is_closed`, which is slow.
         """
         topology = self._topology
         if topology is None:
@@ -80,7 +80,7 @@ class MeshReading:
             faces = np.flatnonzero(np.isin(self._subdivision.parents, faces))
         choice = Choice(
             faces=faces,
-            # USD gives a subdivision surface the normals of its limit: authored ones belong to polygons.
+            # USD ignores authored normals on subdivision surfaces: the limit surface defines them.
             normals=() if self._subdivision else self._normals(),
             uvs=self._uvs(uv_primvar),
             attributes=_listed(*(self._primvar(name, width) for name, width in primvars.items())),
@@ -96,7 +96,7 @@ class MeshReading:
         return part
 
     def _primvar(self, name: str, width: int) -> Values | None:
-        """A primvar (inherited ones too); None when absent."""
+        """Return a primvar, inherited ones included; None when absent."""
         values = self._primvars.values(self._mesh.GetPrim(), name, width)
         if values is None or self._subdivision is None or self._control is None:
             return values
@@ -158,7 +158,7 @@ class MeshReading:
         )
 
     def _uvs(self, name: str) -> tuple[Values, ...]:
-        """The texture coordinates asked for, else the mesh's first ones."""
+        """Return the named texture coordinates, then the mesh's first ones as a fallback."""
         asked = self._primvar(name, 2)
         for primvar in UsdGeom.PrimvarsAPI(self._mesh.GetPrim()).GetPrimvarsWithValues():
             if primvar.GetTypeName().role == "TextureCoordinate":
@@ -167,7 +167,7 @@ class MeshReading:
         return _listed(asked)
 
     def _normals(self) -> tuple[Values, ...]:
-        """The primvar before the attribute of old."""
+        """Return `primvars:normals`, then the older `normals` attribute."""
         attribute = self._mesh.GetNormalsAttr()
         array = attribute.Get(self._time) if attribute.HasValue() else None
         plain = None

@@ -1,4 +1,4 @@
-"""A stage file and what was asked, made into one Scene: the seam between USD and every renderer."""
+"""Reads a stage file into a `Scene`: the interface between USD and every renderer."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def read_scene(arguments: Arguments, diagnostics: Diagnostics, cache: PartCache 
     """Read the stage file at the frame.
 
     Args:
-        arguments: What was asked; what it leaves open, the stage's render settings answer.
-        diagnostics: Receives what is missing or cannot be rendered.
-        cache: Where parts of it may have been made already.
+        arguments: The command line; the stage's render settings supply what it leaves out.
+        diagnostics: Receives warnings of what is missing or cannot be rendered.
+        cache: Parts of the scene that were made before; None: no cache.
 
     Raises:
-        RenderBootError: No USD file, nothing to see in it, or no such camera.
+        RenderBootError: It is no USD file, holds nothing to render, or has no such camera.
     """
     stage = open_stage(arguments.stage, diagnostics)
     return read_stage(stage, arguments, diagnostics, cache)
@@ -47,10 +47,10 @@ def read_stage(
     cache: PartCache | None = None,
     kept: KeptMeshes | None = None,
 ) -> Scene:
-    """As `read_scene`, for a stage that is open already.
+    """Read a stage that is already open; otherwise as `read_scene`.
 
     Args:
-        kept: what was read of it before, where it is read again and again.
+        kept: meshes of earlier readings of this stage, for live renders.
     """
     if not stage.GetPseudoRoot().GetAllChildren():
         raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
@@ -85,7 +85,7 @@ def read_stage(
 
 
 def _reason(walk: StageWalk, settings: StageSettings) -> str:
-    """Why nothing is seen: what was skipped, or that there is no geometry."""
+    """Return why there is nothing to render: what was skipped, or that there is no geometry."""
     if walk.skipped:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(walk.skipped.items()))
         return f"its geometry is of kinds that cannot be rendered ({kinds})"
@@ -101,7 +101,7 @@ class _Cameras:
     diagnostics: Diagnostics
 
     def choose(self, asked: str | None, found: list[Usd.Prim]) -> Camera | None:
-        """The camera asked for, else the settings', else the first one found."""
+        """Return the requested camera, else the render settings', else the first one found."""
         if asked:
             prim = self._prim(asked)
             if prim is None:
@@ -129,7 +129,7 @@ def _time(stage: Usd.Stage, frame: float | None) -> tuple[Usd.TimeCode, float | 
         return Usd.TimeCode(frame), frame
     if stage.HasAuthoredTimeCodeRange():
         return Usd.TimeCode(stage.GetStartTimeCode()), stage.GetStartTimeCode()
-    # Without a range the earliest sample is still better than default values that may not exist.
+    # Without a frame range, use the earliest sample: default values may not exist.
     return Usd.TimeCode.EarliestTime(), None
 
 
@@ -189,7 +189,7 @@ def _has_light(group: Group) -> bool:
 
 
 def _soft_dome(*, up_is_z: bool) -> DomeLight:
-    """A sky that is brighter above and to the front left, so that forms show without hard shadows."""
+    """Return a default sky, brighter above and to the front left: shading without hard shadows."""
     height, width = 32, 64
     theta = (np.arange(height) + 0.5) / height * math.pi
     phi = (np.arange(width) + 0.5) / width * 2.0 * math.pi

@@ -1,4 +1,4 @@
-"""Catmull-Clark subdivision of polygons with boundaries and creases. Arrays in, arrays out; knows no USD."""
+"""Catmull-Clark subdivision of polygons with boundaries and creases. Works on arrays; independent of USD."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Floats = npt.NDArray[np.float64]
 
 LEVELS = 2
 MAX_FACES = 4_000_000
-"""Meshes that would have more faces are subdivided less."""
+"""The most faces of a refined mesh: larger meshes get fewer levels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sharpness:
-    """Edges and points that stay sharp; 10 and more is for ever."""
+    """Creased edges and corners; a sharpness of 10 or more is infinite."""
 
     edges: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     edge_values: Floats = field(default_factory=lambda: np.zeros(0))
@@ -30,20 +30,20 @@ class Sharpness:
 
 
 class Subdivision:
-    """A mesh refined some times, and what becomes of its primvars."""
+    """A mesh refined by some levels, and its primvars interpolated to match."""
 
     def __init__(self, topology: Topology, sharpness: Sharpness, levels: int = LEVELS) -> None:
         """
         Args:
             topology: The control mesh.
             sharpness: Its creases.
-            levels: How often each face becomes a face for each of its corners.
+            levels: Number of refinements; each splits a face into one quad for each corner.
         """
         self._levels: list[_Level] = []
         counts, indices = topology.counts.astype(np.int64), topology.indices.astype(np.int64)
         points = topology.points.astype(np.float64)
         self.parents: Ints = np.arange(len(counts))
-        """For each face the control mesh's face that it is a part of."""
+        """For each refined face, the index of its control face."""
         for _ in range(levels):
             level = _Level(counts, indices, len(points), sharpness)
             points = level.smooth(points)
@@ -54,7 +54,7 @@ class Subdivision:
         self.topology = Topology(points.astype(np.float32), counts, indices, holes, topology.is_left_handed)
 
     def values(self, values: Values, corner_points: Ints) -> Values | None:
-        """A primvar of the control mesh as one of the refined mesh; None when it does not fit.
+        """Interpolate a primvar to the refined mesh; None when its length does not match.
 
         Args:
             values: The primvar.
@@ -82,7 +82,7 @@ class Subdivision:
             return None
         rows = np.nan_to_num(array.astype(np.float64))
         if not is_by_corner:
-            # Points that no face uses may lie beyond the values.
+            # The values may end before unused points at the end of the array.
             rows = np.pad(rows, ((0, max(0, self._levels[0].point_count - len(rows))), (0, 0)))
         for level in self._levels:
             if is_by_corner:
@@ -146,19 +146,19 @@ class _Level:
         return Sharpness(pairs, values, points, self._corner_sharp[points] - 1.0, sharpness.keeps_corners)
 
     def linear(self, rows: Floats) -> Floats:
-        """Values by points, without smoothing."""
+        """Refine values per point linearly."""
         rows = rows[: self.point_count]
         return np.concatenate([rows, (rows[self._low] + rows[self._high]) / 2.0, self._face_means(rows)])
 
     def by_corner(self, rows: Floats) -> Floats:
-        """Values by corners, without smoothing."""
+        """Refine values per face corner linearly."""
         means = _summed(self.face_of_corner, rows, len(self._counts)) / self._counts[:, None]
         ahead, behind = (rows + rows[self._next]) / 2.0, (rows + rows[self._previous]) / 2.0
         result: Floats = np.stack([rows, ahead, means[self.face_of_corner], behind], axis=1)
         return result.reshape(-1, rows.shape[1])
 
     def smooth(self, rows: Floats) -> Floats:
-        """Values by points, as positions are refined."""
+        """Refine values per point with the Catmull-Clark weights."""
         rows = rows[: self.point_count]
         count = self.point_count
         faces = self._face_means(rows)
@@ -196,7 +196,7 @@ class _Level:
 
 
 def levels_for(counts: npt.NDArray[np.integer]) -> int:
-    """How often a mesh of these faces is subdivided."""
+    """Return the number of levels for a mesh, from the number of corners of each face."""
     faces, levels = int(counts.sum(dtype=np.int64)), 0
     while levels < LEVELS and faces <= MAX_FACES:
         levels, faces = levels + 1, faces * 4

@@ -1,6 +1,6 @@
-"""The walk over a stage: places, visibility, purposes, and which prim becomes what.
+"""Traverses a stage: transforms, visibility, purposes, and which reader handles each prim.
 
-What each prim means is read by the neighbours; prims that nothing can render are named here.
+The other modules of this package read the prims; this one warns of prims that cannot be rendered.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camer
 
 
 MAX_PRIMS = 4_000_000
-"""More take minutes and tens of gigabytes to read."""
+"""A mesh with more would take minutes and tens of gigabytes to read."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a prim has from its ancestors."""
+    """What a prim inherits from its ancestors: transform, purpose."""
 
     matrix: Matrix
     purpose: UsdGeom.Imageable.PurposeInfo
@@ -72,10 +72,10 @@ class StageWalk:
         self.cameras: list[Usd.Prim] = []
         self.prims_seen = 0
         self.skipped: dict[str, int] = {}
-        """Kinds of prims that cannot be rendered, and how many of each there are."""
+        """Number of prims that cannot be rendered, by type."""
 
     def walk(self) -> Group:
-        """Everything to be seen on the stage, in world space."""
+        """Return everything on the stage that is rendered, in world space."""
         root = Group("/")
         place = Place(np.eye(4), UsdGeom.Imageable.PurposeInfo())
         self.visit(self._stage.GetPseudoRoot().GetChildren(), place, root)
@@ -92,8 +92,8 @@ class StageWalk:
 
         Args:
             prims: Siblings.
-            above: What they have from their parent.
-            group: Receives what is to be seen.
+            above: What they inherit from their parent.
+            group: Receives what is rendered.
             children: Which children are followed; None: those that are active, loaded, defined, not abstract.
         """
         follow = Usd.TraverseInstanceProxies() if children is None else children
@@ -112,7 +112,7 @@ class StageWalk:
             waiting += [(child, here) for child in reversed(below)]
 
     def _enter(self, prim: Usd.Prim, above: Place, group: Group) -> Place | None:
-        """Add one prim; returns what its children have from it, None when they are not to be visited."""
+        """Add one prim; returns what its children inherit, or None when they must not be visited."""
         self.prims_seen += 1
         if self.prims_seen > MAX_PRIMS:
             raise RenderBootError(
@@ -138,7 +138,7 @@ class StageWalk:
         return place
 
     def place(self, prim: Usd.Prim, above: Place) -> Place | None:
-        """Where the prim is and what for; None when it is invisible or nowhere."""
+        """Return the prim's transform and purpose; None when it is invisible or has no valid transform."""
         imageable = UsdGeom.Imageable(prim)
         if not imageable:
             return above
@@ -151,7 +151,7 @@ class StageWalk:
         return Place(matrix, imageable.ComputePurposeInfo(above.purpose))
 
     def is_included(self, place: Place) -> bool:
-        """Whether things of this purpose are rendered."""
+        """Whether prims of this purpose are rendered."""
         return str(place.purpose.purpose or "default") in self._purposes
 
     def _matrix(self, prim: Usd.Prim, above: Matrix) -> Matrix:
@@ -160,10 +160,10 @@ class StageWalk:
         local, resets = self._xforms.GetLocalTransformation(prim)
         return matrix_of(local) if resets else above @ matrix_of(local)
 
-    # --- What a prim is ---
+    # --- One prim ---
 
     def add(self, prim: Usd.Prim, place: Place, group: Group) -> None:
-        """Add what the prim itself is to the group."""
+        """Add the prim itself, without its children, to the group."""
         kind = str(prim.GetTypeName())
         if kind == "Mesh" or kind in SHAPES or kind in KINDS:
             group.meshes += self._meshes(prim, kind, place)
@@ -217,7 +217,7 @@ class StageWalk:
         return [part for part in parts if part]
 
     def _face_sets(self, prim: Usd.Prim, face_count: int) -> list[tuple[Usd.Prim, Ints | None]]:
-        """Subsets with materials of their own, and what is left of the mesh; None: all faces."""
+        """Return GeomSubsets that bind materials, and the mesh with the remaining faces; None: all faces."""
         parts: list[tuple[Usd.Prim, Ints | None]] = []
         rest = np.ones(face_count, bool)
         for subset in UsdShade.MaterialBindingAPI(prim).GetMaterialBindSubsets():
