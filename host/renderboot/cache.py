@@ -1,6 +1,6 @@
-"""What was made of a scene before its render was asked for, under a digest of all that it was made from.
+"""A cache of translated scene parts, keyed by a digest of everything each was made from.
 
-Never under a name: what is found here is what would be made anew, whatever has changed meanwhile.
+Never keyed by name, so a cached part always equals what would be made now.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ Made = TypeVar("Made")
 
 
 class PartCache:
-    """Filled once, then only looked into. Used by one thread at a time."""
+    """Filled until `close`, read-only after it. Used by one thread at a time."""
 
     def __init__(self, on_kept: Callable[[], None]) -> None:
         """
         Args:
-            on_kept: called each time that something was put here; may raise to end the filling.
+            on_kept: called after each part is stored; may raise to stop the prefetch.
         """
         self.found = 0
-        """How much of what was asked for after `close` was here."""
+        """Number of cache hits after `close`."""
         self.missed = 0
-        """How much of it was not."""
+        """Number of cache misses after `close`."""
         self._on_kept: Callable[[], None] | None = on_kept
         self._things: dict[bytes, object] = {}
 
@@ -33,11 +33,11 @@ class PartCache:
         return len(self._things)
 
     def close(self) -> None:
-        """From now on nothing is kept any more: a render asks for nothing twice."""
+        """Store nothing from now on: a render requests each part once."""
         self._on_kept = None
 
     def made(self, key: bytes, make: Callable[[], Made]) -> Made:
-        """The thing of this key, made if it is not here.
+        """Return the part with this key; calls `make` if it is not cached.
 
         Args:
             key: the digest of all that `make` depends on, and of what kind of thing it makes.
@@ -59,9 +59,9 @@ def digest(*parts: object) -> bytes:
     """A digest that differs if any part does, in kind, shape or value.
 
     Args:
-        parts: arrays, bytes, and what a `repr` says all of: numbers, strings, None, tuples of those.
+        parts: arrays, bytes, and values whose `repr` is complete: numbers, strings, None, tuples of those.
     """
-    # Of the strong ones the fastest, where the processor has it built in.
+    # The fastest strong hash on processors with SHA instructions.
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):

@@ -1,6 +1,6 @@
-"""What was noticed while a scene was read or translated: grouped, so that a thousand curves make one line.
+"""Warnings and notes of reading and translating a scene, grouped: a thousand curves make one line.
 
-Collects only; the job says it in the log.
+Only collects them; the job writes them to the log.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ class _Group:
 
 @dataclass
 class Diagnostics:
-    """Sentences with the first prim and the number of prims they are about."""
+    """Messages, each with the first prim and the number of prims concerned."""
 
     _warnings: dict[str, _Group] = field(default_factory=dict)
     _notes: dict[str, _Group] = field(default_factory=dict)
 
     def warn(self, text: str, prim: str = "") -> None:
-        """Something is wrong or missing, and the picture will show it."""
+        """Add a warning: something is wrong or missing, which affects the picture."""
         _count(self._warnings, text, prim)
 
     def note(self, text: str, prim: str = "") -> None:
-        """Something the artist may want to know."""
+        """Add a note: information for the artist."""
         _count(self._notes, text, prim)
 
     def take(self) -> tuple[list[str], list[str]]:
-        """All warnings and all notes as log lines; forgets them."""
+        """Return all warnings and all notes as log lines, and clear them."""
         lines = _lines(self._warnings), _lines(self._notes)
         self._warnings.clear()
         self._notes.clear()

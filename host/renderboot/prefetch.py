@@ -1,6 +1,6 @@
-"""Making, while a process waits for its render, what that likely needs: parts of the scene rendered before.
+"""While a standby process waits for its job, prepares what the job likely needs from the previous scene.
 
-Whatever goes wrong here is no error: the render makes itself what it does not find.
+Failures here are not errors: the render makes whatever is not in the cache.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from .renderers import Renderer
 
 BEFORE_VARIABLE = "KQ_STANDBY_BEFORE"
 _MEMORY_SHARE = 0.8
-"""Of the memory that may be held: reading an image takes more for a moment than what is kept of it."""
+"""Share of the memory limit to fill: decoding an image briefly takes more than its cached pixels."""
 
 
 @dataclass(frozen=True)
 class Before:
-    """The render before: its arguments, and how many bytes this process may hold."""
+    """The previous render: its arguments, and this process's memory limit in bytes."""
 
     arguments: Arguments
     memory_limit: int
 
 
 class _EnoughError(Exception):
-    """Not an error: the render has come, or the memory is used up."""
+    """Ends the prefetch: the job has arrived, or the memory is used up."""
 
 
 def read_before(text: str) -> Before | None:
-    """What the environment says of the render before; None: nothing that could be prepared for.
+    """Parse the description of the previous render; None: nothing to prepare.
 
     Args:
         text: JSON, `{"argv": [...], "cwd": DIR, "memory": BYTES}`.
@@ -59,9 +59,9 @@ class Prefetch:
     def __init__(self, before: Before, renderer: Renderer, on_all_made: Callable[[], None]) -> None:
         """
         Args:
-            before: the render before.
+            before: the previous render.
             renderer: loaded; nothing else may use it before `finish`.
-            on_all_made: called on the thread when nothing is left to do and the render has not come.
+            on_all_made: called on the prefetch thread when all is prepared before the job arrives.
         """
         self._before = before
         self._renderer = renderer
@@ -73,18 +73,18 @@ class Prefetch:
         self._thread.start()
 
     def hurry(self) -> None:
-        """The render has come: begin nothing more."""
+        """Start nothing more: the job has arrived. Returns at once."""
         self._is_wanted.set()
 
     def finish(self) -> PartCache:
-        """All that is ready, once what is just being made is ready too."""
+        """Wait for the part being made, and return the cache."""
         self.hurry()
         self._thread.join()
         self._cache.close()
         return self._cache
 
     def _look_up(self) -> None:
-        """Between two things: whether to go on. The render must not wait, nor the process grow too large."""
+        """Raise _EnoughError between two parts if the job has arrived or memory is used up."""
         if self._is_wanted.is_set():
             raise _EnoughError
         if self._process.memory_info().rss > _MEMORY_SHARE * self._before.memory_limit:
@@ -95,7 +95,7 @@ class Prefetch:
             self._prepare()
         except (_EnoughError, RenderBootError):
             pass
-        # Whatever else a scene can do to a renderer, the render will meet it too, and word it.
+        # Any other error of the scene will recur in the render, which reports it.
         except Exception as error:  # noqa: BLE001
             sys.stderr.write(f"nothing more is prepared: {type(error).__name__}: {error}\n")
         if not self._is_wanted.is_set():

@@ -1,6 +1,6 @@
-"""A process kept ready: everything loaded, one job awaited on stdin, rendered, and then the end.
+"""A standby process: loads everything, waits for one job on stdin, renders it, exits.
 
-Never renders twice: all that a job may find of the one before it is what a digest of its own scene names.
+Never renders twice: a job reuses earlier results only by a digest of its own scene.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ TAKEN_LINE = "kq_standby: taken"
 DEFAULT_RENDERER = "mitsuba"
 
 _TO_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-"""Bytes as they are: to an end of line that Python writes as Windows has it, Windows would add to it."""
+"""Binary mode: text mode on Windows would write line ends twice as CR LF."""
 
 
 @dataclass(frozen=True)
 class StandbyJob:
-    """What one line of stdin says."""
+    """A job, as one line of stdin describes it."""
 
     argv: list[str]
     cwd: str | None
@@ -40,12 +40,12 @@ class StandbyJob:
 
 
 def stand_by() -> int:
-    """Load, say so on stdout, take one job, say that too, and be that job's render from then on.
+    """Load, report readiness on stdout, read one job, acknowledge it, and become its render process.
 
     Returns:
         The job's exit code; 0 when stdin ends without one.
     """
-    # Taken out: it is about this process, not about its render.
+    # Removed from the environment: the render must not inherit it.
     before = read_before(os.environ.pop(BEFORE_VARIABLE, ""))
     renderer = load_renderer(DEFAULT_RENDERER)
     _warm_up(renderer)
@@ -83,8 +83,8 @@ def _say(line: str) -> None:
 
 
 def _warm_up(renderer: Renderer) -> None:
-    """Render a few pixels of a stage in memory: USD and renderers load most of themselves at first use."""
-    # Imported here: `read_job` and the command line's mistakes need no USD.
+    """Render a small stage in memory: USD and renderers load most of their code at first use."""
+    # Imported here: `read_job` and argument errors do not need USD.
     from pxr import Usd, UsdGeom, UsdLux, UsdShade
 
     from .stage.reader import read_stage
@@ -101,7 +101,7 @@ def _warm_up(renderer: Renderer) -> None:
     UsdShade.MaterialBindingAPI.Apply(card.GetPrim()).Bind(material)
     UsdLux.RectLight.Define(stage, "/Window")
     UsdLux.DomeLight.Define(stage, "/Sky")
-    # As large as a usual preview: memory that was used and given back is had again faster than new memory.
+    # The size of a usual preview: freed memory is reallocated faster than new memory.
     asked = Arguments(stage=Path("warm-up"), width=640, height=360, samples=1)
     picture = renderer.prepare(read_stage(stage, asked, Diagnostics()), 1, Diagnostics())
     picture.render_preview()
@@ -111,7 +111,7 @@ def _warm_up(renderer: Renderer) -> None:
 
 
 def read_job(line: str) -> StandbyJob:
-    """Read the line of JSON.
+    """Parse a job from one line of JSON.
 
     Raises:
         ArgumentError: It is not a job.
@@ -133,10 +133,10 @@ def read_job(line: str) -> StandbyJob:
 
 
 def _leave_own_streams(log: str | None) -> None:
-    """Say that the job is taken; then what this process and its libraries print goes to the job's log.
+    """Acknowledge the job on stdout, and redirect stdout and stderr to the job's log.
 
-    Whoever kept this process ready starts the render anew unless it reads that word, so all that may fail
-    comes before it.
+    Without the acknowledgement the Agent starts a new process for the render, so everything that may fail
+    is done before it.
     """
     descriptor = -1
     if log:

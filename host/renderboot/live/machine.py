@@ -1,7 +1,7 @@
-"""What a live render does next: an event in, instructions out. No clock, no thread, no renderer.
+"""The state machine of a live render: events in, instructions out. No clock, thread or renderer.
 
-The newest state of the scene wins. A first picture is always finished, so that pictures keep coming while an
-artist drags; what only refines one is cancelled by the next change.
+The newest scene state wins. The first picture of a state is always finished, so that pictures are updated
+while an artist drags; refinement is cancelled by the next change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum, auto
 from .state import Update, merged
 
 _LONGEST_PASS_S = 2.0
-"""Passes grow no longer than this."""
+"""The longest that a pass is planned to take."""
 
 
 class Phase(Enum):
@@ -20,9 +20,9 @@ class Phase(Enum):
 
     IDLE = auto()
     APPLYING = auto()
-    """It takes changes into the scene."""
+    """Applying changes to the scene."""
     FIRST = auto()
-    """It renders the first, coarse picture of a state."""
+    """Rendering the first, coarse picture of a state."""
     REFINING = auto()
 
 
@@ -31,7 +31,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Apply:
-    """Take these changes into the scene; answered by `applied` or `refused`."""
+    """Apply these changes to the scene; answered by `applied` or `refused`."""
 
     update: Update
 
@@ -50,12 +50,12 @@ class Refine:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Have the refinement that runs end at once."""
+    """Cancel the running refinement."""
 
 
 @dataclass(frozen=True)
 class Complete:
-    """All samples are done: write the picture's files."""
+    """All samples are done: write the picture files."""
 
 
 Instruction = Apply | RenderFirst | Refine | Cancel | Complete
@@ -65,7 +65,7 @@ class LiveMachine:
     """One live render. The methods are its events; each returns what to do now.
 
     Attributes:
-        phase: what the render thread does.
+        phase: what the render thread is doing.
         is_paused: whether the artist has paused it.
     """
 
@@ -90,22 +90,22 @@ class LiveMachine:
         return []
 
     def applied(self, samples: int) -> list[Instruction]:
-        """The changes are in the scene; its picture is complete after so many samples."""
+        """The changes are applied; the picture is complete after `samples` samples per pixel."""
         self._total, self._done, self._size = samples, 0, 1
         self.phase = Phase.FIRST
         return [RenderFirst()]
 
     def refused(self) -> list[Instruction]:
-        """The scene cannot be rendered as it is now; the picture before stays."""
+        """The changed scene cannot be rendered; the previous picture is kept."""
         self._total = self._done = 0
         return self._next()
 
     def first_shown(self) -> list[Instruction]:
-        """The first picture has left for the desktop."""
+        """The first picture has been queued for the desktop."""
         return self._next()
 
     def refined(self, samples: int, took_s: float) -> list[Instruction]:
-        """So many samples were added, in so many seconds; 0 samples where it was cancelled."""
+        """`samples` were added in `took_s` seconds; 0 samples when cancelled."""
         self._done += samples
         if samples:
             affordable = max(1, int(samples * _LONGEST_PASS_S / max(took_s, 1e-6)))

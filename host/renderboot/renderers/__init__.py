@@ -1,4 +1,4 @@
-"""Which renderers there are, and what each must offer. Each is a package here with a `create()` function.
+"""The renderer plug-ins and their interface. Each is a package here with a `create()` function.
 
 To add one: a package beside `mitsuba`, and its line in `RENDERERS`.
 """
@@ -17,7 +17,7 @@ from ..scene import Scene
 
 
 class Picture(Protocol):
-    """One picture in the making. `render_...` belong to the render thread, the rest to any thread."""
+    """A progressive render. Call `render_...` on the render thread, the rest on any thread."""
 
     def render_preview(self) -> None:
         """Render something coarse and quick, which `pixels` shows where there are no samples yet."""
@@ -26,10 +26,10 @@ class Picture(Protocol):
         """Add samples to every pixel; returns early after `cancel`."""
 
     def cancel(self) -> None:
-        """Make a running and every later pass return as soon as it can."""
+        """Make the running pass and every later one return as soon as possible."""
 
     def samples_done(self) -> float:
-        """Samples for each pixel so far, parts of a running pass included."""
+        """Return the samples per pixel so far, the running pass's included."""
 
     def pixels(self) -> Pixels:
         """The picture so far: (height, width, 4), scene-linear, premultiplied."""
@@ -39,17 +39,17 @@ class LivePicture(Picture, Protocol):
     """A picture of a live scene."""
 
     def preview_pixels(self) -> Pixels:
-        """What `render_preview` has rendered, as coarse as it is: as `pixels`, with fewer of them."""
+        """Return the result of `render_preview` at its own, lower resolution; format as `pixels`."""
 
 
 class LiveTranslation(Protocol):
-    """A scene that is translated again after each change. Belongs to the render thread."""
+    """Translates a live scene again after each change. Render thread only."""
 
     def prepare(self, scene: Scene) -> LivePicture:
-        """Translate the scene; what is the same object as in the one before is not translated again.
+        """Translate the scene; objects identical (`is`) to those of the previous scene are reused.
 
         Raises:
-            RenderBootError: The renderer refuses it; the next one may be translated all the same.
+            RenderBootError: The renderer rejects the scene; a later scene may be translated again.
         """
 
 
@@ -65,26 +65,26 @@ class Renderer(Protocol):
         """Translate the scene.
 
         Args:
-            scene: What is to be seen.
-            threads: How many render it.
-            diagnostics: Receives what of it cannot be rendered.
-            cache: Where `prefetch_parts` may have put parts of it.
+            scene: The scene to render.
+            threads: Number of render threads.
+            diagnostics: Receives warnings of what cannot be rendered.
+            cache: Parts that `prefetch_parts` made; None: no cache.
 
         Raises:
             RenderBootError: The renderer refuses it.
         """
 
     def start_live(self, threads: int, diagnostics: Diagnostics) -> LiveTranslation:
-        """Begin a live render.
+        """Start a live render.
 
         Args:
-            threads: How many render it.
-            diagnostics: Receives what of its scenes cannot be rendered.
+            threads: Number of render threads.
+            diagnostics: Receives warnings of what cannot be rendered.
         """
 
     def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:
-        """Make what takes long and does not depend on the whole: put it where `prepare` of a scene like this
-        one will look for it.
+        """Make the expensive parts that do not depend on the whole scene (textures), and store them in the
+        cache for the `prepare` of a similar scene.
 
         Raises:
             RenderBootError: The renderer refuses it.

@@ -1,4 +1,4 @@
-"""Which material a prim shows: its bindings by purpose, else its displayColor; constant primvars resolved."""
+"""Resolves a prim's material: its bindings by purpose, else its displayColor; constant primvars resolved."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class BindingReader:
         self._diagnostics = diagnostics
 
     def material(self, bound: Usd.Prim, geometry: Usd.Prim) -> Material:
-        """The material, its primvars that have one value for all of the geometry replaced by that.
+        """Return the material; inputs driven by a constant primvar are replaced by its value.
 
         Args:
             bound: The prim that may have a binding: the geometry or a subset of it.
             geometry: The prim with the primvars.
         """
         candidates = self.candidates(bound)
-        # What an artist made for this kind of renderer before what is only translated.
+        # A UsdPreviewSurface is preferred to a MaterialX surface, which is only approximated.
         for read in (self._materials.material, self._materials.translated):
             for candidate in candidates:
                 found = read(candidate)
@@ -58,7 +58,7 @@ class BindingReader:
         return self._resolved(ReadMaterial(self._displayed(geometry)), geometry)
 
     def candidates(self, prim: Usd.Prim) -> list[UsdShade.Material]:
-        """Materials bound to the prim: for full renders before previews before all purposes."""
+        """Return the materials bound to the prim, by purpose: full, preview, all."""
         api = UsdShade.MaterialBindingAPI(prim)
         found: dict[str, tuple[int, UsdShade.Material]] = {}
         for purpose in _PURPOSES:
@@ -99,12 +99,12 @@ class BindingReader:
 
 
 def as_input(value: tuple[float, ...]) -> float | tuple[float, ...]:
-    """Numbers as a material's input has them."""
+    """Return one number as a float, more as a tuple: the form of material inputs."""
     return value[0] if len(value) == 1 else value
 
 
 def without_primvars(material: Material, names: set[str]) -> Material:
-    """The material with the fallbacks of these primvars."""
+    """Return the material with these primvars replaced by their fallbacks."""
     changes = {
         field: as_input(primvar.fallback)
         for field, primvar in material.primvars.items()
@@ -114,7 +114,7 @@ def without_primvars(material: Material, names: set[str]) -> Material:
 
 
 def _purpose(binding: Usd.Relationship) -> str:
-    """From material:binding[:purpose] or material:binding:collection[:purpose]:name."""
+    """Parse the purpose of material:binding[:purpose] or material:binding:collection[:purpose]:name."""
     words = [word for word in str(binding.GetName()).split(":")[2:] if word]
     if words[:1] == ["collection"]:
         return words[1] if len(words) == 3 else ""

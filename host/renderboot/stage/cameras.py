@@ -1,4 +1,4 @@
-"""Cameras: the stage's own at the frame, or one made to frame the scene; conformed to the picture's shape."""
+"""Cameras: read from the stage, or made to frame the scene; conformed to the picture's aspect ratio."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..scene import Camera, Matrix
 from .values import matrix_of
 
 _THREE_QUARTER = (0.75, 0.5, 1.0)
-"""From where an unasked camera looks: right, above, front."""
+"""Direction from the scene to the default camera: right, up, front."""
 _FRAMING_MARGIN = 1.08
 
 
 def read_camera(prim: Usd.Prim, time: Usd.TimeCode) -> Camera:
-    """The camera at the frame; its lens in scene units."""
+    """Return the camera at the frame."""
     camera = UsdGeom.Camera(prim)
     optics = camera.GetCamera(time)
     near, far = optics.clippingRange.min, optics.clippingRange.max
@@ -45,7 +45,7 @@ def conform(camera: Camera, aspect: float, policy: str) -> Camera:
 
     Args:
         camera: As authored.
-        aspect: The picture's width by its height.
+        aspect: The picture's width / height.
         policy: UsdRender's aspectRatioConformPolicy; adjustPixelAspectRatio keeps the window.
     """
     width, height = camera.horizontal_aperture, camera.vertical_aperture
@@ -64,11 +64,11 @@ def conform(camera: Camera, aspect: float, policy: str) -> Camera:
 
 
 def framing_camera(low: Matrix, high: Matrix, aspect: float, *, up_is_z: bool) -> Camera:
-    """A three-quarter view that shows the whole box, a little air around it.
+    """Return a three-quarter view of the whole bounding box with a small margin.
 
     Args:
-        low: Least corner in world space.
-        high: Greatest corner.
+        low: Minimum corner in world space.
+        high: Maximum corner.
         aspect: The picture's width by its height.
         up_is_z: Whether Z is up on this stage, else Y.
     """
@@ -88,7 +88,7 @@ def framing_camera(low: Matrix, high: Matrix, aspect: float, *, up_is_z: bool) -
     half_y = height / 2.0 / focal / _FRAMING_MARGIN
     half_x = half_y * aspect
     x, y, z = (box - centre) @ right, (box - centre) @ true_up, (box - centre) @ back
-    # Slide the eye until left and right (top and bottom) touch at one distance, then back until all fit.
+    # Shift the eye until both opposite edges touch at one distance, then move it back until all fits.
     eye_x, far_x = _slide(x, z, half_x)
     eye_y, far_y = _slide(y, z, half_y)
     distance = max(far_x, far_y)
@@ -109,14 +109,14 @@ def framing_camera(low: Matrix, high: Matrix, aspect: float, *, up_is_z: bool) -
 
 
 def _slide(across: Matrix, towards: Matrix, half: float) -> tuple[float, float]:
-    """Where to stand (sideways, back) so that all points lie within tan(half angle) = half."""
+    """Return the eye's offset (sideways, back) at which all points are in view; half = tan(half angle)."""
     left = float((-across + half * towards).max())
     right = float((across + half * towards).max())
     return (right - left) / 2.0, (left + right) / (2.0 * half)
 
 
 def orthonormal(matrix: Matrix) -> Matrix:
-    """The same place and direction without scale, shear or mirroring, which a camera does not see."""
+    """Return the matrix without scale, shear and mirroring, which do not apply to cameras."""
     back, up = matrix[:3, 2], matrix[:3, 1]
     right = np.cross(up, back)
     if not np.linalg.norm(back) or not np.linalg.norm(right):

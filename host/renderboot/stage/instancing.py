@@ -222,7 +222,7 @@ def _rows(values: Values, count: int) -> Matrix | None:
 
 
 def _fewer(table: Matrix) -> tuple[Matrix, Ints]:
-    """The rows rounded until few enough differ."""
+    """Round the rows until at most MAX_VARIANTS differ; return those, and each row's index among them."""
     low, high = table.min(axis=0), table.max(axis=0)
     span = np.where(high > low, high - low, 1.0)
     for steps in range(64, 0, -1):

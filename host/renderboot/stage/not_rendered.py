@@ -1,6 +1,6 @@
-"""Which attributes of each kind of prim are rendered and which are not; authored ones that are not are named.
+"""Tables of attributes that are rendered and not rendered; warns of authored ones that are not.
 
-A test compares the two tables with USD's schemas, so that a new attribute is put into one of them.
+A test compares the two tables with USD's schemas, so that every attribute of a new USD version is classified.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ RENDERED: dict[str, frozenset[str]] = {
     ),
     "RenderProduct": frozenset(_PICTURE),
 }
-"""What is read, by the names of schemas."""
+"""Attributes that are read, by schema name."""
 
 _MOTION = "Motion blur is not rendered"
 _LINKING = "Light and shadow linking are not rendered: the light reaches everything"
@@ -129,7 +129,7 @@ NOT_RENDERED: dict[str, str] = {
     "materialBindingPurposes": "Render settings do not choose materials: full before preview before all",
     "orderedVars": "Only colour and alpha are rendered",
 }
-"""Authored with another value than the schema's, each of these is a warning."""
+"""Attributes that cause a warning when authored with a value other than the schema's default."""
 
 WITHOUT_EFFECT = {
     *("extent", "proxyPrim", "doubleSided", "ids", "guideRadius", "stereoRole", "light:shaderId"),
@@ -145,11 +145,11 @@ WITHOUT_EFFECT = {
         for name in ("expansionRule", "mode")
     ),
 }
-"""They change nothing of a still picture by themselves, or only with others that are named."""
+"""Attributes without a visible effect of their own; they cause no warning."""
 
 
 def mention_not_rendered(prim: Usd.Prim, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
-    """Name the prim's authored attributes and relationships that are not rendered."""
+    """Warn of the prim's authored attributes and relationships that are not rendered."""
     definition = prim.GetPrimDefinition()
     for name in prim.GetAuthoredPropertyNames():
         text = NOT_RENDERED.get(name)

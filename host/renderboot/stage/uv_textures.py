@@ -27,9 +27,9 @@ class TextureReader:
         self._diagnostics = diagnostics
 
     def texture(self, shader: UsdShade.Shader, output: str) -> ImageTexture | Four | None:
-        """The image; four numbers to use instead when it cannot be had; None when there is no file at all.
+        """Return the image; RGBA to use instead when the file is missing; None when no file is authored.
 
-        The four are the authored fallback, else a neutral grey.
+        The RGBA is the authored fallback, else a neutral grey.
         """
         asset = value_of(shader, "file", self._time)
         prim = str(shader.GetPath())
@@ -81,7 +81,7 @@ class TextureReader:
     def _wrap(self, shader: UsdShade.Shader, name: str) -> Wrap:
         value = value_of(shader, name, self._time)
         if value is None and source_of(shader, "st") is None:
-            # Networks that say nothing of coordinates are written for viewers that repeat the mesh's own.
+            # Networks without texture coordinates are written for viewers that repeat the mesh's own.
             self._diagnostics.note(
                 "A texture without connected coordinates repeats over 'st'", str(shader.GetPath())
             )
@@ -90,7 +90,7 @@ class TextureReader:
         return _WRAPS.get(str(value), "black")
 
     def _coordinates(self, shader: UsdShade.Shader) -> tuple[str, tuple[float, float], tuple[float, ...]]:
-        """Which primvar gives the coordinates, its fallback, and the 2D transforms as one 3 by 3 matrix."""
+        """Return the uv primvar's name, its fallback, and all 2D transforms as one 3 by 3 matrix, by rows."""
         matrix = np.eye(3)
         primvar, fallback = "st", (0.0, 0.0)
         source = source_of(shader, "st")

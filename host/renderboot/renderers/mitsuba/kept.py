@@ -1,4 +1,4 @@
-"""What a translation of a scene has made, for the next one to take what it needs again. Knows no mitsuba."""
+"""Objects made by one translation of a scene, for the next to reuse. Independent of mitsuba."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ Made = TypeVar("Made")
 
 
 class Generation:
-    """The things of one translation. What the next one does not ask for is gone with this one."""
+    """The objects of one translation. Those that the next does not request are freed with this one."""
 
     def __init__(self, before: Generation | None = None) -> None:
         self._before = before._made if before else {}
         self._made: dict[Hashable, object] = {}
         self.has_tuned = False
-        """Whether something that the translation before has made was changed in place."""
+        """Whether an object of the previous translation was changed in place."""
 
     def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """The thing of this key, made where neither this translation nor the one before has it.
+        """Return the object of this key; made unless this or the previous translation has it.
 
         Args:
-            key: all that `make` depends on. An id in it is of something that the thing keeps alive.
+            key: everything `make` depends on. An `id()` in it must be of an object that the result holds.
             make: makes it.
         """
         if key not in self._made:
@@ -35,13 +35,13 @@ class Generation:
         make: Callable[[], object],
         tune: Callable[[object], bool],
     ) -> object:
-        """The thing of this key, changed in place where that can be done, else made.
+        """Return the object of this key, updated in place if possible, else made.
 
         Args:
-            key: which thing it is.
-            content: all that it is made from; equal where it is as it was.
+            key: identifies the object.
+            content: everything it is made from; equal when nothing changed.
             make: makes it.
-            tune: changes the one of the translation before; returns whether it could.
+            tune: updates the previous translation's object; returns whether that was possible.
         """
         before = self._before.get(key)
         if isinstance(before, tuple) and before[0] == content:

@@ -1,6 +1,6 @@
-"""How many of the light samples each light should get: by what it adds to the scene's middle, roughly.
+"""Sampling weights of lights, by their approximate contribution at the scene's centre.
 
-mitsuba picks lights evenly otherwise, and a dim lamp then takes as many samples as the sun.
+By default mitsuba samples lights uniformly: a dim lamp gets as many samples as the sun.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ...scene import (
 )
 
 _LEAST = 0.1
-"""What even the dimmest light gets of the brightest one's share: it may be all that lights some corner."""
+"""The dimmest light's minimum share of the brightest's: it may be the only light in some corner."""
 _POWER = 0.75
-"""Between even (0) and by strength (1): the noise of the sample scene is least around here."""
+"""Exponent from uniform (0) to proportional (1), chosen for the least noise in the sample scene."""
 _NEAREST = 0.35
-"""Lights within the scene count as if at this part of its radius: something is always near them."""
+"""Minimum distance of a light, in scene radii: lights inside the scene are always near some surface."""
 
 
 def shares(lights: list[Light], centre: Matrix, radius: float) -> list[float]:
@@ -56,7 +56,7 @@ def _irradiance(light: Light, centre: Matrix, radius: float) -> float:
 
 
 def _intensity(light: Light) -> float:
-    """Radiant intensity towards where the light shines most."""
+    """Return the radiant intensity in the light's brightest direction."""
     if isinstance(light, PointLight | SpotLight):
         return _luminance(light.intensity)
     x, y, _ = (float(length) for length in np.linalg.norm(light.transform[:3, :3], axis=0))

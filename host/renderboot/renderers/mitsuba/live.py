@@ -1,7 +1,7 @@
-"""A scene that is translated again and again: shapes are used again, values change in place.
+"""Translates a live scene after each change: reuses shapes, updates values in place.
 
-Each mesh is a shape group with one instance, so that one that moves is only another instance. Where more than
-values differ, a scene of mitsuba is made, and with each the trees of all groups.
+Each mesh is a shape group with one instance, so moving it replaces only the instance. If more than values
+changed, a new mitsuba scene is built, with the acceleration structures of all groups.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .shapes import ShapeBuilder
 from .textures import TextureLibrary
 
 _KEPT_BEYOND_FIRST = 32
-"""How many textures, and how many materials, are kept beyond those of the first translation."""
+"""How many textures and materials may be cached beyond those of the first translation."""
 
 
 class LiveTranslation:
@@ -44,7 +44,7 @@ class LiveTranslation:
             with translating(self._threads):
                 return self._prepared(scene)
         except BaseException:
-            # What was changed in place by then is not as it says.
+            # Objects may be partly updated in place: discard all of them.
             self._kept, self._meshes, self._whole = Generation(), {}, None
             self._materials.forget()
             raise
@@ -66,7 +66,7 @@ class LiveTranslation:
         return picture_of(self._whole, scene, self._diagnostics)
 
     def _tune_materials(self, meshes: dict[Hashable, Mesh | None]) -> None:
-        """Where all that shows one material now shows another, change it in place."""
+        """Update a BSDF in place when all meshes with one material now have another."""
         pairs: dict[Material, dict[Material, tuple[Mesh, Mesh]]] = {}
         is_shared: set[Material] = set()
         for slot, mesh in meshes.items():
@@ -81,7 +81,7 @@ class LiveTranslation:
                 self._materials.take_over(before, mesh)
 
     def _forget_if_many(self) -> None:
-        """A colour that is dragged makes a material each time: all of them would fill the memory."""
+        """Empty the caches when large: dragging a colour makes a new material for each change."""
         count = self._materials.count + self._textures.count
         if not self._most_kept:
             self._most_kept = count + _KEPT_BEYOND_FIRST
@@ -91,7 +91,7 @@ class LiveTranslation:
 
 
 class _KeptShapeBuilder(ShapeBuilder):
-    """Takes shapes from the translation before. What is kept holds its meshes: their ids stay theirs."""
+    """Reuses shapes of the previous translation. Cached shapes hold their meshes, so ids are not reused."""
 
     def __init__(self, materials: MaterialLibrary, diagnostics: Diagnostics, kept: Generation) -> None:
         super().__init__(materials, diagnostics)
@@ -122,7 +122,7 @@ class _KeptShapeBuilder(ShapeBuilder):
         return self._kept.get(key, lambda: (make(shared, matrix), shared))[0]
 
     def _content(self, mesh: Mesh) -> Hashable:
-        """All of a mesh but its place: equal where the same arrays show the same BSDF."""
+        """Return a key of a mesh without its transform; equal for the same arrays with the same BSDF."""
         material = mesh.material
         look = material if material.emits or material.primvars else id(self._materials.bsdf(mesh))
         return (*_arrays(mesh), look, mesh.is_closed)
@@ -135,7 +135,7 @@ def _arrays(mesh: Mesh) -> tuple[Hashable, ...]:
 
 
 def _by_slot(scene: Scene) -> dict[Hashable, Mesh | None]:
-    """The meshes by what stays when a material changes; None where several look differently."""
+    """Return meshes by a key that a material change keeps; None where meshes of a key differ in look."""
     found: dict[Hashable, Mesh | None] = {}
     for group in every_group(scene.root):
         for mesh in group.meshes:

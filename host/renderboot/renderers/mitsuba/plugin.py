@@ -28,7 +28,7 @@ class MitsubaRenderer:
             return self._prepare(scene, diagnostics, cache)
 
     def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:
-        """Make textures; see `Renderer.prepare_ahead`. Shapes are filled as fast as compared."""
+        """Make textures; see `Renderer.prefetch_parts`. Not shapes: filling them is as fast as a digest."""
         textures = TextureLibrary(Diagnostics(), cache)
         materials = MaterialLibrary(textures, Diagnostics())
         groups = every_group(scene.root)

@@ -1,6 +1,6 @@
 """Meshes and instances as mitsuba shapes.
 
-Places are baked into vertices, except where many share one shape.
+Transforms are baked into vertices, except for instances.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .materials import MaterialLibrary
 
 
 class ShapeBuilder:
-    """Collects the shapes of a scene; lights found inside instances are handed back with their places."""
+    """Collects the shapes of a scene; lights inside instances are returned with their transforms."""
 
     def __init__(self, materials: MaterialLibrary, diagnostics: Diagnostics) -> None:
         self._materials = materials
@@ -26,7 +26,7 @@ class ShapeBuilder:
         self.lights: list[Light] = []
 
     def add(self, group: Group, places: Matrix | None = None) -> None:
-        """Add a group at each of the places, (n, 4, 4); None: once, where it is."""
+        """Add a group once for each of the matrices, (n, 4, 4); None: once, without a transform."""
         for matrix in [np.eye(4)] if places is None else places:
             for mesh in group.meshes:
                 if not mesh.material.is_absent:
@@ -43,7 +43,7 @@ class ShapeBuilder:
         if len(matrices) == 1:
             self.add(prototype, matrices)
             return
-        # mitsuba's shape groups hold neither lights nor other instances: those are laid out one by one.
+        # mitsuba's shape groups hold neither lights nor other instances: those are expanded.
         seen = [mesh for mesh in prototype.meshes if not mesh.material.is_absent]
         plain = [mesh for mesh in seen if not mesh.material.emits]
         others = [mesh for mesh in seen if mesh.material.emits]
@@ -54,11 +54,11 @@ class ShapeBuilder:
         self.shapes += [self.instance(shared, matrix) for matrix in matrices]
 
     def add_mesh(self, mesh: Mesh, matrix: Matrix) -> None:
-        """Add one mesh, whose space is where the matrix says."""
+        """Add one mesh; `matrix` transforms the space of its group to world space."""
         self.shapes.append(self.shape(mesh, matrix))
 
     def instance(self, shared: object, matrix: Matrix) -> object:
-        """A shape group at one place."""
+        """Return an instance of a shape group with this transform."""
         made: object = mi.load_dict({"type": "instance", "group": shared, "to_world": transform(matrix)})
         return made
 
@@ -71,13 +71,13 @@ class ShapeBuilder:
         return shared
 
     def shape_group(self, meshes: list[Mesh]) -> object:
-        """Meshes that instances can share."""
+        """Return a shape group of the meshes, for instances to share."""
         parts = {f"part{number}": self.shape(mesh, np.eye(4)) for number, mesh in enumerate(meshes)}
         made: object = mi.load_dict({"type": "shapegroup", **parts})
         return made
 
     def shape(self, mesh: Mesh, matrix: Matrix) -> object:
-        """A mesh with its place, and that of its space, in its vertices."""
+        """Return a shape with the mesh's transform and `matrix` baked into its vertices."""
         placed = matrix @ mesh.transform
         linear = placed[:3, :3]
         positions = mesh.positions.astype(np.float64) @ linear.T + placed[:3, 3]
@@ -104,7 +104,7 @@ class ShapeBuilder:
         if mesh.normals is not None:
             _fill(values, "vertex_normals", _placed_normals(mesh.normals, linear))
         if mesh.uvs is not None:
-            # USD counts v upwards, mitsuba downwards.
+            # v points up in USD, down in mitsuba.
             _fill(values, "vertex_texcoords", np.stack([mesh.uvs[:, 0], 1.0 - mesh.uvs[:, 1]], axis=1))
         for name, attribute in self._materials.attributes(mesh).items():
             shape.add_attribute(name, attribute.shape[1], attribute.astype(np.float32).ravel())  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ class ShapeBuilder:
 
 
 def _fill(values: mi.SceneParameters, name: str, rows: Array | Indices | Matrix) -> None:
-    """Write into the shape's own memory: an assignment compares old and new in Python first, one by one."""
+    """Write into the shape's memory directly: assignment would compare all values in Python first."""
     own = np.array(values[name], copy=False).reshape(rows.shape)
     own[...] = rows
     values.set_dirty(name)
@@ -123,7 +123,7 @@ def _placed_normals(normals: Array, linear: Matrix) -> Array:
     try:
         inverse = np.linalg.inv(linear)
     except np.linalg.LinAlgError:
-        # Flattened to nothing in one direction: any normal is as good as another.
+        # A singular transform flattens the mesh: normals are undefined, so keep them.
         return normals.astype(np.float32)
     turned = normals.astype(np.float64) @ inverse
     lengths = np.linalg.norm(turned, axis=1, keepdims=True)

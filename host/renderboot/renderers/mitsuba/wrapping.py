@@ -1,6 +1,6 @@
-"""Wrap modes and UDIM sets as plain images: mitsuba has one mode for both directions, and none that is black.
+"""Bakes wrap modes and UDIM sets into images: mitsuba has one mode for both axes, and no `black`.
 
-Coordinates here count v downwards, as rows do.
+In this module v points down, as image rows do.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from ...scene import ImageTexture, Matrix, Wrap
 
 Half = npt.NDArray[np.float16]
 Extent = tuple[int, int, int, int]
-"""Whole numbers around the texture coordinates of a mesh: least s, least t, greatest s, greatest t."""
+"""Integer bounds of a mesh's texture coordinates: minimum s, minimum t, maximum s, maximum t."""
 
 _PERIODIC = ("repeat", "mirror")
 _FINE = 256
-"""Images of fewer pixels are made finer before they get a black border: it shows half a pixel inside."""
+"""Smaller images are upsampled before a black border is added: filtering blurs it half a pixel inwards."""
 
 
 def needs_extent(texture: ImageTexture) -> bool:
-    """Whether the image must be laid out over all coordinates of its mesh."""
+    """Whether the image must be repeated over the whole uv range of its mesh."""
     return not texture.is_udim and (texture.wrap_s in _PERIODIC) != (texture.wrap_t in _PERIODIC)
 
 
 def wrapped(image: Half, texture: ImageTexture, extent: Extent | None) -> tuple[Half, str, Matrix]:
-    """An image that looks as the wrap modes say.
+    """Return an image with the wrap modes baked in.
 
     Args:
         image: (height, width, channels).
-        texture: Says the modes.
-        extent: Where `needs_extent`: what the mesh's coordinates cover once transformed; None is 0 to 1.
+        texture: Provides the wrap modes.
+        extent: If `needs_extent`: the uv range of the mesh after the texture's transform; None: 0 to 1.
 
     Returns:
-        The image, mitsuba's mode, and the 3 by 3 matrix from the texture's coordinates to that image's.
+        The image, mitsuba's wrap mode, and the 3 by 3 matrix from the texture's uvs to the new image's.
     """
     if texture.is_udim:
         left, top, columns, rows = _tiles(dict(texture.tiles))
@@ -67,7 +67,7 @@ def wrapped(image: Half, texture: ImageTexture, extent: Extent | None) -> tuple[
 
 
 def sampled(image: Half, texture: ImageTexture, place: Matrix, size: tuple[int, ...]) -> Half:
-    """The image at each pixel of another one of this size; `place` leads from that one's coordinates."""
+    """Resample the image to another's pixels, (height, width); `place` maps the other's uvs to this one's."""
     image, mode, inner = wrapped(image, texture, (-8, -8, 9, 9))
     y, x = np.meshgrid(
         (np.arange(size[0]) + 0.5) / size[0], (np.arange(size[1]) + 0.5) / size[1], indexing="ij"
@@ -80,7 +80,7 @@ def sampled(image: Half, texture: ImageTexture, place: Matrix, size: tuple[int, 
 
 
 def atlas(tiles: dict[int, Half], fallback: tuple[float, float, float, float] | None) -> tuple[Half, str]:
-    """All tiles of a set as one image, row by row from the top; and a warning when they are made smaller."""
+    """Return a UDIM set as one image, and a warning when its tiles were downsampled, else empty."""
     left, top, columns, rows = _tiles(tiles)
     height = max(tile.shape[0] for tile in tiles.values())
     width = max(tile.shape[1] for tile in tiles.values())
@@ -101,14 +101,14 @@ def atlas(tiles: dict[int, Half], fallback: tuple[float, float, float, float] | 
 
 
 def _tiles(tiles: dict[int, object] | dict[int, str] | dict[int, Half]) -> tuple[int, int, int, int]:
-    """The set's least u, its greatest v, and how many columns and rows lie between."""
+    """Return the set's minimum u, maximum v, number of columns and number of rows."""
     columns = [(number - 1001) % 10 for number in tiles]
     rows = [(number - 1001) // 10 for number in tiles]
     return min(columns), max(rows) + 1, max(columns) - min(columns) + 1, max(rows) - min(rows) + 1
 
 
 def _bordered(image: Half, axis: int) -> tuple[Half, tuple[float, float]]:
-    """The image between two lines of black, and scale and offset of coordinates along the axis."""
+    """Add a black line at both ends of the axis; return the image, and uv scale and offset on that axis."""
     count = image.shape[axis]
     if count < _FINE:
         image = _finer(image, axis, -(-_FINE // count))
@@ -119,7 +119,7 @@ def _bordered(image: Half, axis: int) -> tuple[Half, tuple[float, float]]:
 
 
 def _finer(image: Half, axis: int, factor: int) -> Half:
-    """The same look with `factor` times the pixels: mixed between their middles, held beyond them."""
+    """Upsample linearly by `factor` along the axis, with edge pixels held."""
     count = image.shape[axis]
     position = np.clip((np.arange(count * factor) + 0.5) / factor - 0.5, 0.0, count - 1)
     below = np.floor(position).astype(np.int64)
@@ -135,12 +135,12 @@ def _finer(image: Half, axis: int, factor: int) -> Half:
 def _laid_out(
     image: Half, axis: int, low: int, high: int, *, is_black: bool
 ) -> tuple[Half, tuple[float, float]]:
-    """The image from `low` to `high`, its edge or black around it, and a pixel more on both sides."""
+    """Extend the image to uv `low`..`high` with its edge or black, plus a pixel on both sides."""
     if is_black and image.shape[axis] < _FINE:
         image = _finer(image, axis, -(-_FINE // image.shape[axis]))
     count = image.shape[axis]
     other = image.shape[1 - axis]
-    # What is beyond the limit is so far outside that its own place in the picture is lost anyway.
+    # Coordinates beyond the limit are clamped: they are too far outside to be recognisable.
     most = max(2, MAX_PIXELS // max(other * count, 1))
     low, high = max(min(low, 0), -most), min(max(high, 1), most + 1)
     wanted = np.arange(low * count - 1, high * count + 1)
