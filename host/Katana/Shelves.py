@@ -1,4 +1,4 @@
-"""Shelves: folders of small scripts, each a shelf item with its name, icon and shortcut in its docstring."""
+"""Shelves: folders of scripts. Each script is a shelf item; its docstring has the name, icon and shortcut."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class ShelfItem:
         self._scope = tuple(scope)
 
     def getName(self) -> str:
-        """Return the name that people see."""
+        """Return the item's display name."""
         return self._name
 
     def getIconName(self) -> str:
-        """Return the icon as the script names it."""
+        """Return the icon's file name or path, as given in the script's docstring."""
         return self._icon
 
     def getKeyboardShortcut(self) -> str:
@@ -71,7 +71,7 @@ class ShelfItem:
         return self._description
 
     def getScope(self) -> tuple[str, ...]:
-        """Return the node types that must be selected for the script to run; empty means it always may."""
+        """Return the node types of which one must be selected to run the script; empty for no condition."""
         return self._scope
 
     def getSourceFile(self) -> str:
@@ -83,15 +83,19 @@ class ShelfItem:
         return Path(self._source_file).name
 
     def sourceFileExists(self) -> bool:
-        """Return whether the script is still there."""
+        """Return whether the script's file exists."""
         return Path(self._source_file).is_file()
 
     def getCode(self) -> str:
-        """Return the script's text."""
+        """Return the script's source text; raises OSError where it cannot be read."""
         return Path(self._source_file).read_text(encoding="utf-8")
 
     def run(self, additionalEnvironment: dict[str, Any] | None = None, checkScope: bool = True) -> None:
-        """Run the script on this thread; an exception in it is logged."""
+        """Run the script on the calling thread; an exception is logged.
+
+        `additionalEnvironment`: global names for the script. With `checkScope`, the script is not run, and a
+        warning is logged, unless a node of a type in its scope is selected.
+        """
         if checkScope and self._scope and not self._in_scope():
             _log.warning("%s works on nodes of type %s: select one.", self._name, ", ".join(self._scope))
             return
@@ -136,13 +140,13 @@ class Shelf:
         return self._type
 
     def getTypeStr(self) -> str:
-        """Return the type in words."""
+        """Return the display name of the shelf's type; empty for an unknown one."""
         return self._type_name or {SHELF_TYPE_BUILTIN: "Built-in", SHELF_TYPE_USER: "User"}.get(
             self._type, ""
         )
 
     def getItems(self) -> list[ShelfItem]:
-        """Return the items, by file name."""
+        """Return the items, sorted by file name."""
         return list(self._items)
 
     def find(self, name: str) -> ShelfItem | None:
@@ -150,7 +154,7 @@ class Shelf:
         return next((item for item in self._items if item.getName() == name), None)
 
     def load(self) -> None:
-        """Read the folder again; a script that cannot be read is reported and left out."""
+        """Read the folder again; a script that cannot be read or parsed is logged and skipped."""
         self._items = []
         for file in sorted(Path(self._path).glob("*.py")):
             if file.name.startswith("_"):
@@ -164,7 +168,7 @@ class Shelf:
 def ParseFile(filename: str) -> dict[str, Any]:
     """Return the fields of the docstring of the script `filename`: name, icon, shortcut, scope, description.
 
-    Raises OSError, or SyntaxError when it is no Python.
+    Raises OSError where it cannot be read, SyntaxError where it is not valid Python.
     """
     text = Path(filename).read_text(encoding="utf-8")
     docstring = ast.get_docstring(ast.parse(text, filename)) or ""
@@ -188,7 +192,7 @@ def ParseFile(filename: str) -> dict[str, Any]:
 
 
 def CreateShelfItem(shelfItemFilename: str) -> ShelfItem:
-    """Return the item that the script describes; raises OSError or SyntaxError."""
+    """Return the item for a script. Raises OSError or SyntaxError, as ParseFile."""
     parsed = ParseFile(shelfItemFilename)
     return ShelfItem(
         parsed["name"],

@@ -1,4 +1,4 @@
-"""The Catalog: the renders of the session with their pictures, to look at again, compare, note and repeat."""
+"""The Catalog tab: the session's renders with thumbnails, to show, compare, annotate and repeat."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _WIDTHS = {
 
 
 class _Table(QTableView):
-    """The table; Return shows the current item in front, Shift+Return behind."""
+    """The table. Return shows the current item in the Monitor's front view, Shift+Return in the back view."""
 
     def __init__(self, on_return: Callable[[bool], None], parent: QWidget) -> None:
         super().__init__(parent)
@@ -55,7 +55,7 @@ class _Table(QTableView):
 
 
 class CatalogTab(BaseTab):
-    """Shows the Catalog's items, newest first."""
+    """Shows the Catalog's items, newest first. Qt's thread."""
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -127,7 +127,7 @@ class CatalogTab(BaseTab):
         inner.addWidget(self._empty)
 
     def clear(self) -> None:
-        """Delete the items that are neither kept nor being rendered. No file is deleted."""
+        """Delete all items that are neither locked nor rendering. No file is deleted."""
         items = CatalogAPI.GetCatalogItems()
         CatalogAPI.DeleteCatalogItems(
             item for item in items if not item.isLocked() and not item.isInProgress()
@@ -139,7 +139,7 @@ class CatalogTab(BaseTab):
         return [self.model.item(row) for row in rows]
 
     def build_menu(self, items: list[CatalogItem]) -> QMenu:
-        """Return the menu of these items; the tab keeps it until the next."""
+        """Return the context menu of `items`. The tab owns it and deletes it when the next one is made."""
         if self._menu is not None:
             self._menu.deleteLater()
         menu = self._menu = QMenu(self)
@@ -183,7 +183,7 @@ class CatalogTab(BaseTab):
         return menu
 
     def _on_view_changed(self, _events: list[Any]) -> None:
-        """Select the item in the front of the Monitor, unless the artist has selected another."""
+        """Select the item in the Monitor's front view, unless the artist has selected another one."""
         before, key = self._front, CatalogAPI.GetPrimaryClientKey()
         front = self._front = CatalogAPI.GetClientCatalogItems(key)[0]
         is_editing = self.table.state() is QAbstractItemView.State.EditingState

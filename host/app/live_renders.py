@@ -1,6 +1,6 @@
-"""The live renders of this desktop: what changes in the graph is cooked and sent to each of them.
+"""Live renders: cooks each change of the graph and sends the result to the running render processes.
 
-Cooking and sending are other threads'. The newest state wins, so a slider that is dragged never queues up.
+Worker threads cook and send. Only the newest state is cooked, so dragging a slider builds no backlog.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OF_NO_PICTURE = (Change.NODE_MOVED,)
 
 @dataclass
 class _Live:
-    """One live render. `state` is all that it has been sent, for a process that begins anew."""
+    """One live render. `state` is the merged total of all updates sent, for a restarted process."""
 
     render: Render
     feed: LiveFeed = field(default_factory=LiveFeed)
@@ -46,12 +46,12 @@ class _Live:
 
 
 class LiveRenders(QObject):
-    """Follows the graph for the renders that are live. Qt's thread.
+    """Updates the live renders when the graph, the frame or a variable changes. Qt's thread.
 
     Signals:
-        asked: a sequence ID; the graph as it is now is being cooked for it.
-        sent: a sequence ID and the revision that it was sent.
-        shown: a sequence ID and the revision that its next picture is of.
+        asked: sequence ID; a cook of the current graph was requested for the render.
+        sent: sequence ID and the revision that was sent to the render.
+        shown: sequence ID and the revision that the render's next picture shows.
     """
 
     asked = Signal(int)
@@ -70,7 +70,7 @@ class LiveRenders(QObject):
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="live-cooking", daemon=True)
         self._thread.start()
-        # What changes in one turn of Qt's loop is one state.
+        # Collects all changes of one turn of the event loop into one cook.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(0)
@@ -84,11 +84,11 @@ class LiveRenders(QObject):
         active_scene().observe_graph(self._on_graph_changed)
 
     def is_live(self, render: Render) -> bool:
-        """Return whether the render follows the graph."""
+        """Return whether the render is a live one that has not ended."""
         return render.sequence_id in self._lives
 
     def revision(self, render: Render) -> int:
-        """Return the latest state that was sent; each later picture says which one it is of."""
+        """Return the number of the latest update sent; pictures name the revision that they show."""
         return self._lives[render.sequence_id].revision
 
     def is_paused(self, render: Render) -> bool:
@@ -97,7 +97,7 @@ class LiveRenders(QObject):
         return live is not None and live.feed.is_paused
 
     def set_paused(self, render: Render, is_paused: bool) -> None:
-        """Have a live render pause, or go on with the scene as it is then."""
+        """Pause a live render, or resume it with the current scene."""
         live = self._lives.get(render.sequence_id)
         if live is None:
             return
@@ -108,28 +108,28 @@ class LiveRenders(QObject):
         self._renders.render_changed.emit(render)
 
     def refresh(self, render: Render) -> None:
-        """Cook anew: something that is not in the graph decides what is rendered, such as a pinned frame."""
+        """Cook again after a change outside the graph, such as pinning the frame."""
         live = self._lives.get(render.sequence_id)
         if live is not None and live.feed.changed():
             self._ask(live)
 
     def set_scale(self, render: Render, scale: int) -> None:
-        """Divide each side of the picture by `scale`."""
+        """Render at a reduced resolution: width and height divided by `scale`."""
         self._set_view(render, Update(scale=scale))
 
     def set_region(self, render: Render, region: tuple[float, ...]) -> None:
-        """Render only left, top, right, bottom, from 0 to 1; an empty region is the whole picture."""
+        """Render only a region: left, top, right, bottom, from 0 to 1; empty for the whole picture."""
         self._set_view(render, Update(region=region))
 
     def close(self) -> None:
-        """Cook nothing more. The cook process must have been closed."""
+        """Stop observing and end the worker thread. Close the cook process first, or this waits for it."""
         active_scene().ignore(self._on_scene_changed)
         active_scene().ignore(self._on_graph_changed)
         self._lives.clear()
         self._work.put(None)
         self._thread.join()
 
-    # --- What changes ---
+    # --- Changes ---
 
     def _on_graph_changed(self, event: GraphEvent) -> None:
         if event.change is Change.NODE_RENAMED:
@@ -200,7 +200,7 @@ class LiveRenders(QObject):
                 return  # the desktop has closed, and Qt's objects with it
 
     def _cook_one(self, number: int, request: dict[str, Any]) -> None:
-        """On the worker thread."""
+        """Send `request` to the cook process and emit its answer. Runs on the worker thread."""
         try:
             answer = self._cook.request(**request)
         except SceneError as error:
@@ -209,7 +209,7 @@ class LiveRenders(QObject):
             self._answered.emit(number, {**answer, "frame": request["frame"]}, "")
 
     def _forget(self, number: int) -> None:
-        """On the worker thread."""
+        """Free the cooked layers of an ended render in the cook process. Runs on the worker thread."""
         try:
             self._cook.request(op="end_live", render=number)
         except SceneError as error:
@@ -279,13 +279,13 @@ _lives: LiveRenders | None = None
 
 
 def set_active_lives(lives: LiveRenders | None) -> None:
-    """Make `lives` the ones that the Monitor acts on."""
+    """Set the live renders that the Monitor controls; None as the desktop closes."""
     global _lives
     _lives = lives
 
 
 def active_lives() -> LiveRenders:
-    """Return the live renders of the desktop."""
+    """Return the desktop's live renders; raises RuntimeError where there is no desktop."""
     if _lives is None:
         raise RuntimeError("There is no desktop.")
     return _lives

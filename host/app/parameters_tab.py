@@ -1,4 +1,4 @@
-"""Parameters: the values of the node that is edited."""
+"""The Parameters tab: editors for the parameters of the edited node."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .scene_queries import active_queries
 
 EXPRESSION_KEY = "Ctrl+="
 _LEAST_WIDTH = 240
-"""Room for a label and a number: Qt takes as much from a narrow column as from a wide one."""
+"""Minimum width in pixels, for a label and a number: Qt shrinks all docked columns by the same amount."""
 
 
 class ParametersTab(BaseTab):
-    """Shows the node that is edited, and changes it as the artist types."""
+    """Shows the parameters of the edited node and applies the artist's changes at once. Qt's thread."""
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -65,16 +65,16 @@ class ParametersTab(BaseTab):
 
     @property
     def node(self) -> Node | None:
-        """The node that is shown."""
+        """The node that is shown, or None."""
         return self._node
 
     @property
     def message(self) -> str:
-        """The refusal that is shown, or an empty string."""
+        """The error that is shown, or an empty string."""
         return self._error.text() if not self._error.isHidden() else ""
 
     def editor(self, name: str) -> Editor:
-        """Return the editor of a parameter of the node that is shown."""
+        """Return the editor of the shown node's parameter `name`; raises KeyError where there is none."""
         return self._editors[name]
 
     def _on_scene_changed(self, change: SceneChange) -> None:
@@ -88,7 +88,7 @@ class ParametersTab(BaseTab):
             return
         if event.change is Change.VALUE:
             if bool(event.node.expression(event.detail)) != self._editors[event.detail].is_expression:
-                self._another_editor.start()  # in another turn: the old one may be what called
+                self._another_editor.start()  # deferred: the editor to be deleted may be the caller
                 return
             self._editors[event.detail].show_value(_shown(event.node, event.detail))
             self._show_relevant()
@@ -178,7 +178,7 @@ class ParametersTab(BaseTab):
         return form
 
     def _on_another_editor(self) -> None:
-        """A parameter has an expression now, or has none any more."""
+        """Rebuild the editors after a parameter's expression was added or removed."""
         name, self._to_focus = self._to_focus, ""
         self._show_node()
         if name in self._editors:
@@ -206,7 +206,7 @@ class ParametersTab(BaseTab):
             self._editors[name].show_value(_shown(self._node, name))
 
     def _show_expression_error(self, name: str) -> None:
-        """Say why an expression cannot be evaluated now; it is kept, for a variable may come later."""
+        """Show why an expression cannot be evaluated. It is kept, as its variable may be defined later."""
         assert self._node is not None
         project = active_scene().project
         try:
@@ -218,7 +218,7 @@ class ParametersTab(BaseTab):
             self._error.show()
 
     def _add_expression_action(self, editor: Editor, name: str) -> None:
-        """An item in the label's menu, with a key that works in the field."""
+        """Add the label's menu item that sets or removes the expression; its shortcut works in the editor."""
         action = QAction("Make Constant" if editor.is_expression else "Set Expression", editor)
         action.setShortcut(QKeySequence(EXPRESSION_KEY))
         action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -235,7 +235,7 @@ class ParametersTab(BaseTab):
         self._to_focus = name
 
     def _show_relevant(self) -> None:
-        """Hide what does not matter for the kind that is chosen."""
+        """Hide the parameters whose `shown_when` condition does not hold."""
         if self._node is None:
             return
         for name, (label, editor) in self._rows.items():
@@ -263,5 +263,5 @@ class ParametersTab(BaseTab):
 
 
 def _shown(node: Node, name: str) -> Value:
-    """What the editor of a parameter shows: its expression, where it has one."""
+    """Return the text or value for a parameter's editor: its expression where it has one, else its value."""
     return node.expression(name) or node.value(name)

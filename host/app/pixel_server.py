@@ -1,6 +1,6 @@
-"""The desktop's end of `-host HOST:PORT`: pictures in, changes of live scenes out. See docs/pixel-stream.md.
+"""The server for `-host HOST:PORT`: receives pictures, sends live scene updates. See docs/pixel-stream.md.
 
-Each connection has a thread of its own, which decodes its pictures: Qt's thread gets them ready to draw.
+One thread per connection receives and decodes pictures; Qt's thread gets decoded images.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ _THUMBNAIL = (192, 108)
 
 
 class _Refused(Exception):
-    """A connection that is closed; the text is the reason."""
+    """A connection is to be closed; the text is the reason, for the log."""
 
 
 class PixelServer(QObject):
-    """Listens on the loopback address while it lives.
+    """Listens on a free port of the loopback address until `close`.
 
-    Signals, emitted by the connections' threads:
-        picture_received: sequence ID, the picture, and the same one small.
-        progress_received: sequence ID, samples done, samples in all.
-        shown_received: sequence ID, and the Shown of a live render; its picture follows, if it has one.
-        stream_begun: sequence ID; from now on `send` reaches the render.
-        stream_ended: sequence ID; no more pictures come over this connection.
+    Signals, emitted on the connections' threads:
+        picture_received: sequence ID, the picture and its thumbnail.
+        progress_received: sequence ID, completed samples, total samples.
+        shown_received: sequence ID and a live render's Shown message, which precedes its picture, if any.
+        stream_begun: sequence ID; the render is connected and `send` reaches it.
+        stream_ended: sequence ID; the connection was closed.
     """
 
     picture_received = Signal(int, QImage, QImage)
@@ -66,21 +66,21 @@ class PixelServer(QObject):
         self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = "{}:{}".format(*self._listener.getsockname()[:2])
-        """What renders get as `-host`."""
+        """HOST:PORT, for the renders' argument `-host`."""
         self._accepting = threading.Thread(target=self._accept, name="pixel-server", daemon=True)
         self._accepting.start()
 
     def admit(self, sequence_id: int) -> str:
-        """Return the token with which the render may send its pictures. Any thread."""
+        """Return a new token that authenticates the render's connection. Any thread."""
         token = secrets.token_hex(16)
         with self._lock:
             self._tokens[sequence_id] = token
         return token
 
     def send(self, sequence_id: int, update: Update) -> None:
-        """Send a live render what has changed, once what was sent before has left. Any thread; never waits.
+        """Queue an update for a live render, merged with any that is not yet sent. Any thread; never waits.
 
-        Nothing happens where the render is not connected: on `stream_begun` it is to be sent everything.
+        Ignored where the render is not connected: the caller sends the full state on `stream_begun`.
         """
         with self._lock:
             outbox = self._outboxes.get(sequence_id)
@@ -88,7 +88,7 @@ class PixelServer(QObject):
             outbox.put(update)
 
     def close(self) -> None:
-        """End all connections and their threads."""
+        """Close the listener and all connections; wait up to 2 s for each thread."""
         with self._lock:
             self._closed = True
             connections = dict(self._connections)
@@ -134,9 +134,9 @@ class PixelServer(QObject):
         except ValueError as error:
             _log.warning("The connection of render %d was closed: it sent %s.", sequence_id, error)
         except (OSError, EOFError):
-            pass  # the render or the desktop has ended; what came so far is shown
+            pass  # the render or the desktop has ended; pictures received so far stay
         except RuntimeError:
-            pass  # Qt has closed, and this object with it
+            pass  # Qt has deleted this object as the desktop closed
         finally:
             _shut(connection)
             outbox.close()
@@ -171,7 +171,7 @@ class PixelServer(QObject):
 
 
 class _Stream:
-    """What one render sends."""
+    """Handles the messages of one render's connection. The connection's thread."""
 
     def __init__(self, server: PixelServer, sequence_id: int) -> None:
         self._server = server
@@ -179,7 +179,7 @@ class _Stream:
         self._shown: Shown | None = None
 
     def take(self, kind: int, content: bytes) -> bool:
-        """Take one message; False after the last. Raises _Refused."""
+        """Handle one message; return False after the last one. Raises _Refused for an invalid message."""
         server, sequence_id = self._server, self._sequence_id
         if kind == Message.PICTURE:
             image = self._picture(content)
@@ -207,12 +207,12 @@ class _Stream:
         shown = self._shown
         if shown is None or not shown.width or not shown.height or image.width() >= shown.width:
             return image
-        # The first picture of a change is coarse, and as large as those that follow.
+        # The first picture after an update has a lower resolution; it is shown at full size.
         return image.scaled(shown.width, shown.height)
 
 
 class _Outbox:
-    """What one live render is still to be sent, on a thread that begins with the first of it."""
+    """Updates to be sent to one live render, by a thread that starts with the first update."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -222,7 +222,7 @@ class _Outbox:
         self._thread: threading.Thread | None = None
 
     def put(self, update: Update) -> None:
-        """Send this, and what waits already, as one update."""
+        """Merge `update` into the pending one and wake the thread. Any thread; never waits for the socket."""
         with self._changed:
             if self._closed:
                 return
@@ -233,7 +233,7 @@ class _Outbox:
             self._changed.notify()
 
     def close(self) -> None:
-        """Send nothing more. The connection must have been shut."""
+        """End the thread and wait for it; pending updates are dropped. Shut down the connection first."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -251,11 +251,11 @@ class _Outbox:
             try:
                 self._connection.sendall(encoded(Message.UPDATE, encoded_update(update)))
             except OSError:
-                return  # the render has ended, which the receiving thread sees, too
+                return  # the render has ended; the receiving thread handles that
 
 
 def _shut(connection: socket.socket) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)  # wakes the threads that wait for it
+        connection.shutdown(socket.SHUT_RDWR)  # wakes the threads that are blocked on it
     except OSError:
-        pass  # it has ended already
+        pass  # the peer has closed it already

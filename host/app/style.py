@@ -1,4 +1,4 @@
-"""How the desktop looks: one palette, one style sheet, the fonts. Panels take colours from here."""
+"""The desktop's palettes, style sheet and fonts, and the named colours that tabs use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication
 
 
 class Palette(Enum):
-    """The palettes that can be chosen."""
+    """The colour schemes that can be chosen."""
 
     DARK = "dark"
     LIGHT = "light"
@@ -69,7 +69,7 @@ GOOD, BUSY, BAD = _SHARED["good"], _SHARED["busy"], _SHARED["bad"]
 GRAPH, GRID = _SHARED["graph"], _SHARED["grid"]
 
 _ARROWS = Path(__file__).parent / "arrows"
-"""A style sheet that draws a field's border has to draw its arrows, too, and takes them from files only."""
+"""Arrow images: a style sheet with a border for fields must set their arrows, too, and only from files."""
 _NUMBER_MARGIN = 5
 
 _SHEET = """
@@ -181,7 +181,7 @@ QLabel[role="bad"] { color: %(bad)s; }
 
 
 def apply(application: QApplication, chosen: Palette = Palette.DARK) -> None:
-    """Give the whole application its colours, fonts and style sheet. Call again to change the palette."""
+    """Set the application's palette, font and style sheet. Call again to change the palette. Qt's thread."""
     for name, value in _COLORS[chosen].items():
         _SHARED[name].setRgb(QColor(value).rgb())
     application.setStyle("Fusion")
@@ -219,7 +219,7 @@ def apply(application: QApplication, chosen: Palette = Palette.DARK) -> None:
 
 
 def align_number(box: QAbstractSpinBox) -> None:
-    """Have the number in `box` start where text does in other fields: its padding does not reach inside."""
+    """Indent the number in `box` like the text of other fields: style sheet padding has no effect there."""
     box.lineEdit().setTextMargins(_NUMBER_MARGIN, 0, 0, 0)
 
 

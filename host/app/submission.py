@@ -1,6 +1,6 @@
-"""A render's way to a farm: temporary folder, stage, command line, submission, in FarmAPI's order.
+"""Submits a render to a farm: temporary folder, stage, command line, job, in FarmAPI's order.
 
-No Qt here: preparing runs on a worker thread, because folders and files may be on slow shares.
+Without Qt: preparation runs on a worker thread, because folders and files may be on slow file shares.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .cook_client import CookClient
 from .frame_sequence import FrameRequest, in_order, path_of, remaining, with_digits
 
 SHARED_ROOTS_VARIABLE = "KQ_SHARED_ROOTS"
-"""Where it is set, files of a scene that lie elsewhere go with a Disk Render."""
+"""Environment variable: folders shared by all machines. A Disk Render copies the scene's other files."""
 
 _log = logging.getLogger("Katana.Render")
 
 _TASK_FRAMES = "{start}-{end}x{step}"
-"""The frames of a task, which the farm fills."""
+"""The frames of a task, as placeholders that the farm substitutes."""
 
 
 class SubmissionError(Exception):
@@ -37,10 +37,10 @@ class SubmissionError(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """What is to be rendered, taken down when the artist asked for it.
+    """A snapshot of what to render, taken when the artist started it.
 
-    `document` is the project as project.to_document gives it; `output` is empty for pictures that belong to
-    the render's own folder. `pixel_host` is where its pictures are sent, and `pixel_ticket` what admits them.
+    `document` is the project from project.to_document. `output` is empty where the picture is written to the
+    render's own folder. `pixel_host` is the HOST:PORT for the pictures, `pixel_ticket` the credentials.
     """
 
     node: str
@@ -60,9 +60,10 @@ class Submission:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A render whose stage is in its folder, ready for the farm.
+    """A render whose stage has been written to its folder, ready to submit.
 
-    `command` still names this machine. `before` and `after` are run before and after it, in the same job.
+    `command` has this machine's paths. `before` and `after` are the job's commands before and after it.
+    `width` and `height` are in pixels; None where the scene has none.
     """
 
     submission: Submission
@@ -79,19 +80,19 @@ class Prepared:
 
 
 def at_home(output: str) -> str:
-    """Return the path with the user's folder in place of a leading `~`."""
+    """Return the path with a leading `~` replaced by the user's home folder."""
     return str(Path(output).expanduser()) if output.startswith("~") else output
 
 
 def numbered(output: str, frame: int) -> str:
-    """Return the path with the frame's digits in place of `#`."""
+    """Return the path with each run of `#` replaced by the frame, zero-padded to the length of the run."""
     return re.sub(r"#+", lambda marks: f"{frame:0{len(marks[0])}d}", output)
 
 
 def prepare(submission: Submission, cook: CookClient) -> Prepared:
-    """Make the render's folder, cook the stage into it, have the farm copy it. Never on Qt's thread.
+    """Make the render's folder, cook the stage into it and call the farm's copyRenderFiles.
 
-    Raises SubmissionError.
+    Never on Qt's thread. Raises SubmissionError.
     """
     with _refusals(submission):
         folder = FarmPluginManager.CreateTemporaryDirectory(submission.context, submission.farm)
@@ -129,7 +130,7 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
 
 
 def hand_in(prepared: Prepared) -> str:
-    """Give the render to the farm and return the job's id. Qt's thread, on which farm plug-ins submit.
+    """Submit the render to the farm and return the job's ID. Qt's thread, as plug-ins expect.
 
     Raises SubmissionError.
     """
@@ -145,11 +146,11 @@ def hand_in(prepared: Prepared) -> str:
 
 @contextmanager
 def _gone_if_empty(folder: str) -> Iterator[None]:
-    """Delete the folder of a render that is refused: no job exists with which it would be deleted."""
+    """Delete `folder` at the end if it is empty: a failed render leaves no job that would delete it."""
     try:
         yield
     finally:
-        with suppress(OSError):  # there is something in it
+        with suppress(OSError):  # not empty
             Path(folder).rmdir()
 
 
@@ -168,7 +169,7 @@ def _refusals(submission: Submission) -> Iterator[None]:
             f"{submission.node} was not submitted to {submission.farm}: {error.strerror or error}{where}."
         ) from error
     except Exception as error:
-        # A farm plug-in may raise anything; the artist gets the message, the log the rest.
+        # A farm plug-in may raise anything; the artist sees the message, the debug log has the traceback.
         _log.debug("Submission failed:", exc_info=True)
         raise SubmissionError(
             f"{submission.farm} did not take the render of {submission.node}: {_words(error)}"
@@ -176,7 +177,7 @@ def _refusals(submission: Submission) -> Iterator[None]:
 
 
 def _shared_roots(submission: Submission) -> list[str] | None:
-    """The folders that a farm's machines see; None where a scene is not packed: previews are for this one."""
+    """Return the folders shared by all machines; None for a preview or where the variable is not set."""
     roots = os.environ.get(SHARED_ROOTS_VARIABLE, "")
     if not roots.strip() or not submission.output:
         return None
@@ -184,7 +185,7 @@ def _shared_roots(submission: Submission) -> list[str] | None:
 
 
 def _ticket(submission: Submission, folder: str) -> list[str]:
-    """The file that lets the render send its pictures: readable by this user alone, as the folder is."""
+    """Write the ticket for the pixel server, readable by this user only; return its path, or nothing."""
     if not submission.pixel_host:
         return []
     path = Path(folder) / TICKET_FILE
@@ -194,7 +195,10 @@ def _ticket(submission: Submission, folder: str) -> list[str]:
 
 
 def _frames(submission: Submission) -> list[int]:
-    """The frames of a sequence in the order in which they are rendered; none for a single picture."""
+    """Return a sequence's frames in rendering order, empty for a single picture; make output folders.
+
+    Raises SubmissionError where all frames exist already.
+    """
     sequence = submission.sequence
     if sequence is None:
         return []
@@ -209,7 +213,7 @@ def _frames(submission: Submission) -> list[int]:
 
 
 def _about_tasks(sequence: FrameRequest | None) -> dict[str, str]:
-    """What a farm that divides a job into tasks reads in the job's environment; others ignore it."""
+    """Return the environment variables for kq's tasks and priority; other farms ignore them."""
     if sequence is None:
         return {}
     return {"KQ_FRAMES_PER_TASK": str(sequence.per_task), "KQ_PRIORITY": str(sequence.priority)}
@@ -227,8 +231,8 @@ def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
 
 
 def _written(submission: Submission, picture: Path) -> str:
-    """The picture as commands name it: with `{frame:04d}` where each frame has a file of its own, with `####`
-    where a task renders several."""
+    """Return the picture's path for commands: with `{frame:04d}` where a task renders one frame of a
+    sequence, with `####` where it renders several."""
     if submission.sequence is None:
         return str(picture)
     return with_digits(submission.output) if submission.sequence.per_task > 1 else submission.output
@@ -241,7 +245,7 @@ def _frame_argument(submission: Submission) -> str:
 
 
 def _around(submission: Submission, stage: str, picture: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The commands before and after a Disk Render. A preview has none, as in Katana."""
+    """Return the commands before and after a Disk Render; none for a preview, as in Katana."""
     if not submission.output:
         return (), ()
     before = command_line.join(session.check_command("stage", stage))

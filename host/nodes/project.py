@@ -1,6 +1,6 @@
-"""Projects on disk: a graph and its frames as JSON, written whole or not at all.
+"""Project files: a graph, its frames and variables as JSON, written atomically.
 
-The same document, as a dictionary, is how a graph travels to the cook process.
+The same document, as a dictionary, is sent to the cook process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSION = 1
 
 @dataclass
 class Project:
-    """A graph with the frames it is worked on at."""
+    """A graph with its current frame, working range and graph state variables."""
 
     graph: Graph = field(default_factory=Graph)
     frame: float = 1.0
@@ -36,7 +36,7 @@ class Project:
 
 
 def resolved(project: Project, name: str, frame: float) -> Graph:
-    """Return the graph of the node `name` with the project's variables and all expressions as values.
+    """Return the graph upstream of the node `name` at `frame`, with variables and expressions evaluated.
 
     Raises SceneError: see `variables.resolve`.
     """
@@ -44,7 +44,7 @@ def resolved(project: Project, name: str, frame: float) -> Graph:
 
 
 def with_values(project: Project, values: Mapping[str, str]) -> Project:
-    """Return `project` with these values of graph state variables, and those of the others as they are."""
+    """Return a copy of `project` in which the graph state variables in `values` are enabled and set."""
     others = [each for each in project.variables if each.name not in values]
     given = {each.name: each for each in project.variables}
     changed = [
@@ -55,7 +55,7 @@ def with_values(project: Project, values: Mapping[str, str]) -> Project:
 
 
 def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:
-    """Return `project` as JSON can hold it; files beneath `folder` are named relative to it."""
+    """Return `project` as a JSON-compatible dictionary. Paths below `folder` are made relative to it."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -93,7 +93,10 @@ def to_document(project: Project, folder: Path | None = None) -> dict[str, Any]:
 
 
 def from_document(document: object, folder: Path | None = None) -> Project:
-    """Return the project that `document` describes; raises ProjectError saying what is wrong with it."""
+    """Return the project that `document` describes. Relative paths are joined to `folder`.
+
+    Raises ProjectError with what is wrong.
+    """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ProjectError("it is not a project of this desktop.")
     if document.get("version") != VERSION:
@@ -149,7 +152,7 @@ def _variables(entries: Any) -> tuple[Variable, ...]:
 
 
 def _relative(value: object, folder: Path | None) -> object:
-    """A project folder that is moved as a whole keeps working."""
+    """Return a path below `folder` relative to it, so that a project's folder can be moved as a whole."""
     if folder is None or not isinstance(value, str) or not value:
         return value
     try:
@@ -165,7 +168,7 @@ def _absolute(value: object, folder: Path | None) -> object:
 
 
 def load(path: str | Path) -> Project:
-    """Read the project at `path`; raises ProjectError."""
+    """Read and return the project at `path`; raises ProjectError. Reads a file: may wait for a share."""
     file = Path(path).absolute()
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -180,13 +183,13 @@ def load(path: str | Path) -> Project:
 
 
 def save(project: Project, path: str | Path) -> None:
-    """Write `project` to `path`, replacing the file in one step; raises ProjectError."""
+    """Write `project` to `path`, replacing the file atomically; raises ProjectError."""
     file = Path(path).absolute()
     write_document(to_document(project, file.parent), file)
 
 
 def write_document(document: dict[str, Any], file: Path) -> None:
-    """Write a project's document to `file`, replacing it in one step; raises ProjectError. Any thread."""
+    """Write a project's document to `file`, replacing it atomically; raises ProjectError. Any thread."""
     text = json.dumps(document, indent=2) + "\n"
     temporary = ""
     try:
@@ -195,7 +198,7 @@ def write_document(document: dict[str, Any], file: Path) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes the file private; a project is as readable as anything else the artist writes.
+        # mkstemp makes the file private; a project gets the permissions of the artist's umask.
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)

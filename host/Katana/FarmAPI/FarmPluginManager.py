@@ -1,6 +1,6 @@
-"""Finds the farm plug-ins, keeps one of each, and is the one way by which the desktop calls them.
+"""Loads the farm plug-ins, keeps one instance of each, and makes all the desktop's calls to them.
 
-`farm` is a plug-in's name everywhere; None means the default farm.
+`farm` is a plug-in's name in all functions; None means the default farm.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 _log = logging.getLogger("Katana.FarmAPI")
 
-# Which plug-in type Katana's own manager looks for is in no readable source: remembered, and unverified.
+# Not documented: the plug-in type that Katana's own manager loads is from memory and not verified.
 _PLUGIN_TYPE = "FarmPlugin"
 _PLUGIN_API = 1
 
@@ -53,11 +53,11 @@ _lock = threading.Lock()
 
 
 class FarmPluginManagerException(Exception):
-    """A farm plug-in is missing, or did not give what the manager needs; the text is for the user."""
+    """A farm plug-in is missing or returned an invalid value. The text is shown to the user."""
 
 
 class JobRequest:
-    """What a farm plug-in is asked to run: `commands`, in order, in `environment`, for `frames`."""
+    """A job to be submitted: `commands`, run in order with `environment`, for the frames `frames`."""
 
     def __init__(
         self,
@@ -77,12 +77,12 @@ class JobRequest:
 
 
 def Initialize() -> None:
-    """Find and make the farm plug-ins."""
+    """Load the farm plug-ins."""
     LoadFarmPlugins()
 
 
 def LoadFarmPlugins() -> None:
-    """Make one of each farm plug-in in the folders `Plugins`; one that fails is reported and left out."""
+    """Create each farm plug-in found in the `Plugins` folders; one that raises is logged and skipped."""
     global _default_farm
     for plugin in Plugins.Load(_PLUGIN_TYPE, _PLUGIN_API, Plugins.DefaultPaths("Plugins")):
         if plugin.name in _farms:
@@ -120,7 +120,7 @@ def SetDefaultFarm(farm: str) -> None:
 
 
 def CreateRenderContextName(sequenceID: object = None) -> str:
-    """Return a new name for a render, fit for a folder's name, and note the current frame for it."""
+    """Return a new unique name for a render, valid as a folder name, and store the current frame under it."""
     with _lock:
         number = next(_counter)
         tail = f"_{sequenceID}" if sequenceID is not None else ""
@@ -130,9 +130,9 @@ def CreateRenderContextName(sequenceID: object = None) -> str:
 
 
 def _set_sequence(renderContextName: str, frames: list[int], environment: dict[str, str]) -> None:
-    """Have the job of this render name these frames instead of the current one. The stand-in's own.
+    """Set the frames of the render's job, in place of the current one. Not in Katana's API.
 
-    `environment` is added to the job's: what a farm is to know of the sequence.
+    `environment` is added to the job's environment: settings of the sequence that a farm may read.
     """
     with _lock:
         _frames[renderContextName] = frames
@@ -140,7 +140,10 @@ def _set_sequence(renderContextName: str, frames: list[int], environment: dict[s
 
 
 def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) -> str:
-    """Have the farm make a folder for the render, and return its path; raises when it cannot be written."""
+    """Call the farm's createTemporaryDirectory and return the path. Not on Qt's thread: may wait for a share.
+
+    Raises FarmPluginManagerException where the folder does not exist or is not writable.
+    """
     folder = _plugin(farm).createTemporaryDirectory(renderContextName)
     if not folder or not Path(folder).is_dir():
         raise FarmPluginManagerException(f"{_name(farm)} made no folder for the render: it gave '{folder}'.")
@@ -152,16 +155,16 @@ def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) ->
 def CopyRenderFiles(
     renderFiles: list[str], renderContextName: str | None = None, farm: str | None = None
 ) -> None:
-    """Have the farm take the files of a render to where it reads them."""
+    """Call the farm's copyRenderFiles, which copies the files to where its machines read them."""
     _plugin(farm).copyRenderFiles(renderFiles, renderContextName or CreateRenderContextName())
 
 
 def PrepareRemoteCommand(
     localCommandLine: str, renderContextName: str, remoteTempDirectory: str, farm: str | None = None
 ) -> str:
-    """Return `localCommandLine` as the farm's machines must run it.
+    """Return `localCommandLine` converted for the farm's machines.
 
-    The farm's own renderboot command, installation and folder take the place of this machine's.
+    The farm's renderboot command, installation and temporary folder replace this machine's.
     """
     del renderContextName
     metadata = _plugin(farm).getRemoteInstallationMetadata()
@@ -181,10 +184,13 @@ def PrepareRemoteCommand(
 def SubmitJob(
     nodeName: str, renderContextName: str, remoteTempDir: str, commands: list[str], farm: str | None = None
 ) -> str:
-    """Hand a job to the farm and return its id."""
+    """Submit a job to the farm and return its ID.
+
+    Raises FarmPluginManagerException where there is no such farm or it returns no ID.
+    """
     plugin = _plugin(farm)
     environment = dict(session.render_environment())
-    # For a farm that keeps render processes ready; others ignore it.
+    # Read by a farm with standby processes; others ignore it.
     environment["KQ_STANDBY_COMMAND"] = command_line.join(session.standby_command())
     environment.update(plugin.getEnvironmentForJob(renderContextName) or {})
     with _lock:
@@ -198,7 +204,7 @@ def SubmitJob(
 
 
 def StartJob(jobId: str, farm: str | None = None) -> None:
-    """Start a job, or start it again."""
+    """Start a job, or restart one that has ended."""
     _plugin(farm).startJob(jobId)
 
 
@@ -213,7 +219,7 @@ def GetJobState(jobId: str, farm: str | None = None) -> str:
 
 
 def GetRenderLogFilename(jobId: str, farm: str | None = None) -> str | None:
-    """Return the log file of a job, or None while there is none."""
+    """Return the path of a job's log file, or None while there is none."""
     return _plugin(farm).getRenderLogFilename(jobId)
 
 

@@ -1,4 +1,4 @@
-"""NodegraphAPI: the nodes of the project, which are selected, and the frame."""
+"""NodegraphAPI: the project's nodes, their selection and positions, the current frame and the range."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = [
 
 
 def CreateNode(type: str, parent: GroupNode | None = None) -> Node:
-    """Add a node of the type `type`; raises GraphError when there is no such type."""
+    """Add a node of the type `type` and return it; raises GraphError where there is no such type."""
     del parent
     node = _view(active_scene().graph.create(node_type(type)))
     ExecuteCallbacksForType(Callbacks.Type.onNodeCreate, hash(node), nodeType=type, node=node)
@@ -77,7 +77,7 @@ def GetNodeTypes() -> list[str]:
 
 
 def GetRootNode() -> GroupNode:
-    """Return the node that holds all others."""
+    """Return the root node, which contains all others."""
     return GroupNode._root()
 
 
@@ -97,13 +97,13 @@ def IsNodeSelected(node: Node) -> bool:
 
 
 def SetNodeSelected(node: Node, selected: bool) -> None:
-    """Select `node` as well, or no longer."""
+    """Add `node` to the selection, or remove it."""
     others = tuple(other for other in active_scene().selected if other is not node._node)
     active_scene().select((*others, node._node) if selected else others)
 
 
 def GetAllEditedNodes() -> list[Node]:
-    """Return the nodes whose parameters are shown: one at most."""
+    """Return the nodes whose parameters are shown; the stand-in shows one at most."""
     edited = active_scene().edited
     return [] if edited is None else [_view(edited)]
 
@@ -114,7 +114,7 @@ def IsNodeEdited(node: Node) -> bool:
 
 
 def SetNodeEdited(node: Node, edited: bool, exclusive: bool = False) -> None:
-    """Show the parameters of `node`, or no longer."""
+    """Show or hide the parameters of `node`."""
     del exclusive
     if edited:
         active_scene().edit(node._node)
@@ -123,13 +123,13 @@ def SetNodeEdited(node: Node, edited: bool, exclusive: bool = False) -> None:
 
 
 def GetNodePosition(node: Node) -> tuple[int, int]:
-    """Return where `node` lies in the Node Graph."""
+    """Return the position (x, y) of `node` in the Node Graph."""
     x, y = node._node.position
     return round(x), round(y)
 
 
 def SetNodePosition(node: Node, xy: tuple[int, int]) -> None:
-    """Lay `node` elsewhere in the Node Graph."""
+    """Move `node` to the position `xy` in the Node Graph."""
     node._node.position = (float(xy[0]), float(xy[1]))
 
 
@@ -139,7 +139,7 @@ def GetCurrentTime() -> float:
 
 
 def SetCurrentTime(newTime: float, final: bool = True) -> None:
-    """Go to a frame."""
+    """Set the current frame."""
     del final
     active_scene().set_frame(float(newTime))
 
@@ -167,12 +167,12 @@ def SetOutTime(outTime: float, final: bool = True) -> None:
 
 
 def GetWorkingInTime() -> float:
-    """Return the first frame worked on: the project's."""
+    """Return the first frame of the working range; the stand-in's is the project's range."""
     return GetInTime()
 
 
 def GetWorkingOutTime() -> float:
-    """Return the last frame worked on: the project's."""
+    """Return the last frame of the working range; the stand-in's is the project's range."""
     return GetOutTime()
 
 
@@ -194,6 +194,6 @@ def GetProjectDir() -> str:
 
 
 def GetKatanaSceneName() -> str | None:
-    """Return the project's name: its file's, without its ending, or None."""
+    """Return the project file's name without its suffix, or None where there is no file."""
     path = active_scene().path
     return None if path is None else path.stem

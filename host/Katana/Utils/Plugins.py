@@ -1,6 +1,6 @@
-"""The plug-in loader: runs plug-in files by path and gathers what their PluginRegistry lists.
+"""The plug-in loader: runs plug-in files by path and collects the entries of their PluginRegistry.
 
-A file that fails is logged, and the others are loaded all the same.
+A file that raises is logged; the others are loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PACKAGE = "__plugins3__"
 
 
 class NoExceptionProxy:
-    """Wraps a plug-in's data; a call that fails is reported and gives None."""
+    """Wraps a plug-in's data; a call that raises is logged and returns None."""
 
     def __init__(self, data: Any) -> None:
         self._data = data
@@ -47,7 +47,7 @@ class NoExceptionProxy:
 
 
 class Plugin:
-    """One entry of a PluginRegistry, and the module it came from."""
+    """An entry of a PluginRegistry, with the module that lists it."""
 
     def __init__(
         self, path: str, module: ModuleType, plugtype: str, apinum: float, name: str, data: Any
@@ -74,7 +74,10 @@ def DefaultPaths(subdir: str = "Plugins") -> list[str]:
 
 
 def ExpandPaths(path: str) -> list[str]:
-    """Return the plug-in files of the folder `path`, modules and packages, by name; a file is its own."""
+    """Return the plug-in files of the folder `path`, modules and packages, sorted by name.
+
+    Where `path` is a file, it is returned itself; where it does not exist, the list is empty.
+    """
     folder = Path(path)
     if folder.is_file():
         return [str(folder)]
@@ -98,9 +101,9 @@ def Load(
     reloadCached: bool = False,
     blacklist: Callable[[str], bool] | None = None,
 ) -> list[Plugin]:
-    """Return the plug-ins of type `plugtype` found at `paths`, folders or files, in that order.
+    """Return the plug-ins of type `plugtype` and version `apinum` (None: any) in `paths`, in their order.
 
-    `apinum` of None means any. Files for which `blacklist` returns True are left out.
+    `paths` are folders or files. Files for which `blacklist` returns True are skipped.
     """
     found: list[Plugin] = []
     for path in paths:
@@ -118,7 +121,7 @@ def Load(
 def LoadModule(path: str, reloadCached: bool = False) -> list[Plugin]:
     """Run the plug-in file at `path` (once, unless `reloadCached`) and return what it registers.
 
-    A file that fails is reported and registers nothing.
+    A file that raises is logged and registers nothing.
     """
     file = str(Path(path).absolute())
     if reloadCached or file not in _loaded:
@@ -161,7 +164,7 @@ def _run(file: str) -> ModuleType:
 
 
 def _module_name(stem: str, file: str) -> str:
-    """Two plug-in files of one name are two modules: the later gets a number."""
+    """Return a unique module name: a number is added for a second plug-in file of the same name."""
     name, number = f"{_PACKAGE}.{stem}", 2
     while name in sys.modules and getattr(sys.modules[name], "__file__", None) != file:
         name, number = f"{_PACKAGE}.{stem}_{number}", number + 1
@@ -196,7 +199,7 @@ def _same_version(registered: object, wanted: object) -> bool:
 
 
 def _in_words(error: BaseException, file: str) -> str:
-    """Name the line of the plug-in where it went wrong: what its author looks for first."""
+    """Return the error's message with the last line of the plug-in's own files in its traceback."""
     if isinstance(error, SyntaxError):
         return f"{error.msg}, line {error.lineno} of {error.filename}."
     folder = str(Path(file).parent)

@@ -1,4 +1,4 @@
-"""The tab types that there are, built in and from plug-ins, and the tabs that are open."""
+"""The registry of tab types, built in and from plug-ins, and the list of open tabs. Qt's thread."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _open: list[TabWithTimeline] = []
 
 
 class TabWithTimeline(QWidget):
-    """Holds a tab, as Katana does so as to show a timeline with it."""
+    """The container of a tab. In Katana it can show a timeline with the tab."""
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class TabWithTimeline(QWidget):
         layout.addWidget(widget)
 
     def getWidget(self) -> QWidget:
-        """Return the tab."""
+        """Return the tab's own widget."""
         return self._widget
 
     def getTabTitle(self) -> str:
@@ -59,11 +59,11 @@ class TabWithTimeline(QWidget):
         return str(title) if title else GetTabTypeName(self)
 
     def isTimelineShown(self) -> bool:
-        """Return whether a timeline is shown with it: never, here; the window has one."""
+        """Return False: the stand-in has one timeline, in the main window."""
         return False
 
     def showTimeline(self, show: bool) -> None:
-        """Show a timeline with it: nothing, here; the window has one."""
+        """Do nothing: the stand-in has one timeline, in the main window."""
         del show
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -75,17 +75,17 @@ class TabWithTimeline(QWidget):
 
 
 def _register(name: str, tab_class: type[QWidget], path: str = "") -> None:
-    """Offer a tab type; the first of a name stays."""
+    """Register a tab type; ignored where the name is taken."""
     _types.setdefault(name, (tab_class, path))
 
 
 def GetTabPluginSearchPaths() -> list[str]:
-    """Return the folders `Tabs` of KATANA_RESOURCES."""
+    """Return the existing `Tabs` folders of KATANA_RESOURCES."""
     return KatanaResources.GetSearchPaths("Tabs")
 
 
 def LoadTabPlugins(tabPluginSearchPaths: list[str]) -> set[str]:
-    """Offer the tab types of the plug-ins in these folders, and return their names."""
+    """Register the tab types of the plug-ins in these folders and return their names."""
     names: set[str] = set()
     for plugin in Plugins.Load(_PLUGIN_TYPE, _PLUGIN_API, tabPluginSearchPaths):
         _register(plugin.name, plugin.data, plugin.path)
@@ -94,12 +94,12 @@ def LoadTabPlugins(tabPluginSearchPaths: list[str]) -> set[str]:
 
 
 def GetAvailableTabTypeNames() -> list[str]:
-    """Return the names of all tab types."""
+    """Return the names of all tab types, sorted."""
     return sorted(_types)
 
 
 def GetTabPluginPath(tabTypeName: str) -> str:
-    """Return the file that a tab type came from; empty for the built-in ones."""
+    """Return the path of the plug-in file of a tab type; empty for the built-in ones."""
     return _types[tabTypeName][1]
 
 
@@ -127,7 +127,7 @@ def _icon(icon: object) -> QIcon | None:
 
 
 def CreateTab(tabTypeName: str, parent: QWidget | None) -> TabWithTimeline:
-    """Make a tab of the type; raises KeyError for an unknown type, and whatever a plug-in's tab raises."""
+    """Create a tab; raises KeyError for an unknown type, and any exception of the tab's constructor."""
     tab_class = _types[tabTypeName][0]
     tab = tab_class(parent)
     holder = TabWithTimeline(tab)
@@ -146,7 +146,7 @@ def GetAllTabs() -> list[QWidget]:
 
 
 def GetTabTypeName(widget: QWidget) -> str:
-    """Return the type of an open tab, or of what holds it."""
+    """Return the type name of an open tab or of its container; empty for other widgets."""
     return str(widget.property("tabTypeName") or "")
 
 
@@ -156,7 +156,7 @@ def GetTabsByType(tabTypeName: str) -> list[QWidget]:
 
 
 def FindTopTab(tabTypeName: str, alsoRaise: bool = False) -> QWidget | None:
-    """Return the open tab of a type that is nearest to the eye, or None; and bring it forward if asked."""
+    """Return the visible tab of a type, else its first open one, or None; `alsoRaise` raises it."""
     tabs = GetTabsByType(tabTypeName)
     found = next((tab for tab in tabs if tab.isVisible()), tabs[0] if tabs else None)
     if found is not None and alsoRaise:
@@ -165,7 +165,7 @@ def FindTopTab(tabTypeName: str, alsoRaise: bool = False) -> QWidget | None:
 
 
 def RaiseTab(widget: QWidget) -> None:
-    """Bring a tab forward."""
+    """Raise the tab in its dock or tab widget and give it the keyboard focus."""
     parent: QWidget | None = widget
     while parent is not None:
         if isinstance(parent, QDockWidget):
@@ -178,7 +178,7 @@ def RaiseTab(widget: QWidget) -> None:
 
 
 def GetSettings(widget: QWidget) -> dict[str, Any]:
-    """Return what a tab wants the next session to know; a tab that fails is reported and gives nothing."""
+    """Return the settings that a tab wants to keep; empty, with an error logged, where it raises."""
     try:
         settings = widget.getSettings() if hasattr(widget, "getSettings") else {}
         return dict(settings or {})
@@ -188,7 +188,7 @@ def GetSettings(widget: QWidget) -> dict[str, Any]:
 
 
 def ApplySettings(widget: QWidget, settings: dict[str, Any]) -> None:
-    """Give a tab the settings that it returned earlier; a tab that fails is reported."""
+    """Pass to a tab the settings from an earlier GetSettings; an exception is logged."""
     try:
         if hasattr(widget, "applySettings"):
             widget.applySettings(settings)
