@@ -27,7 +27,7 @@ from katana_queue.kq.farms.slurm import Slurm  # noqa: E402
 from benchmarks.measuring import connected_session, until  # noqa: E402
 from benchmarks.turns import Turns  # noqa: E402
 from host.app.interactive import settle  # noqa: E402
-from tests.farms.slurm_cluster import SlurmCluster, missing_programs  # noqa: E402
+from tests.farms.slurm_cluster import SlurmCluster, why_not_here  # noqa: E402
 
 __all__ = ["run"]
 
@@ -37,8 +37,8 @@ _SLEEPS = "import time; time.sleep(3600)"
 
 def run(small: bool) -> list[dict[str, Any]]:
     """Rows of figures; `small` for a quick look: 50 tasks, and a controller that is frozen for 2 s."""
-    if missing := missing_programs():
-        return [{"what": f"not measured: {missing[0]} is not installed"}]
+    if why := why_not_here():
+        return [{"what": f"not measured: {why}"}]
     count, frozen_s = (50, 2.0) if small else (1_000, 30.0)
     with tempfile.TemporaryDirectory(prefix="kq-benchmark-") as name:
         folder = Path(name)

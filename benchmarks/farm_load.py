@@ -16,7 +16,7 @@ import psutil
 from kq.farms.job_folder import FarmJob, JobFolder
 from kq.farms.slurm import Slurm
 from kq.records import JobSpec, new_job_id
-from tests.farms.slurm_cluster import SlurmCluster, missing_programs
+from tests.farms.slurm_cluster import SlurmCluster, why_not_here
 
 __all__ = ["run"]
 
@@ -28,8 +28,8 @@ def run(*, small: bool) -> list[dict[str, object]]:
     """A row a number of tasks; `small`: 100 tasks, two questions."""
     sizes = (100,) if small else (1_000, 4_000)
     rows = list(_share(sizes if small else (100, 1_000, 10_000)))
-    if missing := missing_programs():
-        return [*rows, {"what": f"not measured: {missing[0]} is not installed"}]
+    if why := why_not_here():
+        return [*rows, {"what": f"not measured: {why}"}]
     with tempfile.TemporaryDirectory(prefix="kq-benchmark-") as name:
         Path(name).chmod(0o755)
         cluster = SlurmCluster(Path(name))

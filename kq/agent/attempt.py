@@ -1,6 +1,7 @@
-"""One attempt: the processes and the log, around the decisions of attempt_machine. Uses no socket.
+"""One attempt: its processes and its log. Carries out what attempt_machine decides. Uses no socket.
 
-Nothing blocks: the Agent's loop calls `step` when `next_step_s` has passed or a child has ended.
+The Agent's loop calls `step` when `next_step_s` has passed or a child has ended. Only ending leftover
+processes may block, for some seconds.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ class Tunnel:
 
     def lead_to(self, ports: Sequence[int]) -> None:
         """Forward new connections to these local ports, in the order of `there`; close other ones."""
-        self._local_ports = dict(zip(self.there, ports, strict=True))
         with self._lock:
+            self._local_ports = dict(zip(self.there, ports, strict=True))
             # Another program may have such a port now, accept a connection and never reply.
             strays = [end for end, port in self._ends.items() if port not in ports]
         for end in strays:
@@ -77,7 +77,7 @@ class Tunnel:
         with self._lock:
             ends = list(self._ends)
         for end in ends:
-            hang_up(end)
+            _hang_up(end)
 
     def _on_connection(
         self, channel: paramiko.Channel, _origin: tuple[str, int], server: tuple[str, int]
@@ -109,7 +109,7 @@ class Tunnel:
             return
         sock.settimeout(None)
         with self._lock:
-            if self._closed:
+            if self._closed or port not in self._local_ports.values():  # `lead_to` was called meanwhile
                 hang_up(channel)
                 hang_up(sock)
                 return

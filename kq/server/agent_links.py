@@ -46,11 +46,11 @@ class AgentLinks:
     def has_place(self, agent_id: str, role: str) -> bool:
         """Whether the Agent may register: its key has fewer Agents than its limit, or has this one already.
 
-        An Agent that may not is asked to register when another of the key is gone: that may have crashed
-        already, without being detected yet.
+        A refused Agent is asked to register again once another Agent of the key is gone: that one may have
+        crashed already, without being detected yet. At most as many wait as the key may have Agents.
         """
         most = self.allowances.max_agents(role)
-        if most is None or agent_id in self._roles or len(self.agents_of(role)) < most:
+        if most is None or self._roles.get(agent_id) == role or len(self.agents_of(role)) < most:
             return True
         waiting = self._waiting.setdefault(role, [])
         if agent_id not in waiting and len(waiting) < most:
@@ -58,7 +58,7 @@ class AgentLinks:
         return False
 
     def connect(self, agent_id: str, peer: bytes, role: str) -> bool:
-        """Set the peer and the role of the Agent. Returns whether the peer is another than before."""
+        """Set the peer and the role of the Agent. Returns whether the peer has changed."""
         is_new = self._routes.get(agent_id) != peer
         self._routes[agent_id] = peer
         self._roles[agent_id] = role

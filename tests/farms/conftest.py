@@ -7,28 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.farms.slurm_cluster import SlurmCluster, missing_programs
+from tests.farms.slurm_cluster import SlurmCluster, why_not_here
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
     """Three nodes that share this machine."""
-    if missing := missing_programs():
-        pytest.skip(f"{missing[0]} is not installed (packages slurmctld, slurmd, slurm-client, munge)")
-    made = SlurmCluster(tmp_path_factory.mktemp("slurm"))
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+    yield from _started(tmp_path_factory)
 
 
 @pytest.fixture
 def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
     """One that a test may break."""
-    if missing := missing_programs():
-        pytest.skip(f"{missing[0]} is not installed (packages slurmctld, slurmd, slurm-client, munge)")
-    made = SlurmCluster(tmp_path_factory.mktemp("slurm"))
+    yield from _started(tmp_path_factory)
+
+
+def _started(folders: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+    if why := why_not_here():
+        pytest.skip(why)
+    made = SlurmCluster(folders.mktemp("slurm"))
     try:
         made.start()
         yield made

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-__all__ = ["NODES", "SlurmCluster", "missing_programs"]
+__all__ = ["NODES", "SlurmCluster", "why_not_here"]
 
 NODES = ("n1", "n2", "n3")
 _START_TIMEOUT_S = 40.0
@@ -64,10 +64,15 @@ PartitionName=short Nodes=n1 MaxTime=5 State=UP DefMemPerCPU=200
 """
 
 
-def missing_programs() -> list[str]:
-    """Which of Slurm's programs are not installed here."""
+def why_not_here() -> str:
+    """Why Slurm's daemons cannot run on this machine; "" where they can."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return [name for name in _PROGRAMS if shutil.which(name, path=path) is None]
+    missing = [name for name in _PROGRAMS if shutil.which(name, path=path) is None]
+    if missing:
+        return f"{missing[0]} is not installed (packages slurmctld, slurmd, slurm-client, munge)"
+    if not Path("/sys/fs/cgroup").is_mount():
+        return "slurmd needs control groups, and none are mounted at /sys/fs/cgroup"
+    return ""
 
 
 class SlurmCluster:

@@ -174,8 +174,9 @@ class JobsModel(QAbstractTableModel):
         row = self.row(job_id)
         if row is None:
             return
-        tasks = self._expanded.tasks.pop(job_id, None)
+        tasks = self._expanded.tasks.get(job_id)
         self.beginRemoveRows(_NO_INDEX, row, row + (tasks.shown if tasks else 0))
+        self._expanded.tasks.pop(job_id, None)
         self._order.remove(job_id)
         self._expanded.place(self._order)
         self.endRemoveRows()
