@@ -1,4 +1,4 @@
-"""How long from a click to the first picture: by a process kept ready, by a new one, without a queue?
+"""How long from a click to the first picture: with a standby process, a new process, no queue?
 
 The click is the submit, the picture the PNG on disk; between two clicks a light changes, or everything does.
 The bare limit is mitsuba in this process, with the scene read and translated before the clock starts.
@@ -49,7 +49,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
             reading_ms.append(_ms(begin_s))
             cold = _Render(session, stages.with_another_light(), size, ready=False)
             cold_ms.append(cold.first_picture_ms())
-            # When such a render ends, the next one's process is loaded, and told of it.
+            # When a render ends, the next standby process is loaded and gets a description of it.
             for times_ms, before in (
                 (ready_ms, stages.with_another_light()),
                 (changed_ms, stages.of_another_scene()),
@@ -75,7 +75,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
 
 
 class _Stages:
-    """Stage files as the desktop writes them, one a click: everything in one file."""
+    """Stage files as the desktop writes them: one flattened file for each click."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -85,12 +85,12 @@ class _Stages:
         self._intensity = next(lights).GetIntensityAttr()
 
     def with_another_light(self) -> Path:
-        """The sample scene, of which one light is not as it was."""
+        """Write the sample scene with one light changed."""
         self._intensity.Set(self._intensity.Get() * 1.02)
         return self._written(self._stage)
 
     def of_another_scene(self) -> Path:
-        """Nothing of the sample scene is in it."""
+        """Write a scene that has nothing in common with the sample scene."""
         stage = Usd.Stage.CreateInMemory()
         UsdGeom.Cube.Define(stage, "/Cube")
         return self._written(stage)
@@ -122,7 +122,7 @@ class _Render:
         )
 
     def first_picture_ms(self) -> float:
-        """Submit it, and wait for the picture; the render is over when this returns."""
+        """Submit the render, wait for its first picture, stop it, wait for its end; returns milliseconds."""
         begin_s = time.perf_counter()
         job_id, _taken = self._client.submit(self._spec)
         until(self._picture.exists, every_s=0.001)
@@ -140,7 +140,7 @@ class _Render:
 
 
 def _await_ready(session: Session) -> None:
-    """Wait until the Agent's process has loaded: it sleeps, and has not used the processor for a while."""
+    """Wait until the Agent's standby process has loaded: it sleeps, and has used no CPU for a while."""
     agent = psutil.Process(session.client.agents()[0].pid)
     until(lambda: bool(agent.children()))
     [ready] = agent.children()

@@ -1,6 +1,6 @@
-"""How many decisions a second does the pure core take, what does it remember, and how does each grow?
+"""How many decisions a second does the core make, how much memory does it hold, and how do both grow?
 
-Simulated Agents obey at once: no process, socket, clock or file takes part.
+Simulated Agents respond at once: no process, socket, clock or file is involved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
     """One row a case, each measured in a process of its own, so that memory is the case's alone.
 
     Args:
-        small: the smallest sizes only, to see that it runs.
+        small: the smallest sizes only, as a smoke test.
 
     Returns:
         Rows with `shape`, `agents`, `tasks`, and what each step cost: microseconds a task or a heartbeat,
@@ -42,7 +42,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
 
 
 def cases(*, small: bool) -> list[tuple[str, int, int]]:
-    """Shape of the work, number of Agents, number of tasks."""
+    """Return each case: shape of the work, number of Agents, number of tasks."""
     if small:
         return [(shape, 100, 1_000) for shape in SHAPES]
     growth = [(shape, 10_000, tasks) for shape in SHAPES for tasks in (1_000, 10_000, 100_000, 1_000_000)]
@@ -89,7 +89,7 @@ def measure(shape: str, agents: int, tasks: int) -> dict[str, object]:
         raise AssertionError(f"{ended} of {tasks} tasks ended")
     gc.collect()
     done_rss = process.memory_info().rss
-    # The first tasks were given while the Agents joined: that is their part of the decisions.
+    # The first tasks were assigned while the Agents registered: count their share of the decisions.
     per_task_s = submit_s / tasks + decide_s / tasks
     return {
         "shape": shape,

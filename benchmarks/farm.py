@@ -1,4 +1,4 @@
-"""What a farm costs the desktop: CPU of a submission and of a poll of 1,000 tasks, and Qt's turns meanwhile.
+"""What a farm costs the desktop: CPU of a submission and of a poll of 1,000 tasks, and stalls of Qt's thread.
 
 On a private Slurm of three nodes on this machine, whose controller is frozen for the last row.
 """
@@ -60,7 +60,7 @@ def run(small: bool) -> list[dict[str, Any]]:
 
 
 def _row(what: str, work: Callable[[], object], times: int = 1) -> dict[str, Any]:
-    """What `work` takes of this program's CPU and by the clock; of `times`, the worst."""
+    """Measure CPU time and elapsed time of `work`; the worst of `times` runs."""
     cpu_ms, clock_ms = 0.0, 0.0
     for _ in range(times):
         cpu_s, clock_s = time.process_time(), time.perf_counter()

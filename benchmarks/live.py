@@ -1,6 +1,6 @@
-"""How long from a parameter's change to the first picture of it, in a live render: once, and while one drags?
+"""How long from a parameter's change to its first picture in a live render: once, and while dragging?
 
-All of the way: graph, cook, connection, render process on an Agent of the queue, picture in the desktop.
+End to end: graph, cook, connection, render process on an Agent of the queue, picture in the desktop.
 The bare limit is mitsuba in this process with the scene loaded, in the same run.
 """
 
@@ -98,7 +98,7 @@ def _measured(
 
 
 def _processor_rows(bare: _Bare) -> list[dict[str, object]]:
-    """What a change takes of the processor, in one process: it depends less on who else is at work."""
+    """Measure a change's CPU time in one process, which depends less on the machine's other load."""
     cook, graph = LiveCook(), active_scene().graph
     scene = LiveScene(Arguments(stage=Path("live"), threads=THREADS), bare.renderer)
 
@@ -169,7 +169,7 @@ class _Bare:
         self._path = folder / "bare.png"
 
     def first_pass_ms(self, clock: Callable[[], float] = time.perf_counter) -> float:
-        """The coarse picture, written as a preview writes it."""
+        """Render and write the coarse picture as a preview does; returns milliseconds on `clock`."""
         begin_s = clock()
         self._picture.render_preview()
         write_png(self._path, self._picture.pixels())
@@ -177,7 +177,7 @@ class _Bare:
 
 
 class _Live:
-    """A live render, and which of the changes each of its pictures shows."""
+    """A live render, with the revision that each of its pictures shows."""
 
     def __init__(self, desktop: Desktop) -> None:
         self._desktop = desktop
@@ -196,8 +196,8 @@ class _Live:
         _until(lambda: self._announced > 0)
 
     def latencies_ms(self, node: Node, parameter: str, a_second: int, count: int) -> list[float]:
-        """Change a value so often; return for each change when a picture showed it, or a later one."""
-        _pause(1500)  # it refines, as when an artist looks at it
+        """Change a value `count` times; return for each the time until a picture shows it or a later one."""
+        _pause(1500)  # let it refine, as while an artist looks at the picture
         self._spent_ms = []
         left = [count]
         timer = QTimer()
@@ -220,14 +220,14 @@ class _Live:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """While this lasts it leaves the processor alone."""
+        """Pause the live render within the `with` block, so that it uses no CPU."""
         self._desktop.lives.set_paused(self.render, True)
-        _pause(2500)  # the pass that is under way ends
+        _pause(2500)  # until the running pass has ended
         yield
         self._desktop.lives.set_paused(self.render, False)
 
     def stop(self) -> None:
-        """Stop the render; it is over when this returns."""
+        """Stop the render, and wait until it has ended."""
         self._desktop.renders.cancel(self.render)
         _until(lambda: self.render.ended)
 

@@ -1,4 +1,4 @@
-"""How soon a very large log is in sight, how soon all of it is known, and what it costs in memory and stalls.
+"""How soon a very large log is visible and fully indexed, and its cost in memory and stalls.
 
 No part of the product lives here.
 """
@@ -31,7 +31,7 @@ _LINE = b"[12:34:56] mitsuba: rendering tile %07d of 9999999, 64 samples, 1.23 s
 
 
 class _Memory:
-    """The most memory of this process while it is watched, over what it was before."""
+    """Peak memory of this process while it is watched, relative to the start."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
@@ -45,7 +45,7 @@ class _Memory:
             self._most = max(self._most, self._process.memory_info().rss)
 
     def end(self) -> float:
-        """Megabytes added at most."""
+        """Stop watching; returns the peak increase in megabytes."""
         self._ended.set()
         self._thread.join()
         return (self._most - self._before) / 1e6
@@ -83,7 +83,7 @@ print(written)
 
 
 def _flooded(turns: Turns, panel: Any, folder: Path, seconds: float) -> Iterator[dict[str, Any]]:
-    """A render writes 100 MB a second into the log that is shown, and followed."""
+    """Measure a followed log to which a render writes 100 MB/s."""
     path = folder / "flooded.log"
     path.write_bytes(b"begin\n")
     panel.show_log(str(path))
@@ -104,7 +104,7 @@ def _row(turns: Turns, what: str, took_s: float) -> dict[str, Any]:
 
 
 def _read(turns: Turns, panel: Any, path: Path, count: int) -> Iterator[dict[str, Any]]:
-    """A log of `count` lines is opened, looked at in the middle, looked through for errors, and searched."""
+    """Measure opening a log of `count` lines, scrolling to its middle, finding errors, searching."""
     from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import Search
 
     view = panel.view

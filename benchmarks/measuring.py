@@ -1,6 +1,6 @@
 """What the benchmarks share: a queue of their own, the moment of a process's first step, rows of figures.
 
-No question is asked here.
+A helper module, not a benchmark.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LONGEST_S = 120.0
 
 
 class Doorbell:
-    """A named pipe that processes ring in their first step; `wait` returns when, and what they said."""
+    """A named pipe that processes write to in their first step; `wait` returns the time and the text."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "doorbell"

@@ -1,4 +1,4 @@
-"""How long the tab keeps Qt's thread: with many jobs, while they change, while they are sorted and filtered.
+"""How long the tab blocks Qt's thread: with many jobs, while they change, are sorted and filtered.
 
 No part of the product lives here.
 """
@@ -32,7 +32,7 @@ __all__ = ["run"]
 
 
 class _Collecting:
-    """Python's search for cycles, which grows with all that the process holds."""
+    """Time spent in Python's cyclic garbage collector, which grows with the number of objects."""
 
     def __init__(self) -> None:
         self.longest_ms = self._began_s = 0.0
@@ -46,7 +46,7 @@ class _Collecting:
 
 
 class _Source:
-    """A queue that only tells: coalesced to some 30 changes a second, as kq does, on a thread of its own."""
+    """A fake queue that only sends changes, coalesced to about 30 a second as kq does, from a thread."""
 
     def __init__(self, jobs: list[JobRecord]) -> None:
         self.jobs_by_id = {job.id: job for job in jobs}
@@ -80,7 +80,7 @@ class _Source:
             )
 
     def update(self, per_second: int, seconds: float) -> None:
-        """Change so many jobs each second, and say so, for some seconds; on the caller's thread."""
+        """Change `per_second` jobs a second for `seconds`, and notify listeners; on the caller's thread."""
         rnd = random.Random(1)
         states = list(JobState)
         end_s = time.monotonic() + seconds
@@ -99,15 +99,15 @@ class _Source:
             time.sleep(1 / 30)
 
     def every_tenth(self, most: int) -> list[str]:
-        """Ids of so many jobs at most, spread over the list."""
+        """Return the ids of every tenth job, at most `most`."""
         return self._ids[::10][:most]
 
     def stop_all(self) -> None:
-        """Everything that waits or runs is cancelled, and reported in one change."""
+        """Cancel all waiting and running jobs, reported in one change."""
         threading.Thread(target=self._tell, args=(self._stopped,)).start()
 
     def remove(self, ids: list[str]) -> None:
-        """These jobs are removed, and reported in one change."""
+        """Remove these jobs, reported in one change."""
         threading.Thread(target=self._tell, args=((), False, ids)).start()
 
     def spec(self, job_id: str) -> Any:
@@ -149,7 +149,7 @@ def run(small: bool) -> list[dict[str, Any]]:
 
 
 def _measured(count: int, seconds: float) -> list[dict[str, Any]]:
-    """A tab with `count` jobs, and for each thing done with it how long that kept Qt's thread."""
+    """Measure, on a tab with `count` jobs, how long each operation blocks Qt's thread."""
     from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
     from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
     from PySide6.QtTest import QTest

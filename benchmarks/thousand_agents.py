@@ -1,7 +1,7 @@
-"""With 1,000 Agents connected: what does the server cost while idle, how soon is a stop where it belongs?
+"""With 1,000 Agents connected: what does the server cost while idle, how soon does a stop reach its Agent?
 
-The Agents are real on the wire, each with its sockets, key and handshake, and live in one process; what
-they are given they only pretend to run.
+The Agents use the real protocol, each with its sockets, key and handshake, but share one process and
+run no renders.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["run"]
 
 HOST = "many"
 _TURN_S = 0.005
-"""How long the Agents' loop lets messages gather: each turn looks at all sockets."""
+"""Pause between two turns of the Agents' loop, as each turn polls all sockets."""
 
 
 def run(*, small: bool) -> list[dict[str, object]]:
@@ -38,7 +38,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
     count, watched_s, stops = (20, 1.0, 3) if small else (1_000, 10.0, 100)
     with connected_session(agents=1) as (session, folder):
         server = psutil.Process(session.ready["pid"] if session.ready else 0)
-        # The queue's own Agent would run what is meant for the others.
+        # Otherwise the queue's own Agent would take jobs meant for these.
         session.client.drain_agents([agent.id for agent in session.client.agents()]).result(LONGEST_S)
         alone_percent = _cpu_percent(server, watched_s)
         config = folder / "connection.json"
@@ -54,12 +54,12 @@ def run(*, small: bool) -> list[dict[str, object]]:
             connecting_s, joined_s = json.loads(bell.wait()[1])
             until(lambda: _idle(session) == count)
             seen_s = time.perf_counter() - begin_s
-            time.sleep(watched_s / 5)  # what belongs to joining is over
+            time.sleep(watched_s / 5)  # until the work of registration is over
             percent = _cpu_percent(server, watched_s)
             memory_mb = server.memory_info().rss / 1e6
             stop_ms, told_ms = _stops(session, bell, stops)
         finally:
-            agents.communicate()  # the end of its input is its own
+            agents.communicate()  # closing its stdin ends it
             bell.close()
     what = f"{count:,} Agents"
     return [
@@ -93,7 +93,7 @@ def _cpu_percent(server: psutil.Process, watched_s: float) -> float:
 
 
 def _stops(session: Session, bell: Doorbell, count: int) -> tuple[list[float], list[float]]:
-    """Milliseconds from a stop to the Agent that it is meant for, and to the client knowing it is done."""
+    """Return milliseconds from a stop to its Agent, and to the client's update that the job has ended."""
     client = session.client
     stop_ms: list[float] = []
     told_ms: list[float] = []
@@ -120,7 +120,7 @@ def _stops(session: Session, bell: Doorbell, count: int) -> tuple[list[float], l
 
 
 class _PretendedAgent:
-    """What kq.agent.program says on the wire, without a process to run."""
+    """Sends the messages of kq.agent.program without running processes."""
 
     def __init__(self, config: AgentConfig, number: int, first_beat: float) -> None:
         self.id = f"{HOST}:{number}"
@@ -153,7 +153,7 @@ class _PretendedAgent:
         )
 
     def take(self, ring: int) -> None:
-        """Take what has arrived; what it is given and told to stop it also says to `ring`."""
+        """Handle received messages; assignments and stops are also written to the descriptor `ring`."""
         for _change in self.wire.connection_changes():
             pass
         for order in self.wire.replies():
@@ -178,7 +178,7 @@ class _PretendedAgent:
 
 
 class _Sockets(Poller):
-    """Notes whose sockets another poller waits for: looking at all of them each time would take the time."""
+    """A poller that registers its sockets with a shared one: polling each Agent's would be too slow."""
 
     def __init__(self, poller: Poller) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class _Sockets(Poller):
         self._real = poller
 
     def add(self, source: Any) -> None:
-        """Wait for a socket of the agent at hand."""
+        """Register a socket of the current Agent."""
         assert self.agent is not None
         self.owners[source] = self.agent
         self._real.add(source)
@@ -198,7 +198,7 @@ def _say(ring: int, words: object) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """CONFIG COUNT DOORBELL: so many Agents, until standard input ends."""
+    """Run COUNT Agents until standard input ends; arguments: CONFIG COUNT DOORBELL."""
     config = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=AgentConfig)
     count, ring = int(arguments[1]), os.open(arguments[2], os.O_WRONLY)
     _allow_files()
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str]) -> None:
     poller.add(0)
     begin_s = time.monotonic()
     agents = [
-        # Their heartbeats are spread over the interval, as those of Agents on many machines are.
+        # Spread heartbeats over the interval, as with Agents on many machines.
         _PretendedAgent(config, number, begin_s + config.heartbeat_s * (1 + number / count))
         for number in range(count)
     ]
@@ -229,7 +229,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _allow_files() -> None:
-    """Each Agent has some twenty descriptors: its sockets, and what ZeroMQ wakes its threads with."""
+    """Raise the limit of open files: each Agent needs about twenty, for its sockets and ZeroMQ's threads."""
     if sys.platform != "win32":
         import resource
 

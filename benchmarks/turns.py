@@ -1,6 +1,6 @@
-"""How long Qt's thread was away from its event loop, and what of that time the machine's other programs took.
+"""Stalls of Qt's event loop, and how much of their time other programs on the machine took.
 
-A turn is the time between two looks at the clock by a timer of a millisecond. No question is asked here.
+A turn is the time between two events of a 1 ms timer. A helper module, not a benchmark.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ FRAME_MS = 16.0
 LONGEST_S = 120.0
 BARE_S = 0.005
 POLL_INTERVAL_S = 0.1
-"""To ask the system what was stolen takes too long for each turn."""
+"""How often stolen time is read, which is too slow for every turn."""
 
 
 class Turns:
-    """The longest turns while `run` runs; on Qt's thread. No list is kept: a long one takes 10 ms to grow."""
+    """The longest turns while `run` runs; on Qt's thread. Keeps no list: growing a long one takes 10 ms."""
 
     def __init__(self) -> None:
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(1)  # a loop that never rests is one that the system's scheduler holds back
+        self._timer.setInterval(1)  # the scheduler penalises a loop that never sleeps
         self._timer.timeout.connect(self._beat)
         self._waited = _Waited()
         self._until: Callable[[], bool] = lambda: True
@@ -97,7 +97,7 @@ class Turns:
     def figures(self) -> dict[str, Any]:
         """Columns of a row, milliseconds.
 
-        longest_ms: by the clock, as an artist meets it.
+        longest_ms: elapsed time, as the artist experiences it.
         own_ms: likewise without the time in which the thread was ready and other programs had the cores;
             what it waited for the program's own threads, and for the disk, is in it. None where the system
             does not tell.

@@ -1,6 +1,6 @@
 """For every test: Qt off screen, a data root of its own, and guards against leaks.
 
-No fixture of a single room lives here.
+Fixtures of a single folder of tests are in that folder.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if sys.platform == "win32":
 
     use_windows_fonts(os.environ)
 
-# A shared machine's pauses are no property of the code: no deadline. On CI a failure must come again.
+# No deadline: pauses of a shared machine are no fault of the code. On CI failures must be reproducible.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
-# ./check names it: a mistake of today shows in a few examples; the rest are for ./test.
+# For ./check: few examples find most new errors; ./test tries more.
 settings.register_profile("quick", max_examples=25)
 
 
@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of whole programs as slow, leave out nightly ones, and put what takes longest first."""
+    """Mark the tests of whole programs as slow, skip nightly ones, and run the slowest files first."""
     here = Path(__file__).parent
     whole = tuple(here / name for name in workers.WHOLE_PROGRAMS)
     for item in items:
@@ -66,20 +66,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand whole files to the workers, in the order of collection."""
+    """Distribute whole files to the workers, in collection order."""
     return workers.scheduler(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, Any, Any]:
-    """Let a test log names that are no UTF-8."""
+    """Allow test output with names that are not valid UTF-8."""
     return workers.encodable((yield))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the guards know this run's processes, wherever they are re-parented to.
+    """Mark this run's processes, so that the leak guards find them even when re-parented.
 
-    Sessions of the tests keep their keys in a folder of this run's.
+    Also gives the tests' sessions a folder of this run for their keys.
     """
     mark_descendants()
     runtime = tempfile.TemporaryDirectory(prefix="kq-run-", ignore_cleanup_errors=True)
@@ -91,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def leak_guard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fails a test after which threads, processes or sockets remain that were not there before it.
 
-    What is about to end is waited for. Fixtures of a wider scope than the test's are not this test's leak.
+    Waits for things that are ending. Ignores what fixtures of a wider scope hold.
     """
     guard = LeakGuard(tmp_path_factory.getbasetemp(), grace_s=float(request.config.getini("leak_grace_s")))
     yield
@@ -104,7 +104,7 @@ def leak_guard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def no_expected_farm() -> None:
     """Forget a farm plug-in that an earlier test imported.
 
-    The host forgets its list of farms, so the tab would report that one as not taken.
+    The host's list of farms is cleared between tests, so the tab would report that one as not registered.
     """
     registration = sys.modules.get("katana_queue.plugins.registration")
     if registration is not None:
@@ -114,7 +114,7 @@ def no_expected_farm() -> None:
 @pytest.fixture
 def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty KQ_DATA_ROOT of the test's own, set in the environment too."""
-    root = tmp_path / "data root"  # the space is meant: artists have them
+    root = tmp_path / "data root"  # with a space, as in artists' paths
     root.mkdir()
     monkeypatch.setenv("KQ_DATA_ROOT", str(root))
     return root

@@ -19,24 +19,24 @@ import psutil
 __all__ = ["LeakGuard", "mark_descendants"]
 
 RUN_MARK = "KQ_TEST_RUN"
-"""An environment variable that all processes of one test run inherit, and no other run's have."""
+"""An environment variable whose value identifies all processes of one test run."""
 
 _T = TypeVar("_T")
 _PROC = Path("/proc")
 
 
 def mark_descendants() -> None:
-    """Mark this process's environment, and so that of all processes that it starts from now on."""
+    """Set the marker in this process's environment, which all processes started later inherit."""
     os.environ[RUN_MARK] = uuid.uuid4().hex
 
 
 class LeakGuard:
-    """What was there when it was made; `leaks` names what came since and stays.
+    """Records threads, processes and sockets on creation; `leaks` reports those added since.
 
     Args:
         base_temp: the folder below which this run's tests have their temporary folders.
-        grace_s: how long to wait for what is already ending: closing sockets linger, killed processes
-            wait to be reaped.
+        grace_s: how long to wait for things that are ending: lingering sockets, killed processes that are
+            not reaped yet.
     """
 
     def __init__(self, base_temp: Path, *, grace_s: float) -> None:
@@ -47,7 +47,7 @@ class LeakGuard:
         self._sockets = _open_sockets()
 
     def leaks(self) -> list[str]:
-        """One line for each leaked thing. Waits for what is about to end, and kills leaked processes."""
+        """Return one line for each leak, after waiting up to `grace_s`. Kills leaked processes."""
         processes = self._remaining(self._new_processes)
         threads = self._remaining(self._new_threads)
         sockets = self._remaining(self._new_sockets)
@@ -57,7 +57,7 @@ class LeakGuard:
         return lines
 
     def _remaining(self, look: Callable[[], Iterable[_T]]) -> list[_T]:
-        """What `look` still finds when the grace is over; does not wait when it finds nothing."""
+        """Return what `look` still finds after `grace_s`; returns at once when it finds nothing."""
         found = list(look())
         if not found:
             return found
@@ -68,7 +68,7 @@ class LeakGuard:
         return found
 
     def _new_threads(self) -> list[threading.Thread]:
-        # A foreign thread that once called Python stays listed as a dummy after it has ended.
+        # A non-Python thread that called Python stays listed as a dummy thread after it has ended.
         return [
             thread
             for thread in threading.enumerate()
@@ -90,20 +90,20 @@ class LeakGuard:
         return found
 
     def _is_of_this_run(self, process: psutil.Process) -> bool:
-        """By descent; or, where it was re-parented, by its environment or its folder."""
+        """Whether the process is a descendant, or, if re-parented, has this run's marker or folder."""
         command = " ".join(process.cmdline())
         if "multiprocessing.resource_tracker" in command:
             return False  # lives as long as the interpreter, by design
         if "\\conhost.exe" in command:
-            return False  # Windows' own: it ends some time after the last program of its console
+            return False  # conhost.exe: ends some time after the last program of its console
         ours = any(parent.pid == os.getpid() for parent in process.parents())
         try:
             environment, folder = process.environ(), process.cwd()
         except (OSError, psutil.Error):
             return ours  # perhaps another user's process
         if environment.get("KQ_ROLE") == "agent" and process.ppid() in self._processes:
-            # A queue of a wider scope started it in the place of one that fell silent, as on a busy machine
-            # they may: it belongs to that queue. What it renders does not.
+            # A queue of a wider fixture scope started it to replace an Agent that timed out, as happens on a
+            # busy machine: not this test's leak. The Agent's renders are.
             return False
         return (
             ours
@@ -127,7 +127,7 @@ def _all_pids() -> set[int]:
 
 
 def _open_sockets() -> set[str]:
-    """This process's sockets as `/proc` words them; empty on a platform without it."""
+    """Return this process's sockets as `/proc` names them; empty on platforms without it."""
     found = set()
     for entry in _PROC.glob("self/fd/*"):
         try:

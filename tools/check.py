@@ -1,6 +1,6 @@
-"""The steps of ./check: all are run, so that every failure is shown, each with its time.
+"""The steps of ./check: all are run, so that every failure is reported, each with its duration.
 
-What a step looks at lives in the tool it calls or in a module beside this one, never here.
+The checks themselves are in the tools it calls or in the modules beside this one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ STEP_TIMEOUT_S = 900
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the summary: a name, and a run that returns its findings, "" when all is well."""
+    """A step: its name, and a function that returns its findings, "" when there are none."""
 
     name: str
     run: Callable[[], str]
 
 
 def command(*arguments: str | Path, **environment: str) -> Callable[[], str]:
-    """A run that calls a program; its output counts as findings when it exits with an error.
+    """Return a function that runs a program; its output is the findings when it exits with an error.
 
     `environment` is added to this process's own.
     """
@@ -61,12 +61,12 @@ def command(*arguments: str | Path, **environment: str) -> Callable[[], str]:
 
 
 def module(name: str, *arguments: str | Path) -> Callable[[], str]:
-    """A run of a Python program of this environment."""
+    """Return a function that runs a module with this environment's Python."""
     return command(sys.executable, "-m", name, *arguments)
 
 
 def program(name: str, *arguments: str | Path) -> Callable[[], str]:
-    """A run of a program that was installed beside this environment's Python."""
+    """Return a function that runs a program installed in this environment."""
     return command(Path(sys.executable).with_name(name), *arguments)
 
 
@@ -98,7 +98,7 @@ def types(*packages: str, options: Sequence[str] = ()) -> Callable[[], str]:
 SHIPPED = ("katana_queue.kq", "katana_queue.host", "katana_queue.plugins")
 AS_ON_WINDOWS = [
     "--platform", "win32", "--cache-dir", ".mypy_cache/windows",
-    "--no-warn-unreachable", "--exclude", "_posix",  # what is for other systems is not looked at there
+    "--no-warn-unreachable", "--exclude", "_posix",  # modules for other systems are not checked
 ]  # fmt: skip
 
 
@@ -119,13 +119,13 @@ def static_checks() -> list[Step]:
 
 
 def fast_tests() -> Step:
-    """The fast tests, on several workers. Properties are tried on fewer examples than in ./test."""
+    """Return the step of the fast tests, on several workers, with fewer property examples than ./test."""
     options = ("-q", "-m", "not slow", "--no-header", "--hypothesis-profile=quick", "--numprocesses=auto")
     return Step("fast tests", module("pytest", *options))
 
 
 def _run_all(checks: Sequence[Step], tests: Sequence[Step]) -> Iterator[tuple[Step, str, float]]:
-    """Each step with its findings and its seconds: the checks one after the other, the tests beside them."""
+    """Yield each step with its findings and seconds; checks run in sequence, tests in parallel to them."""
 
     def timed(step: Step) -> tuple[Step, str, float]:
         step_began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows: who may end processes, what plug-ins may import, how modules open.
+"""Project rules beyond the linters: process control, plug-in imports, module docstrings, file length.
 
 Reads source as a syntax tree; nothing is imported or run.
 """
@@ -18,7 +18,7 @@ from tools.tree import ROOT, python_files
 __all__ = ["findings", "longest_files", "opening", "plugin_imports", "process_control", "unfinished"]
 
 MAX_LINES = 450
-"""A file of more lines has, as a rule, a second reason to change."""
+"""The most lines of a file; a longer one usually has more than one responsibility."""
 
 LONGER = {
     "kq/messages.py": "every message of the protocol, to be read from top to bottom",
@@ -29,13 +29,13 @@ OURS = ("kq", "host", "plugins", "resources", "tools", "tests", "benchmarks")
 SHIPPED = ("kq", "host", "plugins", "tools")
 
 _PLUGINS_MAY_IMPORT = {"Katana", "PySide6", "shiboken6", "plugins"} | sys.stdlib_module_names
-_PLUGINS_MAY_IMPORT |= {"OpenImageIO", "numpy"}  # where they are installed: see models/exr.py of the tab
+_PLUGINS_MAY_IMPORT |= {"OpenImageIO", "numpy"}  # optional imports, see the tab's models/exr.py
 _STARTS_OR_ENDS = re.compile(
     r"kill|killpg|abort|fork|forkpty|system|popen|posix_spawnp?|startfile|(exec|spawn)[lv]p?e?"
 )
 _STARTS_NOTHING = {"list2cmdline", "SubprocessError"}
 _PSUTIL_ENDS = {"kill", "terminate", "suspend", "resume", "send_signal"}
-# Put together, so that this file passes its own rule.
+# Built from parts so that this file passes its own rule.
 _UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
 
@@ -47,7 +47,7 @@ def findings() -> str:
 def _all_findings(root: Path) -> Iterator[str]:
     for path in python_files(*OURS, root=root):
         if "data" in path.parent.relative_to(root).parts[1:]:
-            continue  # what a test is given, broken on purpose at times
+            continue  # test data, which may be broken on purpose
         source = path.read_text(encoding="utf-8")
         name = path.relative_to(root)
         try:
@@ -59,7 +59,7 @@ def _all_findings(root: Path) -> Iterator[str]:
         if name.parts[0] in SHIPPED:
             if name.as_posix() not in LONGER:
                 breaches += longest_files(source)
-            # errors.py draws its tree in the docstring; a shelf item's begins with lines that Katana reads.
+            # errors.py draws the class tree in its docstring; a shelf item's docstring has lines for Katana.
             if path.name != "errors.py" and "Shelves" not in name.parts:
                 breaches += opening(tree)
         if name.parts[0] == "plugins":
@@ -90,9 +90,9 @@ def longest_files(source: str) -> Iterator[tuple[int, str]]:
 
 
 def unfinished(source: str) -> Iterator[tuple[int, str]]:
-    """No comment puts work off."""
+    """No comment marks unfinished work."""
     if not _UNFINISHED.search(source):
-        return  # to tokenize every file takes seconds
+        return  # tokenizing every file would take seconds
     for token in tokenize.generate_tokens(StringIO(source).readline):
         if token.type == tokenize.COMMENT and _UNFINISHED.search(token.string):
             yield token.start[0], f"a comment puts work off: {token.string.strip()}"
@@ -119,7 +119,7 @@ def _imported_names(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and (not node.level or node.level > 1):
-        # A relative import that leaves the room names another from the root of the package.
+        # A relative import beyond the plug-in is resolved from the package root.
         if node.level and node.module.partition(".")[0] not in {"kq", "host"}:
             return
         if node.module == "kq":
@@ -138,7 +138,7 @@ def _imported_names(node: ast.AST) -> Iterator[str]:
 
 
 def process_control(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Outside kq/process nothing starts a process or ends one."""
+    """Only kq/process starts and ends processes."""
     imports_psutil = any("psutil" in _imported_names(node) for node in ast.walk(tree))
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 1)

@@ -1,6 +1,6 @@
-"""The end of a render process: at once, and with the exit code that was meant.
+"""Ends a render process at once, with the intended exit code.
 
-Nothing is torn down: that takes longer than a stop may.
+Skips all clean-up, which takes longer than a stop is allowed to.
 """
 
 from __future__ import annotations

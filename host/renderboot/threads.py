@@ -1,4 +1,4 @@
-"""What every render needs of its process: a thread that renders, signals that end it, a limit of memory."""
+"""Process facilities of a render: the render thread, stop signals, a memory limit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import psutil
 from .errors import RenderBootError
 
 _MEMORY_SHARE = 0.8
-"""Of the machine's memory, when no other limit is asked for."""
+"""Share of the machine's memory that is the default limit."""
 _STACK_BYTES = 255 * 2**20
-"""Of the render thread. On Windows, Python accepts less than 256 MiB."""
+"""Stack size of the render thread, in bytes. On Windows, Python accepts less than 256 MiB."""
 _STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGBREAK")
 """The last is Windows' CTRL_BREAK."""
 
@@ -45,12 +45,12 @@ def stop_signals(on_stop: Callable[[], None]) -> Iterator[None]:
 
 
 class MemoryLimit:
-    """How much memory this process may hold."""
+    """The memory limit of this process."""
 
     def __init__(self, limit: int | None) -> None:
         """
         Args:
-            limit: bytes; None: a share of the machine's.
+            limit: bytes; None: a share of the machine's memory.
         """
         self._process = psutil.Process()
         self._limit = limit or int(_MEMORY_SHARE * psutil.virtual_memory().total)
@@ -60,7 +60,7 @@ class MemoryLimit:
         return int(self._process.memory_info().rss)
 
     def check(self) -> None:
-        """Raise RenderBootError when the process holds more than it may, before the system ends it."""
+        """Raise RenderBootError above the limit, before the system kills the process."""
         held = self.held()
         if held > self._limit:
             raise RenderBootError(

@@ -15,7 +15,7 @@ def python(code: str, *arguments: str) -> tuple[str, ...]:
 
 SLEEP = python("import time; time.sleep(600)")
 NOTHING = python("")
-"""Ends well, at once."""
+"""A command that succeeds at once."""
 
 
 def saying(text: str, code: int = 0) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def saying(text: str, code: int = 0) -> tuple[str, ...]:
 
 
 def fails(until_attempt: int, how: str = "sys.exit(1)") -> tuple[str, ...]:
-    """A command that does `how` in its attempts before `until_attempt`, and ends well in that one."""
+    """A command that does `how` in its attempts before `until_attempt`, and succeeds in that one."""
     return python(f"import os, sys, time\nif int(os.environ['KQ_ATTEMPT']) < {until_attempt}: {how}")
 
 

@@ -1,4 +1,4 @@
-"""An engine of farms in this process, for tests of what is decided and shown: a test says what it lists.
+"""A fake farm engine in this process, for tests of decisions and views: the test sets what it lists.
 
 Its tasks run only where a test has `run` start the real task runner. The real engines are in tests/farms.
 """
@@ -21,7 +21,7 @@ __all__ = ["FakeEngine"]
 
 
 class FakeEngine:
-    """Lists what `states` says; notes each call. Used on a farm's thread, steered from the test's."""
+    """Lists the tasks of `states`; records each call. Called on a farm's thread, controlled by the test's."""
 
     options = (Option("max_parallel", "most at once"), Option("minutes", "most minutes"))
 
@@ -29,9 +29,9 @@ class FakeEngine:
         self.calls: list[str] = []
         """The names of the methods that were called."""
         self.is_silent = False
-        """Whether it does not answer."""
+        """Whether calls fail as if the engine did not respond."""
         self.refusal = ""
-        """Why it refuses jobs; empty: it does not."""
+        """The error with which jobs are rejected; empty: they are accepted."""
         self.stopped: list[tuple[str, tuple[int, ...] | None]] = []
         self.folders: dict[str, Path] = {}
         """Of each submission, by its engine id."""
@@ -40,7 +40,7 @@ class FakeEngine:
         self.states: dict[tuple[str, int], EngineState] = {}
         """By engine id and task."""
         self.hold = threading.Event()
-        """Calls wait for it: clear it to have the engine stand still."""
+        """Calls wait for this event: clear it to make the engine hang."""
         self.hold.set()
 
     def _called(self, name: str) -> None:
@@ -106,7 +106,7 @@ class FakeEngine:
 
         Args:
             engine_id, task: which one.
-            within: a command that runs it, as one that gives it another view of the disks.
+            within: a command prefix to run it with, such as one that changes the visible file systems.
         """
         folder = self.folders[engine_id]
         done = subprocess.run(

@@ -1,6 +1,6 @@
-"""An attacker who holds the key of one host's Agents, and speaks the protocol by a script of his own.
+"""An attacker with the stolen key of one host's Agents, who sends scripted protocol messages.
 
-Real sockets to a real server, and nothing of kq's Agent: it sends what no Agent would.
+Real sockets to a real server, without kq's Agent code: it sends messages that no Agent would.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ T = TypeVar("T")
 
 
 def admit(queue: LiveQueue, host: str, agents: int = 1) -> SessionRecord:
-    """How the Agents of a host reach the queue, with their key."""
+    """Admit a host's Agents; returns the session record with their key."""
     content = queue.client.admit_host(host, "", agents).result(TIMEOUT_S)
     return msgspec.json.decode(content, type=AgentConfig).connection
 
 
 class HostileAgent:
-    """One Agent's identity with two sockets. To be used with `with`.
+    """One Agent's identity with two sockets. Use it as a context manager.
 
     Args:
-        session: with the stolen key.
-        name: the Agent's id; the key's host, a colon, and anything.
+        session: the session record with the stolen key.
+        name: the Agent's id: the key's host, a colon, any text.
     """
 
     def __init__(self, session: SessionRecord, name: str) -> None:
@@ -50,23 +50,23 @@ class HostileAgent:
         self._broadcast: zmq.Socket[bytes] | None = None
         self._decoder: FrameDecoder[m.AgentOrder] = FrameDecoder(m.AgentOrder)
         self.orders: list[m.AgentOrder] = []
-        """What has come and was not waited for yet."""
+        """Received orders that no `wait` has returned yet."""
         self.attempt = ""
-        """What it was given last."""
+        """The last attempt that was assigned to it."""
         self.log_file = ""
 
     def listen(self) -> None:
-        """Hear broadcasts to this Agent from now on; returns when one has come."""
+        """Subscribe to this Agent's broadcasts; returns when one has arrived."""
         self._broadcast = self._socket(zmq.SUB, self._session, self._session.broadcast_port)
         self._broadcast.subscribe(agent_topic(self.name))
         until = time.monotonic() + TIMEOUT_S
         while not self.has_heard():
             assert time.monotonic() < until, f"no broadcast to {self.name}"
-            self.beat()  # of an Agent that is not registered: it is asked to
+            self.beat()  # an unregistered Agent's heartbeat makes the server request registration
             self._broadcast.poll(100)
 
     def has_heard(self) -> bool:
-        """Whether broadcasts have come since this was asked last."""
+        """Whether broadcasts have arrived since the last call."""
         assert self._broadcast is not None
         heard = False
         while self._broadcast.poll(0):
@@ -75,14 +75,14 @@ class HostileAgent:
         return heard
 
     def stop_reading(self) -> None:
-        """Have the server's answers go to a connection that takes next to nothing, once it is registered."""
+        """Reconnect with a receive queue of one message, and register: the server's replies pile up."""
         self._request.close()
         self._request = self._socket(zmq.DEALER, self._session, self._session.request_port, keeps=1)
         self.register()
 
     def _socket(self, kind: int, session: SessionRecord, port: int, keeps: int = 0) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
-        # An attack that is under way is not waited for at the end.
+        # Unsent messages of an attack must not delay the close.
         socket.linger = 0
         socket.sndhwm, socket.rcvhwm = 0, keeps
         if keeps:
@@ -97,7 +97,7 @@ class HostileAgent:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _e: object, _t: TracebackType | None) -> None:
-        # A queue that is shared must not wait for its lease.
+        # A shared queue must not wait for this Agent's lease to end.
         self._update.linger = 5000
         self.send(m.LeaveUpdate(agent=self.name, reason="the attack is over"))
         self._request.close()
@@ -106,10 +106,10 @@ class HostileAgent:
             self._broadcast.close()
         self._context.term()
 
-    # --- what it sends ---
+    # --- Sending ---
 
     def register(self, name: str = "") -> None:
-        """Ask to be an Agent; the answer comes as an order."""
+        """Send a registration; the server replies with an order."""
         self._request.send(
             encode(
                 m.RegisterUpdate(
@@ -120,11 +120,11 @@ class HostileAgent:
         )  # fmt: skip
 
     def send(self, message: msgspec.Struct) -> None:
-        """Send a report, and wait for nothing."""
+        """Send a report without waiting for a reply."""
         self._update.send(encode(message))
 
     def beat(self) -> None:
-        """Live on."""
+        """Send a heartbeat."""
         self.send(
             m.HeartbeatUpdate(
                 agent=self.name, beat=1, assigned=2**39 if self.attempt else 0, holding=self.attempt
@@ -132,14 +132,14 @@ class HostileAgent:
         )
 
     def file(self, path: str, data: bytes, **fields: Any) -> m.FileUpdate:
-        """A whole file as it would be returned, or a part as `fields` say."""
+        """Return the message that uploads a whole file, or the part that `fields` describe."""
         fields = {"offset": 0, "size": len(data), "digest": hashlib.sha256(data).hexdigest(), **fields}
         return m.FileUpdate(agent=self.name, attempt=self.attempt, path=path, data=data, **fields)
 
-    # --- what it reads ---
+    # --- Receiving ---
 
     def read(self) -> None:
-        """Take in what has arrived."""
+        """Receive all pending messages."""
         while True:
             try:
                 self.orders.append(self._decoder.decode(self._request.recv(zmq.NOBLOCK)))
@@ -147,7 +147,7 @@ class HostileAgent:
                 return
 
     def wait(self, kind: type[T], fits: Callable[[T], bool] = lambda _order: True) -> T:
-        """The next order of this kind that fits; those before it that do not are kept."""
+        """Wait for the next order of this kind for which `fits` is true; others are kept for later calls."""
         until = time.monotonic() + TIMEOUT_S
         while time.monotonic() < until:
             self.read()
@@ -160,7 +160,7 @@ class HostileAgent:
         raise AssertionError(f"waited {TIMEOUT_S:g} s in vain for {kind.__name__}: {self.orders[-5:]}")
 
     def take_job(self) -> m.AssignOrder:
-        """Register, and wait to be given an attempt."""
+        """Register, and wait for an assignment."""
         self.register()
         order = self.wait(m.AssignOrder)
         self.attempt, self.log_file = order.attempt, order.log_file

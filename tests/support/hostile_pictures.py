@@ -1,4 +1,4 @@
-"""Files that a render may name as its picture, to harm the desktop that opens them."""
+"""Malicious files that a render may report as its picture, to harm the desktop that opens them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def png_of(width: int, height: int, pixels: bytes = b"") -> bytes:
 
 
 def write_picture(path: Path, width: int = 40, height: int = 20) -> Path:
-    """A picture that is shown."""
+    """Write a valid picture."""
     image = QImage(width, height, QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.red)
     assert image.save(str(path))
@@ -80,14 +80,14 @@ def _truncated(folder: Path) -> str:
 
 
 def truncated_tiff(folder: Path) -> str:
-    """One whose directory, at its end, is missing. Qt logs that as critical."""
+    """A TIFF without the directory at its end, which Qt logs as critical."""
     path = write_picture(folder / "half.tif", 400, 300)
     path.write_bytes(path.read_bytes()[:-60])
     return str(path)
 
 
 def _bomb(folder: Path) -> str:
-    """Less than 3 MB that decode to 596 MiB."""
+    """A file of under 3 MB that decodes to 596 MiB."""
     rows = zlib.compressobj(1)
     row = bytes(1 + 3 * 12_500)
     pixels = b"".join(rows.compress(row) for _ in range(12_500)) + rows.flush()
@@ -120,7 +120,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], str], str]] = {
     "larger than the limit": (_huge, "larger than 512 MiB"),
     "a path with NUL": (_no_path, "path is not valid"),
 }
-"""How each is made in a folder, and a part of the reason why it is not shown."""
+"""For each kind: the function that makes it in a folder, and part of the expected error."""
 if sys.platform != "win32":
     HOSTILE |= {
         "pipe": (_pipe, _NOT_REGULAR),
@@ -131,7 +131,7 @@ if sys.platform != "win32":
 
 
 def announce_size(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """Have each open file say that it has `size` bytes, as one does that grows at once after it was asked."""
+    """Make fstat report `size` bytes for every file, to simulate a file that grows after the check."""
     real = os.fstat
 
     def asked(fd: int) -> os.stat_result:

@@ -1,7 +1,7 @@
-"""Renders that do not behave: `python misbehaving.py KIND PIDFILE`.
+"""Renders that misbehave: `python misbehaving.py KIND PIDFILE`.
 
-Every process that it makes writes its pid into PIDFILE, a line each; the first one writes the line `ready`
-when all that it makes at once is there. Nothing in here ends by itself before 10 minutes.
+Each process writes its pid as a line into PIDFILE; the first one writes the line `ready` when all initial
+processes run. No process ends by itself before 10 minutes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def sleep_on() -> None:
 
 
 def sleep_alone() -> None:
-    """In a session of its own, which no signal to the group reaches; on Windows, without the console."""
+    """Sleep in a separate session, out of reach of signals to the group; on Windows, without a console."""
     leave_session()
     sleep_on()
 
@@ -51,12 +51,12 @@ def ignore_requests() -> None:
 
 
 def child(body: Callable[[], None]) -> Callable[[], object]:
-    """Have a child that notes its pid before this returns, and then does `body`, a function of this module.
+    """Start a child that writes its pid before this returns, then runs `body`, a function of this module.
 
     Returns:
-        What waits for its end.
+        A function that waits for the child's end.
     """
-    if sys.platform == "win32":  # nothing forks there
+    if sys.platform == "win32":  # Windows has no fork
         flags = subprocess.DETACHED_PROCESS if body in (sleep_alone, have_child_alone) else 0
         process = subprocess.Popen(
             [sys.executable, "-S", __file__, body.__name__, PIDFILE], creationflags=flags
@@ -116,13 +116,13 @@ def double_fork() -> None:
 
 
 def have_child_alone() -> None:
-    """One child, which stays when this ends."""
+    """One child, which outlives this process."""
     leave_session()
     child(sleep_on)
 
 
 def ignore_term() -> None:
-    """It and its child ignore all that asks them to end."""
+    """The process and its child ignore all requests to end."""
     ignore_requests()
     child(sleep_on)
     note("ready")
@@ -130,7 +130,7 @@ def ignore_term() -> None:
 
 
 def many() -> None:
-    """200 children, each tenth in a session of its own; on Windows, where each is started anew, 40."""
+    """200 children, every tenth in its own session; 40 on Windows, where processes start slowly."""
     for number in range(40 if sys.platform == "win32" else 200):
         child(sleep_on if number % 10 else sleep_alone)
     note("ready")
@@ -138,14 +138,14 @@ def many() -> None:
 
 
 def forking() -> None:
-    """It forks a child every few milliseconds, and so does its first child; all of them ignore SIGTERM."""
+    """The process and its first child fork every few milliseconds; all processes ignore SIGTERM."""
     child(keep_forking)
     note("ready")
     keep_forking()
 
 
 def keep_forking() -> None:
-    """A child every few milliseconds."""
+    """Fork a child every few milliseconds."""
     ignore_requests()
     for _ in range(2000):
         child(sleep_on)
@@ -154,7 +154,7 @@ def keep_forking() -> None:
 
 
 def relay() -> None:
-    """A chain: each process forks the next one and ends, so that whoever is looked at is gone already."""
+    """A chain: each process forks the next and ends, so every pid found is already stale."""
     note("ready")
     end = time.monotonic() + LIFETIME_S
     while time.monotonic() < end:
@@ -164,13 +164,13 @@ def relay() -> None:
 
 
 def orphan() -> None:
-    """The first process ends at once, with code 0; a child in a session of its own stays."""
+    """The first process ends at once with code 0; a child in a separate session keeps running."""
     child(sleep_alone)
     note("ready")
 
 
 def stopped() -> None:
-    """A child that stands still (SIGSTOP)."""
+    """A child that is suspended by SIGSTOP."""
 
     def body() -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -183,7 +183,7 @@ def stopped() -> None:
 
 
 def threads() -> None:
-    """A child of a thread that is not the main one."""
+    """A child started by a thread other than the main one."""
     import threading
 
     threading.Thread(
@@ -193,7 +193,7 @@ def threads() -> None:
 
 
 def headless() -> None:
-    """Its main thread has ended, which makes it look like a zombie, and another goes on."""
+    """The main thread has ended, so it looks like a zombie, but another thread keeps running."""
     import ctypes
     import threading
 

@@ -1,7 +1,7 @@
-"""Makes a CPython for Windows that runs under Wine, with what requirements/dev.txt names, in build/windows.
+"""Makes a CPython for Windows that runs under Wine, with requirements/dev.txt installed, in build/windows.
 
-For those who have no Windows: kq's Windows code then runs, which no type checker replaces. Wine is not
-Windows; what it lacks is patched here and told in docs/windows.md. Run it through `tools/windows/python`.
+Runs kq's Windows code on Linux. Wine is not Windows: what it lacks is patched here and listed in
+docs/windows.md. Run it through `tools/windows/python`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ HERE = ROOT / "tools" / "windows"
 PLACE = ROOT / "build" / "windows"
 PREFIX = PLACE / "prefix"
 TOO_OLD = PLACE / "too old"
-"""The folder of a Python that kq does not run with: it can start, and tell its version."""
+"""The folder of a Python that is too old for kq: it only starts and prints its version."""
 READY = PLACE / "ready"
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
-"""Wine has no fonts of Windows; these come with what Qt needs off screen on Debian."""
+"""Wine has no Windows fonts; these are installed with Qt's off-screen dependencies on Debian."""
 PACKAGES = ["wine64", "wine", "gcc-mingw-w64-x86-64", "binutils-mingw-w64-x86-64"]
 VERSION = "3.11"
 OLD_VERSION = "3.10"
@@ -39,7 +39,7 @@ _MINGW = "x86_64-w64-mingw32-"
 
 
 def main() -> None:
-    """Make it, unless it is there as it would be made now."""
+    """Make the interpreter, unless an up-to-date one exists."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     if READY.exists() and READY.read_text() == _stamp():
         return
@@ -55,7 +55,7 @@ def main() -> None:
     _copy_library(python / "Lib")
     _unpack_interpreter(TOO_OLD, OLD_VERSION)
     _link_interpreter(TOO_OLD)
-    # No package brings its own library; what an interpreter starts with is much the same in the next version.
+    # No package has its standard library; the next version's is close enough to start with.
     (TOO_OLD / "Lib").symlink_to(python / "Lib")
     launchers = python / "Lib" / "venv" / "scripts" / "nt"
     launchers.mkdir(parents=True)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _stamp() -> str:
-    """What it is made of: requirements, and what is in this folder."""
+    """Return a digest of the inputs: requirements, C sources and interpreter.txt."""
     sources = [ROOT / "requirements" / "dev.txt", *sorted(HERE.glob("*.c")), HERE / "interpreter.txt"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
@@ -106,7 +106,7 @@ def _unpack_interpreter(python: Path, version: str) -> None:
 
 
 def _link_interpreter(python: Path) -> Path:
-    """The program itself, which the wheel has no need of; returns the library that does its work."""
+    """Link python.exe, which the wheel lacks; returns the interpreter's library."""
     [interpreter] = python.glob("python3??.dll")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -117,17 +117,17 @@ def _link_interpreter(python: Path) -> Path:
 
 
 def _link_programs(python: Path) -> None:
-    """What the wheel does not bring: the program, and libraries that Wine does not have."""
+    """Link what the wheel lacks: the program, and libraries that Wine does not have."""
     _say("Linking what is missing")
     interpreter = _link_interpreter(python)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        # The stable ABI's library: all that it exports, the versioned one does.
+        # The stable ABI's library forwards all its exports to the versioned one.
         _forward(work, python / "python3.dll", _exports(interpreter), "python311")
         for source in ("bcryptprimitives", "icuuc"):
             _compile(python / f"{source}.dll", "-shared", HERE / f"{source}.c", "-ladvapi32")
-        # Wine's C runtime lacks some functions of complex numbers: those from here, the others from a copy
-        # of it that Wine does not take for its own.
+        # Wine's C runtime lacks some complex functions: those are compiled here, the others forwarded to a
+        # copy of it under another name, which Wine does not replace by its own.
         wine = next(Path("/usr").glob("lib*/**/x86_64-windows/ucrtbase.dll"))
         (python / "ucrtwine.dll").write_bytes(wine.read_bytes().replace(b"Wine builtin DLL", bytes(16), 1))
         own = set(re.findall(r"^\w+ (\w+)\(", (HERE / "complex.c").read_text(), re.MULTILINE))
@@ -140,7 +140,7 @@ def _compile(target: Path, *arguments: object) -> None:
 
 
 def _exports(library: Path) -> list[str]:
-    """The names that a library exports."""
+    """Return the names that a library exports."""
     text = _run(f"{_MINGW}objdump", "-p", library)
     table = text.partition("[Ordinal/Name Pointer] Table")[2].partition("\n\n")[0]
     return re.findall(r"^\s*\[\s*\d+\].*?(\S+)\s*$", table, re.MULTILINE)
@@ -155,7 +155,7 @@ def _forward(
     own: Iterable[str] = (),
     source: Path | None = None,
 ) -> None:
-    """Make `library`, which hands all of `names` on to the library `to`, and has its `own` from `source`."""
+    """Make `library`: forwards `names` to the library `to`, and exports `own`, compiled from `source`."""
     lines = [f"  {name}={to}.{name}" for name in names] + [f"  {name}" for name in own]
     definition = work / f"{library.stem}.def"
     definition.write_text("\n".join([f"LIBRARY {library.name}", "EXPORTS", *lines, ""]))
@@ -164,7 +164,7 @@ def _forward(
 
 
 def _copy_library(library: Path) -> None:
-    """The library's Python part is the same on all systems."""
+    """Copy the standard library's Python files, which are the same on all systems."""
     ignored = shutil.ignore_patterns("site-packages", "lib-dynload", "test", "config-*", "__pycache__")
     shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=ignored)
 
@@ -172,7 +172,7 @@ def _copy_library(library: Path) -> None:
 def _install_packages(packages: Path) -> None:
     _say("Installing requirements/dev.txt for Windows; this may take some minutes")
     text = (ROOT / "requirements" / "dev.txt").read_text()
-    # pip reads the conditions as this system's.
+    # pip would evaluate the markers for this system.
     text = re.sub(r"^(\S+) ; ([^\\\n]*)((?:\\\n.*)*)", _if_for_windows, text, flags=re.MULTILINE)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
         names.write(text)
@@ -182,7 +182,7 @@ def _install_packages(packages: Path) -> None:
 
 
 def patch_zmq(packages: Path) -> None:
-    """Have pyzmq do without TCP_MAXRT: Wine 8 has none, and a socket that asks for it never connects."""
+    """Patch pyzmq not to set TCP_MAXRT: Wine 8 lacks it, and a socket that sets it never connects."""
     setter = packages / "zmq" / "sugar" / "attrsettr.py"
     before = setter.read_text()
     call = "self.set(opt, value)\n"

@@ -15,12 +15,12 @@ from .state import Update
 
 
 class LiveScene:
-    """Belongs to the render thread."""
+    """The stage, its translation and its picture settings. Render thread only."""
 
     def __init__(self, arguments: Arguments, renderer: Renderer) -> None:
         self.diagnostics = Diagnostics()
-        """What of the scene is wrong or cannot be rendered, for whoever takes it."""
-        # What the command line says of the picture was true when the render began.
+        """Warnings of what is wrong or cannot be rendered; `LiveRender` logs them."""
+        # The command line's picture settings are those of the start; updates carry the current ones.
         self._arguments = replace(arguments, camera=None, width=None, height=None, samples=None)
         self._stage = LiveStage()
         self._kept = KeptMeshes()
@@ -28,13 +28,13 @@ class LiveScene:
         self._scale = 1
         self._region: tuple[float, ...] = ()
         self.full_size = (0, 0)
-        """Width and height that the scene asks for, of which the picture may be a part."""
+        """Width and height of the scene's settings, before the update's scale and region."""
 
     def updated(self, update: Update) -> tuple[Scene, LivePicture]:
-        """Take an update in, and return the scene and its picture, of which nothing is rendered yet.
+        """Apply an update; return the scene and its new picture, with nothing rendered yet.
 
         Raises:
-            RenderBootError: The scene cannot be rendered as it is now; a later update may mend it.
+            RenderBootError: The scene cannot be rendered as it is now; a later update may fix it.
         """
         self._scale = update.scale or self._scale
         self._region = self._region if update.region is None else update.region
@@ -49,7 +49,7 @@ class LiveScene:
                 self._kept.forget(self._stage.stage, changes.prims)
             scene = read_stage(self._stage.stage, self._arguments, self.diagnostics, kept=self._kept)
         except BaseException:
-            self._kept.forget_all()  # what had changed by then is not known
+            self._kept.forget_all()  # the failed update's changes are unknown
             raise
         self.full_size = (scene.settings.width, scene.settings.height)
         scene.settings = self._sized(scene.settings)

@@ -1,6 +1,6 @@
-"""The USD stage of a live scene: its layers in memory, changed in place, and which prims that changed.
+"""The USD stage of a live scene: in-memory layers, edited in place, and which prims an edit changed.
 
-USD compares the old content of a layer with the new: what is equal is not composed again.
+USD compares a layer's old and new content, and recomposes only the differences.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Changes:
     """What an update changed in the composed scene.
 
     Attributes:
-        everything: nothing that was read before can be relied on.
-        prims: paths of prims of which something changed besides where they are.
+        everything: whether all earlier readings are invalid.
+        prims: paths of prims with changes other than transforms.
     """
 
     everything: bool = False
@@ -49,11 +49,11 @@ class LiveStage:
         return self._stage
 
     def apply(self, update: Update, diagnostics: Diagnostics) -> Changes:
-        """Take the layers of an update in.
+        """Apply the layers of an update.
 
         Args:
             update: the first one names the root and holds all layers.
-            diagnostics: receives what of it does not compose.
+            diagnostics: receives composition errors.
 
         Raises:
             RenderBootError: a layer is not USD, or the scene does not compose.
@@ -78,7 +78,7 @@ class LiveStage:
             content = Sdf.Layer.CreateAnonymous(".usda")
             content.ImportFromString(given.text)
             contents.append((layer, content, given))
-        # After all are there: a layer may lie upon one that comes later.
+        # After all layers exist: a layer may have a sublayer later in the update.
         with Sdf.ChangeBlock():
             for layer, content, given in contents:
                 content.subLayerPaths = [
@@ -111,7 +111,7 @@ class LiveStage:
         for path in notice.GetResyncedPaths():
             self._note(path)
         for path in notice.GetChangedInfoOnlyPaths():
-            # Where a prim is, is read anew each time.
+            # Transforms are read again for every picture.
             if not (path.IsPropertyPath() and path.name.startswith("xformOp")):
                 self._note(path)
 

@@ -1,6 +1,6 @@
-"""What the desktop sends of a live scene: the state of what changed, never a list of changes.
+"""What the desktop sends of a live scene: the new state of changed parts, never a list of edits.
 
-So two updates are one, the newer of both, and nothing queues up. Used by both ends; no I/O.
+So two updates merge into one, and none queue up. Used by both ends; no I/O.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ MAX_SCALE = 16
 
 
 class MalformedUpdateError(ValueError):
-    """What was received is no update; the text says why."""
+    """The received bytes are not an update; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class LayerText:
-    """One layer of the scene: USD's text of it without what lies beneath, and the names of that.
+    """One layer of the scene: its USD text without sublayers, and the names of its sublayers.
 
-    `beneath` are keys of other layers, or paths of files where no layer has that key; the strongest first.
+    `beneath` lists sublayers, the strongest first: keys of other layers, else file paths.
     """
 
     text: str
@@ -29,16 +29,16 @@ class LayerText:
 
 @dataclass(frozen=True)
 class Update:
-    """What is no longer as it was; None where it still is. The first one of a connection holds everything.
+    """The changed parts of the scene; None: unchanged. The first update of a connection is complete.
 
     Attributes:
         revision: grows with each state of the scene.
         root: the key of the strongest layer.
-        layers: by their keys; those that are not named are as before.
+        layers: changed layers by key; others are unchanged.
         frame: the frame to render.
-        paused: whether nothing is rendered until further notice.
-        scale: each side of the picture is divided by it.
-        region: left, top, right, bottom from 0 to 1 of what is rendered; empty for the whole picture.
+        paused: whether rendering pauses until an update sets it to False.
+        scale: divisor of the picture's width and height.
+        region: left, top, right, bottom of the rendered region, 0 to 1; empty: the whole picture.
     """
 
     revision: int | None = None
@@ -51,14 +51,14 @@ class Update:
 
     @property
     def changes_picture(self) -> bool:
-        """Whether the picture is another after it: not where it only pauses."""
+        """Whether the update changes the picture: False when it only pauses or resumes."""
         return bool(self.layers) or any(
             value is not None for value in (self.root, self.frame, self.scale, self.region)
         )
 
 
 def merged(older: Update | None, newer: Update) -> Update:
-    """Return one update that does what both do, one after the other."""
+    """Return one update with the effect of `older` followed by `newer`."""
     if older is None:
         return newer
     named = {each.name: getattr(newer, each.name) for each in fields(newer) if each.name != "layers"}
@@ -67,7 +67,7 @@ def merged(older: Update | None, newer: Update) -> Update:
 
 
 def encoded(update: Update) -> bytes:
-    """Return the update as JSON, without what it leaves as it is."""
+    """Return the update as JSON, without unchanged parts."""
     content: dict[str, Any] = {
         each.name: value
         for each in fields(update)
@@ -81,7 +81,7 @@ def encoded(update: Update) -> bytes:
 
 
 def decoded(content: bytes) -> Update:
-    """Return what `encoded` was given; raises MalformedUpdateError for anything else."""
+    """Parse the result of `encoded`; raises MalformedUpdateError for anything else."""
     try:
         data = json.loads(content)
         layers = {

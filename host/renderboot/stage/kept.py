@@ -1,6 +1,6 @@
-"""Meshes of a stage that is read again and again: of a prim that did not change, the same objects.
+"""Caches meshes of a stage that is read repeatedly: an unchanged prim returns the same objects.
 
-The same object means: all of it is as before. Used by one thread.
+Identity means that nothing changed. Used by one thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..cache import PartCache
 from ..scene import Matrix, Mesh
 
 _PARTS_BEYOND_FIRST = 64
-"""How many parts are kept beyond those of the first reading."""
+"""How many parts may be cached beyond those of the first reading."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class _Entry:
 
 
 class KeptMeshes:
-    """What was read of each prim. `forget` what changed before the stage is read the next time."""
+    """The meshes of each prim. Call `forget` with changed prims before the stage is read again."""
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, _Entry] = {}
@@ -54,7 +54,7 @@ class KeptMeshes:
         return list(entry.meshes), entry.inherited_names
 
     def forget_all(self) -> None:
-        """Everything may be different."""
+        """Clear the cache: everything may have changed."""
         self._entries.clear()
         # Of an animated mesh, each frame has its own.
         if self._first_parts and len(self.parts) > 2 * self._first_parts + _PARTS_BEYOND_FIRST:

@@ -1,4 +1,4 @@
-"""The layers of a stage before it is composed: of a pipe or a device USD would read for ever."""
+"""Checks a stage's layers before it is composed: USD would read a pipe or a device for ever."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def not_regular(path: str) -> str | None:
 
 
 def checked_layers(root: str, diagnostics: Diagnostics) -> list[Sdf.Layer]:
-    """Open the root layer and all that it refers to; what is no regular file is left out and named.
+    """Open the root layer and all that it refers to; leaves out and warns of what is no regular file.
 
     Args:
         root: A regular file.

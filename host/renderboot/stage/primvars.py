@@ -1,6 +1,6 @@
-"""Primvars as they reach a prim: its own, inherited ones, and those that a point instance brings.
+"""Reads a prim's primvars: its own, inherited ones, and those of enclosing point instances.
 
-Never decides what a primvar is used for.
+What they are used for is decided by the callers.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ..scene import Array
 from .mesh_parts import Values
 
 InstanceValues = tuple[tuple[str, tuple[float, ...]], ...]
-"""Names and values that one instance of a PointInstancer gives to its prototype."""
+"""Primvar names and values that one instance of a PointInstancer passes to its prototype."""
 
 
 class PrimvarReader:
-    """Reads primvars at one frame, and notes which names were asked for from outside of a prim."""
+    """Reads primvars at one frame, and records which names were looked up beyond the prim itself."""
 
     def __init__(self, time: Usd.TimeCode) -> None:
         self._time = time
@@ -29,12 +29,12 @@ class PrimvarReader:
 
     @property
     def given(self) -> tuple[InstanceValues, ...]:
-        """What the point instances around the prim bring, the outermost first."""
+        """Primvars of the enclosing point instances, the outermost first."""
         return tuple(self._given)
 
     @contextmanager
     def instance(self, values: InstanceValues) -> Iterator[None]:
-        """While one point instance's prototype is read: all of it inherits what the instance brings."""
+        """Within the `with` block, all prims inherit the primvars of this point instance."""
         self._given.append(values)
         try:
             yield
