@@ -1,1 +1,1 @@
-"""One question of speed a file; each can be run by itself."""
+"""Benchmarks, one for each file; each can be run by itself."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks [NAME ...] [--small] [--json FILE]`: runs the questions of speed, a table for each.
+"""`python -m benchmarks [NAME ...] [--small] [--json FILE]`: runs benchmarks, a table for each.
 
-What is measured lives in a file a question. Each of several is asked in a process of its own: what one leaves
-behind, on the heap and in threads, would slow the next.
+Each benchmark is a file here. Several run in a process each: what one leaves behind, on the heap and in
+threads, would slow the next.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ QUESTIONS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask the named questions, or all. Returns 0, or 1 when one could not be asked."""
+    """Run the named benchmarks, or all. Returns 0, or 1 when one could not run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Questions of speed.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(QUESTIONS)}")
     parser.add_argument("--small", action="store_true", help="the smallest sizes, to see that it runs")
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _asked_here(name: str, *, small: bool) -> list[dict[str, object]] | None:
-    """The rows of one question, printed as a table; None when it cannot be asked."""
+    """Run one benchmark in this process, print its table; returns its rows, None when it cannot run."""
     import_isolation.load("kq")  # what measures the plug-ins imports them as parts of `katana_queue`
     try:
         module = importlib.import_module(f"benchmarks.{name}")
@@ -75,7 +75,7 @@ def _asked_here(name: str, *, small: bool) -> list[dict[str, object]] | None:
 
 
 def _asked_apart(name: str, *, small: bool) -> list[dict[str, object]] | None:
-    """The same, in a process of its own."""
+    """Run one benchmark in a separate process; returns as `_asked_here`."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "benchmarks", name, "--json", str(answer)]
@@ -98,7 +98,7 @@ def table(rows: Sequence[dict[str, object]]) -> str:
 
 
 def machine() -> dict[str, object]:
-    """What the figures were taken on; the load tells of others at work."""
+    """Describe the machine; the load average shows whether other programs were running."""
     return {
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -1,6 +1,6 @@
-"""How soon is a render that obeys gone, with its child, after a stop was asked for?
+"""How soon has a cooperating render ended, with its child, after a stop request?
 
-The bare limit is killpg and wait for the same two processes. Linux only: pidfds tell when they are gone.
+The bare limit is killpg and wait for the same two processes. Linux only: uses pidfds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _QUIET_S = 0.2
 
 
 def run(*, small: bool) -> list[dict[str, object]]:
-    """Rows of milliseconds: until the processes are gone, and until the client has been told so."""
+    """Rows of milliseconds: until the processes have ended, and until the client is notified."""
     gone_ms: list[float] = []
     told_ms: list[float] = []
     bare_ms: list[float] = []

@@ -1,1 +1,1 @@
-"""What keeps the house in order: the steps of ./check. Never shipped, never imported by kq or host."""
+"""Development tools: the steps of ./check. Never shipped, never imported by kq or host."""

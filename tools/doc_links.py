@@ -1,4 +1,4 @@
-"""Do the relative links of the documents lead somewhere: to a file, or a heading of one?
+"""Checks that the documents' relative links lead to an existing file or heading.
 
 Never opens a network connection.
 """

@@ -1,4 +1,4 @@
-"""Do the PowerShell scripts parse? They are checked here by grammar, as no PowerShell need be installed."""
+"""Checks the syntax of PowerShell scripts with a grammar, so that PowerShell need not be installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def findings() -> str:
 
 
 def syntax_errors(source: bytes) -> Iterator[str]:
-    """`line:column: what` for each place of a script at which the grammar stumbles."""
+    """`line:column: what` for each place of a script that does not parse."""
     parser = Parser(Language(tree_sitter_powershell.language()))
     yield from _errors(parser.parse(source).root_node)
 

@@ -1,4 +1,4 @@
-"""Which files of the checkout the checks look at. Reads names and first lines only."""
+"""Lists the files of the checkout that the checks cover. Reads names and first lines only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
 """The render process: reads a USD stage and has a renderer plug-in draw it, progressively.
 
-Never the queue's protocol and never Qt: it is started with `-key value` arguments and speaks through its log.
+Uses neither Qt nor the queue's protocol: it takes `-key value` arguments and reports through its log.
 """

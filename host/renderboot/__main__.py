@@ -1,6 +1,6 @@
 """`python -m host.renderboot`: the command line of the render process.
 
-Decides only between a job, standby and help.
+Dispatches to a job, standby or help.
 """
 
 from __future__ import annotations

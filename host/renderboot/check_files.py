@@ -1,6 +1,6 @@
 """`python -m host.renderboot.check_files stage|picture PATH [FRAMES]`: the commands around a Disk Render.
 
-They say in the job's log, on the machine that renders, what is wrong with a file. Only the standard library.
+They log errors of a file in the job's log, on the rendering machine. Only the standard library.
 """
 
 from __future__ import annotations

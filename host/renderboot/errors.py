@@ -11,11 +11,11 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_BAD_ARGUMENTS = 2
 EXIT_STOPPED = 128 + 15
-"""As a shell reports a process that SIGTERM ended."""
+"""The exit code a shell reports for a process ended by SIGTERM."""
 
 
 class RenderBootError(Exception):
-    """The render cannot go on; the text says what was wrong, where, and what to do."""
+    """The render cannot continue; the text is what was wrong, where, and what to do."""
 
     exit_code = EXIT_FAILED
 
@@ -27,6 +27,6 @@ class ArgumentError(RenderBootError):
 
 
 class StopRequested(RenderBootError):
-    """Raised on the render thread at the next safe point after a stop was asked for."""
+    """Raised on the render thread at the next safe point after a stop request."""
 
     exit_code = EXIT_STOPPED

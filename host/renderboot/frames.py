@@ -1,6 +1,6 @@
 """Several frames in one process, one after the other: the renderer is loaded once.
 
-Decides nothing about a single frame: that is job.py's.
+Each single frame is rendered by job.py.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from .report import Report
 
 
 def run(arguments: Arguments) -> int:
-    """Render what `arguments` name, be it one frame or several.
+    """Render the one frame or several that `arguments` specify.
 
     Returns:
-        The exit code of the last frame that was rendered: the first that fails or is stopped is the last.
+        The exit code of the last rendered frame; the first frame that fails or is stopped ends the run.
     """
     if not arguments.frames:
         return job.run(arguments)
@@ -33,13 +33,13 @@ def run(arguments: Arguments) -> int:
 
 
 class _PartReport(Report):
-    """Reports the progress of each of `parts` as what it is of the whole."""
+    """Reports the progress within each of `parts` frames as progress of the whole."""
 
     def __init__(self, parts: int) -> None:
         super().__init__()
         self._parts = parts
         self.part = 0
-        """Which of them is rendered now."""
+        """Index of the current part."""
 
     def progress(self, fraction: float) -> None:
         super().progress((self.part + fraction) / self._parts)

@@ -1,6 +1,6 @@
 """The render process's log on stderr: messages, progress, pictures, warnings.
 
-Never decides anything. Other programs read the forms `ALF_PROGRESS N%`, `kq_picture: PATH` and `ERROR: ...`.
+Other programs parse the forms `ALF_PROGRESS N%`, `kq_picture: PATH` and `ERROR: ...`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from contextlib import contextmanager
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
 )
-"""Control characters, line ends of every kind, what turns the direction of text, and halves of characters."""
+"""Control characters, all line ends, bidirectional overrides, and unpaired surrogates."""
 _FORMS = re.compile(r"%|(?<=ALF_)(?=PROGRESS)|(?<=kq_)(?=picture)|(?<=openjd_)(?=progress)", re.IGNORECASE)
-"""What other programs look for: percentages, and the beginnings of our own forms."""
+"""What other programs parse: percentages, and the prefixes of our own lines."""
 
 
 def escaped(text: str) -> str:
-    """The text as one harmless line: names and messages come from scenes, which anyone may have written."""
+    """Escape text to one line without parsed forms: names and messages come from untrusted scenes."""
     plain = _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     return _FORMS.sub(lambda found: "\\x25" if found[0] else "\\", plain)
 
 
 class Report:
-    """One line at a time, flushed, from any thread."""
+    """Writes log lines to stderr, each flushed. Any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,7 +44,7 @@ class Report:
             self._write(f"| {escaped(line)}")
 
     def warn(self, text: str) -> None:
-        """Log what is not as the artist meant it, while the render goes on."""
+        """Log a problem that does not end the render."""
         self._write(f"WARNING: {escaped(text)}")
 
     def error(self, text: str) -> None:
@@ -52,7 +52,7 @@ class Report:
         self._write(f"ERROR: {escaped(' '.join(text.split()))}")
 
     def progress(self, fraction: float) -> None:
-        """Progress from 0 to 1; says nothing when the whole percentage is the same as before."""
+        """Log the progress, 0 to 1, when its whole percentage has changed."""
         percent = max(0, min(100, int(fraction * 100 + 1e-6)))
         if percent > self._percent:
             self._percent = percent

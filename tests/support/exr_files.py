@@ -1,4 +1,4 @@
-"""What an EXR of renderboot holds, so that tests compare bytes. No expectation lives here."""
+"""Splits an EXR of renderboot into header and pixels, so that tests can compare bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk of its own for a test: small, or read-only. Linux, and root, alone can have one."""
+"""A small or read-only file system for one test. Linux and root only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["fill", "small_disk"]
 
 @contextlib.contextmanager
 def small_disk(folder: Path, options: str = "size=2m") -> Iterator[Path]:
-    """Mount a disk below `folder` meanwhile; skips the test where that is not allowed."""
+    """Mount a tmpfs below `folder` within the `with` block; skips the test where that is not allowed."""
     mount = folder / "small"
     mount.mkdir()
     made = subprocess.run(
@@ -31,7 +31,7 @@ def small_disk(folder: Path, options: str = "size=2m") -> Iterator[Path]:
 
 
 def fill(path: Path) -> None:
-    """Write a file until there is no more room."""
+    """Write a file until the disk is full."""
     with path.open("wb", buffering=0) as file:
         try:
             while True:

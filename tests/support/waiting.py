@@ -1,4 +1,4 @@
-"""Waiting for what real processes do, and what Wine does not do yet. No test lives here."""
+"""Waits for conditions of real processes, and skips tests on Wine. Holds no test."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ IS_WINE = sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_
 
 
 def not_on_wine(reason: str) -> pytest.MarkDecorator:
-    """Skips a test where Wine stands for Windows, and has not what it needs."""
+    """Return a mark that skips a test on Wine, which lacks what it needs."""
     return pytest.mark.skipif(IS_WINE, reason=f"Wine: {reason}")
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
-    """Return as soon as `condition()` is true; fail when that takes longer than any machine should need."""
+    """Return as soon as `condition()` is true; fail after `timeout_s` seconds."""
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -1,4 +1,4 @@
 """Live rendering: the scene stays loaded, changes come from the desktop, pictures go back.
 
-`state` is what is sent and `machine` what happens when, without I/O; `session` carries it out.
+`state` defines the messages, `machine` the state machine, both without I/O; `session` runs them.
 """

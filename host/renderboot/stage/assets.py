@@ -1,4 +1,4 @@
-"""Where an asset path leads: a file, a path within a package, or the tiles of a UDIM set."""
+"""Resolves asset paths: to a file, a path within a package, or the tiles of a UDIM set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pxr import Ar, Sdf, Usd, UsdShade
 def existing_file(asset: Sdf.AssetPath) -> str | None:
     """The path of the file that the asset names; None when there is no such regular file.
 
-    Only a path that is no file and ends in brackets is one within a package: folders may have brackets, too.
+    A path that ends in brackets is within a package only if no such file exists: names may have brackets.
     """
     path = str(asset.resolvedPath or asset.path)
     if Path(path).is_file():
@@ -30,7 +30,7 @@ def udim_tiles(asset: Sdf.AssetPath, attribute: Usd.Attribute) -> tuple[tuple[in
 
     Args:
         asset: The set's path.
-        attribute: Whose value it is: the path is relative to the layer that says it.
+        attribute: Whose value it is: the path is relative to the layer that authors it.
     """
     for spec in attribute.GetPropertyStack():
         # USD looks for a path without ./ on its search path only, where a set has no file of that name.

@@ -1,4 +1,4 @@
-"""Curves and patches as weights: which share of each control point makes each sample. Knows no USD."""
+"""Basis weights of curves and patches: each control point's share in each sample. Independent of USD."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 Weights = npt.NDArray[np.float64]
 
 _SAMPLES = 6
-"""For each cubic segment."""
+"""Samples for each cubic segment."""
 _MATRICES = {
     "bezier": [[-1, 3, -3, 1], [3, -6, 3, 0], [-3, 3, 0, 0], [1, 0, 0, 0]],
     "bspline": [
@@ -69,13 +69,13 @@ def basis(count: int, kind: str, name: str, wrap: str) -> tuple[Weights, int] | 
 
 
 def nurbs(count: int, order: int, knots: Weights, ends: tuple[float, float] | None) -> Weights | None:
-    """Weights (samples, control points) of a B-spline; None when its numbers do not fit together.
+    """Weights (samples, control points) of a B-spline; None when its arguments are inconsistent.
 
     Args:
         count: Control points.
-        order: Degree and one.
-        knots: count + order of them.
-        ends: The part of it that is drawn; None: all.
+        order: Degree + 1.
+        knots: count + order values.
+        ends: Parameter range that is rendered; None: all.
     """
     if order < 2 or count < order or len(knots) < count + order or not np.isfinite(knots).all():
         return None

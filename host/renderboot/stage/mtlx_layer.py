@@ -23,7 +23,7 @@ _VECTORS: dict[int, Any] = {2: Gf.Vec2f, 3: Gf.Vec3f, 4: Gf.Vec4f}
 
 
 class MaterialXError(Exception):
-    """Why a .mtlx file cannot be used."""
+    """A .mtlx file cannot be used; the text gives the reason."""
 
 
 def mtlx_layer(path: str) -> Sdf.Layer:
@@ -39,7 +39,7 @@ def mtlx_layer(path: str) -> Sdf.Layer:
     document = mx.createDocument()
     try:
         mx.readFromXmlFile(document, path)
-    # Its exceptions have no common base: whatever it says of the file, the file is left out.
+    # MaterialX's exceptions have no common base: on any error the file is left out.
     except Exception as error:
         raise MaterialXError(" ".join(str(error).split()) or "it is damaged") from error
     layer = Sdf.Layer.CreateAnonymous(f"{Path(path).stem}.usda")

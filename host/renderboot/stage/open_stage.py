@@ -55,7 +55,7 @@ def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
 
 @contextmanager
 def usd_warnings(diagnostics: Diagnostics) -> Iterator[None]:
-    """While a stage is read: what USD would print of it itself becomes warnings."""
+    """Within the `with` block, turn messages that USD would print into warnings."""
     delegate = UsdUtils.CoalescingDiagnosticDelegate()
     try:
         yield

@@ -1,6 +1,6 @@
-"""What the stage's UsdRender prims say: resolution, samples, camera, purposes.
+"""Reads the stage's UsdRender prims: resolution, samples, camera, purposes.
 
-What the command line says instead is not known here.
+Independent of the command line, which may override them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SAMPLES_ATTRIBUTES = ("katana:samples", "mitsuba:samples")
 
 @dataclass(frozen=True)
 class StageSettings:
-    """None: the stage does not say."""
+    """The stage's render settings; None: not authored."""
 
     width: int | None = None
     height: int | None = None
@@ -27,14 +27,14 @@ class StageSettings:
     purposes: frozenset[str] = frozenset({"default", "render"})
     pixel_aspect_ratio: float = 1.0
     data_window: tuple[float, float, float, float] | None = None
-    """Left, bottom, right, top; the picture goes from 0 to 1."""
+    """Data window: left, bottom, right, top; the picture is 0 to 1."""
     prim: str = ""
     prims: tuple[str, ...] = ()
     """The settings and its product."""
 
 
 def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
-    """The stage's render settings: the ones its metadata names, else the first RenderSettings prim."""
+    """The stage's render settings: those named by its metadata, else the first RenderSettings prim."""
     settings = UsdRender.Settings.GetStageRenderSettings(stage)
     if not settings:
         found = next((prim for prim in stage.Traverse() if prim.IsA(UsdRender.Settings)), None)

@@ -29,7 +29,7 @@ def value_of(shader: UsdShade.Shader, name: str, time: Usd.TimeCode) -> Any:
 
 
 def attribute_of(shader: UsdShade.Shader, name: str) -> Usd.Attribute | None:
-    """The attribute that gives an input its value, the material's own perhaps."""
+    """Return the attribute that provides an input's value, which may be on the material."""
     shader_input = shader.GetInput(name)
     if not shader_input:
         return None
@@ -37,7 +37,7 @@ def attribute_of(shader: UsdShade.Shader, name: str) -> Usd.Attribute | None:
 
 
 def numbers_of(value: Any, count: int) -> tuple[float, ...] | None:
-    """The value as so many finite numbers (one stands for all of them); None when it is not that."""
+    """Return the value as `count` finite numbers, a single one repeated; None for anything else."""
     if value is None or isinstance(value, str):
         return None
     try:

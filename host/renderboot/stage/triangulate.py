@@ -35,7 +35,7 @@ def triangulate(points: Points, counts: Ints, indices: Ints) -> tuple[Ints, Ints
 
 
 def cross(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """As np.cross of 3-vectors, in a part of its time: that one copies its arguments about."""
+    """As np.cross of 3-vectors, but faster: np.cross copies its arguments."""
     result = np.empty(np.broadcast_shapes(a.shape, b.shape))
     for x, y, z in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         np.subtract(a[..., y] * b[..., z], a[..., z] * b[..., y], out=result[..., x])
@@ -43,12 +43,12 @@ def cross(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray
 
 
 def _concave_faces(points: Points, counts: Ints, indices: Ints, starts: Ints) -> Ints:
-    """Faces of four or more corners that turn both ways."""
+    """Return the concave faces of four or more corners."""
     sizes = np.flatnonzero(np.bincount(counts, minlength=1))
     found: list[Ints] = []
     largest = 0.0
     agreements: list[tuple[Ints, npt.NDArray[np.float64]]] = []
-    # All faces of one size at once: a row a face, a column a corner.
+    # All faces of one size at once: one row for each face, one column for each corner.
     for size in sizes[sizes >= 4]:
         faces = np.flatnonzero(counts == size)
         polygons = points[indices[starts[faces][:, None] + np.arange(size)]].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Small readings that every part of the stage reading needs: matrices, attribute values at the frame."""
+"""Helpers for all stage readers: matrices, colours, attribute values at the frame."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def colour_of(value: Any) -> Colour:
 
 
 def get(attribute: Usd.Attribute, time: Usd.TimeCode, default: Any) -> Any:
-    """The attribute's value at the frame; the default when it is blocked or was never given one."""
+    """Return the attribute's value at the frame; `default` when it is blocked or has none."""
     value = attribute.Get(time) if attribute else None
     return default if value is None else value

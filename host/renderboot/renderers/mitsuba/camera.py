@@ -21,7 +21,7 @@ def sensor(camera: Camera, settings: PictureSettings, diagnostics: Diagnostics) 
     mitsuba's pixels are square: where the picture's are not, the film has more columns or fewer than it.
     """
     left, top, right, bottom = settings.window
-    # What is rendered beyond the picture's edges makes the film larger on both sides, its middle stays.
+    # Overscan enlarges the film on both sides equally, so its centre stays the optical one.
     over_x = max(0, -left, right - settings.width)
     over_y = max(0, -top, bottom - settings.height)
     width, height = settings.width + 2 * over_x, settings.height + 2 * over_y

@@ -1,6 +1,6 @@
-"""mitsuba itself, imported once with its variant set: other modules say `from ...engine import mi`.
+"""mitsuba itself, imported once with its variant set: other modules use `from ...engine import mi`.
 
-Always `scalar_rgb`: the LLVM variants abort where the system's LLVM is not to their liking.
+Always `scalar_rgb`: the LLVM variants abort if the system's LLVM is unsuitable.
 """
 
 from __future__ import annotations

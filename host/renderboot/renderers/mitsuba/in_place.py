@@ -1,4 +1,4 @@
-"""Giving an object of mitsuba other values in place: what it is a part of need not be built again."""
+"""Updates values of mitsuba objects in place, so that their parents need not be rebuilt."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from .engine import mi
 
 _VALUES = (".value", "sampling_weight", "scale")
-"""How the names of parameters end that can be set at any time; others decide how an object is built."""
+"""Endings of parameter names that can be set at any time; others determine an object's structure."""
 _IMAGES = ".data"
 
 
 def take_values(old: Any, new: Any) -> bool:
-    """Give `old` the values of `new`, an object of the same kind with the same images.
+    """Copy the values of `new` to `old`, an object of the same kind with the same images.
 
-    Returns: whether it is now as `new` is. False: more than values differ, and nothing was changed.
+    Returns: whether `old` now equals `new`. False: more than values differ; `old` is unchanged.
     """
     ours, theirs = mi.traverse(old), mi.traverse(new)
     if list(ours.keys()) != list(theirs.keys()):
@@ -28,7 +28,7 @@ def take_values(old: Any, new: Any) -> bool:
             return False
         if _text(before) == _text(after):
             continue
-        # Whether a layer of a surface is there at all is decided when it is built, by whether it is zero.
+        # A value of zero at construction omits a layer of the surface, which cannot be added later.
         is_number = isinstance(before, float)
         if not name.endswith(_VALUES) or (is_number and 0.0 in (before, after)):
             return False

@@ -1,4 +1,4 @@
-"""Keeps out of a render's log what Dr.Jit says of itself while it is loaded, and nothing else."""
+"""Keeps Dr.Jit's messages on loading out of the render's log, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 __all__ = ["without_noise"]
 
 _NOISE = b"jitc_llvm_init(): LLVM API initialization failed"
-"""Said wherever there is no LLVM library. Nothing here uses one, and an artist would look for a fault."""
+"""Printed when LLVM is not installed. It is not used here, and artists would take this for an error."""
 
 
 @contextlib.contextmanager
 def without_noise() -> Iterator[None]:
-    """Hold back standard error meanwhile, the libraries' too; afterwards all but the noise is written."""
+    """Buffer standard error, the libraries' too, within the `with` block; then write all but the noise."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         real = os.dup(2)
