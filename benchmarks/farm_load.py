@@ -1,4 +1,4 @@
-"""What do desktops that watch their jobs cost a farm's controller, and what do a job's tasks cost the share?
+"""What does polling cost a farm's controller, and what do a job's files cost the file share?
 
 CPU of slurmctld for one `squeue` of ours, on a private Slurm; the files of a job, in a folder here.
 """
@@ -64,7 +64,7 @@ def _questions(
             command = ["sbatch", "--parsable", f"--array=0-{count - 1}", "--hold", "--comment=kq:load"]
             made = _slurm(cluster, *command, "--output=/dev/null", "--wrap=true").strip()
             if is_split:
-                # As those that were started: each a record of its own. All but one, or the array stays whole.
+                # Split the array into single records, as started tasks are. All but one, or it stays whole.
                 _slurm(cluster, "scontrol", "update", f"jobid={made}_[0-{count - 2}]", "nice=5")
             held += count
         spent_s, began_s = _cpu_s(controller), time.perf_counter()
@@ -80,7 +80,7 @@ def _questions(
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    """Also of threads that have ended: the controller has one for each question."""
+    """Return CPU seconds, ended threads included: the controller starts a thread for each query."""
     times = process.cpu_times()
     return float(times.user + times.system)
 

@@ -1,6 +1,6 @@
-"""What do a server and two Agents cost while nothing is asked of them?
+"""What do an idle server and two idle Agents cost?
 
-CPU time and memory as the kernel counts them, over ten seconds of doing nothing.
+CPU time and memory as counted by the kernel, over ten idle seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
         processes = {"server": server, **{f"Agent {n}": agent for n, agent in enumerate(agents, 1)}}
         if guardian is not None:
             processes["guardian"] = guardian
-        time.sleep(watched_s / 5)  # what belongs to starting is over
+        time.sleep(watched_s / 5)  # until the work of starting is over
         begin_s = time.perf_counter()
         before = {who: cpu_s(process) for who, process in processes.items()}
         time.sleep(watched_s)

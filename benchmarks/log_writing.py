@@ -1,7 +1,7 @@
-"""Is a render that writes 100 MB/s to its log slowed by the queue, and what does reading that cost the Agent?
+"""Does the queue slow a render that writes 100 MB/s to its log, and what does reading it cost the Agent?
 
-The bare limit is the same program with a plain file as its output, at the same niceness. The program itself
-says how long it took. In its middle it writes one line of an error, and one at its end.
+The bare limit is the same program with a plain file as its output, at the same niceness. The program
+reports its own duration. It writes one error line in the middle, and one at the end.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _bare(folder: Path, bell: Doorbell, megabytes: int, rate: int = 0) -> tuple[
 
 
 def _kq(session: Session, bell: Doorbell, megabytes: int, rate: int) -> tuple[tuple[float, float], str]:
-    """What the program says of itself, and the reason that the queue gives for its failure."""
+    """Return the program's own figures, and the queue's reason for its failure."""
     client = session.client
     job_id, _taken = client.submit(JobSpec(name="log", commands=(_command(bell, megabytes, rate),), cwd="/"))
     took_s, cpu_s = json.loads(bell.wait()[1])
@@ -97,7 +97,7 @@ def _kq(session: Session, bell: Doorbell, megabytes: int, rate: int) -> tuple[tu
     until(is_over)
     job = client.job(job_id)
     reason = job.reason if job is not None else ""
-    client.remove_jobs([job_id]).result(60)  # and with it a log that large
+    client.remove_jobs([job_id]).result(60)  # also deletes its large log
     return (took_s, cpu_s), reason
 
 

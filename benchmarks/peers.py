@@ -1,6 +1,6 @@
-"""The systems one would use instead, made alike: two workers that start a process and wait for it.
+"""Alternative systems in a comparable setup: two workers that each start a process and wait for it.
 
-They come with the optional group `bench`; without it they are named as not installed.
+They come with the optional group `bench`; without it they are reported as not installed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 __all__ = ["PEERS", "Submit", "installed_peers", "missing_peers"]
 
 Submit = Callable[[Sequence[str]], Callable[[], Any]]
-"""Takes a command, returns at once with what waits for its end."""
+"""Takes a command, returns at once a function that waits for its end."""
 
 
 @contextmanager

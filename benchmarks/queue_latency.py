@@ -1,4 +1,4 @@
-"""How soon does a submitted process take its first step: Agents idle, and with 100,000 tasks waiting?
+"""How soon does a submitted process start: with idle Agents, and with 100,000 tasks waiting?
 
 The first step is a line that `/bin/sh` writes to a named pipe; the bare limit is Popen of the same.
 """
@@ -50,7 +50,7 @@ def _idle(count: int) -> list[dict[str, object]]:
 def _waiting(tasks: int, count: int) -> list[dict[str, object]]:
     """Two queues, each with one Agent busy and one idle: nothing waits in one, `tasks` in the other.
 
-    The busy Agent runs the job that all others wait behind: it may run one task at a time.
+    The busy Agent runs a task of the job with the waiting ones, which is limited to one task at a time.
     """
     rows: list[dict[str, object]] = []
     with connected_session() as (empty, folder), connected_session() as (full, full_folder):
@@ -103,7 +103,7 @@ def _occupy(session: Session, bell: Doorbell, folder: Path, tasks: int) -> float
 
 
 def _settle(session: Session, busy: int) -> None:
-    """Wait until only so many Agents hold a task: the others are idle again."""
+    """Wait until only `busy` Agents hold a task."""
     until(lambda: sum(agent.state is not AgentState.IDLE for agent in session.client.agents()) == busy)
 
 

@@ -1,6 +1,6 @@
 """Does a task cost the same among 1,000 as among 100,000? One job of each size is run to its end.
 
-CPU time is of the server alone: it is what grows, if anything does, and neighbours do not change it much.
+CPU time is the server's alone: only that could grow, and other load on the machine hardly affects it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     with connected_session() as (session, _folder):
         server = psutil.Process(session.ready["pid"] if session.ready else 0)
-        _run_job(session, server, stretch, stretch)  # what belongs to starting is over
+        _run_job(session, server, stretch, stretch)  # warm-up
         for size in sizes:
             stretches = _run_job(session, server, size, stretch)
             for name, row in (("first", stretches[0]), ("last", stretches[-1])):

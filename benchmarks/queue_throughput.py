@@ -1,4 +1,4 @@
-"""How many `true` a second do two Agents run, as jobs of one and as one job of many?
+"""How many `true` commands a second do two Agents run, as single-task jobs and as one large job?
 
 The bare limit is two processes that each start `true` with posix_spawn and wait, over and over.
 """
@@ -49,7 +49,7 @@ def _bare_s(count: int) -> float:
     for loop in loops:
         assert loop.stdout is not None
         loop.stdout.readline()
-    # Both interpreters are up: the clock sees the spawning alone.
+    # Both interpreters have started: only spawning is timed.
     begin_s = time.perf_counter()
     for loop in loops:
         assert loop.stdin is not None

@@ -1,6 +1,6 @@
-"""How long does a session hold its caller when it starts, when are its Agents ready, how soon is it gone?
+"""How long does starting a session block its caller, when are its Agents ready, how soon does it end?
 
-Beside it the least that a process with ZeroMQ takes: an interpreter that imports zmq.
+The bare limit is a Python process that imports zmq.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _ends(renders: int, rounds: int) -> list[dict[str, object]]:
 
 
 def _end_s(script: str, renders: int) -> float:
-    """Seconds from `close` until nothing of the session is left, all its renders running."""
+    """Return seconds from `close` until no process of the session is left, with all renders running."""
     with connected_session(agents=renders) as (session, folder):
         bell = Doorbell(folder)
         try:

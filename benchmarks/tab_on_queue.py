@@ -1,6 +1,6 @@
-"""How long a real queue with very many jobs keeps Qt's thread of a desktop that shows them.
+"""How long a tab on a real queue with very many jobs blocks Qt's thread.
 
-All of the way: server, messages, the client's thread, the tab. No part of the product lives here.
+End to end: server, messages, the client's thread, the tab. No part of the product lives here.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ while time.monotonic() - began < seconds:
 print(step * (a_second // 30), flush=True)
 client.close()
 """
-"""Changes jobs, some thirty times a second, from a process of its own as another user's client would."""
+"""A program that changes jobs about 30 times a second, as another user's client would."""
 
 
 def run(small: bool) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ def run(small: bool) -> list[dict[str, Any]]:
                 for number in range(count)
             ]
         )
-        session.client.close()  # a desktop has one client: the one that the tab gets
+        session.client.close()  # a desktop has one client: the tab's
         session.client.join(60)
         tab = KatanaQueueTab(None)
         tab.resize(1600, 900)

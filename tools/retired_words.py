@@ -1,6 +1,6 @@
-"""Words that the project has retired, each with the one to write: in the sources that ship, and in documents.
+"""Finds retired words in the shipped sources and the documents, each with its replacement.
 
-Records of the past keep theirs: decisions and the changelog.
+Decisions and the changelog are exempt, as records of the past.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tools.tree import ROOT, files
 
 __all__ = ["RETIRED", "findings", "retired_words"]
 
-# The patterns are put together, so that this file passes its own rule.
+# Patterns are built from parts so that this file passes its own rule.
 RETIRED = {
     r"\bwi" r"sh(?:es|ed)?\b": "request",
     r"\bru" r"ngs?\b": "check, or step",

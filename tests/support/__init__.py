@@ -1,1 +1,1 @@
-"""What the tests of several rooms share: a queue in processes of its own, commands for its jobs, a disk."""
+"""Helpers shared by several folders of tests: a real queue, commands for its jobs, a small disk."""

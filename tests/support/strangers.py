@@ -1,4 +1,4 @@
-"""Another user of this machine, for tests that run as root. No test lives here."""
+"""Runs code as another user, for tests that run as root. Holds no test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 __all__ = ["STRANGER", "as_stranger"]
 
 STRANGER = 54321
-"""A user id that no account of this machine has."""
+"""A user id without an account on this machine."""
 
 
 def as_stranger(action: Callable[[], None]) -> None:

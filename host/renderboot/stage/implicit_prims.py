@@ -25,7 +25,7 @@ class ImplicitReader:
         self._diagnostics = diagnostics
 
     def mesh(self, prim: Usd.Prim, material: Material, transform: Matrix) -> Mesh | None:
-        """The shape as triangles; None when its size is no finite number."""
+        """Return the shape as triangles; None when its size is not finite."""
         kind = str(prim.GetTypeName())
         with np.errstate(all="ignore"):
             shape = SHAPES[kind](prim, self._time)
@@ -52,7 +52,7 @@ class ImplicitReader:
         )
 
     def _spread(self, prim: Usd.Prim, kind: str, values: Values, width: int, count: int) -> Array | None:
-        """The primvar at each vertex; the first value, named, where USD does not say what varies over it."""
+        """Return the primvar at each vertex; with a warning the first value, where USD defines no mapping."""
         array = values.array[:, None] if values.array.ndim == 1 else values.array
         if array.ndim != 2 or array.shape[1] < width or not len(array):
             self._diagnostics.warn(

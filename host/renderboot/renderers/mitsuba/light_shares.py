@@ -32,12 +32,12 @@ _NEAREST = 0.35
 
 
 def shares(lights: list[Light], centre: Matrix, radius: float) -> list[float]:
-    """Relative weights for sampling, around 1.
+    """Return each light's sampling weight, 0.1 to 1, in the order of `lights`.
 
     Args:
         lights: All lights.
-        centre: The scene's middle.
-        radius: The scene's radius.
+        centre: Centre of the scene's bounding sphere.
+        radius: Its radius, in scene units.
     """
     strengths = [_irradiance(light, centre, radius) for light in lights]
     strongest = max(strengths, default=0.0)
