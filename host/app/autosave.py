@@ -33,7 +33,7 @@ _KEY = "autosave"
 
 @dataclass(frozen=True)
 class Recovered:
-    """A copy that a crashed desktop left. `path` is the project's own file, if it had one."""
+    """The copy of a crashed desktop's project. `path` is the project's own file, or None."""
 
     copy: Path
     project: Project
@@ -66,7 +66,7 @@ class Autosave(QObject):
         active_scene().observe(self._on_scene_changed)
 
     def save(self) -> None:
-        """Have the copy written now, if there is anything new to lose."""
+        """Queue a write of the copy, if there are unsaved changes that it lacks. Never waits."""
         scene = active_scene()
         if not scene.dirty or not scene.graph.nodes:
             return
@@ -79,15 +79,15 @@ class Autosave(QObject):
         self._work.put(lambda: self._write(whole))
 
     def look_for_crashed(self) -> None:
-        """Look for copies of desktops that are gone; `found` brings the latest."""
+        """Search for copies of crashed desktops on the thread; `found` is emitted with the latest."""
         self._work.put(self._look)
 
     def discard(self, copy: Path) -> None:
-        """Delete a copy."""
+        """Delete the file of a copy, on the thread."""
         self._work.put(lambda: copy.unlink(missing_ok=True))
 
     def close(self) -> None:
-        """Delete this session's copy and end the thread. A share that does not answer is not waited for."""
+        """Delete this session's copy and end the thread, without waiting for an unresponsive file share."""
         self._timer.stop()
         self.discard(self._file)
         self._work.put(None)
@@ -129,7 +129,7 @@ class Autosave(QObject):
 
 
 def _is_alive(copy: Path) -> bool:
-    """Whether the desktop that writes this copy still runs; a name of another form is none of ours."""
+    """Return whether the desktop that writes this copy still runs, by process ID and start time; True for other names."""
     pid, _, started = copy.stem.partition("-")
     if not pid.isdecimal() or not started.isdecimal():
         return True

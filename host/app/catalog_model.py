@@ -1,4 +1,4 @@
-"""The Catalog's items as rows of a table. It knows CatalogAPI, and nothing of how rows are drawn."""
+"""The table model of the Catalog's items. Reads CatalogAPI only; drawing is the view's."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _TITLES = {
 
 
 class CatalogModel(QAbstractTableModel):
-    """One row for each item, newest first. Only the note can be edited."""
+    """One row per item, newest first. Only the note can be edited. Qt's thread."""
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
@@ -88,13 +88,13 @@ class CatalogModel(QAbstractTableModel):
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         item = self._items[index.row()]
         if not item.isValid():
-            return None  # deleted just now; the row goes with the next event
+            return None  # just deleted; the next list event removes the row
         column = Column(index.column())
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return _text(item, column)
         if role == Qt.ItemDataRole.DecorationRole and column is Column.PICTURE:
             pixmap = item.getThumbnailPixmap()
-            return None if pixmap is None else QIcon(pixmap)  # which the view draws as small as its rows are
+            return None if pixmap is None else QIcon(pixmap)  # a QIcon is scaled to the view's icon size
         if role == Qt.ItemDataRole.ForegroundRole and column is Column.STATE:
             return _COLORS.get(item.getRenderState())
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -108,7 +108,7 @@ class CatalogModel(QAbstractTableModel):
         return True
 
     def show_elapsed(self) -> None:
-        """Draw the elapsed times of renders under way again."""
+        """Emit dataChanged for the elapsed times of unfinished renders."""
         for row, item in enumerate(self._items):
             if item.isValid() and item.isInProgress():
                 cell = self.index(row, Column.ELAPSED)
@@ -122,7 +122,7 @@ class CatalogModel(QAbstractTableModel):
                 self.beginRemoveRows(_ROOT, row, row)
                 del self._items[row]
                 self.endRemoveRows()
-        # New items come above the others, which keep their order.
+        # New items are at the top; the order of the others does not change.
         count = len(new) - len(self._items)
         if count:
             self.beginInsertRows(_ROOT, 0, count - 1)

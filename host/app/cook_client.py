@@ -1,6 +1,6 @@
-"""The desktop's end of the cook process: starts it, asks it, starts it again when it died.
+"""Client of the cook process: starts it, sends requests, and restarts it after a crash.
 
-Called from worker threads only: every request waits for its answer.
+For worker threads only: each request blocks until its answer.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ..nodes.errors import CookError
 _log = logging.getLogger("Katana.Cooking")
 
 COOK_TIMEOUT_S = 300.0
-"""A cook that takes longer is ended: USD waits for ever for a named pipe, or for a share that hangs."""
+"""Limit for a cook in seconds; then the process is killed. USD may block for ever on a pipe or a share."""
 
 
 class CookClient:
-    """One cook process, shared by all threads that ask it; they take turns."""
+    """One cook process, shared by all threads; requests are serialized."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -32,14 +32,14 @@ class CookClient:
         self._closed = False
 
     def warm_up(self) -> None:
-        """Start the process now rather than at the first request. Any thread."""
+        """Start the process before the first request. Blocks while a request runs; never on Qt's thread."""
         with self._turn:
             self._ensure()
 
     def request(self, **request: Any) -> dict[str, Any]:
-        """Ask for something (see host.nodes.cook_service) and return the answer. Never on Qt's thread.
+        """Send a request (see host.nodes.cook_service) and return its answer. Never on Qt's thread.
 
-        Raises CookError with the reason.
+        Raises CookError where the cook fails, times out, or the process dies.
         """
         with self._turn:
             process = self._ensure()
@@ -74,7 +74,7 @@ class CookClient:
         return answer
 
     def close(self) -> None:
-        """End the process. A request that is being answered is given up. Any thread."""
+        """End the process; a running request raises CookError. Any thread."""
         self._closed = True
         process = self._process
         if process is None:
@@ -84,7 +84,7 @@ class CookClient:
             try:
                 process.stdin.close()
             except OSError:
-                pass  # it has died already, which is what was wanted
+                pass  # the process has exited already
         try:
             process.wait(0.5)
         except subprocess.TimeoutExpired:
@@ -119,7 +119,7 @@ class CookClient:
 
     @staticmethod
     def _relay(process: subprocess.Popen[str]) -> None:
-        """What USD prints is for those who look closely: the answers carry what artists must know."""
+        """Log what USD prints to stderr at debug level; messages for artists are in the answers."""
         assert process.stderr is not None
         with process.stderr:
             for line in process.stderr:

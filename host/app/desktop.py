@@ -1,4 +1,4 @@
-"""The desktop as a whole: what starts when a session starts, in Katana's order, and what ends with it."""
+"""The desktop session: starts its services, plug-ins and window in Katana's order, and ends them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ _log = logging.getLogger("Katana.Desktop")
 
 
 class Desktop(QObject):
-    """One session. Make it once QApplication exists; `start`, then run Qt's loop; `close` ends it."""
+    """One session. Create it after QApplication, call `start`, run Qt's event loop, then call `close`.
+
+    `keeps_settings`: whether user settings are read and written. `asks`: whether dialogs may be opened.
+    """
 
     _events_queued = Signal()
 
@@ -80,7 +83,7 @@ class Desktop(QObject):
         self.window = DesktopWindow(self.settings, self.queries, self.renders, self.history, asks)
 
     def start(self) -> None:
-        """Load the plug-ins, lay out the window and show it; `onStartupComplete` follows from Qt's loop."""
+        """Load the plug-ins and show the window; `onStartupComplete` is executed later by the event loop."""
         self._load_plugins()
         ExecuteCallbacksForType(Callbacks.Type.onStartup)
         FarmPluginManager.Initialize()
@@ -94,11 +97,11 @@ class Desktop(QObject):
         self.window.restore_layout()
         self.window.show()
         Tabs.FindTopTab("Node Graph", True)
-        # Once the window has been drawn: starting a queue must not hold up its first sight.
+        # After the first paint: starting the queue must not delay the window.
         QTimer.singleShot(0, self._complete)
 
     def offer_recovery(self) -> None:
-        """Look for what a crashed desktop left unsaved, and offer to open it."""
+        """Search for unsaved projects of crashed desktops on a thread; offer the latest in the banner."""
         if self.autosave is not None:
             self.autosave.found.connect(self._on_crashed_found)
             self.autosave.look_for_crashed()
@@ -128,7 +131,7 @@ class Desktop(QObject):
         self.autosave.discard(found.copy)
 
     def close(self) -> None:
-        """End the session: plug-ins first, then what the desktop runs. Calling it again changes nothing."""
+        """End the session: plug-ins first, then the desktop's own services. Idempotent."""
         if self._closed:
             return
         self._closed = True

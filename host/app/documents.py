@@ -1,4 +1,4 @@
-"""Opening and saving: USD files and projects, with the questions and the errors that go with them."""
+"""Opens and saves projects and opens USD files, with their dialogs and error messages."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class DocumentError(Exception):
 
 
 class Documents(QObject):
-    """Opens and saves what the window shows.
+    """Opens and saves the desktop's project. Qt's thread.
 
     Signals:
-        opened: a file was opened, with its path.
-        failed: a file could not be opened or saved, or its scene does not cook, with the error.
+        opened: the path of a file that was opened.
+        failed: the error message where a file could not be opened or saved, or its scene cannot be cooked.
         recent_changed: the list of recent files has changed.
     """
 
@@ -51,14 +51,14 @@ class Documents(QObject):
         queries.query_failed.connect(lambda _node, message: self._fail(message))
 
     def new(self) -> bool:
-        """Begin an empty project; False where the artist thought better of it."""
+        """Open an empty project; return False where the artist cancelled."""
         if not self.confirm_discard():
             return False
         KatanaFile.New()
         return True
 
     def open(self, path: str | Path) -> bool:
-        """Open a project or a USD file; False where that failed or the artist thought better of it."""
+        """Open a project or a USD file; return False where it failed or the artist cancelled."""
         if not self.confirm_discard():
             return False
         try:
@@ -74,7 +74,7 @@ class Documents(QObject):
         return True
 
     def _show_what_matters(self) -> None:
-        """Select what can be rendered, show how, and find out whether it can be."""
+        """Select the first Render node, edit its RenderSettings, and query whether the scene cooks."""
         scene = active_scene()
         render = next((node for node in scene.graph.nodes if node.type.is_render_node), None)
         if render is None:
@@ -85,18 +85,18 @@ class Documents(QObject):
         self._queries.ask_for_range(render.name)
 
     def choose_and_open(self) -> bool:
-        """Ask for a file and open it."""
+        """Open a file chosen in a dialog; return False where it failed or the artist cancelled."""
         filters = f"Scenes (*{projects.SUFFIX} *.usd *.usda *.usdc *.usdz);;{_PROJECTS};;{USD_FILES}"
         path, _ = QFileDialog.getOpenFileName(self._window, "Open", self._folder(), filters)
         return bool(path) and self.open(path)
 
     def save(self) -> bool:
-        """Save to the project's file, or ask for one where it has none yet."""
+        """Save to the project's file, or as save_as where it has none; return whether it was saved."""
         path = active_scene().path
         return self.save_to(path) if path is not None else self.save_as()
 
     def save_as(self) -> bool:
-        """Ask for a file and save to it."""
+        """Save to a file chosen in a dialog; return whether it was saved."""
         path, _ = QFileDialog.getSaveFileName(self._window, "Save As", self._folder(), _PROJECTS)
         if not path:
             return False
@@ -104,7 +104,7 @@ class Documents(QObject):
         return self.save_to(file if file.suffix else file.with_suffix(projects.SUFFIX))
 
     def save_to(self, path: Path) -> bool:
-        """Save to `path`; False where that failed."""
+        """Save to `path`; return whether it was saved. An error is emitted as `failed`."""
         try:
             KatanaFile.Save(str(path))
         except ProjectError as error:
@@ -115,7 +115,7 @@ class Documents(QObject):
         return True
 
     def confirm_discard(self) -> bool:
-        """Return whether what has changed may be lost; the artist is asked, if there is anything to lose."""
+        """Return whether unsaved changes may be discarded; asks the artist where there are any."""
         if not self._asks or not active_scene().dirty or not active_scene().graph.nodes:
             return True
         buttons = QMessageBox.StandardButton
@@ -149,7 +149,7 @@ class Documents(QObject):
 
 
 def open_scene(path: str | Path) -> None:
-    """Open a project, or a USD file as three nodes. Raises DocumentError, ProjectError."""
+    """Open a project, or a USD file as a project of three nodes. Raises DocumentError, ProjectError."""
     file = Path(path).absolute()
     if file.is_dir():
         raise DocumentError(f"{file} is a folder: choose a USD file or a project in it.")

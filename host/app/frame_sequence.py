@@ -1,4 +1,4 @@
-"""The frames of a disk render: what an artist types, their order, and their files. Pure."""
+"""The frames of a Disk Render: parsing, rendering order and file names. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 MAX_FRAMES = 100_000
-"""More frames than this in one render are taken for a typing mistake."""
+"""Maximum number of frames in one render; more are assumed to be a typing error."""
 
 _PART = re.compile(r"\s*(-?\d{1,7})\s*(?:-\s*(-?\d{1,7})\s*(?:x\s*(\d{1,7})\s*)?)?")
 _FIELD = re.compile(r"\{frame(?::0(\d)d)?\}")
@@ -31,11 +31,11 @@ _DIGITS = re.compile(r"#+|%0?(\d)?d")
 
 
 class FrameError(ValueError):
-    """What is wrong with the frames or the output, for the artist."""
+    """Invalid frames or output path; the text is shown to the artist."""
 
 
 class Order(StrEnum):
-    """In which order frames are rendered."""
+    """The order in which frames are rendered."""
 
     FORWARD = "First to last"
     HALVING = "Ends first, then halving"
@@ -44,7 +44,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """What the artist asked for."""
+    """The frames of one Disk Render, as set in the dialog."""
 
     frames: tuple[int, ...]
     """Ascending."""
@@ -54,15 +54,15 @@ class FrameRequest:
     skip_existing: bool
     make_folders: bool
     per_task: int = 1
-    """How many frames one task renders, at most."""
+    """Maximum number of frames per task."""
     priority: int = 0
-    """A higher one starts earlier."""
+    """Jobs with a higher priority start first."""
 
 
 def parse(text: str, every: int = 1) -> list[int]:
-    """The frames of `1-10, 20, 30-45x2`, ascending, each once. Raises FrameError.
+    """Return the frames of a text such as `1-10, 20, 30-45x2`, ascending, each once. Raises FrameError.
 
-    `every`: the step of ranges that name none.
+    `every`: the step of ranges without one.
     """
     if not text.strip():
         raise FrameError("Type the frames to render, for example 1-10, 20, 30-45x2.")
@@ -85,7 +85,7 @@ def parse(text: str, every: int = 1) -> list[int]:
 
 
 def in_order(frames: Sequence[int], order: Order, per_task: int = 1) -> list[int]:
-    """Ascending `frames` in the order in which they are rendered; those of one task stay together."""
+    """Return the ascending `frames` in rendering order; the frames of a task stay together."""
     tasks = divided(frames, per_task)
     if order is Order.HALVING:
         tasks = _halved(tasks)
@@ -93,7 +93,7 @@ def in_order(frames: Sequence[int], order: Order, per_task: int = 1) -> list[int
 
 
 def divided(frames: Sequence[int], per_task: int) -> list[list[int]]:
-    """Runs of at most `per_task` frames with the same step between them."""
+    """Split `frames` into tasks: runs with a constant step of at most `per_task` frames."""
     tasks: list[list[int]] = []
     for frame in frames:
         task = tasks[-1] if tasks else []
@@ -122,7 +122,7 @@ def _halved(tasks: list[list[int]]) -> list[list[int]]:
 
 
 def frame_pattern(output: str) -> str:
-    """`output` with `####` or `%04d` in its name as `{frame:04d}`, which a farm fills for each frame.
+    """Return `output` with `####` or `%04d` in its file name replaced by the placeholder `{frame:04d}`.
 
     Raises:
         FrameError: its name has no place for the frame, so all frames would be written to one file.
@@ -143,19 +143,19 @@ def frame_pattern(output: str) -> str:
 
 
 def with_digits(pattern: str) -> str:
-    """What `frame_pattern` returned, with `####` for the frame again: for a command that renders several."""
+    """Return a pattern of `frame_pattern` with `####` for the frame, for a command with several frames."""
     return _FIELD.sub(lambda match: "#" * int(match[1] or 1), pattern)
 
 
 def path_of(pattern: str, frame: int) -> Path:
-    """The file of one frame of what `frame_pattern` returned."""
+    """Return the path of one frame of a pattern of `frame_pattern`."""
     return Path(_FIELD.sub(lambda match: f"{frame:0{match[1] or 1}d}", pattern))
 
 
 def remaining(frames: Sequence[int], pattern: str, exists: Callable[[Path], bool]) -> list[int]:
-    """The `frames` whose files do not exist yet. May wait for a file share.
+    """Return the `frames` whose files do not exist yet. May wait for a file share.
 
-    A PNG is there from the first sample on, and the EXR beside it only when the frame is whole.
+    Of a PNG the EXR is checked: the PNG is written from the first sample on, the EXR at the frame's end.
     """
     paths = {frame: path_of(pattern, frame) for frame in frames}
     return [

@@ -1,4 +1,4 @@
-"""Undo and redo for nodes, connections and parameters: one step for each thing that the artist did.
+"""Undo and redo for nodes, connections and parameters: one step per action of the artist.
 
 A step holds the graph's document before and after it. What changes in one turn of Qt's loop is one step.
 """
@@ -17,14 +17,14 @@ from ..nodes.restore import restore
 from ..nodes.scene import SceneChange, active_scene
 
 _LIMIT = 200
-"""Steps that are kept: each holds two documents of the graph."""
+"""Maximum number of steps; each keeps two documents of the graph in memory."""
 _MERGE_S = 1.0
-"""Changes of one value that follow each other within this time are one step: a wheel, a held arrow."""
+"""Changes of one value within this time are merged into one step, as from a mouse wheel."""
 _VALUE_STEP, _OTHER_STEP = 1, -1
 
 
 class History(QObject):
-    """Records what changes the open graph, and takes it back. Qt's thread."""
+    """Records changes of the open graph in an undo stack. Qt's thread."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -44,17 +44,17 @@ class History(QObject):
         self.stack.cleanChanged.connect(self._on_clean_changed)
 
     def undo(self) -> None:
-        """Take back the latest step; nothing happens where there is none."""
+        """Undo the latest step, if there is one."""
         self.record()
         self.stack.undo()
 
     def redo(self) -> None:
-        """Do again what was taken back last; nothing happens where there is nothing."""
+        """Redo the step that was undone last, if there is one."""
         self.record()
         self.stack.redo()
 
     def record(self) -> None:
-        """Make a step of what has changed since the last one. Called from Qt's loop after each change."""
+        """Add a step with all changes since the last one. Called by a timer after each change."""
         self._timer.stop()
         event, self._pending = self._pending, None
         if event is None:
@@ -68,7 +68,7 @@ class History(QObject):
         active_scene().mark_dirty()
 
     def show(self, document: dict[str, Any]) -> None:
-        """Make the open graph equal to `document`."""
+        """Restore the open graph to `document`."""
         self._restoring = True
         try:
             restore(active_scene().graph, document)
@@ -78,7 +78,7 @@ class History(QObject):
 
     @staticmethod
     def _document() -> dict[str, Any]:
-        """The nodes alone: going to another frame is no step."""
+        """Return the project's nodes only: changing the frame is not an undo step."""
         return {"nodes": to_document(active_scene().project)["nodes"]}
 
     def _on_graph_changed(self, event: GraphEvent) -> None:
@@ -93,7 +93,7 @@ class History(QObject):
         ):
             self._several = True
             if event.change in (Change.NODE_ADDED, Change.NODE_REMOVED):
-                self._pending = event  # what comes with it, such as a lost connection, is not its name
+                self._pending = event  # names the step: later events of it, such as lost connections, do not
         self._timer.start()
 
     def _on_scene_changed(self, change: SceneChange) -> None:
@@ -112,7 +112,7 @@ class History(QObject):
 
 
 class _Step(QUndoCommand):
-    """One step. `key` names the one value that it changed, and is empty for anything else."""
+    """One step. `key` identifies the single value that it changed; empty for other changes."""
 
     def __init__(
         self, history: History, text: str, before: dict[str, Any], after: dict[str, Any], key: str
@@ -137,14 +137,14 @@ class _Step(QUndoCommand):
         self._done = False
 
     def redo(self) -> None:
-        # Pushing a command redoes it, and the artist has done this one already.
+        # QUndoStack.push() calls redo(), but the change has been made already.
         if not self._done:
             self._history.show(self._after)
             self._done = True
 
 
 def _text(event: GraphEvent) -> str:
-    """What the Edit menu calls the step."""
+    """Return the step's name for the Edit menu."""
     name = event.node.name
     match event.change:
         case Change.NODE_ADDED:

@@ -1,4 +1,4 @@
-"""The program: its arguments, and how it is set up before there is a window. Nothing of Qt at import time."""
+"""The program's entry point: arguments, environment and mode. Imports no Qt at module level."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Once(logging.Filter):
-    """Passes each message once to the terminal and counts how often a warning came."""
+    """Logging filter: passes each message to the terminal once and counts repeated warnings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,12 +100,12 @@ class _Once(logging.Filter):
         return is_new
 
     def summary(self) -> list[str]:
-        """Return a line for each warning that was repeated: an error is the same fault, found twice."""
+        """Return a line with the count for each repeated warning. Repeated errors are not counted."""
         return [f"{count} times: {message}" for message, count in self._counts.items() if count > 1]
 
 
 def has_display() -> bool:
-    """Return whether a window could be seen."""
+    """Return whether this process has a display to open windows on."""
     if sys.platform in ("win32", "darwin"):
         return True
     chosen = os.environ.get("QT_QPA_PLATFORM", "")
@@ -117,7 +117,7 @@ def has_display() -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the desktop and return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Into a pipe Windows writes by its old code page, which has few letters of other languages.
+        # On Windows a pipe uses the legacy code page, which lacks many characters.
         sys.stdout.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     logging.basicConfig(format="katana-queue: %(message)s", stream=sys.stderr)
@@ -180,5 +180,5 @@ def _without_ui(options: argparse.Namespace) -> int:
 
 
 def why_headless(asked: bool) -> str:
-    """Return, for the artist, why there is no window."""
+    """Return the reason for running off screen, as text for the artist; `asked`: by an argument."""
     return "as asked" if asked else "there is no display"

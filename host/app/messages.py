@@ -1,4 +1,4 @@
-"""Messages: what plug-ins and the desktop report, gathered from logging and shown in a tab."""
+"""The Messages tab: shows the log messages of the desktop and its plug-ins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLORS = {
 
 
 class MessageLog(QObject):
-    """Everything reported in this session, from any thread.
+    """The latest log messages of this session, from all threads.
 
     Signals:
         message_added: level (as in logging), text and epoch seconds, on Qt's thread.
@@ -46,7 +46,7 @@ class MessageLog(QObject):
         return tuple(self._kept)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Remove the logging handler."""
         logging.getLogger().removeHandler(self._handler)
 
     def _on_message_added(self, level: int, text: str, moment: float) -> None:
@@ -62,14 +62,14 @@ class _Handler(logging.Handler):
         try:
             self._log.message_added.emit(record.levelno, record.getMessage(), record.created)
         except RuntimeError:
-            return  # Qt has gone already; whoever listens on stderr still gets it
+            return  # Qt has been shut down; the handler for stderr still logs it
 
 
 _log: MessageLog | None = None
 
 
 def set_active_log(log: MessageLog | None) -> None:
-    """Make `log` the one that the tab shows."""
+    """Set the log that the tab shows; None as the desktop closes."""
     global _log
     _log = log
 
@@ -78,7 +78,7 @@ class Messages(BaseTab):
     """Shows the messages of the session, latest last.
 
     Signals:
-        unseen_changed(int): how many warnings and errors came while the tab was not in sight.
+        unseen_changed(int): number of warnings and errors received while the tab was not visible.
     """
 
     unseen_changed = Signal(int)
@@ -86,7 +86,7 @@ class Messages(BaseTab):
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.unseen = 0
-        """Warnings and errors that came while the tab was not in sight, or before it was open."""
+        """Number of warnings and errors received while the tab was not visible or not yet open."""
         self._in_sight = False
         self._text = QPlainTextEdit(self)
         self._text.setReadOnly(True)
@@ -105,7 +105,7 @@ class Messages(BaseTab):
             _log.message_added.connect(self._add)
 
     def set_in_sight(self, in_sight: bool) -> None:
-        """Whether the tab is in sight, and not behind another: Qt does not hide those behind."""
+        """Set whether the tab is visible and not covered: Qt does not hide a covered dock's widget."""
         self._in_sight = in_sight
         if in_sight:
             self._set_unseen(0)
@@ -117,7 +117,7 @@ class Messages(BaseTab):
 
     @property
     def text(self) -> str:
-        """All that is shown."""
+        """The text that is shown."""
         return self._text.toPlainText()
 
     def _add(self, level: int, text: str, moment: float) -> None:

@@ -1,6 +1,6 @@
-"""Reads one picture file that a render names, or bytes that it sends, and trusts neither name nor content.
+"""Reads and decodes a render's picture, from a file or received bytes. Name and content are untrusted.
 
-No state. Reading may take seconds, or hang on a share: never on Qt's thread.
+Stateless. Reading may take seconds or hang on a file share: never on Qt's thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["MAX_DECODED_BYTES", "MAX_FILE_BYTES", "PictureError", "decode_pictur
 
 MAX_FILE_BYTES = 512 << 20
 MAX_DECODED_BYTES = 512 << 20
-"""Of pixels in memory."""
+"""Maximum size of the decoded pixels, in bytes."""
 _PART_BYTES = 4 << 20
 _HEAD_BYTES = 18
 _FLAGS: int = (
@@ -44,10 +44,10 @@ class PictureError(Exception):
 
 
 def read_picture(path: str) -> QImage:
-    """The picture at `path`.
+    """Return the picture at `path`. Blocks while the file is read.
 
     Raises:
-        PictureError: it is none, is too large, or is damaged, perhaps because it is being written.
+        PictureError: no picture, too large, or damaged, possibly because it is being written.
     """
     try:
         with _open_regular(path) as file:
@@ -67,7 +67,7 @@ def read_picture(path: str) -> QImage:
 
 
 def decode_picture(content: QByteArray | bytes) -> QImage:
-    """Decode a picture by the format that its first bytes are. Any thread; Qt lets others run meanwhile.
+    """Return the picture decoded by the format of its first bytes. Any thread; releases the GIL meanwhile.
 
     Raises:
         PictureError: as `read_picture`.
@@ -106,7 +106,7 @@ def _read(reader: QImageReader) -> QImage:
 
 
 def _open_regular(path: str) -> IO[bytes]:
-    """Open a regular file. A device is not even opened, because that alone may have an effect."""
+    """Open a regular file for reading. Checked before opening, as opening a device may have side effects."""
     _check_regular(os.stat(path))  # noqa: PTH116  # a Path changes the text
     file = os.fdopen(os.open(path, _FLAGS), "rb", buffering=0)
     try:

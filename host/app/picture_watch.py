@@ -1,4 +1,4 @@
-"""Watches the picture of a render and loads it anew each time the renderer replaces it. Its own thread."""
+"""Watches a render's picture file and loads it each time the renderer replaces it, on its own thread."""
 
 from __future__ import annotations
 
@@ -12,30 +12,28 @@ from PySide6.QtGui import QImage
 from .picture_file import PictureError, read_picture
 
 _INTERVAL_S = 0.15
-"""Between two checks of a picture that is being rendered."""
+"""Interval between two checks of the file during a render, in seconds."""
 _FIRST_INTERVAL_S = 0.03
-"""Until there is a first picture, which the artist waits for; a look costs microseconds."""
+"""Interval until the first picture, which the artist waits for; a check costs microseconds."""
 _FIRST_TIMEOUT_S = 10.0
-"""A render that takes longer to show anything, or waits for its turn, is not looked for so often."""
+"""After this time without a first picture, _INTERVAL_S is used: the job may be waiting."""
 _JOIN_S = 2.0
-"""A share that does not answer must not keep the desktop from closing."""
+"""Limit for the thread: a file share that does not respond must not keep the desktop from closing."""
 _READS = 3
-"""Of a file that fails and does not change: its time of change may be too coarse to show a change."""
+"""Attempts to read an unchanged file that fails: its timestamp may be too coarse to show a change."""
 _Stamp = tuple[int, int, int]
 
 
 class PictureWatcher(QObject):
-    """Follows one picture at a time.
+    """Watches one picture at a time.
 
-    Reading runs on a thread of its own: pictures are large and may lie on a slow share. While no render runs
-    the thread sleeps until it is asked again.
+    A thread of its own reads the file: pictures are large and may be on a slow file share. It sleeps while
+    no picture is watched.
 
-    Signals:
-        picture_loaded: a new state of the picture, as QImage, and its path.
-        picture_failed: why there is no picture, in a file that is there, and its path.
-        finished: the last look after `finish`, with the path.
-
-    All are emitted by the watching thread.
+    Signals, emitted on that thread:
+        picture_loaded: the picture as QImage, and its path.
+        picture_failed: why an existing file cannot be shown, and its path.
+        finished: the path, after the last check that `finish` requested.
     """
 
     picture_loaded = Signal(QImage, str)
@@ -67,19 +65,19 @@ class PictureWatcher(QObject):
             self._wake.notify()
 
     def forget(self) -> None:
-        """What was loaded is no longer shown: load it again, changed or not, when it is followed next."""
+        """Forget what was loaded: the next `follow` loads the file even if it has not changed."""
         with self._wake:
             self._path = self._seen = None
             self._failed = (None, 0)
 
     def finish(self) -> None:
-        """Look once more, and then only when asked again."""
+        """Check the file once more, emit `finished` and stop watching."""
         with self._wake:
             self._live = False
             self._wake.notify()
 
     def close(self) -> None:
-        """End the thread. One that hangs on a share is left behind, and emits nothing any more."""
+        """End the thread; waits up to 2 s. A thread that hangs on a file share emits nothing afterwards."""
         with self._wake:
             self._closed = True
             self._wake.notify()

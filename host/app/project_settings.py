@@ -1,4 +1,4 @@
-"""Project Settings: the graph state variables of the project, their values and what these may be."""
+"""The Project Settings tab: the project's graph state variables, their values and options."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAME, _VALUE, _OPTIONS = range(3)
 
 
 class ProjectSettingsTab(BaseTab):
-    """Edits the variables of the open project: one a row."""
+    """Edits the open project's variables, one per row. Qt's thread."""
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -70,11 +70,11 @@ class ProjectSettingsTab(BaseTab):
 
     @property
     def message(self) -> str:
-        """The refusal that is shown, or an empty string."""
+        """The error that is shown, or an empty string."""
         return self._error.text() if not self._error.isHidden() else ""
 
     def add(self) -> None:
-        """Add a variable, and begin to edit its name."""
+        """Add a variable and open the editor of its name."""
         variables = active_scene().project.variables
         taken = {variable.name for variable in variables}
         name = next(name for number in range(len(taken) + 2) if (name := _name(number)) not in taken)

@@ -1,4 +1,4 @@
-"""The latest picture of each render: as it was sent, else from the render's file once that is complete.
+"""The latest picture of each render: received from the render, or else read from its file at the end.
 
 Keeps the pictures of the Catalog in memory, for comparing at full size, and gives the items their thumbnails.
 """
@@ -20,18 +20,18 @@ from .render_state import Render
 from .rendering import RenderSession
 
 _MAX_BYTES = 1 << 30
-"""Of pictures in memory; the oldest beyond that are read from disk again, where they are there."""
+"""Limit of pictures in memory, in bytes; the oldest are dropped and read from disk again when needed."""
 _THUMBNAIL = (192, 108)
 _JOIN_S = 2.0
-"""A share that does not answer must not keep the desktop from closing."""
+"""Limit for the reader: a file share that does not respond must not keep the desktop from closing."""
 
 
 class RenderPictures(QObject):
     """Pictures by sequence ID. Qt's thread.
 
     Signals:
-        picture_changed: the sequence ID of a render whose picture is another.
-        stream_ended: the sequence ID of a render that has sent its last picture.
+        picture_changed: sequence ID of a render with a new picture.
+        stream_ended: sequence ID of a render that has sent its last picture.
     """
 
     picture_changed = Signal(int)
@@ -50,16 +50,16 @@ class RenderPictures(QObject):
         renders.render_changed.connect(self._on_render_changed)
         self._file_read.connect(self._put)
         self._files: queue.SimpleQueue[tuple[int, Path, float] | None] = queue.SimpleQueue()
-        # Not Qt's pool, whose end waits for the thread, which may hang on a share.
+        # Not QThreadPool: its destructor waits for the thread, which may hang on a file share.
         self._reader = threading.Thread(target=self._read_files, name="render-pictures", daemon=True)
         self._reader.start()
 
     def image(self, sequence_id: int) -> QImage:
-        """Return the latest picture; null while there is none."""
+        """Return the latest picture; a null QImage while there is none."""
         return self._images.get(sequence_id, QImage())
 
     def is_streamed(self, sequence_id: int) -> bool:
-        """Return whether the render sends its pictures, so that its file need not be looked at."""
+        """Return whether the render sends its pictures; its file need not be watched then."""
         return sequence_id in self._streamed
 
     def is_complete(self, sequence_id: int) -> bool:
@@ -67,13 +67,13 @@ class RenderPictures(QObject):
         return sequence_id in self._complete
 
     def close(self) -> None:
-        """Wait for the file that is being read, if any, for a short while. Those after it are not read."""
+        """End the reader thread; waits up to 2 s for the file that it reads. Queued files are dropped."""
         self._closed = True
         self._files.put(None)
         self._reader.join(_JOIN_S)
 
     def put_file(self, sequence_id: int, image: QImage) -> None:
-        """Take a picture that was read from the render's file, unless the render has sent its own."""
+        """Set the picture of a render from its file; ignored where the render has sent its own."""
         if not self.is_streamed(sequence_id):
             small = image.scaled(*_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio)
             self._put(sequence_id, image, small)
@@ -105,17 +105,17 @@ class RenderPictures(QObject):
         self.stream_ended.emit(sequence_id)
 
     def _on_render_changed(self, render: Render) -> None:
-        """A render that sent nothing, as one on another machine, may have left a file."""
+        """Read the file of an ended render that sent no picture, such as one on another machine."""
         if render.ended and render.picture_file is not None and not self.is_streamed(render.sequence_id):
             self._files.put((render.sequence_id, render.picture_file, render.asked_at))
 
     def _read_files(self) -> None:
-        """On its own thread."""
+        """Read the queued files and make their thumbnails. The reader thread."""
         while (asked := self._files.get()) is not None and not self._closed:
             sequence_id, path, newer_than = asked
             try:
                 if path.stat().st_mtime < newer_than:
-                    continue  # of an earlier render that wrote to the same place
+                    continue  # an earlier render's file at the same path
                 image = read_picture(str(path))
             except (OSError, ValueError, PictureError):
                 continue  # no file, or none that is shown: the Monitor says why
@@ -130,13 +130,13 @@ _active: RenderPictures | None = None
 
 
 def set_active_pictures(pictures: RenderPictures | None) -> None:
-    """Make `pictures` the ones that the Monitor and the Catalog show."""
+    """Set the pictures that the Monitor and the Catalog show; None as the desktop closes."""
     global _active
     _active = pictures
 
 
 def active_pictures() -> RenderPictures:
-    """Return the pictures that the Monitor and the Catalog show."""
+    """Return the desktop's render pictures; raises RuntimeError where there is no desktop."""
     if _active is None:
         raise RuntimeError("There is no desktop.")
     return _active

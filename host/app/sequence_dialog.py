@@ -1,4 +1,4 @@
-"""*Disk Render Frames…*: asks which frames of a Render node are rendered, and how. Starts nothing itself."""
+"""The *Disk Render Frames…* dialog: frames, order and tasks of a Disk Render of several frames."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = ["SequenceDialog"]
 
 
 class SequenceDialog(QDialog):
-    """Closes with what was asked for, or with Cancel.
+    """Emits a FrameRequest when accepted; does not start the render. Qt's thread.
 
     Args:
-        node: whose frames are rendered.
-        output: the node's Output.
+        node: name of the Render node.
+        output: path in the node's Output parameter.
         current: the current frame.
         working: first and last frame of the working range.
 
     Signals:
-        requested: a FrameRequest.
+        requested: the FrameRequest, when the artist accepts the dialog.
     """
 
     requested = Signal(object)

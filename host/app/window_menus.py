@@ -1,4 +1,4 @@
-"""The Edit and Render menus of the window, with the keys that Katana has for them."""
+"""The window's Edit, Render and View menus, with Katana's shortcuts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNFINISHED = (Job.State.kWaiting, Job.State.kRunning)
 
 
 class _StepAction(QAction):
-    """Undo or Redo, with the name of the step that it would change."""
+    """The Undo or Redo action; its text names the step."""
 
     def __init__(
         self, verb: str, key: QKeySequence.StandardKey, slot: Callable[[], None], menu: QMenu
@@ -64,9 +64,9 @@ def add_edit_menu(bar: QMenuBar, history: History) -> QMenu:
 
 
 def add_render_menu(bar: QMenuBar, renders: RenderSession, show_tab: Callable[[str], object]) -> QMenu:
-    """Add *Render*. As in Katana, its keys work wherever no field takes them first.
+    """Add *Render* to `bar` and return it. Its shortcuts work unless the focused field uses the key.
 
-    `show_tab` brings a tab of the type with that name into sight.
+    `show_tab` opens or raises the tab of the type with the given name.
     """
     menu = bar.addMenu("&Render")
     for text, key, slot in (
@@ -88,7 +88,7 @@ def add_render_menu(bar: QMenuBar, renders: RenderSession, show_tab: Callable[[s
 
 
 def stop_all_jobs(renders: RenderSession) -> None:
-    """Have each farm stop the jobs that wait or run, whoever submitted them; no farm is waited for."""
+    """Stop all waiting and running jobs of all farms. Errors are logged; the status bar shows the first."""
     stopped, problems = 0, []
     for farm in FarmPluginManager.GetFarmPluginNames():
         try:
@@ -112,12 +112,12 @@ def stop_all_jobs(renders: RenderSession) -> None:
 
 
 def _queue_tab() -> str:
-    """The name of the type of the queue's tab, another where Katana's own queue has that one; or empty."""
+    """Return the type name of the queue's tab, which differs where Katana has its own; or empty."""
     return next((name for name in Tabs.GetAvailableTabTypeNames() if name.startswith("Katana Queue")), "")
 
 
 def add_view_menu(bar: QMenuBar, settings: UserSettings) -> QMenu:
-    """Add *View* with the light palette, which is kept for the next session."""
+    """Add *View* to `bar`: the light palette, saved in the settings."""
     menu = bar.addMenu("&View")
     light = menu.addAction("&Light Palette")
     light.setCheckable(True)
@@ -135,7 +135,7 @@ def add_view_menu(bar: QMenuBar, settings: UserSettings) -> QMenu:
 
 
 def chosen_palette(settings: UserSettings) -> style.Palette:
-    """Return the palette of the last session; the dark one where none, or an unknown one, was chosen."""
+    """Return the palette of the settings; DARK where none or an unknown one is saved."""
     try:
         return style.Palette(settings.get("palette", style.Palette.DARK.value))
     except ValueError:
@@ -143,7 +143,7 @@ def chosen_palette(settings: UserSettings) -> style.Palette:
 
 
 def preview(renders: RenderSession) -> None:
-    """Start a Preview Render, on the default farm, of the edited or selected node, else the Render node."""
+    """Start a Preview Render on the default farm: of the one selected, the edited or a Render node."""
     node = _node()
     if node is None:
         renders.message_posted.emit("There is no node to render: select one in the Node Graph.")

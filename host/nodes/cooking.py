@@ -1,4 +1,4 @@
-"""Cooking: composes the USD stage of a node from those it draws from, and exports it for a render.
+"""Cooking: composes a node's USD stage from its upstream nodes, and exports it for a render.
 
 Each node has a layer of its own above its inputs' layers, so a node's opinions win over what came before.
 """
@@ -23,7 +23,7 @@ from .types.render import SAMPLES
 
 @dataclass
 class CookedScene:
-    """A cooked node: its stage, the layers which that stage is made of, and what the artist should know."""
+    """A cooked node: its stage, the stage's layers, and warnings for the artist."""
 
     stage: Any
     layers: list[Any] = field(default_factory=list)
@@ -32,7 +32,7 @@ class CookedScene:
 
 @dataclass(frozen=True)
 class RenderDescription:
-    """The render settings of a cooked scene; None where it has none."""
+    """The render settings of a cooked scene, sizes in pixels; None where a setting is not authored."""
 
     camera: str | None
     width: int | None
@@ -43,8 +43,8 @@ class RenderDescription:
 def cook(graph: Graph, name: str, frame: float) -> CookedScene:
     """Compose the stage of the node `name` at `frame`.
 
-    Raises GraphError for an unknown name, CookError for what stops the cook. Never on Qt's thread: USD holds
-    the interpreter's lock while it works.
+    Raises GraphError for an unknown name, CookError for an error in a node. Never on Qt's thread: USD holds
+    the GIL while it composes.
     """
     cooked: dict[int, Any] = {}
     scene = CookedScene(None)
@@ -57,9 +57,9 @@ def cook(graph: Graph, name: str, frame: float) -> CookedScene:
 
 
 def sources_first(last: Node) -> list[Node]:
-    """Return the nodes that `last` draws from and itself, each after what it draws from.
+    """Return `last` and all nodes upstream of it in topological order, sources first.
 
-    Without recursion: a chain of nodes may be longer than Python's stack is deep.
+    Iterative: a chain of nodes may exceed Python's recursion limit.
     """
     order: list[Node] = []
     seen: set[int] = set()
@@ -98,7 +98,7 @@ def _cook_node(node: Node, frame: float, cooked: dict[int, Any], scene: CookedSc
 
 
 def open_stage(layer: Any, name: str) -> Any:
-    """Return the stage of a node's layer; raises CookError."""
+    """Open the stage of the layer of node `name`; raises CookError where it cannot be composed."""
     try:
         return Usd.Stage.Open(layer)
     except Tf.ErrorException as error:
@@ -106,7 +106,7 @@ def open_stage(layer: Any, name: str) -> Any:
 
 
 def describe(scene: CookedScene) -> RenderDescription:
-    """Return what the scene's render settings ask for."""
+    """Return the scene's render settings."""
     settings = UsdRender.Settings.GetStageRenderSettings(scene.stage)
     if not settings:
         return RenderDescription(None, None, None, None)
@@ -130,25 +130,25 @@ def cameras(scene: CookedScene) -> list[str]:
 
 
 def frame_range(scene: CookedScene) -> tuple[float, float] | None:
-    """Return the first and last frame that the scene declares, if it does."""
+    """Return the first and last frame of the stage's metadata; None where they are not authored."""
     if not scene.stage.HasAuthoredTimeCodeRange():
         return None
     return float(scene.stage.GetStartTimeCode()), float(scene.stage.GetEndTimeCode())
 
 
 def check_not_empty(scene: CookedScene, name: str) -> None:
-    """Raise CookError when there is nothing in the scene that a renderer could show."""
+    """Raise CookError where the scene of node `name` has no geometry."""
     predicate = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
     for prim in Usd.PrimRange.Stage(scene.stage, predicate):
         if prim.IsA(UsdGeom.Gprim) or prim.IsA(UsdGeom.PointInstancer):
             return
     what = f"The scene at node {name} is empty: there is no geometry in it to render."
-    # A reference that is missing may be all that there was.
+    # The first warning, such as a missing reference, is the likely cause.
     raise CookError(" ".join([what, *scene.warnings[:1]]))
 
 
 def export(scene: CookedScene, path: str, shared_roots: Sequence[str] | None = None) -> None:
-    """Write the scene to `path` as one file that serves for all frames.
+    """Write the scene to `path` as one flattened file with all frames.
 
     The scene's warnings are in it, for the render's log.
 
@@ -166,7 +166,7 @@ def export(scene: CookedScene, path: str, shared_roots: Sequence[str] | None = N
         raise CookError(f"The stage cannot be written to {path}: the folder {folder} does not exist.")
     try:
         if shared_roots is not None:
-            # Flattening drops a missing reference without a word.
+            # Flattening drops a missing reference silently.
             missing = [words(error) for error in scene.stage.GetCompositionErrors()]
             if missing:
                 raise CookError(f"The scene is not complete: {'; '.join(missing[:5])}.")

@@ -15,9 +15,9 @@ from .graph import Graph, Node
 from .parameters import Value
 
 MAX_LETTERS = 1000
-"""The longest expression."""
+"""Maximum length of an expression, in characters."""
 _MAX_TEXT = 10_000
-"""The longest text that one may make."""
+"""Maximum length of a string result, in characters."""
 
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -46,24 +46,24 @@ _KNOWN = "getVar(), getParam(), frame, numbers, texts, and arithmetic"
 
 
 def check(expression: str) -> None:
-    """Raise ExpressionError when `expression` can never be evaluated."""
+    """Raise ExpressionError where `expression` is not a valid expression. Does not evaluate it."""
     _parsed(expression)
 
 
 class Evaluator:
-    """The values of a graph's parameters at one frame."""
+    """Evaluates the parameters of a graph at one frame."""
 
     def __init__(self, graph: Graph, frame: float) -> None:
         self._graph = graph
         self._frame = frame
         self._under_way: list[tuple[str, str]] = []
-        """What is being evaluated, each because of the one before."""
+        """The (node, parameter) pairs in evaluation, outermost first, to detect cycles."""
 
     def value(self, node: Node, name: str, variables: Mapping[str, str]) -> Value:
-        """The value of the parameter `name` where the graph state variables are as given.
+        """Return the value of the parameter `name` of `node` with the given graph state variables.
 
         Raises:
-            ExpressionError: its expression cannot be evaluated, or needs its own value.
+            ExpressionError: its expression cannot be evaluated, or depends on itself.
         """
         expression = node.expression(name)
         if not expression:
@@ -86,7 +86,7 @@ class Evaluator:
             self._under_way.pop()
 
     def parameter(self, path: str, variables: Mapping[str, str]) -> Value:
-        """The value of the parameter at `Node.name`. Raises ExpressionError."""
+        """Return the value of the parameter at the path `Node.parameter`. Raises ExpressionError."""
         node_name, dot, name = path.partition(".")
         node = self._graph.find(node_name)
         if not dot or node is None or all(spec.name != name for spec in node.specs):
@@ -95,12 +95,12 @@ class Evaluator:
 
     @property
     def frame(self) -> float:
-        """The frame, a whole number where it is one."""
+        """The frame, as an int where it is a whole number."""
         return int(self._frame) if self._frame == int(self._frame) else self._frame
 
 
 class _Walk:
-    """Evaluates one expression."""
+    """Evaluates the syntax tree of one expression."""
 
     def __init__(self, evaluator: Evaluator, variables: Mapping[str, str]) -> None:
         self._evaluator = evaluator
@@ -143,7 +143,7 @@ class _Walk:
 
 
 def _limited(sign: ast.operator, left: Any, right: Any) -> Any:
-    """The operation, where it cannot make a text of any size out of two short ones."""
+    """Return the result of the operation. Raises TypeError or ValueError for text other than a short sum."""
     texts = [each for each in (left, right) if not isinstance(each, int | float)]
     if texts and not isinstance(sign, ast.Add):
         raise TypeError("texts can only be joined, with +")
@@ -154,7 +154,7 @@ def _limited(sign: ast.operator, left: Any, right: Any) -> Any:
 
 
 def _fitting(found: Any, constant: Value) -> Any:
-    """`found` as a parameter that holds `constant` can hold it: a number may be written as a text."""
+    """Return the result `found` converted to the type of `constant`, such as text to a number."""
     if isinstance(constant, str):
         return found if isinstance(found, str) else f"{found:g}" if isinstance(found, float) else str(found)
     if isinstance(found, str) and isinstance(constant, int | float):

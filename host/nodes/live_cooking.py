@@ -1,6 +1,6 @@
-"""Cooking again and again: only nodes whose values differ, or that have other prims beneath them than before.
+"""Incremental cooking for live renders: only nodes whose values or incoming prims have changed.
 
-Values of attributes beneath it are no reason: no type of node reads them (see `NodeType.cook`).
+A change of incoming attribute values does not cook a node again: no node type reads them (`NodeType.cook`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Cooked:
         self.layer = Sdf.Layer.CreateAnonymous(f"{name}.usda")
         self.warnings: tuple[str, ...] = ()
         self.key: object = None
-        """All that it was cooked from, but its inputs; None: it is to be cooked."""
+        """What the node was cooked from, without its inputs; None where it must be cooked."""
         self._name = name
         self._work = Sdf.Layer.CreateAnonymous(f"{name}.usda")
         self._stage: Any = None
@@ -37,11 +37,11 @@ class _Cooked:
         self._is_stale = False
 
     def is_current(self, key: object, changed: bool) -> bool:
-        """Return whether it need not be cooked.
+        """Return whether the last cook is still valid.
 
         Args:
-            key: what it would be cooked from.
-            changed: whether an input was cooked anew.
+            key: the node's values and frame, from `_key`.
+            changed: whether an input was cooked again.
         """
         if self.key != key or self._is_stale:
             return False
@@ -97,18 +97,18 @@ class LiveAnswer:
 
 
 class LiveCook:
-    """The cooked nodes of one live render. One thread."""
+    """The cooked nodes of one live render. Not thread-safe."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Cooked] = {}
         self._sent: dict[str, str] = {}
 
     def cook(self, graph: Graph, name: str, frame: float) -> LiveAnswer:
-        """Cook the node `name`, and return what differs from what was returned before.
+        """Cook the node `name` and return the layers that differ from the previous answer.
 
         Raises:
             GraphError: there is no such node.
-            CookError: what stops the cook. The next answer differs from the last that was given.
+            CookError: a node cannot be cooked. The next answer is relative to the last one returned.
         """
         order = cooking.sources_first(graph.node(name))
         self._nodes = {node.name: self._nodes.get(node.name) or _Cooked(node.name) for node in order}

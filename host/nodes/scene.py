@@ -19,11 +19,11 @@ class SceneChange(Enum):
     """What changed about the scene as a whole."""
 
     REPLACED = auto()
-    """Another project is open."""
+    """Another project was opened."""
     FILE = auto()
-    """It was saved, or became dirty."""
+    """The project was saved, or became dirty."""
     FRAME = auto()
-    """The current frame, or the range worked on."""
+    """The current frame or the working range."""
     VARIABLES = auto()
     """The graph state variables of the project."""
     SELECTION = auto()
@@ -31,7 +31,7 @@ class SceneChange(Enum):
 
 
 class Scene:
-    """The open project. Observers of `graph` changes survive when another project is opened."""
+    """The open project. Observers stay registered when another project is opened. One thread."""
 
     def __init__(self) -> None:
         self._project = Project()
@@ -44,11 +44,11 @@ class Scene:
         self._project.graph.observe(self._on_graph_changed)
 
     def observe(self, observer: Callable[[SceneChange], None]) -> None:
-        """Call `observer` whenever the scene as a whole changes."""
+        """Call `observer` after each SceneChange, on the thread that makes it."""
         self._observers.append(observer)
 
     def observe_graph(self, observer: Callable[[GraphEvent], None]) -> None:
-        """Call `observer` whenever the open graph changes."""
+        """Call `observer` after each change of the open graph, on the thread that makes it."""
         self._graph_observers.append(observer)
 
     def ignore(self, observer: Callable[..., None]) -> None:
@@ -70,7 +70,7 @@ class Scene:
 
     @property
     def path(self) -> Path | None:
-        """The project file, once there is one."""
+        """The project file; None until the project is saved."""
         return self._path
 
     @property
@@ -84,19 +84,19 @@ class Scene:
         return self._project.frame
 
     def set_frame(self, frame: float) -> None:
-        """Go to `frame`."""
+        """Set the current frame."""
         if frame != self._project.frame:
             self._project.frame = frame
             self._tell(SceneChange.FRAME)
 
     def set_range(self, first: float, last: float) -> None:
-        """Work on the frames from `first` to `last`."""
+        """Set the working range, both ends inclusive."""
         if (first, last) != (self._project.first_frame, self._project.last_frame):
             self._project.first_frame, self._project.last_frame = first, last
             self._tell(SceneChange.FRAME)
 
     def set_variables(self, variables: tuple[Variable, ...]) -> None:
-        """Have exactly these graph state variables."""
+        """Replace the project's graph state variables."""
         if variables != self._project.variables:
             self._project.variables = variables
             self._tell(SceneChange.VARIABLES)
@@ -116,18 +116,18 @@ class Scene:
 
     @property
     def edited(self) -> Node | None:
-        """The node whose parameters are shown."""
+        """The node whose parameters are shown, or None."""
         return self.graph.find(self._edited)
 
     def edit(self, node: Node | None) -> None:
-        """Show the parameters of `node`."""
+        """Show the parameters of `node`; None shows none."""
         name = node.name if node is not None else ""
         if name != self._edited:
             self._edited = name
             self._tell(SceneChange.SELECTION)
 
     def open_project(self, project: Project, path: Path | None = None) -> None:
-        """Make `project`, read from `path` if it has a file, the open one."""
+        """Replace the open project by `project`; `path` is its file, or None where it has none yet."""
         self._project.graph.ignore(self._on_graph_changed)
         self._project = project
         self._project.graph.observe(self._on_graph_changed)
@@ -145,13 +145,13 @@ class Scene:
         self._tell(SceneChange.FILE)
 
     def mark_dirty(self) -> None:
-        """Note that the project differs from its file."""
+        """Mark the project as different from its file."""
         if not self._dirty:
             self._dirty = True
             self._tell(SceneChange.FILE)
 
     def mark_saved(self) -> None:
-        """Note that the project is as in its file again."""
+        """Mark the project as equal to its file, for example after undoing all changes."""
         if self._dirty:
             self._dirty = False
             self._tell(SceneChange.FILE)

@@ -1,6 +1,6 @@
-"""Graph state variables: those of a project, and what a graph is where they have given values.
+"""Graph state variables: a project's variables, and resolving a graph for given values of them.
 
-They travel upwards from the node that is rendered: a VariableSet node sets one for all nodes above it.
+Values propagate upstream from the rendered node: a VariableSet node sets one for all nodes upstream of it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .graph import Graph, Node
 SET, SWITCH, DELETE = "VariableSet", "VariableSwitch", "VariableDelete"
 
 MAX_LETTERS = 1000
-"""The longest value of a variable."""
+"""Maximum length of a variable's value, in characters."""
 MAX_NODES = 20_000
-"""As many nodes, each counted once for every set of values with which it is reached, are resolved."""
+"""Maximum size of a resolved graph; a node counts once for each set of values that reaches it."""
 
 _State = tuple[tuple[str, str], ...]
 
@@ -30,7 +30,7 @@ class Variable:
     name: str
     value: str
     options: tuple[str, ...] = ()
-    """What it may be, for people and for *Start Multiple Renders*."""
+    """Its possible values, for menus and *Start Multiple Renders*."""
     enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -41,15 +41,15 @@ class Variable:
 
 
 def values_of(variables: Sequence[Variable]) -> dict[str, str]:
-    """The values of those that are enabled."""
+    """Return the values of the enabled variables by name."""
     return {variable.name: variable.value for variable in variables if variable.enabled}
 
 
 def resolve(graph: Graph, name: str, frame: float, variables: Mapping[str, str]) -> Graph:
-    """What the node `name` draws from where the variables have these values, as a graph without any.
+    """Return the graph upstream of the node `name` for these values of the variables, without variables.
 
-    Expressions are values in it, and switches have the one input that is chosen. A node that is reached with
-    different values of a variable is in it once for each.
+    Expressions are replaced by their values, switches keep the selected input only, and a node reached with
+    different values of a variable is duplicated for each.
 
     Raises:
         GraphError: there is no such node.
@@ -73,7 +73,7 @@ class _Resolving:
         self._graph = Graph()
 
     def resolve(self, last: Node, state: _State) -> Graph:
-        """Without recursion: a chain of nodes may be longer than Python's stack is deep."""
+        """Return the resolved graph. Iterative: a chain of nodes may exceed Python's recursion limit."""
         order: list[tuple[Node, _State, dict[str, tuple[Node, _State]]]] = []
         seen: set[tuple[str, _State]] = set()
         waiting = [(last, state)]
@@ -97,7 +97,7 @@ class _Resolving:
         return self._graph
 
     def _inputs(self, node: Node, state: _State) -> dict[str, tuple[Node, _State]]:
-        """What feeds the node, each with the variables as they are above it."""
+        """Return the source of each input with the values of the variables upstream of the node."""
         sources = node.sources
         if node.bypassed and node.type.name == SWITCH:
             sources = dict(list(sources.items())[:1])
@@ -113,7 +113,7 @@ class _Resolving:
         return {port: (source, state) for port, source in sources.items()}
 
     def _chosen(self, node: Node, state: _State) -> dict[str, Node]:
-        """The input whose pattern matches the variable's value, the first of them."""
+        """Return the first input whose pattern matches the variable's value; raises CookError for none."""
         variable = self._text(node, "variableName", state)
         value = dict(state).get(variable, "")
         patterns = [part.strip() for part in self._text(node, "patterns", state).split(",")]

@@ -37,7 +37,7 @@ class _Entry:
     event_id: Hashable
 
     def wants(self, event_type: str, event_id: Hashable) -> bool:
-        """A type or an id that is None means any."""
+        """Return whether the entry's type and ID match; None in the entry matches any."""
         return self.event_type in (None, event_type) and self.event_id in (None, event_id)
 
 
@@ -76,7 +76,7 @@ def _register(
 def RegisterEventHandler(
     handler: _Handler, eventType: str | None = None, eventID: Hashable = None, enabled: bool = True
 ) -> None:
-    """Call `handler(eventType, eventID, **kwargs)` for each such event; `enabled=False` takes it back."""
+    """Call `handler(eventType, eventID, **kwargs)` for each matching event; `enabled=False` unregisters."""
     _register(_handlers, handler, eventType, eventID, enabled)
 
 
@@ -93,7 +93,7 @@ def IsHandlerRegistered(handler: _Handler, eventType: str | None = None, eventID
 def RegisterCollapsedHandler(
     handler: _Handler, eventType: str | None = None, eventID: Hashable = None, enabled: bool = True
 ) -> None:
-    """Call `handler([(eventType, eventID, kwargs), ...])` once for all such events that wait."""
+    """Call `handler([(eventType, eventID, kwargs), ...])` once for all matching events in the queue."""
     _register(_collapsed, handler, eventType, eventID, enabled)
 
 
@@ -110,7 +110,7 @@ def IsCollapsedRegistered(handler: _Handler, eventType: str | None = None, event
 
 
 def QueueEvent(eventType: str, eventID: Hashable, priority: int = 0, **kwargs: Any) -> None:
-    """Queue an event, from any thread, handled when the desktop is idle; a `priority` comes first."""
+    """Queue an event, handled when the desktop is idle; events with a `priority` come first. Any thread."""
     with _queue_lock:
         if priority > 0:
             _queue.appendleft((eventType, eventID, kwargs))
@@ -121,7 +121,7 @@ def QueueEvent(eventType: str, eventID: Hashable, priority: int = 0, **kwargs: A
 
 
 def ProcessEvents() -> bool:
-    """Handle what waits now, and return whether there was anything."""
+    """Handle the queued events on this thread and return whether there were any."""
     with _queue_lock:
         events = list(_queue)
         _queue.clear()
@@ -144,7 +144,7 @@ def ProcessEvents() -> bool:
 
 
 def ProcessAllEvents() -> None:
-    """Handle what waits, and what handlers queue meanwhile."""
+    """Handle the queued events and those that the handlers queue."""
     while ProcessEvents():
         pass
 

@@ -1,4 +1,4 @@
-"""The node types of the desktop, gathered: the one place that lists them.
+"""The list of all node types.
 
 Each subject has a file; a new type is written there and named here.
 """
@@ -35,7 +35,7 @@ NODE_TYPES: dict[str, NodeType] = {
 
 
 def node_type(name: str) -> NodeType:
-    """Return the node type called `name`; raises GraphError naming those there are."""
+    """Return the node type called `name`; raises GraphError, which lists all types, for an unknown one."""
     try:
         return NODE_TYPES[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Material: makes a UsdPreviewSurface and assigns it to what a path pattern means."""
+"""Material: creates a UsdPreviewSurface and binds it to the prims that match a path pattern."""
 
 from __future__ import annotations
 

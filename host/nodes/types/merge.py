@@ -1,4 +1,4 @@
-"""Merge: brings scenes together. Where two have an opinion about one thing, the first input wins."""
+"""Merge: combines scenes. The first input has the strongest opinions."""
 
 from __future__ import annotations
 

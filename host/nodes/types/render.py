@@ -51,7 +51,7 @@ RENDER_SETTINGS = NodeType(
 
 
 def _cook_render(context: CookContext) -> None:
-    """A Render node adds nothing to the scene: it is where a picture of it is asked for."""
+    """Do nothing: a Render node marks where to render and does not change the scene."""
     del context
 
 

@@ -1,4 +1,4 @@
-"""Transform: moves, turns and scales what a path pattern means, on top of its own transform."""
+"""Transform: translates, rotates and scales prims that match a path pattern, on top of their transforms."""
 
 from __future__ import annotations
 

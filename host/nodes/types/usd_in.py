@@ -1,4 +1,4 @@
-"""UsdIn: brings a USD file into the scene."""
+"""UsdIn: loads a USD file into the scene."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _cook(context: CookContext) -> None:
         raise context.error(f"cannot read {path} as USD: {words(error)}") from error
     if layer is None:
         raise context.error(f"cannot read {path}: it is not a USD file.")
-    # Sdf keeps layers that are still in use; a file saved anew since must be read anew.
+    # Sdf caches layers that are in use; the file may have changed since it was read.
     layer.Reload()
     if not layer.rootPrims and not layer.subLayerPaths:
         raise context.error(f"brings in nothing: {path} is a USD file without any prim.")

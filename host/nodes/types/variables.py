@@ -10,7 +10,7 @@ _NAME = ParameterSpec("variableName", Kind.STRING, "", "Variable", "The name of 
 
 
 def _cook(context: CookContext) -> None:
-    """They add nothing to the scene: variables are resolved before anything is cooked."""
+    """Do nothing: variables are resolved before cooking."""
     del context
 
 
