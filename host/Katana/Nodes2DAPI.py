@@ -29,7 +29,7 @@ def IsExternalRenderInProgress(sequenceID: int) -> bool:
 
 
 def KillExternalRender(sequenceID: int, waitOnCompletion: bool) -> None:
-    """Ask the farm for the end of the render. `waitOnCompletion` is accepted; this desktop never waits."""
+    """Stop the render on its farm. `waitOnCompletion` is ignored: the call never waits."""
     del waitOnCompletion
     render_service().cancel_render(sequenceID)
 

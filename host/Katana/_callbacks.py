@@ -1,4 +1,4 @@
-"""Callbacks: what Katana calls at the moments of a session, and who asked to be called.
+"""Callbacks: the registry of handlers for events of the session, such as onStartupComplete.
 
 `Katana.Callbacks` is the one CallbacksManager below, as in Katana.
 """
@@ -37,7 +37,7 @@ class _TypeEnum:
 
 
 class CallbacksManager:
-    """Keeps the handlers of each callback type, in the order they came."""
+    """Keeps the handlers of each callback type, in order of registration."""
 
     class Type:
         """The callback types that this desktop executes."""
@@ -60,13 +60,13 @@ class CallbacksManager:
     def addCallback(
         self, callbackType: _TypeEnum, callbackFcn: _Handler, callbackObjectHash: object = None
     ) -> None:
-        """Call `callbackFcn(objectHash=..., **kwargs)` at each `callbackType`, or one object's."""
+        """Call `callbackFcn(objectHash=..., **kwargs)` for each `callbackType`, of one object if given."""
         self._handlers.setdefault(callbackType, []).append((callbackFcn, callbackObjectHash))
 
     def delCallback(
         self, callbackType: _TypeEnum, callbackFcn: _Handler, callbackObjectHash: object = None
     ) -> None:
-        """Stop calling `callbackFcn`; nothing happens where it was not asked for."""
+        """Stop calling `callbackFcn`; ignored where it is not registered."""
         entry = (callbackFcn, callbackObjectHash)
         handlers = self._handlers.get(callbackType, [])
         if entry in handlers:
@@ -102,5 +102,5 @@ def DeclareCallbackType(callbackName: str) -> None:
 def ExecuteCallbacksForType(
     callbackType: _TypeEnum, callbackObjectHash: object = None, **kwargs: Any
 ) -> None:
-    """Call everyone who asked for `callbackType`, on this thread; a handler that fails is reported."""
+    """Call the handlers of `callbackType` on the calling thread; a handler's exception is logged."""
     Callbacks._execute(callbackType, callbackObjectHash, kwargs)

@@ -129,7 +129,7 @@ class Autosave(QObject):
 
 
 def _is_alive(copy: Path) -> bool:
-    """Return whether the desktop that writes this copy still runs, by process ID and start time; True for other names."""
+    """Return whether the desktop that writes this copy still runs; True for a name of another form."""
     pid, _, started = copy.stem.partition("-")
     if not pid.isdecimal() or not started.isdecimal():
         return True

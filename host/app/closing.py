@@ -1,4 +1,4 @@
-"""Closing while renders are under way: which they are, and whether to wait, end them or stay."""
+"""Closing the desktop during renders: lists the unfinished jobs and asks what to do with them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _NAMED = 8
 
 
 class Choice(Enum):
-    """What the artist wants."""
+    """The artist's answer."""
 
     WAIT = auto()
-    """Close when the last of them has ended."""
+    """Close when the last job has ended."""
     END = auto()
-    """Close now, which ends them."""
+    """Close now; the jobs end with the session."""
     STAY = auto()
     """Do not close."""
 
 
 def jobs_under_way() -> list[Job]:
-    """Return the jobs of all farms that wait or run. A farm that fails is reported and counts for none."""
+    """Return the waiting and running jobs of all farms. A farm that raises is logged and skipped."""
     found: list[Job] = []
     for farm in FarmPluginManager.GetFarmPluginNames():
         try:
@@ -53,7 +53,7 @@ def describe(jobs: list[Job], now: float) -> str:
 
 
 def ask(jobs: list[Job], parent: QWidget) -> Choice:
-    """Ask what to do with the jobs. Waits for the answer, as any question of the desktop."""
+    """Show a modal dialog about the jobs and return the answer. Qt's thread; blocks in an event loop."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Renders under way")

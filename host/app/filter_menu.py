@@ -1,4 +1,4 @@
-"""A menu whose list narrows as one types: what remains contains the letters, in any case."""
+"""A menu that is filtered by typing: it shows the items that contain the text, ignoring case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FilterMenu(QMenu):
 
     @property
     def filter(self) -> str:
-        """What was typed."""
+        """The text typed so far."""
         return self._filter
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -1,4 +1,4 @@
-"""The desktop with a window that someone sees."""
+"""Runs the desktop with its window on a display."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def run(scene: Path | None, node: str | None, frame: float | None) -> int:
 
 
 def settle() -> None:
-    """What the start made stays to the end: to search it for cycles, again and again, holds up the window.
+    """Freeze the objects made at start and collect garbage less often.
 
-    Each time for longer than a frame. What comes later is searched more seldom, for the same reason.
+    A collection that scans them all blocks the window for longer than a frame.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What an artist does with a live render, in the Monitor: pause, pin its frame, render less of it, stop."""
+"""The Monitor's bar for a live render: pause, pin the frame, region, resolution, stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCALES = (("Full Size", 1), ("1/2 Size", 2), ("1/4 Size", 4))
 
 
 class LiveBar(QWidget):
-    """Hidden unless the render that is shown is live."""
+    """The bar; hidden unless the shown render is live. Qt's thread."""
 
     def __init__(
         self,
@@ -57,13 +57,13 @@ class LiveBar(QWidget):
 
     @property
     def state(self) -> str:
-        """What a live render that runs does, in a word or two; empty for any other."""
+        """The state of a running live render, as text for the header; empty for other renders."""
         if self._render is None or self._render.phase is not Phase.RUNNING:
             return ""
         return "❚❚ Paused" if self._lives.is_paused(self._render) else "● Live"
 
     def show_render(self, render: Render | None) -> None:
-        """Show the state of `render`, where it is live."""
+        """Show the state of `render` where it is live, else hide the bar."""
         is_live = render is not None and self._lives.is_live(render)
         self._render = render if is_live else None
         self.setVisible(is_live)

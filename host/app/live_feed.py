@@ -1,4 +1,4 @@
-"""When a live render is cooked: one cook at a time, of the newest state. Pure; nothing is asked for here."""
+"""Decides when a live render is cooked: one cook at a time, of the newest state. Pure, without I/O."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class LiveFeed:
         self._is_stale = False
 
     def changed(self) -> bool:
-        """The scene is not as it was."""
+        """The scene has changed."""
         self._is_stale = True
         return self._next()
 
     def cooked(self) -> bool:
-        """The cook that was asked for has ended, well or not."""
+        """The cook has ended, successfully or not."""
         self._is_cooking = False
         return self._next()
 
     def paused(self, is_paused: bool) -> bool:
-        """The artist has paused the render, or has it go on."""
+        """The artist has paused or resumed the render."""
         self.is_paused = is_paused
         return self._next()
 

@@ -81,7 +81,7 @@ class NodePlate(NodeItem):  # type: ignore[misc]  # NodeGraphQt has no types
 
 
 class ShownNode(BaseNode):  # type: ignore[misc]  # NodeGraphQt has no types
-    """A node as NodeGraphQt keeps it; what it shows is set by the panel."""
+    """NodeGraphQt's node object; the Node Graph tab sets what it shows."""
 
     __identifier__ = "host"
     NODE_NAME = "Node"

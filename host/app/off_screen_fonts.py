@@ -1,4 +1,4 @@
-"""Letters off screen on Windows, where Qt looks for fonts beside itself, finds none, and draws boxes."""
+"""Fonts for the off-screen platform on Windows, where Qt finds none and draws boxes for letters."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _NO_NEWS = (
 
 
 def install() -> None:
-    """Take Qt's messages from now on. Before QApplication is made, or its first ones go to stderr."""
+    """Redirect Qt's messages to logging. Call before creating QApplication, to include its first."""
     qInstallMessageHandler(_handle)
 
 

@@ -1,4 +1,4 @@
-"""One render of the desktop as it is now, and its phases. Decides nothing; `rendering.py` changes it."""
+"""The state of one render and its phases. Data only; changed by `rendering.py`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Render:
     log_file: str | None = None
     reason: str = ""
     problem: str = ""
-    """Why a live render does not show the scene as it is now; its last good picture stays."""
+    """Why a live render cannot show the current scene; the last valid picture stays."""
     submitted_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -70,5 +70,5 @@ class Render:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come of it unless it is started again."""
+        """Whether the render has completed, failed, or was cancelled or refused."""
         return self.phase in (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED, Phase.REFUSED)

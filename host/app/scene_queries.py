@@ -1,4 +1,4 @@
-"""Questions about the cooked scene that panels ask: answered by the cook process, emitted on Qt's thread."""
+"""Queries of tabs about the cooked scene: run in the cook process, results emitted on Qt's thread."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _log = logging.getLogger("Katana.Cooking")
 
 
 class SceneQueries(QObject):
-    """Asks, one question after the other, on a thread of its own.
+    """Runs the queries in order on a thread of its own; methods return at once. Qt's thread.
 
     Signals:
         cameras_found: a node's name and the paths of the cameras in its scene.
-        range_found: a node's name, first and last frame that its scene declares.
-        query_failed: a node's name and the reason why its scene does not cook.
+        range_found: a node's name, and the first and last frame in its stage's metadata.
+        query_failed: a node's name and the reason why its scene cannot be cooked.
     """
 
     cameras_found = Signal(str, list)
@@ -39,17 +39,17 @@ class SceneQueries(QObject):
         self._thread.start()
 
     def ask_for_cameras(self, node: str) -> None:
-        """Find the cameras in the scene of `node`; a scene that does not cook has none."""
+        """Query the cameras in the scene of `node`; emits `cameras_found`."""
         document, frame = to_document(active_scene().project), active_scene().frame
         self._work.put(lambda: self._describe(document, node, frame, False))
 
     def ask_for_range(self, node: str) -> None:
-        """Find the frame range of the scene of `node`, and whether it cooks at all."""
+        """Query the frame range of the scene of `node`; emits `range_found`, or `query_failed`."""
         document, frame = to_document(active_scene().project), active_scene().frame
         self._work.put(lambda: self._describe(document, node, frame, True))
 
     def close(self) -> None:
-        """Ask no more. The cook process must have been closed."""
+        """End the thread. Close the cook process first, or this waits for the running query."""
         self._work.put(None)
         self._thread.join()
 
@@ -82,13 +82,13 @@ _queries: SceneQueries | None = None
 
 
 def set_active_queries(queries: SceneQueries | None) -> None:
-    """Make `queries` the one that panels ask."""
+    """Set the object that tabs send queries to; None as the desktop closes."""
     global _queries
     _queries = queries
 
 
 def active_queries() -> SceneQueries:
-    """Return the one that panels ask."""
+    """Return the object that tabs send queries to; raises RuntimeError where there is no desktop."""
     if _queries is None:
         raise RuntimeError("There is no desktop to ask.")
     return _queries

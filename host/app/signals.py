@@ -26,7 +26,7 @@ class SignalQuitter(QObject):
         self._notifier.activated.connect(self._on_signal)
 
     def close(self) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         signal.set_wakeup_fd(self._old_fd)
         for number, handler in self._before.items():
             signal.signal(number, handler)

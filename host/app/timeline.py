@@ -1,4 +1,4 @@
-"""The timeline: which frame is current, and between which frames the project is worked on."""
+"""The timeline: sets the current frame and the working range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the desktop remembers for a user: the window's layout, each tab's settings, recent files.
+"""The user's settings: the window's layout, each tab's settings, recent files.
 
 One JSON file in the user's own folder. A headless run neither reads nor writes it.
 """
@@ -30,12 +30,12 @@ class UserSettings:
         return self._values.get(key, default)
 
     def set(self, key: str, value: Any) -> None:
-        """Set a setting; `value` must be what JSON can hold."""
+        """Set a setting; `value` must be JSON-serializable."""
         self._values[key] = value
 
     @property
     def recent(self) -> list[str]:
-        """The files opened or saved lately, latest first."""
+        """The recently opened or saved files, latest first."""
         noted = self._values.get("recent")
         return [path for path in noted if isinstance(path, str)] if isinstance(noted, list) else []
 
@@ -44,7 +44,7 @@ class UserSettings:
         self._values["recent"] = [path, *(known for known in self.recent if known != path)][:_RECENT]
 
     def save(self) -> None:
-        """Write the settings; a folder that cannot be written is reported and costs nothing else."""
+        """Write the settings to the file; an error is logged."""
         if self._path is None:
             return
         try:

@@ -18,7 +18,7 @@ from .live_cooking import LiveCook
 from .project import from_document, resolved
 
 _live: dict[int, LiveCook] = {}
-"""What is cooked again and again, by the live render that it is for."""
+"""The incremental cooks by number of the live render."""
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
-    """Answer requests until there are no more."""
+    """Read requests, one JSON object per line, and write an answer line for each, until the end of input."""
     for line in requests:
         try:
             reply = answer(json.loads(line))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 
 class SceneError(Exception):
-    """Base of everything the scene refuses. Its text is shown to the user."""
+    """Base of all errors of the scene. Its text is shown to the user."""
 
 
 class ParameterError(SceneError):

@@ -1,4 +1,4 @@
-"""What a node type is: its ports, its parameters, its place in menus, and how it is cooked.
+"""NodeType: ports, parameters, menu category and cook function of a node type; and CookContext.
 
 The types themselves are in types/, one subject a file.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class CookContext:
-    """What a node type sees while one node is cooked.
+    """The input of a node type's cook function for one node.
 
     `layer` is the node's own USD layer, empty and already above its inputs' layers. `frame` is the frame
     being cooked.
@@ -39,33 +39,36 @@ class CookContext:
         return self.open_stage()
 
     def text(self, name: str) -> str:
-        """Return a parameter that holds text."""
+        """Return the value of a text parameter."""
         value = self.node.value(name)
         assert isinstance(value, str), f"{name} does not hold text"
         return value.strip()
 
     def number(self, name: str) -> float:
-        """Return a parameter that holds a number."""
+        """Return the value of a number parameter."""
         value = self.node.value(name)
         assert isinstance(value, int | float), f"{name} does not hold a number"
         return float(value)
 
     def integer(self, name: str) -> int:
-        """Return a parameter that holds a whole number."""
+        """Return the value of a number parameter as an integer."""
         return int(self.number(name))
 
     def flag(self, name: str) -> bool:
-        """Return a parameter that holds yes or no."""
+        """Return the value of a boolean parameter."""
         return bool(self.node.value(name))
 
     def vector(self, name: str) -> Vector3:
-        """Return a parameter that holds three numbers."""
+        """Return the value of a vector or colour parameter."""
         value: Value = self.node.value(name)
         assert isinstance(value, tuple), f"{name} does not hold three numbers"
         return value
 
     def file(self, name: str, what: str) -> str:
-        """Return a parameter that names an existing, readable file; raises CookError otherwise."""
+        """Return the path in a file parameter; raises CookError where it is no existing file.
+
+        `what`: what the file is, for the error message.
+        """
         path = self.text(name)
         if not path:
             raise self.error(f"has no {what}: choose one in its parameter {self.node.spec(name).label}.")
@@ -76,7 +79,7 @@ class CookContext:
         return path
 
     def warn(self, message: str) -> None:
-        """Note something that the artist should know and that does not stop the render."""
+        """Add a warning for the artist; cooking continues."""
         self.warnings.append(f"Node {self.node.name}: {message}")
 
     def error(self, message: str) -> CookError:

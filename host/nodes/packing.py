@@ -19,7 +19,7 @@ from .errors import CookError
 __all__ = ["ASSETS", "pack"]
 
 ASSETS = "assets"
-"""The folder beside the stage that takes the files, each below the hash of its content."""
+"""Name of the folder beside the stage for the copies, each in a sub-folder named by its content's hash."""
 
 _TILES = re.compile(r"<UDIM>|<UVTILE>")
 _IN_PACKAGE = re.compile(r"(.+?)(\[.*\])")
@@ -69,7 +69,7 @@ def pack(layer: Any, folder: Path, shared_roots: Sequence[str]) -> list[str]:
 
 
 def _files_of(path: str) -> list[Path]:
-    """The files that an asset path stands for; none where they are missing."""
+    """Return the files of an asset path, such as all tiles of a UDIM; empty where they are missing."""
     in_package = _IN_PACKAGE.fullmatch(path)
     if in_package is not None:
         path = in_package[1]

@@ -1,7 +1,4 @@
-"""Parameters: what a node type asks for, and which values each kind of parameter can hold.
-
-A parameter knows how its value looks in a project file; it never knows how it is drawn.
-"""
+"""Parameters: their specifications, kinds, value checks and representation in project files."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ Value: TypeAlias = bool | int | float | str | Vector3
 
 
 class Kind(Enum):
-    """What a parameter holds, and so which editor suits it."""
+    """The kind of a parameter's value, which also selects its editor."""
 
     BOOLEAN = "boolean"
     INTEGER = "integer"
@@ -62,7 +59,7 @@ class ParameterSpec:
     implies: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> Value:
-        """Return `value` as this parameter holds it, or raise ParameterError saying why it cannot."""
+        """Return `value` converted to the parameter's kind; raises ParameterError where it is invalid."""
         checked = self._of_kind(value)
         if isinstance(checked, int | float) and not isinstance(checked, bool):
             if not math.isfinite(checked):
@@ -114,5 +111,5 @@ class ParameterSpec:
 
 
 def stored(value: Value) -> object:
-    """Return `value` as a project file holds it."""
+    """Return `value` as JSON in a project file: a vector becomes a list."""
     return list(value) if isinstance(value, tuple) else value

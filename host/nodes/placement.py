@@ -1,4 +1,4 @@
-"""Placing things: which scene paths a pattern means, and where an object is and points.
+"""Path patterns that select prims, and transforms that place them.
 
 Shared by the node types that write transforms or choose prims.
 """
@@ -15,7 +15,7 @@ from .parameters import Vector3
 
 
 def pattern_regex(pattern: str) -> re.Pattern[str]:
-    """Return what matches the scene paths that `pattern` means.
+    """Return the regular expression for the scene paths that match `pattern`.
 
     `*` matches any name or part of one, `**` (or `//`) for any number of levels, `?` for one letter.
     """
@@ -37,7 +37,7 @@ def pattern_regex(pattern: str) -> re.Pattern[str]:
 
 
 def matching_prims(context: CookContext, pattern: str, schema: Any = None) -> list[Any]:
-    """Return the prims that `pattern` means, outermost only, and of `schema` where one is given.
+    """Return the outermost prims that match `pattern` and, where given, are of the type `schema`.
 
     Prims beneath a match are left out: what is set on a parent reaches them.
     """

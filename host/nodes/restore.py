@@ -1,4 +1,4 @@
-"""Makes a graph equal to a document of it by the fewest changes, so that what shows the graph follows.
+"""Restores a graph to a document with as few changes as possible, so that views update incrementally.
 
 Undo and redo are built on it: nodes keep their identity where their name, or their type and place, stays.
 """
@@ -14,7 +14,7 @@ from .types import node_type
 def restore(graph: Graph, document: dict[str, Any]) -> None:
     """Change `graph` into what `document`, made by project.to_document, describes.
 
-    Raises SceneError for a document that no graph can be.
+    Raises SceneError for an invalid document.
     """
     entries: list[dict[str, Any]] = document["nodes"]
     _rename(graph, entries)
@@ -27,7 +27,7 @@ def restore(graph: Graph, document: dict[str, Any]) -> None:
         node = graph.find(entry["name"]) or graph.create(node_type(entry["type"]), entry["name"])
         _set(node, entry)
     graph.arrange([entry["name"] for entry in entries])
-    # Connections that must go first: the new ones could close a circle with them.
+    # Old connections are removed first: they could form a cycle with the new ones.
     for entry in entries:
         node = graph.node(entry["name"])
         for port, source in tuple(node.sources.items()):

@@ -1,4 +1,4 @@
-"""Catalog: the items of the session, newest first, and finding them. Qt's thread only."""
+"""Catalog: creates, deletes, lists and finds the session's items. Qt's thread only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RENDER_STATE_ERROR: str = "error"
 
 _numbers = itertools.count(1)
 _LIST_CHANGED = "catalog_itemsChanged"
-"""Queued when items come or go. The name of the event is this desktop's own."""
+"""Queued when items are added or deleted. Not in Katana's API."""
 
 
 def CreateCatalogItem(itemXML: str = "") -> CatalogItem:
@@ -48,7 +48,7 @@ def CreateCatalogItem(itemXML: str = "") -> CatalogItem:
 
 
 def DeleteCatalogItems(items: Iterable[CatalogItem]) -> None:
-    """Take these items out of the Catalog; those that are gone already are left alone."""
+    """Delete these items from the Catalog; items that are deleted already are ignored."""
     for item in tuple(items):
         _items.pop(item.getCatalogItemID(), None)
     EventModule.QueueEvent(_LIST_CHANGED, None)
@@ -68,7 +68,7 @@ def GetCatalogItems(slot: int | None = None) -> list[CatalogItem]:
 
 
 def GetNumCatalogItems(slot: int | None) -> int:
-    """Return how many items a slot has; with None, how many there are."""
+    """Return the number of items in a slot; with None, of all items."""
     return len(GetCatalogItems(slot))
 
 

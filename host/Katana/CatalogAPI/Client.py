@@ -1,4 +1,4 @@
-"""Client: what the Monitor shows of the Catalog, in front and behind. Qt's thread only."""
+"""Client: the Catalog items in the Monitor's front and back view. Qt's thread only."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PRIMARY_KEY = 1
 _shown: dict[int, CatalogItem | None] = {kPrimaryView: None, kSecondaryView: None}
 _pinned: set[int] = set()
 _VIEW_CHANGED = "catalog_clientViewChanged"
-"""Queued with `view` when the Monitor is to show another item. The event's name is this desktop's own."""
+"""Queued with `view` when the item of a view changes. Not in Katana's API."""
 
 
 def GetPrimaryClientKey() -> int:
-    """Return the key of the Monitor: there is one."""
+    """Return the key of the Monitor; the stand-in has one."""
     return _PRIMARY_KEY
 
 
@@ -61,7 +61,7 @@ def IsClientPinned(clientKey: int) -> bool:
 
 
 def SetClientPinned(clientKey: int, isPinned: bool) -> None:
-    """Have the Monitor keep what it shows when a new render starts, or follow the newest."""
+    """Set whether the Monitor keeps what it shows when a new render starts."""
     _pinned.discard(clientKey)
     if isPinned:
         _pinned.add(clientKey)

@@ -14,11 +14,11 @@ __all__ = ["BaseFarmPlugin", "FarmPluginException", "Job", "JobNotFoundException
 
 
 class FarmPluginException(Exception):
-    """A farm plug-in could not do what it was asked."""
+    """A farm plug-in could not carry out a call."""
 
 
 class JobNotFoundException(FarmPluginException):
-    """A farm plug-in was asked about a job that it does not know."""
+    """The farm has no job with the given ID."""
 
     def __init__(self, jobId: str, contextMessage: str) -> None:
         super().__init__(contextMessage or f"There is no job {jobId}.")
@@ -27,7 +27,7 @@ class JobNotFoundException(FarmPluginException):
 
 
 class Job:
-    """One job of a farm, as its plug-in reports it. Times are epoch seconds, 0 where not yet."""
+    """A job of a farm, as reported by its plug-in. Times are in epoch seconds, 0 while unknown."""
 
     class State:
         """The five states of a job. Compare the constants; their values may change."""
@@ -54,7 +54,7 @@ class BaseFarmPlugin:
     """Base of farm plug-ins. The desktop makes one of each and calls it from its render thread."""
 
     class InstallationMetadata:
-        """Where the farm's machines have what a render needs.
+        """The installation paths on the farm's machines.
 
         `renderbootCommand`, a string or a list of arguments, replaces this machine's where it is given.
         """
@@ -65,15 +65,15 @@ class BaseFarmPlugin:
             self.renderbootCommand = renderbootCommand
 
     def copyRenderFiles(self, filenames: list[str], renderContextName: str) -> None:
-        """Take the files of a render to where the farm reads them."""
+        """Copy the files of a render to where the farm's machines read them."""
         raise NotImplementedError(f"{type(self).__name__} has no copyRenderFiles")
 
     def createTemporaryDirectory(self, renderContextName: str) -> str:
-        """Make a folder for a render and return its path."""
+        """Make a temporary folder for a render and return its path."""
         raise NotImplementedError(f"{type(self).__name__} has no createTemporaryDirectory")
 
     def getEnvironmentForJob(self, renderContextName: str) -> dict[str, str]:
-        """Return what a render's environment has beyond its machine's own."""
+        """Return the environment variables to add to the job's environment."""
         raise NotImplementedError(f"{type(self).__name__} has no getEnvironmentForJob")
 
     def getJobState(self, jobId: str) -> str:
@@ -85,7 +85,7 @@ class BaseFarmPlugin:
         raise NotImplementedError(f"{type(self).__name__} has no getJobs")
 
     def getRemoteInstallationMetadata(self) -> BaseFarmPlugin.InstallationMetadata:
-        """Return where the farm's machines have what a render needs."""
+        """Return the installation paths on the farm's machines."""
         raise NotImplementedError(f"{type(self).__name__} has no getRemoteInstallationMetadata")
 
     def getRenderLogFilename(self, jobId: str) -> str | None:
@@ -93,7 +93,7 @@ class BaseFarmPlugin:
         raise NotImplementedError(f"{type(self).__name__} has no getRenderLogFilename")
 
     def startJob(self, jobId: str) -> None:
-        """Start a job, or start it again."""
+        """Start a job, or restart one that has ended."""
         raise NotImplementedError(f"{type(self).__name__} has no startJob")
 
     def stopJob(self, jobId: str) -> None:
@@ -101,5 +101,5 @@ class BaseFarmPlugin:
         raise NotImplementedError(f"{type(self).__name__} has no stopJob")
 
     def submitJob(self, jobRequest: JobRequest) -> str:
-        """Take a job and return its id."""
+        """Submit a job and return its ID."""
         raise NotImplementedError(f"{type(self).__name__} has no submitJob")

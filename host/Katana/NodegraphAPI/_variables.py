@@ -1,4 +1,4 @@
-"""The project's graph state variables as Katana shows them: parameters of the root node, in `variables`."""
+"""The project's graph state variables in Katana's API: the root node's parameters below `variables`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VARIABLES = "variables"
 
 
 class _ProjectParameter(Parameter):
-    """A group or a value among the parameters of the root node. It holds names, and asks the project."""
+    """A group or value among the root node's parameters. Its values are read from the project."""
 
     @classmethod
     def _at(cls, *path: str) -> _ProjectParameter:
@@ -106,11 +106,11 @@ class _ProjectParameter(Parameter):
                 raise TypeError(f"{self.getFullName()} cannot be set.")
 
     def isExpression(self) -> bool:
-        """Return whether the value is an expression: never, of these."""
+        """Return False: variables have no expressions."""
         return False
 
     def getExpression(self) -> str:
-        """Return the expression: none."""
+        """Return an empty string: variables have no expressions."""
         return ""
 
 

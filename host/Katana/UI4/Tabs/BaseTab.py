@@ -1,4 +1,4 @@
-"""The base of tabs: what the window asks of each."""
+"""BaseTab: the base class of tabs."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class BaseTab(BaseFrame):
             super().__init__(parent, flags)  # type: ignore[arg-type]
 
     def applySettings(self, settings: dict[str, Any]) -> None:
-        """Take back what `getSettings` gave in an earlier session."""
+        """Apply the settings that `getSettings` returned in an earlier session."""
 
     def getSettings(self) -> dict[str, Any]:
-        """Return what the next session should know, as JSON can hold it."""
+        """Return the settings to keep for the next session, as JSON-serializable values."""
         return {}
 
     def getMenuBar(self) -> QMenuBar | None:

@@ -1,4 +1,4 @@
-"""Who adds to the menus of nodes, by node type."""
+"""The registry of delegates that add items to the menus of nodes, by node type."""
 
 from __future__ import annotations
 
