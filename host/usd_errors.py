@@ -53,6 +53,6 @@ def _texts(error: object) -> list[str]:
 
 
 def _message(text: str) -> str:
-    """USD writes files as @file@, or @file@<prim>, and knows no full stop."""
+    """Return a USD message with @file@ and @file@<prim> in plain form and a full stop at the end."""
     text = re.sub(r"@([^@]*)@(?=<)", r"'\1' at ", _TRIVIA.sub("", text))
     return re.sub(r"@([^@]*)@", r"'\1'", text).rstrip(".") + "."

@@ -93,7 +93,7 @@ class CookClient:
         if self._relaying is not None:
             self._relaying.join()
         with self._turn:
-            # Only once whoever was asking has had its answer, or the end of it.
+            # Only after the thread with a running request has read its answer or the end of the stream.
             if process.stdout is not None:
                 process.stdout.close()
 

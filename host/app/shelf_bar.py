@@ -21,7 +21,7 @@ class ShelfBar(QToolBar):
         self.setAccessibleName("Shelves")
 
     def load(self) -> None:
-        """Read the shelves anew."""
+        """Reload the shelves and rebuild the buttons."""
         self.clear()
         shelves = [shelf for shelf in Shelves.GetShelves2(True) if shelf.getItems()]
         for index, shelf in enumerate(shelves):

@@ -36,7 +36,7 @@ class SignalQuitter(QObject):
 
     @staticmethod
     def _note(number: int, frame: object) -> None:
-        """The wake-up socket carries the number; this only keeps Python's own handling away."""
+        """Do nothing: replaces Python's default handler, as the number arrives through the wake-up socket."""
         del number, frame
 
     def _on_signal(self) -> None:

@@ -1,4 +1,4 @@
-"""Packing a flattened stage for machines that do not see this one's disks: what the stage names goes with it.
+"""Packs a flattened stage for machines without access to this one's disks: copies the files that it names.
 
 Files below folders that all machines share stay where they are. Runs in the cook process.
 """

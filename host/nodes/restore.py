@@ -40,7 +40,7 @@ def restore(graph: Graph, document: dict[str, Any]) -> None:
 
 
 def _rename(graph: Graph, entries: list[dict[str, Any]]) -> None:
-    """A node that is there under another name is renamed rather than made anew."""
+    """Rename nodes that exist under another name, so that they are not deleted and created again."""
     names = {entry["name"] for entry in entries}
     extra = [node for node in graph.nodes if node.name not in names]
     for entry in entries:

@@ -1,4 +1,4 @@
-"""RenderManager: starts and ends renders, whoever asks for them."""
+"""RenderManager: starts and cancels renders, for menus and scripts."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def RaiseTab(widget: QWidget) -> None:
 
 
 def GetSettings(widget: QWidget) -> dict[str, Any]:
-    """Return the settings that a tab wants to keep; empty, with an error logged, where it raises."""
+    """Return the settings of a tab for the next session; empty, with an error logged, where it raises."""
     try:
         settings = widget.getSettings() if hasattr(widget, "getSettings") else {}
         return dict(settings or {})
