@@ -62,11 +62,13 @@ class Attempt:
         self.ending: AttemptEnding | None = None
         self.child: process.Child | None = None
         self.update = OutputUpdate()
+        """What the log has shown so far, and whether the last read found anything new."""
         self._machine = a.AttemptMachine(len(order.commands))
         self._agent_id = agent_id
         self._environment = {**environment, **order.environment}
         self._standby = standby
         self._offered: ReadyProcess | None = None
+        """The standby that was given this job, and has not confirmed it yet."""
         self._ended_child: process.Child | None = None
         """Closed only after its descendants were counted: on Windows, closing it kills them."""
         self._tree_end: process.TreeEnd | None = None
@@ -78,8 +80,10 @@ class Attempt:
         self._reads_at = self._started + _READ_S
         self._cpu_s = 0.0
         self._gone = 0
+        """Processes that were ended here."""
         self._asked: frozenset[process.ProcessId] = frozenset()
-        """The processes at the time of a stop request: those that end by themselves are counted too."""
+        """The processes at the time of a stop request. Some end by themselves; others are ended here,
+        in `_gone` too: the ending reports the larger of the two counts, not their sum."""
 
     @property
     def memory(self) -> int | None:
@@ -212,7 +216,8 @@ class Attempt:
 
     def _measure(self, now: float) -> None:
         if self._limits.sample_due(now, _SAMPLE_S):
-            # All descendants of this Agent are its render's: daemonized ones too, since it is a subreaper.
+            # All descendants of this Agent are its render's: it has no standby while it runs one, and as a
+            # subreaper it adopts daemonized processes.
             usage = process.tree_usage(process.children_of(os.getpid()))
             self._limits.take_sample(now, usage.memory, usage.cpu_s)
         stop = self._limits.exceeded(now) if self._machine.outcome is None else None
@@ -227,7 +232,7 @@ class Attempt:
         elif isinstance(action, a.Note):
             self._write_note(f"error: {action.text}" if action.is_error else action.text)
         elif isinstance(action, a.DropStandby):
-            process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)
+            process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)  # all children: the standby is one
             if self.child is not None:
                 self.child.poll()
                 self.child.close()
@@ -258,8 +263,8 @@ class Attempt:
     def _ask_to_stop(self) -> None:
         if self.child is not None:
             process.ask_to_stop(self.child, self.order.stop_signal)
-        # After the signal, which the slow listing would delay. Processes that end meanwhile are still listed
-        # as zombies, unless their own parent reaps them at once.
+        # Listed after the signal, because listing is slow. A process that ends in between is still listed, as
+        # a zombie, unless its parent reaps it at once.
         self._asked = frozenset(process.descendants(os.getpid(), ended=True))
 
     def _end_all(self) -> None:

@@ -52,7 +52,10 @@ class Core:
         return job_id in self.state.jobs
 
     def job_entry(self, job_id: str) -> Job:
-        """The job itself, for the journal; the caller must not change it. Raises NotFound."""
+        """The job itself, for the journal, also while it is being removed; the caller must not change it.
+
+        Raises NotFound.
+        """
         job = self.state.jobs.get(job_id)
         return self.state.job(job_id) if job is None else job
 
@@ -117,7 +120,10 @@ class Core:
         self.state.next_order = max(self.state.next_order, next_job)
 
     def restore_job(self, job: Job) -> None:
-        """Add a job from the journal. To be called for this session's jobs before `restore_agent`."""
+        """Add a job from the journal.
+
+        To be called for this session's jobs before `restore_agent`; for earlier sessions' at any time.
+        """
         recovery.restore_job(self.state, job)
 
     def restore_agent(
@@ -179,4 +185,5 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.SessionEnding: _end_session,
     ev.Tick: _tick,
 }
+# After these the number of local Agents may differ from the wanted one; a Tick ends waits for a launch.
 _CHANGES_POOL = frozenset({ev.AgentsWanted, ev.AgentEndRequested, ev.AgentGone, ev.Tick})

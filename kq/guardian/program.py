@@ -53,7 +53,7 @@ class Guardian:
         self._journal_session = journal_session
         self._server: process.Child | None = server
         self._old_servers: list[process.Child] = []
-        """Dead servers, kept open because their Agents, which still run, share their lifelines."""
+        """Dead servers. Closing one would also close the pipe whose end its surviving Agents await."""
         self._restarts = RestartLimit(restart_limit=_RESTART_LIMIT, window_s=_RESTART_WINDOW_S)
         self._lifeline = process.InputEnd() if lifeline else None
         self._end_asked = False
@@ -64,6 +64,7 @@ class Guardian:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGCHLD"):
+            # With a handler, the end of an adopted child wakes `_wait` through the wake-up descriptor.
             signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, self._on_signal)
@@ -136,7 +137,7 @@ class Guardian:
         self._server = start_server(
             self._settings, self._folder.path, self._session, self._journal_session, first=False
         )
-        allow_start(self._server)
+        allow_start(self._server)  # its process imports meanwhile, and waits for this
         _log.warning("the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid)
         return None
 
@@ -144,6 +145,7 @@ class Guardian:
         """End processes that dead Agents left behind; Agents of a dead server, adopted here, are kept."""
         server_pid = self._server.pid if self._server is not None else 0
         process.reap_adopted()
+        # The cheap question first: to find the Agents, the environment of every process is read.
         if process.has_strays({server_pid}):
             agents = {each.pid for each in process.find_marked("KQ_ROLE", "agent", forks=False)}
             if process.has_strays(agents | {server_pid}):

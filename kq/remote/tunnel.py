@@ -16,7 +16,7 @@ __all__ = ["Tunnel"]
 _BLOCK = 64 * 1024
 _LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 400
-"""Most connections at a time: three for each of some 130 Agents. Each takes two threads."""
+"""At most this many connections at a time: three for each of about 130 Agents. Each takes two threads."""
 
 
 class Tunnel:
@@ -60,10 +60,13 @@ class Tunnel:
             ) from error
 
     def lead_to(self, ports: Sequence[int]) -> None:
-        """Forward new connections to these local ports, in the order of `there`; close other ones."""
+        """Forward new connections to these local ports, in the order of `there`.
+
+        Existing connections to other local ports are closed: another program may hold the port of a dead
+        server, accept a connection and never reply.
+        """
         with self._lock:
             self._local_ports = dict(zip(self.there, ports, strict=True))
-            # Another program may have such a port now, accept a connection and never reply.
             strays = [end for end, port in self._ends.items() if port not in ports]
         for end in strays:
             _hang_up(end)

@@ -1,4 +1,7 @@
-"""The route to each Agent and the role of its key. Sends messages to Agents."""
+"""The route to each Agent and the role of its key. Sends messages to Agents.
+
+A role names the key that an Agent signs with; there is one key a role: `agent:local`, `agent:HOST`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class AgentLinks:
         self._roles: dict[str, str] = {}
         """By Agent id: the role of its key. Messages with other keys are not accepted for it."""
         self._waiting: dict[str, list[str]] = {}
-        """By role: ids of Agents that tried to register while their key had its most Agents."""
+        """By role: ids of Agents that tried to register while their key was at its limit of Agents."""
 
     def __len__(self) -> int:
         return len(self._roles)

@@ -76,7 +76,8 @@ class JobsModel(QAbstractTableModel):
         self.now_s: Callable[[], float] = time.time
         """Returns the time of the queue's clock, in seconds since the epoch."""
         self._holds = False
-        self._catch_up = QTimer(self)  # moves held rows in a later turn than the change of the selection
+        # Moves rows that `hold_rows` held, in the event loop's next turn, when the selection has changed.
+        self._catch_up = QTimer(self)
         self._catch_up.setSingleShot(True)
         self._catch_up.setInterval(0)
         self._catch_up.timeout.connect(lambda: self._rearrange())
@@ -154,7 +155,7 @@ class JobsModel(QAbstractTableModel):
             self._emit_rows(0, self.rowCount() - 1)
             return
         rows = [row for job_id in job_ids if (row := self.row(job_id)) is not None]
-        # A task's reason may be its job's, so the tasks' rows change, too.
+        # A task's reason may be its job's, so its tasks' rows change, too: the range ends at the last one.
         rows += [tasks[-1] for job_id in job_ids if (tasks := self.rows_of_tasks(job_id))]
         if rows:
             self._emit_rows(min(rows), max(rows))
