@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -191,8 +191,10 @@ class CatalogTab(BaseTab):
             return
         row = front.getIndex()
         if row < self.model.rowCount() and self.model.item(row) == front:
-            self.table.selectRow(row)
-            self.table.scrollTo(self.model.index(row, 0))
+            # Not by `selectRow`, which adds to or toggles the selection while Shift or Ctrl is pressed.
+            index, flag = self.model.index(row, 0), QItemSelectionModel.SelectionFlag
+            self.table.selectionModel().setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
+            self.table.scrollTo(index)
 
     def _edit_note(self, item: CatalogItem) -> None:
         self.table.edit(self.model.index(item.getIndex(), Column.NOTE))

@@ -52,7 +52,7 @@ class CookClient:
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
-            except OSError:
+            except (OSError, ValueError):  # it has died, or `close` has closed its stdin
                 line = ""
             finally:
                 timer.cancel()
