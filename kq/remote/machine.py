@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -47,6 +47,8 @@ class Machine:
     """Base of both kinds of machine. Methods block. `find_python` and `find_kq` come first."""
 
     system = ""
+    path_type: type[PurePath] = PurePosixPath
+    """Of paths there, in that system's notation."""
 
     def __init__(self, connection: Connection, host: RemoteHost, steps: Steps) -> None:
         self.connection = connection

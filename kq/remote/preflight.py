@@ -177,8 +177,8 @@ class Preflight:
         below = here[len(local) :]
         if not local or not here.startswith(local) or below[:1] not in ("/", "\\"):
             return here
-        # An Agent translates it likewise; both systems accept these separators.
-        return self.machine.katana_root.rstrip("/\\") + below
+        # An Agent replaces the folder likewise. Slashes are separators to both kinds of path.
+        return str(self.machine.path_type(self.machine.katana_root + below.replace("\\", "/")))
 
     def _check_size(self) -> None:
         cores, asked = int(self.facts.get("cores") or 1), self.host.num_agents

@@ -66,6 +66,8 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 class WindowsMachine(Machine):
     """Windows 10, Server 2019, and later."""
 
+    path_type = PureWindowsPath
+
     def _run(
         self,
         script: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import Future
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +13,9 @@ import pytest
 
 from kq.errors import BadInput
 from kq.remote import HostStore, RemoteHost, RemoteLauncher, StepState, preflight
+from kq.remote.machine import PosixMachine
 from kq.remote.steps import Cancelled, Steps
+from kq.remote.windows_machine import WindowsMachine
 from kq.settings import Settings
 from tests.remote.machines import Answers, RemoteMachine, Reports
 from tests.remote.test_connecting import broken
@@ -68,12 +70,15 @@ def test_a_check_does_not_change_what_worked(
         ("/opt/katana", "/opt/katana8/bin/renderboot", "/srv/katana", "/opt/katana8/bin/renderboot"),
         ("/opt/katana", "/usr/bin/python3", "/srv/katana", "/usr/bin/python3"),
         (r"C:\Katana", r"C:\Katana\bin\renderboot.exe", r"D:\Katana", r"D:\Katana\bin\renderboot.exe"),
+        ("/opt/katana", "/opt/katana/bin/renderboot", r"D:\Katana 8", r"D:\Katana 8\bin\renderboot"),
+        ("/opt/katana", "/opt/katana/bin/renderboot", "C:/farm/katana", r"C:\farm\katana\bin\renderboot"),
+        (r"C:\Katana", r"C:\Katana\bin\render", "/srv/katana", "/srv/katana/bin/render"),
     ],
 )
 def test_the_render_program_is_looked_for_where_an_agent_looks(
     monkeypatch: pytest.MonkeyPatch, local: str, here: str, root: str, expected: str
 ) -> None:
-    """Below Katana Install, where it is below Katana's folder here; whatever parts the names."""
+    """Below Katana Install, if it is below Katana's folder here; with the separators of that machine."""
     monkeypatch.setattr(preflight, "local_katana_root", lambda: local)
     monkeypatch.setattr(preflight, "render_program", lambda: here)
     assert preflight_of(katana_root=root)._render_program() == expected
@@ -111,7 +116,8 @@ def preflight_of(
     steps = Steps(reports or Reports(), threading.Event())
     settings = Settings.from_environment({"KQ_DATA_ROOT": "/root"})
     made = preflight.Preflight(RemoteHost(host="farm-w"), None, settings, steps, Answers(), 5.0)
-    made.machine = SimpleNamespace(katana_root=katana_root)  # type: ignore[assignment]  # no more is asked for
+    kind = WindowsMachine if PureWindowsPath(katana_root).drive else PosixMachine
+    made.machine = SimpleNamespace(katana_root=katana_root, path_type=kind.path_type)  # type: ignore[assignment]  # no more is asked for
     made.facts = facts or {}
     return made
 

@@ -68,7 +68,7 @@ def test_the_whole_way(
     checked = launcher.check(host, reports)
     assert checked.ok, reports.text()
     assert "Windows" in step(checked, "System") and not machine.processes()["supervisor"]
-    assert "renderboot.exe" in step(checked, "Render program")
+    assert step(checked, "Render program") == windows_path(katana / "bin" / "renderboot.exe")
     started = launcher.start(host, reports)
     assert started.ok, reports.text()
     running = machine.processes()
