@@ -87,19 +87,19 @@ class Scene:
         """Set the current frame."""
         if frame != self._project.frame:
             self._project.frame = frame
-            self._tell(SceneChange.FRAME)
+            self._notify(SceneChange.FRAME)
 
     def set_range(self, first: float, last: float) -> None:
         """Set the working range, both ends inclusive."""
         if (first, last) != (self._project.first_frame, self._project.last_frame):
             self._project.first_frame, self._project.last_frame = first, last
-            self._tell(SceneChange.FRAME)
+            self._notify(SceneChange.FRAME)
 
     def set_variables(self, variables: tuple[Variable, ...]) -> None:
         """Replace the project's graph state variables."""
         if variables != self._project.variables:
             self._project.variables = variables
-            self._tell(SceneChange.VARIABLES)
+            self._notify(SceneChange.VARIABLES)
             self.mark_dirty()
 
     @property
@@ -112,7 +112,7 @@ class Scene:
         names = [node.name for node in nodes]
         if names != self._selected:
             self._selected = names
-            self._tell(SceneChange.SELECTION)
+            self._notify(SceneChange.SELECTION)
 
     @property
     def edited(self) -> Node | None:
@@ -124,7 +124,7 @@ class Scene:
         name = node.name if node is not None else ""
         if name != self._edited:
             self._edited = name
-            self._tell(SceneChange.SELECTION)
+            self._notify(SceneChange.SELECTION)
 
     def open_project(self, project: Project, path: Path | None = None) -> None:
         """Replace the open project by `project`; `path` is its file, or None where it has none yet."""
@@ -135,26 +135,26 @@ class Scene:
         self._dirty = False
         self._selected = []
         self._edited = ""
-        self._tell(SceneChange.REPLACED)
+        self._notify(SceneChange.REPLACED)
 
     def save(self, path: Path) -> None:
         """Write the open project to `path`; raises ProjectError."""
         projects.save(self._project, path)
         self._path = path
         self._dirty = False
-        self._tell(SceneChange.FILE)
+        self._notify(SceneChange.FILE)
 
     def mark_dirty(self) -> None:
         """Mark the project as different from its file."""
         if not self._dirty:
             self._dirty = True
-            self._tell(SceneChange.FILE)
+            self._notify(SceneChange.FILE)
 
     def mark_saved(self) -> None:
         """Mark the project as equal to its file, for example after undoing all changes."""
         if self._dirty:
             self._dirty = False
-            self._tell(SceneChange.FILE)
+            self._notify(SceneChange.FILE)
 
     def _on_graph_changed(self, event: GraphEvent) -> None:
         if event.change is Change.NODE_RENAMED:
@@ -166,9 +166,9 @@ class Scene:
             observer(event)
         if event.change is Change.NODE_REMOVED:
             self._selected = [name for name in self._selected if name != event.node.name]
-            self._tell(SceneChange.SELECTION)
+            self._notify(SceneChange.SELECTION)
 
-    def _tell(self, change: SceneChange) -> None:
+    def _notify(self, change: SceneChange) -> None:
         for observer in tuple(self._observers):
             observer(change)
 

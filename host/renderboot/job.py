@@ -289,7 +289,7 @@ class _Job:
         self._check_stop()
         with self._report.timed("stage read"):
             scene = read_scene(self._arguments, diagnostics, cache)
-        self._tell(diagnostics)
+        self._log_diagnostics(diagnostics)
         self._log_scene(scene, renderer)
         self._header_facts = _HeaderFacts(
             scene.settings, scene.frame, scene.camera.path, f"{renderer.name} {renderer.version}"
@@ -297,7 +297,7 @@ class _Job:
         self._check_stop()
         with self._report.timed("scene translated"):
             picture = renderer.prepare(scene, self._arguments.threads, diagnostics, cache)
-        self._tell(diagnostics)
+        self._log_diagnostics(diagnostics)
         if cache and cache.found:
             whole = cache.found + cache.missed
             self._report.say(f"{cache.found} of {whole} meshes and images are unchanged and were reused")
@@ -327,7 +327,7 @@ class _Job:
         if self._stop.is_set():
             raise StopRequested("stopped")
 
-    def _tell(self, diagnostics: Diagnostics) -> None:
+    def _log_diagnostics(self, diagnostics: Diagnostics) -> None:
         warnings, notes = diagnostics.take()
         for line in warnings:
             self._report.warn(line)

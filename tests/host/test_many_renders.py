@@ -40,8 +40,8 @@ def test_three_nodes_four_shots_two_frames(make_desktop: MakeDesktop, qtbot: QtB
     qtbot.waitUntil(lambda: session() is not None and session().ready is not None, timeout=4 * WAIT_MS)
     [action] = [each for each in desktop.window.shelf_bar.actions() if "Multiple" in each.text()]
     action.trigger()
-    dialog = StartMultipleRendersDialog._open
-    assert dialog is not None
+    dialog = StartMultipleRendersDialog._open.get(StartMultipleRendersDialog)
+    assert isinstance(dialog, StartMultipleRendersDialog)
     qtbot.addWidget(dialog)
     dialog.frames.setText("1,3")
     assert dialog.count.text().startswith("24 renders")

@@ -183,7 +183,7 @@ def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
     assert len(shown) == 1
     assert shown[0]._lookup.wait(5)
     QTimer.singleShot(0, shown[0].close)  # from Qt's loop, as at a click: Qt 6.5 deletes nothing otherwise
-    qtbot.waitUntil(lambda: LaunchRemoteAgentsDialog._open is None)
+    qtbot.waitUntil(lambda: LaunchRemoteAgentsDialog not in LaunchRemoteAgentsDialog._open)
 
 
 def test_what_the_ssh_config_says_by_a_pattern_is_shown(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> None:

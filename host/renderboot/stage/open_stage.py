@@ -60,5 +60,5 @@ def usd_warnings(diagnostics: Diagnostics) -> Iterator[None]:
     try:
         yield
     finally:
-        for said in delegate.TakeUncoalescedDiagnostics():
-            diagnostics.warn(f"USD: {' '.join(str(said.commentary).split())}")
+        for message in delegate.TakeUncoalescedDiagnostics():
+            diagnostics.warn(f"USD: {' '.join(str(message.commentary).split())}")

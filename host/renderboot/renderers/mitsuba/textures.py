@@ -198,19 +198,19 @@ class TextureLibrary:
             pads: whether the image may be wrapped before `values` sees it.
         """
         # All fields but the prim's path and the uv primvar, which do not change the pixels.
-        said: tuple[object, ...] = (
+        properties: tuple[object, ...] = (
             texture.output,
             texture.colour_space,
             texture.scale,
             texture.bias,
             texture.uv_transform,
         )
-        said += (texture.fallback, texture.wrap_s, texture.wrap_t, extent)
-        key = (texture.file, texture.tiles, *said, use)
+        properties += (texture.fallback, texture.wrap_s, texture.wrap_t, extent)
+        key = (texture.file, texture.tiles, *properties, use)
         if key in self._textures:
             return self._textures[key]
 
-        def made() -> object:
+        def make() -> object:
             image = self._image(texture, use)
             if not pads:
                 return _bitmap_texture(*wrapping.wrapped(_as_half(values(image)), texture, extent), texture)
@@ -221,10 +221,12 @@ class TextureLibrary:
         files = [file for part in parts for file in ([file for _, file in part.tiles] or [part.file])]
         digests = [self._digest(file) for file in files]
         if self._cache is None or None in digests:
-            self._textures[key] = made()
+            self._textures[key] = make()
         else:
             numbers = tuple(number for number, _ in texture.tiles)
-            self._textures[key] = self._cache.made(digest("texture", *digests, numbers, said, use), made)
+            self._textures[key] = self._cache.made(
+                digest("texture", *digests, numbers, properties, use), make
+            )
         return self._textures[key]
 
 

@@ -9,14 +9,13 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDialog,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -51,6 +50,7 @@ from .form import FilledIn, hint, label, row
 from .prompts import Questions
 from .remote_fields import problem_with, warning_about
 from .session_steps import RemoteSteps, SessionSteps
+from .single_dialog import SingleDialog
 
 __all__ = ["LaunchRemoteAgentsDialog"]
 
@@ -62,14 +62,12 @@ _STATES = {
 }
 
 
-class LaunchRemoteAgentsDialog(QDialog):
+class LaunchRemoteAgentsDialog(SingleDialog):
     """Checks another machine over SSH, and starts and stops Agents on it.
 
     Args:
         steps: does the work; None: SessionSteps, on the queue of this session.
     """
-
-    _open: ClassVar[LaunchRemoteAgentsDialog | None] = None
 
     def __init__(self, parent: QWidget | None = None, steps: RemoteSteps | None = None) -> None:
         super().__init__(parent)
@@ -99,18 +97,6 @@ class LaunchRemoteAgentsDialog(QDialog):
         self._towards.ended.connect(lambda _message: self._look_up())
         self._lookup.run(lambda report, _cancelled: _found_on_this_machine(report))
         self._update()
-
-    @classmethod
-    def show_for(cls, parent: QWidget | None) -> LaunchRemoteAgentsDialog:
-        """Open the dialog, or bring the one that is open to the front."""
-        if cls._open is None:
-            dialog = cls._open = cls(parent)
-            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            dialog.destroyed.connect(lambda: setattr(cls, "_open", None))
-        cls._open.show()
-        cls._open.raise_()
-        cls._open.activateWindow()
-        return cls._open
 
     # --- fields ------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from Katana import RenderManager
 from PySide6.QtCore import Qt
@@ -32,6 +31,7 @@ from . import katana_project as project
 from .form import label, row
 from .render_plan import ASK_FROM, PlannedRender, RenderPlan, plan_problem
 from .render_starter import RenderStarter
+from .single_dialog import SingleDialog
 
 __all__ = ["StartMultipleRendersDialog", "StartProgressDialog", "TickPanel"]
 
@@ -75,10 +75,8 @@ class TickPanel(QWidget):
             self.list.item(place).setCheckState(state)
 
 
-class StartMultipleRendersDialog(QDialog):
+class StartMultipleRendersDialog(SingleDialog):
     """Reads nodes, variables and frames from the project once, when it opens. Qt's thread."""
-
-    _open: ClassVar[StartMultipleRendersDialog | None] = None
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -114,18 +112,6 @@ class StartMultipleRendersDialog(QDialog):
             button.clicked.connect(lambda _checked=False, method=method: self._on_start(method))
         accept_own_keys(self)
         self._update()
-
-    @classmethod
-    def show_for(cls, parent: QWidget | None) -> StartMultipleRendersDialog:
-        """Open the dialog, or bring the one that is open to the front."""
-        if cls._open is None:
-            dialog = cls._open = cls(parent)
-            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            dialog.destroyed.connect(lambda: setattr(cls, "_open", None))
-        cls._open.show()
-        cls._open.raise_()
-        cls._open.activateWindow()
-        return cls._open
 
     def _fill_presets(self) -> None:
         first, last = project.working_range()
