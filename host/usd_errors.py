@@ -1,18 +1,12 @@
-"""USD's errors in words for an artist, without USD's own source files and function names.
-
-What composing a scene found missing is kept in the file that is rendered: there nothing of it is to be seen.
-"""
+"""USD's errors in words for an artist, without USD's own source files and function names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
 
-from pxr import Sdf, Tf, Vt
+from pxr import Tf
 
 _WHERE = re.compile(r"^(?P<path>.+):(?P<line>\d+):(?P<column>\d+): (?P<what>.+)$")
-_KEPT = "katanaQueueWarnings"
 _TRIVIA = re.compile(r" \(at sub-part -?\d+ if there are multiple parts\)| at ''")
 
 
@@ -27,21 +21,6 @@ def words(error: object) -> str:
         if where is not None:
             return _message(f"line {where['line']}, column {where['column']}: {where['what']}")
     return _message(texts[0])
-
-
-def keep_warnings(layer: Sdf.Layer, warnings: Sequence[str]) -> None:
-    """Write into `layer`, which is to be rendered, what was wrong with the scene that it was made of."""
-    data = dict(layer.customLayerData)
-    data.pop(_KEPT, None)
-    if warnings:
-        data[_KEPT] = Vt.StringArray([*warnings])
-    layer.customLayerData = data
-
-
-def kept_warnings(layer: Sdf.Layer) -> list[str]:
-    """What `keep_warnings` wrote; empty where it wrote nothing."""
-    kept: Any = layer.customLayerData.get(_KEPT)
-    return list(kept) if isinstance(kept, Vt.StringArray) else []
 
 
 def _texts(error: object) -> list[str]:

@@ -21,7 +21,7 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..nodes.expressions import Evaluator
 from ..nodes.project import Project, to_document, with_values
-from ..nodes.scene import active_scene
+from ..nodes.scene import UNTITLED, active_scene
 from ..nodes.variables import values_of
 from ..render_service import RenderMethod, set_render_service
 from . import failure_reason
@@ -246,6 +246,7 @@ class RenderSession(QObject):
             frame=render.frame,
             renderer=renderer,
             document=to_document(project),
+            source=str(active_scene().path or UNTITLED),
             output=output,
             sequence=sequence,
             # Frames that render at once would overwrite each other in the Monitor.

@@ -51,6 +51,8 @@ class Submission:
     frame: float
     renderer: str
     document: dict[str, Any]
+    source: str = ""
+    """Path of the project file, for the picture's header."""
     output: str = ""
     sequence: FrameRequest | None = None
     """Several frames, each a task of the job; `output` then holds `{frame:04d}`."""
@@ -106,6 +108,7 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 node=submission.node,
                 frame=submission.frame,
                 path=stage,
+                source=submission.source,
                 shared_roots=_shared_roots(submission),
             )
             files = [stage, *_ticket(submission, folder)]

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from ..Katana.UI4.App import Tabs
 from ..Katana.UI4.App.MainWindow import KatanaWindow
-from ..nodes.scene import SceneChange, active_scene
+from ..nodes.scene import UNTITLED, SceneChange, active_scene
 from . import closing
 from .documents import Documents
 from .history import History
@@ -303,7 +303,7 @@ class DesktopWindow(KatanaWindow):
 
     def _show_title(self) -> None:
         scene = active_scene()
-        name = scene.path.name if scene.path is not None else "Untitled"
+        name = scene.path.name if scene.path is not None else UNTITLED
         self.setWindowTitle(f"{name}[*] — Katana Queue Desktop")
         self.setWindowModified(scene.dirty)
 

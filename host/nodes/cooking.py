@@ -12,7 +12,8 @@ from typing import Any
 
 from pxr import Sdf, Tf, Usd, UsdGeom, UsdRender
 
-from ..usd_errors import keep_warnings, words
+from ..scene_origin import SceneOrigin, write_origin
+from ..usd_errors import words
 from .errors import CookError
 from .graph import Graph, Node
 from .node_type import CookContext
@@ -147,10 +148,12 @@ def check_not_empty(scene: CookedScene, name: str) -> None:
     raise CookError(" ".join([what, *scene.warnings[:1]]))
 
 
-def export(scene: CookedScene, path: str, shared_roots: Sequence[str] | None = None) -> None:
+def export(
+    scene: CookedScene, path: str, shared_roots: Sequence[str] | None = None, source: str = ""
+) -> None:
     """Write the scene to `path` as one flattened file with all frames.
 
-    The scene's warnings are in it, for the render's log.
+    `source` and the scene's warnings are in it, for the picture's header and the render's log.
 
     Args:
         scene: what is written.
@@ -158,6 +161,7 @@ def export(scene: CookedScene, path: str, shared_roots: Sequence[str] | None = N
         shared_roots: of a scene that other machines render, the folders that they see by the same path:
             other files that it names are copied beside it, and what is missing is an error. None: textures
             stay in place, with absolute paths.
+        source: path of the artist's project file; empty: not known.
 
     Raises CookError when the file cannot be written, or packed.
     """
@@ -173,7 +177,7 @@ def export(scene: CookedScene, path: str, shared_roots: Sequence[str] | None = N
         layer = scene.stage.Flatten()
         if shared_roots is not None:
             pack(layer, folder, shared_roots)
-        keep_warnings(layer, scene.warnings)
+        write_origin(layer, SceneOrigin(source, scene.warnings))
         written = layer.Export(path)
     except Tf.ErrorException as error:
         raise CookError(f"The stage cannot be written to {path}: {words(error)}") from error

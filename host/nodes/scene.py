@@ -14,6 +14,9 @@ from .graph import Change, Graph, GraphEvent, Node
 from .project import Project
 from .variables import Variable
 
+UNTITLED = "Untitled"
+"""Name of a project without a file."""
+
 
 class SceneChange(Enum):
     """What changed about the scene as a whole."""

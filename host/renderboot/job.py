@@ -74,6 +74,7 @@ def run(
 class _HeaderFacts:
     """The scene's values that the picture's header records; the scene itself is freed before rendering."""
 
+    source: str
     settings: PictureSettings
     frame: float | None
     camera: str
@@ -235,7 +236,7 @@ class _Job:
         settings, arguments = scene.settings, self._arguments
         window = settings.window
         about: dict[str, str | int | float] = {
-            "scene": str(arguments.stage),
+            "scene": scene.source or str(arguments.stage),
             "renderer": scene.renderer,
             "camera": scene.camera or _NO_CAMERA,
             "samples": int(samples),
@@ -292,7 +293,11 @@ class _Job:
         self._log_diagnostics(diagnostics)
         self._log_scene(scene, renderer)
         self._header_facts = _HeaderFacts(
-            scene.settings, scene.frame, scene.camera.path, f"{renderer.name} {renderer.version}"
+            scene.source,
+            scene.settings,
+            scene.frame,
+            scene.camera.path,
+            f"{renderer.name} {renderer.version}",
         )
         self._check_stop()
         with self._report.timed("scene translated"):

@@ -311,6 +311,8 @@ class Scene:
     bounds: tuple[Matrix, Matrix]
     """Minimum and maximum corner of all geometry's bounding box, in world space."""
     frame: float | None = None
+    source: str = ""
+    """Path of the artist's scene, for the picture's header; empty: not known."""
 
 
 def every_group(root: Group) -> list[Group]:

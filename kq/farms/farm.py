@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from ..errors import BadInput, ConnectionLost, KqError, NotFound, Refused
-from ..frame_ranges import format_frames
 from ..records import AttemptRecord, JobRecord, JobSpec, TaskRecord, check_job_id
-from ..states import TaskState, derive_job_state
+from ..states import TaskState
 from .decide import EngineRow, Poll, poll_delay_s
 from .engine import Engine, Row
-from .job_folder import FarmJob, JobFolder
 from .known_job import KnownJob
-from .outputs import UnseenOutputs, is_local, local_output
+from .new_job import create_job, limits_of, unsent_record
+from .outputs import UnseenOutputs, is_local
 from .published import FarmChange, PublishedJobs
+from .removal import FolderRemoval, own_scene
+from .running_logs import RunningLogs
+from .sharing import find_jobs, sole_change
 from .submitting import Submitter
 
 __all__ = ["Farm"]
 
 _log = logging.getLogger("kq.farms")
+_LOCK_TIMEOUT_S = 30.0
+"""How long another desktop's change may take, which may wait for sbatch for 20 s."""
 T = TypeVar("T")
 
 
@@ -61,6 +65,8 @@ class Farm:
         self.problem = ""
         """Why the engine does not reply; empty while it does."""
         self._submitter = Submitter(engine, lambda job: self._decide(job, is_news=True))
+        self._logs = RunningLogs()
+        self._removal = FolderRemoval(folder)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"farm-{name}", daemon=True)
         self._thread.start()
@@ -94,7 +100,8 @@ class Farm:
             failed: Future[None] = Future()
             failed.set_exception(error)
             return failed
-        self._list_unsent(job_id, spec, f"is being given to {self.title}")
+        waiting = unsent_record(self.title, job_id, spec, f"is being given to {self.title}")
+        self._published.publish([waiting])
         return self._ask(lambda: self._submit(job_id, spec, given, copy_files))
 
     def submit_again(self, job_id: str, new_id: str) -> Future[None]:
@@ -118,7 +125,7 @@ class Farm:
         return self._ask(lambda: self._start_now(self._job(job_id), task))
 
     def remove(self, job_id: str) -> Future[None]:
-        """Remove a finished job from the list; its files are kept. The future raises NotFound, Refused."""
+        """Remove a finished job and its files, but for its pictures. The future raises NotFound, Refused."""
         return self._ask(lambda: self._remove(job_id))
 
     def check(self, options: Mapping[str, str]) -> Future[list[str]]:
@@ -178,11 +185,12 @@ class Farm:
         return [] if job is None else list(job.attempt_records(task))
 
     def close(self, timeout_s: float | None = None) -> None:
-        """End the thread, and wait for it up to `timeout_s` seconds. Jobs continue on the farm."""
+        """End the threads, and wait up to `timeout_s` seconds for each. Jobs continue on the farm."""
         with self._lock:
             self._closed = True
         self._work.put(None)
         self._thread.join(timeout_s)
+        self._removal.close(timeout_s)
 
     # --- The thread ---------------------------------------------------------------
 
@@ -205,7 +213,8 @@ class Farm:
         return future
 
     def _run(self) -> None:
-        self._load()
+        self._removal.resume()
+        self._find_jobs()
         if self._has_live_jobs():
             self._poll_engine()
         while True:
@@ -225,20 +234,9 @@ class Farm:
     def _has_live_jobs(self) -> bool:
         return any(job.is_live for job in self._jobs.values())
 
-    def _load(self) -> None:
-        """Load the jobs of earlier sessions from their folders, newest first."""
-        found = []
-        try:
-            folders = [path for path in self._folder.iterdir() if path.is_dir() and path.name[0] != "."]
-        except OSError:
-            return  # no job was ever submitted
-        for path in folders:
-            folder = JobFolder(path)
-            try:
-                found.append(KnownJob(self.title, folder, folder.load(), from_history=True))
-            except (OSError, msgspec.DecodeError) as error:
-                _log.warning("%s: the farm job in %s cannot be read: %s", self.name, path, error)
-        for job in sorted(found, key=lambda each: -each.kept.created):
+    def _find_jobs(self) -> None:
+        """Add the jobs of earlier sessions and of other desktops, newest first."""
+        for job in find_jobs(self._folder, self.title, self._jobs):
             if self._closed:
                 return
             job.is_stop_unsent = job.is_stop_wanted or bool(job.kept.stopped_tasks)
@@ -249,6 +247,30 @@ class Farm:
         with self._lock:
             self._jobs[job.kept.id] = job
 
+    def _forget(self, job: KnownJob) -> None:
+        with self._lock:
+            self._jobs.pop(job.kept.id, None)
+        self._published.publish((), [job.kept.id])
+
+    @contextmanager
+    def _changing(self, job: KnownJob, wait_s: float = _LOCK_TIMEOUT_S) -> Iterator[None]:
+        """Change a job, as it is on the share now, while no other process does. Raises Refused, NotFound."""
+        with sole_change(self._folder, wait_s):
+            if not self._is_current(job):
+                raise NotFound(f"{self.title} has no job {job.kept.id} any more")
+            yield
+
+    def _is_current(self, job: KnownJob) -> bool:
+        """Take what another process has saved of the job. Returns False if it has removed it."""
+        try:
+            job.reload()
+        except FileNotFoundError:
+            self._forget(job)
+            return False
+        except (OSError, msgspec.DecodeError) as error:
+            raise Refused(f"job {job.kept.id} cannot be read: {error}") from error
+        return True
+
     def _poll_engine(self) -> None:
         try:
             self._refresh()
@@ -256,6 +278,7 @@ class Farm:
             pass  # `problem` has the reason
 
     def _refresh(self) -> None:
+        self._find_jobs()
         live = [job for job in self._jobs.values() if job.is_live]
         asked = time.monotonic()
         try:
@@ -273,8 +296,16 @@ class Farm:
         self._rows = _by_token(rows)
         engine_ids = {row.token: row.engine_id for row in rows}
         for job in live:
-            self._submitter.settle(job, self._rows, engine_ids)
+            try:
+                if not self._is_current(job):
+                    continue
+                if job.is_unsettled:
+                    with self._changing(job, 0.0):
+                        self._submitter.settle(job, self._rows, engine_ids)
+            except (KqError, OSError) as error:
+                _log.info("%s: job %s is left to the next poll: %s", self.name, job.kept.id, error)
             self._decide(job, is_news=was_silent)
+        self._publish(self._logs.read([job for job in live if job.is_live]))
 
     def _silence(self) -> str:
         """A message on since when and why the engine has not replied; empty while it does."""
@@ -316,56 +347,16 @@ class Farm:
             self._engine.check(options)
             self._engine.max_array()  # cached, so that an engine that does not reply fails here, not half-way
             self._outputs.check(spec)
-            options = {**self._limits(spec), **options}
-            chunks = spec.chunks()
-            labels = [""] if chunks is None else [_label(frames) for frames in chunks]
-            kept = FarmJob(
-                job_id,
-                spec.name,
-                time.time(),
-                labels,
-                options,
-                node=spec.node,
-                renderer=spec.renderer,
-                warning=local_output(spec),
-            )
-            folder = JobFolder.create(self._folder, kept, spec, copy_files=copy_files)
-            job = KnownJob(self.title, folder, kept)
+            options = {**limits_of(spec, self._engine.options), **options}
+            job = create_job(self._folder, self.title, job_id, spec, options, copy_files=copy_files)
         except (KqError, OSError) as error:
             self._unsent[job_id] = (spec, options)
-            self._list_unsent(job_id, spec, str(error), TaskState.FAILED)
+            self._published.publish([unsent_record(self.title, job_id, spec, str(error), TaskState.FAILED)])
             raise
         self._unsent.pop(job_id, None)
         self._add(job)
-        self._submitter.give(job, range(len(labels)))
-
-    def _limits(self, spec: JobSpec) -> dict[str, str]:
-        """The spec's limits as options, where the engine has such options."""
-        limits = {"max_parallel": spec.max_parallel, "minutes": math.ceil(spec.timeout_s / 60)}
-        known = {option.name for option in self._engine.options}
-        return {name: str(value) for name, value in limits.items() if value and name in known}
-
-    def _list_unsent(
-        self, job_id: str, spec: JobSpec, reason: str, state: TaskState = TaskState.WAITING
-    ) -> None:
-        """Publish a job that the engine does not have: not yet, or because it was refused."""
-        chunks = spec.chunks()
-        count = 1 if chunks is None else len(chunks)
-        is_failed = state is TaskState.FAILED
-        record = JobRecord(
-            id=job_id,
-            name=spec.name,
-            state=derive_job_state({state: count}),
-            submitted=time.time(),
-            order=0,
-            tasks=count,
-            tasks_waiting=0 if is_failed else count,
-            tasks_failed=count if is_failed else 0,
-            reason=reason,
-            node=spec.node,
-            farm=self.title,
-        )
-        self._published.publish([record])
+        with self._changing(job):
+            self._submitter.give(job, range(len(job.kept.labels)))
 
     def _check(self, options: Mapping[str, str]) -> list[str]:
         noted = list(self._engine.check(options))
@@ -387,7 +378,8 @@ class Farm:
             raise NotFound(f"what was submitted as job {job_id} cannot be read: {error}") from error
 
     def _stop(self, job: KnownJob, tasks: Sequence[int] | None) -> None:
-        self._submitter.stop(job, self._rows, tasks)
+        with self._changing(job):
+            self._submitter.stop(job, self._rows, tasks)
         self._poll_engine()
 
     def _start(self, job_id: str, tasks: Sequence[int] | None) -> None:
@@ -396,6 +388,11 @@ class Farm:
             return
         job = self._job(job_id)
         self._refresh()
+        with self._changing(job):
+            self._start_tasks(job, tasks)
+
+    def _start_tasks(self, job: KnownJob, tasks: Sequence[int] | None) -> None:
+        self._decide(job)  # another desktop may have changed it
         chosen = range(len(job.kept.labels)) if tasks is None else tasks
         over = (TaskState.FAILED, TaskState.CANCELLED)
         again = [task for task in chosen if task in job.views and job.views[task].state in over]
@@ -418,13 +415,22 @@ class Farm:
 
     def _remove(self, job_id: str) -> None:
         if self._unsent.pop(job_id, None) is None:
-            job = self._job(job_id)
-            if job.is_live:
-                raise Refused(f"{job.kept.name} is not over on {self.title}: stop it first")
-            job.folder.path.rename(job.folder.path.with_name(f".removed-{job.folder.path.name}"))
-            with self._lock:
-                del self._jobs[job_id]
+            self._remove_folder(self._job(job_id))
         self._published.publish((), [job_id])
+
+    def _remove_folder(self, job: KnownJob) -> None:
+        with self._changing(job):
+            self._decide(job)
+            # A task that is complete may still run a second time, after a node was lost.
+            rows = [row for each in job.kept.submissions for row in self._rows.get(each.token, {}).values()]
+            if job.is_live or any(row.state.is_live for row in rows):
+                raise Refused(f"{job.kept.name} is not over on {self.title}: stop it first")
+            self._find_jobs()
+            scene = own_scene(job.kept.temp_dir, self._folder.parents[1])
+            # A job that was submitted again has the scene of the first.
+            others = [each.kept.temp_dir for each in self._jobs.values() if each is not job]
+            self._removal.remove(job.folder.path, None if job.kept.temp_dir in others else scene)
+            self._forget(job)
 
 
 def _by_token(rows: Sequence[Row]) -> dict[str, dict[int, EngineRow]]:
@@ -432,7 +438,3 @@ def _by_token(rows: Sequence[Row]) -> dict[str, dict[int, EngineRow]]:
     for row in rows:
         found.setdefault(row.token, {})[row.task] = row.what
     return found
-
-
-def _label(frames: range) -> str:
-    return f"frame {frames[0]}" if len(frames) == 1 else f"frames {format_frames(frames)}"

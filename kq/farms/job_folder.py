@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..files import replace_file
+from ..files import open_to_read, replace_file
 from ..own_folders import OWNER_ONLY
 from ..placeholders import fill_picture
 from ..records import JobSpec, check_job_id
@@ -21,6 +21,7 @@ from .decide import AttemptFile
 __all__ = ["RUNNER", "FarmJob", "JobFolder", "Submission", "mark_of"]
 
 RUNNER = Path(__file__).resolve().parents[2] / "resources" / "farm" / "run_task.py"
+_STATE = "state.json"
 _RECORD = re.compile(r"(\d+)\.(\d+)\.(start|end)\.json")
 _encode = msgspec.json.Encoder().encode
 
@@ -62,6 +63,8 @@ class FarmJob(msgspec.Struct):
     output: str = ""
     """The folder of its pictures; empty: not known."""
     warning: str = ""
+    temp_dir: str = ""
+    """The folder that it was submitted with, which is removed with the job if it is in the data root."""
     version: int = 1
 
 
@@ -73,6 +76,8 @@ class JobFolder:
         self._attempts: dict[int, dict[int, AttemptFile]] = {}
         self._by_task: dict[int, list[AttemptFile]] = {}
         self._read: set[str] = set()
+        self._state_seen: tuple[int, int] = (0, 0)
+        """Inode and time of the state that was read or written last."""
 
     @classmethod
     def create(cls, farm_folder: Path, job: FarmJob, spec: JobSpec, *, copy_files: bool = False) -> JobFolder:
@@ -94,6 +99,7 @@ class JobFolder:
             if copy_files and spec.temp_dir:
                 spec = _copy_of_files(spec, draft.path / "files", final / "files")
             job.cwd = spec.cwd or spec.temp_dir
+            job.temp_dir = spec.temp_dir
             chunks = spec.chunks()
             if spec.picture:
                 first = fill_picture(spec.picture, None if chunks is None else chunks[0])
@@ -116,11 +122,26 @@ class JobFolder:
         except BaseException:
             shutil.rmtree(draft.path, ignore_errors=True)
             raise
-        return cls(final)
+        draft.path = final
+        return draft
 
     def load(self) -> FarmJob:
         """Read the state that `save` wrote last. Raises OSError, msgspec.DecodeError."""
-        return msgspec.json.decode((self.path / "state.json").read_bytes(), type=FarmJob)
+        self._state_seen = (0, 0)
+        found = self.load_if_changed()
+        assert found is not None
+        return found
+
+    def load_if_changed(self) -> FarmJob | None:
+        """Read the state if another process has saved it since; else None. Raises as `load`."""
+        # Opened rather than examined by its path: NFS then asks the server for the current file.
+        with open(open_to_read(self.path / _STATE), "rb") as file:
+            identity = _identity(os.fstat(file.fileno()))
+            if identity == self._state_seen:
+                return None
+            found = msgspec.json.decode(file.read(), type=FarmJob)
+        self._state_seen = identity
+        return found
 
     def spec(self) -> JobSpec:
         """Read the spec as it was submitted. Raises OSError, msgspec.DecodeError."""
@@ -128,7 +149,8 @@ class JobFolder:
 
     def save(self, job: FarmJob) -> None:
         """Write the job's state. Raises OSError."""
-        self._write("state.json", _encode(job))
+        self._write(_STATE, _encode(job))
+        self._state_seen = _identity((self.path / _STATE).stat())
 
     def set_stop(self, *, wanted: bool) -> None:
         """Create or remove the file that keeps waiting tasks from starting. Raises OSError."""
@@ -189,6 +211,10 @@ class JobFolder:
         with open(fd, "wb") as file:
             file.write(content)
         replace_file(draft, self.path / name)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_ino, found.st_mtime_ns
 
 
 def mark_of(job: FarmJob) -> str:

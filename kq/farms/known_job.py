@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
+import msgspec
+
 from ..patterns import OutputPatterns, load_patterns
 from ..plain_text import one_line
 from ..records import AttemptRecord, JobRecord, TaskRecord
@@ -66,6 +68,30 @@ class KnownJob:
             or any(not view.state.is_terminal for view in self.views.values())
         )
 
+    def reload(self) -> bool:
+        """Take the state that another process has saved, if any. Returns whether there was one.
+
+        Raises FileNotFoundError if the job was removed, OSError, msgspec.DecodeError.
+        """
+        kept = self.folder.load_if_changed()
+        if kept is None:
+            return False
+        before = self.latest_submissions()
+        self.kept = kept
+        again = [
+            task
+            for task, each in self.latest_submissions().items()
+            if task not in before or before[task].token != each.token
+        ]
+        self.forget_views(again)
+        self.is_stop_unsent = self.is_stop_unsent or self.is_stop_wanted or bool(kept.stopped_tasks)
+        return True
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether a submission or a stop has still to be sent to the engine, or to be found there."""
+        return self.is_stop_unsent or any(not each.engine_id for each in self.kept.submissions)
+
     def latest_submissions(self) -> dict[int, Submission]:
         """Return the latest submission of each task."""
         return {task: each for each in self.kept.submissions for task in each.tasks}
@@ -97,6 +123,23 @@ class KnownJob:
         is_changed = views != self.views or attempts is not self.attempts
         self.views, self.attempts = views, attempts
         return is_changed
+
+    def running_attempts(self) -> list[AttemptFile]:
+        """Return the attempts that run now, whose logs grow."""
+        found = (
+            _attempt_of(view, self.attempts.get(task, ()))
+            for task, view in self.views.items()
+            if view.state.is_on_agent
+        )
+        return [each for each in found if each is not None and not each.outcome]
+
+    def note_tail(self, attempt: AttemptFile, tail: str) -> bool:
+        """Take progress and picture of a running attempt from its log's end. Returns whether they changed."""
+        key = (attempt.task, attempt.attempt, attempt.outcome)
+        before = self._log_ends.get(key)
+        ended = msgspec.structs.replace(attempt, tail=tail)
+        self._log_ends[key] = found = _log_end(ended, self._patterns, self.kept.cwd)
+        return found != before
 
     def unseen_outputs(self) -> dict[str, tuple[str, float]]:
         """Return folders of pictures that a farm machine did not find: the machine, and the time."""
@@ -137,7 +180,7 @@ class KnownJob:
             order=0,
             started=min((each.started for _task, each in tries), default=None),
             completed=last[1].ended if last is not None and state.is_terminal else None,
-            progress=counts[TaskState.COMPLETED] / count,
+            progress=self._progress(known, counts[TaskState.COMPLETED]),
             tasks=count,
             tasks_waiting=counts[TaskState.WAITING],
             tasks_running=counts[TaskState.RUNNING] + counts[TaskState.STOPPING],
@@ -149,7 +192,7 @@ class KnownJob:
             log_file="" if shown is None else self.task_record(shown).log_file,
             exit_code=None if last is None else last[1].exit_code,
             reason=reason if state.is_terminal else silence or reason,
-            picture=self._latest_picture(ended),
+            picture=self._latest_picture(ended) or self._latest_picture(tries),
             peak_memory=max((each.peak_memory or 0 for _task, each in ended), default=0) or None,
             cpu_s=sum(each.cpu_s or 0.0 for _task, each in ended) or None,
             warning=kept.warning,
@@ -172,9 +215,22 @@ class KnownJob:
                 return found
         return None
 
-    def _latest_picture(self, ended: Sequence[tuple[int, AttemptFile]]) -> str:
-        """Return the picture of the latest finished attempt that has one, of the last 20; else empty."""
-        for _task, attempt in sorted(ended, key=lambda each: -(each[1].ended or 0.0))[:_MAX_PICTURES]:
+    def _progress(self, known: Sequence[TaskView], completed: int) -> float | None:
+        """Return the fraction done, as the queue does for its jobs; None when it is not known."""
+        running = [task for task, view in enumerate(known) if view.state.is_on_agent]
+        parts = [part for task in running if (part := self._task_progress(task, known[task])) is not None]
+        return min((completed + sum(parts)) / len(known), 1.0) if completed or parts else None
+
+    def _task_progress(self, task: int, view: TaskView) -> float | None:
+        if view.state is TaskState.COMPLETED:
+            return 1.0
+        last = _attempt_of(view, self.attempts.get(task, ()))
+        return None if last is None or view.state is TaskState.WAITING else self._read_end(last).progress
+
+    def _latest_picture(self, tries: Sequence[tuple[int, AttemptFile]]) -> str:
+        """Return the picture of the latest attempt that has one, of the last 20; else empty."""
+        latest = sorted(tries, key=lambda each: -(each[1].ended or each[1].started))
+        for _task, attempt in latest[:_MAX_PICTURES]:
             if picture := self._read_end(attempt).picture:
                 return picture
         return ""
@@ -206,6 +262,7 @@ class KnownJob:
             agent=view.node,
             started=last.started if last else None,
             ended=last.ended if last else None,
+            progress=self._task_progress(task, view),
             exit_code=last.exit_code if last else None,
             reason=reason,
             log_file=str(self.folder.log_file(task, last.attempt)) if last else "",
@@ -239,7 +296,9 @@ class KnownJob:
                 )
 
     def _read_end(self, attempt: AttemptFile) -> _LogEnd:
-        """Return the result of the end of an attempt's log. Cached, because there may be thousands."""
+        """Return what the end of an attempt's log says. Cached, because there may be thousands. Of a running
+        attempt: as of the last `note_tail`.
+        """
         key = (attempt.task, attempt.attempt, attempt.outcome)
         known = self._log_ends.get(key)
         if known is None:
@@ -252,18 +311,21 @@ class _LogEnd(NamedTuple):
     """The last picture in the log, else the expected one if it existed at the end."""
     reason: str
     """How the attempt ended, with the last error line of its log."""
+    progress: float | None
+    """0 to 1; None when the log's end has none."""
 
 
 def _log_end(attempt: AttemptFile, patterns: OutputPatterns, folder: str) -> _LogEnd:
     lines = attempt.tail.splitlines()[::-1]
-    pictures = (patterns.picture(line.encode("utf-8", "replace")) for line in lines)
-    picture = next((each for each in pictures if each is not None), "")
+    raw = [line.encode("utf-8", "replace") for line in lines]
+    picture = next((each for each in map(patterns.picture, raw) if each is not None), "")
+    progress = next((each for each in map(patterns.progress, raw) if each is not None), None)
     if picture:
         picture = os.path.normpath(os.path.join(folder, picture))  # noqa: PTH118  # Path keeps `..`
     failed = attempt.outcome == "failed"
     error = next((line for line in lines if failed and patterns.classify(line) == "error"), "").strip()
     reason = f"{attempt.reason}: {one_line(error)[:200]}" if error else attempt.reason
-    return _LogEnd(picture or attempt.picture, reason)
+    return _LogEnd(picture or attempt.picture, reason, progress)
 
 
 def _attempt_of(view: TaskView, attempts: Sequence[AttemptFile]) -> AttemptFile | None:

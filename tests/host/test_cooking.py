@@ -16,8 +16,11 @@ from host.nodes.graph import Graph, Node
 from host.nodes.placement import pattern_regex
 from host.nodes.project import usd_project
 from host.nodes.types import node_type
+from host.renderboot.arguments import parse
 from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.stage.open_stage import open_stage
+from host.renderboot.stage.reader import read_scene
+from host.scene_origin import origin_of_file
 from tests.host.conftest import SMALL
 
 
@@ -337,3 +340,15 @@ def test_a_pattern_without_stars_means_itself(parts: list[str]) -> None:
     """Whatever letters it holds."""
     path = "/" + "/".join(parts)
     assert pattern_regex(path).fullmatch(path)
+
+
+def test_a_stage_says_which_scene_it_was_made_of(tmp_path: Path) -> None:
+    """So that a picture names the artist's scene wherever it is rendered."""
+    scene = cooking.cook(usd_project(SMALL).graph, "UsdIn", 1)
+    path = tmp_path / "stage.usdc"
+    cooking.export(scene, str(path), source="/shows/aurora/ü.kqproject")
+    assert origin_of_file(path).scene == "/shows/aurora/ü.kqproject"
+    read = read_scene(parse(["-geolib3OpTree", str(path)], {}), Diagnostics())
+    assert read.source == "/shows/aurora/ü.kqproject"
+    cooking.export(scene, str(path))
+    assert origin_of_file(path).scene == ""

@@ -19,7 +19,10 @@ from tests.support.live_queue import ROOT, LiveQueue
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 _STAGE = """#usda 1.0
-( defaultPrim = "World" )
+(
+    defaultPrim = "World"
+    customLayerData = { string katanaQueueScene = "/shows/aurora/shot.kqproject" }
+)
 def Xform "World" {
     def Camera "Camera" {
         float focalLength = 50
@@ -101,5 +104,6 @@ def test_openjd_renders_the_same_picture(tmp_path: Path) -> None:
     assert made == sorted(path.name for path in out.glob("*.exr")) == names
     for name in names:
         assert read_exr(bundle / "output" / name) == read_exr(out / name), name
+        assert b"/shows/aurora/shot.kqproject" in read_exr(out / name).attributes["scene"]
     values = json.loads((bundle / "parameter_values.json").read_text())["parameterValues"]
     assert {"name": "OutputFolder", "value": str(out)} in values

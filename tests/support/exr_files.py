@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 __all__ = ["ExrFile", "read_exr"]
 
-_OF_THE_RUN = ("scene", "renderTime", "capDate")
+_OF_THE_RUN = ("renderTime", "capDate")
 """Header attributes that differ from one render of the same scene to the next."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...scene_origin import origin_of_file
 from ..arguments import Arguments
 from ..diagnostics import Diagnostics
 from ..errors import EXIT_FAILED, EXIT_STOPPED, RenderBootError
@@ -74,6 +75,8 @@ class LiveRender:
         self._shown = Shown(0)
         """What the desktop is sent with the next picture: revision, size, problem."""
         self._header = Header()
+        self._source = ""
+        """Path of the artist's scene, for the picture's header; empty: not known."""
         self._reported: set[str] = set()
         """Warnings and notes that were logged already."""
         self._sender: PixelSender | None = None
@@ -227,6 +230,7 @@ class LiveRender:
                 with self._report.timed(f"renderer {self._arguments.renderer} loaded"):
                     self._renderer = load_renderer(self._arguments.renderer)
             self._scene = LiveScene(self._arguments, self._renderer)
+            self._source = origin_of_file(self._arguments.stage).scene
         revision = update.revision or 0
         self._shown = replace(self._shown, revision=revision)
         try:
@@ -246,7 +250,7 @@ class LiveRender:
     def _exr_attributes(self) -> dict[str, str | int | float]:
         arguments = self._arguments
         attributes: dict[str, str | int | float] = {
-            "scene": str(arguments.stage),
+            "scene": self._source or str(arguments.stage),
             "software": "Katana Queue renderboot",
         }
         if arguments.node_name:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pxr import Tf, Usd, UsdUtils
 
-from ...usd_errors import kept_warnings, words
+from ...scene_origin import read_origin
+from ...usd_errors import words
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 from .layers import checked_layers, not_regular
@@ -48,7 +49,7 @@ def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
     del layers
     for broken in stage.GetCompositionErrors():
         diagnostics.warn(words(broken).rstrip("."))
-    for warning in kept_warnings(stage.GetRootLayer()):
+    for warning in read_origin(stage.GetRootLayer()).warnings:
         diagnostics.warn(warning.rstrip("."))
     return stage
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom
 
+from ...scene_origin import read_origin
 from ..arguments import Arguments
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
@@ -81,7 +82,8 @@ def read_stage(
     if not _has_light(root):
         diagnostics.note("No light on the stage: a soft dome was added")
         root.lights.append(_soft_dome(up_is_z=up_is_z))
-    return Scene(root, camera, picture, bounds, frame)
+    source = read_origin(stage.GetRootLayer()).scene
+    return Scene(root, camera, picture, bounds, frame, source)
 
 
 def _reason(walk: StageWalk, settings: StageSettings) -> str:
