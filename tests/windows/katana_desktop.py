@@ -1,10 +1,11 @@
 """A program of the tests: a process as Katana's is on Windows, that loads our folder, renders, and ends.
 
-Run by the CPython for Windows with Katana's PySide6 6.5.3; the stand-in offers Katana's API.
+Run by a CPython for Windows without packages but Katana's PySide6 6.5.3; the stand-in offers Katana's API.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -13,6 +14,8 @@ import time
 from pathlib import Path
 
 where = json.loads(sys.argv[1])
+PACKAGES = ("zmq", "msgspec", "psutil", "paramiko", "cryptography", "nacl")
+assert not [name for name in PACKAGES if importlib.util.find_spec(name)], "this Python has packages of kq's"
 root = Path(where["katana_root"])
 sys.executable = str(root / "bin" / "katanaBin.exe")
 sys.prefix = str(root)
@@ -20,6 +23,7 @@ os.environ.update(
     KATANA_ROOT=str(root),
     KQ_OPEN_NUM_AGENTS="2",
     KQ_OPEN_DATA_ROOT=where["data_root"],
+    LOCALAPPDATA=where["local"],
     KATANA_RESOURCES=where["folder"],
     QT_QPA_PLATFORM="offscreen",  # Wine passes no QT_ variable on
     QT_QPA_FONTDIR="C:\\windows\\Fonts",
@@ -69,6 +73,10 @@ holder.show()
 until(lambda: session.client.status is ConnectionStatus.CONNECTED or session.failure, "the connection")
 assert not session.failure, session.failure
 until(lambda: sum(agent.state == "Idle" for agent in session.client.agents()) == 2, "two Agents")
+import psutil  # noqa: E402
+
+lines = [each.info["cmdline"] or [""] for each in psutil.process_iter(["cmdline"])]
+programs = [words[0] for words in lines if "katana_queue" in " ".join(words)]
 picture = Path(where["data_root"], "beauty.png")
 command = (
     f'"{root}\\bin\\renderboot.exe" -geolib3OpTree "{where["scene"]}" -renderOutputFile "{picture}" '
@@ -92,5 +100,7 @@ facts = {
     "tabs": sorted(tabs),
     "shelves": shelves,
     "kq": sys.modules["katana_queue.kq.api"].__file__,
+    "packages": {name: importlib.import_module(name).__file__ for name in PACKAGES},
+    "programs": programs,
 }
 print("facts:", json.dumps(facts))
