@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.support.live_queue import ROOT
 from tests.windows.machine import WindowsServer
 from tests.windows.wine import PREFIX, PYTHON, USERS, Wine, why_no_powershell, why_no_wine
 
+WAIT_S = 300.0
 KATANA = PREFIX / "drive_c" / "Katana ü世"
 
 
@@ -44,6 +47,19 @@ def profile(wine: Wine) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have kq wait longer: on a busy machine Wine takes ten seconds and more to start a PowerShell."""
+    for package in ("kq", "katana_queue.kq"):  # the tests use the one, the plug-ins the other
+        connection = importlib.import_module(f"{package}.remote.ssh").Connection
+
+        def run(*arguments: Any, __run: Callable[..., Any] = connection.run, **named: Any) -> Any:
+            return __run(*arguments, **{**named, "timeout_s": WAIT_S})
+
+        monkeypatch.setattr(connection, "run", run)
+        monkeypatch.setattr(f"{package}.remote.launcher._REGISTER_TIMEOUT_S", WAIT_S)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ Manager = FarmAPI.FarmPluginManager
 def until(true: object, what: str) -> None:
     """Run Qt's loop until `true()`, or fail."""
     loop = QEventLoop()
-    give_up = time.monotonic() + 150
+    give_up = time.monotonic() + 300
     timer = QTimer()
     timer.timeout.connect(lambda: loop.quit() if true() or time.monotonic() > give_up else None)
     timer.start(20)
@@ -91,9 +91,9 @@ print(log)
 assert Manager.GetJobState(job, name) == State.kCompleted, log
 holder.close()
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
-assert session.wait(60)
-tab.log.reader.wait(5)
-tab.pictures.wait(5)
+assert session.wait(300)
+tab.log.reader.wait(60)
+tab.pictures.wait(60)
 facts = {
     "qt": qt_version,
     "farms": list(Manager.GetFarmPluginNames()),

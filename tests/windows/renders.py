@@ -18,7 +18,7 @@ from tests.support.live_queue import ROOT, until
 __all__ = ["await_render"]
 
 _SCENE = ROOT / "tests" / "host" / "data" / "small.usda"
-_WAIT_S = 120.0
+_WAIT_S = 300.0
 
 
 def await_render(client: QueueClient, data_root: Path) -> tuple[JobRecord, str, QImage]:

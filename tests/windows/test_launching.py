@@ -15,9 +15,9 @@ from tests.windows.machine import WindowsServer
 from tests.windows.renders import await_render
 from tests.windows.wine import OLD_PYTHON, PREFIX, Wine, windows_path
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-WAIT_S = 120.0
+WAIT_S = 300.0
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from kq.remote.quoting import powershell_quote
 from tests.support.live_queue import ROOT, LiveQueue, until
 from tests.windows.wine import OLD_PYTHON, PYTHON, Wine, python_processes, windows_path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+WAIT_S = 300.0
 
 SCRIPTS = ROOT / "resources" / "scripts"
 UTF8 = "[Console]::OutputEncoding = New-Object Text.UTF8Encoding $false; "
@@ -143,7 +145,7 @@ def test_started_twice_and_stopped_by_hand(
     )
     first = hand.type(start)
     assert first.returncode == 0 and " launched, process " in first.stdout, first
-    until(lambda: [each for each in queue.client.agents() if each.state == "Idle"], "the Agent", 60)
+    until(lambda: [each for each in queue.client.agents() if each.state == "Idle"], "the Agent", WAIT_S)
     before = supervised(hand)
     again = hand.type(start)
     assert again.returncode == 0 and "launched" not in again.stdout, again
@@ -168,7 +170,7 @@ def test_started_twice_in_the_same_instant(hand: Hand, queue: LiveQueue, argumen
     [of_session] = supervised(hand)
     assert len(of_session["agents"]) == 1
     assert len([words for words in python_processes().values() if "supervise" in words]) == 1
-    until(lambda: [each for each in queue.client.agents() if each.state == "Idle"], "the Agent", 60)
+    until(lambda: [each for each in queue.client.agents() if each.state == "Idle"], "the Agent", WAIT_S)
 
 
 @pytest.mark.parametrize("moment", ["connection.json", "supervisor.json"])
@@ -181,9 +183,9 @@ def test_stopped_while_it_starts(hand: Hand, queue: LiveQueue, arguments: str, m
     )
     with ThreadPoolExecutor(1) as other:
         stopping = other.submit(hand.type, stop)
-        until((hand.profile / "ready").exists, "the PowerShell that stops", 60)
+        until((hand.profile / "ready").exists, "the PowerShell that stops", WAIT_S)
         started = hand.type(f".\\StartAgents.ps1 {arguments}; exit $LASTEXITCODE")
-        stopped = stopping.result(120)
+        stopped = stopping.result(WAIT_S)
     assert stopped.returncode == 0 and " ended, " in stopped.stdout, stopped
     assert started.returncode == 0 or "StopAgents" in started.stderr, started
-    until(lambda: not supervised(hand) and not python_processes(), "all to be gone", 60)
+    until(lambda: not supervised(hand) and not python_processes(), "all to be gone", WAIT_S)

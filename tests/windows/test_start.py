@@ -17,7 +17,7 @@ from tests.house.test_environment import make_wheel
 from tests.support.live_queue import ROOT
 from tests.windows.wine import OLD_PYTHON, PYTHON, Wine, windows_path
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PRINT = "import json, sys, demo; print(json.dumps([demo.VERSION, *sys.argv[1:]]))\n"
 

@@ -36,8 +36,8 @@ OLD_PYTHON = TOO_OLD / "python.exe"
 """A CPython 3.10."""
 USERS = PREFIX / "drive_c" / "users"
 _COMPILER = "x86_64-w64-mingw32-gcc"
-_TIMEOUT_S = 300.0
-"""Of one program. To make an environment takes a minute on a machine with nothing else to do."""
+_TIMEOUT_S = 900.0
+"""Of one program. Making an environment takes a minute on an idle machine, several on a busy one."""
 
 
 def why_no_wine() -> str:
