@@ -69,7 +69,7 @@ def _questions(
             held += count
         spent_s, began_s = _cpu_s(controller), time.perf_counter()
         for _ in range(times):
-            assert len(slurm.look()) >= size
+            assert len(slurm.list_tasks()) >= size
         kind = "with records of their own" if is_split else "in waiting arrays"
         yield {
             "what": f"one question, {size:,} tasks {kind}",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Pace"]
+__all__ = ["RateLimit"]
 
 
-class Pace:
+class RateLimit:
     """Allows one event per `interval_s` seconds on average, and up to `burst` at once after idle time.
 
     So rare events are sent at once, and frequent ones are batched.
@@ -21,6 +21,6 @@ class Pace:
         """Return the seconds until an event is allowed; 0: now. `now` is monotonic."""
         return max(self._due - self._ahead_s - now, 0.0)
 
-    def used(self, now: float) -> None:
+    def record_use(self, now: float) -> None:
         """Count an event at `now`."""
         self._due = max(self._due, now) + self._interval_s

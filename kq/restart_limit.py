@@ -45,11 +45,11 @@ class RestartLimit:
         return len(self._deaths)
 
     @property
-    def died_at(self) -> float:
+    def last_death_at(self) -> float:
         """Monotonic time of the last counted death; 0.0 without one."""
         return self._deaths[-1] if self._deaths else 0.0
 
-    def died(self, now: float, lived_s: float = 0.0) -> bool:
+    def record_death(self, now: float, lived_s: float = 0.0) -> bool:
         """Count a death at `now`, after `lived_s` seconds. Returns whether to restart at `restart_at`."""
         if lived_s >= self.stable_after_s:
             self._deaths.clear()

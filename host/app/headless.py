@@ -36,7 +36,7 @@ _ROWS = 20
 
 
 @dataclass(frozen=True)
-class Overrides:
+class RenderOverrides:
     """Values from the command line that replace the scene's. None keeps the scene's value."""
 
     width: int | None = None
@@ -74,7 +74,7 @@ class _MainJob(QObject):
         scene: Path,
         node: str | None,
         frame: float | None,
-        overrides: Overrides,
+        overrides: RenderOverrides,
         out: Path,
     ) -> None:
         super().__init__(desktop)
@@ -205,7 +205,9 @@ class _MainJob(QObject):
         QApplication.exit(code)
 
 
-def run(scene: Path, node: str | None, frame: float | None, overrides: Overrides, out: Path, why: str) -> int:
+def run(
+    scene: Path, node: str | None, frame: float | None, overrides: RenderOverrides, out: Path, why: str
+) -> int:
     """Render `node` off screen, save its results in `out` and return the program's exit code.
 
     0: the render completed; 1: it did not; 2: `out` cannot be used; 128 + N: ended by signal N. `node`: None

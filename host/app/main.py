@@ -140,9 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        from .headless import Overrides, run
+        from .headless import RenderOverrides, run
 
-        overrides = Overrides(options.width, options.height, options.samples, options.renderer)
+        overrides = RenderOverrides(options.width, options.height, options.samples, options.renderer)
         why = why_headless(options.headless)
         code = run(scene, options.node, options.frame, overrides, options.out, why)
         for line in once.summary():

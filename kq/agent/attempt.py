@@ -1,7 +1,6 @@
-"""One attempt: its processes and its log. Carries out what attempt_machine decides. Uses no socket.
+"""Runs one attempt of a task: starts its commands, writes and reads its log, ends all its processes.
 
-The Agent's loop calls `step` when `next_step_s` has passed or a child has ended. Only ending leftover
-processes may block, for some seconds.
+What to do next is decided by the state machine in attempt_machine.py; this module does it. Uses no socket.
 """
 
 from __future__ import annotations
@@ -27,22 +26,29 @@ from .standby import ReadyProcess, Standby
 
 __all__ = ["Attempt"]
 
-_READ_S = 0.25
-"""How often a running render's output is read."""
-_READ_SHARE = 0.05
-"""Most CPU time, as a share of a core, for reading output. Faster output is read in parts."""
-_SAMPLE_S = 1.0
-"""How often the render's memory and CPU time are measured."""
+_READ_INTERVAL_S = 0.25
+"""How often the log of a running command is read."""
+_MAX_READ_CPU = 0.05
+"""The largest part of its CPU time that the Agent reads the log: a fast one is read at longer intervals."""
+_SAMPLE_INTERVAL_S = 1.0
+"""How often the memory and CPU time of the processes are measured."""
 _FIRST_ATTEMPT = "/0/1"
-"""End of the id of a job's first attempt: its log folder is made without a check whether it exists."""
+"""How the id of a job's first attempt ends (task 0, attempt 1). Its log folder does not exist yet."""
 
 
 class Attempt:
-    """A render, from its start until all its processes have ended. To be used from one thread.
+    """One run of a task, from its start until all its processes have ended. To be used from one thread.
+
+    The Agent's loop calls `start` once, then `step` whenever `next_step_s` has passed or `wake_fd` is
+    readable, until `ending` is set. No method blocks, except that `start` and `step` may take some seconds to
+    end processes that a command, or a standby process, has left behind.
 
     Attributes:
-        ending: how it ended; None until all its processes have.
-        update: what its output contained so far.
+        order: what to run.
+        id: the attempt's id, `JOB/TASK/ATTEMPT`.
+        child: the running command; None when none runs.
+        update: what the log contained so far: progress, picture, warnings.
+        ending: how the attempt ended; None until all its processes have ended.
     """
 
     def __init__(
@@ -54,66 +60,73 @@ class Attempt:
     ) -> None:
         """
         Args:
-            environment: that of the Agent's renders, with the KQ_JOB, KQ_TASK and KQ_ATTEMPT of this one.
-            standby: may have a process ready for it.
+            order: what to run, and with which limits.
+            environment: variables of all its commands; those in the order come on top.
+            agent_id: the id of this Agent, for the ending.
+            standby: may hold a render process that is loaded already, and can become this attempt's command.
         """
         self.order = order
         self.id = order.attempt
-        self.ending: AttemptEnding | None = None
         self.child: process.Child | None = None
         self.update = OutputUpdate()
-        """What the log has shown so far, and whether the last read found anything new."""
+        self.ending: AttemptEnding | None = None
         self._machine = a.AttemptMachine(len(order.commands))
         self._agent_id = agent_id
         self._environment = {**environment, **order.environment}
         self._standby = standby
         self._offered: ReadyProcess | None = None
-        """The standby that was given this job, and has not confirmed it yet."""
+        """The standby process that was given this attempt and has not confirmed it yet."""
         self._ended_child: process.Child | None = None
-        """Closed only after its descendants were counted: on Windows, closing it kills them."""
+        """The last command, whose process has ended. Closing it would kill its descendants on Windows, so it
+        is closed only after they were counted."""
         self._tree_end: process.TreeEnd | None = None
-        self._log = -1
-        self._no_log = ""
+        """The operation that ends all processes of the attempt, while it is under way."""
+        self._log_fd = -1
+        self._log_problem = ""
+        """Why the log could not be written; empty when it can."""
         self._reader: OutputReader | None = None
-        self._started = time.monotonic()
-        self._limits = UsageLimits(order, self._started)
-        self._reads_at = self._started + _READ_S
+        self._started_at = time.monotonic()
+        self._limits = UsageLimits(order, self._started_at)
+        self._next_read_at = self._started_at + _READ_INTERVAL_S
+        """Monotonic time at which the log is read next."""
         self._cpu_s = 0.0
-        self._gone = 0
-        """Processes that were ended here."""
-        self._asked: frozenset[process.ProcessId] = frozenset()
-        """The processes at the time of a stop request. Some end by themselves; others are ended here,
-        in `_gone` too: the ending reports the larger of the two counts, not their sum."""
+        """CPU time of the commands that have ended."""
+        self._ended_count = 0
+        """The number of processes that this object has seen end or has ended."""
+        self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
+        """The processes that ran when the attempt was asked to stop. They may end without being counted in
+        `_ended_count`, so the larger of the two numbers is reported."""
 
     @property
     def memory(self) -> int | None:
-        """Memory of all its processes, in bytes; None before the first measurement."""
+        """Memory of all its processes, in bytes; None before it was first measured."""
         return self._limits.memory
 
     @property
     def cpu_percent(self) -> float | None:
-        """CPU use of all its processes, where 100 is one core; None before the second measurement."""
+        """CPU use of all its processes in percent of one core; None before it was measured twice."""
         return self._limits.cpu_percent
 
     @property
     def story(self) -> list[str]:
-        """The state machine's last transitions, for error messages."""
+        """The last transitions of its state machine, as text, for error messages."""
         return list(self._machine.story)
 
     # --- The Agent's calls ---
 
     def start(self) -> None:
-        """Open the log and start the first command. An error becomes a failed ending.
+        """Open the log and start the first command, or give the attempt to a standby process.
 
-        If the log cannot be written, the render runs without one, and its ending has a warning.
+        Raises nothing: if a command cannot be started, the attempt ends as failed; if the log cannot be
+        written, the commands run without one, and the ending has a warning.
         """
         try:
             if self.id.endswith(_FIRST_ATTEMPT):
                 _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120
-            self._log = _open_log(self.order.log_file)
+            self._log_fd = _open_log(self.order.log_file)
         except OSError as error:
-            self._no_log = f"it ran without its log: {error.strerror} ({self.order.log_file})"
-            self._log = os.open(os.devnull, os.O_WRONLY)
+            self._log_problem = f"it ran without its log: {error.strerror} ({self.order.log_file})"
+            self._log_fd = os.open(os.devnull, os.O_WRONLY)
         for warning in self.order.warnings:
             self._write_note(f"warning: {warning}")
         if self._standby is not None:
@@ -123,27 +136,33 @@ class Attempt:
         self._handle(a.Begun(self._offered is not None))
 
     def request_stop(self, grace_s: float, outcome: Outcome = Outcome.STOPPED, reason: str = "") -> None:
-        """Ask the render to end; kill it after `grace_s` seconds. The earliest deadline counts."""
+        """Ask the running command to end, and kill all processes after `grace_s` seconds.
+
+        Args:
+            grace_s: seconds; 0 kills at once. Of several requests the earliest deadline counts.
+            outcome: how the attempt ends because of the first request.
+            reason: why, for users.
+        """
         self._handle(a.Stop(outcome, reason, grace_s))
 
     @property
     def wake_fd(self) -> int | None:
-        """A descriptor that becomes readable when the running command has ended; None when none runs."""
+        """A file descriptor that becomes readable when the running command has ended; None when none runs."""
         return self.child.wake_fd if self.child is not None else None
 
     def next_step_s(self, now: float) -> float:
-        """Seconds until `step` is due, if no child ends before. `now` is monotonic, in seconds."""
+        """Return the seconds until `step` is due, if no command ends before. `now`: monotonic seconds."""
         if self._tree_end is not None:
             return max(self._tree_end.wait_s, 0.0005)
         times = [self._machine.deadline]
         if self.child is not None:
-            times.append(self._reads_at)
+            times.append(self._next_read_at)
         if self._machine.outcome is None:
             times.append(self._limits.deadline)
         return max(min((each for each in times if each is not None), default=now) - now, 0.0)
 
     def step(self, now: float) -> bool:
-        """Do what is due at `now` (monotonic seconds). Returns whether `update` has news for the server."""
+        """Do what is due at `now`, in monotonic seconds. Returns whether `update` has changed for users."""
         if self.ending is not None:
             return False
         if self._tree_end is not None:
@@ -152,35 +171,41 @@ class Attempt:
         ended = self.child.poll() if self.child is not None else None
         deadline = self._machine.deadline
         is_late = deadline is not None and now >= deadline
+        # The standby process has not confirmed yet: it has ended, its time is over, or a stop was requested.
         if self._offered is not None and (
             ended is not None or is_late or self._machine.state is not a.AttemptState.OFFERED
         ):
             self._settle_offer(self._offered, ended)
         elif ended is not None:
-            self._take_exit(ended)
+            self._on_command_ended(ended)
         elif is_late:
             self._handle(a.TimePassed())
         elif self.child is not None:
             self._measure(now)
-            if now >= self._reads_at and self.ending is None:
+            if now >= self._next_read_at and self.ending is None:
                 return self._read(now)
         return False
 
     def picture(self) -> str:
-        """The path of the latest picture in the output, made absolute; empty when there is none."""
+        """Return the absolute path of the latest picture that the log names; empty when it names none."""
         return _absolute(self.update.picture, self.order)
 
     # --- Events ---
 
     def _handle(self, event: msgspec.Struct) -> None:
+        """Pass an event to the state machine, and carry out the actions that it returns."""
         for action in self._machine.handle(event, time.monotonic()):
             self._carry_out(action)
 
     def _settle_offer(self, ready: ReadyProcess, ended: process.Exit | None) -> None:
-        """Find out whether the standby has become the render; if so, it is treated like any other process."""
+        """Report to the state machine whether the standby process has confirmed the attempt.
+
+        Args:
+            ended: how the process ended, if it has.
+        """
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
-            return  # it is being stopped, whether it has taken the job or not
+            return  # it is being stopped, whether it has confirmed or not
         if ready.has_taken():
             self._handle(a.StandbyTaken())
         elif ended is not None:
@@ -188,36 +213,39 @@ class Attempt:
         else:
             self._handle(a.StandbyFailed(f"did not take the job within {a.STANDBY_TIMEOUT_S:g} s"))
 
-    def _take_exit(self, ended: process.Exit) -> None:
+    def _on_command_ended(self, ended: process.Exit) -> None:
         assert self.child is not None
         self._ended_child, self.child = self.child, None
-        self._gone += 1
-        self._count(ended)
+        self._ended_count += 1
+        self._add_usage(ended)
         self._handle(a.CommandEnded(ended.code))
 
-    def _count(self, ended: process.Exit) -> None:
+    def _add_usage(self, ended: process.Exit) -> None:
+        """Add the CPU time and the peak memory of a process that has ended."""
         self._cpu_s += ended.cpu_s or 0.0
         self._limits.take_exit(ended.peak_memory)
 
     def _step_tree_end(self, tree_end: process.TreeEnd) -> None:
+        """Continue to end all processes. Does not block: `next_step_s` says when to call it again."""
         if not tree_end.step():
             return
         report, exit_code = tree_end.report, None
         self._tree_end = None
-        self._gone += report.processes
+        self._ended_count += report.processes
         if self.child is not None:
             ended = self.child.poll()
             if ended is not None:
                 exit_code = ended.code
-                self._count(ended)
+                self._add_usage(ended)
             self.child.close()
             self.child = None
         self._handle(a.TreeGone(tuple(each.pid for each in report.survivors), exit_code))
 
     def _measure(self, now: float) -> None:
-        if self._limits.sample_due(now, _SAMPLE_S):
-            # All descendants of this Agent are its render's: it has no standby while it runs one, and as a
-            # subreaper it adopts daemonized processes.
+        """Measure memory and CPU time when due, and stop the attempt when it exceeds one of its limits."""
+        if self._limits.sample_due(now, _SAMPLE_INTERVAL_S):
+            # All descendants of the Agent belong to the attempt: it has no standby process meanwhile, and
+            # processes whose parent has ended become children of the Agent (PR_SET_CHILD_SUBREAPER).
             usage = process.tree_usage(process.children_of(os.getpid()))
             self._limits.take_sample(now, usage.memory, usage.cpu_s)
         stop = self._limits.exceeded(now) if self._machine.outcome is None else None
@@ -227,19 +255,20 @@ class Attempt:
     # --- Actions ---
 
     def _carry_out(self, action: msgspec.Struct) -> None:
+        """Carry out an action of the state machine."""
         if isinstance(action, a.StartCommand):
             self._start_command(action.index)
         elif isinstance(action, a.Note):
             self._write_note(f"error: {action.text}" if action.is_error else action.text)
         elif isinstance(action, a.DropStandby):
-            process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)  # all children: the standby is one
+            process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)  # its only child is the standby process
             if self.child is not None:
                 self.child.poll()
                 self.child.close()
                 self.child = None
         elif isinstance(action, a.ClearLeftovers):
             if process.has_children():
-                self._gone += process.end_strays().processes
+                self._ended_count += process.end_strays().processes
             self._close_ended_child()
         elif isinstance(action, a.AskToStop):
             self._ask_to_stop()
@@ -251,7 +280,7 @@ class Attempt:
     def _start_command(self, index: int) -> None:
         try:
             self.child = process.spawn_render(
-                self.order.commands[index], cwd=self._cwd, environment=self._environment, log=self._log
+                self.order.commands[index], cwd=self._cwd, environment=self._environment, log=self._log_fd
             )
         except BadInput as error:
             self._handle(a.CommandRefused(str(error)))
@@ -261,13 +290,15 @@ class Attempt:
             self._handle(a.CommandStarted())
 
     def _ask_to_stop(self) -> None:
+        """Send the job's stop signal to the command."""
         if self.child is not None:
             process.ask_to_stop(self.child, self.order.stop_signal)
         # Listed after the signal, because listing is slow. A process that ends in between is still listed, as
         # a zombie, unless its parent reaps it at once.
-        self._asked = frozenset(process.descendants(os.getpid(), ended=True))
+        self._processes_at_stop = frozenset(process.descendants(os.getpid(), ended=True))
 
     def _end_all(self) -> None:
+        """Begin to end all processes of the attempt."""
         if self.child is None and not process.has_children():
             self._handle(a.TreeGone())
             return
@@ -276,10 +307,11 @@ class Attempt:
         self._step_tree_end(self._tree_end)
 
     def _write_note(self, text: str) -> None:
+        """Write a line of the Agent's own into the log."""
         try:
-            os.write(self._log, f"[kq] {text}\n".encode("utf-8", "replace"))
+            os.write(self._log_fd, f"[kq] {text}\n".encode("utf-8", "replace"))
         except OSError:
-            pass  # the disk may be full; the attempt's record has the reason as well
+            pass  # the disk may be full; the ending has the reason too
 
     def _close_ended_child(self) -> None:
         if self._ended_child is not None:
@@ -289,12 +321,15 @@ class Attempt:
     # --- Output ---
 
     def _read(self, now: float) -> bool:
+        """Read what is new in the log. Returns whether progress, picture or warnings have changed."""
         if self._reader is None:
             self._reader = OutputReader(self.order.log_file, self._patterns())
-        before, began_s = self.update, time.thread_time()
+        before, cpu_before_s = self.update, time.thread_time()
         self.update = self._reader.read()
-        spent_s = time.thread_time() - began_s
-        self._reads_at = now + max(_READ_S / 4 if self.update.more else _READ_S, spent_s / _READ_SHARE)
+        spent_s = time.thread_time() - cpu_before_s
+        self._next_read_at = now + max(
+            _READ_INTERVAL_S / 4 if self.update.more else _READ_INTERVAL_S, spent_s / _MAX_READ_CPU
+        )
         if self.update.grew:
             self._limits.take_output(now)
         return (before.progress, before.picture, before.warnings) != (
@@ -304,21 +339,22 @@ class Attempt:
         )
 
     def _patterns(self) -> OutputPatterns:
-        """The patterns of the order's renderer, else those of the program that the first command runs."""
+        """Return the output patterns of the order's renderer, or else of the first command's program."""
         return load_patterns(self.order.renderer or renderer_of(self.order.commands[0][0]))
 
     # --- Ending ---
 
     def _conclude(self) -> None:
+        """Read the rest of the log, close it, and set `ending`. All processes have ended."""
         self._close_ended_child()
-        if self._reader is not None or _size(self._log):
+        if self._reader is not None or _size(self._log_fd):
             if self._reader is None:
                 self._reader = OutputReader(self.order.log_file, self._patterns())
             self.update = self._reader.finish()
             self._reader.close()
-        if self._log >= 0:
-            os.close(self._log)
-            self._log = -1
+        if self._log_fd >= 0:
+            os.close(self._log_fd)
+            self._log_fd = -1
         machine, update = self._machine, self.update
         assert machine.outcome is not None
         reason = machine.reason
@@ -330,23 +366,26 @@ class Attempt:
             outcome=machine.outcome,
             exit_code=machine.exit_code,
             reason=reason,
-            warning=(update.warning if machine.outcome is Outcome.COMPLETED else "") or self._no_log,
+            warning=(update.warning if machine.outcome is Outcome.COMPLETED else "") or self._log_problem,
             warnings=update.warnings,
             stop_method=machine.stop_method,
-            processes_gone=max(self._gone, sum(not process.is_running(*each) for each in self._asked)),
+            processes_gone=max(
+                self._ended_count, sum(not process.is_running(*each) for each in self._processes_at_stop)
+            ),
             peak_memory=self._limits.peak_memory,
             cpu_s=round(self._cpu_s, 3),
             picture=self._final_picture(),
             progress=update.progress,
-            duration_s=round(time.monotonic() - self._started, 3),
+            duration_s=round(time.monotonic() - self._started_at, 3),
         )
         if self._standby is not None:
             self._standby.after(self.order, self._environment, self._cwd)
 
     def _final_picture(self) -> str:
-        named = self.picture()
-        if named or not self.order.picture:
-            return named
+        """Return the picture that the log names, or else the job's own picture if that file exists."""
+        picture = self.picture()
+        if picture or not self.order.picture:
+            return picture
         path = _absolute(self.order.picture, self.order)
         return path if Path(path).is_file() else ""
 
@@ -356,13 +395,13 @@ class Attempt:
 
 
 def _folder(order: AssignOrder) -> str:
-    """The working folder of the order's commands."""
-    # For a user without a home "~" stays as it is: the start fails with a clear error.
-    return order.cwd or order.temp_dir or os.path.expanduser("~")  # noqa: PTH111  # pathlib raises there
+    """Return the working folder of the commands."""
+    # If the user has no home folder, "~" is returned unchanged, and the start fails with a clear error.
+    return order.cwd or order.temp_dir or os.path.expanduser("~")  # noqa: PTH111  # Path.home raises an error then
 
 
 def _absolute(picture: str, order: AssignOrder) -> str:
-    """`picture` as an absolute path; empty when it is not UTF-8, which no message can carry."""
+    """Return `picture` as an absolute path; empty when it is not valid UTF-8, which a message requires."""
     if not picture or not _is_utf8(picture):
         return ""
     return os.path.normpath(Path(_folder(order), picture))
@@ -377,10 +416,11 @@ def _is_utf8(text: str) -> bool:
 
 
 def _open_log(path: str) -> int:
+    """Open the log to append to it, with its folder. Returns the file descriptor. Raises OSError."""
     try:
         return open_to_append(path)
     except FileNotFoundError:
-        _make_folder(os.path.dirname(path))  # noqa: PTH120  # pathlib takes as long as making the folder
+        _make_folder(os.path.dirname(path))  # noqa: PTH120  # pathlib would take as long as mkdir itself
         return open_to_append(path)
 
 

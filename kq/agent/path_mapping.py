@@ -19,7 +19,7 @@ class PathMap:
         """
         Args:
             pairs: folders or files, as (path on the desktop's machine, path on this machine).
-            returned: pairs that only `there` uses, for a desktop folder that may hold other files too.
+            returned: pairs that only `to_desktop` uses, for a desktop folder that may hold other files too.
         """
         self._pairs = _longest_first(pairs)
         self._here = _pattern(there for there, _ in self._pairs)
@@ -27,26 +27,26 @@ class PathMap:
         self._back = {here: there for there, here in back}
         self._there = _pattern(here for _, here in sorted(back, key=lambda pair: -len(pair[1])))
 
-    def here(self, text: str) -> str:
+    def to_local(self, text: str) -> str:
         """Return `text` with the desktop's paths replaced by this machine's."""
         return _replace(self._here, dict(self._pairs), text)
 
-    def there(self, text: str) -> str:
+    def to_desktop(self, text: str) -> str:
         """Return `text` with this machine's paths replaced by the desktop's."""
         return _replace(self._there, self._back, text)
 
     def order(self, order: AssignOrder) -> AssignOrder:
         """Return `order` with all its paths translated to this machine's."""
-        here = self.here
+        to_local = self.to_local
         return msgspec.structs.replace(
             order,
-            commands=tuple(tuple(map(here, command)) for command in order.commands),
-            cwd=here(order.cwd),
-            environment={key: here(value) for key, value in order.environment.items()},
-            log_file=here(order.log_file),
-            picture=here(order.picture),
-            temp_dir=here(order.temp_dir),
-            standby=tuple(map(here, order.standby)),
+            commands=tuple(tuple(map(to_local, command)) for command in order.commands),
+            cwd=to_local(order.cwd),
+            environment={key: to_local(value) for key, value in order.environment.items()},
+            log_file=to_local(order.log_file),
+            picture=to_local(order.picture),
+            temp_dir=to_local(order.temp_dir),
+            standby=tuple(map(to_local, order.standby)),
         )
 
 

@@ -44,7 +44,7 @@ class Agent:
         config: AgentConfig,
         agent_id: str,
         *,
-        lifeline: process.InputEnd | None,
+        lifeline: process.StdinLifeline | None,
         site: Site | None = None,
         pulse: Callable[[], None] = lambda: None,
         connection_file: Path | None = None,
@@ -99,7 +99,7 @@ class Agent:
             "KQ_AGENT": agent_id,
         }
 
-    def say_gone(self, agent_id: str, reason: str) -> None:
+    def report_agent_gone(self, agent_id: str, reason: str) -> None:
         """Report to the server that another Agent of this machine and all its processes have ended."""
         self._wire.send_update(m.LeaveUpdate(agent=agent_id, reason=reason))
 
@@ -113,7 +113,7 @@ class Agent:
             if self._wake.wake_fd in ready:
                 self._drain_wake()
             lifeline = self._lifeline
-            if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
+            if lifeline is not None and lifeline.wake_fd in ready and lifeline.is_closed():
                 self._on_lifeline_end(lifeline)
             self._take_messages(ready)
             self._step_attempt()
@@ -295,7 +295,7 @@ class Agent:
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._leaving = self._leaving or "the Agent was stopped"
 
-    def _on_lifeline_end(self, lifeline: process.InputEnd) -> None:
+    def _on_lifeline_end(self, lifeline: process.StdinLifeline) -> None:
         self._poller.remove(lifeline.wake_fd)
         lifeline.close()
         self._lifeline = None

@@ -89,7 +89,7 @@ class RemoteAttempt:
         picture = order.picture
         if not picture or not os.path.isabs(picture) or _is_below(picture, order.temp_dir):  # noqa: PTH117
             return PathMap(pairs)
-        if os.access(Path(PathMap(site.paths).here(picture)).parent, os.W_OK):
+        if os.access(Path(PathMap(site.paths).to_local(picture)).parent, os.W_OK):
             return PathMap(pairs)
         # The picture's folder does not exist here: render it beside the log, and upload it from there, with
         # other files made beside it, such as a PNG beside an EXR, and the pictures of other frames.
@@ -125,7 +125,7 @@ class RemoteAttempt:
         """The path on the desktop's machine of the latest picture that is there; empty when there is none."""
         if self._streams:
             return self._picture_known
-        return self._map.there(self._inner.picture()) if self._inner is not None else ""
+        return self._map.to_desktop(self._inner.picture()) if self._inner is not None else ""
 
     @property
     def story(self) -> list[str]:
@@ -253,7 +253,7 @@ class RemoteAttempt:
         for name, mark in self._found() if pictures else ():
             if self._before.get(name) != mark:
                 path = self._folder / name
-                self._files.add(path, self._map.there(str(path)))
+                self._files.add(path, self._map.to_desktop(str(path)))
         self._return_step(time.monotonic())
 
     def _send_picture(self, now: float) -> None:
@@ -269,7 +269,7 @@ class RemoteAttempt:
         if status.st_size > _MAX_PICTURE_BYTES:
             return  # too large to preview; files of the job's folder are still uploaded at the end
         mark = (path, status.st_size, status.st_mtime_ns)
-        target = self._map.there(path)
+        target = self._map.to_desktop(path)
         if mark != self._picture_sent and target != path:
             self._picture_sent, self._picture_after = mark, now + _PICTURE_EVERY_S
             self._files.add(Path(path), target)
@@ -277,7 +277,7 @@ class RemoteAttempt:
     def _take_arrived(self) -> bool:
         """Note which picture has arrived. Returns whether its path is a new one."""
         assert self._inner is not None
-        latest = self._map.there(self._inner.picture()) if self._inner.picture() else ""
+        latest = self._map.to_desktop(self._inner.picture()) if self._inner.picture() else ""
         arrived, self._files.arrived = self._files.arrived, []
         if latest and latest in arrived and latest != self._picture_known:
             self._picture_known = latest
@@ -342,7 +342,11 @@ class RemoteAttempt:
 
 
 def _translated(ending: m.AttemptEnding, paths: PathMap) -> m.AttemptEnding:
-    return msgspec.structs.replace(ending, picture=paths.there(ending.picture)) if ending.picture else ending
+    return (
+        msgspec.structs.replace(ending, picture=paths.to_desktop(ending.picture))
+        if ending.picture
+        else ending
+    )
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--replaces", nargs=2, default=(), metavar=("ID", "WHY"), help="an Agent that is gone from here"
     )
     options = parser.parse_args(argv)
-    lifeline = process.InputEnd() if options.lifeline else None
+    lifeline = process.StdinLifeline() if options.lifeline else None
     if options.early and lifeline is not None and not _await_file(options.connection, lifeline):
         return AgentExit.SERVER_SILENT
     try:
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             connection_file=options.connection if config.local else None,
         )
         if options.replaces:
-            agent.say_gone(*options.replaces)
+            agent.report_agent_gone(*options.replaces)
         return agent.run()
     except KqError as error:
         _log.error("%s", error)
@@ -90,11 +90,11 @@ def _print_error(message: str) -> None:
         pass  # standard error is closed; the exit code has the reason as well
 
 
-def _await_file(path: Path, lifeline: process.InputEnd) -> bool:
+def _await_file(path: Path, lifeline: process.StdinLifeline) -> bool:
     """Wait until the server has written `path`. Returns False when the session or 30 s are over."""
     until = time.monotonic() + _FILE_TIMEOUT_S
     while not path.exists():
-        if select.select([lifeline.wake_fd], [], [], _POLL_INTERVAL_S)[0] and lifeline.has_come():
+        if select.select([lifeline.wake_fd], [], [], _POLL_INTERVAL_S)[0] and lifeline.is_closed():
             return False  # the session ended while it started
         if time.monotonic() > until:
             _print_error(f"{path} did not appear within {_FILE_TIMEOUT_S:.0f} s")

@@ -25,7 +25,7 @@ def serve(options: argparse.Namespace) -> int:
     settings = Settings.from_environment(data_root=options.data_root, num_agents=options.agents)
     ended: list[int] = []
     wake = process.SignalWake()
-    lifeline = process.InputEnd() if options.lifeline else None
+    lifeline = process.StdinLifeline() if options.lifeline else None
 
     def on_signal(number: int, _frame: object) -> None:
         ended.append(number)
@@ -53,10 +53,10 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _wait_for_end(
-    wake: process.SignalWake, lifeline: process.InputEnd | None, session: Session, ended: list[int]
+    wake: process.SignalWake, lifeline: process.StdinLifeline | None, session: Session, ended: list[int]
 ) -> None:
     sources = [wake.wake_fd, *([lifeline.wake_fd] if lifeline is not None else [])]
     while not ended and not session.failure:
         ready, _, _ = select.select(sources, [], [], 1.0)
-        if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
+        if lifeline is not None and lifeline.wake_fd in ready and lifeline.is_closed():
             ended.append(0)

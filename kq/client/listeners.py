@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..rate_limit import Pace
+from ..rate_limit import RateLimit
 from .mirror import ConnectionStatus, Mirror, QueueChange
 
 __all__ = ["Listener", "Listeners", "Rests"]
@@ -51,7 +51,7 @@ class Listeners:
         self._known_status: tuple[ConnectionStatus, str] | None = None
         self._all: list[Listener] = []
         self._new: list[Listener] = []
-        self._pace = Pace(_FLUSH_S, _AT_ONCE)
+        self._pace = RateLimit(_FLUSH_S, _AT_ONCE)
 
     def add(self, listener: Listener) -> None:
         """Add a listener. The next `notify` calls it with all records (`reset`)."""
@@ -65,7 +65,7 @@ class Listeners:
 
     def due_in_s(self, status: tuple[ConnectionStatus, str]) -> float | None:
         """Seconds until `notify` is due; None when there is nothing to report."""
-        if self._new or self._mirror.is_untold or self._known_status != status:
+        if self._new or self._mirror.has_unreported_changes or self._known_status != status:
             return self._pace.wait_s(time.monotonic())
         return None
 
@@ -73,8 +73,8 @@ class Listeners:
         """If due, call the listeners with what has changed, at most 1000 jobs to a call."""
         if self.due_in_s(status) != 0:
             return
-        self._pace.used(time.monotonic())
-        while self._mirror.is_untold or self._known_status != status:
+        self._pace.record_use(time.monotonic())
+        while self._mirror.has_unreported_changes or self._known_status != status:
             with self._lock:
                 change = self._mirror.take_change(*status, most=_JOBS_PAGE_SIZE)
             self._known_status = status

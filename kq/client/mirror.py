@@ -152,7 +152,7 @@ class Mirror:
         )
 
     @property
-    def is_untold(self) -> bool:
+    def has_unreported_changes(self) -> bool:
         """Whether there are changes for `take_change` to return."""
         return self._reset or bool(self._changes)
 

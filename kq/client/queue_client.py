@@ -323,7 +323,7 @@ class QueueClient(ClientRequests):
         wire = self._wire
         if wire is None:
             return
-        changed = wire.hearing_changed(ready)
+        changed = wire.broadcast_connection_changed(ready)
         for change in wire.connection_changes(ready):
             self._is_up, changed = False, True
             if change == "up":
@@ -332,7 +332,7 @@ class QueueClient(ClientRequests):
                 self._requests.send_all_again(wire.send_request)
             elif change == "refused":
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
-        if changed and self._is_up and wire.hears:
+        if changed and self._is_up and wire.is_broadcast_connected:
             # Not before broadcasts arrive too: changes in between would be missed unnoticed.
             self._ask_snapshot()
         elif changed and self._status is ConnectionStatus.CONNECTED:
@@ -382,18 +382,22 @@ class QueueClient(ClientRequests):
 
     def _watch_silence(self) -> None:
         asked = self._snapshot_awaited_since
-        if asked is not None and time.monotonic() - asked > _SNAPSHOT_TIMEOUT_S and self._is_heard:
+        if (
+            asked is not None
+            and time.monotonic() - asked > _SNAPSHOT_TIMEOUT_S
+            and self._is_server_responding
+        ):
             self._ask_snapshot()
-        if self._status is ConnectionStatus.CONNECTED and not self._is_heard:
+        if self._status is ConnectionStatus.CONNECTED and not self._is_server_responding:
             self._set_status(ConnectionStatus.LOST, f"the queue has not answered for {_SILENCE_S:.0f} s")
             self._is_silent = True
-        elif self._is_silent and self._is_heard:
+        elif self._is_silent and self._is_server_responding:
             self._set_status(ConnectionStatus.CONNECTED, "")
 
     def _follow_ports(self) -> None:
         """Connect to a restarted server that took other ports. A Session calls `connect` instead."""
         wire, session, now = self._wire, self._session, time.monotonic()
-        if self._managed or wire is None or session is None or (self._is_up and wire.hears):
+        if self._managed or wire is None or session is None or (self._is_up and wire.is_broadcast_connected):
             return
         if now - self._ports_read_at >= _POLL_INTERVAL_S:
             self._ports_read_at = now
@@ -402,7 +406,7 @@ class QueueClient(ClientRequests):
                 self._connect(found)
 
     @property
-    def _is_heard(self) -> bool:
+    def _is_server_responding(self) -> bool:
         return time.monotonic() - self._last_heard < _SILENCE_S
 
     def _now_status(self) -> tuple[ConnectionStatus, str]:

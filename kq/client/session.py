@@ -122,7 +122,7 @@ class Session:
             while not self._closing:
                 if not self._run_guardian(settings):
                     return
-                if not self._restarts.died(time.monotonic()):
+                if not self._restarts.record_death(time.monotonic()):
                     often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
                     self._fail(f"the queue ended {often}: see the logs in {settings.data_root / 'logs'}")
                     return

@@ -21,13 +21,13 @@ class Agent:
         "cpu_percent",
         "desired",
         "desired_attempt_id",
-        "did_well",
         "draining",
         "end_requested",
+        "heartbeats_without_desired",
         "host",
         "id",
-        "idle_beats",
         "is_replaced",
+        "last_attempt_ok",
         "last_heard",
         "launched_at",
         "local",
@@ -71,9 +71,9 @@ class Agent:
         self.assign_number = 0
         """The number of the last Assign; they only grow."""
         self.assigned_at = 0.0
-        self.idle_beats = 0
+        self.heartbeats_without_desired = 0
         """Heartbeats in a row that did not report the desired attempt."""
-        self.did_well = False
+        self.last_attempt_ok = False
         """Whether its last attempt completed or was stopped. False before the first."""
         self.cpu_percent: float | None = None
         self.memory: int | None = None
@@ -90,14 +90,14 @@ class Agent:
         self.state, self.since = new, wall
         return True
 
-    def give(self, job_id: str, task: int, attempt: int, now: float) -> None:
+    def assign(self, job_id: str, task: int, attempt: int, now: float) -> None:
         """Set the attempt that it should be running. `now`: monotonic seconds."""
         self.desired = (job_id, task, attempt)
         self.desired_attempt_id = attempt_id(job_id, task, attempt)
         self.assigned_at = now
-        self.idle_beats = 0
+        self.heartbeats_without_desired = 0
 
-    def drop(self) -> None:
+    def unassign(self) -> None:
         """Set that it should be running nothing."""
         self.desired, self.desired_attempt_id = None, ""
         self.cpu_percent = self.memory = None

@@ -30,7 +30,7 @@ def attempt_progressed(state: CoreState, event: ev.AttemptProgressed, now: Insta
     if event.warning:
         job.warning = detail.warning = event.warning
     job.count_warnings(detail, max(event.warnings, detail.warnings))
-    state.out.append(do.TaskChanged(job.id, task))
+    state.instructions.append(do.TaskChanged(job.id, task))
 
 
 def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> None:
@@ -44,9 +44,9 @@ def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> Non
         job, task = found
         detail = job.details[task]
         _note_ending(job, detail, ending, now)
-        state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host, now)))
-        agent.drop()
-        agent.did_well = ending.outcome in (Outcome.COMPLETED, Outcome.STOPPED)
+        state.instructions.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host, now)))
+        agent.unassign()
+        agent.last_attempt_ok = ending.outcome in (Outcome.COMPLETED, Outcome.STOPPED)
         _apply_ending(state, job, task, ending, agent)
         state.after_task(job, now)
     elif agent.unexpected_attempt and agent.unexpected_attempt == ending.attempt:
@@ -56,7 +56,7 @@ def attempt_ended(state: CoreState, event: ev.AttemptEnded, now: Instant) -> Non
     if agent.state is _A.BUSY:
         settle(state, agent, now)
     else:
-        state.out.append(do.AgentChanged(agent.id))
+        state.instructions.append(do.AgentChanged(agent.id))
 
 
 def settle(state: CoreState, agent: Agent, now: Instant) -> None:
@@ -70,14 +70,14 @@ def settle(state: CoreState, agent: Agent, now: Instant) -> None:
     if agent.state is _A.LOST:
         agent.reason = ""  # it is back: "lost" no longer explains it
     state.set_agent_state(agent, _A.BUSY if busy else _A.IDLE, now)
-    state.offer_agent(agent)
+    state.add_free_agent(agent)
 
 
 def stop_task(state: CoreState, job: Job, task: int) -> None:
     """Set `task` to Stopping, and order its Agent to stop it."""
     state.move_task(job, task, _T.STOPPING)
     agent = state.agents[job.details[task].agent]
-    state.out.append(do.AskStop(agent.id, agent.desired_attempt_id))
+    state.instructions.append(do.AskStop(agent.id, agent.desired_attempt_id))
 
 
 def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
@@ -88,7 +88,7 @@ def requeue(state: CoreState, agent: Agent, now: Instant) -> None:
     if agent.desired is None:
         return
     job, task = state.jobs[agent.desired[0]], agent.desired[1]
-    agent.drop()
+    agent.unassign()
     _wait_or_cancel(state, job, task, "stopped")
     state.after_task(job, now)
 
@@ -114,9 +114,11 @@ def attempt_lost(
         stop_method=StopMethod.KILLED if agent is not None and agent.local else StopMethod.NONE,
     )
     detail.ended = now.wall
-    state.out.append(do.AttemptOver(_attempt_record(job, task, ending, agent.host if agent else "", now)))
+    state.instructions.append(
+        do.AttemptOver(_attempt_record(job, task, ending, agent.host if agent else "", now))
+    )
     if agent is not None:
-        agent.drop()
+        agent.unassign()
     if job.task_state(task) is _T.STOPPING:
         _wait_or_cancel(state, job, task, "stopped")
     else:

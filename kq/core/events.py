@@ -8,12 +8,12 @@ from ..messages import AttemptEnding
 from ..records import JobSpec
 
 __all__ = [
+    "AgentCountSet",
     "AgentEndRequested",
     "AgentGone",
-    "AgentHeard",
+    "AgentHeartbeat",
     "AgentRegistered",
     "AgentsDrained",
-    "AgentsWanted",
     "AttemptEnded",
     "AttemptProgressed",
     "CoreEvent",
@@ -94,7 +94,7 @@ class QueuePaused(CoreEvent, frozen=True):
     paused: bool
 
 
-class AgentsWanted(CoreEvent, frozen=True):
+class AgentCountSet(CoreEvent, frozen=True):
     """A client set the number of local Agents."""
 
     count: int
@@ -131,7 +131,7 @@ class AgentRegistered(CoreEvent, frozen=True):
     """The number of the last Assign that it received, from this server or an earlier one."""
 
 
-class AgentHeard(CoreEvent, frozen=True):
+class AgentHeartbeat(CoreEvent, frozen=True):
     """A heartbeat of an Agent. `holding`, `endings` and `assigned` as in AgentRegistered."""
 
     agent: str

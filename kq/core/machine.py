@@ -1,4 +1,7 @@
-"""The queue's one state machine: `handle(event, now)` returns instructions. Pure."""
+"""The state machine of the queue: decides what happens to jobs, tasks and Agents. No clock, no I/O.
+
+The server passes it each event, and carries out the instructions that it returns.
+"""
 
 from __future__ import annotations
 
@@ -12,80 +15,87 @@ from . import events as ev
 from . import instructions as do
 from .agents import Agent
 from .jobs import Job
-from .state import CoreSettings, CoreState, Instant, Overrides
+from .state import CoreSettings, CoreState, Instant, QueueSettings
 
 __all__ = ["Core"]
 
 
 class Core:
-    """Holds jobs, tasks and Agents, and decides what happens next.
+    """Holds all jobs, tasks and Agents.
 
-    Not thread-safe: one thread calls `handle` with the events, in the order in which they occurred.
+    Not thread-safe: all methods are called on one thread, and events are handled in the order in which they
+    occurred. `now` is the current time on both clocks: monotonic for decisions, epoch seconds for records.
     """
 
     def __init__(self, settings: CoreSettings) -> None:
         self.state = CoreState(settings)
 
     def handle(self, event: ev.CoreEvent, now: Instant) -> list[do.Instruction]:
-        """Apply one event; return the instructions that follow from it, in order.
+        """Change the state as an event requires.
+
+        Returns:
+            What the server must do because of it, in this order.
 
         Raises:
-            BadInput, NotFound, Refused: a client's request was refused; nothing was changed.
-            IllegalTransition: a bug in this program.
+            BadInput, NotFound, Refused: the event is a client's request, and is refused; nothing was changed.
+            IllegalTransition: the event is impossible in this state: a bug in this program.
         """
         state = self.state
-        state.out, state.now = [], now
+        state.instructions, state.now = [], now
         _HANDLERS[type(event)](state, event, now)
-        if type(event) in _CHANGES_POOL:
+        if type(event) in _MAY_CHANGE_AGENT_COUNT:
             pool.keep_agents(state, now)
         state.dispatch(now)
-        return state.out
+        return state.instructions
 
     # --- Queries ---
 
     def job_ids(self) -> list[str]:
-        """Ids of all jobs in the order in which they were added; those of earlier sessions may be last."""
+        """Return the ids of all jobs, in the order in which they were added.
+
+        The jobs of earlier sessions are read from the journal after the start, so they may come last.
+        """
         return list(self.state.jobs)
 
     def has_job(self, job_id: str) -> bool:
-        """Whether the job exists, also while it is being removed."""
+        """Return whether the job exists, also while it is being removed."""
         return job_id in self.state.jobs
 
     def job_entry(self, job_id: str) -> Job:
-        """The job itself, for the journal, also while it is being removed; the caller must not change it.
+        """Return the job itself, also while it is being removed. The caller must not change it.
 
-        Raises NotFound.
+        For the journal, which writes more than a JobRecord contains. Raises NotFound.
         """
         job = self.state.jobs.get(job_id)
         return self.state.job(job_id) if job is None else job
 
     def job_record(self, job_id: str) -> JobRecord:
-        """A job as clients see it. Raises NotFound."""
+        """Return a job as it is sent to clients. Raises NotFound."""
         return self.job_entry(job_id).record()
 
     def job_spec(self, job_id: str) -> JobSpec:
-        """The job's specification as submitted. Raises NotFound."""
+        """Return what was submitted. Raises NotFound."""
         return self.state.job(job_id).spec
 
     def task_records(self, job_id: str, first: int, count: int) -> list[TaskRecord]:
-        """Up to `count` tasks from index `first` on, as clients see them. Raises NotFound."""
+        """Return up to `count` tasks from index `first`, as they are sent to clients. Raises NotFound."""
         job = self.state.job(job_id)
         return [job.task_record(index) for index in range(max(first, 0), min(first + count, job.total))]
 
     def task_states(self, job_id: str) -> bytes:
-        """The states of all tasks, one byte each: its place in TaskState. Raises NotFound."""
+        """Return one byte per task: the index of its state in `list(TaskState)`. Raises NotFound."""
         return bytes(self.state.job(job_id).states)
 
     def agent_ids(self) -> list[str]:
-        """Ids of all Agents, oldest first."""
+        """Return the ids of all Agents, in the order in which they were added."""
         return list(self.state.agents)
 
     def agent(self, agent_id: str) -> Agent | None:
-        """The Agent itself, or None; the caller must not change it."""
+        """Return the Agent itself, which the caller must not change; None for an unknown id."""
         return self.state.agents.get(agent_id)
 
     def agent_record(self, agent_id: str) -> AgentRecord:
-        """An Agent as clients see it. Raises NotFound."""
+        """Return an Agent as it is sent to clients. Raises NotFound."""
         agent = self.state.agents_of((agent_id,))[0]
         if agent.desired is None:
             return agent.record()
@@ -94,62 +104,73 @@ class Core:
         return agent.record("" if job is None else job.task_label(task))
 
     def queue_record(self) -> QueueRecord:
-        """The queue as a whole, as clients see it."""
+        """Return the state of the queue as a whole, as it is sent to clients."""
         return self.state.queue_record()
 
-    def launch_at(self) -> float | None:
-        """Monotonic seconds at which a delayed launch of an Agent needs a Tick, or None."""
-        return self.state.launch_due
+    def next_launch_at(self) -> float | None:
+        """Return the monotonic time at which a delayed launch of an Agent needs a Tick; None without one."""
+        return self.state.next_launch_at
 
     @property
     def next_agent(self) -> int:
-        """The number of the next local Agent, for the journal. No number is used twice."""
+        """The number of the next local Agent: 7 gives the id `a7`. It never decreases."""
         return self.state.next_agent
 
-    def overrides(self) -> Overrides:
-        """The settings of the queue that users changed, for the journal."""
+    def queue_settings(self) -> QueueSettings:
+        """Return what users have set: whether it is paused, the number of Agents, which are drained."""
         state = self.state
         drained = tuple(agent.id for agent in state.agents.values() if agent.draining)
-        return Overrides(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
+        return QueueSettings(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
 
     # --- Restoring ---
 
     def restore_numbering(self, *, next_agent: int = 1, next_job: int = 1) -> None:
-        """Continue the numbers of local Agents and of jobs from an earlier server. Never lowers them."""
+        """Set the numbers of the next local Agent and the next job to those of an earlier server.
+
+        A number that is already higher stays.
+        """
         self.state.next_agent = max(self.state.next_agent, next_agent)
         self.state.next_order = max(self.state.next_order, next_job)
 
     def restore_job(self, job: Job) -> None:
         """Add a job from the journal.
 
-        To be called for this session's jobs before `restore_agent`; for earlier sessions' at any time.
+        This session's jobs must be added before the Agents that run their tasks. Jobs of earlier sessions,
+        which no Agent runs, can be added at any time.
         """
         recovery.restore_job(self.state, job)
 
     def restore_agent(
         self, agent_id: str, *, host: str, pid: int, process_started: float, local: bool, now: Instant
     ) -> None:
-        """Add an Agent from the journal. It is Lost until it reports, and keeps its task.
+        """Add an Agent from the journal. It keeps its task, and is in state Lost until it registers again.
 
-        Nothing is assigned until every restored Agent has reported or is gone: they may run attempts that
-        the journal does not have.
+        No task is assigned until every restored Agent has registered or is gone: it may run an attempt that
+        was assigned after the last write to the journal, which must not be assigned twice.
 
         Args:
-            process_started: start time of the process `pid`, from `kq.process`.
+            pid: its process on the machine `host`.
+            process_started: start time of that process as `kq.process` reads it, which tells it from a later
+                process with the same pid.
+            local: whether it runs on this machine and belongs to this session.
         """
         agent = Agent(agent_id, local=local, now=now.mono, wall=now.wall)
         agent.host, agent.pid, agent.process_started = host, pid, process_started
         recovery.restore_agent(self.state, agent, now)
 
-    def restore_overrides(self, overrides: Overrides) -> None:
-        """Apply the settings that users changed in an earlier server. To be called after `restore_agent`."""
-        recovery.restore_overrides(self.state, overrides)
+    def restore_queue_settings(self, settings: QueueSettings) -> None:
+        """Apply what users had set in an earlier server. To be called after the Agents are restored."""
+        recovery.restore_queue_settings(self.state, settings)
 
-    def requeue_unheld(self, now: Instant) -> list[do.Instruction]:
-        """Finish the restore: tasks whose Agent was not restored wait again. Returns the instructions."""
-        self.state.out, self.state.now = [], now
-        recovery.requeue_unheld(self.state, now)
-        return self.state.out
+    def finish_restore(self, now: Instant) -> list[do.Instruction]:
+        """Make the tasks wait again whose Agent was not restored. To be called once, after all `restore_...`.
+
+        Returns:
+            What the server must do because of it, in this order.
+        """
+        self.state.instructions, self.state.now = [], now
+        recovery.finish_restore(self.state, now)
+        return self.state.instructions
 
 
 def _end_session(state: CoreState, event: ev.SessionEnding, now: Instant) -> None:
@@ -160,8 +181,8 @@ def _end_session(state: CoreState, event: ev.SessionEnding, now: Instant) -> Non
             state.end_agent(agent, "the session is ending", now)
 
 
-def _tick(state: CoreState, event: ev.Tick, now: Instant) -> None:
-    pool.watch_leases(state, now)
+def _check_leases(state: CoreState, event: ev.Tick, now: Instant) -> None:
+    pool.check_leases(state, now)
 
 
 _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] = {
@@ -174,16 +195,16 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.PrioritySet: requests.set_priority,
     ev.NoteSet: requests.set_note,
     ev.QueuePaused: requests.pause_queue,
-    ev.AgentsWanted: requests.set_agent_count,
+    ev.AgentCountSet: requests.set_agent_count,
     ev.AgentsDrained: requests.drain_agents,
     ev.AgentEndRequested: requests.end_agents,
-    ev.AgentRegistered: reports.registered,
-    ev.AgentHeard: reports.heard,
+    ev.AgentRegistered: reports.agent_registered,
+    ev.AgentHeartbeat: reports.heartbeat,
     ev.AttemptProgressed: attempts.attempt_progressed,
     ev.AttemptEnded: attempts.attempt_ended,
     ev.AgentGone: reports.agent_gone,
     ev.SessionEnding: _end_session,
-    ev.Tick: _tick,
+    ev.Tick: _check_leases,
 }
-# After these the number of local Agents may differ from the wanted one; a Tick ends waits for a launch.
-_CHANGES_POOL = frozenset({ev.AgentsWanted, ev.AgentEndRequested, ev.AgentGone, ev.Tick})
+# After these events there may be too few or too many local Agents, or a delayed launch may be due.
+_MAY_CHANGE_AGENT_COUNT = frozenset({ev.AgentCountSet, ev.AgentEndRequested, ev.AgentGone, ev.Tick})

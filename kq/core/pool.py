@@ -9,18 +9,18 @@ from .agents import Agent
 from .reports import agent_gone, launch_failed
 from .state import CoreState, Instant
 
-__all__ = ["beat_interval_s", "keep_agents", "watch_leases"]
+__all__ = ["check_leases", "heartbeat_interval_s", "keep_agents"]
 
 _A = AgentState
 _MAX_BEATS_A_SECOND = 400
 """Heartbeats, of all Agents together."""
-_LONGEST_WATCH_S = 2.0
+_MAX_CHECK_INTERVAL_S = 2.0
 """Seconds. A longer gap between two checks of the leases means that this process was suspended."""
 
 
 def keep_agents(state: CoreState, now: Instant) -> None:
     """Launch or retire local Agents to reach the wanted number."""
-    state.launch_due = None
+    state.next_launch_at = None
     if state.ending:
         return
     local = [agent for agent in state.local_agents.values() if agent.state is not _A.ENDING]
@@ -33,8 +33,8 @@ def keep_agents(state: CoreState, now: Instant) -> None:
         for agent in [agent for agent in local if agent.retiring][:missing]:
             agent.retiring = False
             missing -= 1
-            state.offer_agent(agent)
-            state.out.append(do.AgentChanged(agent.id))
+            state.add_free_agent(agent)
+            state.instructions.append(do.AgentChanged(agent.id))
         _launch_missing(state, missing, local, now)
     elif missing < 0:
         staying.sort(key=_retirement_order)
@@ -45,7 +45,7 @@ def keep_agents(state: CoreState, now: Instant) -> None:
 def _launching_works(state: CoreState, staying: list[Agent], missing: int, now: Instant) -> bool:
     """Whether an Agent launched after the last failure is steady, or all are and none is missing."""
     steady = [agent for agent in staying if agent.is_steady(now.mono)]
-    if any(agent.launched_at > state.launches.died_at for agent in steady):
+    if any(agent.launched_at > state.launches.last_death_at for agent in steady):
         return True
     return missing <= 0 and len(steady) == len(staying)
 
@@ -63,7 +63,7 @@ def _retire(state: CoreState, agent: Agent, now: Instant) -> None:
     if agent.desired is None and not agent.unexpected_attempt:
         state.end_agent(agent, "fewer Agents are wanted", now)
     else:
-        state.out.append(do.AgentChanged(agent.id))
+        state.instructions.append(do.AgentChanged(agent.id))
 
 
 def _launch_missing(state: CoreState, missing: int, local: list[Agent], now: Instant) -> None:
@@ -71,7 +71,7 @@ def _launch_missing(state: CoreState, missing: int, local: list[Agent], now: Ins
     if missing <= 0:
         return
     if now.mono < state.launches.restart_at:
-        state.launch_due = state.launches.restart_at
+        state.next_launch_at = state.launches.restart_at
     elif not state.launches.deaths:
         for _ in range(missing):
             _launch(state, now)
@@ -84,11 +84,11 @@ def _launch(state: CoreState, now: Instant) -> None:
     agent = Agent(f"a{state.next_agent}", local=True, now=now.mono, wall=now.wall)
     state.next_agent += 1
     state.add_agent(agent)
-    state.out.append(do.LaunchAgent(agent.id))
-    state.out.append(do.AgentChanged(agent.id))
+    state.instructions.append(do.LaunchAgent(agent.id))
+    state.instructions.append(do.AgentChanged(agent.id))
 
 
-def beat_interval_s(state: CoreState) -> float:
+def heartbeat_interval_s(state: CoreState) -> float:
     """The longer heartbeat interval that many Agents need, so as not to overload the server.
 
     Returns:
@@ -99,11 +99,11 @@ def beat_interval_s(state: CoreState) -> float:
     return wanted if wanted > state.settings.heartbeat_s else 0.0
 
 
-def watch_leases(state: CoreState, now: Instant) -> None:
+def check_leases(state: CoreState, now: Instant) -> None:
     """Set silent Agents to Lost, and give them up once the leases of both sides have run out."""
     settings = state.settings
     _extend_leases_after_suspension(state, now)
-    unheard_s = max(2.5 * settings.heartbeat_s, 2.5 * beat_interval_s(state), settings.lease_s / 3)
+    unheard_s = max(2.5 * settings.heartbeat_s, 2.5 * heartbeat_interval_s(state), settings.lease_s / 3)
     gone_s = settings.lease_s + settings.lease_margin_s
     for agent in list(state.agents.values()):
         silent_s = now.mono - agent.last_heard
@@ -113,13 +113,13 @@ def watch_leases(state: CoreState, now: Instant) -> None:
                 launch_failed(state, reason, now)
                 state.end_agent(agent, reason, now, force=True)
         elif silent_s > gone_s:
-            _give_up(state, agent, silent_s, now)
+            _end_silent_agent(state, agent, silent_s, now)
         elif silent_s > unheard_s and agent.state not in (_A.LOST, _A.ENDING):
             agent.reason = "it does not answer"
             state.set_agent_state(agent, _A.LOST, now)
 
 
-def _give_up(state: CoreState, agent: Agent, silent_s: float, now: Instant) -> None:
+def _end_silent_agent(state: CoreState, agent: Agent, silent_s: float, now: Instant) -> None:
     """Handle silence beyond the lease: kill a local Agent; a remote one has ended its render itself."""
     reason = f"its Agent was silent for {silent_s:.0f} s"
     if not agent.local:
@@ -133,8 +133,8 @@ def _extend_leases_after_suspension(state: CoreState, now: Instant) -> None:
 
     The messages of that time are in the sockets, not yet read: the Agents were not silent.
     """
-    before, state.watched_at = state.watched_at, now.mono
-    pause_s = 0.0 if before is None else now.mono - before - _LONGEST_WATCH_S
+    before, state.leases_checked_at = state.leases_checked_at, now.mono
+    pause_s = 0.0 if before is None else now.mono - before - _MAX_CHECK_INTERVAL_S
     if pause_s > 0:
         for agent in state.agents.values():
             agent.last_heard = min(agent.last_heard + pause_s, now.mono)

@@ -30,7 +30,7 @@ class ReadyJobs:
         """Makes each heap entry unique: Job objects cannot be compared."""
         self._sweep_at = _SWEEP_AT_LEAST
 
-    def list_job(self, job: Job) -> None:
+    def add(self, job: Job) -> None:
         """Add `job`, unless it is listed. To be called whenever it may have become eligible."""
         if job.listed_priority == job.priority and job.listed_age:
             return

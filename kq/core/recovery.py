@@ -9,23 +9,23 @@ from . import events as ev
 from .agents import STEADY_S, Agent
 from .attempts import attempt_ended, attempt_lost, requeue, stop_task
 from .jobs import Job
-from .state import CoreState, Instant, Overrides
+from .state import CoreState, Instant, QueueSettings
 
-__all__ = ["requeue_unheld", "restore_agent", "restore_job", "restore_overrides", "take_up"]
+__all__ = ["adopt_attempts", "finish_restore", "restore_agent", "restore_job", "restore_queue_settings"]
 
 
 def restore_job(state: CoreState, job: Job) -> None:
-    """Add a job from the journal, and note in `held` which Agents run its tasks."""
+    """Add a job from the journal, and note in `restored_assignments` which Agents run its tasks."""
     state.jobs[job.id] = job
     state.next_order = max(state.next_order, job.order + 1)
     state.link(job)
-    state.offer(job)
+    state.add_ready_job(job)
     for task in job.running_indices():
         detail = job.details[task]
-        held = state.held.get(detail.agent)
+        held = state.restored_assignments.get(detail.agent)
         # An Agent runs one task: of two in the journal, the one that started last.
         if held is None or (detail.started or 0.0) > (state.jobs[held[0]].details[held[1]].started or 0.0):
-            state.held[detail.agent] = (job.id, task, detail.attempts)
+            state.restored_assignments[detail.agent] = (job.id, task, detail.attempts)
 
 
 def restore_agent(state: CoreState, agent: Agent, now: Instant) -> None:
@@ -33,28 +33,28 @@ def restore_agent(state: CoreState, agent: Agent, now: Instant) -> None:
     agent.registered_at = now.mono - STEADY_S
     agent.state = AgentState.LOST
     agent.reason = "the queue's server was started again"
-    held = state.held.pop(agent.id, None)
+    held = state.restored_assignments.pop(agent.id, None)
     if held is not None:
-        agent.give(*held, now.mono)
+        agent.assign(*held, now.mono)
     state.add_agent(agent)
-    state.awaited[agent.id] = None
+    state.unreported_agents[agent.id] = None
     digits = agent.id[1:]
     if agent.id.startswith("a") and digits.isascii() and digits.isdigit():
         state.next_agent = max(state.next_agent, int(digits) + 1)
 
 
-def restore_overrides(state: CoreState, overrides: Overrides) -> None:
+def restore_queue_settings(state: CoreState, settings: QueueSettings) -> None:
     """Apply the settings that users changed. Agents must be restored before."""
-    state.paused, state.agents_wanted = overrides.paused, overrides.agents_wanted
-    for agent_id in overrides.drained:
+    state.paused, state.agents_wanted = settings.paused, settings.agents_wanted
+    for agent_id in settings.drained:
         agent = state.agents.get(agent_id)
         if agent is not None:
             agent.draining = True
 
 
-def requeue_unheld(state: CoreState, now: Instant) -> None:
+def finish_restore(state: CoreState, now: Instant) -> None:
     """Finish the restore: link the dependencies of jobs, and requeue tasks without a restored Agent."""
-    state.held.clear()
+    state.restored_assignments.clear()
     for job in list(state.jobs.values()):
         # Again, for jobs that were restored before their dependencies.
         state.link(job)
@@ -65,7 +65,7 @@ def requeue_unheld(state: CoreState, now: Instant) -> None:
                 attempt_lost(state, job, task, "it was cut off when the queue's server died", None, now)
 
 
-def take_up(
+def adopt_attempts(
     state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], holding: str, now: Instant
 ) -> None:
     """Adopt the attempts in the first report of an awaited Agent, also those missing in the journal.
@@ -76,7 +76,7 @@ def take_up(
     Args:
         holding: id of the attempt that the Agent runs; empty for none.
     """
-    del state.awaited[agent.id]
+    del state.unreported_agents[agent.id]
     for ending in endings:
         _adopt_attempt(state, agent, ending.attempt, now)
         attempt_ended(state, ev.AttemptEnded(ending), now)
@@ -98,12 +98,12 @@ def _adopt_attempt(state: CoreState, agent: Agent, name: str, now: Instant) -> N
     if job.task_state(task).is_on_agent:
         holder = state.agents.get(detail.agent)
         if holder is not None and holder.desired is not None and holder.desired[:2] == (job.id, task):
-            holder.drop()
+            holder.unassign()
     detail.restart = False
     cancelled = job.task_state(task) is TaskState.CANCELLED
     if job.task_state(task) is not TaskState.WAITING:
         state.move_task(job, task, TaskState.WAITING)
-    state.place(job, task, attempt, agent, now)
+    state.record_assignment(job, task, attempt, agent, now)
     if cancelled:
         # It was cancelled since, while it was not known to be running.
         stop_task(state, job, task)

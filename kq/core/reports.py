@@ -11,7 +11,7 @@ from .agents import Agent
 from .attempts import attempt_ended, attempt_lost, requeue, settle
 from .state import CoreState, Instant
 
-__all__ = ["agent_gone", "heard", "launch_failed", "registered"]
+__all__ = ["agent_gone", "agent_registered", "heartbeat", "launch_failed"]
 
 _A = AgentState
 _RESEND_AFTER_S = 5.0
@@ -19,13 +19,13 @@ _MAX_ASSIGNED = 2**40
 """Upper limit of an order number that an Agent reports, so that our next number fits its field."""
 
 
-def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> None:
+def agent_registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> None:
     """Handle a registration: of a new Agent, a reconnected one, or one that an earlier server started."""
     agent = state.agents.get(event.agent)
     if agent is None:
         if state.ending or (event.local and _was_launched_here(state, event.agent)):
             reason = "the session is ending" if state.ending else "the queue counts it as gone"
-            state.out.append(do.EndAgent(event.agent, reason, force=not state.ending))
+            state.instructions.append(do.EndAgent(event.agent, reason, force=not state.ending))
             return
         agent = Agent(event.agent, local=event.local, now=now.mono, wall=now.wall)
         state.add_agent(agent)
@@ -37,8 +37,8 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
     if agent.registered_at is None:
         agent.registered_at = now.mono
         agent.reason = agent.reason if agent.state is _A.ENDING else ""
-    if agent.id in state.awaited:
-        recovery.take_up(state, agent, event.endings, event.holding, now)
+    if agent.id in state.unreported_agents:
+        recovery.adopt_attempts(state, agent, event.endings, event.holding, now)
     acknowledged = _apply_endings(state, agent, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
         return
@@ -47,7 +47,7 @@ def registered(state: CoreState, event: ev.AgentRegistered, now: Instant) -> Non
         _resend_order(state, agent, now)
     agent.unexpected_attempt = event.holding if event.holding != agent.desired_attempt_id else ""
     settle(state, agent, now)
-    state.out.append(do.AgentChanged(agent.id))
+    state.instructions.append(do.AgentChanged(agent.id))
     _acknowledge(state, agent, 0, acknowledged)
 
 
@@ -63,16 +63,16 @@ def _was_launched_here(state: CoreState, agent_id: str) -> bool:
     )
 
 
-def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
+def heartbeat(state: CoreState, event: ev.AgentHeartbeat, now: Instant) -> None:
     """Handle a heartbeat: compare what the Agent runs with what it should run."""
     agent = state.agents.get(event.agent)
     if agent is None or agent.registered_at is None:
-        state.out.append(do.AskToRegister(event.agent))
+        state.instructions.append(do.AskToRegister(event.agent))
         return
     agent.last_heard = now.mono
-    if agent.id in state.awaited:
+    if agent.id in state.unreported_agents:
         # A registration must report first what it runs: a heartbeat may predate the last order it received.
-        state.out.append(do.AskToRegister(agent.id))
+        state.instructions.append(do.AskToRegister(agent.id))
         return
     acknowledged = _apply_endings(state, agent, event.endings, event.assigned, now)
     if agent.state is _A.ENDING:
@@ -80,10 +80,10 @@ def heard(state: CoreState, event: ev.AgentHeard, now: Instant) -> None:
     _note_usage(state, agent, event)
     holds_wanted = event.holding == agent.desired_attempt_id
     if holds_wanted:
-        agent.idle_beats = 0
+        agent.heartbeats_without_desired = 0
     elif agent.desired is not None:
-        agent.idle_beats += 1
-        if event.assigned >= agent.assign_number and agent.idle_beats >= 2:
+        agent.heartbeats_without_desired += 1
+        if event.assigned >= agent.assign_number and agent.heartbeats_without_desired >= 2:
             # It received the order, does not run it and did not report its end: it will never run it.
             requeue(state, agent, now)
         elif event.assigned < agent.assign_number and now.mono - agent.assigned_at > _RESEND_AFTER_S:
@@ -99,7 +99,7 @@ def _apply_endings(
     """Apply the ends of attempts that an Agent reports. Returns their ids, to be acknowledged."""
     if agent.state is _A.ENDING:
         # Its heartbeat is not acknowledged: if the order to end is lost, its lease runs out.
-        state.out.append(do.EndAgent(agent.id, agent.reason, again=agent.is_replaced))
+        state.instructions.append(do.EndAgent(agent.id, agent.reason, again=agent.is_replaced))
     for ending in endings:
         attempt_ended(state, ev.AttemptEnded(ending), now)
     # It may have received higher numbers from an earlier server: the next order must be above them.
@@ -111,15 +111,15 @@ def _resend_order(state: CoreState, agent: Agent, now: Instant) -> None:
     """Send the Agent's assignment again under the same number."""
     if agent.desired is not None:
         agent.assigned_at = now.mono
-        state.out.append(do.Assign(agent.id, agent.assign_number, *agent.desired))
+        state.instructions.append(do.Assign(agent.id, agent.assign_number, *agent.desired))
 
 
-def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeard) -> None:
+def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeartbeat) -> None:
     """Record CPU and memory use, and the peak memory of the task that the Agent runs."""
     if agent.cpu_percent == event.cpu_percent and agent.memory == event.memory:
         return
     agent.cpu_percent, agent.memory = event.cpu_percent, event.memory
-    state.out.append(do.AgentChanged(agent.id))
+    state.instructions.append(do.AgentChanged(agent.id))
     if agent.desired is None or event.holding != agent.desired_attempt_id or event.memory is None:
         return
     job, task = state.jobs[agent.desired[0]], agent.desired[1]
@@ -127,14 +127,14 @@ def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeard) -> None:
     if event.memory > (detail.peak_memory or 0):
         detail.peak_memory = event.memory
         job.peak_memory = max(job.peak_memory or 0, event.memory)
-        state.out.append(do.TaskChanged(job.id, task))
+        state.instructions.append(do.TaskChanged(job.id, task))
 
 
 def _acknowledge(state: CoreState, agent: Agent, beat: int, acknowledged: tuple[str, ...]) -> None:
     stop = False
     if agent.desired is not None:
         stop = state.jobs[agent.desired[0]].task_state(agent.desired[1]) is TaskState.STOPPING
-    state.out.append(do.Acknowledge(agent.id, beat, agent.desired_attempt_id, stop, acknowledged))
+    state.instructions.append(do.Acknowledge(agent.id, beat, agent.desired_attempt_id, stop, acknowledged))
 
 
 def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:
@@ -156,6 +156,6 @@ def launch_failed(state: CoreState, reason: str, now: Instant) -> None:
     if now.mono < state.launches.restart_at:
         # Agents that were launched together and failed together count as one failure.
         return
-    state.launches.died(now.mono)
+    state.launches.record_death(now.mono)
     if state.launches.deaths >= 3:
         state.set_launch_problem(f"Agents cannot start: {reason}")

@@ -52,10 +52,10 @@ def submit(state: CoreState, event: ev.JobSubmitted, now: Instant) -> None:
     job = Job(event.job_id, event.spec, state.next_order, now.wall)
     state.next_order += 1
     state.jobs[job.id] = job
-    state.out.append(do.JobChanged(job.id))
+    state.instructions.append(do.JobChanged(job.id))
     state.link(job)
     state.explain_waiting(job)
-    state.offer(job)
+    state.add_ready_job(job)
 
 
 def start_jobs(state: CoreState, event: ev.JobsStarted, now: Instant) -> None:
@@ -84,7 +84,7 @@ def _restart_after_stop(job: Job, task: int) -> bool:
 def _explain_restart(state: CoreState, job: Job) -> None:
     """Set the job's reason: tasks of it start again once they have stopped."""
     job.explain("starts again when what ran before is gone", WaitReason.RESTART)
-    state.out.append(do.JobChanged(job.id))
+    state.instructions.append(do.JobChanged(job.id))
 
 
 def _reset_tasks(state: CoreState, job: Job, states: frozenset[TaskState]) -> int:
@@ -94,7 +94,7 @@ def _reset_tasks(state: CoreState, job: Job, states: frozenset[TaskState]) -> in
     for index in with_details:
         _clear_result(job, index)
     if count:
-        state.out.append(do.TasksReset(job.id))
+        state.instructions.append(do.TasksReset(job.id))
     return count
 
 
@@ -118,7 +118,7 @@ def _reopen(state: CoreState, job: Job) -> None:
     job.exit_code = None
     job.from_history = False
     state.explain_waiting(job)
-    state.offer(job)
+    state.add_ready_job(job)
     state.update_dependents(job)
 
 
@@ -200,8 +200,8 @@ def set_priority(state: CoreState, event: ev.PrioritySet, now: Instant) -> None:
     for job in state.jobs_of(event.job_ids):
         if job.priority != event.priority:
             job.priority = event.priority
-            state.out.append(do.JobChanged(job.id))
-            state.offer(job)
+            state.instructions.append(do.JobChanged(job.id))
+            state.add_ready_job(job)
 
 
 def set_note(state: CoreState, event: ev.NoteSet, now: Instant) -> None:
@@ -210,23 +210,23 @@ def set_note(state: CoreState, event: ev.NoteSet, now: Instant) -> None:
     for job in state.jobs_of(event.job_ids):
         if job.note != event.note:
             job.note = event.note
-            state.out.append(do.JobChanged(job.id))
+            state.instructions.append(do.JobChanged(job.id))
 
 
 def pause_queue(state: CoreState, event: ev.QueuePaused, now: Instant) -> None:
     """Pause or resume the assignment of tasks. Running tasks are not affected."""
     if state.paused is not event.paused:
         state.paused = event.paused
-        state.out.append(do.QueueChanged())
+        state.instructions.append(do.QueueChanged())
 
 
-def set_agent_count(state: CoreState, event: ev.AgentsWanted, now: Instant) -> None:
+def set_agent_count(state: CoreState, event: ev.AgentCountSet, now: Instant) -> None:
     """Set how many local Agents there should be; kq/core/pool.py starts and ends them."""
     if not 0 <= event.count <= MAX_AGENTS:
         raise BadInput(f"Invalid number of Agents: {event.count}. Use 0 to {MAX_AGENTS}")
     if state.agents_wanted != event.count:
         state.agents_wanted = event.count
-        state.out.append(do.QueueChanged())
+        state.instructions.append(do.QueueChanged())
 
 
 def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> None:
@@ -234,8 +234,8 @@ def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> Non
     for agent in state.agents_of(event.agent_ids):
         if agent.draining is not event.draining:
             agent.draining = event.draining
-            state.out.append(do.AgentChanged(agent.id))
-            state.offer_agent(agent)
+            state.instructions.append(do.AgentChanged(agent.id))
+            state.add_free_agent(agent)
 
 
 def end_agents(state: CoreState, event: ev.AgentEndRequested, now: Instant) -> None:
@@ -247,7 +247,7 @@ def end_agents(state: CoreState, event: ev.AgentEndRequested, now: Instant) -> N
         if agent.state is not AgentState.ENDING:
             if agent.local and not event.again and not agent.retiring and state.agents_wanted:
                 state.agents_wanted -= 1
-                state.out.append(do.QueueChanged())
+                state.instructions.append(do.QueueChanged())
             agent.end_requested = True
             agent.is_replaced = event.again
             state.end_agent(agent, "it was asked to end", now, force=agent.state is AgentState.LOST)

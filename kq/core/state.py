@@ -18,7 +18,7 @@ from .agents import Agent
 from .jobs import Job
 from .ready import ReadyJobs
 
-__all__ = ["CoreSettings", "CoreState", "Instant", "Overrides"]
+__all__ = ["CoreSettings", "CoreState", "Instant", "QueueSettings"]
 
 
 _ONLY_WAITING = frozenset({TaskState.WAITING})
@@ -47,7 +47,7 @@ class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_agent_losses: int = 3
 
 
-class Overrides(msgspec.Struct, frozen=True, kw_only=True):
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the queue that users changed. They survive a restart of the session's server."""
 
     paused: bool
@@ -72,7 +72,7 @@ class CoreState:
         self.free: OrderedDict[str, Agent] = OrderedDict()
         """Agents that may be free, the next one last; `dispatch` checks each before it assigns a task."""
         self.ready = ReadyJobs(self.is_eligible)
-        self.held: dict[str, tuple[str, int, int]] = {}
+        self.restored_assignments: dict[str, tuple[str, int, int]] = {}
         """During a restore from the journal, by Agent: job, task and attempt number of what it ran."""
         self.paused = False
         self.ending = False
@@ -81,18 +81,18 @@ class CoreState:
         self.next_agent = 1
         self.launches = RestartLimit(delay_s=0.25, max_delay_s=30.0)
         """Counts consecutive failed launches, and delays the next launch."""
-        self.launch_due: float | None = None
+        self.next_launch_at: float | None = None
         """Monotonic seconds of the next launch, when it is delayed after a failure."""
-        self.watched_at: float | None = None
+        self.leases_checked_at: float | None = None
         """Monotonic seconds of the last check of the leases."""
-        self.awaited: dict[str, None] = {}
+        self.unreported_agents: dict[str, None] = {}
         """Agents of an earlier server that have not reported since the restart (an ordered set). Nothing is
         assigned until all have: they may run attempts that the journal does not have."""
         self.launch_problem = ""
         """Why Agents cannot start; empty when they can."""
         self.problem = ""
         """Any other problem shown to users; set by kq/server."""
-        self.out: list[do.Instruction] = []
+        self.instructions: list[do.Instruction] = []
         self.now = Instant(0.0, 0.0)
         """The time of the event being handled."""
 
@@ -137,21 +137,21 @@ class CoreState:
         limit = job.spec.max_parallel
         return not job.unmet_dependencies and not (limit and job.on_agents >= limit)
 
-    def offer(self, job: Job) -> None:
+    def add_ready_job(self, job: Job) -> None:
         """List `job` among those that tasks are assigned from, when it has waiting tasks."""
         if job.waiting:
-            self.ready.list_job(job)
+            self.ready.add(job)
 
     def move_task(self, job: Job, task: int, new: TaskState, agent: str = "") -> None:
         """Change the state of a task. `agent`: id of the Agent that it is assigned to, for the story."""
         job.set_task_state(task, new, self.now.wall, agent)
-        self.out.append(do.TaskChanged(job.id, task))
+        self.instructions.append(do.TaskChanged(job.id, task))
 
     def after_task(self, job: Job, now: Instant) -> None:
         """Update the job, and the jobs that wait for it, after tasks ended, were cancelled or wait again."""
         if not job.is_over:
             self.explain_waiting(job)
-            self.offer(job)
+            self.add_ready_job(job)
             return
         job.completed = now.wall
         if job.is_complete:
@@ -171,7 +171,7 @@ class CoreState:
             else:
                 dependent.unmet_dependencies[job.id] = None
             self.explain_waiting(dependent)
-            self.offer(dependent)
+            self.add_ready_job(dependent)
 
     def explain_waiting(self, job: Job) -> None:
         """Set as the job's reason which jobs it waits for, if any."""
@@ -189,7 +189,7 @@ class CoreState:
         elif job.wait_reason is not WaitReason.DEPENDENCIES:
             return
         if job.explain(reason, wait_reason):
-            self.out.append(do.JobChanged(job.id))
+            self.instructions.append(do.JobChanged(job.id))
 
     def link(self, job: Job) -> None:
         """Register the dependencies of `job`. Unknown (removed) jobs are not waited for."""
@@ -203,7 +203,7 @@ class CoreState:
     def forget(self, job: Job, now: Instant) -> None:
         """Remove the job. Jobs that still wait for it are cancelled."""
         del self.jobs[job.id]
-        self.out.append(do.JobRemoved(job.id))
+        self.instructions.append(do.JobRemoved(job.id))
         for before in job.spec.after:
             others = self.dependents.get(before)
             if others is not None:
@@ -223,9 +223,9 @@ class CoreState:
         moved = job.reset_tasks(_ONLY_WAITING, TaskState.CANCELLED, self.now.wall, reason)
         explained = job.explain(reason)
         if moved:
-            self.out.append(do.TasksReset(job.id))
+            self.instructions.append(do.TasksReset(job.id))
         elif explained:
-            self.out.append(do.JobChanged(job.id))
+            self.instructions.append(do.JobChanged(job.id))
 
     def add_agent(self, agent: Agent) -> None:
         """Add a new or restored Agent."""
@@ -235,36 +235,36 @@ class CoreState:
 
     def forget_agent(self, agent: Agent) -> None:
         """Remove the Agent. The task that it was running keeps its id."""
-        for place in (self.agents, self.local_agents, self.free, self.awaited):
+        for place in (self.agents, self.local_agents, self.free, self.unreported_agents):
             place.pop(agent.id, None)
-        self.out.append(do.AgentRemoved(agent.id))
+        self.instructions.append(do.AgentRemoved(agent.id))
 
     def set_launch_problem(self, problem: str) -> None:
         """Set why Agents cannot start, as shown to users; empty when they can."""
         if self.launch_problem != problem:
             self.launch_problem = problem
-            self.out.append(do.QueueChanged())
+            self.instructions.append(do.QueueChanged())
 
     def set_agent_state(self, agent: Agent, new: AgentState, now: Instant) -> None:
         """Change the state of an Agent. Raises IllegalTransition."""
         if agent.set_state(new, now.wall):
-            self.out.append(do.AgentChanged(agent.id))
+            self.instructions.append(do.AgentChanged(agent.id))
 
     def end_agent(self, agent: Agent, reason: str, now: Instant, *, force: bool = False) -> None:
         """Order an Agent to end; it stays in `agents` until AgentGone. `force`: kill it without asking."""
         agent.reason = reason
         self.set_agent_state(agent, AgentState.ENDING, now)
-        self.out.append(do.EndAgent(agent.id, reason, force, agent.is_replaced))
+        self.instructions.append(do.EndAgent(agent.id, reason, force, agent.is_replaced))
 
-    def offer_agent(self, agent: Agent) -> None:
+    def add_free_agent(self, agent: Agent) -> None:
         """List the Agent as free, if it is: assigned to first, or last if its latest attempt failed."""
         if agent.is_free and agent.id not in self.free:
             self.free[agent.id] = agent
-            self.free.move_to_end(agent.id, last=agent.did_well)
+            self.free.move_to_end(agent.id, last=agent.last_attempt_ok)
 
     def dispatch(self, now: Instant) -> None:
         """Assign tasks to free Agents until either run out. Nothing while paused, ending or restoring."""
-        if self.paused or self.ending or self.awaited:
+        if self.paused or self.ending or self.unreported_agents:
             return
         while self.free:
             agent = next(reversed(self.free.values()))
@@ -277,11 +277,11 @@ class CoreState:
             del self.free[agent.id]
             task = job.take_waiting()
             attempt = job.detail(task).attempts + 1
-            self.place(job, task, attempt, agent, now)
+            self.record_assignment(job, task, attempt, agent, now)
             agent.assign_number += 1
-            self.out.append(do.Assign(agent.id, agent.assign_number, job.id, task, attempt))
+            self.instructions.append(do.Assign(agent.id, agent.assign_number, job.id, task, attempt))
 
-    def place(self, job: Job, task: int, attempt: int, agent: Agent, now: Instant) -> None:
+    def record_assignment(self, job: Job, task: int, attempt: int, agent: Agent, now: Instant) -> None:
         """Record that `agent` runs the Waiting `task`, as attempt number `attempt`."""
         self.move_task(job, task, TaskState.RUNNING, agent.id)
         detail = job.detail(task)
@@ -300,6 +300,6 @@ class CoreState:
         job.explain("")
         if job.total == 1:
             job.warning = ""
-        agent.give(job.id, task, attempt, now.mono)
+        agent.assign(job.id, task, attempt, now.mono)
         if agent.state is not AgentState.ENDING:
             self.set_agent_state(agent, AgentState.BUSY, now)

@@ -17,8 +17,8 @@ __all__ = [
     "RECORD_DELAY_S",
     "SETTLE_S",
     "AttemptFile",
-    "EngineRow",
     "EngineState",
+    "EngineStatus",
     "Poll",
     "TaskView",
     "decide_task",
@@ -64,7 +64,7 @@ _WHY_FAILED: Mapping[EngineState, str] = {
 }
 
 
-class EngineRow(NamedTuple):
+class EngineStatus(NamedTuple):
     """One task as the engine lists it."""
 
     state: EngineState
@@ -126,7 +126,7 @@ class TaskView(NamedTuple):
 
 
 def decide_task(
-    row: EngineRow | None,
+    row: EngineStatus | None,
     attempts: Sequence[AttemptFile],
     *,
     token: str,
@@ -184,7 +184,7 @@ def decide_task(
     return TaskView(TaskState.FAILED, "the farm no longer lists it, and it was never started", number)
 
 
-def _stopped(row: EngineRow | None, last: AttemptFile, number: int, *, is_stop_wanted: bool) -> TaskView:
+def _stopped(row: EngineStatus | None, last: AttemptFile, number: int, *, is_stop_wanted: bool) -> TaskView:
     """Return the state of a task whose runner was stopped: by the user, a limit or a farm operator."""
     node = last.node or last.host
     if is_stop_wanted:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from .decide import EngineRow
+from .decide import EngineStatus
 
-__all__ = ["Engine", "Option", "Row"]
+__all__ = ["Engine", "EngineTask", "Option"]
 
 
 class Option(NamedTuple):
@@ -18,14 +18,14 @@ class Option(NamedTuple):
     help: str
 
 
-class Row(NamedTuple):
+class EngineTask(NamedTuple):
     """One task in an engine's list."""
 
     engine_id: str
     token: str
     task: int
     """The task's number minus the submission's offset."""
-    what: EngineRow
+    status: EngineStatus
 
 
 class Engine(Protocol):
@@ -55,13 +55,13 @@ class Engine(Protocol):
 
         Args:
             name: the job's name.
-            token: identifies the submission in `look`.
+            token: identifies the submission in `list_tasks`.
             tasks: numbers of the tasks.
             offset: subtracted from the numbers: with 1000, the engine's task 3 is task 1003.
             options: values by the name of an Option.
         """
 
-    def look(self) -> list[Row]:
+    def list_tasks(self) -> list[EngineTask]:
         """List all tasks of this user's submissions that have a token of kq."""
 
     def stop(self, engine_ids: Sequence[str]) -> None:

@@ -17,8 +17,8 @@ import msgspec
 from ..errors import BadInput, ConnectionLost, KqError, NotFound, Refused
 from ..records import AttemptRecord, JobRecord, JobSpec, TaskRecord, check_job_id
 from ..states import TaskState
-from .decide import EngineRow, Poll, poll_delay_s
-from .engine import Engine, Row
+from .decide import EngineStatus, Poll, poll_delay_s
+from .engine import Engine, EngineTask
 from .known_job import KnownJob
 from .new_job import create_job, limits_of, unsent_record
 from .outputs import UnseenOutputs, is_local
@@ -58,7 +58,7 @@ class Farm:
         self._published = PublishedJobs()
         self._lock = threading.Lock()
         self._poll: Poll | None = None
-        self._rows: dict[str, dict[int, EngineRow]] = {}
+        self._rows: dict[str, dict[int, EngineStatus]] = {}
         self._failed_polls = 0
         self._answer_s = 0.0
         self._closed = False
@@ -282,7 +282,7 @@ class Farm:
         live = [job for job in self._jobs.values() if job.is_live]
         asked = time.monotonic()
         try:
-            rows = self._engine.look()
+            rows = self._engine.list_tasks()
         except KqError as error:
             self._failed_polls += 1
             if self._poll is not None:
@@ -433,8 +433,8 @@ class Farm:
             self._forget(job)
 
 
-def _by_token(rows: Sequence[Row]) -> dict[str, dict[int, EngineRow]]:
-    found: dict[str, dict[int, EngineRow]] = {}
+def _by_token(rows: Sequence[EngineTask]) -> dict[str, dict[int, EngineStatus]]:
+    found: dict[str, dict[int, EngineStatus]] = {}
     for row in rows:
-        found.setdefault(row.token, {})[row.task] = row.what
+        found.setdefault(row.token, {})[row.task] = row.status
     return found

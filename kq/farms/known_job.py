@@ -13,12 +13,12 @@ from ..patterns import OutputPatterns, load_patterns
 from ..plain_text import one_line
 from ..records import AttemptRecord, JobRecord, TaskRecord
 from ..states import Outcome, TaskState, derive_job_state
-from .decide import AttemptFile, EngineRow, Poll, TaskView, decide_task
+from .decide import AttemptFile, EngineStatus, Poll, TaskView, decide_task
 from .job_folder import FarmJob, JobFolder, Submission
 
-__all__ = ["KnownJob", "RowsByToken"]
+__all__ = ["KnownJob", "StatusesByToken"]
 
-RowsByToken = Mapping[str, Mapping[int, EngineRow]]
+StatusesByToken = Mapping[str, Mapping[int, EngineStatus]]
 """An engine's list, by the submission's token and the task's number minus its offset."""
 
 _UNKNOWN = TaskView(TaskState.WAITING)
@@ -96,7 +96,7 @@ class KnownJob:
         """Return the latest submission of each task."""
         return {task: each for each in self.kept.submissions for task in each.tasks}
 
-    def decide(self, rows: RowsByToken, poll: Poll | None) -> bool:
+    def decide(self, rows: StatusesByToken, poll: Poll | None) -> bool:
         """Update the views of all tasks from the engine's list and the records. Returns whether any changed.
 
         Raises OSError.

@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 
 from ..errors import BadInput, ConnectionLost, Refused
 from ..plain_text import one_line, quoted
-from .decide import EngineRow, EngineState
-from .engine import Option, Row
+from .decide import EngineState, EngineStatus
+from .engine import EngineTask, Option
 from .job_folder import RUNNER
 
 __all__ = ["OpenCue", "job_spec", "read_job_name"]
@@ -62,7 +62,7 @@ class OpenCue:
         given = os.environ if environment is None else environment
         self._user = given.get("KQ_OPENCUE_USER") or getpass.getuser()
         self._pycue: Any = None
-        self._finished: dict[str, list[Row]] = {}
+        self._finished: dict[str, list[EngineTask]] = {}
         """Rows of finished jobs, by job name; cached, because they do not change."""
 
     def check(self, options: Mapping[str, str]) -> list[str]:
@@ -76,7 +76,7 @@ class OpenCue:
         show = options["show"]
         try:
             self._call(api.findShow, show)
-        except _NotThere as error:
+        except _JobNotFound as error:
             raise Refused(f"OpenCue has no show {quoted(show)}") from error
         return []
 
@@ -101,11 +101,11 @@ class OpenCue:
             raise Refused("Cuebot took the job and named none: look for it in CueGUI")
         return str(jobs[0].data.name)
 
-    def look(self) -> list[Row]:
+    def list_tasks(self) -> list[EngineTask]:
         """See Engine."""
         api = self._client().api
         jobs = self._call(api.getJobs, user=[self._user], regex=[_NAME.pattern], include_finished=True)
-        rows: list[Row] = []
+        rows: list[EngineTask] = []
         finished = {}
         for job in jobs:
             name = str(job.data.name)
@@ -126,7 +126,7 @@ class OpenCue:
             try:
                 job = self._call(api.findJob, name)
                 self._call(job.kill, username=self._user, reason="stopped in Katana Queue")
-            except _NotThere:
+            except _JobNotFound:
                 continue  # over already
 
     def stop_tasks(self, engine_id: str, indexes: Sequence[int]) -> None:
@@ -137,7 +137,7 @@ class OpenCue:
         try:
             job = self._call(api.findJob, engine_id)
             self._call(job.eatFrames, range=_ranges([index + offset for index in indexes]))
-        except _NotThere:
+        except _JobNotFound:
             pass  # over already
 
     def start_now(self, engine_id: str, index: int) -> None:
@@ -174,7 +174,7 @@ class OpenCue:
             kind = type(error) if is_own else exceptions.EXCEPTION_MAP.get(error.code())
             message = one_line(str(error) if is_own else str(error.details()))[:500]
             if kind is exceptions.EntityNotFoundException:
-                raise _NotThere(message) from error
+                raise _JobNotFound(message) from error
             if kind in (
                 exceptions.ConnectionException,
                 exceptions.DeadlineExceededException,
@@ -184,7 +184,7 @@ class OpenCue:
                 raise ConnectionLost(f"Cuebot does not answer: {message}") from error
             raise Refused(f"OpenCue refused it: {message}") from error
 
-    def _rows_of(self, job: Any, token: str, offset: int) -> list[Row]:
+    def _rows_of(self, job: Any, token: str, offset: int) -> list[EngineTask]:
         frames: list[Any] = []
         page = 1
         while True:
@@ -195,7 +195,7 @@ class OpenCue:
             page += 1
         is_paused = bool(job.data.is_paused)
         return [
-            Row(
+            EngineTask(
                 str(job.data.name),
                 token,
                 int(frame.data.number) - offset,
@@ -205,7 +205,7 @@ class OpenCue:
         ]
 
 
-class _NotThere(Refused):
+class _JobNotFound(Refused):
     """OpenCue has no such entity."""
 
 
@@ -226,7 +226,7 @@ def _state_of(message: Any) -> str:
     return str(message.DESCRIPTOR.fields_by_name["state"].enum_type.values_by_number[message.state].name)
 
 
-def _row(frame: Any, *, is_paused: bool) -> EngineRow:
+def _row(frame: Any, *, is_paused: bool) -> EngineStatus:
     """Convert a frame (a `job.Frame` of OpenCue's protocol)."""
     state = _STATES.get(_state_of(frame), EngineState.PENDING)
     if state is EngineState.FAILED and frame.exit_status == _OUT_OF_MEMORY:
@@ -237,7 +237,7 @@ def _row(frame: Any, *, is_paused: bool) -> EngineRow:
     elif state is EngineState.FAILED:
         reason = f"OpenCue gave it up, exit status {frame.exit_status}: see its log in CueGUI"
     host = "" if state is EngineState.PENDING else str(frame.last_resource).partition("/")[0]
-    return EngineRow(state, reason, host)
+    return EngineStatus(state, reason, host)
 
 
 def read_job_name(name: str) -> tuple[str, int] | None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from .. import process
 from ..errors import BadInput, ConnectionLost, Refused
 from ..plain_text import one_line, quoted
-from .decide import EngineRow, EngineState
-from .engine import Option, Row
+from .decide import EngineState, EngineStatus
+from .engine import EngineTask, Option
 from .job_folder import RUNNER
 
 __all__ = ["Slurm", "parse_minutes", "parse_rows", "wait_reason"]
@@ -203,7 +203,7 @@ class Slurm:
             raise Refused(f"sbatch answered {quoted(one_line(answer)[:200])}")
         return found[1]
 
-    def look(self) -> list[Row]:
+    def list_tasks(self) -> list[EngineTask]:
         """See Engine."""
         command = ["squeue", "--noheader", "--array", "--me", "--states=all", f"--format={_FORMAT}"]
         return parse_rows(self._run(command, _COMMAND_TIMEOUT_S), time.time())
@@ -247,7 +247,7 @@ class Slurm:
         raise Refused(f"Slurm refused it: {said}")
 
 
-def parse_rows(listed: str, now: float) -> list[Row]:
+def parse_rows(listed: str, now: float) -> list[EngineTask]:
     """Parse squeue's output in _FORMAT. Returns the rows of kq's tasks; other lines are ignored.
 
     Args:
@@ -264,11 +264,11 @@ def parse_rows(listed: str, now: float) -> list[Row]:
         if known is EngineState.FAILED and reason == "JobLaunchFailure":
             words = _REASONS[reason]
         rows.append(
-            Row(
+            EngineTask(
                 engine_id,
                 comment.removeprefix(_COMMENT_MARK).strip(),
                 int(index),
-                EngineRow(known, words, node),
+                EngineStatus(known, words, node),
             )
         )
     return rows

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ..errors import ConnectionLost, KqError, Refused
 from .engine import Engine
 from .job_folder import Submission
-from .known_job import KnownJob, RowsByToken
+from .known_job import KnownJob, StatusesByToken
 
 __all__ = ["Submitter"]
 
@@ -73,7 +73,7 @@ class Submitter:
             raise
         job.folder.save(kept)
 
-    def settle(self, job: KnownJob, rows: RowsByToken, engine_ids: dict[str, str]) -> None:
+    def settle(self, job: KnownJob, rows: StatusesByToken, engine_ids: dict[str, str]) -> None:
         """Find submissions whose reply was lost, by their token; repeat those not listed after 60 s.
 
         Args:
@@ -104,7 +104,7 @@ class Submitter:
             except ConnectionLost:
                 pass  # it is sent again with the next poll
 
-    def stop(self, job: KnownJob, rows: RowsByToken, tasks: Sequence[int] | None = None) -> None:
+    def stop(self, job: KnownJob, rows: StatusesByToken, tasks: Sequence[int] | None = None) -> None:
         """Stop a job, or these tasks of it. Raises ConnectionLost: then the stop is sent again later."""
         kept = job.kept
         if tasks is None:
@@ -117,7 +117,7 @@ class Submitter:
         self._on_change(job)
         self.send_stop(job, rows)
 
-    def send_stop(self, job: KnownJob, rows: RowsByToken) -> None:
+    def send_stop(self, job: KnownJob, rows: StatusesByToken) -> None:
         """Send the stop that the user requested to the engine. Raises ConnectionLost."""
         sent = [each for each in job.kept.submissions if each.engine_id]
         if job.is_stop_wanted:

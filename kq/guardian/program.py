@@ -55,7 +55,7 @@ class Guardian:
         self._old_servers: list[process.Child] = []
         """Dead servers. Closing one would also close the pipe whose end its surviving Agents await."""
         self._restarts = RestartLimit(restart_limit=_RESTART_LIMIT, window_s=_RESTART_WINDOW_S)
-        self._lifeline = process.InputEnd() if lifeline else None
+        self._lifeline = process.StdinLifeline() if lifeline else None
         self._end_asked = False
         self._wake = process.SignalWake()
 
@@ -109,7 +109,7 @@ class Guardian:
         ready, _, _ = select.select(sources, [], [], timeout_s)
         if self._wake.wake_fd in ready:
             self._wake.drain()
-        if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
+        if lifeline is not None and lifeline.wake_fd in ready and lifeline.is_closed():
             _log.info("the starter of the session is gone")
             lifeline.close()
             self._lifeline = None
@@ -127,7 +127,7 @@ class Guardian:
             return 2  # a permanent error, which it has reported
         if ended.code == 0:
             return 0  # it was asked to end, and not by this process
-        if not self._restarts.died(time.monotonic()):
+        if not self._restarts.record_death(time.monotonic()):
             log = log_folder(self._settings.data_root, self._folder.path) / "server.log"
             often = f"{_RESTART_LIMIT} times in {_RESTART_WINDOW_S:.0f} s"
             _log.error("the server died %s: it is not started again", often)

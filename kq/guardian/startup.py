@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--queue-dir", type=Path, metavar="DIR", help="and in the folder where they are")
     options = parser.parse_args(argv)
-    process.yield_memory(_OOM_SCORE)
+    process.raise_oom_score(_OOM_SCORE)
     try:
         settings = Settings.from_environment()
         settings = msgspec.structs.replace(settings, data_root=own_data_root(settings.data_root))

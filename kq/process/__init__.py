@@ -9,9 +9,9 @@ import sys
 
 from ._commands import CommandResult, run_command
 from ._cores import usable_cores
-from ._system import system_mark, yield_memory
+from ._system import raise_oom_score, system_mark
 from ._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
-from ._wakeup import InputEnd, SignalWake, await_word
+from ._wakeup import SignalWake, StdinLifeline, wait_for_byte
 
 if sys.platform == "win32":
     from ._table_psutil import children_of, find_marked, process_start_time, tree_usage
@@ -78,15 +78,14 @@ __all__ = [
     "CommandResult",
     "EndReport",
     "Exit",
-    "InputEnd",
     "MarkedProcess",
     "ProcessId",
     "SignalWake",
+    "StdinLifeline",
     "TreeEnd",
     "Usage",
     "Watch",
     "ask_to_stop",
-    "await_word",
     "become_subreaper",
     "children_of",
     "descendants",
@@ -101,6 +100,7 @@ __all__ = [
     "own_id",
     "process_start_time",
     "program_path",
+    "raise_oom_score",
     "reap_adopted",
     "run_command",
     "spawn_render",
@@ -109,6 +109,6 @@ __all__ = [
     "system_mark",
     "tree_usage",
     "usable_cores",
+    "wait_for_byte",
     "watch",
-    "yield_memory",
 ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import NotFound, Refused
 from ._failures import check_arguments, explain_failure
 from ._posix_exit_watch import EndNotice
-from ._system import yield_memory
+from ._system import raise_oom_score
 from ._types import INHERIT, LIFELINE, NOWHERE, Exit, ProcessId
 
 assert sys.platform != "win32"  # so that mypy checks this file for the systems that it is for
@@ -344,7 +344,7 @@ def lower_priority(nice: int) -> None:
     if nice <= 0:
         return
     os.nice(nice)
-    yield_memory(300)
+    raise_oom_score(300)
 
 
 def keep_from_interrupts() -> None:

@@ -22,7 +22,7 @@ if sys.platform == "linux":
 else:
     from ._table_psutil import process_start_time
 
-__all__ = ["EndNotice", "near_end_of_waiter"]
+__all__ = ["EndNotice", "socket_closed_at_exit"]
 
 
 class _Holder(Protocol):
@@ -43,7 +43,7 @@ class EndNotice:
                 self.fd = os.pidfd_open(pid)
             except OSError:
                 # Kernels before 5.3 have no pidfd. If it is gone instead, the thread reports that at once.
-                self._holder = near_end_of_waiter(pid, is_child)
+                self._holder = socket_closed_at_exit(pid, is_child)
                 self.fd = self._holder.fileno()
         else:
             self._holder = _Queue(pid)
@@ -59,7 +59,7 @@ class EndNotice:
         self.fd = -1
 
 
-def near_end_of_waiter(pid: int, is_child: bool) -> socket.socket:
+def socket_closed_at_exit(pid: int, is_child: bool) -> socket.socket:
     """A socket that a thread of its own makes readable when the process has ended, for kernels without pidfd.
 
     Args:
@@ -71,13 +71,13 @@ def near_end_of_waiter(pid: int, is_child: bool) -> socket.socket:
     near_end, far_end = socket.socketpair()
     # The far end is closed by the thread alone: that is what makes the near one readable.
     waiter = threading.Thread(
-        target=_wait_and_tell, args=(pid, is_child, far_end), name=f"kq-wait-{pid}", daemon=True
+        target=_wait_and_notify, args=(pid, is_child, far_end), name=f"kq-wait-{pid}", daemon=True
     )
     waiter.start()
     return near_end
 
 
-def _wait_and_tell(pid: int, is_child: bool, far_end: socket.socket) -> None:
+def _wait_and_notify(pid: int, is_child: bool, far_end: socket.socket) -> None:
     with far_end:
         started = process_start_time(pid)
         if is_child and sys.platform == "linux":

@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-__all__ = ["system_mark", "yield_memory"]
+__all__ = ["raise_oom_score", "system_mark"]
 
 
 def system_mark() -> str:
@@ -21,7 +21,7 @@ def system_mark() -> str:
     return hashlib.sha256(boot + namespace).hexdigest()[:12]
 
 
-def yield_memory(score: int) -> None:
+def raise_oom_score(score: int) -> None:
     """Have Linux end this process, and all that it starts, before the desktop when memory runs out.
 
     Args:

@@ -11,7 +11,7 @@ import threading
 if sys.platform == "win32":
     from ._windows import StopListener
 
-__all__ = ["InputEnd", "SignalWake", "await_word"]
+__all__ = ["SignalWake", "StdinLifeline", "wait_for_byte"]
 
 _INPUT = 0
 
@@ -64,17 +64,17 @@ class SignalWake:
         self._far.close()
 
 
-class InputEnd:
+class StdinLifeline:
     """The end of standard input, as something to poll: a lifeline's other end is gone then."""
 
     def __init__(self) -> None:
         self._near: socket.socket | None = None
         if sys.platform == "win32":
             # A pipe cannot be polled there: a thread waits for its end, and hangs up.
-            self._near = hang_up_at_end(_INPUT)
+            self._near = socket_closed_at_end(_INPUT)
         self.wake_fd = _INPUT if self._near is None else self._near.fileno()
 
-    def has_come(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether it is there, once `wake_fd` is readable. What was written instead is dropped."""
         return not os.read(_INPUT, 4096) if self._near is None else not self._near.recv(4096)
 
@@ -84,12 +84,12 @@ class InputEnd:
             self._near.close()
 
 
-def await_word() -> bool:
+def wait_for_byte() -> bool:
     """Wait for one byte on standard input, before anything else reads there. Returns False at its end."""
     return bool(os.read(_INPUT, 1))
 
 
-def hang_up_at_end(source: int) -> socket.socket:
+def socket_closed_at_end(source: int) -> socket.socket:
     """A socket that becomes readable, with nothing to read, when the descriptor `source` is at its end."""
     near, far = socket.socketpair()
 

@@ -68,7 +68,7 @@ class _End:
         self._closed = api.create_event()
         theirs = [_duplicate(handle), _duplicate(self._closed)]
         threading.Thread(
-            target=_wait_and_tell, args=(theirs, far_end), name=f"kq-wait-{theirs[0]}", daemon=True
+            target=_wait_and_notify, args=(theirs, far_end), name=f"kq-wait-{theirs[0]}", daemon=True
         ).start()
 
     @property
@@ -83,7 +83,7 @@ class _End:
             api.close_handle(self._closed)
 
 
-def _wait_and_tell(handles: list[int], far_end: socket.socket) -> None:
+def _wait_and_notify(handles: list[int], far_end: socket.socket) -> None:
     with far_end:
         api.wait_for_any(*handles)
         for handle in handles:

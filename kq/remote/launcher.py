@@ -231,7 +231,7 @@ class RemoteLauncher:
             self._log_in(preflight, host.label)
             preflight.check_programs()
             if keepalive is not None and host.tunnel:
-                preflight.use_tunnel(label, keepalive.there)
+                preflight.use_tunnel(label, keepalive.remote_ports)
             else:
                 preflight.admit(label)
             preflight.check_data_root()

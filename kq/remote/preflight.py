@@ -235,14 +235,14 @@ class Preflight:
                 "the SSH server did not open the tunnel",
                 step,
             )
-            self.config = _through_tunnel(config, self.tunnel.there)
-            step.done(f"ports {', '.join(map(str, self.tunnel.there))} there are tunneled through SSH")
+            self.config = _through_tunnel(config, self.tunnel.remote_ports)
+            step.done(f"ports {', '.join(map(str, self.tunnel.remote_ports))} there are tunneled through SSH")
 
-    def use_tunnel(self, label: str, there: Sequence[int]) -> None:
-        """Use a tunnel that is open already, with the ports `there` on the remote machine. Sets `config`."""
+    def use_tunnel(self, label: str, remote_ports: Sequence[int]) -> None:
+        """Use a tunnel that is open already, with these ports on the remote machine. Sets `config`."""
         with self._steps.step("Tunnel") as step:
             # The key may differ from that of the Agents for which the tunnel was opened.
-            self.config = _through_tunnel(self._ask_key(label, ""), there)
+            self.config = _through_tunnel(self._ask_key(label, ""), remote_ports)
             step.done("open already")
 
     def _ask_key(self, label: str, bind: str) -> AgentConfig:
@@ -398,9 +398,9 @@ def _touch_nothing(sftp: paramiko.SFTPClient) -> None:
     sftp.normalize(".")
 
 
-def _through_tunnel(config: AgentConfig, there: Sequence[int]) -> AgentConfig:
-    """Return `config` with the ports `there`, at the remote end of a tunnel."""
-    request, update, broadcast = there
+def _through_tunnel(config: AgentConfig, remote_ports: Sequence[int]) -> AgentConfig:
+    """Return `config` that connects to these ports at the remote end of a tunnel."""
+    request, update, broadcast = remote_ports
     connection = msgspec.structs.replace(
         config.connection,
         host="127.0.0.1",

@@ -17,7 +17,7 @@ from .ssh_config import SshRoute
 from .ssh_keys import NamedKey, is_windows
 from .steps import Cancelled, OpenStep, Steps
 
-__all__ = ["Connection", "Output", "error_text", "hang_up"]
+__all__ = ["Connection", "Output", "close_quietly", "error_text"]
 
 _COMMAND_S = 30.0
 _MAX_OUTPUT = 1 << 20
@@ -72,7 +72,7 @@ class Connection:
 
     def close(self) -> None:
         """Disconnect. Commands that run on the machine continue."""
-        hang_up(self.transport)
+        close_quietly(self.transport)
         if self.between is not None:
             self.between.close()
 
@@ -110,7 +110,7 @@ class Connection:
                     raise Cancelled("cancelled")
                 return _run(channel, command, stdin)
             finally:
-                hang_up(channel)
+                close_quietly(channel)
                 ended.set()
 
         def abort() -> None:
@@ -119,7 +119,7 @@ class Connection:
             unwanted.set()  # if it has not started, it does not start
             ended.wait(unbroken_s)
             for channel in channels:
-                hang_up(channel)
+                close_quietly(channel)
 
         late = (
             f"a command on {self.route.name} did not end within {timeout_s:.0f} s: "
@@ -166,7 +166,7 @@ class Connection:
                     if not unwanted.is_set():
                         call(paramiko.SFTPClient(channel))
                 finally:
-                    hang_up(channel)
+                    close_quietly(channel)
             finally:
                 ended.set()
 
@@ -184,7 +184,7 @@ class Connection:
             ) from error
 
 
-def hang_up(end: paramiko.Transport | paramiko.Channel | socket.socket) -> None:
+def close_quietly(end: paramiko.Transport | paramiko.Channel | socket.socket) -> None:
     """Close `end`, and ignore the errors of a connection that is lost already."""
     try:
         end.close()

@@ -10,7 +10,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from ..errors import RemoteFailed
-from .ssh import Connection, error_text, hang_up
+from .ssh import Connection, close_quietly, error_text
 from .ssh_config import SshRoute
 from .ssh_keys import NamedKey, authenticate, check_host_key, order_host_keys
 from .steps import OpenStep, RemoteQuestions, Steps
@@ -196,8 +196,8 @@ def _log_in(
             # WORKAROUND https://github.com/paramiko/paramiko/blob/main/paramiko/packet.py: a handshake that
             # failed leaves a timer for 15 s, which delays the end of the program.
             transport.packetizer.complete_handshake()
-            hang_up(transport)
-        hang_up(sock)
+            close_quietly(transport)
+        close_quietly(sock)
         raise
 
 
@@ -208,7 +208,7 @@ def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, s
             _HANDSHAKE_S,
             f"port {route.port} of {route.host} is open, and no SSH server answers there: is the port right?",
             step,
-            lambda: hang_up(transport),
+            lambda: close_quietly(transport),
         )
     except IncompatiblePeer as error:
         raise RemoteFailed(_nothing_in_common(transport, route, error_text(error))) from error

@@ -1,4 +1,7 @@
-"""Forwards the queue's three ports through an SSH connection, for machines that cannot reach them."""
+"""An SSH tunnel: a remote machine's Agents connect to ports on it, and are forwarded to the queue's ports.
+
+It is used where the remote machine cannot connect to the desktop's machine directly.
+"""
 
 from __future__ import annotations
 
@@ -9,49 +12,59 @@ from collections.abc import Sequence
 import paramiko
 
 from ..errors import RemoteFailed
-from .ssh import Connection, hang_up
+from .ssh import Connection, close_quietly
 
-__all__ = ["Tunnel"]
+__all__ = ["MAX_CONNECTIONS", "Tunnel"]
 
-_BLOCK = 64 * 1024
+_BLOCK_BYTES = 64 * 1024
+_CONNECT_TIMEOUT_S = 5.0
 _LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 400
-"""At most this many connections at a time: three for each of about 130 Agents. Each takes two threads."""
+"""The most connections that are open at once: three for each of about 130 Agents. Each has two threads."""
 
 
 class Tunnel:
-    """Ports on the remote loopback, forwarded to local ones by threads of its own. Thread-safe.
+    """Forwards connections to ports of the remote machine's loopback address to ports of this machine's.
+
+    Thread-safe. It starts threads of its own: two for each open connection.
 
     Attributes:
-        there: the remote ports, in the order of the local ones.
+        remote_ports: the ports on the remote machine, in the order of `local_ports`.
     """
 
     def __init__(
-        self, connection: Connection, ports: Sequence[int], there: Sequence[int] = (0, 0, 0)
+        self,
+        connection: Connection,
+        local_ports: Sequence[int],
+        remote_ports: Sequence[int] = (0, 0, 0),
     ) -> None:
-        """Open the tunnel. Blocks.
+        """Open the remote ports. Blocks until the SSH server has replied.
 
         Args:
-            ports: local ports.
-            there: remote ports; 0: the server chooses one.
+            connection: the open SSH connection to the remote machine. The tunnel does not close it.
+            local_ports: the queue's request, update and broadcast port, on this machine.
+            remote_ports: the ports to open on the remote machine; 0: the SSH server chooses one.
 
         Raises:
-            RemoteFailed: the SSH server does not allow it.
+            RemoteFailed: the SSH server does not allow it, or the connection is lost.
         """
         self._closed = False
         self._lock = threading.Lock()
-        self._open = 0
-        self._ends: dict[socket.socket | paramiko.Channel, int] = {}
-        """Open sockets and channels, with the local port of each."""
-        self.there: list[int] = []
-        self._local_ports: dict[int, int] = {}
-        """The local port of each remote port."""
+        self._connection_count = 0
+        self._open_ends: dict[socket.socket | paramiko.Channel, int] = {}
+        """Both ends of each connection (the channel from the Agent, the socket to the queue), with its local
+        port."""
+        self.remote_ports: list[int] = []
+        self._local_port_of: dict[int, int] = {}
+        """By remote port: the local port that it is forwarded to."""
         try:
-            for port, wanted in zip(ports, there, strict=True):
-                # A transport has one handler for all of its ports, so each call passes the same.
-                opened = connection.transport.request_port_forward(_LOOPBACK, wanted, self._on_connection)
-                self.there.append(opened)
-                self._local_ports[opened] = port
+            for local_port, requested_port in zip(local_ports, remote_ports, strict=True):
+                # paramiko keeps one handler for all forwarded ports, so it must be the same one each time.
+                remote_port = connection.transport.request_port_forward(
+                    _LOOPBACK, requested_port, self._on_connection
+                )
+                self.remote_ports.append(remote_port)
+                self._local_port_of[remote_port] = local_port
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
             raise RemoteFailed(
@@ -59,90 +72,98 @@ class Tunnel:
                 f"may allow it with `AllowTcpForwarding yes` in sshd_config"
             ) from error
 
-    def lead_to(self, ports: Sequence[int]) -> None:
-        """Forward new connections to these local ports, in the order of `there`.
+    def set_local_ports(self, local_ports: Sequence[int]) -> None:
+        """Forward to these local ports from now on: a restarted server may have other ports.
 
-        Existing connections to other local ports are closed: another program may hold the port of a dead
-        server, accept a connection and never reply.
+        Open connections to a port that is no longer among them are closed, so that Agents connect again:
+        another program may have opened the port of a dead server, and would accept data and never reply.
+
+        Args:
+            local_ports: in the order of `remote_ports`.
         """
         with self._lock:
-            self._local_ports = dict(zip(self.there, ports, strict=True))
-            strays = [end for end, port in self._ends.items() if port not in ports]
-        for end in strays:
-            _hang_up(end)
+            self._local_port_of = dict(zip(self.remote_ports, local_ports, strict=True))
+            outdated_ends = [end for end, port in self._open_ends.items() if port not in local_ports]
+        for end in outdated_ends:
+            _disconnect(end)
 
     def close(self) -> None:
-        """Close all connections. The remote ports close with the SSH connection.
+        """Close all connections. The remote ports are closed by the SSH server when the SSH connection ends.
 
-        Sends nothing to the server, which may not reply any more.
+        Does not block: nothing is sent to the SSH server, which may not reply any more.
         """
         self._closed = True
         with self._lock:
-            ends = list(self._ends)
-        for end in ends:
-            _hang_up(end)
+            open_ends = list(self._open_ends)
+        for end in open_ends:
+            _disconnect(end)
 
     def _on_connection(
-        self, channel: paramiko.Channel, _origin: tuple[str, int], server: tuple[str, int]
+        self, channel: paramiko.Channel, _origin: tuple[str, int], remote_address: tuple[str, int]
     ) -> None:
-        """Handle a connection of an Agent. Called on the transport's thread, which must not block."""
-        port = self._local_ports.get(server[1])
+        """Handle a new connection to a remote port. Called on paramiko's thread, which must not block."""
+        local_port = self._local_port_of.get(remote_address[1])
         with self._lock:
-            is_taken = port is not None and self._open < MAX_CONNECTIONS
-            self._open += is_taken
-        if port is None or not is_taken:
-            hang_up(channel)
+            is_accepted = local_port is not None and self._connection_count < MAX_CONNECTIONS
+            self._connection_count += is_accepted
+        if local_port is None or not is_accepted:
+            close_quietly(channel)
             return
-        name = f"kq-tunnel-{port}"
-        threading.Thread(target=self._serve, args=(channel, port), name=name, daemon=True).start()
+        thread_name = f"kq-tunnel-{local_port}"
+        threading.Thread(
+            target=self._run_connection, args=(channel, local_port), name=thread_name, daemon=True
+        ).start()
 
-    def _serve(self, channel: paramiko.Channel, port: int) -> None:
-        """Forward one connection until either side closes it. On a thread of its own."""
+    def _run_connection(self, channel: paramiko.Channel, local_port: int) -> None:
+        """Forward one connection until either side closes it. Runs on a thread of its own."""
         try:
-            self._forward(channel, port)
+            self._forward(channel, local_port)
         finally:
             with self._lock:
-                self._open -= 1
+                self._connection_count -= 1
 
-    def _forward(self, channel: paramiko.Channel, port: int) -> None:
+    def _forward(self, channel: paramiko.Channel, local_port: int) -> None:
+        """Connect to the local port, and copy data in both directions until either side closes."""
         try:
-            sock = socket.create_connection((_LOOPBACK, port), timeout=5.0)
+            sock = socket.create_connection((_LOOPBACK, local_port), timeout=_CONNECT_TIMEOUT_S)
         except OSError:
-            hang_up(channel)  # the server is being restarted: the Agent connects again
+            close_quietly(channel)  # the queue's server is being restarted: the Agent connects again
             return
         sock.settimeout(None)
         with self._lock:
-            if self._closed or port not in self._local_ports.values():  # `lead_to` was called meanwhile
-                hang_up(channel)
-                hang_up(sock)
+            # `close` or `set_local_ports` may have been called since: neither knows of this connection yet.
+            if self._closed or local_port not in self._local_port_of.values():
+                close_quietly(channel)
+                close_quietly(sock)
                 return
-            self._ends |= {channel: port, sock: port}
-        back = threading.Thread(
-            target=self._move, args=(channel, sock), name=f"kq-tunnel-{port}-in", daemon=True
+            self._open_ends |= {channel: local_port, sock: local_port}
+        from_agent = threading.Thread(
+            target=_copy, args=(channel, sock), name=f"kq-tunnel-{local_port}-in", daemon=True
         )
-        back.start()
-        self._move(sock, channel)
-        back.join()
+        from_agent.start()
+        _copy(sock, channel)
+        from_agent.join()
         with self._lock:
-            del self._ends[channel], self._ends[sock]
-
-    def _move(
-        self, source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel
-    ) -> None:
-        try:
-            while data := source.recv(_BLOCK):
-                target.sendall(data)
-        except (OSError, EOFError):
-            pass  # one side has disconnected; the other is closed below
-        for end in (source, target):
-            _hang_up(end)
+            del self._open_ends[channel], self._open_ends[sock]
 
 
-def _hang_up(end: socket.socket | paramiko.Channel) -> None:
+def _copy(source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel) -> None:
+    """Copy data from `source` to `target` until either is closed, then close both. Blocks."""
+    try:
+        while data := source.recv(_BLOCK_BYTES):
+            target.sendall(data)
+    except (OSError, EOFError):
+        pass  # one side has disconnected; the other is closed below
+    for end in (source, target):
+        _disconnect(end)
+
+
+def _disconnect(end: socket.socket | paramiko.Channel) -> None:
+    """Close one end of a connection, and wake a thread that is blocked reading from it."""
     if isinstance(end, socket.socket):
         try:
-            # Only this wakes a thread that is blocked in recv on the socket.
+            # Only a shutdown wakes a thread that is blocked in recv; closing the socket does not.
             end.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # it is shut down already
-    hang_up(end)
+    close_quietly(end)

@@ -65,9 +65,9 @@ class TunnelKeepalive:
         return self._connection
 
     @property
-    def there(self) -> Sequence[int]:
+    def remote_ports(self) -> Sequence[int]:
         """The remote ports that are forwarded, in the order of the local ones."""
-        return self._tunnel.there
+        return self._tunnel.remote_ports
 
     def close(self) -> None:
         """Close the tunnel, and disconnect. Returns at once."""
@@ -100,7 +100,7 @@ class TunnelKeepalive:
         if all(ports) and ports != self._last_ports:
             _log.info("the tunnel to %s leads to other ports now", self._connection.route.name)
             self._last_ports = ports
-            self._tunnel.lead_to(ports)
+            self._tunnel.set_local_ports(ports)
 
     def _connect_again(self) -> None:
         """Reconnect, and open the tunnel on the same remote ports, to which the Agents reconnect."""
@@ -121,7 +121,7 @@ class TunnelKeepalive:
             return
         self._connection = connection
         try:
-            self._tunnel = Tunnel(connection, self._last_ports, self._tunnel.there)
+            self._tunnel = Tunnel(connection, self._last_ports, self._tunnel.remote_ports)
         except KqError as error:
             # The SSH server may still hold the ports of the old connection.
             _log.warning("the tunnel to %s cannot be opened again: %s", name, error)

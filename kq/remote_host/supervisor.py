@@ -203,7 +203,7 @@ class Supervisor:
             return
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         log_line(f"Agent {agent.id} died ({how})")
-        if not slot.restarts.died(now):
+        if not slot.restarts.record_death(now):
             self._problem = f"an Agent died {_RESTART_LIMIT} times ({how}): see {self._log_of(slot)}"
             log_line(self._problem)
             slot.over = True
@@ -235,7 +235,7 @@ class Supervisor:
             os.close(read_end)
             self._problem = str(error)
             log_line(f"an Agent cannot be started: {error}")
-            slot.over = not slot.restarts.died(now)
+            slot.over = not slot.restarts.record_death(now)
             slot.start_at = slot.restarts.restart_at
             return
         finally:

@@ -50,7 +50,7 @@ class AgentMessages:
         self._journal_writer = journal_writer
         self._links = links
         self._streams = streams
-        self._allowances = links.allowances
+        self._key_limits = links.key_limits
 
     def take_update(self, incoming: Incoming[m.UpdateMessage]) -> None:
         """Handle a report. Reports for an Agent that belongs to another key are dropped."""
@@ -63,7 +63,7 @@ class AgentMessages:
             if role is not None:
                 self._streams.handle(message)
             return
-        if not self._allowances.may_report(incoming.role, message.agent):
+        if not self._key_limits.allow_report(incoming.role, message.agent):
             return
         event = self._event_of(message, incoming.role)
         if event is not None:
@@ -76,7 +76,7 @@ class AgentMessages:
         if isinstance(message, m.AttemptEnding):
             return ev.AttemptEnded(self._checked(message, role))
         if isinstance(message, m.HeartbeatUpdate):
-            return ev.AgentHeard(
+            return ev.AgentHeartbeat(
                 message.agent,
                 message.beat,
                 message.assigned,
@@ -100,15 +100,15 @@ class AgentMessages:
     def take_registration(self, peer: bytes, role: str, message: m.RegisterUpdate) -> None:
         """Register an Agent, or send `peer` the reason of the refusal. `role`: of the key that it uses."""
         agent_id = message.agent
-        if not self._allowances.may_register(role):
+        if not self._key_limits.allow_registration(role):
             return
         refusal = self._refusal(role, message)
         if refusal:
-            self._allowances.refuse(role, refusal)
+            self._key_limits.refuse(role, refusal)
             self._outbox.reply(peer, m.EndOrder(reason=refusal))
             return
-        if not self._links.has_place(agent_id, role):
-            self._allowances.refuse(role, "more Agents than it was admitted for")
+        if not self._links.may_register(agent_id, role):
+            self._key_limits.refuse(role, "more Agents than it was admitted for")
             return
         self._scheduler.handle(
             ev.AgentRegistered(
@@ -126,7 +126,7 @@ class AgentMessages:
         if agent is None:
             self._outbox.reply(peer, m.EndOrder(reason="the queue does not know this Agent (any more)"))
             return
-        if self._links.connect(agent_id, peer, role):
+        if self._links.set_route(agent_id, peer, role):
             _log.info("registered: pid %d on %s", message.pid, message.host, extra={"agent": agent_id})
         self._journal_writer.note_agent(agent, role)
 
@@ -154,7 +154,7 @@ class AgentMessages:
             return path
         shown = self._streams.picture_path(agent_id, attempt, path)
         if not shown:
-            self._allowances.refuse(role, "a picture that the Agent may not write")
+            self._key_limits.refuse(role, "a picture that the Agent may not write")
         return shown
 
     def _refusal(self, role: str, message: m.RegisterUpdate) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from ..change_set import ChangeSet
 from ..core import Core
 from ..messages import ChangesEvent
-from ..rate_limit import Pace
+from ..rate_limit import RateLimit
 from ..records import QueueRecord
 from .pagination import pages
 
@@ -33,7 +33,7 @@ class ChangeFeed:
         self._changes = ChangeSet()
         self._problem = ""
         self._last = 0.0
-        self._pace = Pace(_FLUSH_S, _AT_ONCE)
+        self._pace = RateLimit(_FLUSH_S, _AT_ONCE)
 
     def job_changed(self, job_id: str) -> None:
         """Publish a job's new or changed record at the next `take`."""
@@ -77,7 +77,7 @@ class ChangeFeed:
         if self.due_in_s(now) > 0:
             return
         self._last = now
-        self._pace.used(now)
+        self._pace.record_use(now)
         core, changes = self._core, self._changes
         jobs = pages(
             (core.job_record(each) for each in changes.jobs.take_changed() if core.has_job(each)),

@@ -85,7 +85,7 @@ class SessionFiles:
         state = self.state
         for role, (public, _secret) in state.keys.items():
             if role != "server":
-                wire.door.roles[public] = role
+                wire.authenticator.roles[public] = role
         self._bind_loopback(wire)
         for address, ports in list(state.addresses.items()):
             try:

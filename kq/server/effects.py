@@ -14,7 +14,7 @@ from .. import process
 from ..core import Core
 from ..core import events as ev
 from ..core import instructions as do
-from ..core.pool import beat_interval_s
+from ..core.pool import heartbeat_interval_s
 from ..errors import MalformedMessage
 from ..placeholders import fill_picture
 from ..records import attempt_id, task_commands
@@ -205,7 +205,7 @@ class Effects:
             stop=instruction.stop,
             grace_s=self._settings.grace_s,
             acknowledged=instruction.acknowledged,
-            beat_s=beat_interval_s(self._core.state),
+            beat_s=heartbeat_interval_s(self._core.state),
         )
         self._links.send(instruction.agent, order)
 

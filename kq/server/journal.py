@@ -18,7 +18,7 @@ import msgspec
 
 from ..core.agents import Agent
 from ..core.jobs import Job
-from ..core.state import Overrides
+from ..core.state import QueueSettings
 from ..records import AttemptRecord
 from .journal_repair import MAX_NUMBER, open_or_repair
 from .journal_rows import (
@@ -70,7 +70,7 @@ class Journal:
         """Ids of noted jobs with a bulk change of their tasks."""
         self._tasks: dict[tuple[str, int], Job] = {}
         self._attempts: list[tuple[Job, AttemptRecord]] = []
-        self._overrides: Overrides | None = None
+        self._queue_settings: QueueSettings | None = None
         self._sessions: dict[str, str] = {}
         """By id of a job that has a row: the session in it."""
 
@@ -87,9 +87,9 @@ class Journal:
         self._jobs[job.id] = job
         self._tasks[job.id, task] = job
 
-    def note_overrides(self, overrides: Overrides) -> None:
+    def note_queue_settings(self, settings: QueueSettings) -> None:
         """At the next commit write the settings of the queue that users changed in place of earlier ones."""
-        self._overrides = overrides
+        self._queue_settings = settings
 
     def note_attempt(self, job: Job, record: AttemptRecord) -> None:
         """At the next commit, write the record of an ended attempt."""
@@ -100,7 +100,7 @@ class Journal:
     @property
     def is_dirty(self) -> bool:
         """Whether `commit` has something to write."""
-        return bool(self._jobs or self._attempts or self._overrides is not None)
+        return bool(self._jobs or self._attempts or self._queue_settings is not None)
 
     def commit(self) -> None:
         """Write everything noted, in one transaction.
@@ -123,8 +123,8 @@ class Journal:
                 "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
                 [attempt_row(job, each) for job, each in self._attempts],
             )
-            if self._overrides is not None:
-                value = msgspec.json.encode((self._session, self._overrides)).decode()
+            if self._queue_settings is not None:
+                value = msgspec.json.encode((self._session, self._queue_settings)).decode()
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('overrides', ?)", (value,))
             db.execute("INSERT OR REPLACE INTO meta VALUES ('commits', ?)", (str(commits),))
             db.execute("COMMIT")
@@ -133,7 +133,7 @@ class Journal:
             raise
         number = max((job.order for job in fresh), default=0)
         self._note_last(commits, self._last.jobs + len(fresh), max(self._last.last_number, number))
-        self._overrides = None
+        self._queue_settings = None
         for job in self._jobs.values():
             self._sessions[job.id] = self._session_of(job)
         self._jobs.clear()
@@ -275,17 +275,17 @@ class Journal:
                 self._set_aside("known_agents", row, error)
         return found
 
-    def restore_overrides(self) -> Overrides | None:
+    def restore_queue_settings(self) -> QueueSettings | None:
         """The settings that users changed earlier in this session, or None."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'overrides'").fetchone()
         if row is None:
             return None
         try:
-            session, overrides = msgspec.json.decode(row[0], type=tuple[str, Overrides])
+            session, queue_settings = msgspec.json.decode(row[0], type=tuple[str, QueueSettings])
         except (msgspec.DecodeError, TypeError) as error:
             self._set_aside("meta", ("overrides", row[0]), error)
             return None
-        return overrides if session == self._session else None
+        return queue_settings if session == self._session else None
 
     def forget_agents(self, *, local_too: bool) -> None:
         """Delete the Agents of earlier sessions.

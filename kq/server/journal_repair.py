@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .journal_damage import JournalDamage
 from .journal_rows import Row
-from .journal_schema import TABLES, migrate_rows, open_journal, open_to_look
+from .journal_schema import TABLES, migrate_rows, open_journal, open_read_only
 from .last_commit import LastCommit, LastCommitFile
 
 __all__ = ["MAX_NUMBER", "Opened", "open_or_repair"]
@@ -205,7 +205,7 @@ def _readable_rows(aside: Path, table: str, last_number: int) -> list[Row]:
     found: dict[Row, Row] = {}
     is_whole = False
     try:
-        with open_to_look(aside) as db:
+        with open_read_only(aside) as db:
             for order in ("ASC", "DESC"):
                 if not is_whole:
                     by = ", ".join(f"{key} {order}" for key in keys)

@@ -19,7 +19,7 @@ from ..plain_text import quoted
 from ..states import WaitReason
 from .row_checksums import with_checksum
 
-__all__ = ["SCHEMA_VERSION", "TABLES", "NewerJournal", "migrate_rows", "open_journal", "open_to_look"]
+__all__ = ["SCHEMA_VERSION", "TABLES", "NewerJournal", "migrate_rows", "open_journal", "open_read_only"]
 
 SCHEMA_VERSION = 3
 TABLES = {
@@ -147,7 +147,7 @@ def _check_read_only(path: Path, *, check_whole: bool) -> bool:
     if not path.is_file() or not path.stat().st_size:
         return False
     try:
-        with open_to_look(path) as db:
+        with open_read_only(path) as db:
             _raise_if_newer(_version_of(db))
             if check_whole:
                 _check_pages(db)
@@ -157,7 +157,7 @@ def _check_read_only(path: Path, *, check_whole: bool) -> bool:
 
 
 @contextmanager
-def open_to_look(path: Path) -> Iterator[sqlite3.Connection]:
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a journal read-only: neither it nor its log is changed. Raises sqlite3.Error."""
     log, shared_memory = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
     # With no log left by a crash, `immutable` is safe, and takes no locks.

@@ -24,13 +24,13 @@ from ..settings import Settings
 from ..wire import Poller, ServerWire
 from .agent_links import AgentLinks
 from .agent_messages import AgentMessages
-from .allowances import Allowances
 from .change_feed import ChangeFeed
 from .client_outbox import ClientOutbox
 from .credentials import SessionFiles
 from .effects import Effects
 from .history import History
 from .journal_writer import JournalWriter
+from .key_limits import KeyLimits
 from .local_agents import LocalAgents
 from .remote_hosts import RemoteHosts
 from .request_handler import RequestHandler
@@ -80,8 +80,8 @@ class Server:
         self._poller = Poller()
         self._wake = process.SignalWake()
         self._files = SessionFiles(settings, options.queue_dir, options.session)
-        self._allowances = Allowances(time.monotonic, _log.warning)
-        self._wire = ServerWire(self._files.server_keys, self._allowances.may_send)
+        self._key_limits = KeyLimits(time.monotonic, _log.warning)
+        self._wire = ServerWire(self._files.server_keys, self._key_limits.allow_message)
         self._core = Core(_core_settings(settings))
         self._change_feed = ChangeFeed(self._core)
         self._outbox = ClientOutbox(self._wire, self._change_feed)
@@ -89,11 +89,11 @@ class Server:
             options.queue_dir / "journal.sqlite", options.journal_session, self._change_feed
         )
         self._history = History(self._core, self._journal_writer, settings)
-        self._links = AgentLinks(self._wire, self._allowances)
+        self._links = AgentLinks(self._wire, self._key_limits)
         self._local_agents = LocalAgents(
             self._files.agent_file, logs, self._poller, environment, options.guardian_pid, early_agents
         )
-        self._hosts = RemoteHosts(self._files, self._wire, self._allowances, settings)
+        self._hosts = RemoteHosts(self._files, self._wire, self._key_limits, settings)
         self._streams = Streams(self._core, self._links, self._wake, settings)
         effects = Effects(
             settings, self._core, self._journal_writer, self._change_feed, self._outbox, self._links,
@@ -107,7 +107,7 @@ class Server:
             self._clock, self._core, self._scheduler, self._outbox, self._change_feed, self._journal_writer,
             self._links, self._hosts,
         )  # fmt: skip
-        self._lifeline: process.InputEnd | None = None
+        self._lifeline: process.StdinLifeline | None = None
         self._is_end_requested = False
         self._ending_until: float | None = None
         self._next_tick = 0.0
@@ -138,7 +138,7 @@ class Server:
         self._poller.add(self._wake.wake_fd)
         self._wake.listen()
         if self._options.guardian_pid:
-            self._lifeline = process.InputEnd()
+            self._lifeline = process.StdinLifeline()
             self._poller.add(self._lifeline.wake_fd)
         restore_session(
             self._clock, self._core, self._scheduler, self._journal_writer, self._links, self._local_agents,
@@ -155,7 +155,7 @@ class Server:
         step_s = self._local_agents.next_step_s(now)
         if step_s is not None:
             waits.append(step_s)
-        launch_at = self._core.launch_at()
+        launch_at = self._core.next_launch_at()
         if launch_at is not None and launch_at > now:
             waits.append(launch_at - now)
         if self._history.is_loading:
@@ -170,7 +170,7 @@ class Server:
             if self._is_end_requested:
                 self._begin_end(self._settings.grace_s)
         lifeline = self._lifeline
-        if lifeline is not None and lifeline.wake_fd in ready and lifeline.has_come():
+        if lifeline is not None and lifeline.wake_fd in ready and lifeline.is_closed():
             # Agents read the same pipe, see its end as well, and end by themselves.
             _log.error("the guardian is gone: ending")
             self._lifeline = None
@@ -200,14 +200,14 @@ class Server:
 
     def _tick(self, now: float) -> None:
         """Do the periodic work when it is due, or when a delayed launch is. `now`: monotonic seconds."""
-        launch_at = self._core.launch_at()
+        launch_at = self._core.next_launch_at()
         launch_is_due = launch_at is not None and self._next_tick - _MAX_TICK_S < launch_at <= now
         if now >= self._next_tick or launch_is_due:
             self._next_tick = now + self._tick_s
             self._scheduler.handle(ev.Tick())
             self._hosts.sweep(self._core.agent_ids())
             self._journal_writer.check_file()
-            self._allowances.tick()
+            self._key_limits.tick()
 
     @property
     def _tick_s(self) -> float:
@@ -244,7 +244,7 @@ class Server:
     def _is_over(self) -> bool:
         if self._ending_until is None:
             return False
-        is_agent_left = self._local_agents.count or any(map(self._links.is_connected, self._core.agent_ids()))
+        is_agent_left = self._local_agents.count or any(map(self._links.has_route, self._core.agent_ids()))
         return not is_agent_left or time.monotonic() > self._ending_until
 
     def _close(self) -> int:

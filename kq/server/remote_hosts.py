@@ -17,8 +17,8 @@ from ..errors import Refused
 from ..plain_text import quoted
 from ..settings import MAX_AGENTS, Settings
 from ..wire import ServerWire, new_key_pair
-from .allowances import Allowances
 from .credentials import LOOPBACK, SessionFiles
+from .key_limits import KeyLimits
 
 __all__ = ["RemoteHosts"]
 
@@ -39,7 +39,7 @@ class RemoteHosts:
         self,
         files: SessionFiles,
         wire: ServerWire,
-        allowances: Allowances,
+        key_limits: KeyLimits,
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,9 +49,9 @@ class RemoteHosts:
         """
         self._files = files
         self._wire = wire
-        self._allowances = allowances
+        self._key_limits = key_limits
         for label in files.state.hosts:  # an earlier server admitted them
-            allowances.admit(f"agent:{label}", files.state.agents.get(label, 1))
+            key_limits.admit(f"agent:{label}", files.state.agents.get(label, 1))
         self._data_root = settings.data_root
         self._lease_s = settings.lease_s
         """Seconds that messages of Agents of a revoked host are still accepted, unless they end before."""
@@ -98,14 +98,14 @@ class RemoteHosts:
             state.addresses[address] = ports
         state.hosts[label] = address
         state.agents[label] = max(agents, state.agents.get(label, 0))
-        self._allowances.admit(role, state.agents[label])
+        self._key_limits.admit(role, state.agents[label])
         if by_hand and label not in state.by_hand:
             state.by_hand.append(label)
         self._empty_since[label] = self._clock()
         self._had_agents.discard(label)
         if role not in state.keys:
             state.keys[role] = new_key_pair()
-            self._wire.door.roles[state.keys[role][0]] = role
+            self._wire.authenticator.roles[state.keys[role][0]] = role
         self._share_token()
         self._close_unused()
         self._files.write()
@@ -147,9 +147,9 @@ class RemoteHosts:
         for public, (label, until) in list(self._leaving.items()):
             readmitted = label in self._files.state.hosts
             if now > until or not (readmitted or any(each.startswith(f"{label}:") for each in agents)):
-                self._wire.door.forget(public)
+                self._wire.authenticator.forget(public)
                 if not readmitted:
-                    self._allowances.forget(f"agent:{label}")
+                    self._key_limits.forget(f"agent:{label}")
                 del self._leaving[public]
 
     def _withdraw_unused(self, agents: Collection[str], now: float) -> None:

@@ -100,7 +100,7 @@ class RequestHandler:
         return self._handle(request, ev.QueuePaused(request.paused))
 
     def _set_agents(self, request: m.SetAgentsRequest) -> list[msgspec.Struct]:
-        return self._handle(request, ev.AgentsWanted(request.count))
+        return self._handle(request, ev.AgentCountSet(request.count))
 
     def _agent_action(self, request: m.AgentActionRequest) -> list[msgspec.Struct]:
         return self._handle(request, _AGENT_EVENTS[request.action](request.agent_ids))

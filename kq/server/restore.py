@@ -40,7 +40,7 @@ def restore_session(
     except sqlite3.Error as error:
         journal_writer.report_unreadable(f"the journal cannot be read ({error}): its jobs are not shown")
     journal_writer.show_damage()
-    scheduler.requeue_unheld()
+    scheduler.finish_restore()
     scheduler.handle(ev.Tick())
     scheduler.settle()
 
@@ -77,6 +77,6 @@ def _restore_from_journal(
         )
         if known.local:
             local_agents.adopt(known.id, known.pid, known.process_started)
-    overrides = journal.restore_overrides()
-    if overrides is not None:
-        core.restore_overrides(overrides)
+    queue_settings = journal.restore_queue_settings()
+    if queue_settings is not None:
+        core.restore_queue_settings(queue_settings)

@@ -14,8 +14,8 @@ from .journal_writer import JournalWriter
 
 __all__ = ["Scheduler"]
 
-_CHANGE_OVERRIDES = (ev.QueuePaused, ev.AgentsWanted, ev.AgentsDrained, ev.AgentEndRequested)
-"""Events that may change the overrides, which the next server of the session restores."""
+_CHANGE_QUEUE_SETTINGS = (ev.QueuePaused, ev.AgentCountSet, ev.AgentsDrained, ev.AgentEndRequested)
+"""Events that may change the settings of the queue, which the next server of the session restores."""
 
 
 class Scheduler:
@@ -40,12 +40,12 @@ class Scheduler:
         instructions = self._core.handle(event, Instant(*self._clock.read()))
         log_instructions(instructions)
         self._effects.take(instructions)
-        if isinstance(event, _CHANGE_OVERRIDES):
-            self._journal_writer.journal.note_overrides(self._core.overrides())
+        if isinstance(event, _CHANGE_QUEUE_SETTINGS):
+            self._journal_writer.journal.note_queue_settings(self._core.queue_settings())
 
-    def requeue_unheld(self) -> None:
+    def finish_restore(self) -> None:
         """Finish a restore: tasks that no restored Agent runs wait again."""
-        self._effects.take(self._core.requeue_unheld(Instant(*self._clock.read())))
+        self._effects.take(self._core.finish_restore(Instant(*self._clock.read())))
 
     def due_in_s(self, now: float) -> float:
         """Seconds until `settle` has work. `now`: monotonic seconds."""

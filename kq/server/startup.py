@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", action="store_true", help="no server of this session was before this one")
     options = parser.parse_args(argv)
     # Agents inherit this process's standard input: it must be read before they are started.
-    if options.guardian_pid and not process.await_word():
+    if options.guardian_pid and not process.wait_for_byte():
         return 0  # the guardian is gone
     # If this process crashes, its Agents continue with the next server; the guardian ends them later.
     process.become_subreaper(outlived=options.guardian_pid != 0)

@@ -114,7 +114,7 @@ class Streams:
         path = "" if isinstance(message, m.LogUpdate) else message.path
         if len(message.attempt) > _MAX_ATTEMPT_CHARS or len(path) > _MAX_PATH_CHARS:
             # No answer: it would repeat the long text, and stay in memory for a peer that never reads.
-            self._links.allowances.refuse(key, "a name or path that is too long")
+            self._links.key_limits.refuse(key, "a name or path that is too long")
             return
         if isinstance(message, m.FetchUpdate):
             self._receipts.confirm(message.agent, message.receipt)
@@ -128,7 +128,7 @@ class Streams:
         if isinstance(message, m.FetchUpdate):
             receipt = self._receipts.issue(message.agent)
             if receipt is None:
-                self._links.allowances.refuse(key, "too many fetched parts without a receipt")
+                self._links.key_limits.refuse(key, "too many fetched parts without a receipt")
                 return
             work = work._replace(receipt=receipt)
         with self._changed:
@@ -136,7 +136,7 @@ class Streams:
             self._changed.notify()
         if not has_room:
             # kq's own Agents never have that many messages in flight, and repeat one without an answer.
-            self._links.allowances.refuse(key, "too many messages in flight")
+            self._links.key_limits.refuse(key, "too many messages in flight")
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="kq-streams", daemon=True)

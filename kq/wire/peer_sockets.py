@@ -23,7 +23,7 @@ from .sockets import (
     agent_topic,
     is_due,
     new_socket,
-    notice_silence,
+    set_keepalive,
 )
 
 __all__ = ["AgentWire", "ClientWire"]
@@ -98,7 +98,7 @@ class _PeerWire(Generic[T]):
             socket.ipv6 = True
         if self._network:
             socket.connect_timeout = 2000
-            notice_silence(socket, _LONGEST_SILENCE_S)
+            set_keepalive(socket, _LONGEST_SILENCE_S)
         return socket
 
     def add_to(self, poller: Poller) -> None:
@@ -191,26 +191,26 @@ class ClientWire(_PeerWire[m.ServerReply]):
     """A client's end of the request and broadcast ports. For one thread."""
 
     def __init__(self, session: SessionRecord) -> None:
-        self.hears = False
-        """Whether the broadcast port is connected, as of the last `hearing_changed`."""
+        self.is_broadcast_connected = False
+        """Whether the broadcast port is connected, as of the last `broadcast_connection_changed`."""
         super().__init__(session, CLIENT_TOPIC, m.ServerReply, network=session.host not in _LOOPBACK)
 
     def _watch_broadcast(self) -> None:
-        self._ear = self._broadcast.get_monitor_socket(_WATCHED)
+        self._broadcast_monitor = self._broadcast.get_monitor_socket(_WATCHED)
 
     def add_to(self, poller: Poller) -> None:
         super().add_to(poller)
-        poller.add(self._ear)
+        poller.add(self._broadcast_monitor)
 
-    def hearing_changed(self, ready: Ready = None) -> bool:
-        """Update `hears`. Does not block. `ready`: see `replies`.
+    def broadcast_connection_changed(self, ready: Ready = None) -> bool:
+        """Update `is_broadcast_connected`. Does not block. `ready`: see `replies`.
 
         Returns:
             Whether the broadcast port was connected or disconnected: events may have been missed.
         """
         changed = False
-        for event in _events(self._ear, ready):
-            self.hears, changed = event == zmq.EVENT_HANDSHAKE_SUCCEEDED, True
+        for event in _events(self._broadcast_monitor, ready):
+            self.is_broadcast_connected, changed = event == zmq.EVENT_HANDSHAKE_SUCCEEDED, True
         return changed
 
 

@@ -26,7 +26,7 @@ from .sockets import (
     agent_topic,
     is_due,
     new_socket,
-    notice_silence,
+    set_keepalive,
 )
 
 __all__ = ["Incoming", "ServerWire"]
@@ -51,7 +51,7 @@ class Incoming(NamedTuple, Generic[T]):
     message: T
 
 
-def _may_hear(role: str, topic: bytes) -> bool:
+def _may_subscribe(role: str, topic: bytes) -> bool:
     """Whether a key of this role may subscribe to `topic`, which must be complete and of its own kind.
 
     Broadcasts to clients contain all jobs with their paths, which Agents must not receive.
@@ -68,20 +68,20 @@ class ServerWire:
     """The server's sockets. For one thread; no method blocks except `close`.
 
     Attributes:
-        door: the admitted keys and their roles.
+        authenticator: the admitted keys and their roles.
     """
 
-    def __init__(self, keys: KeyPair, may_send: Callable[[str], bool] = lambda _role: True) -> None:
+    def __init__(self, keys: KeyPair, allow_message: Callable[[str], bool] = lambda _role: True) -> None:
         """
         Args:
             keys: the server's own.
-            may_send: called for each message with its key's role; False drops the message.
+            allow_message: called for each message with its key's role; False drops the message.
         """
-        self._may_send = may_send
+        self._allow_message = allow_message
         self._context: zmq.Context[Socket] = zmq.Context()
         # 1,000 Agents hold three connections each.
         self._context.max_sockets = 16383
-        self.door = Authenticator(self._context)
+        self.authenticator = Authenticator(self._context)
         self._request = self._server_socket(zmq.ROUTER, keys)
         self._request.router_mandatory = True
         self._update = self._server_socket(zmq.PULL, keys)
@@ -102,7 +102,7 @@ class ServerWire:
         socket.zap_domain = ZAP_DOMAIN
         socket.handshake_ivl = 5000
         socket.backlog = 1024
-        notice_silence(socket, _FORGET_AFTER_S)
+        set_keepalive(socket, _FORGET_AFTER_S)
         return socket
 
     def bind(
@@ -161,7 +161,7 @@ class ServerWire:
 
     def add_to(self, poller: Poller) -> None:
         """Add all sockets to `poller`."""
-        for socket in (self._request, self._update, self._broadcast, self.door.socket):
+        for socket in (self._request, self._update, self._broadcast, self.authenticator.socket):
             poller.add(socket)
 
     def admit(self, ready: Ready = None) -> None:
@@ -170,8 +170,8 @@ class ServerWire:
         Args:
             ready: readable sockets, from a poller; others are skipped, which saves up to 0.1 ms. None: all.
         """
-        if is_due(self.door.socket, ready):
-            self.door.answer()
+        if is_due(self.authenticator.socket, ready):
+            self.authenticator.answer()
         if not is_due(self._broadcast, ready):
             return
         while (frame := first_frame(self._broadcast)) is not None:
@@ -182,7 +182,7 @@ class ServerWire:
             # Other messages end a subscription, which libzmq does itself when the connection closes.
             if content.startswith(_SUBSCRIBE):
                 topic = content.removeprefix(_SUBSCRIBE)
-                if _may_hear(self._role(frame), topic):
+                if _may_subscribe(self._role(frame), topic):
                     self._broadcast.subscribe(topic)
                 else:
                     self.dropped += 1
@@ -202,7 +202,7 @@ class ServerWire:
                 self._skip_rest(self._request)
                 continue
             peer, role = sender.bytes, self._role(frame)
-            if not self._may_send(role):
+            if not self._allow_message(role):
                 continue
             try:
                 message = self._requests.decode(frame.bytes)
@@ -244,7 +244,7 @@ class ServerWire:
                 self._skip_rest(self._update)
                 continue
             role = self._role(frame)
-            if not self._may_send(role):
+            if not self._allow_message(role):
                 continue
             try:
                 message = self._updates.decode(frame.bytes)
@@ -265,7 +265,7 @@ class ServerWire:
     def _role(self, frame: zmq.Frame) -> str:
         """Return the role of the sender's key; empty if no admitted key has it any more."""
         role = str(frame.get("User-Id"))
-        return role if role in self.door.roles.values() else ""
+        return role if role in self.authenticator.roles.values() else ""
 
     def send(self, peer: bytes, message: msgspec.Struct) -> bool:
         """Reply to `peer` on the request port. Does not block.
@@ -296,6 +296,6 @@ class ServerWire:
 
     def close(self, linger_s: float = 0.2) -> None:
         """Close the ports; waits up to `linger_s` seconds for unsent messages."""
-        self.door.close()
+        self.authenticator.close()
         # Not term(), which would wait for ever for a socket that was left open.
         self._context.destroy(int(linger_s * 1000))

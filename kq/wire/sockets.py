@@ -18,7 +18,7 @@ __all__ = [
     "agent_topic",
     "is_due",
     "new_socket",
-    "notice_silence",
+    "set_keepalive",
 ]
 
 CLIENT_TOPIC = b"c"
@@ -69,7 +69,7 @@ def new_socket(context: zmq.Context[Socket], kind: int) -> Socket:
     return socket
 
 
-def notice_silence(socket: Socket, longest_s: int) -> None:
+def set_keepalive(socket: Socket, longest_s: int) -> None:
     """Have the system drop a connection whose peer has not responded for `longest_s` seconds.
 
     TCP itself would wait for minutes. ZeroMQ's own heartbeat (ZMQ_HEARTBEAT_IVL) is not used: with 1,000

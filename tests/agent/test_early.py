@@ -42,7 +42,7 @@ def test_it_registers_once_when_its_connection_file_comes(
     server_keys, agent_keys = new_key_pair(), new_key_pair()
     wire = ServerWire(server_keys)
     try:
-        wire.door.roles[agent_keys.public] = "agent:local"
+        wire.authenticator.roles[agent_keys.public] = "agent:local"
         request, update, broadcast = ports = wire.bind("127.0.0.1", (0, 0, 0))
         wire.unbind("127.0.0.1", ports)
         record = SessionRecord(

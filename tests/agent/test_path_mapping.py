@@ -28,34 +28,35 @@ WINDOWS_TO_LINUX = PathMap([("C:\\data\\a shot", "/home/ü/work"), ("D:\\Katana"
 )
 def test_folders_are_replaced_in_any_text(paths: PathMap, there: str, here: str) -> None:
     """Whole folders, the longest first, and back again."""
-    assert paths.here(there) == here
-    assert paths.there(here) == there
+    assert paths.to_local(there) == here
+    assert paths.to_desktop(here) == there
 
 
 def test_a_desktop_on_linux_is_sent_its_own_paths_by_windows() -> None:
     """It would take a backslash for a letter of a name."""
     paths = LINUX_TO_WINDOWS
-    assert paths.here("/opt/katana/bin/renderboot") == "D:\\Katana/bin/renderboot"
-    assert paths.there("C:\\users\\ü\\work\\a b\\c.png") == "/data/a shot/a b/c.png"
-    assert paths.there("C:\\users\\ü\\work/a\\c.png") == "/data/a shot/a/c.png"
+    assert paths.to_local("/opt/katana/bin/renderboot") == "D:\\Katana/bin/renderboot"
+    assert paths.to_desktop("C:\\users\\ü\\work\\a b\\c.png") == "/data/a shot/a b/c.png"
+    assert paths.to_desktop("C:\\users\\ü\\work/a\\c.png") == "/data/a shot/a/c.png"
     two = "kq_picture: C:\\users\\ü\\work\\x.png D:\\Katana\\y"
-    assert paths.there(two) == "kq_picture: /data/a shot/x.png /opt/katana/y"
+    assert paths.to_desktop(two) == "kq_picture: /data/a shot/x.png /opt/katana/y"
 
 
 def test_an_agent_on_linux_understands_a_desktop_on_windows() -> None:
     """Each argument of its commands, and lists of folders in the environment."""
     paths = WINDOWS_TO_LINUX
-    assert paths.here("C:\\data\\a shot\\b\\c.usda") == "/home/ü/work/b/c.usda"
-    assert paths.here("--scene=D:\\Katana\\a;C:\\data\\a shot") == "--scene=/opt/katana/a;/home/ü/work"
-    assert paths.there("/home/ü/work/b/c.png") == "C:\\data\\a shot/b/c.png"
-    assert paths.here("E:\\else\\where") == "E:\\else\\where"
+    assert paths.to_local("C:\\data\\a shot\\b\\c.usda") == "/home/ü/work/b/c.usda"
+    assert paths.to_local("--scene=D:\\Katana\\a;C:\\data\\a shot") == "--scene=/opt/katana/a;/home/ü/work"
+    assert paths.to_desktop("/home/ü/work/b/c.png") == "C:\\data\\a shot/b/c.png"
+    assert paths.to_local("E:\\else\\where") == "E:\\else\\where"
 
 
 def test_what_is_returned_goes_to_a_folder_whose_other_files_keep_their_names() -> None:
     """A picture is made elsewhere, as is what is beside it; a scene in the same folder is where it was."""
     paths = PathMap([("/show/a.exr", "/work/picture/a.exr")], [("/show", "/work/picture")])
     assert (
-        paths.here("render /show/scene.usd -o /show/a.exr") == "render /show/scene.usd -o /work/picture/a.exr"
+        paths.to_local("render /show/scene.usd -o /show/a.exr")
+        == "render /show/scene.usd -o /work/picture/a.exr"
     )
-    assert paths.there("/work/picture/a.exr /work/picture/a.png") == "/show/a.exr /show/a.png"
-    assert paths.there("/work/pictures/a.png") == "/work/pictures/a.png"
+    assert paths.to_desktop("/work/picture/a.exr /work/picture/a.png") == "/show/a.exr /show/a.png"
+    assert paths.to_desktop("/work/pictures/a.png") == "/work/pictures/a.png"

@@ -180,7 +180,7 @@ def test_many_changes_are_passed_on_in_parts() -> None:
     failed = tuple(record(f"job{i}", JobState.FAILED) for i in range(5))
     mirror.apply(ChangesEvent(sequence=6, jobs=failed, removed_jobs=("job5", "job6")))
     told, gone = [], []
-    while mirror.is_untold:
+    while mirror.has_unreported_changes:
         change = mirror.take_change(ConnectionStatus.CONNECTED, "", most=3)
         assert len(change.jobs) <= 3
         told += [job.id for job in change.jobs]

@@ -63,7 +63,7 @@ class Driver:
         self, agent: str, *, holding: str = "", assigned: int = 0, beat: int = 1,
         endings: tuple[AttemptEnding, ...] = (), cpu: float | None = None, memory: int | None = None,
     ) -> list[do.Instruction]:  # fmt: skip
-        return self.feed(ev.AgentHeard(agent, beat, assigned, holding, endings, cpu, memory))
+        return self.feed(ev.AgentHeartbeat(agent, beat, assigned, holding, endings, cpu, memory))
 
     def end(
         self, agent: str, attempt: str, outcome: str = "completed", **fields: object

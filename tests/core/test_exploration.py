@@ -103,7 +103,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 3))
     def want_agents(self, count: int) -> None:
-        self.world.feed(ev.AgentsWanted(count))
+        self.world.feed(ev.AgentCountSet(count))
 
     def _core_agent(self, pick: int) -> str:
         agents = self.world.core.agent_ids()
@@ -269,7 +269,7 @@ class Queue(RuleBasedStateMachine):
         world = self.world
         world.launches_fail = False
         wanted = max(1, world.core.queue_record().agents_wanted)
-        world.feed(ev.AgentsWanted(wanted))
+        world.feed(ev.AgentCountSet(wanted))
         world.feed(ev.QueuePaused(False))
         world.feed(ev.AgentsDrained(tuple(world.core.agent_ids()), False))
         for _ in range(400):

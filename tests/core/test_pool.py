@@ -32,19 +32,19 @@ def test_an_agent_that_dies_is_replaced_at_once() -> None:
     """It lived, so there is no reason to wait."""
     q = live(agents=2)
     assert q.gone("a1") == [AgentRemoved("a1"), LaunchAgent("a3"), AgentChanged("a3")]
-    assert q.core.launch_at() is None
+    assert q.core.next_launch_at() is None
 
 
 def test_another_number_is_kept_from_then_on() -> None:
     """More are launched at once; those too many end at once when idle, the youngest first."""
     q = live(agents=1)
-    assert q.feed(ev.AgentsWanted(3))[0] == QueueChanged()
-    assert q.feed(ev.AgentsWanted(3)) == []
+    assert q.feed(ev.AgentCountSet(3))[0] == QueueChanged()
+    assert q.feed(ev.AgentCountSet(3)) == []
     for agent in ("a2", "a3"):
         q.mono += 1.0
         q.register(agent, local=True)
     q.mono += 1.0
-    assert only(q.feed(ev.AgentsWanted(1)), EndAgent) == [
+    assert only(q.feed(ev.AgentCountSet(1)), EndAgent) == [
         EndAgent("a2", "fewer Agents are wanted"),
         EndAgent("a3", "fewer Agents are wanted"),
     ]
@@ -56,9 +56,9 @@ def test_one_that_works_ends_after_its_task_and_not_before() -> None:
     q = live(agents=2)
     q.submit("job1", frames="1-2")
     q.end("a2", "job1/1/1")
-    assert only(q.feed(ev.AgentsWanted(1)), EndAgent) == [EndAgent("a2", "fewer Agents are wanted")]
+    assert only(q.feed(ev.AgentCountSet(1)), EndAgent) == [EndAgent("a2", "fewer Agents are wanted")]
     q.gone("a2")
-    assert q.feed(ev.AgentsWanted(0)) == [QueueChanged(), AgentChanged("a1")]
+    assert q.feed(ev.AgentCountSet(0)) == [QueueChanged(), AgentChanged("a1")]
     assert q.core.agent_record("a1").draining
     q.submit("job2")
     done = q.end("a1", "job1/0/1")
@@ -70,8 +70,8 @@ def test_one_that_was_to_end_stays_when_more_are_wanted_again() -> None:
     """Nobody is launched in its place."""
     q = live(agents=1)
     q.submit("job1", frames="1-2")
-    q.feed(ev.AgentsWanted(0))
-    assert q.feed(ev.AgentsWanted(1)) == [QueueChanged(), AgentChanged("a1")]
+    q.feed(ev.AgentCountSet(0))
+    assert q.feed(ev.AgentCountSet(1)) == [QueueChanged(), AgentChanged("a1")]
     assert not q.core.agent_record("a1").draining
     assert assigned(q.end("a1", "job1/0/1")) == [("a1", "job1", 1)]
 
@@ -93,7 +93,7 @@ def test_launches_that_fail_wait_longer_and_longer() -> None:
     for number in range(1, 11):
         out = q.gone(f"a{number}", "python is not there")
         assert launched([*out]) == []
-        due = q.core.launch_at()
+        due = q.core.next_launch_at()
         assert due is not None
         waits.append(due - q.mono)
         assert (QueueChanged() in out) == (number == 3)
@@ -101,7 +101,7 @@ def test_launches_that_fail_wait_longer_and_longer() -> None:
         assert launched([*q.tick()]) == []
         q.mono = due
         assert launched([*q.tick()]) == [f"a{number + 1}"]
-        assert q.core.launch_at() is None
+        assert q.core.next_launch_at() is None
     assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     assert q.core.queue_record().problem == "Agents cannot start: python is not there"
 
@@ -114,7 +114,7 @@ def test_agents_that_die_as_soon_as_they_live_are_no_success() -> None:
         q.register(f"a{number}", local=True)
         q.mono += 0.4
         q.gone(f"a{number}", "exit code 3")
-        q.mono = q.core.launch_at() or q.mono
+        q.mono = q.core.next_launch_at() or q.mono
         q.tick()
     assert q.core.queue_record().problem == "Agents cannot start: exit code 3"
 
@@ -125,7 +125,7 @@ def test_many_that_fail_together_failed_once() -> None:
     q.tick()
     for number in range(1, 9):
         q.gone(f"a{number}", "python is not there")
-    assert q.core.launch_at() == q.mono + 0.25
+    assert q.core.next_launch_at() == q.mono + 0.25
     assert q.core.queue_record().problem == ""
     assert launched([*q.tick(0.25)]) == ["a9"]
     assert launched([*q.tick(0.25)]) == []
@@ -152,13 +152,13 @@ def test_when_one_lives_after_failures_the_others_follow() -> None:
 def test_an_agent_that_lives_already_is_no_sign_that_others_start() -> None:
     """Its heartbeats do not end the back-off of those that fail beside it."""
     q = live(agents=1)
-    q.feed(ev.AgentsWanted(2))
+    q.feed(ev.AgentCountSet(2))
     for number in range(2, 6):
         q.gone(f"a{number}", "no memory")
         beat(q, 3.0)
     assert q.core.state.launches.deaths == 4
     assert q.core.queue_record().problem == "Agents cannot start: no memory"
-    q.feed(ev.AgentsWanted(1))
+    q.feed(ev.AgentCountSet(1))
     q.tick()
     assert q.core.queue_record().problem == ""
 
@@ -196,7 +196,7 @@ def test_of_local_agents_that_are_removed_so_many_fewer_are_wanted() -> None:
     assert q.core.queue_record().agents_wanted == 2
     q.gone("a1")
     assert launched([*q.tick(1.0)]) == []
-    q.feed(ev.AgentsWanted(1))
+    q.feed(ev.AgentCountSet(1))
     [retiring] = [agent for agent in q.core.state.agents.values() if agent.retiring]
     q.feed(ev.AgentEndRequested((retiring.id,)))
     assert q.core.queue_record().agents_wanted == 1
@@ -211,7 +211,7 @@ def test_no_agent_is_launched_when_the_session_ends() -> None:
     q.feed(ev.SessionEnding())
     assert q.gone("a1") == [AgentRemoved("a1")]
     assert q.tick(5.0) == []
-    assert q.core.launch_at() is None
+    assert q.core.next_launch_at() is None
 
 
 # --- leases -------------------------------------------------------------------------------------
@@ -222,16 +222,16 @@ def test_who_works_stays_longest_then_who_is_heard() -> None:
     q = live(agents=2)
     q.submit("job1", frames="1-2")
     q.end("a1", "job1/0/1")
-    q.feed(ev.AgentsWanted(3))
+    q.feed(ev.AgentCountSet(3))
     q.mono += 1.0
     q.register("a3", local=True)
     q.feed(ev.AgentsDrained(("a3",), draining=True))
-    q.feed(ev.AgentsWanted(4))
+    q.feed(ev.AgentCountSet(4))
     assert q.core.agent_record("a4").state == "Starting"
     ended = [
         each.agent
         for count in (3, 2, 1)
-        for each in q.feed(ev.AgentsWanted(count))
+        for each in q.feed(ev.AgentCountSet(count))
         if isinstance(each, EndAgent)
     ]
     assert ended == ["a4", "a3", "a1"]
@@ -246,13 +246,13 @@ def test_of_idle_agents_a_silent_one_is_ended_first() -> None:
         q.hear("a2")
         q.feed(ev.Tick())
     assert q.core.agent_record("a1").state == "Lost"
-    assert [each.agent for each in only(q.feed(ev.AgentsWanted(1)), EndAgent)] == ["a1"]
+    assert [each.agent for each in only(q.feed(ev.AgentCountSet(1)), EndAgent)] == ["a1"]
 
 
 def test_a_thousand_agents_are_the_most() -> None:
     """As many may be wanted."""
     q = Driver()
-    assert len(launched([*q.feed(ev.AgentsWanted(1000))])) == 1000
+    assert len(launched([*q.feed(ev.AgentCountSet(1000))])) == 1000
 
 
 def test_a_launch_problem_neither_hides_nor_clears_another() -> None:
@@ -273,8 +273,8 @@ def test_as_many_stay_as_are_wanted_again() -> None:
     """Of three that were to end, two stay."""
     q = live(agents=3)
     q.submit("job1", frames="1-9")
-    q.feed(ev.AgentsWanted(0))
-    q.feed(ev.AgentsWanted(2))
+    q.feed(ev.AgentCountSet(0))
+    q.feed(ev.AgentCountSet(2))
     assert [q.core.agent_record(f"a{number}").draining for number in (1, 2, 3)] == [False, False, True]
     assert q.tick() == []
 
@@ -283,8 +283,8 @@ def test_those_that_were_to_end_are_counted_before_others_are_launched() -> None
     """Two come back, so that of four that are wanted one is missing."""
     q = live(agents=3)
     q.submit("job1", frames="1-9")
-    q.feed(ev.AgentsWanted(1))
-    assert launched([*q.feed(ev.AgentsWanted(4))]) == ["a4"]
+    q.feed(ev.AgentCountSet(1))
+    assert launched([*q.feed(ev.AgentCountSet(4))]) == ["a4"]
     assert not any(q.core.agent_record(agent).draining for agent in q.core.agent_ids())
 
 

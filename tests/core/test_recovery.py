@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kq.core import Core, Overrides
+from kq.core import Core, QueueSettings
 from kq.core import events as ev
 from kq.core.instructions import (
     Acknowledge,
@@ -43,7 +43,7 @@ class Journal:
         )
 
     def done(self) -> Driver:
-        self.instructions = self.core.requeue_unheld(self.q.now)
+        self.instructions = self.core.finish_restore(self.q.now)
         return self.q
 
 
@@ -296,8 +296,8 @@ def test_settings_that_users_changed_are_restored() -> None:
     journal = Journal(agents=2)
     for agent in ("a1", "a2", "a3"):
         journal.agent(agent, local=True)
-    told = Overrides(paused=True, agents_wanted=3, drained=("a2", "a9"))
-    journal.core.restore_overrides(told)
+    told = QueueSettings(paused=True, agents_wanted=3, drained=("a2", "a9"))
+    journal.core.restore_queue_settings(told)
     q = journal.done()
     for agent in ("a1", "a2", "a3"):
         q.register(agent, local=True)
@@ -306,4 +306,4 @@ def test_settings_that_users_changed_are_restored() -> None:
     assert q.state("job1") is TaskState.WAITING
     assert [each for each in ("a1", "a2", "a3") if q.core.agent_record(each).draining] == ["a2"]
     assert sorted(agent for agent, *_ in assigned(q.feed(ev.QueuePaused(False)))) == ["a1", "a3"]
-    assert journal.core.overrides() == Overrides(paused=False, agents_wanted=3, drained=("a2",))
+    assert journal.core.queue_settings() == QueueSettings(paused=False, agents_wanted=3, drained=("a2",))

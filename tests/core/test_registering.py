@@ -254,7 +254,7 @@ def test_a_retiring_agent_with_an_ending_and_something_foreign_is_ended_once() -
     q.tick()
     q.register("a1", local=True)
     q.submit("job1")
-    q.feed(ev.AgentsWanted(0))
+    q.feed(ev.AgentCountSet(0))
     said = q.hear("a1", assigned=1, holding="other/0/1", endings=(ending("a1", "job1/0/1"),))
     assert len(only(said, EndAgent)) == 1
     assert q.core.agent_record("a1").state == "Ending"

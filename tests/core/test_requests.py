@@ -215,7 +215,7 @@ def test_an_invalid_number_of_agents_is_refused(count: int) -> None:
     """And the old number stays."""
     q = Driver(agents=2)
     with pytest.raises(BadInput, match=f"Invalid number of Agents: {count}"):
-        q.feed(ev.AgentsWanted(count))
+        q.feed(ev.AgentCountSet(count))
     assert q.core.queue_record().agents_wanted == 2
 
 

@@ -10,7 +10,7 @@ from kq.core.instructions import (
     AgentRemoved,
     EndAgent,
 )
-from kq.core.pool import beat_interval_s
+from kq.core.pool import heartbeat_interval_s
 from kq.states import TaskState
 from tests.core.driver import Driver, assigned, launched, live, only
 
@@ -128,12 +128,12 @@ def test_many_agents_are_heard_less_often() -> None:
     q = Driver(heartbeat_s=1.0, lease_s=10.0)
     for number in range(400):
         q.register(f"r{number}")
-    assert beat_interval_s(q.core.state) == 0.0
+    assert heartbeat_interval_s(q.core.state) == 0.0
     for number in range(400, 800):
         q.register(f"r{number}")
-    assert beat_interval_s(q.core.state) == 2.0
+    assert heartbeat_interval_s(q.core.state) == 2.0
     assert q.tick(4.9) == []
     assert len(q.tick(0.2)) == 800
     for number in range(800, 1600):
         q.register(f"r{number}")
-    assert beat_interval_s(q.core.state) == 2.5
+    assert heartbeat_interval_s(q.core.state) == 2.5

@@ -73,7 +73,7 @@ class SimAgent:
             self.beat += 1
             self.sent[self.beat] = now
             self.outbox.append(
-                ev.AgentHeard(
+                ev.AgentHeartbeat(
                     self.id, self.beat, self.number, self.holding, tuple(self.endings.values()),
                     float(self.beat % 5), self.beat % 7,
                 )
@@ -279,9 +279,9 @@ class World:
                 self.core.restore_agent(
                     agent_id, host="host", pid=pid, process_started=1.0, local=local, now=self.now
                 )
-            self.carry_out(self.core.requeue_unheld(self.now))
+            self.carry_out(self.core.finish_restore(self.now))
             self.feed(ev.QueuePaused(paused))
-            self.feed(ev.AgentsWanted(wanted))
+            self.feed(ev.AgentCountSet(wanted))
             self.removal_asked &= self.accepted
             for agent_id, _, local in agents:
                 gone = agent_id not in self.agents and agent_id not in self.launching

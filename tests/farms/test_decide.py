@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from kq.farms.decide import (
     RECORD_DELAY_S,
     AttemptFile,
-    EngineRow,
     EngineState,
+    EngineStatus,
     Poll,
     TaskView,
     decide_task,
@@ -36,7 +36,7 @@ def decided(
 ) -> TaskView:
     """What is decided of a task that was Running at last."""
     return decide_task(
-        None if row is None else EngineRow(row, "why", "n1"),
+        None if row is None else EngineStatus(row, "why", "n1"),
         attempts,
         token="new",
         submitted=AT,

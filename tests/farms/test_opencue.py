@@ -27,14 +27,14 @@ SHOW = "testshow"
 _STOP_TASK_1 = """
 from kq.farms.opencue import OpenCue
 engine = OpenCue()
-[name] = {row.engine_id for row in engine.look() if row.what.state.is_live}
+[name] = {row.engine_id for row in engine.list_tasks() if row.status.state.is_live}
 engine.stop_tasks(name, [1])
 """
 _AS_CUEBOT_GOES = """
 from kq.errors import KqError
 from kq.farms.opencue import OpenCue
 engine = OpenCue()
-row = engine.look()[0]
+row = engine.list_tasks()[0]
 job = engine._client().api.findJob(row.engine_id)
 print("seen", flush=True)
 input()

@@ -14,7 +14,7 @@ import pytest
 from katana_queue.kq.errors import NotFound, Refused
 from katana_queue.kq.farms import farm as farm_module
 from katana_queue.kq.farms import submitting
-from katana_queue.kq.farms.decide import EngineRow, EngineState, Poll
+from katana_queue.kq.farms.decide import EngineState, EngineStatus, Poll
 from katana_queue.kq.farms.farm import Farm
 from katana_queue.kq.farms.job_folder import Submission
 from katana_queue.kq.farms.known_job import KnownJob
@@ -256,7 +256,7 @@ def test_a_poll_reads_few_logs_and_all_have_their_turn(tmp_path: Path) -> None:
     job.kept.submissions.append(Submission("token", list(tasks), time.time()))
     for task in tasks:
         begin(job, task, "ALF_PROGRESS 50%\n")
-    rows = {"token": {task: EngineRow(EngineState.RUNNING, "", "n1") for task in tasks}}
+    rows = {"token": {task: EngineStatus(EngineState.RUNNING, "", "n1") for task in tasks}}
     job.decide(rows, Poll(time.time(), True))
     logs = RunningLogs()
 

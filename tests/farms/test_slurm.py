@@ -26,12 +26,12 @@ def test_rows_of_ours_are_read_and_others_passed_over() -> None:
         ]
     )
     rows = parse_rows(listed, 0.0)
-    assert [(row.engine_id, row.token, row.task, row.what.state, row.what.node) for row in rows] == [
+    assert [(row.engine_id, row.token, row.task, row.status.state, row.status.node) for row in rows] == [
         ("7", "abc", 3, EngineState.RUNNING, "n1"),
         ("7", "abc", 4, EngineState.PENDING, ""),
         ("8", "def", 0, EngineState.OUT_OF_MEMORY, "n2"),
     ]
-    assert "free node" in rows[1].what.reason
+    assert "free node" in rows[1].status.reason
 
 
 def test_why_a_task_waits() -> None:

@@ -164,7 +164,7 @@ def test_a_programs_name_does_not_confuse(tmp_path: Path) -> None:
 def test_without_pidfds_a_thread_waits(is_child: bool) -> None:
     """What it gives becomes readable at the end, and the exit is still there to be asked for."""
     child = spawn_service(["sleep", "600"], environment=os.environ)
-    near_end = _posix_exit_watch.near_end_of_waiter(child.pid, is_child)
+    near_end = _posix_exit_watch.socket_closed_at_exit(child.pid, is_child)
     assert select.select([near_end], [], [], 0) == ([], [], [])
     os.kill(child.pid, signal.SIGTERM)
     assert select.select([near_end], [], [], 60)[0]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from kq.process import SignalWake
-from kq.process._wakeup import hang_up_at_end
+from kq.process._wakeup import socket_closed_at_end
 
 
 def _is_readable(fd: int, timeout_s: float) -> bool:
@@ -44,7 +44,7 @@ def test_any_number_of_wakes_is_taken_and_none_waits() -> None:
 def test_a_thread_hangs_up_at_the_end_of_a_pipe() -> None:
     """What is written is no end; the last writer's going is. So it is done where pipes cannot be polled."""
     read_end, write_end = os.pipe()
-    near = hang_up_at_end(read_end)
+    near = socket_closed_at_end(read_end)
     os.write(write_end, b"not yet")
     assert not _is_readable(near.fileno(), 0.05)
     os.close(write_end)
@@ -57,8 +57,8 @@ def test_a_thread_hangs_up_at_the_end_of_a_pipe() -> None:
 def test_the_end_of_input_comes_after_what_was_written() -> None:
     """A word on the lifeline does not end a program; its end does."""
     program = (
-        "import select, sys\nfrom kq.process import InputEnd\nend = InputEnd()\ncount = 0\n"
-        "while select.select([end.wake_fd], [], []) and not end.has_come(): count += 1\n"
+        "import select, sys\nfrom kq.process import StdinLifeline\nend = StdinLifeline()\ncount = 0\n"
+        "while select.select([end.wake_fd], [], []) and not end.is_closed(): count += 1\n"
         "print(count > 0 or sys.platform == 'win32')\n"  # where a thread drops it, and wakes nobody
     )
     child = subprocess.Popen(

@@ -198,7 +198,7 @@ class RemoteMachine:
         """What its SSH server wrote."""
         return (self.folder / "sshd.log").read_text(errors="replace")
 
-    def hang_up(self) -> None:
+    def drop_connections(self) -> None:
         """End the SSH server with all its connections, as a restart of the machine's service does."""
         process, self._process = self._process, None
         if process is not None:
@@ -227,7 +227,7 @@ class RemoteMachine:
 
     def close(self) -> None:
         """Switch it off."""
-        self.hang_up()
+        self.drop_connections()
 
     def __enter__(self) -> RemoteMachine:
         self.start()
@@ -334,7 +334,7 @@ class SecondMachine(RemoteMachine):
         _must("ip", "netns", "exec", self.namespace, "ip", "neigh", "del", self.gateway, "dev", self.far)
 
     def close(self) -> None:
-        self.hang_up()
+        self.drop_connections()
         _quiet("ip", "link", "delete", self.near)
         _quiet("ip", "netns", "delete", self.namespace)
 

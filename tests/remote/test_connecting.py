@@ -133,7 +133,7 @@ def test_a_changed_host_key_is_refused_loudly(
     """There is no prompt: the message has what it means, and what to do when it is right."""
     with RemoteMachine(tmp_path / "machine") as machine:
         assert checker.check(machine.target(), Reports()).ok
-        machine.hang_up()
+        machine.drop_connections()
         machine.new_host_key()
         machine.start()
         asked = len(answers.asked)

@@ -96,7 +96,7 @@ def test_a_lost_connection_is_made_again_before_the_lease_is_over(
         job = queue.submit("sh", "-c", "echo begun; sleep 4; echo ended")
         busy = queue.submit("sleep", "4")
         until(lambda: queue.job(job).state == queue.job(busy).state == "Running", "both Agents to work")
-        machine.hang_up()
+        machine.drop_connections()
         machine.start()
         for each in (job, busy):
             record = queue.await_job(each)
@@ -123,7 +123,7 @@ def test_a_lost_connection_is_made_again_without_the_passphrase(
         assert patient.start(host, reports).ok, reports.text()
         agents = machine.processes()["agent"]
         for each in (bastion, machine):
-            each.hang_up()
+            each.drop_connections()
             each.start()
         until(lambda: len(machine.log().split("Accepted publickey")) > 1, "the tunnel to be led again")
         asked = [each for each in answers.asked if each.startswith("passphrase")]
@@ -198,6 +198,6 @@ def test_hanging_up_is_no_failure_where_nobody_is_left() -> None:
     between = Connection(bastion, None, "", None, None)  # type: ignore[arg-type]  # only its end is asked for
     Connection(inner, None, "", between, None).close()  # type: ignore[arg-type]  # likewise
     tunnel = Tunnel(between, (), ())
-    tunnel._ends |= dict.fromkeys(ends, 1)  # type: ignore[arg-type]  # likewise
+    tunnel._open_ends |= dict.fromkeys(ends, 1)  # type: ignore[arg-type]  # likewise
     tunnel.close()
     assert [each.closed for each in (inner, bastion, *ends)] == [1, 1, 1, 1]

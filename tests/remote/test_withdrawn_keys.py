@@ -11,8 +11,8 @@ import pytest
 
 from kq.agent_config import AgentConfig
 from kq.remote import RemoteLauncher
-from kq.server.allowances import Allowances
 from kq.server.credentials import SessionFiles
+from kq.server.key_limits import KeyLimits
 from kq.server.remote_hosts import RemoteHosts
 from kq.settings import Settings
 from kq.wire import ServerWire
@@ -36,9 +36,9 @@ class Hosts:
         self.files = SessionFiles(self.settings, self._folder, "a session")
         self.wire = ServerWire(self.files.server_keys)
         self.files.bind(self.wire)
-        self.allowances = Allowances(lambda: self.now, print)
+        self.key_limits = KeyLimits(lambda: self.now, print)
         self.hosts = RemoteHosts(
-            self.files, self.wire, self.allowances, self.settings, clock=lambda: self.now
+            self.files, self.wire, self.key_limits, self.settings, clock=lambda: self.now
         )
 
     def start_again(self) -> None:
@@ -47,7 +47,7 @@ class Hosts:
         self._open()
 
     def admits(self, label: str) -> bool:
-        return f"agent:{label}" in self.wire.door.roles.values()
+        return f"agent:{label}" in self.wire.authenticator.roles.values()
 
     def pass_time(self, seconds: float, *agents: str) -> None:
         """The queue knows these Agents meanwhile."""

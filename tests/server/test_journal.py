@@ -14,7 +14,7 @@ import pytest
 
 from kq.core.agents import Agent
 from kq.core.jobs import Job
-from kq.core.state import Overrides
+from kq.core.state import QueueSettings
 from kq.records import AttemptRecord, JobSpec
 from kq.server.journal import Journal
 from kq.server.journal_writer import JournalWriter
@@ -108,23 +108,23 @@ def test_a_row_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
 def test_changed_settings_are_restored_in_their_session_alone(tmp_path: Path) -> None:
     """What was told last; another session begins as its settings say, and so does one that cannot read it."""
     journal = Journal(tmp_path / "j", "now")
-    assert journal.restore_overrides() is None
-    told = Overrides(paused=True, agents_wanted=3, drained=("a1",))
-    journal.note_overrides(Overrides(paused=False, agents_wanted=2, drained=()))
-    journal.note_overrides(told)
+    assert journal.restore_queue_settings() is None
+    told = QueueSettings(paused=True, agents_wanted=3, drained=("a1",))
+    journal.note_queue_settings(QueueSettings(paused=False, agents_wanted=2, drained=()))
+    journal.note_queue_settings(told)
     assert journal.is_dirty
     journal.commit()
     assert not journal.is_dirty
     journal.close()
     for session, expected in (("now", told), ("later", None)):
         journal = Journal(tmp_path / "j", session)
-        assert journal.restore_overrides() == expected
+        assert journal.restore_queue_settings() == expected
         journal.close()
     with closing(sqlite3.connect(tmp_path / "j")) as db:
         db.execute("UPDATE meta SET value = 'nonsense' WHERE key = 'overrides'")
         db.commit()
     journal = Journal(tmp_path / "j", "now")
-    assert journal.restore_overrides() is None
+    assert journal.restore_queue_settings() is None
     journal.close()
 
 

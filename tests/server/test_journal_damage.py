@@ -14,7 +14,7 @@ from kq.core import Core, CoreSettings, Instant
 from kq.core import events as ev
 from kq.core.agents import Agent
 from kq.core.jobs import Job
-from kq.core.state import Overrides
+from kq.core.state import QueueSettings
 from kq.records import AttemptRecord, JobSpec
 from kq.server.change_feed import ChangeFeed
 from kq.server.history import History
@@ -81,7 +81,7 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     agent = Agent("a1", local=False, now=0.0, wall=0.0)
     agent.pid, agent.process_started, agent.host = 7, 1.5, "h"
     journal.note_agent(agent, "agent:h")
-    journal.note_overrides(Overrides(paused=True, agents_wanted=2, drained=()))
+    journal.note_queue_settings(QueueSettings(paused=True, agents_wanted=2, drained=()))
     _write(journal, range(_JOBS_EACH + 1, 2 * _JOBS_EACH + 1))
     journal.note_commit()
     left = folder / "left"
@@ -104,9 +104,9 @@ class Restarted:
         for job in journal.restore_jobs():
             self.core.restore_job(job)
         known = self._known()
-        self.core.requeue_unheld(Instant(0.0, 0.0))
+        self.core.finish_restore(Instant(0.0, 0.0))
         journal.restore_agents()
-        journal.restore_overrides()
+        journal.restore_queue_settings()
         journal.next_agent()
         self.history = History(self.core, self.writer, Settings(data_root=folder))
         self.history.begin()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kq.core import Core, CoreSettings
-from kq.core.state import Overrides
+from kq.core.state import QueueSettings
 from kq.server.change_feed import ChangeFeed
 from kq.server.journal import Journal
 from kq.server.journal_schema import SCHEMA_VERSION, NewerJournal
@@ -83,7 +83,7 @@ def test_fields_with_other_names_keep_their_values(tmp_path: Path, version: int)
     assert methods["stubborn"] == [StopMethod.KILLED]
     assert jobs["waits"].wait_reason is WaitReason.DEPENDENCIES
     assert jobs["waits for nothing"].wait_reason is WaitReason.NONE
-    assert journal.restore_overrides() == Overrides(paused=True, agents_wanted=3, drained=("a2",))
+    assert journal.restore_queue_settings() == QueueSettings(paused=True, agents_wanted=3, drained=("a2",))
     assert [each.id for each in journal.restore_agents()] == ["a1", "a2", "a3"]
     assert journal.next_agent() == 4
     journal.close()
@@ -115,7 +115,7 @@ def test_a_newer_journal_is_refused_and_not_touched(tmp_path: Path, has_log: boo
     """Not even its log is merged. The queue works without, and the message names both versions."""
     path = tmp_path / "journal.sqlite"
     journal = Journal(path, "before")
-    journal.note_overrides(Overrides(paused=True, agents_wanted=1, drained=()))
+    journal.note_queue_settings(QueueSettings(paused=True, agents_wanted=1, drained=()))
     journal.commit()
     if has_log:
         journal._db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION + 1),))
@@ -147,7 +147,7 @@ def test_a_truncated_journal_is_kept_and_the_queue_begins_anew(tmp_path: Path, s
     before = path.read_bytes()
     journal, problem = open_with_writer(path)
     assert "jobs are not remembered" not in problem
-    journal.note_overrides(Overrides(paused=False, agents_wanted=1, drained=()))
+    journal.note_queue_settings(QueueSettings(paused=False, agents_wanted=1, drained=()))
     journal.commit()
     journal.close()
     [aside] = tmp_path.glob("*.unusable-*[0-9]")

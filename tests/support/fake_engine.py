@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from katana_queue.kq.errors import ConnectionLost, Refused
-from katana_queue.kq.farms.decide import EngineRow, EngineState
-from katana_queue.kq.farms.engine import Option, Row
+from katana_queue.kq.farms.decide import EngineState, EngineStatus
+from katana_queue.kq.farms.engine import EngineTask, Option
 from katana_queue.kq.farms.job_folder import RUNNER
 
 __all__ = ["FakeEngine"]
@@ -75,10 +75,12 @@ class FakeEngine:
             self.states[engine_id, task - offset] = EngineState.PENDING
         return engine_id
 
-    def look(self) -> list[Row]:
+    def list_tasks(self) -> list[EngineTask]:
         self._called("look")
         return [
-            Row(engine_id, self.tokens[engine_id], task, EngineRow(state, _REASONS.get(state, ""), "n1"))
+            EngineTask(
+                engine_id, self.tokens[engine_id], task, EngineStatus(state, _REASONS.get(state, ""), "n1")
+            )
             for (engine_id, task), state in list(self.states.items())
         ]
 

@@ -17,7 +17,7 @@ def ends() -> Iterator[tuple[ServerWire, AgentWire]]:
     """Both ends of the three ports, on their way to each other."""
     server_keys, agent_keys = new_key_pair(), new_key_pair()
     server = ServerWire(server_keys)
-    server.door.roles[agent_keys.public] = "agent:local"
+    server.authenticator.roles[agent_keys.public] = "agent:local"
     request, update, broadcast = server.bind("127.0.0.1", (0, 0, 0))
     record = SessionRecord(
         session="s", host="127.0.0.1", request_port=request, update_port=update, broadcast_port=broadcast,

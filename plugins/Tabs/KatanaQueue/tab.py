@@ -164,7 +164,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.counts_changed.connect(self._on_counts_changed)
-        self.model.merged.connect(self._on_merged)
+        self.model.jobs_changed.connect(self._on_merged)
         self.model.tasks_wanted.connect(self._fetch_tasks)
         for changed in (self.pictures.thumbnail_loaded, self.pictures.unsaved_changed):
             changed.connect(lambda _which: self.view.viewport().update())

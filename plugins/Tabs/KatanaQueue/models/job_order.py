@@ -105,7 +105,7 @@ class JobOrder:
         """Whether the sort key of `record`, a shown job, has changed."""
         return self._entry_of[record.id] != self.sort_by.entry(record)
 
-    def gap(self, record: JobRecord) -> int:
+    def insertion_row(self, record: JobRecord) -> int:
         """Return the row that `record` would get if it were added."""
         at = bisect_left(self._entries, self.sort_by.entry(record))
         return len(self._entries) - at if self.sort_by.descending else at

@@ -1,6 +1,6 @@
-"""The jobs list as a Qt model: jobs in order, and below expanded jobs their tasks.
+"""The Qt model of the jobs list: a row per job, and below each expanded job a row per task.
 
-A table, not a tree: for a tree's layout Qt reads every row, for a table's only those that it paints.
+It is a table rather than a tree: Qt reads every row to lay out a tree, but only the visible rows of a table.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from .task_rows import ExpandedJobs, TaskRows, task_text
 
 __all__ = ["JobsModel"]
 
-MANY = 200
-"""When more rows than this move, the model is reset, which is faster than to move each."""
+MAX_SINGLE_MOVES = 200
+"""If more rows than this are added, moved and removed at once, the model is reset, which is faster."""
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
-# Enum members are slow to look up, and data() is called often.
+# Looked up once: data() is called for every visible cell, and enum members are slow to look up.
 _DISPLAY = int(Qt.ItemDataRole.DisplayRole)
 _TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
 _ALIGNMENT = int(Qt.ItemDataRole.TextAlignmentRole)
@@ -48,19 +48,23 @@ _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
 
 
 class JobsModel(QAbstractTableModel):
-    """The model of the jobs list. All methods: Qt's thread.
+    """The model of the jobs list. To be used on Qt's thread only.
+
+    A job is *shown*, which means that it has a row, if it passes the filter. Task records are fetched only
+    for visible rows.
 
     Signals:
-        about_to_rearrange(): all rows will move; save the selection by job ids.
-        rearranged(): all rows have moved; restore the selection.
-        merged(list): the jobs of a change, as pairs of the new and the old record (None: a new job).
-        counts_changed(): the number of jobs in a state, or of those shown, has changed.
-        tasks_wanted(str, int, int): fetch visible tasks of a job: job id, index of the first, count.
+        about_to_rearrange(): the model will be reset; save the selection by job ids.
+        rearranged(): the model was reset; restore the selection.
+        jobs_changed(list): pairs of a job's new record and its previous one, which is None for a new job.
+        counts_changed(): the number of jobs in a state, or of shown jobs, may have changed.
+        tasks_wanted(str, int, int): records of tasks are needed: job id, index of the first, count. To be
+            answered with `set_tasks`.
     """
 
     about_to_rearrange = Signal()
     rearranged = Signal()
-    merged = Signal(object)
+    jobs_changed = Signal(object)
     counts_changed = Signal()
     tasks_wanted = Signal(str, int, int)
 
@@ -69,24 +73,27 @@ class JobsModel(QAbstractTableModel):
         self._jobs: dict[str, JobRecord] = {}
         self._counts: Counter[JobState] = Counter()
         self._newest = (0.0, "")
+        """Time of submission and id of the job that was submitted last."""
         self._filter = JobFilter()
         self._order = JobOrder()
         self._expanded = ExpandedJobs()
         self._why_waiting = ""
         self.now_s: Callable[[], float] = time.time
         """Returns the time of the queue's clock, in seconds since the epoch."""
-        self._holds = False
-        # Moves rows that `hold_rows` held, in the event loop's next turn, when the selection has changed.
-        self._catch_up = QTimer(self)
-        self._catch_up.setSingleShot(True)
-        self._catch_up.setInterval(0)
-        self._catch_up.timeout.connect(lambda: self._rearrange())
-        self._has_held = False
+        self._rows_are_held = False
+        """Whether jobs keep their rows until `hold_rows(False)`."""
+        # Rows that were held move in the next turn of the event loop: Qt is still changing the selection.
+        self._rearrange_timer = QTimer(self)
+        self._rearrange_timer.setSingleShot(True)
+        self._rearrange_timer.setInterval(0)
+        self._rearrange_timer.timeout.connect(lambda: self._rearrange())
+        self._held_a_row = False
+        """Whether a job kept its row although it should be sorted elsewhere."""
 
     # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Apply a change of the queue or of farms."""
+        """Apply changed and removed jobs of the queue or of farms."""
         if change.reset:
             self._jobs = {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
@@ -95,13 +102,13 @@ class JobsModel(QAbstractTableModel):
             return
         if not change.jobs and not change.removed_jobs:
             return
-        news = [(job, self._take(job)) for job in change.jobs]
-        gone = [job_id for job_id in change.removed_jobs if self._drop(job_id) and job_id in self._order]
-        self._place(change.jobs, gone)
-        self.merged.emit(news)
+        pairs = [(job, self._store(job)) for job in change.jobs]
+        removed = [job_id for job_id in change.removed_jobs if self._remove_record(job_id)]
+        self._update_rows(change.jobs, [job_id for job_id in removed if job_id in self._order])
+        self.jobs_changed.emit(pairs)
         self.counts_changed.emit()
 
-    def _take(self, job: JobRecord) -> JobRecord | None:
+    def _store(self, job: JobRecord) -> JobRecord | None:
         """Store the new record of a job. Returns the old one; None for a new job."""
         old = self._jobs.get(job.id)
         self._jobs[job.id] = job
@@ -112,15 +119,20 @@ class JobsModel(QAbstractTableModel):
             self._newest = max(self._newest, (job.submitted, job.id))
         return old
 
-    def _drop(self, job_id: str) -> bool:
+    def _remove_record(self, job_id: str) -> bool:
         """Remove a job's record. Returns whether there was one."""
         job = self._jobs.pop(job_id, None)
         if job is not None:
             self._counts[job.state] -= 1
         return job is not None
 
-    def _place(self, jobs: Sequence[JobRecord], gone: list[str]) -> None:
-        """Add, move or update the rows of `jobs`, and remove those of `gone` and of jobs filtered out."""
+    def _update_rows(self, jobs: Sequence[JobRecord], removed: list[str]) -> None:
+        """Add, move or redraw the rows of changed jobs, and remove rows.
+
+        Args:
+            jobs: changed jobs. The row of one that does not pass the filter any more is removed.
+            removed: ids of the shown jobs that were removed.
+        """
         added: list[JobRecord] = []
         moved: list[JobRecord] = []
         changed: list[str] = []
@@ -130,48 +142,49 @@ class JobsModel(QAbstractTableModel):
                 if passes:
                     added.append(job)
             elif not passes:
-                gone.append(job.id)
+                removed.append(job.id)
             elif not self._order.has_moved(job):
                 changed.append(job.id)
-            elif self._holds:
+            elif self._rows_are_held:
                 changed.append(job.id)
-                self._has_held = True
+                self._held_a_row = True
             else:
                 moved.append(job)
-        if len(added) + len(moved) + len(gone) > MANY:
+        if len(added) + len(moved) + len(removed) > MAX_SINGLE_MOVES:
             self._rearrange()
             return
-        for job_id in gone:
-            self._take_out(job_id)
+        for job_id in removed:
+            self._remove_rows(job_id)
         self._emit_changed(changed)
         if moved:
-            self._move(moved)
+            self._move_rows(moved)
         for job in added:
-            self._add(job)
+            self._insert_row(job)
 
     def _emit_changed(self, job_ids: list[str]) -> None:
-        """Emit one `dataChanged` for the range of all these rows, so that the view draws once."""
-        if len(job_ids) > MANY:
+        """Emit one `dataChanged` for all rows of these jobs, and those between: the view then draws once."""
+        if len(job_ids) > MAX_SINGLE_MOVES:
             self._emit_rows(0, self.rowCount() - 1)
             return
         rows = [row for job_id in job_ids if (row := self.row(job_id)) is not None]
-        # A task's reason may be its job's, so its tasks' rows change, too: the range ends at the last one.
+        # A task may show its job's reason, so the rows of a job's tasks are redrawn too.
         rows += [tasks[-1] for job_id in job_ids if (tasks := self.rows_of_tasks(job_id))]
         if rows:
             self._emit_rows(min(rows), max(rows))
 
     def _emit_rows(self, first: int, last: int, column: int | None = None) -> None:
+        """Emit `dataChanged` for rows `first` to `last`. `column`: the only one that changed; None: all."""
         last_column = len(COLUMNS) - 1 if column is None else column
         self.dataChanged.emit(self.index(first, column or 0), self.index(last, last_column))
 
-    def _add(self, job: JobRecord) -> None:
-        row = self._expanded.row(self._order.gap(job))
+    def _insert_row(self, job: JobRecord) -> None:
+        row = self._expanded.row(self._order.insertion_row(job))
         self.beginInsertRows(_NO_INDEX, row, row)
         self._order.add(job)
-        self._expanded.place(self._order)
+        self._expanded.update_rows(self._order)
         self.endInsertRows()
 
-    def _take_out(self, job_id: str) -> None:
+    def _remove_rows(self, job_id: str) -> None:
         row = self.row(job_id)
         if row is None:
             return
@@ -179,22 +192,23 @@ class JobsModel(QAbstractTableModel):
         self.beginRemoveRows(_NO_INDEX, row, row + (tasks.shown if tasks else 0))
         self._expanded.tasks.pop(job_id, None)
         self._order.remove(job_id)
-        self._expanded.place(self._order)
+        self._expanded.update_rows(self._order)
         self.endRemoveRows()
 
-    def _move(self, jobs: list[JobRecord]) -> None:
-        """Move rows in one change of layout, after which Qt updates itself once, not once for each job."""
+    def _move_rows(self, jobs: list[JobRecord]) -> None:
+        """Move the rows of these jobs, with one layout change for all: Qt updates the view once."""
         _with_hint(self.layoutAboutToBeChanged).emit([], _ROWS_MOVE)
-        kept = self.persistentIndexList()
-        places = [(self.job_id(index.row()), self.task(index.row()), index.column()) for index in kept]
+        indexes = self.persistentIndexList()
+        cells = [(self.job_id(index.row()), self.task(index.row()), index.column()) for index in indexes]
         for job in jobs:
             self._order.remove(job.id)
             self._order.add(job)
-        self._expanded.place(self._order)
-        self.changePersistentIndexList(kept, [self._index_of(*place) for place in places])
+        self._expanded.update_rows(self._order)
+        self.changePersistentIndexList(indexes, [self._index_of(*cell) for cell in cells])
         _with_hint(self.layoutChanged).emit([], _ROWS_MOVE)
 
     def _index_of(self, job_id: str, task: int | None, column: int) -> QModelIndex:
+        """Return the index of a cell of a job or, if `task` is not None, of that task."""
         row = self.row(job_id)
         if row is None:
             return _NO_INDEX
@@ -228,23 +242,24 @@ class JobsModel(QAbstractTableModel):
         return self._order.sort_by
 
     def hold_rows(self, hold: bool) -> None:
-        """Set whether changed jobs keep their rows, even if they should be sorted elsewhere.
+        """Set whether jobs keep their rows even if a change should sort them elsewhere.
 
-        Used while many rows are selected: Qt saves every selected row whenever one moves, and rows should
-        not move while an artist selects.
+        Used while many rows are selected: rows that move would disturb the artist, and Qt takes long to move
+        rows then, as it saves the position of each selected row.
         """
-        self._holds = hold
-        if not hold and self._has_held:
-            self._catch_up.start()
+        self._rows_are_held = hold
+        if not hold and self._held_a_row:
+            self._rearrange_timer.start()
 
     def _rearrange(self, sort_by: SortBy | None = None) -> None:
+        """Filter and sort all jobs anew, and reset the model. `sort_by`: None: as before."""
         self.about_to_rearrange.emit()
         self.beginResetModel()
         everything, passes = self._filter.is_empty, self._filter.passes
         jobs = self._jobs.values()
         self._order = JobOrder(sort_by or self._order.sort_by, jobs if everything else filter(passes, jobs))
-        self._expanded.place(self._order)
-        self._has_held = False
+        self._expanded.update_rows(self._order)
+        self._held_a_row = False
         self.endResetModel()
         self.rearranged.emit()
         self.counts_changed.emit()
@@ -262,11 +277,11 @@ class JobsModel(QAbstractTableModel):
         return self._order.id_at(self._expanded.locate(row)[0])
 
     def task(self, row: int) -> int | None:
-        """Return the index of the task in `row`; None if it is a job's row."""
+        """Return the index (from 0, within its job) of the task in `row`; None if it is a job's row."""
         return self._expanded.locate(row)[1]
 
     def is_on_farm(self, row: int) -> bool:
-        """Whether the job of `row` is on a farm, not in the queue."""
+        """Return whether the job in `row` was submitted to a farm instead of the queue."""
         job = self._jobs.get(self.job_id(row))
         return job is not None and bool(job.farm)
 
@@ -306,18 +321,18 @@ class JobsModel(QAbstractTableModel):
     # --- Tasks ---
 
     def is_expanded(self, job_id: str) -> bool:
-        """Whether the tasks of a job have rows."""
+        """Return whether the tasks of a job have rows."""
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Show the tasks of a job in rows below it."""
+        """Add rows for the tasks of a job below it. Ignored unless it is shown and has more than one task."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
         tasks = TaskRows(record.tasks)
         self.beginInsertRows(_NO_INDEX, row + 1, row + tasks.shown)
         self._expanded.tasks[job_id] = tasks
-        self._expanded.place(self._order)
+        self._expanded.update_rows(self._order)
         self.endInsertRows()
         self._emit_rows(row, row)
 
@@ -328,7 +343,7 @@ class JobsModel(QAbstractTableModel):
             return
         self.beginRemoveRows(_NO_INDEX, row + 1, row + tasks.shown)
         del self._expanded.tasks[job_id]
-        self._expanded.place(self._order)
+        self._expanded.update_rows(self._order)
         self.endRemoveRows()
         self._emit_rows(row, row)
 
@@ -375,7 +390,7 @@ class JobsModel(QAbstractTableModel):
         return column_title(section, orientation, role)
 
     def data(self, index: _Index, role: int = 0) -> Any:
-        """Return a cell's text, tool tip or alignment. The view does not use it: it draws from `content`."""
+        """Return a cell's text, tool tip or alignment. The view itself draws from `content`."""
         if not index.isValid() or not 0 <= index.row() < self.rowCount():
             return None
         if role == _TOOL_TIP and index.column() in _TIMES:
@@ -387,15 +402,18 @@ class JobsModel(QAbstractTableModel):
         return None
 
     def _time(self, row: int, column: int) -> float | None:
+        """Return the time (seconds since the epoch) that is shown in a cell; None for an empty cell."""
         record = self.record(row)
         if isinstance(record, JobRecord):
             return record.submitted if column == Column.SUBMITTED else record.completed
         return record.ended if record is not None and column == Column.COMPLETED else None
 
     def content(self, row: int) -> tuple[JobRecord | TaskRecord | None, bool, Callable[[int, float], str]]:
-        """Return the record in `row`, whether it is a task's row, and a function for the texts of its cells.
+        """Return all that is needed to draw a row.
 
-        The function takes a column and a time in seconds. One call finds all that is needed to draw the row.
+        Returns:
+            The record of the job or task (None: not fetched yet), whether it is a task's row, and a function
+            that returns the text of a cell; it takes the column and the time in seconds since the epoch.
         """
         job_row, task = self._expanded.locate(row)
         job_id = self._order.id_at(job_row)
@@ -407,7 +425,7 @@ class JobsModel(QAbstractTableModel):
         return record, False, text
 
     def text(self, row: int, column: int, now_s: float) -> str:
-        """Return the text of a cell at time `now_s`."""
+        """Return the text of a cell. `now_s`: the time in seconds since the epoch, for elapsed times."""
         return self.content(row)[2](column, now_s)
 
 
@@ -416,7 +434,7 @@ def _no_text(_column: int, _now_s: float) -> str:
 
 
 def _with_hint(signal: SignalInstance) -> SignalInstance:
-    """Return the signal's overload with a layout hint. Without the hint Qt saves a selection cell by cell."""
+    """Return the overload of a layout signal that has a hint. Without, Qt saves the selection per cell."""
     overloads: Any = signal  # can be indexed, which PySide's type stubs do not declare
     chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
     return chosen

@@ -45,11 +45,11 @@ class ExpandedJobs:
 
     def __init__(self) -> None:
         self.tasks: dict[str, TaskRows] = {}
-        """By job id. Call `place` after a change."""
+        """By job id. Call `update_rows` after a change."""
         self._job_rows: list[int] = []
         self._ends: list[int] = []  # for each of these jobs: the first row after its tasks
 
-    def place(self, order: JobOrder) -> None:
+    def update_rows(self, order: JobOrder) -> None:
         """Compute the rows for the current order of jobs, and drop jobs that are not in it."""
         self.tasks = {job_id: tasks for job_id, tasks in self.tasks.items() if job_id in order}
         job_rows = sorted(row for job_id in self.tasks if (row := order.row(job_id)) is not None)

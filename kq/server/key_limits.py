@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..rate_limit import Pace
+from ..rate_limit import RateLimit
 
-__all__ = ["Allowances"]
+__all__ = ["KeyLimits"]
 
 _MESSAGES_A_SECOND, _MESSAGES_OF_AGENT = 1000, 500
 """Per key, plus per Agent of the key: an Agent that fetches many small files sends some hundreds."""
@@ -25,8 +25,8 @@ class _Key:
     def __init__(self, agents: int) -> None:
         self.agents = agents
         rate = _MESSAGES_A_SECOND + _MESSAGES_OF_AGENT * agents
-        self.messages = Pace(1.0 / rate, 2 * rate)
-        self.registrations = Pace(_REGISTRATION_INTERVAL_S, _REGISTRATIONS_AT_ONCE * (1 + agents))
+        self.messages = RateLimit(1.0 / rate, 2 * rate)
+        self.registrations = RateLimit(_REGISTRATION_INTERVAL_S, _REGISTRATIONS_AT_ONCE * (1 + agents))
 
 
 class _RefusalCount:
@@ -36,7 +36,7 @@ class _RefusalCount:
         self.last = ""
 
 
-class Allowances:
+class KeyLimits:
     """Limits per role of a key. The keys of local Agents and of clients are the user's own, and not limited.
 
     Server thread only.
@@ -51,7 +51,7 @@ class Allowances:
         self._clock = clock
         self._log = log
         self._keys: dict[str, _Key] = {}
-        self._reports: dict[str, Pace] = {}
+        self._reports: dict[str, RateLimit] = {}
         """By Agent id."""
         self._refused: dict[str, _RefusalCount] = {}
         """By role: refusals since the last log line about them."""
@@ -75,12 +75,12 @@ class Allowances:
         key = self._keys.get(role)
         return None if key is None else key.agents
 
-    def may_send(self, role: str) -> bool:
+    def allow_message(self, role: str) -> bool:
         """Count one message with this key. Returns whether it may be handled."""
         key = self._keys.get(role)
         return key is None or self._is_within(role, key.messages, "messages that come too fast")
 
-    def may_report(self, role: str, agent_id: str) -> bool:
+    def allow_report(self, role: str, agent_id: str) -> bool:
         """Count one report of this Agent. Returns whether it may be handled."""
         if role not in self._keys:
             return True
@@ -88,20 +88,20 @@ class Allowances:
         if pace is None:
             if len(self._reports) >= _MAX_AGENTS_KNOWN:
                 self._reports.clear()  # ids of Agents that never existed
-            pace = self._reports[agent_id] = Pace(1.0 / _REPORTS_A_SECOND, _REPORTS_AT_ONCE)
+            pace = self._reports[agent_id] = RateLimit(1.0 / _REPORTS_A_SECOND, _REPORTS_AT_ONCE)
         return self._is_within(role, pace, "reports that come too fast")
 
-    def may_register(self, role: str) -> bool:
+    def allow_registration(self, role: str) -> bool:
         """Count one registration with this key. Returns whether it may be handled."""
         key = self._keys.get(role)
         return key is None or self._is_within(role, key.registrations, "registrations that come too fast")
 
-    def _is_within(self, role: str, pace: Pace, what: str) -> bool:
+    def _is_within(self, role: str, pace: RateLimit, what: str) -> bool:
         now = self._clock()
         if pace.wait_s(now) > 0.0:
             self.refuse(role, what)
             return False
-        pace.used(now)
+        pace.record_use(now)
         return True
 
     def refuse(self, role: str, what: str) -> None:

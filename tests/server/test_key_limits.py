@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kq.errors import Refused
 from kq.records import JobSpec
-from kq.server.allowances import Allowances
+from kq.server.key_limits import KeyLimits
 from kq.server.returned_files import RETURNED_FOLDER, ReturnedFiles, ReturnLimits
 
 ROLE = "agent:farm"
@@ -20,24 +20,24 @@ class World:
     def __init__(self) -> None:
         self.now = 100.0
         self.lines: list[str] = []
-        self.allowances = Allowances(lambda: self.now, self.lines.append)
+        self.key_limits = KeyLimits(lambda: self.now, self.lines.append)
 
 
 def test_refusals_are_counted_and_not_logged_one_by_one() -> None:
     """One line at once, one a minute while it goes on, and the next one at once after a quiet minute."""
     world = World()
     for _ in range(300 * 8):
-        world.allowances.refuse(ROLE, "a lie")
+        world.key_limits.refuse(ROLE, "a lie")
         world.now += 0.125
-        world.allowances.tick()
+        world.key_limits.tick()
     assert len(world.lines) == 1 + 300 / 60
     assert "479 more" in world.lines[1]
     world.now += 61
-    world.allowances.tick()
+    world.key_limits.tick()
     world.now += 61
-    world.allowances.tick()
+    world.key_limits.tick()
     before = len(world.lines)
-    world.allowances.refuse(ROLE, "another")
+    world.key_limits.refuse(ROLE, "another")
     assert world.lines[before:] == [f"refused of {ROLE}: another"]
 
 
@@ -45,12 +45,12 @@ def test_refusals_are_counted_and_not_logged_one_by_one() -> None:
 def test_no_more_messages_than_the_rate_and_its_burst(agents: int, pauses: list[float]) -> None:
     """Whatever the pauses; and what the user's own Agents and clients send is not limited."""
     world = World()
-    world.allowances.admit(ROLE, agents)
+    world.key_limits.admit(ROLE, agents)
     taken = 0
     for pause in pauses:
         for _ in range(100):
-            taken += world.allowances.may_send(ROLE)
-            assert world.allowances.may_send("agent:local")
+            taken += world.key_limits.allow_message(ROLE)
+            assert world.key_limits.allow_message("agent:local")
         world.now += pause
     rate = 1000 + 500 * agents
     assert taken <= 2 * rate + rate * sum(pauses) + 1
@@ -60,11 +60,11 @@ def test_a_key_is_as_good_as_its_largest_admission() -> None:
     """Until it is forgotten; a check for fewer takes nothing from those that run."""
     world = World()
     for agents, most in ((4, 4), (2, 4), (8, 8)):
-        world.allowances.admit(ROLE, agents)
-        assert world.allowances.max_agents(ROLE) == most
-    world.allowances.forget(ROLE)
-    world.allowances.admit(ROLE, 1)
-    assert world.allowances.max_agents(ROLE) == 1
+        world.key_limits.admit(ROLE, agents)
+        assert world.key_limits.max_agents(ROLE) == most
+    world.key_limits.forget(ROLE)
+    world.key_limits.admit(ROLE, 1)
+    assert world.key_limits.max_agents(ROLE) == 1
 
 
 # --- What an attempt returns ---
