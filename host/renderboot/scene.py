@@ -93,6 +93,8 @@ class Material:
     opacity_threshold: float = 0.0
     opacity_is_presence: bool = False
     ior: float = 1.5
+    transmission_colour: Colour = (1.0, 1.0, 1.0)
+    """Tints what passes through glass."""
     normal: ImageTexture | None = None
 
     @property

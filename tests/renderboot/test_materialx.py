@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import MaterialX as mx  # noqa: N813
 import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade
 
 from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.stage.materialx_surfaces import IMAGE_BEYOND, IMAGE_DETAILS, IMAGE_READ
+from host.renderboot.stage.materialx_surfaces import SURFACES as TABLES
 from host.renderboot.stage.open_stage import open_stage
+from host.renderboot.stage.shading import numbers_of
 from tests.renderboot.stages import add_camera, add_card, bind, draw, new_stage, read, write_image
 from tests.renderboot.test_cases import at
 
@@ -53,6 +57,9 @@ def test_common_inputs_are_rendered(stage: Usd.Stage, kind: str) -> None:
     assert material.diffuse_colour == (0, 0, 0)
     shader = UsdShade.Shader.Get(stage, "/World/M/S")
     shader.CreateInput(opacity, Sdf.ValueTypeNames.Float).Set(0.0)
+    if kind == "gltf_pbr":
+        assert read(stage)[0].root.meshes[0].material.opacity == 1.0
+        shader.CreateInput("alpha_mode", Sdf.ValueTypeNames.Int).Set(2)
     assert read(stage)[0].root.meshes[0].material.opacity == 0.0
 
 
@@ -81,6 +88,115 @@ def test_images_and_primvars_feed_a_surface(stage: Usd.Stage, tmp_path: Path) ->
     file.GetAttr().SetColorSpace("lin_rec709")
     assert at(draw(stage), 0, 0) == pytest.approx([1.004, 0.502, 0], abs=0.01)
     assert read(stage)[0].root.meshes[0].material.roughness == 0.75
+
+
+@pytest.mark.parametrize("kind", SURFACES)
+def test_every_input_of_a_surface_is_rendered_or_named(kind: str) -> None:
+    """As MaterialX defines the surface: names and defaults, so that a new version's inputs are classified."""
+    node = _definition(f"ND_{kind}_surfaceshader")
+    table = TABLES[kind]
+    named = {**table.beyond, **table.beyond_transmission, **table.beyond_coat}
+    groups = [set(table.rendered) | {table.normal}, set(named), table.details]
+    assert set.union(*groups) == set(node)
+    assert sum(len(group) for group in groups) == len(node)
+    for name, default in {**table.rendered, **named}.items():
+        if default is not None:
+            count = 3 if isinstance(default, tuple) else 1
+            assert numbers_of(default, count) == numbers_of(node[name], count), name
+
+
+def test_every_input_of_an_image_is_rendered_or_named() -> None:
+    """Of both kinds of image nodes."""
+    inputs = {**_definition("ND_image_color3"), **_definition("ND_tiledimage_color3")}
+    assert set(inputs) == IMAGE_READ | set(IMAGE_BEYOND) | IMAGE_DETAILS
+
+
+def _definition(name: str) -> dict[str, object]:
+    """The inputs of a node of MaterialX's own libraries, and their defaults."""
+    library = mx.createDocument()
+    mx.loadLibraries(mx.getDefaultDataLibraryFolders(), mx.getDefaultDataSearchPath(), library)
+    found = {}
+    for each in library.getNodeDef(name).getActiveInputs():
+        text = str(each.getValueString())
+        is_numbers = text and text[0] in "-0123456789"
+        found[str(each.getName())] = [float(x) for x in text.split(",")] if is_numbers else 0.0
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "switch"),
+    [
+        ("standard_surface", "specular_color", (1.0, 0.0, 0.0), ""),
+        ("standard_surface", "coat_color", (1.0, 0.0, 0.0), "coat"),
+        ("standard_surface", "transmission_depth", 2.0, "transmission"),
+        ("open_pbr_surface", "fuzz_weight", 0.5, ""),
+        ("open_pbr_surface", "coat_ior", 1.2, "coat_weight"),
+        ("gltf_pbr", "sheen_color", (0.5, 0.5, 0.5), ""),
+        ("gltf_pbr", "thickness", 1.0, "transmission"),
+        ("UsdPreviewSurface", "displacement", 1.0, ""),
+    ],
+)
+def test_an_input_that_is_not_rendered_is_named_where_it_counts(
+    stage: Usd.Stage, kind: str, name: str, value: object, switch: str
+) -> None:
+    """Not at its default, and not below a coat or a transmission that the surface does not have."""
+    shader = _material(stage, kind, **{name: value})
+    text = f"The MaterialX input '{name}' is not rendered: /World/M"
+    if switch:
+        assert text not in read(stage)[1]
+        shader.CreateInput(switch, Sdf.ValueTypeNames.Float).Set(0.5)
+    assert text in read(stage)[1]
+    table = TABLES[kind]
+    default = {**table.beyond, **table.beyond_transmission, **table.beyond_coat}[name]
+    shader.GetInput(name).Set(Gf.Vec3f(*default) if isinstance(default, tuple) else default)
+    assert text not in read(stage)[1]
+
+
+def test_glass_has_its_colour(stage: Usd.Stage) -> None:
+    """A red pane before a white light, of standard_surface and of glTF, whose colour is the base colour."""
+    for kind, name in (("standard_surface", "transmission_color"), ("gltf_pbr", "base_color")):
+        add_card(stage, "/World/Behind", 4.0, -1.0)
+        behind = UsdShade.Material.Define(stage, "/World/Glow")
+        source = UsdShade.Shader.Define(stage, "/World/Glow/S")
+        source.CreateIdAttr("UsdPreviewSurface")
+        source.CreateInput("emissiveColor", Sdf.ValueTypeNames.Color3f).Set(Gf.Vec3f(1, 1, 1))
+        behind.CreateSurfaceOutput().ConnectToSource(source.ConnectableAPI(), "surface")
+        bind(stage.GetPrimAtPath("/World/Behind"), behind)
+        stage.RemovePrim("/World/M")
+        transmission = {"transmission": 1.0, name: (1.0, 0.25, 0.0)}
+        _material(stage, kind, **transmission)
+        seen = at(draw(stage, samples=64), 0, 0)
+        assert seen[0] > 0.8 > 0.3 > seen[1] > 0.15 > seen[2], (kind, seen)
+
+
+def test_a_preview_surface_of_materialx_has_its_workflows(stage: Usd.Stage) -> None:
+    """Specular colour, presence, and the glTF mask: as the surface's own renderer would read them."""
+    shader = _material(stage, "UsdPreviewSurface", specularColor=(0.9, 0.1, 0.1), opacity=0.5)
+    material = read(stage)[0].root.meshes[0].material
+    assert material.specular_colour == (0.0, 0.0, 0.0)
+    assert material.transmits
+    shader.CreateInput("useSpecularWorkflow", Sdf.ValueTypeNames.Int).Set(1)
+    shader.CreateInput("opacityMode", Sdf.ValueTypeNames.Int).Set(1)
+    material = read(stage)[0].root.meshes[0].material
+    assert material.specular_colour == pytest.approx((0.9, 0.1, 0.1))
+    assert material.use_specular_workflow
+    assert material.opacity_is_presence
+    stage.RemovePrim("/World/M")
+    shader = _material(stage, "gltf_pbr", alpha=0.5, alpha_cutoff=0.75, emissive=(0.0, 0.1, 0.0))
+    shader.CreateInput("alpha_mode", Sdf.ValueTypeNames.Int).Set(1)
+    shader.CreateInput("emissive_strength", Sdf.ValueTypeNames.Float).Set(5.0)
+    material = read(stage)[0].root.meshes[0].material
+    assert material.is_absent
+    assert material.emissive_colour == pytest.approx((0.0, 0.5, 0.0))
+
+
+def test_a_weak_reflection_is_one_of_a_lower_index(stage: Usd.Stage) -> None:
+    """A quarter of the reflection of glass; none at all."""
+    for weight, reflectance in ((1.0, 0.04), (0.25, 0.01), (0.0, 0.0)):
+        stage.RemovePrim("/World/M")
+        _material(stage, "standard_surface", specular=weight)
+        ior = read(stage)[0].root.meshes[0].material.ior
+        assert ((ior - 1) / (ior + 1)) ** 2 == pytest.approx(reflectance)
 
 
 def test_what_is_beyond_is_named_as_materialx(stage: Usd.Stage) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdRender
+from pxr import Gf, Sdf, Sdr, Tf, Usd, UsdGeom, UsdLux, UsdRender
 
 from host.renderboot.stage.curves import KINDS
 from host.renderboot.stage.implicit_prims import SHAPES
+from host.renderboot.stage.materials import SURFACE_INPUTS
 from host.renderboot.stage.not_rendered import NOT_RENDERED, RENDERED, WITHOUT_EFFECT
+from host.renderboot.stage.uv_textures import TEXTURE_INPUTS
 from tests.renderboot.stages import add_camera, add_card, new_stage, read
 
 
@@ -35,6 +37,59 @@ def test_every_kind_that_is_drawn_has_its_row() -> None:
         "DomeLight_1",
     }
     assert {*SHAPES, *KINDS, *lights, "Mesh", "PointInstancer", "Camera", "GeomSubset"} <= set(RENDERED)
+
+
+WITHOUT_PICTURE = {
+    *("SpatialAudio", "Skeleton", "PhysicsJoint", "PhysicsDistanceJoint", "PhysicsFixedJoint"),
+    *("PhysicsPrismaticJoint", "PhysicsRevoluteJoint", "PhysicsSphericalJoint"),
+    # Parts of volumes and of lights, which are named themselves.
+    *("Field3DAsset", "OpenVDBAsset", "LightFilter", "PluginLightFilter"),
+}
+
+
+def test_every_kind_of_prim_is_rendered_or_named() -> None:
+    """All that a stage may place in space: a kind that a new USD brings fails here until it is classified."""
+    registry = Usd.SchemaRegistry()
+    stage = new_stage()
+    add_card(stage, "/World/Card")
+    kinds = {
+        registry.GetSchemaTypeName(kind)
+        for kind in Tf.Type(UsdGeom.Imageable).GetAllDerivedTypes()
+        if registry.IsConcrete(kind)
+    }
+    others = kinds - set(RENDERED) - WITHOUT_PICTURE
+    for kind in others:
+        stage.DefinePrim(f"/World/{kind}", kind)
+    said = read(stage)[1]
+    assert [kind for kind in sorted(others) if f": /World/{kind}" not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("node", "read_or_named"),
+    [
+        ("UsdPreviewSurface", SURFACE_INPUTS | {"displacement", "occlusion"}),
+        ("UsdUVTexture", TEXTURE_INPUTS),
+        ("UsdTransform2d", {"in", "rotation", "scale", "translation"}),
+        ("UsdPrimvarReader_float", {"varname", "fallback"}),
+    ],
+)
+def test_every_input_of_a_shader_is_read_or_named(node: str, read_or_named: set[str]) -> None:
+    """Those of USD's own shaders, as its registry lists them."""
+    found = Sdr.Registry().GetShaderNodeByIdentifier(node)
+    assert set(found.GetShaderInputNames()) == read_or_named
+
+
+def test_a_model_drawn_in_full_is_no_warning() -> None:
+    """The mode `default` is what is rendered; another one is named once for a prim, cards included."""
+    stage = new_stage()
+    card = add_card(stage, "/World/Card").GetPrim()
+    model = UsdGeom.ModelAPI.Apply(card)
+    model.CreateModelCardGeometryAttr("box")
+    model.CreateModelCardTextureXPosAttr(Sdf.AssetPath("a.png"))
+    for mode, is_named in (("default", False), ("cards", True)):
+        model.CreateModelDrawModeAttr(mode)
+        assert ("Draw modes are not rendered" in read(stage)[1]) == is_named
+    assert "/World/Card and" not in read(stage)[1]
 
 
 @pytest.mark.parametrize(

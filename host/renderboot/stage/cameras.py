@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from pxr import Gf, Usd, UsdGeom
+from pxr import Gf, Tf, Usd, UsdGeom
 
+from ..errors import RenderBootError
 from ..scene import Camera, Matrix
 from .values import matrix_of
 
@@ -16,9 +17,16 @@ _FRAMING_MARGIN = 1.08
 
 
 def read_camera(prim: Usd.Prim, time: Usd.TimeCode) -> Camera:
-    """Return the camera at the frame."""
+    """Return the camera at the frame.
+
+    Raises:
+        RenderBootError: Its transform cannot be read.
+    """
     camera = UsdGeom.Camera(prim)
-    optics = camera.GetCamera(time)
+    try:
+        optics = camera.GetCamera(time)
+    except Tf.ErrorException as error:
+        raise RenderBootError(f"The transform of the camera {prim.GetPath()} cannot be read.") from error
     near, far = optics.clippingRange.min, optics.clippingRange.max
     # USD gives focal length and aperture in tenths of a scene unit.
     diameter = optics.focalLength * Gf.Camera.FOCAL_LENGTH_UNIT / optics.fStop if optics.fStop > 0 else 0.0

@@ -74,9 +74,11 @@ class CurveReader:
             elif values:
                 self._diagnostics.warn(f"The primvar '{primvar.name}' does not fit and is ignored", path)
         missing = {primvar.name for primvar in material.primvars.values()} - set(attributes)
+        with np.errstate(over="ignore"):
+            placed = positions.astype(np.float32)
         return Mesh(
             path=path,
-            positions=positions.astype(np.float32),
+            positions=placed,
             triangles=triangles,
             material=without_primvars(material, missing),
             transform=transform,
@@ -360,7 +362,7 @@ def _spread(values: Values, elements: _Elements, width: int) -> Array | None:
         array = array[values.indices]
     if array.ndim != 2 or array.shape[1] < width:
         return None
-    array = np.nan_to_num(array[:, :width].astype(np.float64))
+    array = np.nan_to_num(array[:, :width], nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
     if values.interpolation in ("vertex", "varying", "faceVarying") and elements.vertex:
         if len(array) != elements.count:
             return None

@@ -11,6 +11,7 @@ from ..diagnostics import Diagnostics
 from ..scene import Group, Instances, Matrix
 from .mesh_parts import Ints, Values
 from .primvars import InstanceValues, padded
+from .values import get
 
 if TYPE_CHECKING:
     from .traversal import Place, StageWalk
@@ -97,7 +98,7 @@ class InstanceReader:
         """Add all visible instances of a PointInstancer."""
         path = str(instancer.GetPath())
         targets = instancer.GetPrototypesRel().GetForwardedTargets()
-        indices = instancer.GetProtoIndicesAttr().Get(self._time)
+        indices = get(instancer.GetProtoIndicesAttr(), self._time, None)
         if not targets or not indices:
             self._diagnostics.warn("A PointInstancer without prototypes or indices is skipped", path)
             return

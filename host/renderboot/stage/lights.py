@@ -77,7 +77,9 @@ class LightReader:
             colour = colour * np.array(UsdLux.BlackbodyTemperatureAsRgb(kelvin))
         intensity = float(get(api.GetIntensityAttr(), self._time, 1.0))
         exposure = float(get(api.GetExposureAttr(), self._time, 0.0))
-        return colour_of(np.maximum(colour * intensity * 2.0**exposure, 0.0))
+        # An exposure beyond all floats makes it infinite, which is a warning; Python's power would raise.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return colour_of(np.maximum(colour * intensity * np.exp2(exposure), 0.0))
 
     def _is_normalized(self, prim: Usd.Prim) -> bool:
         return bool(get(UsdLux.LightAPI(prim).GetNormalizeAttr(), self._time, False))
@@ -215,5 +217,5 @@ def _area_scale(transform: Matrix) -> float:
 
 def _ellipsoid_area(radii: Matrix) -> float:
     """Thomsen's approximation, within about one percent."""
-    a, b, c = (float(r) ** 1.6075 for r in radii)
+    a, b, c = (abs(float(r)) ** 1.6075 for r in radii)
     return float(4.0 * math.pi * ((a * b + a * c + b * c) / 3.0) ** (1.0 / 1.6075))

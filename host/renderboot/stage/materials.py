@@ -40,7 +40,7 @@ _NAMES = {
 }
 """Input names of those `Material` fields that are named differently."""
 _NUMBERS = {"useSpecularWorkflow": 0.0, "opacityThreshold": 0.0, "ior": 1.5}
-_READ = {
+SURFACE_INPUTS = {
     *("diffuseColor", "emissiveColor", "useSpecularWorkflow", "specularColor", "metallic", "roughness"),
     *("clearcoat", "clearcoatRoughness", "opacity", "opacityThreshold", "opacityMode", "ior", "normal"),
 }
@@ -127,7 +127,7 @@ class _SurfaceReading:
         normal = self._normal()
         for shader_input in self._shader.GetInputs():
             name = str(shader_input.GetBaseName())
-            if name not in _READ and name not in ("displacement", "occlusion"):
+            if name not in SURFACE_INPUTS and name not in ("displacement", "occlusion"):
                 self._warn(f"The surface input '{name}' is not rendered")
         material = Material(
             path=path,

@@ -6,7 +6,8 @@ Reads UsdShade networks of MaterialX nodes; .mtlx files become such networks in 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from pxr import Sdf, Usd, UsdShade
@@ -14,107 +15,15 @@ from pxr import Sdf, Usd, UsdShade
 from ..diagnostics import Diagnostics
 from ..scene import Colour, ColourInput, ColourSpace, ImageTexture, Material, Primvar, ScalarInput, Wrap
 from .assets import existing_file, is_udim, udim_tiles
+from .materialx_surfaces import IMAGE_BEYOND, SURFACES, Surface
 from .shading import attribute_of, numbers_of, source_of, value_of
 
 _ID = re.compile(
     r"^ND_(?P<category>\w+?)_(?P<type>surfaceshader|color[34]|float|integer|vector[234])(?:_\w+)?$"
 )
 _ADDRESS: dict[str, Wrap] = {"periodic": "repeat", "clamp": "clamp", "mirror": "mirror", "constant": "black"}
+_BLACK: Colour = (0.0, 0.0, 0.0)
 _Found = ImageTexture | Primvar | tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class _Surface:
-    """Input names and defaults of one kind of surface; an empty name: the surface has no such input."""
-
-    colour: tuple[str, Colour]
-    weight: tuple[str, float]
-    metallic: tuple[str, float]
-    roughness: tuple[str, float]
-    ior: tuple[str, float]
-    transmission: str
-    coat: str
-    coat_roughness: tuple[str, float]
-    emission: tuple[str, float]
-    emission_colour: tuple[str, Colour]
-    opacity: str
-    normal: str
-    beyond: tuple[str, ...]
-    """Inputs that are not rendered; a warning lists those that are not zero."""
-
-
-_SURFACES = {
-    "standard_surface": _Surface(
-        ("base_color", (0.8, 0.8, 0.8)),
-        ("base", 1.0),
-        ("metalness", 0.0),
-        ("specular_roughness", 0.2),
-        ("specular_IOR", 1.5),
-        "transmission",
-        "coat",
-        ("coat_roughness", 0.1),
-        ("emission", 0.0),
-        ("emission_color", (1.0, 1.0, 1.0)),
-        "opacity",
-        "normal",
-        (
-            "diffuse_roughness",
-            "specular_anisotropy",
-            "subsurface",
-            "sheen",
-            "thin_film_thickness",
-            "coat_normal",
-        ),
-    ),
-    "open_pbr_surface": _Surface(
-        ("base_color", (0.8, 0.8, 0.8)),
-        ("base_weight", 1.0),
-        ("base_metalness", 0.0),
-        ("specular_roughness", 0.3),
-        ("specular_ior", 1.5),
-        "transmission_weight",
-        "coat_weight",
-        ("coat_roughness", 0.0),
-        ("emission_luminance", 0.0),
-        ("emission_color", (1.0, 1.0, 1.0)),
-        "geometry_opacity",
-        "geometry_normal",
-        (
-            *("base_diffuse_roughness", "specular_roughness_anisotropy", "subsurface_weight"),
-            *("fuzz_weight", "thin_film_weight", "geometry_coat_normal"),
-        ),
-    ),
-    "gltf_pbr": _Surface(
-        ("base_color", (1.0, 1.0, 1.0)),
-        ("", 1.0),
-        ("metallic", 1.0),
-        ("roughness", 1.0),
-        ("ior", 1.5),
-        "transmission",
-        "clearcoat",
-        ("clearcoat_roughness", 0.0),
-        ("", 1.0),
-        ("emissive", (0.0, 0.0, 0.0)),
-        "alpha",
-        "normal",
-        ("sheen_roughness", "iridescence", "anisotropy_strength"),
-    ),
-    "UsdPreviewSurface": _Surface(
-        ("diffuseColor", (0.18, 0.18, 0.18)),
-        ("", 1.0),
-        ("metallic", 0.0),
-        ("roughness", 0.5),
-        ("ior", 1.5),
-        "",
-        "clearcoat",
-        ("clearcoatRoughness", 0.01),
-        ("", 1.0),
-        ("emissiveColor", (0.0, 0.0, 0.0)),
-        "opacity",
-        "normal",
-        ("useSpecularWorkflow", "displacement"),
-    ),
-}
 
 
 def surface_of(material: UsdShade.Material) -> tuple[UsdShade.Shader, str] | None:
@@ -126,7 +35,7 @@ def surface_of(material: UsdShade.Material) -> tuple[UsdShade.Shader, str] | Non
 
 def can_render(kind: str) -> bool:
     """Whether surfaces of this kind are rendered."""
-    return kind in _SURFACES
+    return kind in SURFACES
 
 
 class MaterialXReader:
@@ -144,31 +53,66 @@ class MaterialXReader:
             kind: As returned by `surface_of`; one for which `can_render` is true.
             path: The material's prim path, for warnings.
         """
-        names = _SURFACES[kind]
-        for name in names.beyond:
-            value = numbers_of(value_of(shader, name, self._time), 1)
-            if source_of(shader, name) or (value and value[0] != 0.0):
-                self._warn(f"The MaterialX input '{name}' is not rendered", path)
-        opacity = self._scalar(shader, names.opacity, 1.0)
-        transmission = self._constant(shader, names.transmission, 0.0)
+        names = SURFACES[kind]
+        transmission = self._constant(shader, *names.transmission)
+        coat = self._scalar(shader, *names.coat)
+        self._name_beyond(shader, names.beyond, path)
+        if transmission > 0.0:
+            self._name_beyond(shader, names.beyond_transmission, path)
+        if coat != 0.0:
+            self._name_beyond(shader, names.beyond_coat, path)
+        opacity, threshold, is_presence = self._opacity(shader, kind, names)
+        tint: Colour = (1.0, 1.0, 1.0)
         if transmission > 0.0 and opacity == 1.0:
             opacity, is_presence = 1.0 - min(transmission, 1.0), False
-        else:
-            is_presence = kind != "UsdPreviewSurface"
+            tint = self._constant_colour(shader, *names.transmission_colour)
+        is_specular = (
+            kind == "UsdPreviewSurface" and self._constant(shader, "useSpecularWorkflow", 0.0) == 1.0
+        )
+        ior = self._constant(shader, *names.ior)
+        weight = self._constant(shader, *names.specular)
         return Material(
             path=path,
             diffuse_colour=self._weighted(shader, names.colour, names.weight, path),
             emissive_colour=self._weighted(shader, names.emission_colour, names.emission, path),
+            use_specular_workflow=is_specular,
+            specular_colour=self._colour(shader, "specularColor", (0.0, 0.0, 0.0)) if is_specular else _BLACK,
             metallic=self._scalar(shader, *names.metallic),
             roughness=self._scalar(shader, *names.roughness),
-            clearcoat=self._scalar(shader, names.coat, 0.0),
+            clearcoat=coat,
             clearcoat_roughness=self._scalar(shader, *names.coat_roughness),
             opacity=opacity,
-            opacity_threshold=self._constant(shader, "opacityThreshold", 0.0),
+            opacity_threshold=threshold,
             opacity_is_presence=is_presence,
-            ior=self._constant(shader, *names.ior),
+            # A reflection of a part of its strength is that of a lower index; refraction keeps its own.
+            ior=ior if transmission > 0.0 else _weaker(ior, weight),
+            transmission_colour=tint,
             normal=self._normal(shader, names.normal),
         )
+
+    def _opacity(self, shader: UsdShade.Shader, kind: str, names: Surface) -> tuple[ScalarInput, float, bool]:
+        """Return the opacity, its threshold (0: none), and whether it is presence rather than glass."""
+        opacity = self._scalar(shader, *names.opacity)
+        if kind == "gltf_pbr":
+            mode = int(self._constant(shader, "alpha_mode", 0.0))
+            if mode == 0:
+                return 1.0, 0.0, True
+            return opacity, self._constant(shader, "alpha_cutoff", 0.5) if mode == 1 else 0.0, True
+        if kind == "UsdPreviewSurface":
+            threshold = self._constant(shader, "opacityThreshold", 0.0)
+            return opacity, threshold, int(self._constant(shader, "opacityMode", 0.0)) == 1
+        return opacity, 0.0, True
+
+    def _name_beyond(
+        self, shader: UsdShade.Shader, inputs: Mapping[str, float | Colour | None], path: str
+    ) -> None:
+        """Warn of inputs that are not rendered and have another value than their default."""
+        for name, default in inputs.items():
+            count = 3 if isinstance(default, tuple) else 1
+            value = None if default is None else numbers_of(value_of(shader, name, self._time), count)
+            # The stage holds single precision.
+            if source_of(shader, name) or (value and not np.allclose(value, default, atol=1e-6)):
+                self._warn(f"The MaterialX input '{name}' is not rendered", path)
 
     # --- Inputs ---
 
@@ -191,6 +135,19 @@ class MaterialXReader:
         if isinstance(found, ImageTexture):
             return replace(found, output="r") if found.output == "rgb" else found
         return found[0] if isinstance(found, tuple) else found
+
+    def _colour(self, shader: UsdShade.Shader, name: str, default: Colour) -> ColourInput:
+        found = self._value(shader, name, 3)
+        if found is None or isinstance(found, tuple):
+            return _three(found or default)
+        return found
+
+    def _constant_colour(self, shader: UsdShade.Shader, name: str, default: Colour) -> Colour:
+        found = self._value(shader, name, 3) if name else None
+        if found is None or isinstance(found, tuple):
+            return _three(found or default)
+        self._warn(f"A MaterialX input '{name}' that varies is not rendered", str(shader.GetPath()))
+        return default
 
     def _weighted(
         self, shader: UsdShade.Shader, colour: tuple[str, Colour], weight: tuple[str, float], path: str
@@ -283,6 +240,10 @@ class MaterialXReader:
         offset = numbers_of(value_of(node, "uvoffset", self._time), 2) or (0.0, 0.0)
         place = np.array([[scale[0], 0, -offset[0]], [0, scale[1], -offset[1]], [0, 0, 1]])
         is_tiled = _category(node) == "tiledimage"
+        for name, default in IMAGE_BEYOND.items():
+            value = value_of(node, name, self._time)
+            if source_of(node, name) or (value is not None and value != default):
+                self._warn(f"The MaterialX input '{name}' is not rendered", prim)
         return ImageTexture(
             file=file,
             prim=prim,
@@ -312,6 +273,18 @@ class MaterialXReader:
 def _category(node: UsdShade.Shader) -> str:
     found = _ID.match(str(node.GetShaderId() or ""))
     return found["category"] if found else ""
+
+
+def _three(value: tuple[float, ...]) -> Colour:
+    return (value[0], value[1], value[2])
+
+
+def _weaker(ior: float, weight: float) -> float:
+    """Return the index of refraction whose reflection is `weight` times that of `ior`."""
+    if weight >= 1.0 or ior <= 1.0:
+        return ior
+    root = max(weight, 0.0) ** 0.5 * (ior - 1.0) / (ior + 1.0)
+    return (1.0 + root) / (1.0 - root)
 
 
 def _times(texture: ImageTexture, factor: tuple[float, ...]) -> ImageTexture:

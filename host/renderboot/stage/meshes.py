@@ -126,9 +126,9 @@ class MeshReading:
 
     def _sharpness(self) -> Sharpness:
         mesh, time = self._mesh, self._time
-        indices = _ints(mesh.GetCreaseIndicesAttr().Get(time))
-        lengths = _ints(mesh.GetCreaseLengthsAttr().Get(time))
-        sharp = np.asarray(mesh.GetCreaseSharpnessesAttr().Get(time) or [], np.float64)
+        indices = _ints(get(mesh.GetCreaseIndicesAttr(), time, None))
+        lengths = _ints(get(mesh.GetCreaseLengthsAttr(), time, None))
+        sharp = np.asarray(get(mesh.GetCreaseSharpnessesAttr(), time, None) or [], np.float64)
         starts = np.cumsum(lengths) - lengths
         points = len(self._control.points) if self._control else 0
         is_whole = int(lengths.sum()) == len(indices) and (lengths >= 2).all()
@@ -146,8 +146,8 @@ class MeshReading:
         )
         values = sharp if per_edge else np.repeat(sharp, np.maximum(lengths - 1, 0))
         is_there = ((edges >= 0) & (edges < points)).all(axis=1) & np.isfinite(values[: len(edges)])
-        corners = _ints(mesh.GetCornerIndicesAttr().Get(time))
-        corner_sharp = np.asarray(mesh.GetCornerSharpnessesAttr().Get(time) or [], np.float64)
+        corners = _ints(get(mesh.GetCornerIndicesAttr(), time, None))
+        corner_sharp = np.asarray(get(mesh.GetCornerSharpnessesAttr(), time, None) or [], np.float64)
         count = min(len(corners), len(corner_sharp))
         return Sharpness(
             edges[is_there],
@@ -169,7 +169,7 @@ class MeshReading:
     def _normals(self) -> tuple[Values, ...]:
         """Return `primvars:normals`, then the older `normals` attribute."""
         attribute = self._mesh.GetNormalsAttr()
-        array = attribute.Get(self._time) if attribute.HasValue() else None
+        array = get(attribute, self._time, None)
         plain = None
         if array:
             interpolation = str(self._mesh.GetNormalsInterpolation())
@@ -177,18 +177,21 @@ class MeshReading:
         return _listed(self._primvar("normals", 3), plain)
 
     def _read_topology(self) -> Topology | None:
-        points = self._mesh.GetPointsAttr().Get(self._time)
-        counts = self._mesh.GetFaceVertexCountsAttr().Get(self._time)
-        indices = self._mesh.GetFaceVertexIndicesAttr().Get(self._time)
+        points = get(self._mesh.GetPointsAttr(), self._time, None)
+        counts = get(self._mesh.GetFaceVertexCountsAttr(), self._time, None)
+        indices = get(self._mesh.GetFaceVertexIndicesAttr(), self._time, None)
         if not points or not counts or not indices:
             self._diagnostics.warn("A mesh without points or faces is skipped", self._path)
             return None
+        orientation = get(self._mesh.GetOrientationAttr(), self._time, None)
+        with np.errstate(over="ignore"):
+            positions = np.asarray(points, np.float32).reshape(-1, 3)
         topology = Topology(
-            points=np.asarray(points, np.float32).reshape(-1, 3),
+            points=positions,
             counts=np.asarray(counts),
             indices=np.asarray(indices),
-            holes=_numbers(self._mesh.GetHoleIndicesAttr().Get(self._time)),
-            is_left_handed=self._mesh.GetOrientationAttr().Get(self._time) == UsdGeom.Tokens.leftHanded,
+            holes=_numbers(get(self._mesh.GetHoleIndicesAttr(), self._time, None)),
+            is_left_handed=orientation == UsdGeom.Tokens.leftHanded,
         )
         if (
             int(topology.counts.sum(dtype=np.int64)) != len(topology.indices)

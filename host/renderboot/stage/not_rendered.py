@@ -86,7 +86,6 @@ _SHADOWS = "Changed shadows are not rendered: they are as light casts them"
 _IES = "IES profiles are not rendered"
 _PARTS = "A light's diffuse and specular multipliers are not rendered"
 _DRAW_MODE = "Draw modes are not rendered: the model is drawn in full"
-_CARDS = tuple(f"model:cardTexture{axis}{sign}" for axis in "XYZ" for sign in ("Neg", "Pos"))
 _TRIMMED = "Trim curves are not rendered: the patch is whole"
 _COLOUR_SPACE = "Another rendering colour space than linear Rec. 709 is not rendered"
 
@@ -114,11 +113,7 @@ NOT_RENDERED: dict[str, str] = {
         (f"inputs:shadow:{name}" for name in ("color", "distance", "enable", "falloff", "falloffGamma")),
         _SHADOWS,
     ),
-    **dict.fromkeys(
-        (f"model:{name}" for name in ("applyDrawMode", "cardGeometry", "cardVisibility", "drawMode")),
-        _DRAW_MODE,
-    ),
-    **dict.fromkeys((*_CARDS, "model:drawModeColor"), _DRAW_MODE),
+    "model:drawMode": _DRAW_MODE,
     "tangents": "HermiteCurves are rendered without their tangents",
     **dict.fromkeys(
         (f"trimCurve:{name}" for name in ("counts", "knots", "orders", "points", "ranges", "vertexCounts")),
@@ -131,6 +126,9 @@ NOT_RENDERED: dict[str, str] = {
 }
 """Attributes that cause a warning when authored with a value other than the schema's default."""
 
+_AS_RENDERED = {"inputs:texture:format": "latlong", "model:drawMode": "default"}
+"""Values that are rendered, though they are not the schema's default."""
+
 WITHOUT_EFFECT = {
     *("extent", "proxyPrim", "doubleSided", "ids", "guideRadius", "stereoRole", "light:shaderId"),
     *("light:materialSyncMode", "velocities", "accelerations", "angularVelocities", "productName"),
@@ -138,6 +136,9 @@ WITHOUT_EFFECT = {
     # Of points and patches; meshes and curves read theirs.
     "normals",
     *("uForm", "vForm", "ranges"),
+    # Details of a draw mode, which is named.
+    *("model:applyDrawMode", "model:cardGeometry", "model:cardVisibility", "model:drawModeColor"),
+    *(f"model:cardTexture{axis}{sign}" for axis in "XYZ" for sign in ("Neg", "Pos")),
     *("triangleSubdivisionRule", "collection:lightLink", "collection:shadowLink"),
     *(
         f"collection:{link}:{name}"
@@ -151,6 +152,7 @@ WITHOUT_EFFECT = {
 def mention_not_rendered(prim: Usd.Prim, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
     """Warn of the prim's authored attributes and relationships that are not rendered."""
     definition = prim.GetPrimDefinition()
+    found = set()
     for name in prim.GetAuthoredPropertyNames():
         text = NOT_RENDERED.get(name)
         if text is None:
@@ -161,7 +163,9 @@ def mention_not_rendered(prim: Usd.Prim, time: Usd.TimeCode, diagnostics: Diagno
         else:
             value = prim.GetAttribute(name).Get(time)
             has_effect = value is not None and value != definition.GetAttributeFallbackValue(name)
-            if name == "inputs:texture:format" and value == "latlong":
+            if value == _AS_RENDERED.get(name):
                 has_effect = False
         if has_effect:
-            diagnostics.warn(text, str(prim.GetPath()))
+            found.add(text)
+    for text in sorted(found):
+        diagnostics.warn(text, str(prim.GetPath()))

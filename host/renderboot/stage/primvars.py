@@ -106,7 +106,8 @@ def padded(value: Array, width: int) -> tuple[float, ...] | None:
 def _array(value: object) -> Array | None:
     """Numbers, a row a value; None for what is not numbers."""
     try:
-        array = np.asarray(value, np.float32)
+        with np.errstate(over="ignore"):
+            array = np.asarray(value, np.float32)
     except (TypeError, ValueError):
         return None
     if array.ndim == 0:

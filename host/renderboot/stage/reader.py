@@ -20,6 +20,7 @@ from .not_rendered import mention_not_rendered
 from .open_stage import open_stage, usd_warnings
 from .settings import StageSettings, read_settings
 from .traversal import StageWalk
+from .values import WrongTypeError
 
 MAX_SIDE = 16384
 """Pixels a side, as -width and -height allow."""
@@ -56,7 +57,7 @@ def read_stage(
     if not stage.GetPseudoRoot().GetAllChildren():
         raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
     time, frame = _time(stage, arguments.frame)
-    settings = read_settings(stage, time)
+    settings = _settings(stage, time, diagnostics)
     for path in settings.prims:
         mention_not_rendered(stage.GetPrimAtPath(path), time, diagnostics)
     picture = _picture(arguments, settings, diagnostics)
@@ -68,7 +69,8 @@ def read_stage(
         raise RenderBootError(
             f"There is nothing to render in '{arguments.stage}': {_reason(walk, settings)}."
         )
-    camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, walk.cameras)
+    with usd_warnings(diagnostics):
+        camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, walk.cameras)
     aspect = picture.width * picture.pixel_aspect_ratio / picture.height
     up_is_z = UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z
     if camera is None:
@@ -84,6 +86,14 @@ def read_stage(
         root.lights.append(_soft_dome(up_is_z=up_is_z))
     source = read_origin(stage.GetRootLayer()).scene
     return Scene(root, camera, picture, bounds, frame, source)
+
+
+def _settings(stage: Usd.Stage, time: Usd.TimeCode, diagnostics: Diagnostics) -> StageSettings:
+    try:
+        return read_settings(stage, time)
+    except WrongTypeError as error:
+        diagnostics.warn(f"The render settings are ignored: {error}")
+        return StageSettings()
 
 
 def _reason(walk: StageWalk, settings: StageSettings) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 from pxr import Usd, UsdGeom, UsdRender
 
+from .values import get
+
 SAMPLES_ATTRIBUTES = ("katana:samples", "mitsuba:samples")
 """UsdRender has no attribute for samples; the first of these on RenderSettings or RenderProduct counts."""
 
@@ -62,7 +64,7 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
         conform_policy=str(policy) if policy is not None else "expandAperture",
     )
     if purposes.HasAuthoredValue():
-        asked = {str(purpose) for purpose in purposes.Get(time)} | {str(UsdGeom.Tokens.default_)}
+        asked = {str(purpose) for purpose in get(purposes, time, [])} | {str(UsdGeom.Tokens.default_)}
         return StageSettings(**{**result.__dict__, "purposes": frozenset(asked)})
     return result
 
@@ -79,7 +81,7 @@ def _authored(bases: list[UsdRender.SettingsBase], name: str, time: Usd.TimeCode
     for base in bases:
         attribute = base.GetPrim().GetAttribute(name)
         if attribute and attribute.HasAuthoredValue():
-            return attribute.Get(time)
+            return get(attribute, time, None)
     return None
 
 

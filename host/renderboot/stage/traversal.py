@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
+from pxr import Sdf, Tf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
@@ -24,13 +24,17 @@ from .mesh_parts import Ints
 from .meshes import MeshReading
 from .not_rendered import mention_not_rendered
 from .primvars import PrimvarReader
-from .values import get, matrix_of
+from .values import WrongTypeError, get, matrix_of
 
 _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
 
 
 MAX_PRIMS = 4_000_000
 """A mesh with more would take minutes and tens of gigabytes to read."""
+
+
+MAX_DISTANCE = 1e18
+"""Scene units from the origin: the renderer squares distances in single precision."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,15 @@ class StageWalk:
 
     def _enter(self, prim: Usd.Prim, above: Place, group: Group) -> Place | None:
         """Add one prim; returns what its children inherit, or None when they must not be visited."""
+        try:
+            return self._entered(prim, above, group)
+        except WrongTypeError as error:
+            self._diagnostics.warn(f"Skipped: {error}", str(prim.GetPath()))
+        except OverflowError:
+            self._diagnostics.warn("Skipped: a value of it is too large", str(prim.GetPath()))
+        return None
+
+    def _entered(self, prim: Usd.Prim, above: Place, group: Group) -> Place | None:
         self.prims_seen += 1
         if self.prims_seen > MAX_PRIMS:
             raise RenderBootError(
@@ -157,7 +170,11 @@ class StageWalk:
     def _matrix(self, prim: Usd.Prim, above: Matrix) -> Matrix:
         if not prim.IsA(UsdGeom.Xformable):
             return above
-        local, resets = self._xforms.GetLocalTransformation(prim)
+        try:
+            local, resets = self._xforms.GetLocalTransformation(prim)
+        except Tf.ErrorException:
+            self._diagnostics.warn("A transform that cannot be read is ignored", str(prim.GetPath()))
+            return above
         return matrix_of(local) if resets else above @ matrix_of(local)
 
     # --- One prim ---
@@ -166,7 +183,7 @@ class StageWalk:
         """Add the prim itself, without its children, to the group."""
         kind = str(prim.GetTypeName())
         if kind == "Mesh" or kind in SHAPES or kind in KINDS:
-            group.meshes += self._meshes(prim, kind, place)
+            group.meshes += self._within_limits(self._meshes(prim, kind, place))
         elif prim.HasAPI(UsdLux.LightAPI):
             light = self._lights.light(prim, place.matrix)
             if light:
@@ -180,6 +197,17 @@ class StageWalk:
             self._diagnostics.warn(f"Cannot render {kind} prims: skipped", str(prim.GetPath()))
         if kind == "Mesh" and prim.HasAPI(UsdLux.MeshLightAPI):
             self._diagnostics.warn("Cannot render mesh lights: drawn as plain meshes", str(prim.GetPath()))
+
+    def _within_limits(self, meshes: list[Mesh]) -> list[Mesh]:
+        kept = []
+        for mesh in meshes:
+            with np.errstate(all="ignore"):
+                is_within = not len(mesh.positions) or bool((np.abs(mesh.bounds) < MAX_DISTANCE).all())
+            if is_within:
+                kept.append(mesh)
+            else:
+                self._diagnostics.warn("Skipped: too large or too far away to be rendered", mesh.path)
+        return kept
 
     def _meshes(self, prim: Usd.Prim, kind: str, place: Place) -> list[Mesh]:
         if self._kept is None:

@@ -16,7 +16,7 @@ Four = tuple[float, float, float, float]
 
 _MISSING: Four = (0.5, 0.5, 0.5, 1.0)
 _WRAPS: dict[str, Wrap] = {"repeat": "repeat", "mirror": "mirror", "clamp": "clamp", "black": "black"}
-_READ = frozenset(("file", "st", "wrapS", "wrapT", "fallback", "scale", "bias", "sourceColorSpace"))
+TEXTURE_INPUTS = frozenset(("file", "st", "wrapS", "wrapT", "fallback", "scale", "bias", "sourceColorSpace"))
 
 
 class TextureReader:
@@ -67,7 +67,7 @@ class TextureReader:
     def _mention_driven(self, shader: UsdShade.Shader, prim: str) -> None:
         for shader_input in shader.GetInputs():
             name = str(shader_input.GetBaseName())
-            if name not in _READ:
+            if name not in TEXTURE_INPUTS:
                 self._diagnostics.warn(f"The texture input '{name}' is not rendered", prim)
             elif name != "st" and source_of(shader, name):
                 self._diagnostics.warn(

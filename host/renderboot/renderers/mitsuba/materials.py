@@ -14,6 +14,7 @@ from .in_place import take_values
 from .textures import TextureLibrary
 from .wrapping import Extent, needs_extent
 
+_WHITE = (1.0, 1.0, 1.0)
 _SMOOTH = 0.03
 """Glass below this roughness renders as perfectly smooth, which needs a fraction of the samples."""
 _CUT = "cut_opacity"
@@ -214,6 +215,8 @@ class MaterialLibrary:
                 "ext_ior": 1.0,
                 "alpha": min(max(roughness**2, 1e-3), 1.0),
             }
+        if material.transmission_colour != _WHITE and clear["type"] != "null":
+            clear["specular_transmittance"] = rgb(material.transmission_colour)
         if opacity <= 0.0:
             return clear
         surface = {"type": "twosided", "inside": self._opaque(material)}
