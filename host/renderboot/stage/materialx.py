@@ -5,6 +5,7 @@ Reads UsdShade networks of MaterialX nodes; .mtlx files become such networks in 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -109,9 +110,10 @@ class MaterialXReader:
         """Warn of inputs that are not rendered and have another value than their default."""
         for name, default in inputs.items():
             count = 3 if isinstance(default, tuple) else 1
-            value = None if default is None else numbers_of(value_of(shader, name, self._time), count)
+            value, usual = numbers_of(value_of(shader, name, self._time), count), numbers_of(default, count)
             # The stage holds single precision.
-            if source_of(shader, name) or (value and not np.allclose(value, default, atol=1e-6)):
+            is_other = bool(value and usual and not np.allclose(value, usual, atol=1e-6))
+            if source_of(shader, name) or is_other:
                 self._warn(f"The MaterialX input '{name}' is not rendered", path)
 
     # --- Inputs ---
@@ -283,7 +285,7 @@ def _weaker(ior: float, weight: float) -> float:
     """Return the index of refraction whose reflection is `weight` times that of `ior`."""
     if weight >= 1.0 or ior <= 1.0:
         return ior
-    root = max(weight, 0.0) ** 0.5 * (ior - 1.0) / (ior + 1.0)
+    root = math.sqrt(max(weight, 0.0)) * (ior - 1.0) / (ior + 1.0)
     return (1.0 + root) / (1.0 - root)
 
 
