@@ -118,3 +118,12 @@ def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     monkeypatch.setenv("KQ_DATA_ROOT", str(root))
     return root
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp: Any) -> Any:
+    """Qt's application with the stand-in's style sheet, of Katana's kind, for every test with widgets."""
+    from host.app import style
+
+    style.apply(qapp)
+    return qapp

@@ -40,12 +40,53 @@ _WIDTHS = {
 }
 
 
-class _Table(QTableView):
-    """The table. Return shows the current item in the Monitor's front view, Shift+Return in the back view."""
+class CatalogRow:
+    """A row of the table, with the methods of the rows in Katana's Catalog that scripts call."""
 
-    def __init__(self, on_return: Callable[[bool], None], parent: QWidget) -> None:
+    def __init__(self, item: CatalogItem) -> None:
+        self._item = item
+
+    def getCatalogItem(self) -> CatalogItem:
+        """Return the item that the row shows."""
+        return self._item
+
+    def childCount(self) -> int:
+        """Return the number of child rows: none, since the table has no slots."""
+        return 0
+
+
+class CatalogWidget(QTableView):
+    """The table, with the methods of the tree in Katana's Catalog that scripts call to select an item.
+
+    Return shows the current item in the Monitor's front view, Shift+Return in the back view.
+    """
+
+    def __init__(self, on_return: Callable[[bool], None], model: CatalogModel, parent: QWidget) -> None:
         super().__init__(parent)
         self._on_return = on_return
+        self._items = model
+        self.setModel(model)
+
+    def topLevelItemCount(self) -> int:
+        """Return the number of rows."""
+        return self._items.rowCount()
+
+    def topLevelItem(self, index: int) -> CatalogRow:
+        """Return a row, counted from the top."""
+        return CatalogRow(self._items.item(index))
+
+    def setCurrentItem(self, item: CatalogRow) -> None:
+        """Select a row, and no other."""
+        # Not by `selectRow`, which adds to or toggles the selection while Shift or Ctrl is pressed.
+        flag = QItemSelectionModel.SelectionFlag
+        self.selectionModel().setCurrentIndex(self._index(item), flag.ClearAndSelect | flag.Rows)
+
+    def scrollToItem(self, item: CatalogRow) -> None:
+        """Scroll until a row is visible."""
+        self.scrollTo(self._index(item))
+
+    def _index(self, row: CatalogRow) -> QModelIndex:
+        return self._items.index(row.getCatalogItem().getIndex(), 0)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -62,8 +103,7 @@ class CatalogTab(BaseTab):
         self._menu: QMenu | None = None
         self._front: CatalogItem | None = None
         self.model = CatalogModel(self)
-        self.table = _Table(self._on_return, self)
-        self.table.setModel(self.model)
+        self.table = CatalogWidget(self._on_return, self.model, self)
         self.table.setAccessibleName("Catalog")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(
@@ -125,6 +165,10 @@ class CatalogTab(BaseTab):
         layout.addWidget(self.table, 1)
         inner = QVBoxLayout(self.table)
         inner.addWidget(self._empty)
+
+    def getCatalogWidget(self) -> CatalogWidget:
+        """Return the table."""
+        return self.table
 
     def clear(self) -> None:
         """Delete all items that are neither locked nor rendering. No file is deleted."""
@@ -191,10 +235,9 @@ class CatalogTab(BaseTab):
             return
         row = front.getIndex()
         if row < self.model.rowCount() and self.model.item(row) == front:
-            # Not by `selectRow`, which adds to or toggles the selection while Shift or Ctrl is pressed.
-            index, flag = self.model.index(row, 0), QItemSelectionModel.SelectionFlag
-            self.table.selectionModel().setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
-            self.table.scrollTo(index)
+            shown = self.table.topLevelItem(row)
+            self.table.setCurrentItem(shown)
+            self.table.scrollToItem(shown)
 
     def _edit_note(self, item: CatalogItem) -> None:
         self.table.edit(self.model.index(item.getIndex(), Column.NOTE))

@@ -1,4 +1,7 @@
-"""The desktop's palettes, style sheet and fonts, and the named colours that tabs use."""
+"""The desktop's palettes, style sheet and fonts, and the named colours that tabs use.
+
+The sheet is of Katana's kind: it styles all widgets by their class, those of plug-ins too.
+"""
 
 from __future__ import annotations
 
@@ -73,8 +76,22 @@ _ARROWS = Path(__file__).parent / "arrows"
 _NUMBER_MARGIN = 5
 
 _SHEET = """
-QWidget { color: %(text)s; }
-QMainWindow, QDialog { background: %(window)s; }
+/* As Katana's: every widget gets a background, a font size in pixels and colours, every frame a border. */
+QWidget {
+    background-color: %(window)s; color: %(text)s; font-size: 12px;
+    selection-background-color: %(selection)s; selection-color: %(text)s;
+}
+QWidget:disabled { color: %(dim)s; }
+QFrame { border: 1px solid %(line)s; }
+QLabel { border: 0; }
+QAbstractItemView::item { padding: 1px; }
+QAbstractItemView::item:selected { background: %(selection)s; }
+QPushButton:checked { background: %(selection)s; }
+QSplitter::handle { background: %(line)s; }
+QGroupBox { border: 1px solid %(line)s; margin-top: 8px; }
+QSlider::groove:horizontal { background: %(field)s; border: 1px solid %(handle)s; height: 2px; }
+QSlider::handle:horizontal { background: %(handle)s; border-radius: 3px; width: 12px; margin: -6px 0; }
+QSlider::handle:horizontal:hover { background: %(handle_hover)s; }
 QMainWindow::separator { background: %(line)s; width: 4px; height: 4px; }
 QMainWindow::separator:hover { background: %(accent)s; }
 QDockWidget { titlebar-close-icon: none; }
@@ -214,8 +231,13 @@ def apply(application: QApplication, chosen: Palette = Palette.DARK) -> None:
     font = QFont(application.font())
     font.setPointSizeF(9.5)
     application.setFont(font)
+    application.setStyleSheet(sheet(chosen))
+
+
+def sheet(chosen: Palette = Palette.DARK) -> str:
+    """Return the style sheet in the colours of a palette."""
     arrows = _ARROWS / "light" if chosen is Palette.LIGHT else _ARROWS
-    application.setStyleSheet(_SHEET % {**_COLORS[chosen], "arrows": arrows.as_posix()})
+    return _SHEET % {**_COLORS[chosen], "arrows": arrows.as_posix()}
 
 
 def align_number(box: QAbstractSpinBox) -> None:

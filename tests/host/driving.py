@@ -15,7 +15,7 @@ from host.Katana.UI4.App import Tabs
 from host.nodes.scene import active_scene
 from tests.host.conftest import SMALL
 
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 def graph_tab() -> NodeGraphTab:

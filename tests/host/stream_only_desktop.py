@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QImage
@@ -22,6 +23,7 @@ from host.app.catalog_tab import CatalogTab
 from host.app.desktop import Desktop
 from host.app.monitor import Monitor
 from host.Katana import CatalogAPI
+from host.Katana.CatalogAPI.CatalogItem import CatalogItem
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.UI4.App import Tabs
 from host.nodes.scene import active_scene
@@ -50,6 +52,38 @@ def is_drawn(image: QImage) -> bool:
     """Whether a picture has more than one colour."""
     points = [(x, y) for x in range(0, image.width(), 3) for y in range(0, image.height(), 3)]
     return len({image.pixel(x, y) for x, y in points}) > 1
+
+
+def from_the_jobs_menu(
+    tab: Any, job_id: str, item: CatalogItem, catalog: CatalogTab
+) -> dict[str, dict[str, object]]:
+    """What *Show in Monitor* and *Show in Catalog* do after the artist has selected another item."""
+    from katana_queue.plugins.Tabs.KatanaQueue.job_menu import job_menu
+
+    client, seen = CatalogAPI.GetPrimaryClientKey(), {}
+    catalog.window().show()
+    other = CatalogAPI.CreateCatalogItem()
+    until(lambda: catalog.model.rowCount() == 2, "the other item")
+    for text in ("Show in Monitor", "Show in Catalog"):
+        CatalogAPI.SetClientCatalogItem(client, CatalogAPI.kPrimaryView, other)
+        catalog.table.selectRow(other.getIndex())
+        Tabs.FindTopTab("Katana Queue", True)
+        until(lambda: not catalog.isVisible() and tab.isVisible(), "the queue's tab in front")
+        tab.view.show_job(job_id)
+        menu = job_menu(tab.actions_of_jobs, tab.catalog_actions, tab.send_to, tab)
+        [action] = [each for each in menu.actions() if each.text() == text]
+        assert action.isEnabled(), text
+        action.trigger()
+        menu.close()
+        if text == "Show in Catalog":
+            until(lambda: catalog.isVisible(), "the Catalog in front")
+        seen[text] = {
+            "in the Monitor": CatalogAPI.GetClientCatalogItems(client)[0] == item,
+            "selected": catalog.selected_items() == [item],
+        }
+    if os.environ.get("KQ_TEST_PICTURES"):
+        catalog.window().grab().save(str(Path(os.environ["KQ_TEST_PICTURES"], "show-in-catalog.png")))
+    return seen
 
 
 def main() -> None:
@@ -112,8 +146,17 @@ def main() -> None:
         desktop.window.grab().save(str(Path(os.environ["KQ_TEST_PICTURES"], "stream-only.png")))
     until(lambda: state() == "Completed" and monitor.settled, "the end")
     until(lambda: tab.model.job(job_id).state == "Completed" and shown()["tab canvas"], "the last picture")
-    log = Path(queue.client.job(job_id).log_file)
-    print(json.dumps({"during": during, "after": shown(), "log": log.read_text()}))
+    after = shown()
+    print(
+        json.dumps(
+            {
+                "during": during,
+                "after": after,
+                "log": Path(queue.client.job(job_id).log_file).read_text(),
+                "actions": from_the_jobs_menu(tab, job_id, item, catalog),
+            }
+        )
+    )
     desktop.window.close()
     desktop.close()
     assert queue.wait(60)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem
 from pytestqt.qtbot import QtBot
 
-from host.app.catalog_tab import CatalogTab
+from host.app.catalog_tab import CatalogRow, CatalogTab, CatalogWidget
 from host.app.render_state import Phase
 from host.Katana import CatalogAPI, Nodes2DAPI, RenderManager
 from host.Katana.NodegraphAPI import GetNode
@@ -131,3 +135,16 @@ def test_a_tab_that_hands_on_an_int_as_flags_is_refused_as_qt_refuses_it(fresh: 
         with pytest.raises(TypeError):
             BaseTab(None, flags)
     qtbot.addWidget(BaseTab(None))
+
+
+def test_the_methods_by_which_scripts_select_an_item_are_those_of_katanas_catalog() -> None:
+    """By the stubs: the panel returns a tree widget of Qt's, whose rows return their items."""
+    stubs = Path(next(iter(importlib.metadata.files("types-katana") or ())).locate()).parents[1]
+    folder = stubs / "UI4-stubs" / "Tabs" / "Catalog"
+    for file, cls in (("CatalogPanel.pyi", CatalogTab), ("CatalogWidgetItem.pyi", CatalogRow)):
+        offered = {name for name in vars(cls) if name.startswith("getCatalog")}
+        assert offered
+        assert all(f"def {name}(self)" in (folder / file).read_text() for name in offered)
+    assert hasattr(QTreeWidgetItem, "childCount")
+    ours = {name for name in vars(CatalogWidget) if name.endswith(("Item", "ItemCount"))}
+    assert ours and all(hasattr(QTreeWidget, name) for name in ours | {"clearSelection"})

@@ -49,3 +49,6 @@ def test_tab_catalog_and_monitor_show_a_render_that_prints_nothing(tmp_path: Pat
     assert during["printed"] is None and 0 < during["tab progress"] < 1
     assert 0 < during["catalog progress"][0] < during["catalog progress"][1]
     assert after["tab progress"] == 1
+    # Of a job's menu in the tab, through the methods that Katana's own Catalog has.
+    assert seen["actions"]["Show in Monitor"] == {"in the Monitor": True, "selected": False}
+    assert seen["actions"]["Show in Catalog"] == {"in the Monitor": True, "selected": True}

@@ -53,10 +53,11 @@ from PySide6.QtGui import QKeySequence  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
 from PySide6.QtWidgets import QApplication, QFrame, QMainWindow, QMessageBox, QPushButton  # noqa: E402
 
+from host.app import style  # noqa: E402
 from host.Katana._callbacks import ExecuteCallbacksForType  # noqa: E402
 
 application = QApplication([])
-application.setStyleSheet(Path(where["style_sheet"]).read_text(encoding="utf-8"))
+style.apply(application)
 try:
     QFrame(None, 0)  # type: ignore[call-overload]  # Qt refuses an int as flags: no plug-in may pass one
 except TypeError:

@@ -96,7 +96,6 @@ def run_desktop(
         "katana_root": str(katana),
         "data_root": str(data_root),
         "folder": str(folder),
-        "style_sheet": str(ROOT / "tests" / "support" / "katana_like.qss"),
         "pictures": os.environ.get("KQ_TEST_PICTURES", ""),
         "machine": machine and {"address": machine.address, "port": machine.port, "key": str(machine.key)},
     }

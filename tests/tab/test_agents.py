@@ -164,7 +164,7 @@ def test_the_page_needs_no_scrolling(tab: Any, queue: FakeQueue, settle: Settle,
     """Why an Agent is lost is in the last column, and visible in a narrow panel too."""
     panel = show_agents(tab, queue, settle, busy_s=1.0)
     tab.resize(width, 700)
-    settle(lambda: panel.table.viewport().width() in range(width - 4, width + 1))
+    settle(lambda: panel.table.viewport().width() in range(width - 12, width + 1))
     settle(lambda: panel.table.horizontalScrollBar().maximum() == 0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,16 +9,15 @@ from katana_queue.kq.api import ConnectionStatus, JobState
 from PySide6.QtCore import QPoint, QRect
 from PySide6.QtWidgets import QToolButton, QWidget
 
+from host.app import style
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle
-
-SHEET = Path(__file__).resolve().parents[1] / "support" / "katana_like.qss"
 
 
 @pytest.fixture
 def styled(tab: Any) -> Any:
-    """The tab, below that style sheet; not the application, which other tests have as well."""
-    tab.setStyleSheet(SHEET.read_text(encoding="utf-8"))
+    """The tab, below that style sheet."""
+    tab.setStyleSheet(style.sheet())
     return tab
 
 

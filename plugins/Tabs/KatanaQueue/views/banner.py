@@ -124,7 +124,7 @@ class EmptyPage(QWidget):
         self._title = QLabel(self)
         self._title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         font = self._title.font()
-        font.setPointSizeF(font.pointSizeF() * 1.35)
+        font.setBold(True)  # a host's style sheet sets the size of every text
         self._title.setFont(font)
         self._text = QLabel(self)
         self._text.setAlignment(Qt.AlignmentFlag.AlignCenter)
