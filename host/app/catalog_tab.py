@@ -115,6 +115,7 @@ class CatalogTab(BaseTab):
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         header = self.table.horizontalHeader()
+        header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(Column.NOTE, QHeaderView.ResizeMode.Stretch)
         for column, width in _WIDTHS.items():

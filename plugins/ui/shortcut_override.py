@@ -15,6 +15,8 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
     QTabBar,
     QWidget,
 )
@@ -30,10 +32,12 @@ _MOVES = {
 }
 _KEYS: tuple[tuple[type[QWidget], set[Qt.Key]], ...] = (
     (QAbstractButton, {_K.Key_Space, _K.Key_Select, *_MOVES}),
+    (QPushButton, _RETURN),
     (QTabBar, _MOVES),
     (QComboBox, {*_MOVES, *_RETURN, *_EDITS, _K.Key_Space, _K.Key_F4}),
     (QAbstractSpinBox, {*_MOVES, *_RETURN, *_EDITS, _K.Key_Escape}),
     (QLineEdit, {*_MOVES, *_RETURN, *_EDITS, _K.Key_Escape}),
+    (QPlainTextEdit, _EDITS),
     (QAbstractScrollArea, {*_MOVES, *_RETURN, _K.Key_Space, _K.Key_F2}),
 )
 """The keys that each class of widgets uses, alone or with Shift and Ctrl, which extend a selection."""

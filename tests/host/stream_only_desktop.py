@@ -15,7 +15,7 @@ from typing import Any
 
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from host import session
 from host.app import style
@@ -54,6 +54,11 @@ def is_drawn(image: QImage) -> bool:
     return len({image.pixel(x, y) for x, y in points}) > 1
 
 
+def is_in_front(tab: QWidget) -> bool:
+    """Whether a tab is the one of its dock area that is shown."""
+    return not tab.visibleRegion().isEmpty()
+
+
 def from_the_jobs_menu(
     tab: Any, job_id: str, item: CatalogItem, catalog: CatalogTab
 ) -> dict[str, dict[str, object]]:
@@ -61,14 +66,13 @@ def from_the_jobs_menu(
     from katana_queue.plugins.Tabs.KatanaQueue.job_menu import job_menu
 
     client, seen = CatalogAPI.GetPrimaryClientKey(), {}
-    catalog.window().show()
     other = CatalogAPI.CreateCatalogItem()
     until(lambda: catalog.model.rowCount() == 2, "the other item")
     for text in ("Show in Monitor", "Show in Catalog"):
         CatalogAPI.SetClientCatalogItem(client, CatalogAPI.kPrimaryView, other)
         catalog.table.selectRow(other.getIndex())
         Tabs.FindTopTab("Katana Queue", True)
-        until(lambda: not catalog.isVisible() and tab.isVisible(), "the queue's tab in front")
+        until(lambda: is_in_front(tab) and not is_in_front(catalog), "the queue's tab in front")
         tab.view.show_job(job_id)
         menu = job_menu(tab.actions_of_jobs, tab.catalog_actions, tab.send_to, tab)
         [action] = [each for each in menu.actions() if each.text() == text]
@@ -76,7 +80,7 @@ def from_the_jobs_menu(
         action.trigger()
         menu.close()
         if text == "Show in Catalog":
-            until(lambda: catalog.isVisible(), "the Catalog in front")
+            until(lambda: is_in_front(catalog), "the Catalog in front")
         seen[text] = {
             "in the Monitor": CatalogAPI.GetClientCatalogItems(client)[0] == item,
             "selected": catalog.selected_items() == [item],

@@ -15,10 +15,11 @@ import pytest
 from Katana import Shelves
 from katana_queue.kq.api import RemoteHost, RemoteStep, StepState
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
+from katana_queue.plugins.Shelves.KatanaQueue.dialogs.prompts import Questions
 from katana_queue.plugins.ui.theme import state_colour
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QDialog
 
 from tests.tab.using import unclaimed
 
@@ -289,8 +290,26 @@ def test_every_field_claims_the_keys_that_it_uses(dialog: LaunchRemoteAgentsDial
     """Esc and Return are the dialog's, whatever shortcuts the host has."""
     with qtbot.waitExposed(dialog):
         dialog.show()
-    assert unclaimed(dialog, but=(QPushButton,)) == []
+    assert unclaimed(dialog) == []
     escape = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
     escape.ignore()
     QApplication.sendEvent(dialog.user, escape)
     assert escape.isAccepted()
+
+
+def test_every_field_of_its_questions_claims_the_keys_that_it_uses(
+    dialog: LaunchRemoteAgentsDialog, qtbot: Any
+) -> None:
+    """Of the question about a host's key and of that for a passphrase."""
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    questions = Questions(dialog)
+    for show, arguments in (
+        (questions._show_choice, ("unknown host", "its key", "Accept")),
+        (questions._show_passphrase, ("Passphrase:",)),
+    ):
+        show(*arguments, lambda _answer: None)
+        [box] = [each for each in dialog.findChildren(QDialog) if each.isVisible()]
+        qtbot.waitUntil(box.isActiveWindow)
+        assert unclaimed(box) == []
+        box.reject()

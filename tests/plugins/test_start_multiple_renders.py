@@ -18,7 +18,10 @@ from katana_queue.plugins.Shelves.KatanaQueue.dialogs.render_plan import (
     RenderPlan,
     plan_problem,
 )
-from katana_queue.plugins.Shelves.KatanaQueue.dialogs.start_multiple_renders import StartMultipleRendersDialog
+from katana_queue.plugins.Shelves.KatanaQueue.dialogs.start_multiple_renders import (
+    StartMultipleRendersDialog,
+    StartProgressDialog,
+)
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox
 
@@ -26,6 +29,7 @@ from host.nodes import scene
 from host.nodes.types import node_type
 from host.nodes.variables import Variable
 from host.render_service import set_render_service
+from tests.tab.using import unclaimed
 
 ITEM = (
     Path(__file__).resolve().parents[2] / "plugins" / "Shelves" / "KatanaQueue" / "Start Multiple Renders.py"
@@ -85,6 +89,25 @@ def dialog(service: Service, qtbot: Any) -> Iterator[StartMultipleRendersDialog]
     yield shown
     if shown.progress is not None:
         shown.progress.reject()
+
+
+def test_every_widget_claims_the_keys_that_it_uses(
+    dialog: StartMultipleRendersDialog, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the dialog, of the question before many renders, and of the one that shows how far it is."""
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    monkeypatch.setattr(StartProgressDialog, "begin", lambda _self: None)  # it stays open
+    dialog.frames.setText("1-100")
+    dialog.buttons[RenderManager.RenderModes.PREVIEW_RENDER].click()
+    for kind in (QMessageBox, StartProgressDialog):
+        [box] = dialog.findChildren(kind)
+        qtbot.waitUntil(box.isActiveWindow)
+        assert unclaimed(box) == []
+        box.accept()
+    dialog.activateWindow()
+    qtbot.waitUntil(dialog.isActiveWindow)
+    assert unclaimed(dialog) == []
 
 
 def untick(panel: Any, *names: str) -> None:

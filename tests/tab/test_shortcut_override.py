@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shiboken6
 from katana_queue.kq.api import JobSpec, JobState
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QMainWindow
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QMainWindow
 
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
 from tests.tab.using import Settle, picture_file, unclaimed
@@ -78,6 +80,27 @@ def test_every_widget_of_the_tab_claims_the_keys_that_it_uses(
     for page in ("Log", "Picture", "Agents"):
         tab.details.show_page(page)
         assert unclaimed(tab) == []
+
+
+@pytest.mark.parametrize("name", ["edit_note", "set_priority", "stop_all"])
+def test_every_widget_of_the_tabs_dialogs_claims_the_keys_that_it_uses(
+    tab: Any, queue: FakeQueue, settle: Settle, menu_chosen: list[str], name: str
+) -> None:
+    """A note of several lines, a number, a question; Esc closes each, and is no shortcut of the host."""
+    window = tab.window()
+    window.menuBar().addMenu("Render").addAction(
+        "Cancel Renders", QKeySequence("Esc"), lambda: menu_chosen.append("cancel")
+    )
+    queue.change([make_job(1, JobState.WAITING), make_job(2, JobState.WAITING)])
+    settle(lambda: tab.view.current()[0] != "")
+    getattr(tab.actions_of_jobs, name).trigger()
+    settle(lambda: bool(tab.findChildren(QDialog)))
+    [dialog] = tab.findChildren(QDialog)
+    settle(dialog.isActiveWindow)
+    assert unclaimed(dialog) == []
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    settle(lambda: not shiboken6.isValid(dialog) or not dialog.isVisible())
+    assert menu_chosen == []
 
 
 def test_escape_in_a_field_is_no_shortcut_of_the_host(

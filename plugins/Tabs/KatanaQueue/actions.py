@@ -27,6 +27,7 @@ from ....kq.api import (
 from ... import catalog
 from ...ui.icons import tool_icon
 from ...ui.open_external import open_picture_with_system, open_with_system
+from ...ui.shortcut_override import accept_own_keys
 from .bridge import QueueBridge
 from .job_requests import JobRequests
 from .job_sources import FarmSource, JobSources, start_tasks, stop_tasks
@@ -332,6 +333,7 @@ class JobActions(QObject):
                 "Priority", partial(_set_priority, ids, priority), f"Priority of {which}: {priority}."
             )
         )
+        accept_own_keys(dialog)
         dialog.open()
 
     def _edit_note(self) -> None:

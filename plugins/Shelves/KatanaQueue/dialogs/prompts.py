@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
 
 from ....qt_dispatch import open_dispatcher, post
+from ....ui.shortcut_override import accept_own_keys
 
 __all__ = ["Questions"]
 
@@ -99,6 +100,7 @@ class Questions(QObject):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.finished.connect(self._forget)
         self._open = box
+        accept_own_keys(box)
         box.open()
 
     def _forget(self, _code: int = 0) -> None:

@@ -210,6 +210,7 @@ class StartMultipleRendersDialog(SingleDialog):
         box.addButton("Start", QMessageBox.ButtonRole.AcceptRole)
         box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
         box.accepted.connect(lambda: self._start(plan, method))
+        accept_own_keys(box)
         box.open()
 
     def _start(self, plan: RenderPlan, method: str) -> None:
@@ -269,6 +270,7 @@ class StartProgressDialog(QDialog):
         self._checks.ended.connect(self._on_checked)
         self._starts.advanced.connect(lambda done, name: self._show("Starting", done, name))
         self._starts.ended.connect(self._on_ended)
+        accept_own_keys(self)
 
     @property
     def started(self) -> int:

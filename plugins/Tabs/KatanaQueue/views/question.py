@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 
 from .....kq.api import JobRecord, TaskRecord, elapsed_s
+from ....ui.shortcut_override import accept_own_keys
 from ..models.columns import span_text
 
 __all__ = ["LONG_S", "ask_first", "ask_text", "question_about"]
@@ -57,6 +58,7 @@ def ask_first(parent: QWidget, question: str, verb: str, call: Callable[[], None
     box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(yes)
     box.accepted.connect(call)
+    accept_own_keys(box)
     box.open()
 
 
@@ -71,4 +73,5 @@ def ask_text(parent: QWidget, title: str, label: str, text: str, call: Callable[
     dialog.setTextValue(text)
     dialog.resize(420, 180)
     dialog.textValueSelected.connect(call)
+    accept_own_keys(dialog)
     dialog.open()
