@@ -107,7 +107,11 @@ def test_from_the_first_check_to_the_last_stop(
     keep(picture, "windows-picture")
     assert len({picture.pixelColor(x, 135).rgb() for x in range(480)}) > 50, "it is a picture of something"
     qtbot.waitUntil(lambda: tab.model.job(record.id) is not None, timeout=60_000)
-    keep(tab.grab(), "windows-tab")
+    qtbot.waitUntil(lambda: tab.log.view.line(0) is not None, timeout=60_000)
+    keep(tab.grab(), "windows-log")
+    tab.details.show_page("Picture")
+    qtbot.waitUntil(lambda: tab.picture.canvas.has_picture, timeout=60_000)
+    keep(tab.grab(), "windows-agents")
     qtbot.mouseClick(dialog.stop, LEFT)
     taken = settle(dialog, qtbot)
     assert taken["Result"].startswith("No Agent of this session"), taken
