@@ -377,7 +377,10 @@ class Preflight:
             free = int(facts.get("free_disk") or 0)
             base = facts.get("base")
             if not facts.get("base_writable"):
-                raise RemoteFailed(f"{base} cannot be written on {self.host.host}: make it writable")
+                raise RemoteFailed(
+                    f"{base} cannot be written on {self.host.host}: make it writable, or have a home folder "
+                    f"made for the user"
+                )
             if free < _NO_DISK:
                 raise RemoteFailed(f"the disk of {base} on {self.host.host} is full: make room there")
             room = f"{free / 2**30:.1f} GiB free for {base}"

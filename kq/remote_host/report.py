@@ -36,6 +36,8 @@ def report(content: bytes) -> dict[str, Any]:
     request = msgspec.json.decode(content, type=ReportRequest)
     base = base_folder()
     nearest = next(path for path in (base, *base.parents) if path.exists())
+    # A login without a home folder would get one of its own beside the other users'.
+    has_home = bool(os.environ.get("KQ_REMOTE_DIR")) or base.parent.exists()
     facts: dict[str, Any] = {
         "version": __version__,
         "protocol": PROTOCOL_VERSION,
@@ -48,7 +50,7 @@ def report(content: bytes) -> dict[str, Any]:
         "time": time.time(),
         "free_disk": shutil.disk_usage(nearest).free,
         "base": str(base),
-        "base_writable": os.access(nearest, os.W_OK),
+        "base_writable": has_home and os.access(nearest, os.W_OK),
         "render_program": process.program_path(request.render_program) if request.render_program else "",
     }
     if request.data_root:

@@ -16,6 +16,7 @@ from kq.messages import PROTOCOL_VERSION
 from kq.records import SessionRecord
 from kq.remote_host import commands
 from kq.remote_host.folder import HostFolder
+from kq.remote_host.report import report
 
 
 @pytest.fixture
@@ -93,3 +94,18 @@ def test_a_machine_with_another_name_finds_what_it_started(
     monkeypatch.setattr(socket, "gethostname", lambda: "after")
     assert HostFolder.of("a session").path == made.path
     assert made.path in [each.path for each in HostFolder.all_here()]
+
+
+def test_a_user_without_a_home_folder_cannot_have_agents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else their files would be in a folder beside the homes of other users. KQ_REMOTE_DIR helps."""
+    monkeypatch.delenv("KQ_REMOTE_DIR", raising=False)
+    monkeypatch.setenv("HOME" if sys.platform != "win32" else "USERPROFILE", str(tmp_path / "missing"))
+    assert not report(b"{}")["base_writable"]
+    (tmp_path / "missing").mkdir()
+    assert report(b"{}")["base_writable"]
+    (tmp_path / "missing").rmdir()
+    monkeypatch.setenv("KQ_REMOTE_DIR", str(tmp_path / "agents"))
+    assert report(b"{}")["base_writable"]
+    assert not list(tmp_path.iterdir())

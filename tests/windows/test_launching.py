@@ -13,7 +13,7 @@ from tests.remote.machines import Answers, Reports
 from tests.support.live_queue import LiveQueue, until
 from tests.windows.machine import WindowsServer
 from tests.windows.renders import await_render
-from tests.windows.wine import OLD_PYTHON, PREFIX, Wine, windows_path
+from tests.windows.wine import OLD_PYTHON, PREFIX, USERS, Wine, windows_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -167,17 +167,31 @@ def test_a_powershell_that_ends_with_nothing_said(
     assert result.steps[-1].name == "System"
 
 
+def test_a_user_without_a_profile_folder(
+    powershell: Wine, profile: Path, katana: Path, launcher: RemoteLauncher, tmp_path: Path
+) -> None:
+    """The step that needs the folder names it; nothing is written beside the folders of other users."""
+    missing = windows_path(USERS / "nobody")
+    with WindowsServer(tmp_path / "machine", powershell, profile, KQ_TEST_PROFILE=missing) as machine:
+        result = launcher.start(target(machine, katana), Reports())
+        assert nothing_left(machine)
+    assert not result.ok and missing in result.message, result.message
+    assert result.steps[-1].name == "Disk" and not (USERS / "nobody").exists()
+
+
 def test_a_home_on_a_share_without_a_letter(
     powershell: Wine, profile: Path, katana: Path, launcher: RemoteLauncher, tmp_path: Path
 ) -> None:
-    """The profile is a network folder: cmd cannot begin in it, and all else is found there."""
+    """The profile is a network folder: cmd cannot begin in it, and all else is found there. The data root
+    is on a drive that is missing there: files are sent."""
     share = PREFIX / "dosdevices" / "unc" / "filer"
     share.mkdir(parents=True, exist_ok=True)
     (share / "homes").symlink_to(profile.parent)
     home = f"\\\\filer\\homes\\{profile.name}"
     try:
         with WindowsServer(tmp_path / "machine", powershell, profile, KQ_TEST_PROFILE=home) as machine:
-            host, reports = target(machine, katana, num_agents=1), Reports()
+            host = target(machine, katana, num_agents=1, data_root="Q:\\no such drive")
+            reports = Reports()
             started = launcher.start(host, reports)
             assert started.ok, reports.text()
             assert machine.supervised()
