@@ -40,14 +40,21 @@ class PathMap:
         to_local = self.to_local
         return msgspec.structs.replace(
             order,
-            commands=tuple(tuple(map(to_local, command)) for command in order.commands),
+            commands=tuple(map(self._command, order.commands)),
             cwd=to_local(order.cwd),
             environment={key: to_local(value) for key, value in order.environment.items()},
             log_file=to_local(order.log_file),
             picture=to_local(order.picture),
             temp_dir=to_local(order.temp_dir),
-            standby=tuple(map(to_local, order.standby)),
+            standby=self._command(order.standby),
         )
+
+    def _command(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        words = tuple(map(self.to_local, command))
+        if words and words[0].startswith("/") and not command[0].startswith("/"):
+            # A program of Windows, by another system's name.
+            return (words[0].removesuffix(".exe"), *words[1:])
+        return words
 
 
 def _longest_first(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

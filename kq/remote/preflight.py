@@ -177,8 +177,9 @@ class Preflight:
         below = here[len(local) :]
         if not local or not here.startswith(local) or below[:1] not in ("/", "\\"):
             return here
-        # An Agent replaces the folder likewise. Slashes are separators to both kinds of path.
-        return str(self.machine.path_type(self.machine.katana_root + below.replace("\\", "/")))
+        # An Agent translates it likewise. Slashes are separators to both kinds of path.
+        path = self.machine.path_type(self.machine.katana_root + below.replace("\\", "/"))
+        return str(path) if path.drive else str(path).removesuffix(".exe")
 
     def _check_size(self) -> None:
         cores, asked = int(self.facts.get("cores") or 1), self.host.num_agents

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kq.agent.path_mapping import PathMap
+from kq.messages import AssignOrder
 
 LINUX = PathMap([("/data/shot", "/mnt/a shot"), ("/data/shot/tex", "/cache"), ("/opt/katana", "/usr/katana")])
 LINUX_TO_WINDOWS = PathMap([("/data/a shot", "C:\\users\\ü\\work"), ("/opt/katana", "D:\\Katana")])
@@ -60,3 +61,15 @@ def test_what_is_returned_goes_to_a_folder_whose_other_files_keep_their_names() 
     )
     assert paths.to_desktop("/work/picture/a.exr /work/picture/a.png") == "/show/a.exr /show/a.png"
     assert paths.to_desktop("/work/pictures/a.png") == "/work/pictures/a.png"
+
+
+def test_a_program_of_a_desktop_on_windows_has_another_name_on_linux() -> None:
+    """The programs alone, in each command and in the one that is kept ready; not files of such a name."""
+    render = ("D:\\Katana\\bin\\renderboot.exe", "D:\\Katana\\a.exe", "E:\\b.exe")
+    order = AssignOrder(
+        number=1, attempt="job:0:1", commands=(render, ("E:\\copy.exe",)), standby=render, cwd="",
+        environment={}, log_file="",
+    )  # fmt: skip
+    here = WINDOWS_TO_LINUX.order(order)
+    expected = ("/opt/katana/bin/renderboot", "/opt/katana/a.exe", "E:\\b.exe")
+    assert here.commands == (expected, ("E:\\copy.exe",)) and here.standby == expected

@@ -72,7 +72,7 @@ def test_a_check_does_not_change_what_worked(
         (r"C:\Katana", r"C:\Katana\bin\renderboot.exe", r"D:\Katana", r"D:\Katana\bin\renderboot.exe"),
         ("/opt/katana", "/opt/katana/bin/renderboot", r"D:\Katana 8", r"D:\Katana 8\bin\renderboot"),
         ("/opt/katana", "/opt/katana/bin/renderboot", "C:/farm/katana", r"C:\farm\katana\bin\renderboot"),
-        (r"C:\Katana", r"C:\Katana\bin\render", "/srv/katana", "/srv/katana/bin/render"),
+        (r"C:\Katana", r"C:\Katana\bin\renderboot.exe", "/srv/katana", "/srv/katana/bin/renderboot"),
     ],
 )
 def test_the_render_program_is_looked_for_where_an_agent_looks(

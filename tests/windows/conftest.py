@@ -51,7 +51,7 @@ def profile(wine: Wine) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have kq wait longer: on a busy machine Wine takes ten seconds and more to start a PowerShell."""
+    """Have kq wait longer: on a busy machine Wine starts a PowerShell several times slower."""
     for package in ("kq", "katana_queue.kq"):  # the tests use the one, the plug-ins the other
         connection = importlib.import_module(f"{package}.remote.ssh").Connection
 
