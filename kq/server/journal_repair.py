@@ -188,6 +188,8 @@ def _copy_rows(aside: Path, db: sqlite3.Connection, last_number: int) -> int:
         if table == "jobs":
             last_number = max([last_number, *(row[0] for row in rows)])
         for row in rows:
+            if table == "meta" and row[0] == "schema":
+                continue  # the new file has its own
             marks = ", ".join("?" * len(row))
             try:
                 db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608

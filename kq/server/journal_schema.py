@@ -17,11 +17,13 @@ import msgspec
 
 from ..plain_text import quoted
 from ..states import WaitReason
-from .row_checksums import with_checksum
+from .row_checksums import DamagedRow, with_checksum, without_checksum
 
 __all__ = ["SCHEMA_VERSION", "TABLES", "NewerJournal", "migrate_rows", "open_journal", "open_read_only"]
 
 SCHEMA_VERSION = 3
+_FIRST_WITH_CHECKSUMS = 3
+"""Rows have checksums since this version. Later ones also have their number in the file's header."""
 TABLES = {
     "jobs": "number",
     "tasks": "job, task",
@@ -106,6 +108,8 @@ def open_journal(
             db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
         else:
             _migrate(db, version)
+        if _version_in_header(db) != SCHEMA_VERSION:
+            _set_version_in_header(db)
         if check_whole and not is_new:
             _check_layout(db)
     except BaseException:
@@ -188,36 +192,70 @@ def _raise_if_newer(version: int | None) -> None:
 
 
 def _version_of(db: sqlite3.Connection) -> int | None:
-    """The schema version stored in the file; None for a new file. Raises sqlite3.DatabaseError."""
+    """The schema version stored in the file; None for a new file.
+
+    One wrong byte must not make it a newer or an older version: a version is stored twice, in a row and in
+    the file's header. Files of older versions have 0 there.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged: what it says of its version is contradictory.
+    """
     row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
     if row is None:
         return None
     if not str(row[0]).isdecimal():
         raise sqlite3.DatabaseError(f"its version is not a number: {quoted(str(row[0])[:20])}")
-    return int(row[0])
+    version, in_header = int(row[0]), _version_in_header(db)
+    if version < 1:
+        raise sqlite3.DatabaseError(f"its layout is version {version}, which was never released")
+    if version != in_header and (in_header or version > _FIRST_WITH_CHECKSUMS):
+        raise sqlite3.DatabaseError(f"its version is {version} in a row and {in_header} in its header")
+    if not in_header and _has_checksums(db) not in (None, version >= _FIRST_WITH_CHECKSUMS):
+        raise sqlite3.DatabaseError(f"its version is {version}, and its rows are of another one")
+    return version
+
+
+def _version_in_header(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _set_version_in_header(db: sqlite3.Connection) -> None:
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _has_checksums(db: sqlite3.Connection) -> bool | None:
+    """Whether any job's row has a valid checksum; None if there are no jobs."""
+    found = None
+    for spec, *columns in db.execute("SELECT spec, number, id, submitted FROM jobs"):
+        try:
+            without_checksum(spec, *columns)
+        except DamagedRow:
+            found = False
+            continue
+        return True
+    return found
 
 
 def migrate_rows(db: sqlite3.Connection) -> None:
-    """Migrate rows that were copied from a file of any older version. Raises sqlite3.Error."""
-    try:
-        version = _version_of(db) or SCHEMA_VERSION
-    except sqlite3.DatabaseError:
-        version = SCHEMA_VERSION
-    _migrate(db, min(version, SCHEMA_VERSION))
+    """Migrate rows that were copied from a damaged file of this or any older version. Raises sqlite3.Error.
+
+    Its version may be what is damaged. Rows without any checksum are migrated from the first version on: each
+    migration changes only what it finds as it was then.
+    """
+    _migrate(db, 1 if _has_checksums(db) is False else SCHEMA_VERSION)
 
 
 def _migrate(db: sqlite3.Connection, version: int) -> None:
     """Apply all migrations from `version` on in one transaction. Raises sqlite3.Error."""
     if version == SCHEMA_VERSION:
         return
-    if version not in _MIGRATIONS:
-        raise sqlite3.DatabaseError(f"its layout is version {version}, which was never released")
     _log.info("migrating the journal from layout version %d to %d", version, SCHEMA_VERSION)
     db.execute("BEGIN IMMEDIATE")
     try:
         for step in range(version, SCHEMA_VERSION):
             _MIGRATIONS[step](db)
         db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
+        _set_version_in_header(db)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

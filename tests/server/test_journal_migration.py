@@ -35,6 +35,7 @@ def copy_of(version: int, folder: Path) -> Path:
 def make_newer(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION + 1),))
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
         db.execute("ALTER TABLE jobs ADD COLUMN invented TEXT")
         db.commit()
 
@@ -119,6 +120,7 @@ def test_a_newer_journal_is_refused_and_not_touched(tmp_path: Path, has_log: boo
     journal.commit()
     if has_log:
         journal._db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION + 1),))
+        journal._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
         left = tmp_path / "left"
         left.mkdir()
         for name in ("journal.sqlite", "journal.sqlite-wal"):
@@ -137,6 +139,46 @@ def test_a_newer_journal_is_refused_and_not_touched(tmp_path: Path, has_log: boo
     assert f"version {SCHEMA_VERSION + 1}" in problem
     assert f"knows {SCHEMA_VERSION}" in problem
     assert {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()} == before
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+@pytest.mark.parametrize("wrong", range(7))
+def test_one_wrong_bit_in_the_version_costs_nothing(tmp_path: Path, version: int, wrong: int) -> None:
+    """It may say newer, older, or be no number. The damaged file is kept, all jobs are there, also later."""
+    path = copy_of(min(version, SCHEMA_VERSION - 1), tmp_path)
+    if version == SCHEMA_VERSION:
+        Journal(path, "before").close()
+    with closing(sqlite3.connect(path)) as db:
+        damaged = bytes((str(version).encode()[0] ^ 1 << wrong,)).decode("latin-1")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (damaged,))
+        db.commit()
+        counts = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("jobs", "attempts")]
+    before = path.read_bytes()
+    journal, problem = open_with_writer(path)
+    for _ in range(2):
+        jobs, _ = journal.jobs_from_history(1 << 62, 100)
+        attempts = [journal.attempts(job, None) for job in jobs]
+        assert [len(jobs), sum(map(len, attempts))] == counts
+        assert "set aside" not in problem
+        journal.close()
+        journal, problem_later = open_with_writer(path)
+        assert not problem_later
+    journal.close()
+    if (version, damaged) not in ((1, "2"), (2, "1")):  # migrated as if it were: the same comes of it
+        assert "damaged" in problem
+        [aside] = tmp_path.glob("*.unusable-*[0-9]")
+        assert aside.read_bytes() == before
+
+
+def test_one_wrong_bit_in_the_header_costs_nothing(tmp_path: Path) -> None:
+    path = copy_of(SCHEMA_VERSION - 1, tmp_path)
+    Journal(path, "before").close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 64}")
+    journal, problem = open_with_writer(path)
+    assert "damaged" in problem
+    assert len(journal.jobs_from_history(1 << 62, 100)[0]) == 8
+    journal.close()
 
 
 @pytest.mark.parametrize("size", [100, 4096, 12_000, 20_000])
