@@ -17,6 +17,8 @@ _REPORTS_A_SECOND, _REPORTS_AT_ONCE = 50, 200
 """Per Agent: heartbeats, progress and endings, each of which is published to clients. Usual are about 10."""
 _REGISTRATION_INTERVAL_S, _REGISTRATIONS_AT_ONCE = 1.0, 5
 """Per key; the burst also per Agent: after a network failure all of them register at once."""
+_CONNECTIONS = 8
+"""To each port, per key, plus two per Agent: tests of a connection before a launch come on top of Agents."""
 _SUMMARY_INTERVAL_S = 60.0
 _MAX_AGENTS_KNOWN = 10_000
 
@@ -74,6 +76,16 @@ class KeyLimits:
         """The most Agents that the key may have at a time; None if not limited."""
         key = self._keys.get(role)
         return None if key is None else key.agents
+
+    def max_connections(self, role: str) -> int | None:
+        """The most connections to each port that the key may have; None if not limited.
+
+        Twice as many as it needs: after a network failure the old ones are open for a while.
+        """
+        if not role:
+            return 0  # a key that was revoked
+        key = self._keys.get(role)
+        return None if key is None else _CONNECTIONS + 2 * key.agents
 
     def allow_message(self, role: str) -> bool:
         """Count one message with this key. Returns whether it may be handled."""

@@ -81,7 +81,12 @@ class Server:
         self._wake = process.SignalWake()
         self._files = SessionFiles(settings, options.queue_dir, options.session)
         self._key_limits = KeyLimits(time.monotonic, _log.warning)
-        self._wire = ServerWire(self._files.server_keys, self._key_limits.allow_message)
+        self._wire = ServerWire(
+            self._files.server_keys,
+            self._key_limits.allow_message,
+            self._key_limits.max_connections,
+            self._key_limits.refuse,
+        )
         self._core = Core(_core_settings(settings))
         self._change_feed = ChangeFeed(self._core)
         self._outbox = ClientOutbox(self._wire, self._change_feed)

@@ -5,6 +5,8 @@ Invalid messages, and those that the role of their key may not send, are counted
 
 from __future__ import annotations
 
+import socket as system_socket
+import struct
 from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
@@ -13,9 +15,10 @@ import zmq
 
 from .. import messages as m
 from ..errors import MalformedMessage, Refused
+from .connections import Connections
 from .frames import FrameDecoder, VersionMismatch, encode
 from .keys import ZAP_DOMAIN, Authenticator, KeyPair
-from .receive import first_frame
+from .receive import first_frame, whole_message
 from .sockets import (
     CLIENT_TOPIC,
     MORE_NOW,
@@ -32,11 +35,21 @@ from .sockets import (
 __all__ = ["Incoming", "ServerWire"]
 
 _SUBSCRIBE = b"\x01"
+_MAX_TOPIC_BYTES = 1024
+"""Largest message on the broadcast port: an Agent's id of up to 120 characters, and CURVE's handshake."""
+_MAX_SUBSCRIPTIONS = 16
+"""Most messages of a remote key's connection on the broadcast port. An Agent sends one."""
+_MAX_SUBSCRIPTIONS_A_TURN = 512
+_MAX_SILENT = 500
+"""Most connections of each port that have sent no message. 1,000 Agents that come back at once take 0.5 s."""
+_EVENT = struct.Struct("=HI")
+"""A monitor's message (zmq_socket_monitor): the event, and the descriptor of the connection's socket."""
 _MAX_UPDATE_BYTES = 2 << 20
 """Largest message on the update port: a part of a file, or the endings of 100 attempts."""
 _MAX_WAITING = 64
 """Most updates of one connection that are queued; then TCP flow control stops the sender. Requests have no
 such limit: the journal is written once for all that are queued."""
+_SOCKET = int(zmq.SRCFD)
 _FORGET_AFTER_S = 30
 """A connection is dropped when its peer does not respond for so long. It may just be slow to read."""
 T = TypeVar("T")
@@ -71,13 +84,22 @@ class ServerWire:
         authenticator: the admitted keys and their roles.
     """
 
-    def __init__(self, keys: KeyPair, allow_message: Callable[[str], bool] = lambda _role: True) -> None:
+    def __init__(
+        self,
+        keys: KeyPair,
+        allow_message: Callable[[str], bool] = lambda _role: True,
+        max_connections: Callable[[str], int | None] = lambda _role: None,
+        on_closed: Callable[[str, str], None] = lambda _role, _why: None,
+    ) -> None:
         """
         Args:
             keys: the server's own.
             allow_message: called for each message with its key's role; False drops the message.
+            max_connections: the most connections to each port of a key with this role; None: not limited.
+            on_closed: called with role and reason when a connection of a key exceeded its limit.
         """
         self._allow_message = allow_message
+        self._on_closed = on_closed
         self._context: zmq.Context[Socket] = zmq.Context()
         # 1,000 Agents hold three connections each.
         self._context.max_sockets = 16383
@@ -90,6 +112,16 @@ class ServerWire:
         # Not PUB, to which any key could subscribe to any topic: `admit` checks each subscription.
         self._broadcast = self._server_socket(zmq.XPUB, keys)
         self._broadcast.setsockopt(zmq.XPUB_MANUAL, 1)
+        self._broadcast.maxmsgsize = _MAX_TOPIC_BYTES
+        self._monitors: dict[Socket, Socket] = {}
+        """By socket: a socket with the beginnings and ends of its connections."""
+        self._connections: dict[Socket, Connections] = {}
+        for socket in (self._request, self._update, self._broadcast):
+            most = _MAX_SUBSCRIPTIONS if socket is self._broadcast else None
+            self._connections[socket] = Connections(max_connections, _MAX_SILENT, most)
+            self._monitors[socket] = self._new_monitor(socket)
+        self._ports: set[int] = set()
+        """All ports that were ever bound."""
         self._requests: FrameDecoder[m.RequestMessage] = FrameDecoder(m.RequestMessage)
         self._updates: FrameDecoder[m.UpdateMessage] = FrameDecoder(m.UpdateMessage)
         self.dropped = 0
@@ -104,6 +136,16 @@ class ServerWire:
         socket.backlog = 1024
         set_keepalive(socket, _FORGET_AFTER_S)
         return socket
+
+    def _new_monitor(self, socket: Socket) -> Socket:
+        address = f"inproc://connections-{len(self._monitors)}"
+        socket.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        monitor = self._context.socket(zmq.PAIR)
+        monitor.linger = 0
+        # ZeroMQ's thread would wait for a reader, and this thread for that one.
+        monitor.rcvhwm = 0
+        monitor.connect(address)
+        return monitor
 
     def bind(
         self,
@@ -148,6 +190,7 @@ class ServerWire:
             endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
             assert isinstance(endpoint, bytes)
             bound.append(int(endpoint.decode().rstrip("\0").rpartition(":")[2]))
+        self._ports.update(bound)
         return bound[0], bound[1], bound[2]
 
     def unbind(self, address: str, ports: tuple[int, int, int]) -> None:
@@ -163,6 +206,8 @@ class ServerWire:
         """Add all sockets to `poller`."""
         for socket in (self._request, self._update, self._broadcast, self.authenticator.socket):
             poller.add(socket)
+        for monitor in self._monitors.values():
+            poller.add(monitor)
 
     def admit(self, ready: Ready = None) -> None:
         """Admit or refuse new connections and subscriptions. Does not block.
@@ -172,9 +217,14 @@ class ServerWire:
         """
         if is_due(self.authenticator.socket, ready):
             self.authenticator.answer()
-        if not is_due(self._broadcast, ready):
-            return
-        while (frame := first_frame(self._broadcast)) is not None:
+        for socket, monitor in self._monitors.items():
+            if is_due(monitor, ready):
+                self._note_connections(socket, monitor)
+        for _ in range(_MAX_SUBSCRIPTIONS_A_TURN if is_due(self._broadcast, ready) else 0):
+            frame = first_frame(self._broadcast)
+            if frame is None:
+                return
+            self._note_message(self._broadcast, frame)
             if frame.more:
                 self._skip_rest(self._broadcast)
                 continue
@@ -187,6 +237,41 @@ class ServerWire:
                 else:
                     self.dropped += 1
 
+    # --- Connections ---
+
+    def _note_connections(self, socket: Socket, monitor: Socket) -> None:
+        """Note which connections were opened and closed. Without a message, there may be only so many."""
+        connections = self._connections[socket]
+        while (frames := whole_message(monitor)) is not None:
+            event, fd = _EVENT.unpack_from(frames[0])
+            if event == zmq.EVENT_ACCEPTED:
+                for each in connections.accepted(fd):
+                    self._close_connection(each)
+            else:
+                connections.closed(fd)
+
+    def _note_message(self, socket: Socket, frame: zmq.Frame) -> None:
+        """Note who has sent a message, and close what its key has too many of."""
+        try:
+            fd, role = int(frame.get(_SOCKET)), self._role(frame)
+        except zmq.ZMQError:
+            return  # no peer sent it: the subscription of a connection that was closed
+        for each in self._connections[socket].heard(fd, role):
+            self._close_connection(each)
+            self._on_closed(role, "too many connections or subscriptions")
+
+    def _close_connection(self, fd: int) -> None:
+        """Have ZeroMQ find that the peer is gone: it has no call to close one connection."""
+        try:
+            with system_socket.fromfd(fd, system_socket.AF_INET, system_socket.SOCK_STREAM) as copy:
+                # By now it may be another file's descriptor.
+                if copy.getsockname()[1] in self._ports:
+                    copy.shutdown(system_socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has been closed, and may be no socket any more
+
+    # --- Messages ---
+
     def requests(self, limit: int, ready: Ready = None) -> Iterator[Incoming[m.RequestMessage]]:
         """Yield up to `limit` messages that have arrived on the request port. Does not block.
 
@@ -198,6 +283,7 @@ class ServerWire:
                 return
             # ZeroMQ delivers messages whole, so the next frame does not block.
             frame = self._request.recv(copy=False)
+            self._note_message(self._request, frame)
             if frame.more:
                 self._skip_rest(self._request)
                 continue
@@ -240,6 +326,7 @@ class ServerWire:
             frame = first_frame(self._update)
             if frame is None:
                 return
+            self._note_message(self._update, frame)
             if frame.more:
                 self._skip_rest(self._update)
                 continue
@@ -297,5 +384,7 @@ class ServerWire:
     def close(self, linger_s: float = 0.2) -> None:
         """Close the ports; waits up to `linger_s` seconds for unsent messages."""
         self.authenticator.close()
+        for socket in self._monitors:
+            socket.monitor(None, 0)
         # Not term(), which would wait for ever for a socket that was left open.
         self._context.destroy(int(linger_s * 1000))
