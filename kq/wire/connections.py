@@ -39,6 +39,9 @@ class Connections:
     def __len__(self) -> int:
         return len(self._silent) + len(self._roles)
 
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._roles or fd in self._silent
+
     def accepted(self, fd: int) -> list[int]:
         """Note a new connection. Without a message, the oldest connections have to give way."""
         self.closed(fd)  # of an earlier connection with this descriptor
@@ -51,7 +54,7 @@ class Connections:
 
         Messages of connections that ended, or were to be closed, may still be in a queue: they are ignored.
         """
-        if fd not in self._silent and fd not in self._roles:
+        if fd not in self:
             return []
         if self._roles.get(fd) != role:
             self.closed(fd)

@@ -219,7 +219,7 @@ class ServerWire:
             self.authenticator.answer()
         for socket, monitor in self._monitors.items():
             if is_due(monitor, ready):
-                self._note_connections(socket, monitor)
+                self._note_connections(socket)
         for _ in range(_MAX_SUBSCRIPTIONS_A_TURN if is_due(self._broadcast, ready) else 0):
             frame = first_frame(self._broadcast)
             if frame is None:
@@ -239,10 +239,10 @@ class ServerWire:
 
     # --- Connections ---
 
-    def _note_connections(self, socket: Socket, monitor: Socket) -> None:
-        """Note which connections were opened and closed. Without a message, there may be only so many."""
+    def _note_connections(self, socket: Socket) -> None:
+        """Note which connections were opened and closed, and close those without a message beyond the limit."""
         connections = self._connections[socket]
-        while (frames := whole_message(monitor)) is not None:
+        while (frames := whole_message(self._monitors[socket])) is not None:
             event, fd = _EVENT.unpack_from(frames[0])
             if event == zmq.EVENT_ACCEPTED:
                 for each in connections.accepted(fd):
@@ -256,7 +256,10 @@ class ServerWire:
             fd, role = int(frame.get(_SOCKET)), self._role(frame)
         except zmq.ZMQError:
             return  # no peer sent it: the subscription of a connection that was closed
-        for each in self._connections[socket].heard(fd, role):
+        connections = self._connections[socket]
+        if fd not in connections:
+            self._note_connections(socket)  # it may be that new
+        for each in connections.heard(fd, role):
             self._close_connection(each)
             self._on_closed(role, "too many connections or subscriptions")
 
