@@ -74,7 +74,7 @@ class Port:
         )
         stack.callback(self.server.close, 0.0)
         self.ports = self.server.bind("127.0.0.1", (0, 0, 0))
-        self.server.door.roles[self._keys.public] = "agent:h"
+        self.server.authenticator.roles[self._keys.public] = "agent:h"
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(self._context.destroy, 0)
         self._kept: list[zmq.Socket[bytes]] = []
@@ -144,7 +144,9 @@ def test_connections_without_a_message_give_way(port: Port) -> None:
     first.send(say(1))
     until(port.step, "its message")
     ends = [port.connect(zmq.PUSH, watch=True).get_monitor_socket() for _ in range(30)]
-    until(lambda: port.step() is not None and sum(bool(end.poll(0)) for end in ends) == 25, "the others' ends")
+    until(
+        lambda: port.step() is not None and sum(bool(end.poll(0)) for end in ends) == 25, "the others' ends"
+    )
     assert port.count(1) == 6
     first.send(say(2))
     assert until(port.step, "its second message")
