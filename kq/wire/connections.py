@@ -1,6 +1,6 @@
 """Limits the connections to one port: those of each remote key, and those without a message so far. Pure.
 
-ZeroMQ limits neither. It names no connection, but the descriptor of its socket: with each message, and at its end.
+ZeroMQ limits neither. With each message, and at its end, it names a connection by its socket's descriptor.
 """
 
 from __future__ import annotations

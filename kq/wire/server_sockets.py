@@ -240,7 +240,7 @@ class ServerWire:
     # --- Connections ---
 
     def _note_connections(self, socket: Socket) -> None:
-        """Note which connections were opened and closed, and close those without a message beyond the limit."""
+        """Note opened and closed connections; close those without a message beyond the limit."""
         connections = self._connections[socket]
         while (frames := whole_message(self._monitors[socket])) is not None:
             event, fd = _EVENT.unpack_from(frames[0])

@@ -153,7 +153,7 @@ def test_connections_without_a_message_give_way(port: Port) -> None:
 
 
 def test_subscriptions_of_a_connection_are_limited(port: Port) -> None:
-    """Ten thousand topics: the connection is closed after a few, and a turn of the loop takes a part of them."""
+    """Ten thousand topics: the connection is closed after a few of them."""
     peer = port.connect(zmq.SUB)
     peer.subscribe(agent_topic("h:0"))
     until(lambda: port.count(2) == 1, "the connection")
