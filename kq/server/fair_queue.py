@@ -30,12 +30,16 @@ class _Piece(NamedTuple, Generic[T]):
 class FairQueue(Generic[T]):
     """Pieces of work, each with its key, Agent and size in bytes. Not thread-safe."""
 
-    def __init__(self, limits: QueueLimits | None = None) -> None:
+    def __init__(self, limits: QueueLimits | None = None, used: dict[str, int] | None = None) -> None:
+        """
+        Args:
+            used: by key, the bytes of waiting work, where several queues share the limits of bytes.
+        """
         self._limits = limits or QueueLimits()
         self._waiting: OrderedDict[str, OrderedDict[str, deque[_Piece[T]]]] = OrderedDict()
         """By key, then by Agent; in both, the next one to be served is first."""
-        self._bytes: dict[str, int] = {}
-        """By key: the bytes of its waiting work."""
+        self._bytes: dict[str, int] = {} if used is None else used
+        """By key: the bytes of its waiting work, in all queues that share the limits."""
 
     def __len__(self) -> int:
         return sum(len(pieces) for agents in self._waiting.values() for pieces in agents.values())
@@ -84,10 +88,17 @@ class FairQueue(Generic[T]):
             self._dropped(key, sum(piece.size for piece in self._waiting[key][agent]))
             self._drop_agent(key, agent)
 
+    def clear(self) -> None:
+        """Drop all waiting work."""
+        for agent in [agent for agents in self._waiting.values() for agent in agents]:
+            self.forget(agent)
+
     def _dropped(self, key: str, size: int) -> None:
-        self._bytes[key] -= size
+        left = self._bytes.pop(key, 0) - size
+        if left:
+            self._bytes[key] = left
 
     def _drop_agent(self, key: str, agent: str) -> None:
         del self._waiting[key][agent]
         if not self._waiting[key]:
-            del self._waiting[key], self._bytes[key]
+            del self._waiting[key]

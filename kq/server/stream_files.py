@@ -15,7 +15,7 @@ from .. import messages as m
 from ..files import create_file, open_to_append, open_to_read, replace_file
 from .returned_files import RETURNED_FOLDER
 
-__all__ = ["FolderLists", "FreeSpace", "IncomingFiles", "append_log", "read_part"]
+__all__ = ["FolderLists", "FreeSpace", "IncomingFiles", "KnownHashes", "append_log", "read_part"]
 
 _FILES_PAGE_SIZE = 500
 _MAX_FILES = 50_000
@@ -29,6 +29,8 @@ _HASH_BLOCK = 1 << 20
 _SPACE_KNOWN_S = 1.0
 _PART_SUFFIX = ".kq-part"
 Page = tuple[tuple[m.FolderEntry, ...], bool]
+KnownHashes = dict[Path, tuple[int, m.FolderEntry]]
+"""By path: the modification time in ns, and the entry made then."""
 
 
 class FreeSpace:
@@ -183,14 +185,14 @@ class IncomingFiles:
 class FolderLists:
     """Lists of the files in folders, with SHA-256 hashes, which are cached while a file is unchanged."""
 
-    def __init__(self, turn_s: float = _TURN_S) -> None:
+    def __init__(self, turn_s: float = _TURN_S, known: KnownHashes | None = None) -> None:
         """
         Args:
             turn_s: the most seconds that one call of `page` may take, plus the time for one block of a file.
+            known: hashes made before, and for later; may be shared between threads.
         """
         self._turn_s = turn_s
-        self._known: dict[Path, tuple[int, m.FolderEntry]] = {}
-        """By path: the modification time in ns, and the entry made then."""
+        self._known: KnownHashes = {} if known is None else known
         self._in_progress: dict[str, tuple[Iterator[m.FolderEntry | None], dict[str, m.FolderEntry]]] = {}
         """By attempt: the rest of a list in progress, and its entries so far."""
         self._lists: dict[str, dict[str, m.FolderEntry]] = {}

@@ -15,6 +15,7 @@ from kq import messages as m
 from kq.api import JobSpec
 from kq.states import Outcome
 from tests.support.commands import NOTHING
+from tests.support.hanging_disk import hanging_disk
 from tests.support.hostile_agent import HostileAgent, admit
 from tests.support.live_queue import LiveQueue, until
 
@@ -256,6 +257,41 @@ def test_others_are_served_while_one_floods(
     for _ in range(3000):
         attacker.send(m.FetchUpdate(agent=attacker.name, attempt=attacker.attempt))
     assert_another_is_served(queue, tmp_path)
+
+
+def test_a_share_that_hangs_holds_up_its_own_files_alone(queue: LiveQueue, tmp_path: Path) -> None:
+    """What is returned to it waits. Other files of that machine, and those of others, arrive meanwhile."""
+    session = admit(queue, "slow", 2)
+    with hanging_disk(tmp_path) as share, HostileAgent(session, "slow:1") as agent:
+        stuck = JobSpec(name="stuck", commands=(NOTHING,), temp_dir=str(share / "job"))
+        job_id, done = queue.client.submit(stuck)
+        done.result(60)
+        agent.take_job()
+        for number in range(20):
+            agent.send(agent.file(f"{share}/job/{number}.png", os.urandom(m.STREAM_PART_BYTES)))
+        agent.send(m.LogUpdate(agent=agent.name, attempt=agent.attempt, offset=0, data=b"log"))
+        assert agent.wait(m.StreamedOrder, lambda order: not order.path).received == 3
+        with HostileAgent(session, "slow:2") as second:
+            folder = tmp_path / "elsewhere"
+            folder.mkdir()
+            fine = JobSpec(name="fine", commands=(NOTHING,), temp_dir=str(folder))
+            fine_id, done = queue.client.submit(fine)
+            done.result(60)
+            second.take_job()
+            second.send(second.file(f"{folder}/a.png", b"picture"))
+            assert second.wait(m.StreamedOrder).refused == ""
+            queue.client.stop_jobs([fine_id]).result(60)
+        assert_another_is_served(queue, tmp_path)
+
+        def has_said_so() -> bool:
+            agent.send(agent.file(f"{share}/job/again.png", b"again"))
+            return "does not respond" in server_log(queue).read_text()
+
+        until(has_said_so, "a line in the server's log")
+        assert not [order for order in agent.orders if isinstance(order, m.StreamedOrder) and order.path]
+        queue.client.stop_jobs([job_id]).result(60)
+    queue.client.revoke_host("slow").result(60)
+    until(lambda: not agents_of(queue, "slow"), "them to be forgotten")
 
 
 def assert_another_is_served(queue: LiveQueue, tmp_path: Path) -> None:
