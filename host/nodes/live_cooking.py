@@ -27,6 +27,8 @@ class _Cooked:
 
     def __init__(self, name: str) -> None:
         self.layer = Sdf.Layer.CreateAnonymous(f"{name}.usda")
+        self.text = ""
+        """The layer's USD text."""
         self.warnings: tuple[str, ...] = ()
         self.key: object = None
         """What the node was cooked from, without its inputs; None where it must be cooked."""
@@ -68,6 +70,7 @@ class _Cooked:
             except Tf.ErrorException as error:
                 raise CookError(f"Node {node.name} cannot be cooked: {words(error)}") from error
         self.layer.TransferContent(work)
+        self.text = self.layer.ExportToString()
         self.warnings = tuple(context.warnings)
         self._is_stale = False
 
@@ -131,7 +134,7 @@ class LiveCook:
 
     def _differing(self) -> dict[str, dict[str, Any]]:
         keys = {cooked.layer.identifier: name for name, cooked in self._nodes.items()}
-        texts = {name: cooked.layer.ExportToString() for name, cooked in self._nodes.items()}
+        texts = {name: cooked.text for name, cooked in self._nodes.items()}
         layers = {
             name: {
                 "text": text,

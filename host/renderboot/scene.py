@@ -16,6 +16,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.uint32]
 Matrix = npt.NDArray[np.float64]
+Bounds = tuple[Matrix, Matrix]
+"""Minimum and maximum corner of a box."""
 Colour = tuple[float, float, float]
 Wrap = Literal["repeat", "mirror", "clamp", "black"]
 ColourSpace = Literal["auto", "srgb", "linear"]
@@ -310,7 +312,7 @@ class Scene:
     root: Group
     camera: Camera
     settings: PictureSettings
-    bounds: tuple[Matrix, Matrix]
+    bounds: Bounds
     """Minimum and maximum corner of all geometry's bounding box, in world space."""
     frame: float | None = None
     source: str = ""
@@ -329,7 +331,7 @@ def every_group(root: Group) -> list[Group]:
     return list(found.values())
 
 
-def world_bounds(group: Group, matrix: Matrix | None = None) -> tuple[Matrix, Matrix] | None:
+def world_bounds(group: Group, matrix: Matrix | None = None) -> Bounds | None:
     """Return the minimum and maximum corner of all meshes, instances included; None without meshes."""
     corners = list(_corner_sets(group, np.eye(4) if matrix is None else matrix))
     if not corners:

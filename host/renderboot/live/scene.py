@@ -45,9 +45,10 @@ class LiveScene:
             changes = self._stage.apply(update, self.diagnostics)
             if changes.everything:
                 self._kept.forget_all()
-            elif changes.prims:
-                self._kept.forget(self._stage.stage, changes.prims)
-            scene = read_stage(self._stage.stage, self._arguments, self.diagnostics, kept=self._kept)
+            self._kept.changed(changes.prims)
+            scene = read_stage(
+                self._stage.stage, self._arguments, self.diagnostics, kept=self._kept, changed=changes.values
+            )
         except BaseException:
             self._kept.forget_all()  # the failed update's changes are unknown
             raise

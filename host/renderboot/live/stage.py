@@ -23,10 +23,13 @@ class Changes:
     Attributes:
         everything: whether all earlier readings are invalid.
         prims: paths of prims with changes other than transforms.
+        values: paths of prims with changes of values, transforms included; None where prims came, went or
+            have others of their own.
     """
 
     everything: bool = False
     prims: frozenset[Sdf.Path] = frozenset()
+    values: frozenset[Sdf.Path] | None = None
 
 
 class LiveStage:
@@ -41,6 +44,8 @@ class LiveStage:
         self._listener: object = None
         self._everything = False
         self._prims: set[Sdf.Path] = set()
+        self._values: set[Sdf.Path] = set()
+        self._is_only_values = True
 
     @property
     def stage(self) -> Usd.Stage:
@@ -59,6 +64,7 @@ class LiveStage:
             RenderBootError: a layer is not USD, or the scene does not compose.
         """
         self._everything, self._prims = self._stage is None, set()
+        self._values, self._is_only_values = set(), True
         try:
             self._take(update.layers)
             self._check_files(diagnostics)
@@ -69,7 +75,10 @@ class LiveStage:
             raise RenderBootError(f"The changed scene cannot be read as USD: {words(error)}") from error
         for broken in self.stage.GetCompositionErrors():
             diagnostics.warn(words(broken).rstrip("."))
-        return Changes(self._everything, frozenset(self._prims))
+        is_only_values = self._is_only_values and not self._everything
+        return Changes(
+            self._everything, frozenset(self._prims), frozenset(self._values) if is_only_values else None
+        )
 
     def _take(self, texts: dict[str, LayerText]) -> None:
         contents = []
@@ -109,8 +118,11 @@ class LiveStage:
 
     def _on_changed(self, notice: Usd.Notice.ObjectsChanged, _sender: Usd.Stage) -> None:
         for path in notice.GetResyncedPaths():
+            self._is_only_values = False
             self._note(path)
         for path in notice.GetChangedInfoOnlyPaths():
+            self._is_only_values = self._is_only_values and path.IsPropertyPath()
+            self._values.add(path.GetPrimPath())
             # Transforms are read again for every picture.
             if not (path.IsPropertyPath() and path.name.startswith("xformOp")):
                 self._note(path)

@@ -12,7 +12,7 @@ import numpy as np
 from pxr import Sdf, Usd, UsdShade
 
 from ..cache import PartCache
-from ..scene import Matrix, Mesh
+from ..scene import Bounds, Group, Matrix, Mesh
 
 _PARTS_BEYOND_FIRST = 64
 """How many parts may be cached beyond those of the first reading."""
@@ -25,12 +25,24 @@ class _Entry:
     path: Sdf.Path
 
 
+@dataclass
+class Reading:
+    """A reading of the whole stage."""
+
+    root: Group
+    bounds: Bounds
+    cameras: list[Usd.Prim]
+
+
 class KeptMeshes:
-    """The meshes of each prim. Call `forget` with changed prims before the stage is read again."""
+    """The meshes of each prim. Call `changed` with changed prims before the stage is read again."""
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, _Entry] = {}
         self._first_parts = 0
+        self._changed: set[Sdf.Path] = set()
+        self.last: Reading | None = None
+        """The last reading, for one in which only values have changed."""
         self.parts = PartCache(lambda: None)
         """Triangles by what they are made of: read again, what is equal is the same arrays."""
 
@@ -56,13 +68,19 @@ class KeptMeshes:
     def forget_all(self) -> None:
         """Clear the cache: everything may have changed."""
         self._entries.clear()
+        self._changed.clear()
+        self.last = None
         # Of an animated mesh, each frame has its own.
         if self._first_parts and len(self.parts) > 2 * self._first_parts + _PARTS_BEYOND_FIRST:
             self.parts = PartCache(lambda: None)
             self._first_parts = 0
 
-    def forget(self, stage: Usd.Stage, changed: Iterable[Sdf.Path]) -> None:
-        """Forget what these prims decide: themselves, what is below them, and what shows their material."""
+    def changed(self, prims: Iterable[Sdf.Path]) -> None:
+        """Note prims that have changed, other than by a transform."""
+        self._changed |= set(prims)
+
+    def forget_changed(self, stage: Usd.Stage) -> None:
+        """Forget what the changed prims decide: themselves, those below them, and users of their material."""
         self._first_parts = self._first_parts or len(self.parts)
         looks = {
             mesh.material.path
@@ -70,7 +88,7 @@ class KeptMeshes:
             for mesh in entry.meshes
             if mesh.material.path.startswith("/")  # else it is a displayColor
         }
-        prefixes = list(changed)
+        prefixes, self._changed = self._changed, set()
         changed_looks: set[str] = set()
         for path in prefixes:
             prim = stage.GetPrimAtPath(path)

@@ -13,9 +13,10 @@ from ..arguments import Arguments
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
+from ..scene import Array, Bounds, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
 from .cameras import conform, framing_camera, read_camera
-from .kept import KeptMeshes
+from .changed_values import with_changed_values
+from .kept import KeptMeshes, Reading
 from .not_rendered import mention_not_rendered
 from .open_stage import open_stage, usd_warnings
 from .settings import StageSettings, read_settings
@@ -48,11 +49,14 @@ def read_stage(
     diagnostics: Diagnostics,
     cache: PartCache | None = None,
     kept: KeptMeshes | None = None,
+    changed: frozenset[Sdf.Path] | None = None,
 ) -> Scene:
     """Read a stage that is already open; otherwise as `read_scene`.
 
     Args:
         kept: meshes of earlier readings of this stage, for live renders.
+        changed: the prims of which values have changed since the last reading, if `kept` is given and
+            nothing else has changed; None: anything may have.
     """
     if not stage.GetPseudoRoot().GetAllChildren():
         raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
@@ -62,15 +66,28 @@ def read_stage(
         mention_not_rendered(stage.GetPrimAtPath(path), time, diagnostics)
     picture = _picture(arguments, settings, diagnostics)
     walk = StageWalk(stage, time, settings.purposes, diagnostics, cache, kept)
+    last = kept.last if kept else None
+    root = None
     with usd_warnings(diagnostics):
-        root = walk.walk()
-    bounds = world_bounds(root)
+        if last and changed is not None:
+            root = with_changed_values(walk, stage, last.root, changed)
+        if last and root:
+            bounds: Bounds | None = last.bounds
+            cameras = last.cameras
+        else:
+            if kept:
+                kept.forget_changed(stage)
+            root = walk.walk()
+            bounds = world_bounds(root)
+            cameras = walk.cameras
     if bounds is None:
         raise RenderBootError(
             f"There is nothing to render in '{arguments.stage}': {_reason(walk, settings)}."
         )
+    if kept:
+        kept.last = Reading(root, bounds, cameras)
     with usd_warnings(diagnostics):
-        camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, walk.cameras)
+        camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, cameras)
     aspect = picture.width * picture.pixel_aspect_ratio / picture.height
     up_is_z = UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z
     if camera is None:

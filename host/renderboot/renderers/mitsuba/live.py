@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...diagnostics import Diagnostics
-from ...scene import Material, Matrix, Mesh, Scene, every_group
+from ...scene import Group, Material, Matrix, Mesh, Scene, every_group
 from .kept import Generation
 from .materials import MaterialLibrary
 from .mitsuba_picture import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
@@ -33,6 +33,12 @@ class LiveTranslation:
         self._textures = TextureLibrary(diagnostics)
         self._materials = MaterialLibrary(self._textures, diagnostics)
         self._kept = Generation()
+        self._kept_lights = Generation()
+        self._root: Group | None = None
+        self._shapes: ShapeBuilder | None = None
+        self._light_count = 0
+        """How many of the lights are not in instances: the first ones."""
+        self._looks: list[Hashable] = []
         self._parts: list[object] = []
         self._meshes: dict[Hashable, Mesh | None] = {}
         self._whole: Any = None
@@ -45,25 +51,51 @@ class LiveTranslation:
                 return self._prepared(scene)
         except BaseException:
             # Objects may be partly updated in place: discard all of them.
-            self._kept, self._meshes, self._whole = Generation(), {}, None
+            self._kept, self._kept_lights, self._meshes = Generation(), Generation(), {}
+            self._whole = self._root = self._shapes = None
             self._materials.forget()
             raise
 
     def _prepared(self, scene: Scene) -> MitsubaPicture:
-        kept = Generation(self._kept)
-        meshes = _by_slot(scene)
-        self._tune_materials(meshes)
-        shapes = _KeptShapeBuilder(self._materials, self._diagnostics, kept)
-        shapes.add(scene.root)
-        lights = lights_of(scene, shapes, self._textures, self._materials, self._diagnostics, kept)
+        kept_lights = Generation(self._kept_lights)
+        shapes = self._shapes_of(scene)
+        lights = lights_of(
+            scene, shapes.lights, self._textures, self._materials, self._diagnostics, kept_lights
+        )
         parts = [*shapes.shapes, *lights]
         if self._whole is None or [id(part) for part in parts] != [id(part) for part in self._parts]:
             self._whole, self._parts = mitsuba_scene(parts), parts
-        elif kept.has_tuned:
+        elif kept_lights.has_tuned:
             self._whole.parameters_changed()
-        self._kept, self._meshes = kept, meshes
+        self._kept_lights = kept_lights
         self._forget_if_many()
         return picture_of(self._whole, scene, self._diagnostics)
+
+    def _shapes_of(self, scene: Scene) -> ShapeBuilder:
+        """Return the scene's shapes: the previous ones where no mesh and no instance needs another."""
+        root, last = scene.root, self._root
+        is_known = self._shapes is not None and last is not None and root.instances is last.instances
+        if not (is_known and last is not None and root.meshes is last.meshes):
+            meshes = _by_slot(scene)
+            self._tune_materials(meshes)
+            looks = [self._look_of(mesh) for mesh in root.meshes]
+            if not is_known or looks != self._looks:
+                self._kept = Generation(self._kept)
+                self._shapes = _KeptShapeBuilder(self._materials, self._diagnostics, self._kept)
+                self._shapes.add(root)
+                self._light_count = len(root.lights)
+            self._meshes, self._looks = meshes, looks
+        assert self._shapes is not None
+        instance_lights = self._shapes.lights[self._light_count :]
+        self._shapes.lights = [*root.lights, *instance_lights]
+        self._root, self._light_count = root, len(root.lights)
+        return self._shapes
+
+    def _look_of(self, mesh: Mesh) -> Hashable:
+        """Return a key of all that a mesh's shape is made from, by its arrays and its BSDF."""
+        if mesh.material.is_absent:
+            return None
+        return (_content(mesh, self._materials), mesh.transform.tobytes())
 
     def _tune_materials(self, meshes: dict[Hashable, Mesh | None]) -> None:
         """Update a BSDF in place when all meshes with one material now have another."""
@@ -91,7 +123,7 @@ class LiveTranslation:
 
 
 class _KeptShapeBuilder(ShapeBuilder):
-    """Reuses shapes of the previous translation. Cached shapes hold their meshes, so ids are not reused."""
+    """Reuses shapes of the previous translation. What ids in keys are of is held by the cached values."""
 
     def __init__(self, materials: MaterialLibrary, diagnostics: Diagnostics, kept: Generation) -> None:
         super().__init__(materials, diagnostics)
@@ -102,8 +134,9 @@ class _KeptShapeBuilder(ShapeBuilder):
         placed = matrix @ mesh.transform
         # Neither a light nor a mirrored mesh can be an instance.
         if mesh.material.emits or np.linalg.det(placed[:3, :3]) <= 0.0:
-            key = ("shape", self._content(mesh), placed.tobytes())
-            self.shapes.append(self._kept.get(key, lambda: (self.shape(mesh, matrix), mesh))[0])
+            bsdf = self._materials.bsdf(mesh)
+            key = ("shape", _content(mesh, self._materials), placed.tobytes())
+            self.shapes.append(self._kept.get(key, lambda: (self.shape(mesh, matrix), mesh, bsdf))[0])
             return
         group = self.shape_group([replace(mesh, transform=np.eye(4))])
         if id(group) not in self._listed:
@@ -112,20 +145,22 @@ class _KeptShapeBuilder(ShapeBuilder):
         self.shapes.append(self.instance(group, placed))
 
     def shape_group(self, meshes: list[Mesh]) -> object:
-        key = ("group", *((self._content(mesh), mesh.transform.tobytes()) for mesh in meshes))
+        key = ("group", *((_content(mesh, self._materials), mesh.transform.tobytes()) for mesh in meshes))
         make = super().shape_group
-        return self._kept.get(key, lambda: (make(meshes), meshes))[0]
+        bsdfs = [self._materials.bsdf(mesh) for mesh in meshes]
+        return self._kept.get(key, lambda: (make(meshes), meshes, bsdfs))[0]
 
     def instance(self, shared: object, matrix: Matrix) -> object:
         key = ("instance", id(shared), matrix.tobytes())
         make = super().instance
         return self._kept.get(key, lambda: (make(shared, matrix), shared))[0]
 
-    def _content(self, mesh: Mesh) -> Hashable:
-        """Return a key of a mesh without its transform; equal for the same arrays with the same BSDF."""
-        material = mesh.material
-        look = material if material.emits or material.primvars else id(self._materials.bsdf(mesh))
-        return (*_arrays(mesh), look, mesh.is_closed)
+
+def _content(mesh: Mesh, materials: MaterialLibrary) -> Hashable:
+    """Return a key of a mesh without its transform; equal for the same arrays with the same BSDF."""
+    material = mesh.material
+    look = material if material.emits or material.primvars else id(materials.bsdf(mesh))
+    return (*_arrays(mesh), look, mesh.is_closed)
 
 
 def _arrays(mesh: Mesh) -> tuple[Hashable, ...]:

@@ -14,13 +14,12 @@ import numpy.typing as npt
 from ...diagnostics import Diagnostics
 from ...errors import RenderBootError
 from ...picture import Pixels
-from ...scene import PictureSettings, Scene
+from ...scene import Light, PictureSettings, Scene
 from .camera import sensor
 from .engine import dr, mi, rgb
 from .kept import Generation
 from .lights import LightBuilder
 from .materials import MaterialLibrary
-from .shapes import ShapeBuilder
 from .textures import TextureLibrary
 
 __all__ = ["MitsubaPicture", "lights_of", "mitsuba_scene", "picture_of", "translating"]
@@ -33,21 +32,25 @@ _ROULETTE_DEPTH = 4
 
 def lights_of(
     scene: Scene,
-    shapes: ShapeBuilder,
+    lights: list[Light],
     textures: TextureLibrary,
     materials: MaterialLibrary,
     diagnostics: Diagnostics,
     kept: Generation,
 ) -> list[object]:
-    """Return the scene's emitters. Call it after the shapes are built."""
+    """Return the scene's emitters. Call it after the shapes are built.
+
+    Args:
+        lights: the scene's lights, those of instances included.
+    """
     low, high = scene.bounds
     radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
-    lights = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius, kept).build(shapes.lights)
+    made = LightBuilder(textures, diagnostics, (low + high) / 2.0, radius, kept).build(lights)
     if materials.has_unsampled_light:
         # mitsuba refuses a scene in which all lights have a sampling weight of 0.
         black = {"type": "point", "intensity": rgb((0.0, 0.0, 0.0)), "sampling_weight": 1e-3}
-        lights.append(kept.get("black", lambda: mi.load_dict(black)))
-    return lights
+        made.append(kept.get("black", lambda: mi.load_dict(black)))
+    return made
 
 
 def mitsuba_scene(parts: list[object]) -> Any:

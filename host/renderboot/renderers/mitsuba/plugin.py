@@ -45,7 +45,8 @@ class MitsubaRenderer:
         materials = MaterialLibrary(textures, diagnostics)
         shapes = ShapeBuilder(materials, diagnostics)
         shapes.add(scene.root)
-        parts = [*shapes.shapes, *lights_of(scene, shapes, textures, materials, diagnostics, Generation())]
+        lights = lights_of(scene, shapes.lights, textures, materials, diagnostics, Generation())
+        parts = [*shapes.shapes, *lights]
         return picture_of(mitsuba_scene(parts), scene, diagnostics)
 
     def start_live(self, threads: int, diagnostics: Diagnostics) -> LiveTranslation:
