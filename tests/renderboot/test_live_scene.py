@@ -19,6 +19,7 @@ from host.renderboot.live.state import LayerText, Update
 from host.renderboot.renderers import load_renderer
 from host.renderboot.scene import Scene
 from host.renderboot.stage.reader import read_stage
+from host.renderboot.stage.traversal import StageWalk
 from tests.renderboot.stages import add_camera, add_card, add_sphere, new_stage
 
 ARGUMENTS = Arguments(stage=Path("live"), width=32, height=32, samples=4)
@@ -70,10 +71,25 @@ def colour_of(stage: Usd.Stage, path: str, value: tuple[float, float, float]) ->
     stage.GetPrimAtPath(path).GetAttribute("inputs:diffuseColor").Set(value)
 
 
+def input_of(stage: Usd.Stage, name: str, kind: Sdf.ValueTypeName, value: object) -> None:
+    UsdShade.Shader(stage.GetPrimAtPath("/World/Looks/Red/Surface")).CreateInput(name, kind).Set(value)
+
+
 def edits() -> Iterator[tuple[str, Any]]:
     """What an artist does to the stage, one after the other."""
     yield "light", lambda s: UsdLux.SphereLight.Get(s, "/World/Lamp").GetIntensityAttr().Set(60.0)
     yield "material", lambda s: colour_of(s, "/World/Looks/Red/Surface", (0.1, 0.8, 0.1))
+    yield "colour again", lambda s: colour_of(s, "/World/Looks/Red/Surface", (0.1, 0.1, 0.8))
+    yield "lamp", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Lamp")).SetTranslate((2, 3, 5))
+    yield "camera", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Camera")).SetTranslate((0, 1, 9))
+    yield "lamp off", lambda s: UsdLux.SphereLight.Get(s, "/World/Lamp").GetIntensityAttr().Set(0.0)
+    yield "lamp on", lambda s: UsdLux.SphereLight.Get(s, "/World/Lamp").GetIntensityAttr().Set(20.0)
+    yield "hide lamp", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Lamp")).MakeInvisible()
+    yield "show lamp", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Lamp")).MakeVisible()
+    for name, value in (("glow", (0.5, 0.5, 0.5)), ("dark", (0.0, 0.0, 0.0))):
+        yield name, lambda s, value=value: input_of(s, "emissiveColor", Sdf.ValueTypeNames.Color3f, value)
+    for value in (0.4, 0.6, 1.0):
+        yield f"glass {value}", lambda s, value=value: input_of(s, "opacity", Sdf.ValueTypeNames.Float, value)
     yield "move", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Card")).SetTranslate((1, 1, 0))
     yield "move all", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World")).SetTranslate((0, 0.2, 0))
     yield "hide", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Card")).MakeInvisible()
@@ -148,6 +164,33 @@ def test_after_each_edit_the_scene_is_what_it_would_be_if_it_were_read_anew() ->
         edit(stage)
         scene, _ = live.updated(update(stage))
         assert equal(scene, read_stage(stage, ARGUMENTS, Diagnostics())), name
+
+
+def test_of_values_of_cameras_lights_and_materials_nothing_else_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also after one another: the whole stage is read once, and again when a mesh moves."""
+    read = []
+    walk = StageWalk.walk
+    monkeypatch.setattr(StageWalk, "walk", lambda self: (read.append(1), walk(self))[1])
+    stage = a_stage()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    live.updated(update(stage))
+    lamp = UsdLux.SphereLight.Get(stage, "/World/Lamp")
+    for number in range(3):
+        lamp.GetIntensityAttr().Set(40.0 + number)
+        live.updated(update(stage))
+        UsdGeom.XformCommonAPI(lamp).SetTranslate((2, 3, number))
+        live.updated(update(stage))
+        colour_of(stage, "/World/Looks/Red/Surface", (0.1, 0.8, 0.1 * number))
+        live.updated(update(stage))
+        UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Camera")).SetTranslate((0, number, 9))
+        live.updated(update(stage))
+    assert len(read) == 1
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((1, 1, 0))
+    scene, _ = live.updated(update(stage))
+    assert len(read) == 2
+    assert equal(scene, read_stage(stage, ARGUMENTS, Diagnostics()))
 
 
 def test_what_did_not_change_is_the_same_objects() -> None:
