@@ -20,6 +20,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long a standby is kept for the next render; 0: none."""
     standby_memory: int = 0
     """Memory limit of a standby, in bytes."""
+    min_free_bytes: int = 0
+    """Free space that a render's log must leave on its disk."""
     log_level: str = "info"
     local: bool = True
     """Whether it runs on the server's machine."""

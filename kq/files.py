@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import IO
 
 __all__ = [
     "BINARY",
+    "free_bytes",
     "is_safe_relative_path",
     "open_to_append",
     "open_to_read",
@@ -38,6 +40,14 @@ def is_safe_relative_path(path: str, *, windows: bool = sys.platform == "win32")
     if set(path) & set("\\\0") or (windows and ":" in path):
         return False
     return all(part not in ("", ".", "..") for part in path.split("/"))
+
+
+def free_bytes(path: str | Path) -> int | None:
+    """Return the free space on the disk of a file, in bytes; None when it cannot be determined."""
+    try:
+        return shutil.disk_usage(Path(path).parent).free
+    except OSError:
+        return None
 
 
 def create_file(path: Path) -> IO[bytes]:

@@ -67,7 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_returned_bytes: _Bytes = 2**36
     """KQ_MAX_RETURNED_BYTES: largest total size of these files."""
     min_free_bytes: _Bytes = 2**29
-    """KQ_MIN_FREE_BYTES: free space that files from remote Agents must leave on a disk."""
+    """KQ_MIN_FREE_BYTES: free space that logs, and files from remote Agents, must leave on a disk."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """KQ_LOG: debug, info, warning or error."""
 

@@ -14,7 +14,7 @@ import msgspec
 
 from .. import process
 from ..errors import BadInput, Refused
-from ..files import open_to_append
+from ..files import free_bytes, open_to_append
 from ..messages import AssignOrder, AttemptEnding
 from ..patterns import OutputPatterns, load_patterns, renderer_of
 from ..states import Outcome
@@ -32,6 +32,8 @@ _MAX_READ_CPU = 0.05
 """The largest part of its CPU time that the Agent reads the log: a fast one is read at longer intervals."""
 _SAMPLE_INTERVAL_S = 1.0
 """How often the memory and CPU time of the processes are measured."""
+_LOG_CHECK_INTERVAL_S = 0.25
+"""How often the log's size is compared with the free space on its disk."""
 _FIRST_ATTEMPT = "/0/1"
 """How the id of a job's first attempt ends (task 0, attempt 1). Its log folder does not exist yet."""
 
@@ -57,6 +59,7 @@ class Attempt:
         environment: Mapping[str, str],
         agent_id: str,
         standby: Standby | None = None,
+        min_free_bytes: int = 0,
     ) -> None:
         """
         Args:
@@ -64,6 +67,7 @@ class Attempt:
             environment: variables of all its commands; those in the order come on top.
             agent_id: the id of this Agent, for the ending.
             standby: may hold a render process that is loaded already, and can become this attempt's command.
+            min_free_bytes: free space that the log must leave on its disk.
         """
         self.order = order
         self.id = order.attempt
@@ -86,7 +90,8 @@ class Attempt:
         """Why the log could not be written; empty when it can."""
         self._reader: OutputReader | None = None
         self._started_at = time.monotonic()
-        self._limits = UsageLimits(order, self._started_at)
+        self._limits = UsageLimits(order, self._started_at, min_free_bytes)
+        self._next_log_check_at = 0.0
         self._next_read_at = self._started_at + _READ_INTERVAL_S
         """Monotonic time at which the log is read next."""
         self._cpu_s = 0.0
@@ -156,7 +161,7 @@ class Attempt:
             return max(self._tree_end.wait_s, 0.0005)
         times = [self._machine.deadline]
         if self.child is not None:
-            times.append(self._next_read_at)
+            times += self._next_read_at, self._next_log_check_at
         if self._machine.outcome is None:
             times.append(self._limits.deadline)
         return max(min((each for each in times if each is not None), default=now) - now, 0.0)
@@ -248,6 +253,9 @@ class Attempt:
             # processes whose parent has ended become children of the Agent (PR_SET_CHILD_SUBREAPER).
             usage = process.tree_usage(process.children_of(os.getpid()))
             self._limits.take_sample(now, usage.memory, usage.cpu_s)
+        if now >= self._next_log_check_at:
+            self._next_log_check_at = now + _LOG_CHECK_INTERVAL_S
+            self._limits.take_log(_size(self._log_fd), free_bytes(self.order.log_file))
         stop = self._limits.exceeded(now) if self._machine.outcome is None else None
         if stop is not None:
             self._handle(stop)

@@ -24,14 +24,20 @@ class UsageLimits:
         cpu_percent: between the last two samples, where 100 is one core; None before the second.
     """
 
-    def __init__(self, order: AssignOrder, now: float) -> None:
-        """`now`: when the attempt began."""
+    def __init__(self, order: AssignOrder, now: float, min_free_bytes: int = 0) -> None:
+        """
+        Args:
+            now: when the attempt began.
+            min_free_bytes: free space that its log must leave on its disk.
+        """
         self._order = order
+        self._min_free_bytes = min_free_bytes
         self._began = self._last_sample = self._last_sign = now
         self._cpu_s: float | None = None
         self.memory: int | None = None
         self.peak_memory: int | None = None
         self.cpu_percent: float | None = None
+        self._log_bytes = self._free_bytes = 0
 
     @property
     def deadline(self) -> float | None:
@@ -45,6 +51,10 @@ class UsageLimits:
     def take_output(self, now: float) -> None:
         """Note at `now` that the render has written output."""
         self._last_sign = now
+
+    def take_log(self, size: int, free: int | None) -> None:
+        """Note the size of the log, and the free space on its disk; None when that is not known."""
+        self._log_bytes, self._free_bytes = (0, 0) if free is None else (size, free)
 
     def take_exit(self, peak_memory: int | None) -> None:
         """Note the peak memory of a process that has ended; None when it is not known."""
@@ -71,6 +81,14 @@ class UsageLimits:
         if order.memory_limit and (self.memory or 0) > order.memory_limit:
             used, limit = (self.memory or 0) / 2**20, order.memory_limit / 2**20
             return Stop(Outcome.OUT_OF_MEMORY, f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB", 0.0)
+        # A small log is not what fills the disk: its render may go on, and need little of what is left.
+        if self._log_bytes > self._free_bytes and self._free_bytes < self._min_free_bytes:
+            log, free = self._log_bytes / 2**20, self._free_bytes / 2**20
+            return Stop(
+                Outcome.FAILED,
+                f"its log of {log:,.0f} MiB left only {free:,.0f} MiB free on the disk (KQ_MIN_FREE_BYTES)",
+                0.0,
+            )
         # Up to the last sample: CPU use since then is not known.
         if order.silence_s and self._last_sample - self._last_sign > order.silence_s:
             return Stop(

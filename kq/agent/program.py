@@ -251,13 +251,14 @@ class Agent:
         marks = {"KQ_JOB": job, "KQ_TASK": task, "KQ_ATTEMPT": number}
         environment = {**self._environment, **marks}
         if self._site is None:
-            self._attempt = Attempt(order, environment, self.id, self._standby)
+            self._attempt = Attempt(order, environment, self.id, self._standby, self.config.min_free_bytes)
         else:
             from .remote_attempt import RemoteAttempt  # late: local Agents start sooner
 
             self._remote = RemoteAttempt(
-                order, environment, self.id, self._site, self._wire.send_update, self._standby
-            )
+                order, environment, self.id, self._site, self._wire.send_update, self._standby,
+                self.config.min_free_bytes,
+            )  # fmt: skip
             self._attempt = self._remote
         _log.debug("starts", extra={"job": job, "attempt": order.attempt})
         self._attempt.start()

@@ -44,6 +44,7 @@ class RemoteAttempt:
         site: Site,
         send: Callable[[msgspec.Struct], object],
         standby: Standby,
+        min_free_bytes: int = 0,
     ) -> None:
         """
         Args:
@@ -51,12 +52,14 @@ class RemoteAttempt:
             site: this machine's paths, and whether files are transferred.
             send: sends an update to the server; updates may be lost.
             standby: may have a process ready for the render.
+            min_free_bytes: free space that the log must leave on this machine's disk.
         """
         self.id = order.attempt
         self.ending: m.AttemptEnding | None = None
         self._agent = agent_id
         self._environment = environment
         self._standby = standby
+        self._min_free_bytes = min_free_bytes
         self._folder = Path(site.work) / order.attempt.replace("/", "-")
         self._copy = self._folder / (Path(order.temp_dir).name or "temp") if order.temp_dir else None
         self._picture_dir = self._folder / "picture"
@@ -235,7 +238,9 @@ class RemoteAttempt:
         if isinstance(action, r.FetchFolder):
             self._fetch.start()
         elif isinstance(action, r.StartRender):
-            self._inner = Attempt(self._order, self._environment, self._agent, self._standby)
+            self._inner = Attempt(
+                self._order, self._environment, self._agent, self._standby, self._min_free_bytes
+            )
             self._inner.start()
         elif isinstance(action, r.StopRender):
             assert self._inner is not None

@@ -146,6 +146,7 @@ class SessionFiles:
             nice=self._settings.nice,
             standby_s=self._settings.standby_s,
             standby_memory=self._settings.standby_memory,
+            min_free_bytes=self._settings.min_free_bytes,
             log_level=self._settings.log_level,
             local=role == "agent:local",
             host_label=role.removeprefix("agent:"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -14,17 +15,20 @@ import pytest
 
 from kq.agent import attempt_machine
 from kq.agent.attempt import Attempt
+from kq.agent.limits import UsageLimits
 from kq.messages import AssignOrder, AttemptEnding
+from kq.states import Outcome
+from tests.support.small_disk import small_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither limit nor such users")
 
 
-def attempt_of(tmp_path: Path, cwd: str) -> Attempt:
+def attempt_of(tmp_path: Path, cwd: str, *command: str) -> Attempt:
     order = AssignOrder(
-        number=1, attempt="job00001/0/1", commands=(("echo", "it", "ran"),), environment={}, cwd=cwd,
+        number=1, attempt="job00001/0/1", commands=(command or ("echo", "it", "ran"),), environment={}, cwd=cwd,
         log_file=str(tmp_path / "log"),
     )  # fmt: skip
-    return Attempt(order, dict(os.environ), "a1")
+    return Attempt(order, dict(os.environ), "a1", min_free_bytes=32 << 20)
 
 
 def finish(attempt: Attempt) -> AttemptEnding:
@@ -100,3 +104,30 @@ def test_of_a_user_without_a_home_it_fails_with_the_reason(
     assert attempt.ending is not None
     assert attempt.ending.outcome == "failed"
     assert "the working folder" in attempt.ending.reason
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_log_that_fills_the_disk_ends_its_render_before_it_is_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "size=64m") as mount:
+        attempt = attempt_of(mount, str(mount), "sh", "-c", "for _ in $(seq 3000); do seq 10000; done")
+        attempt.start()
+        ending = finish(attempt)
+        assert ending.outcome is Outcome.FAILED
+        assert "KQ_MIN_FREE_BYTES" in ending.reason
+        assert shutil.disk_usage(mount).free > 8 << 20
+
+
+@pytest.mark.parametrize(("log", "free", "is_stopped"), [(11, 10, True), (9, 10, False), (11, 100, False)])
+def test_only_a_log_that_is_larger_than_what_is_left_ends_its_render(
+    tmp_path: Path, log: int, free: int, is_stopped: bool
+) -> None:
+    """What others fill the disk with ends no render whose own log is small."""
+    order = AssignOrder(
+        number=1, attempt="job00001/0/1", commands=(("true",),), environment={}, cwd=str(tmp_path),
+        log_file=str(tmp_path / "log"),
+    )  # fmt: skip
+    limits = UsageLimits(order, 0.0, min_free_bytes=50)
+    limits.take_log(log, free)
+    assert (limits.exceeded(1.0) is not None) == is_stopped
+    limits.take_log(log, None)
+    assert limits.exceeded(1.0) is None
