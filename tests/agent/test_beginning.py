@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 
 def attempt_of(tmp_path: Path, cwd: str, *command: str) -> Attempt:
     order = AssignOrder(
-        number=1, attempt="job00001/0/1", commands=(command or ("echo", "it", "ran"),), environment={}, cwd=cwd,
-        log_file=str(tmp_path / "log"),
+        number=1, attempt="job00001/0/1", commands=(command or ("echo", "it", "ran"),), environment={},
+        cwd=cwd, log_file=str(tmp_path / "log"),
     )  # fmt: skip
     return Attempt(order, dict(os.environ), "a1", min_free_bytes=32 << 20)
 
