@@ -288,9 +288,12 @@ class _Job:
             with self._report.timed(f"renderer {self._arguments.renderer} loaded"):
                 renderer = load_renderer(self._arguments.renderer)
         self._check_stop()
-        with self._report.timed("stage read"):
-            scene = read_scene(self._arguments, diagnostics, cache)
-        self._log_diagnostics(diagnostics)
+        try:
+            with self._report.timed("stage read"):
+                scene = read_scene(self._arguments, diagnostics, cache)
+        finally:
+            # What is missing often explains why there is nothing to render.
+            self._log_diagnostics(diagnostics)
         self._log_scene(scene, renderer)
         self._header_facts = _HeaderFacts(
             scene.source,

@@ -262,6 +262,28 @@ def test_a_cube_has_a_colour_for_each_face(stage: Usd.Stage) -> None:
     assert "'displayColor' on a Sphere: the first is rendered: /World/Ball" in read(stage)[1]
 
 
+@pytest.mark.parametrize("shape", ["Sphere", "Cube", "Mesh", "Points"])
+@pytest.mark.parametrize("where", ["own", "above"])
+def test_a_primvar_may_be_one_value_without_brackets(stage: Usd.Stage, shape: str, where: str) -> None:
+    """`color3f primvars:displayColor = (1, 0, 0)`, on the shape or on an ancestor."""
+    add_dome(stage)
+    above = UsdGeom.Xform.Define(stage, "/World/Above").GetPrim()
+    if shape == "Mesh":
+        prim = add_card(stage, "/World/Above/Shape").GetPrim()
+    else:
+        prim = stage.DefinePrim("/World/Above/Shape", shape)
+    if shape == "Points":
+        UsdGeom.Points(prim).CreatePointsAttr([(0, 0, 0)])
+    prim.RemoveProperty("primvars:displayColor")
+    holder = prim if where == "own" else above
+    made = Sdf.AttributeSpec(
+        stage.GetRootLayer().GetPrimAtPath(holder.GetPath()), "primvars:displayColor", COLOUR
+    )
+    made.default = Gf.Vec3f(1, 0, 0)
+    seen = at(draw(stage), 0, 0)
+    assert seen[0] > 0.6 > 0.2 > seen[1]
+
+
 def test_display_opacity_may_vary(stage: Usd.Stage) -> None:
     """Clear on the left, opaque on the right, over a dome of 1."""
     add_dome(stage)

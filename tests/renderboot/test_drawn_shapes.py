@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pxr import Gf, Usd, UsdGeom
+from pxr import Gf, Sdf, Usd, UsdGeom
 
 from host.renderboot.errors import RenderBootError
-from host.renderboot.stage.curve_basis import basis, nurbs
+from host.renderboot.stage.curve_basis import basis, dense, nurbs
 from tests.renderboot.stages import add_camera, add_card, add_dome, draw, new_stage, read
 from tests.renderboot.test_cases import at
 
@@ -214,11 +214,20 @@ def test_b_splines_sum_to_one(order: int) -> None:
     """Clamped knots: from the first control point to the last one."""
     count = 6
     knots = np.array([0] * order + list(range(1, count - order + 1)) + [count - order + 1] * order, float)
-    weights = nurbs(count, order, knots, None)
+    local, columns = nurbs(count, order, knots, None)
+    assert local.shape[1] == order
+    weights = dense(local, columns, count)
     assert weights.sum(axis=1) == pytest.approx(np.ones(len(weights)))
     assert weights[0].argmax() == 0
     assert weights[-1].argmax() == count - 1
     assert nurbs(count, order, knots[:-1], None) is None
+    # Without knots: evenly spaced ones, clamped.
+    even = dense(*nurbs(count, order, np.zeros(0), None), count)
+    assert even == pytest.approx(weights)
+    # In the middle of a span, by hand.
+    if order == 3:
+        middle = weights[np.flatnonzero(np.isclose(weights.max(axis=1), 0.75))]
+        assert middle[0].max() == pytest.approx(0.75)
 
 
 def test_nurbs_curves_are_drawn(stage: Usd.Stage) -> None:
@@ -264,6 +273,37 @@ def test_a_nurbs_patch_is_drawn(stage: Usd.Stage) -> None:
     pixels = draw(stage, width=64, height=64)
     assert at(pixels, 0.8, 0.8)[1] < 0.3
     assert at(pixels, 1.3, 0) == pytest.approx([1, 1, 1])
+
+
+def test_a_large_patch_holds_only_what_it_needs() -> None:
+    """120 by 120 control points: a share of every point in every sample would take 60 GB."""
+    stage = new_stage()
+    patch = UsdGeom.NurbsPatch.Define(stage, "/World/Patch")
+    side = np.linspace(-1, 1, 120)
+    patch.CreatePointsAttr([Gf.Vec3f(x, y, 0) for y in side for x in side])
+    for letter in "UV":
+        getattr(patch, f"Create{letter}VertexCountAttr")(120)
+        getattr(patch, f"Create{letter}OrderAttr")(4)
+    part = read(stage)[0].root.meshes[0]
+    assert part.bounds[0] == pytest.approx([-1, -1, 0])
+    assert part.bounds[1] == pytest.approx([1, 1, 0])
+    colours = UsdGeom.PrimvarsAPI(patch).CreatePrimvar(
+        "displayColor", Sdf.ValueTypeNames.Color3fArray, "vertex"
+    )
+    colours.Set([Gf.Vec3f(x, y, 0) for y in side for x in side])
+    part = read(stage)[0].root.meshes[0]
+    assert part.attributes["displayColor"][:, :2] == pytest.approx(part.positions[:, :2], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["BasisCurves", "NurbsCurves"])
+def test_a_curve_of_too_many_points_is_named(kind: str) -> None:
+    """It is skipped, and memory is not taken."""
+    stage = new_stage()
+    add_card(stage, "/World/Card")
+    curves = UsdGeom.Curves(stage.DefinePrim("/World/Line", kind))
+    curves.CreatePointsAttr([(i, 0, 0) for i in range(50_000)])
+    curves.CreateCurveVertexCountsAttr([50_000])
+    assert "Curves with too few points, or too many, are skipped: /World/Line" in read(stage)[1]
 
 
 @pytest.mark.parametrize("kind", ["BasisCurves", "NurbsCurves", "HermiteCurves", "Points", "NurbsPatch"])

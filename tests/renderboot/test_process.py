@@ -260,6 +260,19 @@ def test_a_renderer_that_is_not_installed_is_told(red_ball: Path, tmp_path: Path
     )
 
 
+def test_a_failure_comes_with_what_was_missing(tmp_path: Path) -> None:
+    """Nothing to render, since the only reference is broken: the warning stands above the error."""
+    (tmp_path / "a.usda").write_text(
+        '#usda 1.0\ndef "A" (references = @./gone.usda@) {\n}\ndef Mesh "M" {\n}\n'
+    )
+    ended = _run("-geolib3OpTree", tmp_path / "a.usda", "-renderOutputFile", tmp_path / "a.png", *SMALL)
+    assert ended.code == 1
+    warnings = [line for line in ended.lines if line.startswith("WARNING: ")]
+    assert any("gone.usda" in line for line in warnings)
+    assert any("A mesh without points" in line for line in warnings)
+    assert ended.lines[-1].startswith("ERROR: There is nothing to render")
+
+
 def test_broken_references_are_warnings(tmp_path: Path) -> None:
     """A missing reference and a missing texture are named, and the rest is drawn."""
     stage = new_stage()

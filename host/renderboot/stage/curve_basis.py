@@ -9,9 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 Weights = npt.NDArray[np.float64]
+Columns = npt.NDArray[np.int64]
+"""For each weight the index of its control point."""
 
 _SAMPLES = 6
 """Samples for each cubic segment."""
+_MAX_DENSE = 2**25
+"""Weights of one curve: 256 MiB."""
 _MATRICES = {
     "bezier": [[-1, 3, -3, 1], [3, -6, 3, 0], [-3, 3, 0, 0], [1, 0, 0, 0]],
     "bspline": [
@@ -31,7 +35,7 @@ _MATRICES = {
 
 @lru_cache(maxsize=256)
 def basis(count: int, kind: str, name: str, wrap: str) -> tuple[Weights, int] | None:
-    """Weights (samples, control points) of a curve, and its number of segments; None for too few points.
+    """Weights (samples, control points) of a curve, and its number of segments; None for too few or too many.
 
     Args:
         count: Control points.
@@ -39,6 +43,8 @@ def basis(count: int, kind: str, name: str, wrap: str) -> tuple[Weights, int] | 
         name: bezier, bspline or catmullRom.
         wrap: nonperiodic, periodic or pinned.
     """
+    if count * count * (1 if kind == "linear" else _SAMPLES) > _MAX_DENSE:
+        return None
     is_closed = wrap == "periodic"
     if kind == "linear":
         if count < 2:
@@ -68,16 +74,23 @@ def basis(count: int, kind: str, name: str, wrap: str) -> tuple[Weights, int] | 
     return np.concatenate([*parts, end]), segments
 
 
-def nurbs(count: int, order: int, knots: Weights, ends: tuple[float, float] | None) -> Weights | None:
-    """Weights (samples, control points) of a B-spline; None when its arguments are inconsistent.
+def nurbs(
+    count: int, order: int, knots: Weights, ends: tuple[float, float] | None
+) -> tuple[Weights, Columns] | None:
+    """Weights (samples, order) of a B-spline, and their control points; None for invalid arguments.
 
     Args:
         count: Control points.
         order: Degree + 1.
-        knots: count + order values.
+        knots: count + order values; none: evenly spaced ones, with the curve through its ends.
         ends: Parameter range that is rendered; None: all.
     """
-    if order < 2 or count < order or len(knots) < count + order or not np.isfinite(knots).all():
+    if order < 2 or count < order:
+        return None
+    if not len(knots):
+        inner = np.arange(count - order + 2, dtype=np.float64)
+        knots = np.concatenate([np.repeat(inner[:1], order - 1), inner, np.repeat(inner[-1:], order - 1)])
+    if len(knots) < count + order or not np.isfinite(knots).all():
         return None
     knots = knots[: count + order]
     low, high = float(knots[order - 1]), float(knots[count])
@@ -89,15 +102,25 @@ def nurbs(count: int, order: int, knots: Weights, ends: tuple[float, float] | No
     inside = np.unique(np.clip(knots, low, high))
     u = np.unique(np.concatenate([np.linspace(a, b, samples + 1) for a, b in pairwise(inside)]))
     span = np.clip(np.searchsorted(knots, u, side="right") - 1, order - 1, count - 1)
-    weights = np.zeros((len(u), len(knots) - 1))
-    weights[np.arange(len(u)), span] = 1.0
+    weights = np.zeros((len(u), order))
+    weights[:, 0] = 1.0
+    # Cox and de Boor: only `order` weights of each sample are not zero.
     for degree in range(1, order):
-        raised = np.zeros_like(weights)
-        for i in range(len(knots) - 1 - degree):
-            left, right = knots[i + degree] - knots[i], knots[i + degree + 1] - knots[i + 1]
-            if left > 0:
-                raised[:, i] += (u - knots[i]) / left * weights[:, i]
-            if right > 0:
-                raised[:, i] += (knots[i + degree + 1] - u) / right * weights[:, i + 1]
-        weights = raised
-    return weights[:, :count]
+        saved = np.zeros(len(u))
+        for i in range(degree):
+            right, left = knots[span + i + 1] - u, u - knots[span + 1 - degree + i]
+            width = right + left
+            share = np.divide(weights[:, i], width, out=np.zeros_like(saved), where=width > 0)
+            weights[:, i] = saved + right * share
+            saved = left * share
+        weights[:, degree] = saved
+    return weights, span[:, None] - order + 1 + np.arange(order)
+
+
+def dense(weights: Weights, columns: Columns, count: int) -> Weights | None:
+    """Return the weights as (samples, count), most of them zero; None when that is too large to hold."""
+    if len(weights) * count > _MAX_DENSE:
+        return None
+    whole = np.zeros((len(weights), count))
+    np.put_along_axis(whole, columns, weights, axis=1)
+    return whole

@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostics
 from ..scene import Array, Indices, Material, Matrix, Mesh
 from . import implicit
 from .bindings import without_primvars
-from .curve_basis import Weights, basis, nurbs
+from .curve_basis import Weights, basis, dense, nurbs
 from .mesh_parts import Ints, Values
 from .primvars import PrimvarReader
 from .values import get
@@ -133,7 +133,8 @@ class CurveReader:
 
     def _patch(self, prim: Usd.Prim, points: Matrix) -> _Made | None:
         patch = UsdGeom.NurbsPatch(prim)
-        grids = []
+        grids: list[tuple[Weights, Ints]] = []
+        sizes: list[int] = []
         for letter in "UV":
             count = int(get(getattr(patch, f"Get{letter}VertexCountAttr")(), self._time, 0))
             order = int(get(getattr(patch, f"Get{letter}OrderAttr")(), self._time, 0))
@@ -143,24 +144,26 @@ class CurveReader:
             if weights is None:
                 return None
             grids.append(weights)
-        across, down = grids
-        if across.shape[1] * down.shape[1] != len(points):
+            sizes.append(count)
+        (across, of_u), (down, of_v) = grids
+        if sizes[0] * sizes[1] != len(points):
             return None
         rows, columns = len(down), len(across)
         # Rows of v, columns of u: u varies fastest in a point's index.
         weights = np.einsum("vj,ui->vuji", down, across).reshape(rows * columns, -1)
+        numbers = (of_v[:, None, :, None] * sizes[0] + of_u[None, :, None, :]).reshape(weights.shape)
         rational = np.asarray(get(patch.GetPointWeightsAttr(), self._time, []), np.float64)
         if len(rational) == len(points):
-            weights = weights * rational
+            weights = weights * rational[numbers]
             weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-        positions = weights @ points
+        positions = np.einsum("sn,snd->sd", weights, points[numbers])
         corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1)
         triangles = _two_triangles(corner, corner + 1, corner + columns + 1, corner + columns)
         if get(patch.GetOrientationAttr(), self._time, "rightHanded") == "leftHanded":
             triangles = triangles[:, [0, 2, 1]]
         v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij")
         elements = _Elements(
-            (weights, np.tile(np.arange(len(points)), (len(weights), 1))),
+            (weights, numbers),
             np.zeros(len(weights), np.int64),
             len(points),
         )
@@ -201,7 +204,8 @@ class CurveReader:
             first = 0
             for number, count in enumerate(counts.tolist()):
                 order = int(orders[min(number, len(orders) - 1)]) if len(orders) else 4
-                weights = nurbs(count, order, knots[first : first + count + order], None)
+                local = nurbs(count, order, knots[first : first + count + order], None)
+                weights = dense(*local, count) if local else None
                 if weights is not None and len(rational) == len(points):
                     weights = weights * rational[starts[number] : starts[number] + count]
                     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
@@ -234,7 +238,9 @@ class CurveReader:
         count: int,
     ) -> None:
         if weights is None:
-            self._diagnostics.warn("Curves with too few points are skipped", str(prim.GetPath()))
+            self._diagnostics.warn(
+                "Curves with too few points, or too many, are skipped", str(prim.GetPath())
+            )
             return
         found.append((members, weights, points[starts[members][:, None] + np.arange(count)]))
 

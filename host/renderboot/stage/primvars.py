@@ -13,6 +13,7 @@ from pxr import Usd, UsdGeom
 
 from ..scene import Array
 from .mesh_parts import Values
+from .values import ARRAYS
 
 InstanceValues = tuple[tuple[str, tuple[float, ...]], ...]
 """Primvar names and values that one instance of a PointInstancer passes to its prototype."""
@@ -60,9 +61,13 @@ class PrimvarReader:
         primvar = api.FindPrimvarWithInheritance(name)
         if not primvar or not primvar.HasValue():
             return None
-        array = _array(primvar.Get(self._time))
+        value = primvar.Get(self._time)
+        array = _array(value)
         if array is None:
             return None
+        if not isinstance(value, ARRAYS):
+            # One value for the whole prim, which may be written without brackets.
+            return Values(name, array.reshape(1, -1), None, "constant", width)
         indices = primvar.GetIndices(self._time) if primvar.IsIndexed() else None
         interpolation = str(primvar.GetInterpolation())
         return Values(name, array, np.asarray(indices) if indices else None, interpolation, width)

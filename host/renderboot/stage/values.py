@@ -22,7 +22,8 @@ def colour_of(value: Any) -> Colour:
 
 
 _NUMBERS = (bool, int, float)
-_ARRAYS = tuple(kind for name, kind in vars(Vt).items() if name.endswith("Array") and isinstance(kind, type))
+ARRAYS = tuple(kind for name, kind in vars(Vt).items() if name.endswith("Array") and isinstance(kind, type))
+"""The types of array values."""
 
 
 class WrongTypeError(ValueError):
@@ -53,14 +54,14 @@ def _model(type_name: str) -> Any:
 
 def _is_alike(value: Any, model: Any) -> bool:
     """Whether both are numbers in the same arrangement, as floats where doubles are asked for."""
-    is_array = isinstance(model, _ARRAYS)
+    is_array = isinstance(model, ARRAYS)
     if not is_array and isinstance(model, _NUMBERS):
         return isinstance(value, _NUMBERS) and (isinstance(model, float) or isinstance(value, int))
     try:
         found, asked = np.asarray(value, np.float64), np.asarray(model, np.float64)
     except (TypeError, ValueError):
         return False
-    if isinstance(value, str) or found.ndim != asked.ndim or is_array != isinstance(value, _ARRAYS):
+    if isinstance(value, str) or found.ndim != asked.ndim or is_array != isinstance(value, ARRAYS):
         return False
     is_whole = np.asarray(model).dtype.kind in "iu"
     return found.shape[is_array:] == asked.shape[is_array:] and (
