@@ -127,7 +127,7 @@ def _definition(name: str) -> dict[str, object]:
     ("kind", "name", "value", "switch"),
     [
         ("standard_surface", "specular_color", (1.0, 0.0, 0.0), ""),
-        ("standard_surface", "coat_color", (1.0, 0.0, 0.0), "coat"),
+        ("standard_surface", "coat_IOR", 1.2, "coat"),
         ("standard_surface", "transmission_depth", 2.0, "transmission"),
         ("open_pbr_surface", "fuzz_weight", 0.5, ""),
         ("open_pbr_surface", "coat_ior", 1.2, "coat_weight"),
@@ -167,6 +167,24 @@ def test_glass_has_its_colour(stage: Usd.Stage) -> None:
         _material(stage, kind, **transmission)
         seen = at(draw(stage, samples=64), 0, 0)
         assert seen[0] > 0.8 > 0.3 > seen[1] > 0.15 > seen[2], (kind, seen)
+
+
+def test_a_coat_tints_what_it_covers(stage: Usd.Stage, tmp_path: Path) -> None:
+    """A coat of a colour, or of an image, over half of a white surface; over another image it is named."""
+    inputs = {"base_color": (1.0, 1.0, 1.0), "coat": 0.5, "coat_color": (1.0, 0.5, 0.0)}
+    shader = _material(stage, "standard_surface", **inputs)
+    assert read(stage)[0].root.meshes[0].material.diffuse_colour == pytest.approx((1.0, 0.75, 0.5))
+    colour = Sdf.ValueTypeNames.Color3f
+    image = UsdShade.Shader.Define(stage, "/World/M/Image")
+    image.CreateIdAttr("ND_image_color3")
+    file = write_image(tmp_path / "red.png", [[(255, 0, 0)] * 4] * 4)
+    image.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(str(file)))
+    shader.GetInput("coat_color").ConnectToSource(image.CreateOutput("out", colour))
+    found = read(stage)[0].root.meshes[0].material.diffuse_colour
+    assert found.scale == (0.5, 0.5, 0.5, 1.0)
+    assert found.bias == (0.5, 0.5, 0.5, 0.0)
+    shader.GetInput("base_color").ConnectToSource(image.GetOutput("out"))
+    assert "The MaterialX input 'coat_color' is not rendered with" in read(stage)[1]
 
 
 def test_a_preview_surface_of_materialx_has_its_workflows(stage: Usd.Stage) -> None:

@@ -72,9 +72,12 @@ class MaterialXReader:
         )
         ior = self._constant(shader, *names.ior)
         weight = self._constant(shader, *names.specular)
+        base = self._weighted(shader, names.colour, names.weight, path)
+        if names.coat_colour and isinstance(coat, float) and coat > 0.0:
+            base = self._coated(shader, names.coat_colour, min(coat, 1.0), base, path)
         return Material(
             path=path,
-            diffuse_colour=self._weighted(shader, names.colour, names.weight, path),
+            diffuse_colour=base,
             emissive_colour=self._weighted(shader, names.emission_colour, names.emission, path),
             use_specular_workflow=is_specular,
             specular_colour=self._colour(shader, "specularColor", (0.0, 0.0, 0.0)) if is_specular else _BLACK,
@@ -90,6 +93,28 @@ class MaterialXReader:
             transmission_colour=tint,
             normal=self._normal(shader, names.normal),
         )
+
+    def _coated(
+        self, shader: UsdShade.Shader, name: str, coat: float, base: ColourInput, path: str
+    ) -> ColourInput:
+        """Return the base colour as seen through the coat, which tints it as far as it covers it."""
+        tint = self._colour(shader, name, (1.0, 1.0, 1.0))
+        if isinstance(tint, tuple):
+            share = tuple(1.0 - coat + coat * each for each in tint)
+            if isinstance(base, tuple):
+                return _three(tuple(a * b for a, b in zip(base, share, strict=True)))
+            if isinstance(base, ImageTexture):
+                return _times(base, share)
+            if tint == (1.0, 1.0, 1.0):
+                return base
+        if isinstance(tint, ImageTexture) and isinstance(base, tuple):
+            scale = _three(tuple(each * coat * old for each, old in zip(base, tint.scale, strict=False)))
+            bias = _three(
+                tuple(each * (1.0 - coat + coat * old) for each, old in zip(base, tint.bias, strict=False))
+            )
+            return replace(tint, scale=(*scale, tint.scale[3]), bias=(*bias, tint.bias[3]))
+        self._warn(f"The MaterialX input '{name}' is not rendered with a base colour that varies too", path)
+        return base
 
     def _opacity(self, shader: UsdShade.Shader, kind: str, names: Surface) -> tuple[ScalarInput, float, bool]:
         """Return the opacity, its threshold (0: none), and whether it is presence rather than glass."""
@@ -290,9 +315,12 @@ def _weaker(ior: float, weight: float) -> float:
 
 
 def _times(texture: ImageTexture, factor: tuple[float, ...]) -> ImageTexture:
-    three = factor if len(factor) >= 3 else factor[:1] * 3
-    scale = tuple(a * b for a, b in zip(texture.scale, (*three[:3], 1.0), strict=True))
-    return replace(texture, scale=(scale[0], scale[1], scale[2], scale[3]))
+    three = _three(factor if len(factor) >= 3 else factor[:1] * 3)
+    scale, bias = (
+        _three(tuple(a * b for a, b in zip(values, three, strict=False)))
+        for values in (texture.scale, texture.bias)
+    )
+    return replace(texture, scale=(*scale, texture.scale[3]), bias=(*bias, texture.bias[3]))
 
 
 def _colour_space(attribute: Usd.Attribute, width: int) -> ColourSpace:

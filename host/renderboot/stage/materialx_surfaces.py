@@ -28,6 +28,7 @@ class Surface:
     transmission_colour: tuple[str, Colour]
     coat: tuple[str, float]
     coat_roughness: tuple[str, float]
+    coat_colour: str
     emission: tuple[str, float]
     emission_colour: tuple[str, Colour]
     opacity: tuple[str, float]
@@ -51,7 +52,8 @@ class Surface:
             *(self.transmission, self.transmission_colour, self.coat, self.coat_roughness),
             *(self.emission, self.emission_colour, self.opacity),
         )
-        return {name: default for name, default in fields if name} | dict(self.also)
+        coat = {self.coat_colour: _ONE} if self.coat_colour else {}
+        return {name: default for name, default in fields if name} | coat | dict(self.also)
 
 
 SURFACES = {
@@ -66,6 +68,7 @@ SURFACES = {
         transmission_colour=("transmission_color", _ONE),
         coat=("coat", 0.0),
         coat_roughness=("coat_roughness", 0.1),
+        coat_colour="coat_color",
         emission=("emission", 0.0),
         emission_colour=("emission_color", _ONE),
         opacity=("opacity", 1.0),
@@ -87,7 +90,6 @@ SURFACES = {
             "transmission_extra_roughness": 0.0,
         },
         beyond_coat={
-            "coat_color": _ONE,
             "coat_anisotropy": 0.0,
             "coat_IOR": 1.5,
             "coat_normal": None,
@@ -113,6 +115,7 @@ SURFACES = {
         transmission_colour=("transmission_color", _ONE),
         coat=("coat_weight", 0.0),
         coat_roughness=("coat_roughness", 0.0),
+        coat_colour="coat_color",
         emission=("emission_luminance", 0.0),
         emission_colour=("emission_color", _ONE),
         opacity=("geometry_opacity", 1.0),
@@ -133,7 +136,6 @@ SURFACES = {
             "transmission_dispersion_scale": 0.0,
         },
         beyond_coat={
-            "coat_color": _ONE,
             "coat_roughness_anisotropy": 0.0,
             "coat_ior": 1.6,
             "coat_darkening": 1.0,
@@ -160,6 +162,7 @@ SURFACES = {
         transmission_colour=("base_color", _ONE),
         coat=("clearcoat", 0.0),
         coat_roughness=("clearcoat_roughness", 0.0),
+        coat_colour="",
         emission=("emissive_strength", 1.0),
         emission_colour=("emissive", _NONE),
         opacity=("alpha", 1.0),
@@ -191,6 +194,7 @@ SURFACES = {
         transmission_colour=("", _ONE),
         coat=("clearcoat", 0.0),
         coat_roughness=("clearcoatRoughness", 0.01),
+        coat_colour="",
         emission=("", 1.0),
         emission_colour=("emissiveColor", _NONE),
         opacity=("opacity", 1.0),
