@@ -119,6 +119,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     for jobs with a single command that begins with the same arguments."""
     stop_signal: int = 0
     """The signal that asks the render to end; 0: SIGTERM. Not used on Windows."""
+    is_live: bool = False
+    """It renders until it is stopped: there is no progress and no remaining time."""
 
     def chunks(self) -> FrameChunks | None:
         """Return the frames of each task, or None for a job without frames. Raises BadInput."""
@@ -316,6 +318,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """Kept from an earlier session."""
     farm: str = ""
     """Title of the render farm that runs it; empty: the queue."""
+    is_live: bool = False
+    """It renders until it is stopped."""
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

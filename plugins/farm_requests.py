@@ -33,6 +33,7 @@ PER_TASK_VARIABLE = "KQ_FRAMES_PER_TASK"
 """In a job's environment: how many frames one task renders at most."""
 PRIORITY_VARIABLE = "KQ_PRIORITY"
 """In a job's environment: the job's priority; higher starts earlier."""
+_LIVE = "liveRender"
 _STANDBY_VARIABLE = "KQ_STANDBY_COMMAND"
 """In a job's environment: a command that loads the render program and then waits for one render."""
 
@@ -72,6 +73,7 @@ def read_request(request: Any) -> FarmRequest:
         standby=tuple(split_command_line(standby)) if standby else (),
         stop_signal=catalog.stop_signal(render.options.get("renderer", "")),
         priority=priority,
+        is_live=render.options.get("renderMethodType") == _LIVE,
         **(_tasks(frames, per_task) if render.has_frame_placeholder else _one_task(frames)),
     )
     return FarmRequest(spec, render.options)

@@ -181,6 +181,7 @@ class QueueClient(ClientRequests):
             tasks_waiting=total,
             node=spec.node,
             temp_dir=spec.temp_dir,
+            is_live=spec.is_live,
             wait_reason=WaitReason.SUBMISSION,
             reason="being submitted",
         )

@@ -408,6 +408,7 @@ class Job:
             temp_dir=spec.temp_dir,
             stopping=counts[_STOPPING] > 0,
             from_history=self.from_history,
+            is_live=spec.is_live,
         )
 
     def task_label(self, index: int) -> str:

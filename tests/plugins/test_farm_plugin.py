@@ -187,6 +187,15 @@ def test_options_of_the_command_are_used(farm: Any, session: Session) -> None:
     wait_for(session, farm, job_id, State.kCompleted)
 
 
+@pytest.mark.parametrize("method", ["liveRender", "previewRender"])
+def test_a_live_render_is_known_as_one(farm: Any, session: Session, method: str) -> None:
+    """By the type of its render method, also before the queue has answered."""
+    job_id = farm.submitJob(request(python("pass", "-renderMethodType", method, "-last")))
+    assert session.client.job(job_id).is_live is (method == "liveRender")
+    wait_for(session, farm, job_id, State.kCompleted)
+    assert session.client.job(job_id).is_live is (method == "liveRender")
+
+
 def test_how_a_render_is_kept_ready_is_passed_on(farm: Any, session: Session) -> None:
     """As the job's standby, and not as a variable of the render; renders without it have none."""
     environment = {"A": "1", "KQ_STANDBY_COMMAND": line(sys.executable, "/a b/renderboot", "--standby")}

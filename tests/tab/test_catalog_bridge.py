@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from Katana import CatalogAPI
 from katana_queue.kq.api import AgentState, JobState
 from katana_queue.plugins import catalog
-from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
 from PySide6.QtGui import QColor, QPixmap
 from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem, QWidget
 
@@ -50,6 +51,25 @@ def test_actions_are_for_jobs_with_an_item(
     tab.catalog_actions.show_in_monitor.trigger()
     assert tab.notice.text()
     assert not tab.catalog_actions.show_in_monitor.isEnabled()
+
+
+def test_a_live_render_has_no_progress_and_no_remaining_time(
+    tab: Any, queue: FakeQueue, item: Any, settle: Settle
+) -> None:
+    """The Catalog shows how far its present picture is refined; as progress of the job that would mislead."""
+    job = make_job(1, JobState.RUNNING, is_live=True)
+    queue.change(jobs=(job,))
+    queue.change(agents=(make_agent(1, AgentState.BUSY, job=job.id),))
+    settle(lambda: tab.model.total == 1 and bool(tab.agents.agents()))
+    item.setRenderProgress(3, 4)
+    tab._tick()
+    shown = tab.model.job(job.id)
+    assert shown.progress is None
+    printed = msgspec.structs.replace(shown, progress=0.5)
+    now_s = job.submitted + 60.0
+    for record, progress in ((shown, "Live"), (printed, "Live"), (make_job(1, is_live=True), "")):
+        assert COLUMNS[Column.PROGRESS].text(record, now_s) == progress
+        assert COLUMNS[Column.REMAINING].text(record, now_s) == ""
 
 
 def test_progress_of_a_renderer_that_prints_none(

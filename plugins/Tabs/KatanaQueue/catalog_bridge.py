@@ -94,12 +94,15 @@ class CatalogPictures:
 
 
 def with_catalog_progress(jobs: Iterable[JobRecord]) -> tuple[JobRecord, ...]:
-    """Return `jobs`; running ones without printed progress get the progress that the Catalog shows."""
+    """Return `jobs`; running ones without printed progress get the progress that the Catalog shows.
+
+    For a live render the Catalog has the progress of its present picture, which is none of the job.
+    """
     return tuple(_with_progress(job) for job in jobs) if catalog.knows_renders() else tuple(jobs)
 
 
 def _with_progress(job: JobRecord) -> JobRecord:
-    if job.state != JobState.RUNNING or job.progress is not None:
+    if job.state != JobState.RUNNING or job.progress is not None or job.is_live:
         return job
     progress = catalog.progress_of(job.id)
     if progress is None:

@@ -111,6 +111,8 @@ def remaining_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
     """Estimate the remaining seconds from the progress so far; None when not running or too early."""
     if record.state != "Running" or record.progress is None or record.started is None:
         return None
+    if isinstance(record, JobRecord) and record.is_live:
+        return None
     elapsed = elapsed_s(record, now_s) or 0.0
     if record.progress < 0.02 or elapsed < 1.0:
         return None
@@ -123,14 +125,16 @@ def _remaining_text(record: JobRecord, now_s: float) -> str:
 
 
 def progress_text(record: JobRecord) -> str:
-    """Return the progress for display: `3 / 10` completed tasks, or `42%` of a single task."""
+    """Return the progress for display: `3 / 10` completed tasks, `42%` of a single task, `Live`."""
+    if record.is_live:
+        return "Live" if record.state == "Running" else ""
     if record.tasks > 1:
         return f"{record.tasks_completed} / {record.tasks}"
     return "" if record.progress is None else f"{int(record.progress * 100)}%"
 
 
 def _progress_value(record: JobRecord) -> float:
-    return -1.0 if record.progress is None else record.progress
+    return -1.0 if record.progress is None or record.is_live else record.progress
 
 
 _STATE_ORDER = {"Running": 0.0, "Waiting": 1.0, "Failed": 2.0, "Cancelled": 3.0, "Completed": 4.0}
@@ -195,7 +199,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         72,
         92,
         _remaining_text,
-        lambda r: _LAST if r.progress is None or r.state != "Running" else -r.progress,
+        lambda r: _LAST if r.progress is None or r.is_live or r.state != "Running" else -r.progress,
         right=True,
         hint="An estimate, from the progress so far",
     ),

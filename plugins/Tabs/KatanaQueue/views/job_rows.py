@@ -242,12 +242,16 @@ class RowPainter:
         self, record: Record, text: str, x: int, top: int, width: int, colour: QColor
     ) -> None:
         progress = record.progress
+        is_live = isinstance(record, JobRecord) and record.is_live
         many = isinstance(record, JobRecord) and record.tasks > 1
         job_id, shown = "", b""
         if isinstance(record, JobRecord) and has_frame_bar(record):
             job_id, shown = record.id, self.frames.shown(record)
         if shown:
             progress = progress or 0.0
+        if is_live:
+            self._paint_text(text, x + MARGIN, top, width - 2 * MARGIN, colour, False, False)
+            return
         if progress is None:
             if not isinstance(record, JobRecord) or not many:
                 return
