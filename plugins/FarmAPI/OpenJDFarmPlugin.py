@@ -8,15 +8,15 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from Katana import FarmAPI
 
 from ...kq.api import JobRecord, JobSpec, JobState, KqError, new_job_id, write_bundle
-from ..farm_requests import FARM_STATES, farm_job, read_request
-from .KatanaQueueFarmPlugin import KatanaQueueFarmPlugin
+from ..farm_requests import read_request
+from .FarmPluginBase import FarmPluginBase
 
 __all__ = ["FARM_NAME", "OpenJDFarmPlugin", "farm_plugins"]
 
@@ -35,11 +35,13 @@ class _Export(NamedTuple):
     record: JobRecord
 
 
-class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
-    """Writes each job as an OpenJD bundle. Temporary folders and copied files are those of the base class.
+class OpenJDFarmPlugin(FarmPluginBase):
+    """Writes each job as an OpenJD bundle. `startJob` writes a failed one again.
 
     All methods run on Qt's thread and never wait: each bundle is written on its own thread.
     """
+
+    title = FARM_NAME
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__()
@@ -81,40 +83,26 @@ class OpenJDFarmPlugin(KatanaQueueFarmPlugin):
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
         """Write a bundle again if it failed; otherwise do nothing. Raises JobNotFoundException."""
-        export = self._export(jobId)
-        if export.record.state is JobState.FAILED:
+        if self.record(jobId).state is JobState.FAILED:
+            with self._lock:
+                export = self._exports[jobId]
             running = {"state": JobState.RUNNING, "submitted": time.time(), "completed": None}
             self._start(export._replace(record=_changed(export.record, **running)))
 
     def stopJob(self, jobId: str, *args: object, **kwargs: object) -> None:
         """Do nothing: writing a bundle takes too little time to be stopped. Raises JobNotFoundException."""
-        self._export(jobId)
+        self.record(jobId)
 
-    def getJobs(self, filters: list[Any] | None = None, *args: object, **kwargs: object) -> list[FarmAPI.Job]:
-        """Return this session's bundles whose state, id or name is in `filters`; all if empty or None."""
-        wanted = {str(each) for each in filters or ()}
+    def records(self) -> Iterable[JobRecord]:
+        """Return the records of this session's bundles."""
         with self._lock:
-            records = [export.record for export in self._exports.values()]
-        return [
-            farm_job(record)
-            for record in records
-            if not wanted or wanted & {FARM_STATES[record.state], record.id, record.name}
-        ]
+            return [export.record for export in self._exports.values()]
 
-    def getJobState(self, jobId: str, *args: object, **kwargs: object) -> str:
-        """Return the bundle's state, a constant of FarmAPI.Job.State. Raises JobNotFoundException."""
-        return FARM_STATES[self._export(jobId).record.state]
-
-    def getRenderLogFilename(self, jobId: str, *args: object, **kwargs: object) -> str | None:
-        """Return the path of the log, which has the result or the error. Raises JobNotFoundException."""
-        return self._export(jobId).record.log_file
-
-    def _export(self, job_id: str) -> _Export:
+    def find(self, job_id: str) -> JobRecord | None:
+        """Return a bundle's record, or None."""
         with self._lock:
             export = self._exports.get(job_id)
-        if export is None:
-            raise FarmAPI.JobNotFoundException(job_id, f"{FARM_NAME} has no job {job_id}")
-        return export
+        return None if export is None else export.record
 
     def _start(self, export: _Export) -> None:
         self._keep(export)

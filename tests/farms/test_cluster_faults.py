@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import shutil
 import signal
 import subprocess
@@ -20,10 +18,10 @@ from kq.farms import slurm, submitting
 from kq.farms.farm import Farm
 from kq.farms.slurm import Slurm
 from kq.records import JobSpec, new_job_id
-from kq.states import JobState, Outcome
+from kq.states import JobState
 from tests.farms.on_slurm import SLEEP, await_farm, held_back, open_farm, state_of
 from tests.farms.slurm_cluster import SlurmCluster
-from tests.support.live_queue import ROOT, LiveQueue
+from tests.support.live_queue import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -173,87 +171,3 @@ def test_a_node_that_dies_as_it_is_given_a_task(own_cluster: SlurmCluster, share
         assert state_of(farm, job) is JobState.COMPLETED, farm.tasks(job)
         assert JobState.FAILED not in seen
         assert {task.agent for task in farm.tasks(job)} <= {"n1", "n2"}
-
-
-_STAGE = """#usda 1.0
-( defaultPrim = "World" )
-def Xform "World" {
-    def Camera "Camera" {
-        float focalLength = 50
-        double3 xformOp:translate.timeSamples = { 1: (0, 0, 10), 24: (2, 0, 10) }
-        uniform token[] xformOpOrder = ["xformOp:translate"]
-    }
-    def DomeLight "Dome" {}
-    def Sphere "Ball" {}
-}
-"""
-
-
-def sequence(scene: Path, out: Path) -> JobSpec:
-    """24 frames of the real renderer."""
-    out.mkdir()
-    picture = str(out / "beauty.{frame:04d}.exr")
-    render = (
-        *(sys.executable, "-m", "host.renderboot", "-geolib3OpTree", str(scene), "-tempDir", str(out)),
-        *("-frame", "{frame}", "-renderOutputFile", picture),
-        *("-width", "48", "-height", "32", "-samples", "4", "-threads", "1"),
-    )
-    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-    return JobSpec(
-        name="beauty",
-        commands=(render,),
-        frames="1-24",
-        picture=picture,
-        environment=environment,
-        cwd=str(out),
-    )
-
-
-@pytest.mark.nightly
-def test_a_sequence_whose_node_is_lost_is_that_of_the_queue(own_cluster: SlurmCluster, share: Path) -> None:
-    """24 frames on three nodes, one of which is killed at a third: every EXR, but for its times."""
-    scene = share / "shot.usda"
-    scene.write_text(_STAGE)
-    job = new_job_id()
-    with closed(open_farm(own_cluster, share)) as farm:
-        farm.submit(job, sequence(scene, share / "by slurm")).result(60)
-
-        def done() -> int:
-            record = farm.job(job)
-            return 0 if record is None else record.tasks_completed
-
-        await_farm(farm, lambda: done() >= 8, "a third")
-        victims = {
-            task.index for task in farm.tasks(job) if task.agent == "n2" and not task.state.is_terminal
-        }
-        own_cluster.lose_node("n2")
-
-        def over() -> bool:
-            for task in held_back(farm, job):
-                farm.start_now(job, task).result(60)
-            return state_of(farm, job).is_terminal
-
-        await_farm(farm, over, "the end")
-        assert state_of(farm, job) is JobState.COMPLETED
-        tasks = farm.tasks(job)
-        assert any(each.outcome is Outcome.AGENT_LOST for each in farm.attempts(job)), victims
-        assert all(Path(task.picture).is_file() for task in tasks)
-        attempts = {}
-        for each in farm.attempts(job):
-            attempts.setdefault(each.agent, []).append(str(each.outcome))
-        print({node: {kind: found.count(kind) for kind in set(found)} for node, found in attempts.items()})
-    with LiveQueue(share / "queue", 2) as queue:
-        here, submitted = queue.client.submit(sequence(scene, share / "by kq"))
-        submitted.result(60)
-        assert queue.await_job(here, timeout_s=300).state == "Completed"
-    names = sorted(path.name for path in (share / "by kq").glob("*.exr"))
-    assert len(names) == 24
-    for name in names:
-        assert timeless(share / "by slurm" / name) == timeless(share / "by kq" / name), name
-
-
-def timeless(path: Path) -> bytes:
-    """All bytes of an EXR file, but for when it was rendered and how long that took."""
-    return re.sub(
-        rb"(capDate\0string\0.{4}).{19}|(renderTime\0float\0.{4}).{4}", b"", path.read_bytes(), flags=re.S
-    )

@@ -209,9 +209,9 @@ def test_how_a_render_is_kept_ready_is_passed_on(farm: Any, session: Session) ->
 
 def test_without_a_queue(monkeypatch: pytest.MonkeyPatch, farm: Any) -> None:
     """Before the desktop has started, a call says why nothing can be done."""
-    from katana_queue.plugins.FarmAPI import KatanaQueueFarmPlugin
+    from katana_queue.plugins.FarmAPI import FarmPluginBase
 
-    monkeypatch.setattr(KatanaQueueFarmPlugin, "current_session", lambda: None)
+    monkeypatch.setattr(FarmPluginBase, "current_session", lambda: None)
     with pytest.raises(FarmAPI.FarmPluginException, match="Katana Queue is not running"):
         farm.submitJob(request("true"))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["ExrFile", "read_exr"]
+__all__ = ["ExrFile", "read_exr", "without_times"]
 
 _OF_THE_RUN = ("renderTime", "capDate")
 """Header attributes that differ from one render of the same scene to the next."""
@@ -33,3 +34,17 @@ def read_exr(path: Path) -> ExrFile:
     [first] = struct.unpack("<Q", content[at + 1 : at + 9])  # the place of the first block of lines
     kept = {name: value for name, value in attributes.items() if name not in _OF_THE_RUN}
     return ExrFile(kept, content[first:])
+
+
+def without_times(path: Path) -> bytes:
+    """Return all bytes of an EXR, with the date and the render time set to zero.
+
+    Two renders never have the same ones: one is the clock's, the other is measured.
+    """
+    content = path.read_bytes()
+    for attribute, size in ((rb"capDate\0string\0", 19), (rb"renderTime\0float\0", 4)):
+        content, count = re.subn(
+            rb"(%b.{4}).{%d}" % (attribute, size), rb"\1" + bytes(size), content, flags=re.DOTALL
+        )
+        assert count == 1, (path, attribute)
+    return content
