@@ -109,6 +109,7 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 frame=submission.frame,
                 path=stage,
                 source=submission.source,
+                lists_files=bool(submission.output),
                 shared_roots=_shared_roots(submission),
             )
             files = [stage, *_ticket(submission, folder)]
@@ -180,7 +181,12 @@ def _refusals(submission: Submission) -> Iterator[None]:
 
 
 def _shared_roots(submission: Submission) -> list[str] | None:
-    """Return the folders shared by all machines; None for a preview or where the variable is not set."""
+    """Return the folders shared by all machines that will render; None where the scene is not packed.
+
+    It is for a farm whose renders leave this site, and for a Disk Render where the variable is set.
+    """
+    if FarmPluginManager._packs_scenes(submission.farm):
+        return []
     roots = os.environ.get(SHARED_ROOTS_VARIABLE, "")
     if not roots.strip() or not submission.output:
         return None

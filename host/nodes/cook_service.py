@@ -25,8 +25,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request: `{"ok": true, ...}`, or `{"ok": false, "error": message}`.
 
     Requests have the keys `op` (`export`, `describe` or `live`), `project`, `node` and `frame`; export also
-    `path`, `source` (the project's file) and, to pack the scene, `shared_roots`; live also `render`, a
-    number, and `anew`, to have all layers in the answer. `end_live` has only `op` and `render`.
+    `path`, `source` (the project's file), `lists_files` and, to pack the scene, `shared_roots`; live also
+    `render`, a number, and `anew`, to have all layers in the answer. `end_live` has only `op` and `render`.
     """
     try:
         if request["op"] == "end_live":
@@ -48,7 +48,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {"ok": True, "warnings": scene.warnings}
         if request["op"] == "export":
             cooking.check_not_empty(scene, request["node"])
-            cooking.export(scene, request["path"], request.get("shared_roots"), request.get("source", ""))
+            cooking.export(
+                scene,
+                request["path"],
+                request.get("shared_roots"),
+                request.get("source", ""),
+                lists_files=request.get("lists_files", False),
+            )
             result["render"] = asdict(cooking.describe(scene))
             result["cameras"] = cooking.cameras(scene)
         else:

@@ -17,7 +17,7 @@ from ..usd_errors import words
 from .errors import CookError
 from .graph import Graph, Node
 from .node_type import CookContext
-from .packing import pack
+from .packing import list_files, pack
 from .stage_metadata import copy_metadata
 from .types.render import SAMPLES
 
@@ -149,7 +149,12 @@ def check_not_empty(scene: CookedScene, name: str) -> None:
 
 
 def export(
-    scene: CookedScene, path: str, shared_roots: Sequence[str] | None = None, source: str = ""
+    scene: CookedScene,
+    path: str,
+    shared_roots: Sequence[str] | None = None,
+    source: str = "",
+    *,
+    lists_files: bool = False,
 ) -> None:
     """Write the scene to `path` as one flattened file with all frames.
 
@@ -162,6 +167,7 @@ def export(
             other files that it names are copied beside it, and what is missing is an error. None: textures
             stay in place, with absolute paths.
         source: path of the artist's project file; empty: not known.
+        lists_files: whether to list the files that the scene names elsewhere, see `list_files`.
 
     Raises CookError when the file cannot be written, or packed.
     """
@@ -177,9 +183,13 @@ def export(
         layer = scene.stage.Flatten()
         if shared_roots is not None:
             pack(layer, folder, shared_roots)
+        if lists_files:
+            list_files(layer, folder)
         write_origin(layer, SceneOrigin(source, scene.warnings))
         written = layer.Export(path)
     except Tf.ErrorException as error:
         raise CookError(f"The stage cannot be written to {path}: {words(error)}") from error
+    except OSError as error:
+        raise CookError(f"The stage cannot be written to {path}: {error.strerror or error}.") from error
     if not written:
         raise CookError(f"The stage cannot be written to {path}.")

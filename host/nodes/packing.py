@@ -6,6 +6,7 @@ Files below folders that all machines share stay where they are. Runs in the coo
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Iterable, Sequence
@@ -16,10 +17,13 @@ from pxr import Ar, UsdUtils
 
 from .errors import CookError
 
-__all__ = ["ASSETS", "pack"]
+__all__ = ["ASSETS", "FILE_LIST", "list_files", "pack"]
 
 ASSETS = "assets"
 """Name of the folder beside the stage for the copies, each in a sub-folder named by its content's hash."""
+
+FILE_LIST = ".kq-scene-files.json"
+"""Name of the file beside the stage that lists what the scene names elsewhere, for `kq export`."""
 
 _TILES = re.compile(r"<UDIM>|<UVTILE>")
 _IN_PACKAGE = re.compile(r"(.+?)(\[.*\])")
@@ -66,6 +70,26 @@ def pack(layer: Any, folder: Path, shared_roots: Sequence[str]) -> list[str]:
         copies.append(path)
     UsdUtils.ModifyAssetPaths(layer, lambda path: packed.get(path, path))
     return copies
+
+
+def list_files(layer: Any, folder: Path) -> None:
+    """Write FILE_LIST: the absolute paths in `layer`, which are of files elsewhere. Raises OSError.
+
+    Args:
+        layer: a flattened layer that is going to be written into `folder`, after it was packed.
+        folder: where the stage is going to be.
+    """
+    named: set[str] = set()
+
+    def look(path: str) -> str:
+        in_package = _IN_PACKAGE.fullmatch(path)
+        file = path if in_package is None else in_package[1]
+        if Path(file).is_absolute():
+            named.add(file)
+        return path
+
+    UsdUtils.ModifyAssetPaths(layer, look)
+    (folder / FILE_LIST).write_text(json.dumps(sorted(named)), encoding="utf-8")
 
 
 def _files_of(path: str) -> list[Path]:

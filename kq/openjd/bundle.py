@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from ..errors import BadInput, Refused
 from ..plain_text import quoted
 from ..records import JobSpec
@@ -20,7 +22,10 @@ from .paths import BundlePaths
 from .template import RUNNER, asset_references, parameter_values, template
 from .variables import choose_variables
 
-__all__ = ["WrittenBundle", "write_bundle"]
+__all__ = ["FILE_LIST", "WrittenBundle", "write_bundle"]
+
+FILE_LIST = ".kq-scene-files.json"
+"""In a scene's folder: a JSON list of the files elsewhere that it names, written by who made the scene."""
 
 
 class WrittenBundle(NamedTuple):
@@ -33,17 +38,26 @@ class WrittenBundle(NamedTuple):
     """Their bytes."""
     variables_left_out: list[str]
     referenced: list[str]
-    """Paths that the commands name and that were not copied."""
+    """Paths that the commands or the scene name and that were not copied."""
+    scene_files: list[str] | None
+    """Those of the scene among them; None where nothing lists them."""
 
     def notes(self) -> list[str]:
         """What the machines that render need besides the bundle, a line each."""
-        lines = [f"not copied, the machines that render must have it: {path}" for path in self.referenced]
+        lines = [
+            f"missing here, and not in the bundle: {path}"
+            if _is_missing(path)
+            else f"not copied, the machines that render must have it: {path}"
+            for path in self.referenced
+        ]
         if self.variables_left_out:
             lines.append(f"variables left out: {', '.join(self.variables_left_out)}")
-        if any((self.folder / "scene").glob("*.usd*")) and not (self.folder / "scene" / "assets").is_dir():
+        if self.scene_files is None:
             lines.append(
-                "textures outside the folder of the scene are not copied: KQ_SHARED_ROOTS has them packed"
+                "what the scene names outside its folder is not known here, and is not in the bundle"
             )
+        if self.scene_files != []:
+            lines.append("OpenJD in the menu of the scene's node writes a bundle with all its files")
         return lines
 
 
@@ -74,6 +88,8 @@ def write_bundle(
         raise Refused(f"the job's scene is gone: the folder {scene} does not exist")
     if scene is not None and folder.is_relative_to(scene):
         raise BadInput(f"{folder} is in the folder of the scene itself: name another one")
+    listed = None if scene is None else _listed_files(scene)
+    paths.referenced |= set(listed or ())
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         draft.mkdir(parents=True)
@@ -98,7 +114,28 @@ def write_bundle(
         raise Refused(f"the bundle cannot be written: {error.filename}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return WrittenBundle(folder, len(copied), size, chosen.left_out, sorted(paths.referenced))
+    has_stage = any((folder / "scene").glob("*.usd*"))
+    return WrittenBundle(
+        folder,
+        len(copied),
+        size,
+        chosen.left_out,
+        sorted(paths.referenced),
+        listed if listed is not None or has_stage else [],
+    )
+
+
+def _listed_files(scene: Path) -> list[str] | None:
+    """What the scene names outside its folder, as its maker has listed it; None where it has not."""
+    try:
+        return msgspec.json.decode((scene / FILE_LIST).read_bytes(), type=list[str])
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _is_missing(path: str) -> bool:
+    # The tiles of a UDIM have numbers in place of the mark.
+    return not any(mark in path for mark in ("<UDIM>", "<UVTILE>")) and not Path(path).exists()
 
 
 def _scene_files(scene: Path, target: Path, pictures: set[str]) -> Iterator[tuple[Path, Path]]:

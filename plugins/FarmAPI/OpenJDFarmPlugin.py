@@ -42,6 +42,8 @@ class OpenJDFarmPlugin(FarmPluginBase):
     """
 
     title = FARM_NAME
+    packsScene = True
+    """Not in FarmAPI: has the stand-in desktop copy all files that the scene names into its folder."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__()

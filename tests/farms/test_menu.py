@@ -17,8 +17,7 @@ from tests.farms.slurm_cluster import SlurmCluster
 from tests.host.conftest import MakeDesktop, forget_session, shut
 from tests.host.conftest import fresh as fresh  # a fixture
 from tests.host.conftest import make_desktop as make_desktop  # likewise
-from tests.host.driving import click_item, graph_tab, open_small, right_click
-from tests.host.test_disk_frames import ROOT, shown_dialog
+from tests.host.driving import OURS, open_small, render_frames
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -35,17 +34,10 @@ def test_frames_rendered_on_slurm_from_the_menu(
     monkeypatch.setenv("KQ_FARMS", "slurm")
     monkeypatch.setenv("KQ_SLURM_OPTIONS", "partition=render,cpus=1")
     monkeypatch.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
-    desktop = make_desktop(ROOT / "plugins", ROOT / "resources")
+    desktop = make_desktop(*OURS)
     open_small(desktop)
     active_scene().graph.node("Render").set_value("output", str(tmp_path / "out" / "beauty.####.png"))
-    tab = graph_tab()
-    menu = right_click(tab, tab.place_of(active_scene().graph.node("Render")), qtbot)
-    submenu = click_item(menu, "Slurm", qtbot)
-    assert submenu is not None
-    click_item(submenu, "Disk Render Frames…", qtbot)
-    dialog = shown_dialog()
-    dialog.frames.setText("1-3")
-    dialog.render_button.click()
+    render_frames(qtbot, "Slurm", "1-3")
     [render] = desktop.renders.renders
     qtbot.waitUntil(lambda: render.ended, timeout=200_000)
     assert (render.phase, render.reason) == (Phase.COMPLETED, "")
@@ -59,7 +51,7 @@ def test_frames_rendered_on_slurm_from_the_menu(
     shut(desktop)
     assert session is not None and session.wait(60)
     forget_session()
-    again = make_desktop(ROOT / "plugins", ROOT / "resources")
+    again = make_desktop(*OURS)
     [found] = shown_job(qtbot, again)
     assert found.from_history
     assert msgspec.structs.replace(found, from_history=False) == record

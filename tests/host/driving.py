@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QMenu
@@ -11,11 +13,15 @@ from host.app.desktop import Desktop
 from host.app.monitor import Monitor
 from host.app.node_graph import NodeGraphTab
 from host.app.parameters_tab import ParametersTab
+from host.app.sequence_dialog import SequenceDialog
 from host.Katana.UI4.App import Tabs
 from host.nodes.scene import active_scene
 from tests.host.conftest import SMALL
 
 WAIT_MS = 60_000
+ROOT = Path(__file__).resolve().parents[2]
+OURS = (ROOT / "plugins", ROOT / "resources")
+"""KATANA_RESOURCES of a desktop with our plug-ins."""
 
 
 def graph_tab() -> NodeGraphTab:
@@ -36,9 +42,9 @@ def parameters() -> ParametersTab:
     return tab
 
 
-def open_small(desktop: Desktop, samples: int = 1) -> None:
-    """Open the small scene, with as few pixels as a picture can have."""
-    assert desktop.window.documents.open(SMALL)
+def open_small(desktop: Desktop, samples: int = 1, scene: Path = SMALL) -> None:
+    """Open the small scene, or another one, with as few pixels as a picture can have."""
+    assert desktop.window.documents.open(scene)
     settings = active_scene().graph.node("RenderSettings")
     settings.set_value("width", 32)
     settings.set_value("height", 18)
@@ -67,6 +73,33 @@ def click_item(menu: QMenu, text: str, qtbot: QtBot) -> QMenu | None:
         qtbot.waitUntil(submenu.isVisible)
         return submenu
     return None
+
+
+def open_frames_dialog(qtbot: QtBot, farm: str) -> SequenceDialog:
+    """*Disk Render Frames…* of a farm, in the menu of the Render node."""
+    tab = graph_tab()
+    menu = right_click(tab, tab.place_of(active_scene().graph.node("Render")), qtbot)
+    submenu = click_item(menu, farm, qtbot)
+    assert submenu is not None
+    click_item(submenu, "Disk Render Frames…", qtbot)
+    return shown_frames_dialog()
+
+
+def shown_frames_dialog() -> SequenceDialog:
+    """The dialog that is open."""
+    [dialog] = [
+        each
+        for each in QApplication.topLevelWidgets()
+        if isinstance(each, SequenceDialog) and each.isVisible()
+    ]
+    return dialog
+
+
+def render_frames(qtbot: QtBot, farm: str, frames: str) -> None:
+    """Have frames rendered on a farm, by the menu of the Render node."""
+    dialog = open_frames_dialog(qtbot, farm)
+    dialog.frames.setText(frames)
+    dialog.render_button.click()
 
 
 def trigger_preview(node: str) -> None:

@@ -5,57 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from host.app.frame_sequence import Order
 from host.app.render_state import Phase
-from host.app.sequence_dialog import SequenceDialog
 from host.nodes.scene import active_scene
 from tests.host.conftest import MakeDesktop
-from tests.host.driving import WAIT_MS, click_item, graph_tab, open_small, right_click
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.host.driving import (
+    OURS,
+    WAIT_MS,
+    open_frames_dialog,
+    open_small,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def open_dialog(qtbot: QtBot) -> SequenceDialog:
-    """By the menu of the Render node, as an artist does."""
-    tab = graph_tab()
-    menu = right_click(tab, tab.place_of(active_scene().graph.node("Render")), qtbot)
-    submenu = click_item(menu, "Katana Queue", qtbot)
-    assert submenu is not None
-    click_item(submenu, "Disk Render Frames…", qtbot)
-    return shown_dialog()
-
-
-def shown_dialog() -> SequenceDialog:
-    """The dialog that is open."""
-    [dialog] = [
-        each
-        for each in QApplication.topLevelWidgets()
-        if isinstance(each, SequenceDialog) and each.isVisible()
-    ]
-    return dialog
 
 
 def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
     make_desktop: MakeDesktop, qtbot: QtBot, data_root: Path, tmp_path: Path
 ) -> None:
     """Folders are made, a second render does what is missing, a wrong output is refused in the dialog."""
-    desktop = make_desktop(ROOT / "plugins", ROOT / "resources")
+    desktop = make_desktop(*OURS)
     open_small(desktop)
     node = active_scene().graph.node("Render")
     node.set_value("output", str(tmp_path / "one.png"))
-    dialog = open_dialog(qtbot)
+    dialog = open_frames_dialog(qtbot, "Katana Queue")
     assert not dialog.render_button.isEnabled()
     assert "overwrite" in dialog.summary.text()
     dialog.reject()
 
     out = tmp_path / "new folder" / "deep"
     node.set_value("output", str(out / "beauty.####.png"))
-    dialog = open_dialog(qtbot)
+    dialog = open_frames_dialog(qtbot, "Katana Queue")
     dialog.frames.setText("1-3,x")
     assert not dialog.render_button.isEnabled()
     dialog.frames.setText("1-5x2, 9")
@@ -70,7 +51,7 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
 
     (out / "beauty.0003.png").unlink()
     untouched = (out / "beauty.0001.png").stat().st_mtime_ns
-    dialog = open_dialog(qtbot)
+    dialog = open_frames_dialog(qtbot, "Katana Queue")
     dialog.frames.setText("1,3,5,9")
     dialog.skip_existing.setChecked(True)
     dialog.render_button.click()
@@ -80,7 +61,7 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
     assert (out / "beauty.0003.png").is_file()
     assert (out / "beauty.0001.png").stat().st_mtime_ns == untouched
 
-    dialog = open_dialog(qtbot)
+    dialog = open_frames_dialog(qtbot, "Katana Queue")
     dialog.frames.setText("1,3,5,9")
     dialog.skip_existing.setChecked(True)
     dialog.render_button.click()
@@ -89,7 +70,7 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
     assert nothing.phase is Phase.REFUSED
     assert "exist already" in nothing.reason
 
-    dialog = open_dialog(qtbot)
+    dialog = open_frames_dialog(qtbot, "Katana Queue")
     dialog.frames.setText("1-4, 9-12")
     dialog.step.setValue(3)
     dialog.per_task.setValue(4)

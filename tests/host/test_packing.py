@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from pxr import Sdf, Usd, UsdShade, UsdUtils
 
 from host.nodes import cook_service, cooking
 from host.nodes.errors import CookError
+from host.nodes.packing import FILE_LIST
 from host.nodes.project import to_document, usd_project
 from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.stage.open_stage import open_stage
+from kq.openjd import bundle
 
 
 def scene_of(tmp_path: Path, *textures: str) -> Path:
@@ -104,6 +107,22 @@ def test_a_missing_file_is_named_before_anything_is_sent(tmp_path: Path, texture
     with pytest.raises(CookError, match=texture.split("/")[-1].replace(".", r"\.")):
         packed(scene, tmp_path / "job")
     assert not list((tmp_path / "job").iterdir())
+
+
+def test_files_that_are_not_packed_are_listed(tmp_path: Path) -> None:
+    """For who takes the scene elsewhere: those on shares, and those that are missing."""
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "wood.png").touch()
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "own.png").touch()
+    scene = scene_of(tmp_path, "./own.png", str(tmp_path / "share" / "wood.png"), "/gone/brick.<UDIM>.png")
+    (tmp_path / "job").mkdir()
+    cooked = cooking.cook(usd_project(scene).graph, "UsdIn", 1)
+    stage = str(tmp_path / "job" / "Render.usdc")
+    cooking.export(cooked, stage, lists_files=True)
+    listed = [str(tmp_path / "share" / "wood.png"), str(tmp_path / "work" / "own.png")]
+    assert json.loads((tmp_path / "job" / FILE_LIST).read_text()) == ["/gone/brick.<UDIM>.png", *listed]
+    assert FILE_LIST == bundle.FILE_LIST
 
 
 def test_a_missing_reference_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from openjd.model import decode_job_template
 from kq.cli import main
 from kq.errors import BadInput, Refused
 from kq.farms.job_folder import FarmJob, JobFolder
-from kq.openjd.bundle import write_bundle
+from kq.openjd.bundle import FILE_LIST, write_bundle
 from kq.openjd.paths import BundlePaths
 from kq.openjd.template import RUNNER, template
 from kq.openjd.variables import choose_variables
@@ -144,6 +144,28 @@ def test_files_that_commands_name_are_copied(tmp_path: Path) -> None:
     assert (picture, text) == ("{Param.OutputFolder}/x.{frame}.exr", "{Param.OutputFolder}/y.txt")
     assert rest == ["/World/Cam", "1.5", str(tmp_path / "a")]
     accepted(json.loads((tmp_path / "bundle" / "template.json").read_text()))
+
+
+def test_files_that_the_scene_names_elsewhere_are_reported(tmp_path: Path) -> None:
+    """Those that lie on a share, those that are missing; or that nothing is known of them."""
+    scene = tmp_path / "scene"
+    scene.mkdir()
+    (scene / "shot.usdc").touch()
+    (tmp_path / "wood.png").touch()
+    spec = JobSpec(name="job", commands=(("render", str(scene / "shot.usdc")),), temp_dir=str(scene))
+    unknown = write_bundle("abcd", spec, tmp_path / "unknown")
+    assert unknown.scene_files is None and len(unknown.notes()) == 2
+    named = [str(tmp_path / "wood.png"), str(tmp_path / "gone.png")]
+    (scene / FILE_LIST).write_text(json.dumps(named))
+    known = write_bundle("abcd", spec, tmp_path / "known")
+    [gone, wood, menu] = known.notes()
+    assert "missing" in gone and named[1] in gone
+    assert "not copied" in wood and named[0] in wood
+    assert "OpenJD" in menu
+    references = json.loads((known.folder / "asset_references.json").read_text())["assetReferences"]
+    assert references["referencedPaths"] == sorted(named)
+    (scene / FILE_LIST).write_text("[]")
+    assert write_bundle("abcd", spec, tmp_path / "none").notes() == []
 
 
 def test_the_scene_goes_along_without_what_was_rendered(tmp_path: Path) -> None:

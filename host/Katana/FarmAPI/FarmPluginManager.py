@@ -139,6 +139,14 @@ def _set_sequence(renderContextName: str, frames: list[int], environment: dict[s
         _environments[renderContextName] = environment
 
 
+def _packs_scenes(farm: str | None) -> bool:
+    """Return whether the farm's renders leave this site, so that a scene has to take all its files along.
+
+    Not in Katana's API: the plug-in's attribute `packsScene`, where it has one.
+    """
+    return bool(getattr(_plugin(farm), "packsScene", False))
+
+
 def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) -> str:
     """Call the farm's createTemporaryDirectory and return the path. Not on Qt's thread: may wait for a share.
 

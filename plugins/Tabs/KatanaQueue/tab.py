@@ -210,7 +210,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         Katana may restore the tab before kq is started.
         """
         session = current_session()
-        if session is not None:
+        if session is not None and not session.is_closing:
             site = site_farms.open_farms()
             if self._client is not session.client or site.farms:
                 self.attach(session.client, site.farms)
