@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 from .errors import BadInput
 from .plain_text import quoted
 
-__all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "parse_frames"]
+__all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "join_ranges", "parse_frames"]
 
 MAX_FRAMES = 1_000_000
 """Most frames in one job: more are considered a typing error."""
@@ -89,7 +89,7 @@ def _runs(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _joined(ranges: Sequence[range]) -> list[range]:
+def join_ranges(ranges: Sequence[range]) -> list[range]:
     """Join consecutive ranges of step 1: `1,2,3-5` becomes `1-5`."""
     joined: list[range] = []
     for each in ranges:
@@ -116,7 +116,7 @@ class FrameChunks(Sequence[range]):
         """
         if size < 1:
             raise BadInput(f"Invalid chunk size: {size}. Use 1 or more")
-        self._ranges = _joined(ranges)
+        self._ranges = join_ranges(ranges)
         self._sizes = [size if keep_steps or r.step == 1 else 1 for r in self._ranges]
         self._ends = list(
             accumulate(-(-len(r) // size) for r, size in zip(self._ranges, self._sizes, strict=True))

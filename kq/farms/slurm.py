@@ -44,6 +44,7 @@ OPTIONS = (
     Option("minutes", "most minutes a task may run"),
     Option("max_parallel", "most tasks at once"),
     Option("nice", "how far the job stands back behind others (0 and more)"),
+    Option("extra", "more options of sbatch, for example --gres=gpu:1 --reservation=show"),
     Option("python", "Python 3 on the farm's machines (default python3)"),
 )
 _FLAGS = {
@@ -57,6 +58,11 @@ _FLAGS = {
     "minutes": "--time",
     "nice": "--nice",
 }
+_OURS = (
+    *("array", "chdir", "comment", "error", "export", "job-name", "no-requeue", "open-mode", "output"),
+    *("parsable", "requeue", "test-only", "wait", "wrap", *(flag[2:] for flag in _FLAGS.values())),
+)
+"""Options of sbatch that kq sets, or that would change what it hears: not allowed in `extra`."""
 _WHOLE_NUMBERS = ("cpus", "minutes", "max_parallel", "nice")
 
 _STATES = {
@@ -309,7 +315,24 @@ def _flags(options: Mapping[str, str]) -> list[str]:
             raise BadInput(f"option {name} is {quoted(value)}: use a whole number of 0 or more")
         if any(letter in value for letter in "\0\n\r"):
             raise BadInput(f"option {name} holds a line break or a NUL character: remove it")
-    return [f"{flag}={options[name]}" for name, flag in _FLAGS.items() if options.get(name)]
+    flags = [f"{flag}={options[name]}" for name, flag in _FLAGS.items() if options.get(name)]
+    return flags + _extra(options.get("extra", ""))
+
+
+def _extra(text: str) -> list[str]:
+    """Split the option `extra` into arguments of sbatch. Raises BadInput."""
+    try:
+        found = shlex.split(text)
+    except ValueError as error:
+        raise BadInput(f"option extra cannot be read ({error}): {quoted(text)}") from error
+    for each in found:
+        name = each.partition("=")[0].removeprefix("--")
+        if not each.startswith("--") or not name:
+            raise BadInput(f"option extra holds {quoted(each)}: write each as --name or --name=value")
+        # sbatch takes a name that is cut short, too.
+        if any(own.startswith(name) for own in _OURS):
+            raise BadInput(f"option extra holds {quoted(each)}, which kq sets itself or has an option for")
+    return found
 
 
 def _ranges(numbers: Sequence[int]) -> str:

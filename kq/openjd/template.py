@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..frame_ranges import parse_frames
+from ..frame_ranges import join_ranges, parse_frames
 from ..plain_text import one_line
 from ..records import JobSpec
 from .paths import ASSETS, SCENE, BundlePaths
@@ -99,7 +99,7 @@ def _frames(spec: JobSpec) -> str:
     if not spec.frames.strip() or not any("{" in text for command in spec.commands for text in command):
         return ""
     parts = []
-    for each in parse_frames(spec.frames):
+    for each in join_ranges(parse_frames(spec.frames)):
         step = f":{each.step}" if each.step > 1 else ""
         parts.append(f"{each[0]}-{each[-1]}{step}" if len(each) > 1 else str(each[0]))
     return ",".join(parts)

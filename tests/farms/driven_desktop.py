@@ -142,10 +142,17 @@ class _Program:
         site_farms.open_farms().farms["slurm"].start(job, [task])
 
     def show(self, job: str, path: str) -> None:
-        """Open the job in the tab and save a picture of the window."""
+        """Open the job in the tab, with room for its tasks, and save a picture of the window."""
+        from PySide6.QtCore import Qt
         from PySide6.QtTest import QTest
+        from PySide6.QtWidgets import QSplitter
 
-        self.desktop.window.resize(1600, 960)
+        self.desktop.window.resize(1600, 1240)
+        above = self.tab.parentWidget()
+        while above is not None:
+            if isinstance(above, QSplitter) and above.orientation() is Qt.Orientation.Vertical:
+                above.setSizes([300, 900])
+            above = above.parentWidget()
         self.tab.view.show_job(job)
         self.tab.model.expand(job)
         QTest.qWait(1500)  # pictures and logs are read on threads

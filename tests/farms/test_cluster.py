@@ -173,6 +173,10 @@ def test_a_job_that_another_cancels_is_cancelled_and_says_so(
         ({"cpus": "many"}, BadInput, "cpus"),
         ({"partion": "render"}, BadInput, "partion"),
         ({"constraint": "a\nb"}, BadInput, "constraint"),
+        ({"extra": "--reservation=nothing"}, Refused, "reservation"),
+        ({"extra": "--arr=0-9"}, BadInput, "--arr=0-9"),
+        ({"extra": "-p short"}, BadInput, "-p"),
+        ({"extra": "--gres='gpu"}, BadInput, "extra"),
     ],
 )
 def test_what_cannot_run_is_refused_before_it_is_submitted(
@@ -254,22 +258,35 @@ def test_a_machine_without_slurm(share: Path) -> None:
 
 
 def test_more_tasks_than_an_array_may_have(tmp_path_factory: pytest.TempPathFactory, share: Path) -> None:
-    """Several arrays are submitted; that Slurm forgets them after MinJobAge loses nothing."""
+    """Several arrays are submitted. Slurm forgets them after MinJobAge, which loses nothing: failed frames
+    alone are run again, and all logs are there.
+    """
     cluster = SlurmCluster(tmp_path_factory.mktemp("small"), min_job_age=5, max_array=8)
     try:
         cluster.start()
         farm = open_farm(cluster, share)
         job = new_job_id()
-        farm.submit(job, frames_job(share, "1-20")).result(60)
+        mended = share / "mended"
+        code = (
+            "import os, sys; print('frame', sys.argv[1]); "
+            f"sys.exit(sys.argv[1] == '1018' and not os.path.exists({str(mended)!r}))"
+        )
+        spec = JobSpec(name="many", commands=((sys.executable, "-c", code, "{frame}"),), frames="1001-1020")
+        farm.submit(job, spec).result(60)
         await_farm(farm, lambda: state_of(farm, job).is_terminal, "the end")
-        assert state_of(farm, job) is JobState.COMPLETED
+        assert state_of(farm, job) is JobState.FAILED
         deadline = time.monotonic() + 60
         while cluster.run("squeue", "--noheader", "--me", "--states=all") and time.monotonic() < deadline:
             time.sleep(1)
         for _ in itertools.repeat(None, 2):
             farm.refresh().result(60)
-        assert state_of(farm, job) is JobState.COMPLETED
-        assert {task.attempts for task in farm.tasks(job)} == {1}
+        assert [task.exit_code for task in farm.tasks(job)] == [0] * 17 + [1, 0, 0]
+        mended.touch()
+        farm.start(job).result(60)
+        await_farm(farm, lambda: state_of(farm, job) is JobState.COMPLETED, "the end of the second run")
+        assert [task.attempts for task in farm.tasks(job)] == [1] * 17 + [2, 1, 1]
+        logs = [Path(task.log_file).read_text() for task in farm.tasks(job)]
+        assert logs == [f"frame {frame}\n" for frame in range(1001, 1021)]
         farm.close(30)
     finally:
         cluster.close()

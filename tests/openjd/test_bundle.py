@@ -71,6 +71,13 @@ def test_openjd_runs_the_frames_that_kq_runs(
     assert lines == expected
 
 
+def test_frames_that_are_named_one_by_one_are_a_range() -> None:
+    """As the desktop names them: a range is short enough for a parameter."""
+    frames = ",".join(map(str, range(1001, 2001)))
+    made = made_template(JobSpec(name="job", commands=(("a", "{frame}"),), frames=frames))
+    assert made["parameterDefinitions"][0] == {"name": "Frames", "type": "STRING", "default": "1001-2000"}  # type: ignore[index]
+
+
 _TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=30)
 
 
