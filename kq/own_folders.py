@@ -16,7 +16,15 @@ from pathlib import Path
 
 from .errors import BadSetting, SessionFailed
 
-__all__ = ["OWNER_ONLY", "is_own", "keys_folder", "own_data_root", "owner_of", "sessions_folder"]
+__all__ = [
+    "OWNER_ONLY",
+    "is_own",
+    "is_taken_over",
+    "keys_folder",
+    "own_data_root",
+    "owner_of",
+    "sessions_folder",
+]
 
 OWNER_ONLY = 0o700
 _OTHERS_WRITE = 0o022
@@ -86,6 +94,18 @@ def is_own(folder: Path, uid: int | None = None) -> bool:
         return True
     owner = os.geteuid() if uid is None else uid
     return found.st_uid == owner and not found.st_mode & _OTHERS_WRITE
+
+
+def is_taken_over(folder: Path, uid: int) -> bool:
+    """Whether something else has the place of a folder of user `uid`: another user's folder, or a link.
+
+    Where others may write to the folder above it without the sticky bit, they may move it away.
+    """
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False  # removed, or on a share that does not respond
+    return sys.platform != "win32" and (not stat.S_ISDIR(found.st_mode) or found.st_uid != uid)
 
 
 def owner_of(path: Path) -> str:

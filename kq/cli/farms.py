@@ -15,12 +15,13 @@ from ..errors import BadInput, ConnectionLost, NotFound
 from ..farms.catalogue import FARM_NAMES, open_farm
 from ..farms.farm import Farm
 from ..own_folders import own_data_root
-from ..plain_text import quoted
+from ..plain_text import one_line, quoted
 from ..records import JobRecord, new_job_id
 from ..settings import Settings
 from ..states import JobState
 from .jobs import spec_of
 from .listing import job_json, print_table
+from .log_output import log_output
 
 __all__ = ["add_farm_commands"]
 
@@ -94,7 +95,7 @@ def _refreshed(farm: Farm) -> None:
     try:
         _answer(farm.refresh())
     except ConnectionLost as error:
-        print(f"kq: {error}", file=sys.stderr)
+        print(f"kq: {one_line(str(error))}", file=sys.stderr)
 
 
 def _options(options: argparse.Namespace) -> dict[str, str]:
@@ -109,7 +110,7 @@ def _options(options: argparse.Namespace) -> dict[str, str]:
 
 def _check(farm: Farm, options: argparse.Namespace) -> int:
     for line in _answer(farm.check(_options(options))):
-        print(line)
+        print(one_line(line))
     print(f"{farm.name} answers, and would take such a job")
     return 0
 
@@ -125,7 +126,7 @@ def _submit(farm: Farm, options: argparse.Namespace) -> int:
         _refreshed(farm)
     if record.state is JobState.COMPLETED:
         return 0
-    print(f"kq: {record.state}: {record.reason}", file=sys.stderr)
+    print(f"kq: {record.state}: {one_line(record.reason)}", file=sys.stderr)
     return 1
 
 
@@ -169,7 +170,7 @@ def _log(farm: Farm, options: argparse.Namespace) -> int:
     if not path:
         raise NotFound(f"task {options.task} of job {options.id} has not been started yet")
     with open(path, "rb") as file:
-        shutil.copyfileobj(file, sys.stdout.buffer)
+        shutil.copyfileobj(file, log_output())
     return 0
 
 

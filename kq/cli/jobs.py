@@ -12,12 +12,13 @@ from ..client.queue_client import QueueClient
 from ..errors import BadInput
 from ..follow import LogFollower
 from ..messages import StoryReply
-from ..plain_text import quoted
+from ..plain_text import one_line, quoted
 from ..records import JobRecord, JobSpec
 from ..states import JobState, TaskState
 from ..wording import not_saved_text, story_text
 from .connecting import Connected, answer
 from .environment import exported, parse_assignments
+from .log_output import log_output
 
 __all__ = ["act_on_jobs", "pause", "print_log", "set_note", "show", "spec_of", "submit"]
 
@@ -86,12 +87,12 @@ def _wait_for_job(client: QueueClient, job_id: str) -> int:
     """Copy the job's logs to stdout until it has ended."""
     try:
         with LogFollower(client, job_id) as follower:
-            record = follower.copy_until_over(sys.stdout.buffer)
+            record = follower.copy_until_over(log_output())
     except KeyboardInterrupt:
         print(f"kq: job {job_id} goes on; `kq stop {job_id}` ends it", file=sys.stderr)
         raise
     if record.reason and record.state is not JobState.COMPLETED:
-        print(f"kq: {record.state.value}: {record.reason}", file=sys.stderr)
+        print(f"kq: {record.state.value}: {one_line(record.reason)}", file=sys.stderr)
     if record.state is JobState.FAILED:
         return _exit_code_of_failed(client, record)
     return 0 if record.state is JobState.COMPLETED else _CANCELLED
@@ -123,7 +124,7 @@ def print_log(options: argparse.Namespace) -> int:
             return 0
         if options.follow:
             with LogFollower(client, record.id) as follower:
-                follower.copy_until_over(sys.stdout.buffer)
+                follower.copy_until_over(log_output())
             return 0
     if not record.log_file:
         print(f"kq: job {record.id} has no log yet: it is {record.state.value}", file=sys.stderr)
@@ -132,10 +133,11 @@ def print_log(options: argparse.Namespace) -> int:
         log = Path(record.log_file).open("rb")  # noqa: SIM115
     except OSError as error:
         raise BadInput(f"the log {record.log_file} cannot be read: {error.strerror}") from error
+    out = log_output()
     with log:
         while chunk := log.read(1 << 20):
-            sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+            out.write(chunk)
+    out.flush()
     return 0
 
 
@@ -148,7 +150,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def _print_story(reply: StoryReply) -> None:
-    submitted, *others = map(story_text, reply.entries)
+    submitted, *others = (one_line(story_text(entry)) for entry in reply.entries)
     print(submitted)
     if reply.omitted:
         print(f"({reply.omitted:,} older steps are not kept)")

@@ -20,6 +20,8 @@ from ..clock import Clock
 from ..core import Core, CoreSettings
 from ..core import events as ev
 from ..logs import log_folder
+from ..own_folders import is_taken_over, owner_of
+from ..session_events import SessionEvent, report
 from ..settings import Settings
 from ..wire import Poller, ServerWire
 from .agent_links import AgentLinks
@@ -112,6 +114,10 @@ class Server:
             self._clock, self._core, self._scheduler, self._outbox, self._change_feed, self._journal_writer,
             self._links, self._hosts,
         )  # fmt: skip
+        root = settings.data_root
+        self._root_owner = root.stat().st_uid if root.is_dir() and not root.is_symlink() else None
+        """Owner of the data root; None if that is a link, which the user made."""
+        self._exit_code = 0
         self._lifeline: process.StdinLifeline | None = None
         self._is_end_requested = False
         self._ending_until: float | None = None
@@ -212,7 +218,21 @@ class Server:
             self._scheduler.handle(ev.Tick())
             self._hosts.sweep(self._core.agent_ids())
             self._journal_writer.check_file()
+            self._check_data_root()
             self._key_limits.tick()
+
+    def _check_data_root(self) -> None:
+        """End the session if another user's folder has taken the place of the data root."""
+        root, owner = self._settings.data_root, self._root_owner
+        if self._ending_until is None and owner is not None and is_taken_over(root, owner):
+            message = (
+                f"{root} belongs to {owner_of(root)} now: the folder of this session was moved away, and it "
+                f"ends. Set the sticky bit of {root.parent} (chmod +t)"
+            )
+            _log.error("%s", message)
+            report(SessionEvent.FAILED, message=message)
+            self._exit_code = 2  # the guardian starts no other server
+            self._begin_end(0.0)
 
     @property
     def _tick_s(self) -> float:
@@ -253,7 +273,7 @@ class Server:
         return not is_agent_left or time.monotonic() > self._ending_until
 
     def _close(self) -> int:
-        """End all Agents, write the journal, send the last messages, delete the keys. Returns exit code 0."""
+        """End all Agents, write the journal, send the last messages, and delete the keys."""
         self._local_agents.end_all()
         self._streams.close()
         self._hosts.close()
@@ -263,7 +283,7 @@ class Server:
         self._wire.close()
         self._files.remove()
         self._wake.close()
-        return 0
+        return self._exit_code
 
 
 def _core_settings(settings: Settings) -> CoreSettings:

@@ -20,7 +20,8 @@ from kq.client.discovery import live_sessions
 from kq.errors import SessionFailed
 from kq.files import open_to_append
 from kq.own_folders import own_data_root, sessions_folder
-from tests.support.live_queue import LiveQueue
+from tests.support.commands import SLEEP
+from tests.support.live_queue import LiveQueue, is_alive, marked_with, until
 from tests.support.strangers import STRANGER, as_stranger
 
 pytestmark = pytest.mark.skipif(
@@ -120,6 +121,33 @@ def test_two_users_use_one_root_at_once(root: Path) -> None:
 
     as_stranger(use)
     assert own_data_root(root) == mine
+
+
+def test_a_session_whose_folder_is_moved_away_ends(root: Path) -> None:
+    """It writes no more into a stranger's folder in its place. With the sticky bit, none can move it."""
+    mine = own_data_root(root)
+
+    def move() -> None:
+        mine.rename(mine.with_name("moved"))
+        mine.mkdir(0o777)
+
+    with LiveQueue(root, 1) as queue:
+        job = queue.submit(*SLEEP)
+        queue.await_job(job, "Running")
+        server, program = queue.server_pid, queue.process
+        assert program is not None
+        if root.stat().st_mode & stat.S_ISVTX:
+            os.chown(root, os.getuid(), os.getgid())  # as a share is: its owner may move all
+            with pytest.raises(AssertionError):
+                as_stranger(move)
+            assert queue.kq("stop", job).returncode == 0
+            return
+        as_stranger(move)
+        until(lambda: not is_alive(server), "the server's end")
+        until(lambda: program.poll() is not None, "the session's end")
+        assert f"user-{STRANGER}" in queue.errors
+        assert "chmod +t" in queue.errors
+    assert not marked_with("KQ_JOB", job)
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "hard link", "device", "foreign"])
