@@ -27,6 +27,7 @@ QUESTIONS = (
     "idle",
     "stop",
     "session",
+    "katana_start",
     "click_to_picture",
     "live",
     "log_writing",
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in given.names:
         if name not in QUESTIONS:
             parser.error(f"{name!r} is no benchmark: use any of {', '.join(QUESTIONS)}")
-    for room in ("kq", "host"):
+    for room in ("kq", "host", "plugins"):
         # As an installation leaves them: with PYTHONDONTWRITEBYTECODE each process would compile anew.
         compileall.compile_dir(Path(__file__).parents[1] / room, quiet=2)
     names = tuple(given.names) or QUESTIONS

@@ -48,7 +48,8 @@ def load(name: str) -> ModuleType:
 
     Raises:
         UnsuitableFolder: the folder was written for another system or version of Python.
-        ImportError: a required package is not installed, or another copy of this project is loaded.
+        ImportError: a required package is not installed, another copy of this project is loaded, or the
+            share with this folder is no longer mounted.
     """
     package = sys.modules.get(PACKAGE)
     if package is None:
@@ -67,7 +68,12 @@ def load(name: str) -> ModuleType:
             f"another copy is loaded from {', '.join(package.__path__)}; "
             f"remove one of the two from KATANA_RESOURCES"
         )
-    return importlib.import_module(f"{PACKAGE}.{name}")
+    try:
+        return importlib.import_module(f"{PACKAGE}.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(PACKAGE) and not (ROOT / "plugins").is_dir():
+            raise ImportError(f"{ROOT.parent} can no longer be read: is its share mounted?") from error
+        raise
 
 
 def _check_manifest() -> None:

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -62,6 +63,12 @@ try:
     QFrame(None, 0)  # type: ignore[call-overload]  # Qt refuses an int as flags: no plug-in may pass one
 except TypeError:
     print("Qt:", qt_version, "refuses QFrame(parent, 0)")
+try:
+    written = Path(where["folder"], "Plugins", "written")
+    written.touch()
+    written.unlink()
+except OSError as error:
+    print("folder:", error.strerror)
 Configuration.set("KATANA_UI_MODE", "1")
 State = FarmAPI.Job.State
 Manager = FarmAPI.FarmPluginManager
@@ -233,6 +240,18 @@ if where["machine"]:
     until(lambda: all(agent.local for agent in session.client.agents()), "no Agent on the other machine")
 for each in dialogs:
     each.close()
+
+# --- The share with our folder disappears ---
+if where["unmounts"]:
+    subprocess.run(["umount", "-l", where["folder"]], check=True)
+    Path(where["data_root"], "finish").touch()
+    job = preview(46)
+    until(lambda: state(job) == State.kCompleted, "a render without the share")
+    print("without the share:", state(job))
+    try:
+        Shelves.GetBuiltinShelves()[0].getItems()[1].run()
+    except ImportError as error:
+        print("shelf without the share:", error)
 
 # --- Close ---
 window.close()

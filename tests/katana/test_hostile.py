@@ -80,6 +80,7 @@ def run_desktop(
     old_zmq: Path | None = None,
     foreign: bool = True,
     machine: RemoteMachine | None = None,
+    unmounts: bool = False,
 ) -> str:
     """Run the program; returns what it prints, errors included."""
     api = data_root / "api"
@@ -96,6 +97,7 @@ def run_desktop(
         "katana_root": str(katana),
         "data_root": str(data_root),
         "folder": str(folder),
+        "unmounts": unmounts,
         "pictures": os.environ.get("KQ_TEST_PICTURES", ""),
         "machine": machine and {"address": machine.address, "port": machine.port, "key": str(machine.key)},
     }
@@ -109,7 +111,6 @@ def run_desktop(
             "LANG": "C.UTF-8",
             "QT_QPA_PLATFORM": "offscreen",
             "PYTHONPATH": os.pathsep.join([str(KATANAS_QT), str(api)]),
-            "PYTHONDONTWRITEBYTECODE": "1",
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -124,9 +125,17 @@ def run_desktop(
 
 
 @pytest.fixture
-def read_only(folders: dict[str, Path]) -> Path:
-    """The built folder, as on a share that only the site's tool builders may write to."""
-    folder = folders["linux"]
+def read_only(folders: dict[str, Path], tmp_path: Path) -> Iterator[Path]:
+    """The built folder, mounted read-only as a share is; without write permission where none is mounted."""
+    folder, share = folders["linux"], tmp_path / "the site's tools ü"
+    share.mkdir()
+    if subprocess.run(["mount", "--bind", folder, share], capture_output=True, check=False).returncode == 0:
+        try:
+            subprocess.run(["mount", "-o", "remount,ro,bind", share], check=True)
+            yield share
+        finally:
+            subprocess.run(["umount", "-l", share], capture_output=True, check=False)
+        return
     paths = [folder, *folder.rglob("*")]
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
     for path in paths:
@@ -152,6 +161,8 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
     """A foreign kq and an old pyzmq are in the process already; ours works, and theirs stay what they are."""
     said = run_desktop(katana, read_only, data_root, old_zmq=old_pyzmq, machine=machine)
     assert "Qt: 6.5.3 refuses QFrame(parent, 0)" in said
+    if read_only.is_mount():
+        assert "folder: Read-only file system" in said
     assert "farms: ['Katana Queue (Open)']" in said
     assert "('KatanaQueueOpen', ['Launch Remote Agents...', 'Start Multiple Renders...'])" in said
     assert "agents: 2 zmq: 24.0.1" in said
@@ -175,9 +186,14 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
 
 
 def test_where_katana_has_no_pyzmq_and_no_queue(katana: Path, read_only: Path, data_root: Path) -> None:
-    """Then ours serves the desktop's process too."""
+    """Then ours serves the desktop's process too; also when the share with our folder disappears."""
     shutil.rmtree(katana / "plugins")
-    said = run_desktop(katana, read_only, data_root, foreign=False)
+    is_share = read_only.is_mount()
+    said = run_desktop(katana, read_only, data_root, foreign=False, unmounts=is_share)
     assert "farms: ['Katana Queue']" in said
     assert "zmq: 27" in said
+    if is_share:
+        # What is loaded works on; what is not is one message that names the folder.
+        assert "without the share: completed" in said
+        assert f"shelf without the share: {read_only} can no longer be read" in said
     assert "closed" in said

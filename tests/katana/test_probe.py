@@ -29,10 +29,11 @@ ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 from katana_queue.kq.api import current_session
 session = current_session()
 assert session.wait_ready(60), session.failure
-command = "/show/secret_shot/renderboot -renderer dl -renderMethodType previewRender -host 10.1.2.3:4455 " \\
-    "-geolib3OpTree /show/secret_shot/tree.opt -renderMethodName hidden_node_preview"
-request = manager.JobRequest("hidden_node", "preview_41", [7], [command], {"A_TOKEN": "hidden value"}, "")
-manager._plugin("Katana Queue").submitJob(request)
+for number, method in enumerate(("previewRender", "liveRender", "diskRender"), 41):
+    command = f"/show/secret_shot/renderboot -renderer dl -renderMethodType {method} -host 10.1.2.3:4455 " \\
+        "-geolib3OpTree /show/secret_shot/tree.opt -renderMethodName hidden_node_preview"
+    values = ("hidden_node", f"render_{number}", [7], [command], {"A_TOKEN": "hidden value"}, "")
+    manager._plugin("Katana Queue").submitJob(manager.JobRequest(*values))
 before = (dict(os.environ), list(sys.path), sorted(sys.modules), sorted(os.listdir()))
 exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"__name__": "__main__"})
 after = (dict(os.environ), list(sys.path), sorted(sys.modules), sorted(os.listdir()))
@@ -48,6 +49,9 @@ def test_report(tmp_path: Path, data_root: Path) -> None:
     """It tells how Katana registers and calls a farm plug-in, and nothing of the site's."""
     home = tmp_path / "home of an artist"
     home.mkdir()
+    python = tmp_path / "Katana" / "bin" / "python.sh"
+    python.parent.mkdir(parents=True)
+    python.touch()
     done = subprocess.run(
         [sys.executable, "-P", "-c", PROGRAM, PROBE],
         cwd=tmp_path,
@@ -57,6 +61,7 @@ def test_report(tmp_path: Path, data_root: Path) -> None:
             "QT_QPA_PLATFORM": "offscreen",
             "PYTHONPATH": str(ROOT),
             "KATANA_RESOURCES": str(ROOT / "plugins"),
+            "KATANA_ROOT": str(tmp_path / "Katana"),
             "KQ_DATA_ROOT": str(data_root),
             "STUDIO_PASSWORD": "hidden value",
         },
@@ -70,16 +75,21 @@ def test_report(tmp_path: Path, data_root: Path) -> None:
     assert "new modules: []" in done.stdout
     text = (home / "katana_queue_probe.json").read_text()
     report = json.loads(text)
-    raised = {name: found for name, found in report.items() if isinstance(found, dict) and "raised" in found}
-    assert set(raised) <= {"interpreters"}, raised  # of an installation of Katana, which is not here
+    assert not [found for found in report.values() if isinstance(found, dict) and "raised" in found]
+    assert report["interpreters"] == ["python.sh"]
+    assert report["versions"]["executable"] and report["versions"]["PySide6"]
     [farm] = [each for each in report["registries"] if each["is_farm_plugin"]]
     assert farm["tuple"] == ["FarmPlugin", "1", "Katana Queue"]
     assert report["farms"]["names"] == ["Katana Queue"]
     assert report["packages"]["zmq"]["curve"] is True
-    preview = report["requests"]["previewRender"]
-    assert "-renderMethodType previewRender -host <host:port>" in preview["commands"][0]
-    assert preview["environment"] == ["A_TOKEN"]
-    assert preview["renderContextName"]["value"] == "preview_41"
+    for number, method in enumerate(("previewRender", "liveRender", "diskRender"), 41):
+        request = report["requests"][method]
+        assert f"-renderMethodType {method} -host <host:port>" in request["commands"][0]
+        assert request["environment"] == ["A_TOKEN"]
+        assert request["renderContextName"]["value"] == f"render_{number}"
+        assert request["frames"] == {"type": "list", "value": "[7]"}
+    assert "JobRequest" in report["farms"]["manager"]
+    assert report["base_tab"]["BaseTab(None)"] == "made"
     assert "TypeError" in report["base_tab"]["QFrame(None, 0)"]["raised"]
     assert "STUDIO_PASSWORD" in report["environment"]
     for private in ("hidden", "secret_shot", str(home), str(ROOT), "10.1.2.3"):
