@@ -19,6 +19,7 @@ WHOLE_PROGRAMS = (
     "host/test_window.py",
     "house/test_leak_guards.py",
     "plugins/test_registration.py",
+    "plugins/test_two_katanas.py",
     "reliability",
     "remote/test_connecting.py",
     "remote/test_launching.py",

@@ -18,6 +18,8 @@ from tests.remote.machines import RemoteMachine, why_no_ssh
 ROOT = Path(__file__).resolve().parents[2]
 KATANAS_QT = ROOT / ".venv" / "katana"
 DESKTOP = Path(__file__).with_name("hostile_desktop.py")
+SHARE = "the site's tools ü"
+"""The name of the folder at which the built one is mounted, where that is allowed."""
 
 pytestmark = [
     pytest.mark.timeout(1200),  # the registry may be slow
@@ -127,7 +129,7 @@ def run_desktop(
 @pytest.fixture
 def read_only(folders: dict[str, Path], tmp_path: Path) -> Iterator[Path]:
     """The built folder, mounted read-only as a share is; without write permission where none is mounted."""
-    folder, share = folders["linux"], tmp_path / "the site's tools ü"
+    folder, share = folders["linux"], tmp_path / SHARE
     share.mkdir()
     if subprocess.run(["mount", "--bind", folder, share], capture_output=True, check=False).returncode == 0:
         try:
@@ -161,7 +163,7 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
     """A foreign kq and an old pyzmq are in the process already; ours works, and theirs stay what they are."""
     said = run_desktop(katana, read_only, data_root, old_zmq=old_pyzmq, machine=machine)
     assert "Qt: 6.5.3 refuses QFrame(parent, 0)" in said
-    if read_only.is_mount():
+    if read_only.name == SHARE:
         assert "folder: Read-only file system" in said
     assert "farms: ['Katana Queue (Open)']" in said
     assert "('KatanaQueueOpen', ['Launch Remote Agents...', 'Start Multiple Renders...'])" in said
@@ -178,6 +180,8 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
     if machine is not None:
         assert "remote Agents: 1" in said
         assert "rendered by: 127.0.0.1-" in said
+        [log] = [line for line in said.splitlines() if line.startswith("remote log:")]
+        assert "RENDERER_SETTING=changed since the start" in log
         assert "stopped: No Agent of this session" in said
         assert not any(machine.processes().values())
     assert "dialogs: ['LaunchRemoteAgentsDialog']" in said
@@ -188,12 +192,12 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
 def test_where_katana_has_no_pyzmq_and_no_queue(katana: Path, read_only: Path, data_root: Path) -> None:
     """Then ours serves the desktop's process too; also when the share with our folder disappears."""
     shutil.rmtree(katana / "plugins")
-    is_share = read_only.is_mount()
+    is_share = read_only.name == SHARE
     said = run_desktop(katana, read_only, data_root, foreign=False, unmounts=is_share)
     assert "farms: ['Katana Queue']" in said
     assert "zmq: 27" in said
     if is_share:
         # What is loaded works on; what is not is one message that names the folder.
         assert "without the share: completed" in said
-        assert f"shelf without the share: {read_only} can no longer be read" in said
+        assert f"import without the share: {read_only} can no longer be read" in said
     assert "closed" in said

@@ -34,19 +34,24 @@ def load():
 """
 
 
+def environment_of(data_root: Path, **more: str) -> dict[str, str]:
+    """The environment of a process that runs the prelude."""
+    return {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "PYTHONPATH": str(ROOT),
+        "KATANA_RESOURCES": str(ROOT / "plugins"),
+        "KQ_DATA_ROOT": str(data_root),
+        **more,
+    }
+
+
 def run(code: str, data_root: Path, **environment: str) -> str:
     """Run `code` after the prelude in a process of its own; returns what it prints, errors included."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", PRELUDE + code],
         cwd=data_root,
-        env={
-            **os.environ,
-            "QT_QPA_PLATFORM": "offscreen",
-            "PYTHONPATH": str(ROOT),
-            "KATANA_RESOURCES": str(ROOT / "plugins"),
-            "KQ_DATA_ROOT": str(data_root),
-            **environment,
-        },
+        env=environment_of(data_root, **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
