@@ -54,7 +54,7 @@ from .remote import (
     remote_choices,
 )
 from .settings import MAX_AGENTS, Settings, default_data_root
-from .states import AgentState, JobState, TaskState
+from .states import AgentState, JobState, Severity, TaskState
 from .wording import (
     agent_state_text,
     job_state_text,
@@ -104,6 +104,7 @@ __all__ = [
     "SessionFailed",
     "SessionRecord",
     "Settings",
+    "Severity",
     "StepState",
     "TaskRecord",
     "TaskState",

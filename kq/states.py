@@ -12,6 +12,7 @@ __all__ = [
     "AgentState",
     "JobState",
     "Outcome",
+    "Severity",
     "StopMethod",
     "TaskState",
     "WaitReason",
@@ -116,6 +117,13 @@ class Outcome(StrEnum):
     """Exceeded the memory limit of its job."""
     AGENT_LOST = "agent-lost"
     """Its Agent ended before it did. Never reported by an Agent."""
+
+
+class Severity(StrEnum):
+    """The severity of a line in a render's log, or of a message."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 class StopMethod(StrEnum):

@@ -9,13 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 from .errors import GraphError
+from .node_type import NodeType
 from .parameters import ParameterSpec, Value
-
-if TYPE_CHECKING:
-    from .node_type import NodeType
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -9,13 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .errors import CookError
 from .parameters import ParameterSpec, Value, Vector3
 
-if TYPE_CHECKING:
-    from .graph import Node
+
+class NodeValues(Protocol):
+    """What a cook function reads of the node: its name and its parameters."""
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+
+    def value(self, name: str) -> Value:
+        """Return the value of a parameter."""
+
+    def spec(self, name: str) -> ParameterSpec:
+        """Return the specification of a parameter."""
 
 
 @dataclass
@@ -26,7 +37,7 @@ class CookContext:
     being cooked.
     """
 
-    node: Node
+    node: NodeValues
     frame: float
     layer: Any
     inputs: tuple[Any, ...]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..states import TaskState
+from ..states import Outcome, TaskState
 
 __all__ = [
     "RECORD_DELAY_S",
@@ -90,8 +90,8 @@ class AttemptFile(msgspec.Struct, frozen=True):
     engine_id: str = ""
     """The engine's id of the submission: a Slurm job array, an OpenCue job."""
     ended: float | None = None
-    outcome: str = ""
-    """completed, failed or stopped; empty while it runs, and for good if its machine was lost."""
+    outcome: Outcome | None = None
+    """COMPLETED, FAILED or STOPPED; None while it runs, and for good if its machine was lost."""
     exit_code: int | None = None
     reason: str = ""
     peak_memory: int | None = None
@@ -146,7 +146,7 @@ def decide_task(
         is_stop_wanted: whether the user stopped the task after that submission.
         previous: the last result. It is returned unchanged while engine and records may be out of date.
     """
-    completed = next((each for each in attempts if each.outcome == "completed"), None)
+    completed = next((each for each in attempts if each.outcome is Outcome.COMPLETED), None)
     if completed is not None:
         return TaskView(TaskState.COMPLETED, "", completed.attempt, completed.node or completed.host)
     of_submission = [each for each in attempts if each.token == token]
@@ -161,9 +161,9 @@ def decide_task(
         return TaskView(
             TaskState.STOPPING if is_stop_wanted else TaskState.RUNNING, row.reason, number, row.node
         )
-    if last is not None and last.outcome == "stopped":
+    if last is not None and last.outcome is Outcome.STOPPED:
         return _stopped(row, last, number, is_stop_wanted=is_stop_wanted)
-    if last is not None and last.outcome:
+    if last is not None and last.outcome is not None:
         return TaskView(TaskState.FAILED, last.reason or f"exit code {last.exit_code}", number, last.node)
     if is_stop_wanted:
         return TaskView(TaskState.CANCELLED, "", number)

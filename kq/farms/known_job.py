@@ -12,7 +12,7 @@ import msgspec
 from ..patterns import OutputPatterns, load_patterns
 from ..plain_text import one_line
 from ..records import AttemptRecord, JobRecord, TaskRecord
-from ..states import Outcome, TaskState, derive_job_state
+from ..states import Outcome, Severity, TaskState, derive_job_state
 from .decide import AttemptFile, EngineStatus, Poll, TaskView, decide_task
 from .job_folder import FarmJob, JobFolder, Submission
 
@@ -27,12 +27,6 @@ _MAX_PICTURES = 20
 """Most attempts whose logs are searched for the job's picture."""
 _MAX_NODES = 3
 """Most nodes that are listed by name; more are counted."""
-_OUTCOMES = {
-    "completed": Outcome.COMPLETED,
-    "failed": Outcome.FAILED,
-    "stopped": Outcome.STOPPED,
-    "": Outcome.AGENT_LOST,
-}
 
 
 class KnownJob:
@@ -53,7 +47,7 @@ class KnownJob:
         self.views: Mapping[int, TaskView] = {}
         self.attempts: Mapping[int, Sequence[AttemptFile]] = {}
         self._patterns = load_patterns(kept.renderer)
-        self._log_ends: dict[tuple[int, int, str], _LogEnd] = {}
+        self._log_ends: dict[tuple[int, int, Outcome | None], _LogEnd] = {}
 
     @property
     def is_stop_wanted(self) -> bool:
@@ -131,7 +125,7 @@ class KnownJob:
             for task, view in self.views.items()
             if view.state.is_on_agent
         )
-        return [each for each in found if each is not None and not each.outcome]
+        return [each for each in found if each is not None and each.outcome is None]
 
     def note_tail(self, attempt: AttemptFile, tail: str) -> bool:
         """Take progress and picture of a running attempt from its log's end. Returns whether they changed."""
@@ -251,7 +245,7 @@ class KnownJob:
         reason = view.reason
         if last is not None and last.unseen:
             reason = f"{view.node} does not see the folder {last.unseen}: write pictures to a file share"
-        elif last is not None and last.outcome == "failed" and view.state is TaskState.FAILED:
+        elif last is not None and last.outcome is Outcome.FAILED and view.state is TaskState.FAILED:
             reason = self._read_end(last).reason or reason
         return TaskRecord(
             job_id=self.kept.id,
@@ -277,7 +271,7 @@ class KnownJob:
         for index in sorted(attempts) if task is None else [task]:
             tries = attempts.get(index, ())
             for place, each in enumerate(tries):
-                if not each.outcome and place == len(tries) - 1:
+                if each.outcome is None and place == len(tries) - 1:
                     continue  # it may still run
                 yield AttemptRecord(
                     job_id=self.kept.id,
@@ -287,9 +281,9 @@ class KnownJob:
                     host=each.host,
                     started=each.started,
                     ended=each.ended or each.started,
-                    outcome=_OUTCOMES.get(each.outcome, Outcome.FAILED),
+                    outcome=each.outcome or Outcome.AGENT_LOST,
                     exit_code=each.exit_code,
-                    reason=each.reason if each.outcome else "its node was lost",
+                    reason=each.reason if each.outcome is not None else "its node was lost",
                     log_file=str(self.folder.log_file(index, each.attempt)),
                     peak_memory=each.peak_memory,
                     cpu_s=each.cpu_s,
@@ -322,8 +316,8 @@ def _log_end(attempt: AttemptFile, patterns: OutputPatterns, folder: str) -> _Lo
     progress = next((each for each in map(patterns.progress, raw) if each is not None), None)
     if picture:
         picture = os.path.normpath(os.path.join(folder, picture))  # noqa: PTH118  # Path keeps `..`
-    failed = attempt.outcome == "failed"
-    error = next((line for line in lines if failed and patterns.classify(line) == "error"), "").strip()
+    failed = attempt.outcome is Outcome.FAILED
+    error = next((line for line in lines if failed and patterns.classify(line) is Severity.ERROR), "").strip()
     reason = f"{attempt.reason}: {one_line(error)[:200]}" if error else attempt.reason
     return _LogEnd(picture or attempt.picture, reason, progress)
 

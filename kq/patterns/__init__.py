@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import BadInput
+from ..states import Severity
 
 __all__ = ["KINDS", "OutputPatterns", "known_renderers", "load_patterns", "renderer_of"]
 
@@ -57,24 +58,24 @@ class OutputPatterns:
         """For each of KINDS, in lower case. A line with none of a kind's words is not of that kind: so most
         lines need no closer look."""
 
-    def classify(self, line: str) -> Literal["error", "warning", ""]:
-        """What a line of the log is, for showing it. What comes first in the line decides."""
+    def classify(self, line: str) -> Severity | None:
+        """Return the severity of a line, None if it has none. If it matches both, the first match decides."""
         if "\x1b" in line:
             line = _COLOUR.sub("", line)
         low = line.lower()
         error = _first(self._error, line, low)
         warning = _first(self._warning, line, low)
         if error < 0 and warning < 0:
-            return ""
-        return "error" if warning < 0 or 0 <= error <= warning else "warning"
+            return None
+        return Severity.ERROR if warning < 0 or 0 <= error <= warning else Severity.WARNING
 
     def is_error(self, line: bytes) -> bool:
         """Whether the line is an error, as `classify` sees it."""
-        return self.classify(line.decode("utf-8", "replace")) == "error"
+        return self.classify(line.decode("utf-8", "replace")) is Severity.ERROR
 
     def is_warning(self, line: bytes) -> bool:
         """Whether the line is a warning, as `classify` sees it."""
-        return self.classify(line.decode("utf-8", "replace")) == "warning"
+        return self.classify(line.decode("utf-8", "replace")) is Severity.WARNING
 
     def is_consequence(self, line: bytes) -> bool:
         """Whether an error line only refers to an earlier error."""

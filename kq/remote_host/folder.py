@@ -33,8 +33,6 @@ class Supervised(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     pid: int
     started: float
-    state: str
-    """starting, running."""
     wanted: int = 0
     agents: tuple[tuple[str, int, float], ...] = ()
     """Id, pid and start time of each Agent."""

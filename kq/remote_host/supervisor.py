@@ -270,7 +270,6 @@ class Supervisor:
             label=self._config.host_label,
             pid=self._own.pid,
             started=self._own.start_time,
-            state="running",
             wanted=len(self._slots),
             agents=tuple(
                 (slot.agent.id, *slot.agent.child.id) for slot in self._slots if slot.agent is not None

@@ -8,8 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 
-from ...kq.api import AgentState, JobState, TaskState
-from .theme import faded, state_colour
+from ...kq.api import AgentState, JobState, Severity, TaskState
+from .theme import ShownState, faded, state_colour
 
 try:
     from PySide6.QtSvg import QSvgRenderer
@@ -20,7 +20,7 @@ __all__ = ["FOLDER", "state_pixmap", "tool_icon"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "Icons" / "katana_queue"
 
-_STATE_ICONS = {
+_STATE_ICONS: dict[ShownState, str] = {
     JobState.WAITING: "clock",
     JobState.RUNNING: "play",
     JobState.COMPLETED: "check",
@@ -32,25 +32,24 @@ _STATE_ICONS = {
     AgentState.BUSY: "play",
     AgentState.LOST: "cross",
     AgentState.ENDING: "stop",
-    "error": "cross",
-    "warning": "alert",
+    Severity.ERROR: "cross",
+    Severity.WARNING: "alert",
 }
 
 
 def state_pixmap(
-    state: str, palette: QPalette, ratio: float, size: int = 14, colour: QColor | None = None
+    state: ShownState, palette: QPalette, ratio: float, size: int = 14, colour: QColor | None = None
 ) -> QPixmap:
     """Return the icon of a state. Shapes differ as well as colours, for colour-blind artists. Qt's thread.
 
     Args:
-        state: a JobState, TaskState or AgentState, "error" or "warning".
         palette: chooses the state's colour for a dark or light background.
         ratio: the device pixel ratio.
         size: width and height in device-independent pixels.
         colour: replaces the state's colour, for example on a selected row.
     """
     colour = colour or state_colour(state, palette)
-    return _pixmap(_STATE_ICONS.get(state, "ring"), colour.rgba(), size, ratio)
+    return _pixmap(_STATE_ICONS[state], colour.rgba(), size, ratio)
 
 
 def tool_icon(name: str, palette: QPalette) -> QIcon:

@@ -8,18 +8,20 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette
 from PySide6.QtWidgets import QLabel
 
+from ...kq.api import AgentState, JobState, Severity, TaskState
+
 __all__ = [
     "COMPACT_BUTTONS",
     "HEADER_PADDING",
     "PLAIN_LABELS",
     "ROOMY_HEADER",
     "SPACING",
+    "ShownState",
     "colour_text",
     "draw_message",
     "faded",
     "is_dark",
     "row_height",
-    "severity_colour",
     "state_colour",
 ]
 
@@ -44,21 +46,24 @@ ROOMY_HEADER = (
 )
 """Pads header titles so that they align with the cells below and do not touch each other."""
 
+ShownState = JobState | TaskState | AgentState | Severity
+"""What has a colour and an icon. Members of different enums with the same value look the same."""
+
 # (dark palette, light palette); each has a contrast of at least 4.5 : 1 with its background.
-_STATE_COLOURS = {
-    "Waiting": ("#a9b4c2", "#5b6675"),
-    "Running": ("#62b0ff", "#0b62c4"),
-    "Stopping": ("#e8b04b", "#8a5a00"),
-    "Completed": ("#6fce7c", "#1c7a2e"),
-    "Cancelled": ("#c5a880", "#7a5a2a"),
-    "Failed": ("#ff8078", "#bf1d17"),
-    "Starting": ("#a9b4c2", "#5b6675"),
-    "Idle": ("#6fce7c", "#1c7a2e"),
-    "Busy": ("#62b0ff", "#0b62c4"),
-    "Lost": ("#ff8078", "#bf1d17"),
-    "Ending": ("#c5a880", "#7a5a2a"),
-    "error": ("#ff8078", "#bf1d17"),
-    "warning": ("#e8b04b", "#8a5a00"),
+_STATE_COLOURS: dict[ShownState, tuple[str, str]] = {
+    TaskState.WAITING: ("#a9b4c2", "#5b6675"),
+    TaskState.RUNNING: ("#62b0ff", "#0b62c4"),
+    TaskState.STOPPING: ("#e8b04b", "#8a5a00"),
+    TaskState.COMPLETED: ("#6fce7c", "#1c7a2e"),
+    TaskState.CANCELLED: ("#c5a880", "#7a5a2a"),
+    TaskState.FAILED: ("#ff8078", "#bf1d17"),
+    AgentState.STARTING: ("#a9b4c2", "#5b6675"),
+    AgentState.IDLE: ("#6fce7c", "#1c7a2e"),
+    AgentState.BUSY: ("#62b0ff", "#0b62c4"),
+    AgentState.LOST: ("#ff8078", "#bf1d17"),
+    AgentState.ENDING: ("#c5a880", "#7a5a2a"),
+    Severity.ERROR: ("#ff8078", "#bf1d17"),
+    Severity.WARNING: ("#e8b04b", "#8a5a00"),
 }
 
 
@@ -79,18 +84,15 @@ def is_dark(palette: QPalette) -> bool:
     return palette.color(QPalette.ColorRole.Base).lightness() < 128
 
 
-def state_colour(state: str, palette: QPalette) -> QColor:
-    """The colour of a job's, task's or Agent's state, of "error" or of "warning"."""
+def state_colour(state: ShownState, palette: QPalette) -> QColor:
+    """The text colour of a state or severity."""
     return _colour(state, is_dark(palette))
 
 
 @cache
-def _colour(state: str, dark: bool) -> QColor:
-    on_dark, on_light = _STATE_COLOURS.get(state, _STATE_COLOURS["Waiting"])
+def _colour(state: ShownState, dark: bool) -> QColor:
+    on_dark, on_light = _STATE_COLOURS[state]
     return QColor(on_dark if dark else on_light)
-
-
-severity_colour = state_colour
 
 
 def draw_message(painter: QPainter, palette: QPalette, area: QRect, message: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from kq.api import AttemptRecord, JobRecord, load_patterns
 from kq.process import usable_cores
+from kq.states import Severity
 from tests.support.commands import NOTHING, SLEEP, fails, held, python, saying
 from tests.support.live_queue import LiveQueue, is_alive, until
 from tests.support.waiting import IS_WINE, not_on_wine
@@ -29,7 +30,9 @@ def errors_in_log(record: JobRecord) -> list[str]:
     """The lines of the job's log that its view marks as errors."""
     patterns = load_patterns()
     return [
-        line for line in Path(record.log_file).read_text().splitlines() if patterns.classify(line) == "error"
+        line
+        for line in Path(record.log_file).read_text().splitlines()
+        if patterns.classify(line) is Severity.ERROR
     ]
 
 

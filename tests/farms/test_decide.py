@@ -16,18 +16,18 @@ from kq.farms.decide import (
     decide_task,
     poll_delay_s,
 )
-from kq.states import TaskState
+from kq.states import Outcome, TaskState
 
 AT = 1000.0
 LATER = Poll(AT + 2 * RECORD_DELAY_S, True)
 OLD = AttemptFile(
-    task=0, attempt=1, started=AT - 100, token="old", ended=AT - 90, outcome="failed", exit_code=1
+    task=0, attempt=1, started=AT - 100, token="old", ended=AT - 90, outcome=Outcome.FAILED, exit_code=1
 )
 
 
-def attempt(outcome: str, **more: object) -> AttemptFile:
+def attempt(outcome: Outcome | None, **more: object) -> AttemptFile:
     """An attempt of the latest submission."""
-    ended = AT + 10 if outcome else None
+    ended = None if outcome is None else AT + 10
     return AttemptFile(task=0, attempt=2, started=AT + 1, token="new", ended=ended, outcome=outcome, **more)  # type: ignore[arg-type]
 
 
@@ -50,22 +50,22 @@ def decided(
     ("row", "attempts", "stop", "state"),
     [
         (EngineState.PENDING, [], False, TaskState.WAITING),
-        (EngineState.RUNNING, [attempt("")], False, TaskState.RUNNING),
-        (EngineState.RUNNING, [attempt("")], True, TaskState.STOPPING),
-        (EngineState.COMPLETING, [attempt("failed", exit_code=3)], False, TaskState.RUNNING),
-        (EngineState.RUNNING, [attempt("completed")], False, TaskState.COMPLETED),
-        (None, [attempt("completed")], True, TaskState.COMPLETED),
-        (EngineState.FAILED, [attempt("failed", exit_code=3)], False, TaskState.FAILED),
-        (None, [attempt("failed", exit_code=3)], False, TaskState.FAILED),
-        (None, [attempt("stopped")], True, TaskState.CANCELLED),
-        (EngineState.CANCELLED, [attempt("stopped")], False, TaskState.CANCELLED),
-        (EngineState.TIMED_OUT, [attempt("stopped")], False, TaskState.FAILED),
-        (EngineState.TIMED_OUT, [attempt("")], False, TaskState.FAILED),
+        (EngineState.RUNNING, [attempt(None)], False, TaskState.RUNNING),
+        (EngineState.RUNNING, [attempt(None)], True, TaskState.STOPPING),
+        (EngineState.COMPLETING, [attempt(Outcome.FAILED, exit_code=3)], False, TaskState.RUNNING),
+        (EngineState.RUNNING, [attempt(Outcome.COMPLETED)], False, TaskState.COMPLETED),
+        (None, [attempt(Outcome.COMPLETED)], True, TaskState.COMPLETED),
+        (EngineState.FAILED, [attempt(Outcome.FAILED, exit_code=3)], False, TaskState.FAILED),
+        (None, [attempt(Outcome.FAILED, exit_code=3)], False, TaskState.FAILED),
+        (None, [attempt(Outcome.STOPPED)], True, TaskState.CANCELLED),
+        (EngineState.CANCELLED, [attempt(Outcome.STOPPED)], False, TaskState.CANCELLED),
+        (EngineState.TIMED_OUT, [attempt(Outcome.STOPPED)], False, TaskState.FAILED),
+        (EngineState.TIMED_OUT, [attempt(None)], False, TaskState.FAILED),
         (EngineState.CANCELLED, [], False, TaskState.CANCELLED),
-        (EngineState.NODE_LOST, [attempt("")], False, TaskState.FAILED),
+        (EngineState.NODE_LOST, [attempt(None)], False, TaskState.FAILED),
         (EngineState.FAILED, [], False, TaskState.FAILED),
-        (EngineState.COMPLETED, [attempt("")], False, TaskState.FAILED),
-        (None, [attempt("")], False, TaskState.FAILED),
+        (EngineState.COMPLETED, [attempt(None)], False, TaskState.FAILED),
+        (None, [attempt(None)], False, TaskState.FAILED),
         (None, [], False, TaskState.FAILED),
         (None, [], True, TaskState.CANCELLED),
         (EngineState.PENDING, [OLD], False, TaskState.WAITING),
@@ -80,8 +80,8 @@ def test_states(row: EngineState | None, attempts: list[AttemptFile], stop: bool
 def test_a_record_may_take_its_time() -> None:
     """What ended without a record is not called failed before a share has had time to show the record."""
     soon = Poll(AT + 1 + RECORD_DELAY_S / 2, True)
-    assert decided(EngineState.COMPLETED, attempt(""), poll=soon).state is TaskState.RUNNING
-    assert decided(None, attempt(""), poll=soon).state is TaskState.RUNNING
+    assert decided(EngineState.COMPLETED, attempt(None), poll=soon).state is TaskState.RUNNING
+    assert decided(None, attempt(None), poll=soon).state is TaskState.RUNNING
 
 
 def test_an_engine_may_not_list_a_task_at_once() -> None:
@@ -97,7 +97,7 @@ ATTEMPTS = st.lists(
         attempt=st.integers(1, 5),
         started=st.floats(AT - 500, AT + 500),
         token=st.sampled_from(["old", "new"]),
-        outcome=st.sampled_from(["", "completed", "failed", "stopped"]),
+        outcome=st.sampled_from([None, Outcome.COMPLETED, Outcome.FAILED, Outcome.STOPPED]),
         exit_code=st.integers(-15, 255),
     ),
     max_size=4,
@@ -112,7 +112,7 @@ def test_rules_that_hold_always(
 ) -> None:
     """What is rendered stays so, silence changes nothing, and what the engine still has is not over."""
     view = decided(row, *attempts, poll=Poll(at, is_current), stop=stop)
-    if any(each.outcome == "completed" for each in attempts):
+    if any(each.outcome is Outcome.COMPLETED for each in attempts):
         assert view.state is TaskState.COMPLETED
     elif not is_current:
         assert view == TaskView(TaskState.RUNNING, "before", 2, "n1")
@@ -122,7 +122,7 @@ def test_rules_that_hold_always(
         assert view.reason
         assert is_current
     if view.state is TaskState.COMPLETED:
-        assert any(each.outcome == "completed" for each in attempts)
+        assert any(each.outcome is Outcome.COMPLETED for each in attempts)
 
 
 def test_how_often_an_engine_is_asked() -> None:

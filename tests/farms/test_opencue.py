@@ -38,7 +38,7 @@ row = engine.list_tasks()[0]
 job = engine._client().api.findJob(row.engine_id)
 print("seen", flush=True)
 input()
-for call in (lambda: engine._call(job.getFrames), engine.look, lambda: engine.stop([row.engine_id])):
+for call in (lambda: engine._call(job.getFrames), engine.list_tasks, lambda: engine.stop([row.engine_id])):
     try:
         call()
     except KqError as error:

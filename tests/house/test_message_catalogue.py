@@ -157,7 +157,7 @@ def test_messages_of_the_tab(tmp_path: Path) -> None:
     from katana_queue.plugins.Tabs.KatanaQueue.models.exr import MISSING
     from katana_queue.plugins.Tabs.KatanaQueue.models.log_file import LogFile, LogProblem
     from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import BadPattern, Search
-    from katana_queue.plugins.Tabs.KatanaQueue.views.question import question_about
+    from katana_queue.plugins.Tabs.KatanaQueue.views.question import REMOVE_MANY, STOP_ALL, question_about
 
     def job(state: JobState, **fields: object) -> JobRecord:
         return JobRecord(id="job1", name="beauty", state=state, submitted=1.0, order=1, started=2.0, **fields)  # type: ignore[arg-type]
@@ -178,8 +178,8 @@ def test_messages_of_the_tab(tmp_path: Path) -> None:
     failed = job(JobState.FAILED, completed=92.0, reason="exit code 3")
     assert [
         long_ago,
-        question_about("Remove", [], 12, 0.0, always_ask=True),
-        question_about("Stop", [], 2, 0.0, always_ask=True),
+        question_about("Remove", [], 12, 0.0, REMOVE_MANY.format(count=12)),
+        question_about("Stop", [], 2, 0.0, STOP_ALL.format(count=2)),
         CompletionSummary().add([failed], 0.0).message,
         CompletionSummary().add([failed, job(JobState.COMPLETED, completed=9.0)], 0.0).message,
         of_problem(tmp_path / "none.log"),

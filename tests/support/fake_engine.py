@@ -76,7 +76,7 @@ class FakeEngine:
         return engine_id
 
     def list_tasks(self) -> list[EngineTask]:
-        self._called("look")
+        self._called("list_tasks")
         return [
             EngineTask(
                 engine_id, self.tokens[engine_id], task, EngineStatus(state, _REASONS.get(state, ""), "n1")

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from katana_queue.kq.api import load_patterns
+from katana_queue.kq.api import Severity, load_patterns
 from katana_queue.plugins.Tabs.KatanaQueue.models.log_file import (
     CHUNK,
     LONG,
@@ -299,8 +299,8 @@ def test_severity_by_the_queues_patterns(tmp_path: Path) -> None:
     while scan.step(file):
         pass
     expected = [patterns.classify(line) for line in lines]
-    assert list(scan.errors.lines) == [n for n, kind in enumerate(expected) if kind == "error"]
-    assert list(scan.warnings.lines) == [n for n, kind in enumerate(expected) if kind == "warning"]
+    assert list(scan.errors.lines) == [n for n, found in enumerate(expected) if found is Severity.ERROR]
+    assert list(scan.warnings.lines) == [n for n, found in enumerate(expected) if found is Severity.WARNING]
     assert scan.errors.count == 3000
 
 

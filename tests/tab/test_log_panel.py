@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from katana_queue.kq.api import Severity
 from katana_queue.plugins.Tabs.KatanaQueue.models import log_reader
 from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -149,7 +150,7 @@ def test_errors_are_marked_and_visited(panel: LogPanel, tmp_path: Path, settle: 
     qtbot.keyClick(panel.view, Qt.Key.Key_F8, Qt.KeyboardModifier.ShiftModifier)
     assert panel.view.current_line == 1500
     settle(lambda: panel.view.line(1500) is not None)
-    assert panel.view.line(1500).kind == "error"  # type: ignore[union-attr]
+    assert panel.view.line(1500).severity is Severity.ERROR  # type: ignore[union-attr]
 
 
 def test_wrapped_lines_are_all_in_reach(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:

@@ -11,6 +11,7 @@ from katana_queue.kq.api import (
     AttemptRecord,
     JobSpec,
     JobState,
+    Severity,
 )
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtGui import QColor, QFocusEvent, QImage
@@ -31,7 +32,7 @@ def test_new_job_is_selected_and_its_log_shown(
         out.write("Error: second line\n")
     settle(lambda: log_text(tab) == ["first line", "Error: second line"])
     settle(lambda: tab.log._state.errors.count == 1)
-    assert tab.log.view.line(1).kind == "error"
+    assert tab.log.view.line(1).severity is Severity.ERROR
 
 
 def test_new_job_is_selected_though_the_list_had_the_keyboard_first(

@@ -5,10 +5,9 @@ A method that a plug-in does not implement raises NotImplementedError.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-if TYPE_CHECKING:
-    from .FarmPluginManager import JobRequest
+from ._job_request import JobRequest
 
 __all__ = ["BaseFarmPlugin", "FarmPluginException", "Job", "JobNotFoundException"]
 

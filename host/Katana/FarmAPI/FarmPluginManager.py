@@ -16,6 +16,7 @@ from typing import Any
 from ... import command_line, session
 from ...nodes.scene import active_scene
 from ..Utils import Plugins
+from ._job_request import JobRequest
 from .BaseFarmPlugin import BaseFarmPlugin, Job
 
 __all__ = [
@@ -54,26 +55,6 @@ _lock = threading.Lock()
 
 class FarmPluginManagerException(Exception):
     """A farm plug-in is missing or returned an invalid value. The text is shown to the user."""
-
-
-class JobRequest:
-    """A job to be submitted: `commands`, run in order with `environment`, for the frames `frames`."""
-
-    def __init__(
-        self,
-        nodeName: str,
-        renderContextName: str,
-        frames: list[int],
-        commands: list[str],
-        environment: Any,
-        tempDir: str,
-    ) -> None:
-        self.nodeName = nodeName
-        self.renderContextName = renderContextName
-        self.frames = frames
-        self.commands = commands
-        self.environment = environment
-        self.tempDir = tempDir
 
 
 def Initialize() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ...nodes.scene import active_scene
 from ...nodes.types import NODE_TYPES, node_type
 from .._callbacks import Callbacks, ExecuteCallbacksForType
-from . import _variables as _variables  # the root node needs it
-from ._node import GroupNode, Node, Parameter, Port, _view
+from ._node import Node, Parameter, Port, _view
+from ._root_node import GroupNode
 
 __all__ = [
     "CreateNode",

@@ -12,7 +12,7 @@ from ...nodes.parameters import Kind, ParameterSpec, Value
 from ...nodes.scene import active_scene
 from ...nodes.variables import values_of
 
-__all__ = ["GroupNode", "Node", "Parameter", "Port"]
+__all__ = ["Node", "Parameter", "Port"]
 
 _nodes: weakref.WeakKeyDictionary[GraphNode, Node] = weakref.WeakKeyDictionary()
 _NUMBERS = (Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER)
@@ -147,44 +147,6 @@ class Node:
             return False
         self._node.graph.remove(self._node)
         return True
-
-
-class GroupNode(Node):
-    """A node that contains nodes. The stand-in has only one, the root node."""
-
-    @classmethod
-    def _root(cls) -> GroupNode:
-        return cls.__new__(cls)
-
-    def getName(self) -> str:
-        """Return the root node's name."""
-        return "rootNode"
-
-    def getType(self) -> str:
-        """Return the root node's type."""
-        return "Group"
-
-    def getChildren(self) -> list[Node]:
-        """Return all nodes of the project."""
-        from . import GetAllNodes
-
-        return GetAllNodes()
-
-    def getChild(self, name: str) -> Node | None:
-        """Return the node called `name`, or None."""
-        from . import GetNode
-
-        return GetNode(name)
-
-    def getNumChildren(self) -> int:
-        """Return the number of nodes in the project."""
-        return len(self.getChildren())
-
-    def getParameters(self) -> Parameter:
-        """Return the group of the project's parameters."""
-        from ._variables import _ProjectParameter
-
-        return _ProjectParameter._at()
 
 
 class Port:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom
 
 from ..diagnostics import Diagnostics
 from ..scene import Group, Instances, Matrix
+from .bindings import BindingReader
 from .mesh_parts import Ints, Values
-from .primvars import InstanceValues, padded
+from .place import Place
+from .primvars import InstanceValues, PrimvarReader, padded
 from .values import get
-
-if TYPE_CHECKING:
-    from .traversal import Place, StageWalk
 
 MAX_VARIANTS = 256
 """The most copies of one prototype: each distinct set of instance primvars needs its own meshes."""
@@ -26,11 +25,36 @@ _IN_PROTOTYPES = Usd.TraverseInstanceProxies(
 """Prototypes may be below an `over` or a `class`: only their own specifier is tested."""
 
 
+class PrimVisitor(Protocol):
+    """Reads ordinary prims: the traversal of the stage, which calls InstanceReader in turn."""
+
+    primvars: PrimvarReader
+    bindings: BindingReader
+
+    def visit(
+        self,
+        prims: list[Usd.Prim],
+        above: Place,
+        group: Group,
+        children: Usd.PrimFlagsPredicate | None = None,
+    ) -> None:
+        """Add the prims and all below them to `group`."""
+
+    def add(self, prim: Usd.Prim, place: Place, group: Group) -> None:
+        """Add the prim itself, without its children, to `group`."""
+
+    def place(self, prim: Usd.Prim, above: Place) -> Place | None:
+        """Return the prim's transform and purpose; None when it is invisible or has no valid transform."""
+
+    def is_included(self, place: Place) -> bool:
+        """Return whether prims of this purpose are rendered."""
+
+
 class InstanceReader:
-    """Reads instances for a `StageWalk`."""
+    """Reads instanceable prims and PointInstancers; `walk` reads what their prototypes contain."""
 
     def __init__(
-        self, walk: StageWalk, stage: Usd.Stage, time: Usd.TimeCode, diagnostics: Diagnostics
+        self, walk: PrimVisitor, stage: Usd.Stage, time: Usd.TimeCode, diagnostics: Diagnostics
     ) -> None:
         self._walk = walk
         self._stage = stage
@@ -65,8 +89,6 @@ class InstanceReader:
 
     def _prototype(self, prim: Usd.Prim, place: Place, name: str, children: Usd.PrimFlagsPredicate) -> Group:
         """Read the prim's subtree in its local space; records which primvars it inherits from outside."""
-        from .traversal import Place
-
         walk = self._walk
         prototype = Group(str(prim.GetPath()))
         here = Place(np.eye(4), place.purpose)

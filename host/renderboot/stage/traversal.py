@@ -5,8 +5,6 @@ The other modules of this package read the prims; this one warns of prims that c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from pxr import Sdf, Tf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
@@ -17,12 +15,14 @@ from ..scene import Group, Material, Matrix, Mesh
 from .bindings import BindingReader, without_primvars
 from .curves import KINDS, CurveReader
 from .implicit_prims import SHAPES, ImplicitReader
+from .instancing import InstanceReader
 from .kept import KeptMeshes
 from .lights import LightReader
 from .materials import MaterialReader
 from .mesh_parts import Ints
 from .meshes import MeshReading
 from .not_rendered import mention_not_rendered
+from .place import Place
 from .primvars import PrimvarReader
 from .values import WrongTypeError, get, matrix_of
 
@@ -37,14 +37,6 @@ MAX_DISTANCE = 1e18
 """Scene units from the origin: the renderer squares distances in single precision."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """What a prim inherits from its ancestors: transform, purpose."""
-
-    matrix: Matrix
-    purpose: UsdGeom.Imageable.PurposeInfo
-
-
 class StageWalk:
     """Builds the neutral groups of one stage at one frame."""
 
@@ -57,9 +49,6 @@ class StageWalk:
         cache: PartCache | None,
         kept: KeptMeshes | None = None,
     ) -> None:
-        # Imported here: the two need each other.
-        from .instancing import InstanceReader
-
         self._stage = stage
         self._kept = kept
         self._cache = kept.parts if kept else cache

@@ -34,7 +34,7 @@ from .job_sources import FarmSource, JobSources, start_tasks, stop_tasks
 from .missing_tasks import MissingTasks
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
-from .views.question import ask_first, ask_text, question_about
+from .views.question import REMOVE_MANY, STOP_ALL, ask_first, ask_text, question_about
 
 __all__ = ["JobActions"]
 
@@ -268,14 +268,15 @@ class JobActions(QObject):
             if count > len(on_farms):
                 self._requests.ask_queue("Stop", lambda queue: queue.stop_all_jobs())
 
-        question = question_about("Stop", _named(running), count, self._model.now_s(), always_ask=count > 1)
+        otherwise = STOP_ALL.format(count=count) if count > 1 else ""
+        question = question_about("Stop", _named(running), count, self._model.now_s(), otherwise)
         self._after_question(question, "Stop", stop, count)
 
     def _remove(self) -> None:
         jobs = self.selected()
-        many = len(jobs) >= MANY_TO_REMOVE
+        otherwise = REMOVE_MANY.format(count=len(jobs)) if len(jobs) >= MANY_TO_REMOVE else ""
         self._after_question(
-            question_about("Remove", _named(jobs), len(jobs), self._model.now_s(), always_ask=many),
+            question_about("Remove", _named(jobs), len(jobs), self._model.now_s(), otherwise),
             "Remove",
             lambda: self._requests.ask_each("Remove", jobs, lambda source, ids: source.remove_jobs(ids)),
             len(jobs),

@@ -66,7 +66,7 @@ class Notifier(QObject):
         if self._tray is None:
             icon = QApplication.windowIcon()
             if icon.isNull():  # without an icon the tray shows nothing, and Qt complains
-                icon = QIcon(state_pixmap("Running", QApplication.palette(), 2.0, 32))
+                icon = QIcon(state_pixmap(JobState.RUNNING, QApplication.palette(), 2.0, 32))
             self._tray = QSystemTrayIcon(icon, self)
             self._tray.setToolTip("Katana Queue")
         self._tray.show()

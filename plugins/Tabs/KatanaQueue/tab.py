@@ -25,6 +25,7 @@ from ....kq.api import (
     QueueChange,
     QueueClient,
     QueueRecord,
+    Severity,
     TaskState,
     current_session,
     why_jobs_wait,
@@ -219,9 +220,9 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             return
         problem = queue_session.problem()
         if problem:
-            self.banner.show_text(f"Katana Queue could not start: {problem}", "Failed")
+            self.banner.show_text(f"Katana Queue could not start: {problem}", Severity.ERROR)
         else:
-            self.banner.show_text("Katana Queue starts when the desktop has started.", "Waiting")
+            self.banner.show_text("Katana Queue starts when the desktop has started.", JobState.WAITING)
         self._show_counts()
         self._session_timer.start()
 
@@ -276,7 +277,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def _show_banner(self) -> None:
         self.banner.show_queue(self._status, self._message, self._queue)
         if self._status == ConnectionStatus.CONNECTED and not self.banner.text:
-            self.banner.show_text(queue_session.warning() or site_farms.unknown_farms(), "warning")
+            self.banner.show_text(queue_session.warning() or site_farms.unknown_farms(), Severity.WARNING)
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
         source = self.sources.of(self.model.job(job_id))

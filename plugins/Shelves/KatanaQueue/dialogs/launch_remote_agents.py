@@ -33,9 +33,11 @@ from PySide6.QtWidgets import (
 from .....kq.api import (
     MAX_AGENTS,
     FoundHost,
+    JobState,
     RemoteChoices,
     RemoteHost,
     RemoteStep,
+    Severity,
     StepState,
     current_session,
     local_user,
@@ -44,7 +46,7 @@ from .....kq.api import (
 )
 from ....ui.icons import state_pixmap
 from ....ui.shortcut_override import accept_own_keys
-from ....ui.theme import colour_text, state_colour
+from ....ui.theme import ShownState, colour_text, state_colour
 from .background import Background
 from .form import FilledIn, hint, label, row
 from .prompts import Questions
@@ -54,11 +56,11 @@ from .single_dialog import SingleDialog
 
 __all__ = ["LaunchRemoteAgentsDialog"]
 
-_STATES = {
-    StepState.RUNNING: "Running",
-    StepState.DONE: "Completed",
-    StepState.NOTE: "warning",
-    StepState.FAILED: "Failed",
+_STATES: dict[StepState, ShownState] = {
+    StepState.RUNNING: JobState.RUNNING,
+    StepState.DONE: JobState.COMPLETED,
+    StepState.NOTE: Severity.WARNING,
+    StepState.FAILED: JobState.FAILED,
 }
 
 
@@ -319,11 +321,11 @@ class LaunchRemoteAgentsDialog(SingleDialog):
         self.cancel.setEnabled(busy)
         self.copy.setEnabled(self._list.topLevelItemCount() > 0)
         if problem and host.host:
-            text, state = problem, "Failed"
+            text, severity = problem, Severity.ERROR
         else:
-            text, state = warning_about(host) or self._lookup_problem, "warning"
+            text, severity = warning_about(host) or self._lookup_problem, Severity.WARNING
         self._problem.setText(text)
-        colour_text(self._problem, state_colour(state, self.palette()))
+        colour_text(self._problem, state_colour(severity, self.palette()))
 
     def _run(self, what: str) -> None:
         steps, questions, host = self._steps, self._questions, self.described()

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .....kq.api import KqError, fill_picture
+from .....kq.api import KqError, Severity, fill_picture
 from ....ui.shortcut_override import accept_own_keys
 from ....ui.theme import COMPACT_BUTTONS, SPACING, colour_text, state_colour
 from . import katana_project as project
@@ -186,7 +186,7 @@ class StartMultipleRendersDialog(SingleDialog):
         if not problem and not self.send_to.count():
             problem = "No farm plug-in is registered."
         if problem:
-            colour_text(self.count, state_colour("Failed", self.palette()))
+            colour_text(self.count, state_colour(Severity.ERROR, self.palette()))
             self.count.setText(problem)
         else:
             colour_text(self.count, self.palette().color(QPalette.ColorRole.WindowText))

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from .....kq.api import JobRecord, TaskRecord, elapsed_s, job_state_text, reason_of, warning_text
+from .....kq.api import (
+    JobRecord,
+    JobState,
+    TaskRecord,
+    TaskState,
+    elapsed_s,
+    job_state_text,
+    reason_of,
+    warning_text,
+)
 
 __all__ = [
     "COLUMNS",
@@ -109,7 +118,7 @@ def bytes_text(count: float | None) -> str:
 
 def remaining_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
     """Estimate the remaining seconds from the progress so far; None when not running or too early."""
-    if record.state != "Running" or record.progress is None or record.started is None:
+    if record.state not in _RUNNING or record.progress is None or record.started is None:
         return None
     if isinstance(record, JobRecord) and record.is_live:
         return None
@@ -137,7 +146,14 @@ def _progress_value(record: JobRecord) -> float:
     return -1.0 if record.progress is None or record.is_live else record.progress
 
 
-_STATE_ORDER = {"Running": 0.0, "Waiting": 1.0, "Failed": 2.0, "Cancelled": 3.0, "Completed": 4.0}
+_RUNNING = (JobState.RUNNING, TaskState.RUNNING)
+_STATE_ORDER = {
+    JobState.RUNNING: 0.0,
+    JobState.WAITING: 1.0,
+    JobState.FAILED: 2.0,
+    JobState.CANCELLED: 3.0,
+    JobState.COMPLETED: 4.0,
+}
 
 
 QUEUE_TITLE = "Katana Queue"
@@ -199,7 +215,9 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         72,
         92,
         _remaining_text,
-        lambda r: _LAST if r.progress is None or r.is_live or r.state != "Running" else -r.progress,
+        lambda r: (
+            _LAST if r.progress is None or r.is_live or r.state is not JobState.RUNNING else -r.progress
+        ),
         right=True,
         hint="An estimate, from the progress so far",
     ),

@@ -14,6 +14,8 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from .....kq.api import Severity
+
 __all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogProblem", "as_text"]
 
 CHUNK = 64 * 1024
@@ -42,7 +44,7 @@ class LogLine(NamedTuple):
     """One line to show."""
 
     text: str
-    kind: str = ""
+    severity: Severity | None = None
     """Its severity: error, warning or empty."""
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from .....kq.api import OutputPatterns
+from .....kq.api import OutputPatterns, Severity
 from .log_file import LONGEST, LogFile
 
 __all__ = ["BadPattern", "FoldScan", "LineMarks", "Search", "SeverityScan", "TextScan"]
@@ -164,10 +164,11 @@ class SeverityScan(_Scan):
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
         # Only lines with one of the words are decoded and matched; most have none.
         for number, start, end in self._search.lines(data, first_line):
-            kind = self._patterns.classify(data[start : min(end, start + LONGEST)].decode("utf-8", "replace"))
-            if kind == "error":
+            line = data[start : min(end, start + LONGEST)].decode("utf-8", "replace")
+            severity = self._patterns.classify(line)
+            if severity is Severity.ERROR:
                 self.errors.add(number)
-            elif kind == "warning":
+            elif severity is Severity.WARNING:
                 self.warnings.add(number)
             yield
 
@@ -190,7 +191,7 @@ class FoldScan(_Scan):
             # Of a line overwritten by carriage returns, match the last state.
             line = data[start : min(end, start + LONGEST)].removesuffix(b"\r").rpartition(b"\r")[2]
             is_folded = self._patterns.progress(line) is not None or self._patterns.picture(line) is not None
-            if is_folded and not self._patterns.classify(line.decode("utf-8", "replace")):
+            if is_folded and self._patterns.classify(line.decode("utf-8", "replace")) is None:
                 self.lines.add(number)
             yield
 

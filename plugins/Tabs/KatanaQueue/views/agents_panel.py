@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -32,7 +33,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .....kq.api import MAX_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord
+from .....kq.api import MAX_AGENTS, AgentRecord, AgentState, KqError, QueueClient, QueueRecord, TaskState
 from ....ui.icons import state_pixmap
 from ....ui.theme import ROOMY_HEADER, faded, row_height, state_colour
 from ..bridge import QueueBridge
@@ -44,6 +45,9 @@ from .question import LONG_S, ask_first
 __all__ = ["AgentsPanel"]
 
 _MARGIN = 8
+
+AgentRequest = Callable[[QueueClient, list[str]], Future[None]]
+"""A method of the client for some Agents, by their ids."""
 
 
 class AgentsPanel(QWidget):
@@ -68,12 +72,12 @@ class AgentsPanel(QWidget):
         self.restart = self._action(
             "Restart",
             "End it with what it runs, and start it again",
-            lambda: self._end("Restart", "restart_agents"),
+            lambda: self._end("Restart", QueueClient.restart_agents),
         )
         self.remove = self._action(
             "Remove",
             "End it with what it runs; of local ones keep one fewer",
-            lambda: self._end("Remove", "end_agents"),
+            lambda: self._end("Remove", QueueClient.end_agents),
         )
         self.count = QSpinBox(self)
         self.count.setRange(0, MAX_AGENTS)
@@ -200,8 +204,9 @@ class AgentsPanel(QWidget):
         agents = self._model.agents()
         self.none.setVisible(live and not agents)
         hosts = {agent.host for agent in agents if not agent.local}
-        lost = sum(agent.state == "Lost" for agent in agents)
-        parts = [f"{sum(agent.state == 'Busy' for agent in agents)} of {len(agents)} busy"] if agents else []
+        states = Counter(agent.state for agent in agents)
+        busy, lost = states[AgentState.BUSY], states[AgentState.LOST]
+        parts = [f"{busy} of {len(agents)} busy"] if agents else []
         if hosts:
             parts.append("1 remote host" if len(hosts) == 1 else f"{len(hosts)} remote hosts")
         if lost:
@@ -210,32 +215,35 @@ class AgentsPanel(QWidget):
 
     def _drain(self) -> None:
         chosen = self.selected()
-        what, method = ("Resume", "resume_agents") if _are_draining(chosen) else ("Drain", "drain_agents")
-        self._ask(what, method, [agent.id for agent in chosen])
+        ids = [agent.id for agent in chosen]
+        if _are_draining(chosen):
+            self._request("Resume", QueueClient.resume_agents, ids)
+        else:
+            self._request("Drain", QueueClient.drain_agents, ids)
 
-    def _end(self, verb: str, method: str) -> None:
-        """End the selected Agents by `method` of the client; ask first if one has a long-running render."""
+    def _end(self, verb: str, request: AgentRequest) -> None:
+        """Send `request` for the selected Agents; ask first if one has a long-running render."""
         ids = [agent.id for agent in self.selected()]
         now_s = self._model.now_s()
-        busy_s = [now_s - agent.since for agent in self.selected() if agent.state == AgentState.BUSY]
+        busy_s = [now_s - agent.since for agent in self.selected() if agent.state is AgentState.BUSY]
         longest_s = max(busy_s, default=0.0)
         if longest_s < LONG_S:
-            self._ask(verb, method, ids)
+            self._request(verb, request, ids)
             return
         which = ids[0] if len(ids) == 1 else f"{len(ids)} Agents"
         question = (
             f"A render has run for {span_text(longest_s)} there, and would start again from the beginning. "
             f"{verb} {which}?"
         )
-        ask_first(self, question, verb, lambda: self._ask(verb, method, ids))
+        ask_first(self, question, verb, lambda: self._request(verb, request, ids))
 
-    def _ask(self, what: str, method: str, ids: list[str]) -> None:
+    def _request(self, what: str, request: AgentRequest, ids: list[str]) -> None:
         self.refused.emit("")
         if self._client is None:  # disconnected while a menu or a dialog was open
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
         elif ids:
-            call: Callable[[list[str]], Future[None]] = getattr(self._client, method)
-            self._watch(what, lambda: call(ids))
+            client = self._client
+            self._watch(what, lambda: request(client, ids))
 
     def _set_count(self) -> None:
         client, count = self._client, self.count.value()
@@ -280,10 +288,12 @@ class _AgentDelegate(QStyledItemDelegate):
         if not option.state & QStyle.StateFlag.State_Enabled:
             painter.setOpacity(0.5)
         if index.column() == AgentsModel.STATE:
-            state = "Stopping" if agent.draining and agent.state != "Lost" else str(agent.state)
+            state = (
+                TaskState.STOPPING if agent.draining and agent.state is not AgentState.LOST else agent.state
+            )
             colour = colour if selected else state_colour(state, palette)
             ratio = painter.device().devicePixelRatioF()
-            pixmap = state_pixmap(str(agent.state), palette, ratio, 14, colour)
+            pixmap = state_pixmap(agent.state, palette, ratio, 14, colour)
             painter.drawPixmap(inner.left(), inner.center().y() - 6, pixmap)
             inner.setLeft(inner.left() + 20)
         painter.setPen(colour)

@@ -14,9 +14,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .....kq.api import ConnectionStatus, QueueRecord
+from .....kq.api import ConnectionStatus, JobState, QueueRecord, Severity
 from ....ui.icons import state_pixmap
-from ....ui.theme import PLAIN_LABELS, SPACING, colour_text, faded, state_colour
+from ....ui.theme import PLAIN_LABELS, SPACING, ShownState, colour_text, faded, state_colour
 
 __all__ = ["Banner", "EmptyPage", "Notice"]
 
@@ -38,7 +38,7 @@ class Banner(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = "Waiting"
+        self._state: ShownState = JobState.WAITING
         self.setStyleSheet(PLAIN_LABELS)
         self._icon = QLabel(self)
         self._text = QLabel(self)
@@ -59,7 +59,7 @@ class Banner(QWidget):
         layout.addWidget(self.resume)
         self.hide()
 
-    def show_text(self, text: str, state: str, busy: bool = False) -> None:
+    def show_text(self, text: str, state: ShownState, busy: bool = False) -> None:
         """Show `text` in the colour of `state`, with a progress bar if `busy`; hide if `text` is empty."""
         self._state = state
         text = _capitalized(text)
@@ -81,19 +81,20 @@ class Banner(QWidget):
         """
         match status:
             case ConnectionStatus.STARTING:
-                self.show_text(message or "Katana Queue is starting …", "Running", busy=True)
+                self.show_text(message or "Katana Queue is starting …", JobState.RUNNING, busy=True)
             case ConnectionStatus.LOST:
                 why = message or "The connection to Katana Queue is gone; connecting again."
-                self.show_text(f"{_capitalized(why)} What is shown may be old.", "Failed", busy=True)
+                self.show_text(f"{_capitalized(why)} What is shown may be old.", Severity.ERROR, busy=True)
             case ConnectionStatus.ENDED:
-                self.show_text(message or "Katana Queue has ended.", "Cancelled")
+                self.show_text(message or "Katana Queue has ended.", JobState.CANCELLED)
             case _ if queue.problem:
-                self.show_text(queue.problem, "warning")
+                self.show_text(queue.problem, Severity.WARNING)
             case _ if queue.paused:
-                self.show_text("The queue is paused: nothing more is started until it is resumed.", "warning")
+                paused = "The queue is paused: nothing more is started until it is resumed."
+                self.show_text(paused, Severity.WARNING)
                 self.resume.show()
             case _:
-                self.show_text("", "Waiting")
+                self.show_text("", JobState.WAITING)
 
     @property
     def text(self) -> str:

@@ -21,9 +21,9 @@ from PySide6.QtGui import (
     QStaticText,
 )
 
-from .....kq.api import JobRecord, TaskRecord, TaskState, warning_text
+from .....kq.api import JobRecord, JobState, Severity, TaskRecord, TaskState, warning_text
 from ....ui.icons import state_pixmap
-from ....ui.theme import faded, is_dark, row_height, state_colour
+from ....ui.theme import ShownState, faded, is_dark, row_height, state_colour
 from ..models.columns import COLUMNS, Column
 from ..models.frame_states import FrameStates, has_frame_bar, pixels
 from ..models.jobs import JobsModel
@@ -58,6 +58,8 @@ _NO_PEN = Qt.PenStyle.NoPen
 _NO_BRUSH = Qt.BrushStyle.NoBrush
 _ANTIALIASING = QPainter.RenderHint.Antialiasing
 
+_FAILED = (JobState.FAILED, TaskState.FAILED)
+
 Record = JobRecord | TaskRecord
 
 
@@ -77,9 +79,10 @@ class RowPainter:
         self._font_key = ""
         self._texts: OrderedDict[tuple[str, int, bool], tuple[QStaticText, float, float]] = OrderedDict()
         self._palette_key = (0, 0.0)
-        self._bars: dict[str, QColor] = {}  # by state
+        self._bars: dict[ShownState, QColor] = {}
         self._bars_of_frames: OrderedDict[str, tuple[bytes, int, QImage]] = OrderedDict()  # by job id
-        self._states: dict[tuple[str, bool], tuple[QPixmap, QColor]] = {}  # by state and whether selected
+        # By state and whether the row is selected.
+        self._states: dict[tuple[ShownState, bool], tuple[QPixmap, QColor]] = {}
 
     def begin(
         self,
@@ -176,10 +179,10 @@ class RowPainter:
             painter.drawRect(left, top, width - 1, self._height - 1)
 
     def _reason_colour(self, record: Record, text: str) -> QColor:
-        if record.state == "Failed":
-            return state_colour("Failed", self._palette)
+        if record.state in _FAILED:
+            return state_colour(Severity.ERROR, self._palette)
         if text == warning_text(record):
-            return state_colour("warning", self._palette)
+            return state_colour(Severity.WARNING, self._palette)
         return self._text
 
     def _paint_text(
@@ -227,7 +230,7 @@ class RowPainter:
 
     def _paint_state(self, record: Record, x: int, top: int, width: int, selected: bool) -> None:
         stopping = isinstance(record, JobRecord) and record.stopping
-        state = "Stopping" if stopping else record.state.value
+        state = TaskState.STOPPING if stopping else record.state
         known = self._states.get((state, selected))
         if known is None:
             colour = self._highlighted if selected else state_colour(state, self._palette)
@@ -236,7 +239,7 @@ class RowPainter:
         pixmap, colour = known
         self._painter.drawPixmap(x + MARGIN, top + (self._height - _ICON) // 2, pixmap)
         start = x + MARGIN + _ICON + 6
-        self._paint_text(state, start, top, x + width - start - 2, colour, False, False)
+        self._paint_text(state.value, start, top, x + width - start - 2, colour, False, False)
 
     def _paint_progress(
         self, record: Record, text: str, x: int, top: int, width: int, colour: QColor
@@ -271,7 +274,7 @@ class RowPainter:
             painter.drawRoundedRect(bar, 3, 3)
             if done > 0:
                 bar.setWidth(max(4.0, bar.width() * done))
-                painter.setBrush(self._bar_colour(record.state.value))
+                painter.setBrush(self._bar_colour(record.state))
                 painter.drawRoundedRect(bar, 3, 3)
             painter.setRenderHint(_ANTIALIASING, False)
         if text:
@@ -308,7 +311,7 @@ class RowPainter:
         self._bars_of_frames[job_id] = (shown, width, image)
         return image
 
-    def _bar_colour(self, state: str) -> QColor:
+    def _bar_colour(self, state: ShownState) -> QColor:
         if state not in self._bars:
             alpha = 0.55 if is_dark(self._palette) else 0.4
             self._bars[state] = faded(state_colour(state, self._palette), alpha)

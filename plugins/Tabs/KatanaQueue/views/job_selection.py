@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QObject, Signal
+from PySide6.QtWidgets import QAbstractItemView
 
 from ..models.jobs import JobsModel
-
-if TYPE_CHECKING:
-    from .jobs_view import JobsView
 
 __all__ = ["JobSelection"]
 
@@ -29,7 +26,7 @@ class JobSelection(QObject):
 
     changed = Signal()
 
-    def __init__(self, view: JobsView, jobs: JobsModel) -> None:
+    def __init__(self, view: QAbstractItemView, jobs: JobsModel) -> None:
         super().__init__(view)
         self._view, self._jobs = view, jobs
         self._remembered: tuple[list[str], str, int | None] = ([], "", None)
@@ -69,6 +66,14 @@ class JobSelection(QObject):
         """Whether any row is selected."""
         return self._view.selectionModel().hasSelection()
 
+    def current(self) -> tuple[str, int | None]:
+        """Return the current row's job id and task index; the id is empty without a current row, and the
+        index None in a job's own row."""
+        row = self._view.currentIndex().row()
+        if not 0 <= row < self._jobs.rowCount():
+            return "", None
+        return self._jobs.job_id(row), self._jobs.task(row)
+
     def has_current(self) -> bool:
         """Whether the current row is selected: it is not after its job was removed and Qt chose another."""
         return self._view.selectionModel().isSelected(self._view.currentIndex().siblingAtColumn(0))
@@ -90,7 +95,7 @@ class JobSelection(QObject):
 
     def remember(self) -> None:
         """Save the selection before the model is reset."""
-        self._remembered = (self.job_ids(), *self._view.current())
+        self._remembered = (self.job_ids(), *self.current())
 
     def recall(self) -> None:
         """Restore the saved selection after the model was reset, as far as its jobs are still shown."""

@@ -119,10 +119,7 @@ class JobsView(QTableView):
     def current(self) -> tuple[str, int | None]:
         """Return the current row's job id and task index; the id is empty without a current row, and the
         index None in a job's own row."""
-        row = self.currentIndex().row()
-        if not 0 <= row < self._jobs.rowCount():
-            return "", None
-        return self._jobs.job_id(row), self._jobs.task(row)
+        return self.chosen.current()
 
     def show_job(self, job_id: str) -> bool:
         """Select a job, scroll to it and give it the focus; returns whether it is shown."""

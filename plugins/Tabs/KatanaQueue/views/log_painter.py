@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette
 
-from ....ui.theme import faded, is_dark, severity_colour
+from .....kq.api import Severity
+from ....ui.theme import faded, is_dark, state_colour
 from ..models.log_file import LogLine
 from .line_layout import LineLayout
 from .log_selection import Selection
@@ -95,14 +96,14 @@ class LinePainter:
         caret = selection.caret.line if selection is not None and has_focus else -1
         visited = selection.caret.line if selection is not None and selection.whole_line else -1
         for y, line, known, rows in shown:
-            self.ground(y, known.kind, rows, line == visited)
+            self.ground(y, known.severity, rows, line == visited)
             if selection is not None:
                 self.number(y, line, line == caret)
         self.texts_only()
         strength = 0.22 if visited >= 0 else 0.75
         for y, line, known, _rows in shown:
             # An error or a warning that was jumped to keeps its own colour, without the selection's.
-            is_plain = selection is not None and not (line == visited and known.kind)
+            is_plain = selection is not None and not (line == visited and known.severity)
             columns = selection.columns(line) if selection is not None and is_plain else None
             self.line(y, known.text, columns, strength)
         self._painter.setClipping(False)
@@ -123,12 +124,12 @@ class LinePainter:
         if is_current:
             self._painter.setPen(self._dim)
 
-    def ground(self, y: int, kind: str, rows: int, is_visited: bool) -> None:
+    def ground(self, y: int, severity: Severity | None, rows: int, is_visited: bool) -> None:
         """Draw the background of an error or a warning of `rows` rows; stronger if it was jumped to."""
-        if not kind:
+        if severity is None:
             return
-        colour = severity_colour(kind, self._palette)
-        tint = (0.20 if kind == "error" else 0.11) if is_dark(self._palette) else 0.12
+        colour = state_colour(severity, self._palette)
+        tint = (0.20 if severity is Severity.ERROR else 0.11) if is_dark(self._palette) else 0.12
         tint *= 2 if is_visited else 1
         left, height = self._metrics.gutter - 8, self._metrics.line_height * rows
         self._painter.fillRect(QRect(left, y, self._area.width(), height), faded(colour, tint))
@@ -163,24 +164,24 @@ class LinePainter:
                 x = metrics.gutter + layout.x(text, start) - left
                 self._painter.drawText(QPointF(x, top + metrics.ascent), text[start:end])
 
-    def marks(self, marks: Sequence[tuple[float, str]]) -> None:
+    def marks(self, marks: Sequence[tuple[float, Severity]]) -> None:
         """Draw the positions of errors and warnings in the whole log, along the right edge."""
         height = self._area.height()
         # Of several at the same height, only the last one is drawn.
-        seen: dict[int, str] = {}
-        for place, kind in marks:
+        seen: dict[int, Severity] = {}
+        for place, severity in marks:
             y = min(height - 1, int(place * height)) // _MARK_HEIGHT * _MARK_HEIGHT
             seen.pop(y, None)
-            seen[y] = kind
-        colours = {kind: severity_colour(kind, self._palette) for kind in set(seen.values())}
+            seen[y] = severity
+        colours = {each: state_colour(each, self._palette) for each in set(seen.values())}
         left = self._area.right() - 5
-        for y, kind in seen.items():
-            self._painter.fillRect(left, y, 4, _MARK_HEIGHT, colours[kind])
+        for y, severity in seen.items():
+            self._painter.fillRect(left, y, 4, _MARK_HEIGHT, colours[severity])
 
     def _matches(self, text: str, start: int, end: int, left: float, top: int) -> None:
         if self._highlight is None or not text:
             return
-        colour = faded(severity_colour("warning", self._palette), 0.45)
+        colour = faded(state_colour(Severity.WARNING, self._palette), 0.45)
         for match in self._highlight.finditer(text):
             self._span(text, max(match.start(), start), min(match.end(), end), left, top, colour)
 

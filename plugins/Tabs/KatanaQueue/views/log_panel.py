@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .....kq.api import AttemptRecord
+from .....kq.api import AttemptRecord, Severity
 from ....ui.icons import tool_icon
 from ....ui.open_external import open_with_system
 from ..models.log_reader import MAX_FOLDED, LogReader, LogState
@@ -159,11 +159,14 @@ class LogPanel(QWidget):
 
     def _show_marks(self) -> None:
         count = self._state.line_count
-        marks: list[tuple[float, str]] = []
+        marks: list[tuple[float, Severity]] = []
         if count:
-            for kind, lines in (("warning", self._state.warnings.lines), ("error", self._state.errors.lines)):
+            for severity, lines in (
+                (Severity.WARNING, self._state.warnings.lines),
+                (Severity.ERROR, self._state.errors.lines),
+            ):
                 step = max(1, len(lines) // MAX_DRAWN_MARKS)
-                marks += [(lines[at] / count, kind) for at in range(0, len(lines), step)]
+                marks += [(lines[at] / count, severity) for at in range(0, len(lines), step)]
         self.view.set_marks(tuple(marks))
 
     def _show_counts(self) -> None:
@@ -235,7 +238,7 @@ class LogPanel(QWidget):
                 self._search = Search(text, self._regex.isChecked(), self._case.isChecked())
             except BadPattern as wrong:
                 problem = str(wrong)
-        self._search_problem.show_text(problem, "warning")
+        self._search_problem.show_text(problem, Severity.WARNING)
         self._jump = self._search is not None
         self.reader.search(self._search)
         self.view.set_highlight(self._search.pattern if self._search else None)

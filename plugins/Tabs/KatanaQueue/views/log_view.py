@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
+from .....kq.api import Severity
 from ....ui.theme import draw_message
 from ..models.folding import Folding
 from ..models.log_file import LogLine
@@ -29,7 +30,7 @@ from .log_selection import Position, Selection
 
 __all__ = ["LogView"]
 
-_WAIT = LogLine("", "")
+_WAIT = LogLine("")
 WHEEL_STEP = 120
 """The wheel's angleDelta for QApplication.wheelScrollLines() lines."""
 
@@ -67,7 +68,7 @@ class LogView(QAbstractScrollArea):
         self._row_in_line = 0  # with wrap: how many rows of the top line are scrolled out of view
         self._selection = Selection()
         self._highlight: re.Pattern[str] | None = None
-        self._marks: Sequence[tuple[float, str]] = ()
+        self._marks: Sequence[tuple[float, Severity]] = ()
         self._drag = QTimer(self, interval=40)
         self._drag.timeout.connect(self._drag_on)
         self.folding = Folding()
@@ -129,8 +130,8 @@ class LogView(QAbstractScrollArea):
             self._message = ""
             self.viewport().update()
 
-    def set_marks(self, marks: Sequence[tuple[float, str]]) -> None:
-        """Set the marks of errors and warnings: relative position in the log, 0 to 1, and kind."""
+    def set_marks(self, marks: Sequence[tuple[float, Severity]]) -> None:
+        """Set the marks of errors and warnings: relative position in the log, 0 to 1, and severity."""
         if marks != self._marks:
             self._marks = marks
             self.viewport().update()

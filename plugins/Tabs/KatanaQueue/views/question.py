@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 
-from .....kq.api import JobRecord, TaskRecord, elapsed_s
+from .....kq.api import JobRecord, JobState, TaskRecord, TaskState, elapsed_s
 from ....ui.shortcut_override import accept_own_keys
 from ..models.columns import span_text
 
-__all__ = ["LONG_S", "ask_first", "ask_text", "question_about"]
+__all__ = ["LONG_S", "REMOVE_MANY", "STOP_ALL", "ask_first", "ask_text", "question_about"]
 
+_RUNNING = (JobState.RUNNING, TaskState.RUNNING)
 LONG_S = 600.0
 """In seconds: the run time from which on a render is ended only after a question."""
+
+STOP_ALL = "Stop all {count:,} jobs that wait or run?"
+REMOVE_MANY = "Remove {count:,} jobs, with their logs and preview pictures?"
 
 
 def question_about(
@@ -22,7 +26,7 @@ def question_about(
     records: Iterable[tuple[str, JobRecord | TaskRecord]],
     count: int,
     now_s: float,
-    always_ask: bool = False,
+    otherwise: str = "",
     what: str = "jobs",
 ) -> str:
     """Return the question to ask before jobs or tasks are stopped or removed; empty if none is needed.
@@ -32,19 +36,15 @@ def question_about(
         records: the names and records of those that may be running.
         count: the number of all jobs and tasks to stop or remove.
         now_s: the time of the queue's clock, in seconds since the epoch.
-        always_ask: ask even if none of them has run for LONG_S.
+        otherwise: the question if none of them has run for LONG_S; empty if none is needed then.
         what: the plural noun for them in the question.
     """
-    running = [(elapsed_s(each, now_s) or 0.0, name) for name, each in records if each.state == "Running"]
+    running = [(elapsed_s(each, now_s) or 0.0, name) for name, each in records if each.state in _RUNNING]
     longest_s, longest = max(running, default=(0.0, ""))
     if longest_s >= LONG_S:
         which = "it" if count == 1 else f"all {count:,} {what}"
         return f"{longest} has been rendering for {span_text(longest_s)}. {verb} {which}?"
-    if not always_ask:
-        return ""
-    if verb == "Remove":
-        return f"Remove {count:,} jobs, with their logs and preview pictures?"
-    return f"{verb} all {count:,} jobs that wait or run?"
+    return otherwise
 
 
 def ask_first(parent: QWidget, question: str, verb: str, call: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The project's graph state variables in Katana's API: the root node's parameters below `variables`."""
+"""The root node in Katana's API. Its parameters below `variables` are the project's graph state variables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,45 @@ from typing import Any
 
 from ...nodes.scene import active_scene
 from ...nodes.variables import Variable
-from ._node import GroupNode, Parameter
+from ._node import Node, Parameter, _view
 
-__all__: list[str] = []
+__all__ = ["GroupNode"]
 
 _ROOT = "rootNode"
 _VARIABLES = "variables"
+
+
+class GroupNode(Node):
+    """A node that contains nodes. The stand-in has only one, the root node."""
+
+    @classmethod
+    def _root(cls) -> GroupNode:
+        return cls.__new__(cls)
+
+    def getName(self) -> str:
+        """Return the root node's name."""
+        return "rootNode"
+
+    def getType(self) -> str:
+        """Return the root node's type."""
+        return "Group"
+
+    def getChildren(self) -> list[Node]:
+        """Return all nodes of the project."""
+        return sorted(map(_view, active_scene().graph.nodes), key=Node.getName)
+
+    def getChild(self, name: str) -> Node | None:
+        """Return the node called `name`, or None."""
+        node = active_scene().graph.find(name)
+        return None if node is None else _view(node)
+
+    def getNumChildren(self) -> int:
+        """Return the number of nodes in the project."""
+        return len(self.getChildren())
+
+    def getParameters(self) -> Parameter:
+        """Return the group of the project's parameters."""
+        return _ProjectParameter._at()
 
 
 class _ProjectParameter(Parameter):
