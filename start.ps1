@@ -15,7 +15,7 @@ picture, the render log and a screenshot of the window, and ends.
   --node NAME   the node to render (default: the first Render node)
   --frame N     the frame to render
   --out DIR     where the picture, log and screenshot go (default: out)
-  --agents N    local agents to keep running (default: KQ_NUM_AGENTS, else 2)
+  --agents N    number of local Agents (default: KQ_NUM_AGENTS, else 2)
   --headless    render off screen and end
   -h, --help    show this text and end
 '@

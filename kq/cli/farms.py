@@ -36,7 +36,7 @@ def add_farm_commands(
     add_submit_options: Callable[[argparse.ArgumentParser], None],
 ) -> None:
     """Add `farm` and what follows it to the parser."""
-    summary = "jobs on a render farm: check, submit, jobs, tasks, log, stop, start, start-now"
+    summary = "submit and manage jobs on a render farm"
     farm = commands.add_parser("farm", help=summary, description=summary)
     actions = farm.add_subparsers(required=True, metavar="ACTION")
 
@@ -45,7 +45,12 @@ def add_farm_commands(
             name, parents=[common], help=help_, description=help_
         )
         action.set_defaults(run=lambda options: _with_farm(run, options))
-        action.add_argument("--farm", choices=FARM_NAMES, default=FARM_NAMES[0])
+        action.add_argument(
+            "--farm",
+            choices=FARM_NAMES,
+            default=FARM_NAMES[0],
+            help=f"the farm to use; default: {FARM_NAMES[0]}",
+        )
         return action
 
     def add_options(action: argparse.ArgumentParser) -> None:
@@ -54,27 +59,40 @@ def add_farm_commands(
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="for the engine, as partition=short",
+            help="an option of the farm, for example partition=short; may be repeated",
         )
 
-    add_options(add("check", _check, "say whether the farm answers, and would take such a job"))
-    submit = add("submit", _submit, "give a job to the farm and print its id")
+    add_options(add("check", _check, "check that the farm replies, and accepts these options"))
+    submit = add("submit", _submit, "submit a job to the farm, and print its id")
     add_submit_options(submit)
     add_options(submit)
-    add("jobs", _jobs, "list the jobs on the farm").add_argument("--json", action="store_true")
+    add("jobs", _jobs, "list the jobs on the farm").add_argument(
+        "--json", action="store_true", help="print JSON"
+    )
     for name, run, help_ in (
         ("tasks", _tasks, "list the tasks of a job"),
         ("stop", _stop, "stop a job"),
-        ("start", _start, "run again what of a job failed or was cancelled"),
+        ("start", _start, "start the tasks of a job again that failed or were cancelled"),
     ):
         add(name, run, help_).add_argument("id", metavar="ID")
     for name, run, help_ in (
         ("log", _log, "print the log of a task's latest attempt"),
-        ("start-now", _start_now, "start a task that the farm holds back"),
+        (
+            "start-now",
+            _start_now,
+            "start a task now that the farm delays, for example after the loss of a node",
+        ),
     ):
         action = add(name, run, help_)
         action.add_argument("id", metavar="ID")
-        action.add_argument("task", metavar="TASK", type=int, nargs="?", default=0)
+        action.add_argument(
+            "task",
+            metavar="TASK",
+            type=int,
+            nargs="?",
+            default=0,
+            help="number of the task, from 0; default: 0",
+        )
 
 
 def _with_farm(run: Callable[[Farm, argparse.Namespace], int], options: argparse.Namespace) -> int:

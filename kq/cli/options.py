@@ -1,4 +1,4 @@
-"""The parser of the `kq` command: what may be asked, and what is run for it."""
+"""The argument parser of the `kq` command."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ __all__ = ["make_parser"]
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser. `run` of what it returns takes that and returns the exit code; it may raise KqError."""
-    parser = argparse.ArgumentParser(prog="kq", description="A local render queue.")
+    """Return the parser. Its result has `run`, which takes that result and returns the exit code, or raises
+    KqError.
+    """
+    parser = argparse.ArgumentParser(
+        prog="kq",
+        description="A render queue on this machine. Start one with `kq serve`, or open the desktop.",
+    )
     parser.add_argument("--version", action="version", version=f"kq {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--data-root", metavar="DIR", help="default: KQ_DATA_ROOT, else a folder of the user's"
+        "--data-root",
+        metavar="DIR",
+        help="folder with history, logs and pictures; default: $KQ_DATA_ROOT, or else a folder in your home",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -32,61 +39,96 @@ def make_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    serve = add("serve", serving.serve, "run a queue without a desktop")
-    serve.add_argument("--agents", type=_whole, metavar="N", help="default: KQ_NUM_AGENTS, else 2")
-    serve.add_argument("--lifeline", action="store_true", help="end when standard input ends")
-    submit = add("submit", jobs.submit, "queue a job and print its id")
+    serve = add("serve", serving.serve, "run a queue without a desktop, until Ctrl-C")
+    serve.add_argument(
+        "--agents",
+        type=_whole,
+        metavar="N",
+        help="number of local Agents, which run one task each; default: $KQ_NUM_AGENTS, or else 2",
+    )
+    serve.add_argument("--lifeline", action="store_true", help="also end when standard input is closed")
+    submit = add("submit", jobs.submit, "submit a job, and print its id")
     _add_submit_options(submit)
     submit.add_argument(
         "--export", default="all", metavar="all|none|NAMES",
-        help="which variables of this environment the job gets, besides its Agent's; default: all",
+        help="which environment variables of this shell the job gets: all, none, or A,B; default: all",
     )  # fmt: skip
-    listed = add("jobs", listing.list_jobs, "list the jobs")
-    listed.add_argument("--json", action="store_true")
-    listed.add_argument("--all", action="store_true", help="those of earlier sessions, too")
+    listed = add("jobs", listing.list_jobs, "list jobs")
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.add_argument("--all", action="store_true", help="include jobs of earlier sessions")
     listed.add_argument(
         "--state", action="append", default=[], type=str.title, choices=[*JobState], metavar="STATE",
-        help=f"those in this state alone: {', '.join(JobState)}",
+        help=f"only jobs in this state; may be repeated: {', '.join(JobState)}",
     )  # fmt: skip
     listed.add_argument(
         "--since", type=listing.parse_since, metavar="TIME",
-        help="those submitted since then: 30m, 2h, 7d, 2026-11-29 or 2026-11-29T08:00",
+        help="only jobs submitted since then: 30m, 2h or 7d ago, 2026-11-29, or 2026-11-29T08:00",
     )  # fmt: skip
-    listed.add_argument("--sort", choices=listing.SORT_KEYS, default="order", help="default: as submitted")
-    agents = add("agents", listing.list_agents, "list the Agents")
-    agents.add_argument("--json", action="store_true")
-    agents.add_argument("-v", "--verbose", action="store_true", help="what they use, and since when")
-    add("show", jobs.show, "print a job as it was submitted, as JSON").add_argument("id")
+    listed.add_argument(
+        "--sort",
+        choices=listing.SORT_KEYS,
+        default="order",
+        help="default: order, in which they were submitted",
+    )
+    agents = add("agents", listing.list_agents, "list Agents, the processes that run tasks")
+    agents.add_argument("--json", action="store_true", help="print JSON")
+    agents.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="with CPU and memory use, and since when they are in their state",
+    )
+    add("show", jobs.show, "print what was submitted as a job, as JSON").add_argument("id", metavar="ID")
     log = add("log", jobs.print_log, "print the log of a job's latest attempt")
-    log.add_argument("id")
-    log.add_argument("-f", "--follow", action="store_true", help="until the job has ended")
-    log.add_argument("--story", action="store_true", help="what became of the job instead, with times")
+    log.add_argument("id", metavar="ID")
+    log.add_argument("-f", "--follow", action="store_true", help="continue to print until the job has ended")
+    log.add_argument(
+        "--story",
+        action="store_true",
+        help="print the changes of the job's and its tasks' states instead, with times",
+    )
     for name, summary in (
-        ("stop", "stop jobs"),
-        ("start", "start jobs again"),
-        ("remove", "forget jobs and delete their logs"),
+        ("stop", "stop jobs and their renders"),
+        ("start", "start jobs again: tasks that failed or were cancelled, or all tasks of a completed job"),
+        ("remove", "remove jobs from the list, and delete their logs and preview pictures"),
     ):
         command = add(name, jobs.act_on_jobs, summary)
         command.set_defaults(action=name)
         command.add_argument("ids", nargs="+", metavar="ID")
-    note = add("note", jobs.set_note, "print the note of a job, or write it another")
-    note.add_argument("id")
-    note.add_argument("text", nargs="?", metavar="TEXT", help="empty: no note")
-    add("pause", jobs.pause, "give no more work to Agents").set_defaults(paused=True)
-    add("resume", jobs.pause, "give work to Agents again").set_defaults(paused=False)
-    doctor = add("doctor", diagnosing.examine, "say what is wrong, and what to do about it")
-    doctor.add_argument("--json", action="store_true")
-    folder = add("katana-folder", katana.write_folder, "write the folder that Katana gets")
-    folder.add_argument("folder", metavar="DIR", help="where nothing is yet; KATANA_RESOURCES gets it")
+    note = add("note", jobs.set_note, "print the note of a job, or set it")
+    note.add_argument("id", metavar="ID")
+    note.add_argument(
+        "text", nargs="?", metavar="TEXT", help='the new note; "" deletes it; without TEXT it is printed'
+    )
+    add("pause", jobs.pause, "pause the queue: running tasks continue, and no more are started").set_defaults(
+        paused=True
+    )
+    add("resume", jobs.pause, "resume a paused queue").set_defaults(paused=False)
+    doctor = add(
+        "doctor",
+        diagnosing.examine,
+        "check the installation and the sessions, and report problems with advice",
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    folder = add(
+        "katana-folder",
+        katana.write_folder,
+        "write a folder with all files that Katana needs, for KATANA_RESOURCES",
+    )
+    folder.add_argument("folder", metavar="DIR", help="the folder to create; it must not exist")
     folder.add_argument(
         "--platform",
         choices=[each.value for each in Platform],
         default=Platform.current().value,
-        help="default: this machine's",
+        help="of the machines with Katana; default: this machine's",
     )
-    folder.add_argument("--archive", action="store_true", help="pack it, too: the archive lies beside it")
+    folder.add_argument("--archive", action="store_true", help="also pack it into an archive beside it")
     exporting.add_export_command(
-        add("export", exporting.export, "write a job as an Open Job Description bundle, for any site")
+        add(
+            "export",
+            exporting.export,
+            "write a job as an Open Job Description bundle, to run it at another site",
+        )
     )
     add_farm_commands(commands, common, _add_submit_options)
     add_remote_commands(commands, common, lambda options: Connected(options, history=False))
@@ -94,29 +136,86 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_submit_options(submit: argparse.ArgumentParser) -> None:
-    submit.add_argument("--name", metavar="S", help="default: the program's name")
-    submit.add_argument("--priority", type=_whole, default=0, metavar="N", help="higher is first")
-    submit.add_argument("--cwd", metavar="DIR", help="default: this folder")
+    submit.add_argument("--name", metavar="NAME", help="name of the job; default: the program's")
+    submit.add_argument(
+        "--priority",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="jobs with a higher one start first; default: 0",
+    )
+    submit.add_argument("--cwd", metavar="DIR", help="working folder; default: the current one")
     submit.add_argument(
         "--set-env", "--env", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
-        help="added to the environment",
+        help="environment variables to add",
     )  # fmt: skip
     submit.add_argument(
-        "--frames", default="", metavar="1-10,20", help="fills {frame}, {frame:04d}, {start} and {end}"
+        "--frames",
+        default="",
+        metavar="1-10,20",
+        help="frames to render; replaces {frame}, {frame:04d}, {start} and {end} in the command",
     )
-    submit.add_argument("--chunk", type=_whole, default=1, metavar="N", help="frames in one task")
-    submit.add_argument("--after", action="append", default=[], metavar="ID", help="wait for this job")
-    submit.add_argument("--max-parallel", type=_whole, default=0, metavar="N", help="most tasks at once")
-    submit.add_argument("--retries", type=_whole, default=0, metavar="N", help="tries after a failure")
-    submit.add_argument("--timeout", type=_seconds, default=0.0, metavar="S", help="seconds a task may run")
-    submit.add_argument("--silence", type=_seconds, default=0.0, metavar="S", help="seconds it may be idle")
+    submit.add_argument("--chunk", type=_whole, default=1, metavar="N", help="frames per task; default: 1")
     submit.add_argument(
-        "--memory-limit", type=_whole, default=0, metavar="MIB", help="for a task's processes"
+        "--after",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="start when this job is Completed; may be repeated",
     )
-    submit.add_argument("--picture", default="", metavar="PATTERN", help="the picture file of a task")
-    submit.add_argument("--renderer", default="", metavar="NAME", help="whose output patterns apply")
-    submit.add_argument("--wait", action="store_true", help="follow the log; exit as the job does")
-    submit.add_argument("command", nargs="*", metavar="COMMAND", help="after --: the program and arguments")
+    submit.add_argument(
+        "--max-parallel",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="most tasks that run at once; default: no limit",
+    )
+    submit.add_argument(
+        "--retries",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="how often a failed task is retried; default: 0",
+    )
+    submit.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="stop a task after S seconds; default: never",
+    )
+    submit.add_argument(
+        "--silence",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="stop a task that neither writes output nor uses the CPU for S seconds",
+    )
+    submit.add_argument(
+        "--memory-limit",
+        type=_whole,
+        default=0,
+        metavar="MIB",
+        help="stop a task whose processes use more memory",
+    )
+    submit.add_argument(
+        "--picture",
+        default="",
+        metavar="PATTERN",
+        help="path of the picture that a task writes, with {frame}",
+    )
+    submit.add_argument(
+        "--renderer",
+        default="",
+        metavar="NAME",
+        help="how to read progress and errors in the log; default: by the program's name",
+    )
+    submit.add_argument(
+        "--wait", action="store_true", help="print the log until the job has ended, and exit with its code"
+    )
+    submit.add_argument(
+        "command", nargs="*", metavar="COMMAND", help="the program and its arguments, after --"
+    )
 
 
 def _whole(text: str) -> int:

@@ -37,36 +37,60 @@ def add_remote_commands(commands: Any, common: argparse.ArgumentParser, connect:
         commands: what `add_subparsers` returned.
         connect: a context manager for the session's client; raises ConnectionLost when no session runs.
     """
-    summary = "Agents on other machines"
+    summary = "launch and stop Agents on other machines, over SSH"
     remote = commands.add_parser("remote", help=summary, description=summary)
     actions = remote.add_subparsers(required=True, metavar="ACTION")
     for name, text in (
-        ("check", "run the preflight checks, from the name to the render program"),
-        ("start", "start Agents there"),
-        ("stop", "stop this session's Agents there"),
-        ("key", "print the session's key for a machine, for StartAgents used by hand"),
+        ("check", "run all preflight checks of a machine, and change nothing there"),
+        ("start", "start Agents on a machine"),
+        ("stop", "stop this session's Agents on a machine"),
+        (
+            "key",
+            "print the connection file with which StartAgents.sh or .ps1 starts Agents on a machine by hand",
+        ),
     ):
         action = actions.add_parser(name, parents=[common], help=text, description=text)
         action.set_defaults(run=lambda options: _run(options, connect), action=name)
         _add_options(action)
-    action = actions.add_parser("hosts", help="list the machines that are remembered")
+    listed = "list the machines on which Agents were started before"
+    action = actions.add_parser("hosts", help=listed, description=listed)
     action.set_defaults(run=_hosts)
 
 
 def _add_options(action: argparse.ArgumentParser) -> None:
-    action.add_argument("host", metavar="HOST", help="[USER@]HOST[:PORT], or a Host of ~/.ssh/config")
-    action.add_argument("-n", "--agents", type=int, metavar="N", help="how many to start")
-    action.add_argument("-i", "--private-key", metavar="FILE", help="default: ssh-agent, and ~/.ssh")
-    action.add_argument("--katana-root", metavar="DIR", help="Katana's folder there; default: as here")
-    action.add_argument("--kq-root", metavar="DIR", help="the folder that holds kq there; default: as here")
-    action.add_argument("--python", metavar="FILE", help="the Python there; default: looked for")
-    action.add_argument("--remote-data-root", dest="remote_data_root", metavar="DIR",
-                        help="KQ_DATA_ROOT there; default: as here")  # fmt: skip
-    action.add_argument("--kq-host", metavar="ADDRESS", help="what it is to call; default: found out")
+    action.add_argument("host", metavar="HOST", help="[USER@]NAME[:PORT], or a Host of ~/.ssh/config")
+    action.add_argument("-n", "--agents", type=int, metavar="N", help="number of Agents to start")
     action.add_argument(
-        "--tunnel", action=argparse.BooleanOptionalAction, help="tunnel the ports through SSH"
+        "-i", "--private-key", metavar="FILE", help="private key; default: those of ssh-agent and ~/.ssh"
     )
-    action.add_argument("--accept-host-key", action="store_true", help="of a machine that is not known yet")
+    action.add_argument(
+        "--katana-root", metavar="DIR", help="Katana's folder on that machine; default: as on this one"
+    )
+    action.add_argument(
+        "--kq-root",
+        metavar="DIR",
+        help="the folder that contains kq on that machine; default: as on this one",
+    )
+    action.add_argument(
+        "--python", metavar="FILE", help="Python on that machine; default: the newest that is found"
+    )
+    action.add_argument("--remote-data-root", dest="remote_data_root", metavar="DIR",
+                        help="KQ_DATA_ROOT on that machine; default: as on this one")  # fmt: skip
+    action.add_argument(
+        "--kq-host",
+        metavar="ADDRESS",
+        help="address of this machine, to which the Agents connect; default: detected",
+    )
+    action.add_argument(
+        "--tunnel",
+        action=argparse.BooleanOptionalAction,
+        help="tunnel the queue's ports through SSH; default: ask, if the machine cannot connect directly",
+    )
+    action.add_argument(
+        "--accept-host-key",
+        action="store_true",
+        help="accept the host key of an unknown machine without a question",
+    )
 
 
 def _run(options: argparse.Namespace, connect: Connect) -> int:
