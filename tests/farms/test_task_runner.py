@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kq.farms.job_folder import RUNNER, FarmJob, JobFolder
+from kq.openjd import template
 from kq.placeholders import fill, fill_picture
 from kq.records import JobSpec, new_job_id
 
@@ -94,6 +95,7 @@ def test_a_stop_is_recorded(tmp_path: Path, stubborn: bool) -> None:
 
 
 _RUNNER = runpy.run_path(str(RUNNER))
+_BUNDLE_RUNNER = runpy.run_path(str(template.RUNNER))
 _PIECES = st.sampled_from(
     [
         "{frame}",
@@ -118,9 +120,10 @@ _PIECES = st.sampled_from(
     st.none() | st.builds(range, st.integers(-20, 20), st.integers(21, 60), st.integers(1, 9)),
 )
 def test_placeholders_are_filled_as_kq_does(text: str, frames: range | None) -> None:
-    """The runner has rules of its own, for it imports nothing of ours."""
+    """By the runner of a farm and that of a bundle, which import nothing of ours."""
     in_file = [] if frames is None else [frames[0], frames[-1], frames.step]
     assert _RUNNER["filled"](text, in_file) == fill(text, frames)
+    assert _BUNDLE_RUNNER["filled"](text, {}, list(frames or [])) == fill(text, frames)
     assert _RUNNER["filled_picture"](text, in_file) == fill_picture(text, frames)
 
 

@@ -194,6 +194,6 @@ def test_messages_of_the_tab(tmp_path: Path) -> None:
         "2 renders ended: 1 completed, 1 failed (beauty).",
         "There is no log file at DIR/none.log.",
         "DIR is a folder, not a log file.",
-        "The pattern repeats something that is repeated already: write it more simply.",
+        "The pattern repeats a repetition, which can take for ever: simplify it.",
         "to show EXR pictures here, install the Python package openimageio",
     ]

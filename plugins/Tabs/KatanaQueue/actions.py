@@ -67,36 +67,38 @@ class JobActions(QObject):
         self._paused = False
         self._icons: dict[QAction, str] = {}
         act = self._action
-        self.start = act("Start", "play", "Ctrl+Return", self._start, "Run again what is over")
-        self.stop = act("Stop", "stop", "Ctrl+.", self._stop, "Stop what waits or runs")
+        self.start = act("Start", "play", "Ctrl+Return", self._start, "Start the selected jobs again")
+        self.stop = act("Stop", "stop", "Ctrl+.", self._stop, "Stop the selected jobs")
         self.stop_all = act(
             "Stop All", "stop_all", "Ctrl+Shift+K", self._stop_all, "Stop every job that waits or runs"
         )
-        self.remove = act("Remove", "remove", "Delete", self._remove, "Take the job out of the list")
+        self.remove = act(
+            "Remove", "remove", "Delete", self._remove, "Remove the selected jobs, with their logs"
+        )
         self.pause = act("Pause Queue", "pause", "Ctrl+Shift+P", self._pause)
         self.pause.setCheckable(True)
         self.start_tasks = act(
-            "Start Task", "play_one", "Ctrl+Shift+Return", self._start_tasks, "Run the selected tasks again"
+            "Start Task", "play_one", "Ctrl+Shift+Return", self._start_tasks, "Start the selected tasks again"
         )
-        tip = "Run again the frames that failed, were stopped, or lost their files"
+        tip = "Render the frames again that failed, were stopped, or whose files are missing"
         self.start_missing = act("Start Missing", "missing", "Ctrl+Alt+Return", self._start_missing, tip)
         self.raise_priority = act(
-            "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1), "Let it start earlier"
+            "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1), "Start these jobs earlier"
         )
         self.lower_priority = act(
-            "Lower Priority", "down", "Ctrl+Down", lambda: self._change_priority(-1), "Let it start later"
+            "Lower Priority", "down", "Ctrl+Down", lambda: self._change_priority(-1), "Start these jobs later"
         )
         self.set_priority = act(
-            "Set Priority …", "priority", "Ctrl+Shift+Up", self._ask_priority, "Let it start earlier or later"
+            "Set Priority …", "priority", "Ctrl+Shift+Up", self._ask_priority, "Higher ones start earlier"
         )
         self.submit_again = act(
             "Submit Again",
             "again",
             "Ctrl+D",
             self._submit_again,
-            "A new job of the same, with the scene as it was",
+            "Submit the same job again, with the scene as it was then",
         )
-        self.edit_note = act("Edit Note …", "", "F2", self._edit_note, "Write down what the job is about")
+        self.edit_note = act("Edit Note …", "", "F2", self._edit_note, "Write a note about the selected jobs")
         for action in (self.raise_priority, self.lower_priority):
             action.setAutoRepeat(True)
         self.reveal_log = act("Reveal Log", "folder", "Ctrl+Shift+R", self._reveal_log)

@@ -57,7 +57,7 @@ class SendTo(QObject):
         menu.setEnabled(bool(jobs))
         for name, farm in self._farms.items():
             action = menu.addAction(farm.title)
-            action.setToolTip(f"Submit the same to {farm.title}; the job here stays as it is")
+            action.setToolTip(f"Submit this job to {farm.title}; the job here is not changed")
             action.triggered.connect(partial(self._send, name, jobs))
         return menu
 

@@ -237,7 +237,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         96,
         lambda r, _: r.farm or QUEUE_TITLE,
         lambda r: r.farm.casefold(),
-        hint="Who renders it: the queue of this machine, or a farm",
+        hint="Where it renders: in the queue of this machine, or on a farm",
     ),
     ColumnInfo(
         "memory",
@@ -276,7 +276,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         lambda r, _: r.note,
         lambda r: r.note.casefold(),
         hidden=True,
-        hint="What you wrote about the job",
+        hint="Your note about the job",
     ),
 )
 

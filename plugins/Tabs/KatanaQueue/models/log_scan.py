@@ -207,13 +207,13 @@ class Search:
         flags = 0 if match_case else re.IGNORECASE
         if is_regex and re.search(r"\([^()]*[+*}][^()]*\)[+*{]", text):
             # Such an expression can take years on one line, and Python cannot be interrupted in it.
-            raise BadPattern("The pattern repeats something that is repeated already: write it more simply.")
+            raise BadPattern("The pattern repeats a repetition, which can take for ever: simplify it.")
         try:
             pattern = text if is_regex else re.escape(text)
             self.pattern = re.compile(pattern, flags)
             self.pattern_bytes = re.compile(pattern.encode("utf-8"), flags)
         except (re.error, OverflowError, RecursionError) as error:
-            raise BadPattern(f"The pattern is not understood: {error}.") from error
+            raise BadPattern(f"Invalid regular expression: {error}.") from error
 
 
 class TextScan(_Scan):

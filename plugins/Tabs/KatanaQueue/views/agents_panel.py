@@ -47,7 +47,7 @@ __all__ = ["AgentsPanel"]
 _MARGIN = 8
 
 AgentRequest = Callable[[QueueClient, list[str]], Future[None]]
-"""A method of the client for some Agents, by their ids."""
+"""Calls a method of the client for the Agents with these ids."""
 
 
 class AgentsPanel(QWidget):
@@ -67,24 +67,24 @@ class AgentsPanel(QWidget):
         self._is_fitting = False  # whether they are being resized by this class
         self._make_table()
         self.drain = self._action(
-            "Drain", "Let it finish what it runs, and give it nothing more", self._drain
+            "Drain", "Finish the current tasks, and run no more on these Agents", self._drain
         )
         self.restart = self._action(
             "Restart",
-            "End it with what it runs, and start it again",
-            lambda: self._end("Restart", QueueClient.restart_agents),
+            "End the Agents with their renders, and start them again",
+            lambda: self._end("Restart", lambda client, ids: client.restart_agents(ids)),
         )
         self.remove = self._action(
             "Remove",
-            "End it with what it runs; of local ones keep one fewer",
-            lambda: self._end("Remove", QueueClient.end_agents),
+            "End the Agents with their renders; fewer local Agents are kept running",
+            lambda: self._end("Remove", lambda client, ids: client.end_agents(ids)),
         )
         self.count = QSpinBox(self)
         self.count.setRange(0, MAX_AGENTS)
         self.count.setKeyboardTracking(False)
         self.count.setFixedWidth(64)
         self.count.setAccessibleName("Local Agents to keep running")
-        self.count.setToolTip("How many Agents are kept running on this machine: as many renders run at once")
+        self.count.setToolTip("The number of Agents on this machine: as many renders run here at once")
         # Several steps of the spin box are one request.
         self._wish = QTimer(self)
         self._wish.setSingleShot(True)
@@ -93,7 +93,7 @@ class AgentsPanel(QWidget):
         self.count.valueChanged.connect(lambda _value: self._wish.start())
         self.count.editingFinished.connect(lambda: self.count.lineEdit().setModified(False))
         self._summary = QLabel(self)
-        self.none = QLabel("No Agents: raise Local Agents, or launch some on other machines.", self)
+        self.none = QLabel("No Agents. Raise Local Agents, or launch Agents on other machines.", self)
         self.none.setWordWrap(True)
         self.none.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._lay_out()
@@ -217,9 +217,9 @@ class AgentsPanel(QWidget):
         chosen = self.selected()
         ids = [agent.id for agent in chosen]
         if _are_draining(chosen):
-            self._request("Resume", QueueClient.resume_agents, ids)
+            self._request("Resume", lambda client, ids: client.resume_agents(ids), ids)
         else:
-            self._request("Drain", QueueClient.drain_agents, ids)
+            self._request("Drain", lambda client, ids: client.drain_agents(ids), ids)
 
     def _end(self, verb: str, request: AgentRequest) -> None:
         """Send `request` for the selected Agents; ask first if one has a long-running render."""

@@ -83,7 +83,7 @@ class Banner(QWidget):
             case ConnectionStatus.STARTING:
                 self.show_text(message or "Katana Queue is starting …", JobState.RUNNING, busy=True)
             case ConnectionStatus.LOST:
-                why = message or "The connection to Katana Queue is gone; connecting again."
+                why = message or "The connection to Katana Queue was lost; reconnecting."
                 self.show_text(f"{_capitalized(why)} What is shown may be old.", Severity.ERROR, busy=True)
             case ConnectionStatus.ENDED:
                 self.show_text(message or "Katana Queue has ended.", JobState.CANCELLED)
@@ -159,14 +159,14 @@ class EmptyPage(QWidget):
     def show_no_queue(self) -> None:
         """Show that there is no queue; the banner above the list shows the reason."""
         self._title.setText("No queue")
-        self._text.setText("Katana Queue is not running: the line above says why.")
+        self._text.setText("Katana Queue is not running; see the message above.")
         self._clear.hide()
 
     def show_no_match(self, total: int) -> None:
         """Show that the filter hides all of `total` jobs, with a button to clear it."""
         self._title.setText("No job matches")
         self._text.setText(
-            f"The filter hides all {total:,} jobs." if total != 1 else "The filter hides the one job."
+            f"The filter hides all {total:,} jobs." if total != 1 else "The filter hides the only job."
         )
         self._clear.show()
 

@@ -37,7 +37,7 @@ class FilterBar(FittingWidget):
         self.field.left.connect(self.left)
         self.farm = QComboBox(self)
         self.farm.setAccessibleName("Farm")
-        self.farm.setToolTip("Whose jobs are listed")
+        self.farm.setToolTip("Show the jobs of the queue, or of a farm")
         self.farm.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.farm.hide()
         self.farm.currentIndexChanged.connect(lambda _place: self._emit_filter())

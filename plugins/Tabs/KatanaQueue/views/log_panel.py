@@ -137,7 +137,7 @@ class LogPanel(QWidget):
         elif not state.path:
             self.view.clear(self._message)
         elif state.is_complete and not state.line_count:
-            self.view.clear("Nothing has been written to the log.")
+            self.view.clear("The log is empty.")
         elif state.is_complete:
             self.view.set_count(state.line_count, state.size)
             self._fold()
