@@ -119,7 +119,7 @@ def test_regex_and_case(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: 
     qtbot.mouseClick(panel._case, LEFT)
     settle(lambda: panel._found is not None and panel._found.count == 2)
     panel._field.setText("a(")
-    problem = "The pattern is not understood: missing ), unterminated subpattern at position 1."
+    problem = "Invalid regular expression: missing ), unterminated subpattern at position 1."
     settle(lambda: panel._search_problem.isVisible())
     assert panel._search_problem.text == problem
     write(path, 2)  # the log goes on, and so does what is wrong
@@ -301,7 +301,7 @@ def test_what_is_no_log_is_told(panel: LogPanel, tmp_path: Path, settle: Settle,
     elif kind == "empty":
         path.touch()
     panel.show_log(str(path))
-    words = {"folder": "is a folder", "nothing": "There is no log file", "empty": "Nothing has been written"}
+    words = {"folder": "is a folder", "nothing": "There is no log file", "empty": "The log is empty"}
     settle(lambda: words[kind] in panel.view._message)
 
 
