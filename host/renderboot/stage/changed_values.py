@@ -12,7 +12,8 @@ from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade
 from ..scene import Group, Material, Mesh, every_group
 
 if TYPE_CHECKING:
-    from .traversal import Place, StageWalk
+    from .place import Place
+from .traversal import StageWalk
 
 
 def with_changed_values(

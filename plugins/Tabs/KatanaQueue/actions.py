@@ -69,12 +69,10 @@ class JobActions(QObject):
         act = self._action
         self.start = act("Start", "play", "Ctrl+Return", self._start, "Start the selected jobs again")
         self.stop = act("Stop", "stop", "Ctrl+.", self._stop, "Stop the selected jobs")
-        self.stop_all = act(
-            "Stop All", "stop_all", "Ctrl+Shift+K", self._stop_all, "Stop every job that waits or runs"
-        )
-        self.remove = act(
-            "Remove", "remove", "Delete", self._remove, "Remove the selected jobs, with their logs"
-        )
+        tip = "Stop every job that waits or runs"
+        self.stop_all = act("Stop All", "stop_all", "Ctrl+Shift+K", self._stop_all, tip)
+        tip = "Remove the selected jobs, with their logs"
+        self.remove = act("Remove", "remove", "Delete", self._remove, tip)
         self.pause = act("Pause Queue", "pause", "Ctrl+Shift+P", self._pause)
         self.pause.setCheckable(True)
         self.start_tasks = act(

@@ -30,7 +30,6 @@ from .log_selection import Position, Selection
 
 __all__ = ["LogView"]
 
-_WAIT = LogLine("")
 WHEEL_STEP = 120
 """The wheel's angleDelta for QApplication.wheelScrollLines() lines."""
 
@@ -274,7 +273,7 @@ class LogView(QAbstractScrollArea):
         place = self.verticalScrollBar().value()
         while y < end and place < self.folding.shown:
             line, rows = self.folding.line(place), self._rows_of(place)
-            yield y, line, self.line(line) or _WAIT, rows
+            yield y, line, self.line(line) or LogLine(""), rows
             y += rows * height
             place += 1
 
