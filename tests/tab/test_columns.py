@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
-from katana_queue.kq.api import JobState
+from katana_queue.kq.api import JobState, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
-from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column, remaining_s
 from katana_queue.plugins.ui.theme import HEADER_PADDING
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QMenu
@@ -286,3 +287,10 @@ def test_the_counts_are_there_in_a_panel_of_usual_width(tab: Any, queue: FakeQue
     settle(lambda: tab.view.isVisible())
     tab.resize(800, 500)
     settle(lambda: tab.width() == 800 and tab.filter_bar._buttons[JobState.FAILED].isVisible())
+
+
+def test_tasks_have_a_remaining_time_while_they_run() -> None:
+    """As jobs have, though the states of tasks are of another enum."""
+    task = TaskRecord(job_id="a", index=0, state=TaskState.RUNNING, started=100.0, progress=0.25)
+    assert remaining_s(task, 110.0) == pytest.approx(30.0)
+    assert remaining_s(msgspec.structs.replace(task, state=TaskState.STOPPING), 110.0) is None

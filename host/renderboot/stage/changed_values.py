@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade
 
 from ..scene import Group, Material, Mesh, every_group
-
-if TYPE_CHECKING:
-    from .place import Place
+from .place import Place
 from .traversal import StageWalk
 
 
@@ -63,8 +60,6 @@ def _read_light(walk: StageWalk, prim: Usd.Prim, group: Group) -> bool:
 
 
 def _place_above(walk: StageWalk, prim: Usd.Prim) -> Place | None:
-    from .traversal import Place
-
     place: Place | None = Place(np.eye(4), UsdGeom.Imageable.PurposeInfo())
     for path in prim.GetPath().GetParentPath().GetPrefixes():
         parent = prim.GetStage().GetPrimAtPath(path)
