@@ -191,7 +191,11 @@ class _Job:
         encoded = png(framed(pixels, self._header(0.0)))
         if self._sender is not None:
             self._sender.send_picture(encoded)
-        write_encoded(self._png, encoded)
+        if write_encoded(self._png, encoded) and self._report.has_picture:
+            self._report.warn(
+                f"The folder {self._png.parent} had gone, and was made again: "
+                "pictures that were written before may be missing."
+            )
         self._report.picture(str(self._png))
 
     def _finished(self) -> int:

@@ -36,9 +36,9 @@ def write_png(path: Path, pixels: Pixels) -> None:
     _replace(path, png(pixels))
 
 
-def write_encoded(path: Path, content: bytes) -> None:
-    """Write a PNG encoded by `png`. Raises RenderBootError as `write_png` does."""
-    _replace(path, content)
+def write_encoded(path: Path, content: bytes) -> bool:
+    """Write a PNG encoded by `png`. Returns whether its folder was made. Raises as `write_png` does."""
+    return _replace(path, content)
 
 
 def png(pixels: Pixels) -> bytes:
@@ -176,22 +176,33 @@ def _exr_zip(raw: bytes) -> bytes:
     return packed if len(packed) < len(raw) else raw
 
 
-def _replace(path: Path, content: bytes) -> None:
-    # Programs read the picture while it renders: they must never see a partly written file.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _replace(path: Path, content: bytes) -> bool:
+    """Write the file in one step; returns whether its folder was made. Raises RenderBootError."""
+    made = not path.parent.is_dir()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            draft.unlink(missing_ok=True)  # Windows cannot overwrite hidden files, and shares hide dot names
-            draft.write_bytes(content)
-            _put_in_place(draft, path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+            _write_in_place(path, content)
+        except FileNotFoundError:  # the folder was moved or deleted meanwhile
+            made = True
+            _write_in_place(path, content)
     except OSError as error:
         raise RenderBootError(
             f"The picture '{path}' cannot be written: {error.strerror or error}."
         ) from error
+    return made
+
+
+def _write_in_place(path: Path, content: bytes) -> None:
+    # Programs read the picture while it renders: they must never see a partly written file.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        draft.unlink(missing_ok=True)  # Windows cannot overwrite hidden files, and shares hide dot names
+        draft.write_bytes(content)
+        _put_in_place(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _put_in_place(draft: Path, path: Path) -> None:

@@ -33,6 +33,8 @@ class Report:
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._percent = -1
+        self.has_picture = False
+        """Whether a picture file was written."""
 
     def say(self, text: str) -> None:
         """Log a line with the seconds since the start."""
@@ -60,6 +62,7 @@ class Report:
 
     def picture(self, path: str) -> None:
         """Log that the picture file was replaced; not for a path that is no single line."""
+        self.has_picture = True
         if not _UNPRINTABLE.search(path):
             self._write(f"kq_picture: {path}")
 
