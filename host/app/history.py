@@ -1,6 +1,6 @@
-"""Undo and redo for nodes, connections and parameters: one step per action of the artist.
+"""Undo and redo for nodes, connections, parameters and variables: one step per action of the artist.
 
-A step holds the graph's document before and after it. What changes in one turn of Qt's loop is one step.
+A step holds the nodes and variables before and after it. What changes in one turn of Qt's loop is one step.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class History(QObject):
         self._restoring = False
         self._pending: GraphEvent | None = None
         self._several = False
+        self._is_stale = False
+        """Whether nodes or variables may differ from those of the last step."""
         self._before = self._document()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -57,14 +59,16 @@ class History(QObject):
         """Add a step with all changes since the last one. Called by a timer after each change."""
         self._timer.stop()
         event, self._pending = self._pending, None
-        if event is None:
+        if not self._is_stale:
             return
+        self._is_stale = False
         before, self._before = self._before, self._document()
         if before == self._before:
             return
-        is_value = event.change is Change.VALUE and not self._several
-        key = f"{event.node.name}.{event.detail}" if is_value else ""
-        self.stack.push(_Step(self, _text(event), before, self._before, key))
+        is_value = event is not None and event.change is Change.VALUE and not self._several
+        key = f"{event.node.name}.{event.detail}" if event and is_value else ""
+        text = _text(event) if event else "Graph State Variables"
+        self.stack.push(_Step(self, text, before, self._before, key))
         active_scene().mark_dirty()
 
     def show(self, document: dict[str, Any]) -> None:
@@ -72,14 +76,16 @@ class History(QObject):
         self._restoring = True
         try:
             restore(active_scene().graph, document)
+            active_scene().set_variables(document["variables"])
         finally:
             self._restoring = False
         self._before = self._document()
 
     @staticmethod
     def _document() -> dict[str, Any]:
-        """Return the project's nodes only: changing the frame is not an undo step."""
-        return {"nodes": to_document(active_scene().project)["nodes"]}
+        """Return the project's nodes and variables: changing the frame is not an undo step."""
+        project = active_scene().project
+        return {"nodes": to_document(project)["nodes"], "variables": project.variables}
 
     def _on_graph_changed(self, event: GraphEvent) -> None:
         if self._restoring:
@@ -94,14 +100,18 @@ class History(QObject):
             self._several = True
             if event.change in (Change.NODE_ADDED, Change.NODE_REMOVED):
                 self._pending = event  # names the step: later events of it, such as lost connections, do not
+        self._is_stale = True
         self._timer.start()
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change is SceneChange.REPLACED:
-            self._pending = None
+            self._pending, self._is_stale = None, False
             self._timer.stop()
             self.stack.clear()
             self._before = self._document()
+        elif change is SceneChange.VARIABLES and not self._restoring:
+            self._is_stale = True
+            self._timer.start()
         elif change is SceneChange.FILE and not active_scene().dirty:
             self.record()
             self.stack.setClean()

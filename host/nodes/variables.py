@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 
 from .errors import CookError, ProjectError
 from .expressions import Evaluator
@@ -54,7 +55,7 @@ def resolve(graph: Graph, name: str, frame: float, variables: Mapping[str, str])
     Raises:
         GraphError: there is no such node.
         ExpressionError: a value cannot be computed.
-        CookError: a switch has no input for the value of its variable.
+        CookError: the nodes are reached with too many different values of variables.
     """
     last = graph.node(name)
     if not any(_depends(node) for node in last.upstream()):
@@ -113,18 +114,17 @@ class _Resolving:
         return {port: (source, state) for port, source in sources.items()}
 
     def _chosen(self, node: Node, state: _State) -> dict[str, Node]:
-        """Return the first input whose pattern matches the variable's value; raises CookError for none."""
-        variable = self._text(node, "variableName", state)
-        value = dict(state).get(variable, "")
+        """Return the leftmost input whose pattern matches the variable's value, else the leftmost of all.
+
+        As in Katana: an input without a pattern is matched by its port's name.
+        """
+        value = dict(state).get(self._text(node, "variableName", state), "")
         patterns = [part.strip() for part in self._text(node, "patterns", state).split(",")]
-        for (port, source), pattern in zip(node.sources.items(), patterns, strict=False):
-            if fnmatchcase(value, pattern):
+        sources = node.sources
+        for (port, source), pattern in zip_longest(sources.items(), patterns[: len(sources)]):
+            if fnmatchcase(value, pattern) if pattern else value == port:
                 return {port: source}
-        known = f"is “{value}”" if variable in dict(state) else "is not set"
-        raise CookError(
-            f"Node {node.name} has no input for the variable {variable or '(none)'}, which {known}; "
-            f"its patterns are: {', '.join(patterns)}."
-        )
+        return dict(list(sources.items())[:1])
 
     def _text(self, node: Node, name: str, state: _State) -> str:
         return str(self._evaluator.value(node, name, dict(state))).strip()

@@ -18,6 +18,7 @@ from host.nodes.project import Project, to_document
 from host.nodes.restore import restore
 from host.nodes.scene import active_scene
 from host.nodes.types import NODE_TYPES, node_type
+from host.nodes.variables import Variable
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import drag, graph_tab, open_small, parameters
 
@@ -62,6 +63,31 @@ def test_a_moved_a_deleted_and_a_renamed_node_come_back(make_desktop: MakeDeskto
         edit_action(desktop, "Redo").trigger()
         assert nodes_now() == state
     assert tab.place_of(graph.node("Beauty"))
+
+
+def test_variables_are_steps_too(make_desktop: MakeDesktop) -> None:
+    """A value, and a variable that was removed, together with the node that was changed at the same time."""
+    desktop = make_desktop()
+    open_small(desktop)
+    scene, stack = active_scene(), desktop.history.stack
+    desktop.history.record()
+    first = stack.count()
+    states: list[Any] = []
+    for variables in ((Variable("shot", "a"),), (Variable("shot", "b"),), ()):
+        states.append((scene.project.variables, nodes_now()))
+        scene.set_variables(variables)
+        if not variables:
+            scene.graph.node("Render").position = (5.0, 5.0)
+        desktop.history.record()
+    assert stack.count() == first + 3
+    assert [stack.text(first), stack.text(first + 2)] == ["Graph State Variables", "Move Render"]
+    after = (scene.project.variables, nodes_now())
+    for state in reversed(states):
+        edit_action(desktop, "Undo").trigger()
+        assert (scene.project.variables, nodes_now()) == state
+    for _ in states:
+        edit_action(desktop, "Redo").trigger()
+    assert (scene.project.variables, nodes_now()) == after
 
 
 def test_a_value_that_is_typed_is_undone_with_the_keyboard_in_its_field(

@@ -53,10 +53,24 @@ def test_a_switch_takes_the_input_of_the_variables_value(shot: str, camera: str)
     assert drawn_from(graph) == {"Render", "VariableSwitch", "Near", "Far"}
 
 
-def test_a_value_without_an_input_is_refused() -> None:
-    """The message names the variable, its value and the patterns."""
-    with pytest.raises(CookError, match=r"sh030.*sh010, sh02\*"):
-        resolve(two_shots(), "Render", 1.0, {"shot": "sh030"})
+@pytest.mark.parametrize(
+    ("patterns", "shot", "camera"),
+    [
+        ("sh010, sh02*", "sh030", "Near"),
+        ("sh010, *", "sh030", "Far"),
+        ("sh0*, *", "sh010", "Near"),
+        ("", "i1", "Far"),
+        ("", "i0", "Near"),
+        ("sh010", "i1", "Far"),
+        (", sh020", "i0", "Near"),
+        ("sh010, sh020, sh030", "sh030", "Near"),
+    ],
+)
+def test_a_switch_chooses_as_katanas(patterns: str, shot: str, camera: str) -> None:
+    """The leftmost that matches, else the leftmost; without a pattern a port's name is matched exactly."""
+    graph = two_shots()
+    graph.node("VariableSwitch").set_value("patterns", patterns)
+    assert drawn_from(resolve(graph, "Render", 1.0, {"shot": shot})) == {"Render", "VariableSwitch", camera}
 
 
 def test_set_and_delete_are_for_what_is_above_them() -> None:

@@ -1,4 +1,4 @@
-"""The disk of a sequence becomes full, or its folder goes away, while it renders. Real processes and disks."""
+"""The disk of a sequence becomes full, or its folder goes away, while it renders: real ones."""
 
 from __future__ import annotations
 
