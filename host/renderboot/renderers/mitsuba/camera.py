@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from ...diagnostics import Diagnostics
 from ...scene import Camera, PictureSettings
+from ..overscan import overscanned
 from .engine import transform
 
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
@@ -20,27 +20,18 @@ def sensor(camera: Camera, settings: PictureSettings, diagnostics: Diagnostics) 
 
     mitsuba's pixels are square: where the picture's are not, the film has more columns or fewer than it.
     """
-    left, top, right, bottom = settings.window
-    # Overscan enlarges the film on both sides equally, so its centre stays the optical one.
-    over_x = max(0, -left, right - settings.width)
-    over_y = max(0, -top, bottom - settings.height)
-    width, height = settings.width + 2 * over_x, settings.height + 2 * over_y
-    camera = replace(
-        camera,
-        horizontal_aperture=camera.horizontal_aperture * width / settings.width,
-        vertical_aperture=camera.vertical_aperture * height / settings.height,
-    )
+    camera, width, height, (left, top, right, bottom) = overscanned(camera, settings)
     ratio = settings.pixel_aspect_ratio
     film_width = max(1, round(width * ratio))
-    crop_left = min(round((left + over_x) * ratio), film_width - 1)
+    crop_left = min(round(left * ratio), film_width - 1)
     result: dict[str, object] = {
         "film": {
             "type": "hdrfilm",
             "width": film_width,
             "height": height,
             "crop_offset_x": crop_left,
-            "crop_offset_y": top + over_y,
-            "crop_width": max(1, min(round((right + over_x) * ratio), film_width) - crop_left),
+            "crop_offset_y": top,
+            "crop_width": max(1, min(round(right * ratio), film_width) - crop_left),
             "crop_height": bottom - top,
             "pixel_format": "rgba",
             "component_format": "float32",

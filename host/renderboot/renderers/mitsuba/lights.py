@@ -27,11 +27,11 @@ from ...scene import (
     SpotLight,
 )
 from ...stage import implicit
+from ..textures import TextureLibrary
 from .engine import mi, rgb, transform
 from .in_place import set_values, take_values
 from .kept import Generation
 from .light_shares import shares
-from .textures import TextureLibrary
 
 _SUN_DISTANCE = 400.0
 """Distance of a distant light's disk, in scene radii: irradiance across the scene varies by under 1%."""

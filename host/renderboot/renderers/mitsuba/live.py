@@ -18,7 +18,7 @@ from .kept import Generation
 from .materials import MaterialLibrary
 from .mitsuba_picture import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
 from .shapes import ShapeBuilder
-from .textures import TextureLibrary
+from .textures import MitsubaTextures
 
 _KEPT_BEYOND_FIRST = 32
 """How many textures and materials may be cached beyond those of the first translation."""
@@ -30,7 +30,7 @@ class LiveTranslation:
     def __init__(self, threads: int, diagnostics: Diagnostics) -> None:
         self._threads = threads
         self._diagnostics = diagnostics
-        self._textures = TextureLibrary(diagnostics)
+        self._textures = MitsubaTextures(diagnostics)
         self._materials = MaterialLibrary(self._textures, diagnostics)
         self._kept = Generation()
         self._kept_lights = Generation()

@@ -9,10 +9,11 @@ import numpy as np
 
 from ...diagnostics import Diagnostics
 from ...scene import Array, ColourInput, ImageTexture, Input, Material, Mesh, Primvar, ScalarInput
+from ..surfaces import extent_of, from_specular_workflow, vertex_values
+from ..textures import TextureLibrary
+from ..wrapping import Extent
 from .engine import mi, rgb
 from .in_place import take_values
-from .textures import TextureLibrary
-from .wrapping import Extent, needs_extent
 
 _WHITE = (1.0, 1.0, 1.0)
 _SMOOTH = 0.03
@@ -63,10 +64,10 @@ class MaterialLibrary:
             self._known[key] = self._known.pop(old_key)
 
     def _key(self, mesh: Mesh) -> tuple[object, ...]:
-        return (mesh.material, mesh.is_closed or not mesh.material.transmits, _extent_of(mesh))
+        return (mesh.material, mesh.is_closed or not mesh.material.transmits, extent_of(mesh))
 
     def _made(self, mesh: Mesh) -> object:
-        self._extent = _extent_of(mesh)
+        self._extent = extent_of(mesh)
         made: object = mi.load_dict(self._build(mesh.material, is_closed=mesh.is_closed))
         return made
 
@@ -75,7 +76,7 @@ class MaterialLibrary:
         material = mesh.material
         if not material.emits:
             return None
-        self._extent = _extent_of(mesh)
+        self._extent = extent_of(mesh)
         radiance, is_sampled = self._radiance(mesh)
         area = {"type": "area", "radiance": radiance}
         if not is_sampled:
@@ -90,18 +91,18 @@ class MaterialLibrary:
         found: dict[str, Array] = {}
         material = mesh.material
         for primvar in material.primvars.values():
-            values = _vertex_values(mesh, primvar)
+            values = vertex_values(mesh, primvar)
             if primvar.width == 1:
                 values = np.clip(values, 0.0, 1.0)
             found[_attribute(primvar)] = values
         opacity, emissive = material.opacity, material.emissive_colour
         if isinstance(opacity, Primvar):
-            weight = np.clip(_vertex_values(mesh, opacity), 0.0, 1.0)
+            weight = np.clip(vertex_values(mesh, opacity), 0.0, 1.0)
             if material.opacity_threshold > 0.0:
                 weight = (weight >= material.opacity_threshold).astype(np.float32)
             found[f"vertex_{_CUT}"] = weight
             if not isinstance(emissive, ImageTexture):
-                glow = _vertex_values(mesh, emissive) if isinstance(emissive, Primvar) else emissive
+                glow = vertex_values(mesh, emissive) if isinstance(emissive, Primvar) else emissive
                 found[f"vertex_{_GLOW}"] = np.maximum(weight * np.asarray(glow, np.float32), 0.0)
         return found
 
@@ -152,7 +153,7 @@ class MaterialLibrary:
         colour, metallic = material.diffuse_colour, material.metallic
         eta = min(max(material.ior, 1.01), 3.0)
         if material.use_specular_workflow:
-            colour, metallic, eta = self._from_specular_workflow(material)
+            colour, metallic, eta = from_specular_workflow(material, self._diagnostics)
         bsdf: dict[str, object] = {
             "type": "principled",
             "base_color": self._colour(colour),
@@ -178,24 +179,6 @@ class MaterialLibrary:
             )
             rough = rough.fallback[0]
         return 1.0 - min(max(rough, 0.0), 1.0)
-
-    def _from_specular_workflow(self, material: Material) -> tuple[ColourInput, ScalarInput, float]:
-        """Convert the specular workflow to metalness: reflectance above a dielectric's counts as metal."""
-        specular, diffuse = material.specular_colour, material.diffuse_colour
-        if not isinstance(specular, tuple) or not isinstance(diffuse, tuple):
-            self._diagnostics.warn(
-                "A specular workflow that varies is rendered with a constant reflectance", material.path
-            )
-            return diffuse, 0.0, 1.5
-        strongest = max(specular)
-        metal = min(max((strongest - 0.08) / 0.92, 0.0), 1.0)
-        if metal > 0.0:
-            total = max(metal + (1.0 - metal) * max(diffuse), 1e-6)
-            share = metal * strongest / total if total else 1.0
-            mixed = tuple(d * (1.0 - share) + s * share for d, s in zip(diffuse, specular, strict=True))
-            return (mixed[0], mixed[1], mixed[2]), metal, 1.5
-        root = max(strongest, 0.0) ** 0.5
-        return diffuse, 0.0, max((1.0 + root) / (1.0 - root), 1.01)
 
     def _glass(self, material: Material, *, is_closed: bool) -> dict[str, object]:
         roughness = material.roughness if isinstance(material.roughness, float) else 0.0
@@ -245,35 +228,12 @@ def _has_same_images(one: Mesh, other: Mesh) -> bool:
         for mesh in (one, other)
     ]
     is_same_normal = one.material.normal == other.material.normal
-    return images[0] == images[1] and is_same_normal and _extent_of(one) == _extent_of(other)
+    return images[0] == images[1] and is_same_normal and extent_of(one) == extent_of(other)
 
 
 def _attribute(primvar: Primvar) -> str:
     """Return mitsuba's attribute name of a primvar, which may hold only letters and digits."""
     return f"vertex_{primvar.name.encode().hex()}_{primvar.width}"
-
-
-def _vertex_values(mesh: Mesh, primvar: Primvar) -> Array:
-    values = mesh.attributes.get(primvar.name)
-    if values is None:
-        return np.tile(np.array(primvar.fallback, np.float32), (len(mesh.positions), 1))
-    return np.ascontiguousarray(values[:, : primvar.width], np.float32)
-
-
-def _extent_of(mesh: Mesh) -> Extent | None:
-    """Return the uv range of the mesh after the texture's transform; None unless a wrap mode needs it."""
-    boxes = []
-    for texture in mesh.material.textures:
-        if mesh.uvs is not None and needs_extent(texture):
-            place = np.array(texture.uv_transform).reshape(3, 3)
-            seen = mesh.uvs.astype(np.float64) @ place[:2, :2].T + place[:2, 2]
-            boxes.append((seen.min(axis=0), seen.max(axis=0)))
-    if not boxes:
-        return None
-    low = np.floor(np.min([box[0] for box in boxes], axis=0))
-    high = np.ceil(np.max([box[1] for box in boxes], axis=0))
-    edges = np.clip([*low, *high], -1e6, 1e6)
-    return int(edges[0]), int(edges[1]), int(edges[2]), int(edges[3])
 
 
 def _is_within(mesh: Mesh, value: Input) -> bool:

@@ -15,12 +15,12 @@ from ...diagnostics import Diagnostics
 from ...errors import RenderBootError
 from ...picture import Pixels
 from ...scene import Light, PictureSettings, Scene
+from ..textures import TextureLibrary
 from .camera import sensor
 from .engine import dr, mi, rgb
 from .kept import Generation
 from .lights import LightBuilder
 from .materials import MaterialLibrary
-from .textures import TextureLibrary
 
 __all__ = ["MitsubaPicture", "lights_of", "mitsuba_scene", "picture_of", "translating"]
 

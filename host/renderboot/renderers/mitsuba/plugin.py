@@ -11,7 +11,7 @@ from .live import LiveTranslation
 from .materials import MaterialLibrary
 from .mitsuba_picture import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
 from .shapes import ShapeBuilder
-from .textures import TextureLibrary
+from .textures import MitsubaTextures
 
 
 class MitsubaRenderer:
@@ -29,7 +29,7 @@ class MitsubaRenderer:
 
     def prefetch_parts(self, scene: Scene, threads: int, cache: PartCache) -> None:
         """Make textures; see `Renderer.prefetch_parts`. Not shapes: filling them is as fast as a digest."""
-        textures = TextureLibrary(Diagnostics(), cache)
+        textures = MitsubaTextures(Diagnostics(), cache)
         materials = MaterialLibrary(textures, Diagnostics())
         groups = every_group(scene.root)
         with translating(threads):
@@ -41,7 +41,7 @@ class MitsubaRenderer:
                     textures.pixels(light.texture)
 
     def _prepare(self, scene: Scene, diagnostics: Diagnostics, cache: PartCache | None) -> MitsubaPicture:
-        textures = TextureLibrary(diagnostics, cache)
+        textures = MitsubaTextures(diagnostics, cache)
         materials = MaterialLibrary(textures, diagnostics)
         shapes = ShapeBuilder(materials, diagnostics)
         shapes.add(scene.root)

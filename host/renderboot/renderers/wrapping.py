@@ -1,4 +1,4 @@
-"""Bakes wrap modes and UDIM sets into images: mitsuba has one mode for both axes, and no `black`.
+"""Bakes wrap modes and UDIM sets into images: renderers have one mode for both axes, and no `black`.
 
 In this module v points down, as image rows do.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...images import MAX_PIXELS
-from ...scene import ImageTexture, Matrix, Wrap
+from ..images import MAX_PIXELS
+from ..scene import ImageTexture, Matrix, Wrap
 
 Half = npt.NDArray[np.float16]
 Extent = tuple[int, int, int, int]
@@ -34,7 +34,8 @@ def wrapped(image: Half, texture: ImageTexture, extent: Extent | None) -> tuple[
         extent: If `needs_extent`: the uv range of the mesh after the texture's transform; None: 0 to 1.
 
     Returns:
-        The image, mitsuba's wrap mode, and the 3 by 3 matrix from the texture's uvs to the new image's.
+        The image, its wrap mode (repeat, mirror or clamp), and the 3 by 3 matrix from the texture's uvs to
+        the new image's.
     """
     if texture.is_udim:
         left, top, columns, rows = _tiles(dict(texture.tiles))
